@@ -1,0 +1,26 @@
+export {
+  fromHeaders,
+  FRAME_BYTES,
+  H_DIGEST,
+  H_RECORDED,
+  H_TRACEPARENT,
+  H_UNIT,
+  schemaIdOf,
+  toHeaders,
+  type Envelope,
+  type Header,
+  type HubHeaders,
+  type ReadEnvelope,
+} from './envelope.js';
+export { digestOf, murmur2, partitionOf, pseudonymOf } from './key.js';
+export {
+  dataschemaUrn,
+  isStreamName,
+  isTypeName,
+  parseDataschema,
+  parseSource,
+  sourceUrn,
+  streamOf,
+  type Source,
+} from './names.js';
+export { formatPosition, parsePosition, type Position } from './position.js';

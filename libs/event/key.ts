@@ -1,0 +1,65 @@
+import { createHash, createHmac } from 'node:crypto';
+
+/** Murmur2 as in Kafka's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), as a signed 32-bit integer. */
+export function murmur2(data: Uint8Array): number {
+  const m = 0x5bd1e995;
+  const length = data.length;
+  let h = 0x9747b28c ^ length;
+  const words = length >> 2;
+  for (let i = 0; i < words; i++) {
+    const at = i << 2;
+    let k = data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24);
+    k = Math.imul(k, m);
+    k ^= k >>> 24;
+    k = Math.imul(k, m);
+    h = Math.imul(h, m) ^ k;
+  }
+  const tail = length & ~3;
+  switch (length & 3) {
+    case 3:
+      h ^= data[tail + 2]! << 16;
+    // falls through
+    case 2:
+      h ^= data[tail + 1]! << 8;
+    // falls through
+    case 1:
+      h = Math.imul(h ^ data[tail]!, m);
+  }
+  h ^= h >>> 13;
+  h = Math.imul(h, m);
+  h ^= h >>> 15;
+  return h | 0;
+}
+
+/** The partition of a key among `partitions`, as Kafka's default partitioner computes it. */
+export function partitionOf(key: Uint8Array, partitions: number): number {
+  return (murmur2(key) & 0x7fffffff) % partitions;
+}
+
+/** `simpul-digest` (R2.6): SHA-256(uint32 big-endian(length of key) ‖ key ‖ value), 32 bytes. */
+export function digestOf(key: Uint8Array, value: Uint8Array): Buffer {
+  const head = Buffer.allocUnsafe(4);
+  head.writeUInt32BE(key.length);
+  return createHash('sha256').update(head).update(key).update(value).digest();
+}
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** A pseudonym of a clear subject: HMAC-SHA-256 under the deployment key, first 128 bits, base32 lower case (26 characters). */
+export function pseudonymOf(clear: string, deploymentKey: Uint8Array): string {
+  const mac = createHmac('sha256', deploymentKey).update(clear, 'utf8').digest().subarray(0, 16);
+  let bits = 0;
+  let value = 0;
+  let out = '';
+  for (const byte of mac) {
+    value = (value << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      out += BASE32[(value >>> bits) & 31];
+    }
+    value &= (1 << bits) - 1;
+  }
+  if (bits > 0) out += BASE32[(value << (5 - bits)) & 31];
+  return out;
+}

@@ -1,0 +1,18 @@
+/** The place of a record: stream, partition, offset. Opaque text for callers: `imigrasi.paspor/3/1042`. */
+export interface Position {
+  readonly stream: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+const POSITION = /^([a-z_][a-z0-9._-]{0,200})\/(0|[1-9]\d{0,5})\/(0|[1-9]\d{0,18})$/;
+
+export function formatPosition(stream: string, partition: number, offset: bigint): string {
+  return `${stream}/${partition}/${offset}`;
+}
+
+/** undefined when the text is no position. */
+export function parsePosition(text: string): Position | undefined {
+  const m = POSITION.exec(text);
+  return m ? { stream: m[1]!, partition: Number(m[2]), offset: BigInt(m[3]!) } : undefined;
+}

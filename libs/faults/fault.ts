@@ -1,0 +1,68 @@
+import { FAULTS, type FaultCode, type FaultRow } from './table.js';
+
+const BRAND = Symbol.for('simpul.fault');
+
+/** One thing that is wrong in a request. `pointer` is an RFC 6901 pointer into the body, `?name` for a query parameter, or a header name. */
+export interface Problem {
+  readonly pointer: string;
+  readonly reason: string;
+  readonly expected?: string;
+  /** Place of the item in a batch, from 0. */
+  readonly index?: number;
+  readonly code?: FaultCode;
+}
+
+export interface FaultOptions {
+  readonly detail?: string;
+  readonly problems?: readonly Problem[];
+  readonly cause?: unknown;
+  readonly retryAfterMs?: number;
+}
+
+/** The only error class of the product. `code` names a row of the table; message texts never carry data of events. */
+export class Fault extends Error {
+  readonly [BRAND] = true;
+  readonly code: FaultCode;
+  readonly problems: readonly Problem[];
+  readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: FaultCode, options: FaultOptions = {}) {
+    super(
+      options.detail ? `${code}: ${options.detail}` : code,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = 'Fault';
+    this.code = code;
+    this.problems = options.problems ?? [];
+    this.detail = options.detail;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get row(): FaultRow {
+    return FAULTS[this.code];
+  }
+}
+
+/** True for a Fault of any copy of this room. Never throws. */
+export function isFault(e: unknown): e is Fault {
+  return typeof e === 'object' && e !== null && (e as Record<symbol, unknown>)[BRAND] === true;
+}
+
+/** The fault of any thrown value: itself, or `internal` with the value as cause. Total. */
+export function asFault(e: unknown): Fault {
+  return isFault(e) ? e : new Fault('internal', { cause: e });
+}
+
+/** The innermost message of an error chain (`cause`, `errors`): what an operator must read first. Total. */
+export function innermostMessage(e: unknown): string {
+  let at: unknown = e;
+  for (let i = 0; i < 20 && typeof at === 'object' && at !== null; i++) {
+    const { errors, cause } = at as { errors?: unknown; cause?: unknown };
+    const next: unknown = Array.isArray(errors) && errors.length > 0 ? errors[errors.length - 1] : cause;
+    if (next === undefined || next === null) break;
+    at = next;
+  }
+  const message = typeof at === 'object' && at !== null ? (at as { message?: unknown }).message : at;
+  return typeof message === 'string' && message !== '' ? message : String(message ?? at);
+}

@@ -1,0 +1,2 @@
+export { FAULTS, type FaultCode, type FaultRow } from './table.js';
+export { asFault, Fault, innermostMessage, isFault, type FaultOptions, type Problem } from './fault.js';

@@ -1,0 +1,17 @@
+export type {
+  Change,
+  ChangePage,
+  Committed,
+  Delete,
+  Entry,
+  First,
+  Page,
+  Progress,
+  Put,
+  ReadResult,
+  ScanRange,
+  Space,
+  State,
+  StateChange,
+  StreamPartition,
+} from './port.js';
