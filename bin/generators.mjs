@@ -1,0 +1,28 @@
+// Each generated file and how it is made. Runs after the build: pages come from the built rooms.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root } from './bootstrap.mjs';
+import { lintConfig } from './rooms.mjs';
+
+const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
+
+async function errorsPage() {
+  const { FAULTS } = await built('faults');
+  const rows = Object.entries(FAULTS).map(
+    ([code, f]) =>
+      `| <a id="${code}"></a>\`${code}\` | ${f.status} | ${f.class} | ${f.id} · ${f.en} | ${f.hint.id} · ${f.hint.en} |`,
+  );
+  return `# Errors\n\nGenerated from \`libs/faults/table.ts\` by \`npm run gen\`. Every door answers \`application/problem+json\` with one of these codes.\n\n| code | status | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+async function settingsPage() {
+  const { SETTINGS_REFERENCE } = await built('settings');
+  const rows = SETTINGS_REFERENCE.map((s) => `| \`${s.name}\` | ${s.default} | ${s.text} |`);
+  return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Environment only; all problems are listed at once at start, secrets are redacted.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+export const generators = {
+  '.oxlintrc.json': () => JSON.stringify(lintConfig(), null, 2),
+  'docs/reference/errors.md': errorsPage,
+  'docs/reference/settings.md': settingsPage,
+};

@@ -1,0 +1,103 @@
+/**
+ * Who may import whom: the one table behind the room rules in .oxlintrc.json (`npm run gen` writes it, `npm test` checks that it is current).
+ * `rooms`: other rooms. `clients`: packages that only this room may import.
+ */
+const PORTS = ['faults', 'event', 'avro'];
+const CLIENTS = [
+  'kafkajs',
+  '@platformatic/kafka',
+  'ioredis',
+  'avsc',
+  'fastify',
+  'undici',
+  'pino',
+  'prom-client',
+  'zod',
+  'commander',
+  'eventsource-parser',
+  '@nestjs/*',
+  'rxjs',
+  'testcontainers',
+];
+export const ROOMS = {
+  faults: { rooms: [], clients: [] },
+  event: { rooms: ['faults'], clients: [] },
+  avro: { rooms: ['faults', 'event'], clients: ['avsc'] },
+  log: { rooms: PORTS, clients: [] },
+  state: { rooms: PORTS, clients: [] },
+  units: { rooms: [...PORTS, 'log', 'table'], clients: [] },
+  table: { rooms: [...PORTS, 'log'], clients: [] },
+  'log-embedded': { rooms: [...PORTS, 'log', 'telemetry'], clients: [] },
+  'log-kafka': { rooms: [...PORTS, 'log', 'telemetry'], clients: ['kafkajs', '@platformatic/kafka'] },
+  'state-embedded': { rooms: [...PORTS, 'state', 'telemetry'], clients: [] },
+  'state-redis': { rooms: [...PORTS, 'state', 'telemetry'], clients: ['ioredis'] },
+  registry: { rooms: [...PORTS, 'log', 'table'], clients: [] },
+  access: { rooms: [...PORTS, 'log', 'table', 'units', 'registry'], clients: [] },
+  publishing: { rooms: [...PORTS, 'log', 'state', 'table', 'units', 'registry', 'access', 'projection'], clients: [] },
+  projection: { rooms: [...PORTS, 'log', 'state', 'table', 'units', 'registry', 'access'], clients: ['zod'] },
+  settings: { rooms: ['faults'], clients: ['zod'] },
+  telemetry: { rooms: PORTS, clients: ['pino', 'prom-client'] },
+  sdk: { rooms: PORTS, clients: ['undici', 'eventsource-parser'] },
+  'nest-kit': { rooms: ['sdk', 'event', 'faults', 'log'], clients: ['@nestjs/*', 'rxjs'] },
+  http: {
+    rooms: [...PORTS, 'log', 'state', 'units', 'registry', 'access', 'publishing', 'projection', 'telemetry'],
+    clients: ['@nestjs/*', 'fastify', 'zod', 'rxjs'],
+  },
+  hub: { rooms: '*', clients: ['@nestjs/*', 'rxjs'] },
+};
+
+export function lintConfig() {
+  const overrides = [
+    { files: ['libs/**/*.ts', 'apps/**/*.ts'], rules: { 'node/no-process-env': 'error' } },
+    { files: ['libs/settings/**/*.ts'], rules: { 'node/no-process-env': 'off' } },
+  ];
+  for (const [room, { rooms, clients }] of Object.entries(ROOMS)) {
+    const allowed = rooms === '*' ? [] : rooms;
+    const patterns = [];
+    if (rooms !== '*')
+      patterns.push({
+        group: ['#*', ...allowed.flatMap((r) => [`!#${r}`])],
+        message: `${room} may import ${allowed.join(', ') || 'no other room'}`,
+      });
+    patterns.push({
+      group: CLIENTS.filter((c) => !clients.includes(c)),
+      message: `${room} may import ${clients.join(', ') || 'no client library'}`,
+    });
+    patterns.push({
+      group: ['**/apps/**', '**/deploy/**', '**/test/**'],
+      message: 'libs never import apps, deploy or test',
+    });
+    overrides.push({ files: [`libs/${room}/**/*.ts`], rules: { 'no-restricted-imports': ['error', { patterns }] } });
+  }
+  overrides.push({
+    files: ['apps/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['kafkajs', '@platformatic/kafka', 'ioredis', 'avsc'],
+              message: 'apps compose; only the adapter room imports a client library',
+            },
+            { group: ['**/apps/*', '../../../*/src/*', '../../*/src/*'], message: 'apps never import each other' },
+          ],
+        },
+      ],
+    },
+  });
+  overrides.push({
+    files: ['**/*.spec.ts', 'libs/*/conformance/**', 'test/**', 'deploy/**'],
+    rules: { 'no-restricted-imports': 'off', 'node/no-process-env': 'off' },
+  });
+  return {
+    plugins: ['typescript', 'import', 'node'],
+    ignorePatterns: ['dist', 'node_modules', '.simpul'],
+    rules: {
+      'import/no-cycle': 'error',
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'typescript/no-explicit-any': 'error',
+    },
+    overrides,
+  };
+}

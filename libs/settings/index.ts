@@ -1,0 +1,9 @@
+export { Secret } from './secret.js';
+export {
+  readHubSettings,
+  readLanguage,
+  readTerminal,
+  SETTINGS_REFERENCE,
+  type HubSettings,
+  type KafkaSettings,
+} from './settings.js';

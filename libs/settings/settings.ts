@@ -1,0 +1,210 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Fault, type Problem } from '#faults';
+import { z } from 'zod';
+import { Secret } from './secret.js';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+
+/** Name, schema, default in words, meaning. The reference page is made from this table. */
+const TABLE = {
+  SIMPUL_ENGINE: {
+    schema: z.enum(['embedded', 'kafka']).default('embedded'),
+    default: '`embedded`',
+    text: 'Engine: `embedded` (files on this disk) or `kafka` (Kafka and Redis).',
+  },
+  SIMPUL_DATA: {
+    schema: z.string().min(1).default('.simpul/data'),
+    default: '`.simpul/data`',
+    text: 'Data folder: engine files, keys, the lock of the owner.',
+  },
+  SIMPUL_HOST: {
+    schema: z.string().min(1).default('127.0.0.1'),
+    default: '`127.0.0.1`',
+    text: 'Address to listen on.',
+  },
+  SIMPUL_PORT: { schema: port.default(8080), default: '`8080`', text: 'Port to listen on; 0 takes a free one.' },
+  SIMPUL_KAFKA: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'Kafka brokers, `host:port,host:port`. Needed with `SIMPUL_ENGINE=kafka`.',
+  },
+  SIMPUL_KAFKA_SASL: {
+    schema: z
+      .string()
+      .regex(/^(plain|scram-sha-256|scram-sha-512):[^:]+:.+$/i, 'expected mechanism:user:password')
+      .optional(),
+    default: '(none)',
+    text: 'SASL as `scram-sha-512:user:password` (also `plain`, `scram-sha-256`). Secret.',
+  },
+  SIMPUL_KAFKA_CA: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'PEM file of the certificate authority; its presence switches TLS on. `system` uses the system store.',
+  },
+  SIMPUL_KAFKA_PREFIX: {
+    schema: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{0,40}$/)
+      .optional(),
+    default: '(none)',
+    text: 'Prefix of every topic and group, for several deployments on one cluster.',
+  },
+  SIMPUL_REDIS: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'Redis: `redis://`, `rediss://`, `sentinel://host:port,…/name`, `cluster://host:port,…`. Needed with `SIMPUL_ENGINE=kafka`. May hold a password.',
+  },
+  SIMPUL_PARTITIONS: {
+    schema: z.coerce.number().int().min(1).max(1024).default(8),
+    default: '`8`',
+    text: 'Partitions of a stream at its creation; later changes touch new streams only.',
+  },
+  SIMPUL_PSEUDONYM_KEY_FILE: {
+    schema: z.string().min(1).optional(),
+    default: '`<data>/pseudonym.key`',
+    text: 'File of the deployment key for pseudonym subjects (R11).',
+  },
+  SIMPUL_LOG_LEVEL: {
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    default: '`info`',
+    text: 'Least severe log line that is written.',
+  },
+  SIMPUL_LANG: {
+    schema: z.enum(['id', 'en']).optional(),
+    default: 'from `LANG`, else `id`',
+    text: 'Language of texts for people on a terminal.',
+  },
+} as const;
+
+export const SETTINGS_REFERENCE: readonly { readonly name: string; readonly default: string; readonly text: string }[] =
+  Object.entries(TABLE).map(([name, row]) => ({ name, default: row.default, text: row.text }));
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  readonly sasl:
+    | {
+        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+        readonly username: string;
+        readonly password: Secret;
+      }
+    | undefined;
+  /** PEM text of the CA, or `system`. Present = TLS. */
+  readonly ca: string | undefined;
+  readonly prefix: string | undefined;
+}
+
+export interface HubSettings {
+  readonly engine: 'embedded' | 'kafka';
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly kafka: KafkaSettings | undefined;
+  readonly redis: Secret | undefined;
+  readonly partitions: number;
+  readonly pseudonymKeyFile: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; problems: Problem[] } {
+  const values: Record<string, unknown> = {};
+  const problems: Problem[] = [];
+  for (const [name, row] of Object.entries(TABLE)) {
+    const raw = env[name];
+    const result = row.schema.safeParse(raw === '' ? undefined : raw);
+    if (result.success) values[name] = result.data;
+    else
+      problems.push({
+        pointer: name,
+        reason: result.error.issues.map((i) => i.message).join('; '),
+        expected: row.text,
+      });
+  }
+  const known = new Set(Object.keys(TABLE));
+  for (const name of Object.keys(env))
+    if (name.startsWith('SIMPUL_') && !known.has(name) && !name.startsWith('SIMPUL_TEST_'))
+      problems.push({ pointer: name, reason: 'no such setting', expected: [...known].join(', ') });
+  return { values, problems };
+}
+
+/** Settings of a hub process, read once from the environment. Fault `invalid_settings` lists all problems at once. */
+export function readHubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
+  const { values, problems } = parse(env);
+  const v = values as { [K in keyof typeof TABLE]: z.output<(typeof TABLE)[K]['schema']> };
+  if (v.SIMPUL_ENGINE === 'kafka') {
+    if (!v.SIMPUL_KAFKA)
+      problems.push({
+        pointer: 'SIMPUL_KAFKA',
+        reason: 'needed with SIMPUL_ENGINE=kafka',
+        expected: 'host:port,host:port',
+      });
+    if (!v.SIMPUL_REDIS)
+      problems.push({
+        pointer: 'SIMPUL_REDIS',
+        reason: 'needed with SIMPUL_ENGINE=kafka',
+        expected: 'redis://host:port',
+      });
+  }
+  let ca: string | undefined;
+  if (v.SIMPUL_KAFKA_CA) {
+    if (v.SIMPUL_KAFKA_CA === 'system') ca = 'system';
+    else
+      try {
+        ca = readFileSync(v.SIMPUL_KAFKA_CA, 'utf8');
+      } catch (e) {
+        problems.push({
+          pointer: 'SIMPUL_KAFKA_CA',
+          reason: `cannot be read (${(e as NodeJS.ErrnoException).code ?? 'error'})`,
+          expected: 'a PEM file',
+        });
+      }
+  }
+  if (problems.length > 0)
+    throw new Fault('invalid_settings', {
+      problems,
+      detail: problems.map((p) => `${p.pointer}: ${p.reason}`).join('; '),
+    });
+  let sasl: KafkaSettings['sasl'];
+  if (v.SIMPUL_KAFKA_SASL) {
+    const [mechanism, username, ...rest] = v.SIMPUL_KAFKA_SASL.split(':');
+    sasl = {
+      mechanism: mechanism!.toLowerCase() as NonNullable<KafkaSettings['sasl']>['mechanism'],
+      username: username!,
+      password: new Secret(rest.join(':')),
+    };
+  }
+  return Object.freeze({
+    engine: v.SIMPUL_ENGINE,
+    dataDir: resolve(v.SIMPUL_DATA),
+    host: v.SIMPUL_HOST,
+    port: v.SIMPUL_PORT,
+    kafka: v.SIMPUL_KAFKA
+      ? { brokers: v.SIMPUL_KAFKA.split(',').map((b) => b.trim()), sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX }
+      : undefined,
+    redis: v.SIMPUL_REDIS ? new Secret(v.SIMPUL_REDIS) : undefined,
+    partitions: v.SIMPUL_PARTITIONS,
+    pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
+    logLevel: v.SIMPUL_LOG_LEVEL,
+  });
+}
+
+/** Language of texts for people: SIMPUL_LANG, else LC_ALL or LANG beginning with `en`, else Indonesian. */
+export function readLanguage(env: NodeJS.ProcessEnv = process.env): 'id' | 'en' {
+  return /^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id';
+}
+
+/** Terminal facts of a process, so that nobody else reads the environment. */
+export function readTerminal(env: NodeJS.ProcessEnv = process.env): {
+  readonly color: boolean;
+  readonly contextUrl: string | undefined;
+  readonly contextKey: string | undefined;
+  readonly home: string;
+} {
+  return {
+    color: env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
+    contextUrl: env['SIMPUL_URL'],
+    contextKey: env['SIMPUL_KEY'],
+    home: env['XDG_CONFIG_HOME'] ?? `${env['HOME'] ?? '.'}/.config`,
+  };
+}

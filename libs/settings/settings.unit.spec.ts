@@ -1,0 +1,51 @@
+import { describe, expect, it } from '@jest/globals';
+import { isFault } from '#faults';
+import { readHubSettings, readLanguage, Secret } from './index.js';
+
+const problemsOf = (env: NodeJS.ProcessEnv): readonly string[] => {
+  try {
+    readHubSettings(env);
+    return [];
+  } catch (e) {
+    return isFault(e) ? e.problems.map((p) => p.pointer) : ['not a fault'];
+  }
+};
+
+describe('settings', () => {
+  it('start on the embedded engine with nothing set', () => {
+    expect(readHubSettings({})).toMatchObject({ engine: 'embedded', port: 8080, host: '127.0.0.1', partitions: 8 });
+  });
+
+  it('list every problem at once, unknown names too', () => {
+    expect(problemsOf({ SIMPUL_PORT: 'x', SIMPUL_ENGINE: 'rabbit', SIMPUL_PROT: '1' }).toSorted()).toEqual([
+      'SIMPUL_ENGINE',
+      'SIMPUL_PORT',
+      'SIMPUL_PROT',
+    ]);
+  });
+
+  it('ask for both addresses with the kafka engine', () => {
+    expect(problemsOf({ SIMPUL_ENGINE: 'kafka' })).toEqual(['SIMPUL_KAFKA', 'SIMPUL_REDIS']);
+  });
+
+  it('never show a secret', () => {
+    const s = readHubSettings({
+      SIMPUL_ENGINE: 'kafka',
+      SIMPUL_KAFKA: 'a:1,b:2',
+      SIMPUL_REDIS: 'redis://:hush@h',
+      SIMPUL_KAFKA_SASL: 'SCRAM-SHA-512:app:hu:sh',
+    });
+    expect(JSON.stringify(s)).not.toMatch(/hush|hu:sh/);
+    expect(s.kafka?.brokers).toEqual(['a:1', 'b:2']);
+    expect(s.kafka?.sasl?.password.reveal()).toBe('hu:sh');
+    expect(String(new Secret('x'))).toBe('••••');
+  });
+
+  it('speak Indonesian unless the locale is English', () => {
+    expect([readLanguage({}), readLanguage({ LANG: 'en_US.UTF-8' }), readLanguage({ LANG: 'C.UTF-8' })]).toEqual([
+      'id',
+      'en',
+      'id',
+    ]);
+  });
+});

@@ -1,0 +1,2 @@
+export { openLogger, type Logger } from './logger.js';
+export { Metrics } from './metrics.js';

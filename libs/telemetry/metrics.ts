@@ -1,0 +1,81 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The numbers of one process. Label values are codes, names of streams and views: never ids, units' data or subjects. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly published: Counter<'outcome'>;
+  readonly publishSeconds: Histogram;
+  readonly refused: Counter<'code'>;
+  readonly queued: Gauge<'what'>;
+  readonly projected: Counter<'view'>;
+  readonly lagEvents: Gauge<'view' | 'stream' | 'partition'>;
+  readonly lagSeconds: Gauge<'view' | 'stream' | 'partition'>;
+  readonly copies: Counter;
+  readonly alarms: Counter<'code'>;
+  readonly liveReaders: Gauge;
+
+  constructor(role: string) {
+    const registers = [this.registry];
+    this.registry.setDefaultLabels({ role });
+    collectDefaultMetrics({ register: this.registry, prefix: 'simpul_process_' });
+    this.published = new Counter({
+      name: 'simpul_published_total',
+      help: 'Events answered by outcome: created, duplicate, unavailable.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.publishSeconds = new Histogram({
+      name: 'simpul_publish_seconds',
+      help: 'Time from the whole request to its answer.',
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    });
+    this.refused = new Counter({
+      name: 'simpul_refused_total',
+      help: 'Events refused by code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.queued = new Gauge({
+      name: 'simpul_publish_queue',
+      help: 'Waiting for the log: records, bytes.',
+      labelNames: ['what'],
+      registers,
+    });
+    this.projected = new Counter({
+      name: 'simpul_projected_total',
+      help: 'Events folded by view; view ~index counts each event once.',
+      labelNames: ['view'],
+      registers,
+    });
+    this.lagEvents = new Gauge({
+      name: 'simpul_view_lag_events',
+      help: 'Events not folded yet.',
+      labelNames: ['view', 'stream', 'partition'],
+      registers,
+    });
+    this.lagSeconds = new Gauge({
+      name: 'simpul_view_lag_seconds',
+      help: 'Age of the oldest event not folded yet.',
+      labelNames: ['view', 'stream', 'partition'],
+      registers,
+    });
+    this.copies = new Counter({
+      name: 'simpul_copies_total',
+      help: 'Copies found in the log (same source, id and content).',
+      registers,
+    });
+    this.alarms = new Counter({
+      name: 'simpul_alarms_total',
+      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.liveReaders = new Gauge({ name: 'simpul_live_readers', help: 'Open live streams.', registers });
+  }
+
+  /** Prometheus text format 0.0.4. */
+  text(): Promise<string> {
+    return this.registry.metrics();
+  }
+}
