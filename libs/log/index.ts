@@ -17,3 +17,4 @@ export {
   type TopicSpec,
   type Writer,
 } from './port.js';
+export { bytesOf, fitsOneAppend, MAX_RECORD_BYTES } from './size.js';

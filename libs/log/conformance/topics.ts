@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import { readAll, put, rec } from './kit.js';
+import type { Bench } from './harness.js';
+
+export function topicCases(bench: () => Bench): void {
+  describe('topics', () => {
+    it('makes a topic once: the same again changes nothing', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      await log.ensureTopic({ name, partitions: 3, cleanup: 'keep' });
+      const id = await log.topicId(name);
+      await put(log, name, 2, [rec('k', 'v')]);
+      await log.ensureTopic({ name, partitions: 3, cleanup: 'keep' });
+      expect(await log.topicId(name)).toBe(id);
+      expect((await log.describe(name)).map((r) => [r.partition, r.low, r.high])).toEqual([
+        [0, 0n, 0n],
+        [1, 0n, 0n],
+        [2, 0n, 1n],
+      ]);
+      expect(await log.topics()).toContain(name);
+    });
+
+    it('refuses another shape of an existing topic with conflict', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      await log.ensureTopic({ name, partitions: 2, cleanup: 'keep' });
+      await expect(log.ensureTopic({ name, partitions: 3, cleanup: 'keep' })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      await expect(log.ensureTopic({ name, partitions: 2, cleanup: 'compact' })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      expect(await log.describe(name)).toHaveLength(2);
+    });
+
+    it('makes many topics at once, also when some exist', async () => {
+      const { log, harness } = bench();
+      const names = Array.from({ length: 4 }, () => harness.newTopic());
+      await log.ensureTopic({ name: names[1]!, partitions: 1, cleanup: 'keep' });
+      await log.ensureTopics(names.map((name) => ({ name, partitions: 1, cleanup: 'keep' as const })));
+      for (const name of names) expect(await log.describe(name)).toHaveLength(1);
+    });
+
+    it('knows a topic as soon as another opening has made it', async () => {
+      const { log, harness } = bench();
+      const other = await harness.open();
+      const name = harness.newTopic();
+      await other.ensureTopic({ name, partitions: 1, cleanup: 'keep' });
+      await put(log, name, 0, [rec('k', 'v')]);
+      expect(await readAll(other, name)).toHaveLength(1);
+      await other.close();
+    });
+
+    it('says unknown_topic for a topic that does not exist', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      const unknown = { code: 'unknown_topic' };
+      await expect(log.describe(name)).rejects.toMatchObject(unknown);
+      await expect(log.topicId(name)).rejects.toMatchObject(unknown);
+      await expect(log.read(name, 0, 0n)).rejects.toMatchObject(unknown);
+      await expect(log.offsetAt(name, 0, 0)).rejects.toMatchObject(unknown);
+      expect(await log.append(name, 0, [rec('k', 'v')])).toMatchObject({ kind: 'refused', code: 'unknown_topic' });
+      expect(await log.topics()).not.toContain(name);
+    });
+
+    it('gives a recreated topic another id and an empty log', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      await log.ensureTopic({ name, partitions: 1, cleanup: 'keep' });
+      const first = await log.topicId(name);
+      await put(log, name, 0, [rec('k', 'old')]);
+      await log.deleteTopic(name);
+      await expect(log.topicId(name)).rejects.toMatchObject({ code: 'unknown_topic' });
+      await log.ensureTopic({ name, partitions: 1, cleanup: 'keep' });
+      const second = await log.topicId(name);
+      expect(first).toMatch(/^[0-9a-f]{8}$/);
+      expect(second).toMatch(/^[0-9a-f]{8}$/);
+      expect(second).not.toBe(first);
+      expect(await log.describe(name)).toEqual([{ partition: 0, low: 0n, high: 0n }]);
+      expect(await put(log, name, 0, [rec('k', 'new')])).toBe(0n);
+    });
+
+    it('answers a ping', async () => {
+      await expect(bench().log.ping()).resolves.toBeUndefined();
+    });
+  });
+}
