@@ -532,6 +532,14 @@ export const FAULTS = {
     'Lihat docs/reference/settings.md.',
     'See docs/reference/settings.md.',
   ),
+  missing_tool: row(
+    500,
+    'terminal',
+    'Alat yang diperlukan tidak ada',
+    'A required tool is missing',
+    'Pasang alat yang disebut, lalu mulai lagi.',
+    'Install the tool named, then start again.',
+  ),
   id_conflict: row(
     500,
     'poison',

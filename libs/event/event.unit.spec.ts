@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import {
+  dataschemaUrn,
+  digestOf,
+  formatPosition,
+  fromHeaders,
+  isStreamName,
+  isTypeName,
+  murmur2,
+  parseDataschema,
+  parsePosition,
+  parseSource,
+  partitionOf,
+  pseudonymOf,
+  schemaIdOf,
+  sourceUrn,
+  streamOf,
+  toHeaders,
+} from './index.js';
+
+describe('a key', () => {
+  it.each([
+    ['21', -973932308],
+    ['foobar', -790332482],
+    ['a-little-bit-long-string', -985981536],
+    ['a-little-bit-longer-string', -1486304829],
+    ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
+    ['abc', 479470107],
+  ])('hashes %s as the default partitioner of Kafka does', (text, hash) => {
+    expect(murmur2(Buffer.from(text))).toBe(hash);
+  });
+
+  it('stays in the range of partitions', () => {
+    for (let i = 0; i < 1000; i++) {
+      const p = partitionOf(Buffer.from(`P-${i}`), 8);
+      expect(p >= 0 && p < 8).toBe(true);
+    }
+  });
+
+  it('digests length, key and value, so that moving a byte between them changes it', () => {
+    const d = digestOf(Buffer.from('ab'), Buffer.from('c'));
+    expect(d).toEqual(
+      createHash('sha256')
+        .update(Buffer.from([0, 0, 0, 2, 97, 98, 99]))
+        .digest(),
+    );
+    expect(d).not.toEqual(digestOf(Buffer.from('a'), Buffer.from('bc')));
+  });
+
+  it('as a pseudonym is 26 characters of base32, and another one under another deployment key', () => {
+    const a = pseudonymOf('A.1/2021', Buffer.alloc(32, 1));
+    expect(a).toMatch(/^[a-z2-7]{26}$/);
+    expect(a).toBe(pseudonymOf('A.1/2021', Buffer.alloc(32, 1)));
+    expect(a).not.toBe(pseudonymOf('A.1/2021', Buffer.alloc(32, 2)));
+  });
+});
+
+describe('names', () => {
+  it('accept types of three segments and give their stream', () => {
+    expect(isTypeName('imigrasi.cegah.daftar-diterima')).toBe(true);
+    expect(streamOf('imigrasi.cegah.daftar-diterima')).toBe('imigrasi.cegah');
+    for (const bad of ['imigrasi.cegah', 'Imigrasi.a.b', 'a.b.c.d', 'a..b', '', 'a.b.c\n', '../a.b'])
+      expect(isTypeName(bad)).toBe(false);
+    expect(isStreamName('imigrasi.cegah')).toBe(true);
+    expect(isStreamName('_simpul.owners')).toBe(false);
+  });
+
+  it('read the three forms of a source and nothing else', () => {
+    expect(parseSource('urn:simpul:unit:SU00123:simkim')).toEqual({ kind: 'unit', unit: 'SU00123', system: 'simkim' });
+    expect(parseSource('urn:simpul:party:EXT-KPK:spdp')).toEqual({ kind: 'party', party: 'EXT-KPK', system: 'spdp' });
+    expect(parseSource('urn:simpul:hub:clock')).toEqual({ kind: 'hub', role: 'clock' });
+    for (const bad of [
+      'urn:simpul:unit:SU1:x',
+      'urn:simpul:unit:SU00123:',
+      'urn:simpul:unit:SU00123:a:b',
+      'https://x',
+      'urn:simpul:unit:SU00123:x\n',
+    ])
+      expect(parseSource(bad)).toBeUndefined();
+    expect(sourceUrn('EXT-KPK', 'a')).toBe('urn:simpul:party:EXT-KPK:a');
+    expect(sourceUrn('SU00123', 'a')).toBe('urn:simpul:unit:SU00123:a');
+  });
+
+  it('round-trip a dataschema and a position, and refuse malformed ones', () => {
+    expect(parseDataschema(dataschemaUrn('a.b.c', 12))).toEqual({ type: 'a.b.c', version: 12 });
+    expect(parseDataschema('urn:simpul:schema:a.b.c:0')).toBeUndefined();
+    expect(parsePosition(formatPosition('a.b', 3, 2n ** 60n))).toEqual({
+      stream: 'a.b',
+      partition: 3,
+      offset: 2n ** 60n,
+    });
+    for (const bad of ['a.b/3', 'a.b/03/1', 'a.b/3/-1', '/3/1', 'a.b/3/1/']) expect(parsePosition(bad)).toBeUndefined();
+  });
+});
+
+describe('an envelope', () => {
+  const envelope = {
+    id: '01J',
+    source: 'urn:simpul:unit:SU00123:simkim',
+    type: 'imigrasi.paspor.diterbitkan',
+    subject: 'P-1',
+    time: '2021-07-15T02:30:00Z',
+    dataschema: 'urn:simpul:schema:imigrasi.paspor.diterbitkan:1',
+    extensions: { korelasi: 'K-é' },
+  };
+  const hub = {
+    digest: Buffer.alloc(32, 7),
+    recordedtime: '2021-07-15T02:30:01.000Z',
+    unit: 'SU00123@1',
+    traceparent: undefined,
+  };
+
+  it('comes back from record headers as it went in', () => {
+    expect(fromHeaders(toHeaders(envelope, hub))).toEqual({ ...envelope, ...hub });
+  });
+
+  it('is refused as foreign without a digest or a required attribute', () => {
+    const headers = toHeaders(envelope, hub);
+    expect(fromHeaders(headers.filter(([n]) => n !== 'simpul-digest'))).toBeUndefined();
+    expect(fromHeaders(headers.filter(([n]) => n !== 'ce_type'))).toBeUndefined();
+  });
+
+  it('names its schema in a V0 frame', () => {
+    expect(schemaIdOf(Buffer.from([0, 0xff, 0, 0, 1, 9]))).toBe(0xff000001);
+    expect(schemaIdOf(Buffer.from([1, 0, 0, 0, 1]))).toBeUndefined();
+    expect(schemaIdOf(Buffer.from([0, 0, 0]))).toBeUndefined();
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals';
+import { asFault, Fault, FAULTS, innermostMessage, isFault } from './index.js';
+
+describe('the fault table', () => {
+  it('has snake_case codes, texts and one next step in both languages', () => {
+    for (const [code, f] of Object.entries(FAULTS)) {
+      expect(code).toMatch(/^[a-z][a-z0-9_]*$/);
+      for (const text of [f.id, f.en, f.hint.id, f.hint.en]) expect(text.length).toBeGreaterThan(3);
+    }
+  });
+
+  it('calls a 4xx final and a 503 retryable, so that a client can act on the class alone', () => {
+    for (const [code, f] of Object.entries(FAULTS)) {
+      if (f.status === 503) expect([code, f.class]).toEqual([code, 'retryable']);
+      if (f.status >= 400 && f.status < 500 && ![408, 429].includes(f.status))
+        expect([code, f.class]).not.toEqual([code, 'retryable']);
+    }
+  });
+
+  it('classifies any thrown value and never throws', () => {
+    for (const e of [undefined, null, 1, 'x', {}, new Error('x'), Object.create(null)])
+      expect(asFault(e).code).toBe('internal');
+    const f = new Fault('not_found');
+    expect(asFault(f)).toBe(f);
+    expect(isFault({ code: 'not_found' })).toBe(false);
+  });
+
+  it('finds the innermost cause of a nested error', () => {
+    const e = new AggregateError(
+      [new Error('outer', { cause: new Error('Broker requires TLS') })],
+      'Cannot connect to any broker',
+    );
+    expect(innermostMessage(e)).toBe('Broker requires TLS');
+    expect(innermostMessage('text')).toBe('text');
+  });
+});

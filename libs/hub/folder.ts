@@ -1,0 +1,66 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Fault } from '#faults';
+
+const FORMAT = 1;
+
+export interface DataFolder {
+  readonly dir: string;
+  /** Gives the folder free for another owner. */
+  release(): void;
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes the data folder for this process until release() or the end of the process, however it ends: the lock is a SQLite file lock, so a killed owner never blocks the next.
+ * Faults: `data_locked` with the owner's pid; `data_format` for a folder of another format or engine; `invalid_settings` when it cannot be written.
+ */
+export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataFolder {
+  let lock: DatabaseSync;
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    lock = new DatabaseSync(join(dir, 'owner.lock'), { timeout: 0 });
+  } catch (cause) {
+    throw new Fault('invalid_settings', {
+      detail: `${dir} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'error'})`,
+      cause,
+    });
+  }
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    lock.close();
+    const message = (cause as Error).message;
+    if (!/locked|busy/i.test(message))
+      throw new Fault('invalid_settings', { detail: `${dir} cannot be written (${message})`, cause });
+    throw new Fault('data_locked', { detail: `${dir}, pid ${readText(join(dir, 'owner.pid')) ?? '?'}`, cause });
+  }
+  const release = (): void => {
+    lock.close();
+  };
+  try {
+    const file = join(dir, 'format.json');
+    const text = readText(file);
+    if (text === undefined) writeFileSync(file, `${JSON.stringify({ format: FORMAT, engine })}\n`);
+    else {
+      const found = JSON.parse(text) as { format?: number; engine?: string };
+      if (found.format !== FORMAT || found.engine !== engine)
+        throw new Fault('data_format', {
+          detail: `${dir}: format ${found.format ?? '?'} of engine ${found.engine ?? '?'}; this is format ${FORMAT} of engine ${engine}`,
+        });
+    }
+    writeFileSync(join(dir, 'owner.pid'), `${process.pid}\n`);
+  } catch (e) {
+    release();
+    throw e;
+  }
+  return { dir, release };
+}
