@@ -1,0 +1,92 @@
+import { connect } from 'node:net';
+import { freePort, startKafka, type Log } from './kafka.js';
+
+export interface ProvisionOptions {
+  /** Data of a broker that we start ourselves. */
+  readonly dir: string;
+  /** What is fetched once. */
+  readonly cache: string;
+  /** An address that was given (`host:port[,host:port]`): used as it is. */
+  readonly given?: string | undefined;
+  readonly log?: Log;
+}
+
+export interface ProvisionedKafka {
+  readonly bootstrap: string;
+  readonly from: 'given' | 'docker' | 'local';
+  /** Stops what was started here; a given Kafka is left alone. */
+  stop(): Promise<void>;
+}
+
+export const KAFKA_IMAGE = 'apache/kafka:4.3.1';
+const PING_MS = 80;
+
+/** Whether a docker engine answers on its socket (the client alone proves nothing). Takes at most 80 ms. */
+export function dockerAnswers(host: string | undefined = process.env['DOCKER_HOST']): Promise<boolean> {
+  const url = new URL(host ?? 'unix:///var/run/docker.sock');
+  const target =
+    url.protocol === 'unix:' ? { path: url.pathname } : { host: url.hostname, port: Number(url.port || '2375') };
+  return new Promise((done) => {
+    const socket = connect(target);
+    const end = (answer: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      done(answer);
+    };
+    const timer = setTimeout(() => end(false), PING_MS);
+    socket.once('error', () => end(false));
+    socket.once('data', (data) => end(/^HTTP\/1\.[01] 200/.test(data.toString())));
+    socket.write('GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n');
+  });
+}
+
+/** One broker in a container, on a free port of 127.0.0.1. Call only when dockerAnswers(): loading the library is slow. */
+async function dockerKafka(log: Log): Promise<ProvisionedKafka> {
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const port = await freePort();
+  log(`Kafka: starting ${KAFKA_IMAGE} in docker`);
+  const container = await new GenericContainer(KAFKA_IMAGE)
+    .withExposedPorts({ container: 9092, host: port })
+    .withEnvironment({
+      KAFKA_NODE_ID: '1',
+      KAFKA_PROCESS_ROLES: 'broker,controller',
+      KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+      KAFKA_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+      KAFKA_LOG_MESSAGE_TIMESTAMP_TYPE: 'LogAppendTime',
+      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+      KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+      KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+      KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR: '1',
+      KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR: '1',
+      KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+      KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS: '1000',
+    })
+    .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
+    .start();
+  const stop = async (): Promise<void> => {
+    await container.stop();
+  };
+  return { bootstrap: `127.0.0.1:${port}`, from: 'docker', stop };
+}
+
+/**
+ * A Kafka to work with, in this order: the given address, docker when an engine answers, else Java and Maven on this machine.
+ * Throws Fault `missing_tool` naming the missing piece and its install line.
+ */
+export async function provisionKafka(options: ProvisionOptions): Promise<ProvisionedKafka> {
+  const { given, log = () => {} } = options;
+  if (given !== undefined && given !== '') return { bootstrap: given, from: 'given', stop: () => Promise.resolve() };
+  if (await dockerAnswers()) {
+    try {
+      return await dockerKafka(log);
+    } catch (error) {
+      log(`Kafka: docker could not start it (${error instanceof Error ? error.message : String(error)}); trying Java`);
+    }
+  }
+  const cluster = await startKafka({ dir: options.dir, cache: options.cache, log });
+  return { bootstrap: cluster.bootstrap, from: 'local', stop: () => cluster.stop() };
+}
