@@ -1,0 +1,140 @@
+import { Catch, HttpException, Module, type ArgumentsHost, type ExceptionFilter, type Type } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Fault } from '#faults';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { Caller } from '../access/access.js';
+import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
+import { openapiDoor } from './openapi.js';
+import { answerBrokenConnection } from './raw-errors.js';
+import { RouteTable } from './routes.js';
+import type { Door, HttpLimits, Logger } from './types.js';
+
+export const HTTP_LIMITS: HttpLimits = {
+  bodyBytes: 1_048_576,
+  batchBytes: 8 * 1_048_576,
+  headerBytes: 16_384,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  connections: 2_000,
+  heartbeatMs: 15_000,
+  liveBytes: 1_048_576,
+  recheckMs: 1_000,
+};
+
+export interface HttpOptions {
+  /** 0 = any free port. */
+  readonly port: number;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+  readonly doors: readonly Door[];
+  /** The caller of an Authorization header; undefined = not valid. Called before the body is read, so: in memory and in the same time for every wrong key. */
+  readonly authenticate: (authorization: string | undefined) => Caller | undefined;
+  readonly log: Logger;
+  readonly limits?: Partial<HttpLimits>;
+  /** @default Date.now */
+  readonly now?: () => number;
+  /** The app's root module: life cycle and wiring. @default an empty one */
+  readonly module?: Type | DynamicModule;
+}
+
+export interface HttpServer {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  readonly app: NestFastifyApplication;
+  /** Ends live streams, answers what is in flight, closes. */
+  close(): Promise<void>;
+}
+
+@Module({})
+class EmptyModule {}
+
+/** What Nest itself throws (404, its guards) goes the same one way. */
+@Catch()
+class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly deps: EdgeDeps) {}
+  catch(e: unknown, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') {
+      if (e instanceof HttpException) return;
+      throw e;
+    }
+    const http = host.switchToHttp();
+    void sendProblem(this.deps, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), e);
+  }
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+
+function requestIds(): (given: string | string[] | undefined) => string {
+  const prefix = randomBytes(6).toString('hex');
+  let n = 0;
+  return (given) => (typeof given === 'string' && REQUEST_ID.test(given) ? given : `${prefix}-${(++n).toString(36)}`);
+}
+
+/**
+ * Opens the HTTP address with the given doors and listens. `port` taken: the error of Node (`EADDRINUSE`).
+ * SIGTERM and SIGINT drain (Nest's shutdown hooks): live streams end, requests in flight are answered, then the process exits 0.
+ */
+export async function openHttp(options: HttpOptions): Promise<HttpServer> {
+  const limits = { ...HTTP_LIMITS, ...options.limits };
+  const closing = new AbortController();
+  const deps: EdgeDeps = {
+    authenticate: options.authenticate,
+    log: options.log,
+    limits,
+    now: options.now ?? Date.now,
+    closing: closing.signal,
+    openStreams: new Set(),
+    routes: new RouteTable(),
+  };
+  const nextId = requestIds();
+  const adapter = new FastifyAdapter({
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: 5_000,
+    routerOptions: { maxParamLength: 1_024 },
+    http: { headersTimeout: limits.headersMs, maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: 500 },
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    skipMiddie: true,
+    genReqId: (req: { headers: Record<string, string | string[] | undefined> }) => nextId(req.headers['x-request-id']),
+    frameworkErrors: (e: Error, req: FastifyRequest, reply: FastifyReply) => {
+      void sendProblem(deps, req, reply, e);
+    },
+    clientErrorHandler: (e, socket) => {
+      answerBrokenConnection(e, socket, `urn:simpul:request:${nextId(undefined)}`);
+    },
+  });
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.decorateRequest('caller', undefined);
+  fastify.addHook('onSend', (req, reply, body, done) => {
+    reply.header('x-request-id', req.id);
+    if (closing.signal.aborted) reply.header('connection', 'close');
+    done(null, body);
+  });
+  fastify.addHook('preClose', (done) => {
+    closing.abort();
+    for (const end of deps.openStreams) end();
+    done();
+  });
+  mountDoors(fastify, deps, [...options.doors, openapiDoor(deps.routes)]);
+  const app = await NestFactory.create<NestFastifyApplication>(options.module ?? EmptyModule, adapter, {
+    logger: ['error', 'fatal'],
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new ProblemFilter(deps));
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  const server = app.getHttpServer();
+  server.maxConnections = limits.connections;
+  await app.listen(options.port, options.host ?? '127.0.0.1');
+  const address = server.address() as AddressInfo | null;
+  if (address === null) throw new Fault('internal', { detail: 'the server has no address' });
+  return {
+    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    app,
+    close: () => app.close(),
+  };
+}

@@ -1,0 +1,56 @@
+import type { Fault, Problem } from '#faults';
+import type { ProblemDocument } from './types.js';
+
+export type Language = 'id' | 'en';
+
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
+/** The asker's language: the one of `id` and `en` with the greater weight; Indonesian when neither is named. Total. */
+export function languageOf(header: string | undefined): Language {
+  if (header === undefined) return 'id';
+  let id = -1;
+  let en = -1;
+  for (const part of header.slice(0, 500).split(',')) {
+    const [tag = '', ...rest] = part.trim().toLowerCase().split(';');
+    const q = Number(rest.map((r) => /^\s*q=([0-9.]{1,5})\s*$/.exec(r)?.[1]).find((v) => v !== undefined) ?? 1);
+    if (!(q > 0)) continue;
+    if (tag === 'id' || tag.startsWith('id-') || tag === 'in') id = Math.max(id, q);
+    else if (tag === 'en' || tag.startsWith('en-')) en = Math.max(en, q);
+  }
+  return en > id ? 'en' : 'id';
+}
+
+const MAX_ERRORS = 100;
+
+/** The problem document of a fault. `instance` names the request, so that an operator can find its log line. Never holds a stack or a cause. */
+export function problemOf(fault: Fault, language: Language, instance: string): ProblemDocument {
+  const row = fault.row;
+  const out: ProblemDocument = {
+    type: `/docs/errors#${fault.code}`,
+    title: row[language],
+    status: row.status,
+    instance,
+    code: fault.code,
+    hint: row.hint[language],
+  };
+  // What happened inside is for the log, not for the caller.
+  if (fault.detail !== undefined && row.status !== 500) out.detail = fault.detail;
+  if (fault.problems.length > 0) out.errors = fault.problems.slice(0, MAX_ERRORS).map(ordered);
+  return out;
+}
+
+function ordered(p: Problem): Problem {
+  const { index, pointer, reason, expected, code } = p;
+  return {
+    ...(index === undefined ? {} : { index }),
+    pointer,
+    reason,
+    ...(expected === undefined ? {} : { expected }),
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+/** Whole seconds for a Retry-After header, at least 1. */
+export function retryAfter(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1000)));
+}

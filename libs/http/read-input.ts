@@ -1,0 +1,115 @@
+import { parseJson } from '#avro';
+import { Fault, type Problem } from '#faults';
+import type { FastifyRequest } from 'fastify';
+import type { ZodType, z } from 'zod';
+
+type Issue = z.core.$ZodIssue;
+
+/** Query parameters that fit `schema`; Fault invalid_query. A parameter given twice, `%00` and unknown names (strict schemas) are refused. */
+export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S> {
+  const given = req.query as Record<string, unknown>;
+  const problems: Problem[] = [];
+  for (const name of Object.keys(given)) {
+    const value = given[name];
+    if (Array.isArray(value)) {
+      problems.push({ pointer: `?${shown(name)}`, reason: 'given more than once', expected: 'once' });
+    } else if (!clean(name) || !clean(String(value))) {
+      problems.push({ pointer: `?${shown(name)}`, reason: 'holds a control character or is no UTF-8' });
+    }
+  }
+  if (problems.length === 0) {
+    const read = schema.safeParse({ ...given });
+    if (read.success) return read.data;
+    for (const issue of read.error.issues)
+      problems.push(...problemsOf(issue, (path) => `?${path.map(String).join('.')}`));
+  }
+  throw new Fault('invalid_query', { problems });
+}
+
+function clean(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c < 0x20 || c === 0x7f || c === 0xfffd) return false;
+  }
+  return text.isWellFormed();
+}
+
+/** The JSON body by a schema. Fault unsupported_media_type, invalid_json and its kin, invalid_request with pointers. */
+export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S> {
+  const type = mediaType(req.headers['content-type']);
+  const body = req.body;
+  if (!Buffer.isBuffer(body) || body.length === 0) {
+    throw new Fault('invalid_json', { detail: 'the body is empty' });
+  }
+  if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type)) {
+    throw new Fault('unsupported_media_type', {
+      problems: [{ pointer: 'content-type', reason: 'not JSON', expected: 'application/json' }],
+    });
+  }
+  const parsed = parseJson(body);
+  if (!parsed.ok) throw new Fault(parsed.code, { detail: parsed.detail });
+  const read = schema.safeParse(parsed.value);
+  if (read.success) return read.data;
+  throw new Fault('invalid_request', { problems: read.error.issues.flatMap((i) => problemsOf(i, pointer)) });
+}
+
+/** RFC 6901. */
+export function pointer(path: readonly PropertyKey[]): string {
+  return path.map((p) => `/${String(p).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+/** The media type without parameters, lower case. */
+export function mediaType(header: string | undefined): string {
+  if (header === undefined) return '';
+  const end = header.indexOf(';');
+  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
+}
+
+function problemsOf(issue: Issue, at: (path: readonly PropertyKey[]) => string): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.slice(0, 20).map((k) => ({ pointer: at([...issue.path, shown(k)]), reason: 'not known here' }));
+  }
+  const expected = expectedOf(issue);
+  return [{ pointer: at(issue.path), reason: reasonOf(issue), ...(expected === undefined ? {} : { expected }) }];
+}
+
+/** zod's own texts may quote the value; ours never do. */
+function reasonOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined && /undefined/.test(issue.message) ? 'missing' : 'wrong type';
+    case 'too_small':
+      return 'too small';
+    case 'too_big':
+      return 'too large';
+    case 'invalid_value':
+      return 'not one of the allowed values';
+    case 'invalid_format':
+      return 'wrong form';
+    case 'custom':
+      return issue.message;
+    default:
+      return 'not valid';
+  }
+}
+
+function expectedOf(issue: Issue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected;
+    case 'too_small':
+      return `at least ${issue.minimum}`;
+    case 'too_big':
+      return `at most ${issue.maximum}`;
+    case 'invalid_value':
+      return issue.values.map(String).join(' · ');
+    case 'invalid_format':
+      return 'pattern' in issue && typeof issue.pattern === 'string' ? issue.pattern : issue.format;
+    default:
+      return undefined;
+  }
+}
+
+function shown(name: string): string {
+  return name.slice(0, 40).replace(/[^\x20-\x7e]/g, '?');
+}

@@ -1,0 +1,105 @@
+import type { Caller, Role } from '../access/access.js';
+import type { Fault, Problem } from '#faults';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ZodType, z } from 'zod';
+import type { Sse, SseOptions } from './sse.js';
+
+/** A pino logger fits. No personal data, no data of events, ever. */
+export interface Logger {
+  info(fields: object, text?: string): void;
+  warn(fields: object, text?: string): void;
+  error(fields: object, text?: string): void;
+}
+
+export interface HttpLimits {
+  /** Bytes of one request on doors that take one thing. @default 1 MiB */
+  readonly bodyBytes: number;
+  /** Bytes of one publish request. @default 8 MiB */
+  readonly batchBytes: number;
+  /** @default 16 KiB */
+  readonly headerBytes: number;
+  /** @default 10 s */
+  readonly headersMs: number;
+  /** Until the whole request is received. @default 30 s */
+  readonly requestMs: number;
+  /** @default 2,000 */
+  readonly connections: number;
+  /** @default 15 s */
+  readonly heartbeatMs: number;
+  /** A live reader with more bytes waiting than this is cut. @default 1 MiB */
+  readonly liveBytes: number;
+  /** How often an open live stream asks whether its key still holds. @default 1 s */
+  readonly recheckMs: number;
+}
+
+/** What a route says of itself: `app.get(url, { config: {…} }, handler)`. */
+export interface RouteConfig {
+  /** No key needed (health, openapi). */
+  open?: true;
+  /** Any of these roles; absent = any key. Refused: 403 `forbidden`. */
+  roles?: readonly Role[];
+  /** One line for /openapi.json. */
+  summary?: string;
+  query?: ZodType;
+  body?: ZodType;
+  /** Shape of the 200 or 201. */
+  answer?: ZodType;
+}
+
+declare module 'fastify' {
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
+  interface FastifyContextConfig extends RouteConfig {}
+  interface FastifyRequest {
+    /** Set by authentication before the body is read; undefined only on open routes. */
+    caller: Caller | undefined;
+  }
+}
+
+/** What a door gets: a Fastify scope whose errors, bodies and keys are taken care of. Handlers throw Faults; the edge answers them. */
+export interface Edge {
+  /** Bodies of every type arrive as Buffer (`req.body`), undefined without a body. */
+  readonly app: FastifyInstance;
+  readonly log: Logger;
+  readonly limits: HttpLimits;
+  readonly now: () => number;
+  /** Aborts when the server begins to drain: long polls answer at once. */
+  readonly closing: AbortSignal;
+  /** Who calls. Fault unauthenticated on an open route without a key. */
+  caller(req: FastifyRequest): Caller;
+  /** An onRequest hook for a route: any of these roles, else 403 `forbidden`. The same as `config.roles`. */
+  require(...roles: Role[]): (req: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  /** Query parameters by a schema (use z.strictObject so that unknown ones are refused). Fault invalid_query with `?name` pointers. */
+  query<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
+  /** The JSON body, read strictly, by a schema. Faults invalid_json … , invalid_request with pointers, unsupported_media_type. */
+  body<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
+  /** The problem document of a fault, in the asker's language, sent. */
+  problem(req: FastifyRequest, reply: FastifyReply, fault: Fault): FastifyReply;
+  /** The same document as an object (for items of a 207). */
+  document(req: FastifyRequest, fault: Fault): ProblemDocument;
+  /** `{[name]: items, next, …more}` with a Link header to the next page; `next` undefined = the last page (null in the body). */
+  page(
+    req: FastifyRequest,
+    reply: FastifyReply,
+    name: string,
+    items: readonly unknown[],
+    next: string | undefined,
+    more?: Record<string, unknown>,
+  ): FastifyReply;
+  /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. */
+  sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
+}
+
+/** A group of routes. Called once, before the server listens. */
+export type Door = (edge: Edge) => void;
+
+/** RFC 9457 with our members. */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  instance: string;
+  code: string;
+  errors?: readonly Problem[];
+  hint: string;
+}
