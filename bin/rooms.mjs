@@ -36,6 +36,7 @@ export const ROOMS = {
   publishing: { rooms: [...PORTS, 'log', 'state', 'table', 'units', 'registry', 'access', 'projection'], clients: [] },
   projection: { rooms: [...PORTS, 'log', 'state', 'table', 'units', 'registry', 'access'], clients: ['zod'] },
   settings: { rooms: ['faults'], clients: ['zod'] },
+  folder: { rooms: ['faults'], clients: [] },
   telemetry: { rooms: PORTS, clients: ['pino', 'prom-client'] },
   sdk: { rooms: PORTS, clients: ['undici', 'eventsource-parser'] },
   'nest-kit': { rooms: ['sdk', 'event', 'faults', 'log'], clients: ['@nestjs/*', 'rxjs'] },
