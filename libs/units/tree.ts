@@ -1,0 +1,233 @@
+import { believed, validOn, type Rows } from './timeline.js';
+import type { Line, Unit, UnitFilter, Units } from './unit.js';
+
+const NONE: readonly Unit[] = [];
+const NOBODY: ReadonlySet<string> = new Set();
+/** Past days asked for are kept ready, the least recent one goes first. */
+const KEPT_DAYS = 16;
+
+/** The tree of one day. `above` fills as it is asked. */
+interface Day {
+  readonly byId: ReadonlyMap<string, Unit>;
+  readonly byCode: ReadonlyMap<string, Unit>;
+  readonly list: readonly Unit[];
+  readonly children: Readonly<Record<Line, ReadonlyMap<string, readonly Unit[]>>>;
+  readonly above: Map<string, ReadonlySet<string>>;
+}
+
+/** The units in memory: rows in, look-ups out. Indices are made on the first question after a change, once per day asked for. */
+export class UnitTree implements Units {
+  readonly #rows = new Map<string, Rows>();
+  readonly #today: () => string;
+  #current: Day | undefined;
+  #currentDay = '';
+  readonly #past = new Map<string, Day>();
+  #lastByCode: Map<string, Unit> | undefined;
+  #links: Map<string, Rows> | undefined;
+
+  constructor(today: () => string) {
+    this.#today = today;
+  }
+
+  /** Replaces all rows of a unit; undefined forgets it. */
+  put(id: string, rows: Rows | undefined): void {
+    if (rows === undefined) this.#rows.delete(id);
+    else this.#rows.set(id, rows);
+    this.#current = undefined;
+    this.#lastByCode = undefined;
+    this.#links = undefined;
+    this.#past.clear();
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** As stored: links only from the side that declared them. */
+  rows(id: string): Rows {
+    return this.#rows.get(id) ?? NONE;
+  }
+
+  learnt(id: string): readonly Unit[] {
+    return this.#linked().get(id) ?? NONE;
+  }
+
+  history(id: string, knownAt?: string): readonly Unit[] {
+    return believed(this.learnt(id), knownAt);
+  }
+
+  get(id: string, asOf?: string, knownAt?: string): Unit | undefined {
+    if (asOf === undefined) return this.#day().byId.get(id) ?? this.#last(id);
+    if (knownAt !== undefined) return validOn(this.history(id, knownAt), asOf);
+    return this.#day(asOf).byId.get(id);
+  }
+
+  byCode(code: string, asOf?: string): Unit | undefined {
+    const found = this.#day(asOf).byCode.get(code);
+    if (found || asOf !== undefined) return found;
+    if (!this.#lastByCode) {
+      this.#lastByCode = new Map();
+      for (const id of this.#rows.keys()) for (const u of this.history(id)) this.#lastByCode.set(u.code, u);
+    }
+    const holder = this.#lastByCode.get(code);
+    return holder && this.get(holder.id);
+  }
+
+  list(filter: UnitFilter, asOf?: string): readonly Unit[] {
+    const words = filter.text ? fold(filter.text).split(/\s+/).filter(Boolean) : [];
+    return this.#day(asOf).list.filter(
+      (u) =>
+        (filter.type === undefined || u.type === filter.type) &&
+        (filter.class === undefined || u.class === filter.class) &&
+        (filter.province === undefined || serves(u, filter.province)) &&
+        (words.length === 0 || hasWords(u, words)),
+    );
+  }
+
+  children(id: string, line: Line, asOf?: string): readonly Unit[] {
+    return this.#day(asOf).children[line].get(id) ?? NONE;
+  }
+
+  above(id: string, asOf?: string): ReadonlySet<string> {
+    const day = this.#day(asOf);
+    const known = day.above.get(id);
+    if (known) return known;
+    const first = day.byId.get(id) ?? (asOf === undefined ? this.#last(id) : undefined);
+    if (!first) return NOBODY;
+    const out = new Set<string>();
+    const open = [first];
+    for (let u = open.pop(); u; u = open.pop()) {
+      for (const up of [u.parent, u.technicalParent]) {
+        if (up === undefined || up === id || out.has(up)) continue;
+        out.add(up);
+        const next = day.byId.get(up);
+        if (next) open.push(next);
+      }
+    }
+    day.above.set(id, out);
+    return out;
+  }
+
+  resolve(fn: string, province?: string, asOf?: string): readonly Unit[] {
+    return this.list(province === undefined ? { type: fn } : { type: fn, province }, asOf);
+  }
+
+  #last(id: string): Unit | undefined {
+    return this.history(id).at(-1);
+  }
+
+  #day(asOf?: string): Day {
+    if (asOf === undefined) {
+      const today = this.#today();
+      if (!this.#current || this.#currentDay !== today) {
+        this.#current = makeDay(this.#wholeTree(today));
+        this.#currentDay = today;
+      }
+      return this.#current;
+    }
+    let day = this.#past.get(asOf);
+    if (!day) {
+      const valid: Unit[] = [];
+      for (const id of this.#rows.keys()) {
+        const u = validOn(this.history(id), asOf);
+        if (u) valid.push(u);
+      }
+      day = makeDay(valid);
+      this.#past.set(asOf, day);
+      if (this.#past.size > KEPT_DAYS) this.#past.delete(this.#past.keys().next().value!);
+    }
+    return day;
+  }
+
+  /** Units valid today, and ended ones that a unit of the tree still names as parent. */
+  #wholeTree(today: string): Unit[] {
+    const tree = new Map<string, Unit>();
+    for (const id of this.#rows.keys()) {
+      const u = validOn(this.history(id), today);
+      if (u) tree.set(id, u);
+    }
+    const open = [...tree.values()];
+    for (let u = open.pop(); u; u = open.pop()) {
+      for (const up of [u.parent, u.technicalParent]) {
+        if (up === undefined || tree.has(up)) continue;
+        const ended = this.#last(up);
+        if (ended) {
+          tree.set(up, ended);
+          open.push(ended);
+        }
+      }
+    }
+    return [...tree.values()];
+  }
+
+  /** Rows with predecessor and successor links filled in from both sides. */
+  #linked(): ReadonlyMap<string, Rows> {
+    if (this.#links) return this.#links;
+    const out = new Map<string, Unit[]>();
+    for (const [id, rows] of this.#rows) out.set(id, [...rows]);
+    const add = (
+      id: string,
+      pick: (live: Unit[]) => Unit | undefined,
+      side: 'predecessors' | 'successors',
+      other: string,
+    ) => {
+      const rows = out.get(id);
+      if (!rows || id === other) return;
+      const row = pick(believed(rows));
+      if (!row || row[side]?.includes(other)) return;
+      rows[rows.indexOf(row)] = { ...row, [side]: [...(row[side] ?? []), other].sort() };
+    };
+    for (const [id, rows] of this.#rows) {
+      for (const row of rows) {
+        if (row.knownUntil !== undefined) continue;
+        for (const next of row.successors ?? [])
+          add(
+            next,
+            (live) => live.find((r) => row.validTo === undefined || r.validFrom > row.validTo) ?? live.at(-1),
+            'predecessors',
+            id,
+          );
+        for (const prev of row.predecessors ?? [])
+          add(prev, (live) => live.filter((r) => r.validFrom < row.validFrom).at(-1) ?? live.at(-1), 'successors', id);
+      }
+    }
+    this.#links = out;
+    return out;
+  }
+}
+
+function makeDay(units: Unit[]): Day {
+  const list = units.sort((a, b) => (a.id < b.id ? -1 : 1));
+  const children = { administrative: new Map<string, Unit[]>(), technical: new Map<string, Unit[]>() };
+  const under = (line: Line, parent: string | undefined, u: Unit) => {
+    if (parent === undefined) return;
+    const siblings = children[line].get(parent);
+    if (siblings) siblings.push(u);
+    else children[line].set(parent, [u]);
+  };
+  for (const u of list) {
+    under('administrative', u.parent, u);
+    under('technical', u.technicalParent, u);
+  }
+  return {
+    byId: new Map(list.map((u) => [u.id, u])),
+    byCode: new Map(list.map((u) => [u.code, u])),
+    list,
+    children,
+    above: new Map(),
+  };
+}
+
+function serves(u: Unit, province: string): boolean {
+  return u.provinceCode === province || (u.coversProvinces?.includes(province) ?? false);
+}
+
+/** Lower case without accents, so that search takes any spelling of case. */
+function fold(s: string): string {
+  return s.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+function hasWords(u: Unit, words: readonly string[]): boolean {
+  const where = fold(`${u.name} ${u.shortName} ${u.code} ${u.city} ${u.id}`);
+  return words.every((w) => where.includes(w));
+}
