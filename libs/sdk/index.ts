@@ -1,0 +1,26 @@
+export { connect, type Connection, type ConnectionOptions, type Reply, type RetryOptions } from './connection.js';
+export { isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
+export { createIds, type IdOptions } from './ids.js';
+export type { LiveOptions } from './live.js';
+export {
+  createPublisher,
+  type NewEvent,
+  type Outcome,
+  type PreparedEvent,
+  type Publisher,
+  type PublisherOptions,
+  type Receipt,
+  type Step,
+} from './publisher.js';
+export {
+  createReader,
+  type EventPage,
+  type EventTypeRow,
+  type Reader,
+  type ReaderOptions,
+  type ReadEvent,
+  type ReadOptions,
+  type StateEntry,
+  type StateOptions,
+  type UnitRow,
+} from './reader.js';

@@ -1,0 +1,213 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
+import { connect, createPublisher, type Publisher, type Step } from './index.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const idOf = (body: string): string => (JSON.parse(body) as { id: string }).id;
+let offset = 0;
+const receipt = (body: string) => {
+  const e = JSON.parse(body) as { id: string; source: string; type: string };
+  return {
+    ...e,
+    stream: 'imigrasi.paspor',
+    partition: 0,
+    offset,
+    position: `imigrasi.paspor/0/${offset++}`,
+    digest: 'sha-256:00',
+    recordedtime: '2021-07-15T00:00:00Z',
+    duplicate: false,
+  };
+};
+const taken = (body: string) => ({ status: 201, body: receipt(body) });
+
+async function publishing(script: Script, more: { deadlineMs?: number; width?: number } = {}) {
+  const hub = await scriptedHub(script);
+  const connection = connect({ url: hub.url, timeoutMs: 2000, retry: { firstMs: 2, maxMs: 10 } });
+  const steps: Step[] = [];
+  const publisher: Publisher = createPublisher({
+    connection,
+    key: 'k1',
+    owner: 'SU00123',
+    system: 'simkim',
+    onStep: (s) => steps.push(s),
+    ...more,
+  });
+  closing.push(
+    hub.close,
+    () => connection.close(),
+    () => publisher.close(),
+  );
+  return { hub, publisher, steps };
+}
+const fact = (no: string) => ({ type: 'imigrasi.paspor.diterbitkan', data: { nomorPermohonan: no }, lane: no });
+
+describe('publish', () => {
+  it('sends a CloudEvent with the key, and gives the receipt', async () => {
+    const { hub, publisher } = await publishing((r) => taken(r.body));
+    const r = await publisher.publish({ ...fact('P-1'), extensions: { korelasi: 'P-1' } });
+    expect(r.position).toMatch(/^imigrasi\.paspor\/0\/\d+$/);
+    const sent = JSON.parse(hub.requests[0]!.body) as Record<string, unknown>;
+    expect(sent).toMatchObject({
+      specversion: '1.0',
+      source: 'urn:simpul:unit:SU00123:simkim',
+      type: 'imigrasi.paspor.diterbitkan',
+      korelasi: 'P-1',
+      urutanunit: '1',
+      data: { nomorPermohonan: 'P-1' },
+    });
+    expect(sent).not.toHaveProperty('lane');
+    expect(hub.requests[0]!.headers['authorization']).toBe('Bearer k1');
+  });
+
+  it('sends the same id again after 503, 429, a cut line and a lie, until the hub gives a receipt', async () => {
+    let n = 0;
+    const { hub, publisher, steps } = await publishing((r) => {
+      switch (n++) {
+        case 0:
+          return { status: 503, body: { code: 'not_durable' }, headers: { 'retry-after': '0' } };
+        case 1:
+          r.res.destroy();
+          return undefined;
+        case 2:
+          return { status: 429, body: { code: 'too_many_requests' } };
+        case 3:
+          return { status: 200, body: { hello: 'a proxy' } };
+        default:
+          return taken(r.body);
+      }
+    });
+    await publisher.publish(fact('P-2'));
+    expect(hub.requests).toHaveLength(5);
+    expect(new Set(hub.requests.map((r) => idOf(r.body))).size).toBe(1);
+    expect(steps.map((s) => s.kind)).toEqual(['invoke', 'info', 'info', 'info', 'info', 'ok']);
+  });
+
+  it('waits at least as long as Retry-After says', async () => {
+    let n = 0;
+    const times: number[] = [];
+    const { publisher } = await publishing((r) => {
+      times.push(performance.now());
+      return n++ === 0 ? { status: 503, headers: { 'retry-after': '1' } } : taken(r.body);
+    });
+    await publisher.publish(fact('P-3'));
+    expect(times[1]! - times[0]!).toBeGreaterThan(980);
+  });
+
+  it('never sends a later event of a subject while an earlier one is unknown; other subjects pass (R3.7)', async () => {
+    let refuse = true;
+    const { hub, publisher } = await publishing((r) =>
+      refuse && r.body.includes('P-4') ? { status: 503 } : taken(r.body),
+    );
+    const first = publisher.publish(fact('P-4'));
+    const later = publisher.publish({ ...fact('P-4'), type: 'imigrasi.paspor.permohonan-diajukan' });
+    await publisher.publish(fact('P-5'));
+    refuse = false;
+    await Promise.all([first, later]);
+    const own = hub.requests
+      .filter((r) => r.body.includes('P-4'))
+      .map((r) => (JSON.parse(r.body) as { type: string }).type);
+    const firstLater = own.indexOf('imigrasi.paspor.permohonan-diajukan');
+    expect(own.slice(0, firstLater).every((t) => t === 'imigrasi.paspor.diterbitkan')).toBe(true);
+    expect(own.slice(firstLater)).toEqual(['imigrasi.paspor.permohonan-diajukan']);
+  });
+
+  it('throws the problem document of a refusal, once, and uses the number again', async () => {
+    const { hub, publisher } = await publishing((r) =>
+      r.body.includes('bukan')
+        ? {
+            status: 422,
+            body: {
+              code: 'schema_mismatch',
+              errors: [{ pointer: '/data/tanggalTerbit', reason: 'harus tanggal', expected: 'date' }],
+            },
+          }
+        : taken(r.body),
+    );
+    await expect(publisher.publish({ ...fact('P-6'), data: { tanggalTerbit: 'bukan' } })).rejects.toMatchObject({
+      name: 'SdkFault',
+      status: 422,
+      code: 'schema_mismatch',
+      retryable: false,
+    });
+    await publisher.publish(fact('P-6'));
+    expect(hub.requests.map((r) => (JSON.parse(r.body) as { urutanunit: string }).urutanunit)).toEqual(['1', '1']);
+    expect(publisher.sequences()).toEqual({ 'imigrasi.paspor': 1 });
+  });
+
+  it('says not_settled at the deadline, and goes on sending', async () => {
+    let down = true;
+    const { publisher, steps } = await publishing((r) => (down ? { status: 503 } : taken(r.body)), { deadlineMs: 50 });
+    await expect(publisher.publish(fact('P-7'))).rejects.toMatchObject({ code: 'not_settled', retryable: true });
+    down = false;
+    await publisher.flush();
+    expect(steps.at(-1)?.kind).toBe('ok');
+  });
+
+  it('close() rejects what is not settled, so that nobody takes it for sent', async () => {
+    const { publisher } = await publishing(() => ({ status: 503 }));
+    const open = publisher.publish(fact('P-8'));
+    const queued = publisher.publish(fact('P-8'));
+    const ends = Promise.allSettled([open, queued]);
+    await publisher.close();
+    expect((await ends).map((e) => (e.status === 'rejected' ? (e.reason as { code: string }).code : 'sent'))).toEqual([
+      'closed',
+      'closed',
+    ]);
+  });
+});
+
+describe('publishBatch', () => {
+  it('gives an outcome per event in order, and sends again only those that are unknown', async () => {
+    let n = 0;
+    const { hub, publisher } = await publishing((r) => {
+      const lines = r.body.split('\n');
+      const round = n++;
+      return {
+        status: round === 0 ? 207 : 201,
+        body:
+          round === 0
+            ? {
+                results: [
+                  { status: 201, receipt: receipt(lines[0]!) },
+                  { status: 422, problem: { code: 'schema_mismatch' } },
+                  { status: 503, problem: { code: 'not_durable' } },
+                ],
+              }
+            : { receipts: lines.map(receipt) },
+      };
+    });
+    const out = await publisher.publishBatch([fact('P-1'), fact('P-2'), fact('P-3')]);
+    expect(out.map((o) => (o.ok ? 'ok' : o.fault.code))).toEqual(['ok', 'schema_mismatch', 'ok']);
+    expect(hub.requests.map((r) => r.body.split('\n').length)).toEqual([3, 1]);
+    expect(hub.requests[0]!.headers['content-type']).toBe('application/x-ndjson');
+    expect(hub.requests[0]!.query.get('partial')).toBe('true');
+    expect(idOf(hub.requests[1]!.body)).toBe(idOf(hub.requests[0]!.body.split('\n')[2]!));
+  });
+
+  it('cuts long lists at 1,000 events', async () => {
+    const { hub, publisher } = await publishing((r) => ({
+      status: 201,
+      body: { receipts: r.body.split('\n').map(receipt) },
+    }));
+    const out = await publisher.publishBatch(Array.from({ length: 2100 }, (_, i) => fact(`P-${i}`)));
+    expect(out.every((o) => o.ok)).toBe(true);
+    expect(hub.requests.map((r) => r.body.split('\n').length).sort((a, b) => a - b)).toEqual([100, 1000, 1000]);
+  });
+
+  it('keeps a later single event of a subject behind the batch that holds an earlier one', async () => {
+    let n = 0;
+    const { hub, publisher } = await publishing((r) => {
+      if (r.path === '/v1/events' && r.query.has('partial'))
+        return n++ < 2 ? { status: 503 } : { status: 201, body: { receipts: r.body.split('\n').map(receipt) } };
+      return taken(r.body);
+    });
+    const batch = publisher.publishBatch([fact('P-1'), fact('P-2')]);
+    const single = publisher.publish(fact('P-2'));
+    await Promise.all([batch, single]);
+    expect(hub.requests.map((r) => r.query.has('partial'))).toEqual([true, true, true, false]);
+  });
+});

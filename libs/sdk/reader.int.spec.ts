@@ -1,0 +1,150 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
+import { connect, createReader, type ReadEvent } from './index.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function reading(script: Script) {
+  const hub = await scriptedHub(script);
+  const connection = connect({ url: hub.url, retry: { firstMs: 2, maxMs: 10 } });
+  closing.push(hub.close, () => connection.close());
+  return { hub, reader: createReader({ connection, key: 'k2' }) };
+}
+const event = (id: string, at: number) => ({
+  specversion: '1.0',
+  id,
+  source: 'urn:simpul:unit:SU00001:x',
+  type: 'pas.hunian.dilaporkan',
+  position: `pas.hunian/0/${at}`,
+  digest: `sha-256:${id}`,
+  data: {},
+});
+
+async function take(from: AsyncIterable<ReadEvent>, n: number): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const e of from) {
+    ids.push(e.id);
+    if (ids.length === n) break;
+  }
+  return ids;
+}
+
+describe('read', () => {
+  it('follows the cursor to the end, waits out a 503, drops copies', async () => {
+    let n = 0;
+    const { hub, reader } = await reading((r) => {
+      if (n++ === 1) return { status: 503, body: { code: 'starting' } };
+      switch (r.query.get('cursor')) {
+        case null:
+          return { status: 200, body: { events: [event('a', 0), event('b', 1)], next: 'c1' } };
+        case 'c1':
+          return { status: 200, body: { events: [], incomplete: true, next: 'c2' } };
+        case 'c2':
+          return { status: 200, body: { events: [event('a', 2), event('c', 3)], next: 'c3' } };
+        default:
+          return { status: 200, body: { events: [], next: 'c3' } };
+      }
+    });
+    const ids: string[] = [];
+    for await (const e of reader.read('pas.hunian', { from: 'earliest', type: 'pas.hunian.dilaporkan', limit: 2 }))
+      ids.push(e.id);
+    expect(ids).toEqual(['a', 'b', 'c']);
+    expect(hub.requests[0]!.path).toBe('/v1/streams/pas.hunian/events');
+    expect(Object.fromEntries(hub.requests[0]!.query)).toEqual({
+      from: 'earliest',
+      type: 'pas.hunian.dilaporkan',
+      limit: '2',
+    });
+    expect(hub.requests.at(-1)!.query.has('from')).toBe(false);
+  });
+
+  it('throws the problem of a refusal at once', async () => {
+    const { hub, reader } = await reading(() => ({ status: 400, body: { code: 'invalid_cursor' } }));
+    await expect(take(reader.read('pas.hunian', { cursor: 'x' }), 1)).rejects.toMatchObject({ code: 'invalid_cursor' });
+    expect(hub.requests).toHaveLength(1);
+  });
+});
+
+describe('live', () => {
+  it('resumes with Last-Event-ID after a cut, hands out nothing twice, tells a gap', async () => {
+    let n = 0;
+    const gaps: unknown[] = [];
+    const { hub, reader } = await reading((r) => {
+      r.res.writeHead(200, { 'content-type': 'text/event-stream' });
+      const say = (id: string, e: unknown, name = 'event') =>
+        r.res.write(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(e)}\n\n`);
+      if (n++ === 0) {
+        say('p1', event('a', 0));
+        say('p2', event('b', 1));
+        r.res.end();
+      } else {
+        say('p2', event('b', 1));
+        say('p2', { earliest: 'x' }, 'gap');
+        r.res.write(': \n\n');
+        say('p3', event('c', 2));
+      }
+      return undefined;
+    });
+    const ids = await take(reader.live('pas.hunian', { from: 'latest', onGap: (g) => gaps.push(g) }), 3);
+    expect(ids).toEqual(['a', 'b', 'c']);
+    expect(gaps).toEqual([{ earliest: 'x' }]);
+    expect(hub.requests.map((r) => [r.query.get('from'), r.headers['last-event-id']])).toEqual([
+      ['latest', undefined],
+      [null, 'p2'],
+    ]);
+  });
+
+  it('ends quietly when told to', async () => {
+    const stop = new AbortController();
+    const { reader } = await reading((r) => {
+      r.res.writeHead(200, { 'content-type': 'text/event-stream' });
+      r.res.write(`data: ${JSON.stringify(event('a', 0))}\n\n`);
+      return undefined;
+    });
+    const ids: string[] = [];
+    for await (const e of reader.live('pas.hunian', { signal: stop.signal })) {
+      ids.push(e.id);
+      stop.abort();
+    }
+    expect(ids).toEqual(['a']);
+  });
+});
+
+describe('state', () => {
+  it('404 is undefined; 503 while rebuilding is waited out, never taken for absent (R7)', async () => {
+    let n = 0;
+    const entry = { view: 'v', key: 'a/b', value: { x: 1 }, position: 'p', updatedtime: 't', stale: false };
+    const { hub, reader } = await reading((r) =>
+      r.path.endsWith('/none')
+        ? { status: 404, body: { code: 'not_found' } }
+        : n++ === 0
+          ? { status: 503, body: { code: 'view_rebuilding' } }
+          : { status: 200, body: entry },
+    );
+    expect(await reader.state('v', 'none')).toBeUndefined();
+    expect(await reader.state('v', 'a/b', { after: 'pas.hunian/0/5', waitMs: 2000 })).toEqual(entry);
+    const asked = hub.requests.at(-1)!;
+    expect(asked.path).toBe('/v1/state/v/a/b');
+    expect(asked.query.get('after')).toBe('pas.hunian/0/5');
+    expect(asked.headers['prefer']).toBe('wait=2');
+  });
+
+  it('lists page by page', async () => {
+    const { reader } = await reading((r) =>
+      r.query.get('cursor') === null
+        ? { status: 200, body: { units: [{ id: 'SU1' }], next: 'n' } }
+        : { status: 200, body: { units: [], next: 'n' } },
+    );
+    const ids: string[] = [];
+    for await (const u of reader.units({ type: 'kanim' })) ids.push(u.id);
+    expect(ids).toEqual(['SU1']);
+  });
+
+  it('a receipt that is not in the log is undefined', async () => {
+    const { reader } = await reading(() => ({ status: 404, body: { code: 'not_found' } }));
+    expect(await reader.receipt('s', 'i')).toBeUndefined();
+  });
+});

@@ -1,0 +1,53 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ScriptedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+  readonly res: ServerResponse;
+}
+
+/** Answers JSON, or undefined when the script itself has written to (or cut) the response. */
+export type Script = (
+  req: ScriptedRequest,
+) => { status: number; body?: unknown; headers?: Record<string, string> } | undefined;
+
+/** A tiny HTTP server that says what a test wants to hear. */
+export async function scriptedHub(
+  script: Script,
+): Promise<{ url: string; requests: ScriptedRequest[]; close(): Promise<void> }> {
+  const requests: ScriptedRequest[] = [];
+  const server = createServer((req, res) => {
+    const chunks: Buffer[] = [];
+    req.on('error', () => undefined);
+    req.on('data', (c: Buffer) => chunks.push(c));
+    req.on('end', () => {
+      const url = new URL(req.url ?? '/', 'http://hub');
+      const asked: ScriptedRequest = {
+        method: req.method ?? 'GET',
+        path: decodeURIComponent(url.pathname),
+        query: url.searchParams,
+        headers: req.headers,
+        body: Buffer.concat(chunks).toString(),
+        res,
+      };
+      requests.push(asked);
+      const said = script(asked);
+      if (said === undefined) return;
+      res.writeHead(said.status, { 'content-type': 'application/json', ...said.headers });
+      res.end(said.body === undefined ? '' : JSON.stringify(said.body));
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
