@@ -15,3 +15,4 @@ export type {
   StateChange,
   StreamPartition,
 } from './port.js';
+export { checkChange, DELETES_KEPT_MS, FIRSTS_KEPT_MS, timeOfChange } from './change.js';

@@ -32,6 +32,8 @@ export interface StateChange {
   readonly from: bigint;
   readonly next: bigint;
   readonly low: bigint;
+  /** Recorded time of the last event in [from, next), ms. Absent: that of the newest put or delete; none: the stored time stays. */
+  readonly timeMs?: number;
   readonly puts: readonly Put[];
   readonly deletes: readonly Delete[];
 }
@@ -91,7 +93,10 @@ export interface Change {
 }
 
 export interface ChangePage {
-  /** The newest value of every key changed by this stream at an offset > after, in offset order. */
+  /**
+   * The newest value of every key of space `entry` changed by this stream at an offset > after, in offset order (equal offsets: by key).
+   * A page never ends between two keys of one offset, so it may be longer than `limit`; go on after the last offset.
+   */
   readonly changes: readonly Change[];
   readonly more: boolean;
   /** true: deletes at offsets > after may have been forgotten; the reader must start over from a scan. */

@@ -1,0 +1,208 @@
+import { hash } from 'node:crypto';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { ChangePage, Entry, First, Page, Progress, ReadResult, ScanRange, Space, StreamPartition } from '#state';
+
+const spaceNumber = (space: Space | undefined): number => (space === 'part' ? 1 : 0);
+const LAST = 0x10ffff;
+
+/** The least text that is greater, in UTF-8 byte order, than every text that begins with `prefix`; undefined: there is none. */
+export function afterPrefix(prefix: string): string | undefined {
+  const points = Array.from(prefix, (c) => c.codePointAt(0)!);
+  while (points.length > 0) {
+    const last = points.pop()!;
+    if (last === LAST) continue;
+    points.push(last === 0xd7ff ? 0xe000 : last + 1);
+    return String.fromCodePoint(...points);
+  }
+  return undefined;
+}
+
+type Row = Record<string, unknown>;
+
+/** The read side: a connection of its own in the calling thread. Each method is one snapshot. Throws what node:sqlite throws. */
+export class Reader {
+  readonly #db: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(path: string) {
+    this.#db = new DatabaseSync(path, { readOnly: true });
+    this.#db.exec('PRAGMA busy_timeout=1000; PRAGMA cache_size=-8000');
+  }
+
+  close(): void {
+    this.#prepared.clear();
+    this.#db.close();
+  }
+
+  ping(): void {
+    this.#one('SELECT count(*) n FROM parts');
+  }
+
+  read(view: string, partition: number, keys: readonly string[], space: Space | undefined): ReadResult {
+    return this.#snapshot(() => {
+      const part = this.#part(view, partition);
+      if (part === undefined) return { entries: keys.map(() => undefined), progress: [] };
+      const sql = 'SELECT key, stream, offset, time_ms, value FROM entries WHERE part = ? AND space = ? AND key = ?';
+      const entries = keys.map((key) => {
+        const row = this.#one(sql, part, spaceNumber(space), key);
+        return row && entryOf(row, partition);
+      });
+      return { entries, progress: this.#progress(part) };
+    });
+  }
+
+  scan(view: string, partition: number, range: ScanRange): Page {
+    const limit = range.limit ?? 500;
+    return this.#snapshot(() => {
+      const part = this.#part(view, partition);
+      if (part === undefined) return { entries: [], more: false, progress: [] };
+      const args: (bigint | number | string)[] = [part, spaceNumber(range.space)];
+      let sql = 'SELECT key, stream, offset, time_ms, value FROM entries WHERE part = ? AND space = ?';
+      const add = (where: string, arg: string): void => {
+        sql += ` AND ${where}`;
+        args.push(arg);
+      };
+      if (range.after !== undefined) add('key > ?', range.after);
+      if (range.prefix !== undefined && range.prefix !== '') {
+        add('key >= ?', range.prefix);
+        const bound = afterPrefix(range.prefix);
+        if (bound !== undefined) add('key < ?', bound);
+      }
+      const rows = this.#all(`${sql} ORDER BY key LIMIT ?`, ...args, limit + 1);
+      const entries = rows.slice(0, limit).map((row) => entryOf(row, partition));
+      return { entries, more: rows.length > limit, progress: this.#progress(part) };
+    });
+  }
+
+  changes(view: string, { stream, partition }: StreamPartition, after: bigint, limit: number): ChangePage {
+    return this.#snapshot(() => {
+      const part = this.#part(view, partition);
+      if (part === undefined) return { changes: [], more: false, gap: false, progress: [] };
+      const rows = this.#all(
+        `SELECT f.key, f.offset, e.value, e.time_ms, d.time_ms deleted_ms FROM feed f
+         LEFT JOIN entries e ON e.part = f.part AND e.space = 0 AND e.key = f.key
+         LEFT JOIN deletes d ON d.part = f.part AND d.key = f.key
+         WHERE f.part = ?1 AND f.stream = ?2 AND f.offset > ?3 AND f.offset <= coalesce(
+           (SELECT offset FROM feed WHERE part = ?1 AND stream = ?2 AND offset > ?3 ORDER BY offset, key LIMIT 1 OFFSET ?4), ?5)
+         ORDER BY f.offset, f.key`,
+        part,
+        stream,
+        after,
+        limit - 1,
+        2n ** 63n - 1n,
+      );
+      const last = rows.at(-1)?.['offset'] as bigint | undefined;
+      const more =
+        last !== undefined &&
+        this.#one('SELECT 1 x FROM feed WHERE part = ? AND stream = ? AND offset > ? LIMIT 1', part, stream, last) !==
+          undefined;
+      const forgotten = this.#one('SELECT forgotten FROM progress WHERE part = ? AND stream = ?', part, stream);
+      return {
+        changes: rows.map((row) => ({
+          key: String(row['key']),
+          value: row['value'] === null ? null : String(row['value']),
+          offset: row['offset'] as bigint,
+          timeMs: Number(row['time_ms'] ?? row['deleted_ms'] ?? 0),
+        })),
+        more,
+        gap: forgotten !== undefined && after < (forgotten['forgotten'] as bigint),
+        progress: this.#progress(part),
+      };
+    });
+  }
+
+  positions(view: string, parts: readonly StreamPartition[]): (Progress | undefined)[] {
+    return this.#snapshot(() =>
+      parts.map(({ stream, partition }) => {
+        const row = this.#one(
+          `SELECT stream, next, epoch, time_ms FROM progress
+           WHERE part = (SELECT id FROM parts WHERE view = ? AND partition = ?) AND stream = ?`,
+          view,
+          partition,
+          stream,
+        );
+        return row && progressOf(row);
+      }),
+    );
+  }
+
+  findFirst(ids: readonly { readonly source: string; readonly id: string }[]): (First | undefined)[] {
+    return this.#snapshot(() =>
+      ids.map(({ source, id }) => {
+        const key = hash('sha256', `${source.length}:${source}${id}`, 'buffer').subarray(0, 16);
+        const row = this.#one(
+          'SELECT stream, partition, offset, lower(hex(digest)) digest, schema_id, time_ms FROM firsts WHERE hash = ?',
+          key,
+        );
+        return (
+          row && {
+            source,
+            id,
+            stream: String(row['stream']),
+            partition: Number(row['partition']),
+            offset: row['offset'] as bigint,
+            digest: String(row['digest']),
+            schemaId: Number(row['schema_id']),
+            timeMs: Number(row['time_ms']),
+          }
+        );
+      }),
+    );
+  }
+
+  #part(view: string, partition: number): bigint | undefined {
+    return this.#one('SELECT id FROM parts WHERE view = ? AND partition = ?', view, partition)?.['id'] as
+      bigint | undefined;
+  }
+
+  #progress(part: bigint): Progress[] {
+    return this.#all('SELECT stream, next, epoch, time_ms FROM progress WHERE part = ? ORDER BY stream', part).map(
+      progressOf,
+    );
+  }
+
+  #snapshot<T>(read: () => T): T {
+    this.#db.exec('BEGIN');
+    try {
+      return read();
+    } finally {
+      this.#db.exec('ROLLBACK');
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#prepared.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      statement.setReadBigInts(true);
+      this.#prepared.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #one(sql: string, ...args: (bigint | number | string | Uint8Array)[]): Row | undefined {
+    return this.#statement(sql).get(...args);
+  }
+
+  #all(sql: string, ...args: (bigint | number | string | Uint8Array)[]): Row[] {
+    return this.#statement(sql).all(...args);
+  }
+}
+
+function entryOf(row: Row, partition: number): Entry {
+  return {
+    key: String(row['key']),
+    value: String(row['value']),
+    position: `${String(row['stream'])}/${partition}/${String(row['offset'])}`,
+    timeMs: Number(row['time_ms']),
+  };
+}
+
+function progressOf(row: Row): Progress {
+  return {
+    stream: String(row['stream']),
+    next: row['next'] as bigint,
+    epoch: row['epoch'] as bigint,
+    timeMs: Number(row['time_ms']),
+  };
+}

@@ -1,0 +1,185 @@
+import { expect, it } from '@jest/globals';
+import { change, del, newView, OTHER, put, STREAM, T0, type StateHarness } from './harness.js';
+
+const P0 = { stream: STREAM, partition: 0 };
+
+/** R5.6: one atomic step, from exactly the stored offset, by an epoch that is not older. */
+export function commitCases(h: () => StateHarness): void {
+  it('writes values, deletes and progress in one step, and a read right after sees them', async () => {
+    const view = newView();
+    expect(await h().state.position(view, P0)).toBeUndefined();
+    expect(
+      await h().state.commit(view, P0, change(0, 3, [put('a', 0), put('b', 2), put('kontribusi', 1, 1, 'part')])),
+    ).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(3, 5, [del('a', 3), put('c', 4)]))).toEqual({ ok: true });
+    const { entries, progress } = await h().state.read(view, 0, ['a', 'b', 'c', 'kontribusi']);
+    expect(entries).toEqual([
+      undefined,
+      { key: 'b', value: '{"o":"2"}', position: `${STREAM}/0/2`, timeMs: T0 + 2 },
+      { key: 'c', value: '{"o":"4"}', position: `${STREAM}/0/4`, timeMs: T0 + 4 },
+      undefined,
+    ]);
+    expect(progress).toEqual([{ stream: STREAM, next: 5n, epoch: 7n, timeMs: T0 + 4 }]);
+    expect(await h().state.position(view, P0)).toEqual(progress[0]);
+    expect((await h().state.read(view, 0, ['kontribusi'], 'part')).entries[0]?.value).toBe('1');
+  });
+
+  it('begins at the first offset of the log and nowhere else', async () => {
+    const view = newView();
+    expect(await h().state.commit(view, P0, change(5, 6, [put('a', 5)], { low: 3n }))).toEqual({
+      ok: false,
+      expected: 3n,
+      epoch: 0n,
+    });
+    expect((await h().state.read(view, 0, ['a'])).entries).toEqual([undefined]);
+    expect(await h().state.position(view, P0)).toBeUndefined();
+    expect(await h().state.commit(view, P0, change(3, 6, [put('a', 5)], { low: 3n }))).toEqual({ ok: true });
+  });
+
+  it('refuses a gap and changes nothing', async () => {
+    const view = newView();
+    await h().state.commit(view, P0, change(0, 10, [put('a', 9)]));
+    expect(await h().state.commit(view, P0, change(11, 12, [put('a', 11), del('b', 11)]))).toEqual({
+      ok: false,
+      expected: 10n,
+      epoch: 7n,
+    });
+    expect((await h().state.read(view, 0, ['a'])).entries[0]?.position).toBe(`${STREAM}/0/9`);
+    expect((await h().state.changes(view, P0, 9n, 10)).changes).toEqual([]);
+  });
+
+  it('refuses redelivered and overlapping batches and names the offset to go on from', async () => {
+    const view = newView();
+    const batch = change(0, 10, [put('a', 9)]);
+    expect(await h().state.commit(view, P0, batch)).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, batch)).toEqual({ ok: false, expected: 10n, epoch: 7n });
+    expect(await h().state.commit(view, P0, change(8, 14, [put('a', 13)]))).toEqual({
+      ok: false,
+      expected: 10n,
+      epoch: 7n,
+    });
+    expect(await h().state.commit(view, P0, change(10, 14, [put('a', 13)]))).toEqual({ ok: true });
+  });
+
+  it('refuses an older epoch with the newest, accepts the same and a newer one', async () => {
+    const view = newView();
+    expect(await h().state.commit(view, P0, change(0, 1, [put('a', 0)], { epoch: 9n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(1, 2, [put('a', 1)], { epoch: 8n }))).toEqual({
+      ok: false,
+      expected: 1n,
+      epoch: 9n,
+    });
+    expect(await h().state.commit(view, P0, change(1, 2, [put('a', 1)], { epoch: 9n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(2, 3, [put('a', 2)], { epoch: 10n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(3, 4, [put('a', 3)], { epoch: 9n }))).toEqual({
+      ok: false,
+      expected: 3n,
+      epoch: 10n,
+    });
+    // a refused commit leaves no trace of its epoch either
+    expect(await h().state.commit(view, P0, change(9, 10, [], { epoch: 99n }))).toEqual({
+      ok: false,
+      expected: 3n,
+      epoch: 10n,
+    });
+    expect((await h().state.position(view, P0))?.epoch).toBe(10n);
+  });
+
+  it('compares offsets and epochs as numbers, far beyond 2^53', async () => {
+    const view = newView();
+    const big = 2n ** 60n;
+    expect(
+      await h().state.commit(view, P0, change(big, big + 1n, [put('k', 1, 1, 'part')], { epoch: 999n, low: big })),
+    ).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(big, big + 2n, [], { epoch: 1000n }))).toEqual({
+      ok: false,
+      expected: big + 1n,
+      epoch: 999n,
+    });
+    expect(await h().state.commit(view, P0, change(big + 1n, big + 3n, [], { epoch: 1000n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(big + 3n, big + 4n, [], { epoch: 999n }))).toEqual({
+      ok: false,
+      expected: big + 3n,
+      epoch: 1000n,
+    });
+    expect(await h().state.position(view, P0)).toMatchObject({ next: big + 3n, epoch: 1000n });
+  });
+
+  it('lets one of many writers through when they race for the same offset', async () => {
+    const view = newView();
+    const racers = Array.from({ length: 8 }, (_, i) =>
+      h().state.commit(view, P0, change(0, 5, [put('a', 4, { racer: i })])),
+    );
+    const done = await Promise.all(racers);
+    expect(done.filter((one) => one.ok)).toHaveLength(1);
+    const winner = done.findIndex((one) => one.ok);
+    expect((await h().state.read(view, 0, ['a'])).entries[0]?.value).toBe(JSON.stringify({ racer: winner }));
+  });
+
+  it('keeps the progress of two streams in one view partition apart', async () => {
+    const view = newView();
+    const other = { stream: OTHER, partition: 0 };
+    await h().state.commit(view, P0, change(0, 4, [put('a', 3)], { epoch: 3n }));
+    expect(await h().state.commit(view, other, change(20, 30, [put('b', 29)], { epoch: 1n, low: 20n }))).toEqual({
+      ok: true,
+    });
+    await h().state.commit(view, P0, change(4, 5, [put('b', 4)], { epoch: 3n }));
+    const { entries, progress } = await h().state.read(view, 0, ['a', 'b']);
+    expect(entries.map((entry) => entry?.position)).toEqual([`${STREAM}/0/3`, `${STREAM}/0/4`]);
+    expect([...progress].sort((x, y) => (x.stream < y.stream ? -1 : 1))).toEqual([
+      { stream: OTHER, next: 30n, epoch: 1n, timeMs: T0 + 29 },
+      { stream: STREAM, next: 5n, epoch: 3n, timeMs: T0 + 4 },
+    ]);
+  });
+
+  it('keeps partitions and views apart', async () => {
+    const [one, two] = [newView(), newView()];
+    await h().state.commit(one, P0, change(0, 1, [put('a', 0, 'satu/0')]));
+    await h().state.commit(one, { stream: STREAM, partition: 1 }, change(0, 2, [put('a', 1, 'satu/1')]));
+    await h().state.commit(two, P0, change(0, 3, [put('a', 2, 'dua/0')]));
+    const values = await Promise.all([
+      h().state.read(one, 0, ['a']),
+      h().state.read(one, 1, ['a']),
+      h().state.read(two, 0, ['a']),
+    ]);
+    expect(values.map((read) => read.entries[0]?.value)).toEqual(['"satu/0"', '"satu/1"', '"dua/0"']);
+    const parts = [0, 1, 2].map((partition) => ({ stream: STREAM, partition }));
+    expect((await h().state.positions(one, [...parts, { stream: OTHER, partition: 0 }])).map((at) => at?.next)).toEqual(
+      [1n, 2n, undefined, undefined],
+    );
+    expect(await h().state.positions(one, [])).toEqual([]);
+  });
+
+  it('moves without values, and keeps the time of the last event it was told', async () => {
+    const view = newView();
+    await h().state.commit(view, P0, change(0, 4));
+    expect(await h().state.position(view, P0)).toEqual({ stream: STREAM, next: 4n, epoch: 7n, timeMs: 0 });
+    await h().state.commit(view, P0, change(4, 6, [put('a', 4)]));
+    await h().state.commit(view, P0, change(6, 9));
+    expect((await h().state.position(view, P0))?.timeMs).toBe(T0 + 4);
+    await h().state.commit(view, P0, change(9, 12, [put('a', 9)], { timeMs: T0 + 11 }));
+    expect((await h().state.position(view, P0))?.timeMs).toBe(T0 + 11);
+  });
+
+  it('takes 500 events at once, with two rows each', async () => {
+    const view = newView();
+    const rows = Array.from({ length: 500 }, (_, i) => [put(`k${i}`, i), put(`k${i}`, i, i, 'part')]).flat();
+    expect(await h().state.commit(view, P0, change(0, 500, rows))).toEqual({ ok: true });
+    const keys = Array.from({ length: 500 }, (_, i) => `k${i}`);
+    const { entries } = await h().state.read(view, 0, keys);
+    expect(entries.every((entry, i) => entry?.key === keys[i])).toBe(true);
+    const deletes = keys.map((key, i) => del(key, 500 + i));
+    expect(await h().state.commit(view, P0, change(500, 1000, deletes))).toEqual({ ok: true });
+    expect((await h().state.scan(view, 0)).entries).toEqual([]);
+    expect((await h().state.scan(view, 0, { space: 'part' })).entries).toHaveLength(500);
+  });
+
+  it('refuses a change that names a key twice or runs backwards, before anything is written', async () => {
+    const view = newView();
+    await expect(h().state.commit(view, P0, change(0, 2, [put('a', 0), del('a', 1)]))).rejects.toMatchObject({
+      code: 'internal',
+    });
+    await expect(h().state.commit(view, P0, change(2, 1))).rejects.toMatchObject({ code: 'internal' });
+    expect(await h().state.position(view, P0)).toBeUndefined();
+  });
+}

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { commitCases } from './commit-cases.js';
+import { feedCases } from './feed-cases.js';
+import { firstsCases } from './firsts-cases.js';
+import type { StateHarness } from './harness.js';
+import { lossCases } from './loss-cases.js';
+import { readingCases } from './reading-cases.js';
+
+export { digestOfFacts, digestOfState, facts, fold, type Fact } from './fold.js';
+export { change, DAY, del, newView, put, STREAM, T0, until, type StateHarness } from './harness.js';
+
+/** The promises of the State port, for one adapter. Cases use views of their own; those that lose the store run last. */
+export function describeState(name: string, open: () => Promise<StateHarness>): void {
+  describe(`State port: ${name}`, () => {
+    let harness: StateHarness;
+    const h = (): StateHarness => harness;
+    beforeAll(async () => {
+      harness = await open();
+    });
+    afterAll(() => harness?.close());
+    describe('commit', () => commitCases(h));
+    describe('reading', () => readingCases(h));
+    describe('change feed', () => feedCases(h));
+    describe('duplicate index', () => firstsCases(h));
+    describe('loss', () => lossCases(h));
+  });
+}
