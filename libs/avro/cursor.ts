@@ -1,0 +1,188 @@
+import { isUtf8 } from 'node:buffer';
+import { escapeToken, MAX_ITEMS } from './walk.js';
+
+/** Values of zero bytes that one event may hold. */
+const MAX_ZERO_SIZE = 1_000;
+
+/** Why foreign bytes were given up; caught inside the room. */
+export class Broken extends Error {
+  constructor(
+    readonly code: 'avro_decode_failed' | 'avro_limit_exceeded',
+    readonly reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+/** Strict, bounded reading of Avro bytes. Every method throws Broken instead of going past the end or accepting an odd form. */
+export class Cursor {
+  readonly buf: Buffer;
+  readonly end: number;
+  readonly path: (string | number)[] = [];
+  depth = 0;
+  #items = 0;
+  #zeroSize = 0;
+
+  constructor(
+    bytes: Uint8Array,
+    public pos: number,
+  ) {
+    this.buf = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.end = bytes.length;
+  }
+
+  fail(reason: string): never {
+    throw new Broken('avro_decode_failed', reason);
+  }
+
+  pointer(): string {
+    let out = '/data';
+    for (let i = 0; i < this.depth; i++) out += `/${escapeToken(this.path[i]!)}`;
+    return out;
+  }
+
+  /** Counts a value that takes no bytes: only a count can bound it. */
+  zeroSize(count: number): void {
+    this.#zeroSize += count;
+    if (this.#zeroSize > MAX_ZERO_SIZE)
+      throw new Broken('avro_limit_exceeded', `more than ${MAX_ZERO_SIZE} values of no bytes`);
+  }
+
+  /** Number of entries of the next block, 0 = the list is over; `blockEnd` is where it must end, -1 when not told. */
+  blockEnd = -1;
+  block(leastItem: number): number {
+    let count = this.length64();
+    this.blockEnd = -1;
+    if (count < 0) {
+      count = -count;
+      const size = this.length64();
+      if (size < 0 || size > this.end - this.pos) this.fail('a block size beyond the data');
+      this.blockEnd = this.pos + size;
+    }
+    if (count === 0) return 0;
+    this.#items += count;
+    if (this.#items > MAX_ITEMS) throw new Broken('avro_limit_exceeded', `more than ${MAX_ITEMS} entries`);
+    if (leastItem === 0) this.zeroSize(count);
+    else if (count > (this.end - this.pos) / leastItem) this.fail('a count larger than the rest of the data can hold');
+    return count;
+  }
+
+  /** A long used as a count; values beyond 2^53 are as good as infinite. */
+  private length64(): number {
+    const n = this.long();
+    if (typeof n === 'number') return n;
+    throw new Broken('avro_limit_exceeded', `more than ${MAX_ITEMS} entries`);
+  }
+
+  int(): number {
+    const n = this.long();
+    if (typeof n !== 'number' || n !== (n | 0)) return this.fail('an int outside 32 bits');
+    return n;
+  }
+
+  /** A number where it is safe, else a bigint. Refuses more than 64 bits and forms longer than needed. */
+  long(): number | bigint {
+    const { buf, end } = this;
+    let at = this.pos;
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 7; i++) {
+      if (at >= end) return this.fail('the data ends in a number');
+      const b = buf[at++]!;
+      value += (b & 127) * scale;
+      if (b < 128) {
+        if (b === 0 && i > 0) return this.fail('a number written longer than needed');
+        this.pos = at;
+        const odd = value % 2;
+        const half = (value - odd) / 2;
+        return odd === 0 ? half : -half - 1;
+      }
+      scale *= 128;
+    }
+    return this.bigLong(BigInt(value), at);
+  }
+
+  private bigLong(low: bigint, from: number): number | bigint {
+    let value = low;
+    let at = from;
+    for (let i = 7; i < 10; i++) {
+      if (at >= this.end) return this.fail('the data ends in a number');
+      const b = this.buf[at++]!;
+      value |= BigInt(b & 127) << BigInt(7 * i);
+      if (b < 128) {
+        if (b === 0) return this.fail('a number written longer than needed');
+        if (value >= 1n << 64n) return this.fail('a number of more than 64 bits');
+        this.pos = at;
+        const n = (value >> 1n) ^ -(value & 1n);
+        const plain = Number(n);
+        return Number.isSafeInteger(plain) ? plain : n;
+      }
+    }
+    return this.fail('a number of more than 64 bits');
+  }
+
+  bool(): boolean {
+    const b = this.buf[this.take(1)]!;
+    if (b > 1) this.fail('a boolean byte other than 0 and 1');
+    return b === 1;
+  }
+
+  index(count: number, what: string): number {
+    const i = this.int();
+    if (i < 0 || i >= count) this.fail(`${what} index outside the schema`);
+    return i;
+  }
+
+  double(): number {
+    const n = this.buf.readDoubleLE(this.take(8));
+    return Number.isFinite(n) ? n : this.fail('a number that is not finite');
+  }
+
+  float(): number {
+    const n = this.buf.readFloatLE(this.take(4));
+    return Number.isFinite(n) ? n : this.fail('a number that is not finite');
+  }
+
+  /** Start of the next n bytes, which it steps over. */
+  take(n: number): number {
+    const at = this.pos;
+    if (n > this.end - at) this.fail('the data ends too early');
+    this.pos = at + n;
+    return at;
+  }
+
+  bytes(): Buffer {
+    const n = this.length();
+    const at = this.take(n);
+    return this.buf.subarray(at, at + n);
+  }
+
+  private length(): number {
+    const n = this.long();
+    if (typeof n !== 'number') return this.fail('a length beyond the data');
+    return n < 0 ? this.fail('a negative length') : n;
+  }
+
+  text(): string {
+    const n = this.length();
+    const at = this.take(n);
+    if (this.isAscii(at, n)) return this.buf.toString('latin1', at, at + n);
+    return this.buf.toString('utf8', at, at + n);
+  }
+
+  skipText(): void {
+    const n = this.length();
+    this.isAscii(this.take(n), n);
+  }
+
+  /** True for short plain text; otherwise the bytes are checked as UTF-8. */
+  private isAscii(at: number, n: number): boolean {
+    if (n <= 64) {
+      let i = at;
+      while (i < at + n && this.buf[i]! < 128) i++;
+      if (i === at + n) return true;
+    }
+    if (!isUtf8(this.buf.subarray(at, at + n))) this.fail('text that is not UTF-8');
+    return false;
+  }
+}

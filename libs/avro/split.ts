@@ -1,0 +1,80 @@
+import { MAX_JSON_DEPTH } from './scan.js';
+import type { ByteRange, Split } from './types.js';
+
+const NOT_A_LIST: Split = { ok: false, code: 'invalid_json', detail: 'the text is not one JSON list' };
+
+function isSpace(c: number): boolean {
+  return c === 32 || c === 10 || c === 13 || c === 9;
+}
+
+/**
+ * Byte ranges of the items of one JSON list, found by brackets and quotes alone: an item may still be bad JSON, which is then
+ * its own fault. `body_too_large` over maxItems.
+ */
+export function splitJsonArray(bytes: Uint8Array, maxItems: number): Split {
+  const n = bytes.length;
+  let at = 0;
+  while (at < n && isSpace(bytes[at]!)) at++;
+  if (bytes[at] !== 91) return NOT_A_LIST;
+  const items: ByteRange[] = [];
+  let start = ++at;
+  let depth = 0;
+  for (; at < n; at++) {
+    const c = bytes[at]!;
+    if (c === 34) {
+      at = closingQuote(bytes, at + 1);
+    } else if (c === 91 || c === 123) {
+      // the list itself is one level
+      if (++depth >= MAX_JSON_DEPTH)
+        return { ok: false, code: 'json_too_deep', detail: `nested more than ${MAX_JSON_DEPTH} levels` };
+    } else if (depth > 0) {
+      if (c === 93 || c === 125) depth--;
+    } else if (c === 44 || c === 93) {
+      const item = trim(bytes, start, at);
+      const last = c === 93;
+      if (item[0] !== item[1] || !last || items.length > 0) items.push(item);
+      if (items.length > maxItems) return tooMany(maxItems);
+      if (last) return restIsBlank(bytes, at + 1) ? { ok: true, items } : NOT_A_LIST;
+      start = at + 1;
+    } else if (c === 125) return NOT_A_LIST;
+  }
+  return NOT_A_LIST;
+}
+
+/** Byte ranges of the lines that are not blank. `body_too_large` over maxItems. */
+export function splitNdjson(bytes: Uint8Array, maxItems: number): Split {
+  const items: ByteRange[] = [];
+  let start = 0;
+  while (start < bytes.length) {
+    let end = bytes.indexOf(10, start);
+    if (end < 0) end = bytes.length;
+    const item = trim(bytes, start, end);
+    if (item[0] < item[1]) items.push(item);
+    if (items.length > maxItems) return tooMany(maxItems);
+    start = end + 1;
+  }
+  return { ok: true, items };
+}
+
+function tooMany(maxItems: number): Split {
+  return { ok: false, code: 'body_too_large', detail: `more than ${maxItems} items` };
+}
+
+function closingQuote(bytes: Uint8Array, from: number): number {
+  let i = from;
+  while (i < bytes.length && bytes[i] !== 34) i += bytes[i] === 92 ? 2 : 1;
+  return i;
+}
+
+function trim(bytes: Uint8Array, from: number, to: number): ByteRange {
+  let start = from;
+  let end = to;
+  while (start < end && isSpace(bytes[start]!)) start++;
+  while (end > start && isSpace(bytes[end - 1]!)) end--;
+  return [start, end];
+}
+
+function restIsBlank(bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < bytes.length; i++) if (!isSpace(bytes[i]!)) return false;
+  return true;
+}

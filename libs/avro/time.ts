@@ -1,0 +1,94 @@
+const DAY_MS = 86_400_000;
+/** 0001-01-01 and 9999-12-31, as days and as milliseconds: the years that RFC 3339 can write. */
+export const MIN_DAY = -719_162;
+export const MAX_DAY = 2_932_896;
+export const MIN_MS = MIN_DAY * DAY_MS;
+export const MAX_MS = (MAX_DAY + 1) * DAY_MS - 1;
+const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function digits(text: string, at: number, count: number): number {
+  let n = 0;
+  for (let i = at; i < at + count; i++) {
+    const d = text.charCodeAt(i) - 48;
+    if (!(d >= 0 && d <= 9)) return Number.NaN;
+    n = n * 10 + d;
+  }
+  return n;
+}
+
+/** Days since 1970-01-01 of the first ten characters `YYYY-MM-DD`; NaN when they are no calendar day. */
+function dayAt(text: string): number {
+  if (text.charCodeAt(4) !== 45 || text.charCodeAt(7) !== 45) return Number.NaN;
+  const y = digits(text, 0, 4);
+  const m = digits(text, 5, 2);
+  const d = digits(text, 8, 2);
+  if (!(y >= 1 && m >= 1 && m <= 12 && d >= 1)) return Number.NaN;
+  const leap = m === 2 && y % 4 === 0 && (y % 100 !== 0 || y % 400 === 0);
+  if (d > MONTH_DAYS[m - 1]! + (leap ? 1 : 0)) return Number.NaN;
+  // days from civil (Howard Hinnant): the year begins in March, so that the leap day is its last
+  const year = m <= 2 ? y - 1 : y;
+  const era = Math.floor(year / 400);
+  const ofEra = year - era * 400;
+  const ofYear = Math.floor((153 * (m + (m > 2 ? -3 : 9)) + 2) / 5) + d - 1;
+  return era * 146_097 + ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + ofYear - 719_468;
+}
+
+/** Days since 1970-01-01 of `YYYY-MM-DD`; NaN when the text is no calendar day of the years 0001 to 9999. */
+export function parseDate(text: string): number {
+  return text.length === 10 ? dayAt(text) : Number.NaN;
+}
+
+export function formatDate(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
+}
+
+export type Instant = { readonly ms: number } | 'malformed' | 'no-offset' | 'too-fine' | 'out-of-range';
+
+/**
+ * Milliseconds of an RFC 3339 time with its offset. A fraction finer than a millisecond is refused (it would be lost),
+ * and so are 24:00 and second 60.
+ */
+export function parseTimestamp(text: string): Instant {
+  const n = text.length;
+  if (n < 19 || n > 60) return 'malformed';
+  const separator = text.charCodeAt(10) | 32;
+  if (separator !== 116 || text.charCodeAt(13) !== 58 || text.charCodeAt(16) !== 58) return 'malformed';
+  const h = digits(text, 11, 2);
+  const mi = digits(text, 14, 2);
+  const s = digits(text, 17, 2);
+  const day = dayAt(text);
+  if (!(h <= 23 && mi <= 59 && s <= 59) || Number.isNaN(day)) return 'malformed';
+  let at = 19;
+  let milli = 0;
+  let fine = false;
+  if (text.charCodeAt(at) === 46) {
+    const from = ++at;
+    for (; at < n; at++) {
+      const d = text.charCodeAt(at) - 48;
+      if (!(d >= 0 && d <= 9)) break;
+      if (at - from < 3) milli += d * (at === from ? 100 : at === from + 1 ? 10 : 1);
+      else if (d !== 0) fine = true;
+    }
+    if (at === from) return 'malformed';
+  }
+  if (at === n) return 'no-offset';
+  let offset = 0;
+  const sign = text.charCodeAt(at);
+  if ((sign | 32) === 122) {
+    if (n !== at + 1) return 'malformed';
+  } else {
+    if ((sign !== 43 && sign !== 45) || n !== at + 6 || text.charCodeAt(at + 3) !== 58) return 'malformed';
+    const oh = digits(text, at + 1, 2);
+    const om = digits(text, at + 4, 2);
+    if (!(oh <= 23 && om <= 59)) return 'malformed';
+    offset = (oh * 60 + om) * (sign === 45 ? -60_000 : 60_000);
+  }
+  if (fine) return 'too-fine';
+  const ms = day * DAY_MS + h * 3_600_000 + mi * 60_000 + s * 1_000 + milli - offset;
+  return ms >= MIN_MS && ms <= MAX_MS ? { ms } : 'out-of-range';
+}
+
+/** RFC 3339 in UTC, always with milliseconds, so that times sort as text. */
+export function formatTimestamp(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,99 @@
+import type { FaultCode, Problem } from '#faults';
+import { Sink } from './sink.js';
+
+export const MAX_PROBLEMS = 50;
+/** Entries of all lists and maps of one event, together. */
+export const MAX_ITEMS = 100_000;
+/** Text that no door takes: NUL and the characters that turn the reading direction (bidi embeddings, overrides, isolates). */
+// eslint-disable-next-line no-control-regex
+const FORBIDDEN = /[\0\u202A-\u202E\u2066-\u2069]/;
+
+/** The state of one walk over data: where it is, what it found wrong, where it writes. */
+export class Walk {
+  readonly sink = new Sink();
+  readonly path: (string | number)[] = [];
+  depth = 0;
+  items = 0;
+  problems: Problem[] = [];
+
+  begin(): void {
+    this.depth = 0;
+    this.items = 0;
+    if (this.problems.length > 0) this.problems = [];
+  }
+
+  get full(): boolean {
+    return this.problems.length >= MAX_PROBLEMS;
+  }
+
+  problem(reason: string, expected?: string, code?: FaultCode): void {
+    if (this.full) return;
+    this.problems.push({
+      pointer: this.pointer(),
+      reason,
+      ...(expected === undefined ? {} : { expected }),
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+
+  pointer(): string {
+    let out = '/data';
+    for (let i = 0; i < this.depth; i++) out += `/${escapeToken(this.path[i]!)}`;
+    return out;
+  }
+
+  /** Writes text with its length; names what is forbidden in it. */
+  text(text: string): void {
+    if (this.sink.shortAscii(text)) return;
+    if (!isClean(text))
+      this.problem(dirt(text), 'text without NUL, lone surrogates and bidi controls', 'forbidden_character');
+    else this.sink.text(text);
+  }
+}
+
+export function isClean(text: string): boolean {
+  return text.isWellFormed() && !FORBIDDEN.test(text);
+}
+
+function dirt(text: string): string {
+  if (!text.isWellFormed()) return 'the text holds half of a surrogate pair';
+  const code = FORBIDDEN.exec(text)![0].codePointAt(0)!;
+  return `the text holds the forbidden character U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+/** One token of an RFC 6901 pointer, cut at 200 characters. */
+export function escapeToken(token: string | number): string {
+  if (typeof token === 'number') return String(token);
+  const cut = token.length > 200 ? `${token.slice(0, 200)}…` : token;
+  return cut.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+}
+
+/** The candidate that a misspelt name most likely means: at most 2 edits, or a third of its length, away. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  if (name.length > 80) return undefined;
+  const plain = name.toLowerCase().replaceAll('-', '_');
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const c of candidates) {
+    const d = edits(plain, c.toLowerCase(), least);
+    if (d < least) {
+      least = d;
+      best = c;
+    }
+  }
+  return best;
+}
+
+function edits(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + cost));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
