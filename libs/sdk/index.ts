@@ -1,5 +1,5 @@
 export { connect, type Connection, type ConnectionOptions, type Reply, type RetryOptions } from './connection.js';
-export { isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
+export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
 export { createIds, type IdOptions } from './ids.js';
 export type { LiveOptions } from './live.js';
 export {

@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { createReader, faultOf, type ReadEvent } from '#sdk';
+import { Usage, type Context } from '../context.js';
+import { printOne, printRows } from '../output.js';
+import { EXIT } from '../refusal.js';
+import type { Run } from '../main.js';
+
+function read(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (e) {
+    throw new Usage(`${file}: ${(e as NodeJS.ErrnoException).code ?? 'error'}`);
+  }
+}
+
+function mediaOf(text: string): string {
+  const trimmed = text.trimStart();
+  if (trimmed.startsWith('[')) return 'application/cloudevents-batch+json';
+  return trimmed.trimEnd().includes('\n{') ? 'application/x-ndjson' : 'application/cloudevents+json';
+}
+
+interface ReceiptRow {
+  readonly position: string;
+  readonly type: string;
+  readonly id: string;
+  readonly duplicate: boolean;
+}
+
+function tell(ctx: Context, r: ReceiptRow): void {
+  if (ctx.format !== 'table') return printOne(ctx, r);
+  const word = r.duplicate ? ctx.say('sudah tercatat', 'already recorded') : ctx.say('tercatat', 'recorded');
+  process.stdout.write(`✔ ${word}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
+}
+
+function line(e: ReadEvent): string {
+  return `${e.time}  ${e.position}  ${e.type}  ${e.source.replace('urn:simpul:', '')}  ${e.subject}`;
+}
+
+export function eventCommands(program: Command, run: Run): void {
+  program
+    .command('publish <file>')
+    .description('publish CloudEvents from a file, or - for standard input (one, an array, or one a line)')
+    .option('--dry-run', 'check only, write nothing')
+    .addHelpText(
+      'after',
+      '\nExample:\n  simpul type sample imigrasi.paspor.diterbitkan > event.json && simpul publish event.json',
+    )
+    .action((file: string, o: { dryRun?: boolean }) =>
+      run(async (ctx) => {
+        const body = read(file);
+        const reply = await ctx.hub.call(`/v1/events${o.dryRun ? '?dryRun=true' : ''}`, {
+          method: 'POST',
+          key: ctx.key,
+          headers: { 'content-type': mediaOf(body), 'accept-language': ctx.lang },
+          body,
+        });
+        if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
+        if (o.dryRun) printOne(ctx, reply.body);
+        else {
+          const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
+          for (const r of receipts) tell(ctx, r);
+        }
+        return EXIT.ok;
+      }),
+    );
+  const stream = program.command('stream').description('streams: list, read, follow');
+  stream
+    .command('ls')
+    .description('streams that your key may read')
+    .addHelpText('after', '\nExample:\n  simpul stream ls')
+    .action(() =>
+      run(async (ctx) => {
+        printRows(ctx, await ctx.rows('/v1/streams', 'streams', 10_000), ['name', 'partitions', 'ordering', 'types']);
+        return EXIT.ok;
+      }),
+    );
+  stream
+    .command('tail <stream>')
+    .description('events of a stream, oldest first; ends at the end unless --follow')
+    .option('-f, --follow', 'go on as events come')
+    .option('--from <place>', 'earliest, latest, a time or a position', 'earliest')
+    .option('--type <type>')
+    .option('--subject <subject>')
+    .option('-n, --limit <n>', 'at most this many', '100')
+    .addHelpText('after', '\nExample:\n  simpul stream tail imigrasi.paspor --from 2021-07-15T00:00:00Z -o jsonl')
+    .action((name: string, o: { follow?: boolean; from: string; type?: string; subject?: string; limit: string }) =>
+      run(async (ctx) => {
+        const reader = createReader({ connection: ctx.hub, key: ctx.key });
+        const limit = o.follow ? Number.POSITIVE_INFINITY : Number(o.limit);
+        if (!(limit > 0)) throw new Usage(`--limit ${o.limit}`);
+        let n = 0;
+        const stopping = new AbortController();
+        process.once('SIGINT', () => stopping.abort());
+        try {
+          for await (const e of reader.read(name, {
+            from: o.from,
+            follow: o.follow ?? false,
+            signal: stopping.signal,
+            ...(o.type ? { type: o.type } : {}),
+            ...(o.subject ? { subject: o.subject } : {}),
+            ...(Number.isFinite(limit) ? { limit: Math.min(limit, 500) } : {}),
+          })) {
+            if (ctx.format === 'table') process.stdout.write(`${line(e)}\n`);
+            else process.stdout.write(`${JSON.stringify(e)}\n`);
+            if (++n >= limit) break;
+          }
+        } catch (e) {
+          if (!stopping.signal.aborted) throw e;
+        }
+        return n > 0 || stopping.signal.aborted ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+  program
+    .command('event <position>')
+    .description('one event by its position')
+    .addHelpText('after', '\nExample:\n  simpul event imigrasi.paspor/3/1042')
+    .action((position: string) =>
+      run(async (ctx) => {
+        printOne(ctx, (await ctx.get(`/v1/events/${position.split('/').map(encodeURIComponent).join('/')}`)).body);
+        return EXIT.ok;
+      }),
+    );
+  program
+    .command('receipt <source> <id>')
+    .description('whether an event was recorded, and where')
+    .addHelpText('after', '\nExample:\n  simpul receipt urn:simpul:unit:SU00123:simkim 01J2…')
+    .action((source: string, id: string) =>
+      run(async (ctx) => {
+        printOne(
+          ctx,
+          (await ctx.get(`/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`)).body,
+        );
+        return EXIT.ok;
+      }),
+    );
+}

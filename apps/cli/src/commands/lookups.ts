@@ -1,0 +1,143 @@
+import type { Command } from 'commander';
+import { printOne, printRows } from '../output.js';
+import { EXIT } from '../refusal.js';
+import { Usage } from '../context.js';
+import type { Run } from '../main.js';
+
+const query = (o: Record<string, string | undefined>): string => {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(o)) if (v !== undefined) q.set(k, v);
+  const text = q.toString();
+  return text ? `?${text}` : '';
+};
+
+export function lookupCommands(program: Command, run: Run): void {
+  const state = program.command('state').description('current state: one entry, a list');
+  state
+    .command('get <view> <key>')
+    .description('one entry of a view')
+    .option('--after <position>', 'read your write: wait until the view has folded this position')
+    .addHelpText('after', '\nExample:\n  simpul state get imigrasi.paspor-status P-2021-000123')
+    .action((view: string, key: string, o: { after?: string }) =>
+      run(async (ctx) => {
+        printOne(
+          ctx,
+          (
+            await ctx.get(
+              `/v1/state/${encodeURIComponent(view)}/${encodeURIComponent(key)}${query({ after: o.after })}`,
+            )
+          ).body,
+        );
+        return EXIT.ok;
+      }),
+    );
+  state
+    .command('ls <view> [filters...]')
+    .description('entries of a view, filtered by field=value')
+    .option('-n, --limit <n>', 'at most this many', '100')
+    .addHelpText('after', '\nExample:\n  simpul state ls imigrasi.cegah-aktif')
+    .action((view: string, filters: string[], o: { limit: string }) =>
+      run(async (ctx) => {
+        const pairs: Record<string, string> = {};
+        for (const f of filters) {
+          const at = f.indexOf('=');
+          if (at < 1) throw new Usage(`${f}: field=value`);
+          pairs[f.slice(0, at)] = f.slice(at + 1);
+        }
+        const rows = await ctx.rows(`/v1/state/${encodeURIComponent(view)}${query(pairs)}`, 'entries', Number(o.limit));
+        printRows(ctx, rows, ['key', 'position', 'value']);
+        return rows.length > 0 ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+  const view = program.command('view').description('views: list, rebuild');
+  view
+    .command('ls')
+    .description('views and how far they are')
+    .addHelpText('after', '\nExample:\n  simpul view ls')
+    .action(() =>
+      run(async (ctx) => {
+        const { body } = await ctx.get('/v1/views');
+        printRows(ctx, (body as { views: object[] }).views, ['name', 'kind', 'streams', 'titleId']);
+        return EXIT.ok;
+      }),
+    );
+  view
+    .command('rebuild <view>')
+    .description('fold the view again from the log while the old one serves')
+    .addHelpText('after', '\nExample:\n  simpul view rebuild imigrasi.cegah-aktif')
+    .action((name: string) =>
+      run(async (ctx) => {
+        printOne(ctx, (await ctx.send('POST', `/v1/views/${encodeURIComponent(name)}/rebuild`, {})).body);
+        return EXIT.ok;
+      }),
+    );
+  const unit = program.command('unit').description('units: list, one, by function');
+  const columns = ['id', 'code', 'type', 'class', 'tz', 'name'];
+  unit
+    .command('ls')
+    .option('--type <type>')
+    .option('--province <code>')
+    .option('--text <words>', 'words of the name or code')
+    .option('--as-of <date>')
+    .option('-n, --limit <n>', 'at most this many', '1000')
+    .addHelpText('after', '\nExample:\n  simpul unit ls --type kanim --province 64')
+    .action((o: { type?: string; province?: string; text?: string; asOf?: string; limit: string }) =>
+      run(async (ctx) => {
+        const q = query({ type: o.type, province: o.province, text: o.text, asOf: o.asOf });
+        const rows = await ctx.rows(`/v1/units${q}`, 'units', Number(o.limit));
+        printRows(ctx, rows, columns);
+        return rows.length > 0 ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+  unit
+    .command('get <id>')
+    .option('--as-of <date>')
+    .addHelpText('after', '\nExample:\n  simpul unit get SU00123 --as-of 2021-07-15')
+    .action((id: string, o: { asOf?: string }) =>
+      run(async (ctx) => {
+        printOne(ctx, (await ctx.get(`/v1/units/${encodeURIComponent(id)}${query({ asOf: o.asOf })}`)).body);
+        return EXIT.ok;
+      }),
+    );
+  unit
+    .command('resolve')
+    .description('units that serve a function in a province')
+    .requiredOption('--function <type>')
+    .option('--province <code>')
+    .option('--as-of <date>')
+    .addHelpText('after', '\nExample:\n  simpul unit resolve --function kanim --province 64')
+    .action((o: { function: string; province?: string; asOf?: string }) =>
+      run(async (ctx) => {
+        const { body } = await ctx.get(
+          `/v1/units/resolve${query({ function: o.function, province: o.province, asOf: o.asOf })}`,
+        );
+        const rows = (body as { units: object[] }).units;
+        printRows(ctx, rows, columns);
+        return rows.length > 0 ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+  const type = program.command('type').description('event types: list, one, a sample');
+  type
+    .command('ls')
+    .addHelpText('after', '\nExample:\n  simpul type ls')
+    .action(() =>
+      run(async (ctx) => {
+        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), ['type', 'version', 'owner', 'titleId']);
+        return EXIT.ok;
+      }),
+    );
+  for (const [word, tail, text] of [
+    ['get', '', 'the contract of a type: fields, classes, publishers'],
+    ['sample', '/sample', 'a valid invented event'],
+  ] as const)
+    type
+      .command(`${word} <type>`)
+      .description(text)
+      .addHelpText('after', `\nExample:\n  simpul type ${word} imigrasi.paspor.diterbitkan`)
+      .action((name: string) =>
+        run(async (ctx) => {
+          printOne(ctx, (await ctx.get(`/v1/event-types/${encodeURIComponent(name)}${tail}`)).body);
+          return EXIT.ok;
+        }),
+      );
+}

@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { Usage } from '../context.js';
+import { printOne, printRows } from '../output.js';
+import { EXIT } from '../refusal.js';
+import type { Run } from '../main.js';
+
+interface MadeKey {
+  readonly id: string;
+  readonly key: string;
+  readonly unit: string;
+  readonly system: string;
+}
+
+const csv = (text: string): string => (/[",\n]|^[=+\-@]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+export function operationCommands(program: Command, run: Run): void {
+  const key = program.command('key').description('API keys: create, list, revoke');
+  key
+    .command('create [unit]')
+    .description('a key for one unit (shown once), or for all units of a type into a file')
+    .option('--system <name>', 'the system that will use it', 'sistem')
+    .option('--roles <roles>', 'publisher,reader,operator,data-team,steward,admin', 'publisher,reader')
+    .option('--all <type>', 'one key for every unit of this type')
+    .option('--out <file>', 'CSV file for --all (0600)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  simpul key create SU00123 --system simkim\n  simpul key create --all kanim --out keys.csv',
+    )
+    .action((unit: string | undefined, o: { system: string; roles: string; all?: string; out?: string }) =>
+      run(async (ctx) => {
+        const roles = o.roles.split(',').map((r) => r.trim());
+        if (o.all) {
+          if (!o.out) throw new Usage('--all: --out FILE.csv');
+          const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
+          const { keys } = body as { keys: MadeKey[] };
+          const lines = keys.map((k) => [k.unit, k.system, k.id, k.key].map(csv).join(','));
+          writeFileSync(o.out, `unit,system,id,key\n${lines.join('\n')}\n`, { mode: 0o600, flag: 'wx' });
+          process.stdout.write(`✔ ${keys.length} ${ctx.say('kunci ditulis ke', 'keys written to')} ${o.out}\n`);
+          return EXIT.ok;
+        }
+        if (!unit) throw new Usage('simpul key create <unit> --system <name>');
+        const { body } = await ctx.send('POST', '/v1/keys', { unit, system: o.system, roles });
+        if (ctx.format !== 'table') printOne(ctx, body);
+        else {
+          const made = body as MadeKey;
+          process.stdout.write(`${made.key}\n`);
+          process.stderr.write(
+            `✔ ${made.id}  ${ctx.say('simpan sekarang; kunci ini hanya terlihat sekali', 'keep it now; this key is seen only once')}\n`,
+          );
+        }
+        return EXIT.ok;
+      }),
+    );
+  key
+    .command('ls')
+    .addHelpText('after', '\nExample:\n  simpul key ls')
+    .action(() =>
+      run(async (ctx) => {
+        printRows(ctx, await ctx.rows('/v1/keys', 'keys', 100_000), [
+          'id',
+          'unit',
+          'system',
+          'roles',
+          'createdAt',
+          'revokedAt',
+        ]);
+        return EXIT.ok;
+      }),
+    );
+  key
+    .command('revoke <id>')
+    .addHelpText('after', '\nExample:\n  simpul key revoke k_01J2…')
+    .action((id: string) =>
+      run(async (ctx) => {
+        await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`);
+        process.stdout.write(
+          `✔ ${id} ${ctx.say('dicabut; berlaku di semua proses dalam 5 detik', 'revoked; in force on every process within 5 seconds')}\n`,
+        );
+        return EXIT.ok;
+      }),
+    );
+  program
+    .command('refusals')
+    .description('what was refused: unit, type, code, pointer, count a minute')
+    .addHelpText('after', '\nExample:\n  simpul refusals')
+    .action(() =>
+      run(async (ctx) => {
+        const rows = await ctx.rows('/v1/refusals', 'refusals', 1000);
+        printRows(ctx, rows, ['minute', 'unit', 'type', 'code', 'pointer', 'count']);
+        return EXIT.ok;
+      }),
+    );
+  program
+    .command('doctor')
+    .description('whether the hub and its doors work')
+    .addHelpText('after', '\nExample:\n  simpul doctor')
+    .action(() =>
+      run(async (ctx) => {
+        const reply = await ctx.hub.call('/health/ready', { key: ctx.key });
+        printOne(ctx, reply.body);
+        return reply.status === 200 ? EXIT.ok : EXIT.failed;
+      }),
+    );
+}

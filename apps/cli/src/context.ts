@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readLanguage, readTerminal } from '#settings';
+import { connect, faultOf, type Connection, type Reply } from '#sdk';
+
+export type Say = (id: string, en: string) => string;
+
+export interface Globals {
+  readonly url?: string;
+  readonly key?: string;
+  readonly data?: string;
+  readonly lang?: string;
+  readonly output?: string;
+}
+
+export interface Context {
+  readonly say: Say;
+  readonly lang: 'id' | 'en';
+  readonly hub: Connection;
+  readonly url: string;
+  readonly key: string;
+  readonly format: 'table' | 'json' | 'jsonl';
+  /** GET; a refusal is an SdkFault, 404 too. */
+  get(path: string): Promise<Reply>;
+  send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<Reply>;
+  /** All rows of a paged list, `field` naming the array. */
+  rows(path: string, field: string, limit: number): Promise<Record<string, unknown>[]>;
+}
+
+/** A wrong call: exit code 2, with the next command. */
+export class Usage extends Error {}
+
+function keyOf(globals: Globals, given: string | undefined): string | undefined {
+  const text = globals.key ?? given;
+  if (text) return text;
+  for (const dir of globals.data ? [globals.data] : ['.simpul/data', '.simpul/data-kafka'])
+    try {
+      return readFileSync(join(dir, 'admin.key'), 'utf8').trim();
+    } catch {
+      continue;
+    }
+  return undefined;
+}
+
+/** Address: --url, SIMPUL_URL, else this machine. Key: --key, SIMPUL_KEY, else the admin key of the data folder. */
+export function openContext(globals: Globals): Context {
+  const terminal = readTerminal();
+  const lang = globals.lang === 'id' || globals.lang === 'en' ? globals.lang : readLanguage();
+  const say: Say = (id, en) => (lang === 'en' ? en : id);
+  const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
+  const key = keyOf(globals, terminal.contextKey);
+  if (key === undefined) throw faultOf(401, { code: 'unauthenticated' });
+  const format = globals.output ?? 'table';
+  if (format !== 'table' && format !== 'json' && format !== 'jsonl')
+    throw new Usage(`-o ${format}: table, json, jsonl`);
+  const hub = connect({ url });
+  const headers = { 'accept-language': lang };
+  const check = (reply: Reply): Reply => {
+    if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
+    return reply;
+  };
+  const get = async (path: string): Promise<Reply> => check(await hub.call(path, { key, headers }));
+  return {
+    say,
+    lang,
+    hub,
+    url,
+    key,
+    format,
+    get,
+    async send(method, path, body) {
+      return check(
+        await hub.call(path, {
+          method,
+          key,
+          headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        }),
+      );
+    },
+    async rows(path, field, limit) {
+      const out: Record<string, unknown>[] = [];
+      let cursor: string | undefined;
+      do {
+        const step = `${path.includes('?') ? '&' : '?'}limit=${Math.min(500, limit - out.length)}`;
+        const { body } = await get(`${path}${step}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+        const page = body as Record<string, unknown>;
+        out.push(...(page[field] as Record<string, unknown>[]));
+        cursor = typeof page['next'] === 'string' ? page['next'] : undefined;
+        if ((page[field] as unknown[]).length === 0) break;
+      } while (cursor !== undefined && out.length < limit);
+      return out.slice(0, limit);
+    },
+  };
+}
