@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const dist = new URL('../../', import.meta.url);
+/** Where the built apps lie, also when this file runs from its source (tests). */
+const dist = new URL(import.meta.url.includes('/dist/') ? '../../' : '../../dist/', import.meta.url);
 
 /** What a hub process tells its launcher. */
 export type HubNews =
