@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import type { FieldInfo, FieldKind, PiiClass } from '#avro';
+import { maskData } from './mask.js';
+
+const f = (name: string, kind: FieldKind, pii: PiiClass, more: Partial<FieldInfo> = {}): FieldInfo => ({
+  name,
+  kind,
+  optional: false,
+  pii,
+  ...more,
+});
+const mask = (fields: FieldInfo[], data: Record<string, unknown>) => maskData({ fields }, data);
+
+describe('masked data', () => {
+  it('shows the last 4 of identities, nothing of restricted and specific data, all of the rest', () => {
+    expect(
+      mask(
+        [
+          f('nomor', 'string', 'none'),
+          f('kota', 'string', 'umum'),
+          f('nik', 'string', 'umum-identitas'),
+          f('alamat', 'string', 'terbatas'),
+          f('penyakit', 'string', 'spesifik'),
+        ],
+        { nomor: 'P-1', kota: 'Ambon', nik: '9971011507210001', alamat: 'Jl. Rekaan 1', penyakit: 'batuk' },
+      ),
+    ).toEqual({ nomor: 'P-1', kota: 'Ambon', nik: '••••0001', alamat: '••••', penyakit: '••••' });
+  });
+
+  it('hides a short identity whole and makes null of what is no text', () => {
+    expect(
+      mask(
+        [
+          f('a', 'string', 'umum-identitas'),
+          f('lahir', 'date', 'umum-identitas'),
+          f('kelamin', 'enum', 'umum-identitas'),
+          f('gaji', 'decimal', 'terbatas'),
+          f('hamil', 'boolean', 'spesifik'),
+          f('umur', 'int', 'umum'),
+        ],
+        { a: 'Budi', lahir: '1990-01-01', kelamin: 'L', gaji: '1.00', hamil: true, umur: 31 },
+      ),
+    ).toEqual({ a: '••••', lahir: null, kelamin: null, gaji: null, hamil: null, umur: 31 });
+  });
+
+  it('goes into lists and records under the severer class', () => {
+    const person = f('orang', 'record', 'umum', {
+      fields: [f('nama', 'string', 'umum-identitas'), f('jabatan', 'string', 'umum'), f('nik', 'string', 'spesifik')],
+    });
+    const people: FieldInfo = { ...person, name: 'pengurus', kind: 'array', items: { ...person, optional: false } };
+    delete (people as { fields?: unknown }).fields;
+    const one = { nama: 'Sari Contoh', jabatan: 'ketua', nik: '9971011507210001' };
+    expect(mask([person, people], { orang: one, pengurus: [one, one] })).toEqual({
+      orang: { nama: '••••ntoh', jabatan: 'ketua', nik: '••••' },
+      pengurus: [
+        { nama: '••••ntoh', jabatan: 'ketua', nik: '••••' },
+        { nama: '••••ntoh', jabatan: 'ketua', nik: '••••' },
+      ],
+    });
+    expect(mask([{ ...person, pii: 'umum-identitas' }], { orang: one })).toEqual({
+      orang: { nama: '••••ntoh', jabatan: '••••etua', nik: '••••' },
+    });
+    expect(mask([{ ...people, pii: 'spesifik' }], { pengurus: [one] })).toEqual({ pengurus: null });
+  });
+
+  it('keeps absent and null as they are and drops what the contract does not name', () => {
+    expect(
+      mask([f('a', 'string', 'spesifik', { optional: true }), f('b', 'string', 'none')], { a: null, x: 'secret' }),
+    ).toEqual({
+      a: null,
+    });
+  });
+});

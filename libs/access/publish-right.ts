@@ -1,0 +1,86 @@
+import { parseSource, type Source } from '#event';
+import type { Problem } from '#faults';
+import type { EventType } from '#registry';
+import type { Units } from '#units';
+import type { Caller } from './access.js';
+import { idsIn, speaksFor } from './read-level.js';
+
+export type PublishableType = Pick<EventType, 'type' | 'publishers'>;
+
+export interface NotYours {
+  readonly code: 'type_not_yours' | 'source_not_yours';
+  /** Pointers into the event: `/source`, `/type`, `/data/<field>`. */
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Whether a caller may publish this event: the pattern of the type's publishers × the key's own unit × the source. Pure; undefined = yes.
+ * Patterns: `any` (every unit) · `type:<unit type>` · `unit:SU…` · `party:EXT-…` (`party:*`: every party) · `field:<unit field>` (the unit that stands there) ·
+ * `hub:<role>` (only the hub's own role, from source `urn:simpul:hub:<role>`).
+ */
+export function mayPublish(
+  caller: Caller,
+  type: PublishableType,
+  sourceText: string,
+  data: Readonly<Record<string, unknown>>,
+  units: Units,
+): NotYours | undefined {
+  const source = parseSource(sourceText);
+  const system = source?.kind === 'hub' ? source.role : source?.system;
+  if (source === undefined || !speaksFor(caller.owner, source) || system !== caller.system) {
+    return {
+      code: 'source_not_yours',
+      problems: [{ pointer: '/source', reason: 'not the source of this key', expected: sourceOf(caller) }],
+    };
+  }
+  if (!caller.roles.has('publisher')) {
+    return {
+      code: 'type_not_yours',
+      problems: [
+        { pointer: '/type', reason: 'this key has no role publisher', expected: 'a key with the role publisher' },
+      ],
+    };
+  }
+  let near: string | undefined;
+  for (const pattern of type.publishers) {
+    if (matches(pattern, source, data, units)) return undefined;
+    if (pattern.startsWith('field:')) near = pattern.slice(6);
+  }
+  const expected = type.publishers.join(', ');
+  const problem: Problem =
+    near !== undefined && idsIn(data, near).length > 0
+      ? { pointer: `/data/${near}`, reason: 'only the unit that stands here may publish this', expected: caller.owner }
+      : { pointer: '/type', reason: 'the unit of this key is no publisher of this type', expected };
+  return { code: 'type_not_yours', problems: [problem] };
+}
+
+/** The only source that events of this key may have. */
+export function sourceOf(caller: Pick<Caller, 'owner' | 'system'>): string {
+  if (caller.owner === 'hub') return `urn:simpul:hub:${caller.system}`;
+  const kind = caller.owner.startsWith('EXT-') ? 'party' : 'unit';
+  return `urn:simpul:${kind}:${caller.owner}:${caller.system}`;
+}
+
+function matches(pattern: string, source: Source, data: Readonly<Record<string, unknown>>, units: Units): boolean {
+  const colon = pattern.indexOf(':');
+  const kind = colon < 0 ? pattern : pattern.slice(0, colon);
+  const what = pattern.slice(colon + 1);
+  if (source.kind === 'hub') return kind === 'hub' && what === source.role;
+  if (source.kind === 'party')
+    return (
+      (kind === 'party' && (what === '*' || what === source.party)) ||
+      (kind === 'field' && idsIn(data, what).includes(source.party))
+    );
+  switch (kind) {
+    case 'any':
+      return units.get(source.unit) !== undefined;
+    case 'type':
+      return units.get(source.unit)?.type === what;
+    case 'unit':
+      return what === source.unit;
+    case 'field':
+      return idsIn(data, what).includes(source.unit);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,227 @@
+import { describe, expect, it } from '@jest/globals';
+import { UnitTree, type Unit } from '#units';
+import type { Caller, Role } from './access.js';
+import { mayPublish } from './publish-right.js';
+import { readLevel, type ReadableType } from './read-level.js';
+
+const unit = (id: string, type: string, parent?: string, technicalParent?: string): Unit => ({
+  id,
+  version: 1,
+  code: id,
+  name: id,
+  shortName: id,
+  type,
+  ...(parent ? { parent } : {}),
+  ...(technicalParent ? { technicalParent } : {}),
+  provinceCode: '31',
+  city: 'Jakarta',
+  timezone: 'Asia/Jakarta',
+  tz: 'WIB',
+  validFrom: '2021-07-15',
+  knownSince: '2021-07-15T00:00:00Z',
+});
+// 1 ministry · 2 DJIM · 3 DJPAS · 4 ITJEN · 10 kanwil A · 20 kanwil B · 11 kanim A · 21 kanim B · 12 lapas A · 22 lapas B · 13 tpi A
+const tree = new UnitTree(() => '2021-07-15');
+for (const u of [
+  unit('SU00001', 'kementerian'),
+  unit('SU00002', 'eselon1', 'SU00001'),
+  unit('SU00003', 'eselon1', 'SU00001'),
+  unit('SU00004', 'eselon1', 'SU00001'),
+  unit('SU00010', 'kanwil', 'SU00001'),
+  unit('SU00020', 'kanwil', 'SU00001'),
+  unit('SU00011', 'kanim', 'SU00010', 'SU00002'),
+  unit('SU00021', 'kanim', 'SU00020', 'SU00002'),
+  unit('SU00012', 'lapas', 'SU00010', 'SU00003'),
+  unit('SU00022', 'lapas', 'SU00020', 'SU00003'),
+  unit('SU00013', 'tpi', 'SU00011', 'SU00002'),
+])
+  tree.put(u.id, [u]);
+
+const caller = (owner: string, ...roles: Role[]): Caller => ({
+  keyId: 'K1',
+  owner,
+  system: 'sdp',
+  roles: new Set(roles),
+});
+const reader = (owner: string) => caller(owner, 'reader');
+const type = (more: Partial<ReadableType>): ReadableType => ({
+  consumers: [],
+  unitFields: [],
+  restricted: false,
+  ...more,
+});
+const from = (owner: string, data: Record<string, unknown> = {}) => ({ source: `urn:simpul:unit:${owner}:sdp`, data });
+const named = (...codes: string[]) => type({ consumers: codes.map((code) => ({ code, why: 'test' })) });
+
+describe('who may read what (R12)', () => {
+  const move = type({
+    unitFields: ['unitAsal', 'unitTujuan'],
+    consumers: [{ code: 'unit:SU00002', why: 'foreigner' }],
+  });
+  const moved = from('SU00012', { unitAsal: 'SU00012', unitTujuan: 'SU00022' });
+  it.each([
+    ['the source', 'SU00012', 'full'],
+    ['above the source, administrative line', 'SU00010', 'masked'],
+    ['above the source, technical line', 'SU00003', 'masked'],
+    ['above both lines', 'SU00001', 'masked'],
+    ['a unit in a unit field', 'SU00022', 'masked'],
+    ['above a unit in a unit field', 'SU00020', 'masked'],
+    ['a named consumer', 'SU00002', 'full'],
+    ['a sibling of the source', 'SU00011', 'none'],
+    ['below nothing of it', 'SU00013', 'none'],
+    ['another directorate', 'SU00004', 'none'],
+    ['a unit nobody knows', 'SU09999', 'none'],
+    ['a party not named', 'EXT-POLRI', 'none'],
+  ])('%s', (_who, owner, level) => {
+    expect(readLevel(reader(owner), move, moved, tree)).toBe(level);
+  });
+
+  it.each<[Role, string]>([
+    ['publisher', 'none'],
+    ['reader', 'none'],
+    ['operator', 'masked'],
+    ['data-team', 'masked'],
+    ['admin', 'masked'],
+    ['steward', 'full'],
+  ])('the role %s alone gives %s', (role, level) => {
+    expect(readLevel(caller('SU00013', role), move, moved, tree)).toBe(level);
+  });
+
+  it('needs a role that reads, also for what one sent oneself', () => {
+    expect(readLevel(caller('SU00012', 'publisher'), move, moved, tree)).toBe('none');
+    expect(readLevel(caller('SU00012', 'publisher', 'reader'), move, moved, tree)).toBe('full');
+  });
+
+  it.each([
+    ['any', 'SU00013', 'full'],
+    ['any', 'EXT-POLRI', 'none'],
+    ['type:tpi', 'SU00013', 'full'],
+    ['type:tpi', 'SU00011', 'none'],
+    ['party:EXT-POLRI', 'EXT-POLRI', 'full'],
+    ['party:EXT-POLRI', 'EXT-KPK', 'none'],
+    ['party:*', 'EXT-KPK', 'full'],
+    ['party:*', 'EXT-POLRI', 'none'],
+    ['field:unitTerkait', 'SU00022', 'full'],
+    ['field:instansi', 'EXT-KPK', 'full'],
+    ['field:unitTerkait', 'SU00020', 'none'],
+    ['above:unitTerkait', 'SU00020', 'full'],
+    ['above:unitTerkait', 'SU00003', 'full'],
+    ['above:unitTerkait', 'SU00022', 'none'],
+    ['hub:clock', 'hub', 'full'],
+    ['word:public', 'SU00022', 'none'],
+  ])('a consumer %s and the owner %s: %s', (code, owner, level) => {
+    const event = from('SU00004', { unitTerkait: ['SU00022', 'SU00021'], instansi: 'EXT-KPK' });
+    expect(readLevel(reader(owner), named(code), event, tree)).toBe(level);
+  });
+
+  it('keeps "ES1-ITJEN only" from everyone else: source, lines, fields and roles give nothing', () => {
+    const wbs = type({
+      restricted: true,
+      unitFields: ['unitTerlapor'],
+      consumers: [{ code: 'unit:SU00004', why: 'WBS' }],
+    });
+    const report = from('SU00012', { unitTerlapor: 'SU00022' });
+    expect(readLevel(reader('SU00004'), wbs, report, tree)).toBe('full');
+    for (const owner of ['SU00012', 'SU00022', 'SU00010', 'SU00020', 'SU00003', 'SU00001', 'EXT-POLRI', 'hub'])
+      for (const role of ['reader', 'operator', 'data-team', 'steward', 'admin'] as const)
+        expect(readLevel(caller(owner, role), wbs, report, tree)).toBe('none');
+  });
+
+  it('knows the source of parties and of the hub', () => {
+    expect(readLevel(reader('EXT-KPK'), type({}), { source: 'urn:simpul:party:EXT-KPK:portal', data: {} }, tree)).toBe(
+      'full',
+    );
+    expect(readLevel(caller('hub', 'admin'), type({}), { source: 'urn:simpul:hub:clock', data: {} }, tree)).toBe(
+      'full',
+    );
+    expect(readLevel(reader('SU00012'), type({}), { source: 'nonsense', data: {} }, tree)).toBe('none');
+  });
+
+  it('goes by the tree of today', () => {
+    let day = '2021-07-15';
+    const moving = new UnitTree(() => day);
+    for (const id of ['SU00001', 'SU00010', 'SU00020']) moving.put(id, [tree.get(id)!]);
+    moving.put('SU00012', [
+      { ...tree.get('SU00012')!, validTo: '2021-08-31' },
+      { ...tree.get('SU00012')!, version: 2, parent: 'SU00020', validFrom: '2021-09-01' },
+    ]);
+    const event = from('SU00012');
+    expect([
+      readLevel(reader('SU00010'), type({}), event, moving),
+      readLevel(reader('SU00020'), type({}), event, moving),
+    ]).toEqual(['masked', 'none']);
+    day = '2021-09-01';
+    expect([
+      readLevel(reader('SU00010'), type({}), event, moving),
+      readLevel(reader('SU00020'), type({}), event, moving),
+    ]).toEqual(['none', 'masked']);
+  });
+});
+
+describe('who may publish what', () => {
+  const publisher = (owner: string, system = 'sdp'): Caller => ({ ...caller(owner, 'publisher'), system });
+  const t = (...publishers: string[]) => ({ type: 'a.b.c', publishers });
+  const own = (owner: string, system = 'sdp') =>
+    owner.startsWith('EXT') ? `urn:simpul:party:${owner}:${system}` : `urn:simpul:unit:${owner}:${system}`;
+
+  it.each<[string, string, Record<string, unknown>, boolean]>([
+    ['any', 'SU00012', {}, true],
+    ['any', 'SU09999', {}, false],
+    ['any', 'EXT-KPK', {}, false],
+    ['type:lapas', 'SU00012', {}, true],
+    ['type:lapas', 'SU00011', {}, false],
+    ['unit:SU00003', 'SU00003', {}, true],
+    ['unit:SU00003', 'SU00012', {}, false],
+    ['party:EXT-KPK', 'EXT-KPK', {}, true],
+    ['party:EXT-KPK', 'EXT-POLRI', {}, false],
+    ['party:*', 'EXT-POLRI', {}, true],
+    ['party:*', 'SU00012', {}, false],
+    ['field:unitAsal', 'SU00012', { unitAsal: 'SU00012' }, true],
+    ['field:unitAsal', 'SU00012', { unitAsal: 'SU00022' }, false],
+    ['field:unitAsal', 'SU00012', {}, false],
+    ['hub:clock', 'SU00012', {}, false],
+  ])('%s, a key of %s, data %j: %s', (pattern, owner, data, yes) => {
+    const answer = mayPublish(publisher(owner), t(pattern), own(owner), data, tree);
+    expect(answer?.code).toBe(yes ? undefined : 'type_not_yours');
+  });
+
+  it('takes any of several patterns', () => {
+    expect(mayPublish(publisher('SU00021'), t('type:lapas', 'type:kanim'), own('SU00021'), {}, tree)).toBeUndefined();
+  });
+
+  it.each([
+    ['another unit', own('SU00022')],
+    ['another system of the own unit', own('SU00012', 'simkim')],
+    ['a party', own('EXT-KPK')],
+    ['the hub', 'urn:simpul:hub:clock'],
+    ['no source of ours', 'https://example.go.id/'],
+  ])('refuses the source of %s before it looks at the type', (_what, source) => {
+    expect(mayPublish(publisher('SU00012'), t('any'), source, {}, tree)).toEqual({
+      code: 'source_not_yours',
+      problems: [{ pointer: '/source', reason: expect.any(String), expected: 'urn:simpul:unit:SU00012:sdp' }],
+    });
+  });
+
+  it('refuses a key without the role publisher', () => {
+    expect(mayPublish(reader('SU00012'), t('any'), own('SU00012'), {}, tree)?.code).toBe('type_not_yours');
+  });
+
+  it('lets only the hub itself speak as a role of the hub', () => {
+    const clock = publisher('hub', 'clock');
+    expect(mayPublish(clock, t('hub:clock'), 'urn:simpul:hub:clock', {}, tree)).toBeUndefined();
+    expect(mayPublish(clock, t('hub:watch'), 'urn:simpul:hub:clock', {}, tree)?.code).toBe('type_not_yours');
+    expect(mayPublish(clock, t('any', 'type:lapas'), 'urn:simpul:hub:clock', {}, tree)?.code).toBe('type_not_yours');
+    expect(mayPublish(publisher('hub', 'watch'), t('hub:clock'), 'urn:simpul:hub:clock', {}, tree)?.code).toBe(
+      'source_not_yours',
+    );
+  });
+
+  it('points at the field when another unit stands there', () => {
+    expect(
+      mayPublish(publisher('SU00012'), t('field:unitAsal'), own('SU00012'), { unitAsal: 'SU00022' }, tree)?.problems[0],
+    ).toMatchObject({
+      pointer: '/data/unitAsal',
+      expected: 'SU00012',
+    });
+  });
+});

@@ -1,0 +1,104 @@
+import type { Catalogue, EventType, StreamInfo } from './catalogue.js';
+import { eventTypeOf } from './event-types.js';
+import { parseSchemaValue, type RegisteredSchema } from './records.js';
+import { SchemaSet } from './schema-set.js';
+
+interface Index {
+  readonly byType: ReadonlyMap<string, readonly EventType[]>;
+  readonly types: readonly EventType[];
+  readonly streams: ReadonlyMap<string, StreamInfo>;
+}
+
+/** The catalogue in memory: schema records and stream rows in, look-ups out. What a record makes is kept, so a contract is compiled once per id. */
+export class CatalogueIndex implements Catalogue {
+  readonly schemas = new SchemaSet();
+  readonly #types = new Map<string, EventType>();
+  readonly #byId = new Map<number, EventType>();
+  readonly #partitions = new Map<string, number>();
+  #index: Index | undefined;
+
+  /** A record of the registry topic. Tombstones and foreign records change nothing: ids stay readable for ever. */
+  putSchema(value: string): RegisteredSchema | undefined {
+    const s = parseSchemaValue(value);
+    if (!s) return undefined;
+    this.schemas.put(s);
+    const at = `${s.subject}\n${s.version}`;
+    const known = this.#types.get(at);
+    if (s.deleted) this.#types.delete(at);
+    else if (known?.schemaId !== s.id) {
+      const type = eventTypeOf(s);
+      if (type) {
+        this.#types.set(at, type);
+        if (!this.#byId.has(s.id)) this.#byId.set(s.id, type);
+      }
+    }
+    this.#index = undefined;
+    return s;
+  }
+
+  putStream(name: string, partitions: number): void {
+    this.#partitions.set(name, partitions);
+    this.#index = undefined;
+  }
+
+  partitionsOf(stream: string): number | undefined {
+    return this.#partitions.get(stream);
+  }
+
+  newest(type: string): EventType | undefined {
+    return this.#all().byType.get(type)?.at(-1);
+  }
+
+  version(type: string, version: number): EventType | undefined {
+    return this.#all()
+      .byType.get(type)
+      ?.find((t) => t.version === version);
+  }
+
+  versions(type: string): readonly EventType[] {
+    return this.#all().byType.get(type) ?? [];
+  }
+
+  bySchemaId(schemaId: number): EventType | undefined {
+    return this.#byId.get(schemaId);
+  }
+
+  types(): readonly EventType[] {
+    return this.#all().types;
+  }
+
+  stream(name: string): StreamInfo | undefined {
+    return this.#all().streams.get(name);
+  }
+
+  streams(): readonly StreamInfo[] {
+    return [...this.#all().streams.values()];
+  }
+
+  #all(): Index {
+    return (this.#index ??= this.#build());
+  }
+
+  #build(): Index {
+    const byType = new Map<string, EventType[]>();
+    for (const t of this.#types.values()) {
+      const versions = byType.get(t.type);
+      if (versions) versions.push(t);
+      else byType.set(t.type, [t]);
+    }
+    for (const versions of byType.values()) versions.sort((a, b) => a.version - b.version);
+    const types = [...byType.values()].map((v) => v.at(-1)!).sort((a, b) => (a.type < b.type ? -1 : 1));
+    const streams = new Map<string, StreamInfo>();
+    for (const name of [...this.#partitions.keys()].sort()) {
+      const own = types.filter((t) => t.stream === name);
+      streams.set(name, {
+        name,
+        partitions: this.#partitions.get(name)!,
+        ordering: own.some((t) => t.ordering === 'stream') ? 'stream' : 'subject',
+        subjectForm: own.some((t) => t.subjectForm === 'pseudonym') ? 'pseudonym' : 'clear',
+        types: own.map((t) => t.type),
+      });
+    }
+    return { byType, types, streams };
+  }
+}

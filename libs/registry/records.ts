@@ -1,0 +1,49 @@
+/** The registry topic, in Confluent's record format. */
+export const SCHEMAS_TOPIC = '_schemas';
+
+export interface RegisteredSchema {
+  readonly subject: string;
+  readonly version: number;
+  /** Number in the frames of the log: one per schema, whatever subjects hold it. */
+  readonly id: number;
+  readonly schema: string;
+  readonly deleted: boolean;
+}
+
+/** Key of a schema record. Member order as Confluent writes it, so that compaction sees the same key. */
+export function schemaKey(subject: string, version: number): string {
+  return JSON.stringify({ keytype: 'SCHEMA', subject, version, magic: 1 });
+}
+
+export function schemaValue(s: RegisteredSchema): string {
+  return JSON.stringify({ subject: s.subject, version: s.version, id: s.id, schema: s.schema, deleted: s.deleted });
+}
+
+/** True for the key of a schema record; CONFIG, MODE, NOOP and the like are not ours to read. */
+export function isSchemaKey(key: string): boolean {
+  return key.includes('"SCHEMA"') && (parse(key) as { keytype?: unknown } | undefined)?.keytype === 'SCHEMA';
+}
+
+/** The schema of a record value; undefined when it is none (another schema type, another shape). */
+export function parseSchemaValue(value: string): RegisteredSchema | undefined {
+  const v = parse(value) as Partial<Record<keyof RegisteredSchema | 'schemaType', unknown>> | undefined;
+  if (!v || typeof v.subject !== 'string' || typeof v.schema !== 'string') return undefined;
+  if (!Number.isSafeInteger(v.version) || !Number.isSafeInteger(v.id)) return undefined;
+  if (v.schemaType !== undefined && v.schemaType !== 'AVRO') return undefined;
+  return {
+    subject: v.subject,
+    version: v.version as number,
+    id: v.id as number,
+    schema: v.schema,
+    deleted: v.deleted === true,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    const v: unknown = JSON.parse(text);
+    return typeof v === 'object' && v !== null ? v : undefined;
+  } catch {
+    return undefined;
+  }
+}

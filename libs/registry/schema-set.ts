@@ -1,0 +1,72 @@
+import { checkSchema, compatibility, fingerprint } from '#avro';
+import { Fault, type Problem } from '#faults';
+import type { RegisteredSchema } from './records.js';
+
+/** Schemas by subject and by id, in memory. Ids are never used again, not even those of deleted versions. */
+export class SchemaSet {
+  readonly #subjects = new Map<string, Map<number, RegisteredSchema>>();
+  readonly #byId = new Map<number, RegisteredSchema>();
+  readonly #prints = new Map<string, string>();
+  #highest = 0;
+
+  put(s: RegisteredSchema): void {
+    let versions = this.#subjects.get(s.subject);
+    if (!versions) this.#subjects.set(s.subject, (versions = new Map<number, RegisteredSchema>()));
+    versions.set(s.version, s);
+    if (!this.#byId.has(s.id)) this.#byId.set(s.id, s);
+    this.#highest = Math.max(this.#highest, s.id);
+  }
+
+  subjects(): readonly string[] {
+    return [...this.#subjects.keys()].filter((s) => this.versions(s).length > 0).sort();
+  }
+
+  /** Ascending, deleted ones left out. */
+  versions(subject: string): readonly RegisteredSchema[] {
+    return this.#all(subject).filter((s) => !s.deleted);
+  }
+
+  byId(id: number): RegisteredSchema | undefined {
+    return this.#byId.get(id);
+  }
+
+  get highestId(): number {
+    return this.#highest;
+  }
+
+  /**
+   * What to do with a schema offered under a subject: it is there already, or it becomes the next version, under the id it has elsewhere or the
+   * highest ever + 1. Fault invalid_schema, incompatible_schema (each problem names field and version).
+   */
+  decide(subject: string, schema: string): { readonly known: boolean; readonly entry: RegisteredSchema } {
+    const same = this.versions(subject).find((s) => s.schema === schema);
+    if (same) return { known: true, entry: same };
+    const wrong = checkSchema(schema);
+    if (wrong.length > 0) throw new Fault('invalid_schema', { detail: subject, problems: wrong });
+    const print = this.#printOf(schema);
+    const equal = this.versions(subject).find((s) => this.#printOf(s.schema) === print);
+    if (equal) return { known: true, entry: equal };
+    const problems: Problem[] = [];
+    for (const old of this.versions(subject))
+      for (const p of compatibility(schema, old.schema, 'FULL'))
+        problems.push({ ...p, reason: `${p.reason} (version ${old.version})` });
+    if (problems.length > 0)
+      throw new Fault('incompatible_schema', { detail: subject, problems: problems.slice(0, 50) });
+    const elsewhere = [...this.#byId.values()].find((s) => s.schema === schema || this.#printOf(s.schema) === print);
+    const version = (this.#all(subject).at(-1)?.version ?? 0) + 1;
+    return {
+      known: false,
+      entry: { subject, version, id: elsewhere?.id ?? this.#highest + 1, schema, deleted: false },
+    };
+  }
+
+  #all(subject: string): RegisteredSchema[] {
+    return [...(this.#subjects.get(subject)?.values() ?? [])].sort((a, b) => a.version - b.version);
+  }
+
+  #printOf(schema: string): string {
+    let print = this.#prints.get(schema);
+    if (print === undefined) this.#prints.set(schema, (print = fingerprint(schema)));
+    return print;
+  }
+}

@@ -1,0 +1,6 @@
+export { foldUnitEvent } from './change.js';
+export { addDays, isDay } from './day.js';
+export { readUnitSeed, type ExternalParty, type UnitSeed, type UnitType } from './seed.js';
+export type { Rows } from './timeline.js';
+export { UnitTree } from './tree.js';
+export type { Line, Unit, UnitFilter, Units } from './unit.js';
