@@ -157,6 +157,8 @@ function properties(dir: string, layout: Layout, n: number): string {
     'log.message.timestamp.type': 'LogAppendTime',
     'log.segment.bytes': 104_857_600,
     'log.cleaner.dedupe.buffer.size': 16_777_216,
+    'log.cleaner.backoff.ms': 5_000,
+    'log.retention.check.interval.ms': 10_000,
     'num.network.threads': 2,
     'num.io.threads': 4,
     'default.replication.factor': copies,

@@ -1,0 +1,2 @@
+export { openKafkaLog } from './log.js';
+export type { KafkaEvent, KafkaLogOptions } from './options.js';

@@ -1,0 +1,190 @@
+import { Fault } from '#faults';
+import {
+  OWNERS_TOPIC,
+  type Appended,
+  type EventLog,
+  type GroupMember,
+  type Membership,
+  type NewRecord,
+  type OutOfRange,
+  type PartitionRange,
+  type ReadLimits,
+  type RecordBatch,
+  type TopicSpec,
+  type Writer,
+} from '#log';
+import { Appends } from './append.js';
+import { Group } from './group.js';
+import type { KafkaLogOptions } from './options.js';
+import { Control, isUnknownTopic } from './platformatic.js';
+import { Reads } from './reads.js';
+import { Topics } from './topics.js';
+import { trying, unavailable, within } from './trying.js';
+import { claimWriter } from './writer.js';
+
+const PING_MS = 5_000;
+const DELETE_MS = 30_000;
+
+/**
+ * The event log on Apache Kafka (3.1 or later). Resolves when a broker has answered.
+ * Throws Fault `log_unavailable` with the innermost cause (refused, wrong password, unknown authority, TLS expected).
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
+  const log = new KafkaLog(options);
+  try {
+    await log.ping();
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return log;
+}
+
+class KafkaLog implements EventLog {
+  readonly #options: KafkaLogOptions;
+  readonly #prefix: string;
+  readonly #control: Control;
+  readonly #topics: Topics;
+  readonly #appends: Appends;
+  readonly #reads: Reads;
+  readonly #groups = new Set<Group>();
+  readonly #writers = new Set<Writer>();
+  #owners: Promise<void> | undefined;
+
+  constructor(options: KafkaLogOptions) {
+    this.#options = options;
+    this.#prefix = options.prefix ?? '';
+    this.#control = new Control(options);
+    this.#topics = new Topics(this.#control);
+    this.#appends = new Appends(options, this.#topics);
+    this.#reads = new Reads(options, this.#control, this.#topics);
+  }
+
+  #outer = (name: string): string => this.#prefix + name;
+  #inner = (name: string): string => name.slice(this.#prefix.length);
+
+  ensureTopic(spec: TopicSpec): Promise<void> {
+    return this.ensureTopics([spec]);
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    if (specs.length === 0) return;
+    const { factor, minInSync } = this.#options.replication ?? (await this.#replication());
+    await this.#topics.ensure(
+      specs.map((spec) => ({ ...spec, name: this.#outer(spec.name) })),
+      factor,
+      minInSync,
+    );
+  }
+
+  async #replication(): Promise<{ factor: number; minInSync: number }> {
+    return (await this.#topics.brokers()) >= 3 ? { factor: 3, minInSync: 2 } : { factor: 1, minInSync: 1 };
+  }
+
+  async topics(): Promise<readonly string[]> {
+    const all = await trying(PING_MS, () => this.#control.topics());
+    return all.filter((name) => name.startsWith(this.#prefix) && !name.startsWith('__')).map(this.#inner);
+  }
+
+  describe(topic: string): Promise<readonly PartitionRange[]> {
+    return this.#reads.ranges(this.#outer(topic));
+  }
+
+  async topicId(topic: string): Promise<string> {
+    return (await this.#topics.shape(this.#outer(topic))).id.slice(0, 8);
+  }
+
+  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+    const name = this.#outer(topic);
+    const done = await this.#appends.append(name, partition, records);
+    if (done.kind === 'durable') {
+      const { id } = await this.#topics.shape(name).catch(() => ({ id: '' }));
+      this.#reads.wake(id, partition);
+    }
+    return done;
+  }
+
+  read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange> {
+    return this.#reads.read(this.#outer(topic), partition, from, limits);
+  }
+
+  offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint> {
+    return this.#reads.offsetAt(this.#outer(topic), partition, timeMs);
+  }
+
+  async join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership> {
+    await (this.#owners ??= this.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' }).catch(
+      (error: unknown) => {
+        this.#owners = undefined;
+        throw error;
+      },
+    ));
+    for (const topic of topics) await this.#topics.shape(this.#outer(topic));
+    const joined = new Group(
+      {
+        log: this,
+        options: this.#options,
+        group,
+        outer: this.#outer,
+        inner: this.#inner,
+        member,
+        left: (gone) => this.#groups.delete(gone),
+      },
+      topics,
+    );
+    this.#groups.add(joined);
+    try {
+      await joined.join();
+    } catch (error) {
+      await joined.leave();
+      throw unavailable(error);
+    }
+    return joined;
+  }
+
+  async claim(topic: string): Promise<Writer> {
+    const parts = {
+      options: this.#options,
+      topics: this.#topics,
+      reads: this.#reads,
+      released: (gone: Writer) => this.#writers.delete(gone),
+    };
+    const writer = await claimWriter(parts, topic, this.#outer(topic));
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    const name = this.#outer(topic);
+    await trying(DELETE_MS, async () => {
+      try {
+        await this.#control.delete(name);
+      } catch (error) {
+        if (!isUnknownTopic(error)) throw error;
+      }
+    });
+    this.#topics.forget(name);
+    // brokers drop it from their metadata a moment after the answer
+    await trying(DELETE_MS, async () => {
+      if ((await this.#control.topics()).includes(name)) throw new Error(`${topic} is still there`);
+    });
+    this.#topics.forget(name);
+  }
+
+  async ping(): Promise<void> {
+    try {
+      const nodes = await within(PING_MS, 'Kafka', this.#control.nodes());
+      if (nodes.size === 0) throw new Fault('log_unavailable', { detail: 'no broker in the cluster' });
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#groups].map((group) => group.leave()));
+    await Promise.allSettled([...this.#writers].map((writer) => writer.release()));
+    await this.#appends.close();
+    await this.#reads.close();
+    await this.#control.close().catch(() => undefined);
+  }
+}

@@ -1,0 +1,399 @@
+import {
+  Admin,
+  compressionsAlgorithmsByBitmask,
+  ConfigResourceTypes,
+  ConnectionPool,
+  crc32c,
+  FetchIsolationLevels,
+  fetchV13,
+  fetchV14,
+  fetchV15,
+  fetchV16,
+  fetchV17,
+  findErrorBy,
+  kGetApi,
+  Producer,
+  type API,
+  type Callback,
+  type produceV11,
+} from '@platformatic/kafka';
+import type { NewRecord } from '#log';
+import { decodeFetch, type Codecs, type FetchAnswer } from './decode.js';
+import type { KafkaLogOptions } from './options.js';
+
+/** The only file that knows @platformatic/kafka. Names of topics are Kafka's own here, with the prefix. */
+
+export interface Node {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TopicShape {
+  /** UUID, hyphenated. */
+  readonly id: string;
+  /** Leader of each partition; -1 = none now. */
+  readonly leaders: readonly number[];
+  /** Partitions whose copies in sync are not all there yet or have no leader. */
+  readonly unsettled: number;
+}
+
+export interface Sent {
+  readonly partition: number;
+  readonly base: bigint;
+  readonly timeMs: number;
+}
+
+export interface WantedPartition {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly from: bigint;
+  readonly maxBytes: number;
+}
+
+export interface FetchOrder {
+  readonly waitMs: number;
+  readonly maxBytes: number;
+  /** 0 and -1: no session; 0 and 0: begins one. */
+  readonly session: number;
+  readonly epoch: number;
+  readonly wanted: readonly WantedPartition[];
+  readonly forgotten: readonly { readonly topicId: string; readonly partition: number }[];
+}
+
+const REQUEST_MS = 10_000;
+const CONNECT_MS = 3_000;
+
+interface Connecting {
+  clientId: string;
+  bootstrapBrokers: string[];
+  requestTimeout: number;
+  connectTimeout: number;
+  sasl?: { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; username: string; password: string };
+  tls?: { ca?: string };
+}
+
+function connecting(options: KafkaLogOptions, role: string): Connecting {
+  const out: Connecting = {
+    clientId: `${options.clientId}-${role}`,
+    bootstrapBrokers: [...options.brokers],
+    requestTimeout: REQUEST_MS,
+    connectTimeout: CONNECT_MS,
+  };
+  if (options.sasl) out.sasl = { ...options.sasl };
+  if (options.tls) out.tls = { ...options.tls };
+  return out;
+}
+
+/** Whether an error chain holds this Kafka error, as `UNKNOWN_TOPIC_OR_PARTITION`. Total. */
+export function hasCode(error: unknown, ...ids: readonly string[]): boolean {
+  return typeof error === 'object' && error !== null && ids.some((id) => findErrorBy(error as Error, 'apiId', id));
+}
+
+/** Whether a request may have been on its way when the line was cut or went silent. Total. */
+export function hasNetworkError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && findErrorBy(error as Error, 'code', 'PLT_KFK_NETWORK') !== null;
+}
+
+/** The client names a missing topic only in its text. */
+export function isUnknownTopic(error: unknown): boolean {
+  const text =
+    error instanceof Error || (typeof error === 'object' && error !== null) ? String((error as Error).message) : '';
+  return text.startsWith('Unknown topic') || hasCode(error, 'UNKNOWN_TOPIC_OR_PARTITION');
+}
+
+export const codecs: Codecs = {
+  crc32c: (bytes) => crc32c(bytes),
+  decompress: (codec, bytes) =>
+    (compressionsAlgorithmsByBitmask as Record<number, { decompressSync(data: Buffer): Buffer } | undefined>)[
+      codec
+    ]?.decompressSync(bytes),
+};
+
+/** Metadata and administration. One try each (`retries: 0`): who calls decides about another. */
+export class Control {
+  readonly #admin: Admin;
+
+  constructor(options: KafkaLogOptions) {
+    this.#admin = new Admin({ ...connecting(options, 'control'), retries: 0, metadataMaxAge: 0 });
+  }
+
+  async nodes(): Promise<ReadonlyMap<number, Node>> {
+    const { brokers } = await this.#admin.metadata({ topics: [], forceUpdate: true });
+    return new Map([...brokers].map(([id, { host, port }]) => [id, { id, host, port }]));
+  }
+
+  /** Throws an isUnknownTopic error when one of them is missing. */
+  async shapes(topics: readonly string[]): Promise<Map<string, TopicShape>> {
+    const found = await this.#admin.metadata({ topics: [...topics], forceUpdate: true });
+    const out = new Map<string, TopicShape>();
+    for (const topic of topics) {
+      const shape = found.topics.get(topic);
+      if (!shape) continue;
+      const unsettled = shape.partitions.filter((p) => p.leader < 0 || p.isr.length < p.replicas.length).length;
+      out.set(topic, { id: shape.id, leaders: shape.partitions.map((p) => p.leader), unsettled });
+    }
+    return out;
+  }
+
+  topics(): Promise<string[]> {
+    return this.#admin.listTopics();
+  }
+
+  /** The call is refused as a whole when one exists already (TOPIC_ALREADY_EXISTS); the others are made all the same. */
+  async create(
+    topics: readonly { readonly name: string; readonly partitions: number }[],
+    copies: number,
+    configs: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    await this.#admin.createTopics({
+      topics: topics.map((t) => ({ topic: t.name, partitions: t.partitions, replicas: copies })),
+      configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    });
+  }
+
+  async delete(topic: string): Promise<void> {
+    await this.#admin.deleteTopics({ topics: [topic] });
+  }
+
+  async configs(topics: readonly string[], name: string): Promise<Map<string, string | null>> {
+    const found = await this.#admin.describeConfigs({
+      resources: topics.map((t) => ({
+        resourceType: ConfigResourceTypes.TOPIC,
+        resourceName: t,
+        configurationKeys: [name],
+      })),
+    });
+    return new Map(found.map((r) => [r.resourceName, r.configs.find((c) => c.name === name)?.value ?? null]));
+  }
+
+  /** Changes these settings of a topic and leaves the others (the plain AlterConfigs call would reset them). */
+  async alter(topic: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    await this.#admin.incrementalAlterConfigs({
+      resources: [
+        {
+          resourceType: ConfigResourceTypes.TOPIC,
+          resourceName: topic,
+          configs: Object.entries(configs).map(([name, value]) => ({ name, value, configOperation: 0 })),
+        },
+      ],
+    });
+  }
+
+  /** By partition. Timestamp -1: the end of what is committed; -2: the first offset; else the first record of that time or later, -1 when none. */
+  async offsets(topic: string, partitions: readonly number[], timestamp: bigint): Promise<bigint[]> {
+    const [found] = await this.#admin.listOffsets({
+      topics: [{ name: topic, partitions: partitions.map((partitionIndex) => ({ partitionIndex, timestamp })) }],
+      isolationLevel: FetchIsolationLevels.READ_COMMITTED,
+    });
+    const out: bigint[] = [];
+    for (const p of found?.partitions ?? []) out[p.partitionIndex] = p.offset;
+    return out;
+  }
+
+  async fetchVersion(): Promise<number> {
+    const apis = await this.#admin.listApis();
+    return apis.find((a) => a.name === 'Fetch')?.maxVersion ?? 0;
+  }
+
+  close(): Promise<void> {
+    return this.#admin.close();
+  }
+}
+
+function headersOf(record: NewRecord): Map<Buffer, Buffer> {
+  // a name that repeats stays apart because each is a Buffer object of its own; the library writes a null value as null
+  return new Map(record.headers.map(([name, value]) => [Buffer.from(name), value as Buffer]));
+}
+
+/** The library answers with offsets alone; this keeps the time at which the broker says it took each batch. */
+class TimedProducer extends Producer {
+  readonly #times = new Map<string, { base: bigint; timeMs: number }>();
+
+  override [kGetApi]<A extends unknown[], R>(name: string, callback: Callback<API<A, R>>): void {
+    super[kGetApi]<A, R>(name, (error, api) => {
+      callback(error, error || !api || name !== 'Produce' ? api : (this.#noting(api as never) as never));
+    });
+  }
+
+  #noting(api: (...args: unknown[]) => void): (...args: unknown[]) => void {
+    return (...args) => {
+      const done = args.pop() as Callback<produceV11.ProduceResponse>;
+      api(...args, (error: Error | null, answer?: produceV11.ProduceResponse) => {
+        for (const topic of answer?.responses ?? [])
+          for (const p of topic.partitionResponses)
+            this.#times.set(`${topic.name}/${p.index}`, { base: p.baseOffset, timeMs: Number(p.logAppendTimeMs) });
+        done(error, answer);
+      });
+    };
+  }
+
+  timeOf(topic: string, partition: number, base: bigint): number | undefined {
+    const seen = this.#times.get(`${topic}/${partition}`);
+    return seen !== undefined && seen.base === base && seen.timeMs >= 0 ? seen.timeMs : undefined;
+  }
+}
+
+function sentOf(
+  producer: TimedProducer,
+  topic: string,
+  offsets: readonly { topic: string; partition: number; offset: bigint }[] | undefined,
+  now: number,
+): Sent | undefined {
+  const only = offsets?.length === 1 ? offsets[0] : undefined;
+  if (only?.topic !== topic || only.offset < 0n) return undefined;
+  return {
+    partition: only.partition,
+    base: only.offset,
+    timeMs: producer.timeOf(topic, only.partition, only.offset) ?? now,
+  };
+}
+
+/** An idempotent producer, acks from all in sync, retrying without end: the caller has the deadline. One send at a time per partition. */
+export class Sender {
+  readonly #producer: TimedProducer;
+
+  constructor(options: KafkaLogOptions) {
+    this.#producer = new TimedProducer({
+      ...connecting(options, 'append'),
+      idempotent: true,
+      retries: Number.MAX_SAFE_INTEGER,
+      retryDelay: 200,
+      autocreateTopics: false,
+    });
+  }
+
+  /** undefined: the answer did not name exactly this one partition. */
+  async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<Sent | undefined> {
+    const now = Date.now();
+    const timestamp = BigInt(now);
+    const { offsets } = await this.#producer.send({
+      messages: records.map((r) => ({
+        topic,
+        partition,
+        timestamp,
+        key: r.key as Buffer,
+        value: r.value as Buffer,
+        headers: headersOf(r),
+      })),
+    });
+    return sentOf(this.#producer, topic, offsets, now);
+  }
+
+  /** Ends also what is being sent; a send still open is rejected. */
+  async close(): Promise<void> {
+    await this.#producer.close(true);
+  }
+}
+
+/** The producer of one transactional id. begin() fences every earlier one of this id. */
+export class Transactor {
+  readonly #producer: TimedProducer;
+
+  constructor(options: KafkaLogOptions, transactionalId: string) {
+    this.#producer = new TimedProducer({
+      ...connecting(options, 'writer'),
+      transactionalId,
+      idempotent: true,
+      // without these two the successor of an earlier owner is fenced itself and can never start
+      producerId: -1n,
+      producerEpoch: -1,
+      timeout: 10_000,
+      retries: Number.MAX_SAFE_INTEGER,
+      retryDelay: 20,
+      autocreateTopics: false,
+    });
+  }
+
+  /** Takes the id (first time only), ready for one write. */
+  async begin(): Promise<void> {
+    if (!this.#producer.transaction) await this.#producer.beginTransaction();
+  }
+
+  /** One transaction: all or none. */
+  async write(topic: string, partition: number, records: readonly NewRecord[]): Promise<Sent | undefined> {
+    await this.begin();
+    const now = Date.now();
+    const transaction = this.#producer.transaction!;
+    const { offsets } = (await transaction.send({
+      messages: records.map((r) => ({
+        topic,
+        partition,
+        timestamp: BigInt(now),
+        key: r.key as Buffer,
+        value: r.value as Buffer,
+        headers: headersOf(r),
+      })),
+    })) as { offsets?: { topic: string; partition: number; offset: bigint }[] };
+    const sent = sentOf(this.#producer, topic, offsets, now);
+    await transaction.commit();
+    return sent;
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.close(true);
+  }
+}
+
+const FETCH = { 13: fetchV13, 14: fetchV14, 15: fetchV15, 16: fetchV16, 17: fetchV17 } as const;
+
+/** Connections that carry fetches and nothing else; one request at a time on each. */
+export class Fetcher {
+  readonly #pool: ConnectionPool;
+
+  constructor(options: KafkaLogOptions, role: string) {
+    const { clientId, bootstrapBrokers: _brokers, ...rest } = connecting(options, role);
+    this.#pool = new ConnectionPool(clientId, { ...rest, maxInflights: 1 });
+  }
+
+  /** Rejects when the broker cannot be reached or does not answer; an error of one partition stands in its part. */
+  async fetch(node: Node, brokerVersion: number, order: FetchOrder): Promise<FetchAnswer> {
+    const version = Math.min(brokerVersion, 17) as keyof typeof FETCH;
+    const api = FETCH[version];
+    if (!api) throw new Error('Kafka older than 3.1 is not supported (Fetch without topic ids)');
+    const topics = new Map<string, WantedPartition[]>();
+    for (const w of order.wanted) {
+      const list = topics.get(w.topicId);
+      if (list) list.push(w);
+      else topics.set(w.topicId, [w]);
+    }
+    const requested = [...topics].map(([topicId, list]) => ({
+      topicId,
+      partitions: list.map((w) => ({
+        partition: w.partition,
+        currentLeaderEpoch: -1,
+        fetchOffset: w.from,
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: w.maxBytes,
+      })),
+    }));
+    const forgotten = order.forgotten.map((f) => ({ topicId: f.topicId, partitions: [f.partition] }));
+    const connection = await this.#pool.get(node);
+    return new Promise((resolve, reject) => {
+      connection.send(
+        1,
+        version,
+        () =>
+          api.createRequest(
+            order.waitMs,
+            1,
+            order.maxBytes,
+            FetchIsolationLevels.READ_COMMITTED,
+            order.session,
+            order.epoch,
+            requested,
+            forgotten,
+            '',
+          ),
+        (_id, _key, _version, reader) => decodeFetch(reader.buffer.slice(reader.position)),
+        true,
+        true,
+        (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
+      );
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}

@@ -1,0 +1,152 @@
+import { Fault } from '#faults';
+import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
+import { hasCode, isUnknownTopic, type Control, type Node, type TopicShape } from './platformatic.js';
+import { trying } from './trying.js';
+
+/** How old what we know of a topic may be. */
+const FRESH_MS = 5_000;
+const ADMIN_MS = 30_000;
+const ASK_MS = 10_000;
+const FACTS_AT_ONCE = 200;
+
+interface Known {
+  readonly shape: TopicShape;
+  readonly at: number;
+}
+
+/** What is known of topics and brokers, and how topics are made. Names are Kafka's own (with prefix). */
+export class Topics {
+  readonly #control: Control;
+  readonly #known = new Map<string, Known>();
+  readonly #asking = new Map<string, Promise<TopicShape>>();
+  #nodes: ReadonlyMap<number, Node> = new Map();
+
+  constructor(control: Control) {
+    this.#control = control;
+  }
+
+  /** Throws Fault `unknown_topic`, `log_unavailable`. While Kafka cannot be asked, what was known before is given. */
+  async shape(topic: string): Promise<TopicShape> {
+    const known = this.#known.get(topic);
+    if (known && Date.now() - known.at < FRESH_MS) return known.shape;
+    try {
+      return await this.refresh(topic);
+    } catch (error) {
+      if (known && (error as { code?: unknown }).code === 'log_unavailable') return known.shape;
+      throw error;
+    }
+  }
+
+  /** Asks Kafka now. Calls for the same topic at the same time share one question. */
+  refresh(topic: string): Promise<TopicShape> {
+    const running = this.#asking.get(topic);
+    if (running) return running;
+    const asking = this.#ask(topic).finally(() => this.#asking.delete(topic));
+    this.#asking.set(topic, asking);
+    return asking;
+  }
+
+  async #ask(topic: string): Promise<TopicShape> {
+    const known = this.#known.has(topic);
+    const shape = await trying(known ? 1_000 : ASK_MS, async () => {
+      try {
+        return (await this.#control.shapes([topic])).get(topic);
+      } catch (error) {
+        if (isUnknownTopic(error)) return undefined;
+        throw error;
+      }
+    });
+    if (!shape) {
+      this.#known.delete(topic);
+      throw new Fault('unknown_topic', { detail: topic });
+    }
+    this.#known.set(topic, { shape, at: Date.now() });
+    return shape;
+  }
+
+  forget(topic: string): void {
+    this.#known.delete(topic);
+  }
+
+  async node(id: number): Promise<Node | undefined> {
+    const node = this.#nodes.get(id);
+    if (node) return node;
+    this.#nodes = await this.#control.nodes();
+    return this.#nodes.get(id);
+  }
+
+  knowsNode(id: number): boolean {
+    return this.#nodes.has(id);
+  }
+
+  /** Brokers may come back at another address. */
+  forgetNodes(): void {
+    this.#nodes = new Map();
+  }
+
+  async brokers(): Promise<number> {
+    return (await trying(ASK_MS, () => this.#control.nodes())).size;
+  }
+
+  /**
+   * Makes what is missing and waits until every partition has its leader and its copies.
+   * Throws Fault `conflict` when one exists with another partition count or cleanup.
+   */
+  async ensure(specs: readonly TopicSpec[], copies: number, inSync: number): Promise<void> {
+    const wanted = new Map(specs.map((s) => [s.name, s]));
+    const existing = new Set(await trying(ADMIN_MS, () => this.#control.topics()));
+    const missing = [...wanted.values()].filter((s) => !existing.has(s.name));
+    const alike = new Map<string, TopicSpec[]>();
+    for (const spec of missing) {
+      const kind = `${spec.cleanup} ${spec.retentionMs ?? ''}`;
+      alike.set(kind, [...(alike.get(kind) ?? []), spec]);
+    }
+    for (const group of alike.values()) {
+      await trying(ADMIN_MS, async () => {
+        try {
+          await this.#control.create(group, copies, settingsOf(group[0]!, inSync));
+        } catch (error) {
+          // made by another process at the same time: checked below like any other
+          if (!hasCode(error, 'TOPIC_ALREADY_EXISTS')) throw error;
+        }
+      });
+    }
+    for (const name of wanted.keys()) this.forget(name);
+    const names = [...wanted.keys()];
+    for (let at = 0; at < names.length; at += FACTS_AT_ONCE)
+      await this.#settle(names.slice(at, at + FACTS_AT_ONCE), wanted);
+  }
+
+  async #settle(names: readonly string[], wanted: ReadonlyMap<string, TopicSpec>): Promise<void> {
+    const shapes = await trying(ADMIN_MS, async () => {
+      const now = await this.#control.shapes(names);
+      const open = names.filter((n) => (now.get(n)?.unsettled ?? 1) > 0);
+      if (open.length > 0) throw new Error(`no leader yet: ${open.slice(0, 3).join(', ')}`);
+      return now;
+    });
+    const cleanups = await trying(ADMIN_MS, () => this.#control.configs(names, 'cleanup.policy'));
+    for (const [name, shape] of shapes) {
+      const spec = wanted.get(name)!;
+      if (shape.leaders.length !== spec.partitions)
+        throw new Fault('conflict', {
+          detail: `${name} has ${shape.leaders.length} partitions, not ${spec.partitions}`,
+        });
+      const cleanup = spec.cleanup === 'compact' ? 'compact' : 'delete';
+      if (cleanups.get(name) !== cleanup)
+        throw new Fault('conflict', { detail: `${name} has cleanup.policy ${cleanups.get(name)}, not ${cleanup}` });
+      this.#known.set(name, { shape, at: Date.now() });
+    }
+  }
+}
+
+function settingsOf(spec: TopicSpec, inSync: number): Record<string, string> {
+  return {
+    'cleanup.policy': spec.cleanup === 'compact' ? 'compact' : 'delete',
+    'retention.ms': String(spec.retentionMs ?? -1),
+    'retention.bytes': '-1',
+    'message.timestamp.type': 'LogAppendTime',
+    // the largest record and its batch around it
+    'max.message.bytes': String(MAX_RECORD_BYTES + 65_536),
+    'min.insync.replicas': String(inSync),
+  };
+}
