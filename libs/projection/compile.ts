@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+
+import type { FieldInfo, FieldKind, PiiClass } from '#avro';
+import { PII_CLASSES } from '#avro';
+import type { ReadEnvelope } from '#event';
+import { Fault } from '#faults';
+import type { Catalogue, EventType } from '#registry';
+import { checkView } from './check.js';
+import type { Expression, ViewDefinition, ViewSource } from './view.js';
+
+/** An event as a fold sees it. There is no clock in it (R5.4). */
+export interface FoldEvent {
+  readonly type: EventType;
+  readonly envelope: ReadEnvelope;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly position: string;
+  readonly offset: bigint;
+  /** Recorded time, ms. */
+  readonly timeMs: number;
+}
+
+export type Evaluate = (event: FoldEvent) => unknown;
+
+export interface CompiledSource {
+  /** Place in the view file: entries name their sources by it. */
+  readonly index: number;
+  readonly type: string;
+  readonly stream: string;
+  readonly remove: boolean;
+  readonly set: readonly (readonly [name: string, Evaluate])[];
+  readonly when: readonly { readonly field: string; readonly in: ReadonlySet<unknown> }[];
+  readonly given: readonly { readonly value: string; readonly is?: Evaluate; readonly isNot?: unknown }[];
+}
+
+/** A field of the value as readers get it. `pii`: the gravest class of the contract fields that it is made of. */
+export type ViewField = FieldInfo;
+
+export interface CompiledView {
+  readonly definition: ViewDefinition;
+  readonly name: string;
+  readonly kind: ViewDefinition['kind'];
+  readonly streams: readonly string[];
+  readonly partitions: number;
+  /** The key is the stream's subject: one partition holds the whole entry. */
+  readonly bySubject: boolean;
+  /** The subject is a keyed hash: a clear value may not stand in a URL. */
+  readonly pseudonym: boolean;
+  readonly sources: readonly CompiledSource[];
+  readonly ofType: ReadonlyMap<string, readonly CompiledSource[]>;
+  readonly keyOf: (event: FoldEvent) => string;
+  readonly keyParts: readonly (readonly [name: string, Evaluate])[];
+  readonly by: readonly { readonly field: string; readonly numeric: boolean }[];
+  readonly count: string;
+  readonly sum: readonly (readonly [name: string, field: string])[];
+  readonly keep: number;
+  readonly fields: readonly ViewField[];
+  /** Value fields that more than one source writes: the entry remembers which did. */
+  readonly shared: ReadonlySet<string>;
+  /** Changes whenever the fold would come out otherwise: another one is rebuilt from the log. */
+  readonly fingerprint: string;
+}
+
+const gravest = (a: PiiClass, b: PiiClass): PiiClass => (PII_CLASSES.indexOf(a) >= PII_CLASSES.indexOf(b) ? a : b);
+
+/** The attribute text of an event, undefined when it has none. */
+function attributeOf(event: FoldEvent, name: string): string | undefined {
+  const e = event.envelope;
+  switch (name) {
+    case 'id':
+      return e.id;
+    case 'source':
+      return e.source;
+    case 'type':
+      return e.type;
+    case 'subject':
+      return e.subject;
+    case 'time':
+      return e.time;
+    default:
+      return e.extensions[name];
+  }
+}
+
+export function evaluator(expression: Expression): Evaluate {
+  if (typeof expression === 'string') return (e) => e.data[expression] ?? null;
+  if ('const' in expression) return () => expression.const;
+  const { attribute, segment, map, prefix = '' } = expression;
+  return (e) => {
+    let text = attributeOf(e, attribute);
+    if (text !== undefined && segment !== undefined) text = text.split('-')[segment];
+    if (text === undefined || text === '') return null;
+    return prefix + (map?.[text] ?? text);
+  };
+}
+
+/** A part of a derived key: `:` and `%` are escaped, an absent value is `-`. */
+export function keyText(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '-';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll('%', '%25').replaceAll(':', '%3A');
+}
+
+function fieldOf(type: EventType, expression: Expression): Omit<FieldInfo, 'name'> {
+  if (typeof expression === 'string') {
+    const f = type.contract.fields.find((x) => x.name === expression);
+    return f ?? { kind: 'string', optional: true, pii: 'none' };
+  }
+  if ('const' in expression) {
+    const v = expression.const;
+    const kind = typeof v === 'number' ? 'double' : typeof v === 'boolean' ? 'boolean' : 'string';
+    return { kind, optional: v === null, pii: 'none' };
+  }
+  return { kind: expression.attribute === 'time' ? 'timestamp' : 'string', optional: true, pii: 'none' };
+}
+
+const NUMERIC: ReadonlySet<FieldKind> = new Set(['int', 'long', 'decimal', 'double', 'float']);
+export const isNumericKind = (kind: FieldKind): boolean => NUMERIC.has(kind);
+
+const KEEP = 200;
+const COUNT = 'jumlah';
+
+function compileSource(source: ViewSource, index: number, stream: string): CompiledSource {
+  return {
+    index,
+    type: source.type,
+    stream,
+    remove: source.remove === true,
+    set: Object.entries(source.set ?? {}).map(([name, e]) => [name, evaluator(e)] as const),
+    when: (source.when ?? []).map((w) => ({ field: w.field, in: new Set<unknown>(w.in) })),
+    given: (source.given ?? []).map((g) => ({
+      value: g.value,
+      ...(g.is === undefined ? {} : { is: evaluator(g.is) }),
+      ...(g.isNot === undefined ? {} : { isNot: g.isNot }),
+    })),
+  };
+}
+
+function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
+  const out = new Map<string, ViewField>();
+  const put = (name: string, f: Omit<FieldInfo, 'name'>): void => {
+    const before = out.get(name);
+    out.set(name, { ...(before ?? f), name, optional: true, pii: before ? gravest(before.pii, f.pii) : f.pii });
+  };
+  for (const s of def.sources) {
+    const type = catalogue.newest(s.type)!;
+    if (def.kind === 'count' && def.key !== 'subject')
+      for (const [name, e] of Object.entries(def.key)) put(name, fieldOf(type, e));
+    for (const [name, e] of Object.entries(s.set ?? {})) put(name, fieldOf(type, e));
+    for (const [name, field] of Object.entries(def.sum ?? {})) if (!s.remove) put(name, fieldOf(type, field));
+  }
+  if (def.kind === 'count') put(def.count ?? COUNT, { kind: 'long', optional: false, pii: 'none' });
+  return [...out.values()];
+}
+
+/** Makes a view ready to fold. Fault invalid_schema with the problems of checkView. Pure: nothing is read later but the catalogue handed in. */
+export function compileView(def: ViewDefinition, catalogue: Catalogue): CompiledView {
+  const problems = checkView(def, catalogue);
+  if (problems.length > 0) throw new Fault('invalid_schema', { detail: `view ${def.name}`, problems });
+  const sources = def.sources.map((s, i) => compileSource(s, i, catalogue.newest(s.type)!.stream));
+  const ofType = new Map<string, CompiledSource[]>();
+  const writers = new Map<string, number>();
+  for (const s of sources) {
+    ofType.set(s.type, [...(ofType.get(s.type) ?? []), s]);
+    for (const [name] of s.set) writers.set(name, (writers.get(name) ?? 0) + 1);
+  }
+  const first = catalogue.newest(def.sources[0]!.type)!;
+  const keyParts =
+    def.key === 'subject' ? [] : Object.entries(def.key).map(([name, e]) => [name, evaluator(e)] as const);
+  return {
+    definition: def,
+    name: def.name,
+    kind: def.kind,
+    streams: [...new Set(sources.map((s) => s.stream))],
+    partitions: catalogue.stream(first.stream)!.partitions,
+    bySubject: def.key === 'subject',
+    pseudonym: def.key === 'subject' && first.subjectForm === 'pseudonym',
+    sources,
+    ofType,
+    keyOf:
+      def.key === 'subject'
+        ? (e) => e.envelope.subject
+        : (e) => keyParts.map(([, evaluate]) => keyText(evaluate(e))).join(':'),
+    keyParts,
+    by: (def.by ?? []).map((field) => ({ field, numeric: isNumericKind(fieldOf(first, field).kind) })),
+    count: def.count ?? COUNT,
+    sum: Object.entries(def.sum ?? {}),
+    keep: def.keep ?? KEEP,
+    fields: fieldsOf(def, catalogue),
+    shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
+    fingerprint: createHash('sha256').update(JSON.stringify(def)).digest('hex').slice(0, 16),
+  };
+}

@@ -1,0 +1,139 @@
+import { add, asNumeric, compareValues } from './exact.js';
+import type { CompiledSource, CompiledView, FoldEvent } from './compile.js';
+import type { Contribution, Stored, Witness } from './entry.js';
+
+/** Entries of one view partition while a batch is folded. `undefined` = no entry. Values handed in are never changed in place. */
+export interface Desk {
+  entry(key: string): Stored | undefined;
+  part(key: string): Contribution | undefined;
+  putEntry(key: string, value: Stored | undefined, event: FoldEvent): void;
+  putPart(key: string, value: Contribution | undefined, event: FoldEvent): void;
+}
+
+const matches = (source: CompiledSource, event: FoldEvent): boolean =>
+  source.when.every((w) => w.in.has(event.data[w.field] ?? null));
+
+const NONE: readonly CompiledSource[] = [];
+
+/** The sources of a view that take this event; none: the event changes nothing. Only a merge may have more than one. */
+export function sourcesFor(view: CompiledView, event: FoldEvent): readonly CompiledSource[] {
+  const all = view.ofType.get(event.envelope.type);
+  if (!all) return NONE;
+  if (all.length === 1) return matches(all[0]!, event) ? all : NONE;
+  const hits = all.filter((s) => matches(s, event));
+  return view.kind === 'merge' ? hits : hits.slice(0, 1);
+}
+
+/** The unit fields of an event: what R12 needs of its data. */
+export function witnessOf(event: FoldEvent): Witness {
+  const units: Record<string, unknown> = {};
+  for (const name of event.type.unitFields) {
+    const value = event.data[name];
+    if (value !== null && value !== undefined) units[name] = value;
+  }
+  return [event.envelope.source, units];
+}
+
+function valueOf(source: CompiledSource, event: FoldEvent): Record<string, unknown> {
+  const value: Record<string, unknown> = {};
+  for (const [name, evaluate] of source.set) value[name] = evaluate(event);
+  return value;
+}
+
+function older(view: CompiledView, before: readonly unknown[], event: FoldEvent): boolean {
+  for (const [i, { field, numeric }] of view.by.entries()) {
+    const order = compareValues(event.data[field], before[i], numeric);
+    if (order !== 0) return order < 0;
+  }
+  return false;
+}
+
+function foldLatest(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+  const key = view.keyOf(event);
+  const stored: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
+  if (view.by.length > 0) {
+    const before = desk.entry(key);
+    if (before?.b && older(view, before.b, event)) return;
+    stored.b = view.by.map(({ field }) => event.data[field] ?? null);
+  }
+  desk.putEntry(key, stored, event);
+}
+
+function foldMerge(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+  const key = view.keyOf(event);
+  const before = desk.entry(key);
+  if (before)
+    for (const g of source.given) {
+      const now = before.v[g.value] ?? null;
+      if (g.is !== undefined && now !== (g.is(event) ?? null)) return;
+      if (g.isNot !== undefined && now === g.isNot) return;
+    }
+  const stored: Stored = {
+    v: { ...before?.v, ...valueOf(source, event) },
+    e: { ...before?.e, [source.index]: witnessOf(event) },
+  };
+  const shared = source.set.filter(([name]) => view.shared.has(name));
+  if (before?.w || shared.length > 0) {
+    const writers: Record<string, number> = { ...before?.w };
+    for (const [name] of shared) writers[name] = source.index;
+    stored.w = writers;
+  }
+  desk.putEntry(key, stored, event);
+}
+
+function foldSet(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+  const key = view.keyOf(event);
+  if (source.remove) desk.putEntry(key, undefined, event);
+  else desk.putEntry(key, { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } }, event);
+}
+
+function foldTimeline(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+  const key = view.keyOf(event);
+  const before = desk.entry(key);
+  const moments = (before?.v['kejadian'] as unknown[] | undefined) ?? [];
+  const { type, time } = event.envelope;
+  const all = [...moments, { position: event.position, type, time, ...valueOf(source, event) }];
+  const witnesses = [...(before?.m ?? []), [source.index, ...witnessOf(event)] as const];
+  const total = ((before?.v['jumlah'] as number | undefined) ?? 0) + 1;
+  desk.putEntry(key, { v: { jumlah: total, kejadian: all.slice(-view.keep) }, m: witnesses.slice(-view.keep) }, event);
+}
+
+function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: FoldEvent, desk: Desk): void {
+  const before = desk.entry(c.k);
+  const n = ((before?.v[view.count] as number | undefined) ?? 0) + sign;
+  if (n <= 0) return desk.putEntry(c.k, undefined, event);
+  const v: Record<string, unknown> = { ...c.d, [view.count]: n };
+  for (const [i, [name]] of view.sum.entries())
+    v[name] = add((before?.v[name] as number | string | undefined) ?? 0, c.s[i] ?? 0, sign);
+  desk.putEntry(c.k, { v }, event);
+}
+
+/** R5.2: what a subject added before is taken back, so a corrected report replaces. */
+function foldCount(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+  const subject = event.envelope.subject;
+  const before = desk.part(subject);
+  if (before) contribute(view, before, -1, event, desk);
+  if (source.remove) {
+    if (before) desk.putPart(subject, undefined, event);
+    return;
+  }
+  const now: Contribution = {
+    k: view.keyOf(event),
+    d: Object.fromEntries(view.keyParts.map(([name, evaluate]) => [name, evaluate(event)])),
+    s: view.sum.map(([, field]) => asNumeric(event.data[field]) ?? 0),
+  };
+  contribute(view, now, 1, event, desk);
+  desk.putPart(subject, now, event);
+}
+
+const FOLDS = { latest: foldLatest, merge: foldMerge, set: foldSet, count: foldCount, timeline: foldTimeline };
+
+/** Folds one event into a view. Pure: the same events in the same order give the same entries, whatever the batches. */
+export function fold(view: CompiledView, event: FoldEvent, desk: Desk): void {
+  for (const source of sourcesFor(view, event)) FOLDS[view.kind](view, source, event, desk);
+}
+
+/** Whether folding looks at the entry as it stands (else the batch needs no read). */
+export function needsEntry(view: CompiledView): boolean {
+  return view.kind === 'merge' || view.kind === 'timeline' || (view.kind === 'latest' && view.by.length > 0);
+}

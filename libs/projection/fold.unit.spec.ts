@@ -1,0 +1,223 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  fold,
+  mergePartials,
+  type CompiledView,
+  type Contribution,
+  type Desk,
+  type FoldEvent,
+  type Stored,
+} from './index.js';
+import { add, compareNumeric } from './exact.js';
+import { catalogueOfFiles, foldEventOf, viewsOf, type EventSpec } from '../../test/kit/projection/events.js';
+
+const catalogue = catalogueOfFiles();
+
+class PlainDesk implements Desk {
+  readonly entries = new Map<string, Stored>();
+  readonly parts = new Map<string, Contribution>();
+  entry = (k: string) => this.entries.get(k);
+  part = (k: string) => this.parts.get(k);
+  putEntry(k: string, v: Stored | undefined): void {
+    if (v) this.entries.set(k, v);
+    else this.entries.delete(k);
+  }
+  putPart(k: string, v: Contribution | undefined): void {
+    if (v) this.parts.set(k, v);
+    else this.parts.delete(k);
+  }
+}
+
+let offset = 0n;
+const at = (type: string, data: EventSpec['data'] = {}, more: Partial<EventSpec> = {}): FoldEvent =>
+  foldEventOf(catalogue, { type, data, ...more }, offset++);
+
+function run(name: string, events: readonly FoldEvent[]): { view: CompiledView; desk: PlainDesk } {
+  const view = viewsOf(catalogue, name)[0]!;
+  const desk = new PlainDesk();
+  for (const e of events) fold(view, e, desk);
+  return { view, desk };
+}
+
+describe('merge', () => {
+  const applied = { nomorPermohonan: 'P-1', unitPenerima: 'SU00101' };
+
+  it('puts the fields of several types together', () => {
+    const { desk } = run('imigrasi.paspor-status', [
+      at('imigrasi.paspor.permohonan-diajukan', applied),
+      at('imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', tanggalHabis: '2026-07-15' }),
+    ]);
+    expect(desk.entries.get('P-1')?.v).toMatchObject({
+      status: 'diterbitkan',
+      unitPenerima: 'SU00101',
+      tanggalHabis: '2026-07-15',
+    });
+  });
+
+  it('does not let a late application take an issued passport back, but keeps what it tells', () => {
+    const { desk } = run('imigrasi.paspor-status', [
+      at('imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1' }),
+      at('imigrasi.paspor.permohonan-diajukan', applied),
+    ]);
+    expect(desk.entries.get('P-1')?.v).toMatchObject({ status: 'diterbitkan', unitPenerima: 'SU00101' });
+  });
+
+  const move = (peristiwa: string) => ({ idOrang: 'ORANG-1', unitAsal: 'SU00201', unitTujuan: 'SU00202', peristiwa });
+  const arrived = at('pas.penghuni.diterima', { idOrang: 'ORANG-1', unitPenerima: 'SU00201' });
+  const unitAfter = (events: FoldEvent[]) => [...run('pas.penghuni-aktif', events).desk.entries.values()][0]!.v;
+
+  it('one person has one active unit at every step of a transfer', () => {
+    const leaves = at('pas.penghuni.dipindahkan', move('berangkat'));
+    const comes = at('pas.penghuni.dipindahkan', move('tiba'));
+    expect(unitAfter([arrived])).toMatchObject({ unit: 'SU00201', keadaan: 'di_dalam' });
+    expect(unitAfter([arrived, leaves])).toMatchObject({
+      unit: 'SU00201',
+      unitTujuan: 'SU00202',
+      keadaan: 'dalam_perjalanan',
+    });
+    expect(unitAfter([arrived, leaves, comes])).toMatchObject({
+      unit: 'SU00202',
+      unitTujuan: null,
+      keadaan: 'di_dalam',
+    });
+  });
+
+  it('a departure that is told after the arrival changes nothing', () => {
+    const events = [
+      arrived,
+      at('pas.penghuni.dipindahkan', move('tiba')),
+      at('pas.penghuni.dipindahkan', move('berangkat')),
+    ];
+    expect(unitAfter(events)).toMatchObject({ unit: 'SU00202', keadaan: 'di_dalam' });
+  });
+
+  it('a planned release changes nothing, a release that happened empties the unit and stays', () => {
+    const release = (rencanaBebas: boolean) =>
+      at('pas.penghuni.bebas', { idOrang: 'ORANG-1', unit: 'SU00201', rencanaBebas });
+    expect(unitAfter([arrived, release(true)])).toMatchObject({ unit: 'SU00201' });
+    expect(unitAfter([arrived, release(false), at('pas.penghuni.dipindahkan', move('tiba'))])).toMatchObject({
+      unit: null,
+      keadaan: 'bebas',
+      unitTerakhir: 'SU00201',
+    });
+  });
+});
+
+describe('set', () => {
+  const ban = (nomorCekal: string, jenis = 'cegah') =>
+    at('imigrasi.cegah.ditetapkan', { nomorCekal, jenis, versiDaftar: 1 });
+
+  it('holds what was added and not removed; removing what is not there is nothing', () => {
+    const { desk } = run('imigrasi.cegah-aktif', [
+      ban('C-1'),
+      ban('C-2'),
+      ban('T-1', 'tangkal'),
+      at('imigrasi.cegah.berakhir', { nomorCekal: 'C-1', versiDaftar: 2 }),
+      at('imigrasi.cegah.berakhir', { nomorCekal: 'C-9', versiDaftar: 3 }),
+    ]);
+    expect([...desk.entries.keys()]).toEqual(['C-2']);
+  });
+
+  it('a bill leaves the unpaid ones by payment, also by a double payment', () => {
+    const paid = () => at('keu.pnbp.pembayaran-diterima', { kodeBilling: '820210715000001' });
+    const { desk } = run('keu.tagihan-belum-lunas', [
+      at('keu.pnbp.tagihan-diterbitkan', { kodeBilling: '820210715000001', status: 'terbit' }),
+      at('keu.pnbp.tagihan-diterbitkan', { kodeBilling: '820210715000002', status: 'terbit' }),
+      paid(),
+      paid(),
+    ]);
+    expect([...desk.entries.keys()]).toEqual(['820210715000002']);
+  });
+});
+
+describe('latest', () => {
+  it('a post that tells an older list version later keeps the newer one', () => {
+    const ack = (versiDaftar: number) =>
+      at('imigrasi.cegah.daftar-diterima', { unit: 'SU00301', versiDaftar, waktuDiterima: '2021-07-15T03:00:00.000Z' });
+    expect(run('imigrasi.cegah-pos', [ack(4), ack(5), ack(3)]).desk.entries.get('SU00301')?.v['versiDaftar']).toBe(5);
+  });
+
+  it('the partials of all partitions give the greatest, in whatever order they come', () => {
+    const report = (tanggal: string, kapasitas: number) =>
+      at('pas.hunian.dilaporkan', { unit: 'SU00208', tanggal, kapasitas, waktuLaporan: `${tanggal}T03:00:00.000Z` });
+    const days = ['2021-07-14', '2021-07-16', '2021-07-15'].map((d, i) => {
+      const { view, desk } = run('pas.hunian-unit', [report(d, 100 + i)]);
+      return { view, partial: { stored: desk.entries.get('SU00208')!, position: `pas.hunian/${i}/0`, timeMs: 10 - i } };
+    });
+    const view = days[0]!.view;
+    const values = [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+    ].map(
+      (order) =>
+        mergePartials(
+          view,
+          order.map((i) => days[i]!.partial),
+        )!.stored.v['kapasitas'],
+    );
+    expect(values).toEqual([101, 101, 101]);
+  });
+});
+
+describe('count', () => {
+  const report = (unit: string, kode: string, kapasitas: number) =>
+    at('pas.hunian.dilaporkan', { unit, tanggal: '2021-07-15', kapasitas }, { unitkode: kode });
+
+  it('a corrected report replaces, whatever was in between', () => {
+    const { desk } = run('pas.hunian-kanwil', [
+      report('SU00208', 'LAPAS-64-SAMARINDA', 500),
+      report('SU00209', 'LAPAS-65-TARAKAN', 300),
+      report('SU00208', 'LAPAS-64-SAMARINDA', 510),
+    ]);
+    expect(desk.entries.get('KANWIL-64:2021-07-15')?.v).toMatchObject({
+      kanwil: 'KANWIL-64',
+      tanggal: '2021-07-15',
+      jumlahUnit: 2,
+      kapasitas: 810,
+    });
+  });
+
+  it('a case counts once, under its newest unit and status', () => {
+    const step = (statusBaru: string, unitPemegang = 'SU00101') =>
+      at('layanan.kasus.status-berubah', { nomorKasus: 'K-1', statusBaru, unitPemegang });
+    const { desk } = run('layanan.kasus-jumlah', [step('diajukan'), step('diproses'), step('diproses', 'SU00102')]);
+    expect([...desk.entries].map(([k, e]) => [k, e.v['jumlah']])).toEqual([['SU00102:diproses', 1]]);
+  });
+
+  it('partials of several partitions add up', () => {
+    const parts = [500, 300].map((kapasitas, i) => ({
+      stored: run('pas.hunian-nasional', [report(`SU0020${i}`, 'LAPAS-64-A', kapasitas)]).desk.entries.get(
+        '2021-07-15',
+      )!,
+      position: `pas.hunian/${i}/7`,
+      timeMs: i,
+    }));
+    const merged = mergePartials(viewsOf(catalogue, 'pas.hunian-nasional')[0]!, parts)!;
+    expect(merged.stored.v).toMatchObject({ jumlahUnit: 2, kapasitas: 800 });
+    expect(merged.position).toBe('pas.hunian/1/7');
+  });
+});
+
+describe('timeline', () => {
+  it('lists the newest positions of a subject and how many there were', () => {
+    const events = Array.from({ length: 105 }, () =>
+      at('imigrasi.paspor.permohonan-diajukan', { nomorPermohonan: 'P-1', unitPenerima: 'SU00101' }),
+    );
+    const { v, m } = run('imigrasi.paspor-jejak', events).desk.entries.get('P-1')!;
+    const moments = v['kejadian'] as { position: string }[];
+    expect([v['jumlah'], moments.length, m?.length]).toEqual([105, 100, 100]);
+    expect(moments.at(-1)?.position).toBe(events.at(-1)?.position);
+  });
+});
+
+describe('numbers', () => {
+  it('add without loss beyond 2^53 and in decimals', () => {
+    expect(add('9007199254740993', 2, 1)).toBe('9007199254740995');
+    expect(add(9007199254740991, 9007199254740991, 1)).toBe('18014398509481982');
+    expect(add('0.10', '0.2', 1)).toBe('0.30');
+    expect(add('355000.00', '355000.00', -1)).toBe('0.00');
+    expect(add('1.5', '2.25', -1)).toBe('-0.75');
+    expect(compareNumeric('9007199254740993', 9007199254740992)).toBe(1);
+  });
+});

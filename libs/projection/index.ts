@@ -1,0 +1,30 @@
+export type { Settled } from './reading.js';
+export { parseView, type Expression, type ViewDefinition, type ViewSource } from './view.js';
+export { checkView } from './check.js';
+export { compileView, type CompiledView, type FoldEvent, type ViewField } from './compile.js';
+export { fold, type Desk } from './fold.js';
+export type { Contribution, Stored, Witness } from './entry.js';
+export { mergePartials, openEntry, type Partial } from './merge.js';
+export { decodeEvent, openRecord, sameContent, type EventRecord, type OpenedRecord } from './record.js';
+export { Copies } from './copies.js';
+export { openSettled, type SettledDeps } from './settled.js';
+export { INDEX_VIEW, storageOf, type GenerationRow, type Generations } from './generations.js';
+export { PROJECTOR_GROUP, type BadRecord, type ProjectorWatch } from './projector.js';
+export {
+  FOLD_PATTERN,
+  openProjector,
+  type FoldBatch,
+  type FoldOutcome,
+  type OpenProjector,
+  type OpenProjectorDeps,
+} from './open-projector.js';
+export { digestOfStorage } from './digest.js';
+export { parseConditions, type Condition } from './filter.js';
+export {
+  StateReader,
+  type GetOptions,
+  type Got,
+  type Listed,
+  type Shown,
+  type StateReaderDeps,
+} from './state-reader.js';

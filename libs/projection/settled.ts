@@ -1,0 +1,135 @@
+import type { EventLog } from '#log';
+import type { State, StreamPartition } from '#state';
+import type { Copies } from './copies.js';
+import { INDEX_VIEW } from './generations.js';
+import type { Settled } from './reading.js';
+
+export interface SettledDeps {
+  readonly log: EventLog;
+  readonly state: State;
+  /** Followed by whoever opened it. */
+  readonly copies: Copies;
+  /** The streams that must be caught up before `ready`. */
+  readonly streams: readonly { readonly name: string; readonly partitions: number }[];
+  /** How often the store is asked while somebody waits, ms. @default 5 */
+  readonly pollMs?: number;
+}
+
+interface Waiter {
+  readonly target: bigint;
+  done(): void;
+}
+
+const READY_MS = 100;
+
+class FollowedEnds implements Settled {
+  readonly #deps: SettledDeps;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #missing = new Map<string, bigint>();
+  readonly #unlisten: () => void;
+  readonly #pollMs: number;
+  #described = false;
+  #polling: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(deps: SettledDeps) {
+    this.#deps = deps;
+    this.#pollMs = deps.pollMs ?? 5;
+    this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(`${stream}/${partition}`, end));
+  }
+
+  get ready(): boolean {
+    return this.#described && this.#missing.size === 0;
+  }
+
+  end(stream: string, partition: number): bigint {
+    return this.#deps.copies.end(stream, partition);
+  }
+
+  firstOfCopy(stream: string, partition: number, offset: bigint): bigint | undefined {
+    return this.#deps.copies.firstOf(stream, partition, offset);
+  }
+
+  async waitFor(stream: string, partition: number, target: bigint, maxMs: number): Promise<bigint> {
+    if (this.end(stream, partition) >= target || maxMs <= 0 || this.#closed) return this.end(stream, partition);
+    const key = `${stream}/${partition}`;
+    await new Promise<void>((resolve) => {
+      const waiters = this.#waiters.get(key) ?? new Set<Waiter>();
+      this.#waiters.set(key, waiters);
+      const done = (): void => {
+        clearTimeout(timer);
+        waiters.delete(waiter);
+        if (waiters.size === 0) this.#waiters.delete(key);
+        resolve();
+      };
+      const waiter: Waiter = { target, done };
+      const timer = setTimeout(done, maxMs);
+      waiters.add(waiter);
+      this.#poll(this.#pollMs);
+    });
+    return this.end(stream, partition);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#unlisten();
+    clearTimeout(this.#polling);
+    for (const waiters of [...this.#waiters.values()]) for (const w of [...waiters]) w.done();
+    return Promise.resolve();
+  }
+
+  /** Reads the log ends of today: `ready` turns true when the index has passed each once. */
+  async prepare(): Promise<void> {
+    for (const { name } of this.#deps.streams)
+      for (const { partition, low, high } of await this.#deps.log.describe(name))
+        if (high > low && this.end(name, partition) < high) this.#missing.set(`${name}/${partition}`, high);
+    this.#described = true;
+    if (!this.ready) await this.#ask();
+    this.#poll(READY_MS);
+  }
+
+  #reached(key: string, end: bigint): void {
+    const high = this.#missing.get(key);
+    if (high !== undefined && end >= high) this.#missing.delete(key);
+    for (const w of [...(this.#waiters.get(key) ?? [])]) if (end >= w.target) w.done();
+  }
+
+  #poll(afterMs: number): void {
+    if (this.#closed || this.#polling !== undefined) return;
+    if (this.#waiters.size === 0 && this.#missing.size === 0) return;
+    this.#polling = setTimeout(() => {
+      void this.#ask().finally(() => {
+        this.#polling = undefined;
+        this.#poll(this.#waiters.size > 0 ? this.#pollMs : READY_MS);
+      });
+    }, afterMs);
+  }
+
+  /** Asks the store. A newer end counts only after the copies listed before it were read. */
+  async #ask(): Promise<void> {
+    const keys = [...new Set([...this.#waiters.keys(), ...this.#missing.keys()])];
+    const parts = keys.map((key): StreamPartition => {
+      const cut = key.lastIndexOf('/');
+      return { stream: key.slice(0, cut), partition: Number(key.slice(cut + 1)) };
+    });
+    try {
+      const stored = await this.#deps.state.positions(INDEX_VIEW, parts);
+      const newer = parts.flatMap((p, i) => {
+        const next = stored[i]?.next;
+        return next !== undefined && next > this.end(p.stream, p.partition) ? [{ ...p, next }] : [];
+      });
+      if (newer.length === 0) return;
+      await this.#deps.copies.catchUp();
+      for (const { stream, partition, next } of newer) this.#deps.copies.raise(stream, partition, next);
+    } catch {
+      // Without the store or the log the topic alone tells, at most a second later.
+    }
+  }
+}
+
+/** Follows settled ends. `copies` must be caught up and following. Faults of the log while the ends of today are read. */
+export async function openSettled(deps: SettledDeps): Promise<Settled> {
+  const settled = new FollowedEnds(deps);
+  await settled.prepare();
+  return settled;
+}

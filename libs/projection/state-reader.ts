@@ -1,0 +1,290 @@
+import { createHash } from 'node:crypto';
+
+import type { Caller } from '#access';
+import { parsePosition, partitionOf, type Position } from '#event';
+import type { EventLog, PartitionRange } from '#log';
+import type { Progress, State } from '#state';
+import type { Units } from '#units';
+import type { Catalogue } from '#registry';
+import { Arrivals } from './arrivals.js';
+import type { CompiledView } from './compile.js';
+import { Ends, type Freshness } from './ends.js';
+import { fulfils, type Condition } from './filter.js';
+import { storageOf, type Generations } from './generations.js';
+import { mergePartials, openEntry, type Partial } from './merge.js';
+import { shownTo } from './shown.js';
+
+export interface StateReaderDeps {
+  readonly log: EventLog;
+  readonly state: State;
+  readonly views: readonly CompiledView[];
+  readonly generations: Generations;
+  readonly catalogue: Catalogue;
+  readonly units: Units;
+  readonly now: () => number;
+  /** How often the store is asked while somebody waits, ms. @default 10 */
+  readonly pollMs?: number;
+}
+
+/** An entry as a caller sees it. */
+export interface Shown {
+  readonly view: string;
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+  /** Of the last event that changed it. */
+  readonly position: string;
+  /** Recorded time of that event, RFC 3339. */
+  readonly updatedtime: string;
+  readonly stale: boolean;
+}
+
+export type Got =
+  | { readonly kind: 'entry'; readonly entry: Shown; /** Changes whenever the entry does. */ readonly tag: string }
+  | { readonly kind: 'absent' }
+  /** R7: whether there is such an entry cannot be said now. */
+  | { readonly kind: 'rebuilding' }
+  /** `after` was not reached in time. */
+  | { readonly kind: 'behind' }
+  /** `after` names a stream or partition that the view does not fold. */
+  | { readonly kind: 'not_folding' };
+
+export interface GetOptions {
+  readonly after?: Position;
+  /** For `after`, ms. @default 5,000 */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Listed {
+  readonly entries: readonly Omit<Shown, 'view' | 'stale'>[];
+  /** Key to go on after; undefined: the end. */
+  readonly next: string | undefined;
+  readonly stale: boolean;
+  /** The page was cut by its scan budget. */
+  readonly incomplete: boolean;
+}
+
+const ABSENT_MS = 1_000;
+const SCAN_ENTRIES = 5_000;
+const AFTER_MS = 5_000;
+
+interface Look {
+  readonly partials: readonly Partial[];
+  readonly freshness: Freshness;
+}
+
+const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const newest = (p: Partial): string => new Date(p.timeMs).toISOString();
+
+/** Reads views for doors, honestly (R7) and by right (R12). Faults of the state store pass through. */
+export class StateReader {
+  readonly deps: StateReaderDeps;
+  readonly views: ReadonlyMap<string, CompiledView>;
+  readonly arrivals: Arrivals;
+  readonly #ends: Ends;
+
+  constructor(deps: StateReaderDeps) {
+    this.deps = deps;
+    this.views = new Map(deps.views.map((v) => [v.name, v]));
+    this.arrivals = new Arrivals(deps.state, deps.pollMs);
+    this.#ends = new Ends(deps.log, deps.now);
+  }
+
+  /** The storage that is read now; undefined: no generation serves yet. */
+  storage(view: CompiledView): string | undefined {
+    const row = this.deps.generations.row(view.name);
+    return row && row.fingerprint === view.fingerprint ? storageOf(view.name, row.serving) : undefined;
+  }
+
+  partitionsOf(view: CompiledView, key: string): readonly number[] {
+    return view.bySubject
+      ? [partitionOf(Buffer.from(key), view.partitions)]
+      : Array.from({ length: view.partitions }, (_, i) => i);
+  }
+
+  async get(caller: Caller, view: CompiledView, key: string, options: GetOptions = {}): Promise<Got> {
+    const storage = this.storage(view);
+    const { after, waitMs = AFTER_MS, signal } = options;
+    if (after && (!view.streams.includes(after.stream) || after.partition >= view.partitions))
+      return { kind: 'not_folding' };
+    if (!storage) return { kind: 'rebuilding' };
+    if (after) {
+      const [at] = await this.deps.state.positions(storage, [after]);
+      const target = after.offset + 1n;
+      if ((at?.next ?? 0n) < target && !(await this.arrivals.waitFor(storage, after, target, waitMs, signal)))
+        return { kind: 'behind' };
+    }
+    let look = await this.#look(storage, view, key, false);
+    if (look.partials.length === 0) {
+      look = await this.#lookFresh(storage, view, key, signal);
+      if (look.partials.length === 0) return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
+    }
+    const merged = mergePartials(view, look.partials)!;
+    const value = shownTo(this.deps, view, caller, merged.stored);
+    if (!value) return look.freshness.reached ? { kind: 'absent' } : this.#unseen(storage, view, key, signal);
+    return {
+      kind: 'entry',
+      entry: {
+        view: view.name,
+        key,
+        value,
+        position: merged.position,
+        updatedtime: newest(merged),
+        stale: look.freshness.stale,
+      },
+      tag: tagOf(merged, look.partials),
+    };
+  }
+
+  /** Waits until something new is folded where the key lives, at most maxMs. */
+  async changed(view: CompiledView, key: string, maxMs: number, signal?: AbortSignal): Promise<void> {
+    const storage = this.storage(view);
+    if (!storage) return;
+    const stop = new AbortController();
+    const parts = view.streams.flatMap((stream) =>
+      this.partitionsOf(view, key).map((partition) => ({ stream, partition })),
+    );
+    const now = await this.deps.state.positions(storage, parts);
+    const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const waits = parts.map((part, i) => this.arrivals.waitFor(storage, part, (now[i]?.next ?? 0n) + 1n, maxMs, both));
+    await Promise.race(waits);
+    stop.abort();
+  }
+
+  /** One page in key order (UTF-8 bytes). undefined: a partition that holds events was never folded (R7). */
+  async list(
+    caller: Caller,
+    view: CompiledView,
+    conditions: readonly Condition[],
+    limit: number,
+    after: string | undefined,
+  ): Promise<Listed | undefined> {
+    const storage = this.storage(view);
+    if (!storage) return undefined;
+    const entries: Listed['entries'][number][] = [];
+    let at = after;
+    let scanned = 0;
+    let stale = false;
+    for (;;) {
+      const page = await this.#page(storage, view, at, limit);
+      if (!page.filled) return undefined;
+      stale ||= page.stale;
+      for (const [key, partials] of page.groups) {
+        at = key;
+        scanned += partials.length;
+        const merged = mergePartials(view, partials)!;
+        const value = shownTo(this.deps, view, caller, merged.stored);
+        if (!value || !fulfils(value, conditions)) continue;
+        entries.push({ key, value, position: merged.position, updatedtime: newest(merged) });
+        if (entries.length === limit) {
+          const more = page.more || page.groups.at(-1)![0] !== key;
+          return { entries, next: more ? key : undefined, stale, incomplete: false };
+        }
+      }
+      if (!page.more) return { entries, next: undefined, stale, incomplete: false };
+      if (scanned >= SCAN_ENTRIES) return { entries, next: at, stale, incomplete: true };
+    }
+  }
+
+  /** Entries of all partitions after a key, grouped, up to where every partition has been read. */
+  async #page(storage: string, view: CompiledView, after: string | undefined, limit: number) {
+    const some = Math.min(500, Math.max(20, Math.ceil((limit * 2) / view.partitions)));
+    const range = { limit: some, ...(after === undefined ? {} : { after }) };
+    const numbers = Array.from({ length: view.partitions }, (_, p) => p);
+    const pages = await Promise.all(numbers.map((p) => this.deps.state.scan(storage, p, range)));
+    const freshness = await this.#judge(storage, view, numbers, pages, false);
+    let bound: string | undefined;
+    for (const p of pages) {
+      const last = p.entries.at(-1)?.key;
+      if (p.more && last !== undefined && (bound === undefined || bytes(last, bound) < 0)) bound = last;
+    }
+    const groups = new Map<string, Partial[]>();
+    for (const p of pages)
+      for (const e of p.entries)
+        if (bound === undefined || bytes(e.key, bound) <= 0)
+          groups.set(e.key, [...(groups.get(e.key) ?? []), openEntry(e)]);
+    const sorted = [...groups].sort(([a], [b]) => bytes(a, b));
+    return { groups: sorted, more: bound !== undefined, stale: freshness.stale, filled: freshness.filled };
+  }
+
+  async #look(storage: string, view: CompiledView, key: string, fresh: boolean): Promise<Look> {
+    const numbers = this.partitionsOf(view, key);
+    // The log end first: what was in the log before it was read must be in the answer.
+    const ends = await this.#endsOf(view, fresh);
+    const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
+    const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
+    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends) };
+  }
+
+  /** For a key that is not there: the end of the log is read anew, and the view gets a moment to reach it. */
+  async #lookFresh(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Look> {
+    const ends = await this.#endsOf(view, true);
+    const numbers = this.partitionsOf(view, key);
+    const waits = view.streams.flatMap((stream, i) =>
+      numbers.map(async (partition) => {
+        const high = ends[i]?.find((r) => r.partition === partition)?.high;
+        if (high === undefined) return;
+        const part = { stream, partition };
+        const [at] = await this.deps.state.positions(storage, [part]);
+        const low = ends[i]!.find((r) => r.partition === partition)!.low;
+        if ((at?.next ?? low) < high) await this.arrivals.waitFor(storage, part, high, ABSENT_MS, signal);
+      }),
+    );
+    await Promise.all(waits);
+    const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
+    const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
+    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends) };
+  }
+
+  /** An entry that this caller may not see answers as an absent one would, by the same steps (R12). */
+  async #unseen(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Got> {
+    const { freshness } = await this.#lookFresh(storage, view, key, signal);
+    return freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
+  }
+
+  #endsOf(view: CompiledView, fresh: boolean): Promise<(readonly PartitionRange[] | undefined)[]> {
+    return Promise.all(view.streams.map((s) => (fresh ? this.#ends.fresh(s) : this.#ends.recent(s))));
+  }
+
+  async #judge(
+    storage: string,
+    view: CompiledView,
+    numbers: readonly number[],
+    reads: readonly { readonly progress: readonly Progress[] }[],
+    fresh: boolean,
+  ): Promise<Freshness> {
+    return this.#weigh(storage, view, numbers, reads, await this.#endsOf(view, fresh));
+  }
+
+  #weigh(
+    storage: string,
+    view: CompiledView,
+    numbers: readonly number[],
+    reads: readonly { readonly progress: readonly Progress[] }[],
+    ends: readonly (readonly PartitionRange[] | undefined)[],
+  ): Freshness {
+    let reached = true;
+    let stale = false;
+    let filled = true;
+    for (const [i, stream] of view.streams.entries())
+      for (const [j, partition] of numbers.entries()) {
+        const range = ends[i]?.find((r) => r.partition === partition);
+        const progress = reads[j]?.progress.find((p) => p.stream === stream);
+        const one = this.#ends.judge(storage, range, stream, progress);
+        reached &&= one.reached;
+        stale ||= one.stale;
+        filled &&= one.filled;
+      }
+    return { reached, stale, filled };
+  }
+}
+
+/** Of one partial its position; of several a mark that changes with each. */
+function tagOf(merged: Partial, partials: readonly Partial[]): string {
+  if (partials.length === 1) return merged.position;
+  const all = partials.map((p) => p.position).sort();
+  return `${merged.position}+${createHash('sha256').update(all.join('\n')).digest('hex').slice(0, 12)}`;
+}
+
+/** A position given by a caller; undefined when it is none. */
+export const readPosition = parsePosition;

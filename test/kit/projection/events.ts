@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { sample, type Data } from '#avro';
+import { dataschemaUrn, digestOf, partitionOf, pseudonymOf, toHeaders } from '#event';
+import type { LogRecord, NewRecord } from '#log';
+import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
+import { compileView, decodeEvent, openRecord, parseView, type CompiledView, type FoldEvent } from '#projection';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** The text of every view file, by file name without its ending. */
+export function viewTexts(): ReadonlyMap<string, string> {
+  const dir = join(root, 'schemas/views');
+  const files = readdirSync(dir).filter((f) => f.endsWith('.view.json'));
+  return new Map(files.sort().map((f) => [f.slice(0, -'.view.json'.length), readFileSync(join(dir, f), 'utf8')]));
+}
+
+/** The catalogue of the repository's contracts; streams have `partitions`, or one where their contract says so. */
+export function catalogueOfFiles(partitions = 4): CatalogueIndex {
+  const catalogue = new CatalogueIndex();
+  const files = readdirSync(join(root, 'schemas'), { recursive: true, encoding: 'utf8' }).filter((f) =>
+    f.endsWith('.avsc'),
+  );
+  let id = 0;
+  for (const file of files.sort()) {
+    const schema = readFileSync(join(root, 'schemas', file), 'utf8');
+    const p = readProperties(schema);
+    if (!p) continue;
+    catalogue.putSchema(schemaValue({ subject: subjectOf(p), version: p.version, id: ++id, schema, deleted: false }));
+    catalogue.putStream(p.stream, p.partitions ?? partitions);
+  }
+  return catalogue;
+}
+
+export const viewsOf = (catalogue: CatalogueIndex, ...names: string[]): CompiledView[] =>
+  names.map((n) => compileView(parseView(viewTexts().get(n)!), catalogue));
+
+export const DEPLOYMENT_KEY = Buffer.alloc(32, 7);
+
+export interface EventSpec {
+  readonly type: string;
+  readonly data?: Data;
+  readonly id?: string;
+  readonly source?: string;
+  readonly unitkode?: string;
+  readonly seed?: number;
+  readonly time?: string;
+}
+
+let serial = 0;
+
+/** A record as a gateway would write it: invented data of the contract, with `data` over it. */
+export function recordOf(
+  catalogue: CatalogueIndex,
+  spec: EventSpec,
+): { record: NewRecord; partition: number; stream: string } {
+  const type = catalogue.newest(spec.type)!;
+  const data: Data = { ...sample(type.contract, spec.seed ?? 1), ...spec.data };
+  const clear = type.subject.map((f) => String(data[f])).join(':');
+  const subject = type.subjectForm === 'pseudonym' ? pseudonymOf(clear, DEPLOYMENT_KEY) : clear;
+  const encoded = type.contract.encode(data, type.schemaId);
+  if (!encoded.ok) throw new Error(`invented data of ${spec.type} does not fit: ${JSON.stringify(encoded.problems)}`);
+  const key = Buffer.from(subject);
+  const headers = toHeaders(
+    {
+      id: spec.id ?? `e-${++serial}`,
+      source: spec.source ?? 'urn:simpul:unit:SU00100:uji',
+      type: spec.type,
+      subject,
+      time: spec.time ?? '2021-07-15T03:00:00Z',
+      dataschema: dataschemaUrn(spec.type, type.version),
+      extensions: spec.unitkode === undefined ? {} : { unitkode: spec.unitkode },
+    },
+    { digest: digestOf(key, encoded.value), recordedtime: '2021-07-15T03:00:01.000Z' },
+  );
+  return {
+    record: { key, value: Buffer.from(encoded.value), headers },
+    partition: partitionOf(key, catalogue.partitionsOf(type.stream)!),
+    stream: type.stream,
+  };
+}
+
+/** The same as the projector would fold it, at an offset of its own. */
+export function foldEventOf(catalogue: CatalogueIndex, spec: EventSpec, offset: bigint, timeMs = 0): FoldEvent {
+  const { record, partition, stream } = recordOf(catalogue, spec);
+  const opened = openRecord({ ...record, offset, timeMs } satisfies LogRecord, catalogue);
+  if (opened.kind !== 'event') throw new Error(`not an event: ${opened.kind}`);
+  return decodeEvent(opened, stream, partition)!;
+}
