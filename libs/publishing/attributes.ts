@@ -1,0 +1,169 @@
+import { isTypeName } from '#event';
+import type { FaultCode, Problem } from '#faults';
+import type { PublishLimits } from './limits.js';
+
+/** The attributes of an event as its publisher gave them. */
+export interface Attributes {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject: string | undefined;
+  readonly time: string | undefined;
+  readonly dataschema: string | undefined;
+  readonly datacontenttype: string | undefined;
+  readonly extensions: Record<string, string>;
+}
+
+export type AttributesRead =
+  | { readonly ok: true; readonly attributes: Attributes }
+  | { readonly ok: false; readonly code: FaultCode; readonly problems: readonly Problem[] };
+
+/** How a name is pointed at: `/id` in a body, `ce-id` among headers. */
+export type PointAt = (name: string) => string;
+
+const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
+const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'specversion']);
+/** Set by the hub in what it gives out; an event that is sent on must not carry another's. */
+const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position', 'data_base64', 'data']);
+const NAME = /^[a-z0-9]+$/;
+// NUL and other controls, bidi embedding, override and isolate marks.
+// eslint-disable-next-line no-control-regex
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** W3C trace context: lower-case hex, no all-zero ids, version not ff. */
+export function isTraceparent(text: string): boolean {
+  return TRACEPARENT.test(text);
+}
+
+/** True for text that may stand in an attribute. */
+export function isPlainText(text: string): boolean {
+  return !FORBIDDEN.test(text) && text.isWellFormed();
+}
+
+/** RFC 3339 with a zone, and a real day. */
+export function isTime(text: string): boolean {
+  const m = TIME.exec(text);
+  if (!m) return false;
+  const [year, month, day] = [Number(m[1]), Number(m[2]), Number(m[3])];
+  if (year === 0 || month < 1 || month > 12) return false;
+  if (day < 1 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()) return false;
+  return !Number.isNaN(Date.parse(text.toUpperCase()));
+}
+
+/** Reads every attribute of `given` (all members but the data). Pure; problems name all that is wrong. */
+export function readAttributes(given: Record<string, unknown>, at: PointAt, limits: PublishLimits): AttributesRead {
+  let code: FaultCode | undefined;
+  const problems: Problem[] = [];
+  const bad = (name: string, of: FaultCode, reason: string, expected?: string): void => {
+    if (code === undefined || of === 'missing_attribute') code = of;
+    problems.push({ pointer: at(name), reason, ...(expected === undefined ? {} : { expected }), code: of });
+  };
+  for (const name of REQUIRED) {
+    const value = given[name];
+    if (value === undefined || value === null || value === '')
+      bad(name, 'missing_attribute', 'missing', EXPECTED[name]);
+  }
+  const extensions: Record<string, string> = {};
+  let count = 0;
+  for (const name in given) {
+    const value = given[name];
+    if (value === null || value === undefined) continue;
+    if (KNOWN.has(name)) {
+      if (value === '' && (REQUIRED as readonly string[]).includes(name)) continue;
+      if (typeof value !== 'string') bad(name, 'invalid_attribute', 'not text', EXPECTED[name]);
+      else if (!isPlainText(value)) bad(name, 'forbidden_character', 'holds a character that may not stand here');
+      else checkKnown(name, value, bad, limits);
+    } else if (OF_THE_HUB.has(name)) {
+      bad(name, 'invalid_attribute', 'is set by the hub', 'leave it out');
+    } else {
+      const text = extensionText(value);
+      if (++count > limits.extensions) {
+        if (count === limits.extensions + 1)
+          bad('', 'invalid_attribute', 'too many extensions', `at most ${limits.extensions}`);
+      } else if (!NAME.test(name) || name.length > limits.extensionNameLength) {
+        bad(
+          shown(name),
+          'invalid_attribute',
+          'not a name of an extension',
+          `1 to ${limits.extensionNameLength} of a-z and 0-9`,
+        );
+      } else if (text === undefined) bad(name, 'invalid_attribute', 'not text, a whole number or true or false');
+      else if (Buffer.byteLength(text) > limits.extensionBytes) {
+        bad(name, 'invalid_attribute', 'too long', `at most ${limits.extensionBytes} bytes`);
+      } else if (!isPlainText(text)) bad(name, 'forbidden_character', 'holds a character that may not stand here');
+      else if (name === 'traceparent' && !isTraceparent(text)) {
+        bad(name, 'invalid_attribute', 'no trace context', '00-<32 hex>-<16 hex>-<2 hex>');
+      } else extensions[name] = text;
+    }
+  }
+  if (code !== undefined) return { ok: false, code, problems };
+  return {
+    ok: true,
+    attributes: {
+      id: given['id'] as string,
+      source: given['source'] as string,
+      type: given['type'] as string,
+      subject: textOf(given['subject']),
+      time: textOf(given['time']),
+      dataschema: textOf(given['dataschema']),
+      datacontenttype: textOf(given['datacontenttype']),
+      extensions,
+    },
+  };
+}
+
+const EXPECTED: Record<string, string> = {
+  specversion: '1.0',
+  id: 'unique text of this source, 1 to 255 characters',
+  source: 'urn:simpul:unit:<unit>:<system>',
+  type: '<domain>.<aggregate>.<fact>',
+  time: 'RFC 3339 with a zone: 2021-07-15T09:30:00+07:00',
+};
+
+type Bad = (name: string, of: FaultCode, reason: string, expected?: string) => void;
+
+function checkKnown(name: string, value: string, bad: Bad, limits: PublishLimits): void {
+  switch (name) {
+    case 'specversion':
+      if (value !== '1.0') bad(name, 'invalid_attribute', 'not a version that the hub reads', '1.0');
+      break;
+    case 'id':
+      if (value.length > limits.idLength)
+        bad(name, 'invalid_attribute', 'too long', `at most ${limits.idLength} characters`);
+      break;
+    case 'source':
+      if (value.length > 200) bad(name, 'invalid_attribute', 'too long', 'at most 200 characters');
+      break;
+    case 'type':
+      if (!isTypeName(value)) bad(name, 'unknown_type', 'not a name of an event type', EXPECTED['type']);
+      break;
+    case 'time':
+      if (!isTime(value)) bad(name, 'invalid_attribute', 'not a time', EXPECTED['time']);
+      break;
+    case 'subject':
+      if (Buffer.byteLength(value) > limits.subjectBytes) {
+        bad(name, 'subject_too_long', 'too long', `at most ${limits.subjectBytes} bytes`);
+      }
+      break;
+    default:
+      if (value.length > 300) bad(name, 'invalid_attribute', 'too long', 'at most 300 characters');
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function extensionText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'boolean') return String(value);
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 0x7fffffff
+    ? String(value)
+    : undefined;
+}
+
+function shown(name: string): string {
+  return name.slice(0, 40).replace(/[^\x20-\x7e]/g, '?');
+}

@@ -1,0 +1,39 @@
+import type { Source } from '#event';
+import type { Problem } from '#faults';
+import type { EventType } from '../registry/catalogue.js';
+import type { Units } from '../units/unit.js';
+import type { Attributes, PointAt } from './attributes.js';
+
+export interface OfTheHub {
+  readonly unit: string | undefined;
+  readonly extensions: Record<string, string>;
+}
+
+/** What the hub says of the sender: `unitasal`, `unitkode`, `kelasdata`, and the version of the unit that day. */
+export function hubExtensions(source: Source, type: EventType, units: Units): OfTheHub {
+  const kelasdata = type.contract.properties?.highestPii ?? 'none';
+  if (source.kind !== 'unit') return { unit: undefined, extensions: { kelasdata } };
+  const unit = units.get(source.unit) ?? units.history(source.unit).at(-1);
+  if (unit === undefined) return { unit: undefined, extensions: { unitasal: source.unit, kelasdata } };
+  return {
+    unit: `${unit.id}@${unit.version}`,
+    extensions: { unitasal: unit.id, unitkode: unit.code, kelasdata },
+  };
+}
+
+/** Attributes of the hub that the publisher gave, and gave differently. */
+export function differs(a: Attributes, hub: OfTheHub, at: PointAt): Problem[] {
+  const out: Problem[] = [];
+  for (const name of ['unitasal', 'unitkode', 'kelasdata']) {
+    const given = a.extensions[name];
+    const ours = hub.extensions[name];
+    if (given !== undefined && given !== ours) {
+      out.push({
+        pointer: at(name),
+        reason: 'is set by the hub',
+        expected: ours === undefined ? 'left out' : `${ours}, or left out`,
+      });
+    }
+  }
+  return out;
+}

@@ -1,0 +1,62 @@
+import type { EventType } from '../registry/catalogue.js';
+import type { NewRecord } from '#log';
+import type { Fault, FaultCode, Problem } from '#faults';
+
+/** What carries the data of an event. */
+export type Content =
+  | { readonly kind: 'json'; readonly data: unknown }
+  /** `framed`: a Confluent V0 frame; else bare Avro of the version that dataschema names. */
+  | { readonly kind: 'avro'; readonly bytes: Buffer; readonly framed: boolean };
+
+/** One event as a door read it. */
+export type Offered =
+  | {
+      readonly kind: 'event';
+      /** Attributes and extensions by name, unchecked. */
+      readonly given: Record<string, unknown>;
+      readonly content: Content;
+      /** Where the attributes stood. */
+      readonly form: 'body' | 'headers';
+      /** Bytes that this event took in the request. */
+      readonly bytes: number;
+    }
+  /** This item could not be read at all. */
+  | { readonly kind: 'broken'; readonly code: FaultCode; readonly detail: string };
+
+/** A checked event, ready for the log. */
+export interface ReadyItem {
+  readonly id: string;
+  readonly source: string;
+  readonly type: EventType;
+  readonly stream: string;
+  readonly partition: number;
+  readonly subject: string;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly digest: string;
+  readonly recordedtime: string;
+  readonly record: NewRecord;
+}
+
+export type Checked =
+  | { readonly ok: true; readonly item: ReadyItem }
+  | { readonly ok: false; readonly fault: Fault; readonly type: string };
+
+/** What a publisher gets (DESIGN section 6). `digest` is `sha-256:<hex>`. */
+export interface Receipt {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly stream: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly position: string;
+  readonly digest: string;
+  readonly recordedtime: string;
+  readonly duplicate: boolean;
+}
+
+export type ItemResult =
+  { readonly status: 200 | 201; readonly receipt: Receipt } | { readonly status: number; readonly fault: Fault };
+
+export type { Problem };

@@ -1,0 +1,367 @@
+import type { EventLog } from '#log';
+import { Fault } from '#faults';
+import type { State } from '#state';
+import type { Caller } from '../access/access.js';
+import type { Settled } from '../projection/reading.js';
+import type { AppendOutcome, Appends } from './appends.js';
+import { IndexCertainty } from './certainty.js';
+import { checkItem, type CheckRules } from './check.js';
+import { IndexLookup, type Known } from './index-lookup.js';
+import type { Checked, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
+import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
+import { planAppends } from './plan.js';
+import { receiptOf, receiptOfFirst } from './receipt.js';
+import { keyOf, RecentAppends, type Landed, type RecentAppend } from './recent.js';
+import type { Refusals } from './refusals.js';
+import { sameContent, type Standing } from './same-content.js';
+
+export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
+  readonly log: Pick<EventLog, 'describe'>;
+  readonly appends: Appends;
+  readonly state: Pick<State, 'findFirst'>;
+  readonly settled: Settled;
+  readonly refusals: Pick<Refusals, 'count'>;
+  readonly now: () => number;
+  readonly limits?: Partial<PublishLimits>;
+  /** Told once per event: `accepted`, `duplicate` or a fault code, and the ms since the request came. */
+  readonly meter?: (outcome: string, count: number, ms: number) => void;
+}
+
+export interface PublishRequest {
+  readonly caller: Caller;
+  readonly traceparent?: string | undefined;
+  /** Items are taken one by one: a bad one does not stop the others. */
+  readonly partial?: boolean;
+}
+
+/** `results` in request order. */
+export type PublishAnswer =
+  | { readonly kind: 'done'; readonly results: readonly ItemResult[] }
+  /** Nothing was appended. Items that were fine are undefined. */
+  | { readonly kind: 'refused'; readonly results: readonly (Fault | undefined)[] }
+  /** Not all is certain: 503. Items carry what is known. */
+  | { readonly kind: 'put_off'; readonly results: readonly ItemResult[] };
+
+/** What a dry run says of one event. */
+export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
+
+const YIELD_EVERY = 256;
+const RECEIPT_INDEX_MS = 2_000;
+const NO_INDEX: Known = undefined;
+
+/** The way of an event from a request to a receipt (DESIGN section 3; R2, R3). */
+export class Publishing {
+  readonly limits: PublishLimits;
+  readonly #rules: CheckRules;
+  readonly #recent: RecentAppends;
+  readonly #lookup: IndexLookup;
+  readonly #certainty: IndexCertainty;
+
+  constructor(private readonly deps: PublishingDeps) {
+    this.limits = { ...PUBLISH_LIMITS, ...deps.limits };
+    this.#rules = { ...deps, limits: this.limits };
+    this.#recent = new RecentAppends((s, p) => deps.settled.end(s, p), deps.now, this.limits.recent);
+    this.#lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
+    this.#certainty = new IndexCertainty(deps.log, deps.catalogue, deps.settled, deps.now);
+  }
+
+  /** Events handed to the log whose outcome is still open. */
+  get pending(): number {
+    return this.#recent.pending;
+  }
+
+  /** Faults empty_batch, body_too_large (items), queue_full: nothing was appended. Otherwise an answer, within limits.waitMs and a little. */
+  async publish(offered: readonly Offered[], request: PublishRequest): Promise<PublishAnswer> {
+    const began = this.deps.now();
+    this.#admit(offered);
+    const checked = await this.#check(offered, request);
+    const results = checked.map((c): ItemResult | undefined =>
+      c.ok ? undefined : { status: c.fault.row.status, fault: c.fault },
+    );
+    const partial = request.partial === true;
+    if (!partial && checked.some((c) => !c.ok)) return this.#refused(results, checked, request, began);
+    const known = await this.#ask(checked);
+    // From here to the appends there is no await: what is looked at cannot change before it is used (two requests with one id).
+    const links = this.#sort(checked, known, results);
+    if (!partial && results.some((r) => r !== undefined && 'fault' in r)) {
+      return this.#refused(results, checked, request, began);
+    }
+    const open = this.#append(checked, links, began);
+    await this.#settle(open, links, results, began);
+    return this.#answered(results as ItemResult[], checked, request, began);
+  }
+
+  /** Checks, and appends nothing. */
+  async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
+    this.#admit(offered);
+    return (await this.#check(offered, request)).map((c) =>
+      c.ok ? { ok: true, item: c.item } : { ok: false, fault: c.fault },
+    );
+  }
+
+  /**
+   * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
+   * Fault receipts_unavailable when neither can be said now.
+   */
+  async receipt(source: string, id: string): Promise<Receipt | undefined> {
+    const recent = this.#recent.get(source, id);
+    if (recent !== undefined) {
+      const landed = await inTime(recent.outcome, this.limits.waitMs);
+      if (landed?.kind === 'durable') {
+        // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
+        const first = (await this.#lookup.ask([{ source, id }]))?.[0];
+        return (first && this.#firstReceipt(first)) ?? receiptOf(recent.item, landed.offset, false);
+      }
+    }
+    const found = await this.#find(source, id);
+    if (found !== undefined) return found;
+    if (!(await this.#certainty.sure())) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    return this.#find(source, id);
+  }
+
+  async #find(source: string, id: string): Promise<Receipt | undefined> {
+    const known = await inTime(
+      this.deps.state.findFirst([{ source, id }]).catch(() => undefined),
+      RECEIPT_INDEX_MS,
+    );
+    if (known === undefined) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    return known[0] && this.#firstReceipt(known[0]);
+  }
+
+  #firstReceipt(first: Parameters<typeof receiptOfFirst>[0], duplicate = false): Receipt {
+    return receiptOfFirst(first, this.deps.catalogue.bySchemaId(first.schemaId)?.type ?? '', duplicate);
+  }
+
+  #admit(offered: readonly Offered[]): void {
+    if (offered.length === 0) throw new Fault('empty_batch');
+    if (offered.length > this.limits.items) {
+      throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
+    }
+    if (this.#recent.pending + offered.length > this.limits.pendingEvents) {
+      throw new Fault('queue_full', { retryAfterMs: 1_000 });
+    }
+  }
+
+  async #check(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
+    const context = {
+      caller: request.caller,
+      recordedtime: new Date(this.deps.now()).toISOString(),
+      traceparent: request.traceparent,
+    };
+    const out: Checked[] = [];
+    for (const one of offered) {
+      // A long list must not keep the others waiting.
+      if (out.length > 0 && out.length % YIELD_EVERY === 0) await new Promise(setImmediate);
+      out.push(checkItem(one, context, this.#rules));
+    }
+    return out;
+  }
+
+  /** What the index knows of each item; undefined entries where it was not asked. */
+  async #ask(checked: readonly Checked[]): Promise<Known> {
+    const ids: ReadyItem[] = [];
+    const at: number[] = [];
+    for (const [i, c] of checked.entries()) {
+      if (!c.ok || this.#recent.get(c.item.source, c.item.id)?.offset !== undefined) continue;
+      ids.push(c.item);
+      at.push(i);
+    }
+    if (ids.length === 0) return NO_INDEX;
+    const answers = await this.#lookup.ask(ids);
+    if (answers === undefined || ids.length === checked.length) return answers;
+    const out = new Array<(typeof answers)[number]>(checked.length).fill(undefined);
+    for (const [n, i] of at.entries()) out[i] = answers[n];
+    return out;
+  }
+
+  /** Tells new events from duplicates. Fills `results` where the answer is known; a link is an append to wait for, or the same item earlier in the request. */
+  #sort(checked: readonly Checked[], known: Known, results: (ItemResult | undefined)[]): Links {
+    const links: Links = { fresh: [], joined: new Map(), same: new Map() };
+    const inRequest = new Map<string, number>();
+    for (const [i, c] of checked.entries()) {
+      if (!c.ok) continue;
+      const { item } = c;
+      const key = checked.length === 1 ? '' : keyOf(item.source, item.id);
+      const earlier = inRequest.get(key);
+      const recent = this.#recent.get(item.source, item.id);
+      const first = known?.[i];
+      const standing: Standing | undefined =
+        earlier === undefined
+          ? recent
+            ? standingOf(recent.item)
+            : first
+          : standingOf((checked[earlier] as { item: ReadyItem }).item);
+      if (standing !== undefined && !sameContent(item, standing, this.deps.catalogue)) {
+        const fault = new Fault('idempotency_mismatch', {
+          problems: [{ pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' }],
+        });
+        results[i] = { status: fault.row.status, fault };
+        continue;
+      }
+      if (earlier !== undefined) links.same.set(i, earlier);
+      else if (recent !== undefined) links.joined.set(i, recent);
+      else if (first !== undefined) results[i] = { status: 200, receipt: this.#firstReceipt(first, true) };
+      else links.fresh.push(i);
+      if (earlier === undefined) inRequest.set(key, i);
+    }
+    return links;
+  }
+
+  /** Hands the new events to the log, in order, one call per partition. No await in here. */
+  #append(checked: readonly Checked[], links: Links, began: number): Map<number, RecentAppend> {
+    const open = new Map(links.joined);
+    const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
+    const items = links.fresh.map((i) => ({ i, item: (checked[i] as { item: ReadyItem }).item }));
+    for (const { stream, partition, members } of planAppends(items)) {
+      let call: Promise<AppendOutcome>;
+      try {
+        call = this.deps.appends.append(
+          stream,
+          partition,
+          members.map((m) => m.item.record),
+          { timeoutMs },
+        );
+      } catch (cause) {
+        call = Promise.resolve({ kind: 'unsent', cause });
+      }
+      for (const [at, { i, item }] of members.entries()) open.set(i, this.#recent.add(item, call, at));
+    }
+    return open;
+  }
+
+  async #settle(
+    open: ReadonlyMap<number, RecentAppend>,
+    links: Links,
+    results: (ItemResult | undefined)[],
+    began: number,
+  ): Promise<void> {
+    // The appender keeps the deadline itself; this one is for an appender that does not answer at all.
+    const left = this.limits.waitMs - (this.deps.now() - began) + 250;
+    const landed =
+      open.size === 1
+        ? [await inTime([...open.values()][0]!.outcome, left)]
+        : await allInTime(
+            [...open.values()].map((o) => o.outcome),
+            left,
+          );
+    for (const [n, [i, { item }]] of [...open].entries()) {
+      const l = landed[n] ?? { kind: 'unknown' as const };
+      if (l.kind === 'durable') {
+        const joined = links.joined.has(i);
+        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, l.offset, joined) };
+      } else results[i] = putOff(l);
+    }
+    for (const [i, earlier] of links.same) {
+      const r = results[earlier]!;
+      results[i] = 'receipt' in r ? { status: 200, receipt: { ...r.receipt, duplicate: true } } : r;
+    }
+  }
+
+  #refused(
+    results: readonly (ItemResult | undefined)[],
+    checked: readonly Checked[],
+    request: PublishRequest,
+    began: number,
+  ): PublishAnswer {
+    const faults = results.map((r) => (r !== undefined && 'fault' in r ? r.fault : undefined));
+    this.#count(faults, checked, request, began);
+    return { kind: 'refused', results: faults };
+  }
+
+  #answered(
+    results: readonly ItemResult[],
+    checked: readonly Checked[],
+    request: PublishRequest,
+    began: number,
+  ): PublishAnswer {
+    this.#count(
+      results.map((r) => ('fault' in r ? r.fault : undefined)),
+      checked,
+      request,
+      began,
+    );
+    let accepted = 0;
+    let duplicate = 0;
+    let waiting = false;
+    for (const r of results) {
+      if (r.status === 201) accepted++;
+      else if (r.status === 200) duplicate++;
+      else if (r.status === 503) waiting = true;
+    }
+    const ms = this.deps.now() - began;
+    if (accepted > 0) this.deps.meter?.('accepted', accepted, ms);
+    if (duplicate > 0) this.deps.meter?.('duplicate', duplicate, ms);
+    return { kind: waiting ? 'put_off' : 'done', results };
+  }
+
+  /** Counts refusals (never what was put off: that is not the publisher's fault). */
+  #count(
+    faults: readonly (Fault | undefined)[],
+    checked: readonly Checked[],
+    request: PublishRequest,
+    began: number,
+  ): void {
+    for (const [i, fault] of faults.entries()) {
+      if (fault === undefined) continue;
+      this.deps.meter?.(fault.code, 1, this.deps.now() - began);
+      if (fault.row.status >= 500) continue;
+      const c = checked[i]!;
+      const type = c.ok ? c.item.type.type : c.type;
+      const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
+      this.deps.refusals.count(request.caller.owner, type, code, pointer);
+    }
+  }
+
+  /** A request that was refused before there were events (not JSON, too large). */
+  countRefusal(caller: Caller, fault: Fault): void {
+    this.deps.meter?.(fault.code, 1, 0);
+    if (fault.row.status < 500)
+      this.deps.refusals.count(caller.owner, '', fault.code, fault.problems[0]?.pointer ?? '');
+  }
+}
+
+interface Links {
+  /** To be appended, by place in the request. */
+  readonly fresh: number[];
+  /** The same event is already on its way, or landed a moment ago. */
+  readonly joined: Map<number, RecentAppend>;
+  /** The same event earlier in this request. */
+  readonly same: Map<number, number>;
+}
+
+function standingOf(item: ReadyItem): Standing {
+  return { stream: item.stream, partition: item.partition, digest: item.digest, schemaId: item.type.schemaId };
+}
+
+function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
+  const unknown = landed.kind === 'unknown';
+  const fault = new Fault('not_durable', {
+    detail: unknown ? 'it is not known whether the event was written' : 'the event was surely not written',
+    retryAfterMs: unknown ? 2_000 : 1_000,
+    cause: landed.cause,
+  });
+  return { status: fault.row.status, fault };
+}
+
+/** undefined when `ms` pass first. */
+function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      resolve(undefined);
+    }, ms);
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (e: unknown) => {
+        clearTimeout(timer);
+        reject(e instanceof Error ? e : new Fault('internal', { cause: e }));
+      },
+    );
+  });
+}
+
+function allInTime<T>(promises: readonly Promise<T>[], ms: number): Promise<readonly (T | undefined)[]> {
+  return Promise.all(promises.map((p) => inTime(p, ms)));
+}
