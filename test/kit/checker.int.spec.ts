@@ -1,0 +1,255 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Door, type SeenEvent } from './checking/door.js';
+import type { ViewFile } from './checking/fold.js';
+import { foldHistory, type HistoryLine } from './checking/history.js';
+import { judge } from './checking/judge.js';
+import { sha } from './checking/log.js';
+import { tryLines, verdictLine } from './checking/words.js';
+import { scriptedHub } from './scripted-hub.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const SOURCE = 'urn:simpul:unit:SU00208:sdp';
+const TYPE = 'pas.hunian.dilaporkan';
+const VIEWS: ViewFile[] = [
+  {
+    name: 'pas.hunian-unit',
+    kind: 'latest',
+    key: { unit: 'unit' },
+    by: ['tanggal'],
+    sources: [{ type: TYPE, set: { unit: 'unit', isi: 'isi' } }],
+  },
+  {
+    name: 'pas.hunian-nasional',
+    kind: 'count',
+    key: { tanggal: 'tanggal' },
+    sum: { isi: 'isi' },
+    sources: [{ type: TYPE }],
+  },
+];
+
+interface World {
+  /** Records in the log, partition 0, in order. */
+  log: { id: string; unit: string; isi: number; digest?: string }[];
+  /** Offsets that the read door shows. */
+  shown: number[];
+  state: Record<string, Record<string, unknown>>;
+  history: HistoryLine[];
+}
+
+const line = (type: HistoryLine['type'], id: string, more: Partial<HistoryLine> = {}): HistoryLine => ({
+  t: 1000,
+  process: 'sdp',
+  type,
+  f: 'send',
+  source: SOURCE,
+  id,
+  evtype: TYPE,
+  ...more,
+});
+const bytes = (isi: number): Buffer => Buffer.from([0, 0, 0, 0, 7, isi]);
+const digest = (unit: string, isi: number): string => `sha-256:${sha(Buffer.from(`${unit}:2021-07-15`), bytes(isi))}`;
+
+/** Two units report, one of them twice (a correction), and a garbage event is refused: all is well. */
+function world(): World {
+  const log = [
+    { id: 'e1', unit: 'SU00208', isi: 10 },
+    { id: 'e2', unit: 'SU00209', isi: 20 },
+    { id: 'e3', unit: 'SU00208', isi: 12 },
+  ];
+  const sent = (i: number): HistoryLine[] => [
+    line('invoke', log[i]!.id),
+    line('ok', log[i]!.id, { status: 201, position: `pas.hunian/0/${i}`, digest: digest(log[i]!.unit, log[i]!.isi) }),
+  ];
+  return {
+    log,
+    shown: [0, 1, 2],
+    state: {
+      'pas.hunian-unit': { SU00208: { unit: 'SU00208', isi: 12 }, SU00209: { unit: 'SU00209', isi: 20 } },
+      'pas.hunian-nasional': { '2021-07-15': { tanggal: '2021-07-15', jumlah: 2, isi: 32 } },
+    },
+    history: [
+      ...[0, 1, 2].flatMap(sent),
+      line('invoke', 'g1', { bad: true }),
+      line('fail', 'g1', { bad: true, status: 422, code: 'schema_mismatch' }),
+    ],
+  };
+}
+
+async function judged(w: World) {
+  const event = (at: number, form: 'json' | 'avro'): SeenEvent => {
+    const r = w.log[at]!;
+    const subject = `${r.unit}:2021-07-15`;
+    return {
+      id: r.id,
+      source: SOURCE,
+      type: TYPE,
+      subject,
+      time: '2021-07-15T03:00:00Z',
+      recordedtime: '2021-07-15T03:00:01Z',
+      digest: r.digest ?? digest(r.unit, r.isi),
+      position: `pas.hunian/0/${at}`,
+      ...(form === 'json'
+        ? { data: { unit: r.unit, tanggal: '2021-07-15', isi: r.isi } }
+        : { data_base64: bytes(r.isi).toString('base64') }),
+    };
+  };
+  const hub = await scriptedHub((r) => {
+    const more = r.query.has('cursor');
+    if (r.path === '/v1/streams')
+      return { status: 200, body: { streams: more ? [] : [{ name: 'pas.hunian' }], next: 'n' } };
+    if (r.path.endsWith('/events')) {
+      const raw = r.query.get('copies') === 'true';
+      const at = raw ? w.log.map((_, i) => i) : w.shown;
+      const from = Number(r.query.get('cursor') ?? '0');
+      const events = at.slice(from, from + 2).map((i) => event(i, raw ? 'avro' : 'json'));
+      return { status: 200, body: { events, next: String(from + events.length) } };
+    }
+    const view = r.path.slice('/v1/state/'.length);
+    const entries = Object.entries(w.state[view] ?? {}).map(([key, value]) => ({ key, value }));
+    return { status: 200, body: { entries: more ? [] : entries, next: 'n' } };
+  });
+  closing.push(hub.close);
+  return judge({
+    door: new Door(hub.url, 'k', 0),
+    history: foldHistory(w.history),
+    views: VIEWS,
+    engine: 'embedded',
+    waitMs: 0,
+  });
+}
+
+describe('the checker', () => {
+  it('finds nothing where all is well, and the verdict has exactly the fields of R14', async () => {
+    const j = await judged(world());
+    expect(j.problems).toEqual([]);
+    expect(j.good).toBe(true);
+    expect(j.verdict).toEqual({
+      engine: 'embedded',
+      published: 3,
+      acknowledged: 3,
+      refused: 1,
+      projected: 3,
+      lost: 0,
+      doubled: 0,
+      misordered: 0,
+      units: 1,
+      seconds: 0,
+    });
+    expect(verdictLine(j, 'id')).toMatch(/^✔ 3 diumumkan · 3 tercatat · hilang 0 · ganda 0 · salah urut 0/);
+    expect(tryLines('http://127.0.0.1:8080', 'admin.key', 'en')).toHaveLength(3);
+  });
+
+  it('a copy in the log is no fault while the read door hides it and no view counts it', async () => {
+    const w = world();
+    w.log.push({ ...w.log[1]! });
+    w.history.push(line('ok', 'e2', { position: 'pas.hunian/0/3', digest: digest('SU00209', 20), duplicate: true }));
+    expect((await judged(w)).good).toBe(true);
+  });
+
+  it('finds an acknowledged event that is not in the log (a dropped append)', async () => {
+    const w = world();
+    w.history.push(
+      line('invoke', 'e9'),
+      line('ok', 'e9', { position: 'pas.hunian/0/1', digest: digest('SU00209', 20) }),
+    );
+    const j = await judged(w);
+    expect(j.verdict.lost).toBe(1);
+    expect(j.good).toBe(false);
+  });
+
+  it('finds an event that lies in the log but is kept from readers', async () => {
+    const w = world();
+    w.shown = [0, 2];
+    const j = await judged(w);
+    expect(j.verdict.lost).toBe(1);
+    expect(j.good).toBe(false);
+  });
+
+  it('finds a receipt whose digest is not that of the record', async () => {
+    const w = world();
+    w.history[1] = { ...w.history[1]!, digest: digest('SU00208', 99) };
+    expect((await judged(w)).verdict.lost).toBe(1);
+  });
+
+  it('finds a record whose digest does not fit its key and value', async () => {
+    const w = world();
+    w.log[1] = { ...w.log[1]!, digest: digest('SU00209', 21) };
+    const j = await judged(w);
+    expect(j.good).toBe(false);
+    expect(j.problems[0]).toContain('digest of pas.hunian/0/1');
+  });
+
+  it('finds an event shown twice at the read door', async () => {
+    const w = world();
+    w.log.push({ ...w.log[1]! });
+    w.shown = [0, 1, 2, 3];
+    const j = await judged(w);
+    expect(j.verdict.doubled).toBe(1);
+    expect(j.good).toBe(false);
+  });
+
+  it('finds an event counted twice in a view', async () => {
+    const w = world();
+    w.state['pas.hunian-nasional']!['2021-07-15'] = { tanggal: '2021-07-15', jumlah: 3, isi: 52 };
+    const j = await judged(w);
+    expect(j.verdict).toMatchObject({ doubled: 1, projected: 0, lost: 0 });
+    expect(j.good).toBe(false);
+  });
+
+  it('finds a view that is behind or wrong, and counts its events as not projected', async () => {
+    const w = world();
+    w.state['pas.hunian-unit']!['SU00208'] = { unit: 'SU00208', isi: 10 };
+    const j = await judged(w);
+    expect(j.verdict.projected).toBe(1);
+    expect(j.good).toBe(false);
+    expect(j.problems).toEqual(['state: pas.hunian-unit SU00208 differs in isi']);
+  });
+
+  it('finds an entry that should not be there', async () => {
+    const w = world();
+    w.state['pas.hunian-unit']!['SU00999'] = { unit: 'SU00999', isi: 1 };
+    expect((await judged(w)).good).toBe(false);
+  });
+
+  it('finds two events of a subject in another order than they were acknowledged', async () => {
+    const w = world();
+    w.log = [w.log[2]!, w.log[1]!, w.log[0]!];
+    const at: Record<string, number> = { e3: 0, e2: 1, e1: 2 };
+    w.history = w.history.map((l) => (l.type === 'ok' ? { ...l, position: `pas.hunian/0/${at[l.id]}` } : l));
+    w.state['pas.hunian-unit']!['SU00208'] = { unit: 'SU00208', isi: 10 };
+    w.state['pas.hunian-nasional']!['2021-07-15'] = { tanggal: '2021-07-15', jumlah: 2, isi: 30 };
+    const j = await judged(w);
+    expect(j.verdict).toMatchObject({ misordered: 1, lost: 0, doubled: 0, projected: 3 });
+    expect(j.good).toBe(false);
+  });
+
+  it('does not call two events sent at the same time misordered', async () => {
+    const w = world();
+    const [i1, ok1, ...rest] = w.history;
+    const third = rest.splice(2, 2);
+    w.history = [i1!, third[0]!, third[1]!, ok1!, ...rest];
+    expect((await judged(w)).good).toBe(true);
+  });
+
+  it('finds garbage that was refused and yet lies in the log, and garbage that was taken', async () => {
+    const refused = world();
+    refused.log.push({ id: 'g1', unit: 'SU00210', isi: 1 });
+    expect((await judged(refused)).problems.some((p) => p.startsWith('refused, but in the log'))).toBe(true);
+    const taken = world();
+    taken.log.push({ id: 'g1', unit: 'SU00210', isi: 1 });
+    taken.history = [...taken.history.slice(0, -1), line('ok', 'g1', { bad: true, position: 'pas.hunian/0/3' })];
+    expect((await judged(taken)).good).toBe(false);
+  });
+
+  it('an event offered without an answer is published and not acknowledged', async () => {
+    const w = world();
+    w.history.push(line('invoke', 'e8'), line('info', 'e8', { status: 503 }));
+    const j = await judged(w);
+    expect(j.verdict).toMatchObject({ published: 4, acknowledged: 3 });
+    expect(j.good).toBe(false);
+  });
+});

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+
+import type { EventLog, LogRecord } from '#log';
+import { decodeEvent, fold, openRecord, type CompiledView, type Contribution, type Desk, type FoldEvent, type Stored } from '#projection';
+import type { CatalogueIndex } from '#registry';
+
+class PlainDesk implements Desk {
+  readonly spaces = { entry: new Map<string, [unknown, FoldEvent]>(), part: new Map<string, [unknown, FoldEvent]>() };
+  entry = (k: string) => this.spaces.entry.get(k)?.[0] as Stored | undefined;
+  part = (k: string) => this.spaces.part.get(k)?.[0] as Contribution | undefined;
+  putEntry = (k: string, v: Stored | undefined, e: FoldEvent) => this.#put('entry', k, v, e);
+  putPart = (k: string, v: Contribution | undefined, e: FoldEvent) => this.#put('part', k, v, e);
+  #put(space: 'entry' | 'part', k: string, v: unknown, e: FoldEvent): void {
+    if (v === undefined) this.spaces[space].delete(k);
+    else this.spaces[space].set(k, [v, e]);
+  }
+}
+
+async function readAll(log: EventLog, stream: string, partition: number): Promise<LogRecord[]> {
+  const out: LogRecord[] = [];
+  for (let at = 0n; ; ) {
+    const read = await log.read(stream, partition, at, { maxRecords: 1_000 });
+    if (read.kind !== 'records' || read.next === at) return out;
+    out.push(...read.records);
+    at = read.next;
+  }
+}
+
+/** The events of a partition, each (source, id) once, at its lowest offset: the truth of R2 in plain code. */
+export async function eventsOf(
+  log: EventLog,
+  catalogue: CatalogueIndex,
+  stream: string,
+  partition: number,
+): Promise<FoldEvent[]> {
+  const seen = new Map<string, string>();
+  const events: FoldEvent[] = [];
+  for (const record of await readAll(log, stream, partition)) {
+    const opened = openRecord(record, catalogue);
+    if (opened.kind !== 'event') continue;
+    const id = `${opened.envelope.source} ${opened.envelope.id}`;
+    const digest = opened.envelope.digest.toString('hex');
+    if (seen.get(id) === digest) continue;
+    if (!seen.has(id)) seen.set(id, digest);
+    events.push(decodeEvent(opened, stream, partition)!);
+  }
+  return events;
+}
+
+/** What digestOfStorage must say of a view, from the log alone. Streams of one view are folded one after the other: R5.3 makes the order open. */
+export async function plainDigest(log: EventLog, catalogue: CatalogueIndex, view: CompiledView): Promise<string> {
+  const hash = createHash('sha256');
+  for (let p = 0; p < view.partitions; p++) {
+    const desk = new PlainDesk();
+    for (const stream of view.streams)
+      for (const e of await eventsOf(log, catalogue, stream, p)) fold(view, e, desk);
+    for (const space of ['entry', 'part'] as const) {
+      const keys = [...desk.spaces[space].keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      for (const key of keys) {
+        const [value, event] = desk.spaces[space].get(key)!;
+        hash.update(`${p} ${space} ${key}\n${JSON.stringify(value)}\n${event.position}\n`);
+      }
+    }
+  }
+  return hash.digest('hex');
+}

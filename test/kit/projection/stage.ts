@@ -1,0 +1,193 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import {
+  Copies,
+  INDEX_VIEW,
+  openProjector,
+  openSettled,
+  StateReader,
+  storageOf,
+  type CompiledView,
+  type GenerationRow,
+  type Generations,
+  type OpenProjector,
+  type OpenProjectorDeps,
+  type Settled,
+} from '#projection';
+import type { CatalogueIndex } from '#registry';
+import type { State } from '#state';
+import { openEmbeddedState } from '#state-embedded';
+import type { Units } from '#units';
+
+/** Generations of one process: the rows live as long as the stage, also over restarts of the projector. */
+export class RowsInMemory implements Generations {
+  readonly #rows = new Map<string, GenerationRow>();
+  readonly #listeners = new Set<(view: string) => void>();
+
+  row(view: string): GenerationRow | undefined {
+    return this.#rows.get(view);
+  }
+
+  change(view: string, decide: (row: GenerationRow | undefined) => GenerationRow | undefined) {
+    const now = decide(this.#rows.get(view));
+    if (now) {
+      this.#rows.set(view, now);
+      for (const l of this.#listeners) l(view);
+    }
+    return Promise.resolve(this.#rows.get(view));
+  }
+
+  onChange(listener: (view: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+export interface StageOptions {
+  readonly wrapLog?: (log: EventLog) => EventLog;
+  readonly wrapState?: (state: State) => State;
+  readonly units?: Units;
+}
+
+/** An embedded log and state in a folder of their own, with a projector that can be started, crashed and started again. */
+export class Stage {
+  readonly dir = mkdtempSync(join(tmpdir(), 'simpul-projection-'));
+  readonly generations = new RowsInMemory();
+  log!: EventLog;
+  state!: State;
+  copies!: Copies;
+  settled!: Settled;
+  reader!: StateReader;
+  projector: OpenProjector | undefined;
+
+  constructor(
+    readonly catalogue: CatalogueIndex,
+    readonly views: readonly CompiledView[],
+    readonly options: StageOptions = {},
+  ) {}
+
+  get streams() {
+    return this.catalogue.streams().filter((s) => this.views.some((v) => v.streams.includes(s.name)));
+  }
+
+  async open(): Promise<this> {
+    const { wrapLog = (l: EventLog) => l, wrapState = (s: State) => s } = this.options;
+    const log = await openEmbeddedLog({ dir: join(this.dir, 'log') });
+    await log.ensureTopics([
+      ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
+      ...this.streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
+    ]);
+    this.log = wrapLog(log);
+    this.state = wrapState(await openEmbeddedState({ dir: join(this.dir, 'state') }));
+    this.copies = new Copies(this.log);
+    await this.copies.catchUp();
+    this.copies.follow();
+    this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams: this.streams });
+    this.reader = new StateReader({
+      log: this.log,
+      state: this.state,
+      views: this.views,
+      generations: this.generations,
+      catalogue: this.catalogue,
+      units: this.options.units ?? ({ above: () => new Set<string>(), get: () => undefined } as unknown as Units),
+      now: Date.now,
+    });
+    return this;
+  }
+
+  async project(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
+    const streams = this.streams;
+    const catalogue = Object.create(this.catalogue, { streams: { value: () => streams } }) as CatalogueIndex;
+    this.projector = await openProjector({
+      log: this.log,
+      state: this.state,
+      catalogue,
+      views: this.views,
+      generations: this.generations,
+      copies: this.copies,
+      now: Date.now,
+      verifyEveryMs: 20,
+      dropAfterMs: 0,
+      ...more,
+    });
+    await this.projector.join();
+    return this.projector;
+  }
+
+  /** Appends in the order given, one append a partition and stretch. Answers the offset of each. */
+  async append(all: readonly { stream: string; partition: number; record: NewRecord }[]): Promise<bigint[]> {
+    const offsets: bigint[] = [];
+    for (let i = 0; i < all.length; ) {
+      const { stream, partition } = all[i]!;
+      let j = i;
+      while (j < all.length && j - i < 500 && all[j]!.stream === stream && all[j]!.partition === partition) j++;
+      const done = await this.log.append(
+        stream,
+        partition,
+        all.slice(i, j).map((x) => x.record),
+      );
+      if (done.kind !== 'durable') throw new Error(`append: ${done.kind}`);
+      for (let k = 0; k < j - i; k++) offsets.push(done.base + BigInt(k));
+      i = j;
+    }
+    return offsets;
+  }
+
+  storage(view: CompiledView): string {
+    return storageOf(view.name, this.generations.row(view.name)!.serving);
+  }
+
+  /** Whether the index and every serving view have folded all that the log holds now. */
+  async caughtUp(): Promise<boolean> {
+    for (const { name } of this.streams)
+      for (const { partition, low, high } of await this.log.describe(name)) {
+        if (low === high) continue;
+        const part = { stream: name, partition };
+        const of = this.views.filter((v) => v.streams.includes(name)).map((v) => this.storage(v));
+        for (const storage of [INDEX_VIEW, ...of])
+          if (((await this.state.position(storage, part))?.next ?? 0n) < high) return false;
+      }
+    return true;
+  }
+
+  async untilCaughtUp(): Promise<void> {
+    await until(() => this.caughtUp());
+  }
+
+  /** Takes everything out of the store under whoever uses it. */
+  emptyStore(): void {
+    const db = new DatabaseSync(join(this.dir, 'state', 'state.sqlite'));
+    db.exec('PRAGMA busy_timeout=5000; BEGIN IMMEDIATE');
+    for (const t of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts']) db.exec(`DELETE FROM ${t}`);
+    db.exec('COMMIT');
+    db.close();
+  }
+
+  async shut(): Promise<void> {
+    await this.projector?.close().catch(() => undefined);
+    this.projector = undefined;
+    await this.settled.close();
+    await this.copies.close();
+    await this.log.close();
+    await this.state.close();
+  }
+
+  async close(): Promise<void> {
+    await this.shut();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Asks again every few ms, at most 30 s. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('the condition did not come true within 30 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
