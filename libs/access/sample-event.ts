@@ -1,0 +1,122 @@
+import { sample } from '#avro';
+import { dataschemaUrn } from '#event';
+import type { EventType } from '#registry';
+import type { Unit, Units } from '#units';
+import type { Caller } from './access.js';
+import { mayPublish, sourceOf } from './publish-right.js';
+
+/** System name in the source of a sample when the asker's own key may not publish the type. */
+const SYSTEM = 'contoh';
+
+export interface SampleEvent {
+  readonly specversion: '1.0';
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  /** Left out for pseudonym types: the hub makes it. */
+  readonly subject?: string;
+  readonly time: string;
+  readonly dataschema: string;
+  readonly datacontenttype: 'application/json';
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A valid invented event of a type: existing units in its unit fields, and a source that may publish it, that of the asker where its key may.
+ * Seed 0 fills every field.
+ */
+export function sampleEvent(
+  type: EventType,
+  seed: number,
+  asker: Caller,
+  units: Units,
+  made: { readonly id: string; readonly time: string },
+): SampleEvent {
+  const invented = sample(type.contract, seed);
+  for (const pattern of ['', ...type.publishers]) {
+    const caller = pattern === '' ? asker : publisherOf(pattern, type, units);
+    if (!caller) continue;
+    const data = withUnits(invented, type, caller.owner, units, pattern);
+    const source = sourceOf(caller);
+    if (mayPublish(caller, type, source, data, units)) continue;
+    const subject = type.subject.map((f) => String(data[f])).join(':');
+    return {
+      specversion: '1.0',
+      id: made.id,
+      source,
+      type: type.type,
+      ...(type.subjectForm === 'clear' ? { subject } : {}),
+      time: made.time,
+      dataschema: dataschemaUrn(type.type, type.version),
+      datacontenttype: 'application/json',
+      data,
+    };
+  }
+  // No publisher of the type exists among the units of today: the event is of its form, but nobody could publish it now.
+  const source = sourceOf({ owner: type.owner, system: SYSTEM });
+  const { id, time } = made;
+  const dataschema = dataschemaUrn(type.type, type.version);
+  return {
+    specversion: '1.0',
+    id,
+    source,
+    type: type.type,
+    time,
+    dataschema,
+    datacontenttype: 'application/json',
+    data: withUnits(invented, type, type.owner, units, ''),
+  };
+}
+
+function publisherOf(pattern: string, type: EventType, units: Units): Caller | undefined {
+  const [kind, what = ''] = pattern.split(':', 2);
+  const owner =
+    kind === 'unit'
+      ? what
+      : kind === 'type'
+        ? units.list({ type: what })[0]?.id
+        : kind === 'party'
+          ? what === '*'
+            ? undefined
+            : what
+          : kind === 'hub'
+            ? 'hub'
+            : kind === 'field'
+              ? units.list({ type: 'lapas' })[0]?.id
+              : type.owner;
+  if (owner === undefined) return undefined;
+  return {
+    keyId: '',
+    owner,
+    system: kind === 'hub' ? what : SYSTEM,
+    roles: new Set(['publisher']),
+  };
+}
+
+/** Unit fields hold units that exist: the publisher where it stands for itself, beside it others of its kind. */
+function withUnits(
+  invented: Readonly<Record<string, unknown>>,
+  type: EventType,
+  owner: string,
+  units: Units,
+  pattern: string,
+): Record<string, unknown> {
+  const data: Record<string, unknown> = { ...invented };
+  const own = units.get(owner);
+  const about = own ?? units.list({ type: 'kanim' })[0] ?? units.list({})[0];
+  if (!about) return data;
+  const others = units.list({ type: about.type }).filter((u) => u.id !== about.id);
+  const field = pattern.startsWith('field:')
+    ? pattern.slice(6)
+    : type.publishers.find((p) => p.startsWith('field:'))?.slice(6);
+  const first = field ?? type.unitFields[0];
+  let next = 0;
+  const other = (): Unit => others[next++ % Math.max(1, others.length)] ?? about;
+  for (const name of type.unitFields) {
+    const value = data[name];
+    if (value === undefined || value === null) continue;
+    const id = name === first ? about.id : other().id;
+    data[name] = Array.isArray(value) ? [id] : id;
+  }
+  return data;
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { globSync, readFileSync } from 'node:fs';
+import { parseSource } from '#event';
+import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
+import { readUnitSeed, UnitTree } from '#units';
+import type { Caller } from './access.js';
+import { mayPublish } from './publish-right.js';
+import { sampleEvent } from './sample-event.js';
+
+const root = new URL('../../', import.meta.url);
+const units = new UnitTree(() => '2021-07-15');
+for (const u of readUnitSeed(readFileSync(new URL('schemas/units.json', root), 'utf8')).units) units.put(u.id, [u]);
+const catalogue = new CatalogueIndex();
+globSync('schemas/**/*.avsc', { cwd: root.pathname }).forEach((file, i) => {
+  const schema = readFileSync(new URL(file, root), 'utf8');
+  catalogue.putSchema(
+    schemaValue({ subject: subjectOf(readProperties(schema)!), version: 1, id: i + 1, schema, deleted: false }),
+  );
+});
+const made = { id: 'e-1', time: '2021-07-15T00:00:00.000Z' };
+const nobody: Caller = { keyId: 'K1', owner: 'hub', system: 'admin', roles: new Set(['admin']) };
+
+describe('a sample event', () => {
+  it('exists for every type of the ministry', () => {
+    expect(catalogue.types().length).toBeGreaterThanOrEqual(44);
+  });
+
+  it.each(catalogue.types().map((t) => t.type))(
+    'of %s is valid, from a publisher of the type, with units that exist',
+    (name) => {
+      const type = catalogue.newest(name)!;
+      for (const seed of [0, 1, 2, 3]) {
+        const e = sampleEvent(type, seed, nobody, units, made);
+        expect(type.contract.check(e.data)).toEqual([]);
+        const s = parseSource(e.source)!;
+        const publisher: Caller = {
+          keyId: 'K2',
+          owner: s.kind === 'unit' ? s.unit : s.kind === 'party' ? s.party : 'hub',
+          system: s.kind === 'hub' ? s.role : s.system,
+          roles: new Set(['publisher']),
+        };
+        expect(mayPublish(publisher, type, e.source, e.data, units)).toBeUndefined();
+        for (const f of type.unitFields)
+          for (const id of [e.data[f] ?? []].flat()) expect(units.get(id as string)).toBeDefined();
+        expect(e.subject).toBe(type.subjectForm === 'clear' ? type.subject.map((f) => e.data[f]).join(':') : undefined);
+      }
+    },
+  );
+
+  it('has the source of the asker where its key may publish the type', () => {
+    const kanim = units.list({ type: 'kanim' })[5]!;
+    const asker: Caller = { keyId: 'K3', owner: kanim.id, system: 'simkim', roles: new Set(['publisher']) };
+    const e = sampleEvent(catalogue.newest('imigrasi.paspor.diterbitkan')!, 0, asker, units, made);
+    expect(e.source).toBe(`urn:simpul:unit:${kanim.id}:simkim`);
+    expect(e.data['unitPenerbit']).toBe(kanim.id);
+  });
+});
