@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
+import { catalogue } from './gen-catalogue.mjs';
 import { lintConfig } from './rooms.mjs';
 
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
@@ -25,4 +26,5 @@ export const generators = {
   '.oxlintrc.json': () => JSON.stringify(lintConfig(), null, 2),
   'docs/reference/errors.md': errorsPage,
   'docs/reference/settings.md': settingsPage,
+  'schemas/catalogue.json': () => JSON.stringify(catalogue(root)),
 };

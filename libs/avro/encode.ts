@@ -84,7 +84,10 @@ function recordWriter(t: Node, made: Map<string, Write>): Write {
       for (const name of Object.keys(v)) {
         if (known.has(name) || v[name] === undefined) continue;
         w.path[at] = name;
-        const near = nearest(name, names);
+        const near = nearest(
+          name,
+          names.filter((n) => v[n] === undefined),
+        );
         w.problem('unknown field', near === undefined ? undefined : `did you mean ${near}?`);
         if (w.full) break;
       }

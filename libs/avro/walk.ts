@@ -68,12 +68,13 @@ export function escapeToken(token: string | number): string {
   return cut.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
 }
 
-/** The candidate that a misspelt name most likely means: at most 2 edits, or a third of its length, away. */
+/** The candidate that a misspelt name most likely means: at most 2 edits, or a third of its length (half, when short), away. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (name.length > 80) return undefined;
   const plain = name.toLowerCase().replaceAll('-', '_');
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  const most = name.length < 4 ? Math.floor(name.length / 2) : Math.max(2, Math.floor(name.length / 3));
+  let least = most + 1;
   for (const c of candidates) {
     const d = edits(plain, c.toLowerCase(), least);
     if (d < least) {
