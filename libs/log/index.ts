@@ -1,3 +1,4 @@
+export { Appender, type AppenderOptions, type AppenderOutcome } from './appender.js';
 export {
   COPIES_TOPIC,
   MAX_APPEND_BYTES,

@@ -1,0 +1,119 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { Appender } from './appender.js';
+import type { Appended, NewRecord } from './port.js';
+
+const record = (text: string): NewRecord => ({ key: Buffer.from('k'), value: Buffer.from(text), headers: [] });
+const texts = (records: readonly NewRecord[]): string[] => records.map((r) => r.value!.toString());
+
+/** A log whose outcomes a test gives one by one. */
+function scripted() {
+  const calls: { records: string[]; answer: (a: Appended) => void }[] = [];
+  const wanted: { n: number; done: () => void }[] = [];
+  return {
+    calls,
+    append: (_topic: string, _partition: number, records: readonly NewRecord[]): Promise<Appended> =>
+      new Promise((answer) => {
+        calls.push({ records: texts(records), answer });
+        for (const w of wanted) if (calls.length >= w.n) w.done();
+      }),
+    called: (n: number): Promise<void> =>
+      new Promise((done) => {
+        if (calls.length >= n) done();
+        else wanted.push({ n, done });
+      }),
+  };
+}
+const durable = (base: bigint): Appended => ({ kind: 'durable', base, timeMs: 1 });
+
+describe('an appender', () => {
+  it('sends at once when nothing is in flight, and everything that came meanwhile in one append, in order', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const first = appender.append('t', 0, [record('a')]);
+    await log.called(1);
+    const later = [appender.append('t', 0, [record('b'), record('c')]), appender.append('t', 0, [record('d')])];
+    log.calls[0]!.answer(durable(10n));
+    expect(await first).toEqual({ kind: 'durable', base: 10n, timeMs: 1 });
+    await log.called(2);
+    expect(log.calls[1]!.records).toEqual(['b', 'c', 'd']);
+    log.calls[1]!.answer(durable(11n));
+    expect((await Promise.all(later)).map((o) => (o.kind === 'durable' ? o.base : o.kind))).toEqual([11n, 13n]);
+    expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
+  });
+
+  it('keeps a caller’s records together and cuts at 500', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const many = (n: number): NewRecord[] => Array.from({ length: n }, (_, i) => record(String(i)));
+    const all = [appender.append('t', 0, many(300)), appender.append('t', 0, many(300))];
+    await log.called(1);
+    expect(log.calls[0]!.records.length).toBe(300);
+    log.calls[0]!.answer(durable(0n));
+    await log.called(2);
+    log.calls[1]!.answer(durable(300n));
+    await Promise.all(all);
+    expect(await appender.append('t', 0, many(501))).toMatchObject({ kind: 'unsent', code: 'record_too_large' });
+  });
+
+  it('sends an unknown batch again before anything newer, as long as somebody waits for it', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const a = appender.append('t', 0, [record('a')]);
+    await log.called(1);
+    const b = appender.append('t', 0, [record('b')]);
+    log.calls[0]!.answer({ kind: 'unknown' });
+    await log.called(2);
+    expect(log.calls[1]!.records).toEqual(['a']);
+    log.calls[1]!.answer(durable(5n));
+    expect((await a).kind).toBe('durable');
+    await log.called(3);
+    expect(log.calls[2]!.records).toEqual(['b']);
+    log.calls[2]!.answer(durable(6n));
+    await b;
+  });
+
+  it('at the deadline drops what was never sent, and calls unknown what is in flight', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    try {
+      const log = scripted();
+      const appender = new Appender(log);
+      const sent = appender.append('t', 0, [record('a')], { timeoutMs: 100 });
+      await log.called(1);
+      const unsent = appender.append('t', 0, [record('b')], { timeoutMs: 100 });
+      jest.advanceTimersByTime(101);
+      expect([await sent, await unsent]).toMatchObject([{ kind: 'unknown' }, { kind: 'unsent', code: 'not_durable' }]);
+      log.calls[0]!.answer({ kind: 'unknown' });
+      const next = appender.append('t', 0, [record('c')]);
+      await log.called(2);
+      expect(log.calls[1]!.records).toEqual(['c']);
+      log.calls[1]!.answer(durable(0n));
+      expect((await next).kind).toBe('durable');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('refuses at once what would pass its bound', async () => {
+    const log = scripted();
+    const appender = new Appender(log, { maxWaitingBytes: 300 });
+    const first = appender.append('t', 0, [record('x'.repeat(200))]);
+    expect(await appender.append('t', 0, [record('y'.repeat(200))])).toMatchObject({
+      kind: 'unsent',
+      code: 'queue_full',
+    });
+    await log.called(1);
+    log.calls[0]!.answer(durable(0n));
+    await first;
+  });
+
+  it('does not let one partition wait for another', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    void appender.append('t', 0, [record('slow')]);
+    const other = appender.append('t', 1, [record('quick')]);
+    await log.called(2);
+    log.calls[1]!.answer(durable(0n));
+    expect((await other).kind).toBe('durable');
+    log.calls[0]!.answer(durable(0n));
+  });
+});
