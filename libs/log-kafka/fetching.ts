@@ -113,7 +113,7 @@ export class BrokerReads {
     for (const timer of this.#again) clearTimeout(timer);
     const gone: Fetched = { kind: 'moved', cause: new Error('closed') };
     for (const want of this.#fresh.splice(0)) want.done?.(gone);
-    for (const set of this.#waiting.values()) for (const want of [...set]) want.done?.(gone);
+    for (const set of this.#waiting.values()) for (const want of set) want.done?.(gone);
   }
 
   #ask(want: Want): void {

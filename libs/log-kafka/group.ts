@@ -12,6 +12,7 @@ import { GroupClient } from './kafkajs.js';
 import { Lane, type LaneParts } from './lane.js';
 import type { KafkaLogOptions } from './options.js';
 
+const JOIN_MS = 30_000;
 const REJOIN_MS = 1_000;
 const HINT_MS = 5_000;
 const CLAIMS_AT_ONCE = 500;
@@ -25,6 +26,8 @@ interface Parts {
   readonly outer: (name: string) => string;
   readonly inner: (name: string) => string;
   readonly member: GroupMember;
+  /** Those of the topics that exist; all of them when that cannot be known now. */
+  present(topics: readonly string[]): Promise<readonly string[]>;
   left(group: Group): void;
 }
 
@@ -64,56 +67,52 @@ export class Group implements Membership {
     this.#hints.unref();
   }
 
-  /** Resolves when the first assignment is claimed. Rejects when the group cannot be joined. */
+  /** Resolves when the first assignment is claimed. Rejects when the group cannot be joined in 30 s. */
   async join(): Promise<void> {
-    let failed: unknown;
-    const client = this.#newClient((error) => {
-      if (this.#client === client) failed = error ?? new Error('left the group');
-      if (this.#heard > 0) void this.#rejoin(client, error);
+    const end = Date.now() + JOIN_MS;
+    // a coordinator that is just loading, or moving, refuses; kafkajs takes that as final
+    await this.#connect((error) => {
+      if (Date.now() > end) throw error;
     });
-    this.#client = client;
-    await client.join();
-    if (this.#heard === 0) throw failed ?? new Error('no assignment');
     await this.#claiming;
   }
 
-  #newClient(crashed: (error: unknown) => void): GroupClient {
+  async #connect(failed: (error: unknown) => void): Promise<void> {
+    while (!this.#ended && this.#client === undefined) {
+      const topics = await this.#parts.present(this.#topics);
+      const client = this.#newClient(topics);
+      this.#client = client;
+      try {
+        await client.join();
+        return;
+      } catch (error) {
+        if (this.#client === client) this.#client = undefined;
+        await client.leave().catch(() => undefined);
+        failed(error);
+      }
+      await pause(REJOIN_MS);
+    }
+  }
+
+  #newClient(topics: readonly string[]): GroupClient {
     const { options, group, outer } = this.#parts;
-    const client: GroupClient = new GroupClient(options, outer(group), this.#topics.map(outer), {
+    const client: GroupClient = new GroupClient(options, outer(group), topics.map(outer), {
       alive: () => {
         if (this.#client === client) this.#heard = Date.now();
       },
       assigned: (partitions) => {
         if (this.#client === client) this.#claiming = this.#take(partitions);
       },
-      crashed,
+      crashed: (error) => {
+        if (this.#client !== client || this.#ended) return;
+        // kafkajs has given up: a new member takes its place, until it works or we leave
+        this.#tell(error);
+        this.#client = undefined;
+        this.#dropAll();
+        void this.#connect((again) => this.#tell(again));
+      },
     });
     return client;
-  }
-
-  /** kafkajs has given up: a new member takes its place, until it works or we leave. */
-  async #rejoin(client: GroupClient, error: unknown): Promise<void> {
-    if (this.#ended || this.#client !== client) return;
-    this.#tell(error);
-    this.#client = undefined;
-    this.#dropAll();
-    await this.#connect();
-  }
-
-  async #connect(): Promise<void> {
-    while (!this.#ended && this.#client === undefined) {
-      const client = this.#newClient((error) => void this.#rejoin(client, error));
-      this.#client = client;
-      try {
-        await client.join();
-        return;
-      } catch (error) {
-        this.#tell(error);
-        if (this.#client === client) this.#client = undefined;
-        await client.leave().catch(() => undefined);
-      }
-      await pause(REJOIN_MS);
-    }
   }
 
   #tell(error: unknown): void {
@@ -135,7 +134,11 @@ export class Group implements Membership {
       for (const partition of list) wanted.set(nameOf(topic, partition), { topic, partition });
     }
     for (const [name, lane] of this.#lanes) {
-      if (wanted.has(name)) continue;
+      if (wanted.has(name)) {
+        // ours again, but others may have had it in between: nothing more under the old claim
+        void lane.finish();
+        continue;
+      }
       this.#lanes.delete(name);
       lane.end();
     }
@@ -215,7 +218,7 @@ export class Group implements Membership {
     this.#client = undefined;
     await this.#stopLanes();
     await client?.leave().catch(() => undefined);
-    await this.#connect();
+    await this.#connect((error) => this.#tell(error));
     await this.#claiming;
   }
 

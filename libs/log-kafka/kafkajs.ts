@@ -102,6 +102,8 @@ export class GroupClient {
   readonly #consumer: Consumer;
   readonly #topics: readonly string[];
   readonly #callbacks: Callbacks;
+  #joined = false;
+  #failed: unknown;
   #ended = false;
 
   constructor(options: KafkaLogOptions, group: string, topics: readonly string[], callbacks: Callbacks) {
@@ -124,19 +126,21 @@ export class GroupClient {
     });
   }
 
-  /** Resolves when the first assignment is here; assigned() was called with it. */
+  /** Resolves when the first assignment is here (assigned() was called with it); rejects when there is none. crashed() is for later. */
   async join(): Promise<void> {
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
       // before its first fetch: kafkajs goes to the earliest record when an offset is out of range, loses the order of headers that repeat,
       // and lets a slow partition hold up all others of its broker
       this.#consumer.pause(this.#topics.map((topic) => ({ topic })));
+      this.#joined = true;
       this.#callbacks.alive();
       this.#callbacks.assigned(new Map(Object.entries(payload.memberAssignment)));
     });
     this.#consumer.on(events.HEARTBEAT, () => this.#callbacks.alive());
     this.#consumer.on(events.CRASH, ({ payload }) => {
-      if (!this.#ended) this.#callbacks.crashed(payload.error);
+      if (!this.#joined) this.#failed = payload.error;
+      else if (!this.#ended) this.#callbacks.crashed(payload.error);
     });
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [...this.#topics], fromBeginning: true });
@@ -145,6 +149,7 @@ export class GroupClient {
       eachBatchAutoResolve: false,
       eachBatch: () => Promise.resolve(),
     });
+    if (!this.#joined) throw this.#failed ?? new Error('no assignment');
   }
 
   /** Tells Kafka's tools how far the group is. Only a hint: nobody begins there. */

@@ -103,7 +103,8 @@ export class Lane {
       else {
         const batch: RecordBatch | OutOfRange | undefined = again ?? (await this.#read(at, position));
         if (!mine()) return;
-        if (batch === undefined || this.#paused || this.#seek !== undefined) continue;
+        // asked again after the wait: this process may have been frozen in it
+        if (batch === undefined || this.#paused || this.#seek !== undefined || !this.#parts.alive()) continue;
         if (batch.kind === 'out_of_range') {
           standing = true;
           member.outOfRange?.(at, batch);
@@ -153,13 +154,12 @@ export class Lane {
   /** Until something changes, or `ms` have passed. */
   #idle(ms?: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(done, ms);
-      const lane = this;
-      function done(): void {
+      const done = (): void => {
         clearTimeout(timer);
-        lane.#interrupt = () => {};
+        this.#interrupt = () => {};
         resolve();
-      }
+      };
+      const timer = ms === undefined ? undefined : setTimeout(done, ms);
       this.#interrupt = done;
     });
   }

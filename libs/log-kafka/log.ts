@@ -128,6 +128,10 @@ class KafkaLog implements EventLog {
         outer: this.#outer,
         inner: this.#inner,
         member,
+        present: async (names) => {
+          const all = await this.topics().catch(() => names);
+          return names.filter((name) => all.includes(name));
+        },
         left: (gone) => this.#groups.delete(gone),
       },
       topics,

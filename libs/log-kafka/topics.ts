@@ -6,7 +6,8 @@ import { trying } from './trying.js';
 /** How old what we know of a topic may be. */
 const FRESH_MS = 5_000;
 const ADMIN_MS = 30_000;
-const ASK_MS = 10_000;
+/** A publisher waits 5 s at most (R3). */
+const ASK_MS = 4_000;
 const FACTS_AT_ONCE = 200;
 
 interface Known {

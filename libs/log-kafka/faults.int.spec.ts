@@ -1,0 +1,308 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { Producer } from '@platformatic/kafka';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Appended, EventLog, NewRecord } from '#log';
+import { many, put, readAll, Reader, rec, text, until } from '../log/conformance/kit.js';
+import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
+import { openKafkaLog, type KafkaEvent, type KafkaLogOptions } from './index.js';
+import { Control } from './platformatic.js';
+
+const reason = noOwnKafka();
+const suite = reason === undefined ? describe : describe.skip;
+
+/** A group member in a process of its own. */
+class MemberProcess {
+  readonly process: ChildProcess;
+  readonly lines: { kind: string; partition: number; epoch: string; values?: string[] }[] = [];
+  #errors = '';
+  constructor(options: KafkaLogOptions, group: string, topic: string) {
+    const here = new URL('.', import.meta.url);
+    this.process = spawn(
+      process.execPath,
+      [
+        '--conditions=simpul-source',
+        '--disable-warning=ExperimentalWarning',
+        '--import',
+        new URL('../log/conformance/sources.mjs', here).href,
+        new URL('./member.child.ts', here).pathname,
+        JSON.stringify({ options, group, topic }),
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    let rest = '';
+    this.process.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      const parts = (rest + chunk).split('\n');
+      rest = parts.pop() ?? '';
+      for (const line of parts) this.lines.push(JSON.parse(line));
+    });
+    this.process.stderr?.setEncoding('utf8').on('data', (chunk: string) => (this.#errors += chunk));
+  }
+  epochs(): bigint[] {
+    if (this.process.exitCode !== null) throw new Error(`the member ended: ${this.#errors}`);
+    return this.lines.filter((l) => l.kind === 'start').map((l) => BigInt(l.epoch));
+  }
+}
+
+suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
+  let kafka: Awaited<ReturnType<typeof ownKafka>>;
+  let control: Control;
+  let made = 0;
+  let topic: string;
+  let events: KafkaEvent[];
+  let open: EventLog[];
+  let children: MemberProcess[];
+
+  const options = (more: Partial<KafkaLogOptions> = {}): KafkaLogOptions => ({
+    brokers: kafka.brokers,
+    prefix: kafka.prefix,
+    clientId: 'faults',
+    sessionMs: 6_000,
+    ...more,
+  });
+  const openLog = async (more: Partial<KafkaLogOptions> = {}): Promise<EventLog> => {
+    const log = await openKafkaLog(options({ onEvent: (e) => events.push(e), ...more }));
+    open.push(log);
+    return log;
+  };
+
+  beforeAll(async () => {
+    kafka = await ownKafka();
+    control = new Control(options());
+  }, 120_000);
+  afterAll(async () => {
+    await control?.close();
+    await kafka?.stop();
+  }, 60_000);
+  beforeEach(() => {
+    topic = `fault-${++made}`;
+    events = [];
+    open = [];
+    children = [];
+  });
+  afterEach(async () => {
+    for (const child of children) child.process.kill('SIGKILL');
+    for (const log of open) await log.close();
+  }, 90_000);
+
+  /** Appends batches one after another, sending again what is unknown first; ends when told. */
+  function appendOn(
+    log: EventLog,
+    partition: number,
+    size = 10,
+  ): { stop(): Promise<{ acked: string[]; unknown: number }> } {
+    let going = true;
+    const acked: string[] = [];
+    let unknown = 0;
+    const run = (async () => {
+      for (let n = 0; going; n++) {
+        const values = Array.from({ length: size }, (_, i) => `${partition}.${n}.${i}`);
+        const records: NewRecord[] = values.map((v) => rec(`k${partition}`, v));
+        let done: Appended = await log.append(topic, partition, records);
+        while (done.kind !== 'durable') {
+          unknown++;
+          done = await log.append(topic, partition, records);
+        }
+        acked.push(...values);
+      }
+    })();
+    return {
+      stop: async () => {
+        going = false;
+        await run;
+        return { acked, unknown };
+      },
+    };
+  }
+
+  /** First copies in the order in which they were acknowledged, nothing missing. */
+  async function expectAll(log: EventLog, partition: number, acked: readonly string[]): Promise<{ copies: number }> {
+    const all = (await readAll(log, topic, partition)).map((r) => text(r)!);
+    const firsts = [...new Set(all)];
+    expect(firsts.slice(0, acked.length)).toEqual(acked);
+    return { copies: all.length - firsts.length };
+  }
+
+  it('replaces its producer after a refusal by the broker, and neither the partition nor its neighbours suffer', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    const neighbour = appendOn(log, 1);
+    await put(log, topic, 0, many(3));
+    await control.alter(kafka.prefix + topic, { 'max.message.bytes': '20000' });
+    const refused = await until('the broker to refuse', async () => {
+      const done = await log.append(topic, 0, [rec('big', Buffer.alloc(50_000))]);
+      return done.kind === 'refused' && done;
+    });
+    expect(refused).toMatchObject({ code: 'record_too_large' });
+    expect(events.map((e) => e.kind)).toContain('producer_renewed');
+    const high = (await log.describe(topic))[0]!.high;
+    expect(await put(log, topic, 0, many(2, 'after'))).toBe(high);
+    const { acked, unknown } = await neighbour.stop();
+    expect(unknown).toBe(0);
+    expect(await expectAll(log, 1, acked)).toEqual({ copies: 0 });
+  });
+
+  it('waits through a frozen broker: nothing lost, nothing twice, no producer replaced', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    const writers = [appendOn(log, 0), appendOn(log, 1)];
+    await until('appends', async () => (await log.describe(topic))[1]!.high > 100n);
+    kafka.cluster.kill(1, 'SIGSTOP');
+    await expect(log.ping()).rejects.toMatchObject({ code: 'log_unavailable' });
+    kafka.cluster.kill(1, 'SIGCONT');
+    const before = (await until('the broker', () => log.describe(topic).catch(() => undefined)))[1]!.high;
+    await until('appends again', async () => (await log.describe(topic))[1]!.high > before + 100n);
+    for (const [p, writer] of writers.entries()) {
+      const { acked, unknown } = await writer.stop();
+      expect(unknown).toBe(0);
+      expect(await expectAll(log, p, acked)).toEqual({ copies: 0 });
+    }
+    expect(events.map((e) => e.kind)).not.toContain('producer_renewed');
+  }, 120_000);
+
+  it('says unknown after its own deadline, sends again on a new producer: nothing lost, first copies in order', async () => {
+    const log = await openLog({ appendDeadlineMs: 1_000 });
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    const writers = [appendOn(log, 0), appendOn(log, 1)];
+    await until('appends', async () => (await log.describe(topic))[1]!.high > 100n);
+    for (let round = 0; round < 2; round++) {
+      kafka.cluster.kill(1, 'SIGSTOP');
+      const seen = events.length;
+      await until('a deadline', () => events.slice(seen).some((e) => e.kind === 'append_unknown'));
+      kafka.cluster.kill(1, 'SIGCONT');
+      const before = (await until('the broker', () => log.describe(topic).catch(() => undefined)))[1]!.high;
+      await until('appends again', async () => (await log.describe(topic))[1]!.high > before + 100n);
+    }
+    let unknowns = 0;
+    for (const [p, writer] of writers.entries()) {
+      const { acked, unknown } = await writer.stop();
+      unknowns += unknown;
+      await expectAll(log, p, acked);
+    }
+    expect(unknowns).toBeGreaterThan(0);
+    expect(events.map((e) => e.kind)).toContain('producer_renewed');
+  }, 120_000);
+
+  it('comes back by itself after the broker was killed and started: nothing acknowledged is missing, order kept', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    const reader = new Reader();
+    await log.join(`g-${topic}`, [topic], reader);
+    const writers = [appendOn(log, 0), appendOn(log, 1)];
+    await until('appends', async () => (await log.describe(topic))[1]!.high > 100n);
+    kafka.cluster.kill(1, 'SIGKILL');
+    await expect(log.ping()).rejects.toMatchObject({ code: 'log_unavailable' });
+    expect(await log.append('never-made', 0, many(1))).toMatchObject({ kind: 'refused', code: 'log_unavailable' });
+    await kafka.cluster.start(1);
+    const before = (await until('the broker', () => log.describe(topic).catch(() => undefined)))[1]!.high;
+    await until('appends again', async () => (await log.describe(topic))[1]!.high > before + 100n);
+    const all: string[] = [];
+    for (const [p, writer] of writers.entries()) {
+      const { acked } = await writer.stop();
+      await expectAll(log, p, acked);
+      all.push(...acked);
+    }
+    // the group has come back too and has read everything
+    await until('the group to read on', () => new Set(reader.values()).size >= all.length, 60_000);
+    expect(new Set(reader.values())).toEqual(new Set(all));
+  }, 180_000);
+
+  it('never shows what an aborted transaction left, and reads on past its marker', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
+    const producer = new Producer({
+      clientId: 'left-open',
+      bootstrapBrokers: [...kafka.brokers],
+      transactionalId: kafka.prefix + topic,
+      idempotent: true,
+      producerId: -1n,
+      producerEpoch: -1,
+    });
+    const send = (value: string): { messages: { topic: string; partition: number; key: Buffer; value: Buffer }[] } => ({
+      messages: [{ topic: kafka.prefix + topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value) }],
+    });
+    const first = await producer.beginTransaction();
+    await first.send(send('aborted on purpose'));
+    await first.abort();
+    const second = await producer.beginTransaction();
+    await second.send(send('left open'));
+    // an open transaction holds the end back
+    expect((await log.describe(topic))[0]!.high).toBe(2n);
+    const writer = await log.claim(topic);
+    expect(await writer.write([rec('k', 'kept'), rec('k', 'kept too')])).toMatchObject({ kind: 'durable', base: 4n });
+    await expect(second.commit()).rejects.toThrow();
+    await producer.close(true);
+    expect((await readAll(log, topic)).map(text)).toEqual(['kept', 'kept too']);
+    const batch = await log.read(topic, 0, 0n);
+    expect(batch).toMatchObject({ kind: 'records', next: 7n, high: 7n });
+    expect(await log.read(topic, 0, 6n)).toMatchObject({ kind: 'records', records: [], next: 7n });
+  });
+
+  it('takes over the partitions of a member that was killed, with higher epochs', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 4, cleanup: 'keep' });
+    const child = new MemberProcess(options(), `g-${topic}`, topic);
+    children.push(child);
+    await until('the member to start', () => child.epochs().length >= 4);
+    const theirs = child.epochs();
+    for (let p = 0; p < 4; p++) await put(log, topic, p, many(2, `${p}-`));
+    await until('the member to read', () => child.lines.filter((l) => l.kind === 'batch').length >= 4);
+    child.process.kill('SIGKILL');
+    const reader = new Reader();
+    await log.join(`g-${topic}`, [topic], reader);
+    await until('all four here', () => new Set(reader.starts.map((s) => s.partition)).size === 4, 30_000);
+    const highest = theirs.reduce((a, b) => (a > b ? a : b));
+    for (const start of reader.starts) expect(start.epoch).toBeGreaterThan(highest);
+    await until('everything read', () => reader.seen.length >= 8);
+  }, 90_000);
+
+  it('hands nothing out after a long sleep before the partition is claimed anew, with an epoch above that of the one who took over', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    const child = new MemberProcess(options(), `g-${topic}`, topic);
+    children.push(child);
+    await until('the member to start', () => child.epochs().length >= 2);
+    child.process.kill('SIGSTOP');
+    const reader = new Reader();
+    const membership = await log.join(`g-${topic}`, [topic], reader);
+    await until('both here', () => new Set(reader.starts.map((s) => s.partition)).size === 2, 30_000);
+    const mine = membership
+      .assigned()
+      .map((a) => a.epoch)
+      .reduce((a, b) => (a > b ? a : b));
+    const slept = child.lines.length;
+    await put(log, topic, 0, many(3, 'meanwhile'));
+    await put(log, topic, 1, many(3, 'meanwhile'));
+    child.process.kill('SIGCONT');
+    await until('the sleeper to be given a partition again', () =>
+      child.lines.slice(slept).some((l) => l.kind === 'start'),
+    );
+    const woken = child.lines.slice(slept);
+    const zombie = woken
+      .slice(
+        0,
+        woken.findIndex((l) => l.kind === 'start'),
+      )
+      .filter((l) => l.kind === 'batch');
+    expect(zombie).toEqual([]);
+    for (const line of woken) expect(BigInt(line.epoch)).toBeGreaterThan(mine);
+  }, 90_000);
+
+  it('tells when retention has overtaken a paused partition of a running group, and jumps nowhere', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep', retentionMs: 1_000 });
+    const reader = new Reader();
+    const membership = await log.join(`g-${topic}`, [topic], reader);
+    await put(log, topic, 0, many(5));
+    await until('the first five', () => reader.seen.length === 5);
+    membership.pause(topic, 0);
+    await put(log, topic, 0, many(5, 'gone'));
+    await until('retention', async () => (await log.describe(topic))[0]!.low === 10n);
+    membership.resume(topic, 0);
+    await until('the alarm', () => reader.outside.length === 1);
+    await put(log, topic, 0, many(2, 'later'));
+    expect(reader.values()).toHaveLength(5);
+    membership.seek(topic, 0, 10n);
+    await until('the rest', () => reader.values().length === 7);
+    expect(reader.values().slice(5)).toEqual(['later0', 'later1']);
+  }, 90_000);
+});
