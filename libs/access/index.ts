@@ -1,5 +1,27 @@
 export type { Caller, ReadLevel, Role } from './access.js';
+export {
+  AUDIT_TOPIC,
+  audited,
+  HUB_ACTOR,
+  readAudit,
+  type Act,
+  type Actor,
+  type AuditPage,
+  type AuditRecord,
+} from './audit.js';
+export { adminKeyPath, pseudonymKeyPath } from './key-file.js';
+export { ROLES, type KeyWish } from './key-rules.js';
 export { maskData } from './mask.js';
+export {
+  KEYS_TOPIC,
+  openAccess,
+  type Access,
+  type AccessDeps,
+  type AdminKey,
+  type MadeKey,
+  type ShownKey,
+} from './open.js';
+export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, sourceOf, type NotYours, type PublishableType } from './publish-right.js';
 export { idsIn, readLevel, speaksFor, type ReadableEvent, type ReadableType } from './read-level.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

@@ -7,7 +7,12 @@ export class SchemaSet {
   readonly #subjects = new Map<string, Map<number, RegisteredSchema>>();
   readonly #byId = new Map<number, RegisteredSchema>();
   readonly #prints = new Map<string, string>();
-  #highest = 0;
+  #highest: number;
+
+  /** `highest`: an id known to be taken, also when its record is gone. */
+  constructor(highest = 0) {
+    this.#highest = highest;
+  }
 
   put(s: RegisteredSchema): void {
     let versions = this.#subjects.get(s.subject);

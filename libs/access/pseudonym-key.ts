@@ -1,0 +1,51 @@
+import { Fault } from '#faults';
+import type { MetaTable } from '#registry';
+import { createHmac, randomBytes } from 'node:crypto';
+import { pseudonymKeyPath, readSecret, writeSecret } from './key-file.js';
+
+const ROW = 'pseudonym';
+
+export interface PseudonymKeyDeps {
+  /** A file given by the operator; it must exist. */
+  readonly file?: string | undefined;
+  /** Else `<dir>/pseudonym.key`, made once with mode 0600. */
+  readonly dir: string;
+  readonly meta: MetaTable;
+}
+
+/**
+ * The 32 bytes under which subjects become pseudonyms (R11). Its fingerprint is recorded with the data; another key is refused, and a lost one
+ * is never replaced, because every pseudonym of the log would mean somebody else.
+ * Fault pseudonym_key_mismatch, invalid_settings (no such file, not 64 hex digits).
+ */
+export async function loadPseudonymKey({ file, dir, meta }: PseudonymKeyDeps): Promise<Buffer> {
+  const path = file ?? pseudonymKeyPath(dir);
+  await meta.refresh();
+  let text = readSecret(path);
+  if (text === undefined) {
+    if (file !== undefined) throw new Fault('invalid_settings', { detail: `${path}: no such file` });
+    if (meta.get(ROW) !== undefined) throw new Fault('pseudonym_key_mismatch', { detail: `${path} is missing` });
+    text = randomBytes(32).toString('hex');
+    writeSecret(path, `${text}\n`);
+  }
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new Fault('invalid_settings', { detail: `${path}: 64 hex digits expected` });
+  const key = Buffer.from(text, 'hex');
+  const fingerprint = fingerprintOf(key);
+  const recorded = meta.get(ROW)?.['fingerprint'];
+  const same =
+    recorded === fingerprint ||
+    (recorded === undefined &&
+      (await meta.write<boolean>((rows) => {
+        const other = rows.get(ROW)?.['fingerprint'];
+        return other === undefined
+          ? { changes: [{ key: ROW, row: { fingerprint } }], result: true }
+          : { changes: [], result: other === fingerprint };
+      })));
+  if (!same) throw new Fault('pseudonym_key_mismatch', { detail: path });
+  return key;
+}
+
+/** 16 hex digits that tell a key apart and nothing about it. */
+function fingerprintOf(key: Buffer): string {
+  return createHmac('sha256', key).update('simpul pseudonym key').digest('hex').slice(0, 16);
+}

@@ -1,0 +1,250 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openAccess, type Access } from '#access';
+import { openEmbeddedLog } from '#log-embedded';
+import type { EventLog } from '#log';
+import { openMeta, openRegistry, type Registry } from '#registry';
+import { openUnits, readUnitSeed, type UnitRegistry } from '#units';
+import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openHttp, type HttpServer } from '../index.js';
+import { keysDoor } from './keys.js';
+import { typesDoor } from './types.js';
+import { unitsDoor } from './units.js';
+
+const schemas = new URL('../../../schemas/', import.meta.url).pathname;
+let dir: string;
+let log: EventLog;
+let units: UnitRegistry;
+let registry: Registry;
+let access: Access;
+let server: HttpServer;
+let admin: string;
+const closers: (() => Promise<void>)[] = [];
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'simpul-doors-'));
+  log = await openEmbeddedLog({ dir });
+  const seed = readUnitSeed(readFileSync(join(schemas, 'units.json'), 'utf8'));
+  units = await openUnits({ log, today: () => '2021-07-15' });
+  await units.seed(seed);
+  const meta = await openMeta({ log });
+  registry = await openRegistry({ log, meta, defaultPartitions: 8 });
+  await registry.registerMissing(
+    globSync('**/*.avsc', { cwd: schemas }).map((f) => readFileSync(join(schemas, f), 'utf8')),
+  );
+  access = await openAccess({
+    log,
+    units: units.units,
+    parties: new Set(seed.externalParties.map((p) => p.code)),
+    now: Date.now,
+  });
+  await access.ensureAdmin(dir);
+  admin = readFileSync(join(dir, 'admin.key'), 'utf8').trim();
+  server = await openHttp({
+    port: 0,
+    doors: [
+      unitsDoor({ units: units.units }),
+      typesDoor({ catalogue: registry.catalogue, units: units.units }),
+      keysDoor({ access, units: units.units, log }),
+    ],
+    authenticate: (h) => access.authenticate(h),
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  closers.push(
+    () => server.close(),
+    () => access.close(),
+    () => registry.close(),
+    () => units.close(),
+    () => meta.close(),
+    () => log.close(),
+  );
+});
+afterAll(async () => {
+  for (const close of closers) await close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, any>;
+  readonly headers: Headers;
+}
+async function ask(path: string, init: { method?: string; body?: unknown; key?: string } = {}): Promise<Answer> {
+  const r = await fetch(`${server.url}${path}`, {
+    method: init.method ?? 'GET',
+    headers: { authorization: `Bearer ${init.key ?? admin}`, 'content-type': 'application/json' },
+    ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+  });
+  return { status: r.status, body: (await r.json()) as Record<string, any>, headers: r.headers };
+}
+async function all(path: string, name: string): Promise<Record<string, any>[]> {
+  const out: Record<string, any>[] = [];
+  let cursor: string | null = null;
+  do {
+    const { body } = await ask(`${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
+    out.push(...body[name]);
+    cursor = body['next'];
+  } while (cursor !== null);
+  return out;
+}
+
+describe('the door to units', () => {
+  it('pages through all 770 by cursor, each once, by id', async () => {
+    const rows = await all('/v1/units?limit=300', 'units');
+    expect(rows.map((u) => u['id'])).toEqual(
+      Array.from({ length: 770 }, (_, i) => `SU${String(i + 1).padStart(5, '0')}`),
+    );
+    expect((await ask('/v1/units?limit=300')).headers.get('link')).toMatch(/rel="next"/);
+  });
+
+  it('filters by type, province and words; a regional office serves both its provinces', async () => {
+    expect((await all('/v1/units?type=kanim&province=65', 'units')).map((u) => u['code']).sort()).toEqual([
+      'KANIM-65-NUNUKAN',
+      'KANIM-65-TARAKAN',
+    ]);
+    expect((await ask('/v1/units/resolve?function=kanwil&province=65')).body['units']).toMatchObject([
+      { code: 'KANWIL-64' },
+    ]);
+    expect((await all('/v1/units?text=wahai&limit=5', 'units')).length).toBe(1);
+  });
+
+  it('gives one unit by id or code, its children along either line, its history', async () => {
+    const kanwil = (await ask('/v1/units/KANWIL-91')).body;
+    expect(kanwil).toMatchObject({ type: 'kanwil', version: 1, validFrom: '2021-07-15', basis: 'known' });
+    const below = await all(`/v1/units/${kanwil['id']}/children?limit=500`, 'units');
+    expect(below.length).toBeGreaterThan(5);
+    expect(below.every((u) => u['parent'] === kanwil['id'])).toBe(true);
+    const djim = (await ask('/v1/units/ES1-DJIM')).body;
+    const guided = await all(`/v1/units/${djim['id']}/children?line=technical&limit=500`, 'units');
+    expect(guided.filter((u) => u['type'] === 'kanim')).toHaveLength(125);
+    expect((await ask(`/v1/units/${djim['id']}/history`)).body['versions']).toHaveLength(1);
+  });
+
+  it('answers a past day strictly, and says what is wrong with a question', async () => {
+    expect((await ask('/v1/units/KUMHAM?asOf=2024-10-20')).status).toBe(200);
+    expect((await ask('/v1/units/SU00001?asOf=2024-10-21')).status).toBe(404);
+    expect((await ask('/v1/units/SU99999')).status).toBe(404);
+    for (const q of ['asOf=2021-02-30', 'province=6', 'limit=0', 'cursor=%21', 'colour=red', 'type=a&type=b'])
+      expect((await ask(`/v1/units?${q}`)).status).toBe(400);
+    expect((await ask('/v1/units/SU00001?knownAt=2021-08-01T00:00:00Z')).body['errors']).toMatchObject([
+      { pointer: '?knownAt' },
+    ]);
+  });
+});
+
+describe('the door to event types', () => {
+  it('lists all types, one with its fields and schema, its versions', async () => {
+    const rows = await all('/v1/event-types?limit=20', 'types');
+    expect(rows.length).toBeGreaterThanOrEqual(44);
+    const { body } = await ask('/v1/event-types/imigrasi.paspor.diterbitkan');
+    expect(body).toMatchObject({
+      version: 1,
+      stream: 'imigrasi.paspor',
+      dataschema: 'urn:simpul:schema:imigrasi.paspor.diterbitkan:1',
+    });
+    expect(body['fields'].length).toBeGreaterThan(5);
+    expect(body['schema'].type).toBe('record');
+    expect((await ask('/v1/event-types/imigrasi.paspor.diterbitkan/versions')).body['versions']).toMatchObject([
+      { version: 1 },
+    ]);
+    expect((await ask('/v1/event-types/a.b.c')).status).toBe(404);
+    expect((await ask('/v1/event-types/a.b.c/sample')).status).toBe(404);
+  });
+
+  it('gives a sample that its contract takes, with an id of its own each time', async () => {
+    const one = await ask('/v1/event-types/pas.hunian.dilaporkan/sample');
+    const two = await ask('/v1/event-types/pas.hunian.dilaporkan/sample');
+    expect(one.headers.get('content-type')).toMatch(/^application\/cloudevents\+json/);
+    expect(registry.catalogue.newest('pas.hunian.dilaporkan')!.contract.check(one.body['data'])).toEqual([]);
+    expect(one.body['id']).not.toBe(two.body['id']);
+    expect(one.body['data']).toEqual(two.body['data']);
+  });
+});
+
+describe('the door to keys', () => {
+  it('keeps the admin key in a file that only its owner reads', () => {
+    expect(statSync(join(dir, 'admin.key')).mode & 0o777).toBe(0o600);
+  });
+
+  it('makes a key that is seen once and works at once; revoked, it is refused at once', async () => {
+    const made = await ask('/v1/keys', {
+      method: 'POST',
+      body: { unit: 'SU00123', system: 'simkim', roles: ['publisher', 'reader'] },
+    });
+    expect(made.status).toBe(201);
+    expect(made.headers.get('cache-control')).toBe('no-store');
+    const { id, key } = made.body as { id: string; key: string };
+    expect(key).toMatch(/^simpul_[0-9a-f]{8}_[A-Za-z0-9_-]{43}$/);
+    expect((await ask('/v1/me', { key })).body).toMatchObject({
+      keyId: id,
+      unit: 'SU00123',
+      roles: ['publisher', 'reader'],
+      source: 'urn:simpul:unit:SU00123:simkim',
+    });
+    const listed = JSON.stringify(await all('/v1/keys?limit=1', 'keys'));
+    expect(listed).toContain(id);
+    expect(listed).not.toContain(key);
+    expect(listed).not.toMatch(/sha256|[0-9a-f]{64}/);
+    expect((await ask('/v1/keys', { key })).status).toBe(403);
+    expect((await ask(`/v1/keys/${id}`, { method: 'DELETE' })).body).toMatchObject({
+      id,
+      revokedAt: expect.any(String),
+    });
+    expect((await ask('/v1/me', { key })).status).toBe(401);
+    expect((await ask(`/v1/keys/${id}`, { method: 'DELETE' })).status).toBe(200);
+    expect((await ask('/v1/keys/K00000000', { method: 'DELETE' })).status).toBe(404);
+  });
+
+  it('makes one key for every unit of a type', async () => {
+    const { status, body } = await ask('/v1/keys', {
+      method: 'POST',
+      body: { all: 'kanim', system: 'simkim', roles: ['publisher'] },
+    });
+    expect(status).toBe(201);
+    expect(new Set((body['keys'] as { unit: string }[]).map((k) => k.unit)).size).toBe(125);
+    expect((await ask('/v1/me', { key: body['keys'][124].key })).body['unit']).toBe(body['keys'][124].unit);
+  });
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['a unit nobody knows', { unit: 'SU09999', system: 'a', roles: ['reader'] }, '/unit'],
+    ['a party nobody knows', { unit: 'EXT-NASA', system: 'a', roles: ['reader'] }, '/unit'],
+    ['a bad system name', { unit: 'SU00123', system: 'A b', roles: ['reader'] }, '/system'],
+    ['roles twice', { unit: 'SU00123', system: 'a', roles: ['reader', 'reader'] }, '/roles'],
+    ['a publishing hub', { unit: 'hub', system: 'clock', roles: ['publisher'] }, '/roles'],
+    ['a type without units', { all: 'layanan', system: 'a', roles: ['reader'] }, '/all'],
+  ])('refuses %s and points at it', async (_what, body, pointer) => {
+    const before = access.listKeys().length;
+    const r = await ask('/v1/keys', { method: 'POST', body });
+    expect([r.status, r.body['code'], r.body['errors'][0].pointer]).toEqual([400, 'invalid_request', pointer]);
+    expect(access.listKeys()).toHaveLength(before);
+  });
+
+  it('never revokes the last admin key', async () => {
+    const [own] = access.listKeys().filter((k) => k.roles.includes('admin'));
+    const r = await ask(`/v1/keys/${own!.id}`, { method: 'DELETE' });
+    expect([r.status, r.body['code']]).toEqual([409, 'last_admin']);
+  });
+
+  it('keeps an intent and a closing record of every change, without secrets', async () => {
+    const made = await ask('/v1/keys', {
+      method: 'POST',
+      body: { unit: 'EXT-KPK', system: 'portal', roles: ['reader'], why: 'surat 12' },
+    });
+    const records: Record<string, any>[] = [];
+    let path = '/v1/audit?limit=3';
+    for (;;) {
+      const { body } = await ask(path);
+      records.push(...body['records']);
+      if (body['end'] === true) break;
+      path = `/v1/audit?limit=3&cursor=${body['next']}`;
+    }
+    const own = records.filter((r) => r['target'] === made.body['id']);
+    expect(own).toMatchObject([
+      { phase: 'intent', what: 'key.create', why: 'surat 12', after: [{ owner: 'EXT-KPK' }], who: { owner: 'hub' } },
+      { phase: 'done', id: own[0]!['id'] },
+    ]);
+    expect(records.some((r) => r['phase'] === 'failed' && r['code'] === 'last_admin')).toBe(true);
+    expect(JSON.stringify(records)).not.toContain(made.body['key']);
+  });
+});

@@ -1,0 +1,113 @@
+import type { EventLog } from '#log';
+import { openTable, type Change, type Table } from '#table';
+import { foldUnitEvent } from './change.js';
+import type { UnitSeed } from './seed.js';
+import { believed, type Rows } from './timeline.js';
+import { UnitTree } from './tree.js';
+import type { Unit, Units } from './unit.js';
+
+/** One record per unit: everything ever believed about it. */
+export const UNITS_TOPIC = '_simpul.units';
+/** The row that says how far `org.unit` is folded. Written together with the units that the fold changed. */
+const POSITION = '~position';
+const MAX_CHANGES = 500;
+
+type UnitRow = { readonly rows: Rows } | { readonly next: string };
+
+/** An `org.unit.berubah` event as it lies in the stream. */
+export interface UnitEvent {
+  readonly offset: bigint;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface UnitRegistry {
+  readonly units: Units;
+  /** Writes the units of the seed that the table lacks, at most 500 a write; what events changed stays. Answers how many were written. */
+  seed(seed: UnitSeed): Promise<number>;
+  /** First offset of `org.unit` that is not folded. */
+  readonly next: bigint;
+  /**
+   * Folds events that lie from `from` (inclusive) to `next` (exclusive) in `org.unit`: units and position in one write, through the one writer.
+   * Folded by somebody else meanwhile: nothing is written. Answers the offset to go on from. At most 499 events.
+   */
+  fold(from: bigint, events: readonly UnitEvent[], next: bigint): Promise<bigint>;
+  /** Reads what other processes wrote until now. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface UnitsDeps {
+  readonly log: EventLog;
+  /** The day it is, `YYYY-MM-DD`. */
+  readonly today: () => string;
+}
+
+/** Opens the registry of units: loads the table, then follows it. Fault log_unavailable. */
+export async function openUnits({ log, today }: UnitsDeps): Promise<UnitRegistry> {
+  const tree = new UnitTree(today);
+  const table = await openTable<UnitRow>({
+    log,
+    topic: UNITS_TOPIC,
+    parse: parseRow,
+    serialise: (row) => Buffer.from(JSON.stringify(row)),
+    onChange: (key, row) => {
+      if (row === undefined) tree.put(key, undefined);
+      else if ('rows' in row) tree.put(key, row.rows);
+    },
+  });
+  return {
+    units: tree,
+    seed: (seed) => writeSeed(table, seed),
+    get next() {
+      return positionOf(table.get(POSITION));
+    },
+    fold: (from, events, next) =>
+      table.write<bigint>((rows) => {
+        const expected = positionOf(rows.get(POSITION));
+        if (expected !== from || next <= from) return { changes: [], result: expected };
+        const changed = new Map<string, Rows>();
+        const rowsOf = (id: string): Rows => {
+          const row = rows.get(id);
+          return changed.get(id) ?? (row !== undefined && 'rows' in row ? row.rows : []);
+        };
+        const unitOf = (id: string): Unit | undefined => believed(rowsOf(id)).at(-1);
+        for (const { data } of events) {
+          const id = data['unitId'];
+          if (typeof id !== 'string' || !/^SU\d{5,9}$/.test(id)) continue;
+          const before = rowsOf(id);
+          const after = foldUnitEvent(before, data, unitOf);
+          if (after !== before) changed.set(id, after);
+        }
+        const changes: Change<UnitRow>[] = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
+        changes.push({ key: POSITION, row: { next: String(next) } });
+        return { changes, result: next };
+      }),
+    refresh: () => table.refresh(),
+    close: () => table.close(),
+  };
+}
+
+function parseRow(value: Buffer, key: string): UnitRow {
+  const row = JSON.parse(value.toString()) as Partial<Record<'rows' | 'next', unknown>>;
+  const fits = key === POSITION ? typeof row.next === 'string' && /^\d+$/.test(row.next) : Array.isArray(row.rows);
+  if (!fits) throw new TypeError('no row of the units table');
+  return row as UnitRow;
+}
+
+function positionOf(row: UnitRow | undefined): bigint {
+  return row !== undefined && 'next' in row ? BigInt(row.next) : 0n;
+}
+
+async function writeSeed(table: Table<UnitRow>, seed: UnitSeed): Promise<number> {
+  let written = 0;
+  for (let at = 0; at < seed.units.length; at += MAX_CHANGES) {
+    const part = seed.units.slice(at, at + MAX_CHANGES);
+    // Asked without the claim first: a second start writes nothing and claims nothing.
+    if (part.every((u) => table.get(u.id) !== undefined)) continue;
+    written += await table.write((rows) => {
+      const changes = part.filter((u) => !rows.has(u.id)).map((u) => ({ key: u.id, row: { rows: [u] } }));
+      return { changes, result: changes.length };
+    });
+  }
+  return written;
+}
