@@ -56,7 +56,9 @@ export function change(
   return { epoch: 7n, low: 0n, from: BigInt(from), next: BigInt(next), puts, deletes, ...more };
 }
 
-/** Asks until the answer is true; the test's own time limit ends it. */
-export async function until(asked: () => Promise<boolean>): Promise<void> {
-  while (!(await asked())) await new Promise((resolve) => setTimeout(resolve, 10));
+/** Asks until the answer is true. Throws after `ms`, so that a test that waits in vain ends its own loops. */
+export async function until(asked: () => Promise<boolean>, ms = 20_000): Promise<void> {
+  for (const end = performance.now() + ms; !(await asked()); await new Promise((resolve) => setTimeout(resolve, 10))) {
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain`);
+  }
 }

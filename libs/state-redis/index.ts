@@ -1,0 +1,2 @@
+export { parseRedisAddress, type HostPort, type RedisAddress } from './address.js';
+export { openRedisState, type RedisStateOptions } from './redis-state.js';

@@ -1,0 +1,292 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import type { State } from '#state';
+import { change, digestOfFacts, digestOfState, facts, fold, newView, put, STREAM, until } from '#state/conformance';
+import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
+import { openRedisState } from './index.js';
+
+const P0 = { stream: STREAM, partition: 0 };
+const UNAVAILABLE = { code: 'state_unavailable' };
+
+let dir: string;
+let server: RedisServer;
+let admin: Redis;
+let state: State;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'simpul-redis-'));
+  server = await startRedis({ dir: join(dir, 'a'), cache: '.simpul/redis' });
+  admin = new Redis(server.url, { retryStrategy: () => 20 });
+  admin.on('error', () => {});
+  state = await openRedisState({ url: server.url });
+});
+afterAll(async () => {
+  await state?.close();
+  admin?.disconnect();
+  await server?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const works = async (): Promise<boolean> =>
+  state.ping().then(
+    () => true,
+    () => false,
+  );
+
+beforeEach(() => until(works));
+
+/** Folds on through faults, as a projector does: after a failure it asks where it stands. */
+async function foldThrough(
+  view: string,
+  seed: number,
+  length: number,
+  fault: (next: number) => Promise<void>,
+): Promise<void> {
+  const log = facts(seed, length);
+  const folded = (): Promise<boolean> =>
+    fold(state, view, P0, log, { batch: 10, afterCommit: fault }).then(
+      () => true,
+      (e: unknown) => {
+        expect(e).toMatchObject(UNAVAILABLE);
+        return false;
+      },
+    );
+  await until(folded);
+  await until(works);
+  expect(await state.position(view, P0)).toMatchObject({ next: BigInt(length) });
+  expect(await digestOfState(state, view, 0)).toBe(digestOfFacts(log, length, P0));
+}
+
+describe('scripts', () => {
+  it('are sent again when the server has forgotten them', async () => {
+    const view = newView();
+    const first = {
+      source: 's',
+      id: view,
+      stream: STREAM,
+      partition: 0,
+      offset: 1n,
+      digest: 'd'.repeat(64),
+      schemaId: 1,
+      timeMs: 0,
+    };
+    for (let at = 0; at < 3; at++) {
+      await admin.script('FLUSH');
+      expect(await state.commit(view, P0, change(at, at + 1, [put('a', at)]))).toEqual({ ok: true });
+      await admin.script('FLUSH');
+      expect((await state.read(view, 0, ['a'])).entries[0]?.position).toBe(`${STREAM}/0/${at}`);
+      await admin.script('FLUSH');
+      expect(await state.firstOf([first])).toEqual([first]);
+    }
+  });
+
+  it('keep all keys of a view partition, whatever its name, in one hash slot', async () => {
+    const view = 'aneh{}:\n%';
+    await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1, 1, 'part')]));
+    await state.commit(view, P0, change(2, 3, [{ space: 'entry', key: 'a', offset: 2n, timeMs: 5 }]));
+    const keys = (await admin.keys('*')).filter((key) => key.includes('aneh'));
+    expect(keys.length).toBe(6);
+    expect(new Set(keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1]))).toEqual(
+      new Set([`${encodeURIComponent(view)}:0`]),
+    );
+    await state.drop(view, 1);
+    expect((await admin.keys('*')).filter((key) => key.includes('aneh'))).toEqual([]);
+  });
+});
+
+describe('faults', () => {
+  it('kill -9 of the server: state_unavailable, then it reconnects alone and counts the connection', async () => {
+    const view = newView();
+    await state.commit(view, P0, change(0, 5, [put('a', 4)]));
+    const before = state.connection();
+    await server.kill('SIGKILL');
+    await expect(state.commit(view, P0, change(5, 6))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(state.read(view, 0, ['a'])).rejects.toMatchObject(UNAVAILABLE);
+    await expect(state.ping()).rejects.toMatchObject(UNAVAILABLE);
+    await server.start();
+    await until(works);
+    expect(state.connection()).toBeGreaterThan(before);
+  });
+
+  it('kill -9 between commits: what the server has kept is progress and values that agree, and the fold goes on', async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      let kills = 0;
+      await foldThrough(newView(), seed, 300, async (next) => {
+        if (next % 100 !== (seed * 20) % 100 || kills >= 3) return;
+        kills++;
+        await server.kill('SIGKILL');
+        await server.start();
+      });
+      expect(kills).toBe(3);
+    }
+  });
+
+  it('a stopped server (SIGSTOP): each call ends after about a second, and all goes on when it wakes', async () => {
+    const view = newView();
+    await state.commit(view, P0, change(0, 5, [put('a', 4)]));
+    await server.kill('SIGSTOP');
+    const began = performance.now();
+    const calls = [
+      state.commit(view, P0, change(5, 6, [put('a', 5)])),
+      state.read(view, 0, ['a']),
+      state.ping(),
+      state.findFirst([{ source: 's', id: 'i' }]),
+    ];
+    const ends = await Promise.allSettled(calls);
+    const took = performance.now() - began;
+    await server.kill('SIGCONT');
+    expect(ends.map((end) => end.status === 'rejected' && (end.reason as { code: string }).code)).toEqual(
+      Array(4).fill('state_unavailable'),
+    );
+    expect(took).toBeGreaterThan(900);
+    expect(took).toBeLessThan(2_500);
+    await until(works);
+    // the commit was unknown: it stands wholly or not at all
+    const { entries, progress } = await state.read(view, 0, ['a']);
+    expect([`${STREAM}/0/4 5`, `${STREAM}/0/5 6`]).toContain(`${entries[0]?.position} ${progress[0]?.next}`);
+  });
+
+  it('the server becomes a read-only replica: state_unavailable, nothing changes, it goes on when it is master again', async () => {
+    const view = newView();
+    await state.commit(view, P0, change(0, 5, [put('a', 4)]));
+    const master = await startRedis({ dir: join(dir, 'm'), cache: '.simpul/redis' });
+    try {
+      // a master that does not answer: the replica keeps what it has and refuses writes
+      await master.kill('SIGSTOP');
+      await admin.call('REPLICAOF', '127.0.0.1', String(master.port));
+      const refused = await state.commit(view, P0, change(5, 6, [put('a', 5)])).catch((e: unknown) => e);
+      expect(refused).toMatchObject({ ...UNAVAILABLE, cause: { message: expect.stringContaining('READONLY') } });
+      await expect(openRedisState({ url: server.url })).rejects.toMatchObject(UNAVAILABLE);
+    } finally {
+      await admin.call('REPLICAOF', 'NO', 'ONE');
+      await master.stop();
+    }
+    await until(works);
+    expect(await state.commit(view, P0, change(5, 6, [put('a', 5)]))).toEqual({ ok: true });
+  });
+
+  it('out of memory: state_unavailable, nothing half-written, goes on when there is room', async () => {
+    const view = newView();
+    await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1)]));
+    const before = [await digestOfState(state, view, 0), await state.position(view, P0)];
+    await admin.config('SET', 'maxmemory', '1mb');
+    await expect(
+      state.commit(view, P0, change(2, 4, [put('c', 2), { space: 'entry', key: 'a', offset: 3n, timeMs: 9 }])),
+    ).rejects.toMatchObject(UNAVAILABLE);
+    expect([await digestOfState(state, view, 0), await state.position(view, P0)]).toEqual(before);
+    await admin.config('SET', 'maxmemory', '0');
+    expect(await state.commit(view, P0, change(2, 3, [put('c', 2)]))).toEqual({ ok: true });
+  });
+
+  it('FLUSHALL in the middle of a fold: it begins again by itself and ends in the same digest', async () => {
+    let flushed = 0;
+    await foldThrough(newView(), 77, 200, async (next) => {
+      if (next !== 120 || flushed++ > 0) return;
+      await admin.flushall();
+      await admin.script('FLUSH');
+    });
+    expect(flushed).toBe(2);
+  });
+
+  it('no event data in an error, not even inside its cause', async () => {
+    await admin.config('SET', 'maxmemory', '1mb');
+    const fault: unknown = await state
+      .commit(newView(), P0, change(0, 1, [put('NIK-9900000000000001', 0)]))
+      .catch((e: unknown) => e);
+    await admin.config('SET', 'maxmemory', '0');
+    const seen = new Set<unknown>();
+    const texts: string[] = [];
+    const walk = (x: unknown): void => {
+      if (typeof x === 'string') texts.push(x);
+      if (typeof x !== 'object' || x === null || seen.has(x)) return;
+      seen.add(x);
+      for (const name of Reflect.ownKeys(x)) walk((x as Record<PropertyKey, unknown>)[name]);
+    };
+    walk(fault);
+    expect(texts.join('\n')).toContain('OOM');
+    expect(texts.join('\n')).not.toContain('NIK-99');
+  });
+});
+
+describe('duplicate index', () => {
+  it('is forgotten by Redis itself after eight days', async () => {
+    await state.firstOf([
+      {
+        source: 'x',
+        id: newView(),
+        stream: STREAM,
+        partition: 0,
+        offset: 1n,
+        digest: 'd'.repeat(64),
+        schemaId: 1,
+        timeMs: 0,
+      },
+    ]);
+    const key = (await admin.keys('{i:*')).at(-1)!;
+    const left = await admin.pttl(key);
+    expect(left).toBeGreaterThan(8 * 86_400_000 - 60_000);
+    expect(left).toBeLessThanOrEqual(8 * 86_400_000);
+  });
+});
+
+describe('open', () => {
+  it.each(['allkeys-lru', 'volatile-ttl'])(
+    'refuses a server that may evict (%s), and says what to do',
+    async (policy) => {
+      await admin.config('SET', 'maxmemory-policy', policy);
+      await expect(openRedisState({ url: server.url })).rejects.toMatchObject({
+        code: 'invalid_settings',
+        detail: expect.stringMatching(new RegExp(`${policy}.*noeviction`)),
+      });
+      await admin.config('SET', 'maxmemory-policy', 'noeviction');
+      await (await openRedisState({ url: server.url })).close();
+    },
+  );
+
+  it('says state_unavailable with the reason when nobody answers, in the time given', async () => {
+    const lost = openRedisState({ url: 'redis://127.0.0.1:1', openTimeoutMs: 300 });
+    await expect(lost).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      cause: { message: expect.stringContaining('ECONNREFUSED') },
+    });
+  });
+
+  it('waits for a server that comes up late', async () => {
+    await server.kill('SIGKILL');
+    const late = openRedisState({ url: server.url });
+    await server.start();
+    await (await late).close();
+    await until(works);
+  });
+
+  it('logs in with a user and a password, and says at once when they are wrong', async () => {
+    await admin.call('ACL', 'SETUSER', 'hub', 'on', '>r@hasia', '~*', '+@all', '-@admin', '-@dangerous', '+info');
+    const at = `127.0.0.1:${server.port}`;
+    const own = await openRedisState({ url: `redis://hub:r%40hasia@${at}` });
+    expect(await own.commit(newView(), P0, change(0, 1, [put('a', 0)]))).toEqual({ ok: true });
+    await own.close();
+    const began = performance.now();
+    await expect(openRedisState({ url: `redis://hub:salah@${at}` })).rejects.toMatchObject({
+      ...UNAVAILABLE,
+      cause: { message: expect.stringContaining('WRONGPASS') },
+    });
+    expect(performance.now() - began).toBeLessThan(3_000);
+  });
+
+  it('refuses a prefix that could break the hash slots', async () => {
+    await expect(openRedisState({ url: server.url, prefix: '{x}' })).rejects.toMatchObject({
+      code: 'invalid_settings',
+    });
+  });
+
+  it('keeps two prefixes on one server apart', async () => {
+    const other = await openRedisState({ url: server.url, prefix: 'kanwil:' });
+    const view = newView();
+    await state.commit(view, P0, change(0, 1, [put('a', 0)]));
+    expect(await other.position(view, P0)).toBeUndefined();
+    await other.close();
+  });
+});

@@ -1,0 +1,239 @@
+import { Fault } from '#faults';
+import {
+  checkChange,
+  DELETES_KEPT_MS,
+  timeOfChange,
+  type ChangePage,
+  type Committed,
+  type First,
+  type Page,
+  type Progress,
+  type ReadResult,
+  type ScanRange,
+  type Space,
+  type State,
+  type StateChange,
+  type StreamPartition,
+} from '#state';
+import { parseRedisAddress } from './address.js';
+import { Client } from './client.js';
+import { FirstIndex } from './first-index.js';
+import { baseOf, packEntry, plainProgress, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
+import { CHANGES, COMMIT, DROP, READ, SCAN } from './scripts.js';
+
+export interface RedisStateOptions {
+  /** An address of parseRedisAddress: server, Sentinel or Cluster. */
+  readonly url: string;
+  /** Before every key, to share a Redis: letters, digits, `.`, `_`, `-`, `:`. @default '' */
+  readonly prefix?: string;
+  /** PEM of a private certificate authority. */
+  readonly ca?: string;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** How long a delete stays in the change feed, ms. @default 7 days */
+  readonly deletesKeptMs?: number;
+  /** Longest wait for an answer, ms. @default 1000 */
+  readonly timeoutMs?: number;
+  /** Longest wait for the first connection, ms. @default 5000 */
+  readonly openTimeoutMs?: number;
+}
+
+type Texts = readonly (string | null)[];
+
+class RedisState implements State {
+  readonly #client: Client;
+  readonly #index: FirstIndex;
+  readonly #prefix: string;
+  readonly #now: () => number;
+  readonly #deletesKeptMs: number;
+
+  constructor(client: Client, options: RedisStateOptions) {
+    this.#client = client;
+    this.#prefix = options.prefix ?? '';
+    this.#index = new FirstIndex(client, this.#prefix);
+    this.#now = options.now ?? Date.now;
+    this.#deletesKeptMs = options.deletesKeptMs ?? DELETES_KEPT_MS;
+  }
+
+  async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
+    checkChange(change);
+    const { stream, partition } = part;
+    const base = baseOf(this.#prefix, view, partition);
+    const rows: string[] = [];
+    const count = [0, 0, 0, 0];
+    for (const { space, key, value, offset, timeMs } of change.puts) {
+      if (space !== 'entry') continue;
+      rows.push(key, packEntry(stream, partition, offset, timeMs, value), String(offset));
+      count[0]!++;
+    }
+    for (const { space, key, offset, timeMs } of change.deletes) {
+      if (space !== 'entry') continue;
+      rows.push(key, String(timeMs), String(offset));
+      count[1]!++;
+    }
+    for (const { space, key, value, offset, timeMs } of change.puts) {
+      if (space !== 'part') continue;
+      rows.push(key, packEntry(stream, partition, offset, timeMs, value));
+      count[2]!++;
+    }
+    for (const { space, key } of change.deletes) {
+      if (space !== 'part') continue;
+      rows.push(key);
+      count[3]!++;
+    }
+    const now = this.#now();
+    const head = [stream, change.epoch, change.from, change.next, change.low, timeOfChange(change) ?? '', now];
+    const keys = ['o', 'e', 'el', 's', 'sl', `f:${stream}`, 'd', 'dx'].map((name) => base + name);
+    const args = [...head, now - this.#deletesKeptMs, base, ...count].map(String);
+    const refused = (await this.#client.run(COMMIT, keys, [...args, ...rows])) as [string, string] | null;
+    return refused === null ? { ok: true } : { ok: false, expected: BigInt(refused[0]), epoch: BigInt(refused[1]) };
+  }
+
+  firstOf(ids: readonly First[]): Promise<readonly First[]> {
+    return this.#index.firstOf(ids);
+  }
+
+  findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]> {
+    return this.#index.findFirst(ids);
+  }
+
+  async read(view: string, partition: number, keys: readonly string[], space: Space = 'entry'): Promise<ReadResult> {
+    const base = baseOf(this.#prefix, view, partition);
+    const places = [`${base}o`, base + (space === 'entry' ? 'e' : 's')];
+    const [progress, values] = (await this.#client.run(READ, places, keys)) as [string[], Texts];
+    return {
+      entries: keys.map((key, i) => unpackEntry(key, values[i])),
+      progress: unpackAllProgress(progress).map(plainProgress),
+    };
+  }
+
+  async scan(view: string, partition: number, range: ScanRange = {}): Promise<Page> {
+    const { space = 'entry', after, prefix = '', limit = 500 } = range;
+    const base = baseOf(this.#prefix, view, partition);
+    const [hash, keysByBytes] = space === 'entry' ? ['e', 'el'] : ['s', 'sl'];
+    const start = Buffer.from(prefix);
+    const beyond = after === undefined ? undefined : Buffer.from(after);
+    const min =
+      beyond !== undefined && Buffer.compare(beyond, start) >= 0
+        ? Buffer.concat([Buffer.from('('), beyond])
+        : Buffer.concat([Buffer.from('['), start]);
+    // no byte of UTF-8 is 255
+    const max = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, Buffer.of(255)]);
+    const [progress, keys, values] = (await this.#client.run(
+      SCAN,
+      [`${base}o`, base + hash, base + keysByBytes],
+      [min, max, limit],
+    )) as [string[], string[], Texts];
+    return {
+      entries: keys.slice(0, limit).flatMap((key, i) => unpackEntry(key, values[i]) ?? []),
+      more: keys.length > limit,
+      progress: unpackAllProgress(progress).map(plainProgress),
+    };
+  }
+
+  async changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
+    const base = baseOf(this.#prefix, view, part.partition);
+    const places = [`${base}o`, `${base}e`, `${base}f:${part.stream}`, `${base}d`];
+    const [pairs, rows, values, deleted, more] = (await this.#client.run(CHANGES, places, [String(after), limit])) as [
+      string[],
+      string[],
+      Texts,
+      Texts,
+      number,
+    ];
+    const progress = unpackAllProgress(pairs);
+    const forgotten = progress.find(({ stream }) => stream === part.stream)?.forgotten;
+    const changes = values.map((text, i) => {
+      const key = rows[i * 2]!;
+      const entry = unpackEntry(key, text);
+      const timeMs = entry?.timeMs ?? Number(deleted[i] ?? 0);
+      return { key, value: entry?.value ?? null, offset: BigInt(rows[i * 2 + 1]!), timeMs };
+    });
+    return {
+      changes,
+      more: more === 1,
+      gap: forgotten !== undefined && after < forgotten,
+      progress: progress.map(plainProgress),
+    };
+  }
+
+  async position(view: string, part: StreamPartition): Promise<Progress | undefined> {
+    return (await this.positions(view, [part]))[0];
+  }
+
+  async positions(view: string, parts: readonly StreamPartition[]): Promise<readonly (Progress | undefined)[]> {
+    const byPartition = Map.groupBy(parts.keys(), (i) => parts[i]!.partition);
+    const all = Array.from<Progress | undefined>({ length: parts.length });
+    const ask = async (partition: number, members: number[]): Promise<void> => {
+      const streams = members.map((i) => parts[i]!.stream);
+      const texts = await this.#client.hmget(`${baseOf(this.#prefix, view, partition)}o`, streams);
+      members.forEach((i, n) => {
+        const text = texts[n];
+        if (text) all[i] = plainProgress(unpackProgress(streams[n]!, text));
+      });
+    };
+    await Promise.all(Array.from(byPartition, ([partition, members]) => ask(partition, members)));
+    return all;
+  }
+
+  async drop(view: string, partitions: number): Promise<void> {
+    for (let partition = 0; partition < partitions; partition++) {
+      const base = baseOf(this.#prefix, view, partition);
+      const keys = ['o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
+      await this.#client.run(DROP, keys, [base]);
+    }
+  }
+
+  ping(): Promise<void> {
+    return this.#client.ping();
+  }
+
+  connection(): number {
+    return this.#client.connections;
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+}
+
+/** Throws when this server must not hold state: it could evict keys, is too old, or takes no writes. */
+function checkServer(info: string): void {
+  const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+  const policy = field('maxmemory_policy');
+  if (policy !== 'noeviction') {
+    throw new Fault('invalid_settings', {
+      detail: `Redis maxmemory-policy is ${policy || 'unknown'}; it must be noeviction, or state would vanish unseen (redis-cli CONFIG SET maxmemory-policy noeviction)`,
+    });
+  }
+  const [major = 0, minor = 0] = field('redis_version').split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new Fault('invalid_settings', { detail: `Redis is ${field('redis_version')}; 6.2 or later is needed` });
+  }
+  if (field('role') === 'slave') {
+    throw new Fault('state_unavailable', { detail: 'this Redis is a read-only replica; give its master, or Sentinel' });
+  }
+}
+
+/**
+ * State in Redis. Waits for a first connection, then checks the server; later it reconnects by itself for ever.
+ * Throws Fault `state_unavailable` (nobody answers, password refused, replica) or `invalid_settings` (address, prefix, eviction policy, version).
+ */
+export async function openRedisState(options: RedisStateOptions): Promise<State> {
+  if (!/^[A-Za-z0-9._:-]{0,64}$/.test(options.prefix ?? '')) {
+    throw new Fault('invalid_settings', { detail: 'Redis prefix: at most 64 letters, digits and . _ - :' });
+  }
+  const client = await Client.open({
+    address: parseRedisAddress(options.url),
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    timeoutMs: options.timeoutMs ?? 1_000,
+    openTimeoutMs: options.openTimeoutMs ?? 5_000,
+  });
+  try {
+    (await client.info()).forEach(checkServer);
+    return new RedisState(client, options);
+  } catch (e) {
+    client.close();
+    throw e;
+  }
+}

@@ -1,0 +1,74 @@
+import { hash } from 'node:crypto';
+import type { Entry, First, Progress } from '#state';
+
+/** Tags that the duplicate index is spread over: how far it can be spread in a cluster. */
+export const INDEX_TAGS = 64;
+
+/** What stands before the keys of a view partition. View names are percent-encoded: no brace can break the hash tag. */
+export function baseOf(prefix: string, view: string, partition: number): string {
+  return `${prefix}{${encodeURIComponent(view)}:${partition}}:`;
+}
+
+/** An entry as it lies in the hash: position, time, value, apart by blanks. */
+export function packEntry(stream: string, partition: number, offset: bigint, timeMs: number, value: string): string {
+  return `${stream}/${partition}/${offset} ${timeMs} ${value}`;
+}
+
+export function unpackEntry(key: string, text: string | null | undefined): Entry | undefined {
+  if (text === null || text === undefined) return undefined;
+  const one = text.indexOf(' ');
+  const two = text.indexOf(' ', one + 1);
+  return { key, value: text.slice(two + 1), position: text.slice(0, one), timeMs: Number(text.slice(one + 1, two)) };
+}
+
+export interface StoredProgress extends Progress {
+  /** Greatest offset of a forgotten delete; undefined: none was forgotten. */
+  readonly forgotten: bigint | undefined;
+}
+
+export function unpackProgress(stream: string, text: string): StoredProgress {
+  const [next = '0', epoch = '0', timeMs = '0', forgotten = '-'] = text.split(' ');
+  return {
+    stream,
+    next: BigInt(next),
+    epoch: BigInt(epoch),
+    timeMs: Number(timeMs),
+    forgotten: forgotten === '-' ? undefined : BigInt(forgotten),
+  };
+}
+
+/** Field and value pairs of the progress hash, by stream. */
+export function unpackAllProgress(pairs: readonly string[]): StoredProgress[] {
+  const all: StoredProgress[] = [];
+  for (let i = 0; i < pairs.length; i += 2) all.push(unpackProgress(pairs[i]!, pairs[i + 1]!));
+  return all.sort((a, b) => (a.stream < b.stream ? -1 : 1));
+}
+
+export function plainProgress({ stream, next, epoch, timeMs }: StoredProgress): Progress {
+  return { stream, next, epoch, timeMs };
+}
+
+/** The place of (source, id) in the duplicate index: 128 bits of a hash, so that a key is short whatever the id is. */
+export function placeOf(source: string, id: string): { readonly tag: number; readonly key: string } {
+  const sum = hash('sha256', `${source.length}:${source}${id}`, 'buffer');
+  return { tag: sum[16]! % INDEX_TAGS, key: sum.toString('base64url', 0, 16) };
+}
+
+export function packFirst(first: First): string {
+  const { stream, partition, offset, schemaId, timeMs, digest } = first;
+  return `${stream} ${partition} ${offset} ${schemaId} ${timeMs} ${Buffer.from(digest, 'hex').toString('base64url')}`;
+}
+
+export function unpackFirst(source: string, id: string, text: string): First {
+  const [stream = '', partition, offset = '0', schemaId, timeMs, digest = ''] = text.split(' ');
+  return {
+    source,
+    id,
+    stream,
+    partition: Number(partition),
+    offset: BigInt(offset),
+    digest: Buffer.from(digest, 'base64url').toString('hex'),
+    schemaId: Number(schemaId),
+    timeMs: Number(timeMs),
+  };
+}

@@ -1,0 +1,203 @@
+import { hash } from 'node:crypto';
+
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+const script = (lua: string): Script => ({ lua, sha: hash('sha1', lua) });
+
+// Lua's unpack takes about 8,000 values at most
+const SLICES = `
+local function each(from, to, size, run)
+  while from <= to do
+    local last = math.min(from + size - 1, to)
+    run(from, last)
+    from = last + 1
+  end
+end
+`;
+
+/**
+ * One commit (R5.6): checks first, then values, progress last. Redis refuses the first write for lack of memory or as a replica, never a later one,
+ * so nothing is half-written.
+ * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 time or '', 7 now, 8 deletes kept until,
+ * 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes; then rows of (key, value, offset), (key, time, offset),
+ * (key, value), (key). Progress is "next epoch time forgotten". Returns nothing, or {expected, epoch}.
+ */
+export const COMMIT = script(`${SLICES}
+local function less(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+local stream = ARGV[1]
+local row = redis.call('HGET', KEYS[1], stream)
+local expected, epoch, time, forgotten = ARGV[5], '0', '0', '-'
+if row then expected, epoch, time, forgotten = string.match(row, '^(%S+) (%S+) (%S+) (%S+)$') end
+if less(ARGV[2], epoch) or ARGV[3] ~= expected then return {expected, epoch} end
+if ARGV[6] ~= '' then time = ARGV[6] end
+
+local at = 14
+local function stop(n, width) return at + n * width - 1 end
+
+local deletes = redis.call('EXISTS', KEYS[8]) == 1
+local last = stop(tonumber(ARGV[10]), 3)
+each(at, last, 3000, function(from, to)
+  local set, feed = {}, {}
+  for i = from, to, 3 do
+    set[#set + 1] = ARGV[i]
+    set[#set + 1] = ARGV[i + 1]
+    feed[#feed + 1] = ARGV[i + 2]
+    feed[#feed + 1] = ARGV[i]
+  end
+  local added = redis.call('HSET', KEYS[2], unpack(set))
+  redis.call('ZADD', KEYS[6], unpack(feed))
+  if added > 0 then
+    local index, keys = {}, {}
+    for i = from, to, 3 do
+      index[#index + 1] = 0
+      index[#index + 1] = ARGV[i]
+      keys[#keys + 1] = ARGV[i]
+    end
+    redis.call('ZADD', KEYS[3], unpack(index))
+    if deletes then
+      redis.call('HDEL', KEYS[7], unpack(keys))
+      redis.call('ZREM', KEYS[8], unpack(keys))
+    end
+  end
+end)
+at = last + 1
+
+last = stop(tonumber(ARGV[11]), 3)
+each(at, last, 3000, function(from, to)
+  local keys, times, ages, feed = {}, {}, {}, {}
+  for i = from, to, 3 do
+    keys[#keys + 1] = ARGV[i]
+    times[#times + 1] = ARGV[i]
+    times[#times + 1] = ARGV[i + 1]
+    ages[#ages + 1] = ARGV[7]
+    ages[#ages + 1] = ARGV[i]
+    feed[#feed + 1] = ARGV[i + 2]
+    feed[#feed + 1] = ARGV[i]
+  end
+  redis.call('HDEL', KEYS[2], unpack(keys))
+  redis.call('ZREM', KEYS[3], unpack(keys))
+  redis.call('HSET', KEYS[7], unpack(times))
+  redis.call('ZADD', KEYS[8], unpack(ages))
+  redis.call('ZADD', KEYS[6], unpack(feed))
+end)
+at = last + 1
+
+last = stop(tonumber(ARGV[12]), 2)
+each(at, last, 2000, function(from, to)
+  if redis.call('HSET', KEYS[4], unpack(ARGV, from, to)) > 0 then
+    local index = {}
+    for i = from, to, 2 do
+      index[#index + 1] = 0
+      index[#index + 1] = ARGV[i]
+    end
+    redis.call('ZADD', KEYS[5], unpack(index))
+  end
+end)
+at = last + 1
+
+last = stop(tonumber(ARGV[13]), 1)
+each(at, last, 1000, function(from, to)
+  redis.call('HDEL', KEYS[4], unpack(ARGV, from, to))
+  redis.call('ZREM', KEYS[5], unpack(ARGV, from, to))
+end)
+
+redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. forgotten)
+
+local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', ARGV[8], 'LIMIT', 0, 100)
+if #old > 0 then
+  local streams = redis.call('HGETALL', KEYS[1])
+  for i = 1, #streams, 2 do
+    local feed = ARGV[9] .. 'f:' .. streams[i]
+    local next_, e, t, f = string.match(streams[i + 1], '^(%S+) (%S+) (%S+) (%S+)$')
+    local before = f
+    for _, key in ipairs(old) do
+      local score = redis.call('ZSCORE', feed, key)
+      if score then
+        redis.call('ZREM', feed, key)
+        if f == '-' or less(f, score) then f = score end
+      end
+    end
+    if f ~= before then redis.call('HSET', KEYS[1], streams[i], next_ .. ' ' .. e .. ' ' .. t .. ' ' .. f) end
+  end
+  redis.call('HDEL', KEYS[7], unpack(old))
+  redis.call('ZREM', KEYS[8], unpack(old))
+end
+return false
+`);
+
+/** KEYS: o, hash. ARGV: keys. Returns {progress pairs, value or nil of each key}. */
+export const READ = script(`${SLICES}
+local values = {}
+each(1, #ARGV, 4000, function(from, to)
+  local some = redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))
+  for i = 1, #some do values[from + i - 1] = some[i] end
+end)
+return {redis.call('HGETALL', KEYS[1]), values}
+`);
+
+/** KEYS: o, hash, keys by bytes. ARGV: min, max, limit. Returns {progress pairs, keys (one more than limit when more follow), values}. */
+export const SCAN = script(`${SLICES}
+local limit = tonumber(ARGV[3])
+local keys = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, limit + 1)
+local values = {}
+each(1, math.min(limit, #keys), 4000, function(from, to)
+  local some = redis.call('HMGET', KEYS[2], unpack(keys, from, to))
+  for i = 1, #some do values[from + i - 1] = some[i] end
+end)
+return {redis.call('HGETALL', KEYS[1]), keys, values}
+`);
+
+/**
+ * KEYS: o, e, feed, d. ARGV: after, limit. Returns {progress pairs, key and offset pairs, values, times of deletes, 1 when more follow}.
+ * A page that would end between two keys of one offset goes on to the last of them.
+ */
+export const CHANGES = script(`${SLICES}
+local limit = tonumber(ARGV[2])
+local rows = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+local more = 0
+if #rows == limit * 2 then
+  local last = rows[#rows]
+  local tied = redis.call('ZRANGEBYSCORE', KEYS[3], last, last)
+  local have = 0
+  while have < limit and rows[#rows - have * 2] == last do have = have + 1 end
+  for i = have + 1, #tied do
+    rows[#rows + 1] = tied[i]
+    rows[#rows + 1] = last
+  end
+  more = redis.call('ZCOUNT', KEYS[3], '(' .. last, '+inf')
+  if more > 0 then more = 1 end
+end
+local keys, values, deleted = {}, {}, {}
+for i = 1, #rows, 2 do keys[#keys + 1] = rows[i] end
+each(1, #keys, 4000, function(from, to)
+  local some = redis.call('HMGET', KEYS[2], unpack(keys, from, to))
+  local gone = redis.call('HMGET', KEYS[4], unpack(keys, from, to))
+  for i = 1, #some do
+    values[from + i - 1] = some[i]
+    deleted[from + i - 1] = gone[i]
+  end
+end)
+return {redis.call('HGETALL', KEYS[1]), rows, values, deleted, more}
+`);
+
+/** KEYS: o and the fixed keys of a view partition. ARGV: key base. Unlinks them and every feed: at once for readers, in the background for memory. */
+export const DROP = script(`
+for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+return redis.call('UNLINK', unpack(KEYS))
+`);
+
+/** KEYS: places in the duplicate index. ARGV: kept ms, then a row each. Returns for each what stands there, or nil when the row was put. */
+export const FIRST = script(`
+local stands = {}
+for i = 1, #KEYS do
+  if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then stands[i] = false
+  else stands[i] = redis.call('GET', KEYS[i]) end
+end
+return stands
+`);
