@@ -60,16 +60,17 @@ export function foldUnitEvent(
   const region = text(data['kodeWilayah']);
   const zone = ZONES[text(data['zonaWaktu']) ?? ''];
   const name = text(data['nama']) ?? base?.name ?? id;
+  const rank = text(data['kelas']) ?? base?.class;
   const to = data['berlakuSampai'];
   const version = given<Unit>({
-    ...bare(base),
+    ...bare(base, { name, class: rank }),
     id,
     version: nextVersion(rows),
     code: text(data['kode']) ?? base?.code ?? id,
     name,
     shortName: base?.name === name ? base.shortName : name,
     type: text(data['jenis']) ?? base?.type ?? 'layanan',
-    class: text(data['kelas']) ?? base?.class,
+    class: rank,
     parent: parent ?? base?.parent,
     technicalParent: text(data['indukTeknis']) ?? base?.technicalParent,
     provinceCode: region?.slice(0, 2) ?? near?.provinceCode ?? '',
@@ -92,9 +93,26 @@ export function foldUnitEvent(
   return place(rows, version);
 }
 
-/** What a version hands on to the next: all but its dates, links and ground; an English name only while the name stands. */
-function bare(base: Unit | undefined): Partial<Unit> {
+const OWN: ReadonlySet<string> = new Set([
+  'validTo',
+  'knownUntil',
+  'predecessors',
+  'successors',
+  'cause',
+  'legalGround',
+  'note',
+]);
+
+/** What a version hands on to the next: all but its dates, links and ground; an English name only while the name stands, a ground of the class while the class does. */
+function bare(
+  base: Unit | undefined,
+  next: { readonly name: string; readonly class: string | undefined },
+): Partial<Unit> {
   if (!base) return {};
-  const { validTo, knownUntil, predecessors, successors, cause, legalGround, note, classBasis, nameEn, ...rest } = base;
-  return rest;
+  return Object.fromEntries(
+    Object.entries(base).filter(
+      ([k]) =>
+        !OWN.has(k) && (k !== 'nameEn' || base.name === next.name) && (k !== 'classBasis' || base.class === next.class),
+    ),
+  );
 }

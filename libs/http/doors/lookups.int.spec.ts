@@ -65,9 +65,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+/** Answers are looked at by matchers, which say what they expect. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Body = Record<string, any>;
 interface Answer {
   readonly status: number;
-  readonly body: Record<string, any>;
+  readonly body: Body;
   readonly headers: Headers;
 }
 async function ask(path: string, init: { method?: string; body?: unknown; key?: string } = {}): Promise<Answer> {
@@ -76,10 +79,10 @@ async function ask(path: string, init: { method?: string; body?: unknown; key?: 
     headers: { authorization: `Bearer ${init.key ?? admin}`, 'content-type': 'application/json' },
     ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
   });
-  return { status: r.status, body: (await r.json()) as Record<string, any>, headers: r.headers };
+  return { status: r.status, body: (await r.json()) as Body, headers: r.headers };
 }
-async function all(path: string, name: string): Promise<Record<string, any>[]> {
-  const out: Record<string, any>[] = [];
+async function all(path: string, name: string): Promise<Body[]> {
+  const out: Body[] = [];
   let cursor: string | null = null;
   do {
     const { body } = await ask(`${path}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
@@ -231,7 +234,7 @@ describe('the door to keys', () => {
       method: 'POST',
       body: { unit: 'EXT-KPK', system: 'portal', roles: ['reader'], why: 'surat 12' },
     });
-    const records: Record<string, any>[] = [];
+    const records: Body[] = [];
     let path = '/v1/audit?limit=3';
     for (;;) {
       const { body } = await ask(path);

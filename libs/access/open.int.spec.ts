@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { EventLog } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import { openMeta } from '#registry';
+import { readUnitSeed, UnitTree } from '#units';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { audited, HUB_ACTOR, readAudit } from './audit.js';
+import { KEYS_TOPIC, openAccess, type Access } from './open.js';
+import { loadPseudonymKey } from './pseudonym-key.js';
+
+const units = new UnitTree(() => '2021-07-15');
+for (const u of readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8')).units)
+  units.put(u.id, [u]);
+const wish = { owner: 'SU00123', system: 'simkim', roles: ['publisher'] as const };
+
+let dir: string;
+let log: EventLog;
+let closers: (() => Promise<void>)[];
+const open = async (on: EventLog = log): Promise<Access> => {
+  const access = await openAccess({ log: on, units, parties: new Set(['EXT-KPK']), now: Date.now });
+  closers.unshift(() => access.close());
+  return access;
+};
+const second = async (): Promise<EventLog> => {
+  const other = await openEmbeddedLog({ dir });
+  closers.splice(closers.length - 1, 0, () => other.close());
+  return other;
+};
+const keyIn = (d: string): string => readFileSync(join(d, 'admin.key'), 'utf8').trim();
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'simpul-access-'));
+  log = await openEmbeddedLog({ dir });
+  closers = [() => log.close()];
+});
+afterEach(async () => {
+  for (const close of closers) await close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('keys', () => {
+  it('are stored as a hash only', async () => {
+    const access = await open();
+    const { key } = await access.createKey(HUB_ACTOR, wish);
+    const batch = await log.read(KEYS_TOPIC, 0, 0n);
+    if (batch.kind !== 'records') throw new Error('out of range');
+    const stored = Buffer.concat(batch.records.map((r) => r.value!)).toString();
+    expect(stored).toContain('"sha256"');
+    expect(stored).not.toContain(key.slice(16));
+  });
+
+  it('name their caller, also after the table was opened anew; anything else names nobody', async () => {
+    const { id, key } = await (await open()).createKey(HUB_ACTOR, wish);
+    const access = await open();
+    for (const header of [`Bearer ${key}`, `bearer  ${key}`, `Bearer ${key}`])
+      expect(access.authenticate(header)).toEqual({
+        keyId: id,
+        owner: 'SU00123',
+        system: 'simkim',
+        roles: new Set(['publisher']),
+      });
+    const wrong = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
+    for (const header of [
+      undefined,
+      '',
+      'Bearer',
+      'Bearer ',
+      key,
+      `Basic ${key}`,
+      `Bearer ${wrong}`,
+      `Bearer ${key}x`,
+      `Bearer simpul_00000000_${'A'.repeat(43)}`,
+      'x'.repeat(100_000),
+    ])
+      expect(access.authenticate(header)).toBeUndefined();
+  });
+
+  it('revoked by one process are refused by another within 5 seconds, and it is told', async () => {
+    const [here, there] = [await open(), await open(await second())];
+    const { id, key } = await here.createKey(HUB_ACTOR, wish);
+    await there.refresh();
+    expect(there.authenticate(`Bearer ${key}`)).toBeDefined();
+    const told = new Promise<string>((resolve) => {
+      there.onRevoked(resolve);
+    });
+    const began = Date.now();
+    await here.revokeKey(HUB_ACTOR, id);
+    expect(here.authenticate(`Bearer ${key}`)).toBeUndefined();
+    expect(await told).toBe(id);
+    expect(there.authenticate(`Bearer ${key}`)).toBeUndefined();
+    expect(Date.now() - began).toBeLessThan(5_000);
+  });
+
+  it('are made by the thousand in few writes', async () => {
+    const access = await open();
+    const made = await access.createKeys(
+      HUB_ACTOR,
+      Array.from({ length: 1_200 }, () => wish),
+    );
+    expect(new Set(made.map((m) => m.id)).size).toBe(1_200);
+    expect(access.authenticate(`Bearer ${made[1_199]!.key}`)?.keyId).toBe(made[1_199]!.id);
+  });
+
+  it('answer the hot path from memory', async () => {
+    const access = await open();
+    const { key } = await access.createKey(HUB_ACTOR, wish);
+    const header = `Bearer ${key}`;
+    expect(access.authenticate(header)).toBe(access.authenticate(header));
+  });
+});
+
+describe('the admin key', () => {
+  it('is made once; a later start says so and changes nothing', async () => {
+    const access = await open();
+    const made = await access.ensureAdmin(dir);
+    expect(made).toMatchObject({ kind: 'made', path: join(dir, 'admin.key') });
+    expect(statSync(join(dir, 'admin.key')).mode & 0o777).toBe(0o600);
+    expect(access.authenticate(`Bearer ${keyIn(dir)}`)?.roles).toEqual(new Set(['admin']));
+    const text = keyIn(dir);
+    expect(await (await open()).ensureAdmin(dir)).toEqual({ kind: 'exists', path: join(dir, 'admin.key') });
+    expect(keyIn(dir)).toBe(text);
+    rmSync(join(dir, 'admin.key'));
+    expect(await access.ensureAdmin(dir)).toEqual({ kind: 'exists', path: undefined });
+  });
+
+  it('is one, when two processes start at once', async () => {
+    const [a, b] = [await open(), await open(await second())];
+    const made = await Promise.all([a.ensureAdmin(dir), b.ensureAdmin(dir)]);
+    expect(made.map((m) => m.kind).sort()).toEqual(['exists', 'made']);
+    await a.refresh();
+    expect(a.listKeys()).toHaveLength(1);
+    expect(a.authenticate(`Bearer ${keyIn(dir)}`)).toBeDefined();
+  });
+
+  it('is replaced on the machine of the hub: the lost one is revoked, keys of units stay', async () => {
+    const access = await open();
+    await access.ensureAdmin(dir);
+    const lost = keyIn(dir);
+    const unit = await access.createKey(HUB_ACTOR, { ...wish, roles: ['admin'] });
+    expect(await access.resetAdmin(dir)).toMatchObject({ kind: 'made' });
+    expect(access.authenticate(`Bearer ${lost}`)).toBeUndefined();
+    expect(access.authenticate(`Bearer ${keyIn(dir)}`)).toBeDefined();
+    expect(access.authenticate(`Bearer ${unit.key}`)).toBeDefined();
+  });
+
+  it('may be revoked while another is in force, never the last', async () => {
+    const access = await open();
+    await access.ensureAdmin(dir);
+    const own = access.listKeys()[0]!.id;
+    await expect(access.revokeKey(HUB_ACTOR, own)).rejects.toMatchObject({ code: 'last_admin' });
+    const other = await access.createKey(HUB_ACTOR, { ...wish, roles: ['admin'] });
+    expect((await access.revokeKey(HUB_ACTOR, own)).revokedBy).toBe('hub');
+    await expect(access.revokeKey(HUB_ACTOR, other.id)).rejects.toMatchObject({ code: 'last_admin' });
+  });
+});
+
+describe('audit', () => {
+  it('does nothing without a durable intent', async () => {
+    let done = false;
+    const refusing = { append: () => Promise.resolve({ kind: 'refused', code: 'disk_full' } as const) };
+    const act = { who: HUB_ACTOR, what: 'test.act', target: 't' };
+    await expect(
+      audited({ log: refusing, now: Date.now }, act, () => {
+        done = true;
+        return Promise.resolve();
+      }),
+    ).rejects.toMatchObject({ code: 'not_durable' });
+    expect(done).toBe(false);
+  });
+
+  it('tells of an action that failed, with its code', async () => {
+    const access = await open();
+    await access.ensureAdmin(dir);
+    await access.revokeKey(HUB_ACTOR, access.listKeys()[0]!.id, 'test').catch(() => undefined);
+    const page = await readAudit(log, 0n, 100);
+    expect(page.end).toBe(true);
+    expect(page.records.map((r) => [r.what, r.phase, r.code])).toEqual([
+      ['key.create', 'intent', undefined],
+      ['key.create', 'done', undefined],
+      ['key.revoke', 'intent', undefined],
+      ['key.revoke', 'failed', 'last_admin'],
+    ]);
+    expect(page.records[2]).toMatchObject({ why: 'test', who: { keyId: 'hub' } });
+  });
+});
+
+describe('the pseudonym key', () => {
+  const load = async (file?: string) => {
+    const meta = await openMeta({ log });
+    try {
+      return await loadPseudonymKey({ dir, meta, file });
+    } finally {
+      await meta.close();
+    }
+  };
+
+  it('is made once, for its owner only, and loaded again', async () => {
+    const key = await load();
+    expect(key).toHaveLength(32);
+    expect(statSync(join(dir, 'pseudonym.key')).mode & 0o777).toBe(0o600);
+    expect((await load()).equals(key)).toBe(true);
+  });
+
+  it('is refused when it is another than the one of the data, and a lost one is not replaced', async () => {
+    await load();
+    const other = join(dir, 'other.key');
+    writeFileSync(other, 'a'.repeat(64));
+    await expect(load(other)).rejects.toMatchObject({ code: 'pseudonym_key_mismatch' });
+    rmSync(join(dir, 'pseudonym.key'));
+    await expect(load()).rejects.toMatchObject({ code: 'pseudonym_key_mismatch' });
+    expect(() => statSync(join(dir, 'pseudonym.key'))).toThrow();
+  });
+
+  it('must be 64 hex digits in a file that exists', async () => {
+    await expect(load(join(dir, 'nowhere.key'))).rejects.toMatchObject({ code: 'invalid_settings' });
+    writeFileSync(join(dir, 'bad.key'), 'secret');
+    await expect(load(join(dir, 'bad.key'))).rejects.toMatchObject({ code: 'invalid_settings' });
+  });
+});

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { EventLog } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openMeta, openRegistry, SCHEMAS_TOPIC, type MetaTable, type Registry } from './index.js';
+
+const root = new URL('../../schemas/', import.meta.url).pathname;
+const contracts = globSync('**/*.avsc', { cwd: root })
+  .sort()
+  .map((f) => readFileSync(join(root, f), 'utf8'));
+const record = (name: string, ...fields: object[]): string =>
+  JSON.stringify({ type: 'record', name, namespace: 'uji.coba', fields });
+const A = { name: 'a', type: 'string' };
+const B = { name: 'b', type: ['null', 'string'], default: null };
+
+describe('the registry', () => {
+  let dir: string;
+  let log: EventLog;
+  let closers: (() => Promise<void>)[];
+  const open = async (on = log, defaultPartitions = 8): Promise<{ registry: Registry; meta: MetaTable }> => {
+    const meta = await openMeta({ log: on });
+    const registry = await openRegistry({ log: on, meta, defaultPartitions });
+    closers.unshift(
+      () => registry.close(),
+      () => meta.close(),
+    );
+    return { registry, meta };
+  };
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'simpul-registry-'));
+    log = await openEmbeddedLog({ dir });
+    closers = [() => log.close()];
+  });
+  afterEach(async () => {
+    for (const close of closers) await close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('registers every contract of the ministry once, and makes its streams', async () => {
+    const { registry } = await open();
+    const done = await registry.registerMissing(contracts);
+    expect(done.map((d) => d.id).sort((a, b) => a - b)).toEqual(contracts.map((_, i) => i + 1));
+    expect(registry.catalogue.types()).toHaveLength(contracts.length);
+    const high = (await log.describe(SCHEMAS_TOPIC))[0]!.high;
+    expect(await registry.registerMissing(contracts)).toEqual([]);
+    expect((await log.describe(SCHEMAS_TOPIC))[0]!.high).toBe(high);
+    const topics = new Set(await log.topics());
+    for (const s of registry.catalogue.streams()) {
+      expect(topics.has(s.name)).toBe(true);
+      expect(s.partitions).toBe(s.ordering === 'stream' ? 1 : 8);
+      expect(s.types.length).toBeGreaterThan(0);
+    }
+    expect(registry.catalogue.stream('imigrasi.cegah')).toMatchObject({ partitions: 1, ordering: 'stream' });
+    expect(registry.catalogue.stream('pas.penghuni')).toMatchObject({ partitions: 8, subjectForm: 'pseudonym' });
+  });
+
+  it('loads in well under a second, and looks up by type, version and id', async () => {
+    const { registry } = await open();
+    await registry.registerMissing(contracts);
+    const began = performance.now();
+    const { registry: again } = await open();
+    const types = again.catalogue.types();
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(types.map((t) => t.type)).toEqual(registry.catalogue.types().map((t) => t.type));
+    for (const t of types) {
+      expect(again.catalogue.bySchemaId(t.schemaId)).toBe(t);
+      expect(again.catalogue.version(t.type, 1)).toBe(t);
+      expect(t.contract).toBe(t.contract);
+    }
+    expect(again.catalogue.newest('itjen.wbs.laporan-diterima')?.restricted).toBe(true);
+    expect(again.catalogue.newest('a.b.c')).toBeUndefined();
+  });
+
+  it("writes Confluent's record format", async () => {
+    const { registry } = await open();
+    await registry.register('uji.coba-uji.coba.X', record('X', A));
+    const batch = await log.read(SCHEMAS_TOPIC, 0, 0n);
+    if (batch.kind !== 'records') throw new Error('out of range');
+    expect(batch.records.map((r) => [r.key?.toString(), JSON.parse(r.value!.toString())])).toEqual([
+      [
+        '{"keytype":"SCHEMA","subject":"uji.coba-uji.coba.X","version":1,"magic":1}',
+        { subject: 'uji.coba-uji.coba.X', version: 1, id: 1, schema: record('X', A), deleted: false },
+      ],
+    ]);
+  });
+
+  it('keeps one id for one schema under two subjects, and a next id never used before', async () => {
+    const { registry } = await open();
+    expect(await registry.register('s1', record('X', A))).toMatchObject({ id: 1, version: 1, fresh: true });
+    expect(await registry.register('s2', ` ${record('X', A)}`)).toMatchObject({ id: 1, version: 1, fresh: true });
+    expect(await registry.register('s1', record('X', A))).toMatchObject({ id: 1, version: 1, fresh: false });
+    expect(await registry.register('s1', record('X', A, B))).toMatchObject({ id: 2, version: 2, fresh: true });
+    expect(registry.schemas.versions('s1').map((s) => s.id)).toEqual([1, 2]);
+  });
+
+  it('refuses what is no schema, what is incompatible, and a contract under a foreign subject; nothing is written', async () => {
+    const { registry } = await open();
+    await registry.register('s1', record('X', A));
+    await expect(registry.register('s1', '{"type":"recrod"}')).rejects.toMatchObject({ code: 'invalid_schema' });
+    const wrong = registry.register('s1', record('X', { name: 'a', type: 'string' }, { name: 'c', type: 'int' }));
+    await expect(wrong).rejects.toMatchObject({
+      code: 'incompatible_schema',
+      problems: [{ reason: expect.stringContaining('version 1') }],
+    });
+    await expect(registry.register('elsewhere', contracts[0]!)).rejects.toMatchObject({ code: 'invalid_schema' });
+    expect(registry.schemas.subjects()).toEqual(['s1']);
+    expect(registry.schemas.versions('s1')).toHaveLength(1);
+  });
+
+  it('fixes the partitions of a stream when it is made', async () => {
+    const { registry } = await open();
+    await registry.registerMissing(contracts.slice(0, 5));
+    const { registry: other } = await open(log, 64);
+    await other.registerMissing(contracts);
+    const early = new Set(
+      registry.catalogue
+        .types()
+        .slice(0, 5)
+        .map((t) => t.stream),
+    );
+    for (const s of other.catalogue.streams()) {
+      const wanted = s.ordering === 'stream' ? 1 : early.has(s.name) ? expect.any(Number) : 64;
+      expect(s.partitions).toEqual(wanted);
+      expect(await log.describe(s.name)).toHaveLength(s.partitions);
+    }
+    expect(other.catalogue.stream(contractStream(contracts[0]!))!.partitions).not.toBe(64);
+  });
+
+  it('gives two processes that register at once different ids, and each sees the other', async () => {
+    const otherLog = await openEmbeddedLog({ dir });
+    const a = await open();
+    const b = await open(otherLog);
+    closers.splice(closers.length - 1, 0, () => otherLog.close());
+    const seen = new Promise<string>((resolve) => {
+      b.registry.onRegistered((t) => {
+        resolve(t.type);
+      });
+    });
+    const done = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => (i % 2 ? a : b).registry.register(`s${i}`, record(`R${i}`, A))),
+    );
+    expect(new Set(done.map((d) => d.id)).size).toBe(10);
+    await a.registry.registerMissing([contracts[0]!]);
+    expect(contracts[0]).toContain(await seen);
+    await b.registry.refresh();
+    expect(b.registry.schemas.subjects()).toEqual(a.registry.schemas.subjects());
+  });
+});
+
+const contractStream = (schema: string): string => (JSON.parse(schema) as { simpul: { stream: string } }).simpul.stream;

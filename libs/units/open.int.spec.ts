@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { EventLog } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startUnitFold } from './follow.js';
+import { openUnits, UNITS_TOPIC, type UnitEvent, type UnitRegistry } from './open.js';
+import { readUnitSeed } from './seed.js';
+
+const seed = readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8'));
+const rename = (offset: bigint, nama: string, berlakuMulai: string): UnitEvent => ({
+  offset,
+  data: {
+    unitId: 'SU00123',
+    kode: 'K',
+    peristiwa: 'ganti_nama',
+    nama,
+    jenis: 'kanim',
+    zonaWaktu: 'Asia/Jakarta',
+    berlakuMulai,
+    dasarHukum: 'Permenkumham',
+    diketahuiSejak: `${berlakuMulai}T00:00:00Z`,
+  },
+});
+
+describe('the registry of units', () => {
+  let dir: string;
+  let log: EventLog;
+  let opened: UnitRegistry[];
+  const open = async (on = log): Promise<UnitRegistry> => {
+    const r = await openUnits({ log: on, today: () => '2021-12-31' });
+    opened.push(r);
+    return r;
+  };
+  const end = async (): Promise<bigint> => (await log.describe(UNITS_TOPIC))[0]!.high;
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'simpul-units-'));
+    log = await openEmbeddedLog({ dir });
+    opened = [];
+  });
+  afterEach(async () => {
+    await Promise.all(opened.map((r) => r.close()));
+    await log.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('is seeded quickly in two writes; a second start writes nothing', async () => {
+    const first = await open();
+    const began = performance.now();
+    expect(await first.seed(seed)).toBe(770);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    const written = await end();
+    expect(await first.seed(seed)).toBe(0);
+    const second = await open();
+    expect(second.units.size).toBe(770);
+    expect(second.units.get('SU00123')).toEqual(first.units.get('SU00123'));
+    expect(await second.seed(seed)).toBe(0);
+    expect(await end()).toBe(written);
+  });
+
+  it('seeds only what is lacking: what events changed stays', async () => {
+    const r = await open();
+    await r.fold(0n, [rename(0n, 'Kanim Baru', '2021-08-01')], 1n);
+    await r.seed(seed);
+    expect(r.units.get('SU00123')).toMatchObject({ name: 'Kanim Baru', basis: 'founded' });
+    expect(r.units.size).toBe(770);
+  });
+
+  it('folds each event once, whoever offers it again', async () => {
+    const r = await open();
+    await r.seed(seed);
+    const events = [rename(3n, 'A', '2021-08-01'), rename(5n, 'B', '2021-09-01')];
+    expect(await r.fold(0n, events, 6n)).toBe(6n);
+    const after = r.units.learnt('SU00123');
+    expect(await r.fold(0n, events, 6n)).toBe(6n);
+    const other = await open();
+    expect(other.next).toBe(6n);
+    expect(await other.fold(0n, events, 6n)).toBe(6n);
+    expect(other.units.learnt('SU00123')).toEqual(after);
+    expect(other.units.history('SU00123').map((u) => u.name)).toEqual([expect.any(String), 'A', 'B']);
+  });
+
+  it('is the same for two processes that fold side by side', async () => {
+    const otherLog = await openEmbeddedLog({ dir });
+    const [a, b] = [await open(), await open(otherLog)];
+    await a.seed(seed);
+    const stream = Array.from({ length: 40 }, (_, i) =>
+      rename(BigInt(i), `Nama ${i}`, `2021-08-${String((i % 28) + 1).padStart(2, '0')}`),
+    );
+    const errors: unknown[] = [];
+    const folds = [a, b].map((registry) =>
+      startUnitFold({
+        registry,
+        waitMs: 5,
+        onError: (e) => errors.push(e),
+        read: (from, { waitMs, signal }) =>
+          new Promise((done) => {
+            const events = stream.filter((e) => e.offset >= from).slice(0, 3);
+            const next = events.length > 0 ? events.at(-1)!.offset + 1n : from;
+            if (events.length > 0) done({ events, next });
+            else setTimeout(() => done({ events, next }), signal.aborted ? 0 : waitMs);
+          }),
+      }),
+    );
+    while (a.next < 40n || b.next < 40n) await new Promise((r) => setImmediate(r));
+    await Promise.all(folds.map((f) => f.stop()));
+    await Promise.all([a.refresh(), b.refresh()]);
+    expect(errors).toEqual([]);
+    expect(b.units.learnt('SU00123')).toEqual(a.units.learnt('SU00123'));
+    expect(new Set(a.units.learnt('SU00123').map((u) => u.version)).size).toBe(41);
+    await b.close();
+    opened = [a];
+    await otherLog.close();
+  });
+});
