@@ -1,0 +1,91 @@
+import type { Header } from '#event';
+import type { LogRecord, NewRecord } from '#log';
+
+// One append is one row. In its data, per record, little-endian 32-bit numbers:
+// offset minus base | size of what follows | key length (-1 = null) | value length (-1 = null) | number of headers
+// | key | value | per header: name length, value length (-1 = null), name, value.
+// writer.ts reads the first five numbers and the key when it compacts; change both together.
+const HEAD = 20;
+
+/** The records of one append in one piece of memory of its own (it is handed to the writer thread). */
+export function encodeBatch(records: readonly NewRecord[]): Buffer {
+  let size = 0;
+  for (const { key, value, headers } of records) {
+    size += HEAD + (key?.length ?? 0) + (value?.length ?? 0);
+    for (const [name, content] of headers) size += 8 + Buffer.byteLength(name) + (content?.length ?? 0);
+  }
+  const out = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (let i = 0; i < records.length; i++) {
+    const { key, value, headers } = records[i]!;
+    const head = at;
+    out.writeInt32LE(i, head);
+    out.writeInt32LE(key === null ? -1 : key.length, head + 8);
+    out.writeInt32LE(value === null ? -1 : value.length, head + 12);
+    out.writeInt32LE(headers.length, head + 16);
+    at += HEAD;
+    if (key !== null) at += key.copy(out, at);
+    if (value !== null) at += value.copy(out, at);
+    for (const [name, content] of headers) {
+      const length = out.write(name, at + 8);
+      out.writeInt32LE(length, at);
+      out.writeInt32LE(content === null ? -1 : content.length, at + 4);
+      at += 8 + length;
+      if (content !== null) at += content.copy(out, at);
+    }
+    out.writeInt32LE(at - head - 8, head + 4);
+  }
+  return out;
+}
+
+export interface StoredBatch {
+  readonly base: number;
+  readonly time: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Adds the records from offset `from` on to `out`, at most until it holds `maxRecords` or `bytes` runs out.
+ * Returns the bytes left; negative or zero: full.
+ */
+export function decodeBatch(
+  stored: StoredBatch,
+  from: number,
+  out: LogRecord[],
+  maxRecords: number,
+  bytes: number,
+): number {
+  const data = Buffer.from(stored.data.buffer, stored.data.byteOffset, stored.data.byteLength);
+  const { base, time } = stored;
+  let left = bytes;
+  for (let at = 0; at < data.length;) {
+    const offset = base + data.readInt32LE(at);
+    const end = at + 8 + data.readInt32LE(at + 4);
+    if (offset >= from) {
+      // the first record always goes out, a later one only if it fits
+      if (out.length > 0 && end - at > left) return 0;
+      out.push(decodeRecord(data, at, offset, time));
+      left -= end - at;
+      if (out.length >= maxRecords || left <= 0) return 0;
+    }
+    at = end;
+  }
+  return left;
+}
+
+function decodeRecord(data: Buffer, start: number, offset: number, timeMs: number): LogRecord {
+  const keyLength = data.readInt32LE(start + 8);
+  const valueLength = data.readInt32LE(start + 12);
+  const count = data.readInt32LE(start + 16);
+  let at = start + HEAD;
+  const key = keyLength < 0 ? null : data.subarray(at, (at += keyLength));
+  const value = valueLength < 0 ? null : data.subarray(at, (at += valueLength));
+  const headers: Header[] = [];
+  for (let i = 0; i < count; i++) {
+    const nameLength = data.readInt32LE(at);
+    const contentLength = data.readInt32LE(at + 4);
+    const name = data.toString('utf8', at + 8, (at += 8 + nameLength));
+    headers.push([name, contentLength < 0 ? null : data.subarray(at, (at += contentLength))]);
+  }
+  return { offset: BigInt(offset), timeMs, key, value, headers };
+}

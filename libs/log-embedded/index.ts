@@ -1,0 +1,1 @@
+export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './log.js';

@@ -1,0 +1,341 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Fault, isFault } from '#faults';
+import {
+  fitsOneAppend,
+  OWNERS_TOPIC,
+  type Appended,
+  type EventLog,
+  type GroupMember,
+  type Membership,
+  type NewRecord,
+  type OutOfRange,
+  type PartitionRange,
+  type ReadLimits,
+  type RecordBatch,
+  type TopicSpec,
+  type Writer,
+} from '#log';
+import { encodeBatch } from './batch.js';
+import { Group, type Home } from './group.js';
+import { Hub } from './hub.js';
+import type { Answer, Op } from './ops.js';
+import { Reader } from './reader.js';
+import { WriterThread } from './thread.js';
+
+export interface EmbeddedLogOptions {
+  /** Folder of `log.sqlite`; made if it is missing. */
+  readonly dir: string;
+  /** Clock of the records and of retention, ms since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** Written into claim records, so that others find the owner (R9). */
+  readonly address?: string;
+  /** Upper bound of the file in pages of 4 KiB; a full file refuses appends as a full disk does. @default no bound */
+  readonly maxPages?: number;
+}
+
+/** An EventLog in one SQLite file. */
+export interface EmbeddedLog extends EventLog {
+  /** Lets go now what compaction and retention allow; otherwise once a minute, where it pays. */
+  maintain(): Promise<void>;
+}
+
+const UPKEEP_MS = 60_000;
+const FOREIGN_MS = 1_000;
+
+/**
+ * Opens or makes `<dir>/log.sqlite`. Several openings, also of several processes, are safe; groups span only one process.
+ * Throws Fault `log_unavailable` (folder, disk) and `data_format` (another version's file).
+ */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+  try {
+    await mkdir(options.dir, { recursive: true });
+  } catch (e) {
+    throw new Fault('log_unavailable', { detail: options.dir, cause: e });
+  }
+  const file = join(await realpath(options.dir), 'log.sqlite');
+  const thread = new WriterThread({ file, maxPages: options.maxPages ?? 0 });
+  await thread.open();
+  const log = new FileLog(file, thread, options);
+  try {
+    await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+  } catch (e) {
+    await log.close();
+    throw e;
+  }
+  return log;
+}
+
+class FileLog implements EmbeddedLog, Home {
+  readonly #file: string;
+  readonly #thread: WriterThread;
+  readonly #reader: Reader;
+  readonly #hub: Hub;
+  readonly #now: () => number;
+  readonly #address: string;
+  readonly #memberships = new Set<Membership>();
+  readonly #closed = new AbortController();
+  readonly #upkeep: NodeJS.Timeout;
+  readonly #foreign: NodeJS.Timeout;
+  #version: number;
+
+  constructor(file: string, thread: WriterThread, options: EmbeddedLogOptions) {
+    this.#file = file;
+    this.#thread = thread;
+    this.#reader = new Reader(file);
+    this.#hub = Hub.of(file);
+    this.#now = options.now ?? Date.now;
+    this.#address = options.address ?? '';
+    this.#version = this.#reader.version();
+    this.#upkeep = setInterval(() => void this.#ask({ op: 'maintain', nowMs: this.#now(), whole: false }), UPKEEP_MS);
+    this.#foreign = setInterval(() => this.#lookForOthers(), FOREIGN_MS);
+    this.#upkeep.unref();
+    this.#foreign.unref();
+  }
+
+  ensureTopic(spec: TopicSpec): Promise<void> {
+    return this.ensureTopics([spec]);
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const answer = await this.#ask({
+      op: 'topics',
+      specs: specs.map((s) => ({ ...s, id: randomBytes(4).toString('hex') })),
+    });
+    if (answer.kind === 'conflict') throw new Fault('conflict', { detail: `topic ${answer.topic} has another shape` });
+    if (answer.kind !== 'done') throw unavailable(answer);
+  }
+
+  async topics(): Promise<readonly string[]> {
+    return this.#reader.names();
+  }
+
+  async describe(topic: string): Promise<readonly PartitionRange[]> {
+    await nextTurn();
+    return this.#reader.ranges(this.#reader.freshTopic(topic));
+  }
+
+  async topicId(topic: string): Promise<string> {
+    return this.#reader.freshTopic(topic).id;
+  }
+
+  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+    const answer = await this.#append(topic, partition, records);
+    return answer.kind === 'fenced' ? { kind: 'unknown' } : answer;
+  }
+
+  async read(
+    topic: string,
+    partition: number,
+    from: bigint,
+    limits: ReadLimits = {},
+  ): Promise<RecordBatch | OutOfRange> {
+    const { waitMs = 0, signal } = limits;
+    const end = performance.now() + waitMs;
+    for (;;) {
+      // a caller who reads in a loop must not keep the rest of the process from running
+      await nextTurn();
+      if (this.#closed.signal.aborted) throw new Fault('log_unavailable', { detail: 'the log is closed' });
+      const batch = this.#reader.read(topic, partition, from, limits);
+      if (batch.kind === 'out_of_range' || batch.records.length > 0 || batch.next > from) return batch;
+      const left = end - performance.now();
+      if (left <= 0 || signal?.aborted) return batch;
+      await this.#wait(this.#reader.part(topic, partition), from, left, signal);
+    }
+  }
+
+  async offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint> {
+    return this.#reader.offsetAt(topic, partition, timeMs);
+  }
+
+  async join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership> {
+    let found = this.#hub.groups.get(group);
+    if (!found) this.#hub.groups.set(group, (found = new Group(group)));
+    const inner = await found.join(this, topics, member);
+    const membership: Membership = {
+      ...inner,
+      leave: async () => {
+        await inner.leave();
+        this.#memberships.delete(membership);
+        if (found.empty && this.#hub.groups.get(group) === found) this.#hub.groups.delete(group);
+      },
+    };
+    this.#memberships.add(membership);
+    return membership;
+  }
+
+  async claim(topic: string): Promise<Writer> {
+    const { no } = this.#reader.freshTopic(topic);
+    const answer = await this.#ask({ op: 'claim', topic: no });
+    if (answer.kind === 'gone') throw new Fault('unknown_topic', { detail: topic });
+    if (answer.kind !== 'done' || answer.epoch === undefined) throw unavailable(answer);
+    const mine = { topic: no, epoch: answer.epoch };
+    let released = false;
+    return {
+      topic,
+      write: async (records) => (released ? { kind: 'fenced' } : this.#append(topic, 0, records, mine)),
+      release: () => {
+        released = true;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    const { no, parts } = this.#reader.freshTopic(topic);
+    const answer = await this.#ask({ op: 'delete', topic: no });
+    if (answer.kind !== 'done') throw unavailable(answer);
+    for (const part of parts) this.#hub.wake(part);
+  }
+
+  async ping(): Promise<void> {
+    this.#reader.version();
+  }
+
+  async maintain(): Promise<void> {
+    await this.#ask({ op: 'maintain', nowMs: this.#now(), whole: true });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    await Promise.all([...this.#memberships].map((m) => m.leave()));
+    clearInterval(this.#upkeep);
+    clearInterval(this.#foreign);
+    this.#closed.abort();
+    await this.#thread.close();
+    this.#reader.close();
+    this.#hub.release(this.#file);
+  }
+
+  // --- for the groups
+
+  readNow(topic: string, partition: number, from: bigint): RecordBatch | OutOfRange {
+    return this.#reader.read(topic, partition, from, {});
+  }
+
+  listen(topic: string, partition: number, from: bigint, wake: () => void): () => void {
+    return this.#hub.listen(this.#reader.part(topic, partition), { from, wake });
+  }
+
+  partitionsOf(topic: string): number {
+    return this.#reader.freshTopic(topic).parts.length;
+  }
+
+  async claimEpochs(group: string, numbers: readonly number[]): Promise<readonly bigint[] | undefined> {
+    const value = Buffer.from(JSON.stringify({ address: this.#address, time: new Date(this.#now()).toISOString() }));
+    const epochs: bigint[] = [];
+    for (let i = 0; i < numbers.length; i += 500) {
+      const slice = numbers.slice(i, i + 500);
+      const done = await this.append(
+        OWNERS_TOPIC,
+        0,
+        slice.map((number) => ({ key: Buffer.from(`${group}/${number}`), value, headers: [] })),
+      );
+      if (done.kind !== 'durable') return undefined;
+      slice.forEach((_, n) => epochs.push(done.base + BigInt(n)));
+    }
+    return epochs;
+  }
+
+  pause(ms: number): Promise<void> {
+    return this.#until(ms, [this.#closed.signal]);
+  }
+
+  // ---
+
+  async #append(
+    topic: string,
+    partition: number,
+    records: readonly NewRecord[],
+    claim?: { readonly topic: number; readonly epoch: number },
+  ): Promise<Appended | { readonly kind: 'fenced' }> {
+    if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+    // a topic that was made again meanwhile is looked up once more
+    for (let again = false; ; again = true) {
+      let part: number;
+      try {
+        if (again) this.#reader.freshTopic(topic);
+        part = this.#reader.part(topic, partition);
+      } catch (e) {
+        return { kind: 'refused', code: refusalOf(e), cause: e };
+      }
+      const answer = await this.#ask({
+        op: 'append',
+        part,
+        nowMs: this.#now(),
+        count: records.length,
+        data: encodeBatch(records),
+        ...(claim ? { claim } : {}),
+      });
+      switch (answer.kind) {
+        case 'durable':
+          this.#hub.wake(part);
+          return { kind: 'durable', base: BigInt(answer.base), timeMs: answer.timeMs };
+        case 'fenced':
+          return { kind: 'fenced' };
+        case 'refused':
+          return { kind: 'refused', code: answer.code, cause: answer.reason };
+        case 'gone':
+          if (claim) return { kind: 'fenced' };
+          if (again) return { kind: 'refused', code: 'unknown_topic' };
+          break;
+        case 'unknown':
+          return { kind: 'unknown', cause: answer.reason };
+        default:
+          return { kind: 'unknown' };
+      }
+    }
+  }
+
+  #ask(op: Op): Promise<Answer> {
+    return this.#thread.ask(op);
+  }
+
+  #wait(part: number, from: bigint, ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const signals = signal ? [this.#closed.signal, signal] : [this.#closed.signal];
+    return this.#until(ms, signals, (wake) => this.#hub.listen(part, { from, wake }));
+  }
+
+  #until(ms: number, signals: readonly AbortSignal[], listen?: (wake: () => void) => () => void): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        still?.();
+        for (const signal of signals) signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(ms, 0x7fffffff));
+      for (const signal of signals) signal.addEventListener('abort', done);
+      const still = listen?.(done);
+      if (signals.some((s) => s.aborted)) done();
+    });
+  }
+
+  /** Appends of other processes wake nobody here by themselves: one cheap look a second, and only while somebody waits. */
+  #lookForOthers(): void {
+    if (!this.#hub.anyoneWaits) return;
+    try {
+      const version = this.#reader.version();
+      if (version === this.#version) return;
+      this.#version = version;
+      for (const [part, from] of this.#hub.waitedFor()) {
+        const high = this.#reader.high(part);
+        if (high === undefined || high > from) this.#hub.wake(part);
+      }
+    } catch {
+      // the file cannot be read now: whoever waits looks again by itself
+    }
+  }
+}
+
+function refusalOf(e: unknown): 'wrong_partition' | 'unknown_topic' | 'log_unavailable' {
+  const code = isFault(e) ? e.code : undefined;
+  return code === 'wrong_partition' || code === 'unknown_topic' ? code : 'log_unavailable';
+}
+
+function unavailable(answer: Answer): Fault {
+  const reason = 'reason' in answer ? answer.reason : answer.kind;
+  return new Fault(answer.kind === 'refused' ? answer.code : 'log_unavailable', { detail: reason });
+}
