@@ -3,7 +3,7 @@ import { decodeRecords, type FetchAnswer, type FetchedPartition } from './decode
 import { codecs, type Fetcher, type FetchOrder, type Node, type WantedPartition } from './platformatic.js';
 
 /** How long the broker may hold a fetch of waiting reads: also the longest that a new waiter stands outside of it. */
-const HOLD_MS = 200;
+const HOLD_MS = 500;
 /** A read that finds the end while such a fetch runs without it looks again after this. */
 const AGAIN_MS = 20;
 /** A fetch answer is taken apart on the event loop: 1 MB takes a few milliseconds, the client's own default of 50 MB seconds. */

@@ -16,7 +16,7 @@ import type { KafkaLogOptions } from './options.js';
 
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
 const HEARTBEAT_MS = 1_000;
-const LOOP_MS = 300;
+const LOOP_MS = 800;
 /** Under another name an older assigner would be mixed with this one. */
 const PROTOCOL = 'simpul-by-number';
 
