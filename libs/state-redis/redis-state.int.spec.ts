@@ -172,7 +172,7 @@ describe('faults', () => {
     const view = newView();
     await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1)]));
     const before = [await digestOfState(state, view, 0), await state.position(view, P0)];
-    await admin.config('SET', 'maxmemory', '1mb');
+    await admin.config('SET', 'maxmemory', '1000');
     await expect(
       state.commit(view, P0, change(2, 4, [put('c', 2), { space: 'entry', key: 'a', offset: 3n, timeMs: 9 }])),
     ).rejects.toMatchObject(UNAVAILABLE);
@@ -192,7 +192,7 @@ describe('faults', () => {
   });
 
   it('no event data in an error, not even inside its cause', async () => {
-    await admin.config('SET', 'maxmemory', '1mb');
+    await admin.config('SET', 'maxmemory', '1000');
     const fault: unknown = await state
       .commit(newView(), P0, change(0, 1, [put('NIK-9900000000000001', 0)]))
       .catch((e: unknown) => e);
