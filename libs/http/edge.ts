@@ -19,7 +19,13 @@ export interface EdgeDeps {
 }
 
 /** Sends the problem document of whatever was thrown. The one error path of every door. */
-export function sendProblem(deps: EdgeDeps, req: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+export function sendProblem(
+  deps: EdgeDeps,
+  req: FastifyRequest,
+  reply: FastifyReply,
+  thrown: unknown,
+  more?: Record<string, unknown>,
+): FastifyReply {
   let fault = faultOf(thrown);
   if (fault.code === 'not_found' && req.is404 && deps.routes.methods(req.url).length > 0) {
     fault = new Fault('method_not_allowed');
@@ -44,7 +50,7 @@ export function sendProblem(deps: EdgeDeps, req: FastifyRequest, reply: FastifyR
   if (hasBody(req) && req.body === undefined) reply.header('connection', 'close');
   const language = languageOf(req.headers['accept-language']);
   reply.header('content-language', language);
-  return reply.send(JSON.stringify(problemOf(fault, language, instanceOf(req))));
+  return reply.send(JSON.stringify({ ...problemOf(fault, language, instanceOf(req)), ...more }));
 }
 
 function instanceOf(req: FastifyRequest): string {
@@ -137,7 +143,7 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
         }),
     query: readQuery,
     body: readBody,
-    problem: (req, reply, fault) => sendProblem(deps, req, reply, fault),
+    problem: (req, reply, fault, more) => sendProblem(deps, req, reply, fault, more),
     document: (req, fault) => problemOf(fault, languageOf(req.headers['accept-language']), instanceOf(req)),
     page: (req, reply, name, items, next, more) => {
       if (next !== undefined) reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);

@@ -72,8 +72,8 @@ export interface Edge {
   query<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
   /** The JSON body, read strictly, by a schema. Faults invalid_json … , invalid_request with pointers, unsupported_media_type. */
   body<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
-  /** The problem document of a fault, in the asker's language, sent. */
-  problem(req: FastifyRequest, reply: FastifyReply, fault: Fault): FastifyReply;
+  /** The problem document of a fault (or of whatever was thrown), in the asker's language, sent. `more`: members beside the standard ones. */
+  problem(req: FastifyRequest, reply: FastifyReply, fault: unknown, more?: Record<string, unknown>): FastifyReply;
   /** The same document as an object (for items of a 207). */
   document(req: FastifyRequest, fault: Fault): ProblemDocument;
   /** `{[name]: items, next, …more}` with a Link header to the next page; `next` undefined = the last page (null in the body). */

@@ -24,7 +24,9 @@ export type PointAt = (name: string) => string;
 const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'specversion']);
 /** Set by the hub in what it gives out; an event that is sent on must not carry another's. */
-const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position', 'data_base64', 'data']);
+const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position']);
+/** Not attributes: read by the door. */
+const DATA = new Set(['data', 'data_base64']);
 const NAME = /^[a-z0-9]+$/;
 // NUL and other controls, bidi embedding, override and isolate marks.
 // eslint-disable-next-line no-control-regex
@@ -69,7 +71,7 @@ export function readAttributes(given: Record<string, unknown>, at: PointAt, limi
   let count = 0;
   for (const name in given) {
     const value = given[name];
-    if (value === null || value === undefined) continue;
+    if (value === null || value === undefined || DATA.has(name)) continue;
     if (KNOWN.has(name)) {
       if (value === '' && (REQUIRED as readonly string[]).includes(name)) continue;
       if (typeof value !== 'string') bad(name, 'invalid_attribute', 'not text', EXPECTED[name]);

@@ -49,7 +49,7 @@ const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /** Attributes → type → rights → data → subject → size. Total: whatever was offered, an item or a fault. */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
-  if (offered.kind === 'broken') return refuse('', offered.code, [], offered.detail);
+  if (offered.kind === 'broken') return refuse('', offered.code, offered.problems ?? [], offered.detail);
   const { limits, catalogue } = rules;
   if (offered.bytes > limits.eventBytes) {
     return refuse('', 'body_too_large', [
@@ -60,6 +60,11 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const read = readAttributes(offered.given, at, limits);
   if (!read.ok) return refuse(knownType(catalogue, offered.given['type']), read.code, read.problems);
   const a = read.attributes;
+  if (offered.content.kind === 'avro' && !offered.content.framed && a.dataschema === undefined) {
+    return refuse(knownType(catalogue, a.type), 'missing_attribute', [
+      { pointer: at('dataschema'), reason: 'missing', expected: 'the version that bare Avro was written with' },
+    ]);
+  }
   const newest = catalogue.newest(a.type);
   if (newest === undefined)
     return refuse('', 'unknown_type', [{ pointer: at('type'), reason: 'not in the catalogue' }]);

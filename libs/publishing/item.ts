@@ -21,7 +21,12 @@ export type Offered =
       readonly bytes: number;
     }
   /** This item could not be read at all. */
-  | { readonly kind: 'broken'; readonly code: FaultCode; readonly detail: string };
+  | {
+      readonly kind: 'broken';
+      readonly code: FaultCode;
+      readonly detail: string;
+      readonly problems?: readonly Problem[];
+    };
 
 /** A checked event, ready for the log. */
 export interface ReadyItem {
@@ -58,5 +63,3 @@ export interface Receipt {
 
 export type ItemResult =
   { readonly status: 200 | 201; readonly receipt: Receipt } | { readonly status: number; readonly fault: Fault };
-
-export type { Problem };

@@ -1,4 +1,4 @@
-import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS } from '#log';
+import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS } from '#log';
 import type { ReadyItem } from './item.js';
 
 export interface PlannedItem {
@@ -14,9 +14,6 @@ export interface PlannedAppend {
   readonly members: readonly PlannedItem[];
 }
 
-/** Room for what a record batch adds to a record: lengths, offsets, times, header names. */
-const RECORD_OVERHEAD = 64;
-
 /** One list per partition in request order, cut where it would pass what one append may hold (R3.4). */
 export function planAppends(items: readonly PlannedItem[]): readonly PlannedAppend[] {
   if (items.length === 1) {
@@ -28,7 +25,7 @@ export function planAppends(items: readonly PlannedItem[]): readonly PlannedAppe
   for (const planned of items) {
     const { stream, partition } = planned.item;
     const key = `${stream}/${partition}`;
-    const bytes = sizeOf(planned.item);
+    const bytes = bytesOf(planned.item.record);
     let list = last.get(key);
     if (list === undefined || list.members.length >= MAX_APPEND_RECORDS || list.bytes + bytes > MAX_APPEND_BYTES) {
       list = { stream, partition, members: [], bytes: 0 };
@@ -39,10 +36,4 @@ export function planAppends(items: readonly PlannedItem[]): readonly PlannedAppe
     list.bytes += bytes;
   }
   return out;
-}
-
-function sizeOf(item: ReadyItem): number {
-  let bytes = RECORD_OVERHEAD + item.key.length + item.value.length;
-  for (const [name, value] of item.record.headers) bytes += name.length + (value?.length ?? 0) + 4;
-  return bytes;
 }

@@ -1,5 +1,5 @@
 import type { EventLog } from '#log';
-import { Fault } from '#faults';
+import { Fault, FAULTS } from '#faults';
 import type { State } from '#state';
 import type { Caller } from '../access/access.js';
 import type { Settled } from '../projection/reading.js';
@@ -222,7 +222,7 @@ export class Publishing {
           { timeoutMs },
         );
       } catch (cause) {
-        call = Promise.resolve({ kind: 'unsent', cause });
+        call = Promise.resolve({ kind: 'unsent', code: 'not_durable', cause });
       }
       for (const [at, { i, item }] of members.entries()) open.set(i, this.#recent.add(item, call, at));
     }
@@ -335,7 +335,9 @@ function standingOf(item: ReadyItem): Standing {
 
 function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
   const unknown = landed.kind === 'unknown';
-  const fault = new Fault('not_durable', {
+  // Whatever kept it out of the log, it may go in later: never a 4xx once others of the request were appended (R3.1).
+  const code = landed.kind === 'unsent' && FAULTS[landed.code].status === 503 ? landed.code : 'not_durable';
+  const fault = new Fault(code, {
     detail: unknown ? 'it is not known whether the event was written' : 'the event was surely not written',
     retryAfterMs: unknown ? 2_000 : 1_000,
     cause: landed.cause,

@@ -85,7 +85,7 @@ export class Refusals {
     add(kinds, { unit, type, code, pointer: where, count: 1 });
   }
 
-  /** By minute, newest first, then by count. Reads what other processes have written meanwhile; without the log, what is known here. */
+  /** Newest minute first, then by unit, type, code and pointer. Reads what other processes have written meanwhile; without the log, what is known here. */
   async list(query: RefusalQuery): Promise<readonly Refusal[]> {
     await this.#catchUp().catch(ignoreFault);
     const merged = new Map<number, Map<string, Counted>>();
@@ -99,13 +99,9 @@ export class Refusals {
     return [...merged]
       .sort(([a], [b]) => b - a)
       .flatMap(([minute, kinds]) =>
-        [...kinds.values()]
-          .sort(
-            (a, b) =>
-              b.count - a.count ||
-              (kindOf(a.unit, a.type, a.code, a.pointer) < kindOf(b.unit, b.type, b.code, b.pointer) ? -1 : 1),
-          )
-          .map((c) => ({ ...c, minute: new Date(minute).toISOString() })),
+        [...kinds]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([, c]) => ({ ...c, minute: new Date(minute).toISOString() })),
       );
   }
 

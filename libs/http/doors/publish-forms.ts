@@ -1,0 +1,166 @@
+import { parseJson, splitJsonArray, splitNdjson } from '#avro';
+import { Fault, type FaultCode, type Problem } from '#faults';
+import type { Content, Offered } from '#publishing';
+import type { FastifyRequest } from 'fastify';
+import { mediaType } from '../read-input.js';
+
+/** The forms that the publish door takes, as its 415 lists them. */
+export const FORMS = [
+  'application/cloudevents+json',
+  'application/cloudevents-batch+json',
+  'application/x-ndjson',
+  'application/json',
+  'application/avro with ce-* headers',
+  'avro/binary with ce-* headers',
+] as const;
+
+export interface Read {
+  readonly offered: readonly Offered[];
+  /** Answered as a list. */
+  readonly many: boolean;
+}
+
+/** The events of a request, in any form. Faults: unsupported_media_type, invalid_json and its kin, body_too_large; a broken item of a list is an item. */
+export function readForms(req: FastifyRequest, maxItems: number): Read {
+  const header = req.headers['content-type'];
+  const type = mediaType(header);
+  const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported('the only charset is UTF-8');
+  const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
+  if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
+    return { offered: [binary(req, type, body)], many: false };
+  }
+  switch (type) {
+    case 'application/cloudevents+json':
+    case 'application/json': {
+      if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
+      const one = structured(body);
+      if (one.kind === 'broken') throw new Fault(one.code, { detail: one.detail, problems: one.problems ?? [] });
+      return { offered: [one], many: false };
+    }
+    case 'application/cloudevents-batch+json':
+      return many(body, splitJsonArray(body, maxItems));
+    case 'application/x-ndjson':
+    case 'application/ndjson':
+      return many(body, splitNdjson(body, maxItems));
+    default:
+      throw unsupported('not a form of events');
+  }
+}
+
+function unsupported(reason: string): Fault {
+  return new Fault('unsupported_media_type', {
+    problems: [{ pointer: 'content-type', reason, expected: FORMS.join(' · ') }],
+  });
+}
+
+function many(body: Buffer, split: ReturnType<typeof splitJsonArray>): Read {
+  if (!split.ok) throw new Fault(split.code, { detail: split.detail });
+  return { offered: split.items.map(([from, to]) => structured(body.subarray(from, to))), many: true };
+}
+
+type Broken = Extract<Offered, { kind: 'broken' }>;
+
+function broken(code: FaultCode, detail: string, problem?: Problem): Broken {
+  return { kind: 'broken', code, detail, ...(problem === undefined ? {} : { problems: [problem] }) };
+}
+
+/** One event in structured form. */
+function structured(bytes: Buffer): Offered {
+  const parsed = parseJson(bytes);
+  if (!parsed.ok) return broken(parsed.code, parsed.detail);
+  const { value } = parsed;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return broken('invalid_request', 'an event is a JSON object', {
+      pointer: '',
+      reason: Array.isArray(value) ? 'a list' : 'not an object',
+      expected: Array.isArray(value) ? 'content-type application/cloudevents-batch+json for a list' : 'a JSON object',
+    });
+  }
+  const given = value as Record<string, unknown>;
+  const content = contentOf(given);
+  return content.kind === 'broken' ? content : { kind: 'event', given, content, form: 'body', bytes: bytes.length };
+}
+
+function contentOf(given: Record<string, unknown>): Content | Broken {
+  const base64 = given['data_base64'];
+  const declared = given['datacontenttype'];
+  const type = typeof declared === 'string' ? mediaType(declared) : 'application/json';
+  if (base64 === undefined || base64 === null) {
+    if (type === 'application/json' || /^[a-z]+\/[a-z0-9.-]+\+json$/.test(type))
+      return { kind: 'json', data: given['data'] };
+    return broken('invalid_attribute', 'data in JSON has another content type', {
+      pointer: '/datacontenttype',
+      reason: 'data is JSON',
+      expected: 'application/json, or left out',
+      code: 'invalid_attribute',
+    });
+  }
+  if (given['data'] !== undefined) {
+    return broken('invalid_request', 'data and data_base64 together', {
+      pointer: '/data_base64',
+      reason: 'data is there too',
+      expected: 'one of them',
+    });
+  }
+  if (typeof base64 !== 'string' || base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
+    return broken('invalid_request', 'data_base64 is not base64', { pointer: '/data_base64', reason: 'not base64' });
+  }
+  if (type !== 'application/avro' && type !== 'avro/binary') {
+    return broken('invalid_attribute', 'data_base64 of an unknown kind', {
+      pointer: '/datacontenttype',
+      reason: 'not a kind of Avro',
+      expected: 'application/avro · avro/binary',
+      code: 'invalid_attribute',
+    });
+  }
+  return { kind: 'avro', bytes: Buffer.from(base64, 'base64'), framed: type === 'application/avro' };
+}
+
+const RESERVED = new Set(['datacontenttype', 'data', 'data_base64']);
+
+/** One event in binary form: attributes in `ce-*` headers, the data alone in the body. */
+function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
+  const given: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  const raw = req.raw.rawHeaders;
+  for (let i = 0; i < raw.length; i += 2) {
+    const header = raw[i]!.toLowerCase();
+    if (!header.startsWith('ce-')) continue;
+    const name = header.slice(3);
+    const problem = (reason: string): Problem => ({ pointer: header.slice(0, 60), reason });
+    if (name in given) return broken('invalid_request', 'an attribute is given twice', problem('given twice'));
+    if (RESERVED.has(name))
+      return broken('invalid_request', 'not an attribute of the binary form', problem('does not belong here'));
+    const text = percentDecoded(raw[i + 1]!);
+    if (text === undefined)
+      return broken('invalid_utf8', 'a header is not percent-encoded UTF-8', problem('not percent-encoded UTF-8'));
+    given[name] = text;
+  }
+  const bytes = body.length;
+  if (type === 'application/avro' || type === 'avro/binary') {
+    return {
+      kind: 'event',
+      given,
+      content: { kind: 'avro', bytes: body, framed: type === 'application/avro' },
+      form: 'headers',
+      bytes,
+    };
+  }
+  if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type))
+    throw unsupported('not a form of event data');
+  if (bytes === 0) return { kind: 'event', given, content: { kind: 'json', data: undefined }, form: 'headers', bytes };
+  const parsed = parseJson(body);
+  if (!parsed.ok) return broken(parsed.code, parsed.detail);
+  return { kind: 'event', given, content: { kind: 'json', data: parsed.value }, form: 'headers', bytes };
+}
+
+/** CloudEvents HTTP binding 3.1.3.2: printable ASCII, all else percent-encoded UTF-8. */
+function percentDecoded(text: string): string | undefined {
+  if (!/^[\x20-\x7e]*$/.test(text)) return undefined;
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
