@@ -108,6 +108,7 @@ export interface UnitRow {
   readonly city?: string;
   readonly timezone?: string;
   readonly tz?: string;
+  readonly checkpointKind?: string;
 }
 
 export interface EventTypeRow {

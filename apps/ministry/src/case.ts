@@ -1,0 +1,49 @@
+import type { DayClock } from './clock.js';
+import type { Told } from './office.js';
+
+export interface CaseStep {
+  readonly nomor: string;
+  readonly layanan: string;
+  readonly pemegang: string;
+  readonly lama?: string;
+  readonly baru: string;
+  readonly alasan?: string;
+  readonly sebelumnya?: string;
+  readonly pemohonRef: string;
+  readonly korelasi?: string;
+  /** Simulated instant. @default now */
+  readonly at?: number;
+  readonly luring?: boolean;
+}
+
+const PAUSED = new Set(['menunggu_pemohon', 'menunggu_pembayaran']);
+const ENDED = new Set(['selesai', 'ditolak', 'dibatalkan', 'kedaluwarsa']);
+
+/** A step of a case as `layanan.kasus.status-berubah`. */
+export function caseStep(clock: DayClock, s: CaseStep): Told {
+  const at = s.at ?? clock.now();
+  return {
+    type: 'layanan.kasus.status-berubah',
+    lane: s.nomor,
+    at,
+    korelasi: s.korelasi ?? s.nomor,
+    data: {
+      nomorKasus: s.nomor,
+      jenisLayanan: s.layanan,
+      unitPemegang: s.pemegang,
+      ...(s.sebelumnya === undefined ? {} : { unitSebelumnya: s.sebelumnya }),
+      ...(s.lama === undefined ? {} : { statusLama: s.lama }),
+      statusBaru: s.baru,
+      ...(s.alasan === undefined ? {} : { alasanKode: s.alasan }),
+      jamSla: ENDED.has(s.baru) ? 'berhenti' : PAUSED.has(s.baru) ? 'jeda' : 'jalan',
+      sisaJamKerja: 24.5,
+      tenggat: clock.iso(clock.at('16:00') + 4 * 86_400_000),
+      dasarTenggat: 'standar pelayanan 2021',
+      kalender: 'nasional-2021',
+      pemohonRef: s.pemohonRef,
+      luring: s.luring === true,
+      waktuKejadian: clock.iso(at),
+      waktuTerkirim: clock.iso(),
+    },
+  };
+}

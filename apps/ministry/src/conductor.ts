@@ -1,0 +1,80 @@
+import { askLag } from './lag.js';
+import type { MinistryOptions } from './options.js';
+import type { Frame } from './screen/words.js';
+import type { World } from './world.js';
+
+/** The day is given up when nothing at all was accepted for this long. */
+const STUCK_MS = 90_000;
+
+export interface DayEnd {
+  readonly complete: boolean;
+  readonly accepted: number;
+  readonly expected: number;
+  readonly refused: number;
+  readonly units: number;
+  readonly seconds: number;
+}
+
+/** Plays the day: plans every flow, lets the clock run, and ends when every event that the flows owe was accepted. */
+export class Conductor {
+  readonly #world: World;
+  readonly #options: MinistryOptions;
+  readonly #began = performance.now();
+  #stopped = false;
+
+  constructor(world: World, options: MinistryOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async play(): Promise<DayEnd> {
+    const { day, flows } = this.#world;
+    let expected = 0;
+    for (const flow of flows) expected += await flow.plan();
+    day.tally.expected = expected;
+    day.clock.begin();
+    const lag = setInterval(() => void askLag(this.#world.connection).then((s) => (day.tally.lagSeconds = s)), 1000);
+    let progressAt = performance.now();
+    let accepted = 0;
+    while (!this.#stopped) {
+      const done = day.clock.tick();
+      if (day.tally.accepted > accepted) progressAt = performance.now();
+      accepted = day.tally.accepted;
+      if (done === 0 && day.clock.planned === 0 && accepted >= expected && !day.offices.all.some((o) => o.busy)) break;
+      if (performance.now() - progressAt > STUCK_MS) break;
+      await new Promise((r) => setTimeout(r, done > 0 ? 1 : 10));
+    }
+    clearInterval(lag);
+    day.tally.lagSeconds = await askLag(this.#world.connection);
+    return {
+      complete: day.tally.accepted >= expected,
+      accepted: day.tally.accepted,
+      expected,
+      refused: day.tally.refused,
+      units: day.tally.units.size,
+      seconds: Math.round((performance.now() - this.#began) / 100) / 10,
+    };
+  }
+
+  frame(): Frame {
+    const { clock, tally } = this.#world.day;
+    const { lang, engine, url } = this.#options;
+    return {
+      date: clock.dateLabel(lang),
+      time: clock.label(),
+      engine,
+      url,
+      accepted: tally.accepted,
+      refused: tally.refused,
+      lagSeconds: tally.lagSeconds,
+      units: tally.units.size,
+      unitTotal: tally.unitTotal,
+      progress: tally.progress,
+      facts: tally.facts(4).map((f) => ({ label: f.label, text: f[lang] })),
+    };
+  }
+}

@@ -1,0 +1,97 @@
+import { numbered, text, type Day, type Flow } from '../day.js';
+import { admitted } from '../inmate.js';
+import type { Office } from '../office.js';
+import { foreigner } from '../people.js';
+
+/** A foreign inmate leaves prison; the rudenim of the region reads it and receives the person for deportation. */
+export class Foreigners implements Flow {
+  readonly name = 'WNA';
+  readonly #day: Day;
+  #n = 0;
+
+  constructor(day: Day) {
+    this.#day = day;
+  }
+
+  plan(): number {
+    const { offices, clock, chance, ear, number } = this.#day;
+    const c = chance.fork('foreigners');
+    const rudenims = c.sample(
+      offices.type('rudenim').filter((r) => offices.near(r, 'lapas').length > 0),
+      6,
+    );
+    for (const r of rudenims) {
+      ear.listen({ office: r, stream: 'pas.penghuni', types: ['pas.penghuni.bebas'] }, (e, at) =>
+        this.#freed(at, e.data),
+      );
+      const lapas = c.pick(offices.near(r, 'lapas'));
+      const who = foreigner(c);
+      const orang = `WBP-${number}-F${++this.#n}`;
+      const register = `BI.${this.#n}/F/${number}`;
+      clock.plan(
+        clock.local('07:40', lapas.unit?.tz),
+        () => void lapas.tell(admitted(clock, c, lapas, who, orang, register)),
+      );
+      clock.plan(clock.local('09:00', lapas.unit?.tz, c.int(0, 120)), () => {
+        void lapas.tell({
+          type: 'pas.penghuni.bebas',
+          lane: orang,
+          data: {
+            idOrang: orang,
+            nomorRegister: register,
+            unit: lapas.owner,
+            jenisBebas: 'murni',
+            tanggalBebas: clock.date,
+            nomorKeputusan: `W.PK-${c.int(100, 999)}/2021`,
+            namaLengkap: who.nama,
+            tanggalLahir: who.tanggalLahir,
+            kewarganegaraan: who.kewarganegaraan,
+            perkaraLain: false,
+            statusCekal: 'belum_dicek',
+            waktuKeluar: clock.iso(),
+            rencanaBebas: false,
+          },
+        });
+      });
+    }
+    return this.#n * 3;
+  }
+
+  #freed(rudenim: Office, d: Readonly<Record<string, unknown>>): void {
+    const { clock, offices, tally, number } = this.#day;
+    const prison = offices.find(text(d['unit']));
+    if (d['kewarganegaraan'] === 'IDN' || d['rencanaBebas'] !== false || prison === undefined) return;
+    if (offices.kanwilOf(prison) !== offices.kanwilOf(rudenim)) return;
+    const c = rudenim.chance;
+    const n = Number(text(d['idOrang']).split('F').at(-1));
+    clock.after(c.int(40, 90), () => {
+      tally.fact(
+        'deteni',
+        clock.label(),
+        `${rudenim.name} menerima 1 WNA dari ${prison.name}`,
+        `${rudenim.name} received 1 foreigner from ${prison.name}`,
+      );
+      void rudenim.tell({
+        type: 'imigrasi.deteni.diterima',
+        lane: text(d['idOrang']),
+        korelasi: text(d['idOrang']),
+        data: {
+          nomorDeteni: numbered('DTN', number, n),
+          unitPenerima: rudenim.owner,
+          unitAsal: prison.owner,
+          ruang: 'rudenim',
+          nomorSuratPerintah: `PRINT-${c.int(10, 99)}/2021`,
+          tanggalPerintah: clock.date,
+          namaLengkap: d['namaLengkap'],
+          kewarganegaraan: d['kewarganegaraan'],
+          tanggalLahir: d['tanggalLahir'],
+          jenisKelamin: 'L',
+          dokumenPerjalanan: 'habis',
+          alasan: 'menunggu pendeportasian setelah bebas',
+          batasPemindahan: clock.day(30),
+          waktuTerima: clock.iso(),
+        },
+      });
+    });
+  }
+}

@@ -1,0 +1,191 @@
+import { caseStep } from '../case.js';
+import { numbered, text, type Day, type Flow } from '../day.js';
+import type { Office } from '../office.js';
+import { document, person, type Person } from '../people.js';
+
+interface Application {
+  readonly nomor: string;
+  readonly kanim: Office;
+  readonly who: Person;
+  readonly ref: string;
+  readonly elektronik: boolean;
+  readonly billing: string;
+}
+
+const KANIM = 18;
+const EACH = 52;
+
+/** A passport from application through the bill and its payment to issue; the kanim goes on when it reads the payment. */
+export class Passports implements Flow {
+  readonly name = 'paspor';
+  readonly #day: Day;
+  readonly #waiting = new Map<string, Application>();
+  #issued = 0;
+
+  constructor(day: Day) {
+    this.#day = day;
+  }
+
+  plan(): number {
+    const { offices, clock, chance, ear, number, scale } = this.#day;
+    const c = chance.fork('passports');
+    const kanims = [
+      offices.need('KANIM-31-JAKARTA-BARAT'),
+      ...c.sample(
+        offices.type('kanim').filter((k) => k.unit?.code !== 'KANIM-31-JAKARTA-BARAT'),
+        KANIM - 1,
+      ),
+    ];
+    const each = Math.max(1, Math.round(EACH * scale));
+    let n = 0;
+    for (const kanim of kanims) {
+      ear.listen({ office: kanim, stream: 'keu.pnbp', types: ['keu.pnbp.pembayaran-diterima'], own: true }, (e) =>
+        this.#paid(text(e.data['kodeBilling'])),
+      );
+      for (let i = 0; i < each; i++) {
+        const nomor = numbered('P', number, ++n);
+        const billing = `${800 + (number % 100)}${clock.date.slice(2).replaceAll('-', '')}${String(n).padStart(6, '0')}`;
+        const a: Application = {
+          nomor,
+          kanim,
+          who: person(c),
+          ref: `pmh_${c.hex(12)}`,
+          elektronik: c.some(0.3),
+          billing,
+        };
+        clock.plan(clock.local('08:00', kanim.unit?.tz, c.int(0, 300)), () => void this.#applied(a));
+      }
+    }
+    ear.listen(
+      { office: offices.need('EXT-DJA'), stream: 'keu.pnbp', types: ['keu.pnbp.tagihan-diterbitkan'] },
+      (e, simponi) => clock.after(c.int(3, 45), () => void this.#pay(simponi, e.data)),
+    );
+    return n * 8;
+  }
+
+  async #applied(a: Application): Promise<void> {
+    const { clock } = this.#day;
+    const { kanim, who, nomor } = a;
+    const c = kanim.chance;
+    await kanim.tell({
+      type: 'imigrasi.paspor.permohonan-diajukan',
+      lane: nomor,
+      korelasi: nomor,
+      data: {
+        nomorPermohonan: nomor,
+        unitPenerima: kanim.owner,
+        kanal: c.pick(['loket', 'daring', 'daring']),
+        jenisPermohonan: c.pick(['baru', 'penggantian_habis']),
+        jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
+        jumlahHalaman: 48,
+        layanan: 'reguler',
+        tujuan: c.pick(['wisata', 'kerja', 'studi', 'keluarga', 'umrah_haji']),
+        nik: who.nik,
+        namaLengkap: who.nama,
+        tempatLahir: who.tempatLahir,
+        tanggalLahir: who.tanggalLahir,
+        jenisKelamin: who.jenisKelamin,
+        alamat: who.alamat,
+        kodeWilayahAlamat: { kode: '99.01', edisi: '2019' },
+        nomorPonsel: who.ponsel,
+        pemohonAnak: false,
+        jadwalKedatangan: clock.iso(),
+        dokumenPendukung: [document(c, 'kk')],
+        kodeBilling: a.billing,
+        waktuDiajukan: clock.iso(),
+      },
+    });
+    await kanim.tell(caseStep(clock, { ...this.#step(a), baru: 'diajukan' }));
+    this.#waiting.set(a.billing, a);
+    const price = a.elektronik ? '650000.00' : '350000.00';
+    await kanim.tell({
+      type: 'keu.pnbp.tagihan-diterbitkan',
+      lane: a.billing,
+      korelasi: nomor,
+      data: {
+        kodeBilling: a.billing,
+        nomorKasus: nomor,
+        jenisLayanan: 'IMI-PASPOR',
+        unit: kanim.owner,
+        kodeSatker: '013999',
+        kodeAkun: '425211',
+        tarif: price,
+        dasarTarif: 'PP 28/2019',
+        jumlah: price,
+        mataUang: 'IDR',
+        pembayarNama: who.nama,
+        diterbitkan: clock.iso(),
+        kedaluwarsa: clock.iso(clock.now() + 7 * 86_400_000),
+        status: 'terbit',
+      },
+    });
+    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'diajukan', baru: 'menunggu_pembayaran' }));
+  }
+
+  #step(a: Application): { nomor: string; layanan: string; pemegang: string; pemohonRef: string } {
+    return { nomor: a.nomor, layanan: 'IMI-PASPOR', pemegang: a.kanim.owner, pemohonRef: a.ref };
+  }
+
+  async #pay(simponi: Office, bill: Readonly<Record<string, unknown>>): Promise<void> {
+    const { clock } = this.#day;
+    const c = simponi.chance;
+    await simponi.tell({
+      type: 'keu.pnbp.pembayaran-diterima',
+      lane: text(bill['kodeBilling']),
+      korelasi: text(bill['nomorKasus']),
+      data: {
+        ntpn: c.hex(16).toUpperCase(),
+        ntb: c.digits(12),
+        kodeBilling: bill['kodeBilling'],
+        jumlah: bill['jumlah'],
+        waktuBayar: clock.iso(),
+        tanggalBuku: clock.date,
+        bank: c.pick(['Bank Contoh', 'Bank Misal']),
+        kanalBayar: c.pick(['atm', 'teller', 'm-banking']),
+        nomorKasus: bill['nomorKasus'],
+        unit: bill['unit'],
+        rekonsiliasi: 'cocok',
+      },
+    });
+  }
+
+  #paid(billing: string): void {
+    const a = this.#waiting.get(billing);
+    if (a === undefined || !this.#waiting.delete(billing)) return;
+    this.#day.clock.after(a.kanim.chance.int(20, 60), () => void this.#issue(a));
+  }
+
+  async #issue(a: Application): Promise<void> {
+    const { clock, tally } = this.#day;
+    const { kanim, who, nomor } = a;
+    const c = kanim.chance;
+    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'menunggu_pembayaran', baru: 'diproses' }));
+    await kanim.tell({
+      type: 'imigrasi.paspor.diterbitkan',
+      lane: nomor,
+      korelasi: nomor,
+      data: {
+        nomorPaspor: `X${c.digits(7)}`,
+        nomorPermohonan: nomor,
+        unitPenerbit: kanim.owner,
+        jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
+        tanggalTerbit: clock.date,
+        tanggalHabis: clock.day(5 * 365 + 1),
+        namaLengkap: who.nama,
+        tanggalLahir: who.tanggalLahir,
+        jenisKelamin: who.jenisKelamin,
+        nik: who.nik,
+        statusPaspor: 'berlaku',
+        waktuSerah: clock.iso(),
+      },
+    });
+    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'diproses', baru: 'selesai' }));
+    if (++this.#issued % 25 === 0)
+      tally.fact(
+        'passports',
+        clock.label(),
+        `${this.#issued} paspor selesai hari ini, terakhir di ${kanim.name}`,
+        `${this.#issued} passports issued today, the last at ${kanim.name}`,
+      );
+  }
+}

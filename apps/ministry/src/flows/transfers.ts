@@ -1,0 +1,230 @@
+import { caseStep } from '../case.js';
+import { numbered, text, type Day, type Flow } from '../day.js';
+import { admitted } from '../inmate.js';
+import type { Office, Told } from '../office.js';
+import { document, officer, person, type Person } from '../people.js';
+
+const PAIRS = 6;
+const EACH = 4;
+
+interface Transfer {
+  readonly nomor: string;
+  readonly who: Person;
+  readonly orang: string;
+  readonly register: string;
+  readonly from: Office;
+  readonly to: Office;
+  readonly reports: Set<string>;
+}
+
+/**
+ * Transfer between prisons: proposal → both kanwil hand a social inquiry to their bapas → two reports → departure (origin) →
+ * arrival (target). One person has one active unit.
+ */
+export class Transfers implements Flow {
+  readonly name = 'pemindahan';
+  readonly #day: Day;
+  readonly #open = new Map<string, Transfer>();
+
+  constructor(day: Day) {
+    this.#day = day;
+  }
+
+  plan(): number {
+    const { offices, clock, chance, ear, number } = this.#day;
+    const c = chance.fork('transfers');
+    const kanwils = c.sample(
+      offices.type('kanwil').filter((k) => offices.near(k, 'bapas').length > 0 && offices.near(k, 'lapas').length > 0),
+      PAIRS * 2,
+    );
+    const bapasOf = new Map(kanwils.map((k) => [k.owner, offices.near(k, 'bapas')[0]!]));
+    for (const k of kanwils) {
+      ear.listen({ office: k, stream: 'pas.pemindahan', types: ['pas.pemindahan.diusulkan'] }, (e, at) =>
+        this.#assign(at, bapasOf.get(at.owner)!, e.data),
+      );
+      ear.listen(
+        { office: bapasOf.get(k.owner)!, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true },
+        (e, at) => this.#inquire(at, e.data),
+      );
+    }
+    let n = 0;
+    for (let p = 0; p * 2 + 1 < kanwils.length; p++) {
+      const from = c.pick(offices.near(kanwils[p * 2]!, 'lapas'));
+      const to = c.pick(offices.near(kanwils[p * 2 + 1]!, 'lapas'));
+      ear.listen({ office: from, stream: 'pas.litmas', types: ['pas.litmas.selesai'], own: true }, (e) =>
+        this.#reported(text(e.data['nomorLitmas']), text(e['korelasi'])),
+      );
+      ear.listen({ office: to, stream: 'pas.penghuni', types: ['pas.penghuni.dipindahkan'], own: true }, (e, at) =>
+        this.#coming(at, e.data),
+      );
+      for (let i = 0; i < EACH; i++) {
+        const t: Transfer = {
+          nomor: numbered('PND', number, ++n),
+          who: person(c),
+          orang: `WBP-${number}-T${n}`,
+          register: `BI.${n}/T/${number}`,
+          from,
+          to,
+          reports: new Set(),
+        };
+        this.#open.set(t.nomor, t);
+        clock.plan(
+          clock.local('07:30', from.unit?.tz, c.int(0, 30)),
+          () => void from.tell(admitted(clock, c, from, t.who, t.orang, t.register)),
+        );
+        clock.plan(clock.local('08:30', from.unit?.tz, c.int(0, 90)), () => void this.#propose(t));
+      }
+    }
+    return n * 8;
+  }
+
+  async #propose(t: Transfer): Promise<void> {
+    const { clock } = this.#day;
+    const c = t.from.chance;
+    await t.from.tell({
+      type: 'pas.pemindahan.diusulkan',
+      lane: t.nomor,
+      korelasi: t.nomor,
+      data: {
+        nomorUsulan: t.nomor,
+        nomorRegister: t.register,
+        idOrang: t.orang,
+        unitAsal: t.from.owner,
+        unitTujuan: t.to.owner,
+        antarProvinsi: true,
+        alasan: 'overkapasitas',
+        pemohon: 'unit',
+        namaLengkap: t.who.nama,
+        statusHukum: 'narapidana',
+        sisaPidanaHari: c.int(300, 3000),
+        risikoKeamanan: c.pick(['rendah', 'sedang']),
+        nomorSidangTpp: `TPP-${c.int(1, 99)}/2021`,
+        rekomendasiTpp: 'setuju',
+        litmasAsal: document(c, 'permintaan-litmas'),
+        registerF: false,
+        perkaraLain: false,
+        biayaDitanggung: 'negara',
+        tahap: 'kanwil',
+        tenggatTahap: clock.day(14),
+        waktu: clock.iso(),
+      },
+    });
+  }
+
+  /** A kanwil concerned (of origin or of target) asks its bapas for the inquiry. */
+  #assign(kanwil: Office, bapas: Office, d: Readonly<Record<string, unknown>>): void {
+    const { clock, offices } = this.#day;
+    const nomor = text(d['nomorUsulan']);
+    const origin = offices.find(text(d['unitAsal']));
+    const side = origin !== undefined && offices.kanwilOf(origin) === kanwil.owner ? 'A' : 'T';
+    clock.after(kanwil.chance.int(5, 20), () => {
+      void kanwil.tell(
+        caseStep(clock, {
+          nomor: `${nomor}-${side}`,
+          korelasi: nomor,
+          layanan: 'PAS-INTEGRASI',
+          pemegang: bapas.owner,
+          sebelumnya: text(d['unitAsal']),
+          baru: 'menunggu_unit_lain',
+          alasan: 'LITMAS',
+          pemohonRef: text(d['idOrang']),
+        }),
+      );
+    });
+  }
+
+  #inquire(bapas: Office, d: Readonly<Record<string, unknown>>): void {
+    const { clock } = this.#day;
+    if (text(d['alasanKode']) !== 'LITMAS' || text(d['unitPemegang']) !== bapas.owner) return;
+    const nomor = text(d['nomorKasus']);
+    const c = bapas.chance;
+    const korelasi = nomor.slice(0, -2);
+    clock.after(c.int(30, 70), () => {
+      void bapas.tell({
+        type: 'pas.litmas.selesai',
+        lane: nomor,
+        korelasi,
+        data: {
+          nomorLitmas: `LIT-${nomor}`,
+          idOrang: d['pemohonRef'],
+          bapas: bapas.owner,
+          pemohon: d['unitSebelumnya'],
+          jenis: 'pemindahan',
+          klienAnak: false,
+          namaKlien: `Klien ${text(d['pemohonRef'])}`,
+          rekomendasi: 'dapat dipindahkan',
+          pembimbing: officer(c),
+          dokumen: document(c, 'litmas'),
+          waktuSelesai: clock.iso(),
+        },
+      });
+    });
+  }
+
+  #reported(litmas: string, nomor: string): void {
+    const t = this.#open.get(nomor);
+    if (t === undefined || t.reports.has(litmas)) return;
+    t.reports.add(litmas);
+    if (t.reports.size < 2) return;
+    this.#day.clock.after(t.from.chance.int(20, 40), () => {
+      const d = {
+        idOrang: t.orang,
+        nomorRegisterLama: t.register,
+        nomorUsulan: t.nomor,
+        unitAsal: t.from.owner,
+        unitTujuan: t.to.owner,
+      };
+      void t.from.tell(this.#moved(t.from, d, 'berangkat'));
+    });
+  }
+
+  #coming(target: Office, d: Readonly<Record<string, unknown>>): void {
+    if (text(d['unitTujuan']) !== target.owner || d['peristiwa'] !== 'berangkat') return;
+    const { clock, offices, tally } = this.#day;
+    clock.after(target.chance.int(30, 80), () => {
+      void target.tell(this.#moved(target, d, 'tiba'));
+      const from = offices.units.get(text(d['unitAsal']))?.shortName ?? '';
+      tally.fact(
+        'transfer',
+        clock.label(),
+        `1 narapidana tiba di ${target.name} dari ${from}`,
+        `1 inmate arrived at ${target.name} from ${from}`,
+      );
+    });
+  }
+
+  #moved(by: Office, d: Readonly<Record<string, unknown>>, peristiwa: 'berangkat' | 'tiba'): Told {
+    const { clock } = this.#day;
+    const c = by.chance;
+    const here = {
+      idOrang: d['idOrang'],
+      nomorRegisterLama: d['nomorRegisterLama'],
+      nomorUsulan: d['nomorUsulan'],
+      unitAsal: d['unitAsal'],
+      unitTujuan: d['unitTujuan'],
+    };
+    return {
+      type: 'pas.penghuni.dipindahkan',
+      lane: text(d['idOrang']),
+      korelasi: text(d['nomorUsulan']),
+      data:
+        peristiwa === 'berangkat'
+          ? {
+              ...here,
+              nomorKeputusan: `W.PK-${c.int(100, 999)}/2021`,
+              peristiwa,
+              waktuBerangkat: clock.iso(),
+              pengawal: [officer(c), officer(c)],
+            }
+          : {
+              ...here,
+              nomorKeputusan: d['nomorKeputusan'],
+              peristiwa,
+              waktuBerangkat: d['waktuBerangkat'],
+              waktuTiba: clock.iso(),
+              nomorRegisterBaru: `${text(d['nomorRegisterLama'])}-B`,
+              kondisiSaatTiba: 'sehat',
+            },
+    };
+  }
+}

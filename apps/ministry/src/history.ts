@@ -1,0 +1,56 @@
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { streamOf } from '#event';
+import type { Step } from '#sdk';
+
+export interface HistoryLine {
+  readonly type: 'invoke' | 'ok' | 'fail' | 'info';
+  readonly process: string;
+  readonly source: string;
+  readonly id: string;
+  readonly evtype: string;
+  readonly [more: string]: unknown;
+}
+
+/** One JSON line per step, in the order in which things happened (the checker relies on it). */
+export class History {
+  readonly #fd: number;
+  readonly #now: () => number;
+  #lines: string[] = [];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(file: string, now: () => number = Date.now) {
+    mkdirSync(dirname(file), { recursive: true });
+    this.#fd = openSync(file, 'w', 0o600);
+    this.#now = now;
+    this.#timer = setInterval(() => this.flush(), 100);
+    this.#timer.unref();
+  }
+
+  write(line: HistoryLine): void {
+    this.#lines.push(JSON.stringify({ t: this.#now(), f: 'send', ...line }));
+  }
+
+  step(process: string, step: Step): void {
+    const { event: e } = step;
+    const head = { process, source: e.source, id: e.id, evtype: e.type, stream: streamOf(e.type) };
+    if (step.kind === 'invoke') this.write({ type: 'invoke', ...head });
+    else if (step.kind === 'ok') {
+      const { position, digest, duplicate } = step.receipt;
+      this.write({ type: 'ok', ...head, status: step.status, position, digest, duplicate });
+    } else this.write({ type: step.kind, ...head, status: step.fault.status, code: step.fault.code });
+  }
+
+  flush(): void {
+    if (this.#lines.length === 0) return;
+    const text = `${this.#lines.join('\n')}\n`;
+    this.#lines = [];
+    writeSync(this.#fd, text);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.flush();
+    closeSync(this.#fd);
+  }
+}

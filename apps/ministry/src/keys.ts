@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+
+export interface UnitLike {
+  readonly id: string;
+  readonly code: string;
+  readonly type: string;
+}
+
+export interface KeyNeed {
+  /** `SU…` or `EXT-…`. */
+  readonly unit: string;
+  readonly system: string;
+  readonly roles: readonly ('publisher' | 'reader')[];
+}
+
+export interface OwnKey {
+  readonly unit: string;
+  readonly system: string;
+  readonly key: string;
+}
+
+/** Which system speaks for a unit of a type. */
+export const SYSTEMS: Readonly<Record<string, string>> = {
+  kanim: 'simkim',
+  tpi: 'bcm',
+  rudenim: 'simkim',
+  lapas: 'sdp',
+  rutan: 'sdp',
+  lpka: 'sdp',
+  bapas: 'sdp',
+  kanwil: 'sikanwil',
+};
+export const CENTRAL: Readonly<Record<string, string>> = {
+  'ES1-DJPAS': 'sdp',
+  'ES1-DJIM': 'simkim',
+  'ES2-WASDAKIM': 'cekal',
+  'ES2-ROHUMAS': 'lapor',
+};
+export const PARTIES: Readonly<Record<string, string>> = {
+  'EXT-DJA': 'simponi',
+  'EXT-KPK': 'cekal',
+  'EXT-POLRI': 'cekal',
+  'EXT-KEJAGUNG': 'cekal',
+  'EXT-DJP': 'cekal',
+};
+
+/** Every key that the day needs, each bound to one unit (or party) and its system. */
+export function ministryKeys(units: readonly UnitLike[]): KeyNeed[] {
+  const roles = ['publisher', 'reader'] as const;
+  const out: KeyNeed[] = [];
+  for (const u of units) {
+    const system = SYSTEMS[u.type] ?? CENTRAL[u.code];
+    if (system !== undefined) out.push({ unit: u.id, system, roles });
+  }
+  for (const [unit, system] of Object.entries(PARTIES)) out.push({ unit, system, roles });
+  return out;
+}
+
+/** Reads keys: a JSON array of `{unit, system, key}`, or CSV with a header naming those columns. */
+export function readKeys(file: string): OwnKey[] {
+  const text = readFileSync(file, 'utf8').trim();
+  if (text.startsWith('[')) return JSON.parse(text) as OwnKey[];
+  const [head = '', ...rows] = text.split(/\r?\n/);
+  const names = head.split(',').map((n) => n.trim());
+  const at = (row: string[], name: string): string => row[names.indexOf(name)]?.trim() ?? '';
+  return rows.map((line) => {
+    const row = line.split(',');
+    return { unit: at(row, 'unit'), system: at(row, 'system'), key: at(row, 'key') };
+  });
+}

@@ -1,0 +1,45 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { Conductor } from './conductor.js';
+import { MinistryModule, WORLD } from './ministry.module.js';
+import { parseOptions, type MinistryOptions } from './options.js';
+import { Screen } from './screen/screen.js';
+import type { World } from './world.js';
+
+async function play(options: MinistryOptions): Promise<number> {
+  // With --json the one line on stdout is for a program: the person reads stderr.
+  const out = options.json ? process.stderr : process.stdout;
+  const app = await NestFactory.createApplicationContext(MinistryModule.forDay(options, out), {
+    logger: ['error', 'warn'],
+    abortOnError: false,
+  });
+  const world = app.get<World>(WORLD);
+  const conductor = app.get(Conductor);
+  const screen = app.get(Screen);
+  const stop = (): void => conductor.stop();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  screen.start();
+  const end = await conductor.play();
+  screen.stop();
+  world.saveSequences();
+  await world.close();
+  await app.close();
+  for (const text of new Set(world.faults)) process.stderr.write(`✗ ${text}\n`);
+  if (!end.complete) process.stderr.write(`✗ ${end.accepted} / ${end.expected}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(end)}\n`);
+  return end.complete && world.faults.length === 0 ? 0 : 1;
+}
+
+const parsed = parseOptions(process.argv.slice(2));
+if (!parsed.ok) {
+  process.stderr.write(`${parsed.reason}\n`);
+  process.exitCode = 2;
+} else {
+  try {
+    process.exitCode = await play(parsed.options);
+  } catch (e) {
+    process.stderr.write(`✗ ${e instanceof Error ? e.message : String(e)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util';
+
+export interface MinistryOptions {
+  readonly url: string;
+  readonly keys: string;
+  readonly history: string;
+  readonly day: number;
+  readonly seed: string;
+  /** 1 = about 22,000 events. */
+  readonly scale: number;
+  /** Wall seconds that the day should take. */
+  readonly seconds: number;
+  readonly engine: string;
+  readonly lang: 'id' | 'en';
+  readonly json: boolean;
+  readonly plain: boolean;
+}
+
+const USAGE =
+  'ministry --url URL --keys FILE --history FILE [--day N] [--seed S] [--scale F] [--seconds S] [--engine embedded|kafka] [--lang id|en] [--json] [--plain]';
+
+export type ParsedOptions =
+  { readonly ok: true; readonly options: MinistryOptions } | { readonly ok: false; readonly reason: string };
+
+/** Indonesian unless `--lang en`. */
+export function parseOptions(argv: readonly string[]): ParsedOptions {
+  try {
+    const { values: v } = parseArgs({
+      args: [...argv],
+      options: {
+        url: { type: 'string', default: 'http://127.0.0.1:8080' },
+        keys: { type: 'string' },
+        history: { type: 'string' },
+        day: { type: 'string', default: '1' },
+        seed: { type: 'string', default: 'kementerian' },
+        scale: { type: 'string', default: '1' },
+        seconds: { type: 'string', default: '48' },
+        engine: { type: 'string', default: 'embedded' },
+        lang: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        plain: { type: 'boolean', default: false },
+      },
+    });
+    const numbers = { day: Number(v.day), scale: Number(v.scale), seconds: Number(v.seconds) };
+    if (v.keys === undefined || v.history === undefined) return { ok: false, reason: USAGE };
+    for (const [name, n] of Object.entries(numbers))
+      if (!(n > 0)) return { ok: false, reason: `--${name}: a number above 0\n${USAGE}` };
+    const lang = v.lang === 'en' ? 'en' : 'id';
+    return {
+      ok: true,
+      options: {
+        ...numbers,
+        day: Math.floor(numbers.day),
+        url: v.url,
+        keys: v.keys,
+        history: v.history,
+        seed: v.seed,
+        engine: v.engine,
+        lang,
+        json: v.json,
+        plain: v.plain,
+      },
+    };
+  } catch (e) {
+    return { ok: false, reason: `${(e as Error).message}\n${USAGE}` };
+  }
+}
