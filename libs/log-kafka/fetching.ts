@@ -9,6 +9,9 @@ const AGAIN_MS = 20;
 /** A fetch answer is taken apart on the event loop: 1 MB takes a few milliseconds, the client's own default of 50 MB seconds. */
 const FETCH_BYTES = 1_048_576;
 
+/** With 1 MB an answer, this many partitions may be served before one. */
+const MOST_BARREN = 1_000;
+
 const OFFSET_OUT_OF_RANGE = 1;
 
 export type Fetched =
@@ -32,6 +35,8 @@ interface Want {
   readonly until: number;
   /** Of the last look, so that a wait which ends empty can say where the log ends. */
   range: { low: bigint; high: bigint } | undefined;
+  /** Answers in a row that had nothing for it although the log goes on there. */
+  barren: number;
   timer: NodeJS.Timeout | undefined;
   done: ((fetched: Fetched) => void) | undefined;
   fail: (error: unknown) => void;
@@ -77,6 +82,7 @@ export class BrokerReads {
         from,
         until: Date.now() + waitMs,
         range: undefined,
+        barren: 0,
         timer: undefined,
         done: undefined,
         fail: undefined as never,
@@ -188,8 +194,10 @@ export class BrokerReads {
 
   /** Nothing for it in this answer: at the end it waits; else the answer was full before its turn came, and it is asked for again. */
   #lookOn(want: Want, long: boolean): void {
-    if (want.range!.high > want.from) this.#ask(want);
-    else if (!long) this.#park(want);
+    if (want.range!.high > want.from) {
+      if (++want.barren < MOST_BARREN) this.#ask(want);
+      else want.done?.({ kind: 'moved', cause: new Error(`no records at ${want.from}, though the log goes on`) });
+    } else if (!long) this.#park(want);
   }
 
   #isHeld(want: Want): boolean {

@@ -201,9 +201,27 @@ export class Control {
   }
 }
 
+/** Header names are few and come with every record. */
+const NAMES = new Map<string, Buffer>();
+const MOST_NAMES = 1_000;
+
+function nameBytes(name: string): Buffer {
+  let bytes = NAMES.get(name);
+  if (bytes === undefined) {
+    bytes = Buffer.from(name);
+    if (NAMES.size < MOST_NAMES) NAMES.set(name, bytes);
+  }
+  return bytes;
+}
+
 function headersOf(record: NewRecord): Map<Buffer, Buffer> {
-  // a name that repeats stays apart because each is a Buffer object of its own; the library writes a null value as null
-  return new Map(record.headers.map(([name, value]) => [Buffer.from(name), value as Buffer]));
+  const out = new Map<Buffer, Buffer>();
+  for (const [name, value] of record.headers) {
+    const bytes = nameBytes(name);
+    // a name that repeats stays apart because it is another Buffer object; the library writes a null value as null
+    out.set(out.has(bytes) ? Buffer.from(bytes) : bytes, value as Buffer);
+  }
+  return out;
 }
 
 /** The library answers with offsets alone; this keeps the time at which the broker says it took each batch. */
