@@ -110,6 +110,14 @@ export const FAULTS = {
     'Pakai nilai next dari jawaban sebelumnya, tanpa diubah.',
     'Use next of the previous answer, unchanged.',
   ),
+  unknown_cursor: row(
+    412,
+    'terminal',
+    'Penanda baca ini tidak pernah diberikan',
+    'This cursor was never given out',
+    'Pakai nilai next dari jawaban sebelumnya, atau mulai lagi dengan from=.',
+    'Use next of an earlier answer, or start again with from=.',
+  ),
   bad_magic: row(
     400,
     'terminal',

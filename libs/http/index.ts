@@ -5,3 +5,10 @@ export { languageOf, problemOf, PROBLEM_TYPE, type Language } from './problem.js
 export { mediaType, pointer } from './read-input.js';
 export { formatEvent, type Sse, type SseEvent, type SseOptions } from './sse.js';
 export { openapiOf } from './openapi.js';
+export { keysDoor } from './doors/keys.js';
+export { typesDoor } from './doors/types.js';
+export { unitsDoor } from './doors/units.js';
+export { healthDoor, type DoorHealth, type HealthDoorDeps } from './doors/health.js';
+export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
+export { readDoor } from './doors/read.js';
+export type { StreamReaderDeps } from './read/stream-reader.js';

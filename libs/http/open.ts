@@ -22,6 +22,7 @@ export const HTTP_LIMITS: HttpLimits = {
   connections: 2_000,
   heartbeatMs: 15_000,
   liveBytes: 1_048_576,
+  stallMs: 30_000,
   recheckMs: 1_000,
 };
 

@@ -9,15 +9,15 @@ export interface SseOptions {
 export interface SseEvent {
   readonly id?: string;
   readonly event?: string;
-  /** One line or several; usually JSON text. */
-  readonly data: string;
+  /** One line or several; usually JSON text. Absent: only the id moves on. */
+  readonly data?: string;
 }
 
 /** One open live stream. */
 export interface Sse {
-  /** false once the stream has ended (also when this very event was too much for a slow reader). */
+  /** false once the stream has ended; a reader that has too much waiting is cut. */
   send(event: SseEvent): boolean;
-  /** Resolves when the reader has taken what was sent, or the stream has ended. */
+  /** Resolves when the reader has taken what was sent, or the stream has ended; a reader that takes nothing for limits.stallMs is cut. */
   drained(): Promise<void>;
   /** Aborts when the stream has ended, whoever ended it. */
   readonly closed: AbortSignal;
@@ -59,10 +59,13 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   };
   const write = (text: string): boolean => {
     if (ended.signal.aborted) return false;
+    // Judged before the write: one large event is no sign of a slow reader.
+    if (raw.writableLength > host.limits.liveBytes) {
+      finish(true);
+      return false;
+    }
     raw.write(text);
-    if (raw.writableLength <= host.limits.liveBytes) return true;
-    finish(true);
-    return false;
+    return true;
   };
   const heart = setInterval(() => write(': \n\n'), host.limits.heartbeatMs);
   const check = setInterval(() => {
@@ -83,7 +86,11 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
           resolve();
           return;
         }
+        const stalled = setTimeout(() => {
+          finish(true);
+        }, host.limits.stallMs);
         const done = (): void => {
+          clearTimeout(stalled);
           raw.off('drain', done);
           ended.signal.removeEventListener('abort', done);
           resolve();
@@ -101,7 +108,7 @@ export function formatEvent(event: SseEvent): string {
   let out = '';
   if (event.id !== undefined) out += `id: ${oneLine(event.id)}\n`;
   if (event.event !== undefined) out += `event: ${oneLine(event.event)}\n`;
-  for (const line of event.data.split(/\r\n|\r|\n/)) out += `data: ${line}\n`;
+  for (const line of event.data?.split(/\r\n|\r|\n/) ?? []) out += `data: ${line}\n`;
   return `${out}\n`;
 }
 

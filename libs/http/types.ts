@@ -28,6 +28,8 @@ export interface HttpLimits {
   readonly heartbeatMs: number;
   /** A live reader with more bytes waiting than this is cut. @default 1 MiB */
   readonly liveBytes: number;
+  /** A live reader that takes nothing for so long is cut. @default 30 s */
+  readonly stallMs: number;
   /** How often an open live stream asks whether its key still holds. @default 1 s */
   readonly recheckMs: number;
 }
