@@ -25,7 +25,9 @@ export class DayClock {
   readonly date: string;
   readonly speed: number;
   readonly #midnight: number;
-  #began: number;
+  #mark: number;
+  #elapsed = 0;
+  #held = false;
   readonly #startAt: number;
   readonly #wall: () => number;
   #tasks: Task[] = [];
@@ -38,17 +40,30 @@ export class DayClock {
     this.#midnight = Date.parse(`${this.date}T00:00:00Z`) - WIB;
     this.#startAt = this.#midnight + minutes(start) * MINUTE;
     this.#wall = wall;
-    this.#began = wall();
+    this.#mark = wall();
   }
 
   /** Sets the clock to the start of the day: called when everything is planned. */
   begin(): void {
-    this.#began = this.#wall();
+    this.#mark = this.#wall();
+    this.#elapsed = 0;
+  }
+
+  /** The clock stands still while `held`: a slow machine makes the day longer, not later. */
+  hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#elapsed = this.#run();
+    this.#mark = this.#wall();
+    this.#held = held;
+  }
+
+  #run(): number {
+    return this.#held ? this.#elapsed : this.#elapsed + this.#wall() - this.#mark;
   }
 
   /** ms since 1970, simulated. */
   now(): number {
-    return Math.floor(this.#startAt + (this.#wall() - this.#began) * this.speed);
+    return Math.floor(this.#startAt + this.#run() * this.speed);
   }
 
   iso(ms = this.now()): string {

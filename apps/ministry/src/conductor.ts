@@ -5,6 +5,8 @@ import type { World } from './world.js';
 
 /** The day is given up when nothing at all was accepted for this long. */
 const STUCK_MS = 90_000;
+/** More publications than this without an outcome: the day waits for the hub. */
+const MOST_OPEN = 400;
 
 export interface DayEnd {
   readonly complete: boolean;
@@ -41,6 +43,7 @@ export class Conductor {
     let progressAt = performance.now();
     let accepted = 0;
     while (!this.#stopped) {
+      day.clock.hold(day.tally.open > MOST_OPEN);
       const done = day.clock.tick();
       if (day.tally.accepted > accepted) progressAt = performance.now();
       accepted = day.tally.accepted;

@@ -83,7 +83,7 @@ export class Office {
 
   /** Publishes a fact and waits for its receipt; undefined: refused, which is counted and shown. */
   async tell(told: Told): Promise<string | undefined> {
-    this.#work++;
+    this.#begin();
     try {
       const event = this.publisher.prepare(this.#event(told));
       const twice = this.chance.some(TWICE);
@@ -98,17 +98,27 @@ export class Office {
       if (isSdkFault(e)) return undefined;
       throw e;
     } finally {
-      this.#work--;
+      this.#end();
     }
   }
 
   async tellMany(told: readonly Told[]): Promise<Outcome[]> {
-    this.#work++;
+    this.#begin();
     try {
       return await this.publisher.publishBatch(told.map((t) => this.#event(t)));
     } finally {
-      this.#work--;
+      this.#end();
     }
+  }
+
+  #begin(): void {
+    this.#work++;
+    this.#deps.tally.open++;
+  }
+
+  #end(): void {
+    this.#work--;
+    this.#deps.tally.open--;
   }
 
   #event(t: Told): {

@@ -9,6 +9,8 @@ export class Tally {
   accepted = 0;
   refused = 0;
   unknown = 0;
+  /** Publications without an outcome yet. */
+  open = 0;
   expected = 1;
   lagSeconds: number | undefined;
   readonly units = new Set<string>();

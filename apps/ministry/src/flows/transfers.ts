@@ -115,8 +115,13 @@ export class Transfers implements Flow {
   #assign(kanwil: Office, bapas: Office, d: Readonly<Record<string, unknown>>): void {
     const { clock, offices } = this.#day;
     const nomor = text(d['nomorUsulan']);
-    const origin = offices.find(text(d['unitAsal']));
-    const side = origin !== undefined && offices.kanwilOf(origin) === kanwil.owner ? 'A' : 'T';
+    const kanwilOf = (field: string): string | undefined => {
+      const prison = offices.find(text(d[field]));
+      return prison === undefined ? undefined : offices.kanwilOf(prison);
+    };
+    const side =
+      kanwilOf('unitAsal') === kanwil.owner ? 'A' : kanwilOf('unitTujuan') === kanwil.owner ? 'T' : undefined;
+    if (side === undefined) return;
     clock.after(kanwil.chance.int(5, 20), () => {
       void kanwil.tell(
         caseStep(clock, {

@@ -42,7 +42,7 @@ function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-const percent = (f: Frame, lang: Lang): string => `${number(Math.floor(f.progress * 100), lang)} %`;
+const percent = (f: Frame, lang: Lang): string => `${number(Math.floor(f.progress * 100 + 1e-6), lang)} %`;
 
 function counts(f: Frame, lang: Lang): string {
   const lag = f.lagSeconds === undefined ? '–' : number(f.lagSeconds, lang, 1);

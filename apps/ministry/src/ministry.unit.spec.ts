@@ -1,0 +1,159 @@
+import { describe, expect, it } from '@jest/globals';
+import { Chance } from './chance.js';
+import { DayClock } from './clock.js';
+import { ministryKeys } from './keys.js';
+import { lagOf } from './lag.js';
+import { parseOptions } from './options.js';
+import { foreigner, person } from './people.js';
+import { Screen } from './screen/screen.js';
+import { draw, number, plain, type Frame } from './screen/words.js';
+import { Tally } from './tally.js';
+
+describe('chance', () => {
+  it('is the same for the same seed and part, and parts do not shift each other', () => {
+    const a = new Chance('s').fork('x');
+    const root = new Chance('s');
+    root.next();
+    const b = root.fork('x');
+    expect([a.int(0, 1e6), a.hex(8)]).toEqual([b.int(0, 1e6), b.hex(8)]);
+    expect(new Chance('s').next()).not.toBe(new Chance('t').next());
+  });
+  it('draws different ones in a sample', () => {
+    const s = new Chance('s').sample([1, 2, 3, 4, 5], 4);
+    expect(new Set(s).size).toBe(4);
+    expect(new Chance('s').sample([1, 2], 9)).toHaveLength(2);
+  });
+});
+
+describe('people', () => {
+  it('are invented: every NIK begins with 99 and has 16 digits', () => {
+    const c = new Chance('people');
+    for (let i = 0; i < 500; i++) {
+      const p = i % 2 === 0 ? person(c) : foreigner(c);
+      expect(p.nik).toMatch(/^99\d{14}$/);
+      expect(p.tanggalLahir).toMatch(/^(19|20)\d\d-\d\d-\d\d$/);
+    }
+  });
+});
+
+describe('the clock of the day', () => {
+  it('runs faster than the wall, knows the zones, and stays within July 2021', () => {
+    let wall = 0;
+    const clock = new DayClock(1, 600, '05:30', () => wall);
+    clock.begin();
+    expect([clock.date, clock.label(), clock.iso()]).toEqual(['2021-07-15', '05.30', '2021-07-14T22:30:00.000Z']);
+    wall = 60_000;
+    expect(clock.label()).toBe('15.30');
+    expect(clock.local('07:30', 'WIT')).toBe(clock.at('05:30'));
+    expect(clock.local('07:30', 'WITA')).toBe(clock.at('06:30'));
+    expect(new DayClock(17, 1, '05:30').date).toBe('2021-07-31');
+    expect(new DayClock(18, 1, '05:30').date).toBe('2021-07-15');
+    expect(clock.dateLabel('id')).toBe('15 Juli 2021');
+  });
+  it('does what is due in order, and stands still while held', () => {
+    let wall = 0;
+    const clock = new DayClock(1, 60, '06:00', () => wall);
+    clock.begin();
+    const done: string[] = [];
+    clock.plan(clock.at('06:02'), () => done.push('b'));
+    clock.plan(clock.at('06:01'), () => done.push('a'));
+    clock.plan(clock.at('06:30'), () => done.push('c'));
+    clock.hold(true);
+    wall = 5000;
+    expect(clock.tick()).toBe(0);
+    clock.hold(false);
+    wall = 8000;
+    expect(clock.tick()).toBe(2);
+    expect(done).toEqual(['a', 'b']);
+    expect(clock.planned).toBe(1);
+  });
+});
+
+describe('keys', () => {
+  it('are asked for units that take part and for parties, one each', () => {
+    const need = ministryKeys([
+      { id: 'SU00065', code: 'KANIM-36-SOEKARNO-HATTA', type: 'kanim' },
+      { id: 'SU00006', code: 'ES1-DJPAS', type: 'eselon1' },
+      { id: 'SU00001', code: 'KUMHAM', type: 'kementerian' },
+    ]);
+    expect(need.map((k) => `${k.unit}:${k.system}`)).toEqual([
+      'SU00065:simkim',
+      'SU00006:sdp',
+      'EXT-DJA:simponi',
+      'EXT-KPK:cekal',
+      'EXT-POLRI:cekal',
+      'EXT-KEJAGUNG:cekal',
+      'EXT-DJP:cekal',
+    ]);
+  });
+});
+
+describe('options', () => {
+  it('are read, with Indonesian as the default, and a wrong one is named', () => {
+    const p = parseOptions(['--keys', 'k', '--history', 'h', '--day', '2']);
+    expect(p).toMatchObject({ ok: true, options: { day: 2, lang: 'id', scale: 1 } });
+    expect(parseOptions(['--keys', 'k', '--history', 'h', '--day', 'x'])).toMatchObject({ ok: false });
+    expect(parseOptions(['--day', '1'])).toMatchObject({ ok: false });
+    expect(parseOptions(['--what'])).toMatchObject({ ok: false });
+  });
+});
+
+const frame: Frame = {
+  date: '15 Juli 2021',
+  time: '10.04',
+  engine: 'embedded',
+  url: 'http://127.0.0.1:8080',
+  accepted: 12_408,
+  refused: 37,
+  lagSeconds: 0.1,
+  units: 214,
+  unitTotal: 770,
+  progress: 0.58,
+  facts: [
+    { label: '10.02', text: '31 dari 153 pos mengakui daftar v4' },
+    { label: '10.03', text: 'Kanim Jakarta Barat menolak 1 paspor' },
+    { label: '10.04', text: 'Lapas Wahai tersambung lagi, menyusulkan 96 laporan yang sangat panjang sekali' },
+  ],
+};
+
+describe('the screen', () => {
+  it('draws four lines that never exceed the width, with Indonesian numbers', () => {
+    const lines = draw(frame, 'id', 110);
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(
+      /^Simpul · sehari di kementerian · 15 Juli 2021, 10\.04 WIB {2,}mesin tertanam · http:\/\/127\.0\.0\.1:8080$/,
+    );
+    expect(lines[1]).toContain('diterima 12.408   ditolak 37   tertinggal 0,1 dtk   unit 214/770');
+    expect(lines[1]).toContain('[████████░░░░░░] 58 %');
+    for (const width of [40, 80, 110, 300])
+      for (const l of draw(frame, 'en', width)) expect(l.length).toBeLessThanOrEqual(124);
+    for (const l of draw(frame, 'id', 60)) expect(l.length).toBeLessThanOrEqual(60);
+    expect(number(0.1, 'en', 1)).toBe('0.1');
+  });
+  it('redraws in place on a terminal, and gives plain lines in a pipe', () => {
+    const written: string[] = [];
+    const out = { write: (t: string) => written.push(t), isTTY: true, columns: 100 };
+    const live = new Screen(out, 'id', false, () => frame);
+    live.show();
+    live.show();
+    expect(written[1]!.startsWith('\x1b[4A')).toBe(true);
+    written.length = 0;
+    new Screen({ write: (t) => written.push(t) }, 'id', false, () => frame).show();
+    expect(written).toEqual([`${plain(frame, 'id')}\n`]);
+    expect(written[0]).not.toContain('\x1b');
+  });
+});
+
+describe('facts and lag', () => {
+  it('a newer fact of a slot takes the place of the older one', () => {
+    const t = new Tally();
+    t.fact('ban', '10.00', '1 dari 153', '1 of 153');
+    t.fact('x', '10.01', 'x', 'x');
+    t.fact('ban', '10.02', '31 dari 153', '31 of 153');
+    expect(t.facts(4).map((f) => f.id)).toEqual(['x', '31 dari 153']);
+  });
+  it('the lag is the greatest of all views', () => {
+    expect(lagOf('simpul_view_lag_seconds{view="a"} 0.1\nsimpul_view_lag_seconds{view="b"} 2.5\nx 9')).toBe(2.5);
+    expect(lagOf('')).toBeUndefined();
+  });
+});
