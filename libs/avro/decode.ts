@@ -57,16 +57,17 @@ function enumReader(w: Node, r: Node): Read {
 function arrayReader(items: Read, least: number): Read {
   return (c) => {
     const out: unknown[] = [];
-    const at = c.depth++;
+    const at = c.depth;
     for (let count = c.block(least); count > 0; count = c.block(least)) {
       const { blockEnd } = c;
+      c.depth = at + 1;
       for (let i = 0; i < count; i++) {
         c.path[at] = out.length;
         out.push(items(c));
       }
+      c.depth = at;
       if (blockEnd >= 0 && c.pos !== blockEnd) c.fail('a block of another size than it says');
     }
-    c.depth = at;
     return out;
   };
 }
@@ -74,18 +75,19 @@ function arrayReader(items: Read, least: number): Read {
 function mapReader(items: Read, least: number): Read {
   return (c) => {
     const out: Record<string, unknown> = {};
-    const at = c.depth++;
+    const at = c.depth;
     for (let count = c.block(1 + least); count > 0; count = c.block(1 + least)) {
       const { blockEnd } = c;
       for (let i = 0; i < count; i++) {
         const name = c.text();
         c.path[at] = name;
+        c.depth = at + 1;
         if (name === '__proto__' || Object.hasOwn(out, name)) c.fail('a map name that is forbidden or stands twice');
         out[name] = items(c);
+        c.depth = at;
       }
       if (blockEnd >= 0 && c.pos !== blockEnd) c.fail('a block of another size than it says');
     }
-    c.depth = at;
     return out;
   };
 }

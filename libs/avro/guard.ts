@@ -78,17 +78,18 @@ function skipRecord(t: Node, made: Map<Node, Skip>): Skip {
 /** The blocks of an array or a map. */
 export function skipEntries(entry: Skip, least: number): Skip {
   return (c) => {
-    const at = c.depth++;
+    const at = c.depth;
     let n = 0;
     for (let count = c.block(least); count > 0; count = c.block(least)) {
       const { blockEnd } = c;
+      c.depth = at + 1;
       for (let i = 0; i < count; i++) {
         c.path[at] = n++;
         entry(c);
       }
+      c.depth = at;
       if (blockEnd >= 0 && c.pos !== blockEnd) c.fail('a block of another size than it says');
     }
-    c.depth = at;
   };
 }
 
