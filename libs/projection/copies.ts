@@ -1,7 +1,7 @@
 import { Fault } from '#faults';
 import { COPIES_TOPIC, MAX_APPEND_RECORDS, type EventLog, type LogRecord, type NewRecord } from '#log';
 
-const KEY = /^(end\/)?(.+)\/(\d+)(?:\/(\d+))?$/;
+const KEY = /^(?:(end)\/)?([^/]+)\/(\d+)(?:\/(\d+))?$/;
 
 interface Told {
   readonly stream: string;
@@ -170,7 +170,7 @@ export class Copies {
   #append(records: readonly NewRecord[]): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ records, resolve, reject });
-      this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined));
+      this.#flushing ??= this.#flush();
     });
   }
 
@@ -199,5 +199,6 @@ export class Copies {
         else p.reject(new Fault('log_unavailable', { detail: 'copies could not be listed', cause: done.cause }));
       }
     }
+    this.#flushing = undefined;
   }
 }

@@ -68,16 +68,19 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: FoldEvent,
       if (g.is !== undefined && now !== (g.is(event) ?? null)) return;
       if (g.isNot !== undefined && now === g.isNot) return;
     }
-  const stored: Stored = {
-    v: { ...before?.v, ...valueOf(source, event) },
-    e: { ...before?.e, [source.index]: witnessOf(event) },
-  };
-  const shared = source.set.filter(([name]) => view.shared.has(name));
-  if (before?.w || shared.length > 0) {
-    const writers: Record<string, number> = { ...before?.w };
-    for (const [name] of shared) writers[name] = source.index;
-    stored.w = writers;
+  const changed = valueOf(source, event);
+  const stored: Stored = { v: {}, e: { ...before?.e, [source.index]: witnessOf(event) } };
+  const writers: Record<string, number> = {};
+  // In the order of the view file, so that the text does not tell in which order streams came (R5.3).
+  for (const { name } of view.fields) {
+    const value = name in changed ? changed[name] : before?.v[name];
+    if (value === undefined) continue;
+    stored.v[name] = value;
+    if (!view.shared.has(name)) continue;
+    const writer = name in changed ? source.index : before?.w?.[name];
+    if (writer !== undefined) writers[name] = writer;
   }
+  if (Object.keys(writers).length > 0) stored.w = writers;
   desk.putEntry(key, stored, event);
 }
 

@@ -21,6 +21,10 @@ const RECHECK_MS = 10 * 60_000;
 
 const idOf = (e: EventRecord): string => `${e.envelope.source}\n${e.envelope.id}`;
 
+/** An event that came under an id that was taken stands in the index under id and digest, so that its own copies are found. */
+const own = (first: First): First => ({ ...first, id: `${first.id}\n${first.digest}` });
+const ownIdOf = (e: EventRecord): string => `${idOf(e)}\n${e.envelope.digest.toString('hex')}`;
+
 function firstOf(e: EventRecord, stream: string, partition: number): First {
   return {
     source: e.envelope.source,
@@ -47,15 +51,18 @@ export async function recheck(deps: IndexDeps, stream: string, partition: number
   while (at < until) {
     const read = await deps.log.read(stream, partition, at, { maxRecords: 500 });
     if (read.kind === 'out_of_range') return seen;
-    const firsts: EventRecord[] = [];
+    const firsts: First[] = [];
     for (const r of read.records) {
       if (r.offset >= until || deps.copies.firstOf(stream, partition, r.offset) !== undefined) continue;
       const opened = openRecord(r, deps.catalogue);
-      if (opened.kind !== 'event' || seen.has(idOf(opened))) continue;
-      seen.set(idOf(opened), opened);
-      firsts.push(opened);
+      if (opened.kind !== 'event') continue;
+      const id = seen.has(idOf(opened)) ? ownIdOf(opened) : idOf(opened);
+      if (seen.has(id)) continue;
+      seen.set(id, opened);
+      const first = firstOf(opened, stream, partition);
+      firsts.push(id === idOf(opened) ? first : own(first));
     }
-    if (firsts.length > 0) await deps.state.firstOf(firsts.map((e) => firstOf(e, stream, partition)));
+    if (firsts.length > 0) await deps.state.firstOf(firsts);
     if (read.next <= at) break;
     at = read.next;
   }
@@ -70,6 +77,33 @@ async function sameAsFirst(deps: IndexDeps, event: EventRecord, first: First): P
   if (record?.offset !== first.offset) return false;
   const opened = openRecord(record, deps.catalogue);
   return opened.kind === 'event' && sameContent(opened, event);
+}
+
+/** Events under an id that is taken by other content: each counts, its own copies do not (R2.5). Answers those copies. */
+async function conflicts(
+  deps: IndexDeps,
+  stream: string,
+  partition: number,
+  taken: readonly { event: EventRecord; first: First }[],
+  rechecked: Rechecked,
+): Promise<{ offset: bigint; first: bigint }[]> {
+  if (taken.length === 0) return [];
+  const answers = await deps.state.firstOf(taken.map(({ event }) => own(firstOf(event, stream, partition))));
+  const copies: { offset: bigint; first: bigint }[] = [];
+  for (const [i, { event, first }] of taken.entries()) {
+    const { offset } = event.record;
+    const again = rechecked.get(ownIdOf(event))?.record.offset;
+    const answer = answers[i]!;
+    const here = answer.stream === stream && answer.partition === partition ? answer.offset : offset;
+    const mine = again !== undefined && again < here ? again : here;
+    if (mine < offset) copies.push({ offset, first: mine });
+    else
+      deps.onConflict?.(
+        formatPosition(stream, partition, offset),
+        formatPosition(first.stream, first.partition, first.offset),
+      );
+  }
+  return copies;
 }
 
 /**
@@ -93,18 +127,16 @@ export async function findCopies(
   }
   const answers = asked.length > 0 ? await deps.state.firstOf(asked.map((e) => firstOf(e, stream, partition))) : [];
   const found: { offset: bigint; first: bigint }[] = [];
+  const taken: { event: EventRecord; first: First }[] = [];
   for (const [i, e] of asked.entries()) {
     const again = rechecked.get(idOf(e));
     const first = again && again.record.offset < e.record.offset ? firstOf(again, stream, partition) : answers[i]!;
     const here = first.stream === stream && first.partition === partition;
     if (here && first.offset >= e.record.offset) continue;
     if (here && (await sameAsFirst(deps, e, first))) found.push({ offset: e.record.offset, first: first.offset });
-    else
-      deps.onConflict?.(
-        formatPosition(stream, partition, e.record.offset),
-        formatPosition(first.stream, first.partition, first.offset),
-      );
+    else taken.push({ event: e, first });
   }
+  found.push(...(await conflicts(deps, stream, partition, taken, rechecked)));
   if (found.length > 0) await deps.copies.list(stream, partition, found);
   for (const { offset, first } of found) copies.set(offset, first);
   return copies;

@@ -18,7 +18,7 @@ export {
   type OpenProjector,
   type OpenProjectorDeps,
 } from './open-projector.js';
-export { digestOfStorage } from './digest.js';
+export { digestOfView } from './digest.js';
 export { parseConditions, type Condition } from './filter.js';
 export {
   StateReader,

@@ -81,12 +81,17 @@ class Running implements OpenProjector {
     stop: () => this.close(),
   };
 
-  fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome> {
-    return this.#projector.batch(work.at, work.batch, signal);
+  async fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome> {
+    try {
+      return await this.#projector.batch(work.at, work.batch, signal);
+    } catch (cause) {
+      this.#deps.onTrouble?.(cause);
+      throw cause;
+    }
   }
 
   join(): Promise<void> {
-    return this.#join((at, batch, signal) => this.#projector.batch(at, batch, signal));
+    return this.#join((at, batch, signal) => this.fold({ at, batch }, signal));
   }
 
   async subscribe(streams: readonly string[]): Promise<void> {

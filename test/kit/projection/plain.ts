@@ -26,28 +26,27 @@ async function readAll(log: EventLog, stream: string, partition: number): Promis
   }
 }
 
-/** The events of a partition, each (source, id) once, at its lowest offset: the truth of R2 in plain code. */
+/** The events of a partition, each (source, id, content) once, at its lowest offset: the truth of R2 in plain code. */
 export async function eventsOf(
   log: EventLog,
   catalogue: CatalogueIndex,
   stream: string,
   partition: number,
 ): Promise<FoldEvent[]> {
-  const seen = new Map<string, string>();
+  const seen = new Set<string>();
   const events: FoldEvent[] = [];
   for (const record of await readAll(log, stream, partition)) {
     const opened = openRecord(record, catalogue);
     if (opened.kind !== 'event') continue;
-    const id = `${opened.envelope.source} ${opened.envelope.id}`;
-    const digest = opened.envelope.digest.toString('hex');
-    if (seen.get(id) === digest) continue;
-    if (!seen.has(id)) seen.set(id, digest);
+    const id = `${opened.envelope.source} ${opened.envelope.id} ${opened.envelope.digest.toString('hex')}`;
+    if (seen.has(id)) continue;
+    seen.add(id);
     events.push(decodeEvent(opened, stream, partition)!);
   }
   return events;
 }
 
-/** What digestOfStorage must say of a view, from the log alone. Streams of one view are folded one after the other: R5.3 makes the order open. */
+/** What digestOfView must say of a view, from the log alone. Streams of one view are folded one after the other: R5.3 makes the order open. */
 export async function plainDigest(log: EventLog, catalogue: CatalogueIndex, view: CompiledView): Promise<string> {
   const hash = createHash('sha256');
   for (let p = 0; p < view.partitions; p++) {
@@ -58,7 +57,7 @@ export async function plainDigest(log: EventLog, catalogue: CatalogueIndex, view
       const keys = [...desk.spaces[space].keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       for (const key of keys) {
         const [value, event] = desk.spaces[space].get(key)!;
-        hash.update(`${p} ${space} ${key}\n${JSON.stringify(value)}\n${event.position}\n`);
+        hash.update(`${p} ${space} ${key}\n${JSON.stringify(value)}\n${view.streams.length === 1 ? event.position : ''}\n`);
       }
     }
   }

@@ -19,7 +19,7 @@ import {
   type OpenProjectorDeps,
   type Settled,
 } from '#projection';
-import type { CatalogueIndex } from '#registry';
+import type { Catalogue, CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { Units } from '#units';
@@ -101,8 +101,18 @@ export class Stage {
   }
 
   async project(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
+    const all = this.catalogue;
     const streams = this.streams;
-    const catalogue = Object.create(this.catalogue, { streams: { value: () => streams } }) as CatalogueIndex;
+    // Only the streams that the views fold are made on this stage.
+    const catalogue: Catalogue = {
+      newest: (t) => all.newest(t),
+      version: (t, v) => all.version(t, v),
+      versions: (t) => all.versions(t),
+      bySchemaId: (id) => all.bySchemaId(id),
+      types: () => all.types(),
+      stream: (n) => all.stream(n),
+      streams: () => streams,
+    };
     this.projector = await openProjector({
       log: this.log,
       state: this.state,
@@ -119,22 +129,24 @@ export class Stage {
     return this.projector;
   }
 
-  /** Appends in the order given, one append a partition and stretch. Answers the offset of each. */
+  /** Appends each partition's records in the order given. Answers the offset of each. */
   async append(all: readonly { stream: string; partition: number; record: NewRecord }[]): Promise<bigint[]> {
     const offsets: bigint[] = [];
-    for (let i = 0; i < all.length; ) {
-      const { stream, partition } = all[i]!;
-      let j = i;
-      while (j < all.length && j - i < 500 && all[j]!.stream === stream && all[j]!.partition === partition) j++;
-      const done = await this.log.append(
-        stream,
-        partition,
-        all.slice(i, j).map((x) => x.record),
-      );
-      if (done.kind !== 'durable') throw new Error(`append: ${done.kind}`);
-      for (let k = 0; k < j - i; k++) offsets.push(done.base + BigInt(k));
-      i = j;
-    }
+    const groups = Map.groupBy(
+      all.map((x, i) => ({ ...x, i })),
+      (x) => `${x.stream}/${x.partition}`,
+    );
+    const run = async (group: readonly (typeof all[number] & { i: number })[]): Promise<void> => {
+      for (let at = 0; at < group.length; at += 500) {
+        const some = group.slice(at, at + 500);
+        const { stream, partition } = some[0]!;
+        const records = some.map((x) => x.record);
+        const done = await this.log.append(stream, partition, records);
+        if (done.kind !== 'durable') throw new Error(`append: ${done.kind}`);
+        for (const [k, x] of some.entries()) offsets[x.i] = done.base + BigInt(k);
+      }
+    };
+    await Promise.all([...groups.values()].map(run));
     return offsets;
   }
 
@@ -183,11 +195,11 @@ export class Stage {
   }
 }
 
-/** Asks again every few ms, at most 30 s. */
+/** Asks again every few ms, at most 10 s. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 30_000;
+  const end = Date.now() + 10_000;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error('the condition did not come true within 30 s');
+    if (Date.now() > end) throw new Error('the condition did not come true within 10 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,0 +1,256 @@
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { COPIES_TOPIC, type EventLog } from '#log';
+import type { CatalogueIndex } from '#registry';
+import type { State } from '#state';
+import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
+import { plainDigest } from '../../test/kit/projection/plain.js';
+import { Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
+import { random, traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
+import { digestOfView, INDEX_VIEW, storageOf, type BadRecord, type CompiledView } from './index.js';
+import { Projector } from './projector.js';
+
+let catalogue: CatalogueIndex;
+let views: CompiledView[];
+let stage: Stage;
+
+beforeAll(() => {
+  catalogue = catalogueOfFiles(3);
+  views = viewsOf(catalogue, ...TRAFFIC_VIEWS);
+});
+afterEach(() => stage.close());
+
+const open = async (options: StageOptions = {}, some = views): Promise<Stage> =>
+  (stage = await new Stage(catalogue, some, options).open());
+
+async function expectPlain(): Promise<void> {
+  for (const view of stage.views)
+    expect([view.name, await digestOfView(stage.state, view, stage.storage(view))]).toEqual([
+      view.name,
+      await plainDigest(stage.log, catalogue, view),
+    ]);
+}
+
+/** A store or log whose calls fail from a moment on, as they do for a process that was killed. */
+class Switch {
+  down = false;
+  calls = 0;
+  failAt = Number.POSITIVE_INFINITY;
+  wrap<T extends object>(target: T, counted: readonly string[]): T {
+    return new Proxy(target, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (counted.includes(String(name)) && ++this.calls >= this.failAt) this.down = true;
+          if (this.down && name !== 'close' && name !== 'connection') return Promise.reject(new Error('killed'));
+          return (value as (...a: unknown[]) => unknown).apply(t, args);
+        };
+      },
+    });
+  }
+}
+
+describe('the projector', () => {
+  it('folds what a plain fold of the log gives: copies once, foreign records never', async () => {
+    await open();
+    const bad: BadRecord[] = [];
+    let copies = 0;
+    await stage.append(traffic(catalogue, 1, 1_500));
+    await stage.project({ watch: { bad: (b) => bad.push(b), copies: (_s, _p, n) => (copies += n) } });
+    await stage.append(traffic(catalogue, 2, 500));
+    await stage.untilCaughtUp();
+    await expectPlain();
+    expect(bad.length).toBeGreaterThan(5);
+    expect(new Set(bad.map((b) => b.code))).toEqual(new Set(['foreign_record']));
+    expect(copies).toBeGreaterThan(50);
+  });
+
+  it('after each of ten crashes in the middle goes on to the same digest', async () => {
+    const kill = new Switch();
+    const wrapState = (s: State): State => kill.wrap(s, ['commit', 'firstOf']);
+    const wrapLog = (l: EventLog): EventLog => kill.wrap(l, []);
+    await open({ wrapState, wrapLog });
+    const next = random(99);
+    for (let crash = 1; crash <= 10; crash++) {
+      kill.down = false;
+      kill.failAt = Number.POSITIVE_INFINITY;
+      await stage.append(traffic(catalogue, crash, 400));
+      kill.calls = 0;
+      kill.failAt = 3 + Math.floor(next() * 40);
+      await stage.project().catch(() => undefined);
+      await until(() => kill.down);
+      await stage.shut();
+      kill.down = false;
+      kill.failAt = Number.POSITIVE_INFINITY;
+      await stage.open();
+    }
+    await stage.project();
+    await stage.untilCaughtUp();
+    await expectPlain();
+  });
+
+  it('given a batch again, in part or overlapping, changes nothing', async () => {
+    await open();
+    await stage.append(traffic(catalogue, 3, 600));
+    await stage.project();
+    await stage.untilCaughtUp();
+    await stage.projector!.close();
+    const p = new Projector({ ...stage, now: Date.now });
+    const signal = new AbortController().signal;
+    const at = { topic: 'layanan.kasus', partition: 1, epoch: 1_000_000n };
+    await p.start(at);
+    for (const from of [0n, 17n, 40n]) {
+      const read = await stage.log.read(at.topic, at.partition, from, { maxRecords: 50 });
+      if (read.kind !== 'records') throw new Error(read.kind);
+      const high = read.high;
+      expect(await p.batch(at, read, signal)).toEqual({ next: high });
+    }
+    await expectPlain();
+  });
+
+  it('rebuilds alone when the store was emptied, to the same digest, and no read says "absent" meanwhile', async () => {
+    await open();
+    const key = { type: 'layanan.kasus.status-berubah', data: { nomorKasus: 'K-TETAP', unitPemegang: 'SU00201' }, id: 'tetap' };
+    await stage.append([recordOf(catalogue, key), ...traffic(catalogue, 4, 2_500)]);
+    await stage.project();
+    await stage.untilCaughtUp();
+    const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+    const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+    const seen = new Set<string>();
+    let done = false;
+    const reading = (async () => {
+      while (!done) seen.add((await stage.reader.get(steward, board, 'K-TETAP')).kind);
+    })();
+    stage.emptyStore();
+    await until(async () => (await stage.state.position(stage.storage(board), { stream: 'layanan.kasus', partition: 0 })) !== undefined);
+    await stage.untilCaughtUp();
+    done = true;
+    await reading;
+    await expectPlain();
+    expect([...seen].filter((k) => k !== 'entry' && k !== 'rebuilding')).toEqual([]);
+    expect(seen).toContain('entry');
+    expect((await stage.reader.get(steward, board, 'TIDAK-ADA')).kind).toBe('absent');
+  });
+
+  it('lists a copy before its position moves: no listing, no move', async () => {
+    let fail = true;
+    const wrapLog = (l: EventLog): EventLog =>
+      new Proxy(l, {
+        get: (t, name) => {
+          const value: unknown = Reflect.get(t, name);
+          if (name === 'append')
+            return (topic: string, ...rest: [number, never[]]) =>
+              fail && topic === COPIES_TOPIC ? Promise.resolve({ kind: 'unknown' }) : t.append(topic, ...rest);
+          return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+        },
+      });
+    await open({ wrapLog });
+    const one = recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal: 'C-1', jenis: 'cegah' }, id: 'sama' });
+    await stage.append([one, one]);
+    const p = new Projector({ ...stage, now: Date.now });
+    for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
+    const at = { topic: one.stream, partition: 0, epoch: 1n };
+    const part = { stream: one.stream, partition: 0 };
+    await p.start(at);
+    const read = await stage.log.read(one.stream, 0, 0n);
+    if (read.kind !== 'records') throw new Error(read.kind);
+    const signal = new AbortController().signal;
+    await expect(p.batch(at, read, signal)).rejects.toMatchObject({ code: 'log_unavailable' });
+    expect(await stage.state.position(INDEX_VIEW, part)).toBeUndefined();
+    expect(await stage.state.position(storageOf('imigrasi.cegah-aktif', 1), part)).toBeUndefined();
+    fail = false;
+    expect(await p.batch(at, read, signal)).toEqual({ next: 2n });
+    expect(stage.settled.firstOfCopy(one.stream, 0, 1n)).toBe(0n);
+    await p.close();
+  });
+
+  it('a zombie of an older epoch writes nothing and asks to claim again', async () => {
+    await open();
+    for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
+    await stage.append(traffic(catalogue, 5, 300));
+    const zombie = new Projector({ ...stage, now: Date.now });
+    const owner = new Projector({ ...stage, now: Date.now });
+    const reclaimed: number[] = [];
+    zombie.joined({ reclaim: (p: number) => (reclaimed.push(p), Promise.resolve(false)) } as never);
+    const at = (epoch: bigint) => ({ topic: 'layanan.kasus', partition: 0, epoch });
+    const signal = new AbortController().signal;
+    const batch = async (n: number) => {
+      const read = await stage.log.read('layanan.kasus', 0, 0n, { maxRecords: n });
+      if (read.kind !== 'records') throw new Error(read.kind);
+      return read;
+    };
+    await zombie.start(at(1n));
+    await zombie.batch(at(1n), await batch(3), signal);
+    await owner.start(at(2n));
+    await owner.batch(at(2n), await batch(5), signal);
+    const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+    const before = await digestOfView(stage.state, board, stage.storage(board));
+    await zombie.batch(at(1n), await batch(20), signal);
+    expect(reclaimed).toEqual([0]);
+    expect(await digestOfView(stage.state, board, stage.storage(board))).toBe(before);
+    await zombie.close();
+    await owner.close();
+  });
+
+  it('other content under a used id is an event of its own and is told', async () => {
+    const conflicts: string[] = [];
+    await open();
+    const bill = (nomorCekal: string) =>
+      recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal, jenis: 'cegah' }, id: 'dipakai-dua-kali' });
+    await stage.append([bill('C-1'), bill('C-2')]);
+    await stage.project({ watch: { conflict: (position, first) => conflicts.push(`${position} after ${first}`) } });
+    await stage.untilCaughtUp();
+    expect(conflicts).toEqual(['imigrasi.cegah/0/1 after imigrasi.cegah/0/0']);
+    const bans = views.find((v) => v.name === 'imigrasi.cegah-aktif')!;
+    const { entries } = await stage.state.scan(stage.storage(bans), 0);
+    expect(entries.map((e) => e.key)).toEqual(['C-1', 'C-2']);
+  });
+
+  it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {
+    await open();
+    await stage.append(traffic(catalogue, 6, 3_000));
+    const audit: string[] = [];
+    await stage.project({ audit: (a) => (audit.push(a.action), Promise.resolve()) });
+    await stage.untilCaughtUp();
+    const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+    const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
+    const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+    await stage.projector!.rebuild(board.name, 'uji');
+    await expect(stage.projector!.rebuild(board.name, 'uji')).rejects.toMatchObject({ code: 'conflict' });
+    const seen = new Set<string>();
+    let more = 7;
+    while (stage.generations.row(board.name)!.serving === 1) {
+      const got = await stage.reader.get(steward, board, key);
+      seen.add(got.kind === 'entry' ? `entry ${got.entry.stale}` : got.kind);
+      if (more < 9) await stage.append(traffic(catalogue, more++, 100));
+    }
+    expect([...seen]).toEqual(['entry false']);
+    await stage.untilCaughtUp();
+    await expectPlain();
+    const old = storageOf(board.name, 1);
+    await until(async () => (await stage.state.position(old, { stream: 'layanan.kasus', partition: 0 })) === undefined);
+    expect(audit).toEqual(['view.rebuild', 'view.switch']);
+  });
+
+  it('a view that is new catches up by a reader of its own; one with another definition starts over', async () => {
+    await open();
+    await stage.append(traffic(catalogue, 8, 9_000));
+    await stage.shut();
+    const before = new Stage(catalogue, viewsOf(catalogue, 'layanan.kasus-jumlah', 'imigrasi.cegah-versi'));
+    Object.assign(before, { dir: stage.dir, generations: stage.generations });
+    stage = await before.open();
+    await stage.project();
+    await stage.untilCaughtUp();
+    await stage.shut();
+    const other = { ...views[0]!, fingerprint: 'another definition' };
+    await stage.generations.change('imigrasi.cegah-versi', (row) => ({ ...row!, fingerprint: other.fingerprint }));
+    const wider = new Stage(catalogue, views);
+    Object.assign(wider, { dir: stage.dir, generations: stage.generations });
+    stage = await wider.open();
+    await stage.project();
+    expect(stage.generations.row('imigrasi.cegah-versi')?.serving).toBe(2);
+    await stage.untilCaughtUp();
+    await until(() => stage.projector!.held().every((h) => h.views.every((v) => v.live)));
+    await expectPlain();
+  });
+});
