@@ -49,13 +49,12 @@ export async function* followLive(
       });
       o.onOpen?.();
       const ready: EventSourceMessage[] = [];
-      const parser = createParser({ onEvent: (m) => ready.push(m) });
+      const parser = createParser({ onEvent: (m) => ready.push(m), onId: (id) => (last = id) });
       const text = new TextDecoder();
       for await (const bytes of body) {
         parser.feed(text.decode(bytes, { stream: true }));
         for (const m of ready.splice(0)) {
           failures = 0;
-          if (m.id !== undefined) last = m.id;
           if (m.event === 'gap') o.onGap?.(parsed(m.data));
           if (m.event !== undefined && m.event !== 'event' && m.event !== 'message') continue;
           const e = parsed(m.data) as ReadEvent | undefined;

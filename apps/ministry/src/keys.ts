@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export interface UnitLike {
   readonly id: string;
@@ -56,10 +57,21 @@ export function ministryKeys(units: readonly UnitLike[]): KeyNeed[] {
   return out;
 }
 
-/** Reads keys: a JSON array of `{unit, system, key}`, or CSV with a header naming those columns. */
+/** Reads keys: `{"keys": {"SU00065:simkim": "…"}}`, a JSON array of `{unit, system, key}`, or CSV with a header naming those columns. */
 export function readKeys(file: string): OwnKey[] {
   const text = readFileSync(file, 'utf8').trim();
+  return parseKeys(text).filter((k) => /^(SU|EXT-)/.test(k.unit));
+}
+
+function parseKeys(text: string): OwnKey[] {
   if (text.startsWith('[')) return JSON.parse(text) as OwnKey[];
+  if (text.startsWith('{')) {
+    const { keys } = JSON.parse(text) as { keys: Record<string, string> };
+    return Object.entries(keys).map(([name, key]) => {
+      const [unit = '', system = ''] = name.split(':');
+      return { unit, system, key };
+    });
+  }
   const [head = '', ...rows] = text.split(/\r?\n/);
   const names = head.split(',').map((n) => n.trim());
   const at = (row: string[], name: string): string => row[names.indexOf(name)]?.trim() ?? '';
@@ -67,4 +79,10 @@ export function readKeys(file: string): OwnKey[] {
     const row = line.split(',');
     return { unit: at(row, 'unit'), system: at(row, 'system'), key: at(row, 'key') };
   });
+}
+
+/** The units of the seed: what keys are needed is asked before there is a key to ask the hub with. */
+export function seedUnits(): UnitLike[] {
+  const file = join(import.meta.dirname, '..', '..', '..', '..', 'schemas', 'units.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { units: UnitLike[] }).units;
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { Conductor } from './conductor.js';
 import { MinistryModule, WORLD } from './ministry.module.js';
+import { ministryKeys, seedUnits } from './keys.js';
 import { parseOptions, type MinistryOptions } from './options.js';
 import { Screen } from './screen/screen.js';
 import type { World } from './world.js';
@@ -20,7 +21,10 @@ async function play(options: MinistryOptions): Promise<number> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   screen.start();
+  // A launcher may follow the progress, 0 to 1.
+  const progress = setInterval(() => process.connected && process.send?.({ progress: world.day.tally.progress }), 100);
   const end = await conductor.play();
+  clearInterval(progress);
   screen.stop();
   world.saveSequences();
   await world.close();
@@ -32,14 +36,20 @@ async function play(options: MinistryOptions): Promise<number> {
 }
 
 const parsed = parseOptions(process.argv.slice(2));
-if (!parsed.ok) {
-  process.stderr.write(`${parsed.reason}\n`);
-  process.exitCode = 2;
-} else {
-  try {
-    process.exitCode = await play(parsed.options);
-  } catch (e) {
-    process.stderr.write(`✗ ${e instanceof Error ? e.message : String(e)}\n`);
-    process.exitCode = 1;
-  }
+switch (parsed.kind) {
+  case 'wrong':
+    process.stderr.write(`${parsed.reason}\n`);
+    process.exitCode = 2;
+    break;
+  case 'keys':
+    process.stdout.write(`${JSON.stringify(ministryKeys(seedUnits()))}\n`);
+    break;
+  case 'play':
+    try {
+      process.exitCode = await play(parsed.options);
+    } catch (e) {
+      process.stderr.write(`✗ ${e instanceof Error ? e.message : String(e)}\n`);
+      process.exitCode = 1;
+    }
+    if (process.connected) process.disconnect();
 }

@@ -91,10 +91,10 @@ describe('keys', () => {
 describe('options', () => {
   it('are read, with Indonesian as the default, and a wrong one is named', () => {
     const p = parseOptions(['--keys', 'k', '--history', 'h', '--day', '2']);
-    expect(p).toMatchObject({ ok: true, options: { day: 2, lang: 'id', scale: 1 } });
-    expect(parseOptions(['--keys', 'k', '--history', 'h', '--day', 'x'])).toMatchObject({ ok: false });
-    expect(parseOptions(['--day', '1'])).toMatchObject({ ok: false });
-    expect(parseOptions(['--what'])).toMatchObject({ ok: false });
+    expect(p).toMatchObject({ kind: 'play', options: { day: 2, lang: 'id', scale: 1 } });
+    expect(parseOptions(['--keys', 'k', '--history', 'h', '--day', 'x'])).toMatchObject({ kind: 'wrong' });
+    expect(parseOptions(['--day', '1'])).toMatchObject({ kind: 'wrong' });
+    expect(parseOptions(['--what'])).toMatchObject({ kind: 'wrong' });
   });
 });
 

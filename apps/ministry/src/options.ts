@@ -17,10 +17,12 @@ export interface MinistryOptions {
 }
 
 const USAGE =
-  'ministry --url URL --keys FILE --history FILE [--day N] [--seed S] [--scale F] [--seconds S] [--engine embedded|kafka] [--lang id|en] [--json] [--plain]';
+  'ministry --url URL --keys FILE --history FILE [--day N] [--seed S] [--scale F] [--seconds S] [--engine embedded|kafka] [--lang id|en] [--json] [--plain]\nministry --print-keys';
 
 export type ParsedOptions =
-  { readonly ok: true; readonly options: MinistryOptions } | { readonly ok: false; readonly reason: string };
+  | { readonly kind: 'play'; readonly options: MinistryOptions }
+  | { readonly kind: 'keys' }
+  | { readonly kind: 'wrong'; readonly reason: string };
 
 /** Indonesian unless `--lang en`. */
 export function parseOptions(argv: readonly string[]): ParsedOptions {
@@ -39,15 +41,17 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
         lang: { type: 'string' },
         json: { type: 'boolean', default: false },
         plain: { type: 'boolean', default: false },
+        'print-keys': { type: 'boolean', default: false },
       },
     });
+    if (v['print-keys']) return { kind: 'keys' };
     const numbers = { day: Number(v.day), scale: Number(v.scale), seconds: Number(v.seconds) };
-    if (v.keys === undefined || v.history === undefined) return { ok: false, reason: USAGE };
+    if (v.keys === undefined || v.history === undefined) return { kind: 'wrong', reason: USAGE };
     for (const [name, n] of Object.entries(numbers))
-      if (!(n > 0)) return { ok: false, reason: `--${name}: a number above 0\n${USAGE}` };
+      if (!(n > 0)) return { kind: 'wrong', reason: `--${name}: a number above 0\n${USAGE}` };
     const lang = v.lang === 'en' ? 'en' : 'id';
     return {
-      ok: true,
+      kind: 'play',
       options: {
         ...numbers,
         day: Math.floor(numbers.day),
@@ -62,6 +66,6 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
       },
     };
   } catch (e) {
-    return { ok: false, reason: `${(e as Error).message}\n${USAGE}` };
+    return { kind: 'wrong', reason: `${(e as Error).message}\n${USAGE}` };
   }
 }
