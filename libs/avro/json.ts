@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { isExact, JsonNumber } from './number.js';
-import { Scan } from './scan.js';
+import { scan } from './scan.js';
 import type { Parsed } from './types.js';
 
 /**
@@ -14,14 +14,14 @@ export function parseJson(bytes: Uint8Array): Parsed {
   if (mark === 0xfeff || mark === 0xfffe) return { ok: false, code: 'invalid_json', detail: 'UTF-16 is not accepted' };
   if (mark === 0xefbb && buf[2] === 0xbf)
     return { ok: false, code: 'invalid_json', detail: 'a byte order mark is not accepted' };
-  const scan = new Scan(buf);
-  const fault = scan.run();
-  if (fault) return fault;
-  if (!scan.ascii && !isUtf8(buf)) return { ok: false, code: 'invalid_utf8', detail: 'the text is not UTF-8' };
-  const text = scan.ascii ? buf.toString('latin1', 0, buf.length) : buf.toString('utf8', 0, buf.length);
+  const { refusal, ascii, longNumbers } = scan(buf);
+  if (refusal) return refusal;
+  if (!ascii && !isUtf8(buf)) return { ok: false, code: 'invalid_utf8', detail: 'the text is not UTF-8' };
   try {
-    const odd = scan.longNumbers.length === 0 ? [] : oddNumbers(buf, scan.longNumbers);
-    return { ok: true, value: odd.length === 0 ? JSON.parse(text) : parseWithOdd(buf, odd) };
+    const odd = longNumbers.length === 0 ? [] : oddNumbers(buf, longNumbers);
+    if (odd.length > MAX_ODD) return TOO_MANY_ODD;
+    if (odd.length > 0) return { ok: true, value: parseWithOdd(buf, odd) };
+    return { ok: true, value: JSON.parse(ascii ? buf.toString('latin1') : buf.toString('utf8')) };
   } catch {
     return { ok: false, code: 'invalid_json', detail: 'the text is not JSON' };
   }
@@ -33,11 +33,18 @@ interface OddNumber {
   readonly text: string;
 }
 
+/** No event of ours has so many numbers that all its fields will refuse; a bound on the slow way of reading them. */
+const MAX_ODD = 1_000;
+const TOO_MANY_ODD: Parsed = {
+  ok: false,
+  code: 'invalid_json',
+  detail: `more than ${MAX_ODD} numbers that cannot be held exactly`,
+};
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 function oddNumbers(buf: Buffer, ranges: readonly number[]): OddNumber[] {
   const out: OddNumber[] = [];
-  for (let i = 0; i < ranges.length; i += 2) {
+  for (let i = 0; i < ranges.length && out.length <= MAX_ODD; i += 2) {
     const start = ranges[i]!;
     const end = ranges[i + 1]!;
     const text = buf.toString('latin1', start, end);

@@ -62,6 +62,7 @@ describe('strict JSON', () => {
     ['constructor', '{"a":{"constructor":{"prototype":{}}}}', 'forbidden_key'],
     ['prototype', '[{"prototype":1}]', 'forbidden_key'],
     ['a byte order mark', '\ufeff{}', 'invalid_json'],
+    ['thousands of numbers beyond a double', `[${'1e400,'.repeat(5_000)}1]`, 'invalid_json'],
   ])('refuses %s', (_what, text, code) => {
     expect(parse(text)).toMatchObject({ ok: false, code });
   });
