@@ -1,12 +1,15 @@
 import { innermostMessage, isFault } from '#faults';
 import { fitsOneAppend, type Appended, type NewRecord } from '#log';
 import type { KafkaEvent, KafkaLogOptions } from './options.js';
-import { hasCode, hasNetworkError, isUnknownTopic, Sender, type Sent } from './platformatic.js';
+import { hasCode, hasNetworkError, isUnknownTopic, Sender } from './platformatic.js';
 import type { Topics } from './topics.js';
+import { within } from './trying.js';
+import type { Sent } from './wire.js';
 
 /** Sequence numbers do not wrap in the client: a producer is replaced well before 2^31 records of one partition. */
 const RECORDS_PER_PRODUCER = 2_000_000_000;
 const DEADLINE_MS = 60_000;
+const CLOSE_MS = 10_000;
 
 /** The broker answered, and by these answers nothing was written. */
 const NOT_WRITTEN = [
@@ -156,10 +159,10 @@ export class Appends {
     this.#options.onEvent?.(event);
   }
 
-  /** What is in flight ends first, or becomes unknown after its deadline. */
+  /** What is in flight ends first, or becomes unknown after 10 s. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#tails.values());
+    await within(CLOSE_MS, 'appends', Promise.allSettled(this.#tails.values())).catch(() => undefined);
     await this.#line?.sender.close().catch(() => undefined);
     this.#line = undefined;
   }

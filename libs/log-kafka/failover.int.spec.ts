@@ -52,7 +52,7 @@ suite(`log-kafka on three brokers that fail in turn${reason === undefined ? '' :
       };
       const settled = (): Promise<boolean> =>
         control.shapes([name]).then(
-          (now) => now.get(name)?.unsettled === 0,
+          (now) => now.get(name)?.behind === 0,
           () => false,
         );
       const leaderOf = (p: number): Promise<number> =>

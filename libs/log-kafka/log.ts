@@ -77,8 +77,9 @@ class KafkaLog implements EventLog {
     );
   }
 
-  async #replication(): Promise<{ factor: number; minInSync: number }> {
-    return (await this.#topics.brokers()) >= 3 ? { factor: 3, minInSync: 2 } : { factor: 1, minInSync: 1 };
+  /** A cluster of three may show two while one is down: then its own default decides, never a lone copy by our hand. */
+  async #replication(): Promise<{ factor: number; minInSync: number | undefined }> {
+    return (await this.#topics.brokers()) >= 3 ? { factor: 3, minInSync: 2 } : { factor: -1, minInSync: undefined };
   }
 
   async topics(): Promise<readonly string[]> {

@@ -28,7 +28,7 @@ export interface KafkaLogOptions {
   };
   /** Absent: no TLS. `ca`: PEM of our own authority. */
   readonly tls?: { readonly ca?: string };
-  /** @default 3 copies and 2 in sync with three brokers or more, else 1 and 1 */
+  /** @default 3 copies and 2 in sync with three brokers or more, else what the cluster is set to (1 and 1 on a plain broker) */
   readonly replication?: { readonly factor: number; readonly minInSync: number };
   /** How long one append may take before it is `unknown`. Longer than the longest failover to be bridged. @default 60000 */
   readonly appendDeadlineMs?: number;

@@ -20,46 +20,9 @@ import {
 import type { NewRecord } from '#log';
 import { decodeFetch, type Codecs, type FetchAnswer } from './decode.js';
 import type { KafkaLogOptions } from './options.js';
+import type { FetchOrder, Node, Sent, TopicShape, WantedPartition } from './wire.js';
 
 /** The only file that knows @platformatic/kafka. Names of topics are Kafka's own here, with the prefix. */
-
-export interface Node {
-  readonly id: number;
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface TopicShape {
-  /** UUID, hyphenated. */
-  readonly id: string;
-  /** Leader of each partition; -1 = none now. */
-  readonly leaders: readonly number[];
-  /** Partitions whose copies in sync are not all there yet or have no leader. */
-  readonly unsettled: number;
-}
-
-export interface Sent {
-  readonly partition: number;
-  readonly base: bigint;
-  readonly timeMs: number;
-}
-
-export interface WantedPartition {
-  readonly topicId: string;
-  readonly partition: number;
-  readonly from: bigint;
-  readonly maxBytes: number;
-}
-
-export interface FetchOrder {
-  readonly waitMs: number;
-  readonly maxBytes: number;
-  /** 0 and -1: no session; 0 and 0: begins one. */
-  readonly session: number;
-  readonly epoch: number;
-  readonly wanted: readonly WantedPartition[];
-  readonly forgotten: readonly { readonly topicId: string; readonly partition: number }[];
-}
 
 const REQUEST_MS = 10_000;
 const CONNECT_MS = 3_000;
@@ -130,8 +93,8 @@ export class Control {
     for (const topic of topics) {
       const shape = found.topics.get(topic);
       if (!shape) continue;
-      const unsettled = shape.partitions.filter((p) => p.leader < 0 || p.isr.length < p.replicas.length).length;
-      out.set(topic, { id: shape.id, leaders: shape.partitions.map((p) => p.leader), unsettled });
+      const behind = shape.partitions.filter((p) => p.isr.length < p.replicas.length).length;
+      out.set(topic, { id: shape.id, leaders: shape.partitions.map((p) => p.leader), behind });
     }
     return out;
   }
@@ -140,7 +103,7 @@ export class Control {
     return this.#admin.listTopics();
   }
 
-  /** The call is refused as a whole when one exists already (TOPIC_ALREADY_EXISTS); the others are made all the same. */
+  /** `copies` -1: as the cluster is set. The call is refused as a whole when one exists already (TOPIC_ALREADY_EXISTS); the others are made all the same. */
   async create(
     topics: readonly { readonly name: string; readonly partitions: number }[],
     copies: number,
@@ -224,6 +187,28 @@ function headersOf(record: NewRecord): Map<Buffer, Buffer> {
   return out;
 }
 
+interface Message {
+  topic: string;
+  partition: number;
+  timestamp: bigint;
+  key: Buffer;
+  value: Buffer;
+  headers: Map<Buffer, Buffer>;
+}
+
+function messagesOf(topic: string, partition: number, records: readonly NewRecord[], now: number): Message[] {
+  const timestamp = BigInt(now);
+  // null is written as null, whatever the library's types say
+  return records.map((r) => ({
+    topic,
+    partition,
+    timestamp,
+    key: r.key as Buffer,
+    value: r.value as Buffer,
+    headers: headersOf(r),
+  }));
+}
+
 /** The library answers with offsets alone; this keeps the time at which the broker says it took each batch. */
 class TimedProducer extends Producer {
   readonly #times = new Map<string, { base: bigint; timeMs: number }>();
@@ -284,16 +269,8 @@ export class Sender {
   /** undefined: the answer did not name exactly this one partition. */
   async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<Sent | undefined> {
     const now = Date.now();
-    const timestamp = BigInt(now);
     const { offsets } = await this.#producer.send({
-      messages: records.map((r) => ({
-        topic,
-        partition,
-        timestamp,
-        key: r.key as Buffer,
-        value: r.value as Buffer,
-        headers: headersOf(r),
-      })),
+      messages: messagesOf(topic, partition, records, now),
     });
     return sentOf(this.#producer, topic, offsets, now);
   }
@@ -334,14 +311,7 @@ export class Transactor {
     const now = Date.now();
     const transaction = this.#producer.transaction!;
     const { offsets } = (await transaction.send({
-      messages: records.map((r) => ({
-        topic,
-        partition,
-        timestamp: BigInt(now),
-        key: r.key as Buffer,
-        value: r.value as Buffer,
-        headers: headersOf(r),
-      })),
+      messages: messagesOf(topic, partition, records, now),
     })) as { offsets?: { topic: string; partition: number; offset: bigint }[] };
     const sent = sentOf(this.#producer, topic, offsets, now);
     await transaction.commit();

@@ -51,7 +51,7 @@ export class Reads {
   ): Promise<RecordBatch | OutOfRange> {
     const { waitMs = 0, signal } = limits;
     const until = Date.now() + waitMs;
-    const giveUp = Date.now() + LEADER_MS;
+    let giveUp: number | undefined;
     for (;;) {
       const { id, leaders } = await this.#topics.shape(topic);
       const leader = leaders[partition];
@@ -77,11 +77,14 @@ export class Reads {
         if (error instanceof Fault && error.code !== 'log_unavailable') throw error;
         cause = error;
       }
+      giveUp ??= Date.now() + LEADER_MS;
       if (this.#closed || Date.now() > giveUp) throw unavailable(cause);
       if (signal?.aborted) return { kind: 'records', records: [], next: from, low: 0n, high: from };
       await pause(100);
       this.#topics.forgetNodes();
-      await this.#topics.refresh(topic);
+      await this.#topics.refresh(topic).catch((error: unknown) => {
+        if (error instanceof Fault && error.code === 'unknown_topic') throw error;
+      });
     }
   }
 

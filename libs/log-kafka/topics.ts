@@ -1,7 +1,8 @@
 import { Fault } from '#faults';
 import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
-import { hasCode, isUnknownTopic, type Control, type Node, type TopicShape } from './platformatic.js';
+import { hasCode, isUnknownTopic, type Control } from './platformatic.js';
 import { trying } from './trying.js';
+import type { Node, TopicShape } from './wire.js';
 
 /** How old what we know of a topic may be. */
 const FRESH_MS = 5_000;
@@ -90,10 +91,10 @@ export class Topics {
   }
 
   /**
-   * Makes what is missing and waits until every partition has its leader and its copies.
+   * Makes what is missing and waits until every partition has its leader. Without `inSync` the cluster's own setting holds.
    * Throws Fault `conflict` when one exists with another partition count or cleanup.
    */
-  async ensure(specs: readonly TopicSpec[], copies: number, inSync: number): Promise<void> {
+  async ensure(specs: readonly TopicSpec[], copies: number, inSync: number | undefined): Promise<void> {
     const wanted = new Map(specs.map((s) => [s.name, s]));
     const existing = new Set(await trying(ADMIN_MS, () => this.#control.topics()));
     const missing = [...wanted.values()].filter((s) => !existing.has(s.name));
@@ -121,7 +122,7 @@ export class Topics {
   async #settle(names: readonly string[], wanted: ReadonlyMap<string, TopicSpec>): Promise<void> {
     const shapes = await trying(ADMIN_MS, async () => {
       const now = await this.#control.shapes(names);
-      const open = names.filter((n) => (now.get(n)?.unsettled ?? 1) > 0);
+      const open = names.filter((n) => now.get(n)?.leaders.every((leader) => leader >= 0) !== true);
       if (open.length > 0) throw new Error(`no leader yet: ${open.slice(0, 3).join(', ')}`);
       return now;
     });
@@ -140,7 +141,7 @@ export class Topics {
   }
 }
 
-function settingsOf(spec: TopicSpec, inSync: number): Record<string, string> {
+function settingsOf(spec: TopicSpec, inSync: number | undefined): Record<string, string> {
   return {
     'cleanup.policy': spec.cleanup === 'compact' ? 'compact' : 'delete',
     'retention.ms': String(spec.retentionMs ?? -1),
@@ -148,6 +149,6 @@ function settingsOf(spec: TopicSpec, inSync: number): Record<string, string> {
     'message.timestamp.type': 'LogAppendTime',
     // the largest record and its batch around it
     'max.message.bytes': String(MAX_RECORD_BYTES + 65_536),
-    'min.insync.replicas': String(inSync),
+    ...(inSync === undefined ? {} : { 'min.insync.replicas': String(inSync) }),
   };
 }
