@@ -34,7 +34,8 @@ function firstOf(e: EventRecord, stream: string, partition: number): First {
     offset: e.record.offset,
     digest: e.envelope.digest.toString('hex'),
     schemaId: e.type.schemaId,
-    timeMs: e.record.timeMs,
+    // The header, not the log: receipts from the index must equal the first one given out.
+    timeMs: Date.parse(e.envelope.recordedtime) || e.record.timeMs,
   };
 }
 

@@ -1,0 +1,383 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Refusals } from './index.js';
+import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
+import { until } from '../../test/kit/projection/stage.js';
+
+const TYPE = 'imigrasi.paspor.diterbitkan';
+let hub: HubStage;
+beforeAll(async () => {
+  hub = await new HubStage().open();
+});
+afterAll(() => hub.close());
+
+const NDJSON = 'application/x-ndjson';
+const BATCH = 'application/cloudevents-batch+json';
+const lines = (events: readonly unknown[]): string => events.map((e) => JSON.stringify(e)).join('\n');
+const settle = (position: string): Promise<void> => {
+  const [stream, partition, offset] = position.split('/') as [string, string, string];
+  return until(
+    async () =>
+      ((await hub.state.position('_index', { stream, partition: Number(partition) }))?.next ?? 0n) > BigInt(offset) ||
+      hub.settled.end(stream, Number(partition)) > BigInt(offset),
+  );
+};
+
+describe('a published event', () => {
+  it('gets a receipt that names its place, and lies there with its digest', async () => {
+    const e = hub.event(TYPE);
+    const r = await hub.post(e);
+    expect(r.status).toBe(201);
+    expect(r.body).toEqual({
+      id: e.id,
+      source: 'urn:simpul:unit:SU00123:simkim',
+      type: TYPE,
+      stream: 'imigrasi.paspor',
+      partition: expect.any(Number),
+      offset: expect.any(Number),
+      position: `imigrasi.paspor/${r.body['partition']}/${r.body['offset']}`,
+      digest: expect.stringMatching(/^sha-256:[0-9a-f]{64}$/),
+      recordedtime: expect.stringMatching(/^\d{4}-.*Z$/),
+      duplicate: false,
+    });
+    const read = await hub.ask(`/v1/events/${r.body['position']}`);
+    expect(read.body).toMatchObject({
+      specversion: '1.0',
+      id: e.id,
+      subject: e.data['nomorPermohonan'],
+      time: e['time'],
+      dataschema: `urn:simpul:schema:${TYPE}:1`,
+      datacontenttype: 'application/json',
+      unitasal: 'SU00123',
+      kelasdata: 'terbatas',
+      recordedtime: r.body['recordedtime'],
+      digest: r.body['digest'],
+      position: r.body['position'],
+    });
+    const handed = '2021-07-21T09:33:08+07:00';
+    expect(e.data['waktuSerah']).toBe(handed);
+    expect(read.body['data']).toMatchObject({ ...e.data, waktuSerah: new Date(handed).toISOString() });
+  });
+
+  it('carries extensions, the trace, and the recorded time where it has no time', async () => {
+    const { time: _time, ...e } = hub.event(TYPE, 'kanim', { korelasi: 'K-1', urutanunit: 7, baru: true });
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const r = await hub.post(e, { headers: { traceparent: trace } });
+    const { body } = await hub.ask(`/v1/events/${r.body['position']}`);
+    expect(body).toMatchObject({ korelasi: 'K-1', urutanunit: '7', baru: 'true', time: r.body['recordedtime'] });
+    const [, partition, offset] = r.body['position'].split('/');
+    const got = await hub.log.read('imigrasi.paspor', Number(partition), BigInt(offset), { maxRecords: 1 });
+    const headers = got.kind === 'records' ? got.records[0]!.headers : [];
+    expect(headers.find(([n]) => n === 'traceparent')?.[1]?.toString()).toBe(trace);
+  });
+
+  it('may come in every form, and is the same event in each', async () => {
+    const e = hub.event(TYPE);
+    const first = await hub.post(e);
+    expect(first.status).toBe(201);
+    const { data, ...attributes } = e;
+    const ce = Object.fromEntries(
+      Object.entries(attributes)
+        .filter(([n]) => n !== 'datacontenttype')
+        .map(([n, v]) => [`ce-${n}`, String(v)]),
+    );
+    const type = hub.catalogue.newest(TYPE)!;
+    const encoded = type.contract.encode(data, type.schemaId);
+    if (!encoded.ok) throw new Error('the sample is not valid');
+    const bare = Buffer.from(encoded.value.subarray(5));
+    const frame = Buffer.from(encoded.value);
+    const schema = { 'ce-dataschema': `urn:simpul:schema:${TYPE}:1` };
+    const again: [string, Promise<{ status: number; body: Body }>][] = [
+      ['structured', hub.post(e)],
+      ['application/json', hub.post(e, { type: 'application/json; charset=utf-8' })],
+      ['binary JSON', hub.post(JSON.stringify(data), { type: 'application/json', headers: ce })],
+      ['binary Avro frame', hub.post(frame, { type: 'application/avro', headers: ce })],
+      ['binary bare Avro', hub.post(bare, { type: 'avro/binary', headers: { ...ce, ...schema } })],
+      [
+        'structured Avro',
+        hub.post({ ...attributes, datacontenttype: 'application/avro', data_base64: frame.toString('base64') }),
+      ],
+    ];
+    for (const [form, answer] of again) {
+      const r = await answer;
+      expect([form, r.status, r.body]).toEqual([form, 200, { ...first.body, duplicate: true }]);
+    }
+    for (const [form, body] of [
+      [BATCH, JSON.stringify([e])],
+      [NDJSON, lines([e])],
+    ] as const) {
+      const r = await hub.post(body, { type: form });
+      expect([form, r.status, r.body]).toEqual([form, 200, { receipts: [{ ...first.body, duplicate: true }] }]);
+    }
+  });
+
+  it('keeps percent-encoded attributes of the binary form', async () => {
+    const { data, ...attributes } = hub.event(TYPE, 'kanim', { korelasi: 'Kasus "é" 100%' });
+    const ce = Object.fromEntries(
+      Object.entries(attributes)
+        .filter(([n]) => n !== 'datacontenttype')
+        .map(([n, v]) => [`ce-${n}`, String(v).replace(/[^!#$&-~]/g, encodeURIComponent)]),
+    );
+    const r = await hub.post(JSON.stringify(data), { type: 'application/json', headers: ce });
+    expect(r.status).toBe(201);
+    expect((await hub.ask(`/v1/events/${r.body['position']}`)).body['korelasi']).toBe('Kasus "é" 100%');
+  });
+
+  it('has a pseudonym as subject where its type says so, and no other subject is taken', async () => {
+    const type = 'pas.penghuni.diterima';
+    const e = hub.event(type, 'lapas', {});
+    const r = await hub.post(e, { key: 'lapas' });
+    expect(r.status).toBe(201);
+    const { body } = await hub.ask(`/v1/events/${r.body['position']}`, { key: 'lapas' });
+    expect(body['subject']).toMatch(/^[a-z2-7]{26}$/);
+    const wrong = await hub.post({ ...hub.event(type, 'lapas'), subject: String(e.data['idOrang']) }, { key: 'lapas' });
+    expect([wrong.status, wrong.body['code']]).toEqual([422, 'subject_mismatch']);
+    expect(wrong.text).not.toContain(body['subject']);
+    const right = await hub.post({ ...hub.event(type, 'lapas'), subject: body['subject'] }, { key: 'lapas' });
+    expect(right.status).toBe(201);
+  });
+});
+
+describe('duplicates', () => {
+  it('join an append in flight', async () => {
+    const e = hub.event(TYPE);
+    const before = hub.appends.calls;
+    const all = await Promise.all(Array.from({ length: 8 }, () => hub.post(e)));
+    expect(all.map((r) => r.status).sort()).toEqual([200, 200, 200, 200, 200, 200, 200, 201]);
+    expect(new Set(all.map((r) => r.body['position'])).size).toBe(1);
+    expect(hub.appends.calls).toBe(before + 1);
+  });
+
+  it('are answered by the index when this process knows nothing of the first', async () => {
+    const e = hub.event(TYPE);
+    const first = await hub.post(e);
+    await settle(first.body['position']);
+    const other = await new HubOver(hub).open();
+    try {
+      const again = await other.post(e);
+      expect([again.status, again.body]).toEqual([
+        200,
+        { ...first.body, duplicate: true },
+      ]);
+      const changed = await other.post({ ...e, data: { ...e.data, namaLengkap: 'Orang Lain' } });
+      expect([changed.status, changed.body['code']]).toEqual([422, 'idempotency_mismatch']);
+      expect(
+        (await other.ask(`/v1/receipts?${new URLSearchParams({ source: e.source, id: e.id })}`)).body,
+      ).toMatchObject({
+        position: first.body['position'],
+        duplicate: false,
+      });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('of other content are refused, settled or not, and append nothing', async () => {
+    const e = hub.event(TYPE);
+    const first = await hub.post(e);
+    const other = { ...e, data: { ...e.data, namaLengkap: 'Orang Lain' } };
+    const records = await hub.records('imigrasi.paspor');
+    const at = await hub.post(other);
+    expect([at.status, at.body['code'], at.body['errors'][0].pointer]).toEqual([422, 'idempotency_mismatch', '/id']);
+    await settle(first.body['position']);
+    expect((await hub.post(other)).status).toBe(422);
+    expect(await hub.records('imigrasi.paspor')).toBe(records);
+    expect((await hub.post(e)).body).toEqual({ ...first.body, duplicate: true });
+  });
+
+  it('of the same id under another source are events of their own', async () => {
+    const a = await hub.post(hub.event('layanan.kasus.status-berubah', 'kanim', { id: 'SAMA' }));
+    const b = await hub.post(hub.event('layanan.kasus.status-berubah', 'lapas', { id: 'SAMA' }), { key: 'lapas' });
+    expect([a.status, b.status]).toEqual([201, 201]);
+  });
+});
+
+describe('many events', () => {
+  it('get receipts in request order, and 200 when all were there', async () => {
+    const events = Array.from({ length: 60 }, (_, i) =>
+      hub.event(TYPE, 'kanim', {}, { nomorPermohonan: `P-${i % 20}` }),
+    );
+    const r = await hub.post(events, { type: BATCH });
+    expect(r.status).toBe(201);
+    expect(r.body['receipts'].map((x: Body) => x['id'])).toEqual(events.map((e) => e.id));
+    const bySubject = Map.groupBy(events.keys(), (i) => i % 20);
+    for (const places of bySubject.values()) {
+      const offsets = places.map((i) => r.body['receipts'][i].offset);
+      expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+    }
+    const again = await hub.post(lines(events), { type: NDJSON });
+    expect(again.status).toBe(200);
+    expect(again.body['receipts']).toEqual(r.body['receipts'].map((x: Body) => ({ ...x, duplicate: true })));
+    const mixed = await hub.post([...events.slice(0, 2), hub.event(TYPE)], { type: BATCH });
+    expect([mixed.status, mixed.body['receipts'].map((x: Body) => x['duplicate'])]).toEqual([201, [true, true, false]]);
+  });
+
+  it('are all refused for one bad one, by index, and nothing is appended', async () => {
+    const events = Array.from({ length: 50 }, () => hub.event(TYPE));
+    events[17]!.data['tanggalTerbit'] = 'kemarin';
+    const before = await hub.records('imigrasi.paspor');
+    const r = await hub.post(events, { type: BATCH });
+    expect([r.status, r.body['code'], r.body['detail']]).toEqual([422, 'invalid_items', '1 of 50 events refused']);
+    expect(r.body['errors']).toEqual([
+      {
+        index: 17,
+        pointer: '/data/tanggalTerbit',
+        reason: expect.any(String),
+        expected: expect.any(String),
+        code: 'schema_mismatch',
+      },
+    ]);
+    expect(await hub.records('imigrasi.paspor')).toBe(before);
+  });
+
+  it('are taken one by one with partial', async () => {
+    const events = [
+      hub.event(TYPE),
+      hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00300:sdp' }),
+      hub.event(TYPE),
+    ];
+    const body = `${lines(events)}\n{"broken":\n`;
+    const r = await hub.post(body, { type: NDJSON, query: '?partial=true' });
+    expect(r.status).toBe(207);
+    expect(r.body['results'].map((x: Body) => [x['status'], x['problem']?.code])).toEqual([
+      [201, undefined],
+      [403, 'source_not_yours'],
+      [201, undefined],
+      [400, 'invalid_json'],
+    ]);
+    expect(r.body['results'][0].receipt.id).toBe(events[0]!.id);
+  });
+
+  it('with the same event twice count it once; other content under its id is named by index', async () => {
+    const e = hub.event(TYPE);
+    const twice = await hub.post([e, hub.event(TYPE), e], { type: BATCH });
+    expect([twice.status, twice.body['receipts'].map((x: Body) => x['duplicate'])]).toEqual([
+      201,
+      [false, false, true],
+    ]);
+    expect(twice.body['receipts'][2].position).toBe(twice.body['receipts'][0].position);
+    const f = hub.event(TYPE);
+    const differing = await hub.post([f, { ...f, data: { ...f.data, namaLengkap: 'Lain' } }], { type: BATCH });
+    expect(differing.status).toBe(422);
+    expect(differing.body['errors']).toEqual([
+      { index: 1, pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' },
+    ]);
+    expect((await hub.post(f)).status).toBe(201);
+  });
+
+  it('are tried without being written', async () => {
+    const before = hub.appends.calls;
+    const e = hub.event(TYPE);
+    const good = await hub.post(e, { query: '?dryRun=true' });
+    expect([good.status, good.body]).toEqual([
+      200,
+      {
+        type: TYPE,
+        stream: 'imigrasi.paspor',
+        subject: e.data['nomorPermohonan'],
+        partition: expect.any(Number),
+        problems: [],
+      },
+    ]);
+    const bad = await hub.post([e, { ...e, type: 'tidak.ada.jenis' }], { type: BATCH, query: '?dryRun=true' });
+    expect([bad.status, bad.body['results'][1].problems]).toEqual([
+      200,
+      [{ pointer: '/type', reason: 'not in the catalogue', code: 'unknown_type' }],
+    ]);
+    expect(hub.appends.calls).toBe(before);
+  });
+});
+
+describe('rights', () => {
+  it('refuse a source, a type, a role that is not the key’s', async () => {
+    const cases: [Record<string, unknown>, string, number, string][] = [
+      [hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00300:sdp' }), 'kanim', 403, 'source_not_yours'],
+      [hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00123:lain' }), 'kanim', 403, 'source_not_yours'],
+      [hub.event(TYPE, 'kanim', { source: 'urn:simpul:hub:clock' }), 'kanim', 403, 'source_not_yours'],
+      [hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00300:sdp' }), 'lapas', 403, 'type_not_yours'],
+      [hub.event(TYPE), 'mute', 403, 'type_not_yours'],
+    ];
+    for (const [e, key, status, code] of cases) {
+      const r = await hub.post(e, { key });
+      expect([r.status, r.body['code']]).toEqual([status, code]);
+    }
+  });
+
+  it('let receipts be read by the owner, units above and those who run the hub; to others there is none', async () => {
+    const e = hub.event(TYPE);
+    const { body } = await hub.post(e);
+    await settle(body['position']);
+    const path = `/v1/receipts?${new URLSearchParams({ source: e.source, id: e.id })}`;
+    for (const key of ['kanim', 'operator', 'steward']) {
+      const r = await hub.ask(path, { key });
+      expect([key, r.status, r.body['position'], r.body['duplicate']]).toEqual([key, 200, body['position'], false]);
+    }
+    const hidden = await hub.ask(path, { key: 'stranger' });
+    const none = await hub.ask(`/v1/receipts?${new URLSearchParams({ source: e.source, id: 'tidak-ada' })}`, {
+      key: 'stranger',
+    });
+    expect([hidden.status, none.status]).toEqual([404, 404]);
+    expect({ ...hidden.body, instance: '' }).toEqual({ ...none.body, instance: '' });
+  });
+});
+
+describe('refusals', () => {
+  it('are counted by unit, type, code and pointer, never data, and survive a restart', async () => {
+    const e = hub.event(TYPE, 'lapas', { type: 'pas.penghuni.diterima', source: 'urn:simpul:unit:SU00300:sdp' });
+    for (let i = 0; i < 3; i++)
+      await hub.post({ ...e, id: `R-${i}`, data: { '9901010101010001': 'x' } }, { key: 'lapas' });
+    await hub.post('{', { key: 'lapas' });
+    const r = await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' });
+    expect(r.status).toBe(200);
+    const rows = r.body['refusals'] as Body[];
+    expect(rows.find((x) => x['type'] === 'pas.penghuni.diterima')).toMatchObject({
+      unit: 'SU00300',
+      code: 'schema_mismatch',
+      count: 3,
+    });
+    expect(rows.find((x) => x['code'] === 'invalid_json')).toMatchObject({ type: '', pointer: '', count: 1 });
+    expect(r.text).not.toContain('9901');
+    await hub.refusals.flush();
+    expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' })).body).toEqual(r.body);
+    const restarted = new Refusals(hub.log, Date.now);
+    await restarted.open(3_600_000);
+    expect(await restarted.list({ unit: 'SU00300' })).toEqual(rows);
+    await restarted.close();
+    expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'lapas' })).body).toEqual(r.body);
+    expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'stranger' })).body['refusals']).toEqual([]);
+  });
+});
+
+/** A second gateway over the same log and state. */
+class HubOver extends HubStage {
+  constructor(private readonly first: HubStage) {
+    super();
+  }
+  override async open(): Promise<this> {
+    await super.open({ project: false });
+    const { Publishing } = await import('#publishing');
+    const { openHttp, publishDoor } = await import('#http');
+    const { mayPublish } = await import('#access');
+    const { Appender } = await import('#log');
+    await this.server.close();
+    this.publishing = new Publishing({
+      log: this.first.log,
+      appends: new Appender(this.first.log),
+      state: this.first.state,
+      settled: this.first.settled,
+      catalogue: this.first.catalogue,
+      units: this.first.units,
+      mayPublish,
+      pseudonymKey: Buffer.alloc(32, 7),
+      refusals: this.refusals,
+      now: Date.now,
+      limits: { indexMs: 2_000 },
+    });
+    this.server = await openHttp({
+      port: 0,
+      doors: [publishDoor({ publishing: this.publishing, refusals: this.refusals, units: this.units })],
+      authenticate: (h) => this.keys.get(h?.slice(7) ?? ''),
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    });
+    return this;
+  }
+}

@@ -1,0 +1,217 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
+import { openHttp, publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
+import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
+import {
+  Publishing,
+  Refusals,
+  REFUSALS_KEPT_MS,
+  REFUSALS_TOPIC,
+  type AppendOutcome,
+  type PublishLimits,
+} from '#publishing';
+import type { CatalogueIndex } from '#registry';
+import type { State } from '#state';
+import { openEmbeddedState } from '#state-embedded';
+import { readUnitSeed, UnitTree } from '#units';
+import { catalogueOfFiles } from '../projection/events.js';
+import { RowsInMemory } from '../projection/stage.js';
+
+const seed = new URL('../../../schemas/units.json', import.meta.url);
+
+/** Keys of the stage: `Authorization: Bearer <name>`. */
+export const KEYS: Readonly<Record<string, Caller>> = {
+  kanim: caller('kanim', 'SU00123', 'simkim', 'publisher', 'reader'),
+  lapas: caller('lapas', 'SU00300', 'sdp', 'publisher', 'reader'),
+  steward: caller('steward', 'SU00001', 'walidata', 'steward'),
+  operator: caller('operator', 'SU00001', 'ops', 'operator'),
+  stranger: caller('stranger', 'SU00400', 'sdp', 'publisher', 'reader'),
+  mute: caller('mute', 'SU00123', 'simkim', 'reader'),
+};
+
+export function caller(keyId: string, owner: string, system: string, ...roles: Role[]): Caller {
+  return { keyId, owner, system, roles: new Set(roles) };
+}
+
+export interface HubStageOptions {
+  readonly limits?: Partial<PublishLimits>;
+  readonly http?: Partial<HttpLimits>;
+  readonly wrapState?: (state: State) => State;
+  /** Without: nothing is ever settled, and the index stays empty. */
+  readonly project?: boolean;
+  readonly partitions?: number;
+}
+
+/** What the log answers to appends of streams while this is set. */
+export interface AppendScript {
+  answer: (() => Promise<AppendOutcome> | undefined) | undefined;
+  calls: number;
+}
+
+/** A gateway and an index over an embedded log and state in a folder of their own, with the contracts and units of the repository. */
+export class HubStage {
+  readonly dir = mkdtempSync(join(tmpdir(), 'simpul-doors-'));
+  readonly keys = new Map(Object.entries(KEYS));
+  readonly appends: AppendScript = { answer: undefined, calls: 0 };
+  readonly units = new UnitTree(() => '2021-07-15');
+  readonly meter: [string, number][] = [];
+  catalogue!: CatalogueIndex;
+  log!: EventLog;
+  state!: State;
+  copies!: Copies;
+  settled!: Settled;
+  publishing!: Publishing;
+  refusals!: Refusals;
+  server!: HttpServer;
+  projector: OpenProjector | undefined;
+
+  async open(options: HubStageOptions = {}): Promise<this> {
+    this.catalogue = catalogueOfFiles(options.partitions ?? 3);
+    for (const u of readUnitSeed(readFileSync(seed, 'utf8')).units) this.units.put(u.id, [u]);
+    this.log = await openEmbeddedLog({ dir: this.dir });
+    const state = await openEmbeddedState({ dir: this.dir });
+    this.state = options.wrapState?.(state) ?? state;
+    const streams = this.catalogue.streams();
+    await this.log.ensureTopics([
+      ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
+      { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
+      ...streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
+    ]);
+    this.copies = new Copies(this.log);
+    await this.copies.catchUp();
+    this.copies.follow();
+    this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams });
+    if (options.project !== false) await this.project();
+    this.refusals = new Refusals(this.log, Date.now);
+    await this.refusals.open(3_600_000);
+    const appender = new Appender(this.log);
+    this.publishing = new Publishing({
+      log: this.log,
+      appends: {
+        append: (...args) => {
+          this.appends.calls++;
+          return this.appends.answer?.() ?? appender.append(...args);
+        },
+      },
+      state: this.state,
+      settled: this.settled,
+      catalogue: this.catalogue,
+      units: this.units,
+      mayPublish,
+      pseudonymKey: Buffer.alloc(32, 7),
+      refusals: this.refusals,
+      now: Date.now,
+      limits: { indexMs: 2_000, ...options.limits },
+      meter: (outcome, count) => this.meter.push([outcome, count]),
+    });
+    this.server = await openHttp({
+      port: 0,
+      doors: [
+        publishDoor({ publishing: this.publishing, refusals: this.refusals, units: this.units }),
+        readDoor({ log: this.log, settled: this.settled, catalogue: this.catalogue, units: this.units, now: Date.now }),
+      ],
+      authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
+      log: {
+        info: () => undefined,
+        warn: () => undefined,
+        error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`),
+      },
+      limits: { recheckMs: 20, ...options.http },
+    });
+    return this;
+  }
+
+  async project(): Promise<void> {
+    this.projector = await openProjector({
+      log: this.log,
+      state: this.state,
+      catalogue: this.catalogue,
+      views: [],
+      generations: new RowsInMemory(),
+      copies: this.copies,
+      now: Date.now,
+    });
+    await this.projector.join();
+  }
+
+  /** A valid event of a type as its key would send it. `id` is new each time unless given. */
+  event(type: string, by = 'kanim', more: Record<string, unknown> = {}, data: Record<string, unknown> = {}) {
+    const made = { id: `E-${++serial}`, time: '2021-07-15T09:30:00+07:00' };
+    const e = sampleEvent(this.catalogue.newest(type)!, 0, this.keys.get(by)!, this.units, made);
+    const { subject: _subject, dataschema: _dataschema, ...rest } = e;
+    return { ...rest, data: { ...e.data, ...data } as Record<string, unknown>, ...more } as Record<string, unknown> & {
+      id: string;
+      source: string;
+      data: Record<string, unknown>;
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.server.close();
+    await this.refusals.close();
+    await this.projector?.close();
+    await this.settled.close();
+    await this.copies.close();
+    await this.log.close();
+    await this.state.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async ask(path: string, init: Ask = {}): Promise<Reply> {
+    const r = await fetch(`${this.server.url}${path}`, {
+      method: init.method ?? 'GET',
+      headers: { authorization: `Bearer ${init.key ?? 'kanim'}`, ...init.headers },
+      ...(init.body === undefined ? {} : { body: init.body }),
+    });
+    const text = await r.text();
+    return { status: r.status, headers: r.headers, text, body: jsonOf(text) };
+  }
+
+  post(event: unknown, init: Ask & { readonly query?: string; readonly type?: string } = {}): Promise<Reply> {
+    return this.ask(`/v1/events${init.query ?? ''}`, {
+      ...init,
+      method: 'POST',
+      headers: { 'content-type': init.type ?? 'application/cloudevents+json', ...init.headers },
+      body: typeof event === 'string' || Buffer.isBuffer(event) ? (event as Buffer<ArrayBuffer>) : JSON.stringify(event),
+    });
+  }
+
+  /** All records of a stream now. */
+  async records(stream: string): Promise<number> {
+    let n = 0;
+    for (const { low, high } of await this.log.describe(stream)) n += Number(high - low);
+    return n;
+  }
+}
+
+let serial = 0;
+
+export interface Ask {
+  readonly method?: string;
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer<ArrayBuffer> | undefined;
+}
+
+/** Answers are looked at by matchers, which say what they expect. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Body = Record<string, any>;
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Body;
+}
+
+function jsonOf(text: string): Body {
+  try {
+    return JSON.parse(text) as Body;
+  } catch {
+    return {};
+  }
+}
