@@ -57,6 +57,16 @@ export function scan(buf: Buffer): Scanned {
   for (let i = 0; i < n && refusal === undefined; i++) {
     const c = buf[i]!;
     if (c === QUOTE) {
+      if (!wantsName) {
+        // most bytes of an event lie in its values: the shortest loop for them
+        for (i++; i < n; i++) {
+          const s = buf[i]!;
+          if (s === QUOTE) break;
+          if (s === BACKSLASH) i++;
+          high |= s;
+        }
+        continue;
+      }
       const start = ++i;
       let hash = 0;
       let escaped = false;
@@ -71,7 +81,6 @@ export function scan(buf: Buffer): Scanned {
         high |= s;
         hash = (Math.imul(hash, 31) + s) | 0;
       }
-      if (!wantsName) continue;
       wantsName = false;
       const first = levels[depth]!;
       if (escaped || nameCount - first >= MANY_NAMES || (sets.length > 0 && sets[depth] !== undefined)) {
