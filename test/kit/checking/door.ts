@@ -51,13 +51,7 @@ export class Door {
 
   async streams(): Promise<string[]> {
     const out: string[] = [];
-    for await (const s of this.#list('/v1/streams', 'streams')) {
-      out.push(
-        typeof s === 'string'
-          ? s
-          : String((s as { stream?: string; name?: string }).name ?? (s as { stream?: string }).stream),
-      );
-    }
+    for (const s of (await this.get('/v1/streams'))['streams'] as { name: string }[]) out.push(s.name);
     return out;
   }
 
