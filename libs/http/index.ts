@@ -12,3 +12,4 @@ export { healthDoor, type DoorHealth, type HealthDoorDeps } from './doors/health
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
 export { readDoor } from './doors/read.js';
 export type { StreamReaderDeps } from './read/stream-reader.js';
+export { stateDoor, type StateDoorDeps } from './doors/state.js';

@@ -28,3 +28,6 @@ export {
   type Shown,
   type StateReaderDeps,
 } from './state-reader.js';
+export { ChangeFeed, type FeedCursor, type FeedEvent } from './changes.js';
+export { requestRebuild, type AuditView } from './rebuild.js';
+export { keyText } from './compile.js';

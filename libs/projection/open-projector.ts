@@ -3,16 +3,10 @@ import type { AssignedPartition, GroupMember, Membership, RecordBatch } from '#l
 import type { CompiledView } from './compile.js';
 import { INDEX_VIEW, storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
+import { requestRebuild, type AuditView } from './rebuild.js';
 
 export interface OpenProjectorDeps extends ProjectorDeps {
-  /** An audit record (R: every change of configuration); durable when it resolves. */
-  readonly audit?: (change: {
-    readonly action: 'view.rebuild' | 'view.switch';
-    readonly view: string;
-    readonly by: string;
-    readonly before: GenerationRow | undefined;
-    readonly after: GenerationRow;
-  }) => Promise<void>;
+  readonly audit?: AuditView;
   /** How long the old generation stays after a switch, for readers that have not heard of it, ms. @default 2,000 */
   readonly dropAfterMs?: number;
   /** How often the store is looked at while no event comes, ms. @default 1,000 */
@@ -101,15 +95,7 @@ class Running implements OpenProjector {
   async rebuild(name: string, by: string): Promise<GenerationRow> {
     const view = this.#projector.views.get(name);
     if (!view) throw new Fault('not_found');
-    let before: GenerationRow | undefined;
-    const after = await this.#deps.generations.change(name, (row) => {
-      if (row?.building !== undefined) throw new Fault('conflict', { detail: 'a generation is being built' });
-      before = row;
-      const serving = row?.serving ?? 1;
-      return { serving, building: serving + 1, fingerprint: view.fingerprint };
-    });
-    await this.#deps.audit?.({ action: 'view.rebuild', view: name, by, before, after: after! });
-    return after!;
+    return requestRebuild(this.#deps, view, by);
   }
 
   held(): ReturnType<OpenProjector['held']> {

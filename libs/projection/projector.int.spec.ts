@@ -110,7 +110,11 @@ describe('the projector', () => {
 
   it('rebuilds alone when the store was emptied, to the same digest, and no read says "absent" meanwhile', async () => {
     await open();
-    const key = { type: 'layanan.kasus.status-berubah', data: { nomorKasus: 'K-TETAP', unitPemegang: 'SU00201' }, id: 'tetap' };
+    const key = {
+      type: 'layanan.kasus.status-berubah',
+      data: { nomorKasus: 'K-TETAP', unitPemegang: 'SU00201' },
+      id: 'tetap',
+    };
     await stage.append([recordOf(catalogue, key), ...traffic(catalogue, 4, 2_500)]);
     await stage.project();
     await stage.untilCaughtUp();
@@ -122,7 +126,10 @@ describe('the projector', () => {
       while (!done) seen.add((await stage.reader.get(steward, board, 'K-TETAP')).kind);
     })();
     stage.emptyStore();
-    await until(async () => (await stage.state.position(stage.storage(board), { stream: 'layanan.kasus', partition: 0 })) !== undefined);
+    await until(
+      async () =>
+        (await stage.state.position(stage.storage(board), { stream: 'layanan.kasus', partition: 0 })) !== undefined,
+    );
     await stage.untilCaughtUp();
     done = true;
     await reading;
@@ -145,7 +152,11 @@ describe('the projector', () => {
         },
       });
     await open({ wrapLog });
-    const one = recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal: 'C-1', jenis: 'cegah' }, id: 'sama' });
+    const one = recordOf(catalogue, {
+      type: 'imigrasi.cegah.ditetapkan',
+      data: { nomorCekal: 'C-1', jenis: 'cegah' },
+      id: 'sama',
+    });
     await stage.append([one, one]);
     const p = new Projector({ ...stage, now: Date.now });
     for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
@@ -196,7 +207,11 @@ describe('the projector', () => {
     const conflicts: string[] = [];
     await open();
     const bill = (nomorCekal: string) =>
-      recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal, jenis: 'cegah' }, id: 'dipakai-dua-kali' });
+      recordOf(catalogue, {
+        type: 'imigrasi.cegah.ditetapkan',
+        data: { nomorCekal, jenis: 'cegah' },
+        id: 'dipakai-dua-kali',
+      });
     await stage.append([bill('C-1'), bill('C-2')]);
     await stage.project({ watch: { conflict: (position, first) => conflicts.push(`${position} after ${first}`) } });
     await stage.untilCaughtUp();

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 
 import type { EventLog, LogRecord } from '#log';
-import { decodeEvent, fold, openRecord, type CompiledView, type Contribution, type Desk, type FoldEvent, type Stored } from '#projection';
+import {
+  decodeEvent,
+  fold,
+  openRecord,
+  type CompiledView,
+  type Contribution,
+  type Desk,
+  type FoldEvent,
+  type Stored,
+} from '#projection';
 import type { CatalogueIndex } from '#registry';
 
 class PlainDesk implements Desk {
@@ -18,7 +27,7 @@ class PlainDesk implements Desk {
 
 async function readAll(log: EventLog, stream: string, partition: number): Promise<LogRecord[]> {
   const out: LogRecord[] = [];
-  for (let at = 0n; ; ) {
+  for (let at = 0n; ;) {
     const read = await log.read(stream, partition, at, { maxRecords: 1_000 });
     if (read.kind !== 'records' || read.next === at) return out;
     out.push(...read.records);
@@ -51,13 +60,14 @@ export async function plainDigest(log: EventLog, catalogue: CatalogueIndex, view
   const hash = createHash('sha256');
   for (let p = 0; p < view.partitions; p++) {
     const desk = new PlainDesk();
-    for (const stream of view.streams)
-      for (const e of await eventsOf(log, catalogue, stream, p)) fold(view, e, desk);
+    for (const stream of view.streams) for (const e of await eventsOf(log, catalogue, stream, p)) fold(view, e, desk);
     for (const space of ['entry', 'part'] as const) {
       const keys = [...desk.spaces[space].keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       for (const key of keys) {
         const [value, event] = desk.spaces[space].get(key)!;
-        hash.update(`${p} ${space} ${key}\n${JSON.stringify(value)}\n${view.streams.length === 1 ? event.position : ''}\n`);
+        hash.update(
+          `${p} ${space} ${key}\n${JSON.stringify(value)}\n${view.streams.length === 1 ? event.position : ''}\n`,
+        );
       }
     }
   }

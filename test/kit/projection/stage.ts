@@ -136,7 +136,7 @@ export class Stage {
       all.map((x, i) => ({ ...x, i })),
       (x) => `${x.stream}/${x.partition}`,
     );
-    const run = async (group: readonly (typeof all[number] & { i: number })[]): Promise<void> => {
+    const run = async (group: readonly ((typeof all)[number] & { i: number })[]): Promise<void> => {
       for (let at = 0; at < group.length; at += 500) {
         const some = group.slice(at, at + 500);
         const { stream, partition } = some[0]!;

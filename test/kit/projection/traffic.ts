@@ -32,7 +32,11 @@ function specOf(i: number, pick: (n: number) => number): EventSpec {
         data: { unit, tanggal: `2021-07-${10 + pick(4)}`, kapasitas: 100 + pick(900), petugasJaga: null },
       };
     case 1:
-      return { ...common, type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal: `C-${pick(30)}`, versiDaftar: i, jenis: pick(4) ? 'cegah' : 'tangkal' } };
+      return {
+        ...common,
+        type: 'imigrasi.cegah.ditetapkan',
+        data: { nomorCekal: `C-${pick(30)}`, versiDaftar: i, jenis: pick(4) ? 'cegah' : 'tangkal' },
+      };
     case 2:
       return { ...common, type: 'imigrasi.cegah.berakhir', data: { nomorCekal: `C-${pick(30)}`, versiDaftar: i } };
     case 3:
