@@ -144,12 +144,10 @@ export class StreamReader {
   ): Promise<string | undefined> {
     const { name, partitions } = ask.stream;
     if (partition >= partitions) return undefined;
-    const end = await this.deps.settled.waitFor(name, partition, offset + 1n, 0);
     const range = (await this.deps.log.describe(name))[partition]!;
-    if (offset >= range.high) return undefined;
-    if (end <= offset && (await this.deps.settled.waitFor(name, partition, offset + 1n, SETTLE_MS)) <= offset)
-      return undefined;
     if (offset < range.low) throw tooOld(name, partition, range.low);
+    if (offset >= range.high) return undefined;
+    if ((await this.deps.settled.waitFor(name, partition, offset + 1n, SETTLE_MS)) <= offset) return undefined;
     const got = await this.deps.log.read(name, partition, offset, { maxRecords: 1 });
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return undefined;

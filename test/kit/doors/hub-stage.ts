@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
 import { openHttp, publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
-import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
-import { openEmbeddedLog } from '#log-embedded';
+import { Appender, COPIES_TOPIC, OWNERS_TOPIC } from '#log';
+import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
 import {
   Publishing,
@@ -45,6 +45,8 @@ export interface HubStageOptions {
   /** Without: nothing is ever settled, and the index stays empty. */
   readonly project?: boolean;
   readonly partitions?: number;
+  /** A stream that forgets, and the clock of the log. */
+  readonly retention?: { readonly stream: string; readonly ms: number; readonly now: () => number };
 }
 
 /** What the log answers to appends of streams while this is set. */
@@ -61,7 +63,7 @@ export class HubStage {
   readonly units = new UnitTree(() => '2021-07-15');
   readonly meter: [string, number][] = [];
   catalogue!: CatalogueIndex;
-  log!: EventLog;
+  log!: EmbeddedLog;
   state!: State;
   copies!: Copies;
   settled!: Settled;
@@ -73,14 +75,20 @@ export class HubStage {
   async open(options: HubStageOptions = {}): Promise<this> {
     this.catalogue = catalogueOfFiles(options.partitions ?? 3);
     for (const u of readUnitSeed(readFileSync(seed, 'utf8')).units) this.units.put(u.id, [u]);
-    this.log = await openEmbeddedLog({ dir: this.dir });
+    const { retention } = options;
+    this.log = await openEmbeddedLog({ dir: this.dir, ...(retention ? { now: retention.now } : {}) });
     const state = await openEmbeddedState({ dir: this.dir });
     this.state = options.wrapState?.(state) ?? state;
     const streams = this.catalogue.streams();
     await this.log.ensureTopics([
       ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
       { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
-      ...streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
+      ...streams.map(({ name, partitions }) => ({
+        name,
+        partitions,
+        cleanup: 'keep' as const,
+        ...(name === retention?.stream ? { retentionMs: retention.ms } : {}),
+      })),
     ]);
     this.copies = new Copies(this.log);
     await this.copies.catchUp();
@@ -177,7 +185,8 @@ export class HubStage {
       ...init,
       method: 'POST',
       headers: { 'content-type': init.type ?? 'application/cloudevents+json', ...init.headers },
-      body: typeof event === 'string' || Buffer.isBuffer(event) ? (event as Buffer<ArrayBuffer>) : JSON.stringify(event),
+      body:
+        typeof event === 'string' || Buffer.isBuffer(event) ? (event as Buffer<ArrayBuffer>) : JSON.stringify(event),
     });
   }
 
