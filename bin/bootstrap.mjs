@@ -235,7 +235,10 @@ export async function bootstrap() {
         );
       }
     });
-    const sources = ['apps', 'libs', 'deploy', 'test/kit'].reduce((all, f) => filesBelow(f, ['.ts', '.tsx'], all), []);
+    const sources = ['apps', 'libs', 'deploy', 'test/kit', 'test/bench'].reduce(
+      (all, f) => filesBelow(f, ['.ts', '.tsx'], all),
+      [],
+    );
     const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources.sort()];
     await once('build', hashOf(inputs, 'build'), 'dist', async () => {
       const done = step(say('membangun', 'building'));

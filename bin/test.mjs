@@ -31,7 +31,7 @@ if (!campaign && !bench && rest.length === 0) {
 
 const flags = ['--enable-source-maps', '--disable-warning=ExperimentalWarning'];
 const services = [...flags, join(root, 'dist/deploy/local/for-tests.js'), node];
-if (bench) process.exit(sync(node, [...services, ...flags, 'dist/test/kit/bench.js', ...rest], env));
+if (bench) process.exit(sync(node, [...services, ...flags, 'dist/test/bench/main.js', ...rest], env));
 process.exit(
   sync(
     node,

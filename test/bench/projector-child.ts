@@ -1,0 +1,86 @@
+/** The projector with one view, from the first record of the stream on, into an empty store each time. argv: brokers prefix redis view. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { COPIES_TOPIC, OWNERS_TOPIC } from '#log';
+import { openKafkaLog } from '#log-kafka';
+import { compileView, Copies, openProjector, parseView, type GenerationRow, type Generations } from '#projection';
+import { openRedisState } from '#state-redis';
+import { serve } from './child.js';
+import { catalogueOfFiles, SCHEMAS } from './contracts.js';
+
+export interface FoldAsk {
+  /** Names the store of this round. */
+  readonly round: string;
+  /** Fold until this many events are in. */
+  readonly events: number;
+}
+
+const [brokers = '', prefix = '', redis = '', viewName = ''] = process.argv.slice(2);
+const catalogue = catalogueOfFiles();
+const view = compileView(parseView(readFileSync(join(SCHEMAS, 'views', `${viewName}.view.json`), 'utf8')), catalogue);
+const log = await openKafkaLog({ brokers: brokers.split(','), clientId: 'bench-projector', prefix });
+await log.ensureTopics(
+  [COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
+);
+
+class RowsInMemory implements Generations {
+  readonly #rows = new Map<string, GenerationRow>();
+  row(name: string): GenerationRow | undefined {
+    return this.#rows.get(name);
+  }
+  change(name: string, decide: (row: GenerationRow | undefined) => GenerationRow | undefined) {
+    const next = decide(this.#rows.get(name));
+    if (next) this.#rows.set(name, next);
+    return Promise.resolve(this.#rows.get(name));
+  }
+  onChange(): () => void {
+    return () => undefined;
+  }
+}
+
+serve<FoldAsk>(async ({ round, events }) => {
+  const state = await openRedisState({ url: redis, prefix: round });
+  const copies = new Copies(log);
+  let folded = 0;
+  let began = 0;
+  let enough: () => void = () => undefined;
+  let broken: (cause: unknown) => void = () => undefined;
+  const done = new Promise<void>((resolve, reject) => {
+    enough = resolve;
+    broken = reject;
+  });
+  await copies.catchUp();
+  const streams = catalogue.streams().filter((s) => view.streams.includes(s.name));
+  const projector = await openProjector({
+    log,
+    state,
+    catalogue: {
+      newest: (t) => catalogue.newest(t),
+      version: (t, v) => catalogue.version(t, v),
+      versions: (t) => catalogue.versions(t),
+      bySchemaId: (id) => catalogue.bySchemaId(id),
+      types: () => catalogue.types(),
+      stream: (n) => catalogue.stream(n),
+      streams: () => streams,
+    },
+    views: [view],
+    generations: new RowsInMemory(),
+    copies,
+    now: Date.now,
+    watch: {
+      settled: () => (began ||= performance.now()),
+      folded: (_view, _storage, _part, _next, count) => {
+        folded += count;
+        if (folded >= events) enough();
+      },
+      bad: (record) => broken(new Error(`a record that cannot be read: ${record.code}`)),
+    },
+  });
+  await projector.join();
+  await done;
+  const seconds = (performance.now() - began) / 1000;
+  await projector.close();
+  await copies.close();
+  await state.close();
+  return { events: folded, seconds };
+});

@@ -1,0 +1,46 @@
+import { sample } from '#avro';
+import { dataschemaUrn, digestOf, partitionOf, pseudonymOf, sourceUrn, toHeaders } from '#event';
+import { Appender, type EventLog, type NewRecord } from '#log';
+import type { EventType } from '#registry';
+import { PARTITIONS } from './contracts.js';
+
+const SUBJECTS = 20_000;
+const KEY = Buffer.alloc(32, 7);
+
+/** Fills a stream as a gateway would: whole headers, digest, Avro; each subject several times, ids of their own. */
+export async function fillStream(log: EventLog, type: EventType, count: number): Promise<void> {
+  const appender = new Appender(log);
+  const shapes = Array.from({ length: 50 }, (_, seed) => sample(type.contract, seed + 1));
+  for (let n = 0; n < count;) {
+    const lanes = new Map<number, NewRecord[]>();
+    for (const end = Math.min(n + 2_000, count); n < end; n++) {
+      const clear = `NO-2021-${n % SUBJECTS}`;
+      const subject = type.subjectForm === 'pseudonym' ? pseudonymOf(clear, KEY) : clear;
+      const key = Buffer.from(subject);
+      const encoded = type.contract.encode({ ...shapes[n % shapes.length]!, [type.subject[0]!]: clear }, type.schemaId);
+      if (!encoded.ok) throw new Error(`invented data of ${type.type} does not fit`);
+      const value = Buffer.from(encoded.value);
+      const headers = toHeaders(
+        {
+          id: `b-${n}`,
+          source: sourceUrn('SU00100', 'bench'),
+          type: type.type,
+          subject,
+          time: '2021-07-15T03:00:00Z',
+          dataschema: dataschemaUrn(type.type, type.version),
+          extensions: { unitkode: 'contoh' },
+        },
+        { digest: digestOf(key, value), recordedtime: '2021-07-15T03:00:01.000Z' },
+      );
+      const lane = partitionOf(key, PARTITIONS);
+      const own = lanes.get(lane);
+      if (own) own.push({ key, value, headers });
+      else lanes.set(lane, [{ key, value, headers }]);
+    }
+    const done = await Promise.all(
+      [...lanes].map(([partition, records]) => appender.append(type.stream, partition, records, { timeoutMs: 60_000 })),
+    );
+    const bad = done.find((d) => d.kind !== 'durable');
+    if (bad) throw new Error(`the stream could not be filled: ${bad.kind}`);
+  }
+}
