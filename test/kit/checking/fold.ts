@@ -18,13 +18,15 @@ export interface ViewFile {
   readonly count?: string;
   readonly sum?: Readonly<Record<string, string>>;
   readonly keep?: number;
-  readonly sources: readonly {
-    readonly type: string;
-    readonly when?: readonly { readonly field: string; readonly in: readonly unknown[] }[];
-    readonly given?: readonly { readonly value: string; readonly is?: Said; readonly isNot?: unknown }[];
-    readonly set?: Readonly<Record<string, Said>>;
-    readonly remove?: boolean;
-  }[];
+  readonly sources: readonly Source[];
+}
+
+interface Source {
+  readonly type: string;
+  readonly when?: readonly { readonly field: string; readonly in: readonly unknown[] }[];
+  readonly given?: readonly { readonly value: string; readonly is?: Said; readonly isNot?: unknown }[];
+  readonly set?: Readonly<Record<string, Said>>;
+  readonly remove?: boolean;
 }
 
 export interface Folded {
@@ -95,28 +97,32 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
           .join(':');
 
   for (const e of events) {
-    const source = view.sources.find(
+    const takers = view.sources.filter(
       (s) => s.type === e.type && (s.when ?? []).every((w) => w.in.includes(e.data?.[w.field] ?? null)),
     );
+    const source = takers[0];
     if (source === undefined) continue;
     const key = keyOf(e);
     const touch = (k: string): void => void touched.set(e.position, [...(touched.get(e.position) ?? []), k]);
     touch(key);
-    const values: Record<string, unknown> = {};
-    for (const [name, what] of Object.entries(source.set ?? {})) values[name] = say(e, what);
+    const valuesOf = (s: Source): Record<string, unknown> =>
+      Object.fromEntries(Object.entries(s.set ?? {}).map(([name, what]) => [name, say(e, what)]));
+    const values = valuesOf(source);
     const now = entries.get(key);
     if (view.kind === 'set') {
       if (source.remove === true) entries.delete(key);
       else entries.set(key, values);
     } else if (view.kind === 'merge') {
-      const holds = (source.given ?? []).every((g) => {
-        const is = now?.[g.value] ?? null;
-        return (
-          now === undefined ||
-          ((g.is === undefined || is === say(e, g.is)) && (g.isNot === undefined || is !== g.isNot))
-        );
-      });
-      if (holds) entries.set(key, { ...now, ...values });
+      // Only here several sources may take one event: each in turn, on the entry as it then stands.
+      for (const taker of takers) {
+        const so = entries.get(key);
+        const holds = (taker.given ?? []).every((g) => {
+          const is = so?.[g.value] ?? null;
+          const wanted = g.is === undefined || is === say(e, g.is);
+          return so === undefined || (wanted && (g.isNot === undefined || is !== g.isNot));
+        });
+        if (holds) entries.set(key, { ...so, ...valuesOf(taker) });
+      }
     } else if (view.kind === 'latest') {
       const mine = (view.by ?? []).map((f) => e.data?.[f] ?? null);
       if (view.by !== undefined && view.key !== 'subject') mine.push(e.recordedtime);
