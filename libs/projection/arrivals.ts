@@ -3,6 +3,7 @@ import type { State, StreamPartition } from '#state';
 interface Waiter {
   readonly target: bigint;
   done(): void;
+  giveUp(): void;
 }
 
 interface Place {
@@ -44,7 +45,7 @@ export class Arrivals {
         resolve(reached);
       };
       const giveUp = end(false);
-      const waiter: Waiter = { target, done: end(true) };
+      const waiter: Waiter = { target, done: end(true), giveUp };
       const timer = setTimeout(giveUp, maxMs);
       signal?.addEventListener('abort', giveUp, { once: true });
       place.waiters.add(waiter);
@@ -55,11 +56,18 @@ export class Arrivals {
   /** A projector in this process has come this far. */
   arrived(storage: string, part: StreamPartition, next: bigint): void {
     const place = this.#places.get(`${storage}/${part.stream}/${part.partition}`);
-    for (const w of [...(place?.waiters ?? [])]) if (next >= w.target) w.done();
+    for (const w of place?.waiters ?? []) if (next >= w.target) w.done();
+  }
+
+  /** Another generation of the view serves: whoever waits for an older one is told false. */
+  leave(view: string): void {
+    for (const place of this.#places.values())
+      if (place.storage.startsWith(`${view}~`)) for (const w of place.waiters) w.giveUp();
   }
 
   #poll(): void {
-    this.#polling ??= setTimeout(() => {
+    if (this.#polling !== undefined) return;
+    this.#polling = setTimeout(() => {
       void this.#ask().finally(() => {
         this.#polling = undefined;
         if (this.#places.size > 0) this.#poll();

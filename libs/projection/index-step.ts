@@ -80,6 +80,9 @@ async function sameAsFirst(deps: IndexDeps, event: EventRecord, first: First): P
   return opened.kind === 'event' && sameContent(opened, event);
 }
 
+const later = (first: First, event: EventRecord, stream: string, partition: number): boolean =>
+  first.stream === stream && first.partition === partition && first.offset > event.record.offset;
+
 /** Events under an id that is taken by other content: each counts, its own copies do not (R2.5). Answers those copies. */
 async function conflicts(
   deps: IndexDeps,
@@ -98,7 +101,7 @@ async function conflicts(
     const here = answer.stream === stream && answer.partition === partition ? answer.offset : offset;
     const mine = again !== undefined && again < here ? again : here;
     if (mine < offset) copies.push({ offset, first: mine });
-    else
+    else if (!later(first, event, stream, partition))
       deps.onConflict?.(
         formatPosition(stream, partition, offset),
         formatPosition(first.stream, first.partition, first.offset),
@@ -133,8 +136,15 @@ export async function findCopies(
     const again = rechecked.get(idOf(e));
     const first = again && again.record.offset < e.record.offset ? firstOf(again, stream, partition) : answers[i]!;
     const here = first.stream === stream && first.partition === partition;
-    if (here && first.offset >= e.record.offset) continue;
-    if (here && (await sameAsFirst(deps, e, first))) found.push({ offset: e.record.offset, first: first.offset });
+    if (here && first.offset === e.record.offset) continue;
+    const same = here && (await sameAsFirst(deps, e, first));
+    // The index was emptied, and a later record took the place before this one came again: the log decides (R2.1).
+    if (same && first.offset > e.record.offset) found.push({ offset: first.offset, first: e.record.offset });
+    else if (same)
+      found.push({
+        offset: e.record.offset,
+        first: deps.copies.firstOf(stream, partition, first.offset) ?? first.offset,
+      });
     else taken.push({ event: e, first });
   }
   found.push(...(await conflicts(deps, stream, partition, taken, rechecked)));

@@ -203,6 +203,37 @@ describe('the projector', () => {
     await owner.close();
   });
 
+  it('a copy that comes while the store is being emptied is still a copy, for good', async () => {
+    await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
+    for (const v of stage.views)
+      await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
+    const step = (id: string, nomorKasus: string) =>
+      recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data: { nomorKasus, statusBaru: 'selesai' }, id });
+    const first = step('sama', 'K-1');
+    const other = step('sama', 'K-1');
+    const at = { topic: first.stream, partition: first.partition, epoch: 1n };
+    const signal = new AbortController().signal;
+    const p = new Projector({ ...stage, now: Date.now });
+    const from = async (offset: bigint) => {
+      const read = await stage.log.read(at.topic, at.partition, offset);
+      if (read.kind !== 'records') throw new Error(read.kind);
+      return p.batch(at, read, signal);
+    };
+    await p.start(at);
+    await stage.append([first]);
+    expect(await from(0n)).toEqual({ next: 1n });
+    stage.emptyStore();
+    await stage.append([other]);
+    expect(await from(1n)).toEqual({ next: 0n });
+    await until(async () => (await from(0n)).next === 2n);
+    expect(stage.copies.firstOf(at.topic, at.partition, 1n)).toBe(0n);
+    await stage.append([other]);
+    expect(await from(2n)).toEqual({ next: 3n });
+    expect(stage.copies.firstOf(at.topic, at.partition, 2n)).toBe(0n);
+    await expectPlain();
+    await p.close();
+  });
+
   it('other content under a used id is an event of its own and is told', async () => {
     const conflicts: string[] = [];
     await open();

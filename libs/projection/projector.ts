@@ -9,28 +9,11 @@ import { foldInto } from './desk.js';
 import { INDEX_VIEW, storageOf, type Generations } from './generations.js';
 import { findCopies, recheck, type IndexDeps } from './index-step.js';
 import { Mutex } from './mutex.js';
-import { decodeEvent, openRecord, type EventRecord } from './record.js';
+import { decodeOrTell, openRecords } from './open-records.js';
+import type { EventRecord } from './record.js';
+import type { ProjectorWatch } from './watch.js';
 
 export const PROJECTOR_GROUP = 'simpul.projector';
-
-/** A record that is never folded: written past the gateway, or broken. */
-export interface BadRecord {
-  readonly stream: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  readonly code: 'foreign_record' | 'corrupt_record';
-}
-
-/** What the projector tells while it works. All calls return at once. */
-export interface ProjectorWatch {
-  settled?(stream: string, partition: number, end: bigint): void;
-  folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
-  copies?(stream: string, partition: number, count: number): void;
-  conflict?(position: string, firstPosition: string): void;
-  bad?(record: BadRecord): void;
-  /** The flow stands still at an offset that the log no longer (or not yet) holds. */
-  outOfRange?(at: AssignedPartition, low: bigint, high: bigint): void;
-}
 
 export interface ProjectorDeps {
   readonly log: EventLog;
@@ -207,30 +190,6 @@ export class Projector implements GroupMember {
     return { view, storage, next, live: next + NEAR >= a.index };
   }
 
-  /** Opens records and finds copies; only what lies at or above `from` of the index is asked of it. */
-  async #open(a: Assigned, records: readonly LogRecord[], count: boolean): Promise<EventRecord[]> {
-    const { catalogue, watch } = this.deps;
-    const events: EventRecord[] = [];
-    let refreshed = false;
-    for (const record of records) {
-      let opened = openRecord(record, catalogue);
-      if (opened.kind === 'unknown_schema' && !refreshed) {
-        refreshed = true;
-        await this.deps.refresh?.();
-        opened = openRecord(record, catalogue);
-      }
-      if (opened.kind === 'event') events.push(opened);
-      else if (count)
-        watch?.bad?.({
-          stream: a.stream,
-          partition: a.partition,
-          offset: record.offset,
-          code: opened.kind === 'foreign' ? 'foreign_record' : 'corrupt_record',
-        });
-    }
-    return events;
-  }
-
   async #step(a: Assigned, records: readonly LogRecord[], next: bigint): Promise<void> {
     const opened = await this.#indexStep(a, records, next);
     if (!opened) return;
@@ -246,7 +205,7 @@ export class Projector implements GroupMember {
   async #indexStep(a: Assigned, records: readonly LogRecord[], next: bigint): Promise<Opened | undefined> {
     const { state, copies, watch } = this.deps;
     const fresh = a.index < next;
-    const events = await this.#open(a, records, fresh);
+    const events = await openRecords(this.deps, a, records, fresh);
     const listed = new Map<bigint, bigint>();
     for (const e of events) {
       const first = copies.firstOf(a.stream, a.partition, e.record.offset);
@@ -288,7 +247,7 @@ export class Projector implements GroupMember {
     for (const e of opened.events) {
       const { offset } = e.record;
       if (offset < slot.next || offset >= next || opened.copies.has(offset) || !view.ofType.has(e.type.type)) continue;
-      if (!decoded.has(offset)) decoded.set(offset, this.#decode(a, e));
+      if (!decoded.has(offset)) decoded.set(offset, decodeOrTell(this.deps, a, e));
       const event = decoded.get(offset);
       if (event) events.push(event);
     }
@@ -311,18 +270,6 @@ export class Projector implements GroupMember {
       slot.live = false;
       this.#catchUp(a);
     }
-  }
-
-  #decode(a: Assigned, e: EventRecord): FoldEvent | undefined {
-    const event = decodeEvent(e, a.stream, a.partition);
-    if (!event)
-      this.deps.watch?.bad?.({
-        stream: a.stream,
-        partition: a.partition,
-        offset: e.record.offset,
-        code: 'corrupt_record',
-      });
-    return event;
   }
 
   /** A refused commit changed nothing: go back to the expected offset, or claim again when somebody newer wrote (R5.6, R1). */
@@ -402,7 +349,7 @@ export class Projector implements GroupMember {
     const records = read.records.filter((r) => r.offset < until);
     const next = read.next < until ? read.next : until;
     if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
-    const events = await this.#open(a, records, false);
+    const events = await openRecords(this.deps, a, records, false);
     const copies = new Map<bigint, bigint>();
     for (const { record } of events) {
       const first = this.deps.copies.firstOf(a.stream, a.partition, record.offset);

@@ -74,7 +74,7 @@ class FollowedEnds implements Settled {
     this.#closed = true;
     this.#unlisten();
     clearTimeout(this.#polling);
-    for (const waiters of [...this.#waiters.values()]) for (const w of [...waiters]) w.done();
+    for (const waiters of this.#waiters.values()) for (const w of waiters) w.done();
     return Promise.resolve();
   }
 
@@ -91,7 +91,7 @@ class FollowedEnds implements Settled {
   #reached(key: string, end: bigint): void {
     const high = this.#missing.get(key);
     if (high !== undefined && end >= high) this.#missing.delete(key);
-    for (const w of [...(this.#waiters.get(key) ?? [])]) if (end >= w.target) w.done();
+    for (const w of this.#waiters.get(key) ?? []) if (end >= w.target) w.done();
   }
 
   #poll(afterMs: number): void {

@@ -82,12 +82,18 @@ export class StateReader {
   readonly views: ReadonlyMap<string, CompiledView>;
   readonly arrivals: Arrivals;
   readonly #ends: Ends;
+  readonly #unlisten: () => void;
 
   constructor(deps: StateReaderDeps) {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.arrivals = new Arrivals(deps.state, deps.pollMs);
     this.#ends = new Ends(deps.log, deps.now);
+    this.#unlisten = deps.generations.onChange((view) => this.arrivals.leave(view));
+  }
+
+  close(): void {
+    this.#unlisten();
   }
 
   /** The storage that is read now; undefined: no generation serves yet. */
@@ -103,8 +109,24 @@ export class StateReader {
   }
 
   async get(caller: Caller, view: CompiledView, key: string, options: GetOptions = {}): Promise<Got> {
-    const storage = this.storage(view);
-    const { after, waitMs = AFTER_MS, signal } = options;
+    const until = this.deps.now() + (options.waitMs ?? AFTER_MS);
+    for (;;) {
+      const storage = this.storage(view);
+      const waitMs = Math.max(0, until - this.deps.now());
+      const got = await this.#getIn(storage, caller, view, key, { ...options, waitMs });
+      // What was read while another generation began to serve may have been dropped under the read.
+      if (this.storage(view) === storage) return got;
+    }
+  }
+
+  async #getIn(
+    storage: string | undefined,
+    caller: Caller,
+    view: CompiledView,
+    key: string,
+    options: GetOptions & { readonly waitMs: number },
+  ): Promise<Got> {
+    const { after, waitMs, signal } = options;
     if (after && (!view.streams.includes(after.stream) || after.partition >= view.partitions))
       return { kind: 'not_folding' };
     if (!storage) return { kind: 'rebuilding' };
@@ -121,7 +143,7 @@ export class StateReader {
     }
     const merged = mergePartials(view, look.partials)!;
     const value = shownTo(this.deps, view, caller, merged.stored);
-    if (!value) return look.freshness.reached ? { kind: 'absent' } : this.#unseen(storage, view, key, signal);
+    if (!value) return this.#unseen(storage, view, key, signal);
     return {
       kind: 'entry',
       entry: {

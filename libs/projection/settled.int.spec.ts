@@ -1,0 +1,96 @@
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { COPIES_TOPIC, type EventLog } from '#log';
+import type { CatalogueIndex } from '#registry';
+import type { State } from '#state';
+import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
+import { Stage, until } from '../../test/kit/projection/stage.js';
+import { Copies, INDEX_VIEW, openSettled } from './index.js';
+
+let catalogue: CatalogueIndex;
+let stage: Stage;
+beforeAll(() => {
+  catalogue = catalogueOfFiles(2);
+});
+afterEach(() => stage.close());
+
+const ban = (id: string) =>
+  recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', data: { nomorCekal: 'C-1', jenis: 'cegah' }, id });
+const PART = { stream: 'imigrasi.cegah', partition: 0 };
+
+describe('settled ends', () => {
+  it('are not ready before the index has passed the log end of the start, and wake whoever waits', async () => {
+    stage = new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif'));
+    await stage.open();
+    await stage.append([ban('a'), ban('b')]);
+    const settled = await openSettled({
+      log: stage.log,
+      state: stage.state,
+      copies: stage.copies,
+      streams: stage.streams,
+    });
+    expect([settled.ready, await settled.waitFor(PART.stream, 0, 2n, 0)]).toEqual([false, 0n]);
+    const waiting = settled.waitFor(PART.stream, 0, 2n, 20_000);
+    await stage.project();
+    expect(await waiting).toBe(2n);
+    await until(() => settled.ready);
+    expect(await settled.waitFor(PART.stream, 0, 3n, 20)).toBe(2n);
+    await settled.close();
+  });
+
+  it('come from the topic when the store is away', async () => {
+    stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
+    await stage.append([ban('a'), ban('b')]);
+    await stage.project();
+    await stage.untilCaughtUp();
+    await stage.copies.tell();
+    const away = new Proxy(stage.state, {
+      get: (_t, name) => (name === 'connection' ? () => 0 : () => Promise.reject(new Error('away'))),
+    });
+    const copies = new Copies(stage.log);
+    await copies.catchUp();
+    const settled = await openSettled({ log: stage.log, state: away, copies, streams: stage.streams });
+    expect([settled.end(PART.stream, 0), settled.ready]).toEqual([2n, true]);
+    await settled.close();
+    await copies.close();
+  });
+
+  it('another process never sees an end before it has read the copies below it', async () => {
+    const order: string[] = [];
+    const wrapLog = (l: EventLog): EventLog =>
+      new Proxy(l, {
+        get: (t, name) => {
+          const value: unknown = Reflect.get(t, name);
+          if (name !== 'read') return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+          return async (topic: string, ...rest: [number, bigint]) => {
+            const read = await t.read(topic, ...rest);
+            if (topic === COPIES_TOPIC) order.push('copies read');
+            return read;
+          };
+        },
+      });
+    stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
+    const other = new Copies(wrapLog(stage.log));
+    await other.catchUp();
+    const asked = new Proxy(stage.state, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (name !== 'positions') return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+        return async (...args: Parameters<State['positions']>) => {
+          const found = await t.positions(...args);
+          if (args[0] === INDEX_VIEW && found[0]) order.push('position seen');
+          return found;
+        };
+      },
+    });
+    const settled = await openSettled({ log: stage.log, state: asked, copies: other, streams: stage.streams });
+    const one = ban('sama');
+    await stage.append([one, one]);
+    await stage.project();
+    order.length = 0;
+    expect(await settled.waitFor(PART.stream, 0, 2n, 20_000)).toBe(2n);
+    expect(settled.firstOfCopy(PART.stream, 0, 1n)).toBe(0n);
+    expect(order.slice(-2)).toEqual(['position seen', 'copies read']);
+    await settled.close();
+    await other.close();
+  });
+});

@@ -1,0 +1,21 @@
+import type { AssignedPartition } from '#log';
+import type { StreamPartition } from '#state';
+
+/** A record that is never folded: written past the gateway, or broken. */
+export interface BadRecord {
+  readonly stream: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly code: 'foreign_record' | 'corrupt_record';
+}
+
+/** What the projector tells while it works. All calls return at once. */
+export interface ProjectorWatch {
+  settled?(stream: string, partition: number, end: bigint): void;
+  folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
+  copies?(stream: string, partition: number, count: number): void;
+  conflict?(position: string, firstPosition: string): void;
+  bad?(record: BadRecord): void;
+  /** The flow stands still at an offset that the log no longer (or not yet) holds. */
+  outOfRange?(at: AssignedPartition, low: bigint, high: bigint): void;
+}
