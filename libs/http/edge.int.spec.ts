@@ -253,3 +253,13 @@ describe('closing', () => {
     expect(await ended).toContain('event: tick');
   });
 });
+
+describe('bytes behind a whole request', () => {
+  it('never turn its answer into a refusal: it is answered first, then the bytes are', async () => {
+    const out = await raw(
+      'POST /v1/things HTTP/1.1\r\nhost: a\r\nauthorization: Bearer good\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{"name":"a"}rest of it',
+      true,
+    );
+    expect([...out.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((m) => m[1])).toEqual(['201', '400']);
+  });
+});

@@ -62,8 +62,12 @@ function hasBody(req: FastifyRequest): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
+/** Node would drop the rest in silence. */
+const MAX_HEADERS = 100;
+
 /** Keys, encodings and roles: everything that is decided before one byte of the body is read. */
 function admit(deps: EdgeDeps, req: FastifyRequest): void {
+  if (req.raw.rawHeaders.length > 2 * MAX_HEADERS) throw new Fault('header_too_large');
   const transfer = req.headers['transfer-encoding'];
   if (transfer !== undefined && transfer.trim().toLowerCase() !== 'chunked') {
     throw new Fault('bad_request_line', { detail: 'the only transfer encoding is chunked' });

@@ -28,21 +28,35 @@ const REASONS: Partial<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
+interface InFlight {
+  readonly headersSent: boolean;
+  readonly req?: { readonly complete: boolean };
+  once(event: 'close', then: () => void): unknown;
+}
+
+const told = new WeakSet<Socket>();
+
 /** Answers a broken connection by hand, in our shape, and closes it. There is no request yet, so the language is Indonesian. */
 export function answerBrokenConnection(error: { code?: string }, socket: Socket, instance: string): void {
+  if (told.has(socket)) return;
+  told.add(socket);
   const code = codeOf(error);
-  if (code === undefined || !socket.writable) {
+  const before = (socket as { _httpMessage?: InFlight | null })._httpMessage ?? undefined;
+  if (code === undefined || !socket.writable) socket.destroy();
+  else if (before === undefined) answer(socket, code, instance);
+  // What is broken comes behind a request that was received whole and may be on its way into the log: that one is answered first, as it deserves.
+  else if (before.req?.complete === true) before.once('close', () => answer(socket, code, instance));
+  else if (before.headersSent) socket.destroy();
+  else answer(socket, code, instance);
+}
+
+function answer(socket: Socket, code: FaultCode, instance: string): void {
+  if (!socket.writable) {
     socket.destroy();
     return;
   }
   const doc = problemOf(new Fault(code), 'id', instance);
   const text = JSON.stringify(doc);
-  // An answer that has begun cannot be replaced.
-  const begun = (socket as { _httpMessage?: { headersSent?: boolean } })._httpMessage?.headersSent === true;
-  if (begun) {
-    socket.destroy();
-    return;
-  }
   socket.end(
     `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
       `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,

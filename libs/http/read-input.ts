@@ -9,6 +9,10 @@ type Issue = z.core.$ZodIssue;
 export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S> {
   const given = req.query as Record<string, unknown>;
   const problems: Problem[] = [];
+  const raw = req.url.slice(req.url.indexOf('?') + 1);
+  if (raw.includes('%') && req.url.includes('?') && !decodes(raw)) {
+    problems.push({ pointer: '?', reason: 'a percent code is broken or no UTF-8' });
+  }
   for (const name of Object.keys(given)) {
     const value = given[name];
     if (Array.isArray(value)) {
@@ -24,6 +28,15 @@ export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.
       problems.push(...problemsOf(issue, (path) => `?${path.map(String).join('.')}`));
   }
   throw new Fault('invalid_query', { problems });
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function clean(text: string): boolean {

@@ -154,10 +154,7 @@ describe('duplicates', () => {
     const other = await new HubOver(hub).open();
     try {
       const again = await other.post(e);
-      expect([again.status, again.body]).toEqual([
-        200,
-        { ...first.body, duplicate: true },
-      ]);
+      expect([again.status, again.body]).toEqual([200, { ...first.body, duplicate: true }]);
       const changed = await other.post({ ...e, data: { ...e.data, namaLengkap: 'Orang Lain' } });
       expect([changed.status, changed.body['code']]).toEqual([422, 'idempotency_mismatch']);
       expect(

@@ -1,0 +1,303 @@
+import { describe, expect, it } from '@jest/globals';
+import { mayPublish } from '#access';
+import { compileContract } from '#avro';
+import { digestOf, fromHeaders, partitionOf } from '#event';
+import type { Catalogue, EventType } from '#registry';
+import type { Unit, Units } from '#units';
+import { isTime, isTraceparent } from './attributes.js';
+import { checkItem, type CheckRules } from './check.js';
+import type { Offered, ReadyItem } from './item.js';
+import { PUBLISH_LIMITS } from './limits.js';
+import { planAppends } from './plan.js';
+import { keyOf, RecentAppends } from './recent.js';
+import { plainPointer } from './refusals.js';
+import { sameContent } from './same-content.js';
+import { subjectOf } from './subject.js';
+import { IndexLookup } from './index-lookup.js';
+
+const schema = (fields: readonly object[]): string =>
+  JSON.stringify({ type: 'record', name: 'Lahir', namespace: 'uji.kasus', fields });
+const V1 = [
+  { name: 'nomor', type: 'string' },
+  { name: 'isi', type: ['null', 'string'], default: null },
+];
+const V2 = [...V1, { name: 'tambahan', type: 'int', default: 7 }];
+
+function typeOf(version: number, fields: readonly object[], more: Partial<EventType> = {}): EventType {
+  return {
+    type: 'uji.kasus.lahir',
+    version,
+    schemaId: 100 + version,
+    stream: 'uji.kasus',
+    contract: compileContract(schema(fields)),
+    titleId: 'Kasus lahir',
+    titleEn: 'Case born',
+    owner: 'SU00001',
+    publishers: ['type:kanim'],
+    consumers: [],
+    subject: ['nomor'],
+    subjectForm: 'clear',
+    ordering: 'subject',
+    unitFields: [],
+    restricted: false,
+    availableFrom: '2021-07',
+    ...more,
+  };
+}
+const types = [typeOf(1, V1), typeOf(2, V2)];
+const catalogue = {
+  newest: (t: string) => (t === 'uji.kasus.lahir' ? types[1] : undefined),
+  version: (t: string, v: number) => types.find((x) => x.type === t && x.version === v),
+  bySchemaId: (id: number) => types.find((x) => x.schemaId === id),
+  stream: () => ({ name: 'uji.kasus', partitions: 8 }),
+} as unknown as Catalogue;
+const kanim = { id: 'SU00123', version: 3, code: 'KANIM-31-BARAT', type: 'kanim' } as Unit;
+const units = {
+  get: (id: string) => (id === kanim.id ? kanim : undefined),
+  history: () => [],
+  above: () => new Set<string>(),
+} as unknown as Units;
+const rules: CheckRules = { catalogue, units, mayPublish, pseudonymKey: Buffer.alloc(32, 1), limits: PUBLISH_LIMITS };
+const context = {
+  caller: { keyId: 'k', owner: 'SU00123', system: 'simkim', roles: new Set(['publisher' as const]) },
+  recordedtime: '2021-07-15T02:30:00.000Z',
+  traceparent: undefined,
+};
+const given = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  specversion: '1.0',
+  id: 'a',
+  source: 'urn:simpul:unit:SU00123:simkim',
+  type: 'uji.kasus.lahir',
+  ...more,
+});
+const offer = (data: unknown, more: Record<string, unknown> = {}): Offered => ({
+  kind: 'event',
+  given: given(more),
+  content: { kind: 'json', data },
+  form: 'body',
+  bytes: 100,
+});
+const ready = (data: unknown, more: Record<string, unknown> = {}): ReadyItem => {
+  const c = checkItem(offer(data, more), context, rules);
+  if (!c.ok) throw c.fault;
+  return c.item;
+};
+
+describe('a checked event', () => {
+  it('carries what the hub sets, and lies at the partition of its subject', () => {
+    const item = ready({ nomor: 'K-1' }, { korelasi: 'x' });
+    const e = fromHeaders(item.record.headers)!;
+    expect(e).toMatchObject({
+      subject: 'K-1',
+      time: context.recordedtime,
+      dataschema: 'urn:simpul:schema:uji.kasus.lahir:2',
+      unit: 'SU00123@3',
+      extensions: { korelasi: 'x', unitasal: 'SU00123', unitkode: 'KANIM-31-BARAT', kelasdata: 'none' },
+    });
+    expect(item.partition).toBe(partitionOf(Buffer.from('K-1'), 8));
+    expect(e.digest).toEqual(digestOf(item.key, item.value));
+  });
+
+  it('may repeat what the hub sets when it is the same', () => {
+    const same = { subject: 'K-1', unitasal: 'SU00123', unitkode: 'KANIM-31-BARAT', kelasdata: 'none' };
+    expect(checkItem(offer({ nomor: 'K-1' }, same), context, rules).ok).toBe(true);
+    const other = checkItem(offer({ nomor: 'K-1' }, { ...same, unitkode: 'LAIN' }), context, rules);
+    expect(other.ok ? '' : other.fault.problems[0]).toMatchObject({
+      pointer: '/unitkode',
+      reason: 'is set by the hub',
+    });
+  });
+
+  it('is written with the version that it names', () => {
+    const old = ready({ nomor: 'K-1' }, { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' });
+    expect(old.type.version).toBe(1);
+    expect(old.value.readUInt32BE(1)).toBe(101);
+  });
+
+  it('tells every wrong attribute at once, what is missing first', () => {
+    const c = checkItem(offer({ nomor: 'K' }, { id: undefined, time: 'x', Aneh: 1 }), context, rules);
+    expect(c.ok ? '' : [c.fault.code, c.fault.problems.map((p) => p.pointer)]).toEqual([
+      'missing_attribute',
+      ['/id', '/time', '/Aneh'],
+    ]);
+  });
+
+  it('is checked in order: attributes, type, version, source, rights, data, subject', () => {
+    const wrong: [Record<string, unknown>, string][] = [
+      [{ subject: 'x' }, 'subject_mismatch'],
+      [{ data: { nomor: 5 }, subject: 'x' }, 'schema_mismatch'],
+      [{ data: { nomor: 5 }, source: 'urn:simpul:unit:SU00009:simkim' }, 'source_not_yours'],
+      [{ dataschema: 'x', source: 'urn:simpul:unit:SU00009:simkim' }, 'unknown_schema'],
+      [{ type: 'uji.kasus.lain', dataschema: 'x' }, 'unknown_type'],
+      [{ specversion: '2', type: 'uji.kasus.lain' }, 'invalid_attribute'],
+    ];
+    for (const [{ data, ...more }, code] of wrong) {
+      const c = checkItem(offer(data ?? { nomor: 'K-1' }, more), context, rules);
+      expect(c.ok ? 'fine' : c.fault.code).toBe(code);
+    }
+  });
+});
+
+describe('subjects', () => {
+  const two = { subject: ['a', 'b'], subjectForm: 'clear' } as const;
+  it('join their fields; two cases never share one', () => {
+    expect(subjectOf(two, { a: 'SU1', b: '2021-07-15' }, rules)).toEqual({ ok: true, subject: 'SU1:2021-07-15' });
+    expect(subjectOf(two, { a: 'x:y', b: 'z' }, rules)).toMatchObject({ ok: false, code: 'forbidden_character' });
+    expect(subjectOf(two, { a: 'x' }, rules)).toMatchObject({ ok: false, problem: { pointer: '/data/b' } });
+  });
+  it('of pseudonym types depend on the deployment key', () => {
+    const type = { subject: ['nik'], subjectForm: 'pseudonym' } as const;
+    const of = (key: number) =>
+      subjectOf(type, { nik: '9901010101010001' }, { ...rules, pseudonymKey: Buffer.alloc(32, key) });
+    const [a, b] = [of(1), of(2)];
+    expect(a.ok && /^[a-z2-7]{26}$/.test(a.subject)).toBe(true);
+    expect(a).not.toEqual(b);
+    expect(of(1)).toEqual(a);
+  });
+});
+
+describe('the same content', () => {
+  const standing = (item: ReadyItem) => ({
+    stream: item.stream,
+    partition: item.partition,
+    digest: item.digest,
+    schemaId: item.type.schemaId,
+  });
+  const v1 = { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' };
+  it('is recognised under a newer and under an older version of the schema', () => {
+    const old = ready({ nomor: 'K', isi: 'x' }, v1);
+    const now = ready({ nomor: 'K', isi: 'x', tambahan: 7 });
+    expect(sameContent(now, standing(old), catalogue)).toBe(true);
+    expect(sameContent(old, standing(now), catalogue)).toBe(true);
+  });
+  it('is not what says more, less or something else', () => {
+    const old = ready({ nomor: 'K', isi: 'x' }, v1);
+    expect(sameContent(ready({ nomor: 'K', isi: 'x', tambahan: 8 }), standing(old), catalogue)).toBe(false);
+    expect(sameContent(ready({ nomor: 'K', tambahan: 7 }), standing(old), catalogue)).toBe(false);
+    expect(sameContent(old, standing(ready({ nomor: 'K', isi: 'x', tambahan: 8 })), catalogue)).toBe(false);
+    expect(sameContent(ready({ nomor: 'K', isi: 'y' }, v1), standing(old), catalogue)).toBe(false);
+    expect(sameContent(ready({ nomor: 'L', isi: 'x' }, v1), standing(old), catalogue)).toBe(false);
+  });
+});
+
+describe('plans of appends', () => {
+  it('keep the order of each partition and stay within one append', () => {
+    const big = 'x'.repeat(2_000);
+    const items = Array.from({ length: 1_500 }, (_, i) => ({ i, item: ready({ nomor: `K-${i % 3}`, isi: big }) }));
+    const plans = planAppends(items);
+    expect(plans.flatMap((p) => p.members)).toHaveLength(1_500);
+    for (const p of plans) {
+      expect(p.members.length).toBeLessThanOrEqual(500);
+      expect(p.members.reduce((n, m) => n + m.item.value.length, 0)).toBeLessThanOrEqual(900_000);
+    }
+    for (const part of Map.groupBy(plans, (p) => p.partition).values()) {
+      const order = part.flatMap((p) => p.members.map((m) => m.i));
+      expect(order).toEqual(order.toSorted((a, b) => a - b));
+    }
+  });
+});
+
+describe('recent appends', () => {
+  it('are remembered until the index has them, failed ones not at all', async () => {
+    let settled = 0n;
+    let now = 0;
+    const recent = new RecentAppends(
+      () => settled,
+      () => now,
+      1_000,
+    );
+    const add = (id: string, outcome: Parameters<RecentAppends['add']>[1]) =>
+      recent.add(ready({ nomor: 'K' }, { id }), outcome, 0).outcome;
+    const source = 'urn:simpul:unit:SU00123:simkim';
+    await add('a', Promise.resolve({ kind: 'durable', base: 5n, timeMs: 0 }));
+    await add('b', Promise.resolve({ kind: 'unknown' }));
+    expect([recent.get(source, 'a')?.offset, recent.get(source, 'b'), recent.pending]).toEqual([5n, undefined, 0]);
+    now = 10_000;
+    await add('c', Promise.resolve({ kind: 'durable', base: 6n, timeMs: 0 }));
+    expect(recent.get(source, 'a')).toBeDefined();
+    settled = 6n;
+    now = 20_000;
+    await add('d', Promise.resolve({ kind: 'durable', base: 7n, timeMs: 0 }));
+    expect(recent.get(source, 'a')).toBeUndefined();
+    expect(recent.get(source, 'c')).toBeDefined();
+    expect(keyOf('a', 'b')).not.toBe(keyOf('ab', ''));
+  });
+  it('are bounded', async () => {
+    const recent = new RecentAppends(
+      () => 0n,
+      () => 0,
+      10,
+    );
+    for (let i = 0; i < 50; i++)
+      await recent.add(
+        ready({ nomor: 'K' }, { id: `${i}` }),
+        Promise.resolve({ kind: 'durable', base: BigInt(i), timeMs: 0 }),
+        0,
+      ).outcome;
+    expect(recent.size).toBeLessThanOrEqual(11);
+  });
+});
+
+describe('questions to the index', () => {
+  it('join while one is under way, and each gets its own answers', async () => {
+    const calls: number[] = [];
+    let answer!: () => void;
+    const lookup = new IndexLookup((ids) => {
+      calls.push(ids.length);
+      const first = (x: { source: string; id: string }) => ({
+        ...x,
+        stream: 's',
+        partition: 0,
+        offset: 0n,
+        digest: '',
+        schemaId: 1,
+        timeMs: 0,
+      });
+      return new Promise((resolve) => {
+        const all = ids.map(first);
+        if (calls.length === 1) answer = () => resolve(all);
+        else resolve(all);
+      });
+    }, 1_000);
+    const asks = ['a', 'b', 'c'].map((id) => lookup.ask([{ source: 's', id }]));
+    answer();
+    const got = await Promise.all(asks);
+    expect(got.map((g) => g?.[0]?.id)).toEqual(['a', 'b', 'c']);
+    expect(calls).toEqual([1, 2]);
+  });
+  it('that fail or take too long answer nothing, and the next is asked anew', async () => {
+    let n = 0;
+    const lookup = new IndexLookup(
+      () =>
+        n++ === 0
+          ? new Promise(() => undefined)
+          : n === 2
+            ? Promise.reject(new Error('x'))
+            : Promise.resolve([undefined]),
+      5,
+    );
+    expect(await lookup.ask([{ source: 's', id: 'a' }])).toBeUndefined();
+    expect(await lookup.ask([{ source: 's', id: 'a' }])).toBeUndefined();
+    expect(await lookup.ask([{ source: 's', id: 'a' }])).toEqual([undefined]);
+  });
+});
+
+describe('small rules', () => {
+  it('times are RFC 3339 with a zone and exist', () => {
+    for (const good of ['2021-07-15T09:30:00+07:00', '2021-07-15T02:30:00Z', '2020-02-29t00:00:00.123456z'])
+      expect(isTime(good)).toBe(true);
+    for (const bad of ['2021-02-29T00:00:00Z', '2021-07-15T09:30:00', '2021-07-15', '2021-07-15T24:30:00Z', ''])
+      expect(isTime(bad)).toBe(false);
+  });
+  it('trace contexts are lower-case hex and not all zero', () => {
+    expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')).toBe(true);
+    expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01')).toBe(false);
+  });
+  it('pointers of refusals hold no numbers of persons and no list places', () => {
+    expect(plainPointer('/data/daftar/12/nama')).toBe('/data/daftar/*/nama');
+    expect(plainPointer('/data/9901010101010001')).toBe('/data/*');
+    expect(plainPointer('/data/nik-990101/x')).toBe('/data/*/x');
+    expect(plainPointer('/data/nama')).toBe('/data/nama');
+    expect(plainPointer(`/${'a'.repeat(300)}`)).toBe('…');
+  });
+});
