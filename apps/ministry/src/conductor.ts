@@ -1,3 +1,4 @@
+import type { Flow } from './day.js';
 import { askLag } from './lag.js';
 import type { MinistryOptions } from './options.js';
 import type { Frame } from './screen/words.js';
@@ -21,11 +22,13 @@ export interface DayEnd {
 export class Conductor {
   readonly #world: World;
   readonly #options: MinistryOptions;
+  readonly #flows: readonly Flow[];
   readonly #began = performance.now();
   #stopped = false;
 
-  constructor(world: World, options: MinistryOptions) {
+  constructor(world: World, flows: readonly Flow[], options: MinistryOptions) {
     this.#world = world;
+    this.#flows = flows;
     this.#options = options;
   }
 
@@ -34,9 +37,9 @@ export class Conductor {
   }
 
   async play(): Promise<DayEnd> {
-    const { day, flows } = this.#world;
+    const { day } = this.#world;
     let expected = 0;
-    for (const flow of flows) expected += await flow.plan();
+    for (const flow of this.#flows) expected += await flow.plan();
     day.tally.expected = expected;
     day.clock.begin();
     const lag = setInterval(() => void askLag(this.#world.connection).then((s) => (day.tally.lagSeconds = s)), 1000);

@@ -13,11 +13,16 @@ export interface Day {
   readonly offices: Offices;
   readonly ear: Ear;
   readonly tally: Tally;
+  readonly lists: BanLists;
 }
+
+/** What each post keeps of the ban list. */
+export type BanLists = Map<string, { version: number; readonly names: Map<string, string> }>;
 
 /** A flow plans its part of the day, listens to what it needs, and says how many events it will publish in all. */
 export interface Flow {
   readonly name: string;
+  /** Called once, before the day begins. */
   plan(): Promise<number> | number;
 }
 

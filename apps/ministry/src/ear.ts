@@ -1,3 +1,4 @@
+import type { Deliver, EventSource } from '#nest-kit';
 import { isSdkFault, type ReadEvent } from '#sdk';
 import type { Office } from './office.js';
 
@@ -9,54 +10,76 @@ export interface Wish {
   readonly own?: boolean;
 }
 
-export type Heard = (event: ReadEvent, office: Office) => void;
+/** An event as one office has read it. */
+export interface Heard {
+  readonly event: ReadEvent;
+  readonly office: Office;
+}
+
+const AGAIN_MS = 500;
 
 /**
- * Standing reads of offices: each is a live stream of its own through the hub, under the office's own key, resumed after every cut.
+ * The event source of the Nest transport: each wish is a live stream of its own through the hub, under the office's own key, resumed after
+ * every cut. An event whose handler fails is handed over again before the stream goes on.
  * `from`: recorded time at which the day began, so that a cut before the first event loses nothing.
  */
-export class Ear {
+export class Ear implements EventSource {
   readonly #stop = new AbortController();
   readonly #from: string;
-  readonly #all: Promise<void>[] = [];
   readonly #onFault: (text: string) => void;
-  heard = 0;
-  cuts = 0;
+  readonly #following: Promise<void>[] = [];
+  readonly #wishes: Wish[] = [];
+  #deliver: Deliver | undefined;
 
   constructor(from: string, onFault: (text: string) => void) {
     this.#from = from;
     this.#onFault = onFault;
   }
 
-  get streams(): number {
-    return this.#all.length;
+  listen(wish: Wish): void {
+    this.#wishes.push(wish);
+    if (this.#deliver !== undefined) this.#following.push(this.#follow(wish, this.#deliver));
   }
 
-  listen(wish: Wish, heard: Heard): void {
-    this.#all.push(this.#follow(wish, heard));
+  async run(deliver: Deliver): Promise<void> {
+    this.#deliver = deliver;
+    for (const wish of this.#wishes) this.#following.push(this.#follow(wish, deliver));
+    await new Promise<void>((done) => {
+      if (this.#stop.signal.aborted) done();
+      this.#stop.signal.addEventListener('abort', () => done(), { once: true });
+    });
+    await Promise.allSettled(this.#following);
   }
 
-  async #follow({ office, stream, types, own }: Wish, heard: Heard): Promise<void> {
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled(this.#following);
+  }
+
+  async #follow({ office, stream, types, own }: Wish, deliver: Deliver): Promise<void> {
     try {
       const events = office.reader.live(stream, {
         from: this.#from,
         type: types,
         ...(own === true ? { unit: office.owner } : {}),
         signal: this.#stop.signal,
-        onCut: () => this.cuts++,
         onGap: () => this.#onFault(`${office.name}: ${stream}: gap`),
       });
-      for await (const e of events) {
-        this.heard++;
-        heard(e, office);
-      }
+      for await (const event of events) await this.#hand({ event, office }, deliver);
     } catch (e) {
       this.#onFault(`${office.name}: ${stream}: ${isSdkFault(e) ? e.message : String(e)}`);
     }
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await Promise.allSettled(this.#all);
+  async #hand(heard: Heard, deliver: Deliver): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await deliver(heard.event.type, [heard], this.#stop.signal);
+        return;
+      } catch (e) {
+        this.#onFault(`${heard.office.name}: ${heard.event.type}: ${String(e)}`);
+        await heard.office.connection.pause(AGAIN_MS, this.#stop.signal).catch(() => undefined);
+      }
+    }
   }
 }

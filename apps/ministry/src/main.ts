@@ -1,25 +1,28 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import { SimpulServer } from '#nest-kit';
 import { Conductor } from './conductor.js';
-import { MinistryModule, WORLD } from './ministry.module.js';
+import { MinistryModule } from './ministry.module.js';
 import { ministryKeys, seedUnits } from './keys.js';
 import { parseOptions, type MinistryOptions } from './options.js';
 import { Screen } from './screen/screen.js';
-import type { World } from './world.js';
+import { buildWorld } from './world.js';
 
 async function play(options: MinistryOptions): Promise<number> {
   // With --json the one line on stdout is for a program: the person reads stderr.
   const out = options.json ? process.stderr : process.stdout;
-  const app = await NestFactory.createApplicationContext(MinistryModule.forDay(options, out), {
+  const world = await buildWorld(options);
+  const app = await NestFactory.createMicroservice(MinistryModule.forDay(world, options, out), {
+    strategy: new SimpulServer({ source: world.day.ear }),
     logger: ['error', 'warn'],
     abortOnError: false,
   });
-  const world = app.get<World>(WORLD);
   const conductor = app.get(Conductor);
   const screen = app.get(Screen);
   const stop = (): void => conductor.stop();
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  await app.listen();
   screen.start();
   // A launcher may follow the progress, 0 to 1.
   const progress = setInterval(() => process.connected && process.send?.({ progress: world.day.tally.progress }), 100);
@@ -27,8 +30,8 @@ async function play(options: MinistryOptions): Promise<number> {
   clearInterval(progress);
   screen.stop();
   world.saveSequences();
-  await world.close();
   await app.close();
+  await world.close();
   for (const text of new Set(world.faults)) process.stderr.write(`✗ ${text}\n`);
   if (!end.complete) process.stderr.write(`✗ ${end.accepted} / ${end.expected}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(end)}\n`);

@@ -2,20 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connect, createReader, type Connection, type UnitRow } from '#sdk';
 import { Chance } from './chance.js';
-import { DayClock } from './clock.js';
-import { DAY_END, DAY_START, type Day, type Flow } from './day.js';
+import { DayClock, minutes } from './clock.js';
+import { DAY_END, DAY_START, type BanLists, type Day } from './day.js';
 import { Ear } from './ear.js';
-import { Bans } from './flows/bans.js';
-import { Attendance, Cases, Crossings } from './flows/bulk.js';
-import { Complaints } from './flows/complaints.js';
-import { DarkPrison } from './flows/dark.js';
-import { Foreigners } from './flows/foreigners.js';
-import { Garbage } from './flows/garbage.js';
-import { Passports } from './flows/passports.js';
-import { Occupancy, RemandEnds } from './flows/prisons.js';
-import { Remission } from './flows/remission.js';
-import { Transfers } from './flows/transfers.js';
-import { minutes } from './clock.js';
 import { History } from './history.js';
 import { readKeys } from './keys.js';
 import { Line } from './line.js';
@@ -28,7 +17,7 @@ const DARK = 'LAPAS-81-WAHAI';
 
 export interface World {
   readonly day: Day;
-  readonly flows: readonly Flow[];
+  readonly dark: { readonly office: Office; readonly line: Line };
   readonly history: History;
   readonly connection: Connection;
   readonly faults: string[];
@@ -76,26 +65,11 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
   );
   const faults: string[] = [];
   const ear = new Ear(began, (text) => faults.push(text));
-  const day: Day = { number: o.day, scale: o.scale, clock, chance, offices, ear, tally };
-  const bans = new Bans(day);
-  const flows: Flow[] = [
-    bans,
-    new Passports(day),
-    new Transfers(day),
-    new Foreigners(day),
-    new Remission(day),
-    new RemandEnds(day),
-    new Occupancy(day),
-    new Complaints(day),
-    new Attendance(day),
-    new Crossings(day, bans),
-    new Cases(day),
-    new DarkPrison(day, offices.need(DARK), line),
-    new Garbage(day, history),
-  ];
+  const lists: BanLists = new Map();
+  const day: Day = { number: o.day, scale: o.scale, clock, chance, offices, ear, tally, lists };
   return {
     day,
-    flows,
+    dark: { office: offices.need(DARK), line },
     history,
     connection,
     faults,
@@ -104,7 +78,7 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
       writeFileSync(numbersFile, JSON.stringify(numbers));
     },
     async close() {
-      await ear.close();
+      await ear.stop();
       await Promise.allSettled(offices.all.map((office) => office.publisher.close()));
       history.close();
       await connection.close();

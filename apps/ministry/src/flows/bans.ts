@@ -1,4 +1,5 @@
 import { caseStep } from '../case.js';
+import type { Heard } from '../ear.js';
 import { numbered, text, whole, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 import { document, foreigner, officer, person, type Person } from '../people.js';
@@ -12,17 +13,10 @@ const PROPOSALS = [
 ] as const;
 const REVOKED_AT = '14:10';
 
-/** What a post keeps of the list. */
-interface Copy {
-  version: number;
-  names: Map<string, string>;
-}
-
 /** Exit ban: proposal → decision with a list version → every post acknowledges it → a kanim stops a passport because of it. */
 export class Bans implements Flow {
   readonly name = 'cegah';
   readonly #day: Day;
-  readonly #copies = new Map<string, Copy>();
   readonly #acks = new Map<number, Set<string>>();
   readonly #subjects: Person[] = [];
   #posts: readonly Office[] = [];
@@ -42,19 +36,19 @@ export class Bans implements Flow {
     const now = await decider.reader.state('imigrasi.cegah-versi', 'daftar');
     this.#version = whole(now?.value['versiDaftar']);
     for (const post of this.#posts) {
-      this.#copies.set(post.owner, { version: this.#version, names: new Map() });
-      ear.listen(
-        { office: post, stream: 'imigrasi.cegah', types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'] },
-        (e, at) => this.#received(at, e.type, e.data),
-      );
+      this.#day.lists.set(post.owner, { version: this.#version, names: new Map() });
+      ear.listen({
+        office: post,
+        stream: 'imigrasi.cegah',
+        types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
+      });
     }
-    ear.listen({ office: decider, stream: 'imigrasi.cegah', types: ['imigrasi.cegah.diusulkan'] }, (e, at) =>
-      clock.after(c.int(4, 9), () => void this.#decide(at, e.data)),
-    );
-    ear.listen(
-      { office: offices.need('ES1-DJIM'), stream: 'imigrasi.cegah', types: ['imigrasi.cegah.daftar-diterima'] },
-      (e) => this.#acknowledged(whole(e.data['versiDaftar']), text(e.data['unit'])),
-    );
+    ear.listen({ office: decider, stream: 'imigrasi.cegah', types: ['imigrasi.cegah.diusulkan'] });
+    ear.listen({
+      office: offices.need('ES1-DJIM'),
+      stream: 'imigrasi.cegah',
+      types: ['imigrasi.cegah.daftar-diterima'],
+    });
     PROPOSALS.forEach((p, i) => {
       const who = p.jenis === 'cegah' ? person(c) : foreigner(c);
       this.#subjects.push(who);
@@ -62,11 +56,6 @@ export class Bans implements Flow {
     });
     clock.plan(clock.at(REVOKED_AT), () => void this.#revoke(decider));
     return PROPOSALS.length * 2 + 1 + (PROPOSALS.length + 1) * this.#posts.length + 2;
-  }
-
-  /** The version of the list that a post works with. */
-  versionAt(owner: string): number {
-    return this.#copies.get(owner)?.version ?? this.#version;
   }
 
   async #propose(by: Office, jenis: string, who: Person, n: number): Promise<void> {
@@ -100,6 +89,11 @@ export class Bans implements Flow {
         petugasInput: officer(c),
       },
     });
+  }
+
+  /** The directorate reads a proposal and decides. */
+  proposed({ event, office }: Heard): void {
+    this.#day.clock.after(office.chance.int(4, 9), () => void this.#decide(office, event.data));
   }
 
   async #decide(by: Office, u: Readonly<Record<string, unknown>>): Promise<void> {
@@ -164,9 +158,10 @@ export class Bans implements Flow {
   }
 
   /** A post applies the change to its own copy and says which version it now works with. */
-  #received(post: Office, type: string, d: Readonly<Record<string, unknown>>): void {
+  received({ event, office: post }: Heard): void {
+    const { type, data: d } = event;
     const { clock } = this.#day;
-    const copy = this.#copies.get(post.owner)!;
+    const copy = this.#day.lists.get(post.owner)!;
     const version = whole(d['versiDaftar']);
     if (type.endsWith('berakhir')) copy.names.delete(text(d['nomorCekal']));
     else copy.names.set(text(d['nomorCekal']), text(d['namaLengkap']));
@@ -198,14 +193,16 @@ export class Bans implements Flow {
     const c = kanim.chance;
     const step = { nomor: kasus, layanan: 'IMI-PASPOR', pemegang: kanim.owner, pemohonRef: `pmh_${c.hex(12)}` };
     await kanim.tell(caseStep(clock, { ...step, baru: 'diajukan' }));
-    const stopped = [...this.#copies.get(kanim.owner)!.names.values()].includes(nama);
+    const stopped = [...this.#day.lists.get(kanim.owner)!.names.values()].includes(nama);
     const end = stopped ? { baru: 'ditolak', alasan: 'CEGAH' } : { baru: 'diproses' };
     await kanim.tell(caseStep(clock, { ...step, lama: 'diajukan', ...end }));
     if (stopped)
       tally.fact('stopped', clock.label(), `${kanim.name} menolak 1 paspor`, `${kanim.name} refused 1 passport`);
   }
 
-  #acknowledged(version: number, unit: string): void {
+  acknowledged({ event }: Heard): void {
+    const version = whole(event.data['versiDaftar']);
+    const unit = text(event.data['unit']);
     const { clock, tally } = this.#day;
     const posts = this.#acks.get(version);
     if (posts === undefined) return;

@@ -2,7 +2,6 @@ import { caseStep } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
 import type { Office, Told } from '../office.js';
 import { officer, person, foreigner } from '../people.js';
-import type { Bans } from './bans.js';
 
 /** Staff of every office at the gate, in its own zone; a batch of each office. */
 export class Attendance implements Flow {
@@ -55,11 +54,9 @@ export function attendance({ clock, number }: Day, office: Office, at = clock.no
 export class Crossings implements Flow {
   readonly name = 'perlintasan';
   readonly #day: Day;
-  readonly #bans: Bans;
 
-  constructor(day: Day, bans: Bans) {
+  constructor(day: Day) {
     this.#day = day;
-    this.#bans = bans;
   }
 
   plan(): number {
@@ -102,7 +99,7 @@ export class Crossings implements Flow {
         jenisKelamin: who.jenisKelamin,
         caraPemeriksaan: 'konter',
         hasilCekal: 'bersih',
-        versiDaftarCekal: this.#bans.versionAt(post.owner),
+        versiDaftarCekal: this.#day.lists.get(post.owner)?.version ?? 0,
         petugas: officer(c),
       },
     };

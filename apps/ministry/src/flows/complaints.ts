@@ -1,4 +1,5 @@
 import { caseStep } from '../case.js';
+import type { Heard } from '../ear.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 
@@ -29,19 +30,14 @@ export class Complaints implements Flow {
     );
     const turns = new Map<string, Office>();
     for (const u of units) {
-      ear.listen(
-        { office: u, stream: 'layanan.pengaduan', types: ['layanan.pengaduan.diterima'], own: true },
-        (e, at) => this.#begin(at, e.data),
-      );
+      ear.listen({ office: u, stream: 'layanan.pengaduan', types: ['layanan.pengaduan.diterima'], own: true });
       for (const owner of [u.owner, u.unit?.parent, u.unit?.technicalParent]) {
         const office = owner === undefined ? undefined : offices.find(owner);
         if (office !== undefined) turns.set(office.owner, office);
       }
     }
     for (const office of turns.values())
-      ear.listen({ office, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true }, (e, at) =>
-        this.#turn(at, e.data),
-      );
+      ear.listen({ office, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true });
     units.forEach((u, i) => {
       const nomor = numbered('ADU', number, i + 1);
       clock.plan(clock.at('08:20', c.int(0, 200)), () => {
@@ -68,14 +64,16 @@ export class Complaints implements Flow {
     return units.length * 5;
   }
 
-  #begin(unit: Office, d: Readonly<Record<string, unknown>>): void {
+  begin({ event, office: unit }: Heard): void {
+    const d = event.data;
     if (text(d['unitDituju']) !== unit.owner) return;
     const kanwil = unit.unit?.parent ?? unit.owner;
     this.#step(unit, text(d['nomorPengaduan']), { baru: 'diproses', pemegang: kanwil });
   }
 
   /** Whoever holds the case now takes the next step: kanwil → directorate general → unit. */
-  #turn(at: Office, d: Readonly<Record<string, unknown>>): void {
+  turn({ event, office: at }: Heard): void {
+    const d = event.data;
     if (d['jenisLayanan'] !== SERVICE || text(d['unitPemegang']) !== at.owner) return;
     const { offices, tally, clock } = this.#day;
     const nomor = text(d['nomorKasus']);

@@ -1,6 +1,6 @@
 import { numbered, text, type Day, type Flow } from '../day.js';
+import type { Heard } from '../ear.js';
 import { admitted } from '../inmate.js';
-import type { Office } from '../office.js';
 import { foreigner } from '../people.js';
 
 /** A foreign inmate leaves prison; the rudenim of the region reads it and receives the person for deportation. */
@@ -21,9 +21,7 @@ export class Foreigners implements Flow {
       6,
     );
     for (const r of rudenims) {
-      ear.listen({ office: r, stream: 'pas.penghuni', types: ['pas.penghuni.bebas'] }, (e, at) =>
-        this.#freed(at, e.data),
-      );
+      ear.listen({ office: r, stream: 'pas.penghuni', types: ['pas.penghuni.bebas'] });
       const lapas = c.pick(offices.near(r, 'lapas'));
       const who = foreigner(c);
       const orang = `WBP-${number}-F${++this.#n}`;
@@ -57,7 +55,8 @@ export class Foreigners implements Flow {
     return this.#n * 3;
   }
 
-  #freed(rudenim: Office, d: Readonly<Record<string, unknown>>): void {
+  freed({ event, office: rudenim }: Heard): void {
+    const d = event.data;
     const { clock, offices, tally, number } = this.#day;
     const prison = offices.find(text(d['unit']));
     if (d['kewarganegaraan'] === 'IDN' || d['rencanaBebas'] !== false || prison === undefined) return;

@@ -1,6 +1,7 @@
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
+import type { Heard } from '../ear.js';
 import { document, person, type Person } from '../people.js';
 
 interface Application {
@@ -39,9 +40,7 @@ export class Passports implements Flow {
     const each = Math.max(1, Math.round(EACH * scale));
     let n = 0;
     for (const kanim of kanims) {
-      ear.listen({ office: kanim, stream: 'keu.pnbp', types: ['keu.pnbp.pembayaran-diterima'], own: true }, (e) =>
-        this.#paid(text(e.data['kodeBilling'])),
-      );
+      ear.listen({ office: kanim, stream: 'keu.pnbp', types: ['keu.pnbp.pembayaran-diterima'], own: true });
       for (let i = 0; i < each; i++) {
         const nomor = numbered('P', number, ++n);
         const billing = `${800 + (number % 100)}${clock.date.slice(2).replaceAll('-', '')}${String(n).padStart(6, '0')}`;
@@ -56,10 +55,7 @@ export class Passports implements Flow {
         clock.plan(clock.local('08:00', kanim.unit?.tz, c.int(0, 300)), () => void this.#applied(a));
       }
     }
-    ear.listen(
-      { office: offices.need('EXT-DJA'), stream: 'keu.pnbp', types: ['keu.pnbp.tagihan-diterbitkan'] },
-      (e, simponi) => clock.after(c.int(3, 45), () => void this.#pay(simponi, e.data)),
-    );
+    ear.listen({ office: offices.need('EXT-DJA'), stream: 'keu.pnbp', types: ['keu.pnbp.tagihan-diterbitkan'] });
     return n * 8;
   }
 
@@ -126,6 +122,11 @@ export class Passports implements Flow {
     return { nomor: a.nomor, layanan: 'IMI-PASPOR', pemegang: a.kanim.owner, pemohonRef: a.ref };
   }
 
+  /** SIMPONI reads a bill; the applicant pays some time later. */
+  billed({ event, office }: Heard): void {
+    this.#day.clock.after(office.chance.int(3, 45), () => void this.#pay(office, event.data));
+  }
+
   async #pay(simponi: Office, bill: Readonly<Record<string, unknown>>): Promise<void> {
     const { clock } = this.#day;
     const c = simponi.chance;
@@ -149,7 +150,9 @@ export class Passports implements Flow {
     });
   }
 
-  #paid(billing: string): void {
+  /** The kanim reads that its bill was paid. */
+  paid({ event }: Heard): void {
+    const billing = text(event.data['kodeBilling']);
     const a = this.#waiting.get(billing);
     if (a === undefined || !this.#waiting.delete(billing)) return;
     this.#day.clock.after(a.kanim.chance.int(20, 60), () => void this.#issue(a));

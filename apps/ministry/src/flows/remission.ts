@@ -1,5 +1,6 @@
 import type { ReadEvent } from '#sdk';
 import { numbered, text, whole, type Day, type Flow } from '../day.js';
+import type { Heard } from '../ear.js';
 import type { Office, Told } from '../office.js';
 import { document, person } from '../people.js';
 
@@ -15,6 +16,7 @@ export class Remission implements Flow {
   readonly #day: Day;
   readonly #proposals = new Map<string, ReadEvent>();
   #decreed = false;
+  #total = 0;
 
   constructor(day: Day) {
     this.#day = day;
@@ -29,19 +31,11 @@ export class Remission implements Flow {
     );
     const directorate = offices.need('ES1-DJPAS');
     const total = prisons.length * EACH;
-    ear.listen({ office: directorate, stream: 'pas.remisi', types: ['pas.remisi.diusulkan'] }, (e, at) => {
-      this.#proposals.set(text(e.data['nomorUsulan']), e);
-      if (this.#proposals.size === total && !this.#decreed) {
-        this.#decreed = true;
-        clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(at));
-      }
-    });
+    ear.listen({ office: directorate, stream: 'pas.remisi', types: ['pas.remisi.diusulkan'] });
+    this.#total = total;
     prisons.forEach((prison, p) => {
       const free = p < FREED;
-      if (free)
-        ear.listen({ office: prison, stream: 'pas.remisi', types: ['pas.remisi.ditetapkan'], own: true }, (e, at) => {
-          if (e.data['langsungBebas'] === true) this.#announce(at, e.data);
-        });
+      if (free) ear.listen({ office: prison, stream: 'pas.remisi', types: ['pas.remisi.ditetapkan'], own: true });
       for (let part = 0; part < 2; part++)
         clock.plan(clock.local('08:15', prison.unit?.tz, c.int(0, 120)), () => {
           const told = Array.from({ length: EACH / 2 }, (_, i) =>
@@ -125,7 +119,19 @@ export class Remission implements Flow {
     }
   }
 
-  #announce(prison: Office, d: Readonly<Record<string, unknown>>): void {
+  /** The directorate general collects what it reads, and decrees when all proposals are there. */
+  proposed({ event, office }: Heard): void {
+    const { clock } = this.#day;
+    this.#proposals.set(text(event.data['nomorUsulan']), event);
+    if (this.#proposals.size < this.#total || this.#decreed) return;
+    this.#decreed = true;
+    clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(office));
+  }
+
+  /** A prison reads that one of its inmates goes free on the feast day, and gives notice. */
+  granted({ event, office: prison }: Heard): void {
+    const d = event.data;
+    if (d['langsungBebas'] !== true) return;
     const { clock } = this.#day;
     const c = prison.chance;
     const who = person(c);

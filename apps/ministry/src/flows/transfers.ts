@@ -1,5 +1,6 @@
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
+import type { Heard } from '../ear.js';
 import { admitted } from '../inmate.js';
 import type { Office, Told } from '../office.js';
 import { document, officer, person, type Person } from '../people.js';
@@ -25,6 +26,7 @@ export class Transfers implements Flow {
   readonly name = 'pemindahan';
   readonly #day: Day;
   readonly #open = new Map<string, Transfer>();
+  readonly #bapasOf = new Map<string, Office>();
 
   constructor(day: Day) {
     this.#day = day;
@@ -37,26 +39,22 @@ export class Transfers implements Flow {
       offices.type('kanwil').filter((k) => offices.near(k, 'bapas').length > 0 && offices.near(k, 'lapas').length > 0),
       PAIRS * 2,
     );
-    const bapasOf = new Map(kanwils.map((k) => [k.owner, offices.near(k, 'bapas')[0]!]));
+    for (const k of kanwils) this.#bapasOf.set(k.owner, offices.near(k, 'bapas')[0]!);
     for (const k of kanwils) {
-      ear.listen({ office: k, stream: 'pas.pemindahan', types: ['pas.pemindahan.diusulkan'] }, (e, at) =>
-        this.#assign(at, bapasOf.get(at.owner)!, e.data),
-      );
-      ear.listen(
-        { office: bapasOf.get(k.owner)!, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true },
-        (e, at) => this.#inquire(at, e.data),
-      );
+      ear.listen({ office: k, stream: 'pas.pemindahan', types: ['pas.pemindahan.diusulkan'] });
+      ear.listen({
+        office: this.#bapasOf.get(k.owner)!,
+        stream: 'layanan.kasus',
+        types: ['layanan.kasus.status-berubah'],
+        own: true,
+      });
     }
     let n = 0;
     for (let p = 0; p * 2 + 1 < kanwils.length; p++) {
       const from = c.pick(offices.near(kanwils[p * 2]!, 'lapas'));
       const to = c.pick(offices.near(kanwils[p * 2 + 1]!, 'lapas'));
-      ear.listen({ office: from, stream: 'pas.litmas', types: ['pas.litmas.selesai'], own: true }, (e) =>
-        this.#reported(text(e.data['nomorLitmas']), text(e['korelasi'])),
-      );
-      ear.listen({ office: to, stream: 'pas.penghuni', types: ['pas.penghuni.dipindahkan'], own: true }, (e, at) =>
-        this.#coming(at, e.data),
-      );
+      ear.listen({ office: from, stream: 'pas.litmas', types: ['pas.litmas.selesai'], own: true });
+      ear.listen({ office: to, stream: 'pas.penghuni', types: ['pas.penghuni.dipindahkan'], own: true });
       for (let i = 0; i < EACH; i++) {
         const t: Transfer = {
           nomor: numbered('PND', number, ++n),
@@ -112,7 +110,9 @@ export class Transfers implements Flow {
   }
 
   /** A kanwil concerned (of origin or of target) asks its bapas for the inquiry. */
-  #assign(kanwil: Office, bapas: Office, d: Readonly<Record<string, unknown>>): void {
+  proposed({ event, office: kanwil }: Heard): void {
+    const d = event.data;
+    const bapas = this.#bapasOf.get(kanwil.owner)!;
     const { clock, offices } = this.#day;
     const nomor = text(d['nomorUsulan']);
     const kanwilOf = (field: string): string | undefined => {
@@ -138,7 +138,9 @@ export class Transfers implements Flow {
     });
   }
 
-  #inquire(bapas: Office, d: Readonly<Record<string, unknown>>): void {
+  /** A bapas reads that an inquiry is its turn. */
+  inquire({ event, office: bapas }: Heard): void {
+    const d = event.data;
     const { clock } = this.#day;
     if (text(d['alasanKode']) !== 'LITMAS' || text(d['unitPemegang']) !== bapas.owner) return;
     const nomor = text(d['nomorKasus']);
@@ -166,7 +168,10 @@ export class Transfers implements Flow {
     });
   }
 
-  #reported(litmas: string, nomor: string): void {
+  /** The prison of origin reads a report; with both it lets the person go. */
+  reported({ event }: Heard): void {
+    const litmas = text(event.data['nomorLitmas']);
+    const nomor = text(event['korelasi']);
     const t = this.#open.get(nomor);
     if (t === undefined || t.reports.has(litmas)) return;
     t.reports.add(litmas);
@@ -183,7 +188,9 @@ export class Transfers implements Flow {
     });
   }
 
-  #coming(target: Office, d: Readonly<Record<string, unknown>>): void {
+  /** The target prison reads that somebody is on the way, and tells the arrival. */
+  coming({ event, office: target }: Heard): void {
+    const d = event.data;
     if (text(d['unitTujuan']) !== target.owner || d['peristiwa'] !== 'berangkat') return;
     const { clock, offices, tally } = this.#day;
     clock.after(target.chance.int(30, 80), () => {
