@@ -35,6 +35,8 @@ export class Copies {
   readonly #closing = new AbortController();
   readonly #waiting: Pending[] = [];
   #next = 0n;
+  #catching: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
   #following: Promise<void> | undefined;
   #telling: NodeJS.Timeout | undefined;
@@ -43,8 +45,22 @@ export class Copies {
     this.#log = log;
   }
 
-  /** Reads to the end of the topic as it stands now. Faults of the log. */
-  async catchUp(): Promise<void> {
+  /** Reads to the end of the topic as it stands at the call or later; those who ask meanwhile share one reading. Faults of the log. */
+  catchUp(): Promise<void> {
+    if (!this.#catching) {
+      this.#catching = this.#readToEnd().finally(() => (this.#catching = undefined));
+      return this.#catching;
+    }
+    this.#queued ??= this.#catching
+      .catch(() => undefined)
+      .then(() => {
+        this.#queued = undefined;
+        return this.catchUp();
+      });
+    return this.#queued;
+  }
+
+  async #readToEnd(): Promise<void> {
     const { high, low } = (await this.#log.describe(COPIES_TOPIC))[0]!;
     let at = this.#next < low ? low : this.#next;
     while (at < high) at = await this.#readFrom(at, 0);

@@ -203,6 +203,28 @@ describe('the projector', () => {
     await owner.close();
   });
 
+  it('a batch that was read before the store was set back leaves no hole', async () => {
+    await open();
+    for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
+    await stage.append(traffic(catalogue, 9, 400));
+    const p = new Projector({ ...stage, now: Date.now });
+    const at = { topic: 'layanan.kasus', partition: 0, epoch: 1n };
+    const signal = new AbortController().signal;
+    const read = async (from: bigint, maxRecords: number) => {
+      const batch = await stage.log.read(at.topic, 0, from, { maxRecords });
+      if (batch.kind !== 'records') throw new Error(batch.kind);
+      return batch;
+    };
+    await p.start(at);
+    expect(await p.batch(at, await read(0n, 20), signal)).toEqual({ next: 20n });
+    const waiting = await read(20n, 20);
+    stage.emptyStore();
+    await p.verify();
+    expect(await p.batch(at, waiting, signal)).toEqual({ next: 0n });
+    expect(await stage.state.position(INDEX_VIEW, { stream: at.topic, partition: 0 })).toBeUndefined();
+    await p.close();
+  });
+
   it('a copy that comes while the store is being emptied is still a copy, for good', async () => {
     await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
     for (const v of stage.views)

@@ -94,6 +94,7 @@ export class Projector implements GroupMember {
     const a = this.#assigned.get(`${at.topic}/${at.partition}`);
     if (!a || a.epoch !== at.epoch || signal.aborted) return { next: batch.records[0]!.offset };
     return a.turn.run(async () => {
+      if (await this.#missing(a, batch.records[0]!.offset)) return { next: a.next() };
       for (let i = 0; i < batch.records.length; i += STEP_EVENTS) {
         const records = batch.records.slice(i, i + STEP_EVENTS);
         const last = i + STEP_EVENTS >= batch.records.length;
@@ -103,6 +104,17 @@ export class Projector implements GroupMember {
       }
       return { next: a.next() };
     });
+  }
+
+  /**
+   * Whether the log holds records between our position and this batch: it was read before we were set back.
+   * Folding it would leave a hole that no later commit could see.
+   */
+  async #missing(a: Assigned, first: bigint): Promise<boolean> {
+    const from = a.next();
+    if (first <= from) return false;
+    const read = await this.deps.log.read(a.stream, a.partition, from, { maxRecords: 1 });
+    return read.kind === 'out_of_range' || (read.records[0]?.offset ?? first) < first;
   }
 
   lost(at: AssignedPartition): void {
