@@ -4,16 +4,17 @@ import type { State } from '#state';
 import type { Caller } from '../access/access.js';
 import type { Settled } from '../projection/reading.js';
 import type { AppendOutcome, Appends } from './appends.js';
-import { IndexCertainty } from './certainty.js';
 import { checkItem, type CheckRules } from './check.js';
+import { sortDuplicates, type Links } from './duplicates.js';
 import { IndexLookup, type Known } from './index-lookup.js';
 import type { Checked, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { planAppends } from './plan.js';
-import { receiptOf, receiptOfFirst } from './receipt.js';
-import { keyOf, RecentAppends, type Landed, type RecentAppend } from './recent.js';
+import { inTime } from './in-time.js';
+import { receiptOf } from './receipt.js';
+import { Receipts } from './receipts.js';
+import { RecentAppends, type Landed, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
-import { sameContent, type Standing } from './same-content.js';
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
   readonly log: Pick<EventLog, 'describe'>;
@@ -46,7 +47,6 @@ export type PublishAnswer =
 export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
 
 const YIELD_EVERY = 256;
-const RECEIPT_INDEX_MS = 2_000;
 const NO_INDEX: Known = undefined;
 
 /** The way of an event from a request to a receipt (DESIGN section 3; R2, R3). */
@@ -55,14 +55,14 @@ export class Publishing {
   readonly #rules: CheckRules;
   readonly #recent: RecentAppends;
   readonly #lookup: IndexLookup;
-  readonly #certainty: IndexCertainty;
+  readonly #receipts: Receipts;
 
   constructor(private readonly deps: PublishingDeps) {
     this.limits = { ...PUBLISH_LIMITS, ...deps.limits };
     this.#rules = { ...deps, limits: this.limits };
     this.#recent = new RecentAppends((s, p) => deps.settled.end(s, p), deps.now, this.limits.recent);
     this.#lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
-    this.#certainty = new IndexCertainty(deps.log, deps.catalogue, deps.settled, deps.now);
+    this.#receipts = new Receipts(deps, this.#recent, this.#lookup, this.limits.waitMs);
   }
 
   /** Events handed to the log whose outcome is still open. */
@@ -82,7 +82,7 @@ export class Publishing {
     if (!partial && checked.some((c) => !c.ok)) return this.#refused(results, checked, request, began);
     const known = await this.#ask(checked);
     // From here to the appends there is no await: what is looked at cannot change before it is used (two requests with one id).
-    const links = this.#sort(checked, known, results);
+    const links = sortDuplicates(checked, known, results, this.#recent, this.deps.catalogue);
     if (!partial && results.some((r) => r !== undefined && 'fault' in r)) {
       return this.#refused(results, checked, request, began);
     }
@@ -99,37 +99,9 @@ export class Publishing {
     );
   }
 
-  /**
-   * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
-   * Fault receipts_unavailable when neither can be said now.
-   */
-  async receipt(source: string, id: string): Promise<Receipt | undefined> {
-    const recent = this.#recent.get(source, id);
-    if (recent !== undefined) {
-      const landed = await inTime(recent.outcome, this.limits.waitMs);
-      if (landed?.kind === 'durable') {
-        // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
-        const first = (await this.#lookup.ask([{ source, id }]))?.[0];
-        return (first && this.#firstReceipt(first)) ?? receiptOf(recent.item, landed.offset, false);
-      }
-    }
-    const found = await this.#find(source, id);
-    if (found !== undefined) return found;
-    if (!(await this.#certainty.sure())) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
-    return this.#find(source, id);
-  }
-
-  async #find(source: string, id: string): Promise<Receipt | undefined> {
-    const known = await inTime(
-      this.deps.state.findFirst([{ source, id }]).catch(() => undefined),
-      RECEIPT_INDEX_MS,
-    );
-    if (known === undefined) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
-    return known[0] && this.#firstReceipt(known[0]);
-  }
-
-  #firstReceipt(first: Parameters<typeof receiptOfFirst>[0], duplicate = false): Receipt {
-    return receiptOfFirst(first, this.deps.catalogue.bySchemaId(first.schemaId)?.type ?? '', duplicate);
+  /** As Receipts.find. */
+  receipt(source: string, id: string): Promise<Receipt | undefined> {
+    return this.#receipts.find(source, id);
   }
 
   #admit(offered: readonly Offered[]): void {
@@ -169,42 +141,9 @@ export class Publishing {
     if (ids.length === 0) return NO_INDEX;
     const answers = await this.#lookup.ask(ids);
     if (answers === undefined || ids.length === checked.length) return answers;
-    const out = new Array<(typeof answers)[number]>(checked.length).fill(undefined);
+    const out = checked.map((): (typeof answers)[number] => undefined);
     for (const [n, i] of at.entries()) out[i] = answers[n];
     return out;
-  }
-
-  /** Tells new events from duplicates. Fills `results` where the answer is known; a link is an append to wait for, or the same item earlier in the request. */
-  #sort(checked: readonly Checked[], known: Known, results: (ItemResult | undefined)[]): Links {
-    const links: Links = { fresh: [], joined: new Map(), same: new Map() };
-    const inRequest = new Map<string, number>();
-    for (const [i, c] of checked.entries()) {
-      if (!c.ok) continue;
-      const { item } = c;
-      const key = checked.length === 1 ? '' : keyOf(item.source, item.id);
-      const earlier = inRequest.get(key);
-      const recent = this.#recent.get(item.source, item.id);
-      const first = known?.[i];
-      const standing: Standing | undefined =
-        earlier === undefined
-          ? recent
-            ? standingOf(recent.item)
-            : first
-          : standingOf((checked[earlier] as { item: ReadyItem }).item);
-      if (standing !== undefined && !sameContent(item, standing, this.deps.catalogue)) {
-        const fault = new Fault('idempotency_mismatch', {
-          problems: [{ pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' }],
-        });
-        results[i] = { status: fault.row.status, fault };
-        continue;
-      }
-      if (earlier !== undefined) links.same.set(i, earlier);
-      else if (recent !== undefined) links.joined.set(i, recent);
-      else if (first !== undefined) results[i] = { status: 200, receipt: this.#firstReceipt(first, true) };
-      else links.fresh.push(i);
-      if (earlier === undefined) inRequest.set(key, i);
-    }
-    return links;
   }
 
   /** Hands the new events to the log, in order, one call per partition. No await in here. */
@@ -320,19 +259,6 @@ export class Publishing {
   }
 }
 
-interface Links {
-  /** To be appended, by place in the request. */
-  readonly fresh: number[];
-  /** The same event is already on its way, or landed a moment ago. */
-  readonly joined: Map<number, RecentAppend>;
-  /** The same event earlier in this request. */
-  readonly same: Map<number, number>;
-}
-
-function standingOf(item: ReadyItem): Standing {
-  return { stream: item.stream, partition: item.partition, digest: item.digest, schemaId: item.type.schemaId };
-}
-
 function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
   const unknown = landed.kind === 'unknown';
   // Whatever kept it out of the log, it may go in later: never a 4xx once others of the request were appended (R3.1).
@@ -343,25 +269,6 @@ function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
     cause: landed.cause,
   });
   return { status: fault.row.status, fault };
-}
-
-/** undefined when `ms` pass first. */
-function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      resolve(undefined);
-    }, ms);
-    promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (e: unknown) => {
-        clearTimeout(timer);
-        reject(e instanceof Error ? e : new Fault('internal', { cause: e }));
-      },
-    );
-  });
 }
 
 function allInTime<T>(promises: readonly Promise<T>[], ms: number): Promise<readonly (T | undefined)[]> {

@@ -35,7 +35,7 @@ interface Counted {
   count: number;
 }
 
-/** `/data/daftar/12/nama` → `/data/daftar/*​/nama`; whatever might be a number of a person goes too. */
+/** List places become `*`; whatever might be a number of a person goes too. */
 export function plainPointer(pointer: string): string {
   if (pointer.length > 200) return '…';
   return pointer.replace(/[^/?]*\d{3,}[^/]*|(?<=\/)\d+(?=\/|$)/g, '*').replace(/[^\x20-\x7e]/g, '?');

@@ -1,0 +1,60 @@
+import { Fault } from '#faults';
+import type { Catalogue } from '../registry/catalogue.js';
+import type { Known } from './index-lookup.js';
+import type { Checked, ItemResult, ReadyItem } from './item.js';
+import { receiptOfFirst } from './receipt.js';
+import { keyOf, type RecentAppend, type RecentAppends } from './recent.js';
+import { sameContent, type Standing } from './same-content.js';
+
+/** What is to be done with the events of a request whose answer is not known yet. */
+export interface Links {
+  /** To be appended, by place in the request. */
+  readonly fresh: number[];
+  /** The same event is already on its way, or landed a moment ago. */
+  readonly joined: Map<number, RecentAppend>;
+  /** The same event earlier in this request. */
+  readonly same: Map<number, number>;
+}
+
+/**
+ * Tells new events from duplicates (R2.4, R2.5, R3.3): earlier in the request, in flight or not yet settled, in the index. Fills `results` where the
+ * answer is known: the first receipt, or idempotency_mismatch for other content. Synchronous, so that what it looked at still holds when it returns.
+ */
+export function sortDuplicates(
+  checked: readonly Checked[],
+  known: Known,
+  results: (ItemResult | undefined)[],
+  recents: Pick<RecentAppends, 'get'>,
+  catalogue: Catalogue,
+): Links {
+  const links: Links = { fresh: [], joined: new Map(), same: new Map() };
+  const inRequest = new Map<string, number>();
+  for (const [i, c] of checked.entries()) {
+    if (!c.ok) continue;
+    const { item } = c;
+    const key = checked.length === 1 ? '' : keyOf(item.source, item.id);
+    const earlier = inRequest.get(key);
+    const recent = recents.get(item.source, item.id);
+    const first = known?.[i];
+    let standing: Standing | undefined = first;
+    if (recent !== undefined) standing = standingOf(recent.item);
+    if (earlier !== undefined) standing = standingOf((checked[earlier] as { item: ReadyItem }).item);
+    if (standing !== undefined && !sameContent(item, standing, catalogue)) {
+      const fault = new Fault('idempotency_mismatch', {
+        problems: [{ pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' }],
+      });
+      results[i] = { status: fault.row.status, fault };
+      continue;
+    }
+    if (earlier !== undefined) links.same.set(i, earlier);
+    else if (recent !== undefined) links.joined.set(i, recent);
+    else if (first !== undefined) results[i] = { status: 200, receipt: receiptOfFirst(first, item.type.type, true) };
+    else links.fresh.push(i);
+    if (earlier === undefined) inRequest.set(key, i);
+  }
+  return links;
+}
+
+function standingOf(item: ReadyItem): Standing {
+  return { stream: item.stream, partition: item.partition, digest: item.digest, schemaId: item.type.schemaId };
+}

@@ -1,0 +1,67 @@
+import { Fault } from '#faults';
+import type { EventLog } from '#log';
+import type { First, State } from '#state';
+import type { Settled } from '../projection/reading.js';
+import type { Catalogue } from '../registry/catalogue.js';
+import { IndexCertainty } from './certainty.js';
+import { inTime } from './in-time.js';
+import type { IndexLookup } from './index-lookup.js';
+import type { Receipt } from './item.js';
+import { receiptOf, receiptOfFirst } from './receipt.js';
+import type { RecentAppends } from './recent.js';
+
+export interface ReceiptsDeps {
+  readonly log: Pick<EventLog, 'describe'>;
+  readonly state: Pick<State, 'findFirst'>;
+  readonly settled: Settled;
+  readonly catalogue: Catalogue;
+  readonly now: () => number;
+}
+
+const INDEX_MS = 2_000;
+
+/** Looks receipts up: in flight, then the index. */
+export class Receipts {
+  readonly #certainty: IndexCertainty;
+
+  constructor(
+    private readonly deps: ReceiptsDeps,
+    private readonly recents: RecentAppends,
+    private readonly lookup: IndexLookup,
+    private readonly waitMs: number,
+  ) {
+    this.#certainty = new IndexCertainty(deps.log, deps.catalogue, deps.settled, deps.now);
+  }
+
+  /**
+   * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
+   * Fault receipts_unavailable when neither can be said now.
+   */
+  async find(source: string, id: string): Promise<Receipt | undefined> {
+    const recent = this.recents.get(source, id);
+    if (recent !== undefined) {
+      const landed = await inTime(recent.outcome, this.waitMs);
+      if (landed?.kind === 'durable') {
+        // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
+        const first = (await this.lookup.ask([{ source, id }]))?.[0];
+        return (first && this.#receipt(first)) ?? receiptOf(recent.item, landed.offset, false);
+      }
+    }
+    const found = await this.#inIndex(source, id);
+    if (found !== undefined) return found;
+    if (!(await this.#certainty.sure())) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    // What was not there before the index had caught up may be there now.
+    return this.#inIndex(source, id);
+  }
+
+  async #inIndex(source: string, id: string): Promise<Receipt | undefined> {
+    const asked = this.deps.state.findFirst([{ source, id }]).catch(() => undefined);
+    const known = await inTime(asked, INDEX_MS);
+    if (known === undefined) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    return known[0] && this.#receipt(known[0]);
+  }
+
+  #receipt(first: First): Receipt {
+    return receiptOfFirst(first, this.deps.catalogue.bySchemaId(first.schemaId)?.type ?? '', false);
+  }
+}
