@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import type { State } from '#state';
+import { openRedisState } from '#state-redis';
+import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
+import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
+import { plainDigest } from '../../test/kit/projection/plain.js';
+import { Stage, until } from '../../test/kit/projection/stage.js';
+import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
+import { digestOfView } from './index.js';
+
+let dir: string;
+let server: RedisServer;
+let redis: State;
+let stage: Stage;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'simpul-projection-redis-'));
+  server = await startRedis({ dir, cache: '.simpul/redis' });
+  redis = await openRedisState({ url: server.url });
+});
+afterAll(async () => {
+  await stage?.close();
+  await server?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+it('FLUSHALL under the running projector: the views rebuild alone, to the same digest, and no read says "absent"', async () => {
+  const catalogue = catalogueOfFiles(3);
+  const views = viewsOf(catalogue, ...TRAFFIC_VIEWS);
+  let embedded: State | undefined;
+  stage = await new Stage(catalogue, views, { wrapState: (s) => ((embedded = s), redis) }).open();
+  await embedded!.close();
+  await stage.append([
+    recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data: { nomorKasus: 'K-TETAP' }, id: 'tetap' }),
+    ...traffic(catalogue, 11, 3_000),
+  ]);
+  await stage.project();
+  await stage.untilCaughtUp();
+  const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+  const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+  const admin = new Redis(server.url);
+  await admin.flushall();
+  admin.disconnect();
+  const seen = new Set<string>();
+  await until(async () => {
+    seen.add((await stage.reader.get(steward, board, 'K-TETAP')).kind);
+    return seen.has('entry') && (await stage.caughtUp());
+  });
+  expect([...seen].filter((k) => k !== 'entry' && k !== 'rebuilding')).toEqual([]);
+  for (const view of views)
+    expect([view.name, await digestOfView(stage.state, view, stage.storage(view))]).toEqual([
+      view.name,
+      await plainDigest(stage.log, catalogue, view),
+    ]);
+});
