@@ -8,6 +8,8 @@ export interface Wish {
   readonly types: readonly string[];
   /** Only events that concern the office itself. */
   readonly own?: boolean;
+  /** Ask for new events every so many ms instead of holding a live stream: for streams where much passes by that is not for this office. */
+  readonly everyMs?: number;
 }
 
 /** An event as one office has read it. */
@@ -19,8 +21,8 @@ export interface Heard {
 const AGAIN_MS = 500;
 
 /**
- * The event source of the Nest transport: each wish is a live stream of its own through the hub, under the office's own key, resumed after
- * every cut. An event whose handler fails is handed over again before the stream goes on.
+ * The event source of the Nest transport: each wish is a live stream (or a regular pull with a cursor) of its own through the hub, under the
+ * office's own key, resumed after every cut. An event whose handler fails is handed over again before the stream goes on.
  * `from`: recorded time at which the day began, so that a cut before the first event loses nothing.
  */
 export class Ear implements EventSource {
@@ -56,18 +58,43 @@ export class Ear implements EventSource {
     await Promise.allSettled(this.#following);
   }
 
-  async #follow({ office, stream, types, own }: Wish, deliver: Deliver): Promise<void> {
+  async #follow(wish: Wish, deliver: Deliver): Promise<void> {
+    const { office, stream } = wish;
     try {
-      const events = office.reader.live(stream, {
-        from: this.#from,
-        type: types,
-        ...(own === true ? { unit: office.owner } : {}),
-        signal: this.#stop.signal,
-        onGap: () => this.#onFault(`${office.name}: ${stream}: gap`),
-      });
+      const events = wish.everyMs === undefined ? this.#live(wish) : this.#pull(wish, wish.everyMs);
       for await (const event of events) await this.#hand({ event, office }, deliver);
     } catch (e) {
+      if (this.#stop.signal.aborted) return;
       this.#onFault(`${office.name}: ${stream}: ${isSdkFault(e) ? e.message : String(e)}`);
+    }
+  }
+
+  #live({ office, stream, types, own }: Wish): AsyncIterable<ReadEvent> {
+    return office.reader.live(stream, {
+      from: this.#from,
+      type: types,
+      ...(own === true ? { unit: office.owner } : {}),
+      signal: this.#stop.signal,
+      onGap: () => this.#onFault(`${office.name}: ${stream}: gap`),
+    });
+  }
+
+  async *#pull({ office, stream, types, own }: Wish, everyMs: number): AsyncGenerator<ReadEvent> {
+    const signal = this.#stop.signal;
+    let at: { from: string } | { cursor: string } = { from: this.#from };
+    for (;;) {
+      const pages = office.reader.pages(stream, {
+        ...at,
+        type: types,
+        ...(own === true ? { unit: office.owner } : {}),
+        limit: 500,
+        signal,
+      });
+      for await (const page of pages) {
+        yield* page.events;
+        at = { cursor: page.next };
+      }
+      await office.connection.pause(everyMs * (0.75 + Math.random() / 2), signal);
     }
   }
 

@@ -41,6 +41,7 @@ export class Bans implements Flow {
         office: post,
         stream: 'imigrasi.cegah',
         types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
+        everyMs: 1000,
       });
     }
     ear.listen({ office: decider, stream: 'imigrasi.cegah', types: ['imigrasi.cegah.diusulkan'] });

@@ -3,7 +3,7 @@ import type { Heard } from '../ear.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 
-const COMPLAINTS = 12;
+const COMPLAINTS = 8;
 const SERVICE = 'SETJEN-PENGADUAN';
 
 /**
@@ -37,7 +37,7 @@ export class Complaints implements Flow {
       }
     }
     for (const office of turns.values())
-      ear.listen({ office, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true });
+      ear.listen({ office, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true, everyMs: 800 });
     units.forEach((u, i) => {
       const nomor = numbered('ADU', number, i + 1);
       clock.plan(clock.at('08:20', c.int(0, 200)), () => {

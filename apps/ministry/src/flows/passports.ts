@@ -13,8 +13,8 @@ interface Application {
   readonly billing: string;
 }
 
-const KANIM = 18;
-const EACH = 52;
+const KANIM = 14;
+const EACH = 64;
 
 /** A passport from application through the bill and its payment to issue; the kanim goes on when it reads the payment. */
 export class Passports implements Flow {

@@ -5,7 +5,7 @@ import { admitted } from '../inmate.js';
 import type { Office, Told } from '../office.js';
 import { document, officer, person, type Person } from '../people.js';
 
-const PAIRS = 6;
+const PAIRS = 4;
 const EACH = 4;
 
 interface Transfer {
@@ -47,6 +47,7 @@ export class Transfers implements Flow {
         stream: 'layanan.kasus',
         types: ['layanan.kasus.status-berubah'],
         own: true,
+        everyMs: 800,
       });
     }
     let n = 0;
