@@ -44,22 +44,65 @@ export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
 
 export interface ReadEnvelope extends Envelope, HubHeaders {}
 
+/** A foreign record may name its header `ce___proto__`. */
+function setOwn(of: Record<string, string>, name: string, value: string): void {
+  if (name === '__proto__')
+    Object.defineProperty(of, name, { value, enumerable: true, configurable: true, writable: true });
+  else of[name] = value;
+}
+
 /** The envelope of a record written by the gateway; undefined for a foreign record (no digest, or a required attribute missing, R10). */
 export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefined {
-  const seen: Record<string, string> = Object.create(null) as Record<string, string>;
+  let id: string | undefined;
+  let source: string | undefined;
+  let type: string | undefined;
+  let subject: string | undefined;
+  let time: string | undefined;
+  let dataschema: string | undefined;
   let digest: Buffer | undefined;
   let recordedtime: string | undefined;
   let unit: string | undefined;
   let traceparent: string | undefined;
+  const extensions: Record<string, string> = {};
   for (const [name, value] of headers) {
     if (value === null) continue;
-    if (name === H_DIGEST) digest = value;
-    else if (name === H_RECORDED) recordedtime = value.toString();
-    else if (name === H_UNIT) unit = value.toString();
-    else if (name === H_TRACEPARENT) traceparent = value.toString();
-    else if (name.startsWith('ce_')) seen[name.slice(3)] = value.toString();
+    switch (name) {
+      case 'ce_id':
+        id = value.toString();
+        break;
+      case 'ce_source':
+        source = value.toString();
+        break;
+      case 'ce_type':
+        type = value.toString();
+        break;
+      case 'ce_subject':
+        subject = value.toString();
+        break;
+      case 'ce_time':
+        time = value.toString();
+        break;
+      case 'ce_dataschema':
+        dataschema = value.toString();
+        break;
+      case 'ce_specversion':
+        break;
+      case H_DIGEST:
+        digest = value;
+        break;
+      case H_RECORDED:
+        recordedtime = value.toString();
+        break;
+      case H_UNIT:
+        unit = value.toString();
+        break;
+      case H_TRACEPARENT:
+        traceparent = value.toString();
+        break;
+      default:
+        if (name.startsWith('ce_')) setOwn(extensions, name.slice(3), value.toString());
+    }
   }
-  const { id, source, type, subject, time, dataschema, specversion: _spec, ...extensions } = seen;
   if (digest?.length !== 32 || recordedtime === undefined) return undefined;
   if (!id || !source || !type || subject === undefined || !time || !dataschema) return undefined;
   return { id, source, type, subject, time, dataschema, extensions, digest, recordedtime, unit, traceparent };

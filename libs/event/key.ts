@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 /** Murmur2 as in Kafka's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), as a signed 32-bit integer. */
 export function murmur2(data: Uint8Array): number {
@@ -36,11 +36,17 @@ export function partitionOf(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
 }
 
+// The hash takes one piece of memory; nearly every record fits into this one.
+const scratch = Buffer.allocUnsafeSlow(65_536);
+
 /** `simpul-digest` (R2.6): SHA-256(uint32 big-endian(length of key) ‖ key ‖ value), 32 bytes. */
 export function digestOf(key: Uint8Array, value: Uint8Array): Buffer {
-  const head = Buffer.allocUnsafe(4);
-  head.writeUInt32BE(key.length);
-  return createHash('sha256').update(head).update(key).update(value).digest();
+  const length = 4 + key.length + value.length;
+  const all = length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length);
+  all.writeUInt32BE(key.length);
+  all.set(key, 4);
+  all.set(value, 4 + key.length);
+  return hash('sha256', all.subarray(0, length), 'buffer');
 }
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
