@@ -1,9 +1,10 @@
-import { Catch, HttpException, Module, type ArgumentsHost, type ExceptionFilter, type Type } from '@nestjs/common';
+import { Catch, Module, type ArgumentsHost, type ExceptionFilter, type Type } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Fault } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { throwError, type Observable } from 'rxjs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Caller } from '../access/access.js';
@@ -57,13 +58,12 @@ class EmptyModule {}
 @Catch()
 class ProblemFilter implements ExceptionFilter {
   constructor(private readonly deps: EdgeDeps) {}
-  catch(e: unknown, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') {
-      if (e instanceof HttpException) return;
-      throw e;
-    }
+  catch(e: unknown, host: ArgumentsHost): Observable<never> | undefined {
+    // A handler's error goes back to its source as it is.
+    if (host.getType() !== 'http') return throwError(() => e);
     const http = host.switchToHttp();
     void sendProblem(this.deps, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), e);
+    return undefined;
   }
 }
 

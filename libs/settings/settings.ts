@@ -84,7 +84,7 @@ export interface KafkaSettings {
   readonly brokers: readonly string[];
   readonly sasl:
     | {
-        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+        readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
         readonly username: string;
         readonly password: Secret;
       }
@@ -169,7 +169,7 @@ export function readHubSettings(env: NodeJS.ProcessEnv = process.env): HubSettin
   if (v.SIMPUL_KAFKA_SASL) {
     const [mechanism, username, ...rest] = v.SIMPUL_KAFKA_SASL.split(':');
     sasl = {
-      mechanism: mechanism!.toLowerCase() as NonNullable<KafkaSettings['sasl']>['mechanism'],
+      mechanism: mechanism!.toUpperCase() as NonNullable<KafkaSettings['sasl']>['mechanism'],
       username: username!,
       password: new Secret(rest.join(':')),
     };

@@ -1,4 +1,4 @@
-import { readAudit, ROLES, sourceOf, type Access, type KeyWish, type Role, type ShownKey } from '#access';
+import { readAudit, ROLES, sourceOf, type Access, type KeyWish, type MadeKey, type Role, type ShownKey } from '#access';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Units } from '#units';
@@ -14,7 +14,14 @@ const wish = {
 };
 const ONE = z.strictObject({ unit: z.string().max(60), ...wish });
 const ALL = z.strictObject({ all: z.string().min(1).max(50), ...wish });
-const CREATE = z.union([ONE, ALL]);
+const MANY = z.strictObject({
+  keys: z
+    .array(z.strictObject({ unit: z.string().max(60), system: wish.system, roles: wish.roles }))
+    .min(1)
+    .max(1000),
+  why: wish.why,
+});
+const CREATE = z.union([ONE, ALL, MANY]);
 const NONE = z.strictObject({});
 const REVOKE = z.strictObject({ why: z.string().max(500).optional() });
 const AUDIT_CURSOR = z.strictObject({ o: z.string().regex(/^\d{1,19}$/) });
@@ -57,7 +64,8 @@ export function keysDoor({ access, units, log }: KeysDoorDeps): Door {
       '/v1/keys',
       {
         config: {
-          summary: 'A key for a unit, or one for every unit of a type; its text is seen only now',
+          summary:
+            'A key for a unit, one for every unit of a type, or up to 1,000 named ones; their text is seen only now',
           roles: ['admin'],
           body: CREATE,
         },
@@ -66,10 +74,15 @@ export function keysDoor({ access, units, log }: KeysDoorDeps): Door {
         const body = edge.body(req, CREATE);
         const by = edge.caller(req);
         reply.code(201).header('cache-control', 'no-store');
+        if ('keys' in body) {
+          const wishes = body.keys.map(({ unit, ...rest }): KeyWish => ({ owner: unit, ...rest }));
+          const made = await access.createKeys(by, wishes, body.why);
+          return reply.send({ keys: made.map(told) });
+        }
         const { system, roles, why } = body;
         if ('unit' in body) {
           const made = await access.createKey(by, { owner: body.unit, system, roles }, why);
-          return reply.send({ id: made.id, key: made.key, unit: made.owner, system: made.system, roles: made.roles });
+          return reply.send(told(made));
         }
         const wishes = units.list({ type: body.all }).map((u): KeyWish => ({ owner: u.id, system, roles }));
         if (wishes.length === 0)
@@ -77,9 +90,7 @@ export function keysDoor({ access, units, log }: KeysDoorDeps): Door {
             problems: [{ pointer: '/all', reason: 'no unit of this type', expected: 'a unit type, e.g. kanim' }],
           });
         const made = await access.createKeys(by, wishes, why);
-        return reply.send({
-          keys: made.map((m) => ({ id: m.id, key: m.key, unit: m.owner, system: m.system, roles: m.roles })),
-        });
+        return reply.send({ keys: made.map(told) });
       },
     );
 
@@ -112,6 +123,11 @@ export function keysDoor({ access, units, log }: KeysDoorDeps): Door {
       },
     );
   };
+}
+
+/** The only time the text of a key is told. */
+function told({ id, key, owner, system, roles }: MadeKey): object {
+  return { id, key, unit: owner, system, roles };
 }
 
 /** `unit` is the word at the doors, for parties and the hub too. */

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { healthDoor, openHttp, type Door, type DoorHealth, type HttpServer, type Sse } from '../index.js';
+
+let server: HttpServer;
+let phase: 'starting' | 'serving' | 'draining' = 'starting';
+let doors: DoorHealth[] = [];
+let live: Sse | undefined;
+const flood: Door = (edge) => {
+  edge.app.get('/flood', { config: { open: true } }, (req, reply) => {
+    live = edge.sse(req, reply);
+  });
+};
+beforeAll(async () => {
+  server = await openHttp({
+    port: 0,
+    doors: [
+      healthDoor({
+        doors: () => doors,
+        phase: () => phase,
+        metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'simpul_up 1\n' }),
+      }),
+      flood,
+    ],
+    authenticate: () => undefined,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    limits: { liveBytes: 100_000, stallMs: 100 },
+  });
+});
+afterAll(() => server.close());
+const ask = async (path: string) => {
+  const r = await fetch(`${server.url}${path}`);
+  return { status: r.status, text: await r.text(), type: r.headers.get('content-type') };
+};
+
+describe('health', () => {
+  it('is live without a key, whatever the phase', async () => {
+    expect(await ask('/health/live')).toMatchObject({ status: 200, text: '{"status":"live"}' });
+  });
+  it('is ready while one door works, names each, and answers for one', async () => {
+    doors = [
+      { name: 'publish', ok: true },
+      { name: 'state', ok: false, reason: 'state_unavailable' },
+    ];
+    expect(await ask('/health/ready')).toMatchObject({ status: 503 });
+    phase = 'serving';
+    const r = await ask('/health/ready');
+    expect([r.status, JSON.parse(r.text)]).toEqual([200, { status: 'ready', doors }]);
+    expect((await ask('/health/ready?door=publish')).status).toBe(200);
+    expect((await ask('/health/ready?door=state')).status).toBe(503);
+    expect((await ask('/health/ready?door=nowhere')).status).toBe(503);
+    doors = [{ name: 'publish', ok: false }];
+    expect((await ask('/health/ready')).status).toBe(503);
+    expect((await ask('/health/ready?x=1')).status).toBe(400);
+  });
+  it('gives metrics as text', async () => {
+    expect(await ask('/metrics')).toEqual({ status: 200, text: 'simpul_up 1\n', type: 'text/plain; version=0.0.4' });
+  });
+});
+
+describe('a live reader that takes nothing', () => {
+  const connect = async (): Promise<{ cut: () => Promise<boolean> }> => {
+    const r = await fetch(`${server.url}/flood`);
+    return {
+      cut: () =>
+        r.text().then(
+          () => false,
+          () => true,
+        ),
+    };
+  };
+  it('is cut when too much waits for it, and costs no more memory', async () => {
+    await connect();
+    const big = 'x'.repeat(50_000);
+    let sent = 0;
+    while (live!.send({ data: big })) sent += big.length;
+    expect(live!.closed.aborted).toBe(true);
+    expect(sent).toBeLessThan(20_000_000);
+    expect(live!.send({ data: 'x' })).toBe(false);
+  });
+  it('is cut when it stalls', async () => {
+    await connect();
+    const big = 'x'.repeat(5_000_000);
+    live!.send({ data: big });
+    await live!.drained();
+    expect(live!.closed.aborted || live!.send({ data: 'more' })).toBe(true);
+  });
+});

@@ -1,0 +1,116 @@
+import { describe, expect, it } from '@jest/globals';
+import { Fault, FAULTS } from '#faults';
+import { z } from 'zod';
+import {
+  decodeCursor,
+  decodeStreamCursor,
+  encodeCursor,
+  encodeStreamCursor,
+  formatEvent,
+  languageOf,
+  openapiOf,
+  problemOf,
+} from './index.js';
+import { nextUrl } from './edge.js';
+import { faultOf } from './faults-of-fastify.js';
+import { RouteTable } from './routes.js';
+
+describe('problem documents', () => {
+  it('speak the language with the greater weight, Indonesian when nobody asks', () => {
+    for (const [header, language] of [
+      [undefined, 'id'],
+      ['', 'id'],
+      ['en', 'en'],
+      ['en-US,en;q=0.9', 'en'],
+      ['id-ID,id;q=0.9,en;q=0.8', 'id'],
+      ['en;q=0.2, id;q=0.1', 'en'],
+      ['fr, en;q=0', 'id'],
+      ['fr', 'id'],
+      [`${'x'.repeat(5_000)},en`, 'id'],
+    ] as const)
+      expect([header?.slice(0, 20), languageOf(header)]).toEqual([header?.slice(0, 20), language]);
+  });
+
+  it('have both titles and hints for every code, and never the inside', () => {
+    for (const code of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
+      const fault = new Fault(code, { detail: 'inside', cause: new Error('secret') });
+      for (const language of ['id', 'en'] as const) {
+        const doc = problemOf(fault, language, 'urn:simpul:request:1');
+        expect(doc.title.length * doc.hint.length).toBeGreaterThan(0);
+        expect(JSON.stringify(doc)).not.toContain('secret');
+        expect(doc.detail).toBe(doc.status === 500 ? undefined : 'inside');
+        expect(doc.type).toBe(`/docs/errors#${code}`);
+      }
+    }
+  });
+
+  it('know every error of the frameworks by code, then by status; what nobody foresaw is internal', () => {
+    expect(faultOf(Object.assign(new Error('x'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 })).code).toBe(
+      'body_too_large',
+    );
+    expect(faultOf({ statusCode: 418 }).code).toBe('invalid_request');
+    expect(faultOf({ status: 404 }).code).toBe('not_found');
+    for (const odd of [undefined, null, 'x', 5, new Error('x'), { statusCode: 500 }])
+      expect(faultOf(odd).code).toBe('internal');
+  });
+});
+
+describe('cursors', () => {
+  it('give back what was put in, and nothing else is one', () => {
+    const shape = z.strictObject({ after: z.string() });
+    expect(decodeCursor(encodeCursor({ after: 'é/…' }), shape)).toEqual({ after: 'é/…' });
+    for (const bad of [
+      '',
+      '%',
+      'AAAA',
+      encodeCursor({ after: 1 }),
+      encodeCursor({ after: 'x', more: 1 }),
+      'a'.repeat(9_000),
+    ])
+      expect(() => decodeCursor(bad, shape)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
+  });
+  it('of streams carry every partition, beyond 2^53 too, and the end of the period', () => {
+    const c = {
+      stream: 'a.b',
+      topicId: '0123abcd',
+      next: [1n, 9_007_199_254_740_993n],
+      end: [5n, 9_223_372_036_854_775_807n],
+    };
+    expect(decodeStreamCursor(encodeStreamCursor(c), 'a.b', '0123abcd', 2)).toEqual(c);
+    expect(() => decodeStreamCursor(encodeStreamCursor(c), 'a.b', '0123abce', 2)).toThrow(
+      expect.objectContaining({ code: 'stream_recreated' }),
+    );
+    expect(() => decodeStreamCursor(encodeStreamCursor(c), 'a.b', '0123abcd', 3)).toThrow(
+      expect.objectContaining({ code: 'invalid_cursor' }),
+    );
+  });
+  it('replace the one in the address', () => {
+    expect(nextUrl('/v1/x', 'c')).toBe('/v1/x?cursor=c');
+    expect(nextUrl('/v1/x?limit=2&cursor=a', 'c')).toBe('/v1/x?limit=2&cursor=c');
+  });
+});
+
+describe('server-sent events', () => {
+  it('cannot be broken by what they carry', () => {
+    expect(formatEvent({ id: 'a\nb', event: 'x\r\n', data: 'one\ntwo\r\nthree' })).toBe(
+      'id: ab\nevent: x\ndata: one\ndata: two\ndata: three\n\n',
+    );
+    expect(formatEvent({ id: '7' })).toBe('id: 7\n\n');
+  });
+});
+
+describe('the table of routes', () => {
+  it('knows the methods of an address, whatever its parameters', () => {
+    const t = new RouteTable();
+    for (const [method, url] of [
+      ['GET', '/v1/a/:id'],
+      ['DELETE', '/v1/a/:id'],
+      ['GET', '/v1/a/:id/b.c'],
+    ] as const)
+      t.add({ method, url });
+    expect(t.methods('/v1/a/1?x=/v1/a/2/b.c')).toEqual(['DELETE', 'GET']);
+    expect(t.methods('/v1/a/1/b.c')).toEqual(['GET']);
+    expect(t.methods('/v1/a/1/bxc')).toEqual([]);
+    expect(Object.keys((openapiOf(t.list()) as { paths: object }).paths)).toEqual(['/v1/a/{id}', '/v1/a/{id}/b.c']);
+  });
+});

@@ -1,0 +1,60 @@
+import { mayPublish } from '#access';
+import type { Door } from '#http';
+import { Appender } from '#log';
+import { StateReader } from '#projection';
+import { Publishing, Refusals } from '#publishing';
+import type { Core } from './core.js';
+import { doorsOf } from './doors.js';
+import type { ProjectorRole } from './projector.js';
+
+export interface GatewayRole {
+  readonly doors: readonly Door[];
+  close(): Promise<void>;
+}
+
+/** Opens the role gateway: publishing, reading and every door. `projector` is there when the same process folds (the hub). */
+export async function openGatewayRole(core: Core, projector?: ProjectorRole): Promise<GatewayRole> {
+  const { engine, registry, metrics, settled, units } = core;
+  const appender = new Appender(engine.log);
+  const refusals = new Refusals(engine.log, Date.now);
+  await refusals.open();
+  const publishing = new Publishing({
+    log: engine.log,
+    appends: appender,
+    state: engine.state,
+    catalogue: registry.catalogue,
+    units: units.units,
+    mayPublish,
+    pseudonymKey: core.pseudonymKey,
+    settled,
+    refusals,
+    now: Date.now,
+    meter: (outcome, count, ms) => {
+      if (outcome === 'accepted' || outcome === 'duplicate') metrics.published.inc({ outcome }, count);
+      else metrics.refused.inc({ code: outcome }, count);
+      metrics.publishSeconds.observe(ms / 1000);
+    },
+  });
+  const reader = new StateReader({
+    log: engine.log,
+    state: engine.state,
+    views: core.views,
+    generations: core.generations,
+    catalogue: registry.catalogue,
+    units: units.units,
+    now: Date.now,
+  });
+  projector?.onFolded((storage, part, next) => reader.arrivals.arrived(storage, part, next));
+  const measure = (): void => {
+    const { records, bytes } = appender.waiting;
+    metrics.queued.set({ what: 'records' }, records);
+    metrics.queued.set({ what: 'bytes' }, bytes);
+  };
+  return {
+    doors: doorsOf({ core, publishing, refusals, reader, projector, measure }),
+    async close() {
+      reader.close();
+      await refusals.close();
+    },
+  };
+}

@@ -1,0 +1,5 @@
+export { openCore, type Core } from './core.js';
+export { openEngine, type Engine } from './engine.js';
+export { openGatewayRole, type GatewayRole } from './gateway.js';
+export { openProjectorRole, type ProjectorRole } from './projector.js';
+export { runHub, type HubApp, type HubParts, type HubRole } from './run.js';

@@ -1,0 +1,98 @@
+import { schemaIdOf } from '#event';
+import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
+import type { StreamPartition } from '#state';
+import { startUnitFold, UNITS_STREAM, type UnitEvent } from '#units';
+import { auditView } from './audit-view.js';
+import type { Core } from './core.js';
+
+/** Told of every fold of this process: reads that wait need not poll. */
+export type Arrived = (storage: string, part: StreamPartition, next: bigint) => void;
+
+export interface ProjectorRole {
+  readonly projector: OpenProjector;
+  /** A reader in the same process listens. */
+  onFolded(listener: Arrived): void;
+  fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome>;
+  close(): Promise<void>;
+}
+
+/** Opens the role projector: folds streams into views, and unit changes into the registry of units. Reading begins with `projector.source.run` or `join`. */
+export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
+  const { engine, registry, metrics, logger, settled, units } = core;
+  const listeners = new Set<Arrived>();
+  const alarm = (code: string, facts: object): void => {
+    metrics.alarms.inc({ code });
+    logger.error({ code, ...facts }, 'look at this');
+  };
+  const projector = await openProjector({
+    log: engine.log,
+    state: engine.state,
+    catalogue: registry.catalogue,
+    views: core.views,
+    generations: core.generations,
+    copies: core.copies,
+    now: Date.now,
+    refresh: () => registry.refresh(),
+    watch: {
+      folded: (view, storage, part, next, events) => {
+        metrics.projected.inc({ view }, events);
+        for (const tell of listeners) tell(storage, part, next);
+      },
+      copies: (_stream, _partition, count) => metrics.copies.inc(count),
+      conflict: (position, first) => alarm('id_conflict', { position, first }),
+      bad: ({ code, stream, partition, offset }) => alarm(code, { position: `${stream}/${partition}/${offset}` }),
+      outOfRange: (at, low, high) =>
+        alarm('offset_out_of_range', {
+          topic: at.topic,
+          partition: at.partition,
+          low: String(low),
+          high: String(high),
+        }),
+    },
+    audit: auditView(core),
+    onTrouble: (cause) => logger.warn({ cause: cause instanceof Error ? cause.message : String(cause) }, 'tried again'),
+  });
+  const stop = registry.onRegistered((type) => {
+    void projector.subscribe(registry.catalogue.streams().map((s) => s.name)).catch((e: unknown) => {
+      logger.warn(
+        { stream: type.stream, cause: e instanceof Error ? e.message : String(e) },
+        'stream not followed yet',
+      );
+    });
+  });
+  const unitFold = startUnitFold({
+    registry: units,
+    onError: (e) => logger.warn({ cause: e instanceof Error ? e.message : String(e) }, 'units not folded, tried again'),
+    read: async (from, { max, waitMs, signal }) => {
+      const batch = await engine.log.read(UNITS_STREAM, 0, from, { maxRecords: max, waitMs, signal });
+      if (batch.kind === 'out_of_range') {
+        if (from < batch.low) return { events: [], next: batch.low };
+        return { events: [], next: from };
+      }
+      const end = await settled.waitFor(UNITS_STREAM, 0, batch.next, waitMs);
+      const events: UnitEvent[] = [];
+      for (const r of batch.records) {
+        if (r.offset >= end) return { events, next: r.offset };
+        if (r.value === null || settled.firstOfCopy(UNITS_STREAM, 0, r.offset) !== undefined) continue;
+        const id = schemaIdOf(r.value);
+        const type = id === undefined ? undefined : registry.catalogue.bySchemaId(id);
+        if (type?.type !== 'org.unit.berubah') continue;
+        events.push({
+          offset: r.offset,
+          data: type.contract.decode(r.value, { framed: true }) as Readonly<Record<string, unknown>>,
+        });
+      }
+      return { events, next: batch.next };
+    },
+  });
+  return {
+    projector,
+    onFolded: (listener) => void listeners.add(listener),
+    fold: (work, signal) => projector.fold(work, signal),
+    async close() {
+      stop();
+      await unitFold.stop();
+      await projector.close();
+    },
+  };
+}
