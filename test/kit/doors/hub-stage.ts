@@ -71,6 +71,7 @@ export class HubStage {
   refusals!: Refusals;
   server!: HttpServer;
   projector: OpenProjector | undefined;
+  readonly #others: HttpServer[] = [];
 
   async open(options: HubStageOptions = {}): Promise<this> {
     this.catalogue = catalogueOfFiles(options.partitions ?? 3);
@@ -97,8 +98,24 @@ export class HubStage {
     if (options.project !== false) await this.project();
     this.refusals = new Refusals(this.log, Date.now);
     await this.refusals.open(3_600_000);
+    this.publishing = this.#publishing(options);
+    this.server = await this.#serve(this.publishing, options);
+    return this;
+  }
+
+  /** A second gateway over the same log and index, which knows nothing of what the first has in flight. Closed with the stage. */
+  async another(): Promise<Pick<HubStage, 'ask' | 'post'>> {
+    const server = await this.#serve(this.#publishing({}), {});
+    this.#others.push(server);
+    return {
+      ask: (path, init) => this.ask(path, { ...init, at: server.url }),
+      post: (event, init) => this.post(event, { ...init, at: server.url }),
+    };
+  }
+
+  #publishing(options: HubStageOptions): Publishing {
     const appender = new Appender(this.log);
-    this.publishing = new Publishing({
+    return new Publishing({
       log: this.log,
       appends: {
         append: (...args) => {
@@ -117,10 +134,13 @@ export class HubStage {
       limits: { indexMs: 2_000, ...options.limits },
       meter: (outcome, count) => this.meter.push([outcome, count]),
     });
-    this.server = await openHttp({
+  }
+
+  #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
+    return openHttp({
       port: 0,
       doors: [
-        publishDoor({ publishing: this.publishing, refusals: this.refusals, units: this.units }),
+        publishDoor({ publishing, refusals: this.refusals, units: this.units }),
         readDoor({ log: this.log, settled: this.settled, catalogue: this.catalogue, units: this.units, now: Date.now }),
       ],
       authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
@@ -131,7 +151,6 @@ export class HubStage {
       },
       limits: { recheckMs: 20, ...options.http },
     });
-    return this;
   }
 
   async project(): Promise<void> {
@@ -160,7 +179,7 @@ export class HubStage {
   }
 
   async close(): Promise<void> {
-    await this.server.close();
+    for (const server of [this.server, ...this.#others]) await server.close();
     await this.refusals.close();
     await this.projector?.close();
     await this.settled.close();
@@ -171,7 +190,7 @@ export class HubStage {
   }
 
   async ask(path: string, init: Ask = {}): Promise<Reply> {
-    const r = await fetch(`${this.server.url}${path}`, {
+    const r = await fetch(`${init.at ?? this.server.url}${path}`, {
       method: init.method ?? 'GET',
       headers: { authorization: `Bearer ${init.key ?? 'kanim'}`, ...init.headers },
       ...(init.body === undefined ? {} : { body: init.body }),
@@ -203,6 +222,8 @@ let serial = 0;
 export interface Ask {
   readonly method?: string;
   readonly key?: string;
+  /** Another server. */
+  readonly at?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer<ArrayBuffer> | undefined;
 }
