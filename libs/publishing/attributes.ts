@@ -44,14 +44,19 @@ export function isPlainText(text: string): boolean {
   return !FORBIDDEN.test(text) && text.isWellFormed();
 }
 
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
 /** RFC 3339 with a zone, and a real day. */
 export function isTime(text: string): boolean {
   const m = TIME.exec(text);
   if (!m) return false;
   const [year, month, day] = [Number(m[1]), Number(m[2]), Number(m[3])];
-  if (year === 0 || month < 1 || month > 12) return false;
-  if (day < 1 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()) return false;
-  return !Number.isNaN(Date.parse(text.toUpperCase()));
+  if (year === 0 || month < 1 || month > 12 || day < 1) return false;
+  const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  if (day > DAYS[month - 1]! + (leap ? 1 : 0)) return false;
+  if (Number(m[4]) > 23 || Number(m[5]) > 59 || Number(m[6]) > 59) return false;
+  const zone = m[8]!;
+  return zone.length === 1 || (Number(zone.slice(1, 3)) <= 23 && Number(zone.slice(4)) <= 59);
 }
 
 /** Reads every attribute of `given` (all members but the data). Pure; problems name all that is wrong. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
+import { until } from '../../test/kit/projection/stage.js';
 import type { State } from '#state';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
@@ -122,6 +123,25 @@ describe('when the index does not answer', () => {
     const source = encodeURIComponent('urn:simpul:unit:SU00123:simkim');
     const receipt = await hub.ask(`/v1/receipts?source=${source}&id=tidak-ada`);
     expect([receipt.status, receipt.body['code']]).toEqual([503, 'receipts_unavailable']);
+  });
+
+  it('other content that was acknowledged meanwhile stays an event of its own: each repeat gets its own receipt', async () => {
+    hub = await new HubStage().open({ project: false });
+    const a = hub.event(TYPE);
+    const b = { ...a, data: { ...a.data, namaLengkap: 'Orang Lain' } };
+    const other = await hub.another();
+    const first = await hub.post(a);
+    const second = await other.post(b);
+    expect([first.status, second.status]).toEqual([201, 201]);
+    await hub.project();
+    const third = await hub.another();
+    const { stream, partition, offset } = second.body as { stream: string; partition: number; offset: number };
+    await until(() => hub.settled.end(stream, partition) > BigInt(offset));
+    const again = await third.post(b);
+    expect([again.status, again.body]).toEqual([200, { ...second.body, duplicate: true }]);
+    expect((await third.post(a)).body).toEqual({ ...first.body, duplicate: true });
+    const c = await third.post({ ...a, data: { ...a.data, namaLengkap: 'Orang Ketiga' } });
+    expect([c.status, c.body['code']]).toEqual([422, 'idempotency_mismatch']);
   });
 
   it('an index that lags says no "404" of what this process has just appended', async () => {

@@ -1,6 +1,6 @@
 import type { EventLog } from '#log';
 import { Fault, FAULTS } from '#faults';
-import type { State } from '#state';
+import type { First, State } from '#state';
 import type { Caller } from '../access/access.js';
 import type { Settled } from '../projection/reading.js';
 import type { AppendOutcome, Appends } from './appends.js';
@@ -13,6 +13,7 @@ import { planAppends } from './plan.js';
 import { inTime } from './in-time.js';
 import { receiptOf } from './receipt.js';
 import { Receipts } from './receipts.js';
+import { sameContent } from './same-content.js';
 import { RecentAppends, type Landed, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
 
@@ -140,9 +141,35 @@ export class Publishing {
     }
     if (ids.length === 0) return NO_INDEX;
     const answers = await this.#lookup.ask(ids);
-    if (answers === undefined || ids.length === checked.length) return answers;
-    const out = checked.map((): (typeof answers)[number] => undefined);
-    for (const [n, i] of at.entries()) out[i] = answers[n];
+    if (answers === undefined) return undefined;
+    const found = await this.#alsoAcknowledged(ids, answers);
+    if (ids.length === checked.length) return found;
+    const out = checked.map((): First | undefined => undefined);
+    for (const [n, i] of at.entries()) out[i] = found[n];
+    return out;
+  }
+
+  /**
+   * Other content that was acknowledged under a used id, while the index could not say no, is an event of its own (R2.5) and stands in the index
+   * under id and digest: a repeat of it is answered with its own receipt.
+   */
+  async #alsoAcknowledged(
+    ids: readonly ReadyItem[],
+    answers: readonly (First | undefined)[],
+  ): Promise<readonly (First | undefined)[]> {
+    const odd = ids.flatMap((item, n) => {
+      const first = answers[n];
+      return first !== undefined && !sameContent(item, first, this.deps.catalogue) ? [{ n, item }] : [];
+    });
+    if (odd.length === 0) return answers;
+    const own = await this.#lookup.ask(
+      odd.map(({ item }) => ({ source: item.source, id: `${item.id}\n${item.digest}` })),
+    );
+    const out = [...answers];
+    for (const [k, { n, item }] of odd.entries()) {
+      const first = own?.[k];
+      if (first !== undefined) out[n] = { ...first, id: item.id };
+    }
     return out;
   }
 

@@ -58,18 +58,8 @@ describe('health', () => {
 });
 
 describe('a live reader that takes nothing', () => {
-  const connect = async (): Promise<{ cut: () => Promise<boolean> }> => {
-    const r = await fetch(`${server.url}/flood`);
-    return {
-      cut: () =>
-        r.text().then(
-          () => false,
-          () => true,
-        ),
-    };
-  };
   it('is cut when too much waits for it, and costs no more memory', async () => {
-    await connect();
+    await fetch(`${server.url}/flood`);
     const big = 'x'.repeat(50_000);
     let sent = 0;
     while (live!.send({ data: big })) sent += big.length;
@@ -78,10 +68,10 @@ describe('a live reader that takes nothing', () => {
     expect(live!.send({ data: 'x' })).toBe(false);
   });
   it('is cut when it stalls', async () => {
-    await connect();
-    const big = 'x'.repeat(5_000_000);
+    await fetch(`${server.url}/flood`);
+    const big = 'x'.repeat(30_000_000);
     live!.send({ data: big });
     await live!.drained();
-    expect(live!.closed.aborted || live!.send({ data: 'more' })).toBe(true);
+    expect(live!.closed.aborted).toBe(true);
   });
 });
