@@ -1,6 +1,7 @@
 import type { LogRecord } from '#log';
 import { decodeRecords, type FetchAnswer, type FetchedPartition } from './decode.js';
-import { codecs, type Fetcher } from './platformatic.js';
+import type { Fetcher } from './fetcher.js';
+import { codecs } from './platformatic.js';
 import type { FetchOrder, Node, WantedPartition } from './wire.js';
 
 /** How long the broker may hold a fetch of waiting reads: also the longest that a new waiter stands outside of it. */

@@ -12,20 +12,26 @@ import {
   fetchV17,
   findErrorBy,
   kGetApi,
+  kGetBootstrapConnection,
+  kMetadata,
   Producer,
   type API,
+  type Base,
+  type BaseOptions,
   type Callback,
   type produceV11,
 } from '@platformatic/kafka';
 import type { NewRecord } from '#log';
-import { decodeFetch, type Codecs, type FetchAnswer } from './decode.js';
+import type { Codecs } from './decode.js';
 import type { KafkaLogOptions } from './options.js';
-import type { FetchOrder, Node, Sent, TopicShape, WantedPartition } from './wire.js';
+import type { Node, Sent, TopicShape } from './wire.js';
 
 /** The only file that knows @platformatic/kafka. Names of topics are Kafka's own here, with the prefix. */
 
 const REQUEST_MS = 10_000;
 const CONNECT_MS = 3_000;
+const ASK_MS = 4_000;
+const ADMIN_MS = 20_000;
 
 interface Connecting {
   clientId: string;
@@ -73,22 +79,46 @@ export const codecs: Codecs = {
     ]?.decompressSync(bytes),
 };
 
+/**
+ * The library asks the first broker of its list for metadata, on every try. One that is frozen or cut off takes the question and never answers,
+ * so with it no leader would ever be found again. Here a question without answer makes the next broker the first one.
+ */
+function askInTurn<C extends Base<BaseOptions>>(client: C): C {
+  let turn = 0;
+  const bootstrap = client[kGetBootstrapConnection].bind(client);
+  const metadata = client[kMetadata].bind(client);
+  client[kGetBootstrapConnection] = (callback, attempt = 0) => bootstrap(callback, attempt + turn);
+  client[kMetadata] = (options, callback) => {
+    const asked = turn;
+    metadata(options, (error, found) => {
+      // of many who waited for the same answer, one turns
+      if (hasNetworkError(error) && turn === asked) turn++;
+      callback(error, found as never);
+    });
+  };
+  return client;
+}
+
 /** Metadata and administration. One try each (`retries: 0`): who calls decides about another. */
 export class Control {
+  /** Questions that are answered at once, or not at all. */
+  readonly #ask: Admin;
   readonly #admin: Admin;
 
   constructor(options: KafkaLogOptions) {
-    this.#admin = new Admin({ ...connecting(options, 'control'), retries: 0, metadataMaxAge: 0 });
+    const base = { ...connecting(options, 'control'), retries: 0, metadataMaxAge: 0 };
+    this.#ask = askInTurn(new Admin({ ...base, requestTimeout: ASK_MS }));
+    this.#admin = askInTurn(new Admin({ ...base, requestTimeout: ADMIN_MS, timeout: ADMIN_MS }));
   }
 
   async nodes(): Promise<ReadonlyMap<number, Node>> {
-    const { brokers } = await this.#admin.metadata({ topics: [], forceUpdate: true });
+    const { brokers } = await this.#ask.metadata({ topics: [], forceUpdate: true });
     return new Map([...brokers].map(([id, { host, port }]) => [id, { id, host, port }]));
   }
 
   /** Throws an isUnknownTopic error when one of them is missing. */
   async shapes(topics: readonly string[]): Promise<Map<string, TopicShape>> {
-    const found = await this.#admin.metadata({ topics: [...topics], forceUpdate: true });
+    const found = await this.#ask.metadata({ topics: [...topics], forceUpdate: true });
     const out = new Map<string, TopicShape>();
     for (const topic of topics) {
       const shape = found.topics.get(topic);
@@ -99,8 +129,10 @@ export class Control {
     return out;
   }
 
-  topics(): Promise<string[]> {
-    return this.#admin.listTopics();
+  async topics(): Promise<string[]> {
+    // this call does not turn to another broker by itself
+    await this.#ask.metadata({ topics: [], forceUpdate: true });
+    return this.#ask.listTopics();
   }
 
   /** `copies` -1: as the cluster is set. The call is refused as a whole when one exists already (TOPIC_ALREADY_EXISTS); the others are made all the same. */
@@ -145,7 +177,7 @@ export class Control {
 
   /** By partition. Timestamp -1: the end of what is committed; -2: the first offset; else the first record of that time or later, -1 when none. */
   async offsets(topic: string, partitions: readonly number[], timestamp: bigint): Promise<bigint[]> {
-    const [found] = await this.#admin.listOffsets({
+    const [found] = await this.#ask.listOffsets({
       topics: [{ name: topic, partitions: partitions.map((partitionIndex) => ({ partitionIndex, timestamp })) }],
       isolationLevel: FetchIsolationLevels.READ_COMMITTED,
     });
@@ -155,12 +187,12 @@ export class Control {
   }
 
   async fetchVersion(): Promise<number> {
-    const apis = await this.#admin.listApis();
+    const apis = await this.#ask.listApis();
     return apis.find((a) => a.name === 'Fetch')?.maxVersion ?? 0;
   }
 
   close(): Promise<void> {
-    return this.#admin.close();
+    return Promise.all([this.#ask.close(), this.#admin.close()]).then(() => undefined);
   }
 }
 
@@ -257,13 +289,15 @@ export class Sender {
   readonly #producer: TimedProducer;
 
   constructor(options: KafkaLogOptions) {
-    this.#producer = new TimedProducer({
-      ...connecting(options, 'append'),
-      idempotent: true,
-      retries: Number.MAX_SAFE_INTEGER,
-      retryDelay: 200,
-      autocreateTopics: false,
-    });
+    this.#producer = askInTurn(
+      new TimedProducer({
+        ...connecting(options, 'append'),
+        idempotent: true,
+        retries: Number.MAX_SAFE_INTEGER,
+        retryDelay: 200,
+        autocreateTopics: false,
+      }),
+    );
   }
 
   /** undefined: the answer did not name exactly this one partition. */
@@ -286,18 +320,20 @@ export class Transactor {
   readonly #producer: TimedProducer;
 
   constructor(options: KafkaLogOptions, transactionalId: string) {
-    this.#producer = new TimedProducer({
-      ...connecting(options, 'writer'),
-      transactionalId,
-      idempotent: true,
-      // without these two the successor of an earlier owner is fenced itself and can never start
-      producerId: -1n,
-      producerEpoch: -1,
-      timeout: 10_000,
-      retries: Number.MAX_SAFE_INTEGER,
-      retryDelay: 20,
-      autocreateTopics: false,
-    });
+    this.#producer = askInTurn(
+      new TimedProducer({
+        ...connecting(options, 'writer'),
+        transactionalId,
+        idempotent: true,
+        // without these two the successor of an earlier owner is fenced itself and can never start
+        producerId: -1n,
+        producerEpoch: -1,
+        timeout: 10_000,
+        retries: Number.MAX_SAFE_INTEGER,
+        retryDelay: 20,
+        autocreateTopics: false,
+      }),
+    );
   }
 
   /** Takes the id (first time only), ready for one write. */
@@ -323,65 +359,11 @@ export class Transactor {
   }
 }
 
-const FETCH = { 13: fetchV13, 14: fetchV14, 15: fetchV15, 16: fetchV16, 17: fetchV17 } as const;
+/** For the fetcher: how connections are made, and the request of each version. */
+export const FETCH = { 13: fetchV13, 14: fetchV14, 15: fetchV15, 16: fetchV16, 17: fetchV17 } as const;
+export const READ_COMMITTED = FetchIsolationLevels.READ_COMMITTED;
 
-/** Connections that carry fetches and nothing else; one request at a time on each. */
-export class Fetcher {
-  readonly #pool: ConnectionPool;
-
-  constructor(options: KafkaLogOptions, role: string) {
-    const { clientId, bootstrapBrokers: _brokers, ...rest } = connecting(options, role);
-    this.#pool = new ConnectionPool(clientId, { ...rest, maxInflights: 1 });
-  }
-
-  /** Rejects when the broker cannot be reached or does not answer; an error of one partition stands in its part. */
-  async fetch(node: Node, brokerVersion: number, order: FetchOrder): Promise<FetchAnswer> {
-    const version = Math.min(brokerVersion, 17) as keyof typeof FETCH;
-    const api = FETCH[version];
-    if (!api) throw new Error('Kafka older than 3.1 is not supported (Fetch without topic ids)');
-    const topics = new Map<string, WantedPartition[]>();
-    for (const w of order.wanted) {
-      const list = topics.get(w.topicId);
-      if (list) list.push(w);
-      else topics.set(w.topicId, [w]);
-    }
-    const requested = [...topics].map(([topicId, list]) => ({
-      topicId,
-      partitions: list.map((w) => ({
-        partition: w.partition,
-        currentLeaderEpoch: -1,
-        fetchOffset: w.from,
-        lastFetchedEpoch: -1,
-        partitionMaxBytes: w.maxBytes,
-      })),
-    }));
-    const forgotten = order.forgotten.map((f) => ({ topicId: f.topicId, partitions: [f.partition] }));
-    const connection = await this.#pool.get(node);
-    return new Promise((resolve, reject) => {
-      connection.send(
-        1,
-        version,
-        () =>
-          api.createRequest(
-            order.waitMs,
-            1,
-            order.maxBytes,
-            FetchIsolationLevels.READ_COMMITTED,
-            order.session,
-            order.epoch,
-            requested,
-            forgotten,
-            '',
-          ),
-        (_id, _key, _version, reader) => decodeFetch(reader.buffer.slice(reader.position)),
-        true,
-        true,
-        (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
-      );
-    });
-  }
-
-  close(): Promise<void> {
-    return this.#pool.close();
-  }
+export function newPool(options: KafkaLogOptions, role: string): ConnectionPool {
+  const { clientId, bootstrapBrokers: _brokers, ...rest } = connecting(options, role);
+  return new ConnectionPool(clientId, { ...rest, maxInflights: 1 });
 }

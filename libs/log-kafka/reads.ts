@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Fault } from '#faults';
 import { bytesOf, type LogRecord, type OutOfRange, type PartitionRange, type ReadLimits, type RecordBatch } from '#log';
+import { Fetcher } from './fetcher.js';
 import { BrokerReads } from './fetching.js';
 import type { KafkaLogOptions } from './options.js';
-import { Fetcher, type Control } from './platformatic.js';
+import type { Control } from './platformatic.js';
 import type { Topics } from './topics.js';
 import { trying, unavailable } from './trying.js';
 
