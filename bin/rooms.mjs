@@ -64,6 +64,11 @@ export function lintConfig() {
       group: CLIENTS.filter((c) => !clients.includes(c)),
       message: `${room} may import ${clients.join(', ') || 'no client library'}`,
     });
+    const others = Object.keys(ROOMS).filter((r) => r !== room);
+    patterns.push({
+      group: others.flatMap((r) => [`../${r}/**`, `../../${r}/**`]),
+      message: 'another room is imported by its name, #room',
+    });
     patterns.push({
       group: ['**/apps/**', '**/deploy/**', '**/test/**'],
       message: 'libs never import apps, deploy or test',
@@ -88,7 +93,7 @@ export function lintConfig() {
     },
   });
   overrides.push({
-    files: ['**/*.spec.ts', 'libs/*/conformance/**', 'test/**', 'deploy/**'],
+    files: ['**/*.spec.ts', '**/*.fixture.ts', '**/*.child.ts', 'libs/*/conformance/**', 'test/**', 'deploy/**'],
     rules: { 'no-restricted-imports': 'off', 'node/no-process-env': 'off' },
   });
   return {

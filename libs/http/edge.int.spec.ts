@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Fault } from '#faults';
 import { connect } from 'node:net';
 import { z } from 'zod';
-import type { Caller } from '../access/access.js';
+import type { Caller } from '#access';
 import { openHttp, type Door, type HttpServer } from './index.js';
 
 const caller: Caller = { keyId: 'k1', owner: 'SU00123', system: 'simkim', roles: new Set(['reader']) };

@@ -1,4 +1,4 @@
-import type { Caller, Role } from '../access/access.js';
+import type { Caller, Role } from '#access';
 import { Fault, innermostMessage } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { faultOf } from './faults-of-fastify.js';

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { throwError, type Observable } from 'rxjs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { Caller } from '../access/access.js';
+import type { Caller } from '#access';
 import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
 import { openapiDoor } from './openapi.js';
 import { answerBrokenConnection } from './raw-errors.js';

@@ -1,4 +1,4 @@
-import type { Caller, Role } from '../access/access.js';
+import type { Caller, Role } from '#access';
 import type { Fault, Problem } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodType, z } from 'zod';

@@ -10,9 +10,9 @@ import {
   toHeaders,
 } from '#event';
 import { Fault, isFault, type FaultCode, type Problem } from '#faults';
-import type { Caller } from '../access/access.js';
-import type { Catalogue, EventType } from '../registry/catalogue.js';
-import type { Units } from '../units/unit.js';
+import type { Caller } from '#access';
+import type { Catalogue, EventType } from '#registry';
+import type { Units } from '#units';
 import { readAttributes, type PointAt } from './attributes.js';
 import { differs, hubExtensions } from './hub-attributes.js';
 import type { Checked, Content, Offered } from './item.js';

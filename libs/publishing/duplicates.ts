@@ -1,5 +1,5 @@
 import { Fault } from '#faults';
-import type { Catalogue } from '../registry/catalogue.js';
+import type { Catalogue } from '#registry';
 import type { Known } from './index-lookup.js';
 import type { Checked, ItemResult, ReadyItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';

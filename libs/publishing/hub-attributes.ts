@@ -1,7 +1,7 @@
 import type { Source } from '#event';
 import type { Problem } from '#faults';
-import type { EventType } from '../registry/catalogue.js';
-import type { Units } from '../units/unit.js';
+import type { EventType } from '#registry';
+import type { Units } from '#units';
 import type { Attributes, PointAt } from './attributes.js';
 
 export interface OfTheHub {

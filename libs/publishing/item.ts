@@ -1,4 +1,4 @@
-import type { EventType } from '../registry/catalogue.js';
+import type { EventType } from '#registry';
 import type { NewRecord } from '#log';
 import type { Fault, FaultCode, Problem } from '#faults';
 

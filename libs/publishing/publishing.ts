@@ -1,8 +1,8 @@
 import type { EventLog } from '#log';
 import { Fault, FAULTS } from '#faults';
 import type { First, State } from '#state';
-import type { Caller } from '../access/access.js';
-import type { Settled } from '../projection/reading.js';
+import type { Caller } from '#access';
+import type { Settled } from '#projection';
 import type { AppendOutcome, Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
 import { sortDuplicates, type Links } from './duplicates.js';

@@ -1,8 +1,8 @@
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { First, State } from '#state';
-import type { Settled } from '../projection/reading.js';
-import type { Catalogue } from '../registry/catalogue.js';
+import type { Settled } from '#projection';
+import type { Catalogue } from '#registry';
 import { IndexCertainty } from './certainty.js';
 import { inTime } from './in-time.js';
 import type { IndexLookup } from './index-lookup.js';

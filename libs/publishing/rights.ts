@@ -1,6 +1,6 @@
 import { parseSource } from '#event';
-import type { Caller } from '../access/access.js';
-import type { Units } from '../units/unit.js';
+import type { Caller } from '#access';
+import type { Units } from '#units';
 
 /** Receipts and refusals of a source: for its owner, units above it on either line, and those who run the hub. */
 export function maySeeSource(caller: Caller, source: string, units: Units): boolean {

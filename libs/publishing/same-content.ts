@@ -1,6 +1,6 @@
 import { digestOf } from '#event';
 import { isFault } from '#faults';
-import type { Catalogue } from '../registry/catalogue.js';
+import type { Catalogue } from '#registry';
 import type { ReadyItem } from './item.js';
 
 /** What is known of an event that already has this (source, id). */

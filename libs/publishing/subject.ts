@@ -1,6 +1,6 @@
 import { pseudonymOf } from '#event';
 import type { FaultCode, Problem } from '#faults';
-import type { EventType } from '../registry/catalogue.js';
+import type { EventType } from '#registry';
 import { isPlainText } from './attributes.js';
 
 export type SubjectMade =
