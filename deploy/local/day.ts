@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { nodeArgs } from './child.js';
 import type { UpOptions } from './options.js';
 import type { Screen } from './screen.js';
@@ -28,6 +28,9 @@ interface DemoFile {
   readonly keys: Record<string, string>;
 }
 
+const CHECKER = 'hub:pemeriksa';
+/** The unit whose key the third line of "Try" uses. */
+const SAMPLE_UNIT = 'SU00071:simkim';
 const CHAOS_KILLS = 3;
 const KEYS_A_REQUEST = 500;
 
@@ -163,7 +166,10 @@ export async function playDay(play: DayPlay): Promise<boolean> {
     return false;
   }
   const keyFile = join(dir, 'checker.key');
-  writeWhole(keyFile, demo.keys['hub:pemeriksa'] ?? '');
+  writeWhole(keyFile, demo.keys[CHECKER] ?? '');
+  const unitKey = join(dir, 'kanim.key');
+  writeWhole(unitKey, demo.keys[SAMPLE_UNIT] ?? '');
+  const typed = (path: string): string => relative(process.cwd(), path) || path;
   const checker = spawn(
     process.execPath,
     nodeArgs('test/kit/checker.js', [
@@ -175,6 +181,10 @@ export async function playDay(play: DayPlay): Promise<boolean> {
       history,
       '--engine',
       options.engine,
+      '--data',
+      typed(options.dataDir),
+      '--unit-key',
+      typed(unitKey),
       ...lang,
       ...(options.json ? ['--json'] : []),
     ]),

@@ -140,7 +140,9 @@ describe('the checker', () => {
       seconds: 0,
     });
     expect(verdictLine(j, 'id')).toMatch(/^✔ 3 diumumkan · 3 tercatat · hilang 0 · ganda 0 · salah urut 0/);
-    expect(tryLines('http://127.0.0.1:8080', 'admin.key', 'en')).toHaveLength(3);
+    expect(tryLines({ url: 'http://127.0.0.1:8080', data: '.simpul/data', unitKey: 'kanim.key' }, 'en')).toHaveLength(
+      3,
+    );
   });
 
   it('a copy in the log is no fault while the read door hides it and no view counts it', async () => {

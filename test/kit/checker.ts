@@ -19,7 +19,8 @@ const { values: a } = parseArgs({
     json: { type: 'boolean', default: false },
     lang: { type: 'string' },
     'wait-ms': { type: 'string' },
-    'admin-key': { type: 'string', default: '.simpul/data/admin.key' },
+    data: { type: 'string', default: '.simpul/data' },
+    'unit-key': { type: 'string', default: '.simpul/data/demo/kanim.key' },
   },
 });
 
@@ -49,7 +50,10 @@ try {
   for (const text of judgement.problems.slice(0, 20)) process.stderr.write(`  ✗ ${text}\n`);
   if (judgement.problems.length > 20) process.stderr.write(`  ✗ … ${judgement.problems.length - 20} more\n`);
   if (a.json) process.stdout.write(`${JSON.stringify(judgement.verdict)}\n`);
-  else process.stdout.write(`${[verdictLine(judgement, lang), ...tryLines(a.url, a['admin-key'], lang)].join('\n')}\n`);
+  else
+    process.stdout.write(
+      `${[verdictLine(judgement, lang), ...tryLines({ url: a.url, data: a.data, unitKey: a['unit-key'] }, lang)].join('\n')}\n`,
+    );
   process.exitCode = judgement.good ? 0 : 1;
 } catch (e) {
   process.stderr.write(`✗ checker: ${(e as Error).message}\n`);

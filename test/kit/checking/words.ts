@@ -19,9 +19,17 @@ export function verdictLine({ verdict: v, good }: Judgement, lang: Lang): string
     : `${mark} ${n(v.published)} published · ${n(v.acknowledged)} recorded · lost ${n(v.lost)} · doubled ${n(v.doubled)} · out of order ${n(v.misordered)} · checked again from the log by a separate checker`;
 }
 
-/** Three commands that work by copy. `keyFile`: where the admin key lies. */
-export function tryLines(url: string, keyFile: string, lang: Lang): string[] {
-  const auth = `-H "Authorization: Bearer $(cat ${keyFile})"`;
+export interface TryWith {
+  readonly url: string;
+  /** Data folder of the hub, as a person would type it. */
+  readonly data: string;
+  /** File with the key of the unit that sends the wrong event. */
+  readonly unitKey: string;
+}
+
+/** Three commands that work by copy: read a stream, read a state, send a wrong event (checked only, nothing is written). */
+export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] {
+  const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${file})"`;
   const wrong = JSON.stringify({
     specversion: '1.0',
     id: 'coba-1',
@@ -31,8 +39,8 @@ export function tryLines(url: string, keyFile: string, lang: Lang): string[] {
   });
   const head = lang === 'id' ? 'Coba: ' : 'Try:  ';
   return [
-    `${head} curl -s ${auth} '${url}/v1/streams/imigrasi.cegah/events?limit=1'`,
-    `       npx simpul state get pas.hunian-unit SU00518`,
-    `       curl -s ${auth} -H 'content-type: application/cloudevents+json' '${url}/v1/events?dryRun=true' -d '${wrong}'`,
+    `${head} curl -s ${auth(`${data}/admin.key`)} '${url}/v1/streams/imigrasi.cegah/events?limit=1'`,
+    `       ./bin/simpul.mjs --url ${url} --data ${data} state get pas.hunian-unit SU00518`,
+    `       curl -s ${auth(unitKey)} -H 'content-type: application/cloudevents+json' '${url}/v1/events' -d '${wrong}'`,
   ];
 }
