@@ -31,7 +31,7 @@ describe('a Kafka on this machine', () => {
 
   it('names the missing piece and how to install it, in one line', () => {
     const say = (path: string): string => {
-      const body = `try { ensureKafkaJars(${JSON.stringify(dir)}) } catch (e) { console.log(e.code, e.detail) }`;
+      const body = `try { await ensureKafkaJars(${JSON.stringify(dir)}) } catch (e) { console.log(e.code, e.detail) }`;
       return spawnSync(process.execPath, script(body), { encoding: 'utf8', env: { PATH: path } }).stdout.trim();
     };
     expect(say(dir)).toBe(

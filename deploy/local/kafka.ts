@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -80,27 +81,47 @@ export function canRunKafka(cache: string): boolean {
  * The folder with Kafka's jars, fetched through Maven once (about 50 MB) and never again while the pom stays the same.
  * Throws Fault `missing_tool` naming the missing piece and its install line, or with Maven's last line.
  */
-export function ensureKafkaJars(cache: string, log: Log = () => {}): string {
+export async function ensureKafkaJars(cache: string, log: Log = () => {}): Promise<string> {
   const pom = POM.find((path) => existsSync(path));
   if (pom === undefined) throw missing('deploy/local/kafka-pom.xml', 'git checkout deploy/local/kafka-pom.xml');
   const print = createHash('sha256').update(readFileSync(pom)).digest('hex');
-  const jars = join(cache, 'jars');
-  const stamp = join(cache, 'jars.ok');
+  // Maven takes a relative folder from where the pom lies.
+  const jars = resolve(cache, 'jars');
+  const stamp = resolve(cache, 'jars.ok');
   checkJava();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return jars;
   if (spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) throw missing('mvn');
   log('Kafka: fetching the broker once through Maven (about 50 MB)');
   rmSync(jars, { recursive: true, force: true });
   mkdirSync(jars, { recursive: true });
-  const run = spawnSync('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`], {
-    encoding: 'utf8',
-  });
-  if (run.status !== 0) {
-    const line = `${run.stdout}\n${run.stderr}`.split('\n').find((text) => text.includes('ERROR')) ?? 'mvn failed';
+  const { code, text } = await runMaven([
+    '-q',
+    '-B',
+    '-f',
+    pom,
+    'dependency:copy-dependencies',
+    `-DoutputDirectory=${jars}`,
+  ]);
+  if (code !== 0 || !readdirSync(jars).some((file) => file.startsWith('kafka_2.13-'))) {
+    const line = text.split('\n').find((row) => row.includes('ERROR')) ?? 'mvn failed';
     throw new Fault('missing_tool', { detail: `Kafka could not be fetched through Maven: ${line.trim()}` });
   }
   writeFileSync(stamp, print);
   return jars;
+}
+
+function runMaven(args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+  return new Promise((done) => {
+    const child = spawn('mvn', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    const keep = (chunk: Buffer): void => {
+      text = (text + chunk.toString()).slice(-100_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', (e) => done({ code: 1, text: e.message }));
+    child.on('close', (code) => done({ code, text }));
+  });
 }
 
 /** A free TCP port of 127.0.0.1; `wish` when nobody holds it. */
@@ -236,7 +257,7 @@ async function endOrphan(dir: string, n: number): Promise<void> {
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
   const { nodes = 1, heap = '512m', log = () => {} } = options;
   const dir = resolve(options.dir);
-  const jars = `${resolve(ensureKafkaJars(options.cache, log))}/*`;
+  const jars = `${await ensureKafkaJars(options.cache, log)}/*`;
   mkdirSync(dir, { recursive: true });
   const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
   for (const n of numbers) await endOrphan(dir, n);
