@@ -89,7 +89,7 @@ export async function ensureKafkaJars(cache: string, log: Log = () => {}): Promi
   const jars = resolve(cache, 'jars');
   const stamp = resolve(cache, 'jars.ok');
   checkJava();
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return jars;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print && holdsKafka(jars)) return jars;
   if (spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) throw missing('mvn');
   log('Kafka: fetching the broker once through Maven (about 50 MB)');
   rmSync(jars, { recursive: true, force: true });
@@ -102,12 +102,16 @@ export async function ensureKafkaJars(cache: string, log: Log = () => {}): Promi
     'dependency:copy-dependencies',
     `-DoutputDirectory=${jars}`,
   ]);
-  if (code !== 0 || !readdirSync(jars).some((file) => file.startsWith('kafka_2.13-'))) {
+  if (code !== 0 || !holdsKafka(jars)) {
     const line = text.split('\n').find((row) => row.includes('ERROR')) ?? 'mvn failed';
     throw new Fault('missing_tool', { detail: `Kafka could not be fetched through Maven: ${line.trim()}` });
   }
   writeFileSync(stamp, print);
   return jars;
+}
+
+function holdsKafka(jars: string): boolean {
+  return existsSync(jars) && readdirSync(jars).some((file) => file.startsWith('kafka_2.13-'));
 }
 
 function runMaven(args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
