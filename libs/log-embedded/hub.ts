@@ -39,11 +39,7 @@ export class Hub {
   /** Records of this partition have become durable. */
   wake(part: number): void {
     const set = this.#listeners.get(part);
-    if (set) for (const listener of [...set]) listener.wake();
-  }
-
-  wakeAll(): void {
-    for (const part of [...this.#listeners.keys()]) this.wake(part);
+    if (set) for (const listener of set) listener.wake();
   }
 
   /** The partitions somebody waits for, each with the lowest offset waited for. */
