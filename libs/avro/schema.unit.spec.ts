@@ -75,10 +75,7 @@ describe('schemas that are refused', () => {
     ['fields that are no list', JSON.stringify({ type: 'record', name: 'R', fields: {} })],
     ['no name', JSON.stringify({ type: 'record', fields: [] })],
   ])('%s', (_what, text) => {
-    const before = performance.now();
-    const problems = checkSchema(text);
-    expect(performance.now() - before).toBeLessThan(100);
-    expect(problems).toMatchObject([{ code: 'invalid_schema' }]);
+    expect(checkSchema(text)).toMatchObject([{ code: 'invalid_schema' }]);
     let thrown: unknown;
     try {
       compileContract(text);

