@@ -186,6 +186,16 @@ export class Control {
     return out;
   }
 
+  /** Rejects while the leader of one of these partitions does not answer as its leader yet: a moment after the metadata names it. */
+  async led(counts: ReadonlyMap<string, number>): Promise<void> {
+    await this.#ask.listOffsets({
+      topics: [...counts].map(([name, count]) => ({
+        name,
+        partitions: Array.from({ length: count }, (_, partitionIndex) => ({ partitionIndex, timestamp: -1n })),
+      })),
+    });
+  }
+
   async fetchVersion(): Promise<number> {
     const apis = await this.#ask.listApis();
     return apis.find((a) => a.name === 'Fetch')?.maxVersion ?? 0;

@@ -91,7 +91,7 @@ export class Topics {
   }
 
   /**
-   * Makes what is missing and waits until every partition has its leader. Without `inSync` the cluster's own setting holds.
+   * Makes what is missing and waits until every partition has its leader and the leader knows it. Without `inSync` the cluster's own setting holds.
    * Throws Fault `conflict` when one exists with another partition count or cleanup.
    */
   async ensure(specs: readonly TopicSpec[], copies: number, inSync: number | undefined): Promise<void> {
@@ -117,6 +117,10 @@ export class Topics {
     const names = [...wanted.keys()];
     for (let at = 0; at < names.length; at += FACTS_AT_ONCE)
       await this.#settle(names.slice(at, at + FACTS_AT_ONCE), wanted);
+    for (let at = 0; at < missing.length; at += FACTS_AT_ONCE) {
+      const made = new Map(missing.slice(at, at + FACTS_AT_ONCE).map((s) => [s.name, s.partitions]));
+      await trying(ADMIN_MS, () => this.#control.led(made));
+    }
   }
 
   async #settle(names: readonly string[], wanted: ReadonlyMap<string, TopicSpec>): Promise<void> {
