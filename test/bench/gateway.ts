@@ -10,7 +10,7 @@ import { cpuMicros, HEAD, perCpu, perSecond, row, type Finding } from './finding
 import { benchKey, openBenchHub } from './hub.js';
 import { post, runLoad } from './load.js';
 import { median, ratioPerCpu, type Round } from './measure.js';
-import { interleave, underTest } from './rounds.js';
+import { interleave, underTest, untilCalm } from './rounds.js';
 import { services } from './services.js';
 
 const CONNECTIONS = 32;
@@ -69,12 +69,15 @@ export async function gatewayBench(): Promise<Finding> {
             throw new Error(`${done.refused} of ${done.refused + done.answered} requests were refused`);
           return { events: done.answered * batch, seconds: done.seconds };
         });
-    const found = await interleave({
-      ours: load(gateway, ours, ONE, 1),
-      naive: load(naive, key, PLAIN, 1),
-      raw: load(raw, key, ONE, 1),
-      batch: load(gateway, ours, LINES, BATCH),
-    });
+    const found = await interleave(
+      {
+        ours: load(gateway, ours, ONE, 1),
+        naive: load(naive, key, PLAIN, 1),
+        raw: load(raw, key, ONE, 1),
+        batch: load(gateway, ours, LINES, BATCH),
+      },
+      () => untilCalm(projector.pid),
+    );
     return {
       title: `Gateway: events of ${Buffer.byteLength(caseEvent(run, 1))} bytes, ${CONNECTIONS} connections, Kafka with acks=all`,
       head: HEAD,

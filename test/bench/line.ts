@@ -14,7 +14,7 @@ export class Lines {
   readonly #all: Line[];
 
   constructor(host: string, port: number, count: number) {
-    this.#all = Array.from({ length: count }, () => new Line(connect({ host, port, noDelay: true })));
+    this.#all = Array.from({ length: count }, () => new Line(() => connect({ host, port, noDelay: true })));
     this.#free.push(...this.#all);
   }
 
@@ -25,7 +25,7 @@ export class Lines {
   }
 
   close(): void {
-    for (const line of this.#all) line.socket.destroy();
+    for (const line of this.#all) line.close();
   }
 
   async #run(line: Line, bytes: Buffer): Promise<Answer> {
@@ -40,22 +40,38 @@ export class Lines {
 }
 
 class Line {
+  readonly #connect: () => Socket;
+  #socket: Socket | undefined;
   #waiting: Buffer = Buffer.alloc(0);
   #done: ((a: Answer) => void) | undefined;
   #fail: ((e: Error) => void) | undefined;
 
-  constructor(readonly socket: Socket) {
-    socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (e) => this.#fail?.(e));
-    socket.on('close', () => this.#fail?.(new Error('the connection was closed')));
+  constructor(connect: () => Socket) {
+    this.#connect = connect;
   }
 
   ask(bytes: Buffer): Promise<Answer> {
     return new Promise((done, fail) => {
       this.#done = done;
       this.#fail = fail;
-      this.socket.write(bytes);
+      this.#open().write(bytes);
     });
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+  }
+
+  /** The server closes what was idle for some seconds. */
+  #open(): Socket {
+    if (this.#socket?.writable) return this.#socket;
+    const socket = this.#connect();
+    this.#socket = socket;
+    this.#waiting = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    socket.on('error', (e) => this.#fail?.(e));
+    socket.on('close', () => this.#fail?.(new Error('the connection was closed before the answer')));
+    return socket;
   }
 
   #take(chunk: Buffer): void {
@@ -68,6 +84,7 @@ class Line {
     const whole = end + 4 + length;
     if (all.length < whole) return;
     this.#waiting = all.subarray(whole);
+    this.#fail = undefined;
     this.#done?.({ status: Number(head.slice(9, 12)), body: all.toString('utf8', end + 4, whole) });
   }
 }

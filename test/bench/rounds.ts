@@ -4,17 +4,38 @@ export const ROUNDS = 5;
 
 /**
  * Runs every variant once to warm up, then ROUNDS times in turn, so that what the machine does beside falls on all alike.
- * Every second round goes backwards.
+ * Every second round goes backwards. `before` is awaited ahead of each.
  */
 export async function interleave<K extends string>(
   variants: Readonly<Record<K, () => Promise<Round>>>,
+  before: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Record<K, Round[]>> {
   const names = Object.keys(variants) as K[];
   const found = Object.fromEntries(names.map((n) => [n, []])) as unknown as Record<K, Round[]>;
-  for (const name of names) await variants[name]();
+  for (const name of names) {
+    await before();
+    await variants[name]();
+  }
   for (let round = 0; round < ROUNDS; round++)
-    for (const name of round % 2 === 0 ? names : names.toReversed()) found[name].push(await variants[name]());
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      await before();
+      found[name].push(await variants[name]());
+    }
   return found;
+}
+
+const CALM_SHARE = 0.1;
+const CALM_LOOK_MS = 250;
+const CALM_WITHIN_MS = 30_000;
+
+/** Waits until a process has worked off what a round before has left to it. */
+export async function untilCalm(pid: number): Promise<void> {
+  for (const end = performance.now() + CALM_WITHIN_MS; performance.now() < end;) {
+    const before = cpuSeconds(pid);
+    await new Promise((done) => setTimeout(done, CALM_LOOK_MS));
+    if (cpuSeconds(pid) - before <= (CALM_SHARE * CALM_LOOK_MS) / 1000) return;
+  }
+  throw new Error(`process ${pid} is still busy after ${CALM_WITHIN_MS / 1000} s`);
 }
 
 /** Does the work and takes the CPU time that the process spent meanwhile. */
