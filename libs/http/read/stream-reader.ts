@@ -50,6 +50,8 @@ interface Lane {
   readonly partition: number;
   next: bigint;
   readonly end: bigint;
+  /** Records lie between `end` and what was asked for. */
+  readonly unsettled: boolean;
   chunk: readonly LogRecord[];
   at: number;
   /** Next offset behind the chunk. */
@@ -76,7 +78,11 @@ export class StreamReader {
     await Promise.all(lanes.map((l) => this.#fill(ask, l, lanes.length)));
     for (;;) {
       const lane = earliest(lanes);
-      if (lane === undefined) break;
+      if (lane === undefined) {
+        // What the index has not settled yet is no end of the stream: an empty page must not say so.
+        incomplete = lanes.some((l) => l.unsettled);
+        break;
+      }
       if (events.length >= ask.limit || bytes >= PAGE_BYTES) break;
       if (scanned >= SCAN_RECORDS || (scanned > 0 && this.deps.now() - began > SCAN_MS)) {
         incomplete = true;
@@ -172,8 +178,9 @@ export class StreamReader {
     const from = ask.next[partition]!;
     const target = min(high, ask.end?.[partition] ?? high);
     const settled =
-      from < target ? await this.deps.settled.waitFor(ask.stream.name, partition, target, SETTLE_MS) : from;
-    return { partition, next: from, end: min(target, settled), chunk: [], at: 0, after: from };
+      from < target ? await this.deps.settled.waitFor(ask.stream.name, partition, target, SETTLE_MS) : target;
+    const end = min(target, settled);
+    return { partition, next: from, end, unsettled: end < target, chunk: [], at: 0, after: from };
   }
 
   async #fill(ask: PageAsk, lane: Lane, lanes: number): Promise<void> {
