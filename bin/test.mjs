@@ -8,7 +8,10 @@ const bench = words.includes('--bench');
 const rest = words.filter((w) => w !== '--campaign' && w !== '--bench');
 const node = await bootstrap();
 const env = { ...environment(node), FORCE_COLOR: process.stdout.isTTY ? '1' : '0' };
-if (campaign) env.SIMPUL_TEST_CAMPAIGN = '1';
+if (campaign) {
+  env.SIMPUL_TEST_CAMPAIGN = '1';
+  if (rest.length === 0) rest.push('test/fault', 'libs/log-kafka/failover');
+}
 const code = ['apps', 'libs', 'deploy', 'test', 'bin', 'jest.config.mjs'];
 
 if (!campaign && !bench && rest.length === 0) {
