@@ -22,7 +22,8 @@ export async function deploy(
   env: Readonly<Record<string, string>> = {},
   app = 'apps/hub/src/main.js',
 ): Promise<Deployment> {
-  const dir = mkdtempSync(join(tmpdir(), 'simpul-hub-'));
+  const home = mkdtempSync(join(tmpdir(), 'simpul-hub-'));
+  const dir = env['SIMPUL_DATA'] ?? home;
   let hub: HubProcess | undefined;
   let port = 0;
   const start = async (): Promise<void> => {
@@ -33,9 +34,11 @@ export async function deploy(
       SIMPUL_LOG_LEVEL: 'warn',
       ...env,
     };
-    const started = await startHub(app, { PATH: process.env['PATH'] ?? '', ...settings }, join(dir, 'hub.log'));
+    const started = await startHub(app, { PATH: process.env['PATH'] ?? '', ...settings }, join(home, 'hub.log'));
     if ('kind' in started)
-      throw new Error(`${started.code}: ${started.detail}\n${readFileSync(join(dir, 'hub.log'), 'utf8').slice(-2000)}`);
+      throw new Error(
+        `${started.code}: ${started.detail}\n${readFileSync(join(home, 'hub.log'), 'utf8').slice(-2000)}`,
+      );
     hub = started;
     port = Number(new URL(started.url).port);
   };
@@ -72,7 +75,7 @@ export async function deploy(
     },
     async close() {
       await stop();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true });
     },
   };
   return deployment;
