@@ -1,0 +1,255 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { deploy, type Deployment } from '../kit/deployment.js';
+
+const open: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+const folder = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'simpul-e2e-'));
+  open.push(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+};
+const hub = async (env: Record<string, string> = {}, app?: string): Promise<Deployment> => {
+  const d = await deploy(env, app);
+  open.push(() => d.close());
+  return d;
+};
+const node = (file: string, args: readonly string[], env: Record<string, string> = {}) =>
+  spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', resolve('dist', file), ...args], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', LANG: 'en_US.UTF-8', ...env },
+    timeout: 30_000,
+  });
+const up = (...args: string[]) => node('deploy/local/up.js', args);
+const cli = (d: Deployment, key: string, ...args: string[]) =>
+  node('apps/cli/src/main.js', ['--url', d.url, '--key', key, ...args]);
+const post = (d: Deployment, key: string, body: unknown) =>
+  fetch(`${d.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(body),
+  });
+const sample = async (d: Deployment, unit: string): Promise<Record<string, unknown>> => {
+  const answer = await fetch(`${d.url}/v1/event-types/layanan.kasus.status-berubah/sample`, {
+    headers: { authorization: `Bearer ${d.adminKey}` },
+  });
+  return {
+    ...((await answer.json()) as object),
+    source: `urn:simpul:unit:${unit}:sistem`,
+    unitasal: undefined,
+    unitkode: undefined,
+    subject: undefined,
+  };
+};
+
+describe('the launcher', () => {
+  it('says one clear line with the remedy and exit code 1: a busy data folder names the pid of its owner', async () => {
+    const d = await hub();
+    const second = up('--no-demo', '--port', '0', '--data', d.dir);
+    expect(second.status).toBe(1);
+    expect(second.stderr).toMatch(/^✗ The data folder is in use: .*, pid \d+\. Stop that process/m);
+  });
+
+  it('names another port when the port is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    open.push(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const r = up('--no-demo', '--port', String(port), '--data', folder());
+    expect([r.status, r.stderr]).toEqual([1, expect.stringContaining(`npm start -- --port ${port + 1}`)]);
+  });
+
+  it('refuses a folder that cannot be written, a file as folder, and an option that does not exist', () => {
+    expect(up('--no-demo', '--data', '/proc/simpul').stderr).toMatch(/✗ The data folder cannot be written/);
+    expect(up('--no-demo', '--data', resolve('package.json')).stderr).toMatch(/✗ .* is not a folder/);
+    const wrong = up('--bogus');
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--engine NAME')]);
+  });
+
+  it('starts an empty hub with --no-demo, keeps it until asked to stop, and ends with 0; the second start has the same keys', async () => {
+    const dir = folder();
+    for (const round of [1, 2]) {
+      const child = spawn(
+        process.execPath,
+        [resolve('dist/deploy/local/up.js'), '--no-demo', '--port', '0', '--data', dir],
+        {
+          stdio: ['ignore', 'ignore', 'pipe'],
+          env: { PATH: process.env['PATH'] ?? '', LANG: 'en_US.UTF-8' },
+        },
+      );
+      let told = '';
+      for await (const chunk of child.stderr) {
+        told += String(chunk);
+        if (told.includes('Stop: Ctrl-C')) break;
+      }
+      child.kill('SIGINT');
+      const [code] = (await once(child, 'exit')) as [number];
+      expect([round, code]).toEqual([round, 0]);
+    }
+    expect(statSync(join(dir, 'admin.key')).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('the hub process', () => {
+  it('answers what is in flight when it is told to stop, ends with 0, and has everything after the next start', async () => {
+    const d = await hub();
+    const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
+    const one = await sample(d, 'SU00518');
+    const answers = Array.from({ length: 50 }, (_, i) =>
+      post(d, key, { ...one, id: `drain-${i}` }).then(
+        (r) => r.status,
+        () => 0,
+      ),
+    );
+    await answers[0];
+    expect(await d.stop('SIGTERM')).toBe(0);
+    const statuses = await Promise.all(answers);
+    // A connection refused after the doors closed is no answer; whoever got one got a receipt.
+    expect(new Set(statuses.filter((s) => s !== 0))).toEqual(new Set([201]));
+    await d.start();
+    const list = await fetch(`${d.url}/v1/streams/layanan.kasus/events?limit=500`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const { events } = (await list.json()) as { events: unknown[] };
+    expect(events.length).toBeGreaterThanOrEqual(statuses.filter((s) => s === 201).length);
+  });
+
+  it('refuses settings that are wrong, all at once', () => {
+    const r = node('apps/hub/src/main.js', [], { SIMPUL_ENGINE: 'rabbit', SIMPUL_PORT: 'x' });
+    expect(r.status).toBe(1);
+    expect(r.stderr).toMatch(/invalid_settings: .*SIMPUL_ENGINE.*SIMPUL_PORT/);
+  });
+
+  const kafka = process.env['SIMPUL_TEST_KAFKA'];
+  const redis = process.env['SIMPUL_TEST_REDIS'];
+  ((kafka && redis) || process.env['CI'] === 'true' ? it : it.skip)(
+    'works as gateway and projector in processes of their own; a revoked key is refused in both within 5 s',
+    async () => {
+      const env = {
+        SIMPUL_ENGINE: 'kafka',
+        SIMPUL_KAFKA: kafka ?? '',
+        SIMPUL_REDIS: redis ?? '',
+        SIMPUL_KAFKA_PREFIX: `two-${randomBytes(4).toString('hex')}`,
+      };
+      const gateway = await hub(env, 'apps/gateway/src/main.js');
+      const shared = { ...env, SIMPUL_PSEUDONYM_KEY_FILE: join(gateway.dir, 'pseudonym.key') };
+      await hub(shared, 'apps/projector/src/main.js');
+      const other = await hub(shared, 'apps/gateway/src/main.js');
+      const key = await gateway.key('SU00518', 'sistem', ['publisher', 'reader']);
+      const one = await sample(gateway, 'SU00518');
+      const published = await post(gateway, key, one);
+      const receipt = (await published.json()) as { position: string };
+      expect(published.status).toBe(201);
+      const kasus = (one['data'] as { nomorKasus: string }).nomorKasus;
+      const ask = (d: Deployment, path: string) =>
+        fetch(d.url + path, { headers: { authorization: `Bearer ${key}`, prefer: 'wait=20' } });
+      let state = await ask(
+        other,
+        `/v1/state/layanan.kasus-papan/${encodeURIComponent(kasus)}?after=${receipt.position}`,
+      );
+      for (let i = 0; state.status === 503 && i < 10; i++)
+        state = await ask(
+          other,
+          `/v1/state/layanan.kasus-papan/${encodeURIComponent(kasus)}?after=${receipt.position}`,
+        );
+      expect([state.status, ((await state.json()) as { position?: string }).position]).toEqual([200, receipt.position]);
+      const live = await ask(other, '/v1/streams/layanan.kasus/live');
+      const ended = (async () => {
+        for await (const _ of live.body!) continue;
+      })();
+      const me = (await (await ask(gateway, '/v1/me')).json()) as { keyId: string };
+      await fetch(`${gateway.url}/v1/keys/${me.keyId}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${gateway.adminKey}` },
+      });
+      const began = Date.now();
+      while ((await ask(other, '/v1/me')).status !== 401) await new Promise((done) => setTimeout(done, 50));
+      expect((await ask(gateway, '/v1/me')).status).toBe(401);
+      await ended;
+      expect(Date.now() - began).toBeLessThan(5_000);
+    },
+    120_000,
+  );
+});
+
+describe('simpul on the command line', () => {
+  it('publishes a sample, shows it in the stream and in state, and ends each line with position and link', async () => {
+    const d = await hub();
+    const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
+    const file = join(folder(), 'event.json');
+    const { writeFileSync } = await import('node:fs');
+    const one = await sample(d, 'SU00518');
+    writeFileSync(file, JSON.stringify(one));
+    const said = cli(d, key, 'publish', file);
+    expect([said.status, said.stderr]).toEqual([0, '']);
+    const position = /layanan\.kasus\/\d+\/\d+/.exec(said.stdout)![0];
+    expect(said.stdout.trim()).toMatch(new RegExp(`${position} {2}${d.url}/v1/events/${position}$`));
+    expect(cli(d, key, 'publish', file).stdout).toContain('already recorded');
+    expect(cli(d, key, 'stream', 'tail', 'layanan.kasus', '-o', 'jsonl').stdout).toContain(`"position":"${position}"`);
+    expect(cli(d, key, 'event', position).stdout).toContain('"nomorKasus"');
+    const kasus = (one['data'] as { nomorKasus: string }).nomorKasus;
+    expect(cli(d, key, 'state', 'get', 'layanan.kasus-papan', kasus, '--after', position).stdout).toContain(position);
+    expect(cli(d, key, 'unit', 'resolve', '--function', 'kanim', '--province', '64').stdout.split('\n')[0]).toMatch(
+      /^SU\d+\tKANIM-64-/,
+    );
+  });
+
+  it('tells what went wrong by exit code, pointer and next step', async () => {
+    const d = await hub();
+    const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
+    expect(cli(d, key, 'stream', 'tial')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('Did you mean tail?'),
+    });
+    expect(cli(d, key, 'publish', '/no/such/file')).toMatchObject({ status: 2 });
+    expect(cli(d, 'simpul_wrongkey_x', 'stream', 'ls')).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining('unauthenticated'),
+    });
+    expect(cli(d, key, 'unit', 'ls', '--type', 'kapal')).toMatchObject({ status: 3 });
+    expect(cli(d, key, 'event', 'layanan.kasus/0/99')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('404  not_found'),
+    });
+    const gone = node('apps/cli/src/main.js', ['--url', 'http://127.0.0.1:9', '--key', key, 'stream', 'ls']);
+    expect([gone.status, gone.stderr]).toEqual([6, expect.stringContaining('Start it: npm start')]);
+    const file = join(folder(), 'wrong.json');
+    const { writeFileSync } = await import('node:fs');
+    writeFileSync(file, JSON.stringify({ ...(await sample(d, 'SU00518')), data: { nomorKasus: 7 } }));
+    const wrong = cli(d, key, 'publish', file);
+    expect(wrong.status).toBe(1);
+    expect(wrong.stderr).toMatch(/422 {2}schema_mismatch/);
+    expect(wrong.stderr).toMatch(/\/data\/nomorKasus: /);
+    expect(wrong.stderr).toMatch(/Next: /);
+  });
+
+  it('has an example in the help of every command', () => {
+    const seen: string[] = [];
+    const walk = (words: string[]): void => {
+      const { stdout, status } = node('apps/cli/src/main.js', [...words, '--help']);
+      expect(status).toBe(0);
+      const commands = /Commands:\n([\s\S]*?)(\n\n|$)/.exec(stdout)?.[1] ?? '';
+      const names = [...commands.matchAll(/^ {2}([a-z-]+)/gm)].map((m) => m[1]!).filter((n) => n !== 'help');
+      if (names.length === 0)
+        expect([words.join(' '), stdout]).toEqual([words.join(' '), expect.stringContaining('Example:')]);
+      seen.push(words.join(' '));
+      for (const n of names) walk([...words, n]);
+    };
+    walk([]);
+    expect(seen.length).toBeGreaterThan(15);
+  });
+
+  it('comes with every other built app in a shape that starts', () => {
+    expect(existsSync('dist/apps/ministry/src/main.js')).toBe(true);
+    const keys = JSON.parse(node('apps/ministry/src/main.js', ['--print-keys']).stdout) as unknown[];
+    expect(keys.length).toBeGreaterThan(200);
+  });
+});
