@@ -156,7 +156,7 @@ async function layoutOf(dir: string, nodes: number, port: number | undefined): P
     const wish = n === 0 && port !== undefined ? port : (old?.ports[n]?.broker ?? 0);
     ports.push({ broker: await freePort(wish), controller: await freePort(old?.ports[n]?.controller ?? 0) });
   }
-  const uuid = old?.uuid ?? randomBytes(16).toString('base64url');
+  const uuid = old?.uuid ?? newClusterId();
   const layout: Layout = { uuid, ports };
   writeFileSync(path, JSON.stringify(layout));
   return layout;
@@ -235,6 +235,14 @@ function textFrom(path: string, from: number): string {
   }
 }
 
+/** A UUID in Kafka's form. One that begins with `-` would be taken for an option by its tools. */
+function newClusterId(): string {
+  for (;;) {
+    const id = randomBytes(16).toString('base64url');
+    if (!id.startsWith('-')) return id;
+  }
+}
+
 /** Ends a broker that an earlier process left behind (that process was killed), so that its data folder is free. */
 async function endOrphan(dir: string, n: number): Promise<void> {
   const path = join(dir, `n${n}.pid`);
@@ -284,8 +292,11 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
     if (existsSync(join(dir, `data${n}`, 'meta.properties'))) return;
     const args = [...JVM, '-Xmx128m', '-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', layout.uuid];
     const child = runJava([...args, '-c', config], join(dir, 'format.log'));
+    const file = join(dir, 'format.log');
     if ((await ended(child)) !== 0)
-      throw new Fault('log_unavailable', { detail: `formatting failed, see ${join(dir, 'format.log')}` });
+      throw new Fault('log_unavailable', {
+        detail: `formatting failed: ${readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? ''} (${file})`,
+      });
   }
 
   async function start(n: number): Promise<void> {
