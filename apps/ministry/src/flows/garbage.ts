@@ -1,3 +1,4 @@
+import { FAULTS, type FaultCode } from '#faults';
 import { numbered, type Day, type Flow } from '../day.js';
 import type { History } from '../history.js';
 import type { Office } from '../office.js';
@@ -154,12 +155,12 @@ export class Garbage implements Flow {
       this.#history.write({ type: 'fail', ...head, status: reply.status, code: problem?.code });
       tally.refused++;
       const e = problem?.errors?.[0];
-      const where = e?.pointer?.split('/').at(-1) ?? problem?.code ?? String(reply.status);
+      const where = e?.pointer?.split('/').at(-1);
       const more = w.times > 1 ? ` (${i + 1}×)` : '';
       const what =
         w.name === 'no date'
           ? [`${where} bukan tanggal`, `${where} is not a date`]
-          : [`${where} ${problem?.code ?? ''}`, `${where} ${problem?.code ?? ''}`];
+          : plainWords(where, problem?.code, reply.status);
       tally.fact(
         'garbage',
         clock.label(),
@@ -172,3 +173,10 @@ export class Garbage implements Flow {
 }
 
 const ID = 'ID-SAMPAH';
+
+/** What was refused, in words a person knows, in both languages. */
+function plainWords(where: string | undefined, code: string | undefined, status: number): [string, string] {
+  const row = FAULTS[code as FaultCode] as (typeof FAULTS)[FaultCode] | undefined;
+  const told = (text: string): string => (where ? `${where}: ${text.toLowerCase()}` : text.toLowerCase());
+  return [told(row?.id ?? String(status)), told(row?.en ?? String(status))];
+}
