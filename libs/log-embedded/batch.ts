@@ -7,12 +7,25 @@ import type { LogRecord, NewRecord } from '#log';
 // writer.ts reads the first five numbers and the key when it compacts; change both together.
 const HEAD = 20;
 
+/** Header names are few and come with every record. */
+const NAMES = new Map<string, Buffer>();
+const MOST_NAMES = 1_000;
+
+function nameBytes(name: string): Buffer {
+  let bytes = NAMES.get(name);
+  if (bytes === undefined) {
+    bytes = Buffer.from(name);
+    if (NAMES.size < MOST_NAMES) NAMES.set(name, bytes);
+  }
+  return bytes;
+}
+
 /** The records of one append in one piece of memory of its own (it is handed to the writer thread). */
 export function encodeBatch(records: readonly NewRecord[]): Buffer {
   let size = 0;
   for (const { key, value, headers } of records) {
     size += HEAD + (key?.length ?? 0) + (value?.length ?? 0);
-    for (const [name, content] of headers) size += 8 + Buffer.byteLength(name) + (content?.length ?? 0);
+    for (const [name, content] of headers) size += 8 + nameBytes(name).length + (content?.length ?? 0);
   }
   const out = Buffer.allocUnsafeSlow(size);
   let at = 0;
@@ -24,18 +37,24 @@ export function encodeBatch(records: readonly NewRecord[]): Buffer {
     out.writeInt32LE(value === null ? -1 : value.length, head + 12);
     out.writeInt32LE(headers.length, head + 16);
     at += HEAD;
-    if (key !== null) at += key.copy(out, at);
-    if (value !== null) at += value.copy(out, at);
+    if (key !== null) at = put(out, key, at);
+    if (value !== null) at = put(out, value, at);
     for (const [name, content] of headers) {
-      const length = out.write(name, at + 8);
-      out.writeInt32LE(length, at);
+      const bytes = nameBytes(name);
+      out.writeInt32LE(bytes.length, at);
       out.writeInt32LE(content === null ? -1 : content.length, at + 4);
-      at += 8 + length;
-      if (content !== null) at += content.copy(out, at);
+      at = put(out, bytes, at + 8);
+      if (content !== null) at = put(out, content, at);
     }
     out.writeInt32LE(at - head - 8, head + 4);
   }
   return out;
+}
+
+/** The place behind the bytes. */
+function put(out: Buffer, bytes: Buffer, at: number): number {
+  out.set(bytes, at);
+  return at + bytes.length;
 }
 
 export interface StoredBatch {
