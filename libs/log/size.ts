@@ -1,9 +1,22 @@
 import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type NewRecord } from './port.js';
 
+// Header names are few and come with every record, and a record is measured at every step of its way.
+const lengths = new Map<string, number>();
+const MOST_NAMES = 1_000;
+
+function lengthOf(name: string): number {
+  let length = lengths.get(name);
+  if (length === undefined) {
+    length = Buffer.byteLength(name);
+    if (lengths.size < MOST_NAMES) lengths.set(name, length);
+  }
+  return length;
+}
+
 /** Bytes of one record as every limit of the log counts them: key, value, header names and values. */
 export function bytesOf(record: NewRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-  for (const [name, value] of record.headers) bytes += Buffer.byteLength(name) + (value?.length ?? 0);
+  for (const [name, value] of record.headers) bytes += lengthOf(name) + (value?.length ?? 0);
   return bytes;
 }
 
