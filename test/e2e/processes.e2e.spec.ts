@@ -202,6 +202,22 @@ describe('simpul on the command line', () => {
     );
   });
 
+  it('lists what there is: streams, views, types, keys, refusals', async () => {
+    const d = await hub();
+    const lines = (...args: string[]): string[] => {
+      const r = cli(d, d.adminKey, ...args);
+      expect([args, r.status, r.stderr]).toEqual([args, 0, '']);
+      return r.stdout.trimEnd().split('\n');
+    };
+    expect(lines('stream', 'ls')).toContainEqual(expect.stringMatching(/^imigrasi\.cegah\t1\tstream\t/));
+    expect(lines('view', 'ls')).toContainEqual(expect.stringMatching(/^imigrasi\.cegah-aktif\tset\timigrasi\.cegah\t/));
+    expect(lines('type', 'ls').length).toBeGreaterThan(40);
+    expect(lines('key', 'ls')).toContainEqual(expect.stringContaining('admin'));
+    lines('refusals');
+    expect(lines('unit', 'ls')).toHaveLength(770);
+    expect(JSON.parse(lines('doctor').join('\n'))).toMatchObject({ status: 'ready' });
+  });
+
   it('tells what went wrong by exit code, pointer and next step', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);

@@ -71,7 +71,12 @@ export function eventCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul stream ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/streams', 'streams', 10_000), ['name', 'partitions', 'ordering', 'types']);
+        printRows(ctx, ((await ctx.get('/v1/streams')).body as { streams: object[] }).streams, [
+          'name',
+          'partitions',
+          'ordering',
+          'types',
+        ]);
         return EXIT.ok;
       }),
     );

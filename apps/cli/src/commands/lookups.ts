@@ -57,7 +57,7 @@ export function lookupCommands(program: Command, run: Run): void {
     .action(() =>
       run(async (ctx) => {
         const { body } = await ctx.get('/v1/views');
-        printRows(ctx, (body as { views: object[] }).views, ['name', 'kind', 'streams', 'titleId']);
+        printRows(ctx, (body as { views: object[] }).views, ['view', 'kind', 'streams', 'titleId']);
         return EXIT.ok;
       }),
     );
