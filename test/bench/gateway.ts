@@ -39,9 +39,13 @@ export async function gatewayBench(): Promise<Finding> {
   try {
     const gateway = await openBenchHub({ ...wish, app: 'gateway', dir: first });
     stops.push(() => gateway.stop());
-    // As deployed: what was published is indexed and folded beside, in another process.
+    // What was published is indexed and folded by another process, as deployed. It rests during a round, so that it takes no core from
+    // the process under test, and catches up before the next.
     const projector = await openBenchHub({ ...wish, app: 'projector', dir: join(dir, 'projector'), first });
-    stops.push(() => projector.stop());
+    stops.push(() => {
+      process.kill(projector.pid, 'SIGCONT');
+      return projector.stop();
+    });
     const naive = await startServer('naive.js', [
       brokers,
       topics.naive,
@@ -76,7 +80,11 @@ export async function gatewayBench(): Promise<Finding> {
         raw: load(raw, key, ONE, 1),
         batch: load(gateway, ours, LINES, BATCH),
       },
-      () => untilCalm(projector.pid),
+      async () => {
+        process.kill(projector.pid, 'SIGCONT');
+        await untilCalm(projector.pid);
+        process.kill(projector.pid, 'SIGSTOP');
+      },
     );
     return {
       title: `Gateway: events of ${Buffer.byteLength(caseEvent(run, 1))} bytes, ${CONNECTIONS} connections, Kafka with acks=all`,

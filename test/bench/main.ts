@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { embeddedAppend } from './embedded.js';
 import type { Bar, Finding } from './finding.js';
 import { gatewayBench } from './gateway.js';
@@ -21,6 +21,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   idle: idleBench,
 };
 
+const loadAtStart = loadavg()[0]!;
 const met = (b: Bar): boolean => (b.atMost ? b.value <= b.bar : b.value >= b.bar);
 
 function sectionOf(f: Finding): string[] {
@@ -43,7 +44,7 @@ function pageOf(findings: readonly Finding[]): string {
   return [
     '# Benchmarks',
     '',
-    `Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpus().length} cores (${cpus()[0]?.model.trim() ?? '?'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}.`,
+    `Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpus().length} cores (${cpus()[0]?.model.trim() ?? '?'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; load average at the start ${loadAtStart.toFixed(1)}.`,
     'Broker, Redis, load generator and the process under test share these cores. Read the ratios: both sides of each were measured in one run, in turn, and the median of the rounds is given. The rates are those of this machine on that day.',
     '',
     ...findings.flatMap(sectionOf),
