@@ -52,6 +52,7 @@ function today(): () => string {
  * Faults: data_locked, data_format, invalid_settings, log_unavailable, state_unavailable, pseudonym_key_mismatch.
  */
 export async function openCore(settings: HubSettings, role: string): Promise<Core> {
+  const logger = openLogger(settings.logLevel, role);
   const opened: (() => void | Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of opened.toReversed()) await end();
@@ -59,7 +60,7 @@ export async function openCore(settings: HubSettings, role: string): Promise<Cor
   try {
     const folder = openDataFolder(settings.dataDir, settings.engine);
     opened.push(() => folder.release());
-    const engine = await openEngine(settings);
+    const engine = await openEngine(settings, logger);
     opened.push(() => engine.close());
     const { log, state } = engine;
     await log.ensureTopics([
@@ -94,7 +95,7 @@ export async function openCore(settings: HubSettings, role: string): Promise<Cor
     opened.push(() => settled.close());
     return {
       settings,
-      logger: openLogger(settings.logLevel, role),
+      logger,
       metrics: new Metrics(role),
       engine,
       meta,

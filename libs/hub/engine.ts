@@ -4,6 +4,7 @@ import { openEmbeddedLog } from '#log-embedded';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
+import type { Logger } from '#telemetry';
 
 export interface Engine {
   readonly log: EventLog;
@@ -13,9 +14,9 @@ export interface Engine {
 
 /**
  * The two ports of the deployment's engine. Kafka and Redis are probed first: a wrong password, CA or address is told by its innermost cause
- * (Faults `log_unavailable`, `state_unavailable`), not retried for ever.
+ * (Faults `log_unavailable`, `state_unavailable`), not retried for ever. What the Kafka clients tell goes to the logger.
  */
-export async function openEngine(settings: HubSettings): Promise<Engine> {
+export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
   if (settings.engine === 'embedded') {
     const log = await openEmbeddedLog({ dir: settings.dataDir });
     const state = await openEmbeddedState({ dir: settings.dataDir });
@@ -28,6 +29,7 @@ export async function openEngine(settings: HubSettings): Promise<Engine> {
   const log = await openKafkaLog({
     brokers: kafka.brokers,
     clientId: 'simpul',
+    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka'),
     ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
     ...(kafka.sasl === undefined
       ? {}
