@@ -58,14 +58,15 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   const file = join(await realpath(options.dir), 'log.sqlite');
   const thread = new WriterThread({ file, maxPages: options.maxPages ?? 0 });
   await thread.open();
-  const log = new FileLog(file, thread, options);
+  let log: FileLog | undefined;
   try {
+    log = new FileLog(file, thread, options);
     await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+    return log;
   } catch (e) {
-    await log.close();
-    throw e;
+    await (log ?? thread).close();
+    throw isFault(e) ? e : new Fault('log_unavailable', { detail: file, cause: e });
   }
-  return log;
 }
 
 class FileLog implements EmbeddedLog, Home {
