@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -219,7 +220,12 @@ export async function bootstrap() {
   }
   return locked(async () => {
     const node = await ensureNode();
-    await once('install', hashOf(['package-lock.json', 'package.json', '.npmrc'], node), 'node_modules', async () => {
+    // The same packages for every Node of this platform: another one on the PATH must not install anew under a running hub.
+    const platform = `${process.platform}-${process.arch}`;
+    await once('install', hashOf(['package-lock.json', '.npmrc'], platform), 'node_modules', async () => {
+      // npm would empty what a link points to.
+      const modules = join(root, 'node_modules');
+      if (existsSync(modules) && lstatSync(modules).isSymbolicLink()) rmSync(modules);
       const done = step(say('memasang paket', 'installing packages'));
       const got = await run(node, [npmCli(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
         env: environment(node),
@@ -235,7 +241,7 @@ export async function bootstrap() {
         );
       }
     });
-    const sources = ['apps', 'libs', 'deploy', 'test/kit', 'test/bench'].reduce(
+    const sources = ['apps', 'libs', 'deploy', 'examples', 'test/kit', 'test/bench'].reduce(
       (all, f) => filesBelow(f, ['.ts', '.tsx'], all),
       [],
     );
