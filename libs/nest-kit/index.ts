@@ -3,3 +3,4 @@ export { SimpulContext, SimpulServer, type SimpulServerOptions } from './simpul-
 export { Batch, OnEvent } from './on-event.js';
 export { KeepErrors } from './keep-errors.js';
 export { SIMPUL_CLIENT, SimpulModule, type SimpulClient, type SimpulModuleOptions } from './simpul-module.js';
+export { StreamSource, type Places, type StreamSourceOptions } from './stream-source.js';

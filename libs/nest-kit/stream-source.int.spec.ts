@@ -1,0 +1,86 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { connect, createReader, type ReadEvent } from '#sdk';
+import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
+import { StreamSource } from './index.js';
+
+const BAN = 'imigrasi.cegah.ditetapkan';
+const END = 'imigrasi.cegah.berakhir';
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+const event = (id: string, type: string) => ({ id, type, source: 'urn:simpul:unit:SU00018:cekal', data: {} });
+/** Three pages by cursor, then nothing new. */
+const pages: Script = (r) => {
+  switch (r.query.get('cursor')) {
+    case null:
+      return {
+        status: 200,
+        body: { events: [event('a', BAN), event('b', BAN), event('c', END), event('d', BAN)], next: '1' },
+      };
+    case '1':
+      return { status: 200, body: { events: [event('e', BAN)], next: '2' } };
+    default:
+      return undefined;
+  }
+};
+
+async function stage(script: Script, places: Map<string, string>, onFault?: (type: string) => void) {
+  const hub = await scriptedHub(script);
+  const connection = connect({ url: hub.url, retry: { firstMs: 2, maxMs: 10 } });
+  closing.push(hub.close, () => connection.close());
+  return new StreamSource({
+    reader: createReader({ connection, key: 'k' }),
+    types: [BAN, END],
+    places: { load: (s) => places.get(s), save: (s, c) => void places.set(s, c) },
+    againMs: 1,
+    ...(onFault ? { onFault } : {}),
+  });
+}
+const ids = (batch: unknown): string => (batch as ReadEvent[]).map((e) => e.id).join('');
+
+describe('streams of the hub as a source of a Nest app', () => {
+  it('hands over batches of one type in the order of the stream, and moves its place behind them', async () => {
+    const places = new Map<string, string>();
+    const source = await stage(pages, places);
+    const seen: string[] = [];
+    await source.run((type, batch) => {
+      seen.push(`${type === BAN ? 'ban' : 'end'} ${ids(batch)} at ${places.get('imigrasi.cegah') ?? 'start'}`);
+      if (seen.length === 4) setImmediate(() => void source.stop());
+      return Promise.resolve();
+    });
+    expect(seen).toEqual(['ban ab at start', 'end c at start', 'ban d at start', 'ban e at 1']);
+  });
+
+  it('hands a failed batch over again and does not move on before it', async () => {
+    const places = new Map<string, string>();
+    const faults: string[] = [];
+    const source = await stage(pages, places, (type) => faults.push(type));
+    const seen: string[] = [];
+    await source.run((type, batch) => {
+      seen.push(ids(batch));
+      if (type === END && faults.length < 2) return Promise.reject(new Error('the list is locked'));
+      if (ids(batch) === 'e') setImmediate(() => void source.stop());
+      return Promise.resolve();
+    });
+    expect(seen).toEqual(['ab', 'c', 'c', 'c', 'd', 'e']);
+    expect(faults).toEqual([END, END]);
+  });
+
+  it('goes on from its place after a restart', async () => {
+    const source = await stage(pages, new Map([['imigrasi.cegah', '1']]));
+    const seen: string[] = [];
+    await source.run((_type, batch) => {
+      seen.push(ids(batch));
+      setImmediate(() => void source.stop());
+      return Promise.resolve();
+    });
+    expect(seen).toEqual(['e']);
+  });
+
+  it('ends with the refusal when the hub does not give the stream', async () => {
+    const source = await stage(() => ({ status: 404, body: { code: 'not_found' } }), new Map());
+    await expect(source.run(() => Promise.resolve())).rejects.toMatchObject({ status: 404, code: 'not_found' });
+  });
+});
