@@ -4,7 +4,7 @@ import { createReader, faultOf, type ReadEvent } from '#sdk';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
-import type { Run } from '../main.js';
+import type { Run } from '../program.js';
 
 function read(file: string): string {
   try {
@@ -85,8 +85,8 @@ export function eventCommands(program: Command, run: Run): void {
     .description('events of a stream, oldest first; ends at the end unless --follow')
     .option('-f, --follow', 'go on as events come')
     .option('--from <place>', 'earliest, latest, a time or a position', 'earliest')
-    .option('--type <type>')
-    .option('--subject <subject>')
+    .option('--type <type>', 'only this event type')
+    .option('--subject <subject>', 'only this subject')
     .option('-n, --limit <n>', 'at most this many', '100')
     .addHelpText('after', '\nExample:\n  simpul stream tail imigrasi.paspor --from 2021-07-15T00:00:00Z -o jsonl')
     .action((name: string, o: { follow?: boolean; from: string; type?: string; subject?: string; limit: string }) =>

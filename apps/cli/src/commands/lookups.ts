@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import { Usage } from '../context.js';
-import type { Run } from '../main.js';
+import type { Run } from '../program.js';
 
 const query = (o: Record<string, string | undefined>): string => {
   const q = new URLSearchParams();
@@ -75,10 +75,11 @@ export function lookupCommands(program: Command, run: Run): void {
   const columns = ['id', 'code', 'type', 'class', 'tz', 'name'];
   unit
     .command('ls')
-    .option('--type <type>')
-    .option('--province <code>')
+    .description('units, by kind, province or name')
+    .option('--type <type>', 'kanim, lapas, kanwil, …')
+    .option('--province <code>', 'two digits')
     .option('--text <words>', 'words of the name or code')
-    .option('--as-of <date>')
+    .option('--as-of <date>', 'as it was on that day')
     .option('-n, --limit <n>', 'at most this many', '1000')
     .addHelpText('after', '\nExample:\n  simpul unit ls --type kanim --province 64')
     .action((o: { type?: string; province?: string; text?: string; asOf?: string; limit: string }) =>
@@ -91,7 +92,8 @@ export function lookupCommands(program: Command, run: Run): void {
     );
   unit
     .command('get <id>')
-    .option('--as-of <date>')
+    .description('one unit, by id or code')
+    .option('--as-of <date>', 'as it was on that day')
     .addHelpText('after', '\nExample:\n  simpul unit get SU00123 --as-of 2021-07-15')
     .action((id: string, o: { asOf?: string }) =>
       run(async (ctx) => {
@@ -102,9 +104,9 @@ export function lookupCommands(program: Command, run: Run): void {
   unit
     .command('resolve')
     .description('units that serve a function in a province')
-    .requiredOption('--function <type>')
-    .option('--province <code>')
-    .option('--as-of <date>')
+    .requiredOption('--function <type>', 'kanim, lapas, bapas, …')
+    .option('--province <code>', 'two digits')
+    .option('--as-of <date>', 'as it was on that day')
     .addHelpText('after', '\nExample:\n  simpul unit resolve --function kanim --province 64')
     .action((o: { function: string; province?: string; asOf?: string }) =>
       run(async (ctx) => {
@@ -119,10 +121,11 @@ export function lookupCommands(program: Command, run: Run): void {
   const type = program.command('type').description('event types: list, one, a sample');
   type
     .command('ls')
+    .description('event types, newest versions')
     .addHelpText('after', '\nExample:\n  simpul type ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), ['type', 'version', 'owner', 'titleId']);
+        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), ['type', 'version', 'owner', ctx.lang === 'en' ? 'titleEn' : 'titleId']);
         return EXIT.ok;
       }),
     );

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { Usage } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
-import type { Run } from '../main.js';
+import type { Run } from '../program.js';
 
 interface MadeKey {
   readonly id: string;
@@ -54,6 +54,7 @@ export function operationCommands(program: Command, run: Run): void {
     );
   key
     .command('ls')
+    .description('keys without their text, revoked ones too')
     .addHelpText('after', '\nExample:\n  simpul key ls')
     .action(() =>
       run(async (ctx) => {
@@ -70,6 +71,7 @@ export function operationCommands(program: Command, run: Run): void {
     );
   key
     .command('revoke <id>')
+    .description('revoke a key, in force everywhere within 5 seconds')
     .addHelpText('after', '\nExample:\n  simpul key revoke k_01J2…')
     .action((id: string) =>
       run(async (ctx) => {
