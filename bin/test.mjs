@@ -12,14 +12,14 @@ if (campaign) {
   env.SIMPUL_TEST_CAMPAIGN = '1';
   if (rest.length === 0) rest.push('test/fault', 'libs/log-kafka/failover');
 }
-const code = ['apps', 'libs', 'deploy', 'test', 'bin', 'jest.config.mjs'];
+const code = ['apps', 'libs', 'deploy', 'test', 'examples', 'bin', 'jest.config.mjs'];
 
 if (!campaign && !bench && rest.length === 0) {
   const checks = [
     ['format', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', ...code]],
     [
       'lint and room rules',
-      ['node_modules/oxlint/bin/oxlint', '--tsconfig', 'tsconfig.lint.json', '--deny-warnings', ...code.slice(0, 4)],
+      ['node_modules/oxlint/bin/oxlint', '--tsconfig', 'tsconfig.lint.json', '--deny-warnings', ...code.slice(0, 5)],
     ],
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']],
     ['generated files', ['bin/gen.mjs', '--check']],

@@ -1,0 +1,27 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { SIMPUL_CLIENT, SimpulServer, StreamSource } from '#nest-kit';
+import { filePlaces } from './file-places.js';
+import { PostModule, type PostClient } from './post.module.js';
+
+const app = await NestFactory.create(PostModule, { logger: ['error', 'warn'] });
+const { reader } = app.get<PostClient>(SIMPUL_CLIENT);
+const source = new StreamSource({
+  reader,
+  types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
+  places: filePlaces(process.argv[2] ?? 'nest-unit-system.places.json'),
+  onFault: (type, cause) => console.error(`${type}: ${String(cause)}; handed over again`),
+});
+const strategy = new SimpulServer({
+  source,
+  onEnd: (cause) => {
+    console.error(String(cause));
+    process.exitCode = 1;
+    void app.close();
+  },
+});
+app.connectMicroservice({ strategy }, { inheritAppConfig: true });
+app.enableShutdownHooks();
+await app.init();
+await app.startAllMicroservices();
+console.log('following imigrasi.cegah');

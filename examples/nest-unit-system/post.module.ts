@@ -1,0 +1,36 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { KeepErrors, SimpulModule, type SimpulClient } from '#nest-kit';
+import { connect, createPublisher, createReader, type Publisher, type Reader } from '#sdk';
+import { BanList } from './ban-list.js';
+
+/** What the post has of the hub: both directions over one connection, under its own key. */
+export interface PostClient extends SimpulClient {
+  readonly unit: string;
+  readonly publisher: Publisher;
+  readonly reader: Reader;
+}
+
+async function openClient(): Promise<PostClient> {
+  const key = process.env['SIMPUL_KEY'] ?? '';
+  const connection = connect({ url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080' });
+  const { body } = await connection.ask('/v1/me', { key });
+  const { unit, system } = body as { unit: string; system: string };
+  const publisher = createPublisher({ connection, key, owner: unit, system });
+  return {
+    unit,
+    publisher,
+    reader: createReader({ connection, key }),
+    async close() {
+      await publisher.close();
+      await connection.close();
+    },
+  };
+}
+
+@Module({
+  imports: [SimpulModule.forRootAsync({ useFactory: openClient })],
+  controllers: [BanList],
+  providers: [{ provide: APP_FILTER, useClass: KeepErrors }],
+})
+export class PostModule {}

@@ -1,0 +1,118 @@
+<?php
+// A prison over plain HTTP: report, read the stream, read the state. No extension beyond json.
+declare(strict_types=1);
+
+$url = getenv('SIMPUL_URL') ?: 'http://127.0.0.1:8080';
+$key = getenv('SIMPUL_KEY') ?: '';
+
+/** A 4xx: the request changed nothing. `problem` says what is wrong and where. */
+final class Refused extends Exception
+{
+    public function __construct(public readonly int $status, public readonly array $problem)
+    {
+        $why = json_encode($problem['errors'] ?? $problem['hint'] ?? null, JSON_UNESCAPED_SLASHES);
+        parent::__construct("$status {$problem['code']}: $why");
+    }
+}
+
+/** Sends until there is an answer. A cut line, 408, 425, 429 and 5xx are sent again as they were: the hub takes an id once. */
+function call(string $method, string $path, ?array $body = null, string $type = 'application/json', int $tries = 8): array
+{
+    global $url, $key;
+    $headers = ["authorization: Bearer $key", 'accept-language: en', 'connection: close'];
+    if ($body !== null) {
+        $headers[] = "content-type: $type";
+    }
+    $options = ['method' => $method, 'header' => $headers, 'timeout' => 60, 'ignore_errors' => true];
+    if ($body !== null) {
+        $options['content'] = json_encode($body, JSON_THROW_ON_ERROR);
+    }
+    for ($n = 1; $n <= $tries; $n++) {
+        $wait = min(2 ** $n / 4, 30);
+        $text = @file_get_contents($url . $path, false, stream_context_create(['http' => $options]));
+        if ($text !== false) {
+            preg_match('#^HTTP/\S+ (\d+)#', $http_response_header[0], $m);
+            $status = (int) $m[1];
+            if ($status < 300) {
+                return json_decode($text, true, 64, JSON_THROW_ON_ERROR);
+            }
+            if ($status < 500 && !in_array($status, [408, 425, 429], true)) {
+                throw new Refused($status, json_decode($text, true, 64, JSON_THROW_ON_ERROR));
+            }
+            foreach ($http_response_header as $h) {
+                if (preg_match('/^retry-after:\s*(\d+)/i', $h, $m)) {
+                    $wait = (int) $m[1];
+                }
+            }
+        }
+        if ($n < $tries) {
+            usleep((int) ($wait * 1e6));
+        }
+    }
+    throw new RuntimeException("no answer from $url");
+}
+
+function publish(string $source, string $type, array $data): array
+{
+    return call('POST', '/v1/events', [
+        'specversion' => '1.0',
+        'id' => bin2hex(random_bytes(16)),
+        'source' => $source,
+        'type' => $type,
+        'time' => gmdate('Y-m-d\TH:i:s\Z'),
+        'data' => $data,
+    ], 'application/cloudevents+json');
+}
+
+/** Pages to the end of the stream. Keep `next` of the last one you have worked through, and go on from it next time. */
+function pages(string $stream, ?string $cursor = null): Generator
+{
+    do {
+        $place = http_build_query($cursor === null ? ['from' => 'earliest'] : ['cursor' => $cursor]);
+        $page = call('GET', "/v1/streams/$stream/events?$place");
+        yield $page;
+        $cursor = $page['next'];
+    } while ($page['events'] !== [] || ($page['incomplete'] ?? false));
+}
+
+try {
+    $me = call('GET', '/v1/me');
+    $report = [
+        'unit' => $me['unit'],
+        'tanggal' => gmdate('Y-m-d'),
+        'kapasitas' => 327,
+        'jumlahTahanan' => 33,
+        'jumlahNarapidana' => 298,
+        'jumlahAnak' => 0,
+        'perempuan' => 17,
+        'warganegaraAsing' => 2,
+        'masukHariIni' => 1,
+        'keluarHariIni' => 0,
+        'pindahMasuk' => 0,
+        'pindahKeluar' => 0,
+        'melewatiMasaPenahanan' => 2,
+        'waktuLaporan' => gmdate('Y-m-d\TH:i:s\Z'),
+    ];
+    $receipt = publish($me['source'], 'pas.hunian.dilaporkan', $report);
+    echo "recorded at {$receipt['position']}\n";
+    $ours = [];
+    foreach (pages('pas.hunian') as $page) {
+        foreach ($page['events'] as $event) {
+            if ($event['source'] === $me['source']) {
+                $ours[] = $event['position'];
+            }
+        }
+    }
+    echo 'in the stream: ' . count($ours) . ' of ours, last at ' . end($ours) . "\n";
+    $after = rawurlencode($receipt['position']);
+    $entry = call('GET', "/v1/state/pas.hunian-unit/{$me['unit']}?after=$after");
+    echo "state: {$entry['value']['jumlahNarapidana']} convicts, stale " . json_encode($entry['stale']) . "\n";
+    try {
+        publish($me['source'], 'pas.hunian.dilaporkan', ['tanggal' => 'yesterday'] + $report);
+    } catch (Refused $e) {
+        echo "refused as it should be: {$e->getMessage()}\n";
+    }
+} catch (Refused $e) {
+    fwrite(STDERR, $e->getMessage() . "\n");
+    exit(1);
+}

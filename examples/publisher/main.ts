@@ -1,0 +1,45 @@
+import { connect, createPublisher, createReader, isSdkFault } from '#sdk';
+
+const url = process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080';
+const key = process.env['SIMPUL_KEY'] ?? '';
+const connection = connect({ url });
+
+try {
+  const reply = await connection.ask('/v1/me', { key });
+  const { unit, system } = reply.body as { unit: string; system: string };
+  const publisher = createPublisher({ connection, key, owner: unit, system });
+  const now = new Date();
+
+  // Sent again with the same id until the hub has answered: a bad line never makes two reports.
+  const receipt = await publisher.publish({
+    type: 'pas.hunian.dilaporkan',
+    data: {
+      unit,
+      tanggal: now.toISOString().slice(0, 10),
+      kapasitas: 327,
+      jumlahTahanan: 33,
+      jumlahNarapidana: 298,
+      jumlahAnak: 0,
+      perempuan: 17,
+      warganegaraAsing: 2,
+      masukHariIni: 1,
+      keluarHariIni: 0,
+      pindahMasuk: 0,
+      pindahKeluar: 0,
+      melewatiMasaPenahanan: 2,
+      waktuLaporan: now.toISOString(),
+    },
+  });
+  console.log(`recorded at ${receipt.position}`);
+
+  // Read your write: `after` waits until the view has folded the event.
+  const entry = await createReader({ connection, key }).state('pas.hunian-unit', unit, { after: receipt.position });
+  console.log(`state: ${JSON.stringify(entry?.value)}`);
+  await publisher.close();
+} catch (e) {
+  if (!isSdkFault(e)) throw e;
+  console.error(`${e.status} ${e.code}: ${JSON.stringify(e.problem.errors ?? e.problem.hint)}`);
+  process.exitCode = 1;
+} finally {
+  await connection.close();
+}

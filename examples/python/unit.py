@@ -1,0 +1,111 @@
+"""A prison over plain HTTP: report, read the stream, read the state. Standard library only."""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from datetime import datetime, timezone
+
+URL = os.environ.get("SIMPUL_URL", "http://127.0.0.1:8080")
+KEY = os.environ.get("SIMPUL_KEY", "")
+
+
+class Refused(Exception):
+    """A 4xx: the request changed nothing. `problem` says what is wrong and where."""
+
+    def __init__(self, status, problem):
+        super().__init__(f"{status} {problem.get('code')}: {json.dumps(problem.get('errors', problem.get('hint')))}")
+        self.status, self.problem = status, problem
+
+
+def call(method, path, body=None, content_type="application/json", tries=8):
+    """Sends until there is an answer. A cut line, 408, 425, 429 and 5xx are sent again as they were: the hub takes an id once."""
+    data = None if body is None else json.dumps(body).encode()
+    for n in range(1, tries + 1):
+        request = urllib.request.Request(URL + path, data=data, method=method)
+        request.add_header("authorization", f"Bearer {KEY}")
+        request.add_header("accept-language", "en")
+        if data is not None:
+            request.add_header("content-type", content_type)
+        wait = min(2.0**n / 4, 30)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as e:
+            text = e.read()
+            if e.code < 500 and e.code not in (408, 425, 429):
+                raise Refused(e.code, json.loads(text)) from None
+            wait = float(e.headers.get("retry-after") or wait)
+            last = f"{e.code}"
+        except OSError as e:
+            last = str(e)
+        if n < tries:
+            time.sleep(wait)
+    raise SystemExit(f"no answer from {URL}: {last}")
+
+
+def publish(source, event_type, data, event_id=None):
+    event = {
+        "specversion": "1.0",
+        "id": event_id or str(uuid.uuid4()),
+        "source": source,
+        "type": event_type,
+        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "data": data,
+    }
+    return call("POST", "/v1/events", event, "application/cloudevents+json")
+
+
+def read(stream, cursor=None):
+    """Events to the end of the stream, each with the cursor behind its page: keep that one, and go on from it next time."""
+    while True:
+        place = {"cursor": cursor} if cursor else {"from": "earliest"}
+        page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place))
+        for event in page["events"]:
+            yield event, page["next"]
+        if not page["events"] and not page.get("incomplete"):
+            return
+        cursor = page["next"]
+
+
+def main():
+    me = call("GET", "/v1/me")
+    now = datetime.now(timezone.utc)
+    report = {
+        "unit": me["unit"],
+        "tanggal": now.date().isoformat(),
+        "kapasitas": 327,
+        "jumlahTahanan": 33,
+        "jumlahNarapidana": 298,
+        "jumlahAnak": 0,
+        "perempuan": 17,
+        "warganegaraAsing": 2,
+        "masukHariIni": 1,
+        "keluarHariIni": 0,
+        "pindahMasuk": 0,
+        "pindahKeluar": 0,
+        "melewatiMasaPenahanan": 2,
+        "waktuLaporan": now.isoformat(timespec="milliseconds"),
+    }
+    receipt = publish(me["source"], "pas.hunian.dilaporkan", report)
+    print(f"recorded at {receipt['position']}")
+    ours = [e for e, _ in read("pas.hunian") if e["source"] == me["source"]]
+    print(f"in the stream: {len(ours)} of ours, last at {ours[-1]['position']}")
+    after = urllib.parse.quote(receipt["position"], safe="")
+    entry = call("GET", f"/v1/state/pas.hunian-unit/{me['unit']}?after={after}")
+    print(f"state: {entry['value']['jumlahNarapidana']} convicts, stale {json.dumps(entry['stale'])}")
+    try:
+        publish(me["source"], "pas.hunian.dilaporkan", {**report, "tanggal": "yesterday"})
+    except Refused as e:
+        print(f"refused as it should be: {e}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Refused as e:
+        sys.exit(str(e))

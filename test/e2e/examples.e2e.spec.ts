@@ -1,0 +1,154 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createReader } from '#sdk';
+import { nodeArgs } from '../../deploy/local/child.js';
+import { deploy, type Deployment } from '../kit/deployment.js';
+
+const PRISON = 'SU00518';
+const REGIONAL_OFFICE = 'SU00061';
+const POST = 'SU00743';
+const BANS = 'SU00018';
+
+let hub: Deployment;
+const running: ChildProcess[] = [];
+beforeAll(async () => {
+  hub = await deploy();
+});
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
+});
+afterAll(() => hub.close());
+
+interface Example {
+  /** Resolves with all lines so far once one of them matches. */
+  line(pattern: RegExp): Promise<string>;
+  readonly ended: Promise<{ code: number | null; out: string; err: string }>;
+  stop(): void;
+}
+
+function start(command: string, args: readonly string[], key: string): Example {
+  const child = spawn(command, args, {
+    env: { PATH: process.env['PATH'] ?? '', SIMPUL_URL: hub.url, SIMPUL_KEY: key },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.push(child);
+  let out = '';
+  let err = '';
+  let heard = (): void => undefined;
+  child.stdout.setEncoding('utf8').on('data', (t: string) => {
+    out += t;
+    heard();
+  });
+  child.stderr.setEncoding('utf8').on('data', (t: string) => (err += t));
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
+  return {
+    ended,
+    stop: () => child.kill('SIGTERM'),
+    line: (pattern) =>
+      new Promise((done, fail) => {
+        heard = () => {
+          if (pattern.test(out)) done(out);
+        };
+        heard();
+        void ended.then(() => fail(new Error(`ended without ${String(pattern)}:\n${out}${err}`)));
+      }),
+  };
+}
+const node = (example: string, args: readonly string[], key: string): Example =>
+  start(process.execPath, nodeArgs(`examples/${example}/main.js`, args), key);
+
+async function publish(key: string, event: object): Promise<void> {
+  const answer = await fetch(`${hub.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+  });
+  if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+}
+
+describe('examples, as their README starts them', () => {
+  it('publisher and subscriber: a report is seen once by the office above, also over a restart', async () => {
+    const place = join(hub.dir, 'subscriber.cursor');
+    const office = await hub.key(REGIONAL_OFFICE, 'pantau', ['reader']);
+    const prison = await hub.key(PRISON, 'sdp-a', ['publisher', 'reader']);
+    const first = node('subscriber', [place], office);
+    const published = await node('publisher', [], prison).ended;
+    expect(published).toMatchObject({ code: 0, err: '' });
+    expect(published.out).toMatch(/^recorded at pas\.hunian\/\d+\/\d+\nstate: \{.*"jumlahNarapidana":298/);
+    expect(await first.line(/SU00518/)).toMatch(/^\d{4}-\d\d-\d\d SU00518: 331 in 327 places\n$/);
+    first.stop();
+    expect(await first.ended).toMatchObject({ code: 0, err: '' });
+
+    expect(await node('publisher', [], prison).ended).toMatchObject({ code: 0 });
+    const second = node('subscriber', [place], office);
+    await second.line(/SU00518/);
+    second.stop();
+    expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
+  });
+
+  it('nest-unit-system: a border post acknowledges each version of the ban list, once', async () => {
+    const places = join(hub.dir, 'places.json');
+    const decider = await hub.key(BANS, 'cekal', ['publisher']);
+    const post = await hub.key(POST, 'perlintasan', ['publisher', 'reader']);
+    const ban = JSON.parse(readFileSync('schemas/golden/imigrasi.cegah.ditetapkan.json', 'utf8')) as object;
+    const decide = (versiDaftar: number): Promise<void> =>
+      publish(decider, {
+        specversion: '1.0',
+        id: `cekal-${versiDaftar}`,
+        source: `urn:simpul:unit:${BANS}:cekal`,
+        type: 'imigrasi.cegah.ditetapkan',
+        data: { ...ban, nomorCekal: `CKL-2021-${versiDaftar}`, versiDaftar },
+      });
+    await decide(1);
+    const app = node('nest-unit-system', [places], post);
+    await app.line(/list v1 acknowledged at imigrasi\.cegah\/0\/\d+/);
+    await decide(2);
+    await app.line(/list v2 acknowledged/);
+    const reader = createReader({ url: hub.url, key: post });
+    const before: string[] = [];
+    for await (const e of reader.read('imigrasi.cegah', { type: 'imigrasi.cegah.daftar-diterima' })) before.push(e.id);
+    expect(before).toEqual(['terima-cekal-1', 'terima-cekal-2']);
+    app.stop();
+    expect((await app.ended).err).toBe('');
+
+    const again = node('nest-unit-system', [join(hub.dir, 'lost.json')], post);
+    await again.line(/list v2 acknowledged/);
+    const after: string[] = [];
+    for await (const e of reader.read('imigrasi.cegah', { type: 'imigrasi.cegah.daftar-diterima' })) after.push(e.id);
+    await reader.close();
+    expect(after).toEqual(before);
+  });
+
+  for (const [name, command, file] of [
+    ['python', 'python3', 'examples/python/unit.py'],
+    ['php', 'php', 'examples/php/unit.php'],
+  ] as const) {
+    const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
+    (missing ? it.skip : it)(
+      `${name}: publish, stream, state, refusal${missing ? ` (no ${command} here)` : ''}`,
+      async () => {
+        const ran = await start(command, [file], await hub.key(PRISON, `sdp-${name}`, ['publisher', 'reader'])).ended;
+        expect(ran).toMatchObject({ code: 0, err: '' });
+        const lines = ran.out.trimEnd().split('\n');
+        const position = /^recorded at (pas\.hunian\/\d+\/\d+)$/.exec(lines[0]!)?.[1];
+        expect(lines[1]).toBe(`in the stream: 1 of ours, last at ${position}`);
+        expect(lines[2]).toBe('state: 298 convicts, stale false');
+        expect(lines[3]).toMatch(/^refused as it should be: 422 schema_mismatch: .*\/data\/tanggal/);
+        expect(lines).toHaveLength(4);
+      },
+    );
+  }
+
+  it('say what is wrong with a key in one line', async () => {
+    const ran = await node('publisher', [], 'wrong').ended;
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err).toMatch(/^401 unauthenticated: /);
+  });
+});
