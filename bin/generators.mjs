@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
 import { catalogue } from './gen-catalogue.mjs';
+import { cliPage, eventTypesPage, httpPage, viewsPage } from './pages.mjs';
 import { lintConfig } from './rooms.mjs';
 
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
@@ -24,7 +25,11 @@ async function settingsPage() {
 
 export const generators = {
   '.oxlintrc.json': () => JSON.stringify(lintConfig(), null, 2),
+  'docs/reference/cli.md': cliPage,
   'docs/reference/errors.md': errorsPage,
+  'docs/reference/event-types.md': eventTypesPage,
+  'docs/reference/http.md': httpPage,
   'docs/reference/settings.md': settingsPage,
+  'docs/reference/views.md': viewsPage,
   'schemas/catalogue.json': () => JSON.stringify(catalogue(root)),
 };

@@ -1,0 +1,160 @@
+// Reference pages made from what the built rooms and the files under schemas/ say of themselves.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root } from './bootstrap.mjs';
+
+const built = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
+const json = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
+const cell = (text) => String(text ?? '').replaceAll('|', '\\|');
+const list = (values) => values.map((v) => `\`${v}\``).join(' · ');
+
+const KINDS = {
+  latest: 'the newest report of each key',
+  merge: 'fields of several event types, put together by key',
+  set: 'what is in force: added by one type, removed by another',
+  count: 'numbers added up by key; a corrected report replaces the earlier one',
+  timeline: 'the positions of all events of a key',
+};
+
+function valueOf(v) {
+  if (typeof v === 'string') return v;
+  if ('const' in v) return JSON.stringify(v.const);
+  return v.attribute;
+}
+
+function keyOf(key) {
+  if (key === 'subject') return 'the subject of the stream';
+  const only = Object.values(key);
+  if (only.length === 1 && typeof only[0] === 'object' && 'const' in only[0]) return `one entry, \`${only[0].const}\``;
+  return list(Object.entries(key).map(([name, v]) => (name === valueOf(v) ? name : `${name} (${valueOf(v)})`)));
+}
+
+function conditionsOf(source) {
+  const words = [];
+  for (const w of source.when ?? []) words.push(`${w.field} is ${w.in.map((x) => JSON.stringify(x)).join(' or ')}`);
+  for (const g of source.given ?? [])
+    words.push(
+      'is' in g ? `the entry's ${g.value} is the event's ${g.is}` : `the entry's ${g.value} is not "${g.isNot}"`,
+    );
+  return words.length === 0 ? '' : `, when ${words.join(' and ')}`;
+}
+
+export function viewsPage() {
+  const folder = join(root, 'schemas/views');
+  const views = readdirSync(folder)
+    .filter((f) => f.endsWith('.view.json'))
+    .sort()
+    .map((f) => json(`schemas/views/${f}`));
+  const rows = views.map(
+    (v) =>
+      `| [\`${v.name}\`](#${v.name.replaceAll('.', '')}) | ${v.titleEn} · ${v.titleId} | ${v.kind} | ${cell(keyOf(v.key))} |`,
+  );
+  const parts = views.map((v) => {
+    const sources = v.sources.map((s) => {
+      const does = s.remove ? 'removes the entry' : v.kind === 'count' ? 'counts' : `sets ${list(Object.keys(s.set))}`;
+      return `- [\`${s.type}\`](event-types.md#${s.type.replaceAll('.', '')}) ${does}${conditionsOf(s)}`;
+    });
+    const sums = v.kind === 'count' ? `\nFields: ${list([v.count ?? 'count', ...Object.keys(v.sum ?? {})])}.\n` : '';
+    const by = v.by ? ` The greatest ${list(v.by)} wins.` : '';
+    return `## ${v.name}\n\n${v.titleEn} · *${v.titleId}*. Kind \`${v.kind}\`, key: ${keyOf(v.key)}.${by}\n${sums}\n${sources.join('\n')}\n\n\`./bin/simpul.mjs state ls ${v.name}\``;
+  });
+  const kinds = Object.entries(KINDS).map(([k, t]) => `- \`${k}\`: ${t}`);
+  return `# Views\n\nGenerated from \`schemas/views/*.view.json\` by \`npm run gen\`. A view folds events to state; ask it at \`GET /v1/state/{view}/{key}\`.\n\n${kinds.join('\n')}\n\n| view | what | kind | key |\n|---|---|---|---|\n${rows.join('\n')}\n\n${parts.join('\n\n')}\n`;
+}
+
+export function eventTypesPage() {
+  const { types } = json('schemas/catalogue.json');
+  const streams = Map.groupBy(types, (t) => t.stream);
+  const parts = [...streams].map(([stream, ofStream]) => {
+    const bodies = ofStream.map((t) => {
+      const fields = t.fields.map(
+        (f) => `| \`${f.name}\` | ${cell(f.kind)} | ${f.optional ? '' : 'yes'} | ${f.pii === 'none' ? '' : f.pii} |`,
+      );
+      return `### ${t.type}\n\n${t.titleEn} · *${t.titleId}*. Version ${t.version}, [schema](../../schemas/${t.file}). Owner \`${t.owner}\`, published by ${list(t.publishers)}, read in full by ${list(t.consumers.map((c) => c.code)) || 'its own unit'}.\n\n| field | kind | required | data class |\n|---|---|---|---|\n${fields.join('\n')}`;
+    });
+    const first = ofStream[0];
+    const subject = `${list(first.subject)}${first.subjectForm === 'pseudonym' ? ' (keyed hash)' : ''}`;
+    const order = first.ordering === 'stream' ? 'the whole stream is in order' : 'events of one subject are in order';
+    return `## ${stream}\n\nSubject: ${subject}; ${order}.\n\n${bodies.join('\n\n')}`;
+  });
+  return `# Event types\n\nGenerated from \`schemas/catalogue.json\` by \`npm run gen\`. ${types.length} types in ${streams.size} streams. A valid invented sample of each: \`./bin/simpul.mjs type sample <type>\`. Publishers: \`type:kanim\` every unit of that type, \`unit:SU…\` one unit, \`field:x\` the unit in field x, \`party:EXT-…\` an external party, \`hub:clock\` the hub itself, \`any\` every unit.\n\n${parts.join('\n\n')}\n`;
+}
+
+/** Answers itself to whatever is asked of it: doors declare their routes without touching what is behind them. */
+const nothing = new Proxy(() => undefined, {
+  get: (_t, name) => (name === Symbol.toPrimitive ? () => 0 : name === 'then' ? undefined : nothing),
+});
+
+async function openapi() {
+  const http = await built('libs/http/index.js');
+  const doors = ['publishDoor', 'readDoor', 'stateDoor', 'unitsDoor', 'typesDoor', 'keysDoor', 'healthDoor'].map((d) =>
+    http[d](nothing),
+  );
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const server = await http.openHttp({ port: 0, doors, authenticate: () => undefined, log });
+  try {
+    return await (await fetch(`${server.url}/openapi.json`)).json();
+  } finally {
+    await server.close();
+  }
+}
+
+const GROUPS = [
+  ['Publish', /^\/v1\/(events$|receipts|refusals)/],
+  ['Read', /^\/v1\/(streams|events\/)/],
+  ['State', /^\/v1\/(views|state)/],
+  ['Units and event types', /^\/v1\/(units|event-types)/],
+  ['Access', /^\/v1\/(me|keys|audit|grants)/],
+  ['Run', /./],
+];
+
+function parameterOf({ name, required, schema }) {
+  const form = schema.enum ? schema.enum.join(' · ') : (schema.type ?? '');
+  const bounds =
+    schema.type === 'integer' && schema.maximum && schema.maximum < 1e6
+      ? ` ${schema.minimum ?? ''}–${schema.maximum}`
+      : '';
+  return `\`${name}\`${required ? ' (required)' : ''}${form && form !== 'string' ? ` ${form}${bounds}` : ''}`;
+}
+
+export async function httpPage() {
+  const { paths } = await openapi();
+  const left = Object.entries(paths).flatMap(([path, ofPath]) =>
+    Object.entries(ofPath).map(([method, o]) => ({ path, method, o })),
+  );
+  const parts = [];
+  for (const [title, pattern] of GROUPS) {
+    const mine = left.filter((r) => pattern.test(r.path));
+    for (const r of mine) left.splice(left.indexOf(r), 1);
+    const rows = mine.map(({ path, method, o }) => {
+      const query = (o.parameters ?? []).filter((p) => p.in === 'query').map(parameterOf);
+      const key = o.security.length === 0 ? ' No key needed.' : '';
+      return `| \`${method.toUpperCase()} ${path}\` | ${cell(o.summary)}.${key} | ${cell(query.join(', '))} |`;
+    });
+    parts.push(`## ${title}\n\n| door | what | query |\n|---|---|---|\n${rows.join('\n')}`);
+  }
+  const shapes = readFileSync(join(root, 'bin/http-shapes.md'), 'utf8').trim();
+  return `# HTTP\n\nGenerated from the routes of the doors (the same that \`/openapi.json\` lists) by \`npm run gen\`.\n\n${shapes}\n\n${parts.join('\n\n')}\n`;
+}
+
+export async function cliPage() {
+  const { buildProgram } = await built('apps/cli/src/program.js');
+  const program = buildProgram(async () => undefined);
+  const parts = [];
+  const walk = (command, path) => {
+    if (command.commands.length > 0) for (const c of command.commands) walk(c, `${path} ${c.name()}`);
+    else parts.push(`## ${path}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``);
+  };
+  walk(program, 'simpul');
+  return `# Command line\n\nGenerated from the help of the commands by \`npm run gen\`. \`./bin/simpul.mjs\` in this folder; a table on a terminal, tab-separated without a header when piped.\n\n\`\`\`text\n${helpOf(program)}\n\`\`\`\n\n${parts.join('\n\n')}\n`;
+}
+
+function helpOf(command) {
+  let text = '';
+  command
+    .configureHelp({ helpWidth: 110 })
+    .configureOutput({ writeOut: (t) => (text += t), getOutHelpWidth: () => 110, getOutHasColors: () => false });
+  command.outputHelp();
+  return text.trim();
+}
