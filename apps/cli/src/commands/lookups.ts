@@ -57,7 +57,13 @@ export function lookupCommands(program: Command, run: Run): void {
     .action(() =>
       run(async (ctx) => {
         const { body } = await ctx.get('/v1/views');
-        printRows(ctx, (body as { views: object[] }).views, ['view', 'kind', 'streams', 'titleId']);
+        printRows(ctx, (body as { views: object[] }).views, [
+          'view',
+          'kind',
+          'streams',
+          'generation',
+          ctx.lang === 'en' ? 'titleEn' : 'titleId',
+        ]);
         return EXIT.ok;
       }),
     );
@@ -125,7 +131,12 @@ export function lookupCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul type ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), ['type', 'version', 'owner', ctx.lang === 'en' ? 'titleEn' : 'titleId']);
+        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), [
+          'type',
+          'version',
+          'owner',
+          ctx.lang === 'en' ? 'titleEn' : 'titleId',
+        ]);
         return EXIT.ok;
       }),
     );
