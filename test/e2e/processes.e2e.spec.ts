@@ -113,7 +113,9 @@ describe('the hub process', () => {
     expect(await d.stop('SIGTERM')).toBe(0);
     const statuses = await Promise.all(answers);
     // A connection refused after the doors closed is no answer; whoever got one got a receipt.
-    expect(new Set(statuses.filter((s) => s !== 0))).toEqual(new Set([201]));
+    expect(statuses.filter((s) => s === 201).length).toBeGreaterThan(0);
+    // Who comes while it closes is told 503: send again.
+    expect(statuses.filter((s) => s !== 0 && s !== 201 && s !== 503)).toEqual([]);
     await d.start();
     const list = await fetch(`${d.url}/v1/streams/layanan.kasus/events?limit=500`, {
       headers: { authorization: `Bearer ${key}` },
