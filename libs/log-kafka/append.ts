@@ -1,7 +1,8 @@
 import { innermostMessage, isFault } from '#faults';
 import { fitsOneAppend, type Appended, type NewRecord } from '#log';
 import type { KafkaEvent, KafkaLogOptions } from './options.js';
-import { hasCode, hasNetworkError, isUnknownTopic, Sender } from './platformatic.js';
+import { hasCode, hasNetworkError, isUnknownTopic } from './platformatic.js';
+import { Sender } from './sending.js';
 import type { Topics } from './topics.js';
 import { within } from './trying.js';
 import type { Sent } from './wire.js';
@@ -32,8 +33,8 @@ interface Line {
 }
 
 /**
- * The discipline without which the client loses, repeats or reorders records: the partition is checked against the topic first, one partition a send,
- * one send in flight a partition, an own deadline, and a new producer after any rejection or deadline. Topic names are Kafka's own.
+ * The discipline without which records are lost, repeated or reordered: the partition is checked against the topic first, one send in flight a
+ * partition, an own deadline, and a new producer after any rejection or deadline. Topic names are Kafka's own.
  */
 export class Appends {
   readonly #options: KafkaLogOptions;
@@ -110,7 +111,7 @@ export class Appends {
     const key = `${topic}/${partition}`;
     const used = this.#line?.counts.get(key) ?? 0;
     if (this.#line && used + count > RECORDS_PER_PRODUCER) this.#retire(this.#line, 'sequence numbers used up');
-    this.#line ??= { sender: new Sender(this.#options), counts: new Map(), running: 0, retired: false };
+    this.#line ??= { sender: new Sender(this.#options, this.#topics), counts: new Map(), running: 0, retired: false };
     this.#line.counts.set(key, (this.#line.counts.get(key) ?? 0) + count);
     return this.#line;
   }

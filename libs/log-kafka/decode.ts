@@ -42,7 +42,7 @@ function uuid(bytes: Buffer, at: number): string {
 }
 
 /** A place in bytes that moves. Reading past the end throws RangeError. */
-class Cursor {
+export class Cursor {
   at = 0;
   readonly bytes: Buffer;
   constructor(bytes: Buffer) {

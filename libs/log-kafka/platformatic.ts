@@ -15,6 +15,11 @@ import {
   kGetBootstrapConnection,
   kMetadata,
   Producer,
+  Writer,
+  ProtocolError,
+  NetworkError,
+  MultipleErrors,
+  initProducerIdV4,
   type API,
   type Base,
   type BaseOptions,
@@ -23,6 +28,8 @@ import {
 } from '@platformatic/kafka';
 import type { NewRecord } from '#log';
 import type { Codecs } from './decode.js';
+import { decodeProduce, type ProduceOutcome } from './decode-produce.js';
+import { encodeProduce, type ProducedPartition } from './encode.js';
 import type { KafkaLogOptions } from './options.js';
 import type { Node, Sent, TopicShape } from './wire.js';
 
@@ -294,35 +301,65 @@ function sentOf(
   };
 }
 
-/** An idempotent producer, acks from all in sync, retrying without end: the caller has the deadline. One send at a time per partition. */
-export class Sender {
-  readonly #producer: TimedProducer;
+export interface ProducerIdentity {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
+const PRODUCE = 0;
+const PRODUCE_VERSION = 9;
+/** How long the leader waits for the other copies. */
+const PRODUCE_MS = 8_000;
+
+/** Produce requests of our own, each over as many partitions as wait for its broker: the library's retries take a request as a whole. */
+export class ProduceLine {
+  readonly #pool: ConnectionPool;
 
   constructor(options: KafkaLogOptions) {
-    this.#producer = askInTurn(
-      new TimedProducer({
-        ...connecting(options, 'append'),
-        idempotent: true,
-        retries: Number.MAX_SAFE_INTEGER,
-        retryDelay: 200,
-        autocreateTopics: false,
-      }),
-    );
+    this.#pool = newPool(options, 'append');
   }
 
-  /** undefined: the answer did not name exactly this one partition. */
-  async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<Sent | undefined> {
-    const now = Date.now();
-    const { offsets } = await this.#producer.send({
-      messages: messagesOf(topic, partition, records, now),
+  /** A producer id for idempotent batches. Rejects when this broker does not give one. */
+  async identify(node: Node): Promise<ProducerIdentity> {
+    const connection = await this.#pool.get(node);
+    const given = await initProducerIdV4.api.async(connection, null, PRODUCE_MS, -1n, -1);
+    return { id: given.producerId, epoch: given.producerEpoch };
+  }
+
+  /** Rejects when the line breaks or no answer comes: then each of them may have been written. */
+  async produce(node: Node, parts: readonly ProducedPartition[]): Promise<ProduceOutcome[]> {
+    const connection = await this.#pool.get(node);
+    return new Promise((resolve, reject) => {
+      connection.send(
+        PRODUCE,
+        PRODUCE_VERSION,
+        () => Writer.create().append(encodeProduce(parts, PRODUCE_MS)),
+        (_id, _key, _version, reader) => decodeProduce(reader.buffer.slice(reader.position)),
+        true,
+        true,
+        (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
+      );
     });
-    return sentOf(this.#producer, topic, offsets, now);
   }
 
-  /** Ends also what is being sent; a send still open is rejected. */
   async close(): Promise<void> {
-    await this.#producer.close(true);
+    await this.#pool.close();
   }
+}
+
+/** The error of a code that a broker answered, as hasCode knows it. */
+export function answerError(code: number, text?: string): Error {
+  try {
+    return new ProtocolError(code, text ?? null);
+  } catch {
+    return new Error(`Kafka error ${code}${text === undefined ? '' : `: ${text}`}`);
+  }
+}
+
+/** An error as hasNetworkError knows it, with what lies behind. */
+export function lineError(text: string, ...causes: readonly unknown[]): Error {
+  const errors = causes.filter((c): c is Error => typeof c === 'object' && c !== null);
+  return new MultipleErrors(text, [new NetworkError(text), ...errors]);
 }
 
 /** The producer of one transactional id. begin() fences every earlier one of this id. */

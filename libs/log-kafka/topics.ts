@@ -77,6 +77,13 @@ export class Topics {
     return this.#nodes.get(id);
   }
 
+  /** Every broker of the cluster, at least one. Rejects when Kafka cannot be asked. */
+  async nodes(): Promise<readonly Node[]> {
+    if (this.#nodes.size === 0) this.#nodes = await this.#control.nodes();
+    if (this.#nodes.size === 0) throw new Error('no broker in the cluster');
+    return [...this.#nodes.values()];
+  }
+
   knowsNode(id: number): boolean {
     return this.#nodes.has(id);
   }
