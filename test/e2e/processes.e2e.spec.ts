@@ -218,6 +218,13 @@ describe('simpul on the command line', () => {
     lines('refusals');
     expect(lines('unit', 'ls')).toHaveLength(770);
     expect(JSON.parse(lines('doctor').join('\n'))).toMatchObject({ status: 'ready' });
+    const listing = `'${process.execPath}' --disable-warning=ExperimentalWarning dist/apps/cli/src/main.js --url ${d.url} unit ls -o json`;
+    const cut = spawnSync('bash', ['--norc', '-o', 'pipefail', '-c', `${listing} | head -c 1`], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] ?? '', SIMPUL_KEY: d.adminKey },
+      timeout: 30_000,
+    });
+    expect([cut.status, cut.stdout, cut.stderr]).toEqual([0, '[', '']);
   });
 
   it('tells what went wrong by exit code, pointer and next step', async () => {

@@ -4,6 +4,12 @@ import { openContext, type Context, type Globals } from './context.js';
 import { buildProgram, type Run } from './program.js';
 import { EXIT, tellRefusal } from './refusal.js';
 
+// `simpul … | head` closes the pipe when it has seen enough.
+process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+  if (e.code !== 'EPIPE') throw e;
+  process.exit(EXIT.ok);
+});
+
 let code: number = EXIT.ok;
 const run: Run = async (work) => {
   const globals = program.opts<Globals>();

@@ -44,7 +44,7 @@ export function eventCommands(program: Command, run: Run): void {
     .option('--dry-run', 'check only, write nothing')
     .addHelpText(
       'after',
-      '\nExample:\n  simpul type sample imigrasi.paspor.diterbitkan > event.json && simpul publish event.json',
+      '\nExample:\n  export SIMPUL_KEY=$(simpul key create SU00518 --system sdp)   # the key of a unit\n  simpul type sample pas.hunian.dilaporkan > event.json && simpul publish event.json',
     )
     .action((file: string, o: { dryRun?: boolean }) =>
       run(async (ctx) => {
