@@ -114,9 +114,13 @@ const only = (reason: string | undefined): typeof describe | typeof describe.ski
 
 describe('kill -9 of the hub, embedded', () => {
   const stage = staged();
-  it.each(seeds.embedded)('seed %i: log, views and receipts are sound', async (seed) => {
-    await stage.expectAllSound(await stage.strike(seed, () => stage.hub.crash()));
-  });
+  it.each(seeds.embedded)(
+    'seed %i: log, views and receipts are sound',
+    async (seed) => {
+      await stage.expectAllSound(await stage.strike(seed, () => stage.hub.crash()));
+    },
+    120_000,
+  );
 });
 
 only(await noKafka())('kill -9 of the hub, Kafka and Redis', () => {
