@@ -25,13 +25,13 @@ const STEPS = [20, 500] as const;
 const redisCache = join(import.meta.dirname, '../../.simpul/redis');
 
 class Stage {
-  readonly dir = mkdtempSync(join(tmpdir(), 'simpul-views-'));
   readonly lines: HistoryLine[] = [];
   hub!: Deployment;
   keys!: Key[];
   steward!: string;
   crowd!: Crowd;
   redis: RedisServer | undefined;
+  #dir: string | undefined;
   #settings: Record<string, string> = {};
   #kafka: TestKafka | undefined;
   #samples!: Awaited<ReturnType<typeof samplesOf>>;
@@ -40,7 +40,8 @@ class Stage {
   async open(kafka?: TestKafka): Promise<void> {
     if (kafka !== undefined) {
       this.#kafka = kafka;
-      this.redis = await startRedis({ dir: join(this.dir, 'redis'), cache: redisCache });
+      this.#dir = mkdtempSync(join(tmpdir(), 'simpul-views-'));
+      this.redis = await startRedis({ dir: join(this.#dir, 'redis'), cache: redisCache });
       this.#settings = {
         SIMPUL_ENGINE: 'kafka',
         SIMPUL_KAFKA: kafka.brokers.join(','),
@@ -93,7 +94,7 @@ class Stage {
     await this.hub?.close();
     await this.redis?.stop();
     await this.#kafka?.stop();
-    rmSync(this.dir, { recursive: true, force: true });
+    if (this.#dir !== undefined) rmSync(this.#dir, { recursive: true, force: true });
   }
 
   quiet(): void {
