@@ -17,6 +17,7 @@ import { readAttributes, type PointAt } from './attributes.js';
 import { differs, hubExtensions } from './hub-attributes.js';
 import type { Checked, Content, Offered } from './item.js';
 import type { PublishLimits } from './limits.js';
+import { identityOf } from './recent.js';
 import { subjectOf, subjectRule } from './subject.js';
 
 /** Why a caller may not publish an event; undefined = he may (R12, issue item 7). `mayPublish` of #access. */
@@ -128,6 +129,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   return {
     ok: true,
     item: {
+      identity: identityOf(a.source, a.id),
       id: a.id,
       source: a.source,
       type,

@@ -9,7 +9,7 @@ import { checkItem, type CheckRules } from './check.js';
 import type { Offered, ReadyItem } from './item.js';
 import { PUBLISH_LIMITS } from './limits.js';
 import { planAppends } from './plan.js';
-import { keyOf, RecentAppends } from './recent.js';
+import { identityOf, RecentAppends } from './recent.js';
 import { plainPointer } from './refusals.js';
 import { sameContent } from './same-content.js';
 import { subjectOf } from './subject.js';
@@ -207,20 +207,21 @@ describe('recent appends', () => {
       1_000,
     );
     const add = (id: string, outcome: Parameters<RecentAppends['add']>[1]) =>
-      recent.add(ready({ nomor: 'K' }, { id }), outcome, 0).outcome;
+      recent.add([ready({ nomor: 'K' }, { id })], outcome)[0]!.done;
+    const get = (id: string) => recent.get(identityOf(source, id));
     const source = 'urn:simpul:unit:SU00123:simkim';
     await add('a', Promise.resolve({ kind: 'durable', base: 5n, timeMs: 0 }));
     await add('b', Promise.resolve({ kind: 'unknown' }));
-    expect([recent.get(source, 'a')?.offset, recent.get(source, 'b'), recent.pending]).toEqual([5n, undefined, 0]);
+    expect([get('a')?.landed, get('b'), recent.pending]).toEqual([{ kind: 'durable', offset: 5n }, undefined, 0]);
     now = 10_000;
     await add('c', Promise.resolve({ kind: 'durable', base: 6n, timeMs: 0 }));
-    expect(recent.get(source, 'a')).toBeDefined();
+    expect(get('a')).toBeDefined();
     settled = 6n;
     now = 20_000;
     await add('d', Promise.resolve({ kind: 'durable', base: 7n, timeMs: 0 }));
-    expect(recent.get(source, 'a')).toBeUndefined();
-    expect(recent.get(source, 'c')).toBeDefined();
-    expect(keyOf('a', 'b')).not.toBe(keyOf('ab', ''));
+    expect(get('a')).toBeUndefined();
+    expect(get('c')).toBeDefined();
+    expect(identityOf('a', 'b')).not.toBe(identityOf('ab', ''));
   });
   it('are bounded', async () => {
     const recent = new RecentAppends(
@@ -230,10 +231,9 @@ describe('recent appends', () => {
     );
     for (let i = 0; i < 50; i++)
       await recent.add(
-        ready({ nomor: 'K' }, { id: `${i}` }),
+        [ready({ nomor: 'K' }, { id: `${i}` })],
         Promise.resolve({ kind: 'durable', base: BigInt(i), timeMs: 0 }),
-        0,
-      ).outcome;
+      )[0]!.done;
     expect(recent.size).toBeLessThanOrEqual(11);
   });
 });

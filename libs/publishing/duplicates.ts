@@ -1,9 +1,9 @@
 import { Fault } from '#faults';
 import type { Catalogue } from '#registry';
 import type { Known } from './index-lookup.js';
-import type { Checked, ItemResult, ReadyItem } from './item.js';
+import type { Checked, ItemResult, ReadyItem, RememberedItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';
-import { keyOf, type RecentAppend, type RecentAppends } from './recent.js';
+import { type RecentAppend, type RecentAppends } from './recent.js';
 import { sameContent, type Standing } from './same-content.js';
 
 /** What is to be done with the events of a request whose answer is not known yet. */
@@ -28,13 +28,12 @@ export function sortDuplicates(
   catalogue: Catalogue,
 ): Links {
   const links: Links = { fresh: [], joined: new Map(), same: new Map() };
-  const inRequest = new Map<string, number>();
+  const inRequest = checked.length > 1 ? new Map<string, number>() : undefined;
   for (const [i, c] of checked.entries()) {
     if (!c.ok) continue;
     const { item } = c;
-    const key = checked.length === 1 ? '' : keyOf(item.source, item.id);
-    const earlier = inRequest.get(key);
-    const recent = recents.get(item.source, item.id);
+    const earlier = inRequest?.get(item.identity);
+    const recent = recents.get(item.identity);
     const first = known?.[i];
     let standing: Standing | undefined = first;
     if (recent !== undefined) standing = standingOf(recent.item);
@@ -50,11 +49,11 @@ export function sortDuplicates(
     else if (recent !== undefined) links.joined.set(i, recent);
     else if (first !== undefined) results[i] = { status: 200, receipt: receiptOfFirst(first, item.type.type, true) };
     else links.fresh.push(i);
-    if (earlier === undefined) inRequest.set(key, i);
+    if (earlier === undefined) inRequest?.set(item.identity, i);
   }
   return links;
 }
 
-function standingOf(item: ReadyItem): Standing {
+function standingOf(item: RememberedItem): Standing {
   return { stream: item.stream, partition: item.partition, digest: item.digest, schemaId: item.type.schemaId };
 }

@@ -14,7 +14,7 @@ interface Waiting {
 const MAX_IDS = 2_000;
 
 /**
- * Asks the duplicate index, joining the questions of all requests that wait while one is under way (self-clocked).
+ * Asks the duplicate index, joining the questions of all requests of one turn of the loop, and of those that wait while one is under way (self-clocked).
  * Never throws: an index that fails or is slow answers undefined, and the caller appends unchecked (R2.4).
  */
 export class IndexLookup {
@@ -29,13 +29,14 @@ export class IndexLookup {
   ask(ids: Ids): Promise<Known> {
     return new Promise((resolve) => {
       this.#waiting.push({ ids, resolve });
-      if (!this.#busy) void this.#run();
+      if (this.#busy) return;
+      this.#busy = true;
+      setImmediate(() => void this.#run());
     });
   }
 
   async #run(): Promise<void> {
-    this.#busy = true;
-    while (this.#waiting.length > 0) {
+    for (;;) {
       const asked: Waiting[] = [];
       let count = 0;
       while (this.#waiting.length > 0 && (asked.length === 0 || count + this.#waiting[0]!.ids.length <= MAX_IDS)) {
@@ -49,6 +50,9 @@ export class IndexLookup {
         a.resolve(known?.slice(at, at + a.ids.length));
         at += a.ids.length;
       }
+      if (this.#waiting.length === 0) break;
+      // As at the start: what this turn of the loop still reads joins the next question.
+      await new Promise(setImmediate);
     }
     this.#busy = false;
   }

@@ -30,6 +30,8 @@ export type Offered =
 
 /** A checked event, ready for the log. */
 export interface ReadyItem {
+  /** identityOf(source, id). */
+  readonly identity: string;
   readonly id: string;
   readonly source: string;
   readonly type: EventType;
@@ -42,6 +44,12 @@ export interface ReadyItem {
   readonly recordedtime: string;
   readonly record: NewRecord;
 }
+
+/** What is kept of an event after it was handed to the log: not its bytes. */
+export type RememberedItem = Pick<
+  ReadyItem,
+  'identity' | 'id' | 'source' | 'type' | 'stream' | 'partition' | 'digest' | 'recordedtime'
+>;
 
 export type Checked =
   | { readonly ok: true; readonly item: ReadyItem }

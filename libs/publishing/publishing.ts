@@ -135,7 +135,7 @@ export class Publishing {
     const ids: ReadyItem[] = [];
     const at: number[] = [];
     for (const [i, c] of checked.entries()) {
-      if (!c.ok || this.#recent.get(c.item.source, c.item.id)?.offset !== undefined) continue;
+      if (!c.ok || this.#recent.get(c.item.identity)?.durable === true) continue;
       ids.push(c.item);
       at.push(i);
     }
@@ -190,7 +190,11 @@ export class Publishing {
       } catch (cause) {
         call = Promise.resolve({ kind: 'unsent', code: 'not_durable', cause });
       }
-      for (const [at, { i, item }] of members.entries()) open.set(i, this.#recent.add(item, call, at));
+      const added = this.#recent.add(
+        members.map((m) => m.item),
+        call,
+      );
+      for (const [at, { i }] of members.entries()) open.set(i, added[at]!);
     }
     return open;
   }
@@ -203,15 +207,10 @@ export class Publishing {
   ): Promise<void> {
     // The appender keeps the deadline itself; this one is for an appender that does not answer at all.
     const left = this.limits.waitMs - (this.deps.now() - began) + 250;
-    const landed =
-      open.size === 1
-        ? [await inTime([...open.values()][0]!.outcome, left)]
-        : await allInTime(
-            [...open.values()].map((o) => o.outcome),
-            left,
-          );
-    for (const [n, [i, { item }]] of [...open].entries()) {
-      const l = landed[n] ?? { kind: 'unknown' as const };
+    const calls = new Set<Promise<unknown>>();
+    for (const { done } of open.values()) calls.add(done);
+    if (calls.size > 0) await inTime(Promise.all(calls), left);
+    for (const [i, { item, landed: l = { kind: 'unknown' as const } }] of open) {
       if (l.kind === 'durable') {
         const joined = links.joined.has(i);
         results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, l.offset, joined) };
@@ -296,8 +295,4 @@ function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
     cause: landed.cause,
   });
   return { status: fault.row.status, fault };
-}
-
-function allInTime<T>(promises: readonly Promise<T>[], ms: number): Promise<readonly (T | undefined)[]> {
-  return Promise.all(promises.map((p) => inTime(p, ms)));
 }

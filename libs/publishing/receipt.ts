@@ -1,8 +1,8 @@
 import { formatPosition } from '#event';
 import type { First } from '#state';
-import type { ReadyItem, Receipt } from './item.js';
+import type { Receipt, RememberedItem } from './item.js';
 
-export function receiptOf(item: ReadyItem, offset: bigint, duplicate: boolean): Receipt {
+export function receiptOf(item: RememberedItem, offset: bigint, duplicate: boolean): Receipt {
   return {
     id: item.id,
     source: item.source,

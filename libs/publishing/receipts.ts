@@ -8,7 +8,7 @@ import { inTime } from './in-time.js';
 import type { IndexLookup } from './index-lookup.js';
 import type { Receipt } from './item.js';
 import { receiptOf, receiptOfFirst } from './receipt.js';
-import type { RecentAppends } from './recent.js';
+import { identityOf, type RecentAppends } from './recent.js';
 
 export interface ReceiptsDeps {
   readonly log: Pick<EventLog, 'describe'>;
@@ -38,9 +38,10 @@ export class Receipts {
    * Fault receipts_unavailable when neither can be said now.
    */
   async find(source: string, id: string): Promise<Receipt | undefined> {
-    const recent = this.recents.get(source, id);
+    const recent = this.recents.get(identityOf(source, id));
     if (recent !== undefined) {
-      const landed = await inTime(recent.outcome, this.waitMs);
+      await inTime(recent.done, this.waitMs);
+      const { landed } = recent;
       if (landed?.kind === 'durable') {
         // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
         const first = (await this.lookup.ask([{ source, id }]))?.[0];

@@ -1,26 +1,49 @@
 import type { AppendOutcome } from './appends.js';
-import type { ReadyItem } from './item.js';
-
-/** An append of this process that the index may not know yet (R2.4). */
-export interface RecentAppend {
-  readonly item: ReadyItem;
-  /** Offset of the record when durable; the other outcomes as they are. */
-  readonly outcome: Promise<Landed>;
-  /** Set once durable. */
-  offset: bigint | undefined;
-  doneAtMs: number;
-}
+import type { ReadyItem, RememberedItem } from './item.js';
 
 export type Landed =
   { readonly kind: 'durable'; readonly offset: bigint } | Exclude<AppendOutcome, { kind: 'durable' }>;
+
+/** One call to the log, and what became of it. */
+interface Call {
+  readonly done: Promise<unknown>;
+  outcome: AppendOutcome | undefined;
+  readonly members: RecentAppend[];
+  doneAtMs: number;
+}
+
+/** An append of this process that the index may not know yet (R2.4). Holds what answers a repeat, not the event itself. */
+export class RecentAppend {
+  constructor(
+    readonly item: RememberedItem,
+    private readonly call: Call,
+    /** Its place among the records of the call. */
+    private readonly at: number,
+  ) {}
+
+  /** Settles, never rejects, when the outcome is known. Shared by all events of one call to the log. */
+  get done(): Promise<unknown> {
+    return this.call.done;
+  }
+
+  /** What became of it; undefined while that is open. */
+  get landed(): Landed | undefined {
+    const o = this.call.outcome;
+    return o?.kind === 'durable' ? { kind: 'durable', offset: o.base + BigInt(this.at) } : o;
+  }
+
+  get durable(): boolean {
+    return this.call.outcome?.kind === 'durable';
+  }
+}
 
 /** An entry stays this long after it is durable, so that an index answer asked for before cannot be older than our forgetting. */
 const GRACE_MS = 2_000;
 
 /** Appends in flight and not yet settled, by (source, id). What failed is forgotten at once: the log decides then. */
 export class RecentAppends {
-  readonly #byKey = new Map<string, RecentAppend>();
-  readonly #done: RecentAppend[] = [];
+  readonly #byIdentity = new Map<string, RecentAppend>();
+  readonly #done: Call[] = [];
   #head = 0;
   #pending = 0;
 
@@ -36,46 +59,55 @@ export class RecentAppends {
   }
 
   get size(): number {
-    return this.#byKey.size;
+    return this.#byIdentity.size;
   }
 
-  get(source: string, id: string): RecentAppend | undefined {
-    return this.#byKey.get(keyOf(source, id));
+  /** By identityOf(source, id). */
+  get(identity: string): RecentAppend | undefined {
+    return this.#byIdentity.get(identity);
   }
 
-  /** Remembers an append that has just been handed to the log. `at`: its place among the records of that call. */
-  add(item: ReadyItem, call: Promise<AppendOutcome>, at: number): RecentAppend {
-    const key = keyOf(item.source, item.id);
-    this.#pending++;
-    const outcome = call.then(
-      (o): Landed => (o.kind === 'durable' ? { kind: 'durable', offset: o.base + BigInt(at) } : o),
-      (cause: unknown): Landed => ({ kind: 'unknown', cause }),
-    );
-    const entry: RecentAppend = { item, outcome, offset: undefined, doneAtMs: 0 };
-    this.#byKey.set(key, entry);
-    void outcome.then((landed) => {
-      this.#pending--;
-      if (landed.kind === 'durable') {
-        entry.offset = landed.offset;
-        entry.doneAtMs = this.now();
-        this.#done.push(entry);
-        this.#sweep();
-      } else if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
-    });
-    return entry;
+  /** Remembers the events of one partition that have just been handed to the log in one call, in its order. */
+  add(items: readonly ReadyItem[], append: Promise<AppendOutcome>): readonly RecentAppend[] {
+    const members: RecentAppend[] = [];
+    const landed = (outcome: AppendOutcome): void => this.#landed(call, outcome);
+    const done = append.then(landed, (cause: unknown) => landed({ kind: 'unknown', cause }));
+    const call: Call = { done, outcome: undefined, members, doneAtMs: 0 };
+    for (const [at, item] of items.entries()) {
+      const entry = new RecentAppend(remembered(item), call, at);
+      members.push(entry);
+      this.#byIdentity.set(item.identity, entry);
+    }
+    this.#pending += items.length;
+    return members;
   }
 
-  /** Forgets from the oldest on what the index has, a few at a time; over the limit, whatever is oldest. */
-  #sweep(): void {
+  #landed(call: Call, outcome: AppendOutcome): void {
+    call.outcome = outcome;
+    this.#pending -= call.members.length;
+    if (outcome.kind === 'durable') {
+      call.doneAtMs = this.now();
+      this.#done.push(call);
+      this.#sweep(2);
+    } else for (const member of call.members) this.#forget(member);
+  }
+
+  #forget(member: RecentAppend): void {
+    const { identity } = member.item;
+    if (this.#byIdentity.get(identity) === member) this.#byIdentity.delete(identity);
+  }
+
+  /** Forgets from the oldest on what the index has, a few calls at a time; over the limit, whatever is oldest. */
+  #sweep(calls: number): void {
     const before = this.now() - GRACE_MS;
-    for (let n = 0; n < 4 && this.#head < this.#done.length; n++) {
+    for (let n = 0; (n < calls || this.#byIdentity.size > this.limit) && this.#head < this.#done.length; n++) {
       const oldest = this.#done[this.#head]!;
-      const { stream, partition, source, id } = oldest.item;
-      const settled = oldest.doneAtMs <= before && this.settledEnd(stream, partition) > oldest.offset!;
-      if (!settled && this.#byKey.size <= this.limit) break;
+      const { stream, partition } = oldest.members[0]!.item;
+      const last = (oldest.members.at(-1)!.landed as { offset: bigint }).offset;
+      const settled = oldest.doneAtMs <= before && this.settledEnd(stream, partition) > last;
+      if (!settled && this.#byIdentity.size <= this.limit) break;
       this.#head++;
-      const key = keyOf(source, id);
-      if (this.#byKey.get(key) === oldest) this.#byKey.delete(key);
+      for (const member of oldest.members) this.#forget(member);
     }
     if (this.#head > 4_096 && this.#head * 2 > this.#done.length) {
       this.#done.splice(0, this.#head);
@@ -84,6 +116,11 @@ export class RecentAppends {
   }
 }
 
-export function keyOf(source: string, id: string): string {
+function remembered(item: ReadyItem): RememberedItem {
+  const { identity, id, source, type, stream, partition, digest, recordedtime } = item;
+  return { identity, id, source, type, stream, partition, digest, recordedtime };
+}
+
+export function identityOf(source: string, id: string): string {
   return `${source}\0${id}`;
 }
