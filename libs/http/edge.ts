@@ -1,6 +1,7 @@
 import type { Caller, Role } from '#access';
 import { Fault, innermostMessage } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { faultOf } from './faults-of-fastify.js';
 import { languageOf, PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
 import { readBody, readQuery } from './read-input.js';
@@ -152,6 +153,18 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
     page: (req, reply, name, items, next, more) => {
       if (next !== undefined) reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);
       return reply.send({ [name]: items, next: next ?? null, ...more });
+    },
+    json: (req, reply, status, body) => {
+      const text = JSON.stringify(body);
+      const headers: OutgoingHttpHeaders = {
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': Buffer.byteLength(text),
+        'x-request-id': req.id,
+      };
+      if (deps.closing.aborted) headers.connection = 'close';
+      reply.hijack();
+      reply.raw.writeHead(status, headers).end(text);
+      return reply;
     },
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };

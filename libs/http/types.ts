@@ -87,6 +87,11 @@ export interface Edge {
     next: string | undefined,
     more?: Record<string, unknown>,
   ): FastifyReply;
+  /**
+   * An answer of JSON for a route where each microsecond counts: written at once, past Fastify's hooks and serializers, with the headers that
+   * those would have set.
+   */
+  json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): FastifyReply;
   /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }

@@ -11,10 +11,12 @@ export interface Links {
   /** To be appended, by place in the request. */
   readonly fresh: number[];
   /** The same event is already on its way, or landed a moment ago. */
-  readonly joined: Map<number, RecentAppend>;
+  readonly joined: ReadonlyMap<number, RecentAppend>;
   /** The same event earlier in this request. */
-  readonly same: Map<number, number>;
+  readonly same: ReadonlyMap<number, number>;
 }
+
+const NONE: ReadonlyMap<number, never> = new Map<number, never>();
 
 /**
  * Tells new events from duplicates (R2.4, R2.5, R3.3): earlier in the request, in flight or not yet settled, in the index. Fills `results` where the
@@ -27,7 +29,10 @@ export function sortDuplicates(
   recents: Pick<RecentAppends, 'get'>,
   catalogue: Catalogue,
 ): Links {
-  const links: Links = { fresh: [], joined: new Map(), same: new Map() };
+  const fresh: number[] = [];
+  // Nearly every event is new: the tables are made when one is not.
+  let joined: Map<number, RecentAppend> | undefined;
+  let same: Map<number, number> | undefined;
   const inRequest = checked.length > 1 ? new Map<string, number>() : undefined;
   for (const [i, c] of checked.entries()) {
     if (!c.ok) continue;
@@ -45,13 +50,13 @@ export function sortDuplicates(
       results[i] = { status: fault.row.status, fault };
       continue;
     }
-    if (earlier !== undefined) links.same.set(i, earlier);
-    else if (recent !== undefined) links.joined.set(i, recent);
+    if (earlier !== undefined) (same ??= new Map<number, number>()).set(i, earlier);
+    else if (recent !== undefined) (joined ??= new Map<number, RecentAppend>()).set(i, recent);
     else if (first !== undefined) results[i] = { status: 200, receipt: receiptOfFirst(first, item.type.type, true) };
-    else links.fresh.push(i);
+    else fresh.push(i);
     if (earlier === undefined) inRequest?.set(item.identity, i);
   }
-  return links;
+  return { fresh, joined: joined ?? NONE, same: same ?? NONE };
 }
 
 function standingOf(item: RememberedItem): Standing {

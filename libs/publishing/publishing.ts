@@ -57,6 +57,7 @@ export class Publishing {
   readonly #recent: RecentAppends;
   readonly #lookup: IndexLookup;
   readonly #receipts: Receipts;
+  readonly #isoTime = isoTimes();
 
   constructor(private readonly deps: PublishingDeps) {
     this.limits = { ...PUBLISH_LIMITS, ...deps.limits };
@@ -75,18 +76,16 @@ export class Publishing {
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<PublishAnswer> {
     const began = this.deps.now();
     this.#admit(offered);
-    const checked = await this.#check(offered, request);
+    const checked = offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
     const results = checked.map((c): ItemResult | undefined =>
       c.ok ? undefined : { status: c.fault.row.status, fault: c.fault },
     );
     const partial = request.partial === true;
-    if (!partial && checked.some((c) => !c.ok)) return this.#refused(results, checked, request, began);
+    if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
     const known = await this.#ask(checked);
     // From here to the appends there is no await: what is looked at cannot change before it is used (two requests with one id).
     const links = sortDuplicates(checked, known, results, this.#recent, this.deps.catalogue);
-    if (!partial && results.some((r) => r !== undefined && 'fault' in r)) {
-      return this.#refused(results, checked, request, began);
-    }
+    if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
     const open = this.#append(checked, links, began);
     await this.#settle(open, links, results, began);
     return this.#answered(results as ItemResult[], checked, request, began);
@@ -95,7 +94,7 @@ export class Publishing {
   /** Checks, and appends nothing. */
   async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
     this.#admit(offered);
-    return (await this.#check(offered, request)).map((c) =>
+    return (await this.#checkMany(offered, request)).map((c) =>
       c.ok ? { ok: true, item: c.item } : { ok: false, fault: c.fault },
     );
   }
@@ -115,17 +114,17 @@ export class Publishing {
     }
   }
 
-  async #check(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
-    const context = {
-      caller: request.caller,
-      recordedtime: new Date(this.deps.now()).toISOString(),
-      traceparent: request.traceparent,
-    };
+  #check(offered: readonly Offered[], { caller, traceparent }: PublishRequest): Checked[] {
+    const recordedtime = this.#isoTime(this.deps.now());
+    return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent }, this.#rules));
+  }
+
+  /** A long list must not keep the others waiting. */
+  async #checkMany(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
     const out: Checked[] = [];
-    for (const one of offered) {
-      // A long list must not keep the others waiting.
-      if (out.length > 0 && out.length % YIELD_EVERY === 0) await new Promise(setImmediate);
-      out.push(checkItem(one, context, this.#rules));
+    for (let i = 0; i < offered.length; i += YIELD_EVERY) {
+      if (i > 0) await new Promise(setImmediate);
+      out.push(...this.#check(offered.slice(i, i + YIELD_EVERY), request));
     }
     return out;
   }
@@ -173,48 +172,47 @@ export class Publishing {
     return out;
   }
 
-  /** Hands the new events to the log, in order, one call per partition. No await in here. */
-  #append(checked: readonly Checked[], links: Links, began: number): Map<number, RecentAppend> {
-    const open = new Map(links.joined);
+  /** Hands the new events to the log, in order, one call per partition; what is open then, by place in the request. No await in here. */
+  #append(checked: readonly Checked[], links: Links, began: number): (RecentAppend | undefined)[] {
+    const open = checked.map((_, i) => links.joined.get(i));
     const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
     const items = links.fresh.map((i) => ({ i, item: (checked[i] as { item: ReadyItem }).item }));
     for (const { stream, partition, members } of planAppends(items)) {
+      const ready = members.map((m) => m.item);
       let call: Promise<AppendOutcome>;
       try {
         call = this.deps.appends.append(
           stream,
           partition,
-          members.map((m) => m.item.record),
+          ready.map((item) => item.record),
           { timeoutMs },
         );
       } catch (cause) {
         call = Promise.resolve({ kind: 'unsent', code: 'not_durable', cause });
       }
-      const added = this.#recent.add(
-        members.map((m) => m.item),
-        call,
-      );
-      for (const [at, { i }] of members.entries()) open.set(i, added[at]!);
+      const added = this.#recent.add(ready, call);
+      for (const [at, { i }] of members.entries()) open[i] = added[at];
     }
     return open;
   }
 
   async #settle(
-    open: ReadonlyMap<number, RecentAppend>,
+    open: readonly (RecentAppend | undefined)[],
     links: Links,
     results: (ItemResult | undefined)[],
     began: number,
   ): Promise<void> {
-    // The appender keeps the deadline itself; this one is for an appender that does not answer at all.
-    const left = this.limits.waitMs - (this.deps.now() - began) + 250;
     const calls = new Set<Promise<unknown>>();
-    for (const { done } of open.values()) calls.add(done);
-    if (calls.size > 0) await inTime(Promise.all(calls), left);
-    for (const [i, { item, landed: l = { kind: 'unknown' as const } }] of open) {
-      if (l.kind === 'durable') {
+    for (const o of open) if (o !== undefined && o.landed === undefined) calls.add(o.done);
+    // The appender keeps the deadline itself; this one is for an appender that does not answer at all.
+    if (calls.size > 0) await inTime(Promise.all(calls), this.limits.waitMs - (this.deps.now() - began) + 250);
+    for (const [i, o] of open.entries()) {
+      if (o === undefined) continue;
+      const landed = o.landed ?? { kind: 'unknown' as const };
+      if (landed.kind === 'durable') {
         const joined = links.joined.has(i);
-        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, l.offset, joined) };
-      } else results[i] = putOff(l);
+        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(o.item, landed.offset, joined) };
+      } else results[i] = putOff(landed);
     }
     for (const [i, earlier] of links.same) {
       const r = results[earlier]!;
@@ -229,7 +227,8 @@ export class Publishing {
     began: number,
   ): PublishAnswer {
     const faults = results.map((r) => (r !== undefined && 'fault' in r ? r.fault : undefined));
-    this.#count(faults, checked, request, began);
+    for (const [i, fault] of faults.entries())
+      if (fault !== undefined) this.#countFault(fault, checked[i]!, request, began);
     return { kind: 'refused', results: faults };
   }
 
@@ -239,19 +238,14 @@ export class Publishing {
     request: PublishRequest,
     began: number,
   ): PublishAnswer {
-    this.#count(
-      results.map((r) => ('fault' in r ? r.fault : undefined)),
-      checked,
-      request,
-      began,
-    );
     let accepted = 0;
     let duplicate = 0;
     let waiting = false;
-    for (const r of results) {
+    for (const [i, r] of results.entries()) {
       if (r.status === 201) accepted++;
       else if (r.status === 200) duplicate++;
       else if (r.status === 503) waiting = true;
+      if ('fault' in r) this.#countFault(r.fault, checked[i]!, request, began);
     }
     const ms = this.deps.now() - began;
     if (accepted > 0) this.deps.meter?.('accepted', accepted, ms);
@@ -259,22 +253,13 @@ export class Publishing {
     return { kind: waiting ? 'put_off' : 'done', results };
   }
 
-  /** Counts refusals (never what was put off: that is not the publisher's fault). */
-  #count(
-    faults: readonly (Fault | undefined)[],
-    checked: readonly Checked[],
-    request: PublishRequest,
-    began: number,
-  ): void {
-    for (const [i, fault] of faults.entries()) {
-      if (fault === undefined) continue;
-      this.deps.meter?.(fault.code, 1, this.deps.now() - began);
-      if (fault.row.status >= 500) continue;
-      const c = checked[i]!;
-      const type = c.ok ? c.item.type.type : c.type;
-      const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
-      this.deps.refusals.count(request.caller.owner, type, code, pointer);
-    }
+  /** Counts a refusal (never what was put off: that is not the publisher's fault). */
+  #countFault(fault: Fault, checked: Checked, request: PublishRequest, began: number): void {
+    this.deps.meter?.(fault.code, 1, this.deps.now() - began);
+    if (fault.row.status >= 500) return;
+    const type = checked.ok ? checked.item.type.type : checked.type;
+    const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
+    this.deps.refusals.count(request.caller.owner, type, code, pointer);
   }
 
   /** A request that was refused before there were events (not JSON, too large). */
@@ -283,6 +268,18 @@ export class Publishing {
     if (fault.row.status < 500)
       this.deps.refusals.count(caller.owner, '', fault.code, fault.problems[0]?.pointer ?? '');
   }
+}
+
+const isRefused = (r: ItemResult | undefined): boolean => r !== undefined && 'fault' in r;
+
+/** RFC 3339 UTC of a millisecond, which many events share. */
+function isoTimes(): (ms: number) => string {
+  let last = Number.NaN;
+  let text = '';
+  return (ms) => {
+    if (ms !== last) text = new Date((last = ms)).toISOString();
+    return text;
+  };
 }
 
 function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {

@@ -206,11 +206,10 @@ function sendDone(
   many: boolean,
   partial: boolean,
 ): FastifyReply {
-  reply.header('content-type', JSON_TYPE);
-  if (partial) return reply.code(207).send(JSON.stringify({ results: results.map((r) => shown(edge, req, r)) }));
+  if (partial) return edge.json(req, reply, 207, { results: results.map((r) => shown(edge, req, r)) });
   const receipts = results.map((r) => (r as { receipt: object }).receipt);
-  reply.code(results.every((r) => r.status === 200) ? 200 : 201);
-  return reply.send(JSON.stringify(many ? { receipts } : receipts[0]));
+  const status = results.every((r) => r.status === 200) ? 200 : 201;
+  return edge.json(req, reply, status, many ? { receipts } : receipts[0]);
 }
 
 function shown(edge: Edge, req: FastifyRequest, r: ItemResult): object {
