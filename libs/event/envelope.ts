@@ -13,13 +13,12 @@ export interface Envelope {
 /** A header of a record in the log. Names may repeat; order is kept. */
 export type Header = readonly [name: string, value: Buffer | null];
 
-const ATTRIBUTES = ['id', 'source', 'type', 'subject', 'time', 'dataschema'] as const;
 export const H_DIGEST = 'simpul-digest';
 export const H_RECORDED = 'simpul-recordedtime';
 export const H_UNIT = 'simpul-unit';
 export const H_TRACEPARENT = 'traceparent';
-const CONTENT_TYPE = Buffer.from('avro/binary');
-const SPEC = Buffer.from('1.0');
+const SPEC_VERSION: Header = ['ce_specversion', Buffer.from('1.0')];
+const CONTENT_TYPE: Header = ['content-type', Buffer.from('avro/binary')];
 
 export interface HubHeaders {
   /** 32 bytes. */
@@ -31,13 +30,52 @@ export interface HubHeaders {
   readonly traceparent?: string | undefined;
 }
 
-/** CloudEvents Kafka binary mode headers (kafka-protocol-binding §3.2) plus the hub's own. */
+/** At most so many texts are kept as bytes; then all are forgotten. */
+const MOST_KEPT = 4_096;
+const names = new Map<string, string>();
+const texts = new Map<string, Buffer>();
+
+function kept<T>(of: Map<string, T>, text: string, make: () => T): T {
+  let made = of.get(text);
+  if (made === undefined) {
+    if (of.size >= MOST_KEPT) of.clear();
+    of.set(text, (made = make()));
+  }
+  return made;
+}
+
+/** The one string of a header's name, so that it is hashed once and not with every record. */
+const nameOf = (extension: string): string => kept(names, extension, () => `ce_${extension}`);
+
+/** Bytes of a text that comes again and again: types, sources, codes of units. Not from Node's pool, which they would hold. */
+function repeated(text: string): Buffer {
+  return kept(texts, text, () => {
+    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+    bytes.write(text);
+    return bytes;
+  });
+}
+
+/** Extensions that the hub sets, the same for every event of a unit. */
+const OF_THE_UNIT = new Set(['unitasal', 'unitkode', 'kelasdata']);
+
+/** CloudEvents Kafka binary mode headers (kafka-protocol-binding §3.2) plus the hub's own. Their bytes are shared and never written to. */
 export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
-  const out: Header[] = [['ce_specversion', SPEC]];
-  for (const name of ATTRIBUTES) out.push([`ce_${name}`, Buffer.from(e[name])]);
-  for (const name in e.extensions) out.push([`ce_${name}`, Buffer.from(e.extensions[name]!)]);
-  out.push(['content-type', CONTENT_TYPE], [H_DIGEST, hub.digest], [H_RECORDED, Buffer.from(hub.recordedtime)]);
-  if (hub.unit !== undefined) out.push([H_UNIT, Buffer.from(hub.unit)]);
+  const out: Header[] = [
+    SPEC_VERSION,
+    ['ce_id', Buffer.from(e.id)],
+    ['ce_source', repeated(e.source)],
+    ['ce_type', repeated(e.type)],
+    ['ce_subject', Buffer.from(e.subject)],
+    ['ce_time', Buffer.from(e.time)],
+    ['ce_dataschema', repeated(e.dataschema)],
+  ];
+  for (const name in e.extensions) {
+    const text = e.extensions[name]!;
+    out.push([nameOf(name), OF_THE_UNIT.has(name) ? repeated(text) : Buffer.from(text)]);
+  }
+  out.push(CONTENT_TYPE, [H_DIGEST, hub.digest], [H_RECORDED, Buffer.from(hub.recordedtime)]);
+  if (hub.unit !== undefined) out.push([H_UNIT, repeated(hub.unit)]);
   if (hub.traceparent !== undefined) out.push([H_TRACEPARENT, Buffer.from(hub.traceparent)]);
   return out;
 }

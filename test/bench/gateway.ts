@@ -50,6 +50,8 @@ export async function gatewayBench(): Promise<Finding> {
       brokers,
       topics.naive,
       createHash('sha256').update(key).digest('hex'),
+      CASE_FILE,
+      '1',
     ]);
     stops.push(() => naive.stop());
     const raw = await startServer('raw.js', [brokers, topics.raw, String(PARTITIONS), CASE_FILE, '1']);
@@ -91,7 +93,7 @@ export async function gatewayBench(): Promise<Finding> {
       head: HEAD,
       rows: [
         row('Simpul, single events', found.ours),
-        row('naive: Nest on Express, zod, one kafkajs send a request', found.naive),
+        row('naive: Nest on Express, zod, avsc, one kafkajs send a request', found.naive),
         row('raw: node:http with the same parser, contract and appender', found.raw),
         row(`Simpul, NDJSON of ${BATCH}`, found.batch),
       ],
