@@ -5,7 +5,7 @@ import { hasCode, hasNetworkError, isUnknownTopic } from './platformatic.js';
 import { Sender } from './sending.js';
 import type { Topics } from './topics.js';
 import { within } from './trying.js';
-import type { Sent } from './wire.js';
+import type { Sent, TopicShape } from './wire.js';
 
 /** Sequence numbers do not wrap in the client: a producer is replaced well before 2^31 records of one partition. */
 const RECORDS_PER_PRODUCER = 2_000_000_000;
@@ -71,7 +71,10 @@ export class Appends {
   }
 
   async #one(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
-    const refusal = await this.#refusal(topic, partition, records);
+    if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+    if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
+    const known = this.#topics.fresh(topic);
+    const refusal = known ? refusedPlace(known, partition) : await this.#refusal(topic, partition);
     if (refusal) return refusal;
     const line = this.#lineFor(topic, partition, records.length);
     line.running++;
@@ -92,15 +95,10 @@ export class Appends {
     }
   }
 
-  /** What can be refused before anything is sent. */
-  async #refusal(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended | undefined> {
-    if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
-    if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
+  /** What the topic has against it, before anything is sent. */
+  async #refusal(topic: string, partition: number): Promise<Appended | undefined> {
     try {
-      // the client would take a wrong partition modulo the count, and write elsewhere without a word
-      const { leaders } = await this.#topics.shape(topic);
-      if (Number.isInteger(partition) && partition >= 0 && partition < leaders.length) return undefined;
-      return { kind: 'refused', code: 'wrong_partition' };
+      return refusedPlace(await this.#topics.shape(topic), partition);
     } catch (cause) {
       const unknown = isFault(cause) && cause.code === 'unknown_topic';
       return { kind: 'refused', code: unknown ? 'unknown_topic' : 'log_unavailable', cause };
@@ -167,4 +165,10 @@ export class Appends {
     await this.#line?.sender.close().catch(() => undefined);
     this.#line = undefined;
   }
+}
+
+/** A client would take a wrong partition modulo the count, and write elsewhere without a word. */
+function refusedPlace({ leaders }: TopicShape, partition: number): Appended | undefined {
+  if (Number.isInteger(partition) && partition >= 0 && partition < leaders.length) return undefined;
+  return { kind: 'refused', code: 'wrong_partition' };
 }

@@ -99,7 +99,7 @@ class KafkaLog implements EventLog {
     const name = this.#outer(topic);
     const done = await this.#appends.append(name, partition, records);
     if (done.kind === 'durable') {
-      const { id } = await this.#topics.shape(name).catch(() => ({ id: '' }));
+      const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
       this.#reads.wake(id, partition);
     }
     return done;

@@ -5,7 +5,7 @@ import { encodeBatch } from './encode.js';
 import type { KafkaLogOptions } from './options.js';
 import { answerError, codecs, lineError, ProduceLine, type ProducerIdentity } from './platformatic.js';
 import type { Topics } from './topics.js';
-import type { Node, Sent } from './wire.js';
+import type { Node, Sent, TopicShape } from './wire.js';
 
 const RETRY_MS = 200;
 /** One request carries every partition that waits for its broker, up to this. */
@@ -48,6 +48,7 @@ export class Sender {
   #fresh: Entry[] = [];
   #scheduled = false;
   #identity: Promise<ProducerIdentity> | undefined;
+  #known: ProducerIdentity | undefined;
   #closed = false;
 
   constructor(options: KafkaLogOptions, topics: Topics) {
@@ -57,7 +58,7 @@ export class Sender {
 
   /** undefined: the answer names no place. Rejects when it is sure that sending again is of no use, and when closed. */
   async send(topic: string, partition: number, records: readonly NewRecord[]): Promise<Sent | undefined> {
-    const { id, epoch } = await this.#identify();
+    const { id, epoch } = this.#known ?? (await this.#identify());
     if (this.#closed) throw lineError('closed before it was sent');
     const key = `${topic}/${partition}`;
     const sequence = this.#sequences.get(key) ?? 0;
@@ -81,9 +82,9 @@ export class Sender {
   }
 
   /** One identity for the life of this producer, asked for until some broker gives it. */
-  #identify(): Promise<ProducerIdentity> {
-    this.#identity ??= this.#ask();
-    return this.#identity;
+  async #identify(): Promise<ProducerIdentity> {
+    this.#known = await (this.#identity ??= this.#ask());
+    return this.#known;
   }
 
   async #ask(): Promise<ProducerIdentity> {
@@ -112,28 +113,35 @@ export class Sender {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      for (const entry of this.#fresh.splice(0)) void this.#route(entry);
+      for (const entry of this.#fresh.splice(0)) {
+        const known = this.#topics.fresh(entry.topic);
+        if (known) this.#queue(entry, known);
+        else void this.#route(entry);
+      }
     });
   }
 
   async #route(entry: Entry): Promise<void> {
-    if (!entry.open) return;
     try {
-      const { leaders } = await this.#topics.shape(entry.topic);
-      const leader = leaders[entry.partition];
-      if (leader === undefined || leader < 0) return this.#later([entry]);
-      let lane = this.#lanes.get(leader);
-      if (!lane) this.#lanes.set(leader, (lane = { waiting: [], running: false }));
-      lane.waiting.push(entry);
-      if (!lane.running) {
-        lane.running = true;
-        // the others of this turn find their leader in the same moment
-        queueMicrotask(() => void this.#run(leader, lane));
-      }
+      this.#queue(entry, await this.#topics.shape(entry.topic));
     } catch (error) {
       if (isFault(error) && error.code === 'unknown_topic') this.#fail(entry, answerError(UNKNOWN_TOPIC));
       else this.#later([entry]);
     }
+  }
+
+  #queue(entry: Entry, { leaders }: TopicShape): void {
+    if (!entry.open) return;
+    const leader = leaders[entry.partition];
+    if (leader === undefined || leader < 0) return this.#later([entry]);
+    let lane = this.#lanes.get(leader);
+    if (!lane) this.#lanes.set(leader, (lane = { waiting: [], running: false }));
+    const at = lane;
+    at.waiting.push(entry);
+    if (at.running) return;
+    at.running = true;
+    // the others of this turn find their leader in the same moment
+    queueMicrotask(() => void this.#run(leader, at));
   }
 
   async #run(leader: number, lane: Lane): Promise<void> {

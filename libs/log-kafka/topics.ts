@@ -27,10 +27,17 @@ export class Topics {
     this.#control = control;
   }
 
+  /** What is known and young enough to act on; undefined: ask `shape`. For the path of every append, where a promise costs more than the answer. */
+  fresh(topic: string): TopicShape | undefined {
+    const known = this.#known.get(topic);
+    return known && Date.now() - known.at < FRESH_MS ? known.shape : undefined;
+  }
+
   /** Throws Fault `unknown_topic`, `log_unavailable`. While Kafka cannot be asked, what was known before is given. */
   async shape(topic: string): Promise<TopicShape> {
+    const fresh = this.fresh(topic);
+    if (fresh) return fresh;
     const known = this.#known.get(topic);
-    if (known && Date.now() - known.at < FRESH_MS) return known.shape;
     try {
       return await this.refresh(topic);
     } catch (error) {

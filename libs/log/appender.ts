@@ -1,6 +1,6 @@
 import type { FaultCode } from '#faults';
 import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord } from './port.js';
-import { bytesOf, fitsOneAppend } from './size.js';
+import { bytesOfAll, fitsOneAppend } from './size.js';
 
 export interface AppenderOptions {
   /** Bytes that may wait or be in flight, all partitions together. @default 64 MiB */
@@ -64,9 +64,8 @@ export class Appender {
     records: readonly NewRecord[],
     options: { readonly timeoutMs?: number } = {},
   ): Promise<AppenderOutcome> {
-    let bytes = 0;
-    for (const r of records) bytes += bytesOf(r);
-    if (records.length === 0 || !fitsOneAppend(records))
+    const bytes = bytesOfAll(records);
+    if (records.length === 0 || !fitsOneAppend(records, bytes))
       return Promise.resolve({ kind: 'unsent', code: 'record_too_large' });
     if (this.#bytes + bytes > this.#maxBytes) return Promise.resolve({ kind: 'unsent', code: 'queue_full' });
     const key = `${topic}/${partition}`;

@@ -24,9 +24,13 @@ export function bytesOf(record: NewRecord): number {
 export const MAX_RECORD_BYTES = 1_048_576 + 65_536;
 
 /** True when these records may go into one append (R3.4): at most 500 records and 900 KB, or one single record up to MAX_RECORD_BYTES. */
-export function fitsOneAppend(records: readonly NewRecord[]): boolean {
+export function fitsOneAppend(records: readonly NewRecord[], bytes = bytesOfAll(records)): boolean {
   if (records.length > MAX_APPEND_RECORDS) return false;
+  return bytes <= (records.length === 1 ? MAX_RECORD_BYTES : MAX_APPEND_BYTES);
+}
+
+export function bytesOfAll(records: readonly NewRecord[]): number {
   let bytes = 0;
   for (const record of records) bytes += bytesOf(record);
-  return bytes <= (records.length === 1 ? MAX_RECORD_BYTES : MAX_APPEND_BYTES);
+  return bytes;
 }

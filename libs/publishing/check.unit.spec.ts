@@ -239,6 +239,15 @@ describe('recent appends', () => {
 });
 
 describe('questions to the index', () => {
+  it('join when they come together', async () => {
+    const calls: number[] = [];
+    const lookup = new IndexLookup((ids) => {
+      calls.push(ids.length);
+      return Promise.resolve(ids.map(() => undefined));
+    }, 1_000);
+    await Promise.all(['a', 'b', 'c'].map((id) => lookup.ask([{ source: 's', id }])));
+    expect(calls).toEqual([3]);
+  });
   it('join while one is under way, and each gets its own answers', async () => {
     const calls: number[] = [];
     let answer!: () => void;
@@ -259,7 +268,10 @@ describe('questions to the index', () => {
         else resolve(all);
       });
     }, 1_000);
-    const asks = ['a', 'b', 'c'].map((id) => lookup.ask([{ source: 's', id }]));
+    const ask = (id: string) => lookup.ask([{ source: 's', id }]);
+    const first = ask('a');
+    while (calls.length === 0) await new Promise(setImmediate);
+    const asks = [first, ask('b'), ask('c')];
     answer();
     const got = await Promise.all(asks);
     expect(got.map((g) => g?.[0]?.id)).toEqual(['a', 'b', 'c']);

@@ -76,7 +76,8 @@ export class Publishing {
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<PublishAnswer> {
     const began = this.deps.now();
     this.#admit(offered);
-    const checked = offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
+    const checked =
+      offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
     const results = checked.map((c): ItemResult | undefined =>
       c.ok ? undefined : { status: c.fault.row.status, fault: c.fault },
     );
