@@ -46,10 +46,7 @@ export interface ReadyItem {
 }
 
 /** What is kept of an event after it was handed to the log: not its bytes. */
-export type RememberedItem = Pick<
-  ReadyItem,
-  'identity' | 'id' | 'source' | 'type' | 'stream' | 'partition' | 'digest' | 'recordedtime'
->;
+export type RememberedItem = Pick<ReadyItem, 'identity' | 'type' | 'stream' | 'partition' | 'digest' | 'recordedtime'>;
 
 export type Checked =
   | { readonly ok: true; readonly item: ReadyItem }

@@ -21,15 +21,16 @@ export function planAppends(items: readonly PlannedItem[]): readonly PlannedAppe
     return [{ stream: one.item.stream, partition: one.item.partition, members: [one] }];
   }
   const out: { stream: string; partition: number; members: PlannedItem[]; bytes: number }[] = [];
-  const last = new Map<string, (typeof out)[number]>();
+  const last = new Map<string, (typeof out)[number][]>();
   for (const planned of items) {
     const { stream, partition } = planned.item;
-    const key = `${stream}/${partition}`;
     const bytes = bytesOf(planned.item.record);
-    let list = last.get(key);
+    let ofStream = last.get(stream);
+    if (ofStream === undefined) last.set(stream, (ofStream = []));
+    let list = ofStream[partition];
     if (list === undefined || list.members.length >= MAX_APPEND_RECORDS || list.bytes + bytes > MAX_APPEND_BYTES) {
       list = { stream, partition, members: [], bytes: 0 };
-      last.set(key, list);
+      ofStream[partition] = list;
       out.push(list);
     }
     list.members.push(planned);

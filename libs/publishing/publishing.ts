@@ -48,7 +48,6 @@ export type PublishAnswer =
 export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
 
 const YIELD_EVERY = 256;
-const NO_INDEX: Known = undefined;
 
 /** The way of an event from a request to a receipt (DESIGN section 3; R2, R3). */
 export class Publishing {
@@ -88,7 +87,7 @@ export class Publishing {
     const links = sortDuplicates(checked, known, results, this.#recent, this.deps.catalogue);
     if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
     const open = this.#append(checked, links, began);
-    await this.#settle(open, links, results, began);
+    await this.#settle(checked, open, links, results, began);
     return this.#answered(results as ItemResult[], checked, request, began);
   }
 
@@ -133,20 +132,14 @@ export class Publishing {
   /** What the index knows of each item; undefined entries where it was not asked. */
   async #ask(checked: readonly Checked[]): Promise<Known> {
     const ids: ReadyItem[] = [];
-    const at: number[] = [];
-    for (const [i, c] of checked.entries()) {
-      if (!c.ok || this.#recent.get(c.item.identity)?.durable === true) continue;
-      ids.push(c.item);
-      at.push(i);
-    }
-    if (ids.length === 0) return NO_INDEX;
+    for (const c of checked) if (c.ok) ids.push(c.item);
+    if (ids.length === 0) return undefined;
     const answers = await this.#lookup.ask(ids);
     if (answers === undefined) return undefined;
     const found = await this.#alsoAcknowledged(ids, answers);
     if (ids.length === checked.length) return found;
-    const out = checked.map((): First | undefined => undefined);
-    for (const [n, i] of at.entries()) out[i] = found[n];
-    return out;
+    let n = 0;
+    return checked.map((c) => (c.ok ? found[n++] : undefined));
   }
 
   /**
@@ -198,6 +191,7 @@ export class Publishing {
   }
 
   async #settle(
+    checked: readonly Checked[],
     open: readonly (RecentAppend | undefined)[],
     links: Links,
     results: (ItemResult | undefined)[],
@@ -212,7 +206,8 @@ export class Publishing {
       const landed = o.landed ?? { kind: 'unknown' as const };
       if (landed.kind === 'durable') {
         const joined = links.joined.has(i);
-        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(o.item, landed.offset, joined) };
+        const { item } = checked[i] as { item: ReadyItem };
+        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, o.item, landed.offset, joined) };
       } else results[i] = putOff(landed);
     }
     for (const [i, earlier] of links.same) {

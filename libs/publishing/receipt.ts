@@ -2,10 +2,16 @@ import { formatPosition } from '#event';
 import type { First } from '#state';
 import type { Receipt, RememberedItem } from './item.js';
 
-export function receiptOf(item: RememberedItem, offset: bigint, duplicate: boolean): Receipt {
+/** The receipt of an event of this process. Its id and source are the asker's: they are what it was found by. */
+export function receiptOf(
+  { id, source }: { readonly id: string; readonly source: string },
+  item: RememberedItem,
+  offset: bigint,
+  duplicate: boolean,
+): Receipt {
   return {
-    id: item.id,
-    source: item.source,
+    id,
+    source,
     type: item.type.type,
     stream: item.stream,
     partition: item.partition,

@@ -31,10 +31,6 @@ export class RecentAppend {
     const o = this.call.outcome;
     return o?.kind === 'durable' ? { kind: 'durable', offset: o.base + BigInt(this.at) } : o;
   }
-
-  get durable(): boolean {
-    return this.call.outcome?.kind === 'durable';
-  }
 }
 
 /** An entry stays this long after it is durable, so that an index answer asked for before cannot be older than our forgetting. */
@@ -117,8 +113,8 @@ export class RecentAppends {
 }
 
 function remembered(item: ReadyItem): RememberedItem {
-  const { identity, id, source, type, stream, partition, digest, recordedtime } = item;
-  return { identity, id, source, type, stream, partition, digest, recordedtime };
+  const { identity, type, stream, partition, digest, recordedtime } = item;
+  return { identity, type, stream, partition, digest, recordedtime };
 }
 
 export function identityOf(source: string, id: string): string {
