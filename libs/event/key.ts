@@ -46,7 +46,8 @@ export function digestOf(key: Uint8Array, value: Uint8Array): Buffer {
   all.writeUInt32BE(key.length);
   all.set(key, 4);
   all.set(value, 4 + key.length);
-  return hash('sha256', all.subarray(0, length), 'buffer');
+  // By way of text: a Buffer of the hash is memory of its own, made and freed outside of the heap with every record.
+  return Buffer.from(hash('sha256', all.subarray(0, length), 'hex'), 'hex');
 }
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';

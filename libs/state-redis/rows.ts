@@ -50,7 +50,7 @@ export function plainProgress({ stream, next, epoch, timeMs }: StoredProgress): 
 
 /** The place of (source, id) in the duplicate index: 128 bits of a hash, so that a key is short whatever the id is. */
 export function placeOf(source: string, id: string): { readonly tag: number; readonly key: string } {
-  const sum = hash('sha256', `${source.length}:${source}${id}`, 'buffer');
+  const sum = Buffer.from(hash('sha256', `${source.length}:${source}${id}`, 'hex'), 'hex');
   return { tag: sum[16]! % INDEX_TAGS, key: sum.toString('base64url', 0, 16) };
 }
 
