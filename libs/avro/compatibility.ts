@@ -1,7 +1,5 @@
 import type { Problem } from '#faults';
-import { decimalBound } from './decimal.js';
-import { sameName } from './names.js';
-import { scalarReader } from './read.js';
+import { readsScalar, sameName } from './match.js';
 import { schemaOf, type Node } from './schema.js';
 
 /** BACKWARD: the new schema reads old data. FORWARD: the old one reads new data. FULL: both. */
@@ -55,8 +53,7 @@ function compare(w: Node, r: Node, at: string, report: Report): void {
   else if (w.base === 'enum' && r.base === 'enum') compareSymbols(w, r, at, report);
   else if ((w.base === 'array' || w.base === 'map') && r.base === w.base) {
     compare(w.items!, r.items!, `${at}/${w.base === 'array' ? 'items' : 'values'}`, report);
-  } else if (!scalarReader(w, r, decimalBound(w.precision)))
-    report(at, `${label(w)} cannot be read as ${label(r)}`, label(w));
+  } else if (!readsScalar(w, r)) report(at, `${label(w)} cannot be read as ${label(r)}`, label(w));
 }
 
 function trial(w: Node, r: Node, at: string): Parameters<Report>[] {

@@ -1,12 +1,11 @@
 import { FRAME_BYTES } from '#event';
 import { Fault, type Problem } from '#faults';
-import { Broken, Cursor } from './cursor.js';
-import { readerOf } from './decode.js';
+import { bufferOf } from './cursor.js';
 import { writerOf } from './encode.js';
-import { runGuard, skipOf } from './guard.js';
+import { runGuard } from './guard.js';
 import { fieldsOf } from './info.js';
 import { checkProperties, propertiesOf } from './properties.js';
-import type { Read, Skip } from './read.js';
+import { wayOf, type Way } from './resolve.js';
 import type { Write } from './scalar.js';
 import { schemaOf, type Node } from './schema.js';
 import type { Contract, Data, DecodeOptions, Encoded, EventContract, FieldInfo, Guarded } from './types.js';
@@ -20,9 +19,7 @@ class Compiled implements Contract {
   readonly properties: Contract['properties'];
   readonly fields: readonly FieldInfo[];
   readonly #write: Write;
-  readonly #skip: Skip;
-  readonly #read: Read;
-  readonly #readers = new WeakMap<Contract, Read>();
+  readonly #ways = new WeakMap<Contract, Way>();
 
   constructor(
     readonly schemaText: string,
@@ -32,8 +29,6 @@ class Compiled implements Contract {
     this.properties = propertiesOf(node);
     this.fields = fieldsOf(node);
     this.#write = writerOf(node);
-    this.#skip = skipOf(node);
-    this.#read = readerOf(node, node)!;
   }
 
   encode(data: unknown, schemaId: number): Encoded {
@@ -52,33 +47,31 @@ class Compiled implements Contract {
 
   decode(bytes: Uint8Array, options: DecodeOptions): Data {
     if (options.framed && bytes[0] !== 0) throw new Fault('bad_magic');
-    const read = options.reader === undefined ? this.#read : this.#readerFor(options.reader);
-    const c = new Cursor(bytes, options.framed ? FRAME_BYTES : 0);
-    try {
-      const data = read(c) as Data;
-      if (c.pos !== c.end) c.fail('bytes are left over after the last field');
-      return data;
-    } catch (e) {
-      if (!(e instanceof Broken)) throw e;
-      throw new Fault(e.code, {
-        detail: `${e.reason}, at byte ${c.pos}`,
-        problems: [{ pointer: c.pointer(), reason: e.reason, code: e.code }],
-      });
+    const way = this.#wayTo(options.reader ?? this);
+    const start = options.framed ? FRAME_BYTES : 0;
+    const guarded = runGuard(way.skip, bytes, start);
+    if (!guarded.ok) {
+      const { code, reason, pointer, at } = guarded;
+      throw new Fault(code, { detail: `${reason}, at byte ${at}`, problems: [{ pointer, reason, code }] });
     }
+    const { value, offset } = way.type.decode(bufferOf(bytes), start);
+    if (offset !== bytes.length) throw new Error(`${this.name}: avsc read to byte ${offset} of ${bytes.length}`);
+    return value as Data;
   }
 
   guard(bytes: Uint8Array, offset: number): Guarded {
-    return runGuard(this.#skip, bytes, offset);
+    return runGuard(this.#wayTo(this).skip, bytes, offset);
   }
 
-  #readerFor(reader: Contract): Read {
-    let read = this.#readers.get(reader);
-    if (!read) {
-      read = readerOf(this.node, nodeOf(reader));
-      if (!read) throw new Fault('incompatible_schema', { detail: `${reader.name} cannot read ${this.name}` });
-      this.#readers.set(reader, read);
+  /** Made at first use: who only encodes needs none. */
+  #wayTo(reader: Contract): Way {
+    let way = this.#ways.get(reader);
+    if (!way) {
+      way = wayOf(this.node, nodeOf(reader));
+      if (!way) throw new Fault('incompatible_schema', { detail: `${reader.name} cannot read ${this.name}` });
+      this.#ways.set(reader, way);
     }
-    return read;
+    return way;
   }
 }
 

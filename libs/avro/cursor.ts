@@ -14,6 +14,11 @@ export class Broken extends Error {
   }
 }
 
+/** The same bytes as a Buffer. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Strict, bounded reading of Avro bytes. Every method throws Broken instead of going past the end or accepting an odd form. */
 export class Cursor {
   readonly buf: Buffer;
@@ -27,7 +32,7 @@ export class Cursor {
     bytes: Uint8Array,
     public pos: number,
   ) {
-    this.buf = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.buf = bufferOf(bytes);
     this.end = bytes.length;
   }
 
@@ -65,6 +70,10 @@ export class Cursor {
     if (leastItem === 0) this.zeroSize(count);
     else if (count > (this.end - this.pos) / leastItem) this.fail('a count larger than the rest of the data can hold');
     return count;
+  }
+
+  endBlock(end: number): void {
+    if (end >= 0 && this.pos !== end) this.fail('a block of another size than it says');
   }
 
   /** A long used as a count; values beyond 2^53 are as good as infinite. */
@@ -151,10 +160,13 @@ export class Cursor {
     return at;
   }
 
-  bytes(): Buffer {
-    const n = this.length();
+  slice(n: number): Buffer {
     const at = this.take(n);
     return this.buf.subarray(at, at + n);
+  }
+
+  bytes(): Buffer {
+    return this.slice(this.length());
   }
 
   private length(): number {

@@ -1,24 +1,18 @@
 import { Broken, Cursor } from './cursor.js';
-import { decimalBound } from './decimal.js';
-import { day, decimal, instant, type Skip } from './read.js';
+import { decimalBound, fromTwos } from './decimal.js';
 import type { Node } from './schema.js';
+import { MAX_DAY, MAX_MS, MIN_DAY, MIN_MS } from './time.js';
 import type { Guarded } from './types.js';
 
-/** The counting pre-pass over a value of `t`. */
-export function skipOf(t: Node, made = new Map<Node, Skip>()): Skip {
-  let skip = made.get(t);
-  if (!skip) made.set(t, (skip = compose(t, made)));
-  return skip;
-}
+/** Steps over a value under all checks, without building it. */
+export type Skip = (c: Cursor) => void;
 
-function compose(t: Node, made: Map<Node, Skip>): Skip {
-  if (t.logical === 'decimal') {
-    const bound = decimalBound(t.precision);
-    return (c) => void decimal(c, t, bound);
-  }
-  if (t.logical === 'date') return (c) => void day(c, c.int());
-  if (t.logical === 'timestamp-millis') return (c) => void instant(c, c.long());
-  switch (t.base) {
+/** The bytes of the scalar `w`, and that they are a value of the scalar `r` (`w` itself, or what it is promoted to). */
+export function skipScalar(w: Node, r: Node): Skip {
+  if (r.logical === 'decimal') return skipDecimal(w);
+  if (r.logical === 'date') return skipDay;
+  if (r.logical === 'timestamp-millis') return skipInstant;
+  switch (w.base) {
     case 'null':
       return () => undefined;
     case 'boolean':
@@ -31,52 +25,72 @@ function compose(t: Node, made: Map<Node, Skip>): Skip {
       return (c) => void c.float();
     case 'double':
       return (c) => void c.double();
-    case 'bytes':
-      return (c) => void c.bytes();
-    case 'string':
-      return (c) => c.skipText();
     case 'fixed':
-      return (c) => void c.take(t.size);
-    case 'enum': {
-      const count = t.symbols.length;
-      return (c) => void c.index(count, 'an enum');
-    }
-    case 'union': {
-      const skips = t.branches.map((b) => skipOf(b, made));
-      return (c) => skips[c.index(skips.length, 'a union')]!(c);
-    }
-    case 'record':
-      return skipRecord(t, made);
-    case 'array':
-      return skipEntries(skipOf(t.items!, made), t.items!.least);
-    case 'map': {
-      const value = skipOf(t.items!, made);
-      const entry: Skip = (c) => {
-        c.skipText();
-        value(c);
-      };
-      return skipEntries(entry, 1 + t.items!.least);
-    }
+      return (c) => void c.take(w.size);
+    default:
+      return w.base === 'string' || r.base === 'string' ? (c) => c.skipText() : (c) => void c.bytes();
   }
 }
 
-function skipRecord(t: Node, made: Map<Node, Skip>): Skip {
-  const names = t.fields.map((f) => f.name);
-  const skips = t.fields.map((f) => skipOf(f.type, made));
-  const free = t.least === 0;
+function skipDay(c: Cursor): void {
+  const n = c.int();
+  if (n < MIN_DAY || n > MAX_DAY) c.fail('a date outside the years 0001 to 9999');
+}
+
+function skipInstant(c: Cursor): void {
+  const n = c.long();
+  if (n < MIN_MS || n > MAX_MS) c.fail('a time outside the years 0001 to 9999');
+}
+
+/** At most as many bytes as the precision can need, or 32 where a writer pads with sign bytes. */
+function skipDecimal(t: Node): Skip {
+  const bound = decimalBound(t.precision);
+  const longest = Math.max(32, t.size, t.precision);
   return (c) => {
-    if (free) c.zeroSize(1 + skips.length);
+    const bytes = t.base === 'fixed' ? c.slice(t.size) : c.bytes();
+    if (bytes.length === 0 || bytes.length > longest) c.fail('a decimal of a length that cannot be');
+    const value = fromTwos(bytes);
+    if (value >= bound || value <= -bound) c.fail('a decimal beyond its precision');
+  };
+}
+
+/** A symbol that is undefined is refused when it comes. */
+export function skipEnum(symbols: readonly (string | undefined)[]): Skip {
+  return (c) => {
+    if (symbols[c.index(symbols.length, 'an enum')] === undefined)
+      c.fail('a symbol that the reading schema does not know');
+  };
+}
+
+/** A branch that is undefined is refused when it comes. */
+export function skipUnion(branches: readonly (Skip | undefined)[]): Skip {
+  return (c) => {
+    const skip = branches[c.index(branches.length, 'a union')];
+    if (skip) skip(c);
+    else c.fail('a value that the reading schema has no place for');
+  };
+}
+
+export interface SkipField {
+  readonly name: string;
+  readonly skip: Skip;
+}
+
+/** `free`: the record may take no bytes, so only a count can bound it. */
+export function skipRecord(fields: readonly SkipField[], free: boolean): Skip {
+  return (c) => {
+    if (free) c.zeroSize(1 + fields.length);
     const at = c.depth++;
-    for (let i = 0; i < skips.length; i++) {
-      c.path[at] = names[i]!;
-      skips[i]!(c);
+    for (const f of fields) {
+      c.path[at] = f.name;
+      f.skip(c);
     }
     c.depth = at;
   };
 }
 
-/** The blocks of an array or a map. */
-export function skipEntries(entry: Skip, least: number): Skip {
+/** `least`: fewest bytes of an item. */
+export function skipArray(item: Skip, least: number): Skip {
   return (c) => {
     const at = c.depth;
     let n = 0;
@@ -85,15 +99,36 @@ export function skipEntries(entry: Skip, least: number): Skip {
       c.depth = at + 1;
       for (let i = 0; i < count; i++) {
         c.path[at] = n++;
-        entry(c);
+        item(c);
       }
       c.depth = at;
-      if (blockEnd >= 0 && c.pos !== blockEnd) c.fail('a block of another size than it says');
+      c.endBlock(blockEnd);
     }
   };
 }
 
-/** Runs one reading of the whole rest of the bytes; nothing may be left over. */
+/** A name must not stand twice, and never be `__proto__`: the object that is read later could not hold it. */
+export function skipMap(value: Skip, least: number): Skip {
+  return (c) => {
+    const at = c.depth;
+    const names = new Set<string>();
+    for (let count = c.block(1 + least); count > 0; count = c.block(1 + least)) {
+      const { blockEnd } = c;
+      for (let i = 0; i < count; i++) {
+        const name = c.text();
+        c.path[at] = name;
+        c.depth = at + 1;
+        if (name === '__proto__' || names.has(name)) c.fail('a map name that is forbidden or stands twice');
+        names.add(name);
+        value(c);
+        c.depth = at;
+      }
+      c.endBlock(blockEnd);
+    }
+  };
+}
+
+/** Walks the whole rest of the bytes; nothing may be left over. */
 export function runGuard(skip: Skip, bytes: Uint8Array, offset: number): Guarded {
   const c = new Cursor(bytes, offset);
   try {

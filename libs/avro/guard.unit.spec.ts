@@ -72,6 +72,18 @@ const hostile: [string, Contract, Buffer, 'avro_decode_failed' | 'avro_limit_exc
     'avro_decode_failed',
   ],
   [
+    'a map name that stands twice',
+    record(map('int')),
+    bytes(long(2n), [2, 65, 2], [2, 65, 4], 0),
+    'avro_decode_failed',
+  ],
+  [
+    'a map name __proto__',
+    record(map('int')),
+    bytes(long(1n), long(9n), [...Buffer.from('__proto__')], 2, 0),
+    'avro_decode_failed',
+  ],
+  [
     'a varint of more than 64 bits',
     record('long'),
     bytes([255, 255, 255, 255, 255, 255, 255, 255, 255, 2]),
@@ -188,6 +200,24 @@ describe('the guard', () => {
       reason: 'a number written longer than needed',
       at: 6,
     });
+  });
+
+  it('names the entry of a map, also when the map is read for another schema', () => {
+    const contract = record(map(list('int')));
+    const body = bytes(long(1n), [6, ...Buffer.from('a/b')], long(1n), 0x80, 0x00, 0);
+    expect(guard(contract, body, 0)).toMatchObject({ pointer: '/data/f0/a~1b/0', at: 6 });
+    expect(() => contract.decode(body, { framed: false, reader: record(map(list('long'))) })).toThrow(
+      expect.objectContaining({
+        detail: 'a number written longer than needed, at byte 6',
+        problems: [
+          {
+            pointer: '/data/f0/a~1b/0',
+            reason: 'a number written longer than needed',
+            code: 'avro_decode_failed',
+          },
+        ],
+      }),
+    );
   });
 
   it('takes what avsc writes, negative block counts included', () => {
