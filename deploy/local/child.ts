@@ -18,8 +18,13 @@ export interface HubProcess {
   readonly ended: Promise<number | null>;
 }
 
+/**
+ * How Node runs an app. V8 sizes its young generation by the memory of the machine: 64 MB twice on a large one, for a hub that is as fast with a
+ * quarter of it.
+ */
 export const nodeArgs = (app: string, args: readonly string[] = []): string[] => [
   '--enable-source-maps',
+  '--max-semi-space-size=16',
   '--disable-warning=ExperimentalWarning',
   fileURLToPath(new URL(app, dist)),
   ...args,
