@@ -142,13 +142,27 @@ const LOG_APPEND_TIME = 0x08;
 /** Header names repeat from record to record, so the text of the last one at this place is used again when the bytes are the same. */
 class Names {
   readonly #seen: { bytes: Buffer; text: string }[] = [];
-  text(place: number, bytes: Buffer): string {
+
+  /** Reads the name of header number `place`. */
+  read(place: number, c: Cursor): string {
     const last = this.#seen[place];
-    if (last !== undefined && last.bytes.equals(bytes)) return last.text;
+    const from = c.at;
+    if (last !== undefined && c.varint() === last.bytes.length && startsWith(c.bytes, c.at, last.bytes)) {
+      c.at += last.bytes.length;
+      return last.text;
+    }
+    c.at = from;
+    const bytes = c.varBytes() ?? EMPTY;
     const text = bytes.toString('utf8');
     this.#seen[place] = { bytes, text };
     return text;
   }
+}
+
+// A call into the engine costs more than these few bytes.
+function startsWith(bytes: Buffer, at: number, short: Buffer): boolean {
+  for (let i = 0; i < short.length; i++) if (bytes[at + i] !== short[i]) return false;
+  return true;
 }
 
 function decodeRecord(
@@ -167,7 +181,7 @@ function decodeRecord(
   const value = c.varBytes();
   const count = c.varint();
   const headers: Header[] = [];
-  for (let i = 0; i < count; i++) headers.push([names.text(i, c.varBytes() ?? EMPTY), c.varBytes()]);
+  for (let i = 0; i < count; i++) headers.push([names.read(i, c), c.varBytes()]);
   c.at = end;
   return { offset, timeMs: fixedTime ?? baseTime + delta, key, value, headers };
 }

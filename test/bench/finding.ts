@@ -14,6 +14,8 @@ export interface Finding {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly bars: readonly Bar[];
+  /** What a reader needs to judge the bars. */
+  readonly notes?: readonly string[];
 }
 
 export const HEAD = ['', 'events/s', 'CPU µs an event', 'rates of the rounds'] as const;

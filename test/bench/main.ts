@@ -35,6 +35,7 @@ function sectionOf(f: Finding): string[] {
     ...f.bars.map(
       (b) => `- ${b.text}: **${b.value.toFixed(2)}** (${b.atMost ? '≤' : '≥'} ${b.bar})${met(b) ? '' : ' — missed'}`,
     ),
+    ...(f.notes ?? []).map((note) => `- ${note}`),
     '',
   ];
 }
