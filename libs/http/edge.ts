@@ -164,7 +164,6 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
       if (deps.closing.aborted) headers.connection = 'close';
       reply.hijack();
       reply.raw.writeHead(status, headers).end(text);
-      return reply;
     },
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };

@@ -89,9 +89,9 @@ export interface Edge {
   ): FastifyReply;
   /**
    * An answer of JSON for a route where each microsecond counts: written at once, past Fastify's hooks and serializers, with the headers that
-   * those would have set.
+   * those would have set. An async handler returns nothing after it: a reply that is returned is waited for, at a price.
    */
-  json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): FastifyReply;
+  json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): void;
   /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }

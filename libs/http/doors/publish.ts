@@ -205,11 +205,11 @@ function sendDone(
   results: readonly ItemResult[],
   many: boolean,
   partial: boolean,
-): FastifyReply {
+): void {
   if (partial) return edge.json(req, reply, 207, { results: results.map((r) => shown(edge, req, r)) });
   const receipts = results.map((r) => (r as { receipt: object }).receipt);
   const status = results.every((r) => r.status === 200) ? 200 : 201;
-  return edge.json(req, reply, status, many ? { receipts } : receipts[0]);
+  edge.json(req, reply, status, many ? { receipts } : receipts[0]);
 }
 
 function shown(edge: Edge, req: FastifyRequest, r: ItemResult): object {
