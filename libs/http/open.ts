@@ -8,6 +8,7 @@ import { throwError, type Observable } from 'rxjs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Caller } from '#access';
+import { errorsDoor } from './doors/errors.js';
 import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
 import { openapiDoor } from './openapi.js';
 import { answerBrokenConnection } from './raw-errors.js';
@@ -121,7 +122,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     for (const end of deps.openStreams) end();
     done();
   });
-  mountDoors(fastify, deps, [...options.doors, openapiDoor(deps.routes)]);
+  mountDoors(fastify, deps, [...options.doors, errorsDoor(), openapiDoor(deps.routes)]);
   const app = await NestFactory.create<NestFastifyApplication>(options.module ?? EmptyModule, adapter, {
     logger: ['error', 'fatal'],
     abortOnError: false,

@@ -5,6 +5,9 @@ export type Language = 'id' | 'en';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
+/** Where the `type` of every problem document points, before `#<code>`. */
+export const ERRORS_PATH = '/docs/errors';
+
 /** The asker's language: the one of `id` and `en` with the greater weight; Indonesian when neither is named. Total. */
 export function languageOf(header: string | undefined): Language {
   if (header === undefined) return 'id';
@@ -26,7 +29,7 @@ const MAX_ERRORS = 100;
 export function problemOf(fault: Fault, language: Language, instance: string): ProblemDocument {
   const row = fault.row;
   const out: ProblemDocument = {
-    type: `/docs/errors#${fault.code}`,
+    type: `${ERRORS_PATH}#${fault.code}`,
     title: row[language],
     status: row.status,
     instance,
