@@ -3,6 +3,7 @@ import type { Door } from '#http';
 import { Appender } from '#log';
 import { StateReader } from '#projection';
 import { Publishing, Refusals } from '#publishing';
+import { Announcer } from './announcer.js';
 import type { Core } from './core.js';
 import { doorsOf } from './doors.js';
 import type { ProjectorRole } from './projector.js';
@@ -12,7 +13,7 @@ export interface GatewayRole {
   close(): Promise<void>;
 }
 
-/** Opens the role gateway: publishing, reading and every door. `projector` is there when the same process folds (the hub). */
+/** Opens the role gateway: publishing (also what the hub itself tells of its catalogue), reading and every door. `projector` is there when the same process folds (the hub). */
 export async function openGatewayRole(core: Core, projector?: ProjectorRole): Promise<GatewayRole> {
   const { engine, registry, metrics, settled, units } = core;
   const appender = new Appender(engine.log);
@@ -35,6 +36,12 @@ export async function openGatewayRole(core: Core, projector?: ProjectorRole): Pr
       metrics.publishSeconds.observe(ms / 1000);
     },
   });
+  const announcer = new Announcer({
+    log: engine.log,
+    registry,
+    publishing,
+    onTrouble: (cause) => core.logger.warn({ cause }, 'registered versions are not told yet'),
+  });
   const reader = new StateReader({
     log: engine.log,
     state: engine.state,
@@ -53,6 +60,7 @@ export async function openGatewayRole(core: Core, projector?: ProjectorRole): Pr
   return {
     doors: doorsOf({ core, publishing, refusals, reader, projector, measure }),
     async close() {
+      await announcer.close();
       reader.close();
       await refusals.close();
     },

@@ -41,6 +41,7 @@ function typeOf(version: number, fields: readonly object[], more: Partial<EventT
     unitFields: [],
     restricted: false,
     availableFrom: '2021-07',
+    registeredMs: 0,
     ...more,
   };
 }

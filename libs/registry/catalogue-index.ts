@@ -17,8 +17,8 @@ export class CatalogueIndex implements Catalogue {
   readonly #partitions = new Map<string, number>();
   #index: Index | undefined;
 
-  /** A record of the registry topic. Tombstones and foreign records change nothing: ids stay readable for ever. */
-  putSchema(value: string): RegisteredSchema | undefined {
+  /** A record of the registry topic, and when the log took it. Tombstones and foreign records change nothing: ids stay readable for ever. */
+  putSchema(value: string, timeMs = 0): RegisteredSchema | undefined {
     const s = parseSchemaValue(value);
     if (!s) return undefined;
     this.schemas.put(s);
@@ -26,7 +26,7 @@ export class CatalogueIndex implements Catalogue {
     const known = this.#types.get(at);
     if (s.deleted) this.#types.delete(at);
     else if (known?.schemaId !== s.id) {
-      const type = eventTypeOf(s);
+      const type = eventTypeOf(s, timeMs);
       if (type) {
         this.#types.set(at, type);
         if (!this.#byId.has(s.id)) this.#byId.set(s.id, type);

@@ -29,6 +29,8 @@ export interface EventType {
   /** Only units named in consumers may read; (a) and (b) of R12 are off. */
   readonly restricted: boolean;
   readonly availableFrom: string;
+  /** When the registry topic took this version. */
+  readonly registeredMs: number;
 }
 
 export interface StreamInfo {

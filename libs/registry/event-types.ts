@@ -6,15 +6,17 @@ import type { RegisteredSchema } from './records.js';
 class RegisteredType implements EventType {
   readonly version: number;
   readonly schemaId: number;
+  readonly registeredMs: number;
   readonly #schema: string;
   readonly #p: EventTypeProperties;
   #contract: EventContract | undefined;
 
-  constructor(s: RegisteredSchema, properties: EventTypeProperties) {
+  constructor(s: RegisteredSchema, properties: EventTypeProperties, registeredMs: number) {
     this.version = s.version;
     this.schemaId = s.id;
     this.#schema = s.schema;
     this.#p = properties;
+    this.registeredMs = registeredMs;
   }
 
   get contract(): EventContract {
@@ -87,7 +89,9 @@ export function subjectOf(properties: { readonly stream: string; readonly fullNa
 }
 
 /** undefined for a schema that is no event type, or registered under a subject that is not its own. */
-export function eventTypeOf(s: RegisteredSchema): EventType | undefined {
+export function eventTypeOf(s: RegisteredSchema, registeredMs: number): EventType | undefined {
   const properties = readProperties(s.schema);
-  return properties && subjectOf(properties) === s.subject ? new RegisteredType(s, properties) : undefined;
+  return properties && subjectOf(properties) === s.subject
+    ? new RegisteredType(s, properties, registeredMs)
+    : undefined;
 }

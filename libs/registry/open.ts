@@ -59,9 +59,9 @@ export async function openRegistry({ log, meta, defaultPartitions }: RegistryDep
     topic: SCHEMAS_TOPIC,
     parse: (value) => value.toString(),
     serialise: (row) => Buffer.from(row),
-    onChange: (key, row) => {
+    onChange: (key, row, { timeMs }) => {
       if (row === undefined || !isSchemaKey(key)) return;
-      const s = index.putSchema(row);
+      const s = index.putSchema(row, timeMs);
       const type = s === undefined || s.deleted ? undefined : index.bySchemaId(s.id);
       if (type) for (const tell of listeners) tell(type);
     },

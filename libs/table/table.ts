@@ -9,7 +9,7 @@ export interface TableOptions<V> {
   readonly parse: (value: Buffer, key: string) => V;
   readonly serialise: (row: V, key: string) => Buffer;
   /** Told after a row changed (undefined: deleted), in log order, whoever wrote it. */
-  readonly onChange?: (key: string, row: V | undefined, offset: bigint) => void;
+  readonly onChange?: (key: string, row: V | undefined, at: Pick<LogRecord, 'offset' | 'timeMs'>) => void;
 }
 
 /** `row` undefined deletes the key. */
@@ -180,7 +180,7 @@ class LogTable<V> implements Table<V> {
       this.#rows.set(key, row);
       this.#offsets.set(key, record.offset);
     }
-    this.#options.onChange?.(key, row, record.offset);
+    this.#options.onChange?.(key, row, record);
   }
 
   async #step(waitMs: number, signal?: AbortSignal): Promise<void> {

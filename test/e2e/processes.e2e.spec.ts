@@ -124,6 +124,24 @@ describe('the hub process', () => {
     expect(events.length).toBeGreaterThanOrEqual(statuses.filter((s) => s === 201).length);
   });
 
+  it('tells of every registered version of an event type once, also when it is killed right after its start', async () => {
+    const d = await hub();
+    await d.crash();
+    const ask = async (path: string): Promise<Record<string, { id: string; type: string; version: number }[]>> =>
+      (await (await fetch(d.url + path, { headers: { authorization: `Bearer ${d.adminKey}` } })).json()) as Record<
+        string,
+        { id: string; type: string; version: number }[]
+      >;
+    const types = (await ask('/v1/event-types?limit=1000'))['types'];
+    const wanted = types!.map((t) => `${t.type}:${t.version}`).toSorted();
+    let told: string[] = [];
+    while (told.length < wanted.length) {
+      const { events } = await ask('/v1/streams/simpul.katalog/events?limit=1000&wait=1');
+      told = events!.map((e) => e.id).toSorted();
+    }
+    expect(told).toEqual(wanted);
+  });
+
   it('refuses settings that are wrong, all at once', () => {
     const r = node('apps/hub/src/main.js', [], { SIMPUL_ENGINE: 'rabbit', SIMPUL_PORT: 'x' });
     expect(r.status).toBe(1);

@@ -1,0 +1,137 @@
+import { mayPublish } from '#access';
+import { Appender } from '#log';
+import { Publishing } from '#publishing';
+import { schemaValue, type EventType } from '#registry';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
+import { Announcer, CATALOGUE_SOURCE, VERSION_REGISTERED, type AnnouncerDeps } from './announcer.js';
+
+const STREAM = 'simpul.katalog';
+const TYPE = 'imigrasi.paspor.diterbitkan';
+
+describe('what the hub tells of its catalogue', () => {
+  let hub: HubStage;
+  let open: Announcer[];
+  let registered: Set<(type: EventType) => void>;
+
+  const announce = (more: Partial<AnnouncerDeps> = {}): Announcer => {
+    const announcer = new Announcer({
+      log: hub.log,
+      registry: {
+        catalogue: hub.catalogue,
+        schemas: hub.catalogue.schemas,
+        onRegistered: (listener) => {
+          registered.add(listener);
+          return () => registered.delete(listener);
+        },
+      },
+      publishing: hub.publishing,
+      onTrouble: () => undefined,
+      retryMs: 5,
+      ...more,
+    });
+    open.push(announcer);
+    return announcer;
+  };
+  /** Publishing of another process: it knows nothing of what the first has in flight, and its index does not answer. */
+  const elsewhere = (): Publishing =>
+    new Publishing({
+      log: hub.log,
+      appends: new Appender(hub.log),
+      state: { findFirst: () => new Promise(() => undefined) },
+      settled: hub.settled,
+      catalogue: hub.catalogue,
+      units: hub.units,
+      mayPublish,
+      pseudonymKey: Buffer.alloc(32, 7),
+      refusals: hub.refusals,
+      now: Date.now,
+      limits: { indexMs: 1 },
+    });
+  const told = async (): Promise<Body[]> => {
+    const { status, body } = await hub.ask(`/v1/streams/${STREAM}/events?type=${VERSION_REGISTERED}&limit=1000`);
+    expect(status).toBe(200);
+    return body['events'] as Body[];
+  };
+
+  beforeEach(async () => {
+    hub = await new HubStage().open();
+    open = [];
+    registered = new Set();
+  });
+  afterEach(async () => {
+    for (const a of open) await a.close();
+    await hub.close();
+  });
+
+  it('is one event for every registered version, from the source of the catalogue, readable by every key', async () => {
+    await announce().told();
+    const events = await told();
+    expect(events.map((e) => e['id']).toSorted()).toEqual(hub.catalogue.types().map((t) => `${t.type}:${t.version}`));
+    const t = hub.catalogue.newest(TYPE)!;
+    expect(events.find((e) => e['subject'] === TYPE)).toMatchObject({
+      source: CATALOGUE_SOURCE,
+      data: {
+        jenis: TYPE,
+        versi: 1,
+        skemaId: t.schemaId,
+        sidikJari: createHash('sha256').update(hub.catalogue.schemas.byId(t.schemaId)!.schema).digest('hex'),
+        pemilik: t.owner,
+      },
+    });
+  });
+
+  it('is told once: a restart appends nothing, not even when the duplicate index has forgotten', async () => {
+    await announce().told();
+    const before = await hub.records(STREAM);
+    await announce().told();
+    await announce({ publishing: elsewhere() }).told();
+    expect(await hub.records(STREAM)).toBe(before);
+  });
+
+  it('is shown once when two processes tell it at the same moment', async () => {
+    let arrived = 0;
+    let go: () => void = () => undefined;
+    const both = new Promise<void>((done) => {
+      go = done;
+    });
+    const together = (publishing: Publishing): Pick<Publishing, 'publish'> => ({
+      publish: async (...args) => {
+        if (++arrived === 2) go();
+        await both;
+        return publishing.publish(...args);
+      },
+    });
+    const two = [hub.publishing, elsewhere()].map((p) => announce({ publishing: together(p) }).told());
+    await Promise.all(two);
+    expect(await told()).toHaveLength(hub.catalogue.types().length);
+  });
+
+  it('comes for a version that is registered while the hub runs, at the time of its registration', async () => {
+    const announcer = announce();
+    await announcer.told();
+    const first = hub.catalogue.newest(TYPE)!;
+    const { subject, schema } = hub.catalogue.schemas.byId(first.schemaId)!;
+    const next = {
+      subject,
+      version: 2,
+      id: 900,
+      schema: schema.replace('"doc": "', '"doc": "Versi dua. '),
+      deleted: false,
+    };
+    hub.catalogue.putSchema(schemaValue(next), Date.parse('2021-07-15T02:30:00Z'));
+    for (const tell of registered) tell(hub.catalogue.newest(TYPE)!);
+    await announcer.told();
+    const versions = (await told()).filter((e) => e['subject'] === TYPE).map((e) => e['data'] as Body);
+    expect(versions).toMatchObject([{ versi: 1 }, { versi: 2, skemaId: 900, waktu: '2021-07-15T02:30:00.000Z' }]);
+  });
+
+  it('is tried again until it is durable', async () => {
+    let calls = 0;
+    hub.appends.answer = () => (calls++ < 3 ? Promise.resolve({ kind: 'unsent', code: 'not_durable' }) : undefined);
+    await announce().told();
+    expect(calls).toBeGreaterThan(3);
+    expect(await told()).toHaveLength(hub.catalogue.types().length);
+  });
+});
