@@ -129,7 +129,8 @@ function makeTopics(specs: Extract<Op, { op: 'topics' }>['specs']): Answer {
   for (const spec of specs) {
     const row = sql.topicNamed.get(spec.name);
     if (row) {
-      if (row['partitions'] !== spec.partitions || row['cleanup'] !== spec.cleanup)
+      const kept = row['retention'] === (spec.retentionMs ?? null);
+      if (row['partitions'] !== spec.partitions || row['cleanup'] !== spec.cleanup || !kept)
         return { kind: 'conflict', topic: spec.name };
       continue;
     }
@@ -363,7 +364,7 @@ const STATEMENTS = {
   insert: 'INSERT INTO batches(id, base, last, time, data) VALUES (?, ?, ?, ?, ?)',
   claimOf: 'SELECT claim FROM topics WHERE no = ?',
   topicNamed:
-    'SELECT t.cleanup, (SELECT count(*) FROM partitions WHERE topic = t.no) AS partitions FROM topics t WHERE t.name = ?',
+    'SELECT t.cleanup, t.retention, (SELECT count(*) FROM partitions WHERE topic = t.no) AS partitions FROM topics t WHERE t.name = ?',
   addTopic: 'INSERT INTO topics(name, id, cleanup, retention) VALUES (?, ?, ?, ?)',
   addPartition: 'INSERT INTO partitions(topic, p, low, high, time, clean, kept) VALUES (?, ?, 0, 0, 0, 0, 0)',
   partsOf: 'SELECT part FROM partitions WHERE topic = ?',

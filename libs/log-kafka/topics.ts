@@ -106,7 +106,7 @@ export class Topics {
 
   /**
    * Makes what is missing and waits until every partition has its leader and the leader knows it. Without `inSync` the cluster's own setting holds.
-   * Throws Fault `conflict` when one exists with another partition count or cleanup.
+   * Throws Fault `conflict` when one exists with another partition count, cleanup or retention.
    */
   async ensure(specs: readonly TopicSpec[], copies: number, inSync: number | undefined): Promise<void> {
     const wanted = new Map(specs.map((s) => [s.name, s]));
@@ -145,6 +145,7 @@ export class Topics {
       return now;
     });
     const cleanups = await trying(ADMIN_MS, () => this.#control.configs(names, 'cleanup.policy'));
+    const kept = await trying(ADMIN_MS, () => this.#control.configs(names, 'retention.ms'));
     for (const [name, shape] of shapes) {
       const spec = wanted.get(name)!;
       if (shape.leaders.length !== spec.partitions)
@@ -154,6 +155,9 @@ export class Topics {
       const cleanup = spec.cleanup === 'compact' ? 'compact' : 'delete';
       if (cleanups.get(name) !== cleanup)
         throw new Fault('conflict', { detail: `${name} has cleanup.policy ${cleanups.get(name)}, not ${cleanup}` });
+      const keep = String(spec.retentionMs ?? -1);
+      if (kept.get(name) !== keep)
+        throw new Fault('conflict', { detail: `${name} has retention.ms ${kept.get(name)}, not ${keep}` });
       this.#known.set(name, { shape, at: Date.now() });
     }
   }

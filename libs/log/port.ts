@@ -128,7 +128,7 @@ export interface Writer {
  * Only read() sees committed records: what a fenced writer left behind is never read.
  */
 export interface EventLog {
-  /** Idempotent; an existing topic with another partition count or cleanup is a Fault `conflict`. */
+  /** Idempotent; an existing topic with another partition count, cleanup or retention is a Fault `conflict`. */
   ensureTopic(spec: TopicSpec): Promise<void>;
   /** Many at once, where an engine can do that quicker. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>;

@@ -71,6 +71,13 @@ function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[
     );
 }
 
+/** R6: what a stream has forgotten cannot be folded again. */
+function checkRetention(out: Findings, types: readonly EventType[], catalogue: Catalogue): void {
+  for (const [i, t] of types.entries())
+    if (catalogue.stream(t.stream)?.retentionMs !== undefined)
+      out.say(`/sources/${i}/type`, `${t.stream} keeps its events for a limited time (R6)`, 'a stream without limit');
+}
+
 /** R5.3: several streams in one view. */
 function checkStreams(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   const streams = [...new Set(types.map((t) => t.stream))];
@@ -122,7 +129,7 @@ function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType
 }
 
 /**
- * What is wrong with a view against the catalogue: rules R5.1 to R5.4 and references to fields that do not exist. Empty = it may be folded.
+ * What is wrong with a view against the catalogue: rules R5.1 to R5.4, R6 (a stream that keeps everything) and references to fields that do not exist. Empty = it may be folded.
  * R5.4 (no clock) holds by form: no expression names the present.
  */
 export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] {
@@ -138,5 +145,6 @@ export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] 
   checkKey(out, def, types, catalogue);
   checkStreams(out, def, types, catalogue);
   checkKind(out, def, types);
+  checkRetention(out, types, catalogue);
   return out.problems;
 }

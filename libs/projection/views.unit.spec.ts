@@ -94,6 +94,22 @@ describe('a view that could not be rebuilt to the same digest is refused', () =>
     expect(() => parseView(text)).toThrow(expect.objectContaining({ code: 'invalid_schema' }));
   });
 
+  it('a stream that forgets: what is gone from it could not be folded again (R6)', () => {
+    const other = catalogueOfFiles();
+    other.putStream('imigrasi.cegah', 1, 30 * 86_400_000);
+    const view = def('imigrasi.cegah-aktif');
+    expect(checkView(view, other)).toEqual(
+      view.sources.map((_, i) => ({
+        pointer: `/sources/${i}/type`,
+        reason: 'imigrasi.cegah keeps its events for a limited time (R6)',
+        expected: 'a stream without limit',
+      })),
+    );
+    expect(() => compileView(view, other)).toThrow(
+      expect.objectContaining({ code: 'invalid_schema', detail: 'view imigrasi.cegah-aktif' }),
+    );
+  });
+
   it('totals over personal data, keys of personal data', () => {
     const count = def('pas.hunian-kanwil');
     expect(reasons({ ...count, sum: { petugas: 'petugasJaga' } })).toContain('totals are open to every reader');

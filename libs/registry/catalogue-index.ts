@@ -3,6 +3,8 @@ import { eventTypeOf } from './event-types.js';
 import { parseSchemaValue, type RegisteredSchema } from './records.js';
 import { SchemaSet } from './schema-set.js';
 
+type StreamRow = Pick<StreamInfo, 'partitions' | 'retentionMs'>;
+
 interface Index {
   readonly byType: ReadonlyMap<string, readonly EventType[]>;
   readonly types: readonly EventType[];
@@ -14,7 +16,7 @@ export class CatalogueIndex implements Catalogue {
   readonly schemas = new SchemaSet();
   readonly #types = new Map<string, EventType>();
   readonly #byId = new Map<number, EventType>();
-  readonly #partitions = new Map<string, number>();
+  readonly #streams = new Map<string, StreamRow>();
   #index: Index | undefined;
 
   /** A record of the registry topic, and when the log took it. Tombstones and foreign records change nothing: ids stay readable for ever. */
@@ -36,13 +38,13 @@ export class CatalogueIndex implements Catalogue {
     return s;
   }
 
-  putStream(name: string, partitions: number): void {
-    this.#partitions.set(name, partitions);
+  putStream(name: string, partitions: number, retentionMs?: number): void {
+    this.#streams.set(name, { partitions, ...(retentionMs === undefined ? {} : { retentionMs }) });
     this.#index = undefined;
   }
 
   partitionsOf(stream: string): number | undefined {
-    return this.#partitions.get(stream);
+    return this.#streams.get(stream)?.partitions;
   }
 
   newest(type: string): EventType | undefined {
@@ -89,11 +91,11 @@ export class CatalogueIndex implements Catalogue {
     for (const versions of byType.values()) versions.sort((a, b) => a.version - b.version);
     const types = [...byType.values()].map((v) => v.at(-1)!).sort((a, b) => (a.type < b.type ? -1 : 1));
     const streams = new Map<string, StreamInfo>();
-    for (const name of [...this.#partitions.keys()].sort()) {
+    for (const name of [...this.#streams.keys()].sort()) {
       const own = types.filter((t) => t.stream === name);
       streams.set(name, {
         name,
-        partitions: this.#partitions.get(name)!,
+        ...this.#streams.get(name)!,
         ordering: own.some((t) => t.ordering === 'stream') ? 'stream' : 'subject',
         subjectForm: own.some((t) => t.subjectForm === 'pseudonym') ? 'pseudonym' : 'clear',
         types: own.map((t) => t.type),

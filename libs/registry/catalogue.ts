@@ -37,6 +37,8 @@ export interface StreamInfo {
   readonly name: string;
   /** Fixed at creation. */
   readonly partitions: number;
+  /** How long its events are kept; absent = without limit. No view may fold a stream that forgets (R6). */
+  readonly retentionMs?: number;
   readonly ordering: 'subject' | 'stream';
   readonly subjectForm: 'clear' | 'pseudonym';
   readonly types: readonly string[];

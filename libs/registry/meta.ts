@@ -1,7 +1,7 @@
 import type { EventLog } from '#log';
 import { openTable, type Table } from '#table';
 
-/** What a deployment is: `stream/<name>` partitions, `pseudonym` fingerprint, `view/<name>` serving generation. Rows are JSON objects. */
+/** What a deployment is: `stream/<name>` partitions and retention, `pseudonym` fingerprint, `view/<name>` serving generation. Rows are JSON objects. */
 export const META_TOPIC = '_simpul.meta';
 export type MetaRow = Readonly<Record<string, unknown>>;
 export interface MetaTable extends Table<MetaRow> {
@@ -36,12 +36,16 @@ export async function openMeta({ log }: { readonly log: EventLog }): Promise<Met
 
 export const streamKey = (stream: string): string => `stream/${stream}`;
 
-/** Partitions of a `stream/<name>` row. */
-export function partitionsOfRow(
+/** What a `stream/<name>` row says: `{partitions}`, and `retentionMs` for a stream that forgets. */
+export function streamOfRow(
   key: string,
   row: MetaRow | undefined,
-): { stream: string; partitions: number } | undefined {
-  const partitions = row?.['partitions'];
+): { stream: string; partitions: number; retentionMs?: number } | undefined {
+  const { partitions, retentionMs } = row ?? {};
   if (!key.startsWith('stream/') || typeof partitions !== 'number') return undefined;
-  return { stream: key.slice('stream/'.length), partitions };
+  return {
+    stream: key.slice('stream/'.length),
+    partitions,
+    ...(typeof retentionMs === 'number' ? { retentionMs } : {}),
+  };
 }

@@ -127,6 +127,22 @@ describe('the registry', () => {
     expect(other.catalogue.stream(contractStream(contracts[0]!))!.partitions).not.toBe(64);
   });
 
+  it('makes a stream that forgets only where its row says so, and says it of the stream (R6)', async () => {
+    const stream = contractStream(contracts[0]!);
+    const { registry, meta } = await open();
+    await meta.write(() => ({
+      changes: [{ key: `stream/${stream}`, row: { partitions: 2, retentionMs: 60_000 } }],
+      result: undefined,
+    }));
+    await registry.registerMissing(contracts);
+    const forgets = registry.catalogue.streams().filter((s) => s.retentionMs !== undefined);
+    expect(forgets).toMatchObject([{ name: stream, partitions: 2, retentionMs: 60_000 }]);
+    // The same spec again is no conflict, another retention is one.
+    const spec = { name: stream, partitions: 2, cleanup: 'keep' as const };
+    await log.ensureTopic({ ...spec, retentionMs: 60_000 });
+    await expect(log.ensureTopic(spec)).rejects.toMatchObject({ code: 'conflict' });
+  });
+
   it('gives two processes that register at once different ids, and each sees the other', async () => {
     const otherLog = await openEmbeddedLog({ dir });
     const a = await open();

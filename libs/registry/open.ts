@@ -4,7 +4,7 @@ import { openTable, type Change } from '#table';
 import type { Catalogue, EventType } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
 import { readProperties, subjectOf } from './event-types.js';
-import { partitionsOfRow, streamKey, type MetaRow, type MetaTable } from './meta.js';
+import { streamKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
 import { isSchemaKey, parseSchemaValue, SCHEMAS_TOPIC, schemaKey, schemaValue } from './records.js';
 import { SchemaSet } from './schema-set.js';
 
@@ -48,8 +48,8 @@ export async function openRegistry({ log, meta, defaultPartitions }: RegistryDep
   const index = new CatalogueIndex();
   const listeners = new Set<(type: EventType) => void>();
   const metaChanged = (key: string, row: MetaRow | undefined): void => {
-    const stream = partitionsOfRow(key, row);
-    if (stream) index.putStream(stream.stream, stream.partitions);
+    const s = streamOfRow(key, row);
+    if (s) index.putStream(s.stream, s.partitions, s.retentionMs);
   };
   const unfollow = meta.onChange(metaChanged);
   for (const [key, row] of meta.entries()) metaChanged(key, row);
@@ -100,7 +100,12 @@ export async function openRegistry({ log, meta, defaultPartitions }: RegistryDep
         result: undefined,
       }));
     await log.ensureTopics(
-      index.streams().map((s) => ({ name: s.name, partitions: s.partitions, cleanup: 'keep' as const })),
+      index.streams().map((s) => ({
+        name: s.name,
+        partitions: s.partitions,
+        cleanup: 'keep' as const,
+        ...(s.retentionMs === undefined ? {} : { retentionMs: s.retentionMs }),
+      })),
     );
   };
 

@@ -30,6 +30,9 @@ export function topicCases(bench: () => Bench): void {
       await expect(log.ensureTopic({ name, partitions: 2, cleanup: 'compact' })).rejects.toMatchObject({
         code: 'conflict',
       });
+      await expect(
+        log.ensureTopic({ name, partitions: 2, cleanup: 'keep', retentionMs: 60_000 }),
+      ).rejects.toMatchObject({ code: 'conflict' });
       expect(await log.describe(name)).toHaveLength(2);
     });
 
