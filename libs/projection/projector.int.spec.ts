@@ -256,6 +256,49 @@ describe('the projector', () => {
     await p.close();
   });
 
+  it('a copy is still a copy when the store lost index entries over a reconnect and kept its positions', async () => {
+    let connections = 1;
+    const wrapState = (s: State): State =>
+      new Proxy(s, {
+        get: (t, name) => {
+          if (name === 'connection') return () => connections;
+          const value: unknown = Reflect.get(t, name);
+          return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+        },
+      });
+    await open({ wrapState }, viewsOf(catalogue, 'layanan.kasus-jumlah', 'imigrasi.paspor-jejak'));
+    const source = 'urn:simpul:unit:SU00100:uji';
+    const step = (id: string, statusBaru: string) =>
+      recordOf(catalogue, {
+        type: 'layanan.kasus.status-berubah',
+        data: { nomorKasus: 'K-1', unitPemegang: 'SU00201', statusBaru },
+        id,
+        source,
+      });
+    const firsts = [
+      step('kasus', 'diajukan'),
+      recordOf(catalogue, {
+        type: 'imigrasi.paspor.diterbitkan',
+        data: { nomorPermohonan: 'P-1' },
+        id: 'paspor',
+        source,
+      }),
+    ];
+    const [kasus] = await stage.append([...firsts, step('lanjut', 'selesai')]);
+    await stage.project();
+    await stage.untilCaughtUp();
+    stage.loseIndex();
+    connections++;
+    const copies = await stage.append(firsts);
+    await stage.untilCaughtUp();
+    for (const [i, { stream, partition }] of firsts.entries())
+      expect(stage.copies.firstOf(stream, partition, copies[i]!)).toBe(0n);
+    // Folded again, the earlier event would have set the case back, and stood twice in the trail of the passport.
+    await expectPlain();
+    // The entry is there again and names the first: a repeat at the gateway is answered with the first receipt.
+    expect(await stage.state.findFirst([{ source, id: 'kasus' }])).toMatchObject([{ offset: kasus }]);
+  });
+
   it('other content under a used id is an event of its own and is told', async () => {
     const conflicts: string[] = [];
     await open();

@@ -57,3 +57,28 @@ it('FLUSHALL under the running projector: the views rebuild alone, to the same d
       await plainDigest(stage.log, catalogue, view),
     ]);
 });
+
+it('index entries lost over a reconnect: the last ten minutes are read again, and a copy that comes then is listed and folded by nobody', async () => {
+  const { catalogue } = stage;
+  const again = recordOf(catalogue, {
+    type: 'layanan.kasus.status-berubah',
+    data: { nomorKasus: 'K-TETAP' },
+    id: 'tetap',
+  });
+  const before = redis.connection();
+  const admin = new Redis(server.url);
+  const places = await admin.keys('*{i:*');
+  expect(places.length).toBeGreaterThan(1_000);
+  await admin.unlink(...places);
+  await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  admin.disconnect();
+  await until(() => redis.connection() > before);
+  const [copy] = await stage.append([again]);
+  await until(() => stage.copies.firstOf(again.stream, again.partition, copy!) !== undefined);
+  await until(() => stage.caughtUp().catch(() => false));
+  for (const view of stage.views)
+    expect([view.name, await digestOfView(stage.state, view, stage.storage(view))]).toEqual([
+      view.name,
+      await plainDigest(stage.log, catalogue, view),
+    ]);
+});

@@ -173,9 +173,18 @@ export class Stage {
 
   /** Takes everything out of the store under whoever uses it. */
   emptyStore(): void {
+    this.#lose('parts', 'progress', 'entries', 'feed', 'deletes', 'firsts');
+  }
+
+  /** Takes the duplicate index out of the store and leaves views and positions, as a store does that was set back a little. */
+  loseIndex(): void {
+    this.#lose('firsts');
+  }
+
+  #lose(...tables: readonly string[]): void {
     const db = new DatabaseSync(join(this.dir, 'state', 'state.sqlite'));
     db.exec('PRAGMA busy_timeout=5000; BEGIN IMMEDIATE');
-    for (const t of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts']) db.exec(`DELETE FROM ${t}`);
+    for (const t of tables) db.exec(`DELETE FROM ${t}`);
     db.exec('COMMIT');
     db.close();
   }
