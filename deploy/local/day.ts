@@ -169,6 +169,7 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   writeWhole(keyFile, demo.keys[CHECKER] ?? '');
   const unitKey = join(dir, 'kanim.key');
   writeWhole(unitKey, demo.keys[SAMPLE_UNIT] ?? '');
+  const shown = screen.pending(screen.say('memeriksa ulang dari log', 'checking again from the log'));
   const typed = (path: string): string => relative(process.cwd(), path) || path;
   const checker = spawn(
     process.execPath,
@@ -188,10 +189,20 @@ export async function playDay(play: DayPlay): Promise<boolean> {
       ...lang,
       ...(options.json ? ['--json'] : []),
     ]),
-    { stdio: ['ignore', 'inherit', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  // The verdict takes the place of the line that said what is going on.
+  for (const [from, to] of [
+    [checker.stdout, process.stdout],
+    [checker.stderr, process.stderr],
+  ] as const)
+    from.on('data', (chunk: Buffer) => {
+      shown();
+      to.write(chunk);
+    });
   void play.asked.then(() => checker.kill('SIGTERM'));
   const verdict = await ended(checker);
+  shown();
   if (options.chaos)
     screen.line(
       screen.say(

@@ -4,32 +4,52 @@ export interface Screen {
   line(text: string): void;
   /** Call the answer when the step ends. */
   step(text: string): (ok?: boolean, extra?: string) => void;
+  /** The same for what ends in a line of its own: on a terminal nothing is left of it. The answer may be called again. */
+  pending(text: string): () => void;
 }
 
-export function openScreen(lang: 'id' | 'en'): Screen {
-  const tty = process.stderr.isTTY;
+/** What a screen is drawn on. */
+export interface Out {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+export function openScreen(lang: 'id' | 'en', out: Out = process.stderr): Screen {
+  const tty = out.isTTY === true;
   const line = (text: string): void => {
-    process.stderr.write(`${text}\n`);
+    out.write(`${text}\n`);
+  };
+  /** Draws the line once a second on a terminal, once in a pipe; the answer stops that. */
+  const running = (text: string, began: number): (() => void) => {
+    if (!tty) {
+      line(`… ${text}`);
+      return () => undefined;
+    }
+    const draw = (): void => {
+      out.write(`\r\x1b[K… ${text} ${Math.round((Date.now() - began) / 1000)} s`);
+    };
+    draw();
+    const timer = setInterval(draw, 1000);
+    return () => clearInterval(timer);
   };
   return {
     say: (id, en) => (lang === 'en' ? en : id),
     line,
     step(text) {
       const began = Date.now();
-      let timer: NodeJS.Timeout | undefined;
-      if (tty) {
-        const draw = (): void => {
-          process.stderr.write(`\r\x1b[K… ${text} ${Math.round((Date.now() - began) / 1000)} s`);
-        };
-        draw();
-        timer = setInterval(draw, 1000);
-      } else line(`… ${text}`);
+      const stop = running(text, began);
       return (ok = true, extra = '') => {
-        clearInterval(timer);
+        stop();
         const seconds = ((Date.now() - began) / 1000).toFixed(1);
-        process.stderr.write(
-          `${tty ? '\r\x1b[K' : ''}${ok ? '✔' : '✗'} ${text}${extra ? ` · ${extra}` : ''} (${seconds} s)\n`,
-        );
+        out.write(`${tty ? '\r\x1b[K' : ''}${ok ? '✔' : '✗'} ${text}${extra ? ` · ${extra}` : ''} (${seconds} s)\n`);
+      };
+    },
+    pending(text) {
+      let stop: (() => void) | undefined = running(text, Date.now());
+      return () => {
+        if (stop && tty) out.write('\r\x1b[K');
+        stop?.();
+        stop = undefined;
       };
     },
   };

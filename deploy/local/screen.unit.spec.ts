@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { openScreen } from './screen.js';
+
+const drawnOn = (isTTY: boolean, use: (screen: ReturnType<typeof openScreen>) => void): string => {
+  let text = '';
+  use(openScreen('id', { write: (t) => (text += t), isTTY }));
+  return text.replaceAll('\r\x1b[K', '<');
+};
+
+describe('the lines of the launcher', () => {
+  it('say what is going on until a line of its own says how it ended: in place on a terminal, one plain line in a pipe', () => {
+    const pending = (screen: ReturnType<typeof openScreen>): void => {
+      const shown = screen.pending(screen.say('memeriksa ulang dari log', 'checking again from the log'));
+      shown();
+      screen.line('✔ putusan');
+      shown();
+    };
+    expect(drawnOn(true, pending)).toBe('<… memeriksa ulang dari log 0 s<✔ putusan\n');
+    expect(drawnOn(false, pending)).toBe('… memeriksa ulang dari log\n✔ putusan\n');
+  });
+
+  it('complete a step in place on a terminal, by a second line in a pipe', () => {
+    const step = (screen: ReturnType<typeof openScreen>): void => screen.step('membangun')(false, 'lihat log');
+    expect(drawnOn(true, step)).toMatch(/^<… membangun 0 s<✗ membangun · lihat log \(\d+\.\d s\)\n$/);
+    expect(drawnOn(false, step)).toMatch(/^… membangun\n✗ membangun · lihat log \(\d+\.\d s\)\n$/);
+  });
+});
