@@ -44,6 +44,15 @@ describe('problem documents', () => {
     }
   });
 
+  it('say what is wrong and what was expected in the same language as the title; pointers and names stay', () => {
+    const problems = [{ pointer: '/data/jenis', reason: 'not one of the symbols', expected: 'one of cegah, tangkal' }];
+    const fault = new Fault('schema_mismatch', { problems });
+    expect(problemOf(fault, 'en', 'urn:simpul:request:1').errors).toEqual(problems);
+    expect(problemOf(fault, 'id', 'urn:simpul:request:1').errors).toEqual([
+      { pointer: '/data/jenis', reason: 'bukan salah satu pilihan', expected: 'salah satu dari cegah, tangkal' },
+    ]);
+  });
+
   it('know every error of the frameworks by code, then by status; what nobody foresaw is internal', () => {
     expect(faultOf(Object.assign(new Error('x'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 })).code).toBe(
       'body_too_large',

@@ -1,4 +1,4 @@
-import type { Fault, Problem } from '#faults';
+import { inIndonesian, type Fault, type Problem } from '#faults';
 import type { ProblemDocument } from './types.js';
 
 export type Language = 'id' | 'en';
@@ -38,17 +38,23 @@ export function problemOf(fault: Fault, language: Language, instance: string): P
   };
   // What happened inside is for the log, not for the caller.
   if (fault.detail !== undefined && row.status !== 500) out.detail = fault.detail;
-  if (fault.problems.length > 0) out.errors = fault.problems.slice(0, MAX_ERRORS).map(ordered);
+  if (fault.problems.length > 0) out.errors = problemsIn(language, fault.problems);
   return out;
 }
 
-function ordered(p: Problem): Problem {
+/** What is wrong, in the asker's language, at most 100. */
+export function problemsIn(language: Language, problems: readonly Problem[]): Problem[] {
+  const say = language === 'id' ? inIndonesian : (text: string): string => text;
+  return problems.slice(0, MAX_ERRORS).map((p) => ordered(p, say));
+}
+
+function ordered(p: Problem, say: (text: string) => string): Problem {
   const { index, pointer, reason, expected, code } = p;
   return {
     ...(index === undefined ? {} : { index }),
     pointer,
-    reason,
-    ...(expected === undefined ? {} : { expected }),
+    reason: say(reason),
+    ...(expected === undefined ? {} : { expected: say(expected) }),
     ...(code === undefined ? {} : { code }),
   };
 }

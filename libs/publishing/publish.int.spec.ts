@@ -248,7 +248,7 @@ describe('many events', () => {
     const differing = await hub.post([f, { ...f, data: { ...f.data, namaLengkap: 'Lain' } }], { type: BATCH });
     expect(differing.status).toBe(422);
     expect(differing.body['errors']).toEqual([
-      { index: 1, pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' },
+      { index: 1, pointer: '/id', reason: 'sudah dipakai untuk isi lain', code: 'idempotency_mismatch' },
     ]);
     expect((await hub.post(f)).status).toBe(201);
   });
@@ -270,7 +270,7 @@ describe('many events', () => {
     const bad = await hub.post([e, { ...e, type: 'tidak.ada.jenis' }], { type: BATCH, query: '?dryRun=true' });
     expect([bad.status, bad.body['results'][1].problems]).toEqual([
       200,
-      [{ pointer: '/type', reason: 'not in the catalogue', code: 'unknown_type' }],
+      [{ pointer: '/type', reason: 'tidak ada di katalog', code: 'unknown_type' }],
     ]);
     expect(hub.appends.calls).toBe(before);
   });

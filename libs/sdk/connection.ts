@@ -39,6 +39,8 @@ export interface ConnectionOptions {
   readonly connections?: number;
   /** A call without an answer is given up after this. @default 30000 */
   readonly timeoutMs?: number;
+  /** In which the hub says what is wrong. @default the hub's, Indonesian */
+  readonly language?: 'id' | 'en';
   readonly retry?: RetryOptions;
   readonly random?: () => number;
   readonly pause?: Pause;
@@ -105,7 +107,12 @@ export function connect(options: ConnectionOptions): Connection {
   const retry = options.retry ?? {};
   const agent = new Agent({ connections: options.connections ?? 16, pipelining: 1, keepAliveTimeout: 4000 });
   const streams = new Agent({ keepAliveTimeout: 1000 });
-  const headersOf = (c: Call): Record<string, string> => ({ authorization: `Bearer ${c.key}`, ...c.headers });
+  const always = options.language === undefined ? {} : { 'accept-language': options.language };
+  const headersOf = (c: Call): Record<string, string> => ({
+    authorization: `Bearer ${c.key}`,
+    ...always,
+    ...c.headers,
+  });
 
   const call = async (path: string, c: Call): Promise<Reply> => {
     const limit = c.timeoutMs ?? timeoutMs;

@@ -115,6 +115,17 @@ describe('publish', () => {
     expect(own.slice(firstLater)).toEqual(['imigrasi.paspor.permohonan-diajukan']);
   });
 
+  it('asks for the language of its user, and for none of its own accord', async () => {
+    const hub = await scriptedHub(() => ({ status: 200, body: {} }));
+    for (const more of [{ language: 'en' as const }, {}]) {
+      const connection = connect({ url: hub.url, ...more });
+      await connection.call('/v1/me', { key: 'k1' });
+      await connection.close();
+    }
+    await hub.close();
+    expect(hub.requests.map((r) => r.headers['accept-language'])).toEqual(['en', undefined]);
+  });
+
   it('throws the problem document of a refusal, once, and uses the number again', async () => {
     const { hub, publisher } = await publishing((r) =>
       r.body.includes('bukan')

@@ -30,7 +30,8 @@ type Numbers = Record<string, Record<string, number>>;
 
 /** Reads units and keys, opens one office per key, and sets up the flows of the day. Waits for a hub that is still starting. */
 export async function buildWorld(o: MinistryOptions): Promise<World> {
-  const connection = connect({ url: o.url, connections: 24, timeoutMs: 15_000, retry: { firstMs: 60, maxMs: 1500 } });
+  const retry = { firstMs: 60, maxMs: 1500 };
+  const connection = connect({ url: o.url, language: o.lang, connections: 24, timeoutMs: 15_000, retry });
   const keys = readKeys(o.keys);
   const began = new Date(Date.now() - 1000).toISOString();
   const units: UnitRow[] = [];

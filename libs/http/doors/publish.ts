@@ -14,6 +14,7 @@ import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { FORMS, readForms } from './publish-forms.js';
+import { languageOf, problemsIn } from '../problem.js';
 import { momentMs } from './moment.js';
 
 const flag = z.enum(['true', 'false']).optional();
@@ -95,7 +96,7 @@ export function publishDoor(deps: PublishDoorDeps): Door {
         };
         try {
           const { offered, many } = readForms(req, publishing.limits.items);
-          if (q.dryRun === 'true') return sendTrials(reply, await publishing.tryOut(offered, request), many);
+          if (q.dryRun === 'true') return sendTrials(req, reply, await publishing.tryOut(offered, request), many);
           const answer = await publishing.publish(offered, request);
           if (answer.kind === 'done') return sendDone(edge, req, reply, answer.results, many, request.partial);
           if (answer.kind === 'refused') return edge.problem(req, reply, refusal(answer.results, many));
@@ -249,7 +250,8 @@ function problemsOf(fault: Fault): readonly Problem[] {
   return fault.problems.map((p) => ({ ...p, code: p.code ?? fault.code }));
 }
 
-function sendTrials(reply: FastifyReply, trials: readonly Trial[], many: boolean): FastifyReply {
+function sendTrials(req: FastifyRequest, reply: FastifyReply, trials: readonly Trial[], many: boolean): FastifyReply {
+  const language = languageOf(req.headers['accept-language']);
   const results = trials.map((t) =>
     t.ok
       ? {
@@ -259,7 +261,7 @@ function sendTrials(reply: FastifyReply, trials: readonly Trial[], many: boolean
           partition: t.item.partition,
           problems: [],
         }
-      : { problems: problemsOf(t.fault) },
+      : { problems: problemsIn(language, problemsOf(t.fault)) },
   );
   return reply.header('content-type', JSON_TYPE).send(JSON.stringify(many ? { results } : results[0]));
 }
