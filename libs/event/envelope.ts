@@ -33,7 +33,6 @@ export interface HubHeaders {
 /** At most so many texts are kept as bytes; then all are forgotten. */
 const MOST_KEPT = 4_096;
 const names = new Map<string, string>();
-const texts = new Map<string, Buffer>();
 
 function kept<T>(of: Map<string, T>, text: string, make: () => T): T {
   let made = of.get(text);
@@ -47,35 +46,42 @@ function kept<T>(of: Map<string, T>, text: string, make: () => T): T {
 /** The one string of a header's name, so that it is hashed once and not with every record. */
 const nameOf = (extension: string): string => kept(names, extension, () => `ce_${extension}`);
 
-/** Bytes of a text that comes again and again: types, sources, codes of units. Not from Node's pool, which they would hold. */
-function repeated(text: string): Buffer {
-  return kept(texts, text, () => {
-    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-    bytes.write(text);
-    return bytes;
-  });
+/** Headers of a name whose texts come again and again: types, sources, codes of units. Their bytes are not from Node's pool, which they would hold. */
+function repeating(name: string): (text: string) => Header {
+  const headers = new Map<string, Header>();
+  return (text) =>
+    kept(headers, text, () => {
+      const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+      bytes.write(text);
+      return [name, bytes];
+    });
 }
 
+const sourceHeader = repeating('ce_source');
+const typeHeader = repeating('ce_type');
+const dataschemaHeader = repeating('ce_dataschema');
+const recordedHeader = repeating(H_RECORDED);
+const unitHeader = repeating(H_UNIT);
 /** Extensions that the hub sets, the same for every event of a unit. */
-const OF_THE_UNIT = new Set(['unitasal', 'unitkode', 'kelasdata']);
+const ofTheUnit = new Map(['unitasal', 'unitkode', 'kelasdata'].map((name) => [name, repeating(`ce_${name}`)]));
 
-/** CloudEvents Kafka binary mode headers (kafka-protocol-binding §3.2) plus the hub's own. Their bytes are shared and never written to. */
+/** CloudEvents Kafka binary mode headers (kafka-protocol-binding §3.2) plus the hub's own. Headers and bytes are shared and never written to. */
 export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
   const out: Header[] = [
     SPEC_VERSION,
     ['ce_id', Buffer.from(e.id)],
-    ['ce_source', repeated(e.source)],
-    ['ce_type', repeated(e.type)],
+    sourceHeader(e.source),
+    typeHeader(e.type),
     ['ce_subject', Buffer.from(e.subject)],
     ['ce_time', Buffer.from(e.time)],
-    ['ce_dataschema', repeated(e.dataschema)],
+    dataschemaHeader(e.dataschema),
   ];
   for (const name in e.extensions) {
     const text = e.extensions[name]!;
-    out.push([nameOf(name), OF_THE_UNIT.has(name) ? repeated(text) : Buffer.from(text)]);
+    out.push(ofTheUnit.get(name)?.(text) ?? [nameOf(name), Buffer.from(text)]);
   }
-  out.push(CONTENT_TYPE, [H_DIGEST, hub.digest], [H_RECORDED, Buffer.from(hub.recordedtime)]);
-  if (hub.unit !== undefined) out.push([H_UNIT, repeated(hub.unit)]);
+  out.push(CONTENT_TYPE, [H_DIGEST, hub.digest], recordedHeader(hub.recordedtime));
+  if (hub.unit !== undefined) out.push(unitHeader(hub.unit));
   if (hub.traceparent !== undefined) out.push([H_TRACEPARENT, Buffer.from(hub.traceparent)]);
   return out;
 }

@@ -184,15 +184,15 @@ describe('the same content', () => {
 describe('plans of appends', () => {
   it('keep the order of each partition and stay within one append', () => {
     const big = 'x'.repeat(2_000);
-    const items = Array.from({ length: 1_500 }, (_, i) => ({ i, item: ready({ nomor: `K-${i % 3}`, isi: big }) }));
+    const items = Array.from({ length: 1_500 }, (_, i) => ready({ nomor: `K-${i % 3}`, isi: big }));
     const plans = planAppends(items);
-    expect(plans.flatMap((p) => p.members)).toHaveLength(1_500);
+    expect(plans.flatMap((p) => p.places)).toHaveLength(1_500);
     for (const p of plans) {
-      expect(p.members.length).toBeLessThanOrEqual(500);
-      expect(p.members.reduce((n, m) => n + m.item.value.length, 0)).toBeLessThanOrEqual(900_000);
+      expect(p.places.length).toBeLessThanOrEqual(500);
+      expect(p.places.reduce((n, at) => n + items[at]!.value.length, 0)).toBeLessThanOrEqual(900_000);
     }
     for (const part of Map.groupBy(plans, (p) => p.partition).values()) {
-      const order = part.flatMap((p) => p.members.map((m) => m.i));
+      const order = part.flatMap((p) => p.places);
       expect(order).toEqual(order.toSorted((a, b) => a - b));
     }
   });

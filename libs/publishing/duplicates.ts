@@ -41,7 +41,7 @@ export function sortDuplicates(
     const recent = recents.get(item.identity);
     const first = known?.[i];
     let standing: Standing | undefined = first;
-    if (recent !== undefined) standing = standingOf(recent.item);
+    if (recent !== undefined) standing = standingOf(recent);
     if (earlier !== undefined) standing = standingOf((checked[earlier] as { item: ReadyItem }).item);
     if (standing !== undefined && !sameContent(item, standing, catalogue)) {
       const fault = new Fault('idempotency_mismatch', {

@@ -170,9 +170,9 @@ export class Publishing {
   #append(checked: readonly Checked[], links: Links, began: number): (RecentAppend | undefined)[] {
     const open = checked.map((_, i) => links.joined.get(i));
     const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
-    const items = links.fresh.map((i) => ({ i, item: (checked[i] as { item: ReadyItem }).item }));
-    for (const { stream, partition, members } of planAppends(items)) {
-      const ready = members.map((m) => m.item);
+    const items = links.fresh.map((i) => (checked[i] as { item: ReadyItem }).item);
+    for (const { stream, partition, places } of planAppends(items)) {
+      const ready = places.map((place) => items[place]!);
       let call: Promise<AppendOutcome>;
       try {
         call = this.deps.appends.append(
@@ -185,7 +185,7 @@ export class Publishing {
         call = Promise.resolve({ kind: 'unsent', code: 'not_durable', cause });
       }
       const added = this.#recent.add(ready, call);
-      for (const [at, { i }] of members.entries()) open[i] = added[at];
+      for (const [at, place] of places.entries()) open[links.fresh[place]!] = added[at];
     }
     return open;
   }
@@ -207,7 +207,7 @@ export class Publishing {
       if (landed.kind === 'durable') {
         const joined = links.joined.has(i);
         const { item } = checked[i] as { item: ReadyItem };
-        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, o.item, landed.offset, joined) };
+        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, o, landed.offset, joined) };
       } else results[i] = putOff(landed);
     }
     for (const [i, earlier] of links.same) {

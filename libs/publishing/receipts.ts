@@ -45,7 +45,7 @@ export class Receipts {
       if (landed?.kind === 'durable') {
         // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
         const first = (await this.lookup.ask([{ source, id }]))?.[0];
-        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent.item, landed.offset, false);
+        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, landed.offset, false);
       }
     }
     const found = await this.#inIndex(source, id);

@@ -1,11 +1,14 @@
 import type { AppendOutcome } from './appends.js';
-import type { ReadyItem, RememberedItem } from './item.js';
+import type { ReadyItem } from './item.js';
 
 export type Landed =
   { readonly kind: 'durable'; readonly offset: bigint } | Exclude<AppendOutcome, { kind: 'durable' }>;
 
-/** One call to the log, and what became of it. */
+/** One call to the log, for events of one request and partition, and what became of it. */
 interface Call {
+  readonly stream: string;
+  readonly partition: number;
+  readonly recordedtime: string;
   readonly done: Promise<unknown>;
   outcome: AppendOutcome | undefined;
   readonly members: RecentAppend[];
@@ -15,11 +18,25 @@ interface Call {
 /** An append of this process that the index may not know yet (R2.4). Holds what answers a repeat, not the event itself. */
 export class RecentAppend {
   constructor(
-    readonly item: RememberedItem,
+    readonly identity: string,
+    readonly type: ReadyItem['type'],
+    readonly digest: string,
     private readonly call: Call,
     /** Its place among the records of the call. */
     private readonly at: number,
   ) {}
+
+  get stream(): string {
+    return this.call.stream;
+  }
+
+  get partition(): number {
+    return this.call.partition;
+  }
+
+  get recordedtime(): string {
+    return this.call.recordedtime;
+  }
 
   /** Settles, never rejects, when the outcome is known. Shared by all events of one call to the log. */
   get done(): Promise<unknown> {
@@ -63,14 +80,15 @@ export class RecentAppends {
     return this.#byIdentity.get(identity);
   }
 
-  /** Remembers the events of one partition that have just been handed to the log in one call, in its order. */
+  /** Remembers the events of one request and partition that have just been handed to the log in one call, in its order. */
   add(items: readonly ReadyItem[], append: Promise<AppendOutcome>): readonly RecentAppend[] {
     const members: RecentAppend[] = [];
     const landed = (outcome: AppendOutcome): void => this.#landed(call, outcome);
     const done = append.then(landed, (cause: unknown) => landed({ kind: 'unknown', cause }));
-    const call: Call = { done, outcome: undefined, members, doneAtMs: 0 };
+    const { stream, partition, recordedtime } = items[0]!;
+    const call: Call = { stream, partition, recordedtime, done, outcome: undefined, members, doneAtMs: 0 };
     for (const [at, item] of items.entries()) {
-      const entry = new RecentAppend(remembered(item), call, at);
+      const entry = new RecentAppend(item.identity, item.type, item.digest, call, at);
       members.push(entry);
       this.#byIdentity.set(item.identity, entry);
     }
@@ -89,7 +107,7 @@ export class RecentAppends {
   }
 
   #forget(member: RecentAppend): void {
-    const { identity } = member.item;
+    const { identity } = member;
     if (this.#byIdentity.get(identity) === member) this.#byIdentity.delete(identity);
   }
 
@@ -98,7 +116,7 @@ export class RecentAppends {
     const before = this.now() - GRACE_MS;
     for (let n = 0; (n < calls || this.#byIdentity.size > this.limit) && this.#head < this.#done.length; n++) {
       const oldest = this.#done[this.#head]!;
-      const { stream, partition } = oldest.members[0]!.item;
+      const { stream, partition } = oldest;
       const last = (oldest.members.at(-1)!.landed as { offset: bigint }).offset;
       const settled = oldest.doneAtMs <= before && this.settledEnd(stream, partition) > last;
       if (!settled && this.#byIdentity.size <= this.limit) break;
@@ -110,11 +128,6 @@ export class RecentAppends {
       this.#head = 0;
     }
   }
-}
-
-function remembered(item: ReadyItem): RememberedItem {
-  const { identity, type, stream, partition, digest, recordedtime } = item;
-  return { identity, type, stream, partition, digest, recordedtime };
 }
 
 export function identityOf(source: string, id: string): string {
