@@ -9,7 +9,7 @@ interface Call {
   readonly stream: string;
   readonly partition: number;
   readonly recordedtime: string;
-  readonly done: Promise<unknown>;
+  done: Promise<unknown>;
   outcome: AppendOutcome | undefined;
   readonly members: RecentAppend[];
   doneAtMs: number;
@@ -49,6 +49,8 @@ export class RecentAppend {
     return o?.kind === 'durable' ? { kind: 'durable', offset: o.base + BigInt(this.at) } : o;
   }
 }
+
+const DONE = Promise.resolve();
 
 /** An entry stays this long after it is durable, so that an index answer asked for before cannot be older than our forgetting. */
 const GRACE_MS = 2_000;
@@ -98,6 +100,8 @@ export class RecentAppends {
 
   #landed(call: Call, outcome: AppendOutcome): void {
     call.outcome = outcome;
+    // The one behind it holds the whole way of the append.
+    call.done = DONE;
     this.#pending -= call.members.length;
     if (outcome.kind === 'durable') {
       call.doneAtMs = this.now();
