@@ -8,6 +8,7 @@ import { readBody, readQuery } from './read-input.js';
 import type { RouteTable } from './routes.js';
 import { openSse } from './sse.js';
 import type { Door, Edge, HttpLimits, Logger } from './types.js';
+import { whileKeyHolds } from './waiting.js';
 
 export interface EdgeDeps {
   readonly authenticate: (authorization: string | undefined) => Caller | undefined;
@@ -123,14 +124,12 @@ export function mountDoors(app: FastifyInstance, deps: EdgeDeps, doors: readonly
 }
 
 function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
-  const sseHost = {
-    limits: deps.limits,
-    open: deps.openStreams,
-    holds: (req: FastifyRequest) => {
-      const now = deps.authenticate(req.headers.authorization);
-      return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
-    },
+  const holds = (req: FastifyRequest): boolean => {
+    const now = deps.authenticate(req.headers.authorization);
+    return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
   };
+  const sseHost = { limits: deps.limits, open: deps.openStreams, holds };
+  const waitHost = { recheckMs: deps.limits.recheckMs, closing: deps.closing, holds };
   return {
     app: scope,
     log: deps.log,
@@ -166,6 +165,7 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
       reply.raw.writeHead(status, headers).end(text);
       return reply;
     },
+    waiting: (req, work) => whileKeyHolds(waitHost, req, work),
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };
 }

@@ -30,7 +30,7 @@ export interface HttpLimits {
   readonly liveBytes: number;
   /** A live reader that takes nothing for so long is cut. @default 30 s */
   readonly stallMs: number;
-  /** How often an open live stream asks whether its key still holds. @default 1 s */
+  /** How often an open live stream or a request that waits asks whether its key still holds. @default 1 s */
   readonly recheckMs: number;
 }
 
@@ -92,6 +92,11 @@ export interface Edge {
    * those would have set.
    */
   json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): FastifyReply;
+  /**
+   * Runs what may wait long for something new. The signal aborts when the reader leaves, the server drains, or the key no longer holds;
+   * Fault unauthenticated, whatever the work answered, when the key was revoked meanwhile.
+   */
+  waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }

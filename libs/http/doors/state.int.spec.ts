@@ -72,6 +72,7 @@ beforeAll(async () => {
     ],
     authenticate: (h) => callers.get(h ?? ''),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    limits: { recheckMs: 20 },
   });
 });
 afterAll(async () => {
@@ -147,6 +148,26 @@ describe('one entry', () => {
     expect((await waiting).body).toMatchObject({ position: changed, value: { versiDaftar: 7 } });
     const still = await ask(path, { headers: { 'if-none-match': `"${changed}"`, prefer: 'wait=0' } });
     expect([still.status, still.headers.get('preference-applied')]).toEqual([304, 'wait=0']);
+  });
+
+  it('is not told to a key that is revoked while it waits: 401 at once', async () => {
+    const position = await put(ban('C-5'));
+    const path = '/v1/state/imigrasi.cegah-aktif/C-5';
+    const { etag } = await ask(`${path}?after=${position}`);
+    const polls = [
+      { path, headers: { 'if-none-match': etag!, prefer: 'wait=20' } },
+      { path: `${path}?after=imigrasi.cegah/0/999999`, headers: { prefer: 'wait=20' } },
+    ];
+    for (const { path: at, headers } of polls) {
+      key('sebentar', 'hub', 'steward');
+      const began = performance.now();
+      const waiting = ask(at, { key: 'sebentar', headers });
+      await ask(path);
+      callers.delete('Bearer sebentar');
+      if (at === path) await put(ban('C-5', 7));
+      const r = await waiting;
+      expect([r.status, r.body['value'], performance.now() - began < 5_000]).toEqual([401, undefined, true]);
+    }
   });
 
   it('is 404 once it is gone, and for what never was', async () => {

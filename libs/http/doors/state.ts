@@ -203,20 +203,24 @@ async function answer(
   const after = positionOf(edge.query(req, ONE).after);
   const caller = edge.caller(req);
   const wait = waitOf(req);
-  const signal = edge.closing;
   const until = edge.now() + (wait ?? 0);
   const known = req.headers['if-none-match'];
-  const ask = (): Promise<Got> =>
+  const ask = (signal: AbortSignal): Promise<Got> =>
     deps.reader.get(caller, view, key, { ...(after ? { after } : {}), waitMs: wait ?? READ_AFTER_MS, signal });
-  let got = await ask();
-  // A long poll: as long as there is nothing new to tell.
   const nothingNew = (g: Got): boolean => g.kind === 'absent' || (g.kind === 'entry' && sameTag(known, g.tag));
-  while (wait !== undefined && nothingNew(got) && !signal.aborted) {
-    const left = until - edge.now();
-    if (left <= 0) break;
-    await deps.reader.changed(view, key, left, signal);
-    got = await ask();
-  }
+  /** A long poll: as long as there is nothing new to tell. */
+  const askOn = async (signal: AbortSignal): Promise<Got> => {
+    let got = await ask(signal);
+    while (wait !== undefined && nothingNew(got) && !signal.aborted) {
+      const left = until - edge.now();
+      if (left <= 0) break;
+      await deps.reader.changed(view, key, left, signal);
+      got = await ask(signal);
+    }
+    return got;
+  };
+  const mayWait = wait !== undefined || after !== undefined;
+  const got = await (mayWait ? edge.waiting(req, askOn) : ask(edge.closing));
   if (wait !== undefined) reply.header('preference-applied', `wait=${wait / 1_000}`);
   reply.header('cache-control', 'private, no-cache').header('vary', 'authorization');
   const { tag, entry } = found(got);
