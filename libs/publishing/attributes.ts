@@ -27,6 +27,21 @@ const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 
 const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position']);
 /** Not attributes: read by the door. */
 const DATA = new Set(['data', 'data_base64']);
+/** Extensions that events of this hub agreed on. */
+const AGREED = new Set([
+  'unitasal',
+  'unitkode',
+  'korelasi',
+  'kausasi',
+  'kelasdata',
+  'tujuanproses',
+  'dasarhukum',
+  'waktuterkirim',
+  'urutanunit',
+  'tandatangan',
+  'traceparent',
+  'tracestate',
+]);
 const NAME = /^[a-z0-9]+$/;
 // NUL and other controls, bidi embedding, override and isolate marks.
 // eslint-disable-next-line no-control-regex
@@ -37,6 +52,11 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{
 /** W3C trace context: lower-case hex, no all-zero ids, version not ff. */
 export function isTraceparent(text: string): boolean {
   return TRACEPARENT.test(text);
+}
+
+/** Whether a name is one of the envelope, not one that a publisher made up. */
+export function isAttribute(name: string): boolean {
+  return KNOWN.has(name) || OF_THE_HUB.has(name) || DATA.has(name) || AGREED.has(name);
 }
 
 /** True for text that may stand in an attribute. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Refusals } from './index.js';
+import { Refusals, REFUSALS_TOPIC } from './index.js';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { until } from '../../test/kit/projection/stage.js';
 
@@ -310,6 +310,29 @@ describe('rights', () => {
 });
 
 describe('refusals', () => {
+  it('show no name that a publisher made up: it may be a person, in whatever form it came and however long ago', async () => {
+    const e = hub.event(TYPE);
+    const name = 'Budi Santoso, Jl. Melati';
+    await hub.post({ ...e, data: { ...e.data, [name]: 'x' } });
+    await hub.post({ ...e, data: { ...e.data, nomorPermohonan: { budi: 1 } } });
+    await hub.post({ ...e, [name]: 'x' });
+    await hub.post({ ...e, budisantosojalanmelatisatu: 'x' });
+    const headers = { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-source': e.source, 'ce-type': TYPE };
+    await hub.post(e.data, { type: 'application/json', headers: { ...headers, 'ce-budisantosojalanmelati': 'x' } });
+    const old = { unit: 'SU00123', type: TYPE, code: 'schema_mismatch', pointer: `/data/${name}`, count: 1 };
+    const value = Buffer.from(JSON.stringify({ minute: Math.floor(Date.now() / 60_000) * 60_000, counts: [old] }));
+    await hub.log.append(REFUSALS_TOPIC, 0, [{ key: null, value, headers: [] }]);
+    const r = await hub.ask('/v1/refusals?unit=SU00123', { key: 'operator' });
+    const pointers = (r.body['refusals'] as Body[]).map((x) => x['pointer'] as string);
+    expect(pointers).toEqual(expect.arrayContaining(['/data/*', '/data/nomorPermohonan', '/*', 'ce-*']));
+    expect(r.text).not.toMatch(/budi|melati/i);
+    await hub.refusals.flush();
+    const kept = await hub.log.read(REFUSALS_TOPIC, 0, 0n);
+    if (kept.kind !== 'records') throw new Error(kept.kind);
+    const written = kept.records.filter((x) => !x.value!.equals(value)).map((x) => x.value!.toString());
+    expect(written.join('')).not.toMatch(/budi|melati/i);
+  });
+
   it('are counted by unit, type, code and pointer, never data, and survive a restart', async () => {
     const e = hub.event(TYPE, 'lapas', { type: 'pas.penghuni.diterima', source: 'urn:simpul:unit:SU00300:sdp' });
     for (let i = 0; i < 3; i++)
@@ -327,7 +350,7 @@ describe('refusals', () => {
     expect(r.text).not.toContain('9901');
     await hub.refusals.flush();
     expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' })).body).toEqual(r.body);
-    const restarted = new Refusals(hub.log, Date.now);
+    const restarted = new Refusals(hub.log, Date.now, hub.catalogue);
     await restarted.open(3_600_000);
     expect(await restarted.list({ unit: 'SU00300' })).toEqual(rows);
     await restarted.close();

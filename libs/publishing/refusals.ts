@@ -1,5 +1,7 @@
 import type { EventLog, NewRecord } from '#log';
 import { isFault } from '#faults';
+import type { Catalogue } from '#registry';
+import { countedPointer, FieldNames } from './counted-pointer.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
 export const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
@@ -7,7 +9,7 @@ const MINUTE_MS = 60_000;
 /** Different (type, code, pointer) of one unit in one minute; beyond, the pointer is no longer told apart. */
 const MAX_PER_UNIT = 200;
 
-/** Refusals of one kind in one minute. Never data: `pointer` names a field, list places and digits are `*`. */
+/** Refusals of one kind in one minute. Never data: `pointer` holds names of the contract and the envelope, everything else is `*`. */
 export interface Refusal {
   readonly unit: string;
   /** Empty when no known type was named. */
@@ -35,12 +37,6 @@ interface Counted {
   count: number;
 }
 
-/** List places become `*`; whatever might be a number of a person goes too. */
-export function plainPointer(pointer: string): string {
-  if (pointer.length > 200) return '…';
-  return pointer.replace(/[^/?]*\d{3,}[^/]*|(?<=\/)\d+(?=\/|$)/g, '*').replace(/[^\x20-\x7e]/g, '?');
-}
-
 /** Counts refusals a minute; keeps them in a topic, so that every process of the hub shows the same. */
 export class Refusals {
   /** minute (ms) → kind → count, of what lies in the topic. */
@@ -52,11 +48,15 @@ export class Refusals {
   #next = 0n;
   #work: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  readonly #fields: FieldNames;
 
   constructor(
     private readonly log: Pick<EventLog, 'read' | 'append' | 'describe'>,
     private readonly now: () => number,
-  ) {}
+    catalogue: Pick<Catalogue, 'versions'>,
+  ) {
+    this.#fields = new FieldNames(catalogue);
+  }
 
   /** Reads what was counted before and begins to write every `everyMs`. The topic must exist (keep, 7 days). */
   async open(everyMs = 5_000): Promise<void> {
@@ -75,7 +75,7 @@ export class Refusals {
       this.#perUnit.clear();
       this.#perUnitMinute = minute;
     }
-    let where = plainPointer(pointer);
+    let where = countedPointer(pointer, this.#fields.of(type));
     const kinds = mapAt(this.#fresh, minute);
     if (!kinds.has(kindOf(unit, type, code, where))) {
       const seen = this.#perUnit.get(unit) ?? 0;
@@ -158,7 +158,9 @@ export class Refusals {
   #fold(value: Buffer | null): void {
     if (value === null) return;
     const { minute, counts } = JSON.parse(value.toString()) as { minute: number; counts: Counted[] };
-    for (const c of counts) add(mapAt(this.#minutes, minute), c);
+    // Older hubs kept names that publishers had made up.
+    for (const c of counts)
+      add(mapAt(this.#minutes, minute), { ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) });
   }
 
   #forget(): void {
