@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EventLog } from '#log';
 import { Refusals, REFUSALS_TOPIC } from './index.js';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { until } from '../../test/kit/projection/stage.js';
@@ -331,6 +332,32 @@ describe('refusals', () => {
     if (kept.kind !== 'records') throw new Error(kept.kind);
     const written = kept.records.filter((x) => !x.value!.equals(value)).map((x) => x.value!.toString());
     expect(written.join('')).not.toMatch(/budi|melati/i);
+  });
+
+  it('are all kept, however many one flush has to write, and each counted once when the log refuses some', async () => {
+    let now = 1_626_300_000_000;
+    let appends = 0;
+    const log: Pick<EventLog, 'read' | 'append' | 'describe'> = {
+      read: (...a) => hub.log.read(...a),
+      describe: (...a) => hub.log.describe(...a),
+      append: (...a) =>
+        ++appends === 2 ? Promise.resolve({ kind: 'refused', code: 'log_unavailable' }) : hub.log.append(...a),
+    };
+    const many = new Refusals(log, () => now, hub.catalogue);
+    await many.open(3_600_000);
+    for (let i = 0; i < 600; i++, now += 60_000) many.count('SU99001', '', 'invalid_json', '');
+    for (let unit = 0; unit < 60; unit++)
+      for (let kind = 0; kind < 200; kind++) many.count(`SU98${unit}`, TYPE, `code_${kind}`, '/data/nomorPermohonan');
+    const before = await many.list({});
+    expect(before.filter((r) => /^SU9[89]/.test(r.unit))).toHaveLength(12_600);
+    await many.flush();
+    await many.flush();
+    await many.close();
+    const other = new Refusals(hub.log, () => now, hub.catalogue);
+    await other.open(3_600_000);
+    expect(await other.list({})).toEqual(before);
+    await other.close();
+    expect(appends).toBeGreaterThan(3);
   });
 
   it('are counted by unit, type, code and pointer, never data, and survive a restart', async () => {
