@@ -66,7 +66,7 @@ export function doorsOf({ core, publishing, refusals, reader, projector, measure
       reader,
       pseudonymKey: core.pseudonymKey,
       subjectBytes: PUBLISH_LIMITS.subjectBytes,
-      rebuild: (view, by) => requestRebuild({ generations: core.generations, audit: auditView(core) }, view, by.keyId),
+      rebuild: (view, by) => requestRebuild({ generations: core.generations, audit: auditView(core) }, view, by),
     }),
     unitsDoor({ units }),
     typesDoor({ catalogue, units }),

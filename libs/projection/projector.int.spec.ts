@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Fault } from '#faults';
 import { COPIES_TOPIC, type EventLog } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
@@ -277,14 +278,21 @@ describe('the projector', () => {
   it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {
     await open();
     await stage.append(traffic(catalogue, 6, 3_000));
-    const audit: string[] = [];
-    await stage.project({ audit: (a) => (audit.push(a.action), Promise.resolve()) });
+    const audit: unknown[] = [];
+    await stage.project({
+      audit: async (a, change) => {
+        const untouched = stage.generations.row(a.view) === a.before;
+        const after = await change();
+        audit.push([a.action, a.by.keyId, untouched, after]);
+        return after;
+      },
+    });
     await stage.untilCaughtUp();
     const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
     const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
     const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
-    await stage.projector!.rebuild(board.name, 'uji');
-    await expect(stage.projector!.rebuild(board.name, 'uji')).rejects.toMatchObject({ code: 'conflict' });
+    await stage.projector!.rebuild(board.name, steward);
+    await expect(stage.projector!.rebuild(board.name, steward)).rejects.toMatchObject({ code: 'conflict' });
     const seen = new Set<string>();
     let more = 7;
     while (stage.generations.row(board.name)!.serving === 1) {
@@ -297,7 +305,11 @@ describe('the projector', () => {
     await expectPlain();
     const old = storageOf(board.name, 1);
     await until(async () => (await stage.state.position(old, { stream: 'layanan.kasus', partition: 0 })) === undefined);
-    expect(audit).toEqual(['view.rebuild', 'view.switch']);
+    const { fingerprint } = board;
+    expect(audit).toEqual([
+      ['view.rebuild', 'k', true, { serving: 1, building: 2, fingerprint }],
+      ['view.switch', 'hub:projector', true, { serving: 2, fingerprint }],
+    ]);
   });
 
   it('a view that is new catches up by a reader of its own; one with another definition starts over', async () => {
@@ -315,7 +327,12 @@ describe('the projector', () => {
     const wider = new Stage(catalogue, views);
     Object.assign(wider, { dir: stage.dir, generations: stage.generations });
     stage = await wider.open();
-    await stage.project();
+    const audit: unknown[] = [];
+    const refuse = { audit: () => Promise.reject(new Fault('not_durable')) };
+    await expect(stage.project(refuse)).rejects.toMatchObject({ code: 'not_durable' });
+    expect(stage.generations.row('imigrasi.cegah-versi')?.serving).toBe(1);
+    await stage.project({ audit: (a, change) => (audit.push([a.action, a.view, a.by.keyId]), change()) });
+    expect(audit).toEqual([['view.switch', 'imigrasi.cegah-versi', 'hub:projector']]);
     expect(stage.generations.row('imigrasi.cegah-versi')?.serving).toBe(2);
     await stage.untilCaughtUp();
     await until(() => stage.projector!.held().every((h) => h.views.every((v) => v.live)));

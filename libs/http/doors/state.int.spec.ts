@@ -67,7 +67,7 @@ beforeAll(async () => {
         reader: stage.reader,
         pseudonymKey: DEPLOYMENT_KEY,
         subjectBytes: 512,
-        rebuild: (view, by) => requestRebuild(stage, view, by.keyId),
+        rebuild: (view, by) => requestRebuild(stage, view, by),
       }),
     ],
     authenticate: (h) => callers.get(h ?? ''),
