@@ -10,7 +10,7 @@ import {
   type Door,
   type DoorHealth,
 } from '#http';
-import { requestRebuild, type StateReader } from '#projection';
+import { requestRebuild, type Settled, type StateReader } from '#projection';
 import { PUBLISH_LIMITS, type Publishing, type Refusals } from '#publishing';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
@@ -44,6 +44,11 @@ async function probe(name: string, ask: () => Promise<unknown>, code: FaultCode)
   }
 }
 
+/** `starting` until the index has caught up once (R2.3); what falls behind later is told door by door. */
+export function phaseOf(settled: Pick<Settled, 'ready'>): () => 'starting' | 'serving' {
+  return () => (settled.ready ? 'serving' : 'starting');
+}
+
 async function healthOf({ engine, settled }: Core): Promise<readonly DoorHealth[]> {
   const [log, state] = await Promise.all([
     probe('publish', () => engine.log.ping(), 'log_unavailable'),
@@ -73,7 +78,7 @@ export function doorsOf({ core, publishing, refusals, reader, projector, measure
     keysDoor({ access: core.access, units, log }),
     healthDoor({
       doors: () => healthOf(core),
-      phase: () => 'serving',
+      phase: phaseOf(core.settled),
       metrics: metricsOf(core, projector?.projector, measure),
     }),
   ];
@@ -84,7 +89,7 @@ export function healthOnly(core: Core, projector: ProjectorRole): readonly Door[
   return [
     healthDoor({
       doors: () => healthOf(core),
-      phase: () => 'serving',
+      phase: phaseOf(core.settled),
       metrics: metricsOf(core, projector.projector, () => undefined),
     }),
   ];
