@@ -29,7 +29,7 @@ export interface DoorParts {
 
 const PROBE_MS = 1_000;
 
-async function probe(name: string, ask: () => Promise<unknown>, code: FaultCode): Promise<DoorHealth> {
+async function probe(name: DoorHealth['name'], ask: () => Promise<unknown>, code: FaultCode): Promise<DoorHealth> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
     timer = setTimeout(() => fail(new Error('late')), PROBE_MS);

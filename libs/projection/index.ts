@@ -20,7 +20,7 @@ export {
   type OpenProjectorDeps,
 } from './open-projector.js';
 export { digestOfView } from './digest.js';
-export { parseConditions, type Condition } from './filter.js';
+export { fulfils, parseConditions, type Condition } from './filter.js';
 export {
   StateReader,
   type GetOptions,

@@ -12,7 +12,7 @@ import {
   type EventSpec,
 } from '../../../test/kit/projection/events.js';
 import { Stage, until } from '../../../test/kit/projection/stage.js';
-import { openHttp, type HttpServer } from '../index.js';
+import { encodeCursor, openHttp, type HttpServer } from '../index.js';
 import { stateDoor } from './state.js';
 
 const VIEWS = [
@@ -294,6 +294,24 @@ describe('lists', () => {
     }
     expect(keys).toEqual(cases);
     expect((await ask('/v1/state/layanan.kasus-papan', { key: 'kanwil64' })).body['entries']).toEqual([]);
+  });
+
+  it('of one subject follow the same filters and cursor as any list', async () => {
+    const position = await put({
+      type: 'layanan.kasus.status-berubah',
+      data: { nomorKasus: 'S-1', statusBaru: 'selesai', unitPemegang: unit['kanim'] },
+    });
+    await ask(`/v1/state/layanan.kasus-papan/S-1?after=${position}`);
+    const keys = async (query: string) => {
+      const { body } = await ask(`/v1/state/layanan.kasus-papan?subject=S-1${query}`);
+      return body['code'] ?? body['entries'].map((e: Body) => e['key']);
+    };
+    expect(await keys('')).toEqual(['S-1']);
+    expect(await keys('&status=selesai&limit=1')).toEqual(['S-1']);
+    expect(await keys('&status=diproses')).toEqual([]);
+    expect(await keys(`&cursor=${encodeCursor({ k: 'S-0' })}`)).toEqual(['S-1']);
+    expect(await keys(`&cursor=${encodeCursor({ k: 'S-1' })}`)).toEqual([]);
+    expect(await keys('&cursor=bukan')).toBe('invalid_cursor');
   });
 
   it('refuse unknown fields and comparisons', async () => {
