@@ -4,7 +4,8 @@ import { compileContract } from '#avro';
 import { digestOf, fromHeaders, partitionOf } from '#event';
 import type { Catalogue, EventType } from '#registry';
 import type { Unit, Units } from '#units';
-import { isTime, isTraceparent } from './attributes.js';
+import { isTime } from './attributes.js';
+import { isTraceparent, isTracestate, traceOf } from './trace.js';
 import { checkItem, type CheckRules } from './check.js';
 import type { Offered, ReadyItem } from './item.js';
 import { PUBLISH_LIMITS } from './limits.js';
@@ -304,6 +305,11 @@ describe('small rules', () => {
   it('trace contexts are lower-case hex and not all zero', () => {
     expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')).toBe(true);
     expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01')).toBe(false);
+    for (const good of ['a=1', 'rojo=00f067aa0ba902b7, congo=t61rcWkgMzE', 'x@y=z'])
+      expect(isTracestate(good)).toBe(true);
+    for (const bad of ['', 'Budi', 'A=1', 'a=', `a=${'x'.repeat(600)}`, 'a=1,,b=2'])
+      expect(isTracestate(bad)).toBe(false);
+    expect(traceOf('bad', 'a=1')).toEqual({});
   });
   it('pointers of refusals hold names of the contract and the envelope only, and stay as they are when counted again', () => {
     for (const [given, counted] of [

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventLog } from '#log';
+import { createPublisher, createReader } from '#sdk';
 import { Refusals, REFUSALS_TOPIC } from './index.js';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { until } from '../../test/kit/projection/stage.js';
@@ -69,6 +70,30 @@ describe('a published event', () => {
     const got = await hub.log.read('imigrasi.paspor', Number(partition), BigInt(offset), { maxRecords: 1 });
     const headers = got.kind === 'records' ? got.records[0]!.headers : [];
     expect(headers.find(([n]) => n === 'traceparent')?.[1]?.toString()).toBe(trace);
+  });
+
+  it('shows the trace it came with, of the request or its own; what is no trace is left out', async () => {
+    const of = (n: string) => `00-${n.repeat(32)}-b7ad6b7169203331-01`;
+    const shown = async (headers: Record<string, string>, more: Body = {}) => {
+      const r = await hub.post(hub.event(TYPE, 'kanim', more), { headers });
+      const { traceparent, tracestate } = (await hub.ask(`/v1/events/${r.body['position']}`)).body;
+      return [r.status, traceparent, tracestate] as unknown[];
+    };
+    const request = { traceparent: of('a'), tracestate: 'rojo=1' };
+    expect(await shown(request)).toEqual([201, of('a'), 'rojo=1']);
+    expect(await shown({ traceparent: of('a'), tracestate: 'Budi Santoso' })).toEqual([201, of('a'), undefined]);
+    expect(await shown({ traceparent: 'bukan', tracestate: 'rojo=1' })).toEqual([201, undefined, undefined]);
+    expect(await shown(request, { traceparent: of('b') })).toEqual([201, of('b'), undefined]);
+    expect(await shown({}, { traceparent: of('b'), tracestate: 'congo=2' })).toEqual([201, of('b'), 'congo=2']);
+    const publisher = createPublisher({ url: hub.server.url, key: 'kanim', owner: 'SU00123', system: 'simkim' });
+    const reader = createReader({ url: hub.server.url, key: 'kanim' });
+    const { data } = hub.event(TYPE);
+    const { position } = await publisher.publish({ type: TYPE, data, traceparent: of('c'), tracestate: 'sdk=1' });
+    for await (const e of reader.read('imigrasi.paspor', { from: position, limit: 1_000 }))
+      if (e.position === position) expect([e.traceparent, e.tracestate]).toEqual([of('c'), 'sdk=1']);
+    await publisher.close();
+    await reader.close();
+    expect.assertions(6);
   });
 
   it('may come in every form, and is the same event in each', async () => {
