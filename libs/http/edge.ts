@@ -3,11 +3,13 @@ import { Fault, innermostMessage } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { faultOf } from './faults-of-fastify.js';
+import { Places } from './places.js';
 import { languageOf, PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
 import { readBody, readQuery } from './read-input.js';
 import type { RouteTable } from './routes.js';
+import type { RefusedLog } from './refused-log.js';
 import { openSse } from './sse.js';
-import type { Door, Edge, HttpLimits, Logger } from './types.js';
+import type { Door, Edge, HttpLimits, HttpWatch, Logger } from './types.js';
 import { whileKeyHolds } from './waiting.js';
 
 export interface EdgeDeps {
@@ -17,6 +19,8 @@ export interface EdgeDeps {
   readonly now: () => number;
   readonly closing: AbortSignal;
   readonly openStreams: Set<() => void>;
+  readonly watch: HttpWatch;
+  readonly refused: RefusedLog;
   readonly routes: RouteTable;
 }
 
@@ -33,14 +37,13 @@ export function sendProblem(
     fault = new Fault('method_not_allowed');
   }
   const { status } = fault.row;
-  if (status >= 500) {
+  const route = req.routeOptions.url ?? null;
+  if (status < 500) {
+    const keyId = req.caller?.keyId ?? null;
+    deps.refused.tell({ code: fault.code, status, method: req.method, route, request: req.id, keyId });
+  } else {
     // The text of an inner error may name hosts and files, never event data; it goes to the log only.
-    const fields = {
-      code: fault.code,
-      request: req.id,
-      route: req.routeOptions.url ?? null,
-      cause: innermostMessage(fault),
-    };
+    const fields = { code: fault.code, request: req.id, route, cause: innermostMessage(fault) };
     if (status === 500) deps.log.error(fields, 'a request failed');
     else deps.log.warn(fields, 'a request was put off');
   }
@@ -128,8 +131,10 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
     const now = deps.authenticate(req.headers.authorization);
     return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
   };
-  const sseHost = { limits: deps.limits, open: deps.openStreams, holds };
-  const waitHost = { recheckMs: deps.limits.recheckMs, closing: deps.closing, holds };
+  const { limits, closing, watch, openStreams: open } = deps;
+  const places = new Places(limits);
+  const sseHost = { limits, open, watch, places, holds };
+  const waitHost = { recheckMs: limits.recheckMs, closing, places, holds };
   return {
     app: scope,
     log: deps.log,
