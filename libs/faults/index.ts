@@ -1,2 +1,3 @@
 export { FAULTS, type FaultCode, type FaultRow } from './table.js';
 export { asFault, Fault, innermostMessage, isFault, type FaultOptions, type Problem } from './fault.js';
+export { OnceAMinute } from './once.js';

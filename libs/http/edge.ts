@@ -9,6 +9,7 @@ import { readBody, readQuery } from './read-input.js';
 import type { RouteTable } from './routes.js';
 import type { RefusedLog } from './refused-log.js';
 import { openSse } from './sse.js';
+import { TroubleLog } from './trouble-log.js';
 import type { Door, Edge, HttpLimits, HttpWatch, Logger } from './types.js';
 import { whileKeyHolds } from './waiting.js';
 
@@ -133,6 +134,7 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
   };
   const { limits, closing, watch, openStreams: open } = deps;
   const places = new Places(limits);
+  const troubles = new TroubleLog(deps.log, deps.now);
   const sseHost = { limits, open, watch, places, holds };
   const waitHost = { recheckMs: limits.recheckMs, closing, places, holds };
   return {
@@ -171,6 +173,7 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
       return reply;
     },
     waiting: (req, work) => whileKeyHolds(waitHost, req, work),
+    passes: (where, thrown) => troubles.passes(where, thrown),
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };
 }

@@ -110,6 +110,11 @@ export interface Edge {
    * too often already.
    */
   waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /**
+   * Of what was thrown while a live stream works: whether it passes by itself (wait and go on) or not (end). Told in the log once a minute for each
+   * place and cause.
+   */
+  passes(where: { readonly stream: string } | { readonly view: string }, thrown: unknown): boolean;
   /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. Fault too_many_requests before the head is written. */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }

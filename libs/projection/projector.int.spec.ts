@@ -312,6 +312,37 @@ describe('the projector', () => {
     ]);
   });
 
+  it('a view that cannot catch up says why, once for each cause, and goes on when it can', async () => {
+    let broken = false;
+    let tries = 0;
+    const wrapState = (state: State): State =>
+      new Proxy(state, {
+        get: (t, name) => {
+          const value: unknown = Reflect.get(t, name);
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]) => {
+            if (broken && name === 'position' && String(args[0]).endsWith('~2')) {
+              tries++;
+              throw new TypeError('x is not a function');
+            }
+            return (value as (...a: unknown[]) => unknown).apply(t, args);
+          };
+        },
+      });
+    await open({ wrapState });
+    const told: unknown[] = [];
+    await stage.append(traffic(catalogue, 6, 500));
+    await stage.project({ watch: { trouble: (view, _part, cause) => told.push([view, (cause as Error).message]) } });
+    await stage.untilCaughtUp();
+    broken = true;
+    await stage.projector!.rebuild('layanan.kasus-papan', { keyId: 'k', owner: 'hub', system: 'uji' });
+    await until(() => tries >= 9);
+    expect(told).toEqual([['layanan.kasus-papan', 'x is not a function']]);
+    broken = false;
+    await until(() => stage.generations.row('layanan.kasus-papan')?.serving === 2);
+    await expectPlain();
+  });
+
   it('a view that is new catches up by a reader of its own; one with another definition starts over', async () => {
     await open();
     await stage.append(traffic(catalogue, 8, 9_000));

@@ -2,6 +2,7 @@ import { ChangeFeed, type FeedCursor } from '#projection';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { decodeCursor, encodeCursor } from '../cursor.js';
+import { pause } from '../pause.js';
 import type { Edge } from '../types.js';
 import { viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
 
@@ -51,12 +52,13 @@ export async function followChanges(
           });
         await live.drained();
       }
-    } catch {
+    } catch (e) {
+      if (!edge.passes({ view: view.name }, e)) {
+        live.end();
+        return;
+      }
       // The store is away for a moment; the reader keeps its place.
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, AGAIN_MS);
-        live.closed.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      await pause(AGAIN_MS, live.closed);
     }
   }
 }
