@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Caller } from '#access';
 import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
 import { openapiDoor } from './openapi.js';
+import { watchHeads } from './head.js';
 import { answerBrokenConnection } from './raw-errors.js';
 import { RefusedLog } from './refused-log.js';
 import { RouteTable } from './routes.js';
@@ -105,7 +106,13 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     requestTimeout: limits.requestMs,
     keepAliveTimeout: 5_000,
     routerOptions: { maxParamLength: 1_024 },
-    http: { headersTimeout: limits.headersMs, maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: 500 },
+    http: {
+      headersTimeout: limits.headersMs,
+      maxHeaderSize: limits.headerBytes,
+      connectionsCheckingInterval: 500,
+      // Asked for by watchHeads, with an answer in our shape.
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     skipMiddie: true,
@@ -119,6 +126,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.decorateRequest('caller', undefined);
+  watchHeads(fastify);
   fastify.addHook('onSend', (req, reply, body, done) => {
     reply.header('x-request-id', req.id);
     if (closing.signal.aborted) reply.header('connection', 'close');
