@@ -84,10 +84,14 @@ export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit
   return { records, next: batch.next, end: batch.next >= batch.high };
 }
 
-function shown(act: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'> {
-  return Object.fromEntries(Object.entries(act).filter(([, v]) => v !== undefined)) as unknown as Act & {
-    why?: string;
-  };
+/** Of a caller only who it is: roles are told by the records of its key. */
+function shown({ who, ...act }: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'> {
+  const { keyId, owner, system } = who;
+  const given = Object.fromEntries(Object.entries(act).filter(([, v]) => v !== undefined)) as unknown as Omit<
+    Act,
+    'who' | 'why'
+  > & { why?: string };
+  return { who: { keyId, owner, system }, ...given };
 }
 
 async function append(log: Pick<EventLog, 'append'>, record: AuditRecord): Promise<boolean> {

@@ -170,6 +170,19 @@ describe('audit', () => {
     expect(done).toBe(false);
   });
 
+  it('tells who did it and how a key was before and after, and no more of the caller', async () => {
+    const access = await open();
+    const admin = { keyId: 'k1', owner: 'hub', system: 'admin', roles: new Set(['admin'] as const) };
+    const made = await access.createKey(admin, { owner: 'SU00123', system: 'simkim', roles: ['reader'] });
+    await access.revokeKey(admin, made.id, 'hilang');
+    const { records } = await readAudit(log, 0n, 100);
+    expect(records.map((r) => r.who)).toEqual(records.map(() => ({ keyId: 'k1', owner: 'hub', system: 'admin' })));
+    expect(records.slice(-2)).toMatchObject([
+      { what: 'key.revoke', phase: 'intent', before: { id: made.id } },
+      { what: 'key.revoke', phase: 'done', after: { id: made.id, revokedBy: 'k1', revokedAt: expect.any(String) } },
+    ]);
+  });
+
   it('tells of an action that failed, with its code', async () => {
     const access = await open();
     await access.ensureAdmin(dir);

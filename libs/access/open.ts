@@ -148,16 +148,21 @@ export async function openAccess({ log, units, parties, now }: AccessDeps): Prom
     createKey: async (by, wish, why) => (await createKeys(by, [wish], why))[0]!,
     revokeKey: (by, id, why) => {
       if (table.get(id) === undefined) return Promise.reject(new Fault('not_found'));
-      return audited(deps, { who: by, what: 'key.revoke', target: id, why, before: shownKey(table.get(id)!) }, () =>
-        table.write<ShownKey>((rows) => {
-          const row = rows.get(id);
-          if (!row) throw new Fault('not_found');
-          if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
-          if (isActiveAdmin(row) && ![...rows.values()].some((r) => r.id !== id && isActiveAdmin(r)))
-            throw new Fault('last_admin');
-          const after: KeyRow = { ...row, revokedAt: new Date(now()).toISOString(), revokedBy: by.keyId };
-          return { changes: [{ key: id, row: after }], result: shownKey(after) };
-        }),
+      const act = { who: by, what: 'key.revoke', target: id, why, before: shownKey(table.get(id)!) };
+      const revoke = (rows: ReadonlyMap<string, KeyRow>): { changes: Change<KeyRow>[]; result: ShownKey } => {
+        const row = rows.get(id);
+        if (!row) throw new Fault('not_found');
+        if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
+        if (isActiveAdmin(row) && ![...rows.values()].some((r) => r.id !== id && isActiveAdmin(r)))
+          throw new Fault('last_admin');
+        const after: KeyRow = { ...row, revokedAt: new Date(now()).toISOString(), revokedBy: by.keyId };
+        return { changes: [{ key: id, row: after }], result: shownKey(after) };
+      };
+      return audited(
+        deps,
+        act,
+        () => table.write(revoke),
+        (key) => key,
       );
     },
     listKeys: () => [...table.entries()].map(([, row]) => shownKey(row)).sort((a, b) => (a.id < b.id ? -1 : 1)),

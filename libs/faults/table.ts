@@ -192,6 +192,14 @@ export const FAULTS = {
     'See the Allow header.',
   ),
   // who and what
+  expectation_failed: row(
+    417,
+    'terminal',
+    'Isi tajuk Expect tidak dikenal',
+    'Unknown expectation',
+    'Kirim tanpa Expect, atau dengan Expect: 100-continue.',
+    'Send without Expect, or with Expect: 100-continue.',
+  ),
   unauthenticated: row(
     401,
     'terminal',

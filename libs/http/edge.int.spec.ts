@@ -208,6 +208,14 @@ describe('the edge', () => {
     }
   });
 
+  it('says 100 to whoever waits for it, once its key was taken, and then takes the body', async () => {
+    const head = 'POST /v1/things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n';
+    const statuses = (out: string) => [...out.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((m) => m[1]);
+    const body = 'connection: close\r\ncontent-length: 12\r\n\r\n{"name":"a"}';
+    expect(statuses(await raw(`${head}authorization: Bearer good\r\n${body}`))).toEqual(['100', '201']);
+    expect(statuses(await raw(`${head}authorization: Bearer bad\r\n${body}`))).toEqual(['401']);
+  });
+
   it('gives slow requests 408', async () => {
     const slowHead = raw('GET / HTTP/1.1\r\nhost: a\r\nx', true);
     const slowBody = raw(

@@ -3,11 +3,15 @@ import { Fault, innermostMessage } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { faultOf } from './faults-of-fastify.js';
+import { Places } from './places.js';
 import { languageOf, PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
 import { readBody, readQuery } from './read-input.js';
 import type { RouteTable } from './routes.js';
+import type { RefusedLog } from './refused-log.js';
 import { openSse } from './sse.js';
-import type { Door, Edge, HttpLimits, Logger } from './types.js';
+import { TroubleLog } from './trouble-log.js';
+import type { Door, Edge, HttpLimits, HttpWatch, Logger } from './types.js';
+import { whileKeyHolds } from './waiting.js';
 
 export interface EdgeDeps {
   readonly authenticate: (authorization: string | undefined) => Caller | undefined;
@@ -16,6 +20,8 @@ export interface EdgeDeps {
   readonly now: () => number;
   readonly closing: AbortSignal;
   readonly openStreams: Set<() => void>;
+  readonly watch: HttpWatch;
+  readonly refused: RefusedLog;
   readonly routes: RouteTable;
 }
 
@@ -32,14 +38,13 @@ export function sendProblem(
     fault = new Fault('method_not_allowed');
   }
   const { status } = fault.row;
-  if (status >= 500) {
+  const route = req.routeOptions.url ?? null;
+  if (status < 500) {
+    const keyId = req.caller?.keyId ?? null;
+    deps.refused.tell({ code: fault.code, status, method: req.method, route, request: req.id, keyId });
+  } else {
     // The text of an inner error may name hosts and files, never event data; it goes to the log only.
-    const fields = {
-      code: fault.code,
-      request: req.id,
-      route: req.routeOptions.url ?? null,
-      cause: innermostMessage(fault),
-    };
+    const fields = { code: fault.code, request: req.id, route, cause: innermostMessage(fault) };
     if (status === 500) deps.log.error(fields, 'a request failed');
     else deps.log.warn(fields, 'a request was put off');
   }
@@ -123,14 +128,15 @@ export function mountDoors(app: FastifyInstance, deps: EdgeDeps, doors: readonly
 }
 
 function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
-  const sseHost = {
-    limits: deps.limits,
-    open: deps.openStreams,
-    holds: (req: FastifyRequest) => {
-      const now = deps.authenticate(req.headers.authorization);
-      return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
-    },
+  const holds = (req: FastifyRequest): boolean => {
+    const now = deps.authenticate(req.headers.authorization);
+    return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
   };
+  const { limits, closing, watch, openStreams: open } = deps;
+  const places = new Places(limits);
+  const troubles = new TroubleLog(deps.log, deps.now);
+  const sseHost = { limits, open, watch, places, holds };
+  const waitHost = { recheckMs: limits.recheckMs, closing, places, holds };
   return {
     app: scope,
     log: deps.log,
@@ -165,6 +171,8 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
       reply.hijack();
       reply.raw.writeHead(status, headers).end(text);
     },
+    waiting: (req, work) => whileKeyHolds(waitHost, req, work),
+    passes: (where, thrown) => troubles.passes(where, thrown),
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };
 }

@@ -11,9 +11,11 @@ import type { Caller } from '#access';
 import { errorsDoor } from './doors/errors.js';
 import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
 import { openapiDoor } from './openapi.js';
+import { watchHeads } from './head.js';
 import { answerBrokenConnection } from './raw-errors.js';
+import { RefusedLog } from './refused-log.js';
 import { RouteTable } from './routes.js';
-import type { Door, HttpLimits, Logger } from './types.js';
+import type { Door, HttpLimits, HttpWatch, Logger } from './types.js';
 
 export const HTTP_LIMITS: HttpLimits = {
   bodyBytes: 1_048_576,
@@ -26,6 +28,8 @@ export const HTTP_LIMITS: HttpLimits = {
   liveBytes: 1_048_576,
   stallMs: 30_000,
   recheckMs: 1_000,
+  waitingPerKey: 200,
+  waitingPerAddress: 1_000,
 };
 
 export interface HttpOptions {
@@ -38,6 +42,7 @@ export interface HttpOptions {
   readonly authenticate: (authorization: string | undefined) => Caller | undefined;
   readonly log: Logger;
   readonly limits?: Partial<HttpLimits>;
+  readonly watch?: HttpWatch;
   /** @default Date.now */
   readonly now?: () => number;
   /** The app's root module: life cycle and wiring. @default an empty one */
@@ -83,7 +88,11 @@ function requestIds(): (given: string | string[] | undefined) => string {
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const closing = new AbortController();
+  const watch = options.watch ?? {};
+  const refused = new RefusedLog(options.log, watch);
   const deps: EdgeDeps = {
+    watch,
+    refused,
     authenticate: options.authenticate,
     log: options.log,
     limits,
@@ -98,7 +107,13 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     requestTimeout: limits.requestMs,
     keepAliveTimeout: 5_000,
     routerOptions: { maxParamLength: 1_024 },
-    http: { headersTimeout: limits.headersMs, maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: 500 },
+    http: {
+      headersTimeout: limits.headersMs,
+      maxHeaderSize: limits.headerBytes,
+      connectionsCheckingInterval: 500,
+      // Asked for by watchHeads, with an answer in our shape.
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     skipMiddie: true,
@@ -107,11 +122,12 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       void sendProblem(deps, req, reply, e);
     },
     clientErrorHandler: (e, socket) => {
-      answerBrokenConnection(e, socket, `urn:simpul:request:${nextId(undefined)}`);
+      answerBrokenConnection(e, socket, nextId(undefined), refused);
     },
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.decorateRequest('caller', undefined);
+  watchHeads(fastify);
   fastify.addHook('onSend', (req, reply, body, done) => {
     reply.header('x-request-id', req.id);
     if (closing.signal.aborted) reply.header('connection', 'close');
@@ -120,6 +136,10 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   fastify.addHook('preClose', (done) => {
     closing.abort();
     for (const end of deps.openStreams) end();
+    done();
+  });
+  fastify.addHook('onClose', (_app, done) => {
+    refused.close();
     done();
   });
   mountDoors(fastify, deps, [...options.doors, errorsDoor(), openapiDoor(deps.routes)]);

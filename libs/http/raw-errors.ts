@@ -1,6 +1,7 @@
 import { Fault, type FaultCode } from '#faults';
 import type { Socket } from 'node:net';
 import { problemOf } from './problem.js';
+import type { RefusedLog } from './refused-log.js';
 
 /** What Node's parser says of a connection before there is a request. */
 function codeOf(error: { code?: string }): FaultCode | undefined {
@@ -37,25 +38,31 @@ interface InFlight {
 const told = new WeakSet<Socket>();
 
 /** Answers a broken connection by hand, in our shape, and closes it. There is no request yet, so the language is Indonesian. */
-export function answerBrokenConnection(error: { code?: string }, socket: Socket, instance: string): void {
+export function answerBrokenConnection(
+  error: { code?: string },
+  socket: Socket,
+  request: string,
+  refused: RefusedLog,
+): void {
   if (told.has(socket)) return;
   told.add(socket);
   const code = codeOf(error);
   const before = (socket as { _httpMessage?: InFlight | null })._httpMessage ?? undefined;
   if (code === undefined || !socket.writable) socket.destroy();
-  else if (before === undefined) answer(socket, code, instance);
+  else if (before === undefined) answer(socket, code, request, refused);
   // What is broken comes behind a request that was received whole and may be on its way into the log: that one is answered first, as it deserves.
-  else if (before.req?.complete === true) before.once('close', () => answer(socket, code, instance));
+  else if (before.req?.complete === true) before.once('close', () => answer(socket, code, request, refused));
   else if (before.headersSent) socket.destroy();
-  else answer(socket, code, instance);
+  else answer(socket, code, request, refused);
 }
 
-function answer(socket: Socket, code: FaultCode, instance: string): void {
+function answer(socket: Socket, code: FaultCode, request: string, refused: RefusedLog): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const doc = problemOf(new Fault(code), 'id', instance);
+  const doc = problemOf(new Fault(code), 'id', `urn:simpul:request:${request}`);
+  refused.tell({ code, status: doc.status, method: null, route: null, request, keyId: null });
   const text = JSON.stringify(doc);
   socket.end(
     `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +

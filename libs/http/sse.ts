@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { HttpLimits } from './types.js';
+import type { Places } from './places.js';
+import type { HttpLimits, HttpWatch } from './types.js';
 
 export interface SseOptions {
   /** What EventSource waits before it connects again. @default 2,000 ms */
@@ -28,12 +29,15 @@ export interface SseHost {
   readonly limits: HttpLimits;
   /** Ends of all open streams, called when the server drains. */
   readonly open: Set<() => void>;
+  readonly places: Places;
+  readonly watch: HttpWatch;
   /** Whether the key of this request still holds. */
   holds(req: FastifyRequest): boolean;
 }
 
-/** Takes the connection over and writes the head. */
+/** Takes the connection over and writes the head. Fault too_many_requests before. */
 export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply, options: SseOptions = {}): Sse {
+  const giveBack = host.places.take(req);
   reply.hijack();
   const raw = reply.raw;
   const ended = new AbortController();
@@ -49,7 +53,9 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
     if (ended.signal.aborted) return;
     clearInterval(heart);
     clearInterval(check);
+    giveBack();
     host.open.delete(end);
+    host.watch.live?.(host.open.size);
     if (cut) raw.destroy();
     else raw.end();
     ended.abort();
@@ -78,6 +84,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
     finish(true);
   });
   host.open.add(end);
+  host.watch.live?.(host.open.size);
   return {
     send: (event) => write(formatEvent(event)),
     drained: () =>

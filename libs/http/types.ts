@@ -30,8 +30,20 @@ export interface HttpLimits {
   readonly liveBytes: number;
   /** A live reader that takes nothing for so long is cut. @default 30 s */
   readonly stallMs: number;
-  /** How often an open live stream asks whether its key still holds. @default 1 s */
+  /** How often an open live stream or a request that waits asks whether its key still holds. @default 1 s */
   readonly recheckMs: number;
+  /** Live streams and waiting requests of one key at once; beyond: 429. @default 200 */
+  readonly waitingPerKey: number;
+  /** The same of one remote address: all units behind one proxy. @default 1,000 */
+  readonly waitingPerAddress: number;
+}
+
+/** What the edge tells while it works. All calls return at once. */
+export interface HttpWatch {
+  /** A request was answered 4xx with this code. */
+  refused?(code: string): void;
+  /** Open live streams now. */
+  live?(open: number): void;
 }
 
 /** What a route says of itself: `app.get(url, { config: {…} }, handler)`. */
@@ -92,7 +104,18 @@ export interface Edge {
    * those would have set. An async handler returns nothing after it: a reply that is returned is waited for, at a price.
    */
   json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): void;
-  /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. */
+  /**
+   * Runs what may wait long for something new. The signal aborts when the reader leaves, the server drains, or the key no longer holds;
+   * Fault unauthenticated, whatever the work answered, when the key was revoked meanwhile; too_many_requests when the key or its address waits
+   * too often already.
+   */
+  waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /**
+   * Of what was thrown while a live stream works: whether it passes by itself (wait and go on) or not (end). Told in the log once a minute for each
+   * place and cause.
+   */
+  passes(where: { readonly stream: string } | { readonly view: string }, thrown: unknown): boolean;
+  /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. Fault too_many_requests before the head is written. */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }
 

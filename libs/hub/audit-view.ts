@@ -4,9 +4,11 @@ import type { Core } from './core.js';
 
 /** Audit records of rebuilds and switches of views. */
 export function auditView({ engine }: Pick<Core, 'engine'>): AuditView {
-  return async ({ action, view, by, before, after }) => {
-    const who = { keyId: by, owner: 'hub', system: 'hub' };
-    const act = { who, what: action, target: view, before, after };
-    await audited({ log: engine.log, now: Date.now }, act, () => Promise.resolve());
-  };
+  return ({ action, view, by, before, after }, change) =>
+    audited(
+      { log: engine.log, now: Date.now },
+      { who: by, what: action, target: view, before, after },
+      change,
+      (row) => row,
+    );
 }

@@ -10,7 +10,7 @@ import {
   type Door,
   type DoorHealth,
 } from '#http';
-import { requestRebuild, type StateReader } from '#projection';
+import { requestRebuild, type Settled, type StateReader } from '#projection';
 import { PUBLISH_LIMITS, type Publishing, type Refusals } from '#publishing';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
@@ -29,7 +29,7 @@ export interface DoorParts {
 
 const PROBE_MS = 1_000;
 
-async function probe(name: string, ask: () => Promise<unknown>, code: FaultCode): Promise<DoorHealth> {
+async function probe(name: DoorHealth['name'], ask: () => Promise<unknown>, code: FaultCode): Promise<DoorHealth> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
     timer = setTimeout(() => fail(new Error('late')), PROBE_MS);
@@ -42,6 +42,11 @@ async function probe(name: string, ask: () => Promise<unknown>, code: FaultCode)
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** `starting` until the index has caught up once (R2.3); what falls behind later is told door by door. */
+export function phaseOf(settled: Pick<Settled, 'ready'>): () => 'starting' | 'serving' {
+  return () => (settled.ready ? 'serving' : 'starting');
 }
 
 async function healthOf({ engine, settled }: Core): Promise<readonly DoorHealth[]> {
@@ -66,14 +71,14 @@ export function doorsOf({ core, publishing, refusals, reader, projector, measure
       reader,
       pseudonymKey: core.pseudonymKey,
       subjectBytes: PUBLISH_LIMITS.subjectBytes,
-      rebuild: (view, by) => requestRebuild({ generations: core.generations, audit: auditView(core) }, view, by.keyId),
+      rebuild: (view, by) => requestRebuild({ generations: core.generations, audit: auditView(core) }, view, by),
     }),
     unitsDoor({ units }),
     typesDoor({ catalogue, units }),
     keysDoor({ access: core.access, units, log }),
     healthDoor({
       doors: () => healthOf(core),
-      phase: () => 'serving',
+      phase: phaseOf(core.settled),
       metrics: metricsOf(core, projector?.projector, measure),
     }),
   ];
@@ -84,7 +89,7 @@ export function healthOnly(core: Core, projector: ProjectorRole): readonly Door[
   return [
     healthDoor({
       doors: () => healthOf(core),
-      phase: () => 'serving',
+      phase: phaseOf(core.settled),
       metrics: metricsOf(core, projector.projector, () => undefined),
     }),
   ];

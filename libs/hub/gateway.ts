@@ -17,7 +17,7 @@ export interface GatewayRole {
 export async function openGatewayRole(core: Core, projector?: ProjectorRole): Promise<GatewayRole> {
   const { engine, registry, metrics, settled, units } = core;
   const appender = new Appender(engine.log);
-  const refusals = new Refusals(engine.log, Date.now);
+  const refusals = new Refusals(engine.log, Date.now, registry.catalogue);
   await refusals.open();
   const publishing = new Publishing({
     log: engine.log,

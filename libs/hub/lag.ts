@@ -1,12 +1,10 @@
 import type { OpenProjector } from '#projection';
 import type { Core } from './core.js';
 
-/** Sets the lag of each held partition: events not folded, and the age of the oldest of them. Partitions without lag show 0 for the index only. */
+/** Sets the lag of each held partition, of the index and of every view: events not folded, and the age of the oldest of them; 0 when there is none. */
 export async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   const { lagEvents, lagSeconds } = core.metrics;
   const { log } = core.engine;
-  lagEvents.reset();
-  lagSeconds.reset();
   const held = projector.held();
   const highs = new Map<string, bigint>();
   await Promise.all(
@@ -15,22 +13,27 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
     }),
   );
   const now = Date.now();
+  const found: { labels: { view: string; stream: string; partition: string }; lag: number; seconds: number }[] = [];
   for (const { stream, partition, index, views } of held) {
     const high = highs.get(`${stream}/${partition}`) ?? index;
     const behind = [{ view: '~index', next: index }, ...views.map((v) => ({ view: v.storage, next: v.next }))];
     for (const { view, next } of behind) {
       const lag = high > next ? Number(high - next) : 0;
-      if (lag === 0 && view !== '~index') continue;
-      const labels = { view, stream, partition: String(partition) };
-      lagEvents.set(labels, lag);
       let seconds = 0;
       if (lag > 0) {
         const oldest = await log.read(stream, partition, next, { maxRecords: 1 });
         const time = oldest.kind === 'records' ? oldest.records[0]?.timeMs : undefined;
         if (time !== undefined) seconds = Math.max(0, now - time) / 1000;
       }
-      lagSeconds.set(labels, seconds);
+      found.push({ labels: { view, stream, partition: String(partition) }, lag, seconds });
     }
+  }
+  // All at once: a scrape meanwhile must not find a series gone.
+  lagEvents.reset();
+  lagSeconds.reset();
+  for (const { labels, lag, seconds } of found) {
+    lagEvents.set(labels, lag);
+    lagSeconds.set(labels, seconds);
   }
 }
 
@@ -43,7 +46,11 @@ export function metricsOf(
   return async () => {
     measure();
     // Without the log the lag is not known; everything else is still told.
-    if (projector) await lagOf(core, projector).catch(() => undefined);
+    if (projector)
+      await lagOf(core, projector).catch(() => {
+        core.metrics.lagEvents.reset();
+        core.metrics.lagSeconds.reset();
+      });
     return { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: await core.metrics.text() };
   };
 }

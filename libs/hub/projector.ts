@@ -1,4 +1,5 @@
 import { schemaIdOf } from '#event';
+import { innermostMessage, isFault } from '#faults';
 import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
 import type { StreamPartition } from '#state';
 import { startUnitFold, UNITS_STREAM, type UnitEvent } from '#units';
@@ -41,6 +42,11 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
       conflict: (position, first) => alarm('id_conflict', { position, first }),
       bad: ({ code, stream, partition, offset }) => alarm(code, { position: `${stream}/${partition}/${offset}` }),
+      trouble: (view, { stream, partition }, thrown) => {
+        const facts = { view, stream, partition, cause: innermostMessage(thrown) };
+        if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'a view does not catch up, tried again');
+        else alarm('view_broken', facts);
+      },
       outOfRange: (at, low, high) =>
         alarm('offset_out_of_range', {
           topic: at.topic,

@@ -59,6 +59,10 @@ async function start(app: HubApp): Promise<void> {
       doors,
       authenticate: (header) => core.access.authenticate(header),
       log: core.logger,
+      watch: {
+        refused: (code) => core.metrics.httpRefused.inc({ code }),
+        live: (open) => core.metrics.liveReaders.set(open),
+      },
       module: app.module({
         life: LifeModule.closing(closers),
         ...(projector ? { folds: FoldModule.of(projector) } : {}),

@@ -25,6 +25,19 @@ export type FeedEvent =
 const PAGE = 100;
 const TOLD_KEYS = 10_000;
 
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
 /**
  * Changes of a view for one caller: an order by offset in each partition; of a key the newest value only. Deletes are told to whoever was
  * told of the key, may read every event of the type, or may read the event that took it out (R12).
@@ -53,7 +66,7 @@ export class ChangeFeed {
     const storage = reader.storage(view);
     const generation = reader.deps.generations.row(view.name)?.serving;
     if (storage === undefined || generation === undefined) {
-      await reader.changed(view, '', Math.min(waitMs, 1_000), signal);
+      await pause(Math.min(waitMs, 1_000), signal);
       return [];
     }
     if (this.#cursor?.generation !== generation) {
@@ -79,8 +92,18 @@ export class ChangeFeed {
   }
 
   async #pages(storage: string): Promise<FeedEvent[]> {
-    const out: FeedEvent[] = [];
     const before = this.#cursor!;
+    try {
+      return await this.#pagesFrom(storage, before);
+    } catch (e) {
+      // What was gathered is told to nobody: it must come again.
+      this.#cursor = before;
+      throw e;
+    }
+  }
+
+  async #pagesFrom(storage: string, before: FeedCursor): Promise<FeedEvent[]> {
+    const out: FeedEvent[] = [];
     for (const [i, part] of this.#parts.entries()) {
       const page = await this.#reader.deps.state.changes(storage, part, this.#cursor!.after[i]!, PAGE);
       if (page.gap) {

@@ -20,7 +20,7 @@ export {
   type OpenProjectorDeps,
 } from './open-projector.js';
 export { digestOfView } from './digest.js';
-export { parseConditions, type Condition } from './filter.js';
+export { fulfils, parseConditions, type Condition } from './filter.js';
 export {
   StateReader,
   type GetOptions,
@@ -30,5 +30,5 @@ export {
   type StateReaderDeps,
 } from './state-reader.js';
 export { ChangeFeed, type FeedCursor, type FeedEvent } from './changes.js';
-export { requestRebuild, type AuditView } from './rebuild.js';
+export { PROJECTOR_ACTOR, requestRebuild, type AuditView, type ViewAct } from './rebuild.js';
 export { keyText } from './compile.js';

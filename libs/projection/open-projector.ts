@@ -1,9 +1,10 @@
-import { Fault } from '#faults';
+import type { Actor } from '#access';
+import { Fault, isFault } from '#faults';
 import type { AssignedPartition, GroupMember, Membership, RecordBatch } from '#log';
 import type { CompiledView } from './compile.js';
 import { INDEX_VIEW, storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
-import { requestRebuild, type AuditView } from './rebuild.js';
+import { changeView, PROJECTOR_ACTOR, requestRebuild, type AuditView } from './rebuild.js';
 
 export interface OpenProjectorDeps extends ProjectorDeps {
   readonly audit?: AuditView;
@@ -38,7 +39,7 @@ export interface OpenProjector {
   /** Streams made while this runs. */
   subscribe(streams: readonly string[]): Promise<void>;
   /** Folds a new generation of the view beside the one that serves, and switches when it has caught up. Faults not_found, conflict (one is being built). */
-  rebuild(view: string, by: string): Promise<GenerationRow>;
+  rebuild(view: string, by: Actor): Promise<GenerationRow>;
   /** How far each held partition is: for health and lag. */
   held(): readonly {
     readonly stream: string;
@@ -92,7 +93,7 @@ class Running implements OpenProjector {
     await this.#membership?.subscribe(streams);
   }
 
-  async rebuild(name: string, by: string): Promise<GenerationRow> {
+  async rebuild(name: string, by: Actor): Promise<GenerationRow> {
     const view = this.#projector.views.get(name);
     if (!view) throw new Fault('not_found');
     return requestRebuild(this.#deps, view, by);
@@ -123,14 +124,22 @@ class Running implements OpenProjector {
     for (const view of this.#projector.views.values()) {
       const row = this.#deps.generations.row(view.name);
       if (row?.fingerprint === view.fingerprint) continue;
-      const after = await this.#deps.generations.change(view.name, (now) =>
-        now?.fingerprint === view.fingerprint
-          ? undefined
-          : { serving: Math.max(now?.building ?? 0, now?.serving ?? 0) + 1, fingerprint: view.fingerprint },
-      );
-      for (let g = after!.serving - 1; row && g >= row.serving; g--)
+      const { serving } = await this.#redefine(view, row);
+      for (let g = serving - 1; row && g >= row.serving; g--)
         await this.#deps.state.drop(storageOf(view.name, g), view.partitions);
     }
+  }
+
+  async #redefine(view: CompiledView, row: GenerationRow | undefined): Promise<GenerationRow> {
+    const { fingerprint } = view;
+    const next = (now: GenerationRow | undefined): GenerationRow | undefined =>
+      now?.fingerprint === fingerprint
+        ? undefined
+        : { serving: Math.max(now?.building ?? 0, now?.serving ?? 0) + 1, fingerprint };
+    // The first generation of a view takes the place of nothing: nobody is to account for it.
+    const audit = row && this.#deps.audit;
+    const { generations } = this.#deps;
+    return changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, next);
   }
 
   async #join(batch: GroupMember['batch']): Promise<void> {
@@ -182,14 +191,20 @@ class Running implements OpenProjector {
   }
 
   async #switch(view: CompiledView, generation: number): Promise<void> {
-    let before: GenerationRow | undefined;
-    const after = await this.#deps.generations.change(view.name, (row) => {
-      before = row;
-      return row?.building === generation ? { serving: generation, fingerprint: view.fingerprint } : undefined;
-    });
-    if (after?.serving !== generation || before?.building !== generation) return;
-    await this.#deps.audit?.({ action: 'view.switch', view: view.name, by: 'urn:simpul:hub:projector', before, after });
-    const old = storageOf(view.name, before.serving);
+    let before = 0;
+    const what = { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR } as const;
+    try {
+      await changeView(this.#deps, what, (row) => {
+        if (row?.building !== generation) throw new Fault('conflict', { detail: 'switched already' });
+        before = row.serving;
+        return { serving: generation, fingerprint: view.fingerprint };
+      });
+    } catch (e) {
+      // Another projector was faster, and drops the old generation.
+      if (isFault(e) && e.code === 'conflict') return;
+      throw e;
+    }
+    const old = storageOf(view.name, before);
     const timer = setTimeout(() => {
       this.#drops.delete(timer);
       this.#deps.state.drop(old, view.partitions).catch((cause: unknown) => this.#deps.onTrouble?.(cause));

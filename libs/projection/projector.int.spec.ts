@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Fault } from '#faults';
 import { COPIES_TOPIC, type EventLog } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
@@ -320,14 +321,21 @@ describe('the projector', () => {
   it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {
     await open();
     await stage.append(traffic(catalogue, 6, 3_000));
-    const audit: string[] = [];
-    await stage.project({ audit: (a) => (audit.push(a.action), Promise.resolve()) });
+    const audit: unknown[] = [];
+    await stage.project({
+      audit: async (a, change) => {
+        const untouched = stage.generations.row(a.view) === a.before;
+        const after = await change();
+        audit.push([a.action, a.by.keyId, untouched, after]);
+        return after;
+      },
+    });
     await stage.untilCaughtUp();
     const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
     const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
     const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
-    await stage.projector!.rebuild(board.name, 'uji');
-    await expect(stage.projector!.rebuild(board.name, 'uji')).rejects.toMatchObject({ code: 'conflict' });
+    await stage.projector!.rebuild(board.name, steward);
+    await expect(stage.projector!.rebuild(board.name, steward)).rejects.toMatchObject({ code: 'conflict' });
     const seen = new Set<string>();
     let more = 7;
     while (stage.generations.row(board.name)!.serving === 1) {
@@ -340,7 +348,42 @@ describe('the projector', () => {
     await expectPlain();
     const old = storageOf(board.name, 1);
     await until(async () => (await stage.state.position(old, { stream: 'layanan.kasus', partition: 0 })) === undefined);
-    expect(audit).toEqual(['view.rebuild', 'view.switch']);
+    const { fingerprint } = board;
+    expect(audit).toEqual([
+      ['view.rebuild', 'k', true, { serving: 1, building: 2, fingerprint }],
+      ['view.switch', 'hub:projector', true, { serving: 2, fingerprint }],
+    ]);
+  });
+
+  it('a view that cannot catch up says why, once for each cause, and goes on when it can', async () => {
+    let broken = false;
+    let tries = 0;
+    const wrapState = (state: State): State =>
+      new Proxy(state, {
+        get: (t, name) => {
+          const value: unknown = Reflect.get(t, name);
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]) => {
+            if (broken && name === 'position' && String(args[0]).endsWith('~2')) {
+              tries++;
+              throw new TypeError('x is not a function');
+            }
+            return (value as (...a: unknown[]) => unknown).apply(t, args);
+          };
+        },
+      });
+    await open({ wrapState });
+    const told: unknown[] = [];
+    await stage.append(traffic(catalogue, 6, 500));
+    await stage.project({ watch: { trouble: (view, _part, cause) => told.push([view, (cause as Error).message]) } });
+    await stage.untilCaughtUp();
+    broken = true;
+    await stage.projector!.rebuild('layanan.kasus-papan', { keyId: 'k', owner: 'hub', system: 'uji' });
+    await until(() => tries >= 9);
+    expect(told).toEqual([['layanan.kasus-papan', 'x is not a function']]);
+    broken = false;
+    await until(() => stage.generations.row('layanan.kasus-papan')?.serving === 2);
+    await expectPlain();
   });
 
   it('a view that is new catches up by a reader of its own; one with another definition starts over', async () => {
@@ -358,7 +401,12 @@ describe('the projector', () => {
     const wider = new Stage(catalogue, views);
     Object.assign(wider, { dir: stage.dir, generations: stage.generations });
     stage = await wider.open();
-    await stage.project();
+    const audit: unknown[] = [];
+    const refuse = { audit: () => Promise.reject(new Fault('not_durable')) };
+    await expect(stage.project(refuse)).rejects.toMatchObject({ code: 'not_durable' });
+    expect(stage.generations.row('imigrasi.cegah-versi')?.serving).toBe(1);
+    await stage.project({ audit: (a, change) => (audit.push([a.action, a.view, a.by.keyId]), change()) });
+    expect(audit).toEqual([['view.switch', 'imigrasi.cegah-versi', 'hub:projector']]);
     expect(stage.generations.row('imigrasi.cegah-versi')?.serving).toBe(2);
     await stage.untilCaughtUp();
     await until(() => stage.projector!.held().every((h) => h.views.every((v) => v.live)));

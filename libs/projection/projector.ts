@@ -1,4 +1,4 @@
-import { Fault } from '#faults';
+import { Fault, innermostMessage, OnceAMinute } from '#faults';
 import type { AssignedPartition, EventLog, GroupMember, LogRecord, Membership, RecordBatch } from '#log';
 import type { Committed, State, StreamPartition } from '#state';
 import type { Catalogue } from '#registry';
@@ -51,11 +51,13 @@ export class Projector implements GroupMember {
   readonly #ranges = new Map<string, { at: number; answer: ReturnType<EventLog['describe']> }>();
   readonly #stopWatching: () => void;
   readonly #index: IndexDeps;
+  readonly #once: OnceAMinute;
   #membership: Membership | undefined;
 
   constructor(deps: ProjectorDeps) {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
+    this.#once = new OnceAMinute(deps.now);
     const conflict = deps.watch?.conflict;
     this.#index = { ...deps, ...(conflict ? { onConflict: conflict.bind(deps.watch) } : {}) };
     this.#stopWatching = deps.generations.onChange((view) => this.#reconcile(view));
@@ -344,8 +346,9 @@ export class Projector implements GroupMember {
           while (slot.next < a.index && !signal.aborted) await this.#readOnce(a, slot);
           slot.live = slot.next >= a.index;
         });
-      } catch {
-        // The log or the store does not answer; the flow meets the same and reports it.
+      } catch (cause) {
+        if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
+          this.deps.watch?.trouble?.(slot.view.name, { stream: a.stream, partition: a.partition }, cause);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, 250);
           signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });

@@ -1,32 +1,57 @@
+import type { Actor } from '#access';
 import { Fault } from '#faults';
 import type { CompiledView } from './compile.js';
 import type { GenerationRow, Generations } from './generations.js';
 
-/** A change of the row of a view, for the audit. Durable when the promise resolves. */
-export type AuditView = (change: {
+/** A change of the row of a view, as it is meant to be. */
+export interface ViewAct {
   readonly action: 'view.rebuild' | 'view.switch';
   readonly view: string;
-  readonly by: string;
+  readonly by: Actor;
   readonly before: GenerationRow | undefined;
   readonly after: GenerationRow;
-}) => Promise<void>;
+}
+
+/**
+ * Accounts for a change of a view: the record of what is meant is durable before `change` begins, and closed with what `change` answers, or with
+ * the code of its failure. Without a durable record nothing is changed (Fault not_durable).
+ */
+export type AuditView = (act: ViewAct, change: () => Promise<GenerationRow>) => Promise<GenerationRow>;
+
+/** Who changes views without being asked. */
+export const PROJECTOR_ACTOR: Actor = { keyId: 'hub:projector', owner: 'hub', system: 'projector' };
+
+export interface ChangeDeps {
+  readonly generations: Generations;
+  readonly audit?: AuditView | undefined;
+}
+
+/**
+ * Changes the row of a view under audit. `decide` answers undefined when there is nothing to change, and throws a Fault when it finds another row
+ * than it may change: closed as failed.
+ */
+export async function changeView(
+  deps: ChangeDeps,
+  what: Pick<ViewAct, 'action' | 'view' | 'by'>,
+  decide: (row: GenerationRow | undefined) => GenerationRow | undefined,
+): Promise<GenerationRow> {
+  const before = deps.generations.row(what.view);
+  // What can be refused from what is known here needs no record.
+  const after = decide(before);
+  if (after === undefined) return before!;
+  const act: ViewAct = { ...what, before, after };
+  const change = async (): Promise<GenerationRow> => (await deps.generations.change(what.view, decide))!;
+  return deps.audit ? deps.audit(act, change) : change();
+}
 
 /**
  * Asks for a new generation of a view: projectors fold it beside the one that serves and switch when it has caught up. Works in any process.
  * Fault conflict: one is being built.
  */
-export async function requestRebuild(
-  deps: { readonly generations: Generations; readonly audit?: AuditView },
-  view: CompiledView,
-  by: string,
-): Promise<GenerationRow> {
-  let before: GenerationRow | undefined;
-  const after = await deps.generations.change(view.name, (row) => {
+export function requestRebuild(deps: ChangeDeps, view: CompiledView, by: Actor): Promise<GenerationRow> {
+  return changeView(deps, { action: 'view.rebuild', view: view.name, by }, (row) => {
     if (row?.building !== undefined) throw new Fault('conflict', { detail: 'a generation is being built' });
-    before = row;
     const serving = row?.serving ?? 1;
     return { serving, building: serving + 1, fingerprint: view.fingerprint };
   });
-  await deps.audit?.({ action: 'view.rebuild', view: view.name, by, before, after: after! });
-  return after!;
 }

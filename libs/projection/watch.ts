@@ -16,6 +16,8 @@ export interface ProjectorWatch {
   copies?(stream: string, partition: number, count: number): void;
   conflict?(position: string, firstPosition: string): void;
   bad?(record: BadRecord): void;
+  /** A view that catches up could not go on: told once a minute for each view and cause. It tries again. */
+  trouble?(view: string, part: StreamPartition, cause: unknown): void;
   /** The flow stands still at an offset that the log no longer (or not yet) holds. */
   outOfRange?(at: AssignedPartition, low: bigint, high: bigint): void;
 }

@@ -1,6 +1,7 @@
 import { isTypeName } from '#event';
 import type { FaultCode, Problem } from '#faults';
 import type { PublishLimits } from './limits.js';
+import { isTraceparent } from './trace.js';
 
 /** The attributes of an event as its publisher gave them. */
 export interface Attributes {
@@ -27,16 +28,30 @@ const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 
 const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position']);
 /** Not attributes: read by the door. */
 const DATA = new Set(['data', 'data_base64']);
+/** Extensions that events of this hub agreed on. */
+const AGREED = new Set([
+  'unitasal',
+  'unitkode',
+  'korelasi',
+  'kausasi',
+  'kelasdata',
+  'tujuanproses',
+  'dasarhukum',
+  'waktuterkirim',
+  'urutanunit',
+  'tandatangan',
+  'traceparent',
+  'tracestate',
+]);
 const NAME = /^[a-z0-9]+$/;
 // NUL and other controls, bidi embedding, override and isolate marks.
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** W3C trace context: lower-case hex, no all-zero ids, version not ff. */
-export function isTraceparent(text: string): boolean {
-  return TRACEPARENT.test(text);
+/** Whether a name is one of the envelope, not one that a publisher made up. */
+export function isAttribute(name: string): boolean {
+  return KNOWN.has(name) || OF_THE_HUB.has(name) || DATA.has(name) || AGREED.has(name);
 }
 
 /** True for text that may stand in an attribute. */

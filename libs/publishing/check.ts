@@ -43,6 +43,7 @@ export interface CheckContext {
   /** RFC 3339 UTC: the recorded time of every event of this request. */
   readonly recordedtime: string;
   readonly traceparent: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -114,6 +115,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   if (stream === undefined)
     return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: 'its stream is not open yet' }]);
   const digest = digestOf(key, value);
+  // An event of a list may carry a trace of its own; the request's is for those without.
+  const own = a.extensions['traceparent'];
+  const state = own === undefined && context.tracestate !== undefined ? { tracestate: context.tracestate } : undefined;
   const headers = toHeaders(
     {
       id: a.id,
@@ -122,9 +126,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
       subject,
       time: a.time ?? context.recordedtime,
       dataschema: dataschemaUrn(type.type, type.version),
-      extensions: { ...a.extensions, ...hub.extensions },
+      extensions: { ...state, ...a.extensions, ...hub.extensions },
     },
-    { digest, recordedtime: context.recordedtime, unit: hub.unit, traceparent: context.traceparent },
+    { digest, recordedtime: context.recordedtime, unit: hub.unit, traceparent: own ?? context.traceparent },
   );
   return {
     ok: true,

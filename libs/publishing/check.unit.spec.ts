@@ -4,13 +4,14 @@ import { compileContract } from '#avro';
 import { digestOf, fromHeaders, partitionOf } from '#event';
 import type { Catalogue, EventType } from '#registry';
 import type { Unit, Units } from '#units';
-import { isTime, isTraceparent } from './attributes.js';
+import { isTime } from './attributes.js';
+import { isTraceparent, isTracestate, traceOf } from './trace.js';
 import { checkItem, type CheckRules } from './check.js';
 import type { Offered, ReadyItem } from './item.js';
 import { PUBLISH_LIMITS } from './limits.js';
 import { planAppends } from './plan.js';
 import { identityOf, RecentAppends } from './recent.js';
-import { plainPointer } from './refusals.js';
+import { countedPointer } from './counted-pointer.js';
 import { sameContent } from './same-content.js';
 import { subjectOf } from './subject.js';
 import { IndexLookup } from './index-lookup.js';
@@ -305,12 +306,30 @@ describe('small rules', () => {
   it('trace contexts are lower-case hex and not all zero', () => {
     expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')).toBe(true);
     expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01')).toBe(false);
+    for (const good of ['a=1', 'rojo=00f067aa0ba902b7, congo=t61rcWkgMzE', 'x@y=z'])
+      expect(isTracestate(good)).toBe(true);
+    for (const bad of ['', 'Budi', 'A=1', 'a=', `a=${'x'.repeat(600)}`, 'a=1,,b=2'])
+      expect(isTracestate(bad)).toBe(false);
+    expect(traceOf('bad', 'a=1')).toEqual({});
   });
-  it('pointers of refusals hold no numbers of persons and no list places', () => {
-    expect(plainPointer('/data/daftar/12/nama')).toBe('/data/daftar/*/nama');
-    expect(plainPointer('/data/9901010101010001')).toBe('/data/*');
-    expect(plainPointer('/data/nik-990101/x')).toBe('/data/*/x');
-    expect(plainPointer('/data/nama')).toBe('/data/nama');
-    expect(plainPointer(`/${'a'.repeat(300)}`)).toBe('…');
+  it('pointers of refusals hold names of the contract and the envelope only, and stay as they are when counted again', () => {
+    for (const [given, counted] of [
+      ['/data/daftar/12/nama', '/data/daftar/*/nama'],
+      ['/data/9901010101010001', '/data/*'],
+      ['/data/Budi Santoso, Jl. Melati', '/data/*'],
+      ['/data/daftar/subject', '/data/daftar/*'],
+      ['/subject', '/subject'],
+      ['/budi', '/*'],
+      ['/nama', '/nama'],
+      ['ce-id', 'ce-id'],
+      ['ce-budi', 'ce-*'],
+      ['?budi', '*'],
+      ['content-type', 'content-type'],
+      ['', ''],
+      [`/${'a'.repeat(300)}`, '…'],
+    ] as const) {
+      const once = countedPointer(given, new Set(['daftar', 'nama']));
+      expect([given, once, countedPointer(once, new Set(['daftar', 'nama']))]).toEqual([given, counted, counted]);
+    }
   });
 });

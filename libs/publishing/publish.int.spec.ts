@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Refusals } from './index.js';
+import type { EventLog } from '#log';
+import { createPublisher, createReader } from '#sdk';
+import { Refusals, REFUSALS_TOPIC } from './index.js';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { until } from '../../test/kit/projection/stage.js';
 
@@ -68,6 +70,30 @@ describe('a published event', () => {
     const got = await hub.log.read('imigrasi.paspor', Number(partition), BigInt(offset), { maxRecords: 1 });
     const headers = got.kind === 'records' ? got.records[0]!.headers : [];
     expect(headers.find(([n]) => n === 'traceparent')?.[1]?.toString()).toBe(trace);
+  });
+
+  it('shows the trace it came with, of the request or its own; what is no trace is left out', async () => {
+    const of = (n: string) => `00-${n.repeat(32)}-b7ad6b7169203331-01`;
+    const shown = async (headers: Record<string, string>, more: Body = {}) => {
+      const r = await hub.post(hub.event(TYPE, 'kanim', more), { headers });
+      const { traceparent, tracestate } = (await hub.ask(`/v1/events/${r.body['position']}`)).body;
+      return [r.status, traceparent, tracestate] as unknown[];
+    };
+    const request = { traceparent: of('a'), tracestate: 'rojo=1' };
+    expect(await shown(request)).toEqual([201, of('a'), 'rojo=1']);
+    expect(await shown({ traceparent: of('a'), tracestate: 'Budi Santoso' })).toEqual([201, of('a'), undefined]);
+    expect(await shown({ traceparent: 'bukan', tracestate: 'rojo=1' })).toEqual([201, undefined, undefined]);
+    expect(await shown(request, { traceparent: of('b') })).toEqual([201, of('b'), undefined]);
+    expect(await shown({}, { traceparent: of('b'), tracestate: 'congo=2' })).toEqual([201, of('b'), 'congo=2']);
+    const publisher = createPublisher({ url: hub.server.url, key: 'kanim', owner: 'SU00123', system: 'simkim' });
+    const reader = createReader({ url: hub.server.url, key: 'kanim' });
+    const { data } = hub.event(TYPE);
+    const { position } = await publisher.publish({ type: TYPE, data, traceparent: of('c'), tracestate: 'sdk=1' });
+    for await (const e of reader.read('imigrasi.paspor', { from: position, limit: 1_000 }))
+      if (e.position === position) expect([e.traceparent, e.tracestate]).toEqual([of('c'), 'sdk=1']);
+    await publisher.close();
+    await reader.close();
+    expect.assertions(6);
   });
 
   it('may come in every form, and is the same event in each', async () => {
@@ -310,6 +336,55 @@ describe('rights', () => {
 });
 
 describe('refusals', () => {
+  it('show no name that a publisher made up: it may be a person, in whatever form it came and however long ago', async () => {
+    const e = hub.event(TYPE);
+    const name = 'Budi Santoso, Jl. Melati';
+    await hub.post({ ...e, data: { ...e.data, [name]: 'x' } });
+    await hub.post({ ...e, data: { ...e.data, nomorPermohonan: { budi: 1 } } });
+    await hub.post({ ...e, [name]: 'x' });
+    await hub.post({ ...e, budisantosojalanmelatisatu: 'x' });
+    const headers = { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-source': e.source, 'ce-type': TYPE };
+    await hub.post(e.data, { type: 'application/json', headers: { ...headers, 'ce-budisantosojalanmelati': 'x' } });
+    const old = { unit: 'SU00123', type: TYPE, code: 'schema_mismatch', pointer: `/data/${name}`, count: 1 };
+    const value = Buffer.from(JSON.stringify({ minute: Math.floor(Date.now() / 60_000) * 60_000, counts: [old] }));
+    await hub.log.append(REFUSALS_TOPIC, 0, [{ key: null, value, headers: [] }]);
+    const r = await hub.ask('/v1/refusals?unit=SU00123', { key: 'operator' });
+    const pointers = (r.body['refusals'] as Body[]).map((x) => x['pointer'] as string);
+    expect(pointers).toEqual(expect.arrayContaining(['/data/*', '/data/nomorPermohonan', '/*', 'ce-*']));
+    expect(r.text).not.toMatch(/budi|melati/i);
+    await hub.refusals.flush();
+    const kept = await hub.log.read(REFUSALS_TOPIC, 0, 0n);
+    if (kept.kind !== 'records') throw new Error(kept.kind);
+    const written = kept.records.filter((x) => !x.value!.equals(value)).map((x) => x.value!.toString());
+    expect(written.join('')).not.toMatch(/budi|melati/i);
+  });
+
+  it('are all kept, however many one flush has to write, and each counted once when the log refuses some', async () => {
+    let now = 1_626_300_000_000;
+    let appends = 0;
+    const log: Pick<EventLog, 'read' | 'append' | 'describe'> = {
+      read: (...a) => hub.log.read(...a),
+      describe: (...a) => hub.log.describe(...a),
+      append: (...a) =>
+        ++appends === 2 ? Promise.resolve({ kind: 'refused', code: 'log_unavailable' }) : hub.log.append(...a),
+    };
+    const many = new Refusals(log, () => now, hub.catalogue);
+    await many.open(3_600_000);
+    for (let i = 0; i < 600; i++, now += 60_000) many.count('SU99001', '', 'invalid_json', '');
+    for (let unit = 0; unit < 60; unit++)
+      for (let kind = 0; kind < 200; kind++) many.count(`SU98${unit}`, TYPE, `code_${kind}`, '/data/nomorPermohonan');
+    const before = await many.list({});
+    expect(before.filter((r) => /^SU9[89]/.test(r.unit))).toHaveLength(12_600);
+    await many.flush();
+    await many.flush();
+    await many.close();
+    const other = new Refusals(hub.log, () => now, hub.catalogue);
+    await other.open(3_600_000);
+    expect(await other.list({})).toEqual(before);
+    await other.close();
+    expect(appends).toBeGreaterThan(3);
+  });
+
   it('are counted by unit, type, code and pointer, never data, and survive a restart', async () => {
     const e = hub.event(TYPE, 'lapas', { type: 'pas.penghuni.diterima', source: 'urn:simpul:unit:SU00300:sdp' });
     for (let i = 0; i < 3; i++)
@@ -327,7 +402,7 @@ describe('refusals', () => {
     expect(r.text).not.toContain('9901');
     await hub.refusals.flush();
     expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' })).body).toEqual(r.body);
-    const restarted = new Refusals(hub.log, Date.now);
+    const restarted = new Refusals(hub.log, Date.now, hub.catalogue);
     await restarted.open(3_600_000);
     expect(await restarted.list({ unit: 'SU00300' })).toEqual(rows);
     await restarted.close();

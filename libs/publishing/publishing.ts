@@ -32,6 +32,7 @@ export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
 export interface PublishRequest {
   readonly caller: Caller;
   readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   /** Items are taken one by one: a bad one does not stop the others. */
   readonly partial?: boolean;
 }
@@ -114,9 +115,9 @@ export class Publishing {
     }
   }
 
-  #check(offered: readonly Offered[], { caller, traceparent }: PublishRequest): Checked[] {
+  #check(offered: readonly Offered[], { caller, traceparent, tracestate }: PublishRequest): Checked[] {
     const recordedtime = this.#isoTime(this.deps.now());
-    return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent }, this.#rules));
+    return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent, tracestate }, this.#rules));
   }
 
   /** A long list must not keep the others waiting. */

@@ -1,13 +1,16 @@
-import type { EventLog, NewRecord } from '#log';
+import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord } from '#log';
 import { isFault } from '#faults';
+import type { Catalogue } from '#registry';
+import { countedPointer, FieldNames } from './counted-pointer.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
 export const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
 const MINUTE_MS = 60_000;
 /** Different (type, code, pointer) of one unit in one minute; beyond, the pointer is no longer told apart. */
 const MAX_PER_UNIT = 200;
+const COUNTS_A_RECORD = 500;
 
-/** Refusals of one kind in one minute. Never data: `pointer` names a field, list places and digits are `*`. */
+/** Refusals of one kind in one minute. Never data: `pointer` holds names of the contract and the envelope, everything else is `*`. */
 export interface Refusal {
   readonly unit: string;
   /** Empty when no known type was named. */
@@ -35,12 +38,6 @@ interface Counted {
   count: number;
 }
 
-/** List places become `*`; whatever might be a number of a person goes too. */
-export function plainPointer(pointer: string): string {
-  if (pointer.length > 200) return '…';
-  return pointer.replace(/[^/?]*\d{3,}[^/]*|(?<=\/)\d+(?=\/|$)/g, '*').replace(/[^\x20-\x7e]/g, '?');
-}
-
 /** Counts refusals a minute; keeps them in a topic, so that every process of the hub shows the same. */
 export class Refusals {
   /** minute (ms) → kind → count, of what lies in the topic. */
@@ -52,11 +49,15 @@ export class Refusals {
   #next = 0n;
   #work: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  readonly #fields: FieldNames;
 
   constructor(
     private readonly log: Pick<EventLog, 'read' | 'append' | 'describe'>,
     private readonly now: () => number,
-  ) {}
+    catalogue: Pick<Catalogue, 'versions'>,
+  ) {
+    this.#fields = new FieldNames(catalogue);
+  }
 
   /** Reads what was counted before and begins to write every `everyMs`. The topic must exist (keep, 7 days). */
   async open(everyMs = 5_000): Promise<void> {
@@ -75,7 +76,7 @@ export class Refusals {
       this.#perUnit.clear();
       this.#perUnitMinute = minute;
     }
-    let where = plainPointer(pointer);
+    let where = countedPointer(pointer, this.#fields.of(type));
     const kinds = mapAt(this.#fresh, minute);
     if (!kinds.has(kindOf(unit, type, code, where))) {
       const seen = this.#perUnit.get(unit) ?? 0;
@@ -122,18 +123,19 @@ export class Refusals {
     if (this.#fresh.size === 0) return;
     const taken = this.#fresh;
     this.#fresh = new Map();
-    const records: NewRecord[] = [];
-    for (const [minute, kinds] of taken) {
-      const all = [...kinds.values()];
-      for (let i = 0; i < all.length; i += 500) {
-        const value = Buffer.from(JSON.stringify({ minute, counts: all.slice(i, i + 500) }));
-        records.push({ key: null, value, headers: [] });
-      }
-    }
-    const done = await this.log.append(REFUSALS_TOPIC, 0, records.slice(0, 500));
-    if (done.kind === 'refused') {
-      for (const [minute, kinds] of taken) for (const c of kinds.values()) add(mapAt(this.#fresh, minute), c);
-      return;
+    const records = [...taken].flatMap(([minute, kinds]) => recordsOf(minute, [...kinds.values()]));
+    for (let at = 0; at < records.length;) {
+      const piece = onePiece(records, at);
+      const done = await this.log.append(
+        REFUSALS_TOPIC,
+        0,
+        piece.map((p) => p.record),
+      );
+      // Whether an unknown piece was written the log tells when it is read.
+      if (done.kind !== 'refused') at += piece.length;
+      if (done.kind === 'durable') continue;
+      for (const { minute, counts } of records.slice(at)) for (const c of counts) add(mapAt(this.#fresh, minute), c);
+      break;
     }
     await this.#catchUp();
   }
@@ -158,13 +160,46 @@ export class Refusals {
   #fold(value: Buffer | null): void {
     if (value === null) return;
     const { minute, counts } = JSON.parse(value.toString()) as { minute: number; counts: Counted[] };
-    for (const c of counts) add(mapAt(this.#minutes, minute), c);
+    // Older hubs kept names that publishers had made up.
+    for (const c of counts)
+      add(mapAt(this.#minutes, minute), { ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) });
   }
 
   #forget(): void {
     const before = this.now() - REFUSALS_KEPT_MS;
     for (const minute of this.#minutes.keys()) if (minute < before) this.#minutes.delete(minute);
   }
+}
+
+interface Piece {
+  readonly minute: number;
+  readonly counts: readonly Counted[];
+  readonly record: NewRecord;
+}
+
+function recordsOf(minute: number, all: readonly Counted[]): Piece[] {
+  const out: Piece[] = [];
+  for (let i = 0; i < all.length; i += COUNTS_A_RECORD) {
+    const counts = all.slice(i, i + COUNTS_A_RECORD);
+    out.push({
+      minute,
+      counts,
+      record: { key: null, value: Buffer.from(JSON.stringify({ minute, counts })), headers: [] },
+    });
+  }
+  return out;
+}
+
+/** As many as one append takes (R3.4), from a place on. */
+function onePiece(all: readonly Piece[], from: number): Piece[] {
+  let to = from + 1;
+  let bytes = bytesOf(all[from]!.record);
+  while (to < all.length && to - from < MAX_APPEND_RECORDS) {
+    bytes += bytesOf(all[to]!.record);
+    if (bytes > MAX_APPEND_BYTES) break;
+    to++;
+  }
+  return all.slice(from, to);
 }
 
 function matches(c: Counted, q: RefusalQuery): boolean {

@@ -15,6 +15,9 @@ export interface NewEvent {
   readonly time?: string;
   readonly subject?: string;
   readonly dataschema?: string;
+  /** W3C trace context of what led to this fact; whoever reads the event gets it again. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   /** CloudEvents extensions: `korelasi`, `kausasi`, … */
   readonly extensions?: Readonly<Record<string, string>>;
   /**

@@ -18,6 +18,9 @@ export interface ReadEvent {
   readonly digest?: string;
   /** `stream/partition/offset` */
   readonly position: string;
+  /** W3C trace context as published. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly [extension: string]: unknown;
 }

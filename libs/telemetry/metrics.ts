@@ -6,6 +6,7 @@ export class Metrics {
   readonly published: Counter<'outcome'>;
   readonly publishSeconds: Histogram;
   readonly refused: Counter<'code'>;
+  readonly httpRefused: Counter<'code'>;
   readonly queued: Gauge<'what'>;
   readonly projected: Counter<'view'>;
   readonly lagEvents: Gauge<'view' | 'stream' | 'partition'>;
@@ -17,10 +18,10 @@ export class Metrics {
   constructor(role: string) {
     const registers = [this.registry];
     this.registry.setDefaultLabels({ role });
-    collectDefaultMetrics({ register: this.registry, prefix: 'simpul_process_' });
+    collectDefaultMetrics({ register: this.registry, prefix: 'simpul_' });
     this.published = new Counter({
       name: 'simpul_published_total',
-      help: 'Events answered by outcome: created, duplicate, unavailable.',
+      help: 'Events answered with a receipt by outcome: accepted, duplicate.',
       labelNames: ['outcome'],
       registers,
     });
@@ -32,7 +33,13 @@ export class Metrics {
     });
     this.refused = new Counter({
       name: 'simpul_refused_total',
-      help: 'Events refused by code.',
+      help: 'Events refused or put off, by code.',
+      labelNames: ['code'],
+      registers,
+    });
+    this.httpRefused = new Counter({
+      name: 'simpul_http_refused_total',
+      help: 'Requests answered 4xx, by code.',
       labelNames: ['code'],
       registers,
     });
@@ -67,7 +74,7 @@ export class Metrics {
     });
     this.alarms = new Counter({
       name: 'simpul_alarms_total',
-      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range.',
+      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range, view_broken.',
       labelNames: ['code'],
       registers,
     });

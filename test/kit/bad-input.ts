@@ -288,8 +288,28 @@ for (const [name, line] of [
   ['not HTTP', '\u0016\u0003\u0001\u0002\u0000'],
 ] as const)
   add(name, 400, 'bad_request_line', (s) => raw(s, Buffer.from(`${line}\r\nhost: a\r\n\r\n`, 'latin1')));
-add('no host', 400, undefined, (s) =>
+add('no host', 400, 'bad_request_line', (s) =>
   raw(s, `GET /v1/events HTTP/1.1\r\nauthorization: Bearer ${s.keys.kanim}\r\n\r\n`),
+);
+
+for (const [name, twice] of [
+  ['two Host', 'host: lain'],
+  ['two Authorization', 'Authorization: Bearer lain'],
+  ['two Content-Type', 'CONTENT-TYPE: application/json'],
+] as const)
+  add(name, 400, 'bad_request_line', (s) => raw(s, top(s, `${twice}\r\ncontent-length: 2\r\n\r\n{}`)));
+add('no host where nothing lives', 400, 'bad_request_line', (s) => raw(s, 'GET /v1/tidak-ada HTTP/1.1\r\n\r\n'));
+add('an expectation nobody knows', 417, 'expectation_failed', (s) =>
+  raw(s, top(s, 'expect: foo\r\ncontent-length: 2\r\n\r\n{}')),
+);
+add('100-continue without a key: no 100 before 401', 401, 'unauthenticated', (s) =>
+  raw(
+    s,
+    `POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: ${CE}\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n`,
+  ),
+);
+add('100-continue before a body that is too large: no 100 before 413', 413, 'body_too_large', (s) =>
+  raw(s, top(s, 'expect: 100-continue\r\ncontent-length: 1000000000\r\n\r\n')),
 );
 
 row = 'Media';

@@ -47,7 +47,11 @@ describe('health', () => {
     expect([r.status, JSON.parse(r.text)]).toEqual([200, { status: 'ready', doors }]);
     expect((await ask('/health/ready?door=publish')).status).toBe(200);
     expect((await ask('/health/ready?door=state')).status).toBe(503);
-    expect((await ask('/health/ready?door=nowhere')).status).toBe(503);
+    const nowhere = await ask('/health/ready?door=nowhere');
+    expect([nowhere.status, JSON.parse(nowhere.text)]).toMatchObject([
+      400,
+      { code: 'invalid_query', errors: [{ pointer: '?door', expected: 'publish · read · state' }] },
+    ]);
     doors = [{ name: 'publish', ok: false }];
     expect((await ask('/health/ready')).status).toBe(503);
     expect((await ask('/health/ready?x=1')).status).toBe(400);

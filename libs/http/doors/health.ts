@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { Door } from '../types.js';
 
+const DOORS = ['publish', 'read', 'state'] as const;
+
 export interface DoorHealth {
-  readonly name: string;
+  readonly name: (typeof DOORS)[number];
   readonly ok: boolean;
   /** Why not: a fault code or a few words; no host names, no data. */
   readonly reason?: string;
@@ -11,13 +13,13 @@ export interface DoorHealth {
 export interface HealthDoorDeps {
   /** Asked at each `/health/ready`; must answer quickly. */
   readonly doors: () => Promise<readonly DoorHealth[]> | readonly DoorHealth[];
-  /** `starting` until the process can serve at all. */
+  /** `starting` until the process has been able to serve all it is asked for, once. */
   readonly phase: () => 'starting' | 'serving' | 'draining';
   /** Prometheus text. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-const READY = z.strictObject({ door: z.string().max(40).optional() });
+const READY = z.strictObject({ door: z.enum(DOORS).optional() });
 
 /** `/health/live` (the process answers), `/health/ready` (503 only while starting, draining, or when no door works), `/metrics`. All open. */
 export function healthDoor(deps: HealthDoorDeps): Door {

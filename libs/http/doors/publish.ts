@@ -1,8 +1,8 @@
 import { Fault, isFault, type Problem } from '#faults';
 import {
-  isTraceparent,
   maySeeOwner,
   maySeeSource,
+  traceOf,
   type ItemResult,
   type Publishing,
   type Refusals,
@@ -88,12 +88,8 @@ export function publishDoor(deps: PublishDoorDeps): Door {
         // Most requests have no query: do not pay for reading one.
         const q = req.url.includes('?') ? edge.query(req, PUBLISH) : {};
         const caller = edge.caller(req);
-        const trace = req.headers['traceparent'];
-        const request = {
-          caller,
-          traceparent: typeof trace === 'string' && isTraceparent(trace) ? trace : undefined,
-          partial: q.partial === 'true',
-        };
+        const { traceparent, tracestate } = req.headers;
+        const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
         try {
           const { offered, many } = readForms(req, publishing.limits.items);
           if (q.dryRun === 'true') return sendTrials(req, reply, await publishing.tryOut(offered, request), many);

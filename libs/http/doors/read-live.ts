@@ -3,6 +3,7 @@ import { isFault } from '#faults';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { decodeStreamCursor, encodeStreamCursor } from '../cursor.js';
+import { pause } from '../pause.js';
 import { offsetsOf } from '../read/period.js';
 import type { EventFilter } from '../read/shown.js';
 import type { StreamReader } from '../read/stream-reader.js';
@@ -63,12 +64,11 @@ export async function followLive(edge: Edge, req: FastifyRequest, reply: Fastify
         gap = (e as { code: string }).code;
         next = undefined;
       } else {
-        // The log is away for a moment; what broke for good is seen in the log lines, and the reader's next connection is refused.
-        edge.log.warn({ stream: name, request: req.id, code: isFault(e) ? e.code : 'internal' }, 'a live stream waits');
-        if (!isFault(e) || e.row.class !== 'retryable') {
+        if (!edge.passes({ stream: name }, e)) {
           live.end();
           return;
         }
+        // The log is away for a moment.
         await pause(AGAIN_MS, live.closed);
       }
     }
@@ -96,18 +96,6 @@ async function step(
     if (!page.incomplete) await reader.waitForMore({ stream, next: page.next, filter }, WAIT_MS, live.closed);
   }
   return page.next;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
 
 /** What a live reader is told as a gap: 410 at the pull door. */

@@ -141,6 +141,24 @@ describe('reading a stream', () => {
     expect(performance.now() - began).toBeGreaterThan(150);
   });
 
+  it('gives a key that is revoked while it waits 401 at once, and no event', async () => {
+    const { body } = await hub.ask(`${EVENTS}?from=latest`);
+    const pull = () => {
+      hub.keys.set('sebentar', { ...hub.keys.get('kanim')!, keyId: 'sebentar' });
+      return hub.ask(`${EVENTS}?cursor=${body['next']}&wait=20`, { key: 'sebentar' });
+    };
+    const began = performance.now();
+    const idle = pull();
+    await hub.ask(EVENTS);
+    hub.keys.delete('sebentar');
+    expect([(await idle).status, performance.now() - began < 5_000]).toEqual([401, true]);
+    const served = pull();
+    await hub.ask(EVENTS);
+    hub.keys.delete('sebentar');
+    await publish(1);
+    expect((await served).body).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+
   it('leaves copies out, and shows them with the position of the first when asked', async () => {
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);

@@ -98,7 +98,10 @@ export function readDoor(deps: StreamReaderDeps): Door {
           copies: q.copies === 'true',
           encoding: q.encoding ?? 'json',
         };
-        const page = await readOrWait(edge, req, reader, ask, (q.wait ?? 0) * 1_000);
+        const waitMs = (q.wait ?? 0) * 1_000;
+        const page = await (waitMs === 0
+          ? reader.page(ask)
+          : edge.waiting(req, (signal) => readOrWait(edge, reader, ask, waitMs, signal)));
         const at = encodeStreamCursor({
           stream: stream.name,
           topicId,
@@ -162,26 +165,16 @@ export function readDoor(deps: StreamReaderDeps): Door {
   };
 }
 
-async function readOrWait(edge: Edge, req: FastifyRequest, reader: StreamReader, ask: PageAsk, waitMs: number) {
+async function readOrWait(edge: Edge, reader: StreamReader, ask: PageAsk, waitMs: number, signal: AbortSignal) {
   const deadline = edge.now() + waitMs;
-  const gone = new AbortController();
-  const leave = (): void => {
-    gone.abort();
-  };
-  req.raw.socket.once('close', leave);
-  const signal = AbortSignal.any([gone.signal, edge.closing]);
-  try {
-    let page = await reader.page(ask);
-    while (page.events.length === 0 && !page.incomplete && waitMs > 0) {
-      const at = { ...ask, next: page.next };
-      if (ask.end !== undefined && page.next.every((n, p) => n >= ask.end![p]!)) break;
-      if (!(await reader.waitForMore(at, deadline - edge.now(), signal))) break;
-      page = await reader.page(at);
-    }
-    return page;
-  } finally {
-    req.raw.socket.off('close', leave);
+  let page = await reader.page(ask);
+  while (page.events.length === 0 && !page.incomplete) {
+    const at = { ...ask, next: page.next };
+    if (ask.end !== undefined && page.next.every((n, p) => n >= ask.end![p]!)) break;
+    if (!(await reader.waitForMore(at, deadline - edge.now(), signal))) break;
+    page = await reader.page(at);
   }
+  return page;
 }
 
 function both(name: string): Fault {

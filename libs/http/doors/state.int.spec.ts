@@ -12,7 +12,7 @@ import {
   type EventSpec,
 } from '../../../test/kit/projection/events.js';
 import { Stage, until } from '../../../test/kit/projection/stage.js';
-import { openHttp, type HttpServer } from '../index.js';
+import { encodeCursor, openHttp, type HttpServer } from '../index.js';
 import { stateDoor } from './state.js';
 
 const VIEWS = [
@@ -67,11 +67,12 @@ beforeAll(async () => {
         reader: stage.reader,
         pseudonymKey: DEPLOYMENT_KEY,
         subjectBytes: 512,
-        rebuild: (view, by) => requestRebuild(stage, view, by.keyId),
+        rebuild: (view, by) => requestRebuild(stage, view, by),
       }),
     ],
     authenticate: (h) => callers.get(h ?? ''),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    limits: { recheckMs: 20 },
   });
 });
 afterAll(async () => {
@@ -147,6 +148,26 @@ describe('one entry', () => {
     expect((await waiting).body).toMatchObject({ position: changed, value: { versiDaftar: 7 } });
     const still = await ask(path, { headers: { 'if-none-match': `"${changed}"`, prefer: 'wait=0' } });
     expect([still.status, still.headers.get('preference-applied')]).toEqual([304, 'wait=0']);
+  });
+
+  it('is not told to a key that is revoked while it waits: 401 at once', async () => {
+    const position = await put(ban('C-5'));
+    const path = '/v1/state/imigrasi.cegah-aktif/C-5';
+    const { etag } = await ask(`${path}?after=${position}`);
+    const polls = [
+      { path, headers: { 'if-none-match': etag!, prefer: 'wait=20' } },
+      { path: `${path}?after=imigrasi.cegah/0/999999`, headers: { prefer: 'wait=20' } },
+    ];
+    for (const { path: at, headers } of polls) {
+      key('sebentar', 'hub', 'steward');
+      const began = performance.now();
+      const waiting = ask(at, { key: 'sebentar', headers });
+      await ask(path);
+      callers.delete('Bearer sebentar');
+      if (at === path) await put(ban('C-5', 7));
+      const r = await waiting;
+      expect([r.status, r.body['value'], performance.now() - began < 5_000]).toEqual([401, undefined, true]);
+    }
   });
 
   it('is 404 once it is gone, and for what never was', async () => {
@@ -273,6 +294,24 @@ describe('lists', () => {
     }
     expect(keys).toEqual(cases);
     expect((await ask('/v1/state/layanan.kasus-papan', { key: 'kanwil64' })).body['entries']).toEqual([]);
+  });
+
+  it('of one subject follow the same filters and cursor as any list', async () => {
+    const position = await put({
+      type: 'layanan.kasus.status-berubah',
+      data: { nomorKasus: 'S-1', statusBaru: 'selesai', unitPemegang: unit['kanim'] },
+    });
+    await ask(`/v1/state/layanan.kasus-papan/S-1?after=${position}`);
+    const keys = async (query: string) => {
+      const { body } = await ask(`/v1/state/layanan.kasus-papan?subject=S-1${query}`);
+      return body['code'] ?? body['entries'].map((e: Body) => e['key']);
+    };
+    expect(await keys('')).toEqual(['S-1']);
+    expect(await keys('&status=selesai&limit=1')).toEqual(['S-1']);
+    expect(await keys('&status=diproses')).toEqual([]);
+    expect(await keys(`&cursor=${encodeCursor({ k: 'S-0' })}`)).toEqual(['S-1']);
+    expect(await keys(`&cursor=${encodeCursor({ k: 'S-1' })}`)).toEqual([]);
+    expect(await keys('&cursor=bukan')).toBe('invalid_cursor');
   });
 
   it('refuse unknown fields and comparisons', async () => {

@@ -1,57 +1,25 @@
-import type { Caller } from '#access';
 import { parsePosition, type Position } from '#event';
 import { Fault } from '#faults';
-import {
-  ChangeFeed,
-  keyText,
-  parseConditions,
-  type CompiledView,
-  type FeedCursor,
-  type GenerationRow,
-  type Got,
-  type StateReader,
-} from '#projection';
+import { keyText, type CompiledView, type Got } from '#projection';
 import { subjectOf } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { decodeCursor, encodeCursor } from '../cursor.js';
 import type { Door, Edge } from '../types.js';
+import { followChanges } from './state-changes.js';
+import { LIST, listEntries } from './state-list.js';
+import { checkedKey, found, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
 
-export interface StateDoorDeps {
-  readonly reader: StateReader;
-  /** For look-ups by clear subject. */
-  readonly pseudonymKey: Uint8Array;
-  readonly subjectBytes: number;
-  /** Begins a new generation (requestRebuild). */
-  readonly rebuild: (view: CompiledView, by: Caller) => Promise<GenerationRow>;
-}
+export type { StateDoorDeps } from './state-parts.js';
 
-type ViewRequest = FastifyRequest<{ Params: { view: string } }>;
 type KeyRequest = FastifyRequest<{ Params: { view: string; key: string } }>;
 
 const NONE = z.strictObject({});
 const ONE = z.strictObject({ after: z.string().max(300).optional() });
-const LIST = z.looseObject({
-  limit: z.coerce.number().int().min(1).max(1_000).optional(),
-  cursor: z.string().max(8_192).optional(),
-  subject: z.string().min(1).max(512).optional(),
-});
 const LOOKUP = z.strictObject({
   subject: z.record(z.string().max(100), z.union([z.string().max(512), z.number()])),
 });
-const CURSOR = z.strictObject({ k: z.string().max(2_000) });
-const FEED = z.strictObject({
-  g: z.int(),
-  o: z
-    .string()
-    .max(8_000)
-    .regex(/^-?\d{1,19}(,-?\d{1,19})*$/),
-});
-const PSEUDONYM = /^[a-z2-7]{26}$/;
 const WAIT_S = 30;
 const READ_AFTER_MS = 5_000;
-const FEED_WAIT_MS = 10_000;
-const AGAIN_MS = 1_000;
 
 /**
  * `/v1/views`, `/v1/state/…`: what the views say now, with the position of the last event that changed each entry (R7), by right (R12).
@@ -82,7 +50,7 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view',
       { config: { summary: 'Entries in key order; ?field=value, ?field.lte=value', query: LIST } },
-      (req, reply) => list(deps, edge, req, reply),
+      (req, reply) => listEntries(deps, edge, req, reply),
     );
     app.post<{ Params: { view: string } }>(
       '/v1/state/:view/lookup',
@@ -92,7 +60,7 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view/changes',
       { config: { summary: 'Server-sent events: entry, delete, gap; Last-Event-ID goes on', query: NONE } },
-      (req, reply) => changes(deps, edge, req, reply),
+      (req, reply) => followChanges(deps, edge, req, reply),
     );
     app.get<{ Params: { view: string; key: string } }>(
       '/v1/state/:view/:key',
@@ -103,22 +71,6 @@ export function stateDoor(deps: StateDoorDeps): Door {
       },
     );
   };
-}
-
-function viewOf(deps: StateDoorDeps, req: ViewRequest): CompiledView {
-  const view = deps.reader.views.get(req.params.view);
-  if (!view) throw new Fault('not_found');
-  return view;
-}
-
-/** R11: a clear personal identifier never stands in an address. */
-function checkedKey(view: CompiledView, key: string, name: string): string {
-  if (view.pseudonym && !PSEUDONYM.test(key)) {
-    throw new Fault('clear_subject_refused', {
-      problems: [{ pointer: name === 'key' ? '/key' : `?${name}`, reason: 'no pseudonym', expected: '26 of a-z2-7' }],
-    });
-  }
-  return key;
 }
 
 function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
@@ -203,100 +155,27 @@ async function answer(
   const after = positionOf(edge.query(req, ONE).after);
   const caller = edge.caller(req);
   const wait = waitOf(req);
-  const signal = edge.closing;
   const until = edge.now() + (wait ?? 0);
   const known = req.headers['if-none-match'];
-  const ask = (): Promise<Got> =>
+  const ask = (signal: AbortSignal): Promise<Got> =>
     deps.reader.get(caller, view, key, { ...(after ? { after } : {}), waitMs: wait ?? READ_AFTER_MS, signal });
-  let got = await ask();
-  // A long poll: as long as there is nothing new to tell.
   const nothingNew = (g: Got): boolean => g.kind === 'absent' || (g.kind === 'entry' && sameTag(known, g.tag));
-  while (wait !== undefined && nothingNew(got) && !signal.aborted) {
-    const left = until - edge.now();
-    if (left <= 0) break;
-    await deps.reader.changed(view, key, left, signal);
-    got = await ask();
-  }
+  /** A long poll: as long as there is nothing new to tell. */
+  const askOn = async (signal: AbortSignal): Promise<Got> => {
+    let got = await ask(signal);
+    while (wait !== undefined && nothingNew(got) && !signal.aborted) {
+      const left = until - edge.now();
+      if (left <= 0) break;
+      await deps.reader.changed(view, key, left, signal);
+      got = await ask(signal);
+    }
+    return got;
+  };
+  const mayWait = wait !== undefined || after !== undefined;
+  const got = await (mayWait ? edge.waiting(req, askOn) : ask(edge.closing));
   if (wait !== undefined) reply.header('preference-applied', `wait=${wait / 1_000}`);
   reply.header('cache-control', 'private, no-cache').header('vary', 'authorization');
   const { tag, entry } = found(got);
   reply.header('etag', `"${tag}"`);
   return sameTag(known, tag) ? reply.code(304).send() : reply.send(entry);
-}
-
-function found(got: Got): Extract<Got, { kind: 'entry' }> {
-  switch (got.kind) {
-    case 'entry':
-      return got;
-    case 'absent':
-      throw new Fault('not_found');
-    case 'rebuilding':
-      throw new Fault('view_rebuilding', { retryAfterMs: 1_000 });
-    case 'behind':
-      throw new Fault('view_behind', { retryAfterMs: 1_000 });
-    case 'not_folding':
-      throw new Fault('view_not_folding');
-  }
-}
-
-async function list(deps: StateDoorDeps, edge: Edge, req: ViewRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const view = viewOf(deps, req);
-  const { limit, cursor, subject, ...filters } = edge.query(req, LIST);
-  const conditions = parseConditions(view, filters as Record<string, string>);
-  const caller = edge.caller(req);
-  reply.header('cache-control', 'private, no-cache').header('vary', 'authorization');
-  if (subject !== undefined) {
-    const got = await deps.reader.get(caller, view, checkedKey(view, subject, 'subject'), { signal: edge.closing });
-    if (got.kind === 'absent') return edge.page(req, reply, 'entries', [], undefined, { stale: false });
-    const { entry } = found(got);
-    const { view: _view, stale, ...shown } = entry;
-    return edge.page(req, reply, 'entries', [shown], undefined, { stale });
-  }
-  const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR).k;
-  const page = await deps.reader.list(caller, view, conditions, limit ?? 100, after);
-  if (!page) throw new Fault('view_rebuilding', { retryAfterMs: 1_000 });
-  const next = page.next === undefined ? undefined : encodeCursor({ k: page.next });
-  return edge.page(req, reply, 'entries', page.entries, next, {
-    stale: page.stale,
-    ...(page.incomplete ? { incomplete: true } : {}),
-  });
-}
-
-const feedId = (c: FeedCursor): string => encodeCursor({ g: c.generation, o: c.after.join(',') });
-
-function feedCursor(text: string | string[] | undefined): FeedCursor | undefined {
-  if (typeof text !== 'string' || text === '') return undefined;
-  const { g, o } = decodeCursor(text, FEED);
-  return { generation: g, after: o.split(',').map(BigInt) };
-}
-
-async function changes(deps: StateDoorDeps, edge: Edge, req: ViewRequest, reply: FastifyReply): Promise<void> {
-  edge.query(req, NONE);
-  const view = viewOf(deps, req);
-  const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(req.headers['last-event-id']));
-  const live = edge.sse(req, reply);
-  while (!live.closed.aborted) {
-    try {
-      for (const e of await feed.next(FEED_WAIT_MS, live.closed)) {
-        const id = feedId(e.cursor);
-        // An event without data only moves the place that the reader comes back with.
-        if (e.kind === 'mark') live.send({ id, event: 'mark', data: '' });
-        else if (e.kind === 'gap') live.send({ id, event: 'gap', data: JSON.stringify({ view: view.name }) });
-        else if (e.kind === 'entry') live.send({ id, event: 'entry', data: JSON.stringify(e.entry) });
-        else
-          live.send({
-            id,
-            event: 'delete',
-            data: JSON.stringify({ view: view.name, key: e.key, position: e.position }),
-          });
-        await live.drained();
-      }
-    } catch {
-      // The store is away for a moment; the reader keeps its place.
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, AGAIN_MS);
-        live.closed.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
-    }
-  }
 }

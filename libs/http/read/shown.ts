@@ -1,10 +1,10 @@
-import { maskData, readLevel, type Caller, type ReadLevel } from '#access';
+import { idsIn, maskData, readLevel, type Caller, type ReadLevel } from '#access';
 import { Fault } from '#faults';
 import { decodeEvent, openRecord, type FoldEvent } from '#projection';
 import type { LogRecord } from '#log';
+import { traceOf } from '#publishing';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
-import { idsIn } from '#access';
 
 export type Encoding = 'json' | 'avro';
 
@@ -52,6 +52,7 @@ function concerns(event: FoldEvent, unit: string): boolean {
 
 function cloudEvent(event: FoldEvent, level: ReadLevel, frame: Buffer | undefined, copyOf: string | undefined): object {
   const { envelope, type, data, position } = event;
+  const { traceparent, tracestate, ...extensions } = envelope.extensions;
   return {
     specversion: '1.0',
     id: envelope.id,
@@ -61,7 +62,8 @@ function cloudEvent(event: FoldEvent, level: ReadLevel, frame: Buffer | undefine
     time: envelope.time,
     dataschema: envelope.dataschema,
     datacontenttype: frame === undefined ? 'application/json' : 'application/avro',
-    ...envelope.extensions,
+    ...extensions,
+    ...traceOf(traceparent ?? envelope.traceparent, tracestate),
     recordedtime: envelope.recordedtime,
     ...(level === 'full' ? { digest: `sha-256:${envelope.digest.toString('hex')}` } : {}),
     ...(frame === undefined

@@ -96,7 +96,7 @@ export class HubStage {
     this.copies.follow();
     this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams });
     if (options.project !== false) await this.project();
-    this.refusals = new Refusals(this.log, Date.now);
+    this.refusals = new Refusals(this.log, Date.now, this.catalogue);
     await this.refusals.open(3_600_000);
     this.publishing = this.#publishing(options);
     this.server = await this.#serve(this.publishing, options);

@@ -1,0 +1,64 @@
+import { ChangeFeed, type FeedCursor } from '#projection';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import { pause } from '../pause.js';
+import type { Edge } from '../types.js';
+import { viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
+
+const NONE = z.strictObject({});
+const FEED = z.strictObject({
+  g: z.int(),
+  o: z
+    .string()
+    .max(8_000)
+    .regex(/^-?\d{1,19}(,-?\d{1,19})*$/),
+});
+const FEED_WAIT_MS = 10_000;
+const AGAIN_MS = 1_000;
+
+const feedId = (c: FeedCursor): string => encodeCursor({ g: c.generation, o: c.after.join(',') });
+
+function feedCursor(text: string | string[] | undefined): FeedCursor | undefined {
+  if (typeof text !== 'string' || text === '') return undefined;
+  const { g, o } = decodeCursor(text, FEED);
+  return { generation: g, after: o.split(',').map(BigInt) };
+}
+
+/** Server-sent events of what changes in a view, until the reader leaves. */
+export async function followChanges(
+  deps: StateDoorDeps,
+  edge: Edge,
+  req: ViewRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  edge.query(req, NONE);
+  const view = viewOf(deps, req);
+  const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(req.headers['last-event-id']));
+  const live = edge.sse(req, reply);
+  while (!live.closed.aborted) {
+    try {
+      for (const e of await feed.next(FEED_WAIT_MS, live.closed)) {
+        const id = feedId(e.cursor);
+        // An event without data only moves the place that the reader comes back with.
+        if (e.kind === 'mark') live.send({ id, event: 'mark', data: '' });
+        else if (e.kind === 'gap') live.send({ id, event: 'gap', data: JSON.stringify({ view: view.name }) });
+        else if (e.kind === 'entry') live.send({ id, event: 'entry', data: JSON.stringify(e.entry) });
+        else
+          live.send({
+            id,
+            event: 'delete',
+            data: JSON.stringify({ view: view.name, key: e.key, position: e.position }),
+          });
+        await live.drained();
+      }
+    } catch (e) {
+      if (!edge.passes({ view: view.name }, e)) {
+        live.end();
+        return;
+      }
+      // The store is away for a moment; the reader keeps its place.
+      await pause(AGAIN_MS, live.closed);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type { Caller } from '#access';
+import { Fault } from '#faults';
+import { fulfils, parseConditions, type CompiledView, type Condition, type Listed } from '#projection';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import type { Edge } from '../types.js';
+import { checkedKey, found, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
+
+export const LIST = z.looseObject({
+  limit: z.coerce.number().int().min(1).max(1_000).optional(),
+  cursor: z.string().max(8_192).optional(),
+  subject: z.string().min(1).max(512).optional(),
+});
+const CURSOR = z.strictObject({ k: z.string().max(2_000) });
+
+/** Entries in key order that fulfil every filter; with `subject` at most the one of that key, under the same filters and cursor. */
+export async function listEntries(
+  deps: StateDoorDeps,
+  edge: Edge,
+  req: ViewRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const view = viewOf(deps, req);
+  const { limit, cursor, subject, ...filters } = edge.query(req, LIST);
+  const conditions = parseConditions(view, filters as Record<string, string>);
+  const caller = edge.caller(req);
+  reply.header('cache-control', 'private, no-cache').header('vary', 'authorization');
+  const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR).k;
+  const page =
+    subject === undefined
+      ? await deps.reader.list(caller, view, conditions, limit ?? 100, after)
+      : await one(deps, edge, caller, view, conditions, checkedKey(view, subject, 'subject'), after);
+  if (!page) throw new Fault('view_rebuilding', { retryAfterMs: 1_000 });
+  const next = page.next === undefined ? undefined : encodeCursor({ k: page.next });
+  return edge.page(req, reply, 'entries', page.entries, next, {
+    stale: page.stale,
+    ...(page.incomplete ? { incomplete: true } : {}),
+  });
+}
+
+/** The page of a list that holds one key only. */
+async function one(
+  deps: StateDoorDeps,
+  edge: Edge,
+  caller: Caller,
+  view: CompiledView,
+  conditions: readonly Condition[],
+  key: string,
+  after: string | undefined,
+): Promise<Listed> {
+  const empty = { entries: [], next: undefined, incomplete: false };
+  const got = await deps.reader.get(caller, view, key, { signal: edge.closing });
+  if (got.kind === 'absent') return { ...empty, stale: false };
+  const { view: _view, stale, ...entry } = found(got).entry;
+  const behind = after !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0;
+  return { ...empty, stale, entries: behind || !fulfils(entry.value, conditions) ? [] : [entry] };
+}

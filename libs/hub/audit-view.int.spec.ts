@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { AUDIT_TOPIC, readAudit } from '#access';
+import type { EventLog } from '#log';
+import { openEmbeddedLog } from '#log-embedded';
+import { requestRebuild, type CompiledView } from '#projection';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RowsInMemory } from '../../test/kit/projection/stage.js';
+import { auditView } from './audit-view.js';
+import type { Engine } from './engine.js';
+
+let dir: string;
+let log: EventLog;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'simpul-audit-'));
+  log = await openEmbeddedLog({ dir });
+  await log.ensureTopic({ name: AUDIT_TOPIC, partitions: 1, cleanup: 'keep' });
+});
+afterEach(async () => {
+  await log.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const view = { name: 'uji.pandangan', fingerprint: 'f' } as CompiledView;
+const admin = { keyId: 'k1', owner: 'SU00001', system: 'ops', roles: new Set(['admin'] as const) };
+const audit = (own: Pick<EventLog, 'append'>) => auditView({ engine: { log: own } as Engine });
+
+it('a change of a view is recorded before it is made, under the key that asked for it, and closed with what came of it', async () => {
+  const generations = new RowsInMemory();
+  const rows: unknown[] = [];
+  const watched: Pick<EventLog, 'append'> = {
+    append: (...a) => (rows.push(generations.row(view.name)), log.append(...a)),
+  };
+  const after = await requestRebuild({ generations, audit: audit(watched) }, view, admin);
+  expect(rows).toEqual([undefined, after]);
+  const { records } = await readAudit(log, 0n, 10);
+  const who = { keyId: 'k1', owner: 'SU00001', system: 'ops' };
+  const same = { what: 'view.rebuild', target: view.name, who };
+  expect(records).toMatchObject([
+    { ...same, phase: 'intent', after },
+    { ...same, phase: 'done', after },
+  ]);
+});
+
+it('a change of a view that cannot be recorded is not made', async () => {
+  const generations = new RowsInMemory();
+  const full: Pick<EventLog, 'append'> = { append: () => Promise.resolve({ kind: 'refused', code: 'disk_full' }) };
+  const asked = requestRebuild({ generations, audit: audit(full) }, view, admin);
+  await expect(asked).rejects.toMatchObject({ code: 'not_durable' });
+  expect(generations.row(view.name)).toBeUndefined();
+});

@@ -1,0 +1,35 @@
+import { expect, it } from '@jest/globals';
+import type { OpenProjector } from '#projection';
+import { Metrics } from '#telemetry';
+import type { Core } from './core.js';
+import { metricsOf } from './lag.js';
+
+const at = { partition: 0, low: 0n, high: 5n };
+
+it('the lag of a view stays told when it is 0, and is not told while the log does not answer', async () => {
+  let answers = true;
+  const log = {
+    describe: () => (answers ? Promise.resolve([at]) : Promise.reject(new Error('away'))),
+    read: () => Promise.resolve({ kind: 'records', records: [{ timeMs: Date.now() - 60_000 }] }),
+  };
+  let next = 3n;
+  const view = { storage: 'v~1', live: true };
+  const projector = {
+    held: () => [{ stream: 'a.b', partition: 0, index: 5n, views: [{ ...view, next }] }],
+  } as unknown as OpenProjector;
+  const text = metricsOf({ metrics: new Metrics('t'), engine: { log } } as unknown as Core, projector, () => undefined);
+  const lag = async () => /simpul_view_lag_events{view="v~1"[^}]*} (\d+)/.exec((await text()).text)?.[1];
+  expect(await lag()).toBe('2');
+  next = 5n;
+  expect(await lag()).toBe('0');
+  answers = false;
+  expect(await lag()).toBeUndefined();
+});
+
+it('names of metrics say what they measure once, and nothing that is never set', async () => {
+  const text = await new Metrics('t').text();
+  expect(text).not.toContain('process_process');
+  expect(text).toMatch(/^simpul_process_cpu_seconds_total/m);
+  expect(text).toMatch(/^simpul_live_readers{role="t"} 0$/m);
+  expect(text).toMatch(/^# HELP simpul_published_total .*accepted, duplicate/m);
+});

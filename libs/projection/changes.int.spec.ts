@@ -1,0 +1,56 @@
+import { afterEach, expect, it } from '@jest/globals';
+import type { Caller } from '#access';
+import { Fault } from '#faults';
+import type { State } from '#state';
+import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
+import { Stage } from '../../test/kit/projection/stage.js';
+import { ChangeFeed } from './index.js';
+
+const catalogue = catalogueOfFiles(3);
+const [board] = viewsOf(catalogue, 'layanan.kasus-papan');
+const steward: Caller = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward']) };
+let stage: Stage;
+afterEach(() => stage.close());
+
+it('a change feed over a store that fails between two partitions tells every change once the store answers again', async () => {
+  let calls = 0;
+  let failAt = 0;
+  const wrapState = (state: State): State =>
+    new Proxy(state, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (name === 'changes' && ++calls === failAt) return Promise.reject(new Fault('state_unavailable'));
+          return (value as (...a: unknown[]) => unknown).apply(t, args);
+        };
+      },
+    });
+  stage = await new Stage(catalogue, [board!], { wrapState }).open();
+  await stage.project();
+  await stage.untilCaughtUp();
+  const feed = new ChangeFeed(stage.reader, steward, board!);
+  expect((await feed.next(1)).map((e) => e.kind)).toEqual(['mark']);
+  const cases = Array.from({ length: 30 }, (_, i) => `K-${i}`);
+  await stage.append(
+    cases.map((nomorKasus) =>
+      recordOf(catalogue, {
+        type: 'layanan.kasus.status-berubah',
+        data: { nomorKasus, statusBaru: 'diproses', unitPemegang: 'SU00201' },
+      }),
+    ),
+  );
+  await stage.untilCaughtUp();
+  failAt = calls + 3;
+  await expect(feed.next(1)).rejects.toMatchObject({ code: 'state_unavailable' });
+  const keys = (await feed.next(1)).flatMap((e) => (e.kind === 'entry' ? [e.entry.key] : []));
+  expect(keys.toSorted()).toEqual(cases.toSorted());
+});
+
+it('a change feed of a view that does not serve yet waits, and lets others work meanwhile', async () => {
+  stage = await new Stage(catalogue, [board!]).open();
+  let others = false;
+  setTimeout(() => (others = true), 0);
+  expect(await new ChangeFeed(stage.reader, steward, board!).next(50)).toEqual([]);
+  expect(others).toBe(true);
+});

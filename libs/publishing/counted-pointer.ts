@@ -1,0 +1,46 @@
+import type { ValueInfo } from '#avro';
+import type { Catalogue } from '#registry';
+import { isAttribute } from './attributes.js';
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Names of fields as the contracts of each type have them, in all versions. */
+export class FieldNames {
+  readonly #known = new Map<string, { readonly versions: number; readonly names: ReadonlySet<string> }>();
+
+  constructor(private readonly catalogue: Pick<Catalogue, 'versions'>) {}
+
+  of(type: string): ReadonlySet<string> {
+    if (type === '') return NONE;
+    const versions = this.catalogue.versions(type);
+    const known = this.#known.get(type);
+    if (known?.versions === versions.length) return known.names;
+    const names = new Set<string>();
+    for (const { contract } of versions) gather({ fields: contract.fields }, names);
+    this.#known.set(type, { versions: versions.length, names });
+    return names;
+  }
+}
+
+function gather(value: Pick<ValueInfo, 'fields' | 'items'>, into: Set<string>): void {
+  for (const field of value.fields ?? []) {
+    into.add(field.name);
+    gather(field, into);
+  }
+  if (value.items) gather(value.items, into);
+}
+
+/**
+ * A pointer of which nothing is left but names that the contract or the envelope has; places in lists, and every name that a publisher made up
+ * (it may be a person's), become `*`. The same again for its own answer.
+ */
+export function countedPointer(pointer: string, fields: ReadonlySet<string>): string {
+  if (pointer === '' || pointer === '…' || pointer === 'content-type') return pointer;
+  if (pointer.length > 200) return '…';
+  if (pointer.startsWith('ce-')) return isAttribute(pointer.slice(3)) ? pointer : 'ce-*';
+  if (!pointer.startsWith('/')) return '*';
+  return pointer
+    .split('/')
+    .map((s, i) => (i === 0 || fields.has(s) || (i === 1 && isAttribute(s)) ? s : '*'))
+    .join('/');
+}
