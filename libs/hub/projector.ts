@@ -1,7 +1,7 @@
 import { schemaIdOf } from '#event';
 import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
 import type { StreamPartition } from '#state';
-import { startUnitFold, UNITS_STREAM, type UnitEvent } from '#units';
+import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
 
@@ -63,6 +63,8 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
   const unitFold = startUnitFold({
     registry: units,
     onError: (e) => logger.warn({ cause: e instanceof Error ? e.message : String(e) }, 'units not folded, tried again'),
+    onSkipped: ({ offset, problems }) =>
+      alarm('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
     read: async (from, { max, waitMs, signal }) => {
       const batch = await engine.log.read(UNITS_STREAM, 0, from, { maxRecords: max, waitMs, signal });
       if (batch.kind === 'out_of_range') {
@@ -76,10 +78,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
         if (r.value === null || settled.firstOfCopy(UNITS_STREAM, 0, r.offset) !== undefined) continue;
         const id = schemaIdOf(r.value);
         const type = id === undefined ? undefined : registry.catalogue.bySchemaId(id);
-        if (type?.type !== 'org.unit.berubah') continue;
+        if (type?.type !== UNIT_CHANGED) continue;
         events.push({
           offset: r.offset,
-          data: type.contract.decode(r.value, { framed: true }) as Readonly<Record<string, unknown>>,
+          data: type.contract.decode(r.value, { framed: true }) as UnitChange,
         });
       }
       return { events, next: batch.next };

@@ -67,7 +67,7 @@ export class Metrics {
     });
     this.alarms = new Counter({
       name: 'simpul_alarms_total',
-      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range.',
+      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range, unit_mismatch.',
       labelNames: ['code'],
       registers,
     });
