@@ -4,6 +4,7 @@ import type { StreamPartition } from '#state';
 import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
+import { hubPublishing, idConflictTeller } from './id-conflicts.js';
 
 /** Told of every fold of this process: reads that wait need not poll. */
 export type Arrived = (storage: string, part: StreamPartition, next: bigint) => void;
@@ -24,6 +25,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     metrics.alarms.inc({ code });
     logger.error({ code, ...facts }, 'look at this');
   };
+  const tell = idConflictTeller({
+    publishing: hubPublishing(core),
+    onRefused: (cause) => logger.error({ cause }, 'an id conflict is not published'),
+  });
   const projector = await openProjector({
     log: engine.log,
     state: engine.state,
@@ -36,10 +41,9 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     watch: {
       folded: (view, storage, part, next, events) => {
         metrics.projected.inc({ view }, events);
-        for (const tell of listeners) tell(storage, part, next);
+        for (const hear of listeners) hear(storage, part, next);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
-      conflict: (position, first) => alarm('id_conflict', { position, first }),
       bad: ({ code, stream, partition, offset }) => alarm(code, { position: `${stream}/${partition}/${offset}` }),
       outOfRange: (at, low, high) =>
         alarm('offset_out_of_range', {
@@ -48,6 +52,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
           low: String(low),
           high: String(high),
         }),
+    },
+    onConflicts: async (found) => {
+      await tell(found);
+      for (const { position, firstPosition } of found) alarm('id_conflict', { position, first: firstPosition });
     },
     audit: auditView(core),
     onTrouble: (cause) => logger.warn({ cause: cause instanceof Error ? cause.message : String(cause) }, 'tried again'),

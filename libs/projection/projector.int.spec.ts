@@ -299,8 +299,9 @@ describe('the projector', () => {
     expect(await stage.state.findFirst([{ source, id: 'kasus' }])).toMatchObject([{ offset: kasus }]);
   });
 
-  it('other content under a used id is an event of its own and is told', async () => {
+  it('other content under a used id is an event of its own and is told before the position moves past it', async () => {
     const conflicts: string[] = [];
+    let failing = 2;
     await open();
     const bill = (nomorCekal: string) =>
       recordOf(catalogue, {
@@ -309,9 +310,17 @@ describe('the projector', () => {
         id: 'dipakai-dua-kali',
       });
     await stage.append([bill('C-1'), bill('C-2')]);
-    await stage.project({ watch: { conflict: (position, first) => conflicts.push(`${position} after ${first}`) } });
+    await stage.project({
+      onConflicts: async (found) => {
+        conflicts.push(...found.map((c) => `${c.position} after ${c.firstPosition}`));
+        const at = await stage.state.position(INDEX_VIEW, { stream: 'imigrasi.cegah', partition: 0 });
+        expect(at?.next ?? 0n).toBeLessThan(2n);
+        if (failing-- > 0) throw new Error('could not be told');
+      },
+    });
     await stage.untilCaughtUp();
-    expect(conflicts).toEqual(['imigrasi.cegah/0/1 after imigrasi.cegah/0/0']);
+    // Twice in vain: the position waited.
+    expect(conflicts).toEqual(Array(3).fill('imigrasi.cegah/0/1 after imigrasi.cegah/0/0'));
     const bans = views.find((v) => v.name === 'imigrasi.cegah-aktif')!;
     const { entries } = await stage.state.scan(stage.storage(bans), 0);
     expect(entries.map((e) => e.key)).toEqual(['C-1', 'C-2']);

@@ -14,7 +14,6 @@ export interface ProjectorWatch {
   settled?(stream: string, partition: number, end: bigint): void;
   folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
   copies?(stream: string, partition: number, count: number): void;
-  conflict?(position: string, firstPosition: string): void;
   bad?(record: BadRecord): void;
   /** The flow stands still at an offset that the log no longer (or not yet) holds. */
   outOfRange?(at: AssignedPartition, low: bigint, high: bigint): void;
