@@ -1,13 +1,14 @@
-import { mayPublish, type Caller } from '#access';
+import { mayPublish } from '#access';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
 import { Appender } from '#log';
 import type { IdConflict } from '#projection';
 import { Publishing, type Appends, type Offered } from '#publishing';
 import type { Core } from './core.js';
+import { hubCaller, ownEvent } from './own-event.js';
 
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';
-const CALLER: Caller = { keyId: 'hub', owner: 'hub', system: 'watch', roles: new Set(['publisher']) };
+const CALLER = hubCaller('watch');
 
 export interface TellerDeps {
   readonly publishing: Pick<Publishing, 'publish'>;
@@ -61,13 +62,6 @@ function offer({ event: { envelope }, position, firstPosition }: IdConflict): Of
     posisiKedua: position,
     waktu: envelope.recordedtime,
   };
-  const given = {
-    specversion: '1.0',
-    id: position,
-    source: `urn:simpul:hub:${CALLER.system}`,
-    type: ID_CONFLICT,
-    time: envelope.recordedtime,
-  };
-  const bytes = Buffer.byteLength(JSON.stringify(data));
-  return { kind: 'event', given, content: { kind: 'json', data }, form: 'body', bytes };
+  const time = envelope.recordedtime;
+  return ownEvent({ id: position, source: `urn:simpul:hub:${CALLER.system}`, type: ID_CONFLICT, time, data });
 }
