@@ -1,7 +1,7 @@
 import { sample } from '#avro';
 import { dataschemaUrn } from '#event';
 import type { EventType } from '#registry';
-import type { Unit, Units } from '#units';
+import { restated, UNIT_CHANGED, type Unit, type Units } from '#units';
 import type { Caller } from './access.js';
 import { mayPublish, sourceOf } from './publish-right.js';
 
@@ -118,5 +118,10 @@ function withUnits(
     const id = name === first ? about.id : other().id;
     data[name] = Array.isArray(value) ? [id] : id;
   }
-  return data;
+  return type.type === UNIT_CHANGED ? { ...data, ...renamed(about, data) } : data;
+}
+
+/** A change of units that fits the registry: the unit as it stands, under a new name. */
+function renamed(unit: Unit, { nama, berlakuMulai }: Readonly<Record<string, unknown>>): object {
+  return { ...restated(unit), peristiwa: 'ganti_nama', nama, kodeWilayah: null, berlakuMulai, berlakuSampai: null };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { globSync, readFileSync } from 'node:fs';
 import { parseSource } from '#event';
 import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
-import { readUnitSeed, UnitTree } from '#units';
+import { readUnitSeed, UNIT_CHANGED, unitChangeProblems, UnitTree } from '#units';
 import type { Caller } from './access.js';
 import { mayPublish } from './publish-right.js';
 import { sampleEvent } from './sample-event.js';
@@ -32,6 +32,7 @@ describe('a sample event', () => {
       for (const seed of [0, 1, 2, 3]) {
         const e = sampleEvent(type, seed, nobody, units, made);
         expect(type.contract.check(e.data)).toEqual([]);
+        if (name === UNIT_CHANGED) expect(unitChangeProblems(e.data, units)).toEqual([]);
         const s = parseSource(e.source)!;
         const publisher: Caller = {
           keyId: 'K2',

@@ -329,6 +329,14 @@ export const FAULTS = {
     'Hapus NUL, pengganti tunggal dan tanda arah teks.',
     'Remove NUL, lone surrogates and bidi controls.',
   ),
+  unit_mismatch: row(
+    422,
+    'terminal',
+    'Perubahan tidak cocok dengan daftar unit',
+    'The change does not fit the registry of units',
+    'Bandingkan dengan GET /v1/units/{unit} dan induknya; yang baru dibentuk harus tampak di sana dahulu.',
+    'Compare with GET /v1/units/{unit} and its parents; what was just founded must show there first.',
+  ),
   subject_mismatch: row(
     422,
     'terminal',

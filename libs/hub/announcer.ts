@@ -1,13 +1,13 @@
-import type { Caller } from '#access';
 import { fromHeaders } from '#event';
 import { innermostMessage, type Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Offered, Publishing } from '#publishing';
 import type { EventType, Registry } from '#registry';
 import { createHash } from 'node:crypto';
+import { hubCaller, ownEvent } from './own-event.js';
 
 export const VERSION_REGISTERED = 'simpul.katalog.versi-terdaftar';
-const CALLER: Caller = { keyId: 'hub', owner: 'hub', system: 'catalogue', roles: new Set(['publisher']) };
+const CALLER = hubCaller('catalogue');
 export const CATALOGUE_SOURCE = `urn:simpul:hub:${CALLER.system}`;
 
 export interface AnnouncerDeps {
@@ -125,31 +125,17 @@ const idOf = (t: EventType): string => `${t.type}:${t.version}`;
 const textOf = (fault: Fault): string =>
   [fault.code, ...fault.problems.map((p) => `${p.pointer} ${p.reason}`)].join(' ');
 
-/** Nothing in it depends on who tells it or when: two processes that tell the same say the same bytes. */
 function offer(t: EventType, schema: string): Offered {
-  const registered = new Date(t.registeredMs).toISOString();
+  const time = new Date(t.registeredMs).toISOString();
   const data = {
     jenis: t.type,
     versi: t.version,
     skemaId: t.schemaId,
     sidikJari: createHash('sha256').update(schema).digest('hex'),
     pemilik: t.owner,
-    waktu: registered,
+    waktu: time,
   };
-  const given = {
-    specversion: '1.0',
-    id: idOf(t),
-    source: CATALOGUE_SOURCE,
-    type: VERSION_REGISTERED,
-    time: registered,
-  };
-  return {
-    kind: 'event',
-    given,
-    content: { kind: 'json', data },
-    form: 'body',
-    bytes: Buffer.byteLength(JSON.stringify(data)),
-  };
+  return ownEvent({ id: idOf(t), source: CATALOGUE_SOURCE, type: VERSION_REGISTERED, time, data });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -2,9 +2,10 @@ import { schemaIdOf } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
 import type { StreamPartition } from '#state';
-import { startUnitFold, UNITS_STREAM, type UnitEvent } from '#units';
+import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
+import { hubPublishing, idConflictTeller } from './id-conflicts.js';
 
 /** Told of every fold of this process: reads that wait need not poll. */
 export type Arrived = (storage: string, part: StreamPartition, next: bigint) => void;
@@ -25,6 +26,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     metrics.alarms.inc({ code });
     logger.error({ code, ...facts }, 'look at this');
   };
+  const tell = idConflictTeller({
+    publishing: hubPublishing(core),
+    onRefused: (cause) => logger.error({ cause }, 'an id conflict is not published'),
+  });
   const projector = await openProjector({
     log: engine.log,
     state: engine.state,
@@ -37,10 +42,9 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     watch: {
       folded: (view, storage, part, next, events) => {
         metrics.projected.inc({ view }, events);
-        for (const tell of listeners) tell(storage, part, next);
+        for (const hear of listeners) hear(storage, part, next);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
-      conflict: (position, first) => alarm('id_conflict', { position, first }),
       bad: ({ code, stream, partition, offset }) => alarm(code, { position: `${stream}/${partition}/${offset}` }),
       trouble: (view, { stream, partition }, thrown) => {
         const facts = { view, stream, partition, cause: innermostMessage(thrown) };
@@ -54,6 +58,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
           low: String(low),
           high: String(high),
         }),
+    },
+    onConflicts: async (found) => {
+      await tell(found);
+      for (const { position, firstPosition } of found) alarm('id_conflict', { position, first: firstPosition });
     },
     audit: auditView(core),
     onTrouble: (cause) => logger.warn({ cause: cause instanceof Error ? cause.message : String(cause) }, 'tried again'),
@@ -69,6 +77,8 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
   const unitFold = startUnitFold({
     registry: units,
     onError: (e) => logger.warn({ cause: e instanceof Error ? e.message : String(e) }, 'units not folded, tried again'),
+    onSkipped: ({ offset, problems }) =>
+      alarm('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
     read: async (from, { max, waitMs, signal }) => {
       const batch = await engine.log.read(UNITS_STREAM, 0, from, { maxRecords: max, waitMs, signal });
       if (batch.kind === 'out_of_range') {
@@ -82,10 +92,10 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
         if (r.value === null || settled.firstOfCopy(UNITS_STREAM, 0, r.offset) !== undefined) continue;
         const id = schemaIdOf(r.value);
         const type = id === undefined ? undefined : registry.catalogue.bySchemaId(id);
-        if (type?.type !== 'org.unit.berubah') continue;
+        if (type?.type !== UNIT_CHANGED) continue;
         events.push({
           offset: r.offset,
-          data: type.contract.decode(r.value, { framed: true }) as Readonly<Record<string, unknown>>,
+          data: type.contract.decode(r.value, { framed: true }) as UnitChange,
         });
       }
       return { events, next: batch.next };

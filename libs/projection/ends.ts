@@ -7,7 +7,7 @@ type Ranges = readonly PartitionRange[];
 export interface Freshness {
   /** Every event that the log held when the end was read is folded. */
   readonly reached: boolean;
-  /** Behind for over 5 s, being rebuilt, never filled, or the end of the log is unknown. */
+  /** Behind for over 5 s or behind what this process read before (the store was set back), being rebuilt, never filled, or the end of the log is unknown. */
   readonly stale: boolean;
   /** Something was folded, or the log is empty. */
   readonly filled: boolean;
@@ -28,6 +28,9 @@ export class Ends {
   readonly #behind = new Map<string, { high: bigint; since: number }>();
 
   readonly #reachedAt = new Map<string, number>();
+  /** Per storage, stream and partition: the furthest progress that this process read. `order` as of `begin`. */
+  readonly #seen = new Map<string, { next: bigint; order: number; at: number }>();
+  #order = 0;
 
   constructor(log: EventLog, now: () => number) {
     this.#log = log;
@@ -58,24 +61,45 @@ export class Ends {
     return queued.catch(() => undefined);
   }
 
-  judge(storage: string, range: PartitionRange | undefined, stream: string, progress: Progress | undefined): Freshness {
+  /** Called before a read of the store: what was seen until then counts against what it finds, what others see meanwhile does not. */
+  begin(): number {
+    return ++this.#order;
+  }
+
+  judge(
+    storage: string,
+    range: PartitionRange | undefined,
+    stream: string,
+    progress: Progress | undefined,
+    began: number,
+  ): Freshness {
     if (!range) return { reached: false, stale: true, filled: progress !== undefined };
     const next = progress?.next ?? range.low;
     const key = `${storage}/${stream}/${range.partition}`;
     const before = this.#behind.get(key);
     const filled = progress !== undefined || range.low === range.high;
     const now = this.#now();
+    const setBack = this.#isSetBack(key, next, range.high, began);
     if (next >= range.high) {
       this.#behind.delete(key);
       this.#reachedAt.set(key, now);
-      return { reached: true, stale: false, filled };
+      return { reached: !setBack, stale: setBack, filled };
     }
     if (!before || next >= before.high) this.#behind.set(key, { high: range.high, since: now });
     const { since } = this.#behind.get(key)!;
     const reachedAt = this.#reachedAt.get(key) ?? Number.NEGATIVE_INFINITY;
     // Far behind and not seen at the end lately: it is being rebuilt, whenever that began.
     const rebuilding = range.high - next > FAR && now - reachedAt > LATE_MS;
-    return { reached: false, stale: !filled || rebuilding || now - since > LATE_MS, filled };
+    return { reached: false, stale: !filled || setBack || rebuilding || now - since > LATE_MS, filled };
+  }
+
+  #isSetBack(key: string, next: bigint, high: bigint, began: number): boolean {
+    const seen = this.#seen.get(key);
+    const at = this.#now();
+    // A log that still ends below what was seen is another log: its topic was made anew.
+    const anew = seen !== undefined && high < seen.next && at - seen.at > LATE_MS;
+    if (seen === undefined || next > seen.next || anew) this.#seen.set(key, { next, order: ++this.#order, at });
+    return seen !== undefined && !anew && next < seen.next && seen.order < began;
   }
 
   #ask(stream: string): Promise<Ranges> {

@@ -11,8 +11,15 @@ export interface IndexDeps {
   readonly catalogue: Catalogue;
   readonly copies: Copies;
   readonly now: () => number;
-  /** Other content under a used (source, id) (R2.5). */
-  readonly onConflict?: (position: string, firstPosition: string) => void;
+  /** Told before the position moves past them; a failure holds it, and they are told again. */
+  readonly onConflicts?: (found: readonly IdConflict[]) => Promise<void>;
+}
+
+/** Other content under a used (source, id) (R2.5). */
+export interface IdConflict {
+  readonly event: EventRecord;
+  readonly position: string;
+  readonly firstPosition: string;
 }
 
 /** How long the index keeps an entry, and how far back it is filled again after a store connection (R2.2). */
@@ -94,6 +101,7 @@ async function conflicts(
   if (taken.length === 0) return [];
   const answers = await deps.state.firstOf(taken.map(({ event }) => own(firstOf(event, stream, partition))));
   const copies: { offset: bigint; first: bigint }[] = [];
+  const found: IdConflict[] = [];
   for (const [i, { event, first }] of taken.entries()) {
     const { offset } = event.record;
     const again = rechecked.get(ownIdOf(event))?.record.offset;
@@ -102,11 +110,13 @@ async function conflicts(
     const mine = again !== undefined && again < here ? again : here;
     if (mine < offset) copies.push({ offset, first: mine });
     else if (!later(first, event, stream, partition))
-      deps.onConflict?.(
-        formatPosition(stream, partition, offset),
-        formatPosition(first.stream, first.partition, first.offset),
-      );
+      found.push({
+        event,
+        position: formatPosition(stream, partition, offset),
+        firstPosition: formatPosition(first.stream, first.partition, first.offset),
+      });
   }
+  if (found.length > 0) await deps.onConflicts?.(found);
   return copies;
 }
 

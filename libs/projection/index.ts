@@ -9,6 +9,7 @@ export { decodeEvent, openRecord, sameContent, type EventRecord, type OpenedReco
 export { Copies } from './copies.js';
 export { openSettled, type SettledDeps } from './settled.js';
 export { INDEX_VIEW, storageOf, type GenerationRow, type Generations } from './generations.js';
+export type { IdConflict } from './index-step.js';
 export { PROJECTOR_GROUP } from './projector.js';
 export type { BadRecord, ProjectorWatch } from './watch.js';
 export {

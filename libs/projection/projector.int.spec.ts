@@ -300,8 +300,9 @@ describe('the projector', () => {
     expect(await stage.state.findFirst([{ source, id: 'kasus' }])).toMatchObject([{ offset: kasus }]);
   });
 
-  it('other content under a used id is an event of its own and is told', async () => {
+  it('other content under a used id is an event of its own and is told before the position moves past it', async () => {
     const conflicts: string[] = [];
+    let failing = 2;
     await open();
     const bill = (nomorCekal: string) =>
       recordOf(catalogue, {
@@ -310,12 +311,53 @@ describe('the projector', () => {
         id: 'dipakai-dua-kali',
       });
     await stage.append([bill('C-1'), bill('C-2')]);
-    await stage.project({ watch: { conflict: (position, first) => conflicts.push(`${position} after ${first}`) } });
+    await stage.project({
+      onConflicts: async (found) => {
+        conflicts.push(...found.map((c) => `${c.position} after ${c.firstPosition}`));
+        const at = await stage.state.position(INDEX_VIEW, { stream: 'imigrasi.cegah', partition: 0 });
+        expect(at?.next ?? 0n).toBeLessThan(2n);
+        if (failing-- > 0) throw new Error('could not be told');
+      },
+    });
     await stage.untilCaughtUp();
-    expect(conflicts).toEqual(['imigrasi.cegah/0/1 after imigrasi.cegah/0/0']);
+    // Twice in vain: the position waited.
+    expect(conflicts).toEqual(Array(3).fill('imigrasi.cegah/0/1 after imigrasi.cegah/0/0'));
     const bans = views.find((v) => v.name === 'imigrasi.cegah-aktif')!;
     const { entries } = await stage.state.scan(stage.storage(bans), 0);
     expect(entries.map((e) => e.key)).toEqual(['C-1', 'C-2']);
+  });
+
+  it('lets a reader call stale what it reads from a store that was set back, from the first read on', async () => {
+    let older: Awaited<ReturnType<State['read']>> | undefined;
+    let setBack = false;
+    const wrapState = (state: State): State =>
+      new Proxy(state, {
+        get: (t, name) => {
+          if (name === 'read') return async (...a: Parameters<State['read']>) => (setBack ? older! : t.read(...a));
+          const value: unknown = Reflect.get(t, name);
+          return typeof value === 'function' ? (value.bind(t) as unknown) : value;
+        },
+      });
+    await open({ wrapState });
+    const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+    const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+    const events = traffic(catalogue, 6, 400).filter((r) => r.stream === 'layanan.kasus' && r.partition === 0);
+    await stage.append(events.slice(0, 10));
+    await stage.project();
+    await stage.untilCaughtUp();
+    const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
+    older = await stage.state.read(stage.storage(board), 0, [key]);
+    await stage.append(events.slice(10));
+    await stage.untilCaughtUp();
+    const stale = async (): Promise<boolean | string> => {
+      const got = await stage.reader.get(steward, board, key);
+      return got.kind === 'entry' ? got.entry.stale : got.kind;
+    };
+    expect(await stale()).toBe(false);
+    setBack = true;
+    expect(await stale()).toBe(true);
+    setBack = false;
+    expect(await stale()).toBe(false);
   });
 
   it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {

@@ -7,7 +7,7 @@ import type { CompiledView, FoldEvent } from './compile.js';
 import type { Copies } from './copies.js';
 import { foldInto } from './desk.js';
 import { INDEX_VIEW, storageOf, type Generations } from './generations.js';
-import { findCopies, recheck, type IndexDeps } from './index-step.js';
+import { findCopies, recheck, type IdConflict, type IndexDeps } from './index-step.js';
 import { Mutex } from './mutex.js';
 import { decodeOrTell, openRecords } from './open-records.js';
 import type { EventRecord } from './record.js';
@@ -27,6 +27,8 @@ export interface ProjectorDeps {
   /** Reads the catalogue to its end: asked when a record names an unknown schema, before it is called corrupt. */
   readonly refresh?: () => Promise<void>;
   readonly watch?: ProjectorWatch;
+  /** Events under an id that is taken by other content; the position moves past them only when this has resolved. May be told again. */
+  readonly onConflicts?: (found: readonly IdConflict[]) => Promise<void>;
 }
 
 const STEP_EVENTS = 500;
@@ -58,8 +60,7 @@ export class Projector implements GroupMember {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.#once = new OnceAMinute(deps.now);
-    const conflict = deps.watch?.conflict;
-    this.#index = { ...deps, ...(conflict ? { onConflict: conflict.bind(deps.watch) } : {}) };
+    this.#index = deps;
     this.#stopWatching = deps.generations.onChange((view) => this.#reconcile(view));
   }
 

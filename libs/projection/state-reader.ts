@@ -213,8 +213,9 @@ export class StateReader {
     const some = Math.min(500, Math.max(20, Math.ceil((limit * 2) / view.partitions)));
     const range = { limit: some, ...(after === undefined ? {} : { after }) };
     const numbers = Array.from({ length: view.partitions }, (_, p) => p);
+    const began = this.#ends.begin();
     const pages = await Promise.all(numbers.map((p) => this.deps.state.scan(storage, p, range)));
-    const freshness = await this.#judge(storage, view, numbers, pages, false);
+    const freshness = this.#weigh(storage, view, numbers, pages, await this.#endsOf(view, false), began);
     let bound: string | undefined;
     for (const p of pages) {
       const last = p.entries.at(-1)?.key;
@@ -233,9 +234,10 @@ export class StateReader {
     const numbers = this.partitionsOf(view, key);
     // The log end first: what was in the log before it was read must be in the answer.
     const ends = await this.#endsOf(view, fresh);
+    const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
     const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends) };
+    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
   /** For a key that is not there: the end of the log is read anew, and the view gets a moment to reach it. */
@@ -253,9 +255,10 @@ export class StateReader {
       }),
     );
     await Promise.all(waits);
+    const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
     const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends) };
+    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
   /** An entry that this caller may not see answers as an absent one would, by the same steps (R12). */
@@ -268,22 +271,13 @@ export class StateReader {
     return Promise.all(view.streams.map((s) => (fresh ? this.#ends.fresh(s) : this.#ends.recent(s))));
   }
 
-  async #judge(
-    storage: string,
-    view: CompiledView,
-    numbers: readonly number[],
-    reads: readonly { readonly progress: readonly Progress[] }[],
-    fresh: boolean,
-  ): Promise<Freshness> {
-    return this.#weigh(storage, view, numbers, reads, await this.#endsOf(view, fresh));
-  }
-
   #weigh(
     storage: string,
     view: CompiledView,
     numbers: readonly number[],
     reads: readonly { readonly progress: readonly Progress[] }[],
     ends: readonly (readonly PartitionRange[] | undefined)[],
+    began: number,
   ): Freshness {
     let reached = true;
     let stale = false;
@@ -292,7 +286,7 @@ export class StateReader {
       for (const [j, partition] of numbers.entries()) {
         const range = ends[i]?.find((r) => r.partition === partition);
         const progress = reads[j]?.progress.find((p) => p.stream === stream);
-        const one = this.#ends.judge(storage, range, stream, progress);
+        const one = this.#ends.judge(storage, range, stream, progress, began);
         reached &&= one.reached;
         stale ||= one.stale;
         filled &&= one.filled;

@@ -14,7 +14,6 @@ export interface ProjectorWatch {
   settled?(stream: string, partition: number, end: bigint): void;
   folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
   copies?(stream: string, partition: number, count: number): void;
-  conflict?(position: string, firstPosition: string): void;
   bad?(record: BadRecord): void;
   /** A view that catches up could not go on: told once a minute for each view and cause. It tries again. */
   trouble?(view: string, part: StreamPartition, cause: unknown): void;

@@ -12,7 +12,7 @@ import {
 import { Fault, isFault, type FaultCode, type Problem } from '#faults';
 import type { Caller } from '#access';
 import type { Catalogue, EventType } from '#registry';
-import type { Units } from '#units';
+import { UNIT_CHANGED, unitChangeProblems, type Units } from '#units';
 import { readAttributes, type PointAt } from './attributes.js';
 import { differs, hubExtensions } from './hub-attributes.js';
 import type { Checked, Content, Offered } from './item.js';
@@ -49,7 +49,7 @@ export interface CheckContext {
 const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
-/** Attributes → type → rights → data → subject → size. Total: whatever was offered, an item or a fault. */
+/** Attributes → type → rights → data (and its sense, for a change of units) → subject → size. Total: whatever was offered, an item or a fault. */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
   if (offered.kind === 'broken') return refuse('', offered.code, offered.problems ?? [], offered.detail);
   const { limits, catalogue } = rules;
@@ -94,6 +94,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const encoded = type.contract.encode(taken.data, type.schemaId);
   if (!encoded.ok) return refuse(a.type, worst(encoded.problems), encoded.problems);
   const { value } = encoded;
+  // The hub takes its own rights from these: they must make sense before they are facts.
+  const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(asObject(taken.data), rules.units) : [];
+  if (unfit.length > 0) return refuse(a.type, 'unit_mismatch', unfit);
   const made = subjectOf(type, asObject(taken.data), rules);
   if (!made.ok) return refuse(a.type, made.code, [made.problem]);
   const { subject } = made;

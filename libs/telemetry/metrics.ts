@@ -74,7 +74,7 @@ export class Metrics {
     });
     this.alarms = new Counter({
       name: 'simpul_alarms_total',
-      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range, view_broken.',
+      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range, unit_mismatch, view_broken.',
       labelNames: ['code'],
       registers,
     });

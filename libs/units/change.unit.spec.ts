@@ -102,6 +102,23 @@ describe('a reorganisation', () => {
     expect(tree.children('SU2', 'technical').map((u) => u.id)).toEqual(['SU5', 'SU6']);
   });
 
+  it('gives a unit the region and its edition, and with it the province that it is found in', () => {
+    const { tree, happens } = ministry();
+    happens('SU5', 'pindah-induk', '2021-07-15', { kodeWilayah: { kode: '94.04', edisi: '2022' } });
+    expect(tree.get('SU5')).toMatchObject({ provinceCode: '94', regionCode: '94.04', regionEdition: '2022' });
+    expect(tree.resolve('kanim', '94').map((u) => u.id)).toEqual(['SU5']);
+  });
+
+  it('gives the code of an ended unit to its successor, also while units still name the ended one as parent', () => {
+    const { tree, happens, on } = ministry();
+    happens('SU3', 'dipecah', '2022-01-01', { penerus: ['SU9'] });
+    happens('SU9', 'dibentuk', '2022-01-01', { indukAdministratif: 'SU1', jenis: 'kanwil', kode: 'SU3' });
+    on('2022-01-01');
+    expect(tree.byCode('SU3')?.id).toBe('SU9');
+    expect(tree.byCode('SU3', '2021-12-31')?.id).toBe('SU3');
+    expect(tree.holders('SU3').map((u) => u.id)).toEqual(['SU3', 'SU9']);
+  });
+
   it('splits one into two, and two into one: links many to many, seen from both sides whichever event comes first', () => {
     const { tree, happens, on } = ministry();
     happens('SU7', 'dibentuk', '2022-01-01', { indukAdministratif: 'SU1', jenis: 'kanwil', pendahulu: ['SU3'] });

@@ -1,4 +1,4 @@
-import type { UnitEvent, UnitRegistry } from './open.js';
+import type { SkippedChange, UnitEvent, UnitRegistry } from './open.js';
 
 /** The stream that changes units; it has one partition. */
 export const UNITS_STREAM = 'org.unit';
@@ -17,6 +17,8 @@ export interface UnitFoldDeps {
   ) => Promise<{ readonly events: readonly UnitEvent[]; readonly next: bigint }>;
   /** Told of a failed step; it is tried again a second later. */
   readonly onError: (e: unknown) => void;
+  /** Told of a change that does not fit the registry, by the process that folded past it. */
+  readonly onSkipped?: (change: SkippedChange) => void;
   /** @default 2 s */
   readonly waitMs?: number;
 }
@@ -37,7 +39,7 @@ export function startUnitFold(deps: UnitFoldDeps): UnitFold {
       try {
         const batch = await deps.read(next, { max: MAX_EVENTS, waitMs: deps.waitMs ?? 2_000, signal });
         if (batch.events.length > 0)
-          next = await registry.fold(registry.next, after(batch.events, registry.next), batch.next);
+          next = await registry.fold(registry.next, after(batch.events, registry.next), batch.next, deps.onSkipped);
         else next = batch.next;
       } catch (e) {
         if (signal.aborted) return;

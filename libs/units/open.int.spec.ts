@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startUnitFold } from './follow.js';
-import { openUnits, UNITS_TOPIC, type UnitEvent, type UnitRegistry } from './open.js';
+import { openUnits, UNITS_TOPIC, type SkippedChange, type UnitEvent, type UnitRegistry } from './open.js';
 import { readUnitSeed } from './seed.js';
 
 const seed = readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8'));
@@ -60,7 +60,8 @@ describe('the registry of units', () => {
 
   it('seeds only what is lacking: what events changed stays', async () => {
     const r = await open();
-    await r.fold(0n, [rename(0n, 'Kanim Baru', '2021-08-01')], 1n);
+    const founded = rename(0n, 'Kanim Baru', '2021-08-01');
+    await r.fold(0n, [{ ...founded, data: { ...founded.data, peristiwa: 'dibentuk' } }], 1n);
     await r.seed(seed);
     expect(r.units.get('SU00123')).toMatchObject({ name: 'Kanim Baru', basis: 'founded' });
     expect(r.units.size).toBe(770);
@@ -78,6 +79,34 @@ describe('the registry of units', () => {
     expect(await other.fold(0n, events, 6n)).toBe(6n);
     expect(other.units.learnt('SU00123')).toEqual(after);
     expect(other.units.history('SU00123').map((u) => u.name)).toEqual([expect.any(String), 'A', 'B']);
+  });
+
+  it('skips whole what does not fit after what came before it, tells it once, and goes on', async () => {
+    const r = await open();
+    await r.seed(seed);
+    const move = (offset: bigint, unitId: string, indukTeknis: string): UnitEvent => {
+      const { name, code, timezone, type } = r.units.get(unitId)!;
+      const data = { unitId, kode: code, nama: name, jenis: type, zonaWaktu: timezone, indukTeknis };
+      return { offset, data: { ...data, peristiwa: 'pindah_induk', berlakuMulai: '2021-08-01' } };
+    };
+    const events = [
+      move(0n, 'SU00123', 'SU00124'),
+      move(1n, 'SU00124', 'SU00123'),
+      { offset: 2n, data: { ...rename(2n, 'Tanpa pendirian', '2021-08-01').data, unitId: 'SU99999' } },
+      rename(3n, 'A', '2021-09-01'),
+    ];
+    const told: SkippedChange[] = [];
+    expect(await r.fold(0n, events, 4n, (c) => told.push(c))).toBe(4n);
+    expect(told.map((c) => [c.offset, c.problems.map((p) => p.pointer)])).toEqual([
+      [1n, ['/data/indukTeknis']],
+      [2n, ['/data/unitId']],
+    ]);
+    expect(r.units.learnt('SU00124')).toHaveLength(1);
+    expect(r.units.get('SU99999')).toBeUndefined();
+    expect(r.units.get('SU00123')).toMatchObject({ name: 'A', technicalParent: 'SU00124' });
+    const other = await open();
+    expect(await other.fold(0n, events, 4n, (c) => told.push(c))).toBe(4n);
+    expect(told).toHaveLength(2);
   });
 
   it('is the same for two processes that fold side by side', async () => {

@@ -1,10 +1,12 @@
+import type { Problem } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change, type Table } from '#table';
-import { foldUnitEvent } from './change.js';
+import { openTable, type Change, type Decision, type Table } from '#table';
+import { foldUnitEvent, type UnitChange } from './change.js';
+import { unitChangeProblems, type Registered } from './fits.js';
 import type { UnitSeed } from './seed.js';
 import { believed, type Rows } from './timeline.js';
 import { UnitTree } from './tree.js';
-import type { Unit, Units } from './unit.js';
+import type { Units } from './unit.js';
 
 /** One record per unit: everything ever believed about it. */
 export const UNITS_TOPIC = '_simpul.units';
@@ -17,7 +19,13 @@ type UnitRow = { readonly rows: Rows } | { readonly next: string };
 /** An `org.unit.berubah` event as it lies in the stream. */
 export interface UnitEvent {
   readonly offset: bigint;
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly data: UnitChange;
+}
+
+/** A change that did not fit the registry when its turn came (two gateways at once, an older record): nothing of it was applied. */
+export interface SkippedChange {
+  readonly offset: bigint;
+  readonly problems: readonly Problem[];
 }
 
 export interface UnitRegistry {
@@ -28,9 +36,15 @@ export interface UnitRegistry {
   readonly next: bigint;
   /**
    * Folds events that lie from `from` (inclusive) to `next` (exclusive) in `org.unit`: units and position in one write, through the one writer.
-   * Folded by somebody else meanwhile: nothing is written. Answers the offset to go on from. At most 499 events.
+   * Each is judged by the registry as the events before it left it: what does not fit is skipped whole, by every process alike, and told once written.
+   * Folded by somebody else meanwhile: nothing is written or told. Answers the offset to go on from. At most 499 events.
    */
-  fold(from: bigint, events: readonly UnitEvent[], next: bigint): Promise<bigint>;
+  fold(
+    from: bigint,
+    events: readonly UnitEvent[],
+    next: bigint,
+    onSkipped?: (change: SkippedChange) => void,
+  ): Promise<bigint>;
   /** Reads what other processes wrote until now. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -61,30 +75,57 @@ export async function openUnits({ log, today }: UnitsDeps): Promise<UnitRegistry
     get next() {
       return positionOf(table.get(POSITION));
     },
-    fold: (from, events, next) =>
-      table.write<bigint>((rows) => {
-        const expected = positionOf(rows.get(POSITION));
-        if (expected !== from || next <= from) return { changes: [], result: expected };
-        const changed = new Map<string, Rows>();
-        const rowsOf = (id: string): Rows => {
-          const row = rows.get(id);
-          return changed.get(id) ?? (row !== undefined && 'rows' in row ? row.rows : []);
-        };
-        const unitOf = (id: string): Unit | undefined => believed(rowsOf(id)).at(-1);
-        for (const { data } of events) {
-          const id = data['unitId'];
-          if (typeof id !== 'string' || !/^SU\d{5,9}$/.test(id)) continue;
-          const before = rowsOf(id);
-          const after = foldUnitEvent(before, data, unitOf);
-          if (after !== before) changed.set(id, after);
-        }
-        const changes: Change<UnitRow>[] = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
-        changes.push({ key: POSITION, row: { next: String(next) } });
-        return { changes, result: next };
-      }),
+    async fold(from, events, next, onSkipped) {
+      const { at, skipped } = await table.write((rows) => foldInto(rows, from, events, next));
+      if (onSkipped) for (const change of skipped) onSkipped(change);
+      return at;
+    },
     refresh: () => table.refresh(),
     close: () => table.close(),
   };
+}
+
+interface Folded {
+  readonly at: bigint;
+  readonly skipped: readonly SkippedChange[];
+}
+
+function foldInto(
+  rows: ReadonlyMap<string, UnitRow>,
+  from: bigint,
+  events: readonly UnitEvent[],
+  next: bigint,
+): Decision<UnitRow, Folded> {
+  const expected = positionOf(rows.get(POSITION));
+  if (expected !== from || next <= from) return { changes: [], result: { at: expected, skipped: [] } };
+  const changed = new Map<string, Rows>();
+  const skipped: SkippedChange[] = [];
+  const rowsOf = (id: string): Rows => {
+    const row = rows.get(id);
+    return changed.get(id) ?? (row !== undefined && 'rows' in row ? row.rows : []);
+  };
+  const registered: Registered = {
+    history: (id) => believed(rowsOf(id)),
+    holders: (code) =>
+      [...new Set([...rows.keys(), ...changed.keys()])].flatMap((id) =>
+        rowsOf(id).filter((u) => u.code === code && u.knownUntil === undefined),
+      ),
+  };
+  for (const { offset, data } of events) {
+    const problems = unitChangeProblems(data, registered);
+    if (problems.length > 0) {
+      skipped.push({ offset, problems });
+      continue;
+    }
+    const id = String(data['unitId']);
+    changed.set(
+      id,
+      foldUnitEvent(rowsOf(id), data, (near) => registered.history(near).at(-1)),
+    );
+  }
+  const changes: Change<UnitRow>[] = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
+  changes.push({ key: POSITION, row: { next: String(next) } });
+  return { changes, result: { at: next, skipped } };
 }
 
 function parseRow(value: Buffer, key: string): UnitRow {

@@ -22,7 +22,7 @@ export class UnitTree implements Units {
   #current: Day | undefined;
   #currentDay = '';
   readonly #past = new Map<string, Day>();
-  #lastByCode: Map<string, Unit> | undefined;
+  #holders: Map<string, Unit[]> | undefined;
   #links: Map<string, Rows> | undefined;
 
   constructor(today: () => string) {
@@ -34,7 +34,7 @@ export class UnitTree implements Units {
     if (rows === undefined) this.#rows.delete(id);
     else this.#rows.set(id, rows);
     this.#current = undefined;
-    this.#lastByCode = undefined;
+    this.#holders = undefined;
     this.#links = undefined;
     this.#past.clear();
   }
@@ -65,12 +65,21 @@ export class UnitTree implements Units {
   byCode(code: string, asOf?: string): Unit | undefined {
     const found = this.#day(asOf).byCode.get(code);
     if (found || asOf !== undefined) return found;
-    if (!this.#lastByCode) {
-      this.#lastByCode = new Map();
-      for (const id of this.#rows.keys()) for (const u of this.history(id)) this.#lastByCode.set(u.code, u);
-    }
-    const holder = this.#lastByCode.get(code);
+    const holder = this.holders(code).at(-1);
     return holder && this.get(holder.id);
+  }
+
+  holders(code: string): readonly Unit[] {
+    if (!this.#holders) {
+      this.#holders = new Map();
+      for (const id of this.#rows.keys())
+        for (const u of this.history(id)) {
+          const known = this.#holders.get(u.code);
+          if (known) known.push(u);
+          else this.#holders.set(u.code, [u]);
+        }
+    }
+    return this.#holders.get(code) ?? NONE;
   }
 
   list(filter: UnitFilter, asOf?: string): readonly Unit[] {
@@ -139,7 +148,7 @@ export class UnitTree implements Units {
     return day;
   }
 
-  /** Units valid today, and ended ones that a unit of the tree still names as parent. */
+  /** Units valid today, after them ended ones that a unit of the tree still names as parent. */
   #wholeTree(today: string): Unit[] {
     const tree = new Map<string, Unit>();
     for (const id of this.#rows.keys()) {
@@ -196,7 +205,9 @@ export class UnitTree implements Units {
   }
 }
 
+/** Of two units with one code the earlier in `units` has it. */
 function makeDay(units: Unit[]): Day {
+  const byCode = new Map(units.toReversed().map((u) => [u.code, u]));
   const list = units.sort((a, b) => (a.id < b.id ? -1 : 1));
   const children = { administrative: new Map<string, Unit[]>(), technical: new Map<string, Unit[]>() };
   const under = (line: Line, parent: string | undefined, u: Unit) => {
@@ -211,7 +222,7 @@ function makeDay(units: Unit[]): Day {
   }
   return {
     byId: new Map(list.map((u) => [u.id, u])),
-    byCode: new Map(list.map((u) => [u.code, u])),
+    byCode,
     list,
     children,
     above: new Map(),

@@ -79,6 +79,8 @@ export interface Units {
   /** `knownAt` (RFC 3339): what was believed then, strict as with asOf; needs asOf. */
   get(id: string, asOf?: string, knownAt?: string): Unit | undefined;
   byCode(code: string, asOf?: string): Unit | undefined;
+  /** Versions of any unit with this code, of any day, as believed now. */
+  holders(code: string): readonly Unit[];
   /** By id, ascending. */
   list(filter: UnitFilter, asOf?: string): readonly Unit[];
   children(id: string, line: Line, asOf?: string): readonly Unit[];

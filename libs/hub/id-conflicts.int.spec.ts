@@ -1,0 +1,149 @@
+import { mayPublish, sampleEvent, sourceOf, type Caller } from '#access';
+import { fromHeaders } from '#event';
+import { Appender } from '#log';
+import { Publishing, type Offered } from '#publishing';
+import { readHubSettings } from '#settings';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { until } from '../../test/kit/projection/stage.js';
+import { openCore, type Core } from './core.js';
+import { hubPublishing, ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
+import { openProjectorRole, type ProjectorRole } from './projector.js';
+
+const TYPE = 'imigrasi.paspor.diterbitkan';
+const STREAM = 'simpul.pengawasan';
+const KANIM: Caller = { keyId: 'k', owner: 'SU00123', system: 'simkim', roles: new Set(['publisher']) };
+
+describe('an id that was used for two contents', () => {
+  let dir: string;
+  let core: Core;
+  let role: ProjectorRole | undefined;
+
+  const fold = async (): Promise<void> => {
+    role = await openProjectorRole(core);
+    await role.projector.join();
+  };
+  /** A gateway whose index does not answer, and which knows nothing of the others. */
+  const blind = (): Publishing =>
+    new Publishing({
+      log: core.engine.log,
+      appends: new Appender(core.engine.log),
+      state: { findFirst: () => new Promise(() => undefined) },
+      settled: core.settled,
+      catalogue: core.registry.catalogue,
+      units: core.units.units,
+      mayPublish,
+      pseudonymKey: core.pseudonymKey,
+      refusals: { count: () => undefined },
+      now: Date.now,
+      limits: { indexMs: 1 },
+    });
+  const publish = async (nomorPaspor: string): Promise<string> => {
+    const time = '2021-07-15T00:00:00Z';
+    const e = sampleEvent(core.registry.catalogue.newest(TYPE)!, 0, KANIM, core.units.units, { id: 'dua', time });
+    const { data, subject: _s, dataschema: _d, datacontenttype: _c, ...given } = e;
+    const content = { kind: 'json', data: { ...data, nomorPaspor } } as const;
+    const offered: Offered = { kind: 'event', given, content, form: 'body', bytes: 1_000 };
+    const { results } = await blind().publish([offered], { caller: KANIM });
+    return (results[0] as { receipt: { position: string } }).receipt.position;
+  };
+  /** Events of the hub's watch that readers see: settled, without copies. */
+  const told = async () => {
+    const out = [];
+    for (const { partition, low, high } of await core.engine.log.describe(STREAM)) {
+      if (low === high) continue;
+      await until(() => core.settled.end(STREAM, partition) >= high);
+      const read = await core.engine.log.read(STREAM, partition, low);
+      for (const r of read.kind === 'records' ? read.records : []) {
+        if (core.settled.firstOfCopy(STREAM, partition, r.offset) !== undefined) continue;
+        const type = core.registry.catalogue.newest(ID_CONFLICT)!;
+        out.push({ ...fromHeaders(r.headers)!, data: type.contract.decode(r.value!, { framed: true }) });
+      }
+    }
+    return out;
+  };
+  const folded = (): Promise<void> =>
+    until(async () => {
+      for (const { name } of core.registry.catalogue.streams())
+        for (const { partition, high } of await core.engine.log.describe(name))
+          if (core.settled.end(name, partition) < high) return false;
+      return true;
+    });
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'simpul-conflicts-'));
+    core = await openCore(
+      readHubSettings({ SIMPUL_DATA: dir, SIMPUL_LOG_LEVEL: 'silent', SIMPUL_PARTITIONS: '2' }),
+      'hub',
+    );
+  });
+  afterEach(async () => {
+    await role?.close();
+    role = undefined;
+    await core.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('is published by the hub, with both places, the unit and the time of the later one, and counted', async () => {
+    const first = await publish('X0000001');
+    const second = await publish('X0000002');
+    await fold();
+    await until(async () => (await told()).length > 0);
+    const [event] = await told();
+    expect(event).toMatchObject({
+      id: second,
+      source: 'urn:simpul:hub:watch',
+      type: ID_CONFLICT,
+      subject: sourceOf(KANIM),
+      data: {
+        sumber: sourceOf(KANIM),
+        idKejadian: 'dua',
+        jenis: TYPE,
+        unit: 'SU00123',
+        posisiPertama: first,
+        posisiKedua: second,
+        waktu: event!.time,
+      },
+    });
+    await until(async () => (await core.metrics.text()).includes('simpul_alarms_total{code="id_conflict"'));
+  });
+
+  it('is told once, also when everything is folded again', async () => {
+    await publish('X0000001');
+    await publish('X0000002');
+    await fold();
+    await until(async () => (await told()).length > 0);
+    await folded();
+    await role!.close();
+    const db = new DatabaseSync(join(dir, 'state.sqlite'));
+    for (const t of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts']) db.exec(`DELETE FROM ${t}`);
+    db.close();
+    await fold();
+    await until(async () => /simpul_alarms_total\{code="id_conflict"[^}]*\} 2/.test(await core.metrics.text()));
+    await folded();
+    expect(await told()).toHaveLength(1);
+  });
+
+  it('holds whoever tells of it until it is durable', async () => {
+    const appender = new Appender(core.engine.log);
+    let calls = 0;
+    const publishing = hubPublishing(core, {
+      append: (...args) =>
+        calls++ > 0 ? appender.append(...args) : Promise.resolve({ kind: 'unsent', code: 'not_durable' }),
+    });
+    const refused: string[] = [];
+    const tell = idConflictTeller({ publishing, onRefused: (cause) => refused.push(cause) });
+    const envelope = { source: sourceOf(KANIM), id: 'dua', type: TYPE, recordedtime: '2021-07-15T00:00:00.000Z' };
+    const found = [{ event: { envelope } as never, position: 'a/0/1', firstPosition: 'a/0/0' }];
+    await expect(tell(found)).rejects.toMatchObject({ code: 'not_durable' });
+    await tell(found);
+    await tell(found);
+    expect(refused).toEqual([]);
+    let records = 0n;
+    for (const { low, high } of await core.engine.log.describe(STREAM)) records += high - low;
+    expect(records).toBe(1n);
+  });
+});

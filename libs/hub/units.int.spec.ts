@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openHttp, type HttpServer } from '#http';
+import { readHubSettings } from '#settings';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../../test/kit/projection/stage.js';
+import { openCore, type Core } from './core.js';
+import { openGatewayRole } from './gateway.js';
+import { openProjectorRole } from './projector.js';
+
+const TYPE = 'org.unit.berubah';
+const KANIM = 'SU00123';
+const OTHER = 'SU00124';
+const PLANNING = 'SU00016';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Body = Record<string, any>;
+
+describe('a change of units at the door', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'simpul-hub-units-'));
+  const closers: (() => void | Promise<void>)[] = [() => rmSync(dir, { recursive: true, force: true })];
+  let core: Core;
+  let http: HttpServer;
+  let planning: string;
+  let other: string;
+
+  const ask = async (path: string, key: string, body?: unknown, type = 'application/cloudevents+json') => {
+    const r = await fetch(`${http.url}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': type }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: r.status, body: (await r.json()) as Body };
+  };
+  const keyOf = async (unit: string, system: string): Promise<string> => {
+    const body = { unit, system, roles: ['publisher', 'reader'] };
+    return (await ask('/v1/keys', readFileSync(core.adminKey.path!, 'utf8').trim(), body, 'application/json')).body[
+      'key'
+    ] as string;
+  };
+  let serial = 0;
+  /** Says again what the unit is, but for `more`. */
+  const change = async (unitId: string, peristiwa: string, more: Body = {}): Promise<Body> => {
+    const now = (await ask(`/v1/units/${more['like'] ?? unitId}`, planning)).body;
+    const { like: _like, ...rest } = more;
+    return {
+      specversion: '1.0',
+      id: `U-${++serial}`,
+      source: `urn:simpul:unit:${PLANNING}:rocan`,
+      type: TYPE,
+      data: {
+        unitId,
+        kode: now['code'],
+        peristiwa,
+        nama: now['name'],
+        jenis: now['type'],
+        zonaWaktu: now['timezone'],
+        berlakuMulai: '2021-10-01',
+        dasarHukum: 'Permenkumham',
+        diketahuiSejak: '2021-09-01T00:00:00Z',
+        ...rest,
+      },
+    };
+  };
+  const lies = async (): Promise<number> => Number((await core.engine.log.describe('org.unit'))[0]!.high);
+
+  beforeAll(async () => {
+    core = await openCore(
+      readHubSettings({ SIMPUL_DATA: dir, SIMPUL_LOG_LEVEL: 'silent', SIMPUL_PARTITIONS: '2' }),
+      'hub',
+    );
+    closers.unshift(() => core.close());
+    const projector = await openProjectorRole(core);
+    closers.unshift(() => projector.close());
+    await projector.projector.join();
+    const gateway = await openGatewayRole(core, projector);
+    closers.unshift(() => gateway.close());
+    http = await openHttp({
+      port: 0,
+      doors: gateway.doors,
+      authenticate: (header) => core.access.authenticate(header),
+      log: core.logger,
+    });
+    closers.unshift(() => http.close());
+    planning = await keyOf(PLANNING, 'rocan');
+    other = await keyOf(OTHER, 'simkim');
+  });
+  afterAll(async () => {
+    for (const close of closers) await close();
+  });
+
+  it('that makes no sense is 422 with pointers; nothing is written, and no right changes', async () => {
+    const kanwil = core.units.units.get(KANIM)!.parent!;
+    const { code } = core.units.units.get(OTHER)!;
+    const own = await keyOf(KANIM, 'simkim');
+    const made = (await ask('/v1/event-types/imigrasi.paspor.diterbitkan/sample', own)).body;
+    const { status, body } = await ask('/v1/events', own, { ...made, source: `urn:simpul:unit:${KANIM}:simkim` });
+    expect(status).toBe(201);
+    const event = `/v1/events/${body['position']}`;
+    await until(async () => (await ask(event, own)).status === 200);
+    expect((await ask(event, other)).status).toBe(404);
+    const before = [await lies(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]];
+    const wrong: [Body, string][] = [
+      [await change(KANIM, 'pindah_induk', { indukAdministratif: KANIM }), '/data/indukAdministratif'],
+      [await change(kanwil, 'pindah_induk', { indukTeknis: KANIM }), '/data/indukTeknis'],
+      [await change(KANIM, 'pindah_induk', { indukTeknis: 'SU99999' }), '/data/indukTeknis'],
+      [await change('SU99999', 'ganti_nama', { like: KANIM }), '/data/unitId'],
+      [await change(KANIM, 'ganti_jenis', { jenis: 'x y z' }), '/data/jenis'],
+      [await change(KANIM, 'ganti_nama', { zonaWaktu: 'Mars/Phobos' }), '/data/zonaWaktu'],
+      [await change(KANIM, 'ganti_nama', { kode: code }), '/data/kode'],
+      [await change(KANIM, 'ganti_nama', { berlakuSampai: '2021-09-30' }), '/data/berlakuSampai'],
+    ];
+    for (const [e, pointer] of wrong) {
+      const answer = await ask('/v1/events', planning, e);
+      expect(answer).toMatchObject({ status: 422, body: { code: 'unit_mismatch', errors: [{ pointer }] } });
+      expect(answer.body['errors'][0]).toMatchObject({ reason: expect.any(String), expected: expect.any(String) });
+    }
+    const batch = await ask(
+      '/v1/events',
+      planning,
+      [await change(KANIM, 'ganti_nama', { nama: 'Baik' }), wrong[0]![0]],
+      'application/cloudevents-batch+json',
+    );
+    expect(batch.status).toBe(422);
+    expect([await lies(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]]).toEqual(before);
+    expect((await ask(`/v1/units/${code}`, planning)).body['id']).toBe(OTHER);
+    expect((await ask(event, other)).status).toBe(404);
+
+    const moved = await change(KANIM, 'pindah_induk', { indukTeknis: OTHER });
+    expect((await ask('/v1/events', planning, moved)).status).toBe(201);
+    await until(() => core.units.units.above(KANIM).has(OTHER));
+    expect((await ask(event, other)).status).toBe(200);
+    expect((await ask('/v1/events', planning, moved)).status).toBe(200);
+  });
+
+  it('that was accepted beside another one is skipped whole when its turn comes, and rings the alarm', async () => {
+    const two = [];
+    for (const unitId of ['SU90001', 'SU90002'])
+      two.push(await change(unitId, 'dibentuk', { like: KANIM, kode: 'KANIM-31-BARU', nama: unitId }));
+    const { status } = await ask('/v1/events', planning, two, 'application/cloudevents-batch+json');
+    expect(status).toBe(201);
+    const rung = async (): Promise<boolean> =>
+      (await core.metrics.text()).includes('simpul_alarms_total{code="unit_mismatch"');
+    await until(rung);
+    await until(() => core.units.units.get('SU90001') !== undefined);
+    expect(core.units.units.byCode('KANIM-31-BARU')?.id).toBe('SU90001');
+    expect((await ask('/v1/units/SU90002', planning)).status).toBe(404);
+  });
+});
