@@ -134,6 +134,26 @@ describe('a change of units at the door', () => {
     expect((await ask('/v1/events', planning, moved)).status).toBe(200);
   });
 
+  it('that was accepted gets its first receipt again, also when it would make no sense by now', async () => {
+    const founded = await change('SU90009', 'dibentuk', { like: KANIM, kode: 'KANIM-31-LAGI', nama: 'Lagi' });
+    expect((await ask('/v1/events', planning, founded)).status).toBe(201);
+    await until(() => core.units.units.get('SU90009') !== undefined);
+    const renamed = await change('SU90009', 'ganti_nama', { nama: 'Baru', berlakuMulai: '2021-12-01' });
+    const first = await ask('/v1/events', planning, renamed);
+    expect(first.status).toBe(201);
+    await until(() => core.units.units.history('SU90009').length > 1);
+    // Closed before that day: said anew, the change of name makes no sense any more; the same event again does.
+    const closed = await change('SU90009', 'ditutup', { berlakuMulai: '2021-11-01' });
+    expect((await ask('/v1/events', planning, closed)).status).toBe(201);
+    await until(() => core.units.units.history('SU90009').at(-1)!.validTo === '2021-10-31');
+    const anew = await ask('/v1/events', planning, { ...renamed, id: `${String(renamed['id'])}-lagi` });
+    expect([anew.status, anew.body['code']]).toEqual([422, 'unit_mismatch']);
+    expect(await ask('/v1/events', planning, renamed)).toMatchObject({
+      status: 200,
+      body: { position: first.body['position'], duplicate: true },
+    });
+  });
+
   it('that was accepted beside another one is skipped whole when its turn comes, and rings the alarm', async () => {
     const two = [];
     for (const unitId of ['SU90001', 'SU90002'])

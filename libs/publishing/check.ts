@@ -94,9 +94,6 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const encoded = type.contract.encode(taken.data, type.schemaId);
   if (!encoded.ok) return refuse(a.type, worst(encoded.problems), encoded.problems);
   const { value } = encoded;
-  // The hub takes its own rights from these: they must make sense before they are facts.
-  const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(asObject(taken.data), rules.units) : [];
-  if (unfit.length > 0) return refuse(a.type, 'unit_mismatch', unfit);
   const made = subjectOf(type, asObject(taken.data), rules);
   if (!made.ok) return refuse(a.type, made.code, [made.problem]);
   const { subject } = made;
@@ -118,6 +115,8 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   if (stream === undefined)
     return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: 'its stream is not open yet' }]);
   const digest = digestOf(key, value);
+  // The hub takes its own rights from these: they must make sense before they are facts.
+  const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(asObject(taken.data), rules.units) : [];
   // An event of a list may carry a trace of its own; the request's is for those without.
   const own = a.extensions['traceparent'];
   const state = own === undefined && context.tracestate !== undefined ? { tracestate: context.tracestate } : undefined;
@@ -147,6 +146,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
       value,
       digest: digest.toString('hex'),
       recordedtime: context.recordedtime,
+      unfit: unfit.length > 0 ? new Fault('unit_mismatch', { problems: unfit }) : undefined,
       record: { key, value, headers },
     },
   };

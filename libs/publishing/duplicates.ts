@@ -20,7 +20,7 @@ const NONE: ReadonlyMap<number, never> = new Map<number, never>();
 
 /**
  * Tells new events from duplicates (R2.4, R2.5, R3.3): earlier in the request, in flight or not yet settled, in the index. Fills `results` where the
- * answer is known: the first receipt, or idempotency_mismatch for other content. Synchronous, so that what it looked at still holds when it returns.
+ * answer is known: the first receipt, idempotency_mismatch for other content, or why a new event is unfit. Synchronous, so that what it looked at still holds when it returns.
  */
 export function sortDuplicates(
   checked: readonly Checked[],
@@ -53,6 +53,7 @@ export function sortDuplicates(
     if (earlier !== undefined) (same ??= new Map<number, number>()).set(i, earlier);
     else if (recent !== undefined) (joined ??= new Map<number, RecentAppend>()).set(i, recent);
     else if (first !== undefined) results[i] = { status: 200, receipt: receiptOfFirst(first, item.type.type, true) };
+    else if (item.unfit !== undefined) results[i] = { status: item.unfit.row.status, fault: item.unfit };
     else fresh.push(i);
     if (earlier === undefined) inRequest?.set(item.identity, i);
   }

@@ -42,6 +42,8 @@ export interface ReadyItem {
   readonly value: Buffer;
   readonly digest: string;
   readonly recordedtime: string;
+  /** Why it may not become a fact as things stand now. Of no account for an event that is one already: a repeat gets its receipt (R3.3). */
+  readonly unfit: Fault | undefined;
   readonly record: NewRecord;
 }
 

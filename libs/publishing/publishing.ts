@@ -96,7 +96,9 @@ export class Publishing {
   async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
     this.#admit(offered);
     return (await this.#checkMany(offered, request)).map((c) =>
-      c.ok ? { ok: true, item: c.item } : { ok: false, fault: c.fault },
+      c.ok && c.item.unfit === undefined
+        ? { ok: true, item: c.item }
+        : { ok: false, fault: c.ok ? c.item.unfit! : c.fault },
     );
   }
 
