@@ -4,6 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 /** Of these a second one would say something else to another reader of the same request, a proxy in front of us. */
 const ONCE = ['host', 'authorization', 'content-type'];
+/** Their lengths differ, and nearly every other header has another one: most names are told apart by a number. */
+const BY_LENGTH = new Map(ONCE.map((name, at) => [name.length, at]));
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
 /** What HTTP forbids of a head and Node lets pass, or would answer without a shape. Faults bad_request_line, expectation_failed. */
@@ -12,8 +14,8 @@ function checkHead(req: IncomingMessage): void {
   let seen = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
-    const at = ONCE.findIndex((o) => o.length === name.length && o === name.toLowerCase());
-    if (at < 0) continue;
+    const at = BY_LENGTH.get(name.length);
+    if (at === undefined || name.toLowerCase() !== ONCE[at]) continue;
     if (seen & (1 << at)) throw new Fault('bad_request_line', { detail: `the header ${ONCE[at]} is given twice` });
     seen |= 1 << at;
   }
