@@ -1,4 +1,5 @@
-// npm start: brings what is lacking, then hands over to the launcher (deploy/local/up.ts).
+// npm start: brings what is lacking, then hands over to the launcher (deploy/local/up.ts). The script says `exec`, so that no shell of npm's stands
+// between: it would die of Ctrl-C before the hub has drained. A Windows shell knows no exec: there, `node bin/start.mjs`.
 import { join } from 'node:path';
 import { bootstrap, environment, foreground, root } from './bootstrap.mjs';
 

@@ -1,19 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { hubEnvironment } from '#settings';
 
 /** Where the built apps lie, also when this file runs from its source (tests). */
 const dist = new URL(import.meta.url.includes('/dist/') ? '../../' : '../../dist/', import.meta.url);
 
 /** What a hub process tells its launcher. */
 export type HubNews =
-  | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile: string }
+  /** Without a file: an admin key exists, but not in this data folder. */
+  | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile?: string }
   | { readonly kind: 'failed'; readonly code: string; readonly detail: string };
 
 export interface HubProcess {
   readonly child: ChildProcess;
   readonly url: string;
-  readonly adminKeyFile: string;
+  readonly adminKeyFile: string | undefined;
   /** Settles when the process has ended. */
   readonly ended: Promise<number | null>;
 }
@@ -40,7 +42,10 @@ export async function startHub(
   logFile: string,
 ): Promise<HubProcess | Extract<HubNews, { kind: 'failed' }>> {
   const out = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, nodeArgs(app), { env, stdio: ['ignore', out, out, 'ipc'] });
+  const child = spawn(process.execPath, nodeArgs(app), {
+    env: hubEnvironment(env),
+    stdio: ['ignore', out, out, 'ipc'],
+  });
   closeSync(out);
   const ended = new Promise<number | null>((done) => {
     child.on('close', (code) => done(code));

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { asFault, innermostMessage, isFault } from '#faults';
+import { join, relative } from 'node:path';
+import { asFault, innermostMessage, isFault, startLine } from '#faults';
 import { openDataFolder } from '#folder';
 import { startHub, type HubProcess } from './child.js';
 import { playDay } from './day.js';
@@ -35,8 +35,19 @@ function remedy(screen: Screen, code: string, detail: string, options: UpOptions
         `The data folder does not fit: ${detail}. Use --data OTHER_FOLDER.`,
       );
     default:
-      return `${code}: ${detail}`;
+      return startLine(code, detail, options.lang);
   }
+}
+
+/** Where the key is, only whoever moved it knows. A new one is made on this machine, while no hub holds the folder. */
+function noAdminKey(screen: Screen, options: UpOptions): string {
+  const folder = relative(process.cwd(), options.dataDir) || options.dataDir;
+  const data = /^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", `'\\''`)}'`;
+  const command = `./bin/simpul.mjs --data ${data} key reset-admin${options.engine === 'kafka' ? ' --engine kafka' : ''}`;
+  return screen.say(
+    `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru sesudah hub berhenti: ${command}`,
+    `There is an admin key, but its file is not in this folder. Make a new one after the hub has stopped: ${command}`,
+  );
 }
 
 interface Engine {
@@ -79,6 +90,8 @@ async function provision(screen: Screen, options: UpOptions): Promise<Engine> {
 }
 
 async function main(): Promise<number> {
+  // Keys and data are for this user alone.
+  process.umask(0o077);
   const options = readOptions(process.argv.slice(2), process.env);
   if ('wrong' in options) {
     process.stderr.write(`${options.wrong ? `✗ ${options.wrong}\n` : ''}${USAGE}\n`);
@@ -139,7 +152,6 @@ async function main(): Promise<number> {
   const done = screen.step(screen.say('hub', 'hub'));
   hub = await start(options.port);
   done(true, hub.url);
-  const adminKey = (): string => readFileSync(hub!.adminKeyFile, 'utf8').trim();
   const port = Number(new URL(hub.url).port);
 
   const stopAll = async (): Promise<void> => {
@@ -148,18 +160,26 @@ async function main(): Promise<number> {
     await engine.stop();
   };
   if (!options.demo) {
-    screen.line(screen.say(`Kunci admin: ${hub.adminKeyFile}`, `Admin key: ${hub.adminKeyFile}`));
+    screen.line(
+      hub.adminKeyFile === undefined
+        ? noAdminKey(screen, options)
+        : screen.say(`Kunci admin: ${hub.adminKeyFile}`, `Admin key: ${hub.adminKeyFile}`),
+    );
     screen.line(screen.say('Berhenti: Ctrl-C', 'Stop: Ctrl-C'));
     await Promise.race([asked, hub.ended]);
     await stopAll();
     return stopping ? 0 : 1;
   }
 
+  if (hub.adminKeyFile === undefined) {
+    await stopAll();
+    die(noAdminKey(screen, options));
+  }
   const passed = await playDay({
     options,
     screen,
     url: hub.url,
-    adminKey: adminKey(),
+    adminKey: readFileSync(hub.adminKeyFile, 'utf8').trim(),
     stopping: () => stopping,
     asked,
     killHub: async () => {

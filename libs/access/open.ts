@@ -119,13 +119,14 @@ export async function openAccess({ log, units, parties, now }: AccessDeps): Prom
   };
 
   const newAdmin = (
+    what: 'key.create' | 'key.reset-admin',
     dir: string,
     decide: (rows: ReadonlyMap<string, KeyRow>) => readonly KeyRow[] | undefined,
   ): Promise<AdminKey> => {
     const key = makeKey();
     const wish: KeyWish = { owner: 'hub', system: 'admin', roles: ['admin'] };
     const path = adminKeyPath(dir);
-    const act = { who: HUB_ACTOR, what: 'key.create', target: key.id, after: { id: key.id, ...wish } };
+    const act = { who: HUB_ACTOR, what, target: key.id, after: { id: key.id, ...wish } };
     return audited(deps, act, () =>
       table.write<AdminKey>((rows) => {
         const others = decide(rows);
@@ -182,10 +183,12 @@ export async function openAccess({ log, units, parties, now }: AccessDeps): Prom
         const valid = [...table.entries()].some(([, row]) => isActiveAdmin(row) && row.sha256 === sha256);
         return { kind: 'exists', path: valid ? adminKeyPath(dir) : undefined };
       }
-      return newAdmin(dir, (rows) => ([...rows.values()].some(isActiveAdmin) ? undefined : []));
+      return newAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveAdmin) ? undefined : []));
     },
     resetAdmin: (dir) =>
-      newAdmin(dir, (rows) => [...rows.values()].filter((r) => r.owner === 'hub' && isActiveAdmin(r))),
+      newAdmin('key.reset-admin', dir, (rows) =>
+        [...rows.values()].filter((r) => r.owner === 'hub' && isActiveAdmin(r)),
+      ),
     refresh: () => table.refresh(),
     close: () => table.close(),
   };

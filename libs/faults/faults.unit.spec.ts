@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { asFault, Fault, FAULTS, innermostMessage, isFault } from './index.js';
+import { asFault, Fault, FAULTS, innermostMessage, isFault, startLine } from './index.js';
 
 describe('the fault table', () => {
   it('has snake_case codes, texts and one next step in both languages', () => {
@@ -15,6 +15,16 @@ describe('the fault table', () => {
       if (f.status >= 400 && f.status < 500 && ![408, 429].includes(f.status))
         expect([code, f.class]).not.toEqual([code, 'retryable']);
     }
+  });
+
+  it('tells why a start failed in one line with a next step, in both languages, for every code', () => {
+    for (const code of Object.keys(FAULTS)) {
+      const [id, en] = [startLine(code, 'here\nand there.', 'id'), startLine(code, 'here\nand there.', 'en')];
+      for (const line of [id, en]) expect(line).toMatch(/^[^\n]+: here and there\. [^\n]+$/);
+      expect(id).not.toBe(en);
+    }
+    expect(startLine('log_unavailable', '', 'en')).toMatch(/^The event log cannot be reached\. See that Kafka is up/);
+    expect(startLine('unheard_of', 'x', 'id')).toBe('unheard_of: x');
   });
 
   it('classifies any thrown value and never throws', () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -48,6 +48,23 @@ describe('the data folder', () => {
     expect(faultOf(() => openDataFolder(dir, 'kafka'))).toContain('data_format');
     writeFileSync(join(dir, 'format.json'), '{"format":2,"engine":"embedded"}');
     expect(faultOf(() => openDataFolder(dir, 'embedded'))).toContain('format 2');
+  });
+
+  it.each(['', '{"format":1,', '[]', '7', 'null'])(
+    'with a broken format file (%j) is refused as one of unknown format, and its file is named',
+    (text) => {
+      writeFileSync(join(dir, 'format.json'), text);
+      expect(faultOf(() => openDataFolder(dir, 'embedded'))).toMatch(
+        /^data_format .*format\.json: format \? of engine \?/,
+      );
+    },
+  );
+
+  it('has its format written whole or not at all', () => {
+    writeFileSync(join(dir, 'format.json.new'), '{"for');
+    openDataFolder(dir, 'embedded').release();
+    openDataFolder(dir, 'embedded').release();
+    expect(readdirSync(dir)).not.toContain('format.json.new');
   });
 
   it('says so when it cannot be written', () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
@@ -32,6 +32,26 @@ function readText(file: string): string | undefined {
   }
 }
 
+interface Format {
+  readonly format?: unknown;
+  readonly engine?: unknown;
+}
+
+function parseFormat(text: string): Format {
+  try {
+    const found: unknown = JSON.parse(text);
+    return typeof found === 'object' && found !== null ? found : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Whole or not at all: half a file would shut the folder for ever. */
+function writeFormat(file: string, engine: string): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify({ format: FORMAT, engine })}\n`, { flush: true });
+  renameSync(`${file}.new`, file);
+}
+
 /**
  * Takes the data folder for this process until release() or the end of the process, however it ends: the lock is a SQLite file lock, so a killed owner never blocks the next.
  * Faults: `data_locked` with the owner's pid; `data_format` for a folder of another format or engine; `invalid_settings` when it cannot be written.
@@ -62,13 +82,15 @@ export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataF
   try {
     const file = join(dir, 'format.json');
     const text = readText(file);
-    if (text === undefined) writeFileSync(file, `${JSON.stringify({ format: FORMAT, engine })}\n`);
+    if (text === undefined) writeFormat(file, engine);
     else {
-      const found = JSON.parse(text) as { format?: number; engine?: string };
-      if (found.format !== FORMAT || found.engine !== engine)
+      const found = parseFormat(text);
+      if (found.format !== FORMAT || found.engine !== engine) {
+        const [format, of] = [found.format, found.engine].map((v) => (v === undefined ? '?' : String(v)));
         throw new Fault('data_format', {
-          detail: `${dir}: format ${found.format ?? '?'} of engine ${found.engine ?? '?'}; this is format ${FORMAT} of engine ${engine}`,
+          detail: `${file}: format ${format} of engine ${of}; this is format ${FORMAT} of engine ${engine}`,
         });
+      }
     }
     writeFileSync(join(dir, 'owner.pid'), `${process.pid}\n`);
   } catch (e) {

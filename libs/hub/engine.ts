@@ -1,4 +1,4 @@
-import { innermostMessage, Fault } from '#faults';
+import { asFault, Fault, innermostMessage, type FaultCode, type Problem } from '#faults';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import type { HubSettings } from '#settings';
@@ -13,47 +13,62 @@ export interface Engine {
 }
 
 /**
- * The two ports of the deployment's engine. Kafka and Redis are probed first: a wrong password, CA or address is told by its innermost cause
- * (Faults `log_unavailable`, `state_unavailable`), not retried for ever. What the Kafka clients tell goes to the logger.
+ * The two ports of the deployment's engine. Kafka and Redis are probed at once: a wrong password, CA or address of either is told by its innermost
+ * cause (Faults `log_unavailable`, `state_unavailable`; one Fault names both when both fail), not retried for ever. What the Kafka clients tell goes to the logger.
  */
 export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
   if (settings.engine === 'embedded') {
-    const log = await openEmbeddedLog({ dir: settings.dataDir });
+    const log = await openLog(settings, logger);
     const state = await openEmbeddedState({ dir: settings.dataDir });
     return { log, state, close: () => closeBoth(log, state) };
   }
-  const { kafka, redis } = settings;
+  const { redis, redisCa, kafka } = settings;
   if (kafka === undefined || redis === undefined)
     throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA, SIMPUL_REDIS' });
-  const [{ openKafkaLog }, { openRedisState }] = await Promise.all([import('#log-kafka'), import('#state-redis')]);
-  const log = await openKafkaLog({
-    brokers: kafka.brokers,
-    clientId: 'simpul',
-    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka'),
-    ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
-    ...(kafka.sasl === undefined
-      ? {}
-      : {
-          sasl: {
-            mechanism: kafka.sasl.mechanism,
-            username: kafka.sasl.username,
-            password: kafka.sasl.password.reveal(),
-          },
-        }),
-    ...(kafka.ca === undefined ? {} : { tls: kafka.ca === 'system' ? {} : { ca: kafka.ca } }),
-  });
-  let state: State;
-  try {
-    await log.ping();
-    state = await openRedisState({
+  const { openRedisState } = await import('#state-redis');
+  const [log, state] = await Promise.allSettled([
+    openLog(settings, logger),
+    openRedisState({
       url: redis.reveal(),
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
-    });
-  } catch (e) {
-    await log.close();
-    throw e;
-  }
-  return { log, state, close: () => closeBoth(log, state) };
+      ...(redisCa === undefined ? {} : { ca: redisCa }),
+    }),
+  ]);
+  if (log.status === 'fulfilled' && state.status === 'fulfilled')
+    return { log: log.value, state: state.value, close: () => closeBoth(log.value, state.value) };
+  const failed: Problem[] = [];
+  if (log.status === 'fulfilled') await log.value.close();
+  else failed.push({ pointer: 'SIMPUL_KAFKA', ...whyOf(log.reason) });
+  if (state.status === 'fulfilled') await state.value.close();
+  else failed.push({ pointer: 'SIMPUL_REDIS', ...whyOf(state.reason) });
+  const [first] = failed;
+  throw new Fault(first?.code ?? 'internal', {
+    problems: failed,
+    detail: failed.map((p) => `${p.pointer}: ${p.reason}`).join('; '),
+  });
+}
+
+/** The log alone, for work on the hub's own machine. Fault log_unavailable with the innermost cause, invalid_settings. */
+export async function openLog(settings: HubSettings, logger: Logger): Promise<EventLog> {
+  if (settings.engine === 'embedded') return openEmbeddedLog({ dir: settings.dataDir });
+  const { kafka } = settings;
+  if (kafka === undefined) throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA' });
+  const { brokers, prefix, sasl, ca } = kafka;
+  const { openKafkaLog } = await import('#log-kafka');
+  return openKafkaLog({
+    brokers,
+    clientId: 'simpul',
+    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka'),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
+    ...(ca === undefined ? {} : { tls: ca === 'system' ? {} : { ca } }),
+  });
+}
+
+/** The cause once: the adapters put it into the detail or below it. */
+function whyOf(e: unknown): { code: FaultCode; reason: string } {
+  const { code, cause, detail } = asFault(e);
+  return { code, reason: cause === undefined ? (detail ?? code) : innermostMessage(cause) };
 }
 
 async function closeBoth(log: EventLog, state: State): Promise<void> {

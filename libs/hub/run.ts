@@ -1,9 +1,9 @@
-import { asFault, innermostMessage } from '#faults';
+import { asFault, innermostMessage, startLine } from '#faults';
 import { openHttp, type Door } from '#http';
 import { SimpulServer } from '#nest-kit';
-import { readHubSettings } from '#settings';
+import { readHubSettings, readLanguage } from '#settings';
 import type { DynamicModule, Type } from '@nestjs/common';
-import { openCore, type Core } from './core.js';
+import { openCore } from './core.js';
 import { healthOnly } from './doors.js';
 import { FoldModule } from './fold.module.js';
 import { openGatewayRole } from './gateway.js';
@@ -28,7 +28,8 @@ export interface HubApp {
 }
 
 type News =
-  | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile: string }
+  /** Without a file: an admin key exists, but not in this folder. */
+  | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile?: string }
   | { readonly kind: 'failed'; readonly code: string; readonly detail: string };
 
 /** A launcher may listen; a person reads standard error. */
@@ -82,33 +83,32 @@ async function start(app: HubApp): Promise<void> {
       void http.close().then(() => process.exit(0));
     });
     core.logger.info({ url: http.url, engine: settings.engine, roles: app.roles }, 'ready');
-    tell({ kind: 'ready', url: http.url, adminKeyFile: adminKeyFileOf(core) });
+    const { path } = core.adminKey;
+    if (path === undefined)
+      core.logger.info({}, 'an admin key exists, not in this data folder: simpul key reset-admin');
+    tell({ kind: 'ready', url: http.url, ...(path === undefined ? {} : { adminKeyFile: path }) });
   } catch (e) {
     for (const close of closers) await close().catch(() => undefined);
     throw e;
   }
 }
 
-function adminKeyFileOf(core: Core): string {
-  return core.adminKey.path ?? `${core.settings.dataDir}/admin.key`;
-}
-
 /** Starts a hub process and answers for its end: any failure at start is one line, told to the launcher, exit code 1. */
 export async function runHub(app: HubApp): Promise<void> {
+  // Keys, events and state of the data folder are for this user alone.
+  process.umask(0o077);
   try {
     await start(app);
   } catch (e) {
     const taken = (e as NodeJS.ErrnoException).code === 'EADDRINUSE';
     const fault = asFault(e);
     const code = taken ? 'port_taken' : fault.code;
-    const detail = taken ? 'the port is taken' : (fault.detail ?? innermostMessage(e));
-    process.stderr.write(`✗ ${code}: ${detail}\n`);
+    const cause = fault.cause === undefined || taken ? '' : innermostMessage(fault.cause);
+    const known = taken ? '' : (fault.detail ?? '');
+    const detail = known === '' ? cause : cause === '' || known.includes(cause) ? known : `${known} (${cause})`;
+    process.stderr.write(`✗ ${code}: ${startLine(code, detail, readLanguage())}\n`);
     if (fault.code === 'internal' && !taken) process.stderr.write(`${e instanceof Error ? (e.stack ?? '') : ''}\n`);
-    tell({
-      kind: 'failed',
-      code,
-      detail: `${detail}${fault.cause === undefined || taken ? '' : ` (${innermostMessage(fault.cause)})`}`,
-    });
+    tell({ kind: 'failed', code, detail });
     process.exit(1);
   }
 }

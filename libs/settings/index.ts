@@ -1,5 +1,6 @@
 export { Secret } from './secret.js';
 export {
+  hubEnvironment,
   readHubSettings,
   readLanguage,
   readTerminal,

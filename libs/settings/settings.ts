@@ -6,7 +6,7 @@ import { Secret } from './secret.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
-/** Name, schema, default in words, meaning. The reference page is made from this table. */
+/** Name, schema, default in words, meaning. The reference page is made from these tables. */
 const TABLE = {
   SIMPUL_ENGINE: {
     schema: z.enum(['embedded', 'kafka']).default('embedded'),
@@ -55,6 +55,11 @@ const TABLE = {
     default: '(none)',
     text: 'Redis: `redis://`, `rediss://`, `sentinel://host:port,…/name`, `cluster://host:port,…`. Needed with `SIMPUL_ENGINE=kafka`. May hold a password.',
   },
+  SIMPUL_REDIS_CA: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'PEM file of the authority behind the certificate of Redis, when it is a private one; with `rediss://`, `sentinel+tls://`, `cluster+tls://`.',
+  },
   SIMPUL_PARTITIONS: {
     schema: z.coerce.number().int().min(1).max(1024).default(8),
     default: '`8`',
@@ -77,8 +82,21 @@ const TABLE = {
   },
 } as const;
 
+/** What the command line and the checker read. A hub knows the names and takes nothing from them: it starts in the same shell. */
+const CLIENT_TABLE = {
+  SIMPUL_URL: { default: '`http://127.0.0.1:8080`', text: '`simpul`: address of the hub.' },
+  SIMPUL_KEY: { default: '`<data>/admin.key`', text: '`simpul`: the key to work with. Secret.' },
+  SIMPUL_CTX: { default: '(none)', text: '`simpul`: name kept for contexts; not read yet.' },
+  SIMPUL_CHECKER_KEY: { default: '(none)', text: 'Checker of a day: its key, when it is in no file. Secret.' },
+} as const;
+
 export const SETTINGS_REFERENCE: readonly { readonly name: string; readonly default: string; readonly text: string }[] =
-  Object.entries(TABLE).map(([name, row]) => ({ name, default: row.default, text: row.text }));
+  Object.entries({ ...TABLE, ...CLIENT_TABLE }).map(([name, row]) => ({ name, default: row.default, text: row.text }));
+
+/** The environment for a hub process: without what is meant for the command line, keys above all. */
+export function hubEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(CLIENT_TABLE, name)));
+}
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];
@@ -102,6 +120,8 @@ export interface HubSettings {
   readonly port: number;
   readonly kafka: KafkaSettings | undefined;
   readonly redis: Secret | undefined;
+  /** PEM text of the authority of Redis, a private one. */
+  readonly redisCa: string | undefined;
   readonly partitions: number;
   readonly pseudonymKeyFile: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -123,14 +143,25 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
   }
   const known = new Set(Object.keys(TABLE));
   for (const name of Object.keys(env))
-    if (name.startsWith('SIMPUL_') && !known.has(name) && !name.startsWith('SIMPUL_TEST_'))
+    if (
+      name.startsWith('SIMPUL_') &&
+      !known.has(name) &&
+      !Object.hasOwn(CLIENT_TABLE, name) &&
+      !name.startsWith('SIMPUL_TEST_')
+    )
       problems.push({ pointer: name, reason: 'no such setting', expected: [...known].join(', ') });
   return { values, problems };
 }
 
-/** Settings of a hub process, read once from the environment. Fault `invalid_settings` lists all problems at once. */
-export function readHubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
-  const { values, problems } = parse(env);
+/**
+ * Settings of a hub process, read once from the environment; `given` (options of a command line) goes before it.
+ * Fault `invalid_settings` lists all problems at once.
+ */
+export function readHubSettings(
+  env: NodeJS.ProcessEnv = process.env,
+  given: Readonly<Record<string, string>> = {},
+): HubSettings {
+  const { values, problems } = parse({ ...env, ...given });
   const v = values as { [K in keyof typeof TABLE]: z.output<(typeof TABLE)[K]['schema']> };
   if (v.SIMPUL_ENGINE === 'kafka') {
     if (!v.SIMPUL_KAFKA)
@@ -146,20 +177,21 @@ export function readHubSettings(env: NodeJS.ProcessEnv = process.env): HubSettin
         expected: 'redis://host:port',
       });
   }
-  let ca: string | undefined;
-  if (v.SIMPUL_KAFKA_CA) {
-    if (v.SIMPUL_KAFKA_CA === 'system') ca = 'system';
-    else
-      try {
-        ca = readFileSync(v.SIMPUL_KAFKA_CA, 'utf8');
-      } catch (e) {
-        problems.push({
-          pointer: 'SIMPUL_KAFKA_CA',
-          reason: `cannot be read (${(e as NodeJS.ErrnoException).code ?? 'error'})`,
-          expected: 'a PEM file',
-        });
-      }
-  }
+  const pemOf = (pointer: 'SIMPUL_KAFKA_CA' | 'SIMPUL_REDIS_CA'): string | undefined => {
+    const file = v[pointer];
+    if (file === undefined || (pointer === 'SIMPUL_KAFKA_CA' && file === 'system')) return file;
+    try {
+      const text = readFileSync(file, 'utf8');
+      if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+      problems.push({ pointer, reason: `${file} holds no certificate`, expected: 'a PEM file' });
+    } catch (e) {
+      const code = (e as NodeJS.ErrnoException).code ?? 'error';
+      problems.push({ pointer, reason: `${file} cannot be read (${code})`, expected: 'a PEM file' });
+    }
+    return undefined;
+  };
+  const ca = pemOf('SIMPUL_KAFKA_CA');
+  const redisCa = pemOf('SIMPUL_REDIS_CA');
   if (problems.length > 0)
     throw new Fault('invalid_settings', {
       problems,
@@ -183,6 +215,7 @@ export function readHubSettings(env: NodeJS.ProcessEnv = process.env): HubSettin
       ? { brokers: v.SIMPUL_KAFKA.split(',').map((b) => b.trim()), sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX }
       : undefined,
     redis: v.SIMPUL_REDIS ? new Secret(v.SIMPUL_REDIS) : undefined,
+    redisCa,
     partitions: v.SIMPUL_PARTITIONS,
     pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
     logLevel: v.SIMPUL_LOG_LEVEL,
@@ -199,12 +232,17 @@ export function readTerminal(env: NodeJS.ProcessEnv = process.env): {
   readonly color: boolean;
   readonly contextUrl: string | undefined;
   readonly contextKey: string | undefined;
-  readonly home: string;
+  /** Data folder of the hub on this machine. */
+  readonly dataDir: string | undefined;
+  readonly engine: string | undefined;
+  readonly kafka: string | undefined;
 } {
   return {
     color: env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
-    contextUrl: env['SIMPUL_URL'],
-    contextKey: env['SIMPUL_KEY'],
-    home: env['XDG_CONFIG_HOME'] ?? `${env['HOME'] ?? '.'}/.config`,
+    contextUrl: env['SIMPUL_URL'] || undefined,
+    contextKey: env['SIMPUL_KEY'] || undefined,
+    dataDir: env['SIMPUL_DATA'] || undefined,
+    engine: env['SIMPUL_ENGINE'] || undefined,
+    kafka: env['SIMPUL_KAFKA'] || undefined,
   };
 }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isFault } from '#faults';
-import { readHubSettings, readLanguage, Secret } from './index.js';
+import { hubEnvironment, readHubSettings, readLanguage, Secret } from './index.js';
 
 const problemsOf = (env: NodeJS.ProcessEnv): readonly string[] => {
   try {
@@ -22,6 +25,27 @@ describe('settings', () => {
       'SIMPUL_PORT',
       'SIMPUL_PROT',
     ]);
+  });
+
+  it('start a hub in the shell in which a person works with simpul, and hand it none of their keys', () => {
+    const shell = { SIMPUL_KEY: 'k', SIMPUL_URL: 'http://h', SIMPUL_CTX: 'c', SIMPUL_CHECKER_KEY: 'k', PATH: '/bin' };
+    expect(problemsOf(shell)).toEqual([]);
+    expect(hubEnvironment({ ...shell, SIMPUL_PORT: '1' })).toEqual({ PATH: '/bin', SIMPUL_PORT: '1' });
+  });
+
+  it('take a private authority of Kafka and of Redis from a file, and say which file does not hold one', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'simpul-settings-'));
+    const pem = join(dir, 'ca.pem');
+    writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n');
+    const kafka = { SIMPUL_ENGINE: 'kafka', SIMPUL_KAFKA: 'a:1', SIMPUL_REDIS: 'rediss://h' };
+    const s = readHubSettings({ ...kafka, SIMPUL_KAFKA_CA: pem, SIMPUL_REDIS_CA: pem });
+    expect([s.kafka?.ca, s.redisCa]).toEqual(['-----BEGIN CERTIFICATE-----\n', '-----BEGIN CERTIFICATE-----\n']);
+    writeFileSync(pem, 'no certificate');
+    expect(problemsOf({ ...kafka, SIMPUL_KAFKA_CA: join(dir, 'none'), SIMPUL_REDIS_CA: pem })).toEqual([
+      'SIMPUL_KAFKA_CA',
+      'SIMPUL_REDIS_CA',
+    ]);
+    rmSync(dir, { recursive: true });
   });
 
   it('ask for both addresses with the kafka engine', () => {

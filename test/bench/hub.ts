@@ -46,7 +46,7 @@ export async function openBenchHub(wish: HubWish): Promise<BenchHub> {
   if ('kind' in hub)
     throw new Error(`${wish.app}: ${hub.code}: ${hub.detail}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
   const url = new URL(hub.url);
-  const adminKey = wish.first === undefined ? readFileSync(hub.adminKeyFile, 'utf8').trim() : '';
+  const adminKey = wish.first === undefined ? readFileSync(hub.adminKeyFile!, 'utf8').trim() : '';
   return {
     pid: hub.child.pid!,
     host: url.hostname,

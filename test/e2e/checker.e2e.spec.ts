@@ -36,7 +36,7 @@ async function hubIn(dir: string, broken?: string): Promise<HubProcess> {
 }
 
 async function keysOf(hub: HubProcess, wishes: object[]): Promise<string[]> {
-  const admin = readFileSync(hub.adminKeyFile, 'utf8').trim();
+  const admin = readFileSync(hub.adminKeyFile!, 'utf8').trim();
   const keys: string[] = [];
   for (const body of wishes) {
     const res = await fetch(`${hub.url}/v1/keys`, {

@@ -20,6 +20,8 @@ const { values: a } = parseArgs({
     lang: { type: 'string' },
     'wait-ms': { type: 'string' },
     data: { type: 'string', default: '.simpul/data' },
+    /** The hub ends with the verdict: commands against it would find nobody. */
+    once: { type: 'boolean', default: false },
     'unit-key': { type: 'string', default: '.simpul/data/demo/kanim.key' },
   },
 });
@@ -52,7 +54,7 @@ try {
   if (a.json) process.stdout.write(`${JSON.stringify(judgement.verdict)}\n`);
   else
     process.stdout.write(
-      `${[verdictLine(judgement, lang), ...tryLines({ url: a.url, data: a.data, unitKey: a['unit-key'] }, lang)].join('\n')}\n`,
+      `${[verdictLine(judgement, lang), ...(a.once ? [] : tryLines({ url: a.url, data: a.data, unitKey: a['unit-key'] }, lang))].join('\n')}\n`,
     );
   process.exitCode = judgement.good ? 0 : 1;
 } catch (e) {

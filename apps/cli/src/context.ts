@@ -30,30 +30,57 @@ export interface Context {
 /** A wrong call: exit code 2, with the next command. */
 export class Usage extends Error {}
 
-function keyOf(globals: Globals, given: string | undefined): string | undefined {
-  const text = globals.key ?? given;
-  if (text) return text;
-  for (const dir of globals.data ? [globals.data] : ['.simpul/data', '.simpul/data-kafka'])
+type Terminal = ReturnType<typeof readTerminal>;
+/** What a header can carry, and so what a key can be. */
+const SENDABLE = /^[\x21-\x7e]+$/;
+
+async function keyOf(globals: Globals, terminal: Terminal, hub: Connection, say: Say): Promise<string | undefined> {
+  const given = (globals.key ?? terminal.contextKey)?.trim();
+  if (given) {
+    if (SENDABLE.test(given)) return given;
+    throw new Usage(
+      say('kunci itu memuat tanda yang tidak ada dalam kunci', 'the key holds characters that no key has'),
+    );
+  }
+  const folder = globals.data ?? terminal.dataDir;
+  const keys = (folder ? [folder] : ['.simpul/data', '.simpul/data-kafka']).flatMap((dir) => {
     try {
-      return readFileSync(join(dir, 'admin.key'), 'utf8').trim();
+      return [readFileSync(join(dir, 'admin.key'), 'utf8').trim()];
     } catch {
-      continue;
+      return [];
     }
-  return undefined;
+  });
+  if (keys.length < 2) return keys[0];
+  // Two deployments were started here: the key is the one that the hub at this address knows.
+  for (const key of keys) {
+    const me = await hub.call('/v1/me', { key }).catch(() => undefined);
+    if (me?.status === 200) return key;
+  }
+  return keys[0];
 }
 
-/** Address: --url, SIMPUL_URL, else this machine. Key: --key, SIMPUL_KEY, else the admin key of the data folder. */
-export function openContext(globals: Globals): Context {
+export function languageOf(globals: Globals): 'id' | 'en' {
+  const { lang } = globals;
+  if (lang === 'id' || lang === 'en') return lang;
+  if (lang !== undefined) throw new Usage(`--lang ${lang}: id, en`);
+  return readLanguage();
+}
+
+/**
+ * Address: --url, SIMPUL_URL, else this machine. Key: --key, SIMPUL_KEY, else the admin key of the data folder (--data, SIMPUL_DATA, else .simpul).
+ * `keyless`: goes on without one.
+ */
+export async function openContext(globals: Globals, keyless = false): Promise<Context> {
   const terminal = readTerminal();
-  const lang = globals.lang === 'id' || globals.lang === 'en' ? globals.lang : readLanguage();
+  const lang = languageOf(globals);
   const say: Say = (id, en) => (lang === 'en' ? en : id);
   const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
-  const key = keyOf(globals, terminal.contextKey);
+  const hub = connect({ url });
+  const key = (await keyOf(globals, terminal, hub, say)) ?? (keyless ? '' : undefined);
   if (key === undefined) throw faultOf(401, { code: 'unauthenticated' });
   const format = globals.output ?? 'table';
   if (format !== 'table' && format !== 'json' && format !== 'jsonl')
     throw new Usage(`-o ${format}: table, json, jsonl`);
-  const hub = connect({ url });
   const headers = { 'accept-language': lang };
   const check = (reply: Reply): Reply => {
     if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);

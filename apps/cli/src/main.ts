@@ -1,6 +1,6 @@
 import { CommanderError, type Command } from 'commander';
 import { readLanguage } from '#settings';
-import { openContext, type Context, type Globals } from './context.js';
+import { languageOf, openContext, type Context, type Globals } from './context.js';
 import { buildProgram, type Run } from './program.js';
 import { EXIT, tellRefusal } from './refusal.js';
 
@@ -11,12 +11,13 @@ process.stdout.on('error', (e: NodeJS.ErrnoException) => {
 });
 
 let code: number = EXIT.ok;
-const run: Run = async (work) => {
+const run: Run = async (work, keyless) => {
   const globals = program.opts<Globals>();
-  const lang = globals.lang === 'id' || globals.lang === 'en' ? globals.lang : readLanguage();
+  let lang = readLanguage();
   let ctx: Context | undefined;
   try {
-    ctx = openContext(globals);
+    lang = languageOf(globals);
+    ctx = await openContext(globals, keyless);
     code = await work(ctx);
   } catch (e) {
     code = tellRefusal(

@@ -1,4 +1,4 @@
-import { FAULTS, type FaultCode } from '#faults';
+import { FAULTS, isFault, startLine, type FaultCode } from '#faults';
 import { isSdkFault } from '#sdk';
 import { Usage, type Say } from './context.js';
 
@@ -12,6 +12,10 @@ export function tellRefusal(e: unknown, say: Say, lang: 'id' | 'en', url: string
   if (e instanceof Usage) {
     err(`✗ ${e.message}`);
     return EXIT.usage;
+  }
+  if (isFault(e)) {
+    err(`✗ ${startLine(e.code, e.detail ?? '', lang)}`);
+    return EXIT.failed;
   }
   if (!isSdkFault(e)) {
     err(`✗ ${e instanceof Error ? e.message : String(e)}`);

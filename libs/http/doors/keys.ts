@@ -22,6 +22,14 @@ const MANY = z.strictObject({
   why: wish.why,
 });
 const CREATE = z.union([ONE, ALL, MANY]);
+const ANY = z.looseObject({});
+
+/** What is wrong is told of the form that was meant, not of all three. */
+function shapeOf(body: object): typeof CREATE {
+  const shape = 'keys' in body ? MANY : 'all' in body ? ALL : ONE;
+  return shape as unknown as typeof CREATE;
+}
+
 const NONE = z.strictObject({});
 const REVOKE = z.strictObject({ why: z.string().max(500).optional() });
 const AUDIT_CURSOR = z.strictObject({ o: z.string().regex(/^\d{1,19}$/) });
@@ -71,7 +79,7 @@ export function keysDoor({ access, units, log }: KeysDoorDeps): Door {
         },
       },
       async (req, reply) => {
-        const body = edge.body(req, CREATE);
+        const body = edge.body(req, shapeOf(edge.body(req, ANY)));
         const by = edge.caller(req);
         reply.code(201).header('cache-control', 'no-store');
         if ('keys' in body) {

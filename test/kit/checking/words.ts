@@ -29,7 +29,8 @@ export interface TryWith {
 
 /** Three commands that work by copy: read a stream, read a state, send a wrong event (checked only, nothing is written). */
 export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] {
-  const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${file})"`;
+  const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+  const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${quoted(file)})"`;
   const wrong = JSON.stringify({
     specversion: '1.0',
     id: 'coba-1',
@@ -40,7 +41,7 @@ export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] 
   const head = lang === 'id' ? 'Coba: ' : 'Try:  ';
   return [
     `${head} curl -s ${auth(`${data}/admin.key`)} '${url}/v1/streams/imigrasi.cegah/events?limit=1'`,
-    `       ./bin/simpul.mjs --url ${url} --data ${data} state get pas.hunian-unit SU00518`,
+    `       ./bin/simpul.mjs --url ${url} --data ${quoted(data)} state get pas.hunian-unit SU00518`,
     `       curl -s ${auth(unitKey)} -H 'content-type: application/cloudevents+json' '${url}/v1/events' -d '${wrong}'`,
   ];
 }

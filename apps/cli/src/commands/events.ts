@@ -33,6 +33,14 @@ function tell(ctx: Context, r: ReceiptRow): void {
   process.stdout.write(`✔ ${word}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
 }
 
+interface Trial {
+  readonly problems: readonly unknown[];
+}
+
+function trialsOf(body: unknown): readonly Trial[] {
+  return (body as { results?: readonly Trial[] }).results ?? [body as Trial];
+}
+
 function line(e: ReadEvent): string {
   return `${e.time}  ${e.position}  ${e.type}  ${e.source.replace('urn:simpul:', '')}  ${e.subject}`;
 }
@@ -56,8 +64,10 @@ export function eventCommands(program: Command, run: Run): void {
           body,
         });
         if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
-        if (o.dryRun) printOne(ctx, reply.body);
-        else {
+        if (o.dryRun) {
+          printOne(ctx, reply.body);
+          return trialsOf(reply.body).every((t) => t.problems.length === 0) ? EXIT.ok : EXIT.failed;
+        } else {
           const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
           for (const r of receipts) tell(ctx, r);
         }

@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
-import { Usage } from '../context.js';
+import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
@@ -13,6 +13,34 @@ interface MadeKey {
 }
 
 const csv = (text: string): string => (/[",\n]|^[=+\-@]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** Makes keys with their file open already: their text is seen only once, and a file that cannot be written would lose it. */
+async function intoFile(ctx: Context, file: string, make: () => Promise<MadeKey[]>): Promise<MadeKey[]> {
+  let fd: number;
+  try {
+    fd = openSync(file, 'wx', 0o600);
+  } catch (e) {
+    const { code = 'error' } = e as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' ? ctx.say('sudah ada', 'exists already') : code;
+    throw new Usage(
+      ctx.say(
+        `${file}: ${why}; tidak ada kunci yang dibuat. Pilih berkas lain: --out`,
+        `${file}: ${why}; no key was made. Choose another file: --out`,
+      ),
+    );
+  }
+  try {
+    const keys = await make();
+    const lines = keys.map((k) => [k.unit, k.system, k.id, k.key].map(csv).join(','));
+    writeSync(fd, `unit,system,id,key\n${lines.join('\n')}\n`);
+    return keys;
+  } catch (e) {
+    unlinkSync(file);
+    throw e;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 export function operationCommands(program: Command, run: Run): void {
   const key = program.command('key').description('API keys: create, list, revoke');
@@ -32,10 +60,10 @@ export function operationCommands(program: Command, run: Run): void {
         const roles = o.roles.split(',').map((r) => r.trim());
         if (o.all) {
           if (!o.out) throw new Usage('--all: --out FILE.csv');
-          const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
-          const { keys } = body as { keys: MadeKey[] };
-          const lines = keys.map((k) => [k.unit, k.system, k.id, k.key].map(csv).join(','));
-          writeFileSync(o.out, `unit,system,id,key\n${lines.join('\n')}\n`, { mode: 0o600, flag: 'wx' });
+          const keys = await intoFile(ctx, o.out, async () => {
+            const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
+            return (body as { keys: MadeKey[] }).keys;
+          });
           process.stdout.write(`✔ ${keys.length} ${ctx.say('kunci ditulis ke', 'keys written to')} ${o.out}\n`);
           return EXIT.ok;
         }
@@ -72,7 +100,7 @@ export function operationCommands(program: Command, run: Run): void {
   key
     .command('revoke <id>')
     .description('revoke a key, in force everywhere within 5 seconds')
-    .addHelpText('after', '\nExample:\n  simpul key revoke k_01J2…')
+    .addHelpText('after', '\nExample:\n  simpul key ls && simpul key revoke <id>')
     .action((id: string) =>
       run(async (ctx) => {
         await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`);
@@ -81,6 +109,28 @@ export function operationCommands(program: Command, run: Run): void {
         );
         return EXIT.ok;
       }),
+    );
+  key
+    .command('reset-admin')
+    .description('a new admin key when the old one is lost, on the machine of the hub; every older one is revoked')
+    .option('--engine <name>', 'embedded or kafka', 'embedded')
+    .addHelpText(
+      'after',
+      '\nWith the embedded engine the hub must be stopped; with kafka SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) tell where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
+    )
+    .action((o: { engine: string }) =>
+      run(async (ctx) => {
+        // Only here: the other commands need none of the hub.
+        const { resetAdminKey } = await import('#hub');
+        const { data } = program.opts<{ data?: string }>();
+        const path = await resetAdminKey({
+          SIMPUL_ENGINE: o.engine,
+          ...(data === undefined ? {} : { SIMPUL_DATA: data }),
+          ...(o.engine === 'kafka' ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
+        });
+        process.stdout.write(`✔ ${ctx.say('kunci admin baru', 'new admin key')}: ${path}\n`);
+        return EXIT.ok;
+      }, true),
     );
   program
     .command('refusals')
@@ -102,6 +152,6 @@ export function operationCommands(program: Command, run: Run): void {
         const reply = await ctx.hub.call('/health/ready', { key: ctx.key });
         printOne(ctx, reply.body);
         return reply.status === 200 ? EXIT.ok : EXIT.failed;
-      }),
+      }, true),
     );
 }

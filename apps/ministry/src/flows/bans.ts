@@ -35,8 +35,12 @@ export class Bans implements Flow {
     const decider = offices.need('ES2-WASDAKIM');
     const now = await decider.reader.state('imigrasi.cegah-versi', 'daftar');
     this.#version = whole(now?.value['versiDaftar']);
+    // What was decided on the days before stands on every list.
+    const standing = new Map<string, string>();
+    for await (const { value } of decider.reader.states('imigrasi.cegah-aktif'))
+      standing.set(text(value['nomorCekal']), text(value['namaLengkap']));
     for (const post of this.#posts) {
-      this.#day.lists.set(post.owner, { version: this.#version, names: new Map() });
+      this.#day.lists.set(post.owner, { version: this.#version, names: new Map(standing) });
       ear.listen({
         office: post,
         stream: 'imigrasi.cegah',
