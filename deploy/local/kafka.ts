@@ -30,7 +30,17 @@ export interface KafkaOptions {
   readonly port?: number;
   /** Java heap of one broker. @default '512m' */
   readonly heap?: string;
+  /** TLS and SCRAM-SHA-512 on the door of one broker, as a ministry runs it. PEM texts; users by name. */
+  readonly secured?: KafkaSecurity;
   readonly log?: Log;
+}
+
+export interface KafkaSecurity {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+  /** The first one is also the broker's own. */
+  readonly users: Readonly<Record<string, string>>;
 }
 
 export interface KafkaNode {
@@ -162,7 +172,28 @@ async function layoutOf(dir: string, nodes: number, port: number | undefined): P
   return layout;
 }
 
-function properties(dir: string, layout: Layout, n: number): string {
+/** Settings of a door with TLS and passwords; its PEM files are written beside the data. */
+function securedDoor(dir: string, port: number, secured: KafkaSecurity): Record<string, string> {
+  const [keystore, truststore] = [join(dir, 'door.pem'), join(dir, 'ca.pem')];
+  writeFileSync(keystore, `${secured.key}${secured.cert}`, { mode: 0o600 });
+  writeFileSync(truststore, secured.ca);
+  const [name, password] = Object.entries(secured.users)[0]!;
+  const login = 'org.apache.kafka.common.security.scram.ScramLoginModule';
+  return {
+    'inter.broker.listener.name': 'SASL_SSL',
+    'listener.security.protocol.map': 'SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
+    'advertised.listeners': `SASL_SSL://127.0.0.1:${port}`,
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'sasl.mechanism.inter.broker.protocol': 'SCRAM-SHA-512',
+    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${login} required username="${name}" password="${password}";`,
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': truststore,
+  };
+}
+
+function properties(dir: string, layout: Layout, n: number, secured?: KafkaSecurity): string {
   const copies = layout.ports.length >= 3 ? 3 : 1;
   const inSync = copies === 3 ? 2 : 1;
   const { broker, controller } = layout.ports[n - 1]!;
@@ -174,7 +205,7 @@ function properties(dir: string, layout: Layout, n: number): string {
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    listeners: `PLAINTEXT://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
+    listeners: `${secured ? 'SASL_SSL' : 'PLAINTEXT'}://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker}`,
     'log.dirs': join(dir, `data${n}`),
     'num.partitions': 8,
@@ -200,6 +231,7 @@ function properties(dir: string, layout: Layout, n: number): string {
     'broker.heartbeat.interval.ms': 1_000,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1000,
+    ...(secured ? securedDoor(dir, broker, secured) : {}),
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
@@ -267,7 +299,7 @@ async function endOrphan(dir: string, n: number): Promise<void> {
  * Throws Fault `missing_tool`, or `log_unavailable` with the last line of a broker that did not come up.
  */
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
-  const { nodes = 1, heap = '512m', log = () => {} } = options;
+  const { nodes = 1, heap = '512m', secured, log = () => {} } = options;
   const dir = resolve(options.dir);
   const jars = `${await ensureKafkaJars(options.cache, log)}/*`;
   mkdirSync(dir, { recursive: true });
@@ -288,10 +320,14 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
 
   async function format(n: number): Promise<void> {
     const config = join(dir, `n${n}.properties`);
-    writeFileSync(config, properties(dir, layout, n));
+    writeFileSync(config, properties(dir, layout, n, secured));
     if (existsSync(join(dir, `data${n}`, 'meta.properties'))) return;
     const args = [...JVM, '-Xmx128m', '-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', layout.uuid];
-    const child = runJava([...args, '-c', config], join(dir, 'format.log'));
+    const users = Object.entries(secured?.users ?? {}).flatMap(([name, password]) => [
+      '--add-scram',
+      `SCRAM-SHA-512=[name=${name},password=${password}]`,
+    ]);
+    const child = runJava([...args, '-c', config, ...users], join(dir, 'format.log'));
     const file = join(dir, 'format.log');
     if ((await ended(child)) !== 0)
       throw new Fault('log_unavailable', {

@@ -11,7 +11,7 @@ import { change, newView, put, STREAM, until } from '#state/conformance';
 import { findRedisServer } from '../../deploy/local/redis-binary.js';
 import { freePort } from '../../deploy/local/kafka.js';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
-import { selfSigned } from './certificate.fixture.js';
+import { selfSigned } from '../../test/kit/certificate.js';
 import { startCluster } from './cluster.fixture.js';
 import { openRedisState } from './index.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { canRunKafka, startKafka, type KafkaCluster } from '../../deploy/local/kafka.js';
+import { canRunKafka, startKafka, type KafkaCluster, type KafkaSecurity } from '../../deploy/local/kafka.js';
 import { dockerAnswers, provisionKafka } from '../../deploy/local/provision-kafka.js';
 
 const CACHE = resolve(import.meta.dirname, '../../.simpul/kafka');
@@ -44,9 +44,13 @@ export async function testKafka(): Promise<TestKafka> {
 }
 
 /** Brokers that this test may kill. */
-export async function ownKafka(nodes: 1 | 3 = 1): Promise<TestKafka & { readonly cluster: KafkaCluster }> {
+export async function ownKafka(
+  nodes: 1 | 3 = 1,
+  secured?: KafkaSecurity,
+): Promise<TestKafka & { readonly cluster: KafkaCluster }> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-'));
-  const cluster = await startKafka({ dir, cache: CACHE, nodes, heap: nodes === 3 ? '400m' : '512m' });
+  const heap = nodes === 3 ? '400m' : '512m';
+  const cluster = await startKafka({ dir, cache: CACHE, nodes, heap, ...(secured ? { secured } : {}) });
   const stop = async (): Promise<void> => {
     await cluster.stop();
     rmSync(dir, { recursive: true, force: true });
