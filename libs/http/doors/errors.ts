@@ -25,7 +25,10 @@ const WORDS = {
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1a1a1a;background:#fff}' +
   'table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.5rem .75rem;border-bottom:1px solid #ddd}' +
-  'tr:target{background:#fff3c4}p.o{margin:0;color:#595959}p{margin:0}code{overflow-wrap:anywhere}';
+  'tr:target{background:#fff3c4}p.o{margin:0;color:#595959}p{margin:0}td code{white-space:nowrap}' +
+  // On a phone each row is a block, its code the heading.
+  '@media(max-width:48rem){thead{display:none}tr,td{display:block}tr{border-bottom:1px solid #ddd;padding:.75rem 0}' +
+  'td{border:0;padding:.15rem 0}td:first-child{font-weight:bold}}';
 
 /** Nothing is loaded and nothing runs: the one style is named by its digest. */
 const POLICY = [
