@@ -39,14 +39,25 @@ function remedy(screen: Screen, code: string, detail: string, options: UpOptions
   }
 }
 
-/** Where the key is, only whoever moved it knows. A new one is made on this machine, while no hub holds the folder. */
-function noAdminKey(screen: Screen, options: UpOptions): string {
+/**
+ * Where the key is, only whoever moved it knows. A new one is made on this machine: with the embedded engine while no hub holds the folder, with Kafka
+ * while its broker is up, which ours is only beside a hub.
+ */
+function noAdminKey(screen: Screen, options: UpOptions, brokers: string | undefined): string {
   const folder = relative(process.cwd(), options.dataDir) || options.dataDir;
   const data = /^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", `'\\''`)}'`;
-  const command = `./bin/simpul.mjs --data ${data} key reset-admin${options.engine === 'kafka' ? ' --engine kafka' : ''}`;
+  const reset = `./bin/simpul.mjs --data ${data} key reset-admin`;
+  if (brokers !== undefined) {
+    const command = `SIMPUL_KAFKA=${brokers} ${reset} --engine kafka`;
+    const first = options.demo ? 'npm start -- --engine kafka --no-demo · ' : '';
+    return screen.say(
+      `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru selagi hub menyala: ${first}${command}`,
+      `There is an admin key, but its file is not in this folder. Make a new one while the hub is up: ${first}${command}`,
+    );
+  }
   return screen.say(
-    `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru sesudah hub berhenti: ${command}`,
-    `There is an admin key, but its file is not in this folder. Make a new one after the hub has stopped: ${command}`,
+    `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru sesudah hub berhenti: ${reset}`,
+    `There is an admin key, but its file is not in this folder. Make a new one after the hub has stopped: ${reset}`,
   );
 }
 
@@ -162,7 +173,7 @@ async function main(): Promise<number> {
   if (!options.demo) {
     screen.line(
       hub.adminKeyFile === undefined
-        ? noAdminKey(screen, options)
+        ? noAdminKey(screen, options, engine.env['SIMPUL_KAFKA'])
         : screen.say(`Kunci admin: ${hub.adminKeyFile}`, `Admin key: ${hub.adminKeyFile}`),
     );
     screen.line(screen.say('Berhenti: Ctrl-C', 'Stop: Ctrl-C'));
@@ -173,7 +184,7 @@ async function main(): Promise<number> {
 
   if (hub.adminKeyFile === undefined) {
     await stopAll();
-    die(noAdminKey(screen, options));
+    die(noAdminKey(screen, options, engine.env['SIMPUL_KAFKA']));
   }
   const passed = await playDay({
     options,

@@ -374,8 +374,8 @@ export const FAULTS = {
     'terminal',
     'Ada kejadian yang ditolak; tidak satu pun dicatat',
     'Some events are refused; none was recorded',
-    'Perbaiki yang disebut di errors, atau pakai ?partial=true.',
-    'Mend those named in errors, or use ?partial=true.',
+    'Perbaiki yang disebut di errors, atau pakai ?partial=true (simpul publish --partial).',
+    'Mend those named in errors, or use ?partial=true (simpul publish --partial).',
   ),
   invalid_schema: row(422, 'terminal', 'Skema tidak sah', 'Invalid schema', 'Lihat errors.', 'See errors.'),
   incompatible_schema: row(

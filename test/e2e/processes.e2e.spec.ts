@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -205,7 +205,6 @@ describe('simpul on the command line', () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
     const file = join(folder(), 'event.json');
-    const { writeFileSync } = await import('node:fs');
     const one = await sample(d, 'SU00518');
     writeFileSync(file, JSON.stringify(one));
     const said = cli(d, key, 'publish', file);
@@ -245,6 +244,45 @@ describe('simpul on the command line', () => {
     expect([cut.status, cut.stdout, cut.stderr]).toEqual([0, '[', '']);
   });
 
+  it('makes keys for many units only when their file can be written', async () => {
+    const d = await hub();
+    const file = join(folder(), 'keys.csv');
+    const make = (out: string) => cli(d, d.adminKey, 'key', 'create', '--all', 'rudenim', '--out', out);
+    const count = (): number => cli(d, d.adminKey, 'key', 'ls').stdout.split('\n').length;
+    const before = count();
+    expect(make('/no/such/folder/keys.csv')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no key was made'),
+    });
+    expect(count()).toBe(before);
+    expect(make(file)).toMatchObject({ status: 0 });
+    const [, ...lines] = readFileSync(file, 'utf8').trim().split('\n');
+    expect(lines.length).toBe(count() - before);
+    expect(make(file)).toMatchObject({ status: 2, stderr: expect.stringContaining('exists already') });
+    expect(readFileSync(file, 'utf8').trim().split('\n').slice(1)).toEqual(lines);
+  });
+
+  it('says by its exit code that a dry run found something, and needs no key to ask whether the hub works', async () => {
+    const d = await hub();
+    const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
+    const file = join(folder(), 'event.json');
+    const one = await sample(d, 'SU00518');
+    writeFileSync(file, JSON.stringify(one));
+    expect(cli(d, key, 'publish', file, '--dry-run')).toMatchObject({ status: 0 });
+    writeFileSync(file, JSON.stringify({ ...one, data: {} }));
+    expect(cli(d, key, 'publish', file, '--dry-run')).toMatchObject({ status: 1 });
+    writeFileSync(file, JSON.stringify([one, { ...one, id: 'lain', data: {} }]));
+    expect(cli(d, key, 'publish', file)).toMatchObject({ status: 1, stderr: expect.stringContaining('--partial') });
+    expect(cli(d, key, 'publish', file, '--partial')).toMatchObject({
+      status: 5,
+      stdout: expect.stringMatching(/^✔ recorded .*\n$/),
+      stderr: expect.stringMatching(/^#1\n✗ 422 {2}schema_mismatch/),
+    });
+    expect(cli(d, '', 'doctor')).toMatchObject({ status: 0, stdout: expect.stringContaining('"ready"') });
+    expect(cli(d, key, '--lang', 'xx', 'stream', 'ls')).toMatchObject({ status: 2 });
+    expect(cli(d, 'a\nb', 'stream', 'ls')).toMatchObject({ status: 2, stderr: expect.stringContaining('no key has') });
+  });
+
   it('tells what went wrong by exit code, pointer and next step', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
@@ -265,7 +303,6 @@ describe('simpul on the command line', () => {
     const gone = node('apps/cli/src/main.js', ['--url', 'http://127.0.0.1:9', '--key', key, 'stream', 'ls']);
     expect([gone.status, gone.stderr]).toEqual([6, expect.stringContaining('Start it: npm start')]);
     const file = join(folder(), 'wrong.json');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(file, JSON.stringify({ ...(await sample(d, 'SU00518')), data: { nomorKasus: 7 } }));
     const wrong = cli(d, key, 'publish', file);
     expect(wrong.status).toBe(1);

@@ -18,7 +18,7 @@ export function buildProgram(run: Run): Command {
     .option('-o, --output <format>', 'table, json, jsonl')
     .addHelpText(
       'after',
-      '\nExample:\n  simpul stream ls\n\nExit codes: 0 done, 1 failed, 2 wrong call, 3 nothing matched, 4 no valid key, 6 hub not reached',
+      '\nExample:\n  simpul stream ls\n\nExit codes: 0 done, 1 failed, 2 wrong call, 3 nothing matched, 4 no valid key, 5 done in part, 6 hub not reached',
     );
   eventCommands(program, run);
   lookupCommands(program, run);

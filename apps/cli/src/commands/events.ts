@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { createReader, faultOf, type ReadEvent } from '#sdk';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
-import { EXIT } from '../refusal.js';
+import { EXIT, tellRefusal } from '../refusal.js';
 import type { Run } from '../program.js';
 
 function read(file: string): string {
@@ -33,6 +33,12 @@ function tell(ctx: Context, r: ReceiptRow): void {
   process.stdout.write(`✔ ${word}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
 }
 
+interface Result {
+  readonly status: number;
+  readonly receipt?: ReceiptRow;
+  readonly problem?: unknown;
+}
+
 interface Trial {
   readonly problems: readonly unknown[];
 }
@@ -50,14 +56,16 @@ export function eventCommands(program: Command, run: Run): void {
     .command('publish <file>')
     .description('publish CloudEvents from a file, or - for standard input (one, an array, or one a line)')
     .option('--dry-run', 'check only, write nothing')
+    .option('--partial', 'take the good ones of a list, refuse the others (exit code 5)')
     .addHelpText(
       'after',
       '\nExample:\n  export SIMPUL_KEY=$(simpul key create SU00518 --system sdp)   # the key of a unit\n  simpul type sample pas.hunian.dilaporkan > event.json && simpul publish event.json',
     )
-    .action((file: string, o: { dryRun?: boolean }) =>
+    .action((file: string, o: { dryRun?: boolean; partial?: boolean }) =>
       run(async (ctx) => {
         const body = read(file);
-        const reply = await ctx.hub.call(`/v1/events${o.dryRun ? '?dryRun=true' : ''}`, {
+        const query = [...(o.dryRun ? ['dryRun=true'] : []), ...(o.partial ? ['partial=true'] : [])].join('&');
+        const reply = await ctx.hub.call(`/v1/events${query === '' ? '' : `?${query}`}`, {
           method: 'POST',
           key: ctx.key,
           headers: { 'content-type': mediaOf(body), 'accept-language': ctx.lang },
@@ -67,6 +75,19 @@ export function eventCommands(program: Command, run: Run): void {
         if (o.dryRun) {
           printOne(ctx, reply.body);
           return trialsOf(reply.body).every((t) => t.problems.length === 0) ? EXIT.ok : EXIT.failed;
+        }
+        if (o.partial) {
+          const { results } = reply.body as { results: readonly Result[] };
+          let refused = 0;
+          for (const [i, r] of results.entries()) {
+            if (r.receipt) tell(ctx, r.receipt);
+            else {
+              refused++;
+              process.stderr.write(`#${i}\n`);
+              tellRefusal(faultOf(r.status, r.problem), ctx.say, ctx.lang, ctx.url);
+            }
+          }
+          return refused === 0 ? EXIT.ok : EXIT.part;
         } else {
           const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
           for (const r of receipts) tell(ctx, r);

@@ -1,5 +1,6 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
+import { readTerminal } from '#settings';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
@@ -116,17 +117,19 @@ export function operationCommands(program: Command, run: Run): void {
     .option('--engine <name>', 'embedded or kafka', 'embedded')
     .addHelpText(
       'after',
-      '\nWith the embedded engine the hub must be stopped; with kafka SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) tell where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
+      '\nWith the embedded engine the hub must be stopped; with kafka it may run, and SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) tell where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
     )
     .action((o: { engine: string }) =>
       run(async (ctx) => {
         // Only here: the other commands need none of the hub.
         const { resetAdminKey } = await import('#hub');
-        const { data } = program.opts<{ data?: string }>();
+        const { data = readTerminal().dataDir } = program.opts<{ data?: string }>();
+        const kafka = o.engine === 'kafka';
         const path = await resetAdminKey({
           SIMPUL_ENGINE: o.engine,
-          ...(data === undefined ? {} : { SIMPUL_DATA: data }),
-          ...(o.engine === 'kafka' ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
+          SIMPUL_DATA: data ?? (kafka ? '.simpul/data-kafka' : '.simpul/data'),
+          // Only the log is opened; the settings want both addresses.
+          ...(kafka ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
         });
         process.stdout.write(`✔ ${ctx.say('kunci admin baru', 'new admin key')}: ${path}\n`);
         return EXIT.ok;
