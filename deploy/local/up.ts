@@ -66,7 +66,8 @@ interface Engine {
   stop(): Promise<void>;
 }
 
-async function provision(screen: Screen, options: UpOptions): Promise<Engine> {
+/** Kafka and Redis of this deployment. undefined: a person asked to stop before they were up. */
+async function provision(screen: Screen, options: UpOptions, stopping: () => boolean): Promise<Engine | undefined> {
   if (options.engine === 'embedded') return { env: {}, stop: () => Promise.resolve() };
   const done = screen.step(screen.say('mesin Kafka dan Redis', 'Kafka and Redis'));
   const log = (line: string): void => screen.line(`  ${line}`);
@@ -93,6 +94,8 @@ async function provision(screen: Screen, options: UpOptions): Promise<Engine> {
   if (kafka.status === 'rejected' || redis.status === 'rejected') {
     done(false);
     await stop();
+    // Ctrl-C ends what was being fetched, too.
+    if (stopping()) return undefined;
     const reason: unknown = bad?.status === 'rejected' ? bad.reason : undefined;
     die(isFault(reason) && reason.detail ? reason.detail : innermostMessage(reason));
   }
@@ -143,7 +146,11 @@ async function main(): Promise<number> {
     );
   }
 
-  const engine = await provision(screen, options);
+  const engine = await provision(screen, options, () => stopping);
+  if (stopping || engine === undefined) {
+    await engine?.stop();
+    return 0;
+  }
   const logFile = join(options.dataDir, 'hub.log');
   const start = async (port: number): Promise<HubProcess> => {
     const env = {
