@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Appended, EventLog, NewRecord } from '#log';
 import { many, put, readAll, Reader, rec, text, until } from '../log/conformance/kit.js';
 import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
+import { standsStill } from '../../test/kit/stands-still.js';
 import { openKafkaLog, type KafkaEvent, type KafkaLogOptions } from './index.js';
 import { Control } from './platformatic.js';
 
@@ -147,6 +148,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     const writers = [appendOn(log, 0), appendOn(log, 1)];
     await until('appends', async () => (await log.describe(topic))[1]!.high > 100n);
     kafka.cluster.kill(1, 'SIGSTOP');
+    await standsStill(kafka.cluster.node(1).pid);
     await expect(log.ping()).rejects.toMatchObject({ code: 'log_unavailable' });
     kafka.cluster.kill(1, 'SIGCONT');
     const before = (await until('the broker', () => log.describe(topic).catch(() => undefined)))[1]!.high;
