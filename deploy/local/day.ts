@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { nodeArgs } from './child.js';
 import type { UpOptions } from './options.js';
 import type { Screen } from './screen.js';
+import { typed } from './typed.js';
 
 export interface DayPlay {
   readonly options: UpOptions;
@@ -177,7 +178,6 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   const unitKey = join(dir, 'kanim.key');
   writeWhole(unitKey, demo.keys[SAMPLE_UNIT] ?? '');
   const shown = screen.pending(screen.say('memeriksa ulang dari log', 'checking again from the log'));
-  const typed = (path: string): string => relative(process.cwd(), path) || path;
   const checker = spawn(
     process.execPath,
     nodeArgs('test/kit/checker.js', [

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { asFault, innermostMessage, isFault, startLine } from '#faults';
 import { openDataFolder } from '#folder';
 import { startHub, type HubProcess } from './child.js';
@@ -8,6 +8,7 @@ import { readOptions, USAGE, type UpOptions } from './options.js';
 import { provisionKafka } from './provision-kafka.js';
 import { provisionRedis } from './redis.js';
 import { openScreen, type Screen } from './screen.js';
+import { typed } from './typed.js';
 
 const home = '.simpul';
 
@@ -44,9 +45,7 @@ function remedy(screen: Screen, code: string, detail: string, options: UpOptions
  * while its broker is up, which ours is only beside a hub.
  */
 function noAdminKey(screen: Screen, options: UpOptions, brokers: string | undefined): string {
-  const folder = relative(process.cwd(), options.dataDir) || options.dataDir;
-  const data = /^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", `'\\''`)}'`;
-  const reset = `./bin/simpul.mjs --data ${data} key reset-admin`;
+  const reset = `./bin/simpul.mjs --data ${typed(options.dataDir)} key reset-admin`;
   if (brokers !== undefined) {
     const command = `SIMPUL_KAFKA=${brokers} ${reset} --engine kafka`;
     const first = options.demo ? 'npm start -- --engine kafka --no-demo · ' : '';

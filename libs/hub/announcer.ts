@@ -1,14 +1,16 @@
+import { sourceOf } from '#access';
 import { fromHeaders } from '#event';
 import { innermostMessage, type Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Offered, Publishing } from '#publishing';
 import type { EventType, Registry } from '#registry';
 import { createHash } from 'node:crypto';
-import { hubCaller, ownEvent } from './own-event.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { hubCaller, ownEvent, toldOf } from './own-event.js';
 
 export const VERSION_REGISTERED = 'simpul.katalog.versi-terdaftar';
 const CALLER = hubCaller('catalogue');
-export const CATALOGUE_SOURCE = `urn:simpul:hub:${CALLER.system}`;
+export const CATALOGUE_SOURCE = sourceOf(CALLER);
 
 export interface AnnouncerDeps {
   readonly log: Pick<EventLog, 'describe' | 'read'>;
@@ -69,7 +71,7 @@ export class Announcer {
       });
       if (done) continue;
       this.#dirty = true;
-      await pause(this.#deps.retryMs ?? 2_000, this.#closing.signal);
+      await pause(this.#deps.retryMs ?? 2_000, undefined, { signal: this.#closing.signal }).catch(() => undefined);
     }
   }
 
@@ -87,15 +89,13 @@ export class Announcer {
     const offered = lacking.map((t) => offer(t, schemas.byId(t.schemaId)?.schema ?? ''));
     const answer = await this.#deps.publishing.publish(offered, { caller: CALLER, partial: true });
     let certain = true;
-    for (const [i, result] of answer.results.entries()) {
-      const fault = result !== undefined && 'fault' in result ? result.fault : undefined;
-      if (fault?.row.class === 'retryable') {
+    for (const [i, told] of toldOf(answer).entries()) {
+      if (told === 'again') {
         certain = false;
         continue;
       }
       this.#told.add(idOf(lacking[i]!));
-      // Another content under this id means that somebody has told of this version already.
-      if (fault !== undefined && fault.code !== 'idempotency_mismatch') this.#deps.onTrouble(textOf(fault));
+      if (told !== 'told') this.#deps.onTrouble(textOf(told));
     }
     return certain;
   }
@@ -135,13 +135,5 @@ function offer(t: EventType, schema: string): Offered {
     pemilik: t.owner,
     waktu: time,
   };
-  return ownEvent({ id: idOf(t), source: CATALOGUE_SOURCE, type: VERSION_REGISTERED, time, data });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) return done();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
-  });
+  return ownEvent(CALLER, { id: idOf(t), type: VERSION_REGISTERED, time, data });
 }

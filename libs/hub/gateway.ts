@@ -1,12 +1,12 @@
-import { mayPublish } from '#access';
 import type { Door } from '#http';
 import { Appender } from '#log';
 import { StateReader } from '#projection';
-import { Publishing, Refusals } from '#publishing';
+import { Refusals } from '#publishing';
 import { Announcer } from './announcer.js';
 import type { Core } from './core.js';
 import { doorsOf } from './doors.js';
 import type { ProjectorRole } from './projector.js';
+import { hubPublishing } from './publishing.js';
 
 export interface GatewayRole {
   readonly doors: readonly Door[];
@@ -15,21 +15,13 @@ export interface GatewayRole {
 
 /** Opens the role gateway: publishing (also what the hub itself tells of its catalogue), reading and every door. `projector` is there when the same process folds (the hub). */
 export async function openGatewayRole(core: Core, projector?: ProjectorRole): Promise<GatewayRole> {
-  const { engine, registry, metrics, settled, units } = core;
+  const { engine, registry, metrics, units } = core;
   const appender = new Appender(engine.log);
   const refusals = new Refusals(engine.log, Date.now, registry.catalogue);
   await refusals.open();
-  const publishing = new Publishing({
-    log: engine.log,
+  const publishing = hubPublishing(core, {
     appends: appender,
-    state: engine.state,
-    catalogue: registry.catalogue,
-    units: units.units,
-    mayPublish,
-    pseudonymKey: core.pseudonymKey,
-    settled,
     refusals,
-    now: Date.now,
     meter: (outcome, count, ms) => {
       if (outcome === 'accepted' || outcome === 'duplicate') metrics.published.inc({ outcome }, count);
       else metrics.refused.inc({ code: outcome }, count);

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { until } from '../../test/kit/projection/stage.js';
 import { openCore, type Core } from './core.js';
-import { hubPublishing, ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
+import { ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
+import { hubPublishing } from './publishing.js';
 import { openProjectorRole, type ProjectorRole } from './projector.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
@@ -131,8 +132,10 @@ describe('an id that was used for two contents', () => {
     const appender = new Appender(core.engine.log);
     let calls = 0;
     const publishing = hubPublishing(core, {
-      append: (...args) =>
-        calls++ > 0 ? appender.append(...args) : Promise.resolve({ kind: 'unsent', code: 'not_durable' }),
+      appends: {
+        append: (...args) =>
+          calls++ > 0 ? appender.append(...args) : Promise.resolve({ kind: 'unsent', code: 'not_durable' }),
+      },
     });
     const refused: string[] = [];
     const tell = idConflictTeller({ publishing, onRefused: (cause) => refused.push(cause) });

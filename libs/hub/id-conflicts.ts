@@ -1,11 +1,8 @@
-import { mayPublish } from '#access';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
-import { Appender } from '#log';
 import type { IdConflict } from '#projection';
-import { Publishing, type Appends, type Offered } from '#publishing';
-import type { Core } from './core.js';
-import { hubCaller, ownEvent } from './own-event.js';
+import type { Offered, Publishing } from '#publishing';
+import { hubCaller, ownEvent, toldOf } from './own-event.js';
 
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';
 const CALLER = hubCaller('watch');
@@ -22,33 +19,10 @@ export interface TellerDeps {
  */
 export function idConflictTeller({ publishing, onRefused }: TellerDeps) {
   return async (found: readonly IdConflict[]): Promise<void> => {
-    const { results } = await publishing.publish(found.map(offer), { caller: CALLER, partial: true });
-    let certain = true;
-    for (const result of results) {
-      const fault = result !== undefined && 'fault' in result ? result.fault : undefined;
-      if (fault?.row.class === 'retryable') certain = false;
-      // Other content under this id: it was told when the index still named another first.
-      else if (fault !== undefined && fault.code !== 'idempotency_mismatch') onRefused(fault.message);
-    }
-    if (!certain) throw new Fault('not_durable', { detail: 'an id conflict is not published yet' });
+    const told = toldOf(await publishing.publish(found.map(offer), { caller: CALLER, partial: true }));
+    for (const one of told) if (one !== 'told' && one !== 'again') onRefused(one.message);
+    if (told.includes('again')) throw new Fault('not_durable', { detail: 'an id conflict is not published yet' });
   };
-}
-
-/** The way of every event to the log, for a process that has no door. */
-export function hubPublishing(core: Core, appends: Appends = new Appender(core.engine.log)): Publishing {
-  const { engine, registry, settled, units } = core;
-  return new Publishing({
-    log: engine.log,
-    appends,
-    state: engine.state,
-    settled,
-    catalogue: registry.catalogue,
-    units: units.units,
-    mayPublish,
-    pseudonymKey: core.pseudonymKey,
-    refusals: { count: () => undefined },
-    now: Date.now,
-  });
 }
 
 function offer({ event: { envelope }, position, firstPosition }: IdConflict): Offered {
@@ -63,5 +37,5 @@ function offer({ event: { envelope }, position, firstPosition }: IdConflict): Of
     waktu: envelope.recordedtime,
   };
   const time = envelope.recordedtime;
-  return ownEvent({ id: position, source: `urn:simpul:hub:${CALLER.system}`, type: ID_CONFLICT, time, data });
+  return ownEvent(CALLER, { id: position, type: ID_CONFLICT, time, data });
 }

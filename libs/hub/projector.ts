@@ -5,7 +5,8 @@ import type { StreamPartition } from '#state';
 import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
 import { auditView } from './audit-view.js';
 import type { Core } from './core.js';
-import { hubPublishing, idConflictTeller } from './id-conflicts.js';
+import { idConflictTeller } from './id-conflicts.js';
+import { hubPublishing } from './publishing.js';
 
 /** Told of every fold of this process: reads that wait need not poll. */
 export type Arrived = (storage: string, part: StreamPartition, next: bigint) => void;

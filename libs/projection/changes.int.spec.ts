@@ -3,7 +3,7 @@ import type { Caller } from '#access';
 import { Fault } from '#faults';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
-import { Stage } from '../../test/kit/projection/stage.js';
+import { interposed, Stage } from '../../test/kit/projection/stage.js';
 import { ChangeFeed } from './index.js';
 
 const catalogue = catalogueOfFiles(3);
@@ -16,16 +16,9 @@ it('a change feed over a store that fails between two partitions tells every cha
   let calls = 0;
   let failAt = 0;
   const wrapState = (state: State): State =>
-    new Proxy(state, {
-      get: (t, name) => {
-        const value: unknown = Reflect.get(t, name);
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => {
-          if (name === 'changes' && ++calls === failAt) return Promise.reject(new Fault('state_unavailable'));
-          return (value as (...a: unknown[]) => unknown).apply(t, args);
-        };
-      },
-    });
+    interposed(state, (call) =>
+      call === 'changes' && ++calls === failAt ? Promise.reject(new Fault('state_unavailable')) : undefined,
+    );
   stage = await new Stage(catalogue, [board!], { wrapState }).open();
   await stage.project();
   await stage.untilCaughtUp();

@@ -5,7 +5,7 @@ import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { plainDigest } from '../../test/kit/projection/plain.js';
-import { Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
+import { interposed, Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { random, traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
 import { digestOfView, INDEX_VIEW, storageOf, type BadRecord, type CompiledView } from './index.js';
 import { Projector } from './projector.js';
@@ -401,18 +401,10 @@ describe('the projector', () => {
     let broken = false;
     let tries = 0;
     const wrapState = (state: State): State =>
-      new Proxy(state, {
-        get: (t, name) => {
-          const value: unknown = Reflect.get(t, name);
-          if (typeof value !== 'function') return value;
-          return (...args: unknown[]) => {
-            if (broken && name === 'position' && String(args[0]).endsWith('~2')) {
-              tries++;
-              throw new TypeError('x is not a function');
-            }
-            return (value as (...a: unknown[]) => unknown).apply(t, args);
-          };
-        },
+      interposed(state, (call, args) => {
+        if (!broken || call !== 'position' || !String(args[0]).endsWith('~2')) return undefined;
+        tries++;
+        throw new TypeError('x is not a function');
       });
     await open({ wrapState });
     const told: unknown[] = [];

@@ -23,14 +23,13 @@ export interface TryWith {
   readonly url: string;
   /** Data folder of the hub, as a person would type it. */
   readonly data: string;
-  /** File with the key of the unit that sends the wrong event. */
+  /** File with the key of the unit that sends the wrong event, as a person would type it. */
   readonly unitKey: string;
 }
 
 /** Three commands that work by copy: read a stream, read a state, send a wrong event (checked only, nothing is written). */
 export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] {
-  const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
-  const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${quoted(file)})"`;
+  const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${file})"`;
   const wrong = JSON.stringify({
     specversion: '1.0',
     id: 'coba-1',
@@ -41,7 +40,7 @@ export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] 
   const head = lang === 'id' ? 'Coba: ' : 'Try:  ';
   return [
     `${head} curl -s ${auth(`${data}/admin.key`)} '${url}/v1/streams/imigrasi.cegah/events?limit=1'`,
-    `       ./bin/simpul.mjs --url ${url} --data ${quoted(data)} state get pas.hunian-unit SU00518`,
+    `       ./bin/simpul.mjs --url ${url} --data ${data} state get pas.hunian-unit SU00518`,
     `       curl -s ${auth(unitKey)} -H 'content-type: application/cloudevents+json' '${url}/v1/events' -d '${wrong}'`,
   ];
 }

@@ -212,3 +212,18 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** A store that asks first: what `before` answers or throws goes in place of the call; undefined lets it through. */
+export function interposed(
+  state: State,
+  before: (call: string, args: readonly unknown[]) => Promise<unknown> | undefined,
+): State {
+  return new Proxy(state, {
+    get: (t, name) => {
+      const value: unknown = Reflect.get(t, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) =>
+        before(String(name), args) ?? (value as (...a: unknown[]) => unknown).apply(t, args);
+    },
+  });
+}

@@ -39,6 +39,18 @@ interface Result {
   readonly problem?: unknown;
 }
 
+function tellPartly(ctx: Context, results: readonly Result[]): number {
+  for (const [i, r] of results.entries()) {
+    if (r.receipt) {
+      tell(ctx, r.receipt);
+      continue;
+    }
+    process.stderr.write(`#${i}\n`);
+    tellRefusal(faultOf(r.status, r.problem), ctx.say, ctx.lang, ctx.url);
+  }
+  return results.every((r) => r.receipt) ? EXIT.ok : EXIT.part;
+}
+
 interface Trial {
   readonly problems: readonly unknown[];
 }
@@ -76,22 +88,9 @@ export function eventCommands(program: Command, run: Run): void {
           printOne(ctx, reply.body);
           return trialsOf(reply.body).every((t) => t.problems.length === 0) ? EXIT.ok : EXIT.failed;
         }
-        if (o.partial) {
-          const { results } = reply.body as { results: readonly Result[] };
-          let refused = 0;
-          for (const [i, r] of results.entries()) {
-            if (r.receipt) tell(ctx, r.receipt);
-            else {
-              refused++;
-              process.stderr.write(`#${i}\n`);
-              tellRefusal(faultOf(r.status, r.problem), ctx.say, ctx.lang, ctx.url);
-            }
-          }
-          return refused === 0 ? EXIT.ok : EXIT.part;
-        } else {
-          const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
-          for (const r of receipts) tell(ctx, r);
-        }
+        if (o.partial) return tellPartly(ctx, (reply.body as { results: readonly Result[] }).results);
+        const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
+        for (const r of receipts) tell(ctx, r);
         return EXIT.ok;
       }),
     );
