@@ -2,7 +2,7 @@
  * Who may import whom: the one table behind the room rules in .oxlintrc.json (`npm run gen` writes it, `npm test` checks that it is current).
  * `rooms`: other rooms. `clients`: packages that only this room may import.
  */
-const PORTS = ['faults', 'event', 'avro'];
+const PORTS = ['concurrency', 'faults', 'event', 'avro'];
 const CLIENTS = [
   'kafkajs',
   '@platformatic/kafka',
@@ -20,6 +20,7 @@ const CLIENTS = [
   'testcontainers',
 ];
 export const ROOMS = {
+  concurrency: { rooms: [], clients: [] },
   faults: { rooms: [], clients: [] },
   event: { rooms: ['faults'], clients: [] },
   avro: { rooms: ['faults', 'event'], clients: ['avsc'] },
@@ -39,7 +40,7 @@ export const ROOMS = {
   folder: { rooms: ['faults'], clients: [] },
   telemetry: { rooms: PORTS, clients: ['pino', 'prom-client'] },
   sdk: { rooms: PORTS, clients: ['undici', 'eventsource-parser'] },
-  'nest-kit': { rooms: ['sdk', 'event', 'faults', 'log'], clients: ['@nestjs/*', 'rxjs'] },
+  'nest-kit': { rooms: ['concurrency', 'sdk', 'event', 'faults', 'log'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [...PORTS, 'log', 'state', 'units', 'registry', 'access', 'publishing', 'projection', 'telemetry'],
     clients: ['@nestjs/*', 'fastify', 'zod', 'rxjs'],

@@ -23,4 +23,4 @@ export {
   streamOf,
   type Source,
 } from './names.js';
-export { formatPosition, parsePosition, type Position } from './position.js';
+export { formatPosition, parsePosition, partitionKey, type Position } from './position.js';

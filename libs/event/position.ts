@@ -16,3 +16,8 @@ export function parsePosition(text: string): Position | undefined {
   const m = POSITION.exec(text);
   return m ? { stream: m[1]!, partition: Number(m[2]), offset: BigInt(m[3]!) } : undefined;
 }
+
+/** The name of a partition, as a map key and in texts: `imigrasi.paspor/3`. */
+export function partitionKey(stream: string, partition: number): string {
+  return `${stream}/${partition}`;
+}

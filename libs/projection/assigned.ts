@@ -1,7 +1,7 @@
 import type { AssignedPartition } from '#log';
 import type { CompiledView } from './compile.js';
 import type { Rechecked } from './index-step.js';
-import { Mutex } from './mutex.js';
+import { Mutex } from '#concurrency';
 
 /** One generation of a view over one stream partition. */
 export interface Slot {

@@ -8,7 +8,7 @@ import type { Copies } from './copies.js';
 import { foldInto } from './desk.js';
 import { INDEX_VIEW, storageOf, type Generations } from './generations.js';
 import { findCopies, recheck, type IdConflict, type IndexDeps } from './index-step.js';
-import { Mutex } from './mutex.js';
+import { Mutex } from '#concurrency';
 import { decodeOrTell, openRecords } from './open-records.js';
 import type { EventRecord } from './record.js';
 import type { ProjectorWatch } from './watch.js';

@@ -1,4 +1,4 @@
-/** One after the other, in the order of the calls. */
+/** Runs one work after the other, in the order of the calls. A failed work does not stop the next. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -1,0 +1,25 @@
+/**
+ * The outcome of `work`, or of `late()` when `ms` pass first (`late` may answer a value or throw). A rejection of `work` within the deadline is passed on;
+ * one after it is swallowed, because nobody waits for it any more. The work itself is not cancelled.
+ */
+export function withDeadline<T, L>(work: PromiseLike<T>, ms: number, late: () => L): Promise<T | L> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        resolve(late());
+      } catch (e) {
+        reject(e as Error);
+      }
+    }, ms);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (e: unknown) => {
+        clearTimeout(timer);
+        reject(e as Error);
+      },
+    );
+  });
+}
