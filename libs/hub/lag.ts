@@ -22,7 +22,7 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
       let seconds = 0;
       if (lag > 0) {
         const oldest = await log.read(stream, partition, next, { maxRecords: 1 });
-        const time = oldest.kind === 'records' ? oldest.records[0]?.timeMs : undefined;
+        const time = oldest.kind === 'records' ? oldest.records[0]?.appendTimeMs : undefined;
         if (time !== undefined) seconds = Math.max(0, now - time) / 1000;
       }
       found.push({ labels: { view, stream, partition: String(partition) }, lag, seconds });

@@ -10,7 +10,7 @@ it('the lag of a view stays told when it is 0, and is not told while the log doe
   let answers = true;
   const log = {
     describe: () => (answers ? Promise.resolve([at]) : Promise.reject(new Error('away'))),
-    read: () => Promise.resolve({ kind: 'records', records: [{ timeMs: Date.now() - 60_000 }] }),
+    read: () => Promise.resolve({ kind: 'records', records: [{ appendTimeMs: Date.now() - 60_000 }] }),
   };
   let next = 3n;
   const view = { storage: 'v~1', live: true };

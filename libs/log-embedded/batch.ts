@@ -113,7 +113,7 @@ function nameAt(data: Buffer, at: number, length: number, i: number, names: Name
   return text;
 }
 
-function decodeRecord(data: Buffer, start: number, offset: number, timeMs: number, names: Name[]): LogRecord {
+function decodeRecord(data: Buffer, start: number, offset: number, appendTimeMs: number, names: Name[]): LogRecord {
   const keyLength = data.readInt32LE(start + 8);
   const valueLength = data.readInt32LE(start + 12);
   const count = data.readInt32LE(start + 16);
@@ -128,5 +128,5 @@ function decodeRecord(data: Buffer, start: number, offset: number, timeMs: numbe
     at += 8 + nameLength;
     headers.push([name, contentLength < 0 ? null : data.subarray(at, (at += contentLength))]);
   }
-  return { offset: BigInt(offset), timeMs, key, value, headers };
+  return { offset: BigInt(offset), appendTimeMs, key, value, headers };
 }

@@ -146,7 +146,7 @@ describe('one file', () => {
     const [range] = await log.describe(topic);
     const all = await rows(log, topic);
     expect(range).toEqual({ partition: 0, low: 199n, high: 1_201n });
-    expect(all[0]!.timeMs).toBe(now - 1_000);
+    expect(all[0]!.appendTimeMs).toBe(now - 1_000);
     expect(all).toHaveLength(1_002);
   });
 

@@ -183,7 +183,7 @@ function decodeRecord(
   const headers: Header[] = [];
   for (let i = 0; i < count; i++) headers.push([names.read(i, c), c.varBytes()]);
   c.at = end;
-  return { offset, timeMs: fixedTime ?? baseTime + delta, key, value, headers };
+  return { offset, appendTimeMs: fixedTime ?? baseTime + delta, key, value, headers };
 }
 
 /**

@@ -43,7 +43,7 @@ describe('a record batch that we write', () => {
     const { records: read, next } = decodeRecords(encodeBatch(given, origin, crc), 0n, [], codecs);
     expect(next).toBe(BigInt(given.length));
     expect(read.map(shown)).toEqual(given.map(shown));
-    expect(read.every((r) => r.timeMs === origin.timeMs)).toBe(true);
+    expect(read.every((r) => r.appendTimeMs === origin.timeMs)).toBe(true);
   });
 
   it('is byte for byte what the client library writes, but for the leader epoch, which no client knows', () => {

@@ -19,8 +19,8 @@ export interface NewRecord {
 
 export interface LogRecord extends NewRecord {
   readonly offset: bigint;
-  /** When the log took it, ms since 1970 (LogAppendTime). */
-  readonly timeMs: number;
+  /** The log's own clock when it accepted the record, ms since 1970 (LogAppendTime). The gateway's clock is the header `simpul-recordedtime`. */
+  readonly appendTimeMs: number;
 }
 
 /** `low`: first offset kept. `high`: the next offset to be written. */
@@ -145,7 +145,7 @@ export interface EventLog {
   append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended>;
   /** Stateless, long-polls up to limits.waitMs. Throws Fault `log_unavailable`, `unknown_topic`, `wrong_partition`. */
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange>;
-  /** Offset of the first record with timeMs ≥ t; the high offset when there is none (a future time too). */
+  /** Offset of the first record with appendTimeMs ≥ t; the high offset when there is none (a future time too). */
   offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint>;
   join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership>;
   claim(topic: string): Promise<Writer>;

@@ -42,7 +42,7 @@ function firstOf(e: EventRecord, stream: string, partition: number): First {
     digest: e.envelope.digest.toString('hex'),
     schemaId: e.type.schemaId,
     // The header, not the log: receipts from the index must equal the first one given out.
-    timeMs: Date.parse(e.envelope.recordedtime) || e.record.timeMs,
+    timeMs: Date.parse(e.envelope.recordedtime) || e.record.appendTimeMs,
   };
 }
 
@@ -137,7 +137,7 @@ export async function findCopies(
   for (const e of events) {
     const known = deps.copies.firstOf(stream, partition, e.record.offset);
     if (known !== undefined) copies.set(e.record.offset, known);
-    else if (e.record.timeMs >= oldest) asked.push(e);
+    else if (e.record.appendTimeMs >= oldest) asked.push(e);
   }
   const answers = asked.length > 0 ? await deps.state.firstOf(asked.map((e) => firstOf(e, stream, partition))) : [];
   const found: { offset: bigint; first: bigint }[] = [];

@@ -37,7 +37,7 @@ export function decodeEvent(opened: EventRecord, stream: string, partition: numb
       data: type.contract.decode(record.value!, { framed: true }),
       position: formatPosition(stream, partition, record.offset),
       offset: record.offset,
-      timeMs: record.timeMs,
+      timeMs: record.appendTimeMs,
     };
   } catch {
     return undefined;

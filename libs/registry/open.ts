@@ -59,7 +59,7 @@ export async function openRegistry({ log, meta, defaultPartitions }: RegistryDep
     topic: SCHEMAS_TOPIC,
     parse: (value) => value.toString(),
     serialise: (row) => Buffer.from(row),
-    onChange: (key, row, { timeMs }) => {
+    onChange: (key, row, { appendTimeMs: timeMs }) => {
       if (row === undefined || !isSchemaKey(key)) return;
       const s = index.putSchema(row, timeMs);
       const type = s === undefined || s.deleted ? undefined : index.bySchemaId(s.id);

@@ -9,7 +9,7 @@ export interface TableOptions<V> {
   readonly parse: (value: Buffer, key: string) => V;
   readonly serialise: (row: V, key: string) => Buffer;
   /** Told after a row changed (undefined: deleted), in log order, whoever wrote it. */
-  readonly onChange?: (key: string, row: V | undefined, at: Pick<LogRecord, 'offset' | 'timeMs'>) => void;
+  readonly onChange?: (key: string, row: V | undefined, at: Pick<LogRecord, 'offset' | 'appendTimeMs'>) => void;
 }
 
 /** `row` undefined deletes the key. */

@@ -37,7 +37,9 @@ export async function offsetsOf(
   }
   const first = got.records[0];
   const others =
-    first === undefined ? (await log.describe(topic)).map((r) => r.high) : await atTime(log, stream, first.timeMs);
+    first === undefined
+      ? (await log.describe(topic)).map((r) => r.high)
+      : await atTime(log, stream, first.appendTimeMs);
   return others.map((offset, p) => (p === position.partition ? position.offset : offset));
 }
 

@@ -212,9 +212,9 @@ function earliest(lanes: readonly Lane[]): Lane | undefined {
   let time = Number.POSITIVE_INFINITY;
   for (const lane of lanes) {
     const head = lane.chunk[lane.at];
-    if (head !== undefined && head.timeMs < time) {
+    if (head !== undefined && head.appendTimeMs < time) {
       best = lane;
-      time = head.timeMs;
+      time = head.appendTimeMs;
     }
   }
   return best;

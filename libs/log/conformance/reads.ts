@@ -129,7 +129,7 @@ export function readCases(bench: () => Bench): void {
         });
       }
       const all = await readAll(log, topic);
-      const first = (t: number): bigint => all.find((r) => r.timeMs >= t)?.offset ?? BigInt(all.length);
+      const first = (t: number): bigint => all.find((r) => r.appendTimeMs >= t)?.offset ?? BigInt(all.length);
       for (const t of times) {
         expect(await log.offsetAt(topic, 0, t)).toBe(first(t));
         expect(await log.offsetAt(topic, 0, t + 1)).toBe(first(t + 1));

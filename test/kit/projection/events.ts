@@ -84,7 +84,7 @@ export function recordOf(
 /** The same as the projector would fold it, at an offset of its own. */
 export function foldEventOf(catalogue: CatalogueIndex, spec: EventSpec, offset: bigint, timeMs = 0): FoldEvent {
   const { record, partition, stream } = recordOf(catalogue, spec);
-  const opened = openRecord({ ...record, offset, timeMs } satisfies LogRecord, catalogue);
+  const opened = openRecord({ ...record, offset, appendTimeMs: timeMs } satisfies LogRecord, catalogue);
   if (opened.kind !== 'event') throw new Error(`not an event: ${opened.kind}`);
   return decodeEvent(opened, stream, partition)!;
 }
