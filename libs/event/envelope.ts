@@ -1,16 +1,16 @@
-/** Attributes of an event without its data (CloudEvents 1.0). Extension names are lower case letters and digits. */
+/** The context attributes of an event, without its data (CloudEvents 1.0 §2). Extension names are lower-case letters and digits. */
 export interface Envelope {
   readonly id: string;
   readonly source: string;
   readonly type: string;
   readonly subject: string;
-  /** RFC 3339, UTC with `Z`, or as the publisher gave it. */
+  /** RFC 3339 with a zone, exactly as the publisher sent it; the recorded time in UTC when the publisher sent none. */
   readonly time: string;
   readonly dataschema: string;
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-/** A header of a record in the log. Names may repeat; order is kept. */
+/** One header of a log record. Names may repeat; the order is kept. */
 export type Header = readonly [name: string, value: Buffer | null];
 
 export const H_DIGEST = 'simpul-digest';
@@ -21,51 +21,59 @@ const SPEC_VERSION: Header = ['ce_specversion', Buffer.from('1.0')];
 const CONTENT_TYPE: Header = ['content-type', Buffer.from('avro/binary')];
 
 export interface HubHeaders {
-  /** 32 bytes. */
+  /** SHA-256 over key and value (R2.6), 32 bytes. */
   readonly digest: Buffer;
-  /** When the hub took the event, RFC 3339 UTC. */
+  /** When the gateway checked the event, RFC 3339 UTC. Not the append time, which the log sets. */
   readonly recordedtime: string;
-  /** Unit id and version of the unit that day, `SU00123@1`; absent for a party or the hub. */
+  /** Id and version of the source unit on that day, `SU00123@1`; absent for an external party and for the hub itself. */
   readonly unit?: string | undefined;
   readonly traceparent?: string | undefined;
 }
 
-/** At most so many texts are kept as bytes; then all are forgotten. */
-const MOST_KEPT = 4_096;
+/** Size limit of each cache below. A full cache is cleared as a whole: a publisher with ever new values must not grow memory. */
+const CACHE_ENTRIES = 4_096;
 const names = new Map<string, string>();
 
-function kept<T>(of: Map<string, T>, text: string, make: () => T): T {
-  let made = of.get(text);
+function cached<T>(cache: Map<string, T>, text: string, make: () => T): T {
+  let made = cache.get(text);
   if (made === undefined) {
-    if (of.size >= MOST_KEPT) of.clear();
-    of.set(text, (made = make()));
+    if (cache.size >= CACHE_ENTRIES) cache.clear();
+    cache.set(text, (made = make()));
   }
   return made;
 }
 
-/** The one string of a header's name, so that it is hashed once and not with every record. */
-const nameOf = (extension: string): string => kept(names, extension, () => `ce_${extension}`);
+/** The header name of an extension, as one shared string: its hash is computed once and not for every record. */
+const headerNameOf = (extension: string): string => cached(names, extension, () => `ce_${extension}`);
 
-/** Headers of a name whose texts come again and again: types, sources, codes of units. Their bytes are not from Node's pool, which they would hold. */
-function repeating(name: string): (text: string) => Header {
+/**
+ * Makes headers of a name whose values repeat (types, sources, unit codes) from a cache. The bytes come from allocUnsafeSlow, because a small
+ * buffer cut from Node's pool would keep its whole 8 KiB slab alive in the cache.
+ */
+function cachedHeader(name: string): (text: string) => Header {
   const headers = new Map<string, Header>();
   return (text) =>
-    kept(headers, text, () => {
+    cached(headers, text, () => {
       const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
       bytes.write(text);
       return [name, bytes];
     });
 }
 
-const sourceHeader = repeating('ce_source');
-const typeHeader = repeating('ce_type');
-const dataschemaHeader = repeating('ce_dataschema');
-const recordedHeader = repeating(H_RECORDED);
-const unitHeader = repeating(H_UNIT);
-/** Extensions that the hub sets, the same for every event of a unit. */
-const ofTheUnit = new Map(['unitasal', 'unitkode', 'kelasdata'].map((name) => [name, repeating(`ce_${name}`)]));
+const sourceHeader = cachedHeader('ce_source');
+const typeHeader = cachedHeader('ce_type');
+const dataschemaHeader = cachedHeader('ce_dataschema');
+const recordedHeader = cachedHeader(H_RECORDED);
+const unitHeader = cachedHeader(H_UNIT);
+/** Extensions that the hub sets: their values are the same for every event of a unit. */
+const hubExtensionHeaders = new Map(
+  ['unitasal', 'unitkode', 'kelasdata'].map((name) => [name, cachedHeader(`ce_${name}`)]),
+);
 
-/** CloudEvents Kafka binary mode headers (kafka-protocol-binding §3.2) plus the hub's own. Headers and bytes are shared and never written to. */
+/**
+ * The record headers of an event: CloudEvents Kafka binary content mode (kafka-protocol-binding §3.2) plus the hub's own.
+ * Headers and their bytes are shared between records: callers must not modify them.
+ */
 export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
   const out: Header[] = [
     SPEC_VERSION,
@@ -78,7 +86,7 @@ export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
   ];
   for (const name in e.extensions) {
     const text = e.extensions[name]!;
-    out.push(ofTheUnit.get(name)?.(text) ?? [nameOf(name), Buffer.from(text)]);
+    out.push(hubExtensionHeaders.get(name)?.(text) ?? [headerNameOf(name), Buffer.from(text)]);
   }
   out.push(CONTENT_TYPE, [H_DIGEST, hub.digest], recordedHeader(hub.recordedtime));
   if (hub.unit !== undefined) out.push(unitHeader(hub.unit));
@@ -88,14 +96,14 @@ export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
 
 export interface ReadEnvelope extends Envelope, HubHeaders {}
 
-/** A foreign record may name its header `ce___proto__`. */
+/** Assigning `__proto__` would change the prototype: a foreign record may carry a header `ce___proto__`. */
 function setOwn(of: Record<string, string>, name: string, value: string): void {
   if (name === '__proto__')
     Object.defineProperty(of, name, { value, enumerable: true, configurable: true, writable: true });
   else of[name] = value;
 }
 
-/** The envelope of a record written by the gateway; undefined for a foreign record (no digest, or a required attribute missing, R10). */
+/** The envelope of a record that a gateway wrote; undefined for a foreign record (no digest, or a required attribute is missing, R10). */
 export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefined {
   let id: string | undefined;
   let source: string | undefined;
@@ -152,10 +160,10 @@ export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefine
   return { id, source, type, subject, time, dataschema, extensions, digest, recordedtime, unit, traceparent };
 }
 
-/** Confluent V0 frame: byte 0, schema id as 4-byte big-endian integer, Avro data. */
+/** Header length of the Confluent V0 wire format: magic byte 0, schema id as 4-byte big-endian integer; the Avro data follows. */
 export const FRAME_BYTES = 5;
 
-/** The schema id of a V0 frame; undefined when the first byte is not 0 or the frame is too short. */
+/** The schema id of a V0 frame; undefined when the magic byte is not 0 or the value is shorter than the header. */
 export function schemaIdOf(value: Uint8Array): number | undefined {
   if (value.length < FRAME_BYTES || value[0] !== 0) return undefined;
   return ((value[1]! << 24) | (value[2]! << 16) | (value[3]! << 8) | value[4]!) >>> 0;

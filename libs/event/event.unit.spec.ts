@@ -19,7 +19,7 @@ import {
   toHeaders,
 } from './index.js';
 
-describe('a key', () => {
+describe('the key of an event', () => {
   it.each([
     ['21', -973932308],
     ['foobar', -790332482],
@@ -27,18 +27,18 @@ describe('a key', () => {
     ['a-little-bit-longer-string', -1486304829],
     ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
     ['abc', 479470107],
-  ])('hashes %s as the default partitioner of Kafka does', (text, hash) => {
+  ])('%s has the murmur2 hash that the default partitioner of Kafka computes', (text, hash) => {
     expect(murmur2(Buffer.from(text))).toBe(hash);
   });
 
-  it('stays in the range of partitions', () => {
+  it('maps to a partition between 0 and the number of partitions', () => {
     for (let i = 0; i < 1000; i++) {
       const p = partitionOf(Buffer.from(`P-${i}`), 8);
       expect(p >= 0 && p < 8).toBe(true);
     }
   });
 
-  it('digests length, key and value, so that moving a byte between them changes it', () => {
+  it('has a digest over length, key and value, so that moving a byte from the key to the value changes the digest', () => {
     const d = digestOf(Buffer.from('ab'), Buffer.from('c'));
     expect(d).toEqual(
       createHash('sha256')
@@ -48,7 +48,7 @@ describe('a key', () => {
     expect(d).not.toEqual(digestOf(Buffer.from('a'), Buffer.from('bc')));
   });
 
-  it('as a pseudonym is 26 characters of base32, and another one under another deployment key', () => {
+  it('becomes a pseudonym of 26 base32 characters that differs between deployment keys', () => {
     const a = pseudonymOf('A.1/2021', Buffer.alloc(32, 1));
     expect(a).toMatch(/^[a-z2-7]{26}$/);
     expect(a).toBe(pseudonymOf('A.1/2021', Buffer.alloc(32, 1)));
@@ -56,8 +56,8 @@ describe('a key', () => {
   });
 });
 
-describe('names', () => {
-  it('accept types of three segments and give their stream', () => {
+describe('names of types, sources and schemas', () => {
+  it('a type has three segments, and the first two name its stream', () => {
     expect(isTypeName('imigrasi.cegah.daftar-diterima')).toBe(true);
     expect(streamOf('imigrasi.cegah.daftar-diterima')).toBe('imigrasi.cegah');
     for (const bad of ['imigrasi.cegah', 'Imigrasi.a.b', 'a.b.c.d', 'a..b', '', 'a.b.c\n', '../a.b'])
@@ -66,7 +66,7 @@ describe('names', () => {
     expect(isStreamName('_simpul.owners')).toBe(false);
   });
 
-  it('read the three forms of a source and nothing else', () => {
+  it('a source has one of three forms; anything else is not parsed', () => {
     expect(parseSource('urn:simpul:unit:SU00123:simkim')).toEqual({ kind: 'unit', unit: 'SU00123', system: 'simkim' });
     expect(parseSource('urn:simpul:party:EXT-KPK:spdp')).toEqual({ kind: 'party', party: 'EXT-KPK', system: 'spdp' });
     expect(parseSource('urn:simpul:hub:clock')).toEqual({ kind: 'hub', role: 'clock' });
@@ -82,7 +82,7 @@ describe('names', () => {
     expect(sourceUrn('SU00123', 'a')).toBe('urn:simpul:unit:SU00123:a');
   });
 
-  it('round-trip a dataschema and a position, and refuse malformed ones', () => {
+  it('a dataschema and a position round-trip, and malformed ones are not parsed', () => {
     expect(parseDataschema(dataschemaUrn('a.b.c', 12))).toEqual({ type: 'a.b.c', version: 12 });
     expect(parseDataschema('urn:simpul:schema:a.b.c:0')).toBeUndefined();
     expect(parsePosition(formatPosition('a.b', 3, 2n ** 60n))).toEqual({
@@ -94,7 +94,7 @@ describe('names', () => {
   });
 });
 
-describe('an envelope', () => {
+describe('the envelope of a record', () => {
   const envelope = {
     id: '01J',
     source: 'urn:simpul:unit:SU00123:simkim',
@@ -111,17 +111,17 @@ describe('an envelope', () => {
     traceparent: undefined,
   };
 
-  it('comes back from record headers as it went in', () => {
+  it('is the same after it was written to record headers and read back', () => {
     expect(fromHeaders(toHeaders(envelope, hub))).toEqual({ ...envelope, ...hub });
   });
 
-  it('is refused as foreign without a digest or a required attribute', () => {
+  it('is undefined (a foreign record) when the digest or a required attribute is missing', () => {
     const headers = toHeaders(envelope, hub);
     expect(fromHeaders(headers.filter(([n]) => n !== 'simpul-digest'))).toBeUndefined();
     expect(fromHeaders(headers.filter(([n]) => n !== 'ce_type'))).toBeUndefined();
   });
 
-  it('names its schema in a V0 frame', () => {
+  it('is followed by a value whose V0 frame carries the schema id', () => {
     expect(schemaIdOf(Buffer.from([0, 0xff, 0, 0, 1, 9]))).toBe(0xff000001);
     expect(schemaIdOf(Buffer.from([1, 0, 0, 0, 1]))).toBeUndefined();
     expect(schemaIdOf(Buffer.from([0, 0, 0]))).toBeUndefined();

@@ -1,6 +1,6 @@
 import { createHmac, hash } from 'node:crypto';
 
-/** Murmur2 as in Kafka's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), as a signed 32-bit integer. */
+/** Murmur2 hash as in Kafka's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), a signed 32-bit integer. */
 export function murmur2(data: Uint8Array): number {
   const m = 0x5bd1e995;
   const length = data.length;
@@ -31,12 +31,12 @@ export function murmur2(data: Uint8Array): number {
   return h | 0;
 }
 
-/** The partition of a key among `partitions`, as Kafka's default partitioner computes it. */
+/** The partition of a key in a topic of `partitions` partitions, as Kafka's default partitioner computes it. */
 export function partitionOf(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
 }
 
-// The hash takes one piece of memory; nearly every record fits into this one.
+// hash() takes one contiguous input; nearly every record fits into this buffer, so no memory is allocated for it.
 const scratch = Buffer.allocUnsafeSlow(65_536);
 
 /** `simpul-digest` (R2.6): SHA-256(uint32 big-endian(length of key) ‖ key ‖ value), 32 bytes. */
@@ -46,13 +46,13 @@ export function digestOf(key: Uint8Array, value: Uint8Array): Buffer {
   all.writeUInt32BE(key.length);
   all.set(key, 4);
   all.set(value, 4 + key.length);
-  // By way of text: a Buffer of the hash is memory of its own, made and freed outside of the heap with every record.
+  // Hex text first: a Buffer result would be an off-heap allocation for every record, which costs more CPU than the decoding.
   return Buffer.from(hash('sha256', all.subarray(0, length), 'hex'), 'hex');
 }
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** A pseudonym of a clear subject: HMAC-SHA-256 under the deployment key, first 128 bits, base32 lower case (26 characters). */
+/** The pseudonym of a clear subject: HMAC-SHA-256 under the deployment key (R11), first 128 bits, base32 in lower case (26 characters). */
 export function pseudonymOf(clear: string, deploymentKey: Uint8Array): string {
   const mac = createHmac('sha256', deploymentKey).update(clear, 'utf8').digest().subarray(0, 16);
   let bits = 0;

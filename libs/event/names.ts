@@ -1,4 +1,4 @@
-/** Event type names: `imigrasi.paspor.diterbitkan`. The stream is the first two segments. */
+/** Event type name of three segments, `imigrasi.paspor.diterbitkan`; the first two segments name the stream. */
 const TYPE = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*){2}$/;
 const STREAM = /^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*$/;
 
@@ -10,7 +10,7 @@ export function isStreamName(text: string): boolean {
   return text.length <= 140 && STREAM.test(text);
 }
 
-/** The stream (topic) that a type belongs to. Input must satisfy isTypeName. */
+/** The stream (topic) of an event type. The input must satisfy isTypeName. */
 export function streamOf(type: string): string {
   return type.slice(0, type.lastIndexOf('.'));
 }
@@ -24,7 +24,7 @@ const UNIT = /^urn:simpul:unit:(SU\d{5,9}):([a-z0-9][a-z0-9._-]{0,62})$/;
 const PARTY = /^urn:simpul:party:(EXT-[A-Z0-9-]{1,40}):([a-z0-9][a-z0-9._-]{0,62})$/;
 const HUB = /^urn:simpul:hub:([a-z][a-z0-9-]{0,40})$/;
 
-/** Parses a CloudEvents source of ours; undefined when it has none of the three forms. */
+/** Parses the `source` attribute of an event; undefined when it has none of the three forms that the hub accepts. */
 export function parseSource(text: string): Source | undefined {
   let m = UNIT.exec(text);
   if (m) return { kind: 'unit', unit: m[1]!, system: m[2]! };
@@ -34,7 +34,7 @@ export function parseSource(text: string): Source | undefined {
   return m ? { kind: 'hub', role: m[1]! } : undefined;
 }
 
-/** `owner` is a unit id (`SU…`) or a party code (`EXT-…`). */
+/** The `source` of a system. `owner` is a unit id (`SU…`) or the code of an external party (`EXT-…`). */
 export function sourceUrn(owner: string, system: string): string {
   return owner.startsWith('EXT-') ? `urn:simpul:party:${owner}:${system}` : `urn:simpul:unit:${owner}:${system}`;
 }

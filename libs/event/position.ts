@@ -1,4 +1,4 @@
-/** The place of a record: stream, partition, offset. Opaque text for callers: `imigrasi.paspor/3/1042`. */
+/** The place of a record in the log. Its text form, `imigrasi.paspor/3/1042`, is opaque to callers of the API. */
 export interface Position {
   readonly stream: string;
   readonly partition: number;
@@ -11,7 +11,7 @@ export function formatPosition(stream: string, partition: number, offset: bigint
   return `${stream}/${partition}/${offset}`;
 }
 
-/** undefined when the text is no position. */
+/** Parses the text form of a position; undefined when the text is not a position. */
 export function parsePosition(text: string): Position | undefined {
   const m = POSITION.exec(text);
   return m ? { stream: m[1]!, partition: Number(m[2]), offset: BigInt(m[3]!) } : undefined;

@@ -32,7 +32,7 @@ writeFileSync(process.argv[1] + '/owner.pid', String(process.pid));
 console.log('held'); setInterval(() => {}, 1000);`;
 
 describe('the data folder', () => {
-  it('has one owner; the second is told the pid of the first, and takes over when the first was killed', async () => {
+  it('has one owner: a second process gets data_locked with the pid of the first, and can open the folder once the first was killed', async () => {
     const first = spawn(process.execPath, ['--input-type=module', '-e', OWNER, dir], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -43,7 +43,7 @@ describe('the data folder', () => {
     openDataFolder(dir, 'embedded').release();
   });
 
-  it('refuses a folder of another engine or format, and says which', () => {
+  it('is refused with data_format when it belongs to another engine or format, and both are named', () => {
     openDataFolder(dir, 'embedded').release();
     expect(faultOf(() => openDataFolder(dir, 'kafka'))).toContain('data_format');
     writeFileSync(join(dir, 'format.json'), '{"format":2,"engine":"embedded"}');
@@ -51,7 +51,7 @@ describe('the data folder', () => {
   });
 
   it.each(['', '{"format":1,', '[]', '7', 'null'])(
-    'with a broken format file (%j) is refused as one of unknown format, and its file is named',
+    'with a broken format file (%j) is refused with data_format, and the file is named',
     (text) => {
       writeFileSync(join(dir, 'format.json'), text);
       expect(faultOf(() => openDataFolder(dir, 'embedded'))).toMatch(
@@ -60,14 +60,14 @@ describe('the data folder', () => {
     },
   );
 
-  it('has its format written whole or not at all', () => {
+  it('gets its format file by an atomic rename, also when a temporary file of a crash is left', () => {
     writeFileSync(join(dir, 'format.json.new'), '{"for');
     openDataFolder(dir, 'embedded').release();
     openDataFolder(dir, 'embedded').release();
     expect(readdirSync(dir)).not.toContain('format.json.new');
   });
 
-  it('says so when it cannot be written', () => {
+  it('that cannot be written is refused with invalid_settings', () => {
     const file = join(dir, 'file');
     writeFileSync(file, '');
     expect(faultOf(() => openDataFolder(join(file, 'below'), 'embedded'))).toContain('invalid_settings');

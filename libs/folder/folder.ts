@@ -7,11 +7,11 @@ const FORMAT = 1;
 
 export interface DataFolder {
   readonly dir: string;
-  /** Gives the folder free for another owner. */
+  /** Releases the lock, so that another process can own the folder. */
   release(): void;
 }
 
-/** Not mkdir's own `recursive`: that never returns where a parent exists but takes no folders (/proc). */
+/** Recursive mkdir of our own: `recursive: true` of Node 24 never returns below a directory that exists but accepts no entries (/proc). */
 function makeFolder(dir: string): void {
   try {
     mkdirSync(dir, { mode: 0o700 });
@@ -46,14 +46,15 @@ function parseFormat(text: string): Format {
   }
 }
 
-/** Whole or not at all: half a file would shut the folder for ever. */
+/** Writes to a temporary file and renames it: a half-written format file would make the folder unusable after a crash. */
 function writeFormat(file: string, engine: string): void {
   writeFileSync(`${file}.new`, `${JSON.stringify({ format: FORMAT, engine })}\n`, { flush: true });
   renameSync(`${file}.new`, file);
 }
 
 /**
- * Takes the data folder for this process until release() or the end of the process, however it ends: the lock is a SQLite file lock, so a killed owner never blocks the next.
+ * Locks the data folder for this process until release() or the end of the process. The lock is a SQLite file lock, which the operating system
+ * releases with the process, so a killed owner never blocks the next one.
  * Faults: `data_locked` with the owner's pid; `data_format` for a folder of another format or engine; `invalid_settings` when it cannot be written.
  */
 export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataFolder {

@@ -1,4 +1,4 @@
-/** A value that never shows itself: in text, JSON or a log line it is `••••`. */
+/** A secret value: in text, JSON and log lines it appears as `••••`; only reveal() gives the value. */
 export class Secret {
   readonly #value: string;
   constructor(value: string) {

@@ -6,7 +6,7 @@ import { Secret } from './secret.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
-/** Name, schema, default in words, meaning. The reference page is made from these tables. */
+/** Every setting of a hub process: schema, default in words, meaning. docs/reference/settings.md is generated from these tables. */
 const TABLE = {
   SIMPUL_ENGINE: {
     schema: z.enum(['embedded', 'kafka']).default('embedded'),
@@ -82,18 +82,17 @@ const TABLE = {
   },
 } as const;
 
-/** What the command line and the checker read. A hub knows the names and takes nothing from them: it starts in the same shell. */
+/** Settings that only the command line and the checker read. A hub accepts the names, because it may start in the same shell, and ignores the values. */
 const CLIENT_TABLE = {
   SIMPUL_URL: { default: '`http://127.0.0.1:8080`', text: '`simpul`: address of the hub.' },
   SIMPUL_KEY: { default: '`<data>/admin.key`', text: '`simpul`: the key to work with. Secret.' },
-  SIMPUL_CTX: { default: '(none)', text: '`simpul`: name kept for contexts; not read yet.' },
   SIMPUL_CHECKER_KEY: { default: '(none)', text: 'Checker of a day: its key, when it is in no file. Secret.' },
 } as const;
 
 export const SETTINGS_REFERENCE: readonly { readonly name: string; readonly default: string; readonly text: string }[] =
   Object.entries({ ...TABLE, ...CLIENT_TABLE }).map(([name, row]) => ({ name, default: row.default, text: row.text }));
 
-/** The environment for a hub process: without what is meant for the command line, keys above all. */
+/** The environment for a hub process, without the settings of the command line: a hub must not inherit a person's key. */
 export function hubEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !Object.hasOwn(CLIENT_TABLE, name)));
 }
@@ -120,7 +119,7 @@ export interface HubSettings {
   readonly port: number;
   readonly kafka: KafkaSettings | undefined;
   readonly redis: Secret | undefined;
-  /** PEM text of the authority of Redis, a private one. */
+  /** PEM text of the private certificate authority of Redis. */
   readonly redisCa: string | undefined;
   readonly partitions: number;
   readonly pseudonymKeyFile: string | undefined;
@@ -154,7 +153,7 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
 }
 
 /**
- * Settings of a hub process, read once from the environment; `given` (options of a command line) goes before it.
+ * Settings of a hub process, read once from the environment; `given` (options of a command line) takes precedence.
  * Fault `invalid_settings` lists all problems at once.
  */
 export function readHubSettings(
@@ -227,7 +226,7 @@ export function readLanguage(env: NodeJS.ProcessEnv = process.env): 'id' | 'en' 
   return /^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id';
 }
 
-/** Terminal facts of a process, so that nobody else reads the environment. */
+/** Environment of a command-line process: only this room reads `process.env`. */
 export function readTerminal(env: NodeJS.ProcessEnv = process.env): {
   readonly color: boolean;
   readonly contextUrl: string | undefined;

@@ -14,12 +14,12 @@ const problemsOf = (env: NodeJS.ProcessEnv): readonly string[] => {
   }
 };
 
-describe('settings', () => {
-  it('start on the embedded engine with nothing set', () => {
+describe('hub settings', () => {
+  it('select the embedded engine when nothing is set', () => {
     expect(readHubSettings({})).toMatchObject({ engine: 'embedded', port: 8080, host: '127.0.0.1', partitions: 8 });
   });
 
-  it('list every problem at once, unknown names too', () => {
+  it('report every problem at once, including unknown SIMPUL_ names', () => {
     expect(problemsOf({ SIMPUL_PORT: 'x', SIMPUL_ENGINE: 'rabbit', SIMPUL_PROT: '1' }).toSorted()).toEqual([
       'SIMPUL_ENGINE',
       'SIMPUL_PORT',
@@ -27,13 +27,13 @@ describe('settings', () => {
     ]);
   });
 
-  it('start a hub in the shell in which a person works with simpul, and hand it none of their keys', () => {
-    const shell = { SIMPUL_KEY: 'k', SIMPUL_URL: 'http://h', SIMPUL_CTX: 'c', SIMPUL_CHECKER_KEY: 'k', PATH: '/bin' };
+  it('accept the settings of the command line in the same shell, and keep its keys out of the hub environment', () => {
+    const shell = { SIMPUL_KEY: 'k', SIMPUL_URL: 'http://h', SIMPUL_CHECKER_KEY: 'k', PATH: '/bin' };
     expect(problemsOf(shell)).toEqual([]);
     expect(hubEnvironment({ ...shell, SIMPUL_PORT: '1' })).toEqual({ PATH: '/bin', SIMPUL_PORT: '1' });
   });
 
-  it('take a private authority of Kafka and of Redis from a file, and say which file does not hold one', () => {
+  it('read the private certificate authorities of Kafka and Redis from files, and name the setting whose file holds none', () => {
     const dir = mkdtempSync(join(tmpdir(), 'simpul-settings-'));
     const pem = join(dir, 'ca.pem');
     writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n');
@@ -48,11 +48,11 @@ describe('settings', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('ask for both addresses with the kafka engine', () => {
+  it('require the addresses of Kafka and Redis with the kafka engine', () => {
     expect(problemsOf({ SIMPUL_ENGINE: 'kafka' })).toEqual(['SIMPUL_KAFKA', 'SIMPUL_REDIS']);
   });
 
-  it('never show a secret', () => {
+  it('never reveal a secret in JSON or text', () => {
     const s = readHubSettings({
       SIMPUL_ENGINE: 'kafka',
       SIMPUL_KAFKA: 'a:1,b:2',
@@ -65,7 +65,7 @@ describe('settings', () => {
     expect(String(new Secret('x'))).toBe('••••');
   });
 
-  it('speak Indonesian unless the locale is English', () => {
+  it('select Indonesian unless the locale is English', () => {
     expect([readLanguage({}), readLanguage({ LANG: 'en_US.UTF-8' }), readLanguage({ LANG: 'C.UTF-8' })]).toEqual([
       'id',
       'en',

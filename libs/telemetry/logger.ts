@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino';
 
-/** What rooms may write: a short text and named facts (codes, counts, positions), never event data. */
+/** The logger that rooms get: a short text and named fields (codes, counts, positions), never event data. */
 export interface Logger {
   debug(facts: object, text: string): void;
   info(facts: object, text: string): void;
@@ -23,7 +23,10 @@ const REDACTED = [
   'req.headers',
 ];
 
-/** One JSON line per entry on the stream (default: standard output), time in ISO 8601 UTC. Personal fields are cut out whatever a caller passes. */
+/**
+ * A logger that writes one JSON line per entry to the stream (default: standard output), with the time in ISO 8601 UTC.
+ * Fields that may hold secrets or personal data are redacted, whatever a caller passes.
+ */
 export function openLogger(
   level: 'debug' | 'info' | 'warn' | 'error' | 'silent',
   role: string,
