@@ -92,7 +92,8 @@ async function openapi() {
     http[d](nothing),
   );
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const server = await http.openHttp({ port: 0, doors, authenticate: () => undefined, log });
+  const edge = { provide: http.EDGE, useValue: { authenticate: () => undefined, doors, log } };
+  const server = await http.openHttp({ module: class {}, providers: [edge] }, { port: 0 });
   try {
     return await (await fetch(`${server.url}/openapi.json`)).json();
   } finally {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '#access';
 import { z } from 'zod';
 import { until } from '../../test/kit/projection/stage.js';
-import { openHttp, type Door, type HttpServer } from './index.js';
+import { serveEdge } from '../../test/kit/doors/edge.js';
+import type { Door, HttpServer } from './index.js';
 
 let server: HttpServer;
 const lines: [fields: Record<string, unknown>, text: string | undefined][] = [];
@@ -28,8 +29,7 @@ const door: Door = (edge) => {
 const caller = (keyId: string): Caller => ({ keyId, owner: 'SU00123', system: 'simkim', roles: new Set(['reader']) });
 
 beforeAll(async () => {
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [door],
     authenticate: (h) => (h?.startsWith('Bearer k') === true ? caller(h.slice(7)) : undefined),
     log: {
@@ -37,7 +37,7 @@ beforeAll(async () => {
       warn: () => undefined,
       error: () => undefined,
     },
-    watch: { refused: (code) => counted.push(code), live: (open) => (live = open) },
+    report: { refused: (code) => counted.push(code), live: (open) => (live = open) },
     limits: { waitingPerKey: 2, waitingPerAddress: 3 },
   });
 });

@@ -3,7 +3,8 @@ import { Fault } from '#faults';
 import { connect } from 'node:net';
 import { z } from 'zod';
 import type { Caller } from '#access';
-import { openHttp, type Door, type HttpServer } from './index.js';
+import { serveEdge } from '../../test/kit/doors/edge.js';
+import type { Door, HttpServer } from './index.js';
 
 const caller: Caller = { keyId: 'k1', owner: 'SU00123', system: 'simkim', roles: new Set(['reader']) };
 let valid = true;
@@ -39,11 +40,9 @@ const door: Door = (edge) => {
 };
 
 beforeAll(async () => {
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [door],
     authenticate: (h) => (h === 'Bearer good' && valid ? caller : undefined),
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     limits: { headersMs: 1_000, requestMs: 1_500, recheckMs: 20, bodyBytes: 1_000 },
   });
 });
@@ -249,11 +248,9 @@ describe('the edge', () => {
 
 describe('closing', () => {
   it('ends live streams and answers', async () => {
-    const other = await openHttp({
-      port: 0,
+    const other = await serveEdge({
       doors: [door],
       authenticate: () => caller,
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     });
     const live = await fetch(`${other.url}/v1/live`);
     const ended = live.text();

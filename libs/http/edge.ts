@@ -10,7 +10,7 @@ import type { RouteTable } from './routes.js';
 import type { RefusedLog } from './refused-log.js';
 import { openSse } from './sse.js';
 import { TroubleLog } from './trouble-log.js';
-import type { Door, Edge, HttpLimits, HttpWatch, Logger } from './types.js';
+import type { Door, Edge, HttpLimits, HttpReport, Logger } from './types.js';
 import { whileKeyHolds } from './waiting.js';
 
 export interface EdgeDeps {
@@ -20,7 +20,7 @@ export interface EdgeDeps {
   readonly now: () => number;
   readonly closing: AbortSignal;
   readonly openStreams: Set<() => void>;
-  readonly watch: HttpWatch;
+  readonly report: HttpReport;
   readonly refused: RefusedLog;
   readonly routes: RouteTable;
 }
@@ -115,6 +115,7 @@ export function mountDoors(app: FastifyInstance, deps: EdgeDeps, doors: readonly
       void sendProblem(deps, req, reply, e);
     });
     scope.addHook('onRoute', (route) => {
+      route.bodyLimit ??= deps.limits.bodyBytes;
       for (const method of [route.method].flat()) deps.routes.add({ ...route.config, method, url: route.url });
     });
     scope.addHook('onRequest', (req, _reply, next) => {
@@ -132,10 +133,10 @@ function makeEdge(scope: FastifyInstance, deps: EdgeDeps): Edge {
     const now = deps.authenticate(req.headers.authorization);
     return req.caller === undefined || (now !== undefined && now.keyId === req.caller.keyId);
   };
-  const { limits, closing, watch, openStreams: open } = deps;
+  const { limits, closing, report, openStreams: open } = deps;
   const places = new Places(limits);
   const troubles = new TroubleLog(deps.log, deps.now);
-  const sseHost = { limits, open, watch, places, holds };
+  const sseHost = { limits, open, report, places, holds };
   const waitHost = { recheckMs: limits.recheckMs, closing, places, holds };
   return {
     app: scope,

@@ -1,5 +1,5 @@
-export { HTTP_LIMITS, openHttp, type HttpOptions, type HttpServer } from './open.js';
-export type { Door, Edge, HttpLimits, HttpWatch, Logger, ProblemDocument, RouteConfig } from './types.js';
+export { EDGE, HTTP_LIMITS, openHttp, type EdgeParts, type HttpOptions, type HttpServer } from './open.js';
+export type { Door, Edge, HttpLimits, HttpReport, Logger, ProblemDocument, RouteConfig } from './types.js';
 export { decodeCursor, decodeStreamCursor, encodeCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
 export { languageOf, problemOf, PROBLEM_TYPE, type Language } from './problem.js';
 export { mediaType, pointer } from './read-input.js';

@@ -1,5 +1,4 @@
-import { Catch, Module, type ArgumentsHost, type ExceptionFilter, type Type } from '@nestjs/common';
-import type { DynamicModule } from '@nestjs/common';
+import { Catch, type ArgumentsHost, type DynamicModule, type ExceptionFilter, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Fault } from '#faults';
@@ -15,12 +14,14 @@ import { watchHeads } from './head.js';
 import { answerBrokenConnection } from './raw-errors.js';
 import { RefusedLog } from './refused-log.js';
 import { RouteTable } from './routes.js';
-import type { Door, HttpLimits, HttpWatch, Logger } from './types.js';
+import type { Door, HttpLimits, HttpReport, Logger } from './types.js';
+
+/** Of all headers of a request; fixed when the server is made. */
+const HEADER_BYTES = 16_384;
 
 export const HTTP_LIMITS: HttpLimits = {
   bodyBytes: 1_048_576,
   batchBytes: 8 * 1_048_576,
-  headerBytes: 16_384,
   headersMs: 10_000,
   requestMs: 30_000,
   connections: 2_000,
@@ -32,21 +33,30 @@ export const HTTP_LIMITS: HttpLimits = {
   waitingPerAddress: 1_000,
 };
 
+/** Token of the provider that says what the HTTP edge works with: a value of EdgeParts in a module of the app. */
+export const EDGE = Symbol('simpul.http.edge');
+
+/** What the HTTP edge works with, given by the app under the token EDGE. */
+export interface EdgeParts {
+  /**
+   * The caller of an Authorization header; undefined = not valid. It is called before the body is read, so it must answer from memory and take
+   * the same time for every wrong key.
+   */
+  readonly authenticate: (authorization: string | undefined) => Caller | undefined;
+  /** Doors with hot routes. */
+  readonly doors: readonly Door[];
+  readonly log: Logger;
+  readonly limits?: Partial<HttpLimits>;
+  readonly report?: HttpReport;
+  /** @default Date.now */
+  readonly now?: () => number;
+}
+
 export interface HttpOptions {
   /** 0 = any free port. */
   readonly port: number;
   /** @default '127.0.0.1' */
   readonly host?: string;
-  readonly doors: readonly Door[];
-  /** The caller of an Authorization header; undefined = not valid. Called before the body is read, so: in memory and in the same time for every wrong key. */
-  readonly authenticate: (authorization: string | undefined) => Caller | undefined;
-  readonly log: Logger;
-  readonly limits?: Partial<HttpLimits>;
-  readonly watch?: HttpWatch;
-  /** @default Date.now */
-  readonly now?: () => number;
-  /** The app's root module: life cycle and wiring. @default an empty one */
-  readonly module?: Type | DynamicModule;
 }
 
 export interface HttpServer {
@@ -56,9 +66,6 @@ export interface HttpServer {
   /** Ends live streams, answers what is in flight, closes. */
   close(): Promise<void>;
 }
-
-@Module({})
-class EmptyModule {}
 
 /** What Nest itself throws (404, its guards) goes the same one way. */
 @Catch()
@@ -82,34 +89,18 @@ function requestIds(): (given: string | string[] | undefined) => string {
 }
 
 /**
- * Opens the HTTP address with the given doors and listens. `port` taken: the error of Node (`EADDRINUSE`).
+ * Starts the Nest app of `module`, mounts the doors of its EDGE provider and listens. Rejects with Node's error (`EADDRINUSE`) when the port is taken.
  * SIGTERM and SIGINT drain (Nest's shutdown hooks): live streams end, requests in flight are answered, then the process exits 0.
  */
-export async function openHttp(options: HttpOptions): Promise<HttpServer> {
-  const limits = { ...HTTP_LIMITS, ...options.limits };
-  const closing = new AbortController();
-  const watch = options.watch ?? {};
-  const refused = new RefusedLog(options.log, watch);
-  const deps: EdgeDeps = {
-    watch,
-    refused,
-    authenticate: options.authenticate,
-    log: options.log,
-    limits,
-    now: options.now ?? Date.now,
-    closing: closing.signal,
-    openStreams: new Set(),
-    routes: new RouteTable(),
-  };
+export async function openHttp(module: Type | DynamicModule, options: HttpOptions): Promise<HttpServer> {
   const nextId = requestIds();
+  // Known once Nest has resolved the providers: before the server listens, so before any of the callbacks below is called.
+  let deps: EdgeDeps;
   const adapter = new FastifyAdapter({
-    bodyLimit: limits.bodyBytes,
-    requestTimeout: limits.requestMs,
     keepAliveTimeout: 5_000,
     routerOptions: { maxParamLength: 1_024 },
     http: {
-      headersTimeout: limits.headersMs,
-      maxHeaderSize: limits.headerBytes,
+      maxHeaderSize: HEADER_BYTES,
       connectionsCheckingInterval: 500,
       // Asked for by watchHeads, with an answer in our shape.
       requireHostHeader: false,
@@ -122,10 +113,30 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       void sendProblem(deps, req, reply, e);
     },
     clientErrorHandler: (e, socket) => {
-      answerBrokenConnection(e, socket, nextId(undefined), refused);
+      answerBrokenConnection(e, socket, nextId(undefined), deps.refused);
     },
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    logger: ['error', 'fatal'],
+    abortOnError: false,
+  });
+  const parts = app.get<EdgeParts>(EDGE, { strict: false });
+  const limits = { ...HTTP_LIMITS, ...parts.limits };
+  const report = parts.report ?? {};
+  const refused = new RefusedLog(parts.log, report);
+  const closing = new AbortController();
+  deps = {
+    report,
+    refused,
+    authenticate: parts.authenticate,
+    log: parts.log,
+    limits,
+    now: parts.now ?? Date.now,
+    closing: closing.signal,
+    openStreams: new Set(),
+    routes: new RouteTable(),
+  };
   fastify.decorateRequest('caller', undefined);
   watchHeads(fastify);
   fastify.addHook('onSend', (req, reply, body, done) => {
@@ -142,15 +153,13 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     refused.close();
     done();
   });
-  mountDoors(fastify, deps, [...options.doors, errorsDoor(), openapiDoor(deps.routes)]);
-  const app = await NestFactory.create<NestFastifyApplication>(options.module ?? EmptyModule, adapter, {
-    logger: ['error', 'fatal'],
-    abortOnError: false,
-  });
+  mountDoors(fastify, deps, [...parts.doors, errorsDoor(), openapiDoor(deps.routes)]);
   app.useGlobalFilters(new ProblemFilter(deps));
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const server = app.getHttpServer();
   server.maxConnections = limits.connections;
+  server.headersTimeout = limits.headersMs;
+  server.requestTimeout = limits.requestMs;
   await app.listen(options.port, options.host ?? '127.0.0.1');
   const address = server.address() as AddressInfo | null;
   if (address === null) throw new Fault('internal', { detail: 'the server has no address' });

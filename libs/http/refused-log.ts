@@ -1,4 +1,4 @@
-import type { HttpWatch, Logger } from './types.js';
+import type { HttpReport, Logger } from './types.js';
 
 /** One refused request: what an operator looks for, never data. */
 export interface RefusedRequest {
@@ -22,11 +22,11 @@ export class RefusedLog {
 
   constructor(
     private readonly log: Pick<Logger, 'info'>,
-    private readonly watch: HttpWatch,
+    private readonly report: HttpReport,
   ) {}
 
   tell(refused: RefusedRequest): void {
-    this.watch.refused?.(refused.code);
+    this.report.refused?.(refused.code);
     this.#timer ??= setTimeout(() => this.#turn(), WINDOW_MS).unref();
     if (this.#lines++ < LINES) this.log.info(refused, 'a request was refused');
     else this.#leftOut++;

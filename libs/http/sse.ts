@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Places } from './places.js';
-import type { HttpLimits, HttpWatch } from './types.js';
+import type { HttpLimits, HttpReport } from './types.js';
 
 export interface SseOptions {
   /** What EventSource waits before it connects again. @default 2,000 ms */
@@ -30,7 +30,7 @@ export interface SseHost {
   /** Ends of all open streams, called when the server drains. */
   readonly open: Set<() => void>;
   readonly places: Places;
-  readonly watch: HttpWatch;
+  readonly report: HttpReport;
   /** Whether the key of this request still holds. */
   holds(req: FastifyRequest): boolean;
 }
@@ -55,7 +55,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
     clearInterval(check);
     giveBack();
     host.open.delete(end);
-    host.watch.live?.(host.open.size);
+    host.report.live?.(host.open.size);
     if (cut) raw.destroy();
     else raw.end();
     ended.abort();
@@ -84,7 +84,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
     finish(true);
   });
   host.open.add(end);
-  host.watch.live?.(host.open.size);
+  host.report.live?.(host.open.size);
   return {
     send: (event) => write(formatEvent(event)),
     drained: () =>

@@ -16,8 +16,6 @@ export interface HttpLimits {
   readonly bodyBytes: number;
   /** Bytes of one publish request. @default 8 MiB */
   readonly batchBytes: number;
-  /** @default 16 KiB */
-  readonly headerBytes: number;
   /** @default 10 s */
   readonly headersMs: number;
   /** Until the whole request is received. @default 30 s */
@@ -38,8 +36,8 @@ export interface HttpLimits {
   readonly waitingPerAddress: number;
 }
 
-/** What the edge tells while it works. All calls return at once. */
-export interface HttpWatch {
+/** What the edge reports while it works. No call may block. */
+export interface HttpReport {
   /** A request was answered 4xx with this code. */
   refused?(code: string): void;
   /** Open live streams now. */

@@ -1,8 +1,8 @@
 import { asFault, innermostMessage, startLine } from '#faults';
-import { openHttp, type Door } from '#http';
+import { EDGE, openHttp, type Door, type EdgeParts } from '#http';
 import { SimpulServer } from '#nest-kit';
 import { readHubSettings, readLanguage } from '#settings';
-import type { DynamicModule, Type } from '@nestjs/common';
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { openCore } from './core.js';
 import { healthOnly } from './doors.js';
 import { FoldModule } from './fold.module.js';
@@ -32,6 +32,9 @@ type News =
   | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile?: string }
   | { readonly kind: 'failed'; readonly code: string; readonly detail: string };
 
+@Module({})
+class RootModule {}
+
 /** A launcher may listen; a person reads standard error. */
 function tell(news: News): void {
   if (process.connected) process.send?.(news);
@@ -54,21 +57,23 @@ async function start(app: HubApp): Promise<void> {
       doors = gateway.doors;
     } else doors = healthOnly(core, projector!);
     closers.push(() => core.close());
-    const http = await openHttp({
-      port: settings.port,
-      host: settings.host,
+    const edge: EdgeParts = {
       doors,
       authenticate: (header) => core.access.authenticate(header),
       log: core.logger,
-      watch: {
+      report: {
         refused: (code) => core.metrics.httpRefused.inc({ code }),
         live: (open) => core.metrics.liveReaders.set(open),
       },
-      module: app.module({
-        life: LifeModule.closing(closers),
-        ...(projector ? { folds: FoldModule.of(projector) } : {}),
-      }),
-    });
+    };
+    const parts: HubParts = {
+      life: LifeModule.closing(closers),
+      ...(projector ? { folds: FoldModule.of(projector) } : {}),
+    };
+    const http = await openHttp(
+      { module: RootModule, imports: [app.module(parts)], providers: [{ provide: EDGE, useValue: edge }] },
+      { port: settings.port, host: settings.host },
+    );
     if (projector) {
       const { source } = projector.projector;
       const onEnd = (cause: unknown): void => {

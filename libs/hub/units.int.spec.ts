@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openHttp, type HttpServer } from '#http';
+import type { HttpServer } from '#http';
+import { serveEdge } from '../../test/kit/doors/edge.js';
 import { readHubSettings } from '#settings';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -76,8 +77,7 @@ describe('a change of units at the door', () => {
     await projector.projector.join();
     const gateway = await openGatewayRole(core, projector);
     closers.unshift(() => gateway.close());
-    http = await openHttp({
-      port: 0,
+    http = await serveEdge({
       doors: gateway.doors,
       authenticate: (header) => core.access.authenticate(header),
       log: core.logger,

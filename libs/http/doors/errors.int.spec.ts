@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FAULTS, type FaultRow } from '#faults';
 import { createHash } from 'node:crypto';
-import { openHttp, type HttpServer } from '../index.js';
+import { serveEdge } from '../../../test/kit/doors/edge.js';
+import type { HttpServer } from '../index.js';
 import { errorsPage } from './errors.js';
 
 let server: HttpServer;
 beforeAll(async () => {
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [],
     authenticate: () => undefined,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
 });
 afterAll(() => server.close());

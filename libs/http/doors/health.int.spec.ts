@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { healthDoor, openHttp, type Door, type DoorHealth, type HttpServer, type Sse } from '../index.js';
+import { serveEdge } from '../../../test/kit/doors/edge.js';
+import { healthDoor, type Door, type DoorHealth, type HttpServer, type Sse } from '../index.js';
 
 let server: HttpServer;
 let phase: 'starting' | 'serving' | 'draining' = 'starting';
@@ -11,8 +12,7 @@ const flood: Door = (edge) => {
   });
 };
 beforeAll(async () => {
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [
       healthDoor({
         doors: () => doors,
@@ -22,7 +22,6 @@ beforeAll(async () => {
       flood,
     ],
     authenticate: () => undefined,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     limits: { liveBytes: 100_000, stallMs: 100 },
   });
 });

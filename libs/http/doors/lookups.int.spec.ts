@@ -7,7 +7,8 @@ import { openUnits, readUnitSeed, type UnitRegistry } from '#units';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openHttp, type HttpServer } from '../index.js';
+import { serveEdge } from '../../../test/kit/doors/edge.js';
+import type { HttpServer } from '../index.js';
 import { keysDoor } from './keys.js';
 import { typesDoor } from './types.js';
 import { unitsDoor } from './units.js';
@@ -41,15 +42,13 @@ beforeAll(async () => {
   });
   await access.ensureAdmin(dir);
   admin = readFileSync(join(dir, 'admin.key'), 'utf8').trim();
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [
       unitsDoor({ units: units.units }),
       typesDoor({ catalogue: registry.catalogue, units: units.units }),
       keysDoor({ access, units: units.units, log }),
     ],
     authenticate: (h) => access.authenticate(h),
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   closers.push(
     () => server.close(),

@@ -12,7 +12,8 @@ import {
   type EventSpec,
 } from '../../../test/kit/projection/events.js';
 import { Stage, until } from '../../../test/kit/projection/stage.js';
-import { encodeCursor, openHttp, type HttpServer } from '../index.js';
+import { serveEdge } from '../../../test/kit/doors/edge.js';
+import { encodeCursor, type HttpServer } from '../index.js';
 import { stateDoor } from './state.js';
 
 const VIEWS = [
@@ -60,8 +61,7 @@ beforeAll(async () => {
   key('publisher', unit['kanim']!, 'publisher');
   stage = await new Stage(catalogue, viewsOf(catalogue, ...VIEWS), { units }).open();
   await stage.project();
-  server = await openHttp({
-    port: 0,
+  server = await serveEdge({
     doors: [
       stateDoor({
         reader: stage.reader,
@@ -71,7 +71,6 @@ beforeAll(async () => {
       }),
     ],
     authenticate: (h) => callers.get(h ?? ''),
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     limits: { recheckMs: 20 },
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
-import { openHttp, publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
+import { publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
 import { Appender, COPIES_TOPIC, OWNERS_TOPIC } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
@@ -21,6 +21,7 @@ import { openEmbeddedState } from '#state-embedded';
 import { readUnitSeed, UnitTree } from '#units';
 import { catalogueOfFiles } from '../projection/events.js';
 import { RowsInMemory } from '../projection/stage.js';
+import { serveEdge } from './edge.js';
 
 const seed = new URL('../../../schemas/units.json', import.meta.url);
 
@@ -137,8 +138,7 @@ export class HubStage {
   }
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
-    return openHttp({
-      port: 0,
+    return serveEdge({
       doors: [
         publishDoor({ publishing, refusals: this.refusals, units: this.units }),
         readDoor({ log: this.log, settled: this.settled, catalogue: this.catalogue, units: this.units, now: Date.now }),
