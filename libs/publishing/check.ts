@@ -20,7 +20,7 @@ import type { PublishLimits } from './limits.js';
 import { identityOf } from './recent.js';
 import { subjectOf, subjectRule } from './subject.js';
 
-/** Why a caller may not publish an event; undefined = he may (R12, issue item 7). `mayPublish` of #access. */
+/** Why a caller may not publish an event; undefined = he may (R12). `mayPublish` of #access. */
 export type MayPublish = (
   caller: Caller,
   type: EventType,

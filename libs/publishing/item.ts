@@ -54,7 +54,7 @@ export type Checked =
   | { readonly ok: true; readonly item: ReadyItem }
   | { readonly ok: false; readonly fault: Fault; readonly type: string };
 
-/** What a publisher gets (DESIGN section 6). `digest` is `sha-256:<hex>`. */
+/** What a publisher gets. `digest` is `sha-256:<hex>`. */
 export interface Receipt {
   readonly id: string;
   readonly source: string;

@@ -50,7 +50,7 @@ export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly
 
 const YIELD_EVERY = 256;
 
-/** The way of an event from a request to a receipt (DESIGN section 3; R2, R3). */
+/** The way of an event from a request to a receipt (R2, R3). */
 export class Publishing {
   readonly limits: PublishLimits;
   readonly #rules: CheckRules;
