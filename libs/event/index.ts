@@ -23,4 +23,6 @@ export {
   streamOf,
   type Source,
 } from './names.js';
+export { isTime, timeMsOf } from './time.js';
+export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
 export { formatPosition, parsePosition, partitionKey, type Position } from './position.js';

@@ -1,6 +1,6 @@
 export { EDGE, HTTP_LIMITS, openHttp, type EdgeParts, type HttpOptions, type HttpServer } from './open.js';
 export type { Door, Edge, HttpLimits, HttpReport, Logger, ProblemDocument, RouteConfig } from './types.js';
-export { decodeCursor, decodeStreamCursor, encodeCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
+export { decodeCursor, encodeCursor } from './cursor.js';
 export { languageOf, problemOf, PROBLEM_TYPE, type Language } from './problem.js';
 export { mediaType, pointer } from './read-input.js';
 export { formatEvent, type Sse, type SseEvent, type SseOptions } from './sse.js';
@@ -11,5 +11,4 @@ export { unitsDoor } from './doors/units.js';
 export { healthDoor, type DoorHealth, type HealthDoorDeps } from './doors/health.js';
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
 export { readDoor } from './doors/read.js';
-export type { StreamReaderDeps } from './read/stream-reader.js';
 export { stateDoor, type StateDoorDeps } from './doors/state.js';

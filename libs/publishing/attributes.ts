@@ -1,7 +1,6 @@
-import { isTypeName } from '#event';
+import { isTime, isTraceparent, isTypeName } from '#event';
 import type { FaultCode, Problem } from '#faults';
 import type { PublishLimits } from './limits.js';
-import { isTraceparent } from './trace.js';
 
 /** The attributes of an event as its publisher gave them. */
 export interface Attributes {
@@ -47,7 +46,6 @@ const NAME = /^[a-z0-9]+$/;
 // NUL and other controls, bidi embedding, override and isolate marks.
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
-const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 /** Whether a name is one of the envelope, not one that a publisher made up. */
 export function isAttribute(name: string): boolean {
@@ -57,21 +55,6 @@ export function isAttribute(name: string): boolean {
 /** True for text that may stand in an attribute. */
 export function isPlainText(text: string): boolean {
   return !FORBIDDEN.test(text) && text.isWellFormed();
-}
-
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
-
-/** RFC 3339 with a zone, and a real day. */
-export function isTime(text: string): boolean {
-  const m = TIME.exec(text);
-  if (!m) return false;
-  const [year, month, day] = [Number(m[1]), Number(m[2]), Number(m[3])];
-  if (year === 0 || month < 1 || month > 12 || day < 1) return false;
-  const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  if (day > DAYS[month - 1]! + (leap ? 1 : 0)) return false;
-  if (Number(m[4]) > 23 || Number(m[5]) > 59 || Number(m[6]) > 59) return false;
-  const zone = m[8]!;
-  return zone.length === 1 || (Number(zone.slice(1, 3)) <= 23 && Number(zone.slice(4)) <= 59);
 }
 
 /** Reads every attribute of `given` (all members but the data). Pure; problems name all that is wrong. */

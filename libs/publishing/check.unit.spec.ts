@@ -4,8 +4,6 @@ import { compileContract } from '#avro';
 import { digestOf, fromHeaders, partitionOf } from '#event';
 import type { Catalogue, EventType } from '#registry';
 import type { Unit, Units } from '#units';
-import { isTime } from './attributes.js';
-import { isTraceparent, isTracestate, traceOf } from './trace.js';
 import { checkItem, type CheckRules } from './check.js';
 import type { Offered, ReadyItem } from './item.js';
 import { PUBLISH_LIMITS } from './limits.js';
@@ -297,21 +295,6 @@ describe('questions to the index', () => {
 });
 
 describe('small rules', () => {
-  it('times are RFC 3339 with a zone and exist', () => {
-    for (const good of ['2021-07-15T09:30:00+07:00', '2021-07-15T02:30:00Z', '2020-02-29t00:00:00.123456z'])
-      expect(isTime(good)).toBe(true);
-    for (const bad of ['2021-02-29T00:00:00Z', '2021-07-15T09:30:00', '2021-07-15', '2021-07-15T24:30:00Z', ''])
-      expect(isTime(bad)).toBe(false);
-  });
-  it('trace contexts are lower-case hex and not all zero', () => {
-    expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')).toBe(true);
-    expect(isTraceparent('00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01')).toBe(false);
-    for (const good of ['a=1', 'rojo=00f067aa0ba902b7, congo=t61rcWkgMzE', 'x@y=z'])
-      expect(isTracestate(good)).toBe(true);
-    for (const bad of ['', 'Budi', 'A=1', 'a=', `a=${'x'.repeat(600)}`, 'a=1,,b=2'])
-      expect(isTracestate(bad)).toBe(false);
-    expect(traceOf('bad', 'a=1')).toEqual({});
-  });
   it('pointers of refusals hold names of the contract and the envelope only, and stay as they are when counted again', () => {
     for (const [given, counted] of [
       ['/data/daftar/12/nama', '/data/daftar/*/nama'],

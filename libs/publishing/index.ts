@@ -1,8 +1,7 @@
 export { Publishing, type PublishAnswer, type PublishingDeps, type PublishRequest, type Trial } from './publishing.js';
 export type { AppendOutcome, Appends } from './appends.js';
 export { checkItem, type CheckContext, type CheckRules, type MayPublish } from './check.js';
-export { isTime, isPlainText } from './attributes.js';
-export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
+export { isPlainText } from './attributes.js';
 export type { Checked, Content, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
 export { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 export { REFUSALS_KEPT_MS, REFUSALS_TOPIC, Refusals, type Refusal, type RefusalQuery } from './refusals.js';

@@ -1,13 +1,6 @@
+import { traceOf } from '#event';
 import { Fault, isFault, type Problem } from '#faults';
-import {
-  maySeeOwner,
-  maySeeSource,
-  traceOf,
-  type ItemResult,
-  type Publishing,
-  type Refusals,
-  type Trial,
-} from '#publishing';
+import { maySeeOwner, maySeeSource, type ItemResult, type Publishing, type Refusals, type Trial } from '#publishing';
 import type { Units } from '#units';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';

@@ -1,12 +1,9 @@
 import type { Caller } from '#access';
 import { isFault } from '#faults';
+import { decodeStreamCursor, encodeStreamCursor, offsetsOf, type EventFilter, type StreamReader } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { decodeStreamCursor, encodeStreamCursor } from '../cursor.js';
 import { pause } from '../pause.js';
-import { offsetsOf } from '../read/period.js';
-import type { EventFilter } from '../read/shown.js';
-import type { StreamReader } from '../read/stream-reader.js';
 import type { Sse } from '../sse.js';
 import type { Edge } from '../types.js';
 

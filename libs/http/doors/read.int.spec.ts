@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { HubStage, type Body } from '../../../test/kit/doors/hub-stage.js';
 import { until } from '../../../test/kit/projection/stage.js';
-import { decodeStreamCursor, encodeStreamCursor } from '../index.js';
+import { decodeStreamCursor, encodeStreamCursor } from '#reading';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
 const STREAM = 'imigrasi.paspor';

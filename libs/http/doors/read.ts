@@ -1,12 +1,17 @@
 import { readLevel, sourceOf, type Caller } from '#access';
 import { Fault } from '#faults';
+import {
+  decodeStreamCursor,
+  encodeStreamCursor,
+  offsetsOf,
+  StreamReader,
+  type PageAsk,
+  type StreamReaderDeps,
+} from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { decodeStreamCursor, encodeStreamCursor } from '../cursor.js';
 import { nextUrl } from '../edge.js';
-import { offsetsOf } from '../read/period.js';
-import { StreamReader, type PageAsk, type StreamReaderDeps } from '../read/stream-reader.js';
 import type { Door, Edge } from '../types.js';
 import { followLive } from './read-live.js';
 

@@ -1,8 +1,8 @@
 import { idsIn, maskData, readLevel, type Caller, type ReadLevel } from '#access';
+import { traceOf } from '#event';
 import { Fault } from '#faults';
 import { decodeEvent, openRecord, type FoldEvent } from '#projection';
 import type { LogRecord } from '#log';
-import { traceOf } from '#publishing';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
 

@@ -1,8 +1,7 @@
-import { parsePosition } from '#event';
+import { parsePosition, timeMsOf } from '#event';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
-import { momentMs } from '../doors/moment.js';
 
 const FORMS = 'earliest · latest · time with zone · position';
 
@@ -21,7 +20,11 @@ export async function offsetsOf(
     return (await log.describe(topic)).map((r) => (text === 'earliest' ? r.low : r.high));
   }
   const position = parsePosition(text);
-  if (position === undefined) return atTime(log, stream, readMoment(text, name));
+  if (position === undefined) {
+    const ms = timeMsOf(text);
+    if (ms === undefined) throw invalid(name, 'not a place in a stream');
+    return atTime(log, stream, ms);
+  }
   if (position.stream !== topic || position.partition >= stream.partitions) {
     throw invalid(name, 'not a position of this stream');
   }
@@ -45,14 +48,6 @@ export async function offsetsOf(
 
 function atTime(log: EventLog, stream: StreamInfo, ms: number): Promise<readonly bigint[]> {
   return Promise.all(Array.from({ length: stream.partitions }, (_, p) => log.offsetAt(stream.name, p, ms)));
-}
-
-function readMoment(text: string, name: string): number {
-  try {
-    return momentMs(text, `?${name}`);
-  } catch {
-    throw invalid(name, 'not a place in a stream');
-  }
 }
 
 function invalid(name: string, reason: string): Fault {
