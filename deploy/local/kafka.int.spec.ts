@@ -69,7 +69,7 @@ describe('a Kafka on this machine', () => {
       const before = await openKafkaLog({ brokers: [first], clientId: 'before' });
       await before.ensureTopic({ name: 'kept', partitions: 1, cleanup: 'keep' });
       expect(await before.append('kept', 0, [{ key: null, value: Buffer.from('x'), headers: [] }])).toMatchObject({
-        kind: 'durable',
+        kind: 'accepted',
       });
       await before.close();
       const orphan = Number(readFileSync(join(data, 'n1.pid'), 'utf8'));

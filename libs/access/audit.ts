@@ -96,5 +96,5 @@ function shown({ who, ...act }: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'> {
 
 async function append(log: Pick<EventLog, 'append'>, record: AuditRecord): Promise<boolean> {
   const one: NewRecord = { key: Buffer.from(record.target), value: Buffer.from(JSON.stringify(record)), headers: [] };
-  return (await log.append(AUDIT_TOPIC, 0, [one])).kind === 'durable';
+  return (await log.append(AUDIT_TOPIC, 0, [one])).kind === 'accepted';
 }

@@ -129,7 +129,7 @@ describe('what the hub tells of its catalogue', () => {
 
   it('is tried again until it is durable', async () => {
     let calls = 0;
-    hub.appends.answer = () => (calls++ < 3 ? Promise.resolve({ kind: 'unsent', code: 'not_durable' }) : undefined);
+    hub.appends.answer = () => (calls++ < 3 ? Promise.resolve({ kind: 'refused', code: 'not_durable' }) : undefined);
     await announce().told();
     expect(calls).toBeGreaterThan(3);
     expect(await told()).toHaveLength(hub.catalogue.types().length);

@@ -134,7 +134,7 @@ describe('an id that was used for two contents', () => {
     const publishing = hubPublishing(core, {
       appends: {
         append: (...args) =>
-          calls++ > 0 ? appender.append(...args) : Promise.resolve({ kind: 'unsent', code: 'not_durable' }),
+          calls++ > 0 ? appender.append(...args) : Promise.resolve({ kind: 'refused', code: 'not_durable' }),
       },
     });
     const refused: string[] = [];

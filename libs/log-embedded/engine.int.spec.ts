@@ -92,7 +92,7 @@ describe('one file', () => {
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     await log.append(topic, 0, [rec('a', '1')]);
     now = 1_000;
-    expect(await log.append(topic, 0, [rec('b', '2')])).toMatchObject({ kind: 'durable', timeMs: 5_000 });
+    expect(await log.append(topic, 0, [rec('b', '2')])).toMatchObject({ kind: 'accepted', appendTimeMs: 5_000 });
     now = 7_000;
     await log.append(topic, 0, [rec('c', '3')]);
     const at = await Promise.all([0, 5_000, 5_001, 7_000, 7_001].map((t) => log.offsetAt(topic, 0, t)));
@@ -180,7 +180,7 @@ describe('one file', () => {
       if (n > 5_000) throw new Error('the disk does not get full');
       const batch = Array.from({ length: 10 }, (_, i) => rec(`k${i}`, `${n}.${i}.`.padEnd(5_000, 'x')));
       const done = await log.append(topic, 0, batch);
-      if (done.kind === 'durable') batch.forEach((r, i) => told.set(done.base + BigInt(i), r.value!.toString()));
+      if (done.kind === 'accepted') batch.forEach((r, i) => told.set(done.base + BigInt(i), r.value!.toString()));
       if (done.kind === 'refused') {
         expect(done.code).toBe('disk_full');
         refused++;
@@ -199,7 +199,7 @@ describe('one file', () => {
     for (let n = 0; n < 40; n++) await log.append('coba.pengisi', 0, [rec('k', 'x'.repeat(50_000))]);
     await fill(log);
     await log.deleteTopic('coba.pengisi');
-    expect(await log.append(topic, 0, [rec('k', 'room again')])).toMatchObject({ kind: 'durable' });
+    expect(await log.append(topic, 0, [rec('k', 'room again')])).toMatchObject({ kind: 'accepted' });
     expect((await rows(log, topic)).at(-1)!.value!.toString()).toBe('room again');
   });
 
@@ -216,7 +216,7 @@ describe('one file', () => {
         await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
         await fill(log);
         rmSync(join(mount, 'ballast'));
-        expect(await log.append(topic, 0, [rec('k', 'room again')])).toMatchObject({ kind: 'durable' });
+        expect(await log.append(topic, 0, [rec('k', 'room again')])).toMatchObject({ kind: 'accepted' });
         await log.close();
         const again = await openEmbeddedLog({ dir: join(mount, 'data') });
         const all = await rows(again, topic);

@@ -6,7 +6,7 @@ import { Fault, isFault } from '#faults';
 import {
   fitsOneAppend,
   OWNERS_TOPIC,
-  type Appended,
+  type AppendOutcome,
   type EventLog,
   type GroupMember,
   type Membership,
@@ -16,6 +16,7 @@ import {
   type ReadLimits,
   type RecordBatch,
   type TopicSpec,
+  type WriteOutcome,
   type Writer,
 } from '#log';
 import { encodeBatch } from './batch.js';
@@ -122,9 +123,9 @@ class FileLog implements EmbeddedLog, Home {
     return this.#reader.freshTopic(topic).id;
   }
 
-  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
     const answer = await this.#append(topic, partition, records);
-    return answer.kind === 'fenced' ? { kind: 'unknown' } : answer;
+    return answer.kind === 'fenced' ? { kind: 'uncertain' } : answer;
   }
 
   async read(
@@ -234,7 +235,7 @@ class FileLog implements EmbeddedLog, Home {
         0,
         slice.map((number) => ({ key: Buffer.from(`${group}/${number}`), value, headers: [] })),
       );
-      if (done.kind !== 'durable') return undefined;
+      if (done.kind !== 'accepted') return undefined;
       slice.forEach((_, n) => epochs.push(done.base + BigInt(n)));
     }
     return epochs;
@@ -251,7 +252,7 @@ class FileLog implements EmbeddedLog, Home {
     partition: number,
     records: readonly NewRecord[],
     claim?: { readonly topic: number; readonly epoch: number },
-  ): Promise<Appended | { readonly kind: 'fenced' }> {
+  ): Promise<WriteOutcome> {
     if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
     // a topic that was made again meanwhile is looked up once more
     for (let again = false; ; again = true) {
@@ -271,9 +272,9 @@ class FileLog implements EmbeddedLog, Home {
         ...(claim ? { claim } : {}),
       });
       switch (answer.kind) {
-        case 'durable':
+        case 'accepted':
           this.#hub.wake(part);
-          return { kind: 'durable', base: BigInt(answer.base), timeMs: answer.timeMs };
+          return { kind: 'accepted', base: BigInt(answer.base), appendTimeMs: answer.timeMs };
         case 'fenced':
           return { kind: 'fenced' };
         case 'refused':
@@ -282,10 +283,10 @@ class FileLog implements EmbeddedLog, Home {
           if (claim) return { kind: 'fenced' };
           if (again) return { kind: 'refused', code: 'unknown_topic' };
           break;
-        case 'unknown':
-          return { kind: 'unknown', cause: answer.reason };
+        case 'uncertain':
+          return { kind: 'uncertain', cause: answer.reason };
         default:
-          return { kind: 'unknown' };
+          return { kind: 'uncertain' };
       }
     }
   }

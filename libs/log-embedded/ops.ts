@@ -19,14 +19,14 @@ export type Op =
   | { readonly op: 'close' };
 
 export type Answer =
-  | { readonly kind: 'durable'; readonly base: number; readonly timeMs: number }
+  | { readonly kind: 'accepted'; readonly base: number; readonly timeMs: number }
   | { readonly kind: 'done'; readonly epoch?: number }
   /** The partition or topic is no longer there. Nothing was written. */
   | { readonly kind: 'gone' }
   | { readonly kind: 'fenced' }
   | { readonly kind: 'conflict'; readonly topic: string }
   | { readonly kind: 'refused'; readonly code: 'disk_full' | 'log_unavailable'; readonly reason: string }
-  | { readonly kind: 'unknown'; readonly reason: string };
+  | { readonly kind: 'uncertain'; readonly reason: string };
 
 export interface Ask {
   readonly id: number;

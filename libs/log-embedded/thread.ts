@@ -24,7 +24,7 @@ export class WriterThread {
     await (this.#worker ??= this.#run());
   }
 
-  /** Everything asked in one turn of the loop travels together. Never throws: a thread that died leaves `unknown`. */
+  /** Everything asked in one turn of the loop travels together. Never throws: a thread that died answers `uncertain`. */
   ask(op: Op): Promise<Answer> {
     if (this.#closing && op.op !== 'close') return Promise.resolve(refused('the log is closed'));
     const id = ++this.#lastId;
@@ -87,7 +87,7 @@ export class WriterThread {
   /** What was handed to a thread that ended may or may not lie in the log. */
   #fail(reason: string): void {
     const waiting = new Set(this.#asks.map((a) => a.id));
-    for (const id of this.#pending.keys()) if (!waiting.has(id)) this.#settle(id, { kind: 'unknown', reason });
+    for (const id of this.#pending.keys()) if (!waiting.has(id)) this.#settle(id, { kind: 'uncertain', reason });
   }
 }
 

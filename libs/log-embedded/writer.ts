@@ -100,7 +100,7 @@ function appendAll(asks: readonly { id: number; op: Append }[]): (readonly [numb
     // a full disk leaves no commit mark; any other failure of the commit itself may have left one
     const answer: Answer =
       committing && !isFull(error)
-        ? { kind: 'unknown', reason: reasonOf(error) }
+        ? { kind: 'uncertain', reason: reasonOf(error) }
         : { kind: 'refused', code: isFull(error) ? 'disk_full' : 'log_unavailable', reason: reasonOf(error) };
     return asks.map(({ id }) => [id, answer]);
   }
@@ -122,7 +122,7 @@ function appendOne(op: Append, touched: Map<number, { high: number; time: number
   const timeMs = Math.max(op.nowMs, state.time);
   if (op.count > 0) sql.insert.run(idOf(op.part, base), base, base + op.count - 1, timeMs, op.data);
   touched.set(op.part, { high: base + op.count, time: timeMs });
-  return { kind: 'durable', base, timeMs };
+  return { kind: 'accepted', base, timeMs };
 }
 
 function makeTopics(specs: Extract<Op, { op: 'topics' }>['specs']): Answer {

@@ -1,5 +1,5 @@
 import { innermostMessage, isFault } from '#faults';
-import { fitsOneAppend, type Appended, type NewRecord } from '#log';
+import { fitsOneAppend, type AppendOutcome, type NewRecord } from '#log';
 import type { KafkaEvent, KafkaLogOptions } from './options.js';
 import { hasCode, hasNetworkError, isUnknownTopic } from './platformatic.js';
 import { Sender } from './sending.js';
@@ -57,7 +57,7 @@ export class Appends {
   }
 
   /** Never throws. Calls for one partition follow each other, in the order in which they were made. */
-  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
     const key = `${topic}/${partition}`;
     const before = this.#tails.get(key);
     const mine = before
@@ -70,7 +70,7 @@ export class Appends {
     return mine;
   }
 
-  async #one(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+  async #one(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
     if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
     if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
     const known = this.#topics.fresh(topic);
@@ -96,7 +96,7 @@ export class Appends {
   }
 
   /** What the topic has against it, before anything is sent. */
-  async #refusal(topic: string, partition: number): Promise<Appended | undefined> {
+  async #refusal(topic: string, partition: number): Promise<AppendOutcome | undefined> {
     try {
       return refusedPlace(await this.#topics.shape(topic), partition);
     } catch (cause) {
@@ -114,23 +114,23 @@ export class Appends {
     return this.#line;
   }
 
-  #afterSend(line: Line, topic: string, partition: number, sent: Sent | undefined): Appended {
-    if (sent?.partition === partition) return { kind: 'durable', base: sent.base, timeMs: sent.timeMs };
+  #afterSend(line: Line, topic: string, partition: number, sent: Sent | undefined): AppendOutcome {
+    if (sent?.partition === partition) return { kind: 'accepted', base: sent.base, appendTimeMs: sent.timeMs };
     this.#retire(line, 'an answer for another partition');
     const where = sent ? `partition ${sent.partition} at ${sent.base}` : 'no place';
     this.#tell({ kind: 'wrote_elsewhere', topic, partition, detail: `the broker names ${where}` });
-    return { kind: 'unknown' };
+    return { kind: 'uncertain' };
   }
 
-  #afterDeadline(line: Line, topic: string, partition: number): Appended {
+  #afterDeadline(line: Line, topic: string, partition: number): AppendOutcome {
     this.#retire(line, `no answer in ${this.#deadlineMs} ms`);
     // closed at once, so that what is still retrying cannot be written behind what the next producer sends
     void line.sender.close().catch(() => undefined);
     this.#tell({ kind: 'append_unknown', topic, partition, detail: `no answer in ${this.#deadlineMs} ms` });
-    return { kind: 'unknown' };
+    return { kind: 'uncertain' };
   }
 
-  #afterRejection(line: Line, topic: string, partition: number, cause: unknown): Appended {
+  #afterRejection(line: Line, topic: string, partition: number, cause: unknown): AppendOutcome {
     const detail = innermostMessage(cause);
     this.#retire(line, detail);
     if (hasCode(cause, 'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'))
@@ -143,7 +143,7 @@ export class Appends {
     }
     if (certain && hasCode(cause, ...NOT_WRITTEN)) return { kind: 'refused', code: 'log_unavailable', cause };
     this.#tell({ kind: 'append_unknown', topic, partition, detail });
-    return { kind: 'unknown', cause };
+    return { kind: 'uncertain', cause };
   }
 
   #retire(line: Line, why: string): void {
@@ -158,7 +158,7 @@ export class Appends {
     this.#options.onEvent?.(event);
   }
 
-  /** What is in flight ends first, or becomes unknown after 10 s. */
+  /** What is in flight ends first, or becomes `uncertain` after 10 s. */
   async close(): Promise<void> {
     this.#closed = true;
     await within(CLOSE_MS, 'appends', Promise.allSettled(this.#tails.values())).catch(() => undefined);
@@ -168,7 +168,7 @@ export class Appends {
 }
 
 /** A client would take a wrong partition modulo the count, and write elsewhere without a word. */
-function refusedPlace({ leaders }: TopicShape, partition: number): Appended | undefined {
+function refusedPlace({ leaders }: TopicShape, partition: number): AppendOutcome | undefined {
   if (Number.isInteger(partition) && partition >= 0 && partition < leaders.length) return undefined;
   return { kind: 'refused', code: 'wrong_partition' };
 }

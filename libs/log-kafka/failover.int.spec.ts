@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Appended, EventLog } from '#log';
+import type { AppendOutcome, EventLog } from '#log';
 import { readAll, rec, text, until } from '../log/conformance/kit.js';
 import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
 import { openKafkaLog, type KafkaEvent } from './index.js';
@@ -36,14 +36,14 @@ suite(`log-kafka on three brokers that fail in turn${reason === undefined ? '' :
       const name = kafka.prefix + TOPIC;
       expect((await control.configs([name], 'min.insync.replicas')).get(name)).toBe('2');
       const acked: string[][] = Array.from({ length: PARTITIONS }, () => []);
-      const failed: { at: string; done: Appended }[] = [];
+      const failed: { at: string; done: AppendOutcome }[] = [];
       let going = true;
       const writers = acked.map(async (mine, p) => {
         for (let n = 0; going; n++) {
           const values = Array.from({ length: 20 }, (_, i) => `${p}.${n}.${i}`);
           const records = values.map((v) => rec(`k${p}`, v));
           const done = await log.append(TOPIC, p, records);
-          if (done.kind === 'durable') mine.push(...values);
+          if (done.kind === 'accepted') mine.push(...values);
           else {
             // within the deadline of 60 s none of these faults may become anything but durable
             failed.push({ at: values[0]!, done });

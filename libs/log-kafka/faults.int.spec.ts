@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Appended, EventLog, NewRecord } from '#log';
+import type { AppendOutcome, EventLog, NewRecord } from '#log';
 import { many, put, readAll, Reader, rec, text, until } from '../log/conformance/kit.js';
 import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
 import { standsStill } from '../../test/kit/stands-still.js';
@@ -85,7 +85,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     for (const log of open) await log.close();
   }, 90_000);
 
-  /** Appends batches one after another, sending again what is unknown first; ends when told. */
+  /** Appends batches one after another, sending an uncertain batch again first; ends when told. */
   function appendOn(
     log: EventLog,
     partition: number,
@@ -98,8 +98,8 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
       for (let n = 0; going; n++) {
         const values = Array.from({ length: size }, (_, i) => `${partition}.${n}.${i}`);
         const records: NewRecord[] = values.map((v) => rec(`k${partition}`, v));
-        let done: Appended = await log.append(topic, partition, records);
-        while (done.kind !== 'durable') {
+        let done: AppendOutcome = await log.append(topic, partition, records);
+        while (done.kind !== 'accepted') {
           unknown++;
           done = await log.append(topic, partition, records);
         }
@@ -161,7 +161,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     expect(events.map((e) => e.kind)).not.toContain('producer_renewed');
   }, 120_000);
 
-  it('says unknown after its own deadline, sends again on a new producer: nothing lost, first copies in order', async () => {
+  it('is uncertain after its own deadline, sends again on a new producer: nothing lost, first copies in order', async () => {
     const log = await openLog({ appendDeadlineMs: 1_000 });
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
     const writers = [appendOn(log, 0), appendOn(log, 1)];
@@ -230,7 +230,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     // an open transaction holds the end back
     expect((await log.describe(topic))[0]!.high).toBe(2n);
     const writer = await log.claim(topic);
-    expect(await writer.write([rec('k', 'kept'), rec('k', 'kept too')])).toMatchObject({ kind: 'durable', base: 4n });
+    expect(await writer.write([rec('k', 'kept'), rec('k', 'kept too')])).toMatchObject({ kind: 'accepted', base: 4n });
     await expect(second.commit()).rejects.toThrow();
     await producer.close(true);
     expect((await readAll(log, topic)).map(text)).toEqual(['kept', 'kept too']);

@@ -169,7 +169,7 @@ export class Group implements Membership {
       const records: NewRecord[] = some.map((n) => ({ key: Buffer.from(nameOf(group, n)), value, headers: [] }));
       const done = await log.append(OWNERS_TOPIC, 0, records);
       if (!wanted()) return undefined;
-      if (done.kind === 'durable') {
+      if (done.kind === 'accepted') {
         some.forEach((n, j) => epochs.set(n, done.base + BigInt(j)));
         i += some.length;
       } else {

@@ -1,7 +1,7 @@
 import { Fault } from '#faults';
 import {
   OWNERS_TOPIC,
-  type Appended,
+  type AppendOutcome,
   type EventLog,
   type GroupMember,
   type Membership,
@@ -95,10 +95,10 @@ class KafkaLog implements EventLog {
     return (await this.#topics.shape(this.#outer(topic))).id.slice(0, 8);
   }
 
-  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended> {
+  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
     const name = this.#outer(topic);
     const done = await this.#appends.append(name, partition, records);
-    if (done.kind === 'durable') {
+    if (done.kind === 'accepted') {
       const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
       this.#reads.wake(id, partition);
     }

@@ -30,7 +30,7 @@ export interface KafkaLogOptions {
   readonly tls?: { readonly ca?: string };
   /** @default 3 copies and 2 in sync with three brokers or more, else what the cluster is set to (1 and 1 on a plain broker) */
   readonly replication?: { readonly factor: number; readonly minInSync: number };
-  /** How long one append may take before it is `unknown`. Longer than the longest failover to be bridged. @default 60000 */
+  /** How long one append may take before it is `uncertain`. Longer than the longest failover to be bridged. @default 60000 */
   readonly appendDeadlineMs?: number;
   /** How long a silent group member keeps its partitions. @default 10000 */
   readonly sessionMs?: number;

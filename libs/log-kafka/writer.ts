@@ -1,5 +1,5 @@
 import { innermostMessage } from '#faults';
-import { fitsOneAppend, type Appended, type NewRecord, type Writer } from '#log';
+import { fitsOneAppend, type NewRecord, type WriteOutcome, type Writer } from '#log';
 import type { KafkaLogOptions } from './options.js';
 import { hasCode, Transactor } from './platformatic.js';
 import type { Reads } from './reads.js';
@@ -60,13 +60,13 @@ class KafkaWriter implements Writer {
     this.#transactor = transactor;
   }
 
-  write(records: readonly NewRecord[]): Promise<Appended | { readonly kind: 'fenced' }> {
+  write(records: readonly NewRecord[]): Promise<WriteOutcome> {
     const mine = this.#tail.then(() => this.#one(records));
     this.#tail = mine;
     return mine;
   }
 
-  async #one(records: readonly NewRecord[]): Promise<Appended | { readonly kind: 'fenced' }> {
+  async #one(records: readonly NewRecord[]): Promise<WriteOutcome> {
     if (this.#ended) return { kind: 'fenced' };
     if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
     const limit = this.#parts.options.appendDeadlineMs ?? DEADLINE_MS;
@@ -74,7 +74,7 @@ class KafkaWriter implements Writer {
       const sent = await within(limit, 'transaction', this.#transactor.write(this.#name, PARTITION, records));
       if (sent?.partition !== PARTITION) throw new Error('the answer names no place');
       await this.#visible(sent.base + BigInt(records.length));
-      return { kind: 'durable', base: sent.base, timeMs: sent.timeMs };
+      return { kind: 'accepted', base: sent.base, appendTimeMs: sent.timeMs };
     } catch (cause) {
       // whatever it was, this producer's state is in doubt: the next claim aborts what it left open
       await this.release();
@@ -82,7 +82,7 @@ class KafkaWriter implements Writer {
       if (hasCode(cause, 'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'))
         return { kind: 'refused', code: 'record_too_large', cause };
       this.#parts.options.onEvent?.({ kind: 'append_unknown', topic: this.topic, detail: innermostMessage(cause) });
-      return { kind: 'unknown', cause };
+      return { kind: 'uncertain', cause };
     }
   }
 

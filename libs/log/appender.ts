@@ -1,5 +1,4 @@
-import type { FaultCode } from '#faults';
-import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord } from './port.js';
+import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type AppendOutcome, type EventLog, type NewRecord } from './port.js';
 import { bytesOfAll, fitsOneAppend } from './size.js';
 
 export interface AppenderOptions {
@@ -7,20 +6,14 @@ export interface AppenderOptions {
   readonly maxWaitingBytes?: number;
 }
 
-/** What became of the records of one caller: all of them durable from `base` on, surely not written, or unknown. */
-export type AppenderOutcome =
-  | { readonly kind: 'durable'; readonly base: bigint; readonly timeMs: number }
-  | { readonly kind: 'unsent'; readonly code: FaultCode; readonly cause?: unknown }
-  | { readonly kind: 'unknown'; readonly cause?: unknown };
-
-/** Between two tries of an unknown batch: a log that fails at once must not be asked in a hot loop. */
+/** Between two tries of an uncertain batch: a log that fails at once must not be asked in a hot loop. */
 const RESEND_MS = 50;
 
 interface Unit {
   readonly records: readonly NewRecord[];
   readonly bytes: number;
   /** undefined: the caller no longer waits. */
-  settle: ((outcome: AppenderOutcome) => void) | undefined;
+  settle: ((outcome: AppendOutcome) => void) | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -55,19 +48,19 @@ export class Appender {
 
   /**
    * Appends records of one partition as one unit: at most 500 records and 900 KB, or one record (`record_too_large` otherwise; callers cut longer lists in order).
-   * At the deadline a unit that was never sent is dropped (`unsent`, `not_durable`); one in flight is `unknown`.
-   * Over the byte bound: `unsent` with `queue_full` at once. Never throws.
+   * At the deadline a unit that was never sent is dropped (`refused`, `not_durable`); one in flight is `uncertain`.
+   * Over the byte bound: `refused` with `queue_full` at once. Never throws.
    */
   append(
     topic: string,
     partition: number,
     records: readonly NewRecord[],
     options: { readonly timeoutMs?: number } = {},
-  ): Promise<AppenderOutcome> {
+  ): Promise<AppendOutcome> {
     const bytes = bytesOfAll(records);
     if (records.length === 0 || !fitsOneAppend(records, bytes))
-      return Promise.resolve({ kind: 'unsent', code: 'record_too_large' });
-    if (this.#bytes + bytes > this.#maxBytes) return Promise.resolve({ kind: 'unsent', code: 'queue_full' });
+      return Promise.resolve({ kind: 'refused', code: 'record_too_large' });
+    if (this.#bytes + bytes > this.#maxBytes) return Promise.resolve({ kind: 'refused', code: 'queue_full' });
     const key = `${topic}/${partition}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined)
@@ -87,12 +80,12 @@ export class Appender {
     const place = lane.waiting.indexOf(unit);
     if (place >= 0) {
       lane.waiting.splice(place, 1);
-      this.#settle(unit, { kind: 'unsent', code: 'not_durable' });
+      this.#settle(unit, { kind: 'refused', code: 'not_durable' });
       this.#leave(unit);
-    } else this.#settle(unit, { kind: 'unknown' });
+    } else this.#settle(unit, { kind: 'uncertain' });
   }
 
-  #settle(unit: Unit, outcome: AppenderOutcome): void {
+  #settle(unit: Unit, outcome: AppendOutcome): void {
     clearTimeout(unit.timer);
     const { settle } = unit;
     unit.settle = undefined;
@@ -142,17 +135,16 @@ export class Appender {
     for (;;) {
       const outcome = await this.#log.append(lane.topic, lane.partition, records);
       // R3.5: the same batch again first, so that nothing overtakes it, but only while somebody still waits for it.
-      if (outcome.kind === 'unknown' && units.some((u) => u.settle !== undefined)) {
+      if (outcome.kind === 'uncertain' && units.some((u) => u.settle !== undefined)) {
         await new Promise((done) => setTimeout(done, RESEND_MS));
         continue;
       }
-      let base = outcome.kind === 'durable' ? outcome.base : 0n;
+      let base = outcome.kind === 'accepted' ? outcome.base : 0n;
       for (const unit of units) {
-        if (outcome.kind === 'durable') {
-          this.#settle(unit, { kind: 'durable', base, timeMs: outcome.timeMs });
+        if (outcome.kind === 'accepted') {
+          this.#settle(unit, { kind: 'accepted', base, appendTimeMs: outcome.appendTimeMs });
           base += BigInt(unit.records.length);
-        } else if (outcome.kind === 'refused')
-          this.#settle(unit, { kind: 'unsent', code: outcome.code, cause: outcome.cause });
+        } else this.#settle(unit, outcome);
         this.#leave(unit);
       }
       return;

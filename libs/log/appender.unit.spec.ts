@@ -1,17 +1,17 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Appender } from './appender.js';
-import type { Appended, NewRecord } from './port.js';
+import type { AppendOutcome, NewRecord } from './port.js';
 
 const record = (text: string): NewRecord => ({ key: Buffer.from('k'), value: Buffer.from(text), headers: [] });
 const texts = (records: readonly NewRecord[]): string[] => records.map((r) => r.value!.toString());
 
 /** A log whose outcomes a test gives one by one. */
 function scripted() {
-  const calls: { records: string[]; answer: (a: Appended) => void }[] = [];
+  const calls: { records: string[]; answer: (a: AppendOutcome) => void }[] = [];
   const wanted: { n: number; done: () => void }[] = [];
   return {
     calls,
-    append: (_topic: string, _partition: number, records: readonly NewRecord[]): Promise<Appended> =>
+    append: (_topic: string, _partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> =>
       new Promise((answer) => {
         calls.push({ records: texts(records), answer });
         for (const w of wanted) if (calls.length >= w.n) w.done();
@@ -23,7 +23,7 @@ function scripted() {
       }),
   };
 }
-const durable = (base: bigint): Appended => ({ kind: 'durable', base, timeMs: 1 });
+const durable = (base: bigint): AppendOutcome => ({ kind: 'accepted', base, appendTimeMs: 1 });
 
 describe('an appender', () => {
   it('sends at once when nothing is in flight, and everything that came meanwhile in one append, in order', async () => {
@@ -33,11 +33,11 @@ describe('an appender', () => {
     await log.called(1);
     const later = [appender.append('t', 0, [record('b'), record('c')]), appender.append('t', 0, [record('d')])];
     log.calls[0]!.answer(durable(10n));
-    expect(await first).toEqual({ kind: 'durable', base: 10n, timeMs: 1 });
+    expect(await first).toEqual({ kind: 'accepted', base: 10n, appendTimeMs: 1 });
     await log.called(2);
     expect(log.calls[1]!.records).toEqual(['b', 'c', 'd']);
     log.calls[1]!.answer(durable(11n));
-    expect((await Promise.all(later)).map((o) => (o.kind === 'durable' ? o.base : o.kind))).toEqual([11n, 13n]);
+    expect((await Promise.all(later)).map((o) => (o.kind === 'accepted' ? o.base : o.kind))).toEqual([11n, 13n]);
     expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
   });
 
@@ -52,27 +52,27 @@ describe('an appender', () => {
     await log.called(2);
     log.calls[1]!.answer(durable(300n));
     await Promise.all(all);
-    expect(await appender.append('t', 0, many(501))).toMatchObject({ kind: 'unsent', code: 'record_too_large' });
+    expect(await appender.append('t', 0, many(501))).toMatchObject({ kind: 'refused', code: 'record_too_large' });
   });
 
-  it('sends an unknown batch again before anything newer, as long as somebody waits for it', async () => {
+  it('sends an uncertain batch again before anything newer, as long as somebody waits for it', async () => {
     const log = scripted();
     const appender = new Appender(log);
     const a = appender.append('t', 0, [record('a')]);
     await log.called(1);
     const b = appender.append('t', 0, [record('b')]);
-    log.calls[0]!.answer({ kind: 'unknown' });
+    log.calls[0]!.answer({ kind: 'uncertain' });
     await log.called(2);
     expect(log.calls[1]!.records).toEqual(['a']);
     log.calls[1]!.answer(durable(5n));
-    expect((await a).kind).toBe('durable');
+    expect((await a).kind).toBe('accepted');
     await log.called(3);
     expect(log.calls[2]!.records).toEqual(['b']);
     log.calls[2]!.answer(durable(6n));
     await b;
   });
 
-  it('at the deadline drops what was never sent, and calls unknown what is in flight', async () => {
+  it('at the deadline drops what was never sent, and answers uncertain for what is in flight', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     try {
       const log = scripted();
@@ -81,13 +81,16 @@ describe('an appender', () => {
       await log.called(1);
       const unsent = appender.append('t', 0, [record('b')], { timeoutMs: 100 });
       jest.advanceTimersByTime(101);
-      expect([await sent, await unsent]).toMatchObject([{ kind: 'unknown' }, { kind: 'unsent', code: 'not_durable' }]);
-      log.calls[0]!.answer({ kind: 'unknown' });
+      expect([await sent, await unsent]).toMatchObject([
+        { kind: 'uncertain' },
+        { kind: 'refused', code: 'not_durable' },
+      ]);
+      log.calls[0]!.answer({ kind: 'uncertain' });
       const next = appender.append('t', 0, [record('c')]);
       await log.called(2);
       expect(log.calls[1]!.records).toEqual(['c']);
       log.calls[1]!.answer(durable(0n));
-      expect((await next).kind).toBe('durable');
+      expect((await next).kind).toBe('accepted');
     } finally {
       jest.useRealTimers();
     }
@@ -98,7 +101,7 @@ describe('an appender', () => {
     const appender = new Appender(log, { maxWaitingBytes: 300 });
     const first = appender.append('t', 0, [record('x'.repeat(200))]);
     expect(await appender.append('t', 0, [record('y'.repeat(200))])).toMatchObject({
-      kind: 'unsent',
+      kind: 'refused',
       code: 'queue_full',
     });
     await log.called(1);
@@ -113,7 +116,7 @@ describe('an appender', () => {
     const other = appender.append('t', 1, [record('quick')]);
     await log.called(2);
     log.calls[1]!.answer(durable(0n));
-    expect((await other).kind).toBe('durable');
+    expect((await other).kind).toBe('accepted');
     log.calls[0]!.answer(durable(0n));
   });
 });

@@ -1,10 +1,11 @@
-export { Appender, type AppenderOptions, type AppenderOutcome } from './appender.js';
+export { Appender, type AppenderOptions } from './appender.js';
 export {
   COPIES_TOPIC,
   MAX_APPEND_BYTES,
   MAX_APPEND_RECORDS,
   OWNERS_TOPIC,
-  type Appended,
+  type AppendOutcome,
+  type AppendRefusal,
   type AssignedPartition,
   type EventLog,
   type GroupMember,
@@ -16,6 +17,7 @@ export {
   type ReadLimits,
   type RecordBatch,
   type TopicSpec,
+  type WriteOutcome,
   type Writer,
 } from './port.js';
 export { bytesOf, fitsOneAppend, MAX_RECORD_BYTES } from './size.js';

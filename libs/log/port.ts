@@ -30,18 +30,29 @@ export interface PartitionRange {
   readonly high: bigint;
 }
 
+/** Why the log surely did not write the records. `queue_full` and `not_durable` come from the Appender only: it never sent them. */
+export type AppendRefusal =
+  | 'wrong_partition'
+  | 'unknown_topic'
+  | 'record_too_large'
+  | 'disk_full'
+  | 'log_unavailable'
+  | 'queue_full'
+  | 'not_durable';
+
 /**
- * The three outcomes of an append, and no fourth:
- * durable (fsynced, or acks=all) with the offset of the first record; surely not written; unknown (it may or may not lie in the log).
+ * The three outcomes of an append:
+ * `accepted`: all records are durable (fsynced, or acks=all). The first one lies at offset `base`, the others follow it; `appendTimeMs` is the log's own clock.
+ * `refused`: the records were surely not written. Sending them again later cannot make a copy.
+ * `uncertain`: the records may or may not be written, now or later. Sending them again may make copies, which the duplicate index finds (R2).
  */
-export type Appended =
-  | { readonly kind: 'durable'; readonly base: bigint; readonly timeMs: number }
-  | {
-      readonly kind: 'refused';
-      readonly code: 'wrong_partition' | 'unknown_topic' | 'record_too_large' | 'disk_full' | 'log_unavailable';
-      readonly cause?: unknown;
-    }
-  | { readonly kind: 'unknown'; readonly cause?: unknown };
+export type AppendOutcome =
+  | { readonly kind: 'accepted'; readonly base: bigint; readonly appendTimeMs: number }
+  | { readonly kind: 'refused'; readonly code: AppendRefusal; readonly cause?: unknown }
+  | { readonly kind: 'uncertain'; readonly cause?: unknown };
+
+/** Outcome of a write of the one writer of a control topic. `fenced`: another writer has claimed the topic since; nothing was written. */
+export type WriteOutcome = AppendOutcome | { readonly kind: 'fenced' };
 
 export interface ReadLimits {
   /** @default 500 */
@@ -118,8 +129,8 @@ export interface Membership {
 /** The one writer of a control topic (R4). */
 export interface Writer {
   readonly topic: string;
-  /** All or none, durable. `fenced`: another writer has claimed the topic since; claim again, read to the end, decide again. */
-  write(records: readonly NewRecord[]): Promise<Appended | { readonly kind: 'fenced' }>;
+  /** All records or none. After `fenced`: claim again, read to the end, decide again. */
+  write(records: readonly NewRecord[]): Promise<WriteOutcome>;
   release(): Promise<void>;
 }
 
@@ -139,10 +150,10 @@ export interface EventLog {
   /** 8 hex digits that change when a topic is deleted and made again (cursors carry them, R13). */
   topicId(topic: string): Promise<string>;
   /**
-   * At most 500 records and 900 KB (one single record may be larger, up to 1 MiB + 64 KiB): one record batch, so all or none (R3.4). Never throws for I/O: see Appended.
+   * At most 500 records and 900 KB (one single record may be larger, up to 1 MiB + 64 KiB): one record batch, so all or none (R3.4). Never throws for I/O: see AppendOutcome.
    * Callers send one append at a time per partition (Appender does). Order kept.
    */
-  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<Appended>;
+  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome>;
   /** Stateless, long-polls up to limits.waitMs. Throws Fault `log_unavailable`, `unknown_topic`, `wrong_partition`. */
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange>;
   /** Offset of the first record with appendTimeMs ≥ t; the high offset when there is none (a future time too). */

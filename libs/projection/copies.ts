@@ -207,11 +207,11 @@ export class Copies {
           some.flatMap((p) => [...p.records]),
         )
         .catch((cause: unknown) => ({
-          kind: 'unknown' as const,
+          kind: 'uncertain' as const,
           cause,
         }));
       for (const p of some) {
-        if (done.kind === 'durable') p.resolve();
+        if (done.kind === 'accepted') p.resolve();
         else p.reject(new Fault('log_unavailable', { detail: 'copies could not be listed', cause: done.cause }));
       }
     }

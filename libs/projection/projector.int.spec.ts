@@ -148,7 +148,7 @@ describe('the projector', () => {
           const value: unknown = Reflect.get(t, name);
           if (name === 'append')
             return (topic: string, ...rest: [number, never[]]) =>
-              fail && topic === COPIES_TOPIC ? Promise.resolve({ kind: 'unknown' }) : t.append(topic, ...rest);
+              fail && topic === COPIES_TOPIC ? Promise.resolve({ kind: 'uncertain' }) : t.append(topic, ...rest);
           return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
         },
       });

@@ -210,15 +210,15 @@ describe('recent appends', () => {
       recent.add([ready({ nomor: 'K' }, { id })], outcome)[0]!.done;
     const get = (id: string) => recent.get(identityOf(source, id));
     const source = 'urn:simpul:unit:SU00123:simkim';
-    await add('a', Promise.resolve({ kind: 'durable', base: 5n, timeMs: 0 }));
-    await add('b', Promise.resolve({ kind: 'unknown' }));
-    expect([get('a')?.landed, get('b'), recent.pending]).toEqual([{ kind: 'durable', offset: 5n }, undefined, 0]);
+    await add('a', Promise.resolve({ kind: 'accepted', base: 5n, appendTimeMs: 0 }));
+    await add('b', Promise.resolve({ kind: 'uncertain' }));
+    expect([get('a')?.landed, get('b'), recent.pending]).toEqual([{ kind: 'accepted', offset: 5n }, undefined, 0]);
     now = 10_000;
-    await add('c', Promise.resolve({ kind: 'durable', base: 6n, timeMs: 0 }));
+    await add('c', Promise.resolve({ kind: 'accepted', base: 6n, appendTimeMs: 0 }));
     expect(get('a')).toBeDefined();
     settled = 6n;
     now = 20_000;
-    await add('d', Promise.resolve({ kind: 'durable', base: 7n, timeMs: 0 }));
+    await add('d', Promise.resolve({ kind: 'accepted', base: 7n, appendTimeMs: 0 }));
     expect(get('a')).toBeUndefined();
     expect(get('c')).toBeDefined();
     expect(identityOf('a', 'b')).not.toBe(identityOf('ab', ''));
@@ -232,7 +232,7 @@ describe('recent appends', () => {
     for (let i = 0; i < 50; i++)
       await recent.add(
         [ready({ nomor: 'K' }, { id: `${i}` })],
-        Promise.resolve({ kind: 'durable', base: BigInt(i), timeMs: 0 }),
+        Promise.resolve({ kind: 'accepted', base: BigInt(i), appendTimeMs: 0 }),
       )[0]!.done;
     expect(recent.size).toBeLessThanOrEqual(11);
   });

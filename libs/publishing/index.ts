@@ -1,5 +1,5 @@
 export { Publishing, type PublishAnswer, type PublishingDeps, type PublishRequest, type Trial } from './publishing.js';
-export type { AppendOutcome, Appends } from './appends.js';
+export type { Appends } from './appends.js';
 export { checkItem, type CheckContext, type CheckRules, type MayPublish } from './check.js';
 export { isPlainText } from './attributes.js';
 export type { Checked, Content, ItemResult, Offered, ReadyItem, Receipt } from './item.js';

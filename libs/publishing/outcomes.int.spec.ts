@@ -13,11 +13,11 @@ describe('when the log does not say yes in time', () => {
     hub = await new HubStage().open({ project: false });
     const e = hub.event(TYPE);
     for (const [kind, detail] of [
-      ['unknown', 'it is not known whether the event was written'],
-      ['unsent', 'the event was surely not written'],
+      ['uncertain', 'it is not known whether the event was written'],
+      ['refused', 'the event was surely not written'],
     ] as const) {
       hub.appends.answer = () =>
-        Promise.resolve(kind === 'unknown' ? { kind } : { kind, code: 'not_durable' as const });
+        Promise.resolve(kind === 'uncertain' ? { kind } : { kind, code: 'not_durable' as const });
       const r = await hub.post(e);
       expect([r.status, r.body['code'], Number(r.headers.get('retry-after')) > 0]).toEqual([503, 'not_durable', true]);
       expect(r.body['results']).toEqual([
@@ -30,7 +30,7 @@ describe('when the log does not say yes in time', () => {
 
   it('a full disk is told as such', async () => {
     hub = await new HubStage().open({ project: false });
-    hub.appends.answer = () => Promise.resolve({ kind: 'unsent', code: 'disk_full' });
+    hub.appends.answer = () => Promise.resolve({ kind: 'refused', code: 'disk_full' });
     const r = await hub.post(hub.event(TYPE));
     expect([r.status, r.body['code']]).toEqual([503, 'disk_full']);
   });
@@ -39,7 +39,7 @@ describe('when the log does not say yes in time', () => {
     hub = await new HubStage().open();
     const events = Array.from({ length: 30 }, (_, i) => hub.event(TYPE, 'kanim', {}, { nomorPermohonan: `N-${i}` }));
     let call = 0;
-    hub.appends.answer = () => (call++ === 1 ? Promise.resolve({ kind: 'unknown' as const }) : undefined);
+    hub.appends.answer = () => (call++ === 1 ? Promise.resolve({ kind: 'uncertain' as const }) : undefined);
     const r = await hub.post(events, { type: BATCH });
     expect(call).toBeGreaterThan(1);
     expect(r.status).toBe(503);
@@ -57,7 +57,7 @@ describe('when the log does not say yes in time', () => {
 
   it('a joined duplicate shares the outcome, never a soft yes', async () => {
     hub = await new HubStage().open({ project: false });
-    let settle!: (o: { kind: 'unknown' }) => void;
+    let settle!: (o: { kind: 'uncertain' }) => void;
     hub.appends.answer = () => new Promise((resolve) => (settle = resolve));
     const e = hub.event(TYPE);
     const first = hub.post(e);
@@ -66,7 +66,7 @@ describe('when the log does not say yes in time', () => {
     const other = await hub.post({ ...e, data: { ...e.data, namaLengkap: 'Lain' } });
     expect([other.status, other.body['code']]).toEqual([422, 'idempotency_mismatch']);
     while (hub.meter.length < 1) await new Promise(setImmediate);
-    settle({ kind: 'unknown' });
+    settle({ kind: 'uncertain' });
     expect([(await first).status, (await second).status]).toEqual([503, 503]);
     expect(hub.publishing.pending).toBe(0);
   });
@@ -83,7 +83,7 @@ describe('when the log does not say yes in time', () => {
   it('too many open events are refused before anything is sent', async () => {
     hub = await new HubStage().open({ project: false, limits: { pendingEvents: 5 } });
     let settle!: () => void;
-    const gate = new Promise<{ kind: 'unknown' }>((resolve) => (settle = () => resolve({ kind: 'unknown' })));
+    const gate = new Promise<{ kind: 'uncertain' }>((resolve) => (settle = () => resolve({ kind: 'uncertain' })));
     hub.appends.answer = () => gate;
     const five = hub.post(
       Array.from({ length: 5 }, () => hub.event(TYPE)),

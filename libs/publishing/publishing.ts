@@ -3,7 +3,8 @@ import { Fault, FAULTS } from '#faults';
 import type { First, State } from '#state';
 import type { Caller } from '#access';
 import type { Settled } from '#projection';
-import type { AppendOutcome, Appends } from './appends.js';
+import type { AppendOutcome } from '#log';
+import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
 import { sortDuplicates, type Links } from './duplicates.js';
 import { IndexLookup, type Known } from './index-lookup.js';
@@ -185,7 +186,7 @@ export class Publishing {
           { timeoutMs },
         );
       } catch (cause) {
-        call = Promise.resolve({ kind: 'unsent', code: 'not_durable', cause });
+        call = Promise.resolve({ kind: 'refused', code: 'not_durable', cause });
       }
       const added = this.#recent.add(ready, call);
       for (const [at, place] of places.entries()) open[links.fresh[place]!] = added[at];
@@ -206,8 +207,8 @@ export class Publishing {
     if (calls.size > 0) await inTime(Promise.all(calls), this.limits.waitMs - (this.deps.now() - began) + 250);
     for (const [i, o] of open.entries()) {
       if (o === undefined) continue;
-      const landed = o.landed ?? { kind: 'unknown' as const };
-      if (landed.kind === 'durable') {
+      const landed = o.landed ?? { kind: 'uncertain' as const };
+      if (landed.kind === 'accepted') {
         const joined = links.joined.has(i);
         const { item } = checked[i] as { item: ReadyItem };
         results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, o, landed.offset, joined) };
@@ -281,10 +282,10 @@ function isoTimes(): (ms: number) => string {
   };
 }
 
-function putOff(landed: Exclude<Landed, { kind: 'durable' }>): ItemResult {
-  const unknown = landed.kind === 'unknown';
+function putOff(landed: Exclude<Landed, { kind: 'accepted' }>): ItemResult {
+  const unknown = landed.kind === 'uncertain';
   // Whatever kept it out of the log, it may go in later: never a 4xx once others of the request were appended (R3.1).
-  const code = landed.kind === 'unsent' && FAULTS[landed.code].status === 503 ? landed.code : 'not_durable';
+  const code = landed.kind === 'refused' && FAULTS[landed.code].status === 503 ? landed.code : 'not_durable';
   const fault = new Fault(code, {
     detail: unknown ? 'it is not known whether the event was written' : 'the event was surely not written',
     retryAfterMs: unknown ? 2_000 : 1_000,

@@ -42,7 +42,7 @@ export class Receipts {
     if (recent !== undefined) {
       await inTime(recent.done, this.waitMs);
       const { landed } = recent;
-      if (landed?.kind === 'durable') {
+      if (landed?.kind === 'accepted') {
         // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
         const first = (await this.lookup.ask([{ source, id }]))?.[0];
         return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, landed.offset, false);

@@ -1,8 +1,8 @@
-import type { AppendOutcome } from './appends.js';
+import type { AppendOutcome } from '#log';
 import type { ReadyItem } from './item.js';
 
 export type Landed =
-  { readonly kind: 'durable'; readonly offset: bigint } | Exclude<AppendOutcome, { kind: 'durable' }>;
+  { readonly kind: 'accepted'; readonly offset: bigint } | Exclude<AppendOutcome, { kind: 'accepted' }>;
 
 /** One call to the log, for events of one request and partition, and what became of it. */
 interface Call {
@@ -46,7 +46,7 @@ export class RecentAppend {
   /** What became of it; undefined while that is open. */
   get landed(): Landed | undefined {
     const o = this.call.outcome;
-    return o?.kind === 'durable' ? { kind: 'durable', offset: o.base + BigInt(this.at) } : o;
+    return o?.kind === 'accepted' ? { kind: 'accepted', offset: o.base + BigInt(this.at) } : o;
   }
 }
 
@@ -86,7 +86,7 @@ export class RecentAppends {
   add(items: readonly ReadyItem[], append: Promise<AppendOutcome>): readonly RecentAppend[] {
     const members: RecentAppend[] = [];
     const landed = (outcome: AppendOutcome): void => this.#landed(call, outcome);
-    const done = append.then(landed, (cause: unknown) => landed({ kind: 'unknown', cause }));
+    const done = append.then(landed, (cause: unknown) => landed({ kind: 'uncertain', cause }));
     const { stream, partition, recordedtime } = items[0]!;
     const call: Call = { stream, partition, recordedtime, done, outcome: undefined, members, doneAtMs: 0 };
     for (const [at, item] of items.entries()) {
@@ -103,7 +103,7 @@ export class RecentAppends {
     // The one behind it holds the whole way of the append.
     call.done = DONE;
     this.#pending -= call.members.length;
-    if (outcome.kind === 'durable') {
+    if (outcome.kind === 'accepted') {
       call.doneAtMs = this.now();
       this.#done.push(call);
       this.#sweep(2);

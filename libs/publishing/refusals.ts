@@ -133,7 +133,7 @@ export class Refusals {
       );
       // Whether an unknown piece was written the log tells when it is read.
       if (done.kind !== 'refused') at += piece.length;
-      if (done.kind === 'durable') continue;
+      if (done.kind === 'accepted') continue;
       for (const { minute, counts } of records.slice(at)) for (const c of counts) add(mapAt(this.#fresh, minute), c);
       break;
     }

@@ -138,7 +138,7 @@ class LogTable<V> implements Table<V> {
       }));
       const outcome = await writer.write(records);
       switch (outcome.kind) {
-        case 'durable':
+        case 'accepted':
           await this.#readTo(outcome.base + BigInt(records.length));
           return result;
         case 'fenced':
@@ -146,7 +146,7 @@ class LogTable<V> implements Table<V> {
           continue;
         case 'refused':
           throw new Fault(outcome.code, { cause: outcome.cause });
-        case 'unknown':
+        case 'uncertain':
           await this.#forget();
           throw new Fault('not_durable', { detail: topic, cause: outcome.cause });
       }

@@ -44,7 +44,7 @@ async function openOurs(): Promise<(batch: readonly NewRecord[], n: number) => P
   await log.ensureTopic({ name: 'bench.batch', partitions: PARTITIONS, cleanup: 'keep' });
   return async (batch, n) => {
     const done = await log.append('bench.batch', n % PARTITIONS, batch);
-    if (done.kind !== 'durable') throw new Error(`append: ${done.kind}`);
+    if (done.kind !== 'accepted') throw new Error(`append: ${done.kind}`);
   };
 }
 

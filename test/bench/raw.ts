@@ -47,8 +47,8 @@ const server = createServer((req, res) => {
       .append(topic, partition, [{ key, value: encoded.value, headers }], { timeoutMs: 5000 })
       .then((outcome) => {
         const text =
-          outcome.kind === 'durable' ? JSON.stringify({ id: event.id, partition, offset: String(outcome.base) }) : '';
-        res.writeHead(outcome.kind === 'durable' ? 201 : 503, {
+          outcome.kind === 'accepted' ? JSON.stringify({ id: event.id, partition, offset: String(outcome.base) }) : '';
+        res.writeHead(outcome.kind === 'accepted' ? 201 : 503, {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(text),
         });

@@ -40,7 +40,7 @@ export async function fillStream(log: EventLog, type: EventType, count: number):
     const done = await Promise.all(
       [...lanes].map(([partition, records]) => appender.append(type.stream, partition, records, { timeoutMs: 60_000 })),
     );
-    const bad = done.find((d) => d.kind !== 'durable');
+    const bad = done.find((d) => d.kind !== 'accepted');
     if (bad) throw new Error(`the stream could not be filled: ${bad.kind}`);
   }
 }

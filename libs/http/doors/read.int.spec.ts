@@ -167,7 +167,7 @@ describe('reading a stream', () => {
     if (got.kind !== 'records') throw new Error(got.kind);
     const { key, value, headers } = got.records[0]!;
     const copy = await hub.log.append(stream, Number(partition), [{ key, value, headers }]);
-    if (copy.kind !== 'durable') throw new Error(copy.kind);
+    if (copy.kind !== 'accepted') throw new Error(copy.kind);
     const from = `from=${body['position']}&subject=${String(e.data['nomorPermohonan'])}`;
     expect((await readAll(from)).filter((x) => x['id'] === e.id)).toHaveLength(1);
     const shown = (await readAll(`${from}&copies=true`)).filter((x) => x['id'] === e.id);

@@ -27,7 +27,7 @@ if (order.command === 'append') {
       record(`k${i}`, `${order.argument.run}/${n}/${i}`),
     );
     const done = await log.append(topic, 0, records);
-    if (done.kind === 'durable') say({ n, base: String(done.base) });
+    if (done.kind === 'accepted') say({ n, base: String(done.base) });
   }
 } else {
   let writer: Writer | undefined;

@@ -53,7 +53,7 @@ export async function put(
   records: readonly NewRecord[],
 ): Promise<bigint> {
   const done = await log.append(topic, partition, records);
-  if (done.kind !== 'durable') throw new Error(`append was ${done.kind}`, { cause: done });
+  if (done.kind !== 'accepted') throw new Error(`append was ${done.kind}`, { cause: done });
   return done.base;
 }
 

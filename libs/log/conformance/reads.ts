@@ -123,9 +123,9 @@ export function readCases(bench: () => Bench): void {
         // three appends at three different times
         await until('a later millisecond', async () => {
           const done = await log.append(topic, 0, many(5, `${i}-`));
-          if (done.kind !== 'durable') throw new Error(done.kind);
-          times.push(done.timeMs);
-          return times.length < 2 || done.timeMs > times[times.length - 2]!;
+          if (done.kind !== 'accepted') throw new Error(done.kind);
+          times.push(done.appendTimeMs);
+          return times.length < 2 || done.appendTimeMs > times[times.length - 2]!;
         });
       }
       const all = await readAll(log, topic);

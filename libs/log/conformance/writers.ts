@@ -16,8 +16,8 @@ export function writerCases(bench: () => Bench): void {
     it('writes all or none, durable, visible to every reader', async () => {
       const writer = await log.claim(topic);
       expect(writer.topic).toBe(topic);
-      expect(await writer.write([rec('a', '1'), rec('b', '2')])).toMatchObject({ kind: 'durable' });
-      expect(await writer.write([rec('a', null)])).toMatchObject({ kind: 'durable' });
+      expect(await writer.write([rec('a', '1'), rec('b', '2')])).toMatchObject({ kind: 'accepted' });
+      expect(await writer.write([rec('a', null)])).toMatchObject({ kind: 'accepted' });
       expect((await readAll(log, topic)).map((r) => text(r) ?? null)).toEqual(['1', '2', null]);
       await writer.release();
     });
@@ -32,14 +32,14 @@ export function writerCases(bench: () => Bench): void {
     it('lets the second claim fence the first, and a fenced write leaves nothing to be read', async () => {
       const other = await bench().harness.open();
       const first = await log.claim(topic);
-      expect(await first.write([rec('a', 'first')])).toMatchObject({ kind: 'durable' });
+      expect(await first.write([rec('a', 'first')])).toMatchObject({ kind: 'accepted' });
       const second = await other.claim(topic);
       expect(await first.write([rec('a', 'zombie')])).toEqual({ kind: 'fenced' });
-      expect(await second.write([rec('a', 'second')])).toMatchObject({ kind: 'durable' });
+      expect(await second.write([rec('a', 'second')])).toMatchObject({ kind: 'accepted' });
       expect(await first.write([rec('a', 'zombie again')])).toEqual({ kind: 'fenced' });
       expect((await readAll(log, topic)).map(text)).toEqual(['first', 'second']);
       const third = await log.claim(topic);
-      expect(await third.write([rec('a', 'third')])).toMatchObject({ kind: 'durable' });
+      expect(await third.write([rec('a', 'third')])).toMatchObject({ kind: 'accepted' });
       expect((await readAll(other, topic)).map(text)).toEqual(['first', 'second', 'third']);
       await third.release();
       await other.close();
@@ -50,7 +50,7 @@ export function writerCases(bench: () => Bench): void {
       await first.write([rec('a', '1')]);
       await first.release();
       const second = await log.claim(topic);
-      expect(await second.write([rec('a', '2')])).toMatchObject({ kind: 'durable' });
+      expect(await second.write([rec('a', '2')])).toMatchObject({ kind: 'accepted' });
       expect((await readAll(log, topic)).map(text)).toEqual(['1', '2']);
       await second.release();
     });
@@ -61,10 +61,10 @@ export function writerCases(bench: () => Bench): void {
         child.say({ claim: true });
         await child.line(0);
         child.say({ write: 'before' });
-        expect(await child.line(1)).toEqual({ kind: 'durable' });
+        expect(await child.line(1)).toEqual({ kind: 'accepted' });
         child.process.kill('SIGSTOP');
         const mine = await log.claim(topic);
-        expect(await mine.write([rec('k', 'taken over')])).toMatchObject({ kind: 'durable' });
+        expect(await mine.write([rec('k', 'taken over')])).toMatchObject({ kind: 'accepted' });
         child.say({ write: 'zombie' });
         child.process.kill('SIGCONT');
         expect(await child.line(2)).toEqual({ kind: 'fenced' });
@@ -72,7 +72,7 @@ export function writerCases(bench: () => Bench): void {
         child.say({ claim: true });
         await child.line(3);
         child.say({ write: 'after a new claim' });
-        expect(await child.line(4)).toEqual({ kind: 'durable' });
+        expect(await child.line(4)).toEqual({ kind: 'accepted' });
         expect(await mine.write([rec('k', 'old')])).toEqual({ kind: 'fenced' });
         expect((await readAll(log, topic)).map(text)).toEqual(['before', 'taken over', 'after a new claim']);
       } finally {
@@ -115,7 +115,7 @@ export function crashCases(bench: () => Bench, options: SuiteOptions): void {
         await harness.restart!();
         await until(
           'an append to be durable again',
-          async () => (await log.append(topic, 0, [rec('k', 'after')])).kind === 'durable',
+          async () => (await log.append(topic, 0, [rec('k', 'after')])).kind === 'accepted',
         );
         const values = (await until('the log to answer', () => readAll(log, topic).catch(() => undefined))).map(text);
         expect(values.slice(0, 10)).toEqual(many(10).map((r) => r.value!.toString()));

@@ -4,17 +4,10 @@ import { join } from 'node:path';
 
 import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
 import { publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
-import { Appender, COPIES_TOPIC, OWNERS_TOPIC } from '#log';
+import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
-import {
-  Publishing,
-  Refusals,
-  REFUSALS_KEPT_MS,
-  REFUSALS_TOPIC,
-  type AppendOutcome,
-  type PublishLimits,
-} from '#publishing';
+import { Publishing, Refusals, REFUSALS_KEPT_MS, REFUSALS_TOPIC, type PublishLimits } from '#publishing';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';

@@ -142,7 +142,7 @@ export class Stage {
         const { stream, partition } = some[0]!;
         const records = some.map((x) => x.record);
         const done = await this.log.append(stream, partition, records);
-        if (done.kind !== 'durable') throw new Error(`append: ${done.kind}`);
+        if (done.kind !== 'accepted') throw new Error(`append: ${done.kind}`);
         for (const [k, x] of some.entries()) offsets[x.i] = done.base + BigInt(k);
       }
     };
