@@ -57,7 +57,37 @@ export const ROOMS = {
     ],
     clients: ['@nestjs/*', 'fastify', 'zod', 'rxjs'],
   },
-  hub: { rooms: '*', clients: ['@nestjs/*', 'rxjs'] },
+  core: {
+    rooms: [
+      ...PORTS,
+      'log',
+      'log-embedded',
+      'log-kafka',
+      'state',
+      'state-embedded',
+      'state-redis',
+      'table',
+      'registry',
+      'units',
+      'access',
+      'publishing',
+      'projection',
+      'settings',
+      'folder',
+      'telemetry',
+      'nest-kit',
+      'http',
+    ],
+    clients: ['@nestjs/*'],
+  },
+  gateway: {
+    rooms: [...PORTS, 'core', 'log', 'registry', 'access', 'publishing', 'projection', 'http'],
+    clients: ['@nestjs/*'],
+  },
+  projector: {
+    rooms: [...PORTS, 'core', 'nest-kit', 'units', 'publishing', 'projection'],
+    clients: ['@nestjs/*'],
+  },
 };
 
 export function lintConfig() {
@@ -66,13 +96,11 @@ export function lintConfig() {
     { files: ['libs/settings/**/*.ts'], rules: { 'node/no-process-env': 'off' } },
   ];
   for (const [room, { rooms, clients }] of Object.entries(ROOMS)) {
-    const allowed = rooms === '*' ? [] : rooms;
     const patterns = [];
-    if (rooms !== '*')
-      patterns.push({
-        group: ['#*', ...allowed.flatMap((r) => [`!#${r}`])],
-        message: `${room} may import ${allowed.join(', ') || 'no other room'}`,
-      });
+    patterns.push({
+      group: ['#*', ...rooms.flatMap((r) => [`!#${r}`])],
+      message: `${room} may import ${rooms.join(', ') || 'no other room'}`,
+    });
     patterns.push({
       group: CLIENTS.filter((c) => !clients.includes(c)),
       message: `${room} may import ${clients.join(', ') || 'no client library'}`,

@@ -30,6 +30,7 @@ export {
   type Shown,
   type StateReaderDeps,
 } from './state-reader.js';
+export { Arrivals } from './arrivals.js';
 export { ChangeFeed, type FeedCursor, type FeedEvent } from './changes.js';
 export { PROJECTOR_ACTOR, requestRebuild, type AuditView, type ViewAct } from './rebuild.js';
 export { keyText } from './compile.js';

@@ -22,8 +22,8 @@ export interface StateReaderDeps {
   readonly catalogue: Catalogue;
   readonly units: Units;
   readonly now: () => number;
-  /** How often the store is asked while somebody waits, ms. @default 10 */
-  readonly pollMs?: number;
+  /** Fed by a projector of the same process: reads that wait then need not poll. @default one of its own */
+  readonly arrivals?: Arrivals;
 }
 
 /** An entry as a caller sees it. */
@@ -87,7 +87,7 @@ export class StateReader {
   constructor(deps: StateReaderDeps) {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
-    this.arrivals = new Arrivals(deps.state, deps.pollMs);
+    this.arrivals = deps.arrivals ?? new Arrivals(deps.state);
     this.#ends = new Ends(deps.log, deps.now);
     this.#unlisten = deps.generations.onChange((view) => this.arrivals.leave(view));
   }

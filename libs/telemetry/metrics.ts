@@ -14,6 +14,7 @@ export class Metrics {
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
+  readonly #measures: (() => void | Promise<void>)[] = [];
 
   constructor(role: string) {
     const registers = [this.registry];
@@ -81,8 +82,14 @@ export class Metrics {
     this.liveReaders = new Gauge({ name: 'simpul_live_readers', help: 'Open live streams.', registers });
   }
 
+  /** Sets gauges right before each scrape. A measure must not reject. */
+  beforeScrape(measure: () => void | Promise<void>): void {
+    this.#measures.push(measure);
+  }
+
   /** Prometheus text format 0.0.4. */
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await Promise.all(this.#measures.map((measure) => measure()));
     return this.registry.metrics();
   }
 }

@@ -1,10 +1,9 @@
-import type { HubParts } from '#hub';
 import { Module, type DynamicModule } from '@nestjs/common';
 
-/** Root module of the process: its life cycle; doors and folds are wired in libs/hub. */
+/** Root module of the process. */
 @Module({})
 export class GatewayModule {
-  static of({ life }: HubParts): DynamicModule {
-    return { module: GatewayModule, imports: [life] };
+  static of(imports: DynamicModule[]): DynamicModule {
+    return { module: GatewayModule, imports };
   }
 }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { runHub } from '#hub';
+import { runHub } from '#core';
+import { GATEWAY } from '#gateway';
 import { GatewayModule } from './gateway.module.js';
 
-await runHub({ name: 'gateway', roles: ['gateway'], module: (parts) => GatewayModule.of(parts) });
+await runHub({ name: 'gateway', roles: [GATEWAY], module: (imports) => GatewayModule.of(imports) });

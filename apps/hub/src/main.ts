@@ -1,5 +1,7 @@
 import 'reflect-metadata';
-import { runHub } from '#hub';
+import { runHub } from '#core';
+import { GATEWAY } from '#gateway';
+import { PROJECTOR } from '#projector';
 import { HubModule } from './hub.module.js';
 
-await runHub({ name: 'hub', roles: ['gateway', 'projector'], module: (parts) => HubModule.of(parts) });
+await runHub({ name: 'hub', roles: [PROJECTOR, GATEWAY], module: (imports) => HubModule.of(imports) });

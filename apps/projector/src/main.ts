@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { runHub } from '#hub';
+import { runHub } from '#core';
+import { PROJECTOR } from '#projector';
 import { ProjectorModule } from './projector.module.js';
 
-await runHub({ name: 'projector', roles: ['projector'], module: (parts) => ProjectorModule.of(parts) });
+await runHub({ name: 'projector', roles: [PROJECTOR], module: (imports) => ProjectorModule.of(imports) });

@@ -122,7 +122,7 @@ export function operationCommands(program: Command, run: Run): void {
     .action((o: { engine: string }) =>
       run(async (ctx) => {
         // Only here: the other commands need none of the hub.
-        const { resetAdminKey } = await import('#hub');
+        const { resetAdminKey } = await import('#core');
         const { data = readTerminal().dataDir } = program.opts<{ data?: string }>();
         const kafka = o.engine === 'kafka';
         const path = await resetAdminKey({

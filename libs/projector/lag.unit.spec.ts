@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
+import type { Core } from '#core';
 import type { OpenProjector } from '#projection';
 import { Metrics } from '#telemetry';
-import type { Core } from './core.js';
-import { metricsOf } from './lag.js';
+import { lagAtScrape } from './lag.js';
 
 const at = { partition: 0, low: 0n, high: 5n };
 
@@ -17,8 +17,9 @@ it('the lag of a view stays told when it is 0, and is not told while the log doe
   const projector = {
     held: () => [{ stream: 'a.b', partition: 0, index: 5n, views: [{ ...view, next }] }],
   } as unknown as OpenProjector;
-  const text = metricsOf({ metrics: new Metrics('t'), engine: { log } } as unknown as Core, projector, () => undefined);
-  const lag = async () => /simpul_view_lag_events{view="v~1"[^}]*} (\d+)/.exec((await text()).text)?.[1];
+  const metrics = new Metrics('t');
+  metrics.beforeScrape(lagAtScrape({ metrics, engine: { log } } as unknown as Core, projector));
+  const lag = async () => /simpul_view_lag_events{view="v~1"[^}]*} (\d+)/.exec(await metrics.text())?.[1];
   expect(await lag()).toBe('2');
   next = 5n;
   expect(await lag()).toBe('0');

@@ -1,4 +1,5 @@
 import { sourceOf } from '#access';
+import { hubCaller, ownEvent, toldOf } from '#core';
 import { fromHeaders } from '#event';
 import { innermostMessage, type Fault } from '#faults';
 import type { EventLog } from '#log';
@@ -6,7 +7,6 @@ import type { Offered, Publishing } from '#publishing';
 import type { EventType, Registry } from '#registry';
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { hubCaller, ownEvent, toldOf } from './own-event.js';
 
 export const VERSION_REGISTERED = 'simpul.katalog.versi-terdaftar';
 const CALLER = hubCaller('catalogue');

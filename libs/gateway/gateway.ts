@@ -1,20 +1,18 @@
+import { hubPublishing, type Core } from '#core';
 import type { Door } from '#http';
 import { Appender } from '#log';
 import { StateReader } from '#projection';
 import { Refusals } from '#publishing';
 import { Announcer } from './announcer.js';
-import type { Core } from './core.js';
 import { doorsOf } from './doors.js';
-import type { ProjectorRole } from './projector.js';
-import { hubPublishing } from './publishing.js';
 
 export interface GatewayRole {
   readonly doors: readonly Door[];
   close(): Promise<void>;
 }
 
-/** Opens the role gateway: publishing (also what the hub itself tells of its catalogue), reading and every door. `projector` is there when the same process folds (the hub). */
-export async function openGatewayRole(core: Core, projector?: ProjectorRole): Promise<GatewayRole> {
+/** Opens the role gateway: publishing (also what the hub itself publishes of its catalogue), reading and every door. */
+export async function openGatewayRole(core: Core): Promise<GatewayRole> {
   const { engine, registry, metrics, units } = core;
   const appender = new Appender(engine.log);
   const refusals = new Refusals(engine.log, Date.now, registry.catalogue);
@@ -41,16 +39,16 @@ export async function openGatewayRole(core: Core, projector?: ProjectorRole): Pr
     generations: core.generations,
     catalogue: registry.catalogue,
     units: units.units,
+    arrivals: core.arrivals,
     now: Date.now,
   });
-  projector?.onFolded((storage, part, next) => reader.arrivals.arrived(storage, part, next));
-  const measure = (): void => {
+  metrics.beforeScrape(() => {
     const { records, bytes } = appender.waiting;
     metrics.queued.set({ what: 'records' }, records);
     metrics.queued.set({ what: 'bytes' }, bytes);
-  };
+  });
   return {
-    doors: doorsOf({ core, publishing, refusals, reader, projector, measure }),
+    doors: doorsOf({ core, publishing, refusals, reader }),
     async close() {
       await announcer.close();
       reader.close();

@@ -1,5 +1,5 @@
+import type { Core } from '#core';
 import type { OpenProjector } from '#projection';
-import type { Core } from './core.js';
 
 /** Sets the lag of each held partition, of the index and of every view: events not folded, and the age of the oldest of them; 0 when there is none. */
 export async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
@@ -37,20 +37,11 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
   }
 }
 
-/** `/metrics`: gauges are set at the scrape, lag where this process folds. */
-export function metricsOf(
-  core: Core,
-  projector: OpenProjector | undefined,
-  measure: () => void,
-): () => Promise<{ readonly contentType: string; readonly text: string }> {
-  return async () => {
-    measure();
-    // Without the log the lag is not known; everything else is still told.
-    if (projector)
-      await lagOf(core, projector).catch(() => {
-        core.metrics.lagEvents.reset();
-        core.metrics.lagSeconds.reset();
-      });
-    return { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: await core.metrics.text() };
-  };
+/** For `Metrics.beforeScrape`: without the log the lag is not known, and its series are absent. */
+export function lagAtScrape(core: Core, projector: OpenProjector): () => Promise<void> {
+  return () =>
+    lagOf(core, projector).catch(() => {
+      core.metrics.lagEvents.reset();
+      core.metrics.lagSeconds.reset();
+    });
 }

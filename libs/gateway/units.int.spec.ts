@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openCore, type Core } from '#core';
 import type { HttpServer } from '#http';
+import { openProjectorRole } from '#projector';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 import { readHubSettings } from '#settings';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/kit/projection/stage.js';
-import { openCore, type Core } from './core.js';
 import { openGatewayRole } from './gateway.js';
-import { openProjectorRole } from './projector.js';
 
 const TYPE = 'org.unit.berubah';
 const KANIM = 'SU00123';
@@ -75,7 +75,7 @@ describe('a change of units at the door', () => {
     const projector = await openProjectorRole(core);
     closers.unshift(() => projector.close());
     await projector.projector.join();
-    const gateway = await openGatewayRole(core, projector);
+    const gateway = await openGatewayRole(core);
     closers.unshift(() => gateway.close());
     http = await serveEdge({
       doors: gateway.doors,

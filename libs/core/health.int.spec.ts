@@ -1,15 +1,14 @@
 import { expect, it } from '@jest/globals';
 import type { Core } from './core.js';
-import { healthOnly } from './doors.js';
+import { coreHealth } from './health.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
-import type { ProjectorRole } from './projector.js';
 
 it('a process is not ready until the index has caught up once, though its log and store answer', async () => {
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
   const core = { settled, engine: { log: answers, state: answers } } as unknown as Core;
   const server = await serveEdge({
-    doors: healthOnly(core, {} as ProjectorRole),
+    doors: [coreHealth(core)],
     authenticate: () => undefined,
   });
   const ready = async () => {

@@ -1,8 +1,8 @@
+import { hubCaller, ownEvent, toldOf } from '#core';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
 import type { IdConflict } from '#projection';
 import type { Offered, Publishing } from '#publishing';
-import { hubCaller, ownEvent, toldOf } from './own-event.js';
 
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';
 const CALLER = hubCaller('watch');

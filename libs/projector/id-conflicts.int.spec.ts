@@ -1,4 +1,5 @@
 import { mayPublish, sampleEvent, sourceOf, type Caller } from '#access';
+import { hubPublishing, openCore, type Core } from '#core';
 import { fromHeaders } from '#event';
 import { Appender } from '#log';
 import { Publishing, type Offered } from '#publishing';
@@ -9,9 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { until } from '../../test/kit/projection/stage.js';
-import { openCore, type Core } from './core.js';
 import { ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
-import { hubPublishing } from './publishing.js';
 import { openProjectorRole, type ProjectorRole } from './projector.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';

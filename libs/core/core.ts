@@ -1,7 +1,15 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
 import { openDataFolder } from '#folder';
 import { COPIES_TOPIC, OWNERS_TOPIC } from '#log';
-import { compileView, Copies, openSettled, type CompiledView, type Generations, type Settled } from '#projection';
+import {
+  Arrivals,
+  compileView,
+  Copies,
+  openSettled,
+  type CompiledView,
+  type Generations,
+  type Settled,
+} from '#projection';
 import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
 import { openMeta, openRegistry, type MetaTable, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
@@ -27,6 +35,8 @@ export interface Core {
   readonly generations: Generations;
   readonly copies: Copies;
   readonly settled: Settled;
+  /** Where a projector of this process says how far it has folded, and readers of this process wait. */
+  readonly arrivals: Arrivals;
   /** Closes tables, then log and store. Call it last: requests and folds in flight need them. */
   close(): Promise<void>;
 }
@@ -108,6 +118,7 @@ export async function openCore(settings: HubSettings, role: string): Promise<Cor
       generations: generationsOf(meta),
       copies,
       settled,
+      arrivals: new Arrivals(state),
       close,
     };
   } catch (e) {

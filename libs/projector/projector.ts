@@ -1,20 +1,13 @@
+import { auditView, hubPublishing, type Core } from '#core';
 import { schemaIdOf } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
-import type { StreamPartition } from '#state';
 import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
-import { auditView } from './audit-view.js';
-import type { Core } from './core.js';
 import { idConflictTeller } from './id-conflicts.js';
-import { hubPublishing } from './publishing.js';
-
-/** Told of every fold of this process: reads that wait need not poll. */
-export type Arrived = (storage: string, part: StreamPartition, next: bigint) => void;
+import { lagAtScrape } from './lag.js';
 
 export interface ProjectorRole {
   readonly projector: OpenProjector;
-  /** A reader in the same process listens. */
-  onFolded(listener: Arrived): void;
   fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome>;
   close(): Promise<void>;
 }
@@ -22,7 +15,6 @@ export interface ProjectorRole {
 /** Opens the role projector: folds streams into views, and unit changes into the registry of units. Reading begins with `projector.source.run` or `join`. */
 export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
   const { engine, registry, metrics, logger, settled, units } = core;
-  const listeners = new Set<Arrived>();
   const alarm = (code: string, facts: object): void => {
     metrics.alarms.inc({ code });
     logger.error({ code, ...facts }, 'look at this');
@@ -43,7 +35,7 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     watch: {
       folded: (view, storage, part, next, events) => {
         metrics.projected.inc({ view }, events);
-        for (const hear of listeners) hear(storage, part, next);
+        core.arrivals.arrived(storage, part, next);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
       bad: ({ code, stream, partition, offset }) => alarm(code, { position: `${stream}/${partition}/${offset}` }),
@@ -102,9 +94,9 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
       return { events, next: batch.next };
     },
   });
+  metrics.beforeScrape(lagAtScrape(core, projector));
   return {
     projector,
-    onFolded: (listener) => void listeners.add(listener),
     fold: (work, signal) => projector.fold(work, signal),
     async close() {
       stop();

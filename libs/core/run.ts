@@ -1,30 +1,30 @@
 import { asFault, innermostMessage, startLine } from '#faults';
 import { EDGE, openHttp, type Door, type EdgeParts } from '#http';
-import { SimpulServer } from '#nest-kit';
+import { SimpulServer, type EventSource } from '#nest-kit';
 import { readHubSettings, readLanguage } from '#settings';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
-import { openCore } from './core.js';
-import { healthOnly } from './doors.js';
-import { FoldModule } from './fold.module.js';
-import { openGatewayRole } from './gateway.js';
+import { openCore, type Core } from './core.js';
+import { coreHealth } from './health.js';
 import { LifeModule } from './life.js';
-import { openProjectorRole, type ProjectorRole } from './projector.js';
 
-export type HubRole = 'gateway' | 'projector';
-
-/** What the app's root module is made of. */
-export interface HubParts {
-  /** Import it: closes roles, tables, log and stores after the doors have drained. */
-  readonly life: DynamicModule;
-  /** Import it where the app folds: the handler of the projector's batches. */
-  readonly folds?: DynamicModule;
+/** What a role adds to its process. */
+export interface OpenRole {
+  readonly doors?: readonly Door[];
+  /** Batches for the handlers of `module`; read once HTTP listens. */
+  readonly source?: EventSource;
+  readonly module?: DynamicModule;
+  close(): Promise<void>;
+}
+export interface HubRole {
+  readonly name: string;
+  open(core: Core): Promise<OpenRole>;
 }
 
 export interface HubApp {
   /** As in log lines and metrics. */
   readonly name: string;
   readonly roles: readonly HubRole[];
-  readonly module: (parts: HubParts) => Type | DynamicModule;
+  readonly module: (imports: DynamicModule[]) => Type | DynamicModule;
 }
 
 type News =
@@ -43,22 +43,16 @@ function tell(news: News): void {
 async function start(app: HubApp): Promise<void> {
   const settings = readHubSettings();
   const core = await openCore(settings, app.name);
-  const closers: (() => Promise<void>)[] = [];
-  let projector: ProjectorRole | undefined;
-  let doors: readonly Door[];
+  const closers: (() => Promise<void>)[] = [() => core.close()];
   try {
-    if (app.roles.includes('projector')) {
-      projector = await openProjectorRole(core);
-      closers.push(() => projector!.close());
+    const roles: OpenRole[] = [];
+    for (const role of app.roles) {
+      const open = await role.open(core);
+      roles.push(open);
+      closers.unshift(() => open.close());
     }
-    if (app.roles.includes('gateway')) {
-      const gateway = await openGatewayRole(core, projector);
-      closers.unshift(() => gateway.close());
-      doors = gateway.doors;
-    } else doors = healthOnly(core, projector!);
-    closers.push(() => core.close());
     const edge: EdgeParts = {
-      doors,
+      doors: [...roles.flatMap((role) => role.doors ?? []), coreHealth(core)],
       authenticate: (header) => core.access.authenticate(header),
       log: core.logger,
       report: {
@@ -66,28 +60,25 @@ async function start(app: HubApp): Promise<void> {
         live: (open) => core.metrics.liveReaders.set(open),
       },
     };
-    const parts: HubParts = {
-      life: LifeModule.closing(closers),
-      ...(projector ? { folds: FoldModule.of(projector) } : {}),
-    };
+    const parts = [LifeModule.closing(closers), ...roles.flatMap((role) => role.module ?? [])];
     const http = await openHttp(
       { module: RootModule, imports: [app.module(parts)], providers: [{ provide: EDGE, useValue: edge }] },
       { port: settings.port, host: settings.host },
     );
-    if (projector) {
-      const { source } = projector.projector;
+    for (const { source } of roles) {
+      if (source === undefined) continue;
       const onEnd = (cause: unknown): void => {
-        core.logger.error({ cause: innermostMessage(cause) }, 'the projector ended, so this process ends');
+        core.logger.error({ cause: innermostMessage(cause) }, 'a role ended, so this process ends');
         void http.close().then(() => process.exit(1));
       };
       http.app.connectMicroservice({ strategy: new SimpulServer({ source, onEnd }) }, { inheritAppConfig: true });
-      await http.app.startAllMicroservices();
     }
+    await http.app.startAllMicroservices();
     // The launcher is gone, however it ended: nobody would ever stop this process.
     process.once('disconnect', () => {
       void http.close().then(() => process.exit(0));
     });
-    core.logger.info({ url: http.url, engine: settings.engine, roles: app.roles }, 'ready');
+    core.logger.info({ url: http.url, engine: settings.engine, roles: app.roles.map((role) => role.name) }, 'ready');
     const { path } = core.adminKey;
     if (path === undefined)
       core.logger.info({}, 'an admin key exists, not in this data folder: simpul key reset-admin');
