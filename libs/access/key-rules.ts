@@ -1,6 +1,7 @@
-import { Fault, type Problem } from '#faults';
+import { Fault, verbatim, type Problem } from '#faults';
 import type { Units } from '#units';
 import type { Role } from './access.js';
+import { texts } from './texts.js';
 
 export const ROLES: readonly Role[] = ['publisher', 'reader', 'operator', 'data-team', 'steward', 'admin'];
 const SYSTEM = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -37,23 +38,23 @@ export function checkWish(wish: KeyWish, units: Units, parties: ReadonlySet<stri
   if (!known)
     problems.push({
       pointer: `${at}/unit`,
-      reason: 'no such unit or party',
-      expected: 'an id SU… of GET /v1/units, or EXT-…',
+      reason: texts.unknown_owner(),
+      expected: texts.owner_id(),
     });
   if (!SYSTEM.test(system))
     problems.push({
       pointer: `${at}/system`,
-      reason: 'not a name of a system',
-      expected: 'a-z, 0-9, . _ -, at most 63, e.g. simkim',
+      reason: texts.system_name_wrong(),
+      expected: texts.system_name(),
     });
   if (roles.length === 0 || roles.some((r) => !ROLES.includes(r)) || new Set(roles).size !== roles.length)
-    problems.push({ pointer: `${at}/roles`, reason: 'none, twice, or unknown', expected: ROLES.join(', ') });
+    problems.push({ pointer: `${at}/roles`, reason: texts.roles_wrong(), expected: verbatim(ROLES.join(', ')) });
   // Nobody but the hub itself, inside its process, speaks for the hub.
   if (owner === 'hub' && roles.includes('publisher'))
     problems.push({
       pointer: `${at}/roles`,
-      reason: 'a key of the hub may not publish',
-      expected: 'a key of a unit or party',
+      reason: texts.hub_key_may_not_publish(),
+      expected: texts.key_of_unit_or_party(),
     });
   if (problems.length > 0) throw new Fault('invalid_request', { problems });
 }

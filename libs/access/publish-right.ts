@@ -1,9 +1,10 @@
 import { parseSource, type Source } from '#event';
-import type { Problem } from '#faults';
+import { verbatim, type Problem } from '#faults';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
 import { idsIn, speaksFor } from './read-level.js';
+import { texts } from './texts.js';
 
 export type PublishableType = Pick<EventType, 'type' | 'publishers'>;
 
@@ -30,15 +31,13 @@ export function mayPublish(
   if (source === undefined || !speaksFor(caller.owner, source) || system !== caller.system) {
     return {
       code: 'source_not_yours',
-      problems: [{ pointer: '/source', reason: 'not the source of this key', expected: sourceOf(caller) }],
+      problems: [{ pointer: '/source', reason: texts.source_of_another_key(), expected: verbatim(sourceOf(caller)) }],
     };
   }
   if (!caller.roles.has('publisher')) {
     return {
       code: 'type_not_yours',
-      problems: [
-        { pointer: '/type', reason: 'this key has no role publisher', expected: 'a key with the role publisher' },
-      ],
+      problems: [{ pointer: '/type', reason: texts.no_role_publisher(), expected: texts.key_with_role_publisher() }],
     };
   }
   let near: string | undefined;
@@ -46,11 +45,11 @@ export function mayPublish(
     if (matches(pattern, source, data, units)) return undefined;
     if (pattern.startsWith('field:')) near = pattern.slice(6);
   }
-  const expected = type.publishers.join(', ');
+  const expected = verbatim(type.publishers.join(', '));
   const problem: Problem =
     near !== undefined && idsIn(data, near).length > 0
-      ? { pointer: `/data/${near}`, reason: 'only the unit that stands here may publish this', expected: caller.owner }
-      : { pointer: '/type', reason: 'the unit of this key is no publisher of this type', expected };
+      ? { pointer: `/data/${near}`, reason: texts.only_named_unit_may_publish(), expected: verbatim(caller.owner) }
+      : { pointer: '/type', reason: texts.unit_is_no_publisher(), expected };
   return { code: 'type_not_yours', problems: [problem] };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { showProblem } from '#faults';
 import { UnitTree, type Unit } from '#units';
 import type { Caller, Role } from './access.js';
 import { mayPublish } from './publish-right.js';
@@ -196,10 +197,11 @@ describe('who may publish what', () => {
     ['the hub', 'urn:simpul:hub:clock'],
     ['no source of ours', 'https://example.go.id/'],
   ])('refuses the source of %s before it looks at the type', (_what, source) => {
-    expect(mayPublish(publisher('SU00012'), t('any'), source, {}, tree)).toEqual({
-      code: 'source_not_yours',
-      problems: [{ pointer: '/source', reason: expect.any(String), expected: 'urn:simpul:unit:SU00012:sdp' }],
-    });
+    const refused = mayPublish(publisher('SU00012'), t('any'), source, {}, tree);
+    expect(refused?.code).toBe('source_not_yours');
+    expect(refused?.problems.map((p) => showProblem(p, 'en'))).toEqual([
+      { pointer: '/source', reason: expect.any(String), expected: 'urn:simpul:unit:SU00012:sdp' },
+    ]);
   });
 
   it('refuses a key without the role publisher', () => {
@@ -217,11 +219,8 @@ describe('who may publish what', () => {
   });
 
   it('points at the field when another unit stands there', () => {
-    expect(
-      mayPublish(publisher('SU00012'), t('field:unitAsal'), own('SU00012'), { unitAsal: 'SU00022' }, tree)?.problems[0],
-    ).toMatchObject({
-      pointer: '/data/unitAsal',
-      expected: 'SU00012',
-    });
+    const another = { unitAsal: 'SU00022' };
+    const refused = mayPublish(publisher('SU00012'), t('field:unitAsal'), own('SU00012'), another, tree);
+    expect(showProblem(refused!.problems[0]!, 'en')).toMatchObject({ pointer: '/data/unitAsal', expected: 'SU00012' });
   });
 });

@@ -1,6 +1,7 @@
-import type { Problem } from '#faults';
+import { verbatim, type Problem, type Text } from '#faults';
 import { readsScalar, sameName } from './match.js';
 import { schemaOf, type Node } from './schema.js';
+import { eitherOf, texts } from './texts.js';
 
 /** BACKWARD: the new schema reads old data. FORWARD: the old one reads new data. FULL: both. */
 export type Compatibility = 'BACKWARD' | 'FORWARD' | 'FULL';
@@ -13,22 +14,29 @@ export function compatibility(newSchema: string, oldSchema: string, level: Compa
   const next = schemaOf(newSchema).node;
   const old = schemaOf(oldSchema).node;
   const problems: Problem[] = [];
-  if (level !== 'FORWARD') problems.push(...differences(old, next, 'the new schema reads old data'));
-  if (level !== 'BACKWARD') problems.push(...differences(next, old, 'the old schema reads new data'));
+  if (level !== 'FORWARD') problems.push(...differences(old, next, texts.when_new_reads_old));
+  if (level !== 'BACKWARD') problems.push(...differences(next, old, texts.when_old_reads_new));
   return problems;
 }
 
-function differences(writer: Node, reader: Node, who: string): Problem[] {
+function differences(writer: Node, reader: Node, when: (args: { reason: Text }) => Text): Problem[] {
   const found: Problem[] = [];
+  const known = new Set<string>();
   compare(writer, reader, '', (pointer, reason, expected) => {
-    if (found.some((p) => p.pointer === pointer && p.reason.startsWith(reason))) return;
-    const text = `${reason} (when ${who})`;
-    found.push({ pointer, reason: text, code: 'incompatible_schema', ...(expected === undefined ? {} : { expected }) });
+    const same = `${pointer} ${reason}`;
+    if (known.has(same)) return;
+    known.add(same);
+    found.push({
+      pointer,
+      reason: when({ reason }),
+      code: 'incompatible_schema',
+      ...(expected === undefined ? {} : { expected }),
+    });
   });
   return found;
 }
 
-type Report = (pointer: string, reason: string, expected?: string) => void;
+type Report = (pointer: string, reason: Text, expected?: Text) => void;
 
 function label(t: Node): string {
   return t.logical ?? (t.name || t.base);
@@ -44,16 +52,17 @@ function compare(w: Node, r: Node, at: string, report: Report): void {
     if (trials.some((t) => t.length === 0)) return;
     const near = r.branches.findIndex((b) => b.base === w.base && sameName(w, b));
     if (near >= 0) for (const p of trials[near]!) report(...p);
-    else report(at, `no branch takes ${label(w)}`, r.branches.map(label).join(' or '));
+    else report(at, texts.no_branch_takes({ type: label(w) }), eitherOf(r.branches.map((b) => verbatim(label(b)))));
     return;
   }
   if (w.name !== '' && r.base === w.base && !sameName(w, r))
-    report(at, `${w.name} is not ${r.name}`, 'the same name, or an alias');
+    report(at, texts.another_name({ written: w.name, read: r.name }), texts.same_name_or_alias());
   else if (w.base === 'record' && r.base === 'record') compareFields(w, r, at, report);
   else if (w.base === 'enum' && r.base === 'enum') compareSymbols(w, r, at, report);
   else if ((w.base === 'array' || w.base === 'map') && r.base === w.base) {
     compare(w.items!, r.items!, `${at}/${w.base === 'array' ? 'items' : 'values'}`, report);
-  } else if (!readsScalar(w, r)) report(at, `${label(w)} cannot be read as ${label(r)}`, label(w));
+  } else if (!readsScalar(w, r))
+    report(at, texts.cannot_be_read_as({ written: label(w), read: label(r) }), verbatim(label(w)));
 }
 
 function trial(w: Node, r: Node, at: string): Parameters<Report>[] {
@@ -71,8 +80,7 @@ function compareFields(w: Node, r: Node, at: string, report: Report): void {
     compare(f.type, target.type, `${at}/${target.name}`, report);
   }
   for (const f of r.fields) {
-    if (!taken.has(f.name) && !f.fallback)
-      report(`${at}/${f.name}`, 'the data lacks this field and it has no default', 'a default');
+    if (!taken.has(f.name) && !f.fallback) report(`${at}/${f.name}`, texts.no_default(), texts.a_default());
   }
 }
 
@@ -80,5 +88,5 @@ function compareSymbols(w: Node, r: Node, at: string, report: Report): void {
   if (r.fallback !== undefined) return;
   const lost = w.symbols.filter((s) => !r.symbols.includes(s));
   if (lost.length > 0)
-    report(at, `symbols that the reader does not know: ${lost.slice(0, 10).join(', ')}`, 'a default symbol');
+    report(at, texts.unknown_symbols({ names: lost.slice(0, 10).join(', ') }), texts.a_default_symbol());
 }

@@ -8,6 +8,7 @@ import { checkProperties, propertiesOf } from './properties.js';
 import { wayOf, type Way } from './resolve.js';
 import type { Write } from './scalar.js';
 import { schemaOf, type Node } from './schema.js';
+import { texts } from './texts.js';
 import type { Contract, Data, DecodeOptions, Encoded, EventContract, FieldInfo, Guarded } from './types.js';
 import { Walk } from './walk.js';
 
@@ -88,8 +89,8 @@ export function nodeOf(contract: Contract): Node {
 export function compileContract(schemaText: string): Contract {
   const { node } = schemaOf(schemaText);
   if (node.base !== 'record') {
-    const problem: Problem = { pointer: '', reason: 'the schema is not a record', code: 'invalid_schema' };
-    throw new Fault('invalid_schema', { detail: problem.reason, problems: [problem] });
+    const problem: Problem = { pointer: '', reason: texts.schema_not_a_record(), code: 'invalid_schema' };
+    throw new Fault('invalid_schema', { detail: String(problem.reason), problems: [problem] });
   }
   return new Compiled(schemaText, node);
 }

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import type { Text } from '#faults';
+import { texts } from './texts.js';
 import { escapeToken, MAX_ITEMS } from './walk.js';
 
 /** Values of zero bytes that one event may hold. */
@@ -8,9 +10,9 @@ const MAX_ZERO_SIZE = 1_000;
 export class Broken extends Error {
   constructor(
     readonly code: 'avro_decode_failed' | 'avro_limit_exceeded',
-    readonly reason: string,
+    readonly reason: Text,
   ) {
-    super(reason);
+    super(reason.code);
   }
 }
 
@@ -36,7 +38,7 @@ export class Cursor {
     this.end = bytes.length;
   }
 
-  fail(reason: string): never {
+  fail(reason: Text): never {
     throw new Broken('avro_decode_failed', reason);
   }
 
@@ -50,7 +52,7 @@ export class Cursor {
   zeroSize(count: number): void {
     this.#zeroSize += count;
     if (this.#zeroSize > MAX_ZERO_SIZE)
-      throw new Broken('avro_limit_exceeded', `more than ${MAX_ZERO_SIZE} values of no bytes`);
+      throw new Broken('avro_limit_exceeded', texts.too_many_empty_values({ most: MAX_ZERO_SIZE }));
   }
 
   /** Number of entries of the next block, 0 = the list is over; `blockEnd` is where it must end, -1 when not told. */
@@ -61,31 +63,31 @@ export class Cursor {
     if (count < 0) {
       count = -count;
       const size = this.length64();
-      if (size < 0 || size > this.end - this.pos) this.fail('a block size beyond the data');
+      if (size < 0 || size > this.end - this.pos) this.fail(texts.block_size_beyond_data());
       this.blockEnd = this.pos + size;
     }
     if (count === 0) return 0;
     this.#items += count;
-    if (this.#items > MAX_ITEMS) throw new Broken('avro_limit_exceeded', `more than ${MAX_ITEMS} entries`);
+    if (this.#items > MAX_ITEMS) throw new Broken('avro_limit_exceeded', texts.too_many_entries({ most: MAX_ITEMS }));
     if (leastItem === 0) this.zeroSize(count);
-    else if (count > (this.end - this.pos) / leastItem) this.fail('a count larger than the rest of the data can hold');
+    else if (count > (this.end - this.pos) / leastItem) this.fail(texts.count_beyond_data());
     return count;
   }
 
   endBlock(end: number): void {
-    if (end >= 0 && this.pos !== end) this.fail('a block of another size than it says');
+    if (end >= 0 && this.pos !== end) this.fail(texts.block_of_other_size());
   }
 
   /** A long used as a count; values beyond 2^53 are as good as infinite. */
   private length64(): number {
     const n = this.long();
     if (typeof n === 'number') return n;
-    throw new Broken('avro_limit_exceeded', `more than ${MAX_ITEMS} entries`);
+    throw new Broken('avro_limit_exceeded', texts.too_many_entries({ most: MAX_ITEMS }));
   }
 
   int(): number {
     const n = this.long();
-    if (typeof n !== 'number' || n !== (n | 0)) return this.fail('an int outside 32 bits');
+    if (typeof n !== 'number' || n !== (n | 0)) return this.fail(texts.int_outside_32_bits());
     return n;
   }
 
@@ -96,11 +98,11 @@ export class Cursor {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 7; i++) {
-      if (at >= end) return this.fail('the data ends in a number');
+      if (at >= end) return this.fail(texts.data_ends_in_number());
       const b = buf[at++]!;
       value += (b & 127) * scale;
       if (b < 128) {
-        if (b === 0 && i > 0) return this.fail('a number written longer than needed');
+        if (b === 0 && i > 0) return this.fail(texts.number_too_long());
         this.pos = at;
         const odd = value % 2;
         const half = (value - odd) / 2;
@@ -115,47 +117,47 @@ export class Cursor {
     let value = low;
     let at = from;
     for (let i = 7; i < 10; i++) {
-      if (at >= this.end) return this.fail('the data ends in a number');
+      if (at >= this.end) return this.fail(texts.data_ends_in_number());
       const b = this.buf[at++]!;
       value |= BigInt(b & 127) << BigInt(7 * i);
       if (b < 128) {
-        if (b === 0) return this.fail('a number written longer than needed');
-        if (value >= 1n << 64n) return this.fail('a number of more than 64 bits');
+        if (b === 0) return this.fail(texts.number_too_long());
+        if (value >= 1n << 64n) return this.fail(texts.number_over_64_bits());
         this.pos = at;
         const n = (value >> 1n) ^ -(value & 1n);
         const plain = Number(n);
         return Number.isSafeInteger(plain) ? plain : n;
       }
     }
-    return this.fail('a number of more than 64 bits');
+    return this.fail(texts.number_over_64_bits());
   }
 
   bool(): boolean {
     const b = this.buf[this.take(1)]!;
-    if (b > 1) this.fail('a boolean byte other than 0 and 1');
+    if (b > 1) this.fail(texts.boolean_byte());
     return b === 1;
   }
 
-  index(count: number, what: string): number {
+  index(count: number, outside: Text): number {
     const i = this.int();
-    if (i < 0 || i >= count) this.fail(`${what} index outside the schema`);
+    if (i < 0 || i >= count) this.fail(outside);
     return i;
   }
 
   double(): number {
     const n = this.buf.readDoubleLE(this.take(8));
-    return Number.isFinite(n) ? n : this.fail('a number that is not finite');
+    return Number.isFinite(n) ? n : this.fail(texts.number_not_finite());
   }
 
   float(): number {
     const n = this.buf.readFloatLE(this.take(4));
-    return Number.isFinite(n) ? n : this.fail('a number that is not finite');
+    return Number.isFinite(n) ? n : this.fail(texts.number_not_finite());
   }
 
   /** Start of the next n bytes, which it steps over. */
   take(n: number): number {
     const at = this.pos;
-    if (n > this.end - at) this.fail('the data ends too early');
+    if (n > this.end - at) this.fail(texts.data_ends_early());
     this.pos = at + n;
     return at;
   }
@@ -171,8 +173,8 @@ export class Cursor {
 
   private length(): number {
     const n = this.long();
-    if (typeof n !== 'number') return this.fail('a length beyond the data');
-    return n < 0 ? this.fail('a negative length') : n;
+    if (typeof n !== 'number') return this.fail(texts.length_beyond_data());
+    return n < 0 ? this.fail(texts.negative_length()) : n;
   }
 
   text(): string {
@@ -194,7 +196,7 @@ export class Cursor {
       while (i < at + n && this.buf[i]! < 128) i++;
       if (i === at + n) return true;
     }
-    if (!isUtf8(this.buf.subarray(at, at + n))) this.fail('text that is not UTF-8');
+    if (!isUtf8(this.buf.subarray(at, at + n))) this.fail(texts.text_not_utf8());
     return false;
   }
 }

@@ -1,7 +1,9 @@
+import type { Text } from '#faults';
 import { JsonNumber } from './number.js';
 import { defaultOf } from './defaults.js';
 import type { FieldNode, Json, Node } from './schema.js';
 import { describe, scalarWriter, UNKNOWN_SYMBOL, type Write } from './scalar.js';
+import { texts } from './texts.js';
 import { MAX_ITEMS, nearest, type Walk } from './walk.js';
 
 /** The one walk that validates and writes values of `t`. Writers of shared types are shared. */
@@ -42,7 +44,7 @@ function isObject(v: unknown): v is Record<string, unknown> {
 interface Slot {
   readonly name: string;
   readonly write: Write;
-  readonly expected: string;
+  readonly expected: Text;
   /** Written where the field is absent; undefined = the field is required. */
   readonly fallback: { readonly value: unknown } | undefined;
   /** The name exists on every object, so only an own property counts. */
@@ -65,7 +67,7 @@ function recordWriter(t: Node, made: Map<string, Write>): Write {
   const names = t.fields.map((f) => f.name);
   const known = new Set(names);
   return (v, w) => {
-    if (!isObject(v)) return w.problem('not an object', describe(t));
+    if (!isObject(v)) return w.problem(texts.not_an_object(), describe(t));
     let present = 0;
     const at = w.depth++;
     for (const slot of slots) {
@@ -75,7 +77,7 @@ function recordWriter(t: Node, made: Map<string, Write>): Write {
       if (x !== undefined) present++;
       else if (slot.fallback) x = slot.fallback.value;
       else {
-        w.problem('required field is missing', slot.expected);
+        w.problem(texts.required_missing(), slot.expected);
         continue;
       }
       slot.write(x, w);
@@ -88,7 +90,7 @@ function recordWriter(t: Node, made: Map<string, Write>): Write {
           name,
           names.filter((n) => v[n] === undefined),
         );
-        w.problem('unknown field', near === undefined ? undefined : `did you mean ${near}?`);
+        w.problem(texts.unknown_field(), near === undefined ? undefined : texts.did_you_mean({ name: near }));
         if (w.full) break;
       }
     }
@@ -102,23 +104,26 @@ function enumWriter(t: Node): Write {
   return (v, w) => {
     const i = typeof v === 'string' ? indexes.get(v) : undefined;
     if (i !== undefined && v !== UNKNOWN_SYMBOL) return w.sink.long(i);
-    if (v === UNKNOWN_SYMBOL) return w.problem('the default symbol is for readers and is never published', describe(t));
-    if (typeof v !== 'string') return w.problem('not text', describe(t));
+    if (v === UNKNOWN_SYMBOL) return w.problem(texts.default_symbol(), describe(t));
+    if (typeof v !== 'string') return w.problem(texts.not_text(), describe(t));
     const near = nearest(v, offered);
-    w.problem('not one of the symbols', near === undefined ? describe(t) : `${describe(t)} (did you mean ${near}?)`);
+    w.problem(
+      texts.not_a_symbol(),
+      near === undefined ? describe(t) : texts.expected_or_near({ expected: describe(t), name: near }),
+    );
   };
 }
 
 function enter(w: Walk, count: number): boolean {
   w.items += count;
   if (w.items <= MAX_ITEMS) return true;
-  w.problem(`more than ${MAX_ITEMS} entries in all lists of the event`, undefined, 'avro_limit_exceeded');
+  w.problem(texts.too_many_entries_in_event({ most: MAX_ITEMS }), undefined, 'avro_limit_exceeded');
   return false;
 }
 
 function arrayWriter(write: Write): Write {
   return (v, w) => {
-    if (!Array.isArray(v)) return w.problem('not a list', 'a list');
+    if (!Array.isArray(v)) return w.problem(texts.not_a_list(), texts.list());
     if (!enter(w, v.length)) return;
     if (v.length > 0) {
       w.sink.long(v.length);
@@ -135,7 +140,7 @@ function arrayWriter(write: Write): Write {
 
 function mapWriter(write: Write): Write {
   return (v, w) => {
-    if (!isObject(v)) return w.problem('not an object', 'an object');
+    if (!isObject(v)) return w.problem(texts.not_an_object(), texts.object());
     const names = Object.keys(v);
     if (!enter(w, names.length)) return;
     if (names.length > 0) {
@@ -180,6 +185,6 @@ function unionWriter(t: Node, role: string | undefined, made: Map<string, Write>
       w.depth = depth;
       w.items = items;
     }
-    w.problem('fits no branch of the union', describe(t));
+    w.problem(texts.fits_no_branch(), describe(t));
   };
 }

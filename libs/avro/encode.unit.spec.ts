@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { compileContract, JsonNumber, parseJson, type Contract } from '#avro';
-import type { Problem } from '#faults';
+import { showProblem, type ShownProblem } from '#faults';
 
 const field = (name: string, type: unknown, more: object = {}): object => ({ name, type, ...more });
 const contractOf = (...fields: object[]): Contract =>
@@ -20,9 +20,9 @@ function back(contract: Contract, data: unknown): unknown {
   return contract.decode(encoded.value, { framed: true });
 }
 
-function problems(contract: Contract, data: unknown): readonly Problem[] {
+function problems(contract: Contract, data: unknown): readonly ShownProblem[] {
   const encoded = contract.encode(data, 1);
-  return encoded.ok ? [] : encoded.problems;
+  return encoded.ok ? [] : encoded.problems.map((p) => showProblem(p, 'en'));
 }
 
 /** What a publisher sends, as the door reads it. */

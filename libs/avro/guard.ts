@@ -1,6 +1,7 @@
 import { Broken, Cursor } from './cursor.js';
 import { decimalBound, fromTwos } from './decimal.js';
 import type { Node } from './schema.js';
+import { texts } from './texts.js';
 import { MAX_DAY, MAX_MS, MIN_DAY, MIN_MS } from './time.js';
 import type { Guarded } from './types.js';
 
@@ -34,12 +35,12 @@ export function skipScalar(w: Node, r: Node): Skip {
 
 function skipDay(c: Cursor): void {
   const n = c.int();
-  if (n < MIN_DAY || n > MAX_DAY) c.fail('a date outside the years 0001 to 9999');
+  if (n < MIN_DAY || n > MAX_DAY) c.fail(texts.date_outside_years());
 }
 
 function skipInstant(c: Cursor): void {
   const n = c.long();
-  if (n < MIN_MS || n > MAX_MS) c.fail('a time outside the years 0001 to 9999');
+  if (n < MIN_MS || n > MAX_MS) c.fail(texts.time_outside_years());
 }
 
 /** At most as many bytes as the precision can need, or 32 where a writer pads with sign bytes. */
@@ -48,26 +49,25 @@ function skipDecimal(t: Node): Skip {
   const longest = Math.max(32, t.size, t.precision);
   return (c) => {
     const bytes = t.base === 'fixed' ? c.slice(t.size) : c.bytes();
-    if (bytes.length === 0 || bytes.length > longest) c.fail('a decimal of a length that cannot be');
+    if (bytes.length === 0 || bytes.length > longest) c.fail(texts.decimal_length());
     const value = fromTwos(bytes);
-    if (value >= bound || value <= -bound) c.fail('a decimal beyond its precision');
+    if (value >= bound || value <= -bound) c.fail(texts.decimal_over_precision());
   };
 }
 
 /** A symbol that is undefined is refused when it comes. */
 export function skipEnum(symbols: readonly (string | undefined)[]): Skip {
   return (c) => {
-    if (symbols[c.index(symbols.length, 'an enum')] === undefined)
-      c.fail('a symbol that the reading schema does not know');
+    if (symbols[c.index(symbols.length, texts.enum_index())] === undefined) c.fail(texts.symbol_without_place());
   };
 }
 
 /** A branch that is undefined is refused when it comes. */
 export function skipUnion(branches: readonly (Skip | undefined)[]): Skip {
   return (c) => {
-    const skip = branches[c.index(branches.length, 'a union')];
+    const skip = branches[c.index(branches.length, texts.union_index())];
     if (skip) skip(c);
-    else c.fail('a value that the reading schema has no place for');
+    else c.fail(texts.value_without_place());
   };
 }
 
@@ -118,7 +118,7 @@ export function skipMap(value: Skip, least: number): Skip {
         const name = c.text();
         c.path[at] = name;
         c.depth = at + 1;
-        if (name === '__proto__' || names.has(name)) c.fail('a map name that is forbidden or stands twice');
+        if (name === '__proto__' || names.has(name)) c.fail(texts.map_name_refused());
         names.add(name);
         value(c);
         c.depth = at;
@@ -132,9 +132,9 @@ export function skipMap(value: Skip, least: number): Skip {
 export function runGuard(skip: Skip, bytes: Uint8Array, offset: number): Guarded {
   const c = new Cursor(bytes, offset);
   try {
-    if (offset > c.end) c.fail('the data ends too early');
+    if (offset > c.end) c.fail(texts.data_ends_early());
     skip(c);
-    if (c.pos !== c.end) c.fail('bytes are left over after the last field');
+    if (c.pos !== c.end) c.fail(texts.bytes_left_over());
     return { ok: true };
   } catch (e) {
     if (!(e instanceof Broken)) throw e;

@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import avsc from 'avsc';
 import { compileContract, guard, type Contract } from '#avro';
-import { isFault } from '#faults';
+import { isFault, showProblem, type Fault } from '#faults';
 
-function isFaultOf(run: () => unknown): string {
+function faultOf(run: () => unknown): Fault | undefined {
   try {
     run();
   } catch (e) {
-    if (isFault(e)) return e.code;
+    if (isFault(e)) return e;
     throw e;
   }
-  return 'no fault';
+  return undefined;
 }
 
 function record(...types: unknown[]): Contract {
@@ -164,7 +164,7 @@ describe('the guard', () => {
   });
 
   it.each(hostile)('decoding refuses %s by itself too', (_what, contract, body, code) => {
-    expect(isFaultOf(() => contract.decode(body, { framed: false }))).toBe(code);
+    expect(faultOf(() => contract.decode(body, { framed: false }))?.code).toBe(code);
   });
 
   it('refuses more than 100,000 entries that are really there, within 10 ms of walking each 100,000', () => {
@@ -193,31 +193,24 @@ describe('the guard', () => {
   it('names the field and the byte where it stopped', () => {
     const contract = record('string', list(pair));
     const body = bytes(long(1n), 65, long(2n), 2, 2, 2, 0x80, 0x00, 0);
-    expect(guard(contract, body, 0)).toEqual({
-      ok: false,
-      code: 'avro_decode_failed',
-      pointer: '/data/f1/1/b',
-      reason: 'a number written longer than needed',
-      at: 6,
-    });
+    const guarded = guard(contract, body, 0);
+    expect(guarded).toMatchObject({ ok: false, code: 'avro_decode_failed', pointer: '/data/f1/1/b', at: 6 });
+    expect(guarded.ok ? '' : guarded.reason.in('en')).toBe('a number written longer than needed');
   });
 
   it('names the entry of a map, also when the map is read for another schema', () => {
     const contract = record(map(list('int')));
     const body = bytes(long(1n), [6, ...Buffer.from('a/b')], long(1n), 0x80, 0x00, 0);
     expect(guard(contract, body, 0)).toMatchObject({ pointer: '/data/f0/a~1b/0', at: 6 });
-    expect(() => contract.decode(body, { framed: false, reader: record(map(list('long'))) })).toThrow(
-      expect.objectContaining({
-        detail: 'a number written longer than needed, at byte 6',
-        problems: [
-          {
-            pointer: '/data/f0/a~1b/0',
-            reason: 'a number written longer than needed',
-            code: 'avro_decode_failed',
-          },
-        ],
-      }),
-    );
+    const refused = faultOf(() => contract.decode(body, { framed: false, reader: record(map(list('long'))) }));
+    expect(refused?.detail).toBe('a number written longer than needed, at byte 6');
+    expect(refused?.problems.map((p) => showProblem(p, 'en'))).toEqual([
+      {
+        pointer: '/data/f0/a~1b/0',
+        reason: 'a number written longer than needed',
+        code: 'avro_decode_failed',
+      },
+    ]);
   });
 
   it('takes what avsc writes, negative block counts included', () => {
@@ -249,11 +242,11 @@ describe('the guard', () => {
   it('a map entry cannot change the prototype of what is decoded', () => {
     const name = Buffer.from('__proto__');
     const body = bytes(long(1n), long(BigInt(name.length)), [...name], long(1n), 0);
-    expect(isFaultOf(() => record(map('int')).decode(body, { framed: false }))).toBe('avro_decode_failed');
+    expect(faultOf(() => record(map('int')).decode(body, { framed: false }))?.code).toBe('avro_decode_failed');
   });
 
   it('a wrong first byte of a frame is bad_magic', () => {
-    expect(isFaultOf(() => record('int').decode(bytes(1, 0, 0, 0, 1, 2), { framed: true }))).toBe('bad_magic');
-    expect(isFaultOf(() => record('int').decode(bytes(0, 0, 0), { framed: true }))).toBe('avro_decode_failed');
+    expect(faultOf(() => record('int').decode(bytes(1, 0, 0, 0, 1, 2), { framed: true }))?.code).toBe('bad_magic');
+    expect(faultOf(() => record('int').decode(bytes(0, 0, 0), { framed: true }))?.code).toBe('avro_decode_failed');
   });
 });

@@ -1,5 +1,6 @@
-import type { Problem } from '#faults';
+import { verbatim, type Problem, type Text } from '#faults';
 import type { Json, JsonObject, Node } from './schema.js';
+import { eitherOf, texts } from './texts.js';
 import { PII_CLASSES, type EventTypeProperties } from './types.js';
 
 export const PROPERTY = 'simpul';
@@ -20,15 +21,14 @@ function isObject(json: Json | undefined): json is JsonObject {
 /** What is missing or wrong in the `simpul` property of an event type. Empty = complete. */
 export function checkProperties(t: Node): Problem[] {
   const p = t.extra[PROPERTY];
-  if (!isObject(p))
-    return [{ pointer: `/${PROPERTY}`, reason: 'the property of an event type is missing', code: 'invalid_schema' }];
+  if (!isObject(p)) return [{ pointer: `/${PROPERTY}`, reason: texts.property_missing(), code: 'invalid_schema' }];
   const problems: Problem[] = [];
-  const need = (name: string, ok: (v: Json) => boolean, expected: string): void => {
+  const need = (name: string, ok: (v: Json) => boolean, expected: Text): void => {
     const v = p[name];
     if (v === undefined || !ok(v)) {
       problems.push({
         pointer: `/${PROPERTY}/${name}`,
-        reason: 'missing or not of its form',
+        reason: texts.property_wrong(),
         expected,
         code: 'invalid_schema',
       });
@@ -37,34 +37,35 @@ export function checkProperties(t: Node): Problem[] {
   const text = (v: Json): boolean => typeof v === 'string' && v !== '';
   const names = new Set(t.fields.map((f) => f.name));
   const fieldList = (v: Json): boolean => Array.isArray(v) && v.every((n) => typeof n === 'string' && names.has(n));
-  need('type', (v) => text(v) && nameOf(v as string) === t.name, `the name that gives ${t.name}`);
-  need('version', (v) => Number.isInteger(v) && (v as number) > 0, 'a positive whole number');
+  need('type', (v) => text(v) && nameOf(v as string) === t.name, texts.name_that_gives({ name: t.name }));
+  need('version', (v) => Number.isInteger(v) && (v as number) > 0, texts.positive_whole());
   need(
     'stream',
     (v) => typeof p['type'] === 'string' && v === p['type'].slice(0, p['type'].lastIndexOf('.')),
-    'the first two segments of type',
+    texts.first_two_segments(),
   );
-  for (const name of ['titleId', 'titleEn', 'latencyTarget', 'retention', 'availableFrom']) need(name, text, 'text');
-  need('owner', (v) => typeof v === 'string' && /^SU\d{5,9}$/.test(v), 'a unit id');
+  for (const name of ['titleId', 'titleEn', 'latencyTarget', 'retention', 'availableFrom'])
+    need(name, text, texts.text());
+  need('owner', (v) => typeof v === 'string' && /^SU\d{5,9}$/.test(v), texts.a_unit_id());
   need(
     'publishers',
     (v) => Array.isArray(v) && v.length > 0 && v.every((x) => isParty(x, names)),
-    'a list of publisher patterns',
+    texts.publisher_patterns(),
   );
   need(
     'consumers',
     (v) => Array.isArray(v) && v.every((x) => isObject(x) && isConsumer(x, names)),
-    'a list of {code, why}',
+    texts.list_of({ form: '{code, why}' }),
   );
-  need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, 'names of fields');
-  need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', 'clear or pseudonym');
-  need('ordering', (v) => v === 'subject' || v === 'stream', 'subject or stream');
-  if (p['ordering'] === 'stream') need('partitions', (v) => v === 1, '1');
-  need('unitFields', fieldList, 'names of fields');
-  need('highestPii', (v) => (PII_CLASSES as readonly Json[]).includes(v), PII_CLASSES.join(', '));
-  need('main', (v) => typeof v === 'boolean', 'true or false');
-  need('volumePerDay', (v) => typeof v === 'number' && v >= 0, 'a number');
-  need('deadlines', (v) => Array.isArray(v) && v.every(text), 'a list of texts');
+  need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
+  need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', eitherOf(['clear', 'pseudonym'].map(verbatim)));
+  need('ordering', (v) => v === 'subject' || v === 'stream', eitherOf(['subject', 'stream'].map(verbatim)));
+  if (p['ordering'] === 'stream') need('partitions', (v) => v === 1, verbatim('1'));
+  need('unitFields', fieldList, texts.field_names());
+  need('highestPii', (v) => (PII_CLASSES as readonly Json[]).includes(v), verbatim(PII_CLASSES.join(', ')));
+  need('main', (v) => typeof v === 'boolean', texts.boolean());
+  need('volumePerDay', (v) => typeof v === 'number' && v >= 0, texts.number());
+  need('deadlines', (v) => Array.isArray(v) && v.every(text), texts.texts());
   return problems;
 }
 

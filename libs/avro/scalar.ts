@@ -1,6 +1,8 @@
+import type { Text } from '#faults';
 import { decimalBound, decimalOfNumber, parseDecimal, toTwos, type Unscaled } from './decimal.js';
 import { doubleOf, JsonNumber } from './number.js';
 import type { Node } from './schema.js';
+import { eitherOf, texts } from './texts.js';
 import { parseDate, parseTimestamp } from './time.js';
 import type { Walk } from './walk.js';
 
@@ -13,37 +15,36 @@ const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
 
 /** Forms that a role asks of its text beyond being text. */
-const ROLES: Readonly<Record<string, readonly [RegExp, string]>> = {
-  unitId: [/^SU\d{5,9}$/, 'a unit id such as SU00123'],
-  nik: [/^\d{16}$/, '16 digits'],
-  countryCode: [/^[A-Z]{3}$/, 'an ISO 3166-1 alpha-3 code such as IDN'],
-  partyCode: [/^EXT-[A-Z0-9-]{1,40}$/, 'a party code such as EXT-POLRI'],
+const ROLES: Readonly<Record<string, readonly [RegExp, Text]>> = {
+  unitId: [/^SU\d{5,9}$/, texts.unit_id()],
+  nik: [/^\d{16}$/, texts.nik()],
+  countryCode: [/^[A-Z]{3}$/, texts.country_code()],
+  partyCode: [/^EXT-[A-Z0-9-]{1,40}$/, texts.party_code()],
 };
 
-const WHAT: Record<string, string> = {
-  date: 'a calendar day YYYY-MM-DD',
-  'timestamp-millis': 'an RFC 3339 time with zone, 2021-07-15T09:30:00+07:00',
-  uuid: 'a UUID',
-  null: 'null',
-  boolean: 'true or false',
-  int: 'a whole number between -2147483648 and 2147483647',
-  long: 'a whole number; beyond 2^53 as text',
-  float: 'a number',
-  double: 'a number',
-  string: 'text',
-  bytes: 'base64 text',
-  record: 'an object',
-  map: 'an object',
-  array: 'a list',
+const WHAT: Readonly<Record<string, Text>> = {
+  date: texts.day(),
+  'timestamp-millis': texts.time(),
+  uuid: texts.uuid(),
+  null: texts.null(),
+  boolean: texts.boolean(),
+  int: texts.int(),
+  long: texts.long(),
+  float: texts.number(),
+  double: texts.number(),
+  string: texts.text(),
+  bytes: texts.base64(),
+  record: texts.object(),
+  map: texts.object(),
+  array: texts.list(),
 };
 
 /** What the schema asks for, in plain words. */
-export function describe(t: Node): string {
-  if (t.logical === 'decimal')
-    return `a decimal as text with at most ${t.precision - t.scale} digits before and ${t.scale} after the point`;
-  if (t.base === 'enum') return `one of ${t.symbols.filter((s) => s !== UNKNOWN_SYMBOL).join(', ')}`;
-  if (t.base === 'union') return t.branches.map(describe).join(' or ');
-  if (t.base === 'fixed') return `base64 text of ${t.size} bytes`;
+export function describe(t: Node): Text {
+  if (t.logical === 'decimal') return texts.decimal({ before: t.precision - t.scale, after: t.scale });
+  if (t.base === 'enum') return texts.one_of({ names: t.symbols.filter((s) => s !== UNKNOWN_SYMBOL).join(', ') });
+  if (t.base === 'union') return eitherOf(t.branches.map(describe));
+  if (t.base === 'fixed') return texts.base64_of_size({ size: t.size });
   return WHAT[t.logical ?? t.base]!;
 }
 
@@ -56,7 +57,7 @@ export function scalarWriter(t: Node, role: string | undefined): Write {
     case 'date':
       return (v, w) => {
         const day = typeof v === 'string' ? parseDate(v) : Number.NaN;
-        if (Number.isNaN(day)) w.problem('not a calendar day', WHAT['date']);
+        if (Number.isNaN(day)) w.problem(texts.not_a_day(), texts.day());
         else w.sink.long(day);
       };
     case 'timestamp-millis':
@@ -65,7 +66,7 @@ export function scalarWriter(t: Node, role: string | undefined): Write {
       return decimalWriter(t);
     case 'uuid':
       return (v, w) => {
-        if (typeof v !== 'string' || !UUID.test(v)) w.problem('not a UUID', WHAT['uuid']);
+        if (typeof v !== 'string' || !UUID.test(v)) w.problem(texts.not_a_uuid(), texts.uuid());
         else w.text(v);
       };
     case undefined:
@@ -73,12 +74,12 @@ export function scalarWriter(t: Node, role: string | undefined): Write {
   switch (t.base) {
     case 'null':
       return (v, w) => {
-        if (v !== null && v !== undefined) w.problem('not null', 'null');
+        if (v !== null && v !== undefined) w.problem(texts.not_null(), texts.null());
       };
     case 'boolean':
       return (v, w) => {
         if (typeof v === 'boolean') w.sink.byte(v ? 1 : 0);
-        else w.problem('not true or false', WHAT['boolean']);
+        else w.problem(texts.not_a_boolean(), texts.boolean());
       };
     case 'int':
       return writeInt;
@@ -100,70 +101,69 @@ function textWriter(role: string | undefined): Write {
   if (!form) {
     return (v, w) => {
       if (typeof v === 'string') w.text(v);
-      else w.problem('not text', WHAT['string']);
+      else w.problem(texts.not_text(), texts.text());
     };
   }
   const [pattern, expected] = form;
   return (v, w) => {
     if (typeof v === 'string' && pattern.test(v)) w.text(v);
-    else w.problem(typeof v === 'string' ? 'not of the form that this field needs' : 'not text', expected);
+    else w.problem(typeof v === 'string' ? texts.not_of_field_form() : texts.not_text(), expected);
   };
 }
 
 /** True, after naming it, for what no number field takes: NaN, infinities, -0, and texts that a double cannot hold. */
-function odd(v: unknown, w: Walk, expected: string): boolean {
+function odd(v: unknown, w: Walk, expected: Text): boolean {
   if (typeof v === 'number') {
     if (Number.isFinite(v) && !Object.is(v, -0)) return false;
-    w.problem(Object.is(v, -0) ? 'negative zero' : 'not a finite number', expected, 'number_out_of_range');
+    w.problem(Object.is(v, -0) ? texts.negative_zero() : texts.not_finite(), expected, 'number_out_of_range');
     return true;
   }
-  if (v instanceof JsonNumber) w.problem('a number that cannot be held exactly', expected, 'number_out_of_range');
-  else w.problem('not a number', expected);
+  if (v instanceof JsonNumber) w.problem(texts.not_exact(), expected, 'number_out_of_range');
+  else w.problem(texts.not_a_number(), expected);
   return true;
 }
 
 function writeInt(v: unknown, w: Walk): void {
   if (typeof v === 'number' && v === (v | 0) && (v !== 0 || 1 / v > 0)) w.sink.long(v);
-  else if (odd(v, w, WHAT['int']!)) return;
-  else if (Number.isInteger(v)) w.problem('outside 32 bits', WHAT['int'], 'number_out_of_range');
-  else w.problem('not a whole number', WHAT['int']);
+  else if (odd(v, w, texts.int())) return;
+  else if (Number.isInteger(v)) w.problem(texts.outside_32_bits(), texts.int(), 'number_out_of_range');
+  else w.problem(texts.not_whole(), texts.int());
 }
 
 function writeLong(v: unknown, w: Walk): void {
-  const expected = WHAT['long']!;
+  const expected = texts.long();
   if (typeof v === 'string') {
-    if (!WHOLE.test(v)) return w.problem('not a whole number', expected);
+    if (!WHOLE.test(v)) return w.problem(texts.not_whole(), expected);
     const big = BigInt(v);
-    if (big < MIN_LONG || big > MAX_LONG) return w.problem('outside 64 bits', expected, 'number_out_of_range');
+    if (big < MIN_LONG || big > MAX_LONG) return w.problem(texts.outside_64_bits(), expected, 'number_out_of_range');
     return w.sink.bigLong(big);
   }
   if (odd(v, w, expected)) return;
   if (Number.isSafeInteger(v)) w.sink.long(v as number);
-  else if (Number.isInteger(v))
-    w.problem('a whole number beyond 2^53 must come as text', expected, 'number_out_of_range');
-  else w.problem('not a whole number', expected);
+  else if (Number.isInteger(v)) w.problem(texts.large_number_not_text(), expected, 'number_out_of_range');
+  else w.problem(texts.not_whole(), expected);
 }
 
 function writeDouble(v: unknown, w: Walk): void {
   const n = v instanceof JsonNumber ? doubleOf(v) : v;
   if (typeof n === 'number' && Number.isFinite(n) && (n !== 0 || 1 / n > 0)) w.sink.double(n);
-  else odd(v, w, WHAT['double']!);
+  else odd(v, w, texts.number());
 }
 
 function writeFloat(v: unknown, w: Walk): void {
-  if (odd(v, w, WHAT['float']!)) return;
+  if (odd(v, w, texts.number())) return;
   if (Number.isFinite(Math.fround(v as number))) w.sink.float(v as number);
-  else w.problem('outside 32-bit floats', WHAT['float'], 'number_out_of_range');
+  else w.problem(texts.outside_float(), texts.number(), 'number_out_of_range');
 }
 
 function writeTimestamp(v: unknown, w: Walk): void {
-  const expected = WHAT['timestamp-millis']!;
+  const expected = texts.time();
   const t = typeof v === 'string' ? parseTimestamp(v) : 'malformed';
   if (typeof t === 'object') w.sink.long(t.ms);
-  else if (t === 'no-offset') w.problem('the zone is missing', expected);
-  else if (t === 'too-fine') w.problem('finer than a millisecond', 'at most three digits after the second');
-  else if (t === 'out-of-range') w.problem('outside the years 0001 to 9999', expected, 'number_out_of_range');
-  else w.problem('not a time', expected);
+  else if (t === 'no-offset') w.problem(texts.zone_missing(), expected);
+  else if (t === 'too-fine') w.problem(texts.too_fine(), texts.three_digits_of_a_second());
+  else if (t === 'out-of-range') w.problem(texts.outside_years(), expected, 'number_out_of_range');
+  else w.problem(texts.not_a_time(), expected);
 }
 
 function decimalWriter(t: Node): Write {
@@ -174,14 +174,14 @@ function decimalWriter(t: Node): Write {
     if (typeof v === 'string') u = parseDecimal(v, t.scale, bound);
     else if (typeof v === 'number') u = decimalOfNumber(v, t.scale, bound);
     else u = v instanceof JsonNumber ? 'out-of-range' : 'malformed';
-    if (u === 'malformed') return w.problem('not a decimal', expected);
+    if (u === 'malformed') return w.problem(texts.not_a_decimal(), expected);
     if (typeof u === 'string') {
-      const reason = u === 'too-precise' ? 'cannot be held exactly at this scale' : 'outside the range of this decimal';
+      const reason = u === 'too-precise' ? texts.too_precise() : texts.outside_decimal();
       return w.problem(reason, expected, 'number_out_of_range');
     }
     const twos = toTwos(u.value);
     if (t.base === 'bytes') return w.sink.bytes(twos);
-    if (twos.length > t.size) return w.problem('outside the range of this decimal', expected, 'number_out_of_range');
+    if (twos.length > t.size) return w.problem(texts.outside_decimal(), expected, 'number_out_of_range');
     w.sink.raw(Buffer.alloc(t.size - twos.length, u.value < 0n ? 0xff : 0));
     w.sink.raw(twos);
   };
@@ -192,9 +192,9 @@ function bytesWriter(t: Node): Write {
   return (v, w) => {
     const bytes = typeof v === 'string' ? Buffer.from(v, 'base64') : undefined;
     // Node's reader is lenient; only what it would write again is base64 of these bytes
-    if (bytes === undefined || bytes.toString('base64') !== v) return w.problem('not base64', expected);
+    if (bytes === undefined || bytes.toString('base64') !== v) return w.problem(texts.not_base64(), expected);
     if (t.base === 'bytes') return w.sink.bytes(bytes);
-    if (bytes.length !== t.size) return w.problem(`not ${t.size} bytes`, expected);
+    if (bytes.length !== t.size) return w.problem(texts.not_of_size({ size: t.size }), expected);
     w.sink.raw(bytes);
   };
 }

@@ -1,4 +1,5 @@
-import { Fault, type Problem } from '#faults';
+import { Fault, type Problem, type Text } from '#faults';
+import { texts } from './texts.js';
 import { MAX_DAY, MAX_MS, MIN_DAY, MIN_MS } from './time.js';
 
 const PRIMITIVES = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'] as const;
@@ -49,7 +50,7 @@ const KNOWN = new Set(
 
 class Stop extends Error {
   constructor(readonly problem: Problem) {
-    super(problem.reason);
+    super(problem.pointer);
   }
 }
 
@@ -65,13 +66,13 @@ export type SchemaParsed =
 
 /** Reads a schema text under our limits. Total. */
 export function readSchema(text: string): SchemaParsed {
-  if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) return bad('', `the schema is larger than ${MAX_SCHEMA_BYTES} bytes`);
-  if (tooDeep(text)) return bad('', 'the schema is nested too deeply');
+  if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) return bad('', texts.schema_too_large({ most: MAX_SCHEMA_BYTES }));
+  if (tooDeep(text)) return bad('', texts.schema_nested_too_deeply());
   let json: Json;
   try {
     json = JSON.parse(text) as Json;
   } catch {
-    return bad('', 'the schema is not JSON');
+    return bad('', texts.schema_not_json());
   }
   try {
     const reading: Reading = { named: new Map(), open: new Set(), expanded: new Map(), fields: 0 };
@@ -85,15 +86,15 @@ export function readSchema(text: string): SchemaParsed {
 /** The root of a schema; Fault invalid_schema with its problem. */
 export function schemaOf(text: string): { node: Node; json: Json } {
   const read = readSchema(text);
-  if (!read.ok) throw new Fault('invalid_schema', { detail: read.problem.reason, problems: [read.problem] });
+  if (!read.ok) throw new Fault('invalid_schema', { detail: String(read.problem.reason), problems: [read.problem] });
   return read;
 }
 
-function bad(pointer: string, reason: string): SchemaParsed {
+function bad(pointer: string, reason: Text): SchemaParsed {
   return { ok: false, problem: { pointer, reason, code: 'invalid_schema' } };
 }
 
-function stop(pointer: string, reason: string, expected?: string): never {
+function stop(pointer: string, reason: Text, expected?: Text): never {
   throw new Stop({ pointer, reason, code: 'invalid_schema', ...(expected === undefined ? {} : { expected }) });
 }
 
@@ -136,14 +137,14 @@ const EMPTY = {
 };
 
 function readType(json: Json, at: string, space: string, depth: number, r: Reading): Node {
-  if (depth > MAX_DEPTH) stop(at, `nested more than ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) stop(at, texts.type_nested_too_deeply({ most: MAX_DEPTH }));
   const node = readAny(json, at, space, depth, r);
   if (!r.expanded.has(node)) {
     let count = 1;
     for (const f of node.fields) count += r.expanded.get(f.type) ?? 1;
     for (const b of node.branches) count += r.expanded.get(b) ?? 1;
     if (node.items) count += r.expanded.get(node.items) ?? 1;
-    if (count > MAX_EXPANDED) stop(at, `more than ${MAX_EXPANDED} types once every reference is written out`);
+    if (count > MAX_EXPANDED) stop(at, texts.too_many_types({ most: MAX_EXPANDED }));
     r.expanded.set(node, count);
   }
   return node;
@@ -152,9 +153,9 @@ function readType(json: Json, at: string, space: string, depth: number, r: Readi
 function readAny(json: Json, at: string, space: string, depth: number, r: Reading): Node {
   if (typeof json === 'string') return readName(json, at, space, r);
   if (Array.isArray(json)) return readUnion(json, at, space, depth, r);
-  if (typeof json !== 'object' || json === null) stop(at, 'not a type', 'a name, an object or a list of types');
+  if (typeof json !== 'object' || json === null) stop(at, texts.not_a_type(), texts.type_forms());
   const type = json['type'];
-  if (type === undefined) stop(at, 'type is missing');
+  if (type === undefined) stop(at, texts.member_missing({ member: 'type' }));
   if (typeof type !== 'string') return readType(type, `${at}/type`, space, depth + 1, r);
   switch (type) {
     case 'record':
@@ -166,9 +167,9 @@ function readAny(json: Json, at: string, space: string, depth: number, r: Readin
     case 'map': {
       const member = type === 'array' ? 'items' : 'values';
       const inner = json[member];
-      if (inner === undefined) stop(at, `${member} is missing`);
+      if (inner === undefined) stop(at, texts.member_missing({ member }));
       const items = readType(inner, `${at}/${member}`, space, depth + 1, r);
-      if (items.least === 0 && type === 'array') stop(`${at}/${member}`, 'items that take no bytes are not accepted');
+      if (items.least === 0 && type === 'array') stop(`${at}/${member}`, texts.items_without_bytes());
       return { ...EMPTY, base: type, items, least: 1, extra: extraOf(json) };
     }
     default:
@@ -186,10 +187,10 @@ function withLogical(node: Node, json: JsonObject, at: string): Node {
   if (logical === 'decimal' && (base === 'bytes' || base === 'fixed')) {
     const { precision, scale = 0 } = json;
     if (typeof precision !== 'number' || !Number.isInteger(precision) || precision < 1 || precision > 1_000) {
-      stop(at, 'precision of a decimal is not a positive integer');
+      stop(at, texts.precision_wrong());
     }
     if (typeof scale !== 'number' || !Number.isInteger(scale) || scale < 0 || scale > precision) {
-      stop(at, 'scale of a decimal is not an integer between 0 and its precision');
+      stop(at, texts.scale_wrong());
     }
     return { ...node, logical, precision, scale, extra };
   }
@@ -202,20 +203,20 @@ function readName(text: string, at: string, space: string, r: Reading): Node {
     return { ...EMPTY, base: text as Primitive, least: LEAST[text as Primitive] };
   }
   const full = text.includes('.') || space === '' ? text : `${space}.${text}`;
-  if (r.open.has(full)) stop(at, `the type ${full} contains itself; recursive schemas are not accepted`);
+  if (r.open.has(full)) stop(at, texts.recursive_type({ type: full }));
   const node = r.named.get(full) ?? (full === text ? undefined : r.named.get(text));
-  if (!node) stop(at, `unknown type ${text.slice(0, 200)}`);
+  if (!node) stop(at, texts.unknown_type({ type: text.slice(0, 200) }));
   return node;
 }
 
 function readUnion(json: Json[], at: string, space: string, depth: number, r: Reading): Node {
-  if (json.length === 0) stop(at, 'a union without branches');
+  if (json.length === 0) stop(at, texts.union_without_branches());
   const branches = json.map((b, i) => readType(b, `${at}/${i}`, space, depth + 1, r));
   const seen = new Set<string>();
   for (const [i, b] of branches.entries()) {
-    if (b.base === 'union') stop(`${at}/${i}`, 'a union directly in a union');
+    if (b.base === 'union') stop(`${at}/${i}`, texts.union_in_union());
     const key = b.name || b.base;
-    if (seen.has(key)) stop(`${at}/${i}`, `the branch ${key} stands twice`);
+    if (seen.has(key)) stop(`${at}/${i}`, texts.branch_twice({ type: key }));
     seen.add(key);
   }
   return { ...EMPTY, base: 'union', branches, least: 1 + Math.min(...branches.map((b) => b.least)) };
@@ -231,14 +232,14 @@ function readNamed(
 ): Node {
   const name = fullName(json, at, outer);
   const space = name.slice(0, Math.max(0, name.lastIndexOf('.')));
-  if (r.named.has(name) || r.open.has(name)) stop(`${at}/name`, `the type ${name} is defined twice`);
+  if (r.named.has(name) || r.open.has(name)) stop(`${at}/name`, texts.type_twice({ type: name }));
   const common = { ...EMPTY, base, name, aliases: aliasesOf(json, at, space), extra: extraOf(json) };
   let node: Node;
   if (base === 'enum') node = { ...common, ...readSymbols(json, at), least: 1 };
   else if (base === 'fixed') {
     const size = json['size'];
     if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > 1_048_576)
-      stop(`${at}/size`, 'not a size');
+      stop(`${at}/size`, texts.not_a_size());
     node = withLogical({ ...common, size, least: size }, json, at);
   } else {
     r.open.add(name);
@@ -252,18 +253,18 @@ function readNamed(
 
 function readFields(json: JsonObject, at: string, space: string, depth: number, r: Reading): FieldNode[] {
   const list = json['fields'];
-  if (!Array.isArray(list)) stop(`${at}/fields`, 'fields is not a list');
+  if (!Array.isArray(list)) stop(`${at}/fields`, texts.member_not_a_list({ member: 'fields' }));
   const names = new Set<string>();
   return list.map((f, i) => {
     const here = `${at}/fields/${i}`;
-    if (typeof f !== 'object' || f === null || Array.isArray(f)) stop(here, 'not a field');
-    if (++r.fields > MAX_FIELDS) stop(here, `more than ${MAX_FIELDS} fields`);
+    if (typeof f !== 'object' || f === null || Array.isArray(f)) stop(here, texts.not_a_field());
+    if (++r.fields > MAX_FIELDS) stop(here, texts.too_many_fields({ most: MAX_FIELDS }));
     const name = f['name'];
-    if (typeof name !== 'string') stop(`${here}/name`, 'name is missing');
+    if (typeof name !== 'string') stop(`${here}/name`, texts.member_missing({ member: 'name' }));
     checkPart(name, `${here}/name`);
-    if (names.has(name)) stop(`${here}/name`, `the field ${name} stands twice`);
+    if (names.has(name)) stop(`${here}/name`, texts.field_twice({ name }));
     names.add(name);
-    if (f['type'] === undefined) stop(here, 'type is missing');
+    if (f['type'] === undefined) stop(here, texts.member_missing({ member: 'type' }));
     const type = readType(f['type'], `${here}/type`, space, depth + 1, r);
     const field = {
       name,
@@ -272,53 +273,52 @@ function readFields(json: JsonObject, at: string, space: string, depth: number, 
       extra: extraOf(f),
     };
     if (f['default'] === undefined) return field;
-    if (!fitsDefault(type, f['default'])) stop(`${here}/default`, 'the default does not fit the type');
+    if (!fitsDefault(type, f['default'])) stop(`${here}/default`, texts.default_does_not_fit());
     return { ...field, fallback: { json: f['default'] } };
   });
 }
 
 function readSymbols(json: JsonObject, at: string): { symbols: string[]; fallback?: string } {
   const list = json['symbols'];
-  if (!Array.isArray(list) || list.length === 0) stop(`${at}/symbols`, 'symbols is not a list with entries');
+  if (!Array.isArray(list) || list.length === 0) stop(`${at}/symbols`, texts.symbols_empty());
   const seen = new Set<string>();
   for (const [i, s] of list.entries()) {
-    if (typeof s !== 'string') stop(`${at}/symbols/${i}`, 'not a symbol');
+    if (typeof s !== 'string') stop(`${at}/symbols/${i}`, texts.symbol_not_text());
     checkPart(s, `${at}/symbols/${i}`);
-    if (seen.has(s)) stop(`${at}/symbols/${i}`, `the symbol ${s} stands twice`);
+    if (seen.has(s)) stop(`${at}/symbols/${i}`, texts.symbol_twice({ name: s }));
     seen.add(s);
   }
   const symbols = [...seen];
   const fallback = json['default'];
   if (fallback === undefined) return { symbols };
-  if (typeof fallback !== 'string' || !seen.has(fallback))
-    stop(`${at}/default`, 'the default is not one of the symbols');
+  if (typeof fallback !== 'string' || !seen.has(fallback)) stop(`${at}/default`, texts.default_not_a_symbol());
   return { symbols, fallback };
 }
 
 function checkPart(name: string, at: string): void {
-  if (!NAME.test(name)) stop(at, 'not an Avro name', 'letters, digits and _, not beginning with a digit');
-  if (FORBIDDEN_NAMES.has(name)) stop(at, `the name ${name} is not accepted`);
+  if (!NAME.test(name)) stop(at, texts.not_an_avro_name(), texts.avro_name());
+  if (FORBIDDEN_NAMES.has(name)) stop(at, texts.name_refused({ name }));
 }
 
 function fullName(json: JsonObject, at: string, outer: string): string {
   const { name, namespace } = json;
-  if (typeof name !== 'string') stop(`${at}/name`, 'name is missing');
-  if (name.length > 500) stop(`${at}/name`, 'the name is too long');
+  if (typeof name !== 'string') stop(`${at}/name`, texts.member_missing({ member: 'name' }));
+  if (name.length > 500) stop(`${at}/name`, texts.name_too_long());
   if (namespace !== undefined && namespace !== null && typeof namespace !== 'string')
-    stop(`${at}/namespace`, 'not text');
+    stop(`${at}/namespace`, texts.not_text());
   const space = typeof namespace === 'string' ? namespace : outer;
   const full = name.includes('.') || space === '' ? name : `${space}.${name}`;
   for (const part of full.split('.')) checkPart(part, `${at}/name`);
-  if ((PRIMITIVES as readonly string[]).includes(full)) stop(`${at}/name`, `${full} is the name of a built-in type`);
+  if ((PRIMITIVES as readonly string[]).includes(full)) stop(`${at}/name`, texts.built_in_name({ name: full }));
   return full;
 }
 
 function aliasesOf(json: JsonObject, at: string, space: string): string[] {
   const list = json['aliases'];
   if (list === undefined) return [];
-  if (!Array.isArray(list)) stop(`${at}/aliases`, 'aliases is not a list');
+  if (!Array.isArray(list)) stop(`${at}/aliases`, texts.member_not_a_list({ member: 'aliases' }));
   return list.map((a, i) => {
-    if (typeof a !== 'string') stop(`${at}/aliases/${i}`, 'not a name');
+    if (typeof a !== 'string') stop(`${at}/aliases/${i}`, texts.not_a_name());
     for (const part of a.split('.')) checkPart(part, `${at}/aliases/${i}`);
     return a.includes('.') || space === '' ? a : `${space}.${a}`;
   });

@@ -9,7 +9,7 @@ import {
   fingerprint,
   type Contract,
 } from '#avro';
-import { isFault } from '#faults';
+import { isFault, showProblem } from '#faults';
 
 type Json = unknown;
 const record = (fields: Json[], more: object = {}): string =>
@@ -194,7 +194,9 @@ describe('compatibility', () => {
   it('names the field and which side cannot read', () => {
     const inner = (type: Json): Json => ({ type: 'record', name: 'I', fields: [f('x', type)] });
     expect(
-      compatibility(record([f('in', list(inner('string')))]), record([f('in', list(inner('int')))]), 'BACKWARD'),
+      compatibility(record([f('in', list(inner('string')))]), record([f('in', list(inner('int')))]), 'BACKWARD').map(
+        (p) => showProblem(p, 'en'),
+      ),
     ).toEqual([
       {
         pointer: '/in/items/x',

@@ -1,4 +1,4 @@
-import type { FaultCode, Problem } from '#faults';
+import type { FaultCode, Problem, Text } from '#faults';
 
 /** Data classes of Law 27/2022 as the catalogue writes them, mildest first. */
 export const PII_CLASSES = ['none', 'umum', 'umum-identitas', 'terbatas', 'spesifik'] as const;
@@ -148,7 +148,7 @@ export type Guarded =
       readonly code: 'avro_decode_failed' | 'avro_limit_exceeded';
       /** Field path where it stopped, RFC 6901 from `/data`. */
       readonly pointer: string;
-      readonly reason: string;
+      readonly reason: Text;
       /** Byte offset. */
       readonly at: number;
     };

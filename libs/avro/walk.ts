@@ -1,5 +1,6 @@
-import type { FaultCode, Problem } from '#faults';
+import type { FaultCode, Problem, Text } from '#faults';
 import { Sink } from './sink.js';
+import { texts } from './texts.js';
 
 export const MAX_PROBLEMS = 50;
 /** Entries of all lists and maps of one event, together. */
@@ -26,7 +27,7 @@ export class Walk {
     return this.problems.length >= MAX_PROBLEMS;
   }
 
-  problem(reason: string, expected?: string, code?: FaultCode): void {
+  problem(reason: Text, expected?: Text, code?: FaultCode): void {
     if (this.full) return;
     this.problems.push({
       pointer: this.pointer(),
@@ -45,8 +46,7 @@ export class Walk {
   /** Writes text with its length; names what is forbidden in it. */
   text(text: string): void {
     if (this.sink.shortAscii(text)) return;
-    if (!isClean(text))
-      this.problem(dirt(text), 'text without NUL, lone surrogates and bidi controls', 'forbidden_character');
+    if (!isClean(text)) this.problem(dirt(text), texts.clean_text(), 'forbidden_character');
     else this.sink.text(text);
   }
 }
@@ -55,10 +55,10 @@ export function isClean(text: string): boolean {
   return text.isWellFormed() && !FORBIDDEN.test(text);
 }
 
-function dirt(text: string): string {
-  if (!text.isWellFormed()) return 'the text holds half of a surrogate pair';
+function dirt(text: string): Text {
+  if (!text.isWellFormed()) return texts.lone_surrogate();
   const code = FORBIDDEN.exec(text)![0].codePointAt(0)!;
-  return `the text holds the forbidden character U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+  return texts.forbidden_character({ hex: code.toString(16).toUpperCase().padStart(4, '0') });
 }
 
 /** One token of an RFC 6901 pointer, cut at 200 characters. */

@@ -1,15 +1,39 @@
 import { FAULTS, type FaultCode, type FaultRow } from './table.js';
+import type { Language, Text } from './text.js';
+import { inIndonesian } from './translate.js';
 
 const BRAND = Symbol.for('simpul.fault');
 
 /** One thing that is wrong in a request. `pointer` is an RFC 6901 pointer into the body, `?name` for a query parameter, or a header name. */
 export interface Problem {
   readonly pointer: string;
-  readonly reason: string;
-  readonly expected?: string;
-  /** Place of the item in a batch, from 0. */
+  readonly reason: Text | string;
+  readonly expected?: Text | string;
+  /** Index of the item in a batch, from 0. */
   readonly index?: number;
   readonly code?: FaultCode;
+}
+
+/** A problem with its texts in one language, members in the order in which a person reads them. */
+export interface ShownProblem {
+  readonly index?: number;
+  readonly pointer: string;
+  readonly reason: string;
+  readonly expected?: string;
+  readonly code?: FaultCode;
+}
+
+/** Renders the texts of a problem. Total. */
+export function showProblem({ index, pointer, reason, expected, code }: Problem, language: Language): ShownProblem {
+  const say = (text: Text | string): string =>
+    typeof text !== 'string' ? text.in(language) : language === 'id' ? inIndonesian(text) : text;
+  return {
+    ...(index === undefined ? {} : { index }),
+    pointer,
+    reason: say(reason),
+    ...(expected === undefined ? {} : { expected: say(expected) }),
+    ...(code === undefined ? {} : { code }),
+  };
 }
 
 export interface FaultOptions {

@@ -1,7 +1,7 @@
-import { inIndonesian, type Fault, type Problem } from '#faults';
+import { showProblem, type Fault, type Language, type Problem, type ShownProblem } from '#faults';
 import type { ProblemDocument } from './types.js';
 
-export type Language = 'id' | 'en';
+export type { Language };
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -42,21 +42,9 @@ export function problemOf(fault: Fault, language: Language, instance: string): P
   return out;
 }
 
-/** What is wrong, in the asker's language, at most 100. */
-export function problemsIn(language: Language, problems: readonly Problem[]): Problem[] {
-  const say = language === 'id' ? inIndonesian : (text: string): string => text;
-  return problems.slice(0, MAX_ERRORS).map((p) => ordered(p, say));
-}
-
-function ordered(p: Problem, say: (text: string) => string): Problem {
-  const { index, pointer, reason, expected, code } = p;
-  return {
-    ...(index === undefined ? {} : { index }),
-    pointer,
-    reason: say(reason),
-    ...(expected === undefined ? {} : { expected: say(expected) }),
-    ...(code === undefined ? {} : { code }),
-  };
+/** Problems in the asker's language, at most 100. */
+export function problemsIn(language: Language, problems: readonly Problem[]): ShownProblem[] {
+  return problems.slice(0, MAX_ERRORS).map((p) => showProblem(p, language));
 }
 
 /** Whole seconds for a Retry-After header, at least 1. */

@@ -1,5 +1,5 @@
 import type { Caller, Role } from '#access';
-import type { Fault, Problem } from '#faults';
+import type { Fault, ShownProblem } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodType, z } from 'zod';
 import type { Sse, SseOptions } from './sse.js';
@@ -128,6 +128,6 @@ export interface ProblemDocument {
   detail?: string;
   instance: string;
   code: string;
-  errors?: readonly Problem[];
+  errors?: readonly ShownProblem[];
   hint: string;
 }

@@ -1,4 +1,4 @@
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import type { EventLog } from '#log';
 import { openTable, type Change } from '#table';
 import type { Catalogue, EventType } from './catalogue.js';
@@ -7,6 +7,7 @@ import { readProperties, subjectOf } from './event-types.js';
 import { streamKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
 import { isSchemaKey, parseSchemaValue, SCHEMAS_TOPIC, schemaKey, schemaValue } from './records.js';
 import { SchemaSet } from './schema-set.js';
+import { texts } from './texts.js';
 
 export interface Registered {
   readonly subject: string;
@@ -119,7 +120,7 @@ export async function openRegistry({ log, meta, defaultPartitions }: RegistryDep
       if (properties && subjectOf(properties) !== subject)
         throw new Fault('invalid_schema', {
           problems: [
-            { pointer: '/simpul/type', reason: 'belongs under another subject', expected: subjectOf(properties) },
+            { pointer: '/simpul/type', reason: texts.belongs_elsewhere(), expected: verbatim(subjectOf(properties)) },
           ],
         });
       const [done] = await write([{ subject, schema }]);

@@ -1,6 +1,7 @@
 import { checkSchema, compatibility, fingerprint } from '#avro';
 import { Fault, type Problem } from '#faults';
 import type { RegisteredSchema } from './records.js';
+import { texts } from './texts.js';
 
 /** Schemas by subject and by id, in memory. Ids are never used again, not even those of deleted versions. */
 export class SchemaSet {
@@ -54,7 +55,7 @@ export class SchemaSet {
     const problems: Problem[] = [];
     for (const old of this.versions(subject))
       for (const p of compatibility(schema, old.schema, 'FULL'))
-        problems.push({ ...p, reason: `${p.reason} (version ${old.version})` });
+        problems.push({ ...p, reason: texts.against_version({ reason: p.reason, version: old.version }) });
     if (problems.length > 0)
       throw new Fault('incompatible_schema', { detail: subject, problems: problems.slice(0, 50) });
     const elsewhere = [...this.#byId.values()].find((s) => s.schema === schema || this.#printOf(s.schema) === print);

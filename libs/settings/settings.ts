@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Fault, type Problem } from '#faults';
+import { Fault, verbatim, type Problem } from '#faults';
 import { z } from 'zod';
 import { Secret } from './secret.js';
+import { texts } from './texts.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -136,8 +137,8 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
     else
       problems.push({
         pointer: name,
-        reason: result.error.issues.map((i) => i.message).join('; '),
-        expected: row.text,
+        reason: verbatim(result.error.issues.map((i) => i.message).join('; ')),
+        expected: verbatim(row.text),
       });
   }
   const known = new Set(Object.keys(TABLE));
@@ -148,7 +149,7 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
       !Object.hasOwn(CLIENT_TABLE, name) &&
       !name.startsWith('SIMPUL_TEST_')
     )
-      problems.push({ pointer: name, reason: 'no such setting', expected: [...known].join(', ') });
+      problems.push({ pointer: name, reason: texts.no_such_setting(), expected: verbatim([...known].join(', ')) });
   return { values, problems };
 }
 
@@ -166,14 +167,14 @@ export function readHubSettings(
     if (!v.SIMPUL_KAFKA)
       problems.push({
         pointer: 'SIMPUL_KAFKA',
-        reason: 'needed with SIMPUL_ENGINE=kafka',
-        expected: 'host:port,host:port',
+        reason: texts.needed_with_kafka(),
+        expected: verbatim('host:port,host:port'),
       });
     if (!v.SIMPUL_REDIS)
       problems.push({
         pointer: 'SIMPUL_REDIS',
-        reason: 'needed with SIMPUL_ENGINE=kafka',
-        expected: 'redis://host:port',
+        reason: texts.needed_with_kafka(),
+        expected: verbatim('redis://host:port'),
       });
   }
   const pemOf = (pointer: 'SIMPUL_KAFKA_CA' | 'SIMPUL_REDIS_CA'): string | undefined => {
@@ -182,10 +183,10 @@ export function readHubSettings(
     try {
       const text = readFileSync(file, 'utf8');
       if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-      problems.push({ pointer, reason: `${file} holds no certificate`, expected: 'a PEM file' });
+      problems.push({ pointer, reason: texts.no_certificate({ file }), expected: texts.pem_file() });
     } catch (e) {
       const code = (e as NodeJS.ErrnoException).code ?? 'error';
-      problems.push({ pointer, reason: `${file} cannot be read (${code})`, expected: 'a PEM file' });
+      problems.push({ pointer, reason: texts.file_unreadable({ file, code }), expected: texts.pem_file() });
     }
     return undefined;
   };

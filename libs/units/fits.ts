@@ -1,13 +1,14 @@
-import type { Problem } from '#faults';
+import { verbatim, type Problem, type Text } from '#faults';
 import { baseOf, causeOf, foldUnitEvent, regionOf, text, type UnitChange } from './change.js';
 import { addDays, isDay } from './day.js';
 import { UNIT_TYPES, ZONES } from './kinds.js';
+import { texts } from './texts.js';
 import { nextVersion, validOn, type Rows } from './timeline.js';
 import type { Unit, Units } from './unit.js';
 
 /** The registry as it stands: what is believed now, of any day. */
 export type Registered = Pick<Units, 'history' | 'holders'>;
-type Tell = (field: string, reason: string, expected: string) => void;
+type Report = (field: string, reason: Text, expected: Text) => void;
 type Span = Pick<Unit, 'validFrom' | 'validTo'>;
 
 const UNIT_ID = /^SU\d{5,9}$/;
@@ -28,59 +29,56 @@ const LINES = [
  */
 export function unitChangeProblems(data: UnitChange, units: Registered): readonly Problem[] {
   const out: Problem[] = [];
-  const tell: Tell = (field, reason, expected) => out.push({ pointer: `/data/${field}`, reason, expected });
+  const report: Report = (field, reason, expected) => out.push({ pointer: `/data/${field}`, reason, expected });
   const id = text(data['unitId']) ?? '';
   const from = data['berlakuMulai'];
-  if (!UNIT_TYPES.has(text(data['jenis']) ?? '')) tell('jenis', 'no kind of unit', [...UNIT_TYPES].join(', '));
+  if (!UNIT_TYPES.has(text(data['jenis']) ?? ''))
+    report('jenis', texts.unknown_unit_type(), verbatim([...UNIT_TYPES].join(', ')));
   if (!Object.hasOwn(ZONES, text(data['zonaWaktu']) ?? ''))
-    tell('zonaWaktu', 'no time zone of the country', Object.keys(ZONES).join(', '));
-  if (!REGION.test(regionOf(data).kode ?? '00')) tell('kodeWilayah/kode', 'no region code', '31 or 31.71');
+    report('zonaWaktu', texts.unknown_time_zone(), verbatim(Object.keys(ZONES).join(', ')));
+  if (!REGION.test(regionOf(data).kode ?? '00'))
+    report('kodeWilayah/kode', texts.region_code_wrong(), texts.region_code());
   const others = out.length;
-  if (!UNIT_ID.test(id)) tell('unitId', 'no id of a unit', 'SU and 5 to 9 digits');
-  else if (!isDay(from)) tell('berlakuMulai', 'not a calendar day', 'a calendar day YYYY-MM-DD');
+  if (!UNIT_ID.test(id)) report('unitId', texts.unit_id_wrong(), texts.unit_id());
+  else if (!isDay(from)) report('berlakuMulai', texts.not_a_day(), texts.day());
   else {
     const live = units.history(id);
-    datesFit(data, from, live, tell);
-    if (out.length === others) placeFits(data, from, live, units, tell);
+    datesFit(data, from, live, report);
+    if (out.length === others) placeFits(data, from, live, units, report);
   }
   return out;
 }
 
-function datesFit(data: UnitChange, from: string, live: Rows, tell: Tell): void {
+function datesFit(data: UnitChange, from: string, live: Rows, report: Report): void {
   const to = data['berlakuSampai'];
-  if (isDay(to) && to < from)
-    tell('berlakuSampai', 'before berlakuMulai', 'berlakuMulai or a later day, or left out: no end');
-  else if (isDay(to) && !isDay(addDays(to, 1))) tell('berlakuSampai', 'has no day after it', 'left out: no end');
+  if (isDay(to) && to < from) report('berlakuSampai', texts.ends_before_start(), texts.start_or_later_or_no_end());
+  else if (isDay(to) && !isDay(addDays(to, 1))) report('berlakuSampai', texts.no_day_after(), texts.no_end());
   const there = validOn(live, from);
   if (causeOf(data) === 'dibentuk') {
     if (there && !(there.basis === 'founded' && there.validFrom === from))
-      tell('unitId', 'the unit exists on that day', 'a new id; or the day of its founding, to correct it');
-  } else if (live.length === 0)
-    tell('unitId', 'not in the registry of units', 'a unit of GET /v1/units, or peristiwa dibentuk');
+      report('unitId', texts.unit_exists(), texts.new_id_or_founding_day());
+  } else if (live.length === 0) report('unitId', texts.unknown_unit(), texts.known_unit_or_founding());
   else if (placed(data, live)) {
-    if (!existsOn(live, from))
-      tell('berlakuMulai', 'the unit does not exist on that day', 'a day of the unit, or peristiwa dibentuk');
+    if (!existsOn(live, from)) report('berlakuMulai', texts.unit_not_on_day(), texts.day_of_unit_or_founding());
   } else if (live[0]!.basis === 'founded' && from <= live[0]!.validFrom)
-    tell('berlakuMulai', 'the unit would end before it began', 'a day after its founding');
+    report('berlakuMulai', texts.ends_before_founding(), texts.day_after_founding());
 }
 
-function placeFits(data: UnitChange, from: string, live: Rows, units: Registered, tell: Tell): void {
+function placeFits(data: UnitChange, from: string, live: Rows, units: Registered, report: Report): void {
   const version = placed(data, live);
   if (!version) return;
   const { id, code } = version;
-  if (code !== id && UNIT_ID.test(code))
-    tell('kode', 'reads as the id of another unit', 'a code, or the id of the unit');
+  if (code !== id && UNIT_ID.test(code)) report('kode', texts.code_is_id_of_another(), texts.code_or_own_id());
   else if (units.holders(code).some((u) => u.id !== id && overlap(u, version)))
-    tell('kode', 'another unit holds this code then', 'the code of the unit, or one that is free');
+    report('kode', texts.code_taken(), texts.own_or_free_code());
   for (const [field, line] of LINES) {
     const up = version[line];
     if (up === undefined) continue;
     const isNew = up !== baseOf(live, from)?.[line];
-    if (up === id) tell(field, 'the unit itself', 'a unit above it');
+    if (up === id) report(field, texts.parent_is_itself(), texts.unit_above());
     else if (isNew && !existsOn(units.history(up), from))
-      tell(field, 'not in the registry of units on that day', 'a unit that exists on berlakuMulai');
-    else if (leadsTo(id, up, version, units, new Set()))
-      tell(field, 'lies below the unit', 'a unit that is not below it');
+      report(field, texts.parent_not_on_day(), texts.unit_on_start());
+    else if (leadsTo(id, up, version, units, new Set())) report(field, texts.parent_below(), texts.unit_not_below());
   }
 }
 

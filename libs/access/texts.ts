@@ -1,0 +1,26 @@
+import { defineTexts } from '#faults';
+
+/** Why a key or a right is refused, and what was expected. */
+export const texts = defineTexts({
+  unknown_owner: { id: 'tidak ada unit atau pihak seperti itu', en: 'no such unit or party' },
+  system_name_wrong: { id: 'bukan nama sistem', en: 'not a name of a system' },
+  roles_wrong: { id: 'tidak ada, dua kali, atau tidak dikenal', en: 'none, twice, or unknown' },
+  hub_key_may_not_publish: { id: 'kunci hub tidak boleh mengumumkan', en: 'a key of the hub may not publish' },
+  source_of_another_key: { id: 'bukan sumber kunci ini', en: 'not the source of this key' },
+  no_role_publisher: { id: 'kunci ini tidak berperan publisher', en: 'this key has no role publisher' },
+  only_named_unit_may_publish: {
+    id: 'hanya unit yang tertulis di sini yang boleh mengumumkan ini',
+    en: 'only the unit that stands here may publish this',
+  },
+  unit_is_no_publisher: {
+    id: 'unit kunci ini bukan penerbit jenis ini',
+    en: 'the unit of this key is no publisher of this type',
+  },
+  owner_id: { id: 'id SU… dari GET /v1/units, atau EXT-…', en: 'an id SU… of GET /v1/units, or EXT-…' },
+  system_name: {
+    id: 'a-z, 0-9, . _ -, paling banyak 63, misalnya simkim',
+    en: 'a-z, 0-9, . _ -, at most 63, e.g. simkim',
+  },
+  key_of_unit_or_party: { id: 'kunci milik unit atau pihak', en: 'a key of a unit or party' },
+  key_with_role_publisher: { id: 'kunci dengan peran publisher', en: 'a key with the role publisher' },
+});

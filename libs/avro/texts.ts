@@ -1,0 +1,247 @@
+import { defineTexts, type Text } from '#faults';
+
+/** What is wrong with data, Avro bytes or schemas, and what was expected. */
+export const texts = defineTexts({
+  // data: reasons
+  required_missing: { id: 'bidang wajib tidak ada', en: 'required field is missing' },
+  unknown_field: { id: 'bidang tidak dikenal', en: 'unknown field' },
+  default_symbol: {
+    id: 'nilai bawaan hanya untuk pembaca dan tidak pernah diumumkan',
+    en: 'the default symbol is for readers and is never published',
+  },
+  not_a_symbol: { id: 'bukan salah satu pilihan', en: 'not one of the symbols' },
+  too_many_entries_in_event: {
+    id: 'lebih dari {most} isi dalam semua daftar kejadian',
+    en: 'more than {most} entries in all lists of the event',
+  },
+  not_a_list: { id: 'bukan daftar', en: 'not a list' },
+  not_an_object: { id: 'bukan objek', en: 'not an object' },
+  fits_no_branch: { id: 'tidak cocok dengan satu pun pilihan tipe', en: 'fits no branch of the union' },
+  not_a_day: { id: 'bukan tanggal', en: 'not a calendar day' },
+  not_a_uuid: { id: 'bukan UUID', en: 'not a UUID' },
+  not_null: { id: 'bukan null', en: 'not null' },
+  not_a_boolean: { id: 'bukan true atau false', en: 'not true or false' },
+  not_text: { id: 'bukan teks', en: 'not text' },
+  not_of_field_form: {
+    id: 'tidak berbentuk seperti yang diminta bidang ini',
+    en: 'not of the form that this field needs',
+  },
+  negative_zero: { id: 'nol negatif', en: 'negative zero' },
+  not_finite: { id: 'bukan angka terhingga', en: 'not a finite number' },
+  not_exact: { id: 'angka yang tidak dapat disimpan dengan tepat', en: 'a number that cannot be held exactly' },
+  not_a_number: { id: 'bukan angka', en: 'not a number' },
+  outside_32_bits: { id: 'di luar 32 bit', en: 'outside 32 bits' },
+  not_whole: { id: 'bukan bilangan bulat', en: 'not a whole number' },
+  outside_64_bits: { id: 'di luar 64 bit', en: 'outside 64 bits' },
+  large_number_not_text: {
+    id: 'bilangan bulat di atas 2^53 harus dikirim sebagai teks',
+    en: 'a whole number beyond 2^53 must come as text',
+  },
+  outside_float: { id: 'di luar jangkauan float 32 bit', en: 'outside 32-bit floats' },
+  zone_missing: { id: 'zona waktu tidak ada', en: 'the zone is missing' },
+  too_fine: { id: 'lebih halus dari milidetik', en: 'finer than a millisecond' },
+  outside_years: { id: 'di luar tahun 0001 sampai 9999', en: 'outside the years 0001 to 9999' },
+  not_a_time: { id: 'bukan waktu', en: 'not a time' },
+  not_a_decimal: { id: 'bukan desimal', en: 'not a decimal' },
+  too_precise: { id: 'tidak dapat disimpan dengan tepat pada skala ini', en: 'cannot be held exactly at this scale' },
+  outside_decimal: { id: 'di luar jangkauan desimal ini', en: 'outside the range of this decimal' },
+  not_base64: { id: 'bukan base64', en: 'not base64' },
+  not_of_size: { id: 'bukan {size} byte', en: 'not {size} bytes' },
+  lone_surrogate: {
+    id: 'teks memuat separuh pasangan pengganti',
+    en: 'the text holds half of a surrogate pair',
+  },
+  forbidden_character: {
+    id: 'teks memuat karakter terlarang U+{hex}',
+    en: 'the text holds the forbidden character U+{hex}',
+  },
+  // data: expectations
+  clean_text: {
+    id: 'teks tanpa NUL, pengganti tunggal dan tanda arah teks',
+    en: 'text without NUL, lone surrogates and bidi controls',
+  },
+  did_you_mean: { id: 'maksudnya {name}?', en: 'did you mean {name}?' },
+  expected_or_near: { id: '{expected} (maksudnya {name}?)', en: '{expected} (did you mean {name}?)' },
+  decimal: {
+    id: 'desimal sebagai teks dengan paling banyak {before} angka di depan dan {after} di belakang titik',
+    en: 'a decimal as text with at most {before} digits before and {after} after the point',
+  },
+  one_of: { id: 'salah satu dari {names}', en: 'one of {names}' },
+  base64_of_size: { id: 'teks base64 sepanjang {size} byte', en: 'base64 text of {size} bytes' },
+  either: { id: '{one} atau {other}', en: '{one} or {other}' },
+  day: { id: 'tanggal YYYY-MM-DD', en: 'a calendar day YYYY-MM-DD' },
+  time: {
+    id: 'waktu RFC 3339 dengan zona, 2021-07-15T09:30:00+07:00',
+    en: 'an RFC 3339 time with zone, 2021-07-15T09:30:00+07:00',
+  },
+  uuid: { id: 'UUID', en: 'a UUID' },
+  null: { id: 'null', en: 'null' },
+  boolean: { id: 'true atau false', en: 'true or false' },
+  int: {
+    id: 'bilangan bulat antara -2147483648 dan 2147483647',
+    en: 'a whole number between -2147483648 and 2147483647',
+  },
+  long: { id: 'bilangan bulat; di atas 2^53 sebagai teks', en: 'a whole number; beyond 2^53 as text' },
+  number: { id: 'angka', en: 'a number' },
+  text: { id: 'teks', en: 'text' },
+  base64: { id: 'teks base64', en: 'base64 text' },
+  object: { id: 'objek', en: 'an object' },
+  list: { id: 'daftar', en: 'a list' },
+  unit_id: { id: 'id unit seperti SU00123', en: 'a unit id such as SU00123' },
+  nik: { id: '16 angka', en: '16 digits' },
+  country_code: {
+    id: 'kode ISO 3166-1 alfa-3 seperti IDN',
+    en: 'an ISO 3166-1 alpha-3 code such as IDN',
+  },
+  party_code: { id: 'kode pihak seperti EXT-POLRI', en: 'a party code such as EXT-POLRI' },
+  three_digits_of_a_second: {
+    id: 'paling banyak tiga angka di belakang detik',
+    en: 'at most three digits after the second',
+  },
+  // Avro bytes
+  too_many_empty_values: { id: 'lebih dari {most} nilai tanpa byte', en: 'more than {most} values of no bytes' },
+  block_size_beyond_data: { id: 'ukuran blok melampaui data', en: 'a block size beyond the data' },
+  too_many_entries: { id: 'lebih dari {most} isi', en: 'more than {most} entries' },
+  count_beyond_data: {
+    id: 'jumlah lebih besar daripada sisa data',
+    en: 'a count larger than the rest of the data can hold',
+  },
+  int_outside_32_bits: { id: 'int di luar 32 bit', en: 'an int outside 32 bits' },
+  data_ends_in_number: { id: 'data berakhir di tengah angka', en: 'the data ends in a number' },
+  number_too_long: { id: 'angka ditulis lebih panjang dari perlunya', en: 'a number written longer than needed' },
+  number_over_64_bits: { id: 'angka lebih dari 64 bit', en: 'a number of more than 64 bits' },
+  boolean_byte: { id: 'byte boolean selain 0 dan 1', en: 'a boolean byte other than 0 and 1' },
+  union_index: { id: 'nomor union di luar skema', en: 'a union index outside the schema' },
+  enum_index: { id: 'nomor enum di luar skema', en: 'an enum index outside the schema' },
+  number_not_finite: { id: 'angka yang tidak terhingga', en: 'a number that is not finite' },
+  length_beyond_data: { id: 'panjang melampaui data', en: 'a length beyond the data' },
+  negative_length: { id: 'panjang negatif', en: 'a negative length' },
+  text_not_utf8: { id: 'teks bukan UTF-8', en: 'text that is not UTF-8' },
+  value_without_place: {
+    id: 'nilai yang tidak punya tempat di skema pembaca',
+    en: 'a value that the reading schema has no place for',
+  },
+  symbol_without_place: {
+    id: 'pilihan yang tidak dikenal skema pembaca',
+    en: 'a symbol that the reading schema does not know',
+  },
+  map_name_refused: {
+    id: 'nama map terlarang atau ada dua kali',
+    en: 'a map name that is forbidden or stands twice',
+  },
+  bytes_left_over: {
+    id: 'ada sisa byte setelah bidang terakhir',
+    en: 'bytes are left over after the last field',
+  },
+  data_ends_early: { id: 'data berakhir terlalu awal', en: 'the data ends too early' },
+  block_of_other_size: {
+    id: 'blok berukuran lain dari yang disebutnya',
+    en: 'a block of another size than it says',
+  },
+  date_outside_years: {
+    id: 'tanggal di luar tahun 0001 sampai 9999',
+    en: 'a date outside the years 0001 to 9999',
+  },
+  time_outside_years: {
+    id: 'waktu di luar tahun 0001 sampai 9999',
+    en: 'a time outside the years 0001 to 9999',
+  },
+  decimal_length: { id: 'desimal dengan panjang yang tidak mungkin', en: 'a decimal of a length that cannot be' },
+  decimal_over_precision: { id: 'desimal melampaui presisinya', en: 'a decimal beyond its precision' },
+  // schemas: reasons
+  schema_too_large: { id: 'skema lebih besar dari {most} byte', en: 'the schema is larger than {most} bytes' },
+  schema_nested_too_deeply: { id: 'skema bersarang terlalu dalam', en: 'the schema is nested too deeply' },
+  schema_not_json: { id: 'skema bukan JSON', en: 'the schema is not JSON' },
+  schema_not_a_record: { id: 'skema bukan record', en: 'the schema is not a record' },
+  type_nested_too_deeply: { id: 'bersarang lebih dari {most} tingkat', en: 'nested more than {most} deep' },
+  too_many_types: {
+    id: 'lebih dari {most} tipe setelah setiap rujukan dijabarkan',
+    en: 'more than {most} types once every reference is written out',
+  },
+  not_a_type: { id: 'bukan tipe', en: 'not a type' },
+  member_missing: { id: '{member} tidak ada', en: '{member} is missing' },
+  items_without_bytes: {
+    id: 'isi daftar tanpa byte tidak diterima',
+    en: 'items that take no bytes are not accepted',
+  },
+  precision_wrong: {
+    id: 'precision desimal bukan bilangan bulat positif',
+    en: 'precision of a decimal is not a positive integer',
+  },
+  scale_wrong: {
+    id: 'scale desimal bukan bilangan bulat antara 0 dan precision-nya',
+    en: 'scale of a decimal is not an integer between 0 and its precision',
+  },
+  recursive_type: {
+    id: 'tipe {type} memuat dirinya sendiri; skema rekursif tidak diterima',
+    en: 'the type {type} contains itself; recursive schemas are not accepted',
+  },
+  unknown_type: { id: 'tipe {type} tidak dikenal', en: 'unknown type {type}' },
+  union_without_branches: { id: 'union tanpa pilihan', en: 'a union without branches' },
+  union_in_union: { id: 'union langsung di dalam union', en: 'a union directly in a union' },
+  branch_twice: { id: 'pilihan {type} ada dua kali', en: 'the branch {type} stands twice' },
+  type_twice: { id: 'tipe {type} didefinisikan dua kali', en: 'the type {type} is defined twice' },
+  not_a_size: { id: 'bukan ukuran', en: 'not a size' },
+  member_not_a_list: { id: '{member} bukan daftar', en: '{member} is not a list' },
+  symbols_empty: { id: 'symbols bukan daftar yang berisi', en: 'symbols is not a list with entries' },
+  not_a_field: { id: 'bukan bidang', en: 'not a field' },
+  too_many_fields: { id: 'lebih dari {most} bidang', en: 'more than {most} fields' },
+  field_twice: { id: 'bidang {name} ada dua kali', en: 'the field {name} stands twice' },
+  default_does_not_fit: { id: 'default tidak cocok dengan tipenya', en: 'the default does not fit the type' },
+  symbol_not_text: { id: 'bukan simbol', en: 'not a symbol' },
+  symbol_twice: { id: 'simbol {name} ada dua kali', en: 'the symbol {name} stands twice' },
+  default_not_a_symbol: {
+    id: 'default bukan salah satu simbol',
+    en: 'the default is not one of the symbols',
+  },
+  not_an_avro_name: { id: 'bukan nama Avro', en: 'not an Avro name' },
+  name_refused: { id: 'nama {name} tidak diterima', en: 'the name {name} is not accepted' },
+  name_too_long: { id: 'nama terlalu panjang', en: 'the name is too long' },
+  built_in_name: { id: '{name} adalah nama tipe bawaan', en: '{name} is the name of a built-in type' },
+  not_a_name: { id: 'bukan nama', en: 'not a name' },
+  // schemas: expectations
+  type_forms: { id: 'nama, objek atau daftar tipe', en: 'a name, an object or a list of types' },
+  avro_name: {
+    id: 'huruf, angka dan _, tidak diawali angka',
+    en: 'letters, digits and _, not beginning with a digit',
+  },
+  // the property of an event type
+  property_missing: { id: 'properti jenis kejadian tidak ada', en: 'the property of an event type is missing' },
+  property_wrong: { id: 'tidak ada atau bentuknya salah', en: 'missing or not of its form' },
+  name_that_gives: { id: 'nama yang menghasilkan {name}', en: 'the name that gives {name}' },
+  positive_whole: { id: 'bilangan bulat positif', en: 'a positive whole number' },
+  first_two_segments: { id: 'dua bagian pertama dari type', en: 'the first two segments of type' },
+  a_unit_id: { id: 'id unit', en: 'a unit id' },
+  publisher_patterns: { id: 'daftar pola penerbit', en: 'a list of publisher patterns' },
+  list_of: { id: 'daftar {form}', en: 'a list of {form}' },
+  field_names: { id: 'nama bidang', en: 'names of fields' },
+  texts: { id: 'daftar teks', en: 'a list of texts' },
+  // compatibility
+  when_new_reads_old: {
+    id: '{reason} (saat skema baru membaca data lama)',
+    en: '{reason} (when the new schema reads old data)',
+  },
+  when_old_reads_new: {
+    id: '{reason} (saat skema lama membaca data baru)',
+    en: '{reason} (when the old schema reads new data)',
+  },
+  no_branch_takes: { id: 'tidak ada pilihan yang menerima {type}', en: 'no branch takes {type}' },
+  another_name: { id: '{written} bukan {read}', en: '{written} is not {read}' },
+  cannot_be_read_as: { id: '{written} tidak dapat dibaca sebagai {read}', en: '{written} cannot be read as {read}' },
+  no_default: {
+    id: 'data tidak memuat bidang ini dan bidang ini tidak punya default',
+    en: 'the data lacks this field and it has no default',
+  },
+  unknown_symbols: {
+    id: 'simbol yang tidak dikenal pembaca: {names}',
+    en: 'symbols that the reader does not know: {names}',
+  },
+  same_name_or_alias: { id: 'nama yang sama, atau alias', en: 'the same name, or an alias' },
+  a_default: { id: 'default', en: 'a default' },
+  a_default_symbol: { id: 'simbol default', en: 'a default symbol' },
+});
+
+/** `a or b or c`. At least one. */
+export function eitherOf(all: readonly Text[]): Text {
+  return all.reduce((one, other) => texts.either({ one, other }));
+}
