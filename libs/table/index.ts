@@ -1,9 +1,10 @@
+export { openJournal, type Journal, type JournalOptions } from './journal.js';
 export {
-  openTable,
-  type Change,
-  type Decision,
-  type Row,
-  type Table,
-  type TableOptions,
-  type Written,
-} from './table.js';
+  openOwnedTable,
+  type OwnedChange,
+  type OwnedTable,
+  type OwnedTableOptions,
+  type ParsedRow,
+} from './owned-table.js';
+export { openTable, type Change, type Decision, type Row, type Table, type TableOptions } from './table.js';
+export type { TableLog } from './topic-tail.js';

@@ -1,14 +1,16 @@
+import { Mutex } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog, LogRecord, NewRecord, Writer } from '#log';
+import { failWhenShorter, TopicTail } from './topic-tail.js';
 
 export interface TableOptions<V> {
   readonly log: EventLog;
-  /** Made when lacking: one partition, compacted. */
+  /** Created when it does not exist: one partition, compacted. */
   readonly topic: string;
-  /** The row of a record's value. A throw marks the record as bad: counted, skipped. */
+  /** The row of a record's value. A throw marks the record as bad: it is counted and skipped. */
   readonly parse: (value: Buffer, key: string) => V;
   readonly serialise: (row: V, key: string) => Buffer;
-  /** Told after a row changed (undefined: deleted), in log order, whoever wrote it. */
+  /** Called after a row changed (undefined: deleted), in log order, whichever process wrote it. */
   readonly onChange?: (key: string, row: V | undefined, at: Pick<LogRecord, 'offset' | 'appendTimeMs'>) => void;
 }
 
@@ -24,49 +26,53 @@ export interface Row<V> {
   readonly offset: bigint;
 }
 
-/** What a write does with the rows it was shown: changes (none = nothing is written), or a refusal that is handed back. */
+/** What `decide` answers: the changes to write (none: nothing is written) and the result that write() then answers. */
 export type Decision<V, R> = { readonly changes: readonly Change<V>[]; readonly result: R };
 
-export type Written<R> = R;
-
-export interface Table<V> {
+export interface TableReads<V> {
   get(key: string): V | undefined;
-  /** With its offset. */
-  row(key: string): Row<V> | undefined;
   entries(): IterableIterator<[string, V]>;
   readonly size: number;
   /** First offset not read yet. */
   readonly next: bigint;
   /** Records that could not be parsed. */
   readonly bad: number;
-  /**
-   * Claims the topic if need be, reads to its end, asks `decide` with the rows as they are then, writes its changes in one step (all or none)
-   * and answers its result once they are durable and visible here. Fenced meanwhile: claims and asks again, so `decide` must have no side effects.
-   * At most 500 changes. A throw of `decide` is thrown, nothing is written. Faults `not_durable` (unknown whether written), `disk_full`, `log_unavailable`.
-   */
-  write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<Written<R>>;
-  /** Reads what others wrote until now. */
+  /** Reads what other processes wrote until now. Faults `log_unavailable`, `offset_out_of_range` (the topic was deleted and created again). */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
-const FOLLOW_WAIT_MS = 5_000;
-const RETRY_MS = 500;
-const READ_RECORDS = 500;
+export interface Table<V> extends TableReads<V> {
+  /** The row with the offset of its record. */
+  row(key: string): Row<V> | undefined;
+  /**
+   * Claims the topic if this table does not hold the claim, reads to the end, calls `decide` with the rows as they are then, writes its changes in
+   * one transaction (all or none) and answers its result once they are durable and visible in this table. Fenced by another writer: claims again,
+   * reads again and calls `decide` again, so `decide` must have no side effects. At most 500 changes. When `decide` throws, nothing is written and
+   * the error is passed on. Faults `not_durable` (it is unknown whether the changes were written), `disk_full`, `record_too_large`,
+   * `log_unavailable`, `draining` (after close).
+   */
+  write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R>;
+}
 
-class LogTable<V> implements Table<V> {
+class FencedTable<V> implements Table<V> {
   readonly #options: TableOptions<V>;
+  readonly #tail: TopicTail;
   readonly #rows = new Map<string, V>();
   readonly #offsets = new Map<string, bigint>();
-  readonly #closing = new AbortController();
-  #next = 0n;
+  readonly #writes = new Mutex();
   #bad = 0;
   #writer: Writer | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
-  #following: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(options: TableOptions<V>) {
     this.#options = options;
+    this.#tail = new TopicTail({
+      log: options.log,
+      topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
+      apply: (record) => this.#apply(record),
+      onShorter: failWhenShorter(options.topic),
+    });
   }
 
   get(key: string): V | undefined {
@@ -88,47 +94,37 @@ class LogTable<V> implements Table<V> {
   }
 
   get next(): bigint {
-    return this.#next;
+    return this.#tail.next;
   }
 
   get bad(): number {
     return this.#bad;
   }
 
-  async open(): Promise<void> {
-    const { log, topic } = this.#options;
-    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
-    const [range] = await log.describe(topic);
-    this.#next = range?.low ?? 0n;
-    await this.#readTo(range?.high ?? 0n);
-    this.#following = this.#follow();
+  open(): Promise<void> {
+    return this.#tail.open();
   }
 
-  async write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<Written<R>> {
-    const mine = this.#turn.then(() => this.#writeNow(decide));
-    this.#turn = mine.catch(() => undefined);
-    return mine;
+  write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R> {
+    return this.#writes.run(() => this.#writeNow(decide));
   }
 
-  async refresh(): Promise<void> {
-    const [range] = await this.#options.log.describe(this.#options.topic);
-    await this.#readTo(range?.high ?? 0n);
+  refresh(): Promise<void> {
+    return this.#tail.refresh();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#turn;
-    await this.#following;
-    await this.#writer?.release();
-    this.#writer = undefined;
+    this.#closed = true;
+    await this.#writes.run(() => this.#release());
+    await this.#tail.close();
   }
 
   async #writeNow<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R> {
     const { log, topic, serialise } = this.#options;
     for (;;) {
-      if (this.#closing.signal.aborted) throw new Fault('draining');
+      if (this.#closed) throw new Fault('draining');
       const writer = (this.#writer ??= await log.claim(topic));
-      await this.refresh();
+      await this.#tail.refresh();
       const { changes, result } = decide(this.#rows);
       if (changes.length === 0) return result;
       const records = changes.map(({ key, row }): NewRecord => ({
@@ -139,29 +135,27 @@ class LogTable<V> implements Table<V> {
       const outcome = await writer.write(records);
       switch (outcome.kind) {
         case 'accepted':
-          await this.#readTo(outcome.base + BigInt(records.length));
+          await this.#tail.readTo(outcome.base + BigInt(records.length));
           return result;
         case 'fenced':
-          await this.#forget();
+          await this.#release();
           continue;
         case 'refused':
           throw new Fault(outcome.code, { cause: outcome.cause });
         case 'uncertain':
-          await this.#forget();
+          await this.#release();
           throw new Fault('not_durable', { detail: topic, cause: outcome.cause });
       }
     }
   }
 
-  async #forget(): Promise<void> {
+  async #release(): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;
     await writer?.release().catch(() => undefined);
   }
 
   #apply(record: LogRecord): void {
-    if (record.offset < this.#next) return;
-    this.#next = record.offset + 1n;
     if (record.key === null) return;
     const key = record.key.toString();
     let row: V | undefined;
@@ -182,47 +176,11 @@ class LogTable<V> implements Table<V> {
     }
     this.#options.onChange?.(key, row, record);
   }
-
-  async #step(waitMs: number, signal?: AbortSignal): Promise<void> {
-    const { log, topic } = this.#options;
-    const from = this.#next;
-    const batch = await log.read(topic, 0, from, {
-      maxRecords: READ_RECORDS,
-      waitMs,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    if (batch.kind === 'out_of_range') {
-      // A table's topic only loses records that a later one of the same key replaces, so going on from its first record misses nothing.
-      if (batch.low > this.#next) this.#next = batch.low;
-      else throw new Fault('offset_out_of_range', { detail: `${topic}: ${this.#next} of ${batch.high}` });
-      return;
-    }
-    for (const record of batch.records) this.#apply(record);
-    if (batch.next > this.#next) this.#next = batch.next;
-  }
-
-  async #readTo(end: bigint): Promise<void> {
-    while (this.#next < end) await this.#step(1_000);
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted)
-      try {
-        await this.#step(FOLLOW_WAIT_MS, signal);
-      } catch {
-        if (signal.aborted) return;
-        await new Promise<void>((done) => {
-          const timer = setTimeout(done, RETRY_MS);
-          signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
-        });
-      }
-  }
 }
 
-/** Loads the table to the end of its topic, then follows it. Fault `log_unavailable`. */
+/** Opens a table with one fenced writer at a time (R4): loads it to the end of its topic, then follows it. Fault `log_unavailable`. */
 export async function openTable<V>(options: TableOptions<V>): Promise<Table<V>> {
-  const table = new LogTable(options);
+  const table = new FencedTable(options);
   await table.open();
   return table;
 }

@@ -6,7 +6,7 @@ import { readCases } from './reads.js';
 import { topicCases } from './topics.js';
 import { crashCases, writerCases } from './writers.js';
 
-export { Child } from './kit.js';
+export { Child, readAll, text, until } from './kit.js';
 export type { ChildLog, Harness, SuiteOptions } from './harness.js';
 
 /**

@@ -144,8 +144,13 @@ export class Child {
   readonly lines: unknown[] = [];
   #errors = '';
 
-  constructor(child: ChildLog, command: string, argument: unknown) {
-    const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+  /** `script` is what the process runs; another suite gives one of its own. */
+  constructor(
+    child: ChildLog,
+    command: string,
+    argument: unknown,
+    script: URL = new URL('./child.ts', import.meta.url),
+  ) {
     this.process = spawn(
       process.execPath,
       [
@@ -153,7 +158,7 @@ export class Child {
         '--disable-warning=ExperimentalWarning',
         '--import',
         new URL('./sources.mjs', import.meta.url).href,
-        here('./child.ts'),
+        fileURLToPath(script),
         JSON.stringify({ ...child, command, argument }),
       ],
       { stdio: ['pipe', 'pipe', 'pipe'] },

@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { openTable, type Table } from '../index.js';
+import { COUNTER } from './rows.js';
+import type { TableBench } from './kit.js';
+
+const increment = (t: Table<number>): Promise<number> =>
+  t.write((rows) => {
+    const n = (rows.get('n') ?? 0) + 1;
+    return { changes: [{ key: 'n', row: n }], result: n };
+  });
+
+export function fencedCases(bench: () => TableBench): void {
+  describe('one fenced writer (openTable, R4)', () => {
+    it('shows a write once it resolves, and again after the table is opened anew', async () => {
+      const table = await bench().counter();
+      await table.write(() => ({
+        changes: [
+          { key: 'a', row: 1 },
+          { key: 'b', row: 2 },
+        ],
+        result: undefined,
+      }));
+      await table.write(() => ({ changes: [{ key: 'a', row: undefined }], result: undefined }));
+      expect([...table.entries()]).toEqual([['b', 2]]);
+      const again = await bench().counter();
+      expect([...again.entries()]).toEqual([['b', 2]]);
+      await table.refresh();
+      expect(again.next).toBe(table.next);
+    });
+
+    it('loses no update when two processes write the same key', async () => {
+      const [a, b] = [await bench().counter(), await bench().counter(await bench().otherLog())];
+      const results = await Promise.all([a, b, a, b, a, b].map((t) => increment(t)));
+      expect(results.toSorted((x, y) => x - y)).toEqual([1, 2, 3, 4, 5, 6]);
+      await Promise.all([a.refresh(), b.refresh()]);
+      expect([a.get('n'), b.get('n')]).toEqual([6, 6]);
+    });
+
+    it('writes nothing when the decision throws or has no changes', async () => {
+      const table = await bench().counter();
+      await expect(
+        table.write(() => {
+          throw new Error('refused');
+        }),
+      ).rejects.toThrow('refused');
+      expect(await table.write(() => ({ changes: [], result: 'none' }))).toBe('none');
+      expect(await bench().values()).toEqual([]);
+    });
+
+    it('counts a record that cannot be parsed and goes on', async () => {
+      const table = await bench().counter();
+      await bench().append([
+        { key: Buffer.from('x'), value: Buffer.from('not a number'), headers: [] },
+        { key: Buffer.from('y'), value: Buffer.from('7'), headers: [] },
+      ]);
+      await table.refresh();
+      expect([table.bad, table.get('x'), table.get('y')]).toEqual([1, undefined, 7]);
+    });
+
+    it('follows what another process wrote', async () => {
+      const a = await bench().counter();
+      const seen = Promise.withResolvers<number | undefined>();
+      const b = await openTable({
+        log: await bench().otherLog(),
+        topic: bench().topic,
+        ...COUNTER,
+        onChange: (_key, row) => seen.resolve(row),
+      });
+      await increment(a);
+      expect(await seen.promise).toBe(1);
+      expect(b.get('n')).toBe(1);
+      await b.close();
+    });
+
+    it('fences a writer that was paused (SIGSTOP) during a takeover: its commit fails, it reads and decides again, nothing is lost or doubled', async () => {
+      const child = await bench().child('fenced');
+      child.say({ add: true });
+      expect(await child.line(1)).toBe(1);
+      child.say({ hold: true, add: true });
+      expect(await child.line(2)).toBe('held');
+      await bench().pause(child);
+      const table = await bench().counter();
+      expect([await increment(table), await increment(table)]).toEqual([2, 3]);
+      child.say({ go: true });
+      child.process.kill('SIGCONT');
+      expect(await child.line(3)).toBe(4);
+      expect(await increment(table)).toBe(5);
+      expect(await bench().values()).toEqual(['1', '2', '3', '4', '5']);
+      child.say({ get: true });
+      expect(await child.line(4)).toBe(5);
+    });
+  });
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import { openJournal, type Journal } from '../index.js';
+import { withAppend, type TableBench } from './kit.js';
+
+export function journalCases(bench: () => TableBench): void {
+  describe('many writers without keys (openJournal)', () => {
+    const open = async (log = bench().log): Promise<{ journal: Journal<number>; rows: number[] }> => {
+      const rows: number[] = [];
+      const journal = await openJournal<number>({
+        log,
+        topic: { name: bench().topic, partitions: 1, cleanup: 'keep' },
+        parse: (value) => JSON.parse(value.toString()) as number,
+        serialise: (n) => Buffer.from(String(n)),
+        onRow: (n) => rows.push(n),
+      });
+      return { journal, rows };
+    };
+
+    it('gives every row of every process exactly once, in log order, also after it is opened anew', async () => {
+      const [a, b] = [await open(), await open(await bench().otherLog())];
+      await Promise.all([1, 2, 3].flatMap((n) => [a.journal.append(n), b.journal.append(n * 10)]));
+      await Promise.all([a.journal.refresh(), b.journal.refresh(), a.journal.refresh()]);
+      const c = await open();
+      expect(a.rows.toSorted((x, y) => x - y)).toEqual([1, 2, 3, 10, 20, 30]);
+      expect([b.rows, c.rows]).toEqual([a.rows, a.rows]);
+      for (const { journal } of [a, b, c]) await journal.close();
+    });
+
+    it('answers the outcome of the append, and gives a row only when the log has it', async () => {
+      const log = withAppend(bench().log, () => Promise.resolve({ kind: 'refused', code: 'log_unavailable' }));
+      const { journal, rows } = await open(log);
+      expect(await journal.append(1)).toMatchObject({ kind: 'refused' });
+      await journal.refresh();
+      expect(rows).toEqual([]);
+      await journal.close();
+    });
+
+    it('counts a record that cannot be parsed and goes on', async () => {
+      const { journal, rows } = await open();
+      await bench().append([
+        { key: null, value: Buffer.from('no JSON'), headers: [] },
+        { key: null, value: Buffer.from('2'), headers: [] },
+      ]);
+      await journal.refresh();
+      expect([journal.bad, rows]).toEqual([1, [2]]);
+      await journal.close();
+    });
+  });
+}

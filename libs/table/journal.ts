@@ -1,0 +1,67 @@
+import type { AppendOutcome, TopicSpec } from '#log';
+import { TopicAppends } from './topic-appends.js';
+import { TopicTail, type TableLog } from './topic-tail.js';
+
+export interface JournalOptions<R> {
+  readonly log: TableLog;
+  /** Created when it does not exist. One partition, `keep`. */
+  readonly topic: TopicSpec;
+  readonly parse: (value: Buffer) => R;
+  readonly serialise: (row: R) => Buffer;
+  /** Called once for each record in log order, whichever process wrote it. */
+  readonly onRow: (row: R) => void;
+}
+
+/** A control topic without keys, to which every process appends facts that all count: nobody owns or replaces one. */
+export interface Journal<R> {
+  /** Records that could not be parsed. */
+  readonly bad: number;
+  /**
+   * Appends one row. Concurrent calls share appends, each row with its own outcome. Never throws for I/O. `onRow` is called once the row is read
+   * back, so never for a row that was not written; refresh() waits for that.
+   */
+  append(row: R): Promise<AppendOutcome>;
+  /** Reads what was written until now. Fault `log_unavailable`. */
+  refresh(): Promise<void>;
+  /** Waits for appends in flight. */
+  close(): Promise<void>;
+}
+
+/** Opens a journal: loads what the topic holds, then follows it. Fault `log_unavailable`. */
+export async function openJournal<R>({ log, topic, parse, serialise, onRow }: JournalOptions<R>): Promise<Journal<R>> {
+  let bad = 0;
+  let closed = false;
+  const appends = new TopicAppends(log, topic.name);
+  const tail = new TopicTail({
+    log,
+    topic,
+    apply: ({ value }) => {
+      let row: R;
+      try {
+        row = parse(value ?? Buffer.alloc(0));
+      } catch {
+        bad++;
+        return;
+      }
+      onRow(row);
+    },
+    // A row must never count twice: what a topic that was created again holds by now is left out until the next start.
+    onShorter: (range) => range.high,
+  });
+  await tail.open();
+  return {
+    get bad() {
+      return bad;
+    },
+    append: async (row) =>
+      closed
+        ? { kind: 'refused', code: 'log_unavailable' }
+        : appends.append([{ key: null, value: serialise(row), headers: [] }]),
+    refresh: () => tail.refresh(),
+    async close() {
+      closed = true;
+      await appends.idle();
+      await tail.close();
+    },
+  };
+}

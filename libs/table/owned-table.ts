@@ -1,0 +1,293 @@
+import { pause } from '#concurrency';
+import { Fault } from '#faults';
+import type { LogRecord, NewRecord } from '#log';
+import type { TableReads } from './table.js';
+import { TopicAppends } from './topic-appends.js';
+import { TopicTail, type TableLog } from './topic-tail.js';
+
+/** Header of a tombstone: the epoch of the owner who deleted the row, as decimal text. A row with a value carries its epoch in the value. */
+const EPOCH_HEADER = 'simpul-epoch';
+const RETRY_MS = 500;
+/** Below every epoch: rows that belong to no owner, and records of a format that had no epochs. */
+const UNOWNED = -1n;
+
+export interface ParsedRow<V> {
+  readonly row: V;
+  /** Absent: the record belongs to no owner. */
+  readonly epoch?: bigint | undefined;
+}
+
+export interface OwnedTableOptions<V> {
+  readonly log: TableLog;
+  /** Created when it does not exist: one partition, compacted. */
+  readonly topic: string;
+  /** The row and the owner's epoch of a record's value. A throw marks the record as bad: it is counted and skipped. */
+  readonly parse: (value: Buffer, key: string) => ParsedRow<V>;
+  /** The value of a record; it must hold the epoch so that `parse` gives it back. */
+  readonly serialise: (row: V, epoch: bigint | undefined, key: string) => Buffer;
+  /** Called after a row changed (undefined: deleted), whichever process wrote it. Records of an older epoch change nothing. */
+  readonly onChange?: (key: string, row: V | undefined) => void;
+}
+
+export interface OwnedChange<V> {
+  readonly key: string;
+  /** undefined deletes the key; only an owner can delete. */
+  readonly row: V | undefined;
+  /**
+   * The R1 epoch under which this process owns the key (offset of its claim record). Absent: a row without an owner, for facts that every writer
+   * states alike; the last record wins and nothing is repaired.
+   */
+  readonly epoch?: bigint | undefined;
+}
+
+export interface OwnedTable<V> extends TableReads<V> {
+  /** Epoch of the owner who wrote the row of this key; undefined when there is no row, or a row without an owner. */
+  epoch(key: string): bigint | undefined;
+  /**
+   * Appends these rows in one append: all or none, at most 500. Resolves once they are durable, and this table shows them then. Calls that come
+   * while an append is in flight share the next one. Rows of one key keep the order of the calls.
+   * Faults `fenced` (a newer epoch has written one of the keys: stop, or claim a new epoch), `not_durable` (unknown whether written),
+   * `log_unavailable`, `disk_full`, `record_too_large` (surely not written), `draining` (after close).
+   */
+  write(changes: readonly OwnedChange<V>[]): Promise<void>;
+}
+
+interface Entry<V> {
+  row: V | undefined;
+  epoch: bigint;
+  offset: bigint;
+}
+
+/** A key that this process writes under an epoch. */
+interface Ownership<V> {
+  readonly epoch: bigint;
+  /** Writes that wait or are in flight. */
+  pending: number;
+  /** The last accepted write. */
+  accepted: { readonly row: V | undefined; readonly offset: bigint } | undefined;
+  /** The outcome of a write since the accepted one is uncertain: its record may still arrive, and is then as good as the row before it. */
+  uncertain: boolean;
+  /** Highest offset of a record that compaction must not leave as the last one of the key. */
+  overwrittenAt: bigint;
+  repairing: boolean;
+}
+
+/**
+ * The fold is by (epoch, offset), not by offset alone: the row of the highest epoch counts, and within one epoch the last. So every process and every
+ * later load comes to the same rows whatever a paused former owner appends late. Compaction, however, keeps only the last record of a key. So an
+ * owner that sees a record land after its own, and not count, appends its row once more.
+ */
+class EpochTable<V> implements OwnedTable<V> {
+  readonly #options: OwnedTableOptions<V>;
+  readonly #tail: TopicTail;
+  readonly #appends: TopicAppends;
+  readonly #entries = new Map<string, Entry<V>>();
+  readonly #owned = new Map<string, Ownership<V>>();
+  readonly #closing = new AbortController();
+  #size = 0;
+  #bad = 0;
+
+  constructor(options: OwnedTableOptions<V>) {
+    this.#options = options;
+    this.#appends = new TopicAppends(options.log, options.topic);
+    this.#tail = new TopicTail({
+      log: options.log,
+      topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
+      apply: (record) => this.#apply(record),
+      onShorter: (range) => {
+        // The offsets of the deleted topic say nothing about the new one; the epochs go on growing (R1).
+        for (const entry of this.#entries.values()) entry.offset = -1n;
+        this.#owned.clear();
+        return range.low;
+      },
+    });
+  }
+
+  get(key: string): V | undefined {
+    return this.#entries.get(key)?.row;
+  }
+
+  epoch(key: string): bigint | undefined {
+    const entry = this.#entries.get(key);
+    return entry?.row === undefined || entry.epoch === UNOWNED ? undefined : entry.epoch;
+  }
+
+  *entries(): IterableIterator<[string, V]> {
+    for (const [key, { row }] of this.#entries) if (row !== undefined) yield [key, row];
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get next(): bigint {
+    return this.#tail.next;
+  }
+
+  get bad(): number {
+    return this.#bad;
+  }
+
+  open(): Promise<void> {
+    return this.#tail.open();
+  }
+
+  refresh(): Promise<void> {
+    return this.#tail.refresh();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#appends.idle();
+    await this.#tail.close();
+  }
+
+  async write(changes: readonly OwnedChange<V>[]): Promise<void> {
+    if (this.#closing.signal.aborted) throw new Fault('draining');
+    if (changes.length === 0) return;
+    this.#refuseOlderEpochs(changes);
+    const records = changes.map((change) => this.#recordOf(change));
+    const owned = changes.map((change) => this.#own(change));
+    for (const own of owned) if (own) own.pending++;
+    const outcome = await this.#appends.append(records);
+    for (const [i, { key, row, epoch }] of changes.entries()) {
+      const own = owned[i];
+      if (own) own.pending--;
+      if (outcome.kind === 'accepted') {
+        const offset = outcome.base + BigInt(i);
+        if (own) Object.assign(own, { accepted: { row, offset }, uncertain: false });
+        this.#set(key, row, epoch ?? UNOWNED, offset);
+      } else if (outcome.kind === 'uncertain' && own) own.uncertain = true;
+    }
+    for (const { key } of changes) this.#settle(key);
+    const { topic } = this.#options;
+    if (outcome.kind === 'refused') throw new Fault(outcome.code, { detail: topic, cause: outcome.cause });
+    if (outcome.kind === 'uncertain') throw new Fault('not_durable', { detail: topic, cause: outcome.cause });
+    this.#refuseOlderEpochs(changes);
+  }
+
+  #refuseOlderEpochs(changes: readonly OwnedChange<V>[]): void {
+    for (const { key, epoch } of changes) {
+      if (epoch === undefined) continue;
+      const newest = max(this.#entries.get(key)?.epoch ?? UNOWNED, this.#owned.get(key)?.epoch ?? UNOWNED);
+      if (newest > epoch) throw new Fault('fenced', { detail: `${key}: epoch ${epoch} is older than ${newest}` });
+    }
+  }
+
+  #own({ key, epoch }: OwnedChange<V>): Ownership<V> | undefined {
+    if (epoch === undefined) return undefined;
+    let own = this.#owned.get(key);
+    if (own === undefined || own.epoch < epoch) {
+      own = { epoch, pending: 0, accepted: undefined, uncertain: false, overwrittenAt: -1n, repairing: false };
+      this.#owned.set(key, own);
+    }
+    return own;
+  }
+
+  #recordOf({ key, row, epoch }: OwnedChange<V>): NewRecord {
+    if (row !== undefined)
+      return { key: Buffer.from(key), value: this.#options.serialise(row, epoch, key), headers: [] };
+    const headers = epoch === undefined ? [] : [[EPOCH_HEADER, Buffer.from(`${epoch}`)] as const];
+    return { key: Buffer.from(key), value: null, headers };
+  }
+
+  #apply(record: LogRecord): void {
+    if (record.key === null) return;
+    const key = record.key.toString();
+    let row: V | undefined;
+    let epoch: bigint | undefined;
+    try {
+      if (record.value === null) epoch = epochOfTombstone(record);
+      else ({ row, epoch } = this.#options.parse(record.value, key));
+    } catch {
+      this.#bad++;
+      return;
+    }
+    this.#fold(key, row, epoch ?? UNOWNED, record);
+  }
+
+  /** A record that the tail has read: changes the row, or must not be the last record of its key. */
+  #fold(key: string, row: V | undefined, epoch: bigint, record: LogRecord): void {
+    const own = this.#owned.get(key);
+    if (own && epoch > own.epoch) this.#owned.delete(key);
+    else if (own && (epoch < own.epoch || this.#isLate(key, own, record))) {
+      const entry = this.#entries.get(key);
+      if (entry?.epoch === own.epoch && record.offset > entry.offset) {
+        own.overwrittenAt = record.offset;
+        this.#settle(key);
+        return;
+      }
+    }
+    this.#set(key, row, epoch, record.offset);
+  }
+
+  /**
+   * Of our own epoch, but behind our last accepted record while no write of ours is open: an append of ours with an uncertain outcome that the log
+   * took late. A newer row of ours was accepted since, so the late one must not count.
+   */
+  #isLate(key: string, own: Ownership<V>, record: LogRecord): boolean {
+    if (own.pending > 0 || own.uncertain || own.accepted === undefined) return false;
+    const ours = this.#recordOf({ key, row: own.accepted.row, epoch: own.epoch }).value;
+    if (ours === null || record.value === null) return ours !== record.value;
+    return !ours.equals(record.value);
+  }
+
+  /** The row counts if its epoch is newer than that of the row shown, or the same and its record lies behind. */
+  #set(key: string, row: V | undefined, epoch: bigint, offset: bigint): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && (epoch < entry.epoch || (epoch === entry.epoch && offset <= entry.offset))) return;
+    this.#show(key, row, epoch, offset);
+  }
+
+  #show(key: string, row: V | undefined, epoch: bigint, offset: bigint): void {
+    const entry = this.#entries.get(key);
+    this.#size += (row === undefined ? 0 : 1) - (entry?.row === undefined ? 0 : 1);
+    if (entry === undefined) this.#entries.set(key, { row, epoch, offset });
+    else Object.assign(entry, { row, epoch, offset });
+    this.#options.onChange?.(key, row);
+  }
+
+  /** Once no write of the key is open: makes sure that our last accepted row is the row shown and the last record of its key. */
+  #settle(key: string): void {
+    const own = this.#owned.get(key);
+    const entry = this.#entries.get(key);
+    if (!own || own.pending > 0 || entry?.epoch !== own.epoch) return;
+    if (own.accepted !== undefined && !own.uncertain && own.accepted.offset < entry.offset) {
+      // The tail read a late record of ours while the newer write was still open.
+      own.overwrittenAt = max(own.overwrittenAt, entry.offset);
+      this.#show(key, own.accepted.row, own.epoch, own.accepted.offset);
+    }
+    if (!own.repairing) void this.#repair(key, own);
+  }
+
+  /** The row that must be appended again, if the last record of this key is not the row that counts. */
+  #overwritten(key: string, own: Ownership<V>): Entry<V> | undefined {
+    const entry = this.#entries.get(key);
+    if (this.#closing.signal.aborted || this.#owned.get(key) !== own || own.pending > 0) return undefined;
+    return entry?.epoch === own.epoch && own.overwrittenAt > entry.offset ? entry : undefined;
+  }
+
+  async #repair(key: string, own: Ownership<V>): Promise<void> {
+    own.repairing = true;
+    for (let lost = this.#overwritten(key, own); lost !== undefined; lost = this.#overwritten(key, own))
+      await this.write([{ key, row: lost.row, epoch: own.epoch }]).catch(() => pause(RETRY_MS, this.#closing.signal));
+    own.repairing = false;
+  }
+}
+
+const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+function epochOfTombstone(record: LogRecord): bigint | undefined {
+  const text = record.headers.find(([name]) => name === EPOCH_HEADER)?.[1]?.toString();
+  return text === undefined ? undefined : BigInt(text);
+}
+
+/**
+ * Opens a table with one owner per key under an epoch (R4): loads it to the end of its topic, then follows it. Fault `log_unavailable`.
+ * A deleted key stays in memory with its epoch, so that a late record of an older owner does not bring it back.
+ */
+export async function openOwnedTable<V>(options: OwnedTableOptions<V>): Promise<OwnedTable<V>> {
+  const table = new EpochTable(options);
+  await table.open();
+  return table;
+}

@@ -1,0 +1,120 @@
+import { Coalescer, pause } from '#concurrency';
+import { Fault } from '#faults';
+import type { EventLog, LogRecord, OutOfRange, TopicSpec } from '#log';
+
+/** What a table needs of the log. */
+export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'append'>;
+
+export interface TopicTailOptions {
+  readonly log: Pick<EventLog, 'ensureTopic' | 'describe' | 'read'>;
+  /** One partition. */
+  readonly topic: TopicSpec;
+  /** Called once for each record, in log order. */
+  readonly apply: (record: LogRecord) => void;
+  /**
+   * The topic now ends before the position of this tail: it was deleted and created again. Answers the offset to go on from, or throws, and then
+   * every read of this tail fails until the process is restarted.
+   */
+  readonly onShorter: (range: OutOfRange) => bigint;
+}
+
+const LONG_POLL_MS = 5_000;
+const RETRY_MS = 500;
+const READ_RECORDS = 2_000;
+const PARTITION = 0;
+
+/**
+ * The follower of one control topic: reads it to the end, then keeps on reading by long poll, and hands every record to `apply`.
+ * All tables of this room use it; there is no second follower. A log that is unavailable ends nothing: the tail tries again every 500 ms.
+ */
+export class TopicTail {
+  readonly #options: TopicTailOptions;
+  readonly #closing = new AbortController();
+  // A read to the end that has begun before a call may miss what the caller must see, so a later caller waits for the next one (single-flight).
+  readonly #refreshes = new Coalescer<undefined, undefined>({
+    turns: 0,
+    run: async (callers) => {
+      await this.readTo((await this.#range()).high);
+      return callers;
+    },
+  });
+  #next = 0n;
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(options: TopicTailOptions) {
+    this.#options = options;
+  }
+
+  /** First offset not read yet. */
+  get next(): bigint {
+    return this.#next;
+  }
+
+  /** Creates the topic if it does not exist, reads it to its end and begins to follow it. Faults of the log. */
+  async open(): Promise<void> {
+    await this.#options.log.ensureTopic(this.#options.topic);
+    const { low, high } = await this.#range();
+    this.#next = low;
+    await this.readTo(high);
+    this.#following = this.#follow();
+  }
+
+  /** Reads to the end of the topic as it stands at the call or later; concurrent callers share one read. Faults of the log. */
+  async refresh(): Promise<void> {
+    await this.#refreshes.add(undefined);
+  }
+
+  /** Resolves once every record below `end` was handed to `apply`. Faults of the log. */
+  async readTo(end: bigint): Promise<void> {
+    while (this.#next < end) await this.#step(1_000);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#following;
+  }
+
+  async #range(): Promise<{ readonly low: bigint; readonly high: bigint }> {
+    return (await this.#options.log.describe(this.#options.topic.name))[PARTITION]!;
+  }
+
+  async #step(waitMs: number, signal?: AbortSignal): Promise<void> {
+    const { log, topic, apply, onShorter } = this.#options;
+    const from = this.#next;
+    const read = await log.read(topic.name, PARTITION, from, {
+      maxRecords: READ_RECORDS,
+      waitMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    // refresh() and the long poll may read the same records: the first that gets them has moved #next, and the other one's are skipped.
+    if (read.kind === 'out_of_range') {
+      if (this.#next !== from) return;
+      // Below `low` nothing is missed: compaction removes only records that a later one replaces, and retention only what has expired.
+      this.#next = from < read.low ? read.low : onShorter(read);
+      return;
+    }
+    for (const record of read.records) {
+      if (record.offset < this.#next) continue;
+      this.#next = record.offset + 1n;
+      apply(record);
+    }
+    if (read.next > this.#next) this.#next = read.next;
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted)
+      try {
+        await this.#step(LONG_POLL_MS, signal);
+      } catch {
+        await pause(RETRY_MS, signal);
+      }
+  }
+}
+
+/** For tables whose rows must never go back silently. */
+export function failWhenShorter(topic: string): (range: OutOfRange) => never {
+  return (range) => {
+    throw new Fault('offset_out_of_range', { detail: `${topic} now ends at ${range.high}` });
+  };
+}
