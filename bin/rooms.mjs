@@ -72,6 +72,7 @@ export const ROOMS = {
       'access',
       'publishing',
       'projection',
+      'reading',
       'settings',
       'folder',
       'telemetry',
@@ -81,11 +82,11 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   gateway: {
-    rooms: [...PORTS, 'core', 'log', 'registry', 'access', 'publishing', 'projection', 'http'],
+    rooms: [...PORTS, 'core', 'log', 'registry', 'access', 'publishing', 'projection', 'reading', 'http'],
     clients: ['@nestjs/*'],
   },
   projector: {
-    rooms: [...PORTS, 'core', 'nest-kit', 'units', 'publishing', 'projection'],
+    rooms: [...PORTS, 'core', 'nest-kit', 'units', 'publishing', 'projection', 'reading'],
     clients: ['@nestjs/*'],
   },
 };

@@ -11,6 +11,7 @@ import {
   type Settled,
 } from '#projection';
 import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
+import { Reading } from '#reading';
 import { openMeta, openRegistry, type MetaTable, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
 import { Metrics, openLogger, type Logger } from '#telemetry';
@@ -35,6 +36,8 @@ export interface Core {
   readonly generations: Generations;
   readonly copies: Copies;
   readonly settled: Settled;
+  /** Reads streams: by this path only, so that every reader stays below the settled end and sees no copies. */
+  readonly reading: Reading;
   /** Where a projector of this process says how far it has folded, and readers of this process wait. */
   readonly arrivals: Arrivals;
   /** Closes tables, then log and store. Call it last: requests and folds in flight need them. */
@@ -103,6 +106,8 @@ export async function openCore(settings: HubSettings, role: string): Promise<Cor
     opened.push(() => copies.close());
     const settled = await openSettled({ log, state, copies, streams: registry.catalogue.streams() });
     opened.push(() => settled.close());
+    const { catalogue } = registry;
+    const reading = new Reading({ log, settled, catalogue, units: units.units, now: Date.now });
     return {
       settings,
       logger,
@@ -118,6 +123,7 @@ export async function openCore(settings: HubSettings, role: string): Promise<Cor
       generations: generationsOf(meta),
       copies,
       settled,
+      reading,
       arrivals: new Arrivals(state),
       close,
     };

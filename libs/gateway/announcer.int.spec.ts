@@ -17,7 +17,7 @@ describe('what the hub tells of its catalogue', () => {
 
   const announce = (more: Partial<AnnouncerDeps> = {}): Announcer => {
     const announcer = new Announcer({
-      log: hub.log,
+      reading: hub.reading,
       registry: {
         catalogue: hub.catalogue,
         schemas: hub.catalogue.schemas,

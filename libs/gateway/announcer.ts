@@ -1,19 +1,19 @@
 import { sourceOf } from '#access';
 import { hubCaller, ownEvent, toldOf } from '#core';
-import { fromHeaders } from '#event';
 import { innermostMessage, type Fault } from '#faults';
-import type { EventLog } from '#log';
 import type { Offered, Publishing } from '#publishing';
-import type { EventType, Registry } from '#registry';
+import { HUB, type Reading } from '#reading';
+import type { EventType, Registry, StreamInfo } from '#registry';
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export const VERSION_REGISTERED = 'simpul.katalog.versi-terdaftar';
+const TYPES = new Set([VERSION_REGISTERED]);
 const CALLER = hubCaller('catalogue');
 export const CATALOGUE_SOURCE = sourceOf(CALLER);
 
 export interface AnnouncerDeps {
-  readonly log: Pick<EventLog, 'describe' | 'read'>;
+  readonly reading: Pick<Reading, 'begin' | 'readEvents'>;
   readonly registry: Pick<Registry, 'catalogue' | 'schemas' | 'onRegistered'>;
   readonly publishing: Pick<Publishing, 'publish'>;
   readonly onTrouble: (cause: string) => void;
@@ -28,8 +28,8 @@ export interface AnnouncerDeps {
 export class Announcer {
   readonly #deps: AnnouncerDeps;
   readonly #told = new Set<string>();
-  /** Where reading of the stream goes on, by partition. */
-  readonly #next = new Map<number, bigint>();
+  /** Next offset of the stream to read, by partition number; undefined before the first read. */
+  #next: readonly bigint[] | undefined;
   readonly #closing = new AbortController();
   readonly #stop: () => void;
   #dirty = true;
@@ -80,7 +80,8 @@ export class Announcer {
     const { catalogue, schemas } = this.#deps.registry;
     const own = catalogue.newest(VERSION_REGISTERED);
     if (own === undefined) return true;
-    await this.#readTold(own.stream);
+    const stream = catalogue.stream(own.stream);
+    if (stream === undefined || !(await this.#readAnnounced(stream))) return false;
     const lacking = catalogue
       .types()
       .flatMap((t) => catalogue.versions(t.type))
@@ -100,23 +101,22 @@ export class Announcer {
     return certain;
   }
 
-  /** Ids of this source that lie in the stream, as far as it reaches now: the duplicate index forgets after eight days, the log does not. */
-  async #readTold(stream: string): Promise<void> {
-    const { log } = this.#deps;
-    for (const { partition, low, high } of await log.describe(stream)) {
-      let from = this.#next.get(partition) ?? low;
-      while (from < high && !this.#closing.signal.aborted) {
-        const batch = await log.read(stream, partition, from);
-        if (batch.kind === 'out_of_range') break;
-        for (const r of batch.records) {
-          const e = fromHeaders(r.headers);
-          if (e?.source === CATALOGUE_SOURCE && e.type === VERSION_REGISTERED) this.#told.add(e.id);
-        }
-        if (batch.next <= from) break;
-        from = batch.next;
-      }
-      this.#next.set(partition, from);
+  /**
+   * Reads which announcements lie in the stream: the duplicate index forgets after eight days, the log does not. false: not read to the log end,
+   * because the settled end has not reached it yet.
+   */
+  async #readAnnounced(stream: StreamInfo): Promise<boolean> {
+    const { reading } = this.#deps;
+    this.#next ??= (await reading.begin(stream, { from: 'earliest' })).next;
+    while (!this.#closing.signal.aborted) {
+      const range = { stream, next: this.#next, missing: 'skip' } as const;
+      const page = await reading.readEvents(HUB, range, { types: TYPES }, { limit: 1_000 });
+      for (const { envelope } of page.events) if (envelope.source === CATALOGUE_SOURCE) this.#told.add(envelope.id);
+      this.#next = page.next;
+      if (page.stopped === 'end') return true;
+      if (page.stopped === 'unsettled') return false;
     }
+    return false;
   }
 }
 

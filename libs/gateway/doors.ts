@@ -17,7 +17,7 @@ export function doorsOf({ core, publishing, refusals, reader }: DoorParts): read
   const { log } = core.engine;
   return [
     publishDoor({ publishing, refusals, units }),
-    readDoor({ log, settled: core.settled, catalogue, units, now: Date.now }),
+    readDoor({ reading: core.reading }),
     stateDoor({
       reader,
       pseudonymKey: core.pseudonymKey,

@@ -27,7 +27,7 @@ export async function openGatewayRole(core: Core): Promise<GatewayRole> {
     },
   });
   const announcer = new Announcer({
-    log: engine.log,
+    reading: core.reading,
     registry,
     publishing,
     onTrouble: (cause) => core.logger.warn({ cause }, 'registered versions are not told yet'),

@@ -10,5 +10,5 @@ export { typesDoor } from './doors/types.js';
 export { unitsDoor } from './doors/units.js';
 export { healthDoor, type DoorHealth, type HealthDoorDeps } from './doors/health.js';
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
-export { readDoor } from './doors/read.js';
+export { readDoor, type ReadDoorDeps } from './doors/read.js';
 export { stateDoor, type StateDoorDeps } from './doors/state.js';

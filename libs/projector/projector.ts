@@ -1,10 +1,10 @@
 import { auditView, hubPublishing, type Core } from '#core';
-import { schemaIdOf } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import { openProjector, type FoldBatch, type FoldOutcome, type OpenProjector } from '#projection';
-import { startUnitFold, UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitEvent } from '#units';
+import { startUnitFold, UNITS_STREAM } from '#units';
 import { idConflictTeller } from './id-conflicts.js';
 import { lagAtScrape } from './lag.js';
+import { readUnitChanges } from './unit-changes.js';
 
 export interface ProjectorRole {
   readonly projector: OpenProjector;
@@ -14,7 +14,7 @@ export interface ProjectorRole {
 
 /** Opens the role projector: folds streams into views, and unit changes into the registry of units. Reading begins with `projector.source.run` or `join`. */
 export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
-  const { engine, registry, metrics, logger, settled, units } = core;
+  const { engine, registry, metrics, logger, units } = core;
   const alarm = (code: string, facts: object): void => {
     metrics.alarms.inc({ code });
     logger.error({ code, ...facts }, 'look at this');
@@ -72,27 +72,7 @@ export async function openProjectorRole(core: Core): Promise<ProjectorRole> {
     onError: (e) => logger.warn({ cause: e instanceof Error ? e.message : String(e) }, 'units not folded, tried again'),
     onSkipped: ({ offset, problems }) =>
       alarm('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
-    read: async (from, { max, waitMs, signal }) => {
-      const batch = await engine.log.read(UNITS_STREAM, 0, from, { maxRecords: max, waitMs, signal });
-      if (batch.kind === 'out_of_range') {
-        if (from < batch.low) return { events: [], next: batch.low };
-        return { events: [], next: from };
-      }
-      const end = await settled.waitFor(UNITS_STREAM, 0, batch.next, waitMs);
-      const events: UnitEvent[] = [];
-      for (const r of batch.records) {
-        if (r.offset >= end) return { events, next: r.offset };
-        if (r.value === null || settled.firstOfCopy(UNITS_STREAM, 0, r.offset) !== undefined) continue;
-        const id = schemaIdOf(r.value);
-        const type = id === undefined ? undefined : registry.catalogue.bySchemaId(id);
-        if (type?.type !== UNIT_CHANGED) continue;
-        events.push({
-          offset: r.offset,
-          data: type.contract.decode(r.value, { framed: true }) as UnitChange,
-        });
-      }
-      return { events, next: batch.next };
-    },
+    read: (from, limits) => readUnitChanges(core, from, limits),
   });
   metrics.beforeScrape(lagAtScrape(core, projector));
   return {

@@ -1,11 +1,14 @@
 export { cursorValue, encodeCursor } from './cursor-text.js';
 export { decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
-export { offsetsOf } from './period.js';
-export type { Encoding, EventFilter } from './shown.js';
+export { READ_BUDGET, type ReadBudget } from './budget.js';
+export { eventText, type Encoding } from './event-text.js';
+export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
 export {
-  StreamReader,
-  type PageAsk,
-  type ShownEvent,
-  type StreamPage,
-  type StreamReaderDeps,
-} from './stream-reader.js';
+  isIncomplete,
+  Reading,
+  type EventPage,
+  type EventText,
+  type PartitionExtent,
+  type ReadingDeps,
+} from './reading.js';
+export type { StreamRange } from './range.js';

@@ -1,35 +1,42 @@
-import { parsePosition, timeMsOf } from '#event';
+import { parsePosition, timeMsOf, type Position } from '#event';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 
 const FORMS = 'earliest · latest · time with zone · position';
 
+type Offsets = readonly bigint[];
+type PeriodLog = Pick<EventLog, 'describe' | 'read' | 'offsetAt'>;
+
 /**
- * R13: `earliest`, `latest`, a time (first record recorded at or after it) or a position, as one offset per partition. Of a position the other
- * partitions begin where its record was recorded. Resolved once; from there only offsets count. Faults invalid_query, offset_out_of_range.
+ * One offset for each partition of a place in a stream: `earliest`, `latest`, an RFC 3339 time (the first record with an append time at or after it)
+ * or a position (the other partitions begin at the append time of its record). Resolved once when reading begins; after that only offsets count,
+ * so that a page never shifts (R13). `name` is the parameter that the faults point at.
+ * Faults: invalid_query, offset_out_of_range, log_unavailable.
  */
-export async function offsetsOf(
-  log: EventLog,
-  stream: StreamInfo,
-  text: string,
-  name: string,
-): Promise<readonly bigint[]> {
-  const { name: topic } = stream;
+export async function offsetsOf(log: PeriodLog, stream: StreamInfo, text: string, name: string): Promise<Offsets> {
   if (text === 'earliest' || text === 'latest') {
-    return (await log.describe(topic)).map((r) => (text === 'earliest' ? r.low : r.high));
+    return (await log.describe(stream.name)).map((r) => (text === 'earliest' ? r.low : r.high));
   }
   const position = parsePosition(text);
-  if (position === undefined) {
-    const ms = timeMsOf(text);
-    if (ms === undefined) throw invalid(name, 'not a place in a stream');
-    return atTime(log, stream, ms);
-  }
+  if (position !== undefined) return offsetsAtPosition(log, stream, position, name);
+  const ms = timeMsOf(text);
+  if (ms === undefined) throw invalid(name, 'not a place in a stream');
+  return offsetsAtTime(log, stream, ms);
+}
+
+async function offsetsAtPosition(
+  log: PeriodLog,
+  stream: StreamInfo,
+  position: Position,
+  name: string,
+): Promise<Offsets> {
+  const topic = stream.name;
   if (position.stream !== topic || position.partition >= stream.partitions) {
     throw invalid(name, 'not a position of this stream');
   }
-  const range = (await log.describe(topic))[position.partition]!;
-  if (position.offset > range.high) throw invalid(name, 'a position that the stream has not reached');
+  const kept = (await log.describe(topic))[position.partition]!;
+  if (position.offset > kept.high) throw invalid(name, 'a position that the stream has not reached');
   const got = await log.read(topic, position.partition, position.offset, { maxRecords: 1 });
   if (got.kind === 'out_of_range') {
     throw new Fault('offset_out_of_range', {
@@ -38,15 +45,15 @@ export async function offsetsOf(
       ],
     });
   }
-  const first = got.records[0];
-  const others =
-    first === undefined
+  const record = got.records[0];
+  const offsets =
+    record === undefined
       ? (await log.describe(topic)).map((r) => r.high)
-      : await atTime(log, stream, first.appendTimeMs);
-  return others.map((offset, p) => (p === position.partition ? position.offset : offset));
+      : await offsetsAtTime(log, stream, record.appendTimeMs);
+  return offsets.map((offset, p) => (p === position.partition ? position.offset : offset));
 }
 
-function atTime(log: EventLog, stream: StreamInfo, ms: number): Promise<readonly bigint[]> {
+function offsetsAtTime(log: PeriodLog, stream: StreamInfo, ms: number): Promise<Offsets> {
   return Promise.all(Array.from({ length: stream.partitions }, (_, p) => log.offsetAt(stream.name, p, ms)));
 }
 

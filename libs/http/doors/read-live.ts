@@ -1,101 +1,96 @@
 import type { Caller } from '#access';
-import { isFault } from '#faults';
-import { decodeStreamCursor, encodeStreamCursor, offsetsOf, type EventFilter, type StreamReader } from '#reading';
+import { pause } from '#concurrency';
+import { isFault, type FaultCode } from '#faults';
+import { encodeStreamCursor, isIncomplete, type EventFilter, type Reading, type StreamCursor } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { pause } from '../pause.js';
 import type { Sse } from '../sse.js';
 import type { Edge } from '../types.js';
 
-export interface LiveAsk {
-  readonly reader: StreamReader;
+export interface LiveRequest {
+  readonly reading: Reading;
   readonly stream: StreamInfo;
   readonly caller: Caller;
   readonly filter: EventFilter;
-  readonly copies: boolean;
   readonly cursor: string | undefined;
+  /** Where reading begins without a cursor. */
   readonly from: string;
 }
 
-const PAGE = 100;
-/** A reader that is shown nothing of many events still moves on, so that he need not scan them again after a cut. */
-const MARK_EVERY = 2_000n;
+const PAGE_EVENTS = 100;
+/** After so many records without an event for this reader an empty message carries the cursor, so that a reconnect does not scan them again. */
+const CHECKPOINT_RECORDS = 2_000n;
 const WAIT_MS = 20_000;
-const AGAIN_MS = 1_000;
+const RETRY_MS = 1_000;
 
 /**
- * Server-sent events of a stream until the reader leaves. `id` = cursor of all partitions behind that event; a `gap` event tells that history
- * before it is gone. Faults only before the head is written.
+ * Server-sent events of a stream until the reader disconnects. The `id` of a message is the cursor of all partitions behind that event. A `gap`
+ * message says that older events are no longer kept, or that the stream was made again; reading goes on at the earliest kept event.
+ * Faults (invalid_cursor, invalid_query, …) are thrown only before the response head is written.
  */
-export async function followLive(edge: Edge, req: FastifyRequest, reply: FastifyReply, ask: LiveAsk): Promise<void> {
-  const { log } = ask.reader.deps;
-  const { name, partitions } = ask.stream;
-  let topicId = await log.topicId(name);
-  let next: readonly bigint[] | undefined;
-  let gap: string | undefined;
-  if (ask.cursor === undefined) next = await offsetsOf(log, ask.stream, ask.from, 'from');
-  else {
-    try {
-      next = decodeStreamCursor(ask.cursor, name, topicId, partitions).next;
-    } catch (e) {
-      if (!isGone(e)) throw e;
-      gap = (e as { code: string }).code;
-    }
+export async function followLive(
+  edge: Edge,
+  req: FastifyRequest,
+  reply: FastifyReply,
+  live: LiveRequest,
+): Promise<void> {
+  const { reading, stream } = live;
+  let at: StreamCursor | undefined;
+  let gap: FaultCode | undefined;
+  try {
+    const { topicId, next } = await reading.begin(stream, live);
+    at = { stream: stream.name, topicId, next };
+  } catch (e) {
+    gap = live.cursor === undefined ? undefined : gapCode(e);
+    if (gap === undefined) throw e;
   }
-  const live = edge.sse(req, reply);
-  const idOf = (at: readonly bigint[]): string => encodeStreamCursor({ stream: name, topicId, next: at });
-  while (!live.closed.aborted) {
+  const sse = edge.sse(req, reply);
+  while (!sse.closed.aborted) {
     try {
-      if (next === undefined) {
-        topicId = await log.topicId(name);
-        next = await offsetsOf(log, ask.stream, 'earliest', 'from');
-        live.send({
-          id: idOf(next),
-          event: 'gap',
-          data: JSON.stringify({ stream: name, code: gap, from: 'earliest' }),
-        });
-      }
-      next = await step(live, ask, next, idOf);
+      at ??= await sendGap(sse, live, gap);
+      at = await sendPage(sse, live, at);
     } catch (e) {
-      if (isGone(e)) {
-        gap = (e as { code: string }).code;
-        next = undefined;
-      } else {
-        if (!edge.passes({ stream: name }, e)) {
-          live.end();
-          return;
-        }
-        // The log is away for a moment.
-        await pause(AGAIN_MS, live.closed);
+      const gone = gapCode(e);
+      if (gone !== undefined) {
+        gap = gone;
+        at = undefined;
+      } else if (edge.passes({ stream: stream.name }, e)) await pause(RETRY_MS, sse.closed);
+      else {
+        sse.end();
+        return;
       }
     }
   }
 }
 
-/** One page, sent; waits for more when it was empty. The new place. */
-async function step(
-  live: Sse,
-  ask: LiveAsk,
-  from: readonly bigint[],
-  idOf: (at: readonly bigint[]) => string,
-): Promise<readonly bigint[]> {
-  const { reader, stream, caller, filter, copies } = ask;
-  const page = await reader.page({ caller, stream, next: from, filter, limit: PAGE, copies, encoding: 'json' });
-  const at = [...from];
-  for (const e of page.events) {
-    at[e.partition] = e.offset + 1n;
-    if (!live.send({ id: idOf(at), data: e.text })) return at;
-    await live.drained();
+/** Sends the `gap` message. Answers the earliest kept place. */
+async function sendGap(sse: Sse, { reading, stream }: LiveRequest, code: FaultCode | undefined): Promise<StreamCursor> {
+  const earliest = await reading.begin(stream, { from: 'earliest' });
+  const data = JSON.stringify({ stream: stream.name, code, from: 'earliest' });
+  sse.send({ id: encodeStreamCursor(earliest), event: 'gap', data });
+  return earliest;
+}
+
+/** Sends one page; when it is empty, waits for more. Answers the place behind what was sent. */
+async function sendPage(sse: Sse, live: LiveRequest, from: StreamCursor): Promise<StreamCursor> {
+  const { reading, stream, caller, filter } = live;
+  const page = await reading.readTexts(caller, { stream, next: from.next }, filter, { limit: PAGE_EVENTS }, 'json');
+  const sent = [...from.next];
+  for (const { text, partition, offset } of page.events) {
+    sent[partition] = offset + 1n;
+    if (!sse.send({ id: encodeStreamCursor({ ...from, next: sent }), data: text })) return { ...from, next: sent };
+    await sse.drained();
   }
+  const at = { ...from, next: page.next };
   if (page.events.length === 0) {
-    const skipped = page.next.reduce((sum, n, p) => sum + n - from[p]!, 0n);
-    if (page.incomplete || skipped > MARK_EVERY) live.send({ id: idOf(page.next) });
-    if (!page.incomplete) await reader.waitForMore({ stream, next: page.next, filter }, WAIT_MS, live.closed);
+    const scanned = page.next.reduce((sum, n, p) => sum + n - from.next[p]!, 0n);
+    if (isIncomplete(page) || scanned > CHECKPOINT_RECORDS) sse.send({ id: encodeStreamCursor(at) });
+    if (!isIncomplete(page)) await reading.waitForMore({ stream, next: page.next }, filter, WAIT_MS, sse.closed);
   }
-  return page.next;
+  return at;
 }
 
-/** What a live reader is told as a gap: 410 at the pull door. */
-function isGone(e: unknown): boolean {
-  return isFault(e) && (e.code === 'offset_out_of_range' || e.code === 'stream_recreated');
+/** The code of a fault that means "older events are gone": 410 at the pull door, a `gap` message here. */
+function gapCode(e: unknown): FaultCode | undefined {
+  return isFault(e) && (e.code === 'offset_out_of_range' || e.code === 'stream_recreated') ? e.code : undefined;
 }

@@ -1,15 +1,16 @@
-import { readLevel, sourceOf, type Caller } from '#access';
+import type { Caller } from '#access';
 import { Fault } from '#faults';
 import {
-  decodeStreamCursor,
   encodeStreamCursor,
-  offsetsOf,
-  StreamReader,
-  type PageAsk,
-  type StreamReaderDeps,
+  eventText,
+  isIncomplete,
+  type EventFilter,
+  type EventPage,
+  type EventText,
+  type Reading,
 } from '#reading';
 import type { StreamInfo } from '#registry';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { nextUrl } from '../edge.js';
 import type { Door, Edge } from '../types.js';
@@ -41,9 +42,15 @@ const ONE = z.strictObject({ encoding: z.enum(['json', 'avro']).optional() });
 const NONE = z.strictObject({});
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** `GET /v1/streams…`, `/v1/events/{stream}/{partition}/{offset}`: what a caller may not read looks missing (R12). */
-export function readDoor(deps: StreamReaderDeps): Door {
-  const reader = new StreamReader(deps);
+export interface ReadDoorDeps {
+  readonly reading: Reading;
+}
+
+/**
+ * `GET /v1/streams`, `/v1/streams/{stream}`, `…/events`, `…/live` and `/v1/events/{stream}/{partition}/{offset}`.
+ * A stream or event that the caller may not read answers 404, as if it did not exist (R12).
+ */
+export function readDoor({ reading }: ReadDoorDeps): Door {
   return (edge) => {
     const { app } = edge;
     app.get(
@@ -51,11 +58,7 @@ export function readDoor(deps: StreamReaderDeps): Door {
       { config: { summary: 'Streams that this key may read from', query: NONE } },
       (req, reply) => {
         edge.query(req, NONE);
-        const caller = edge.caller(req);
-        const rows = deps.catalogue.streams().flatMap((s) => {
-          const types = readableTypes(deps, caller, s);
-          return types.length === 0 ? [] : [{ ...rowOf(s), types }];
-        });
+        const rows = reading.streams(edge.caller(req)).map(({ stream, types }) => ({ ...rowOf(stream), types }));
         return edge.page(req, reply, 'streams', rows, undefined);
       },
     );
@@ -64,18 +67,14 @@ export function readDoor(deps: StreamReaderDeps): Door {
       { config: { summary: 'One stream: types, partitions, how far it reaches', query: NONE } },
       async (req) => {
         edge.query(req, NONE);
-        const stream = found(deps, edge.caller(req), req.params.stream);
-        const ranges = await deps.log.describe(stream.name);
-        return {
-          ...rowOf(stream),
-          types: readableTypes(deps, edge.caller(req), stream),
-          ranges: ranges.map(({ partition, low, high }) => ({
-            partition,
-            low: Number(low),
-            high: Number(high),
-            settled: Number(deps.settled.end(stream.name, partition)),
-          })),
-        };
+        const { stream, types } = reading.stream(edge.caller(req), req.params.stream);
+        const ranges = (await reading.extent(stream)).map(({ partition, low, high, settled }) => ({
+          partition,
+          low: Number(low),
+          high: Number(high),
+          settled: Number(settled),
+        }));
+        return { ...rowOf(stream), types, ranges };
       },
     );
     app.get<{ Params: { stream: string } }>(
@@ -83,47 +82,8 @@ export function readDoor(deps: StreamReaderDeps): Door {
       { config: { summary: 'Events of a period, in order per subject; JSON or NDJSON by Accept', query: EVENTS } },
       async (req, reply) => {
         const q = edge.query(req, EVENTS);
-        const caller = edge.caller(req);
-        const stream = found(deps, caller, req.params.stream);
-        const topicId = await deps.log.topicId(stream.name);
-        const filter = filterOf(stream, q);
-        if (q.cursor !== undefined && q.from !== undefined) throw both('from');
-        const cursor =
-          q.cursor === undefined ? undefined : decodeStreamCursor(q.cursor, stream.name, topicId, stream.partitions);
-        const next = cursor?.next ?? (await offsetsOf(deps.log, stream, q.from ?? 'earliest', 'from'));
-        const end =
-          cursor?.end ?? (q.until === undefined ? undefined : await offsetsOf(deps.log, stream, q.until, 'until'));
-        const ask: PageAsk = {
-          caller,
-          stream,
-          next,
-          end,
-          filter,
-          limit: q.limit ?? 100,
-          copies: q.copies === 'true',
-          encoding: q.encoding ?? 'json',
-        };
-        const waitMs = (q.wait ?? 0) * 1_000;
-        const page = await (waitMs === 0
-          ? reader.page(ask)
-          : edge.waiting(req, (signal) => readOrWait(edge, reader, ask, waitMs, signal)));
-        const at = encodeStreamCursor({
-          stream: stream.name,
-          topicId,
-          next: page.next,
-          ...(end === undefined ? {} : { end }),
-        });
-        reply.header('link', `<${nextUrl(req.url, at)}>; rel="next"`);
-        const texts = page.events.map((e) => e.text);
-        if (wantsLines(req)) {
-          reply.header('content-type', 'application/x-ndjson; charset=utf-8').header('simpul-next', at);
-          if (page.incomplete) reply.header('simpul-incomplete', 'true');
-          return reply.send(texts.map((t) => `${t}\n`).join(''));
-        }
-        reply.header('content-type', JSON_TYPE);
-        return reply.send(
-          `{"events":[${texts.join(',')}],"next":"${at}"${page.incomplete ? ',"incomplete":true' : ''}}`,
-        );
+        const { next, page } = await readPage(edge, req, reading, q, edge.caller(req), req.params.stream);
+        return sendPage(req, reply, page, next);
       },
     );
     app.get<{ Params: { stream: string } }>(
@@ -132,20 +92,13 @@ export function readDoor(deps: StreamReaderDeps): Door {
       async (req, reply) => {
         const q = edge.query(req, LIVE);
         const caller = edge.caller(req);
-        const stream = found(deps, caller, req.params.stream);
+        const { stream } = reading.stream(caller, req.params.stream);
         const filter = filterOf(stream, q);
+        checkBeginning(q);
+        // EventSource reconnects with the same address, so Last-Event-ID counts more than the cursor of the address.
         const last = req.headers['last-event-id'];
-        if (q.cursor !== undefined && q.from !== undefined) throw both('from');
-        await followLive(edge, req, reply, {
-          reader,
-          stream,
-          caller,
-          filter,
-          copies: q.copies === 'true',
-          // A browser connects again with the same address: what it has seen since counts.
-          cursor: typeof last === 'string' && last !== '' ? last : q.cursor,
-          from: q.from ?? 'latest',
-        });
+        const cursor = typeof last === 'string' && last !== '' ? last : q.cursor;
+        await followLive(edge, req, reply, { reading, stream, caller, filter, cursor, from: q.from ?? 'latest' });
         return reply;
       },
     );
@@ -156,35 +109,59 @@ export function readDoor(deps: StreamReaderDeps): Door {
         const { encoding } = edge.query(req, ONE);
         const caller = edge.caller(req);
         const { partition, offset } = req.params;
-        const stream = found(deps, caller, req.params.stream);
+        const { stream } = reading.stream(caller, req.params.stream);
         if (!/^(0|[1-9]\d{0,5})$/.test(partition) || !/^(0|[1-9]\d{0,18})$/.test(offset)) throw new Fault('not_found');
-        const text = await reader.one(
-          { caller, stream, encoding: encoding ?? 'json' },
-          Number(partition),
-          BigInt(offset),
-        );
-        if (text === undefined) throw new Fault('not_found');
-        return reply.header('content-type', 'application/cloudevents+json; charset=utf-8').send(text);
+        const event = await reading.readOne(caller, stream, Number(partition), BigInt(offset));
+        if (event === undefined) throw new Fault('not_found');
+        return reply
+          .header('content-type', 'application/cloudevents+json; charset=utf-8')
+          .send(eventText(event, encoding ?? 'json'));
       },
     );
   };
 }
 
-async function readOrWait(edge: Edge, reader: StreamReader, ask: PageAsk, waitMs: number, signal: AbortSignal) {
-  const deadline = edge.now() + waitMs;
-  let page = await reader.page(ask);
-  while (page.events.length === 0 && !page.incomplete) {
-    const at = { ...ask, next: page.next };
-    if (ask.end !== undefined && page.next.every((n, p) => n >= ask.end![p]!)) break;
-    if (!(await reader.waitForMore(at, deadline - edge.now(), signal))) break;
-    page = await reader.page(at);
-  }
-  return page;
+/** One page of a stream, long-polled when the query says `wait`, and the cursor text of the next page. */
+async function readPage(
+  edge: Edge,
+  req: FastifyRequest,
+  reading: Reading,
+  q: z.output<typeof EVENTS>,
+  caller: Caller,
+  name: string,
+): Promise<{ page: EventPage<EventText>; next: string }> {
+  const { stream } = reading.stream(caller, name);
+  const filter = filterOf(stream, q);
+  checkBeginning(q);
+  const begin = await reading.begin(stream, q);
+  const range = { stream, next: begin.next, end: begin.end };
+  const limit = q.limit ?? 100;
+  const encoding = q.encoding ?? 'json';
+  const waitMs = (q.wait ?? 0) * 1_000;
+  const page = await (waitMs === 0
+    ? reading.readTexts(caller, range, filter, { limit }, encoding)
+    : edge.waiting(req, (signal) => reading.readTexts(caller, range, filter, { limit, waitMs, signal }, encoding)));
+  return { page, next: encodeStreamCursor({ ...begin, next: page.next }) };
 }
 
-function both(name: string): Fault {
-  return new Fault('invalid_query', {
-    problems: [{ pointer: `?${name}`, reason: 'stands beside cursor', expected: 'one of them' }],
+/** The page as NDJSON when the reader accepts it, with the cursor in a header; else as one JSON object. */
+function sendPage(req: FastifyRequest, reply: FastifyReply, page: EventPage<EventText>, next: string): FastifyReply {
+  const incomplete = isIncomplete(page);
+  const texts = page.events.map((e) => e.text);
+  reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);
+  if (wantsLines(req)) {
+    reply.header('content-type', 'application/x-ndjson; charset=utf-8').header('simpul-next', next);
+    if (incomplete) reply.header('simpul-incomplete', 'true');
+    return reply.send(texts.map((t) => `${t}\n`).join(''));
+  }
+  reply.header('content-type', JSON_TYPE);
+  return reply.send(`{"events":[${texts.join(',')}],"next":"${next}"${incomplete ? ',"incomplete":true' : ''}}`);
+}
+
+function checkBeginning(q: { readonly cursor?: string | undefined; readonly from?: string | undefined }): void {
+  if (q.cursor === undefined || q.from === undefined) return;
+  throw new Fault('invalid_query', {
+    problems: [{ pointer: '?from', reason: 'stands beside cursor', expected: 'one of them' }],
   });
 }
 
@@ -196,31 +173,18 @@ function rowOf(s: StreamInfo): object {
   return { name: s.name, partitions: s.partitions, ordering: s.ordering, subjectForm: s.subjectForm };
 }
 
-/** Types of a stream of which this caller can read at least his own events. */
-function readableTypes(deps: StreamReaderDeps, caller: Caller, stream: StreamInfo): readonly string[] {
-  const own = { source: sourceOf(caller), data: {} };
-  return stream.types.filter((name) => {
-    const type = deps.catalogue.newest(name);
-    return type !== undefined && readLevel(caller, type, own, deps.units) !== 'none';
-  });
-}
-
-function found(deps: StreamReaderDeps, caller: Caller, name: string): StreamInfo {
-  const stream = deps.catalogue.stream(name);
-  if (stream === undefined || readableTypes(deps, caller, stream).length === 0) throw new Fault('not_found');
-  return stream;
-}
-
-interface Filters {
+interface FilterQuery {
   readonly type?: string | undefined;
   readonly subject?: string | undefined;
   readonly unit?: string | undefined;
+  readonly copies?: 'true' | 'false' | undefined;
 }
 
-/** Pseudonyms are 26 characters of base32; anything else could be the clear identifier of a person (R11). */
+/** A pseudonym is 26 characters of base32; other text could be the clear identifier of a person, which must not stand in a URL (R11). */
 const PSEUDONYM = /^[a-z2-7]{26}$/;
 
-function filterOf(stream: StreamInfo, q: Filters) {
+/** Faults: clear_subject_refused, invalid_query. */
+function filterOf(stream: StreamInfo, q: FilterQuery): EventFilter {
   if (q.subject !== undefined && stream.subjectForm === 'pseudonym' && !PSEUDONYM.test(q.subject)) {
     throw new Fault('clear_subject_refused');
   }
@@ -232,5 +196,5 @@ function filterOf(stream: StreamInfo, q: Filters) {
       });
     }
   }
-  return { types, subject: q.subject, unit: q.unit };
+  return { types, subject: q.subject, unit: q.unit, copies: q.copies === 'true' };
 }

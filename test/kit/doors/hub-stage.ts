@@ -8,6 +8,7 @@ import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
 import { Publishing, Refusals, REFUSALS_KEPT_MS, REFUSALS_TOPIC, type PublishLimits } from '#publishing';
+import { Reading } from '#reading';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
@@ -61,6 +62,7 @@ export class HubStage {
   state!: State;
   copies!: Copies;
   settled!: Settled;
+  reading!: Reading;
   publishing!: Publishing;
   refusals!: Refusals;
   server!: HttpServer;
@@ -89,6 +91,8 @@ export class HubStage {
     await this.copies.catchUp();
     this.copies.follow();
     this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams });
+    const { log, settled, catalogue, units } = this;
+    this.reading = new Reading({ log, settled, catalogue, units, now: Date.now });
     if (options.project !== false) await this.project();
     this.refusals = new Refusals(this.log, Date.now, this.catalogue);
     await this.refusals.open(3_600_000);
@@ -134,7 +138,7 @@ export class HubStage {
     return serveEdge({
       doors: [
         publishDoor({ publishing, refusals: this.refusals, units: this.units }),
-        readDoor({ log: this.log, settled: this.settled, catalogue: this.catalogue, units: this.units, now: Date.now }),
+        readDoor({ reading: this.reading }),
       ],
       authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
       log: {

@@ -1,0 +1,38 @@
+import { formatPosition } from '#event';
+import { Fault } from '#faults';
+import type { PartitionRange } from '#log';
+import type { StreamInfo } from '#registry';
+
+/** Which records of a stream to read. Offsets are by partition number. */
+export interface StreamRange {
+  readonly stream: StreamInfo;
+  /** Next offset to read. */
+  readonly next: readonly bigint[];
+  /** Exclusive end offset of the period. Absent: no end. */
+  readonly end?: readonly bigint[] | undefined;
+  /**
+   * When `next` lies below the earliest kept offset: `fault` answers offset_out_of_range, `skip` goes on at the earliest kept offset
+   * (for readers of the hub that must never stand still). @default fault
+   */
+  readonly missing?: 'fault' | 'skip';
+}
+
+/** The next offsets of a range within what the log keeps. Faults: offset_out_of_range, unknown_cursor (above the log end). */
+export function nextWithin(range: StreamRange, kept: readonly PartitionRange[]): bigint[] {
+  return kept.map(({ partition, low, high }) => {
+    const next = range.next[partition]!;
+    if (next > high) throw new Fault('unknown_cursor');
+    if (next >= low) return next;
+    if (range.missing === 'skip') return low;
+    throw offsetOutOfRange(range.stream.name, partition, low);
+  });
+}
+
+/** Fault offset_out_of_range that names the earliest kept position. */
+export function offsetOutOfRange(stream: string, partition: number, low: bigint): Fault {
+  const earliestKept = formatPosition(stream, partition, low);
+  return new Fault('offset_out_of_range', {
+    detail: `the earliest position kept is ${earliestKept}`,
+    problems: [{ pointer: '?cursor', reason: 'no longer kept', expected: earliestKept }],
+  });
+}
