@@ -153,11 +153,15 @@ describe('one file', () => {
   it('names its address in the claim records of its groups', async () => {
     const log = await openLog({ address: 'http://127.0.0.1:1' });
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
-    const member = await log.join('pembaca', [topic], {
-      start: () => Promise.resolve(0n),
-      batch: (_at, batch) => Promise.resolve({ next: batch.next }),
+    const epoch = await new Promise<bigint>((resolve) => {
+      void log.join('pembaca', [topic], {
+        start: (at) => {
+          resolve(at.epoch);
+          return Promise.resolve(0n);
+        },
+        batch: (_at, batch) => Promise.resolve({ next: batch.next }),
+      });
     });
-    const epoch = member.assigned()[0]!.epoch;
     const record = (await rows(log, OWNERS_TOPIC)).find((r) => r.offset === epoch);
     expect(record!.key!.toString()).toBe('pembaca/0');
     expect(JSON.parse(record!.value!.toString())).toMatchObject({ address: 'http://127.0.0.1:1' });

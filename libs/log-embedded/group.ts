@@ -1,166 +1,163 @@
-import type { AssignedPartition, GroupMember, Membership } from '#log';
-import { Lane, type Source } from './lane.js';
+import { Mutex, pause } from '#concurrency';
+import { partitionKey } from '#event';
+import {
+  assignPartitions,
+  claimPartitions,
+  PartitionLoop,
+  type AssignedPartition,
+  type EventLog,
+  type GroupMember,
+  type Membership,
+} from '#log';
 
+/** A batch that does not heed the abort signal holds up a rebalance this long; afterwards its commits are fenced by the newer epoch (R1). */
 const HAND_OVER_MS = 5_000;
 
-/** What a group needs of the log it was joined through. */
-export interface Home extends Source {
+/** The opened log through which a member joined. */
+export interface GroupHome extends Pick<EventLog, 'append' | 'read'> {
+  /** Written into claim records (R1). */
+  readonly address: string;
+  now(): number;
   /** Throws Fault `unknown_topic`. */
-  partitionsOf(topic: string): number;
-  /** Appends one claim record per partition number (R1). Undefined: not durable now. */
-  claimEpochs(group: string, numbers: readonly number[]): Promise<readonly bigint[] | undefined>;
-  /** Resolves after the time, or at once when the log closes. */
-  pause(ms: number): Promise<void>;
+  partitionCount(topic: string): number;
 }
 
-interface Seat {
-  readonly member: GroupMember;
-  readonly home: Home;
+interface Member {
+  /** Grows in the order of joining, as text too: the assignment rule sorts by it. */
+  readonly id: string;
+  readonly handler: GroupMember;
+  readonly home: GroupHome;
   readonly topics: Set<string>;
+  /** By topic and partition; only those that are not lost. */
+  readonly loops: Map<string, PartitionLoop>;
   leaving: boolean;
 }
 
-/** The members of one group in this process, and who has which partition. */
+/** The members of one group in this process. They share one assignment, which changes when a member joins, leaves or subscribes (rebalance). */
 export class Group {
-  readonly name: string;
-  readonly #seats: Seat[] = [];
-  readonly #lanes = new Map<string, { readonly seat: Seat; readonly lane: Lane }>();
-  readonly #epochs = new Map<number, { readonly seat: Seat; epoch: bigint }>();
-  #turns: Promise<unknown> = Promise.resolve();
+  readonly #name: string;
+  readonly #members: Member[] = [];
+  /** Rebalances run one at a time. */
+  readonly #rebalances = new Mutex();
+  #joined = 0;
 
   constructor(name: string) {
-    this.name = name;
+    this.#name = name;
   }
 
   get empty(): boolean {
-    return this.#seats.length === 0;
+    return this.#members.length === 0;
   }
 
-  async join(home: Home, topics: readonly string[], member: GroupMember): Promise<Membership> {
-    for (const topic of topics) home.partitionsOf(topic);
-    const seat: Seat = { member, home, topics: new Set(topics), leaving: false };
-    this.#seats.push(seat);
-    await this.#inTurn(() => this.#rebalance());
+  /** See EventLog.join. Resolves when the partitions of the new member are claimed. */
+  async join(home: GroupHome, topics: readonly string[], handler: GroupMember): Promise<Membership> {
+    for (const topic of topics) home.partitionCount(topic);
+    const id = String(this.#joined++).padStart(12, '0');
+    const member: Member = { id, handler, home, topics: new Set(topics), loops: new Map(), leaving: false };
+    this.#members.push(member);
+    await this.rebalance();
     return {
-      assigned: () => this.#lanesOf(seat).map(({ lane }) => lane.at),
-      pause: (topic, partition) => this.#laneOf(seat, topic, partition)?.pause(),
-      resume: (topic, partition) => this.#laneOf(seat, topic, partition)?.resume(),
-      seek: (topic, partition, offset) => this.#laneOf(seat, topic, partition)?.seek(offset),
+      seek: (topic, partition, offset) => member.loops.get(partitionKey(topic, partition))?.seek(offset),
       subscribe: async (more) => {
-        for (const topic of more) home.partitionsOf(topic);
-        for (const topic of more) seat.topics.add(topic);
-        await this.#inTurn(() => this.#rebalance());
+        for (const topic of more) home.partitionCount(topic);
+        for (const topic of more) member.topics.add(topic);
+        await this.rebalance();
       },
-      reclaim: (partition) => this.#reclaim(seat, partition),
-      leave: () => this.#leave(seat),
+      reclaim: (partition) => this.#reclaim(member, partition),
+      leave: () => this.#leave(member),
     };
   }
 
-  async #leave(seat: Seat): Promise<void> {
-    if (seat.leaving) return this.#turns.then(() => undefined);
-    seat.leaving = true;
-    await this.#inTurn(async () => {
-      await Promise.all(this.#lanesOf(seat).map(({ lane }) => lane.stop(false)));
-      this.#forgetStopped();
-      this.#seats.splice(this.#seats.indexOf(seat), 1);
+  /** Gives the partitions of all topics to the members anew. What stays with its member goes on undisturbed. */
+  rebalance(): Promise<void> {
+    return this.#rebalances.run(async () => {
+      const wanted = this.#assignment();
+      await Promise.all(this.#members.map((member) => this.#takeAway(member, wanted.get(member) ?? new Map())));
+      for (const [member, partitions] of wanted) await this.#give(member, partitions);
     });
-    await this.#inTurn(() => this.#rebalance());
   }
 
-  async #reclaim(seat: Seat, partition: number): Promise<boolean> {
-    const held = this.#epochs.get(partition);
-    if (held?.seat !== seat || seat.leaving) return false;
-    const epochs = await this.#claim(seat, [partition]);
-    // another may have got the partition meanwhile; its claim is then the younger one
-    if (!epochs || this.#epochs.get(partition) !== held || seat.leaving) return false;
-    held.epoch = epochs[0]!;
-    for (const { lane } of this.#lanesOf(seat))
-      if (lane.at.partition === partition && !lane.stopped) lane.restart({ ...lane.at, epoch: held.epoch });
+  #assignment(): Map<Member, Map<string, Omit<AssignedPartition, 'epoch'>>> {
+    const members = this.#members.filter((member) => !member.leaving);
+    const counts = new Map<string, number>();
+    for (const { topics, home } of members)
+      for (const topic of topics) if (!counts.has(topic)) counts.set(topic, countOrNone(home, topic));
+    const assigned = assignPartitions(new Map(members.map((m) => [m.id, [...m.topics]])), counts);
+    return new Map(
+      members.map((member) => {
+        const own = new Map<string, Omit<AssignedPartition, 'epoch'>>();
+        for (const [topic, partitions] of assigned.get(member.id)!)
+          for (const partition of partitions) own.set(partitionKey(topic, partition), { topic, partition });
+        return [member, own];
+      }),
+    );
+  }
+
+  async #takeAway(member: Member, wanted: ReadonlyMap<string, unknown>): Promise<void> {
+    const ending: Promise<void>[] = [];
+    for (const [key, loop] of member.loops) {
+      if (wanted.has(key)) continue;
+      member.loops.delete(key);
+      ending.push(loop.lose());
+    }
+    if (ending.length === 0) return;
+    const stop = new AbortController();
+    await Promise.race([Promise.all(ending), pause(HAND_OVER_MS, stop.signal)]);
+    stop.abort();
+  }
+
+  async #give(member: Member, wanted: ReadonlyMap<string, Omit<AssignedPartition, 'epoch'>>): Promise<void> {
+    const fresh = [...wanted].filter(([key]) => !member.loops.has(key));
+    if (fresh.length === 0) return;
+    const epochs = await this.#claim(member, [...new Set(fresh.map(([, at]) => at.partition))]);
+    if (!epochs) return;
+    for (const [key, at] of fresh) {
+      const claimed = { ...at, epoch: epochs.get(at.partition)! };
+      member.loops.set(key, new PartitionLoop({ member: member.handler, log: member.home }, claimed));
+    }
+  }
+
+  // Outside the mutex: a batch may wait for its reclaim, and a rebalance waits for that batch.
+  async #reclaim(member: Member, partition: number): Promise<boolean> {
+    const own = (): PartitionLoop[] => [...member.loops.values()].filter((loop) => loop.at.partition === partition);
+    if (own().length === 0 || member.leaving) return false;
+    const epochs = await this.#claim(member, [partition]);
+    const still = own();
+    if (!epochs || still.length === 0) return false;
+    for (const loop of still) loop.restart({ ...loop.at, epoch: epochs.get(partition)! });
     return true;
   }
 
-  /** Only one at a time: who has what never changes under a running rebalance. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turns.then(work);
-    this.#turns = done.catch(() => undefined);
-    return done;
+  #claim(member: Member, partitions: readonly number[]): Promise<ReadonlyMap<number, bigint> | undefined> {
+    const { home } = member;
+    return claimPartitions({
+      log: home,
+      group: this.#name,
+      partitions,
+      address: home.address,
+      now: () => home.now(),
+      wanted: () => !member.leaving,
+    });
   }
 
-  async #rebalance(): Promise<void> {
-    const wanted = this.#wanted();
-    const stopping: Promise<void>[] = [];
-    for (const [key, { seat, lane }] of this.#lanes) {
-      if (wanted.get(key)?.seat === seat && !lane.stopped) continue;
-      // a batch that hears nothing of the abort is fenced by its older epoch
-      stopping.push(Promise.race([lane.stop(true), seat.home.pause(HAND_OVER_MS)]));
+  async #leave(member: Member): Promise<void> {
+    if (!member.leaving) {
+      member.leaving = true;
+      await this.#rebalances.run(async () => {
+        const loops = [...member.loops.values()];
+        await Promise.all(loops.map((loop) => loop.stop()));
+        member.loops.clear();
+        for (const loop of loops) void loop.lose();
+        this.#members.splice(this.#members.indexOf(member), 1);
+      });
     }
-    await Promise.all(stopping);
-    this.#forgetStopped();
-
-    const claims = new Map<Seat, Set<number>>();
-    for (const { seat, partition } of wanted.values()) {
-      if (this.#epochs.get(partition)?.seat === seat) continue;
-      let numbers = claims.get(seat);
-      if (!numbers) claims.set(seat, (numbers = new Set()));
-      numbers.add(partition);
-    }
-    for (const [seat, set] of claims) {
-      const numbers = [...set];
-      const epochs = await this.#claim(seat, numbers);
-      if (epochs) numbers.forEach((number, i) => this.#epochs.set(number, { seat, epoch: epochs[i]! }));
-    }
-    for (const [key, { seat, topic, partition }] of wanted) {
-      const held = this.#epochs.get(partition);
-      if (this.#lanes.has(key) || held?.seat !== seat || seat.leaving) continue;
-      const at: AssignedPartition = { topic, partition, epoch: held.epoch };
-      this.#lanes.set(key, { seat, lane: new Lane(at, seat.home, seat.member) });
-    }
-  }
-
-  /** Partition p of every topic to the same member: the (p mod members)-th of those who read the topic, in order of joining. */
-  #wanted(): Map<string, { seat: Seat; topic: string; partition: number }> {
-    const seats = this.#seats.filter((s) => !s.leaving);
-    const wanted = new Map<string, { seat: Seat; topic: string; partition: number }>();
-    const topics = new Set(seats.flatMap((s) => [...s.topics]));
-    for (const topic of topics) {
-      const readers = seats.filter((s) => s.topics.has(topic));
-      for (let partition = 0; partition < partitionsOf(readers[0]!.home, topic); partition++) {
-        const first = seats[partition % seats.length]!;
-        const seat = first.topics.has(topic) ? first : readers[partition % readers.length]!;
-        wanted.set(`${topic}/${partition}`, { seat, topic, partition });
-      }
-    }
-    return wanted;
-  }
-
-  async #claim(seat: Seat, numbers: readonly number[]): Promise<readonly bigint[] | undefined> {
-    while (!seat.leaving) {
-      const epochs = await seat.home.claimEpochs(this.name, numbers);
-      if (epochs) return epochs;
-      await seat.home.pause(1_000);
-    }
-    return undefined;
-  }
-
-  #forgetStopped(): void {
-    for (const [key, { lane }] of this.#lanes) if (lane.stopped) this.#lanes.delete(key);
-    const held = new Set([...this.#lanes.values()].map(({ lane }) => lane.at.partition));
-    for (const number of this.#epochs.keys()) if (!held.has(number)) this.#epochs.delete(number);
-  }
-
-  #lanesOf(seat: Seat): { lane: Lane }[] {
-    return [...this.#lanes.values()].filter((l) => l.seat === seat && !l.lane.stopped);
-  }
-
-  #laneOf(seat: Seat, topic: string, partition: number): Lane | undefined {
-    const found = this.#lanes.get(`${topic}/${partition}`);
-    return found?.seat === seat ? found.lane : undefined;
+    await this.rebalance();
   }
 }
 
-function partitionsOf(home: Home, topic: string): number {
+function countOrNone(home: GroupHome, topic: string): number {
   try {
-    return home.partitionsOf(topic);
+    return home.partitionCount(topic);
   } catch {
     // deleted since it was subscribed
     return 0;

@@ -20,8 +20,8 @@ import {
   type Writer,
 } from '#log';
 import { encodeBatch } from './batch.js';
-import { Group, type Home } from './group.js';
-import { Hub } from './hub.js';
+import { Group, type GroupHome } from './group.js';
+import { Listeners } from './listeners.js';
 import type { Answer, Op } from './ops.js';
 import { Reader } from './reader.js';
 import { WriterThread } from './thread.js';
@@ -45,6 +45,8 @@ export interface EmbeddedLog extends EventLog {
 
 const UPKEEP_MS = 60_000;
 const FOREIGN_MS = 1_000;
+/** The longest delay of a Node timer. */
+const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
  * Opens or makes `<dir>/log.sqlite`. Several openings, also of several processes, are safe; groups span only one process.
@@ -70,13 +72,13 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   }
 }
 
-class FileLog implements EmbeddedLog, Home {
+class FileLog implements EmbeddedLog, GroupHome {
   readonly #file: string;
   readonly #thread: WriterThread;
   readonly #reader: Reader;
-  readonly #hub: Hub;
-  readonly #now: () => number;
-  readonly #address: string;
+  readonly #listeners: Listeners;
+  readonly now: () => number;
+  readonly address: string;
   readonly #memberships = new Set<Membership>();
   readonly #closed = new AbortController();
   readonly #upkeep: NodeJS.Timeout;
@@ -87,11 +89,11 @@ class FileLog implements EmbeddedLog, Home {
     this.#file = file;
     this.#thread = thread;
     this.#reader = new Reader(file);
-    this.#hub = Hub.of(file);
-    this.#now = options.now ?? Date.now;
-    this.#address = options.address ?? '';
+    this.#listeners = Listeners.of(file);
+    this.now = options.now ?? Date.now;
+    this.address = options.address ?? '';
     this.#version = this.#reader.version();
-    this.#upkeep = setInterval(() => void this.#ask({ op: 'maintain', nowMs: this.#now(), whole: false }), UPKEEP_MS);
+    this.#upkeep = setInterval(() => void this.#ask({ op: 'maintain', nowMs: this.now(), whole: false }), UPKEEP_MS);
     this.#foreign = setInterval(() => this.#lookForOthers(), FOREIGN_MS);
     this.#upkeep.unref();
     this.#foreign.unref();
@@ -153,15 +155,15 @@ class FileLog implements EmbeddedLog, Home {
   }
 
   async join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership> {
-    let found = this.#hub.groups.get(group);
-    if (!found) this.#hub.groups.set(group, (found = new Group(group)));
+    let found = this.#listeners.groups.get(group);
+    if (!found) this.#listeners.groups.set(group, (found = new Group(group)));
     const inner = await found.join(this, topics, member);
     const membership: Membership = {
       ...inner,
       leave: async () => {
         await inner.leave();
         this.#memberships.delete(membership);
-        if (found.empty && this.#hub.groups.get(group) === found) this.#hub.groups.delete(group);
+        if (found.empty && this.#listeners.groups.get(group) === found) this.#listeners.groups.delete(group);
       },
     };
     this.#memberships.add(membership);
@@ -189,7 +191,8 @@ class FileLog implements EmbeddedLog, Home {
     const { no, parts } = this.#reader.freshTopic(topic);
     const answer = await this.#ask({ op: 'delete', topic: no });
     if (answer.kind !== 'done') throw unavailable(answer);
-    for (const part of parts) this.#hub.wake(part);
+    for (const part of parts) this.#listeners.wake(part);
+    await Promise.all([...this.#listeners.groups.values()].map((group) => group.rebalance()));
   }
 
   async ping(): Promise<void> {
@@ -197,7 +200,7 @@ class FileLog implements EmbeddedLog, Home {
   }
 
   async maintain(): Promise<void> {
-    await this.#ask({ op: 'maintain', nowMs: this.#now(), whole: true });
+    await this.#ask({ op: 'maintain', nowMs: this.now(), whole: true });
   }
 
   async close(): Promise<void> {
@@ -208,44 +211,12 @@ class FileLog implements EmbeddedLog, Home {
     this.#closed.abort();
     await this.#thread.close();
     this.#reader.close();
-    this.#hub.release(this.#file);
+    this.#listeners.release(this.#file);
   }
 
-  // --- for the groups
-
-  readNow(topic: string, partition: number, from: bigint): RecordBatch | OutOfRange {
-    return this.#reader.read(topic, partition, from, {});
-  }
-
-  listen(topic: string, partition: number, from: bigint, wake: () => void): () => void {
-    return this.#hub.listen(this.#reader.part(topic, partition), { from, wake });
-  }
-
-  partitionsOf(topic: string): number {
+  partitionCount(topic: string): number {
     return this.#reader.freshTopic(topic).parts.length;
   }
-
-  async claimEpochs(group: string, numbers: readonly number[]): Promise<readonly bigint[] | undefined> {
-    const value = Buffer.from(JSON.stringify({ address: this.#address, time: new Date(this.#now()).toISOString() }));
-    const epochs: bigint[] = [];
-    for (let i = 0; i < numbers.length; i += 500) {
-      const slice = numbers.slice(i, i + 500);
-      const done = await this.append(
-        OWNERS_TOPIC,
-        0,
-        slice.map((number) => ({ key: Buffer.from(`${group}/${number}`), value, headers: [] })),
-      );
-      if (done.kind !== 'accepted') return undefined;
-      slice.forEach((_, n) => epochs.push(done.base + BigInt(n)));
-    }
-    return epochs;
-  }
-
-  pause(ms: number): Promise<void> {
-    return this.#until(ms, [this.#closed.signal]);
-  }
-
-  // ---
 
   async #append(
     topic: string,
@@ -266,14 +237,14 @@ class FileLog implements EmbeddedLog, Home {
       const answer = await this.#ask({
         op: 'append',
         part,
-        nowMs: this.#now(),
+        nowMs: this.now(),
         count: records.length,
         data: encodeBatch(records),
         ...(claim ? { claim } : {}),
       });
       switch (answer.kind) {
         case 'accepted':
-          this.#hub.wake(part);
+          this.#listeners.wake(part);
           return { kind: 'accepted', base: BigInt(answer.base), appendTimeMs: answer.timeMs };
         case 'fenced':
           return { kind: 'fenced' };
@@ -295,36 +266,33 @@ class FileLog implements EmbeddedLog, Home {
     return this.#thread.ask(op);
   }
 
+  /** Until records above `from` are durable, `ms` have passed, the signal aborts or the log closes. */
   #wait(part: number, from: bigint, ms: number, signal: AbortSignal | undefined): Promise<void> {
     const signals = signal ? [this.#closed.signal, signal] : [this.#closed.signal];
-    return this.#until(ms, signals, (wake) => this.#hub.listen(part, { from, wake }));
-  }
-
-  #until(ms: number, signals: readonly AbortSignal[], listen?: (wake: () => void) => () => void): Promise<void> {
     return new Promise((resolve) => {
-      const done = (): void => {
+      const wake = (): void => {
         clearTimeout(timer);
-        still?.();
-        for (const signal of signals) signal.removeEventListener('abort', done);
+        stopListening();
+        for (const s of signals) s.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(done, Math.min(ms, 0x7fffffff));
-      for (const signal of signals) signal.addEventListener('abort', done);
-      const still = listen?.(done);
-      if (signals.some((s) => s.aborted)) done();
+      const timer = setTimeout(wake, Math.min(ms, MAX_TIMER_MS));
+      const stopListening = this.#listeners.listen(part, { from, wake });
+      for (const s of signals) s.addEventListener('abort', wake);
+      if (signals.some((s) => s.aborted)) wake();
     });
   }
 
   /** Appends of other processes wake nobody here by themselves: one cheap look a second, and only while somebody waits. */
   #lookForOthers(): void {
-    if (!this.#hub.anyoneWaits) return;
+    if (this.#listeners.empty) return;
     try {
       const version = this.#reader.version();
       if (version === this.#version) return;
       this.#version = version;
-      for (const [part, from] of this.#hub.waitedFor()) {
+      for (const [part, from] of this.#listeners.waitedFor()) {
         const high = this.#reader.high(part);
-        if (high === undefined || high > from) this.#hub.wake(part);
+        if (high === undefined || high > from) this.#listeners.wake(part);
       }
     } catch {
       // the file cannot be read now: whoever waits looks again by itself

@@ -9,18 +9,18 @@ import {
   type KafkaConfig,
   type PartitionAssigner,
 } from 'kafkajs';
-import { assign } from './assignment.js';
+import { assignPartitions } from '#log';
 import type { KafkaLogOptions } from './options.js';
 
-/** The only file that knows kafkajs: membership of a group (join, heartbeat, assignment, offsets as hints). */
+/** The only file that imports kafkajs: the membership of a consumer group (join, heartbeat, assignment, offset commits for Kafka's own tools). */
 
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
 const HEARTBEAT_MS = 1_000;
-const LOOP_MS = 800;
-/** Under another name an older assigner would be mixed with this one. */
+const FETCH_WAIT_MS = 800;
+/** Kafka refuses a member whose assigner has another name than that of the group: change it only together with the meaning of the metadata. */
 const PROTOCOL = 'simpul-by-number';
 
-/** kafkajs arms a timer of a negative delay when nothing is pending, which runs every millisecond for ever: 3 % of a core per idle client. */
+/** kafkajs sets a timer with a negative delay when no request is pending; it then fires every millisecond and costs 3 % of a core per idle client. */
 function patchTimer(): void {
   const require = createRequire(import.meta.url);
   const queue = require('kafkajs/src/network/requestQueue') as {
@@ -35,11 +35,11 @@ function patchTimer(): void {
 }
 
 export interface Callbacks {
-  /** A new assignment: topic → partitions. */
+  /** A new assignment: topic → partitions, as Kafka calls them. */
   assigned(partitions: ReadonlyMap<string, readonly number[]>): void;
-  /** The coordinator has heard us. */
-  alive(): void;
-  /** The member is out of the group for good; make another. */
+  /** The coordinator has answered a heartbeat or a join. */
+  heartbeat(): void;
+  /** kafkajs has given up and will not rejoin. Not called before join() has resolved. */
   crashed(error: unknown): void;
 }
 
@@ -48,22 +48,26 @@ interface Member {
   readonly memberMetadata: Buffer;
 }
 
-const byNumber: PartitionAssigner = ({ cluster }: { cluster: Cluster }): Assigner => ({
+const assigner: PartitionAssigner = ({ cluster }: { cluster: Cluster }): Assigner => ({
   name: PROTOCOL,
   version: 0,
   async assign({ members }: { members: Member[] }) {
-    const wishes = new Map(
+    const subscriptions = new Map(
       members.map((m) => [m.memberId, MemberMetadata.decode(m.memberMetadata)?.topics ?? []] as const),
     );
     const counts = new Map<string, number>();
-    for (const topic of new Set([...wishes.values()].flat())) {
-      // the leader may not read every topic of the others, and one may be gone by now
+    for (const topic of new Set([...subscriptions.values()].flat())) {
+      // kafkajs knows only the topics that this member reads; another member may also read a topic that was deleted since
       await cluster.addTargetTopic(topic).catch(() => undefined);
       counts.set(topic, cluster.findTopicPartitionMetadata(topic).length);
     }
-    return [...assign(wishes, counts)].map(([memberId, assignment]) => ({
+    return [...assignPartitions(subscriptions, counts)].map(([memberId, topics]) => ({
       memberId,
-      memberAssignment: MemberAssignment.encode({ version: 0, assignment, userData: Buffer.alloc(0) }),
+      memberAssignment: MemberAssignment.encode({
+        version: 0,
+        assignment: Object.fromEntries(topics),
+        userData: Buffer.alloc(0),
+      }),
     }));
   },
   protocol({ topics }: { topics: string[] }) {
@@ -97,7 +101,7 @@ function configOf(options: KafkaLogOptions): KafkaConfig {
   return config;
 }
 
-/** One membership, from join to leave or crash. It never reads a record: all partitions stay paused in the client. */
+/** One membership, from join to leave or crash. It never fetches a record: all partitions are paused in the client, the port's read() reads them. */
 export class GroupClient {
   readonly #consumer: Consumer;
   readonly #topics: readonly string[];
@@ -115,8 +119,8 @@ export class GroupClient {
       sessionTimeout: options.sessionMs ?? 10_000,
       rebalanceTimeout: 30_000,
       heartbeatInterval: Math.min(HEARTBEAT_MS, Math.floor((options.sessionMs ?? 10_000) / 4)),
-      maxWaitTimeInMs: LOOP_MS,
-      partitionAssigners: [byNumber],
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      partitionAssigners: [assigner],
       retry: {
         initialRetryTime: 100,
         maxRetryTime: 2_000,
@@ -126,18 +130,18 @@ export class GroupClient {
     });
   }
 
-  /** Resolves when the first assignment is here (assigned() was called with it); rejects when there is none. crashed() is for later. */
+  /** Resolves when the first assignment has arrived and assigned() was called with it. Rejects when there is none; crashed() is not called for that. */
   async join(): Promise<void> {
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      // before its first fetch: kafkajs goes to the earliest record when an offset is out of range, loses the order of headers that repeat,
-      // and lets a slow partition hold up all others of its broker
+      // before the first fetch. kafkajs must not read: it jumps to the earliest record when an offset is out of range, loses the order of
+      // repeated headers, and a slow partition stops all others of its broker (head-of-line blocking)
       this.#consumer.pause(this.#topics.map((topic) => ({ topic })));
       this.#joined = true;
-      this.#callbacks.alive();
+      this.#callbacks.heartbeat();
       this.#callbacks.assigned(new Map(Object.entries(payload.memberAssignment)));
     });
-    this.#consumer.on(events.HEARTBEAT, () => this.#callbacks.alive());
+    this.#consumer.on(events.HEARTBEAT, () => this.#callbacks.heartbeat());
     this.#consumer.on(events.CRASH, ({ payload }) => {
       if (!this.#joined) this.#failed = payload.error;
       else if (!this.#ended) this.#callbacks.crashed(payload.error);
@@ -152,8 +156,8 @@ export class GroupClient {
     if (!this.#joined) throw this.#failed ?? new Error('no assignment');
   }
 
-  /** Tells Kafka's tools how far the group is. Only a hint: nobody begins there. */
-  async hint(offsets: readonly { topic: string; partition: number; offset: bigint }[]): Promise<void> {
+  /** Shows the progress of the group to Kafka's own tools (lag). No member starts at these offsets. */
+  async commitOffsets(offsets: readonly { topic: string; partition: number; offset: bigint }[]): Promise<void> {
     await this.#consumer.commitOffsets(offsets.map((o) => ({ ...o, offset: String(o.offset) })));
   }
 

@@ -126,10 +126,10 @@ class KafkaLog implements EventLog {
         log: this,
         options: this.#options,
         group,
-        outer: this.#outer,
-        inner: this.#inner,
+        kafkaName: this.#outer,
+        portName: this.#inner,
         member,
-        present: async (names) => {
+        existing: async (names) => {
           const all = await this.topics().catch(() => names);
           return names.filter((name) => all.includes(name));
         },

@@ -1,4 +1,7 @@
 export { Appender, type AppenderOptions } from './appender.js';
+export { assignPartitions } from './assignment.js';
+export { claimPartitions, type ClaimRequest } from './claim.js';
+export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
 export {
   COPIES_TOPIC,
   MAX_APPEND_BYTES,

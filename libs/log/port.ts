@@ -110,9 +110,6 @@ export interface GroupMember {
 }
 
 export interface Membership {
-  assigned(): readonly AssignedPartition[];
-  pause(topic: string, partition: number): void;
-  resume(topic: string, partition: number): void;
   /** Go on from this offset, also while a batch runs (its outcome is then ignored). */
   seek(topic: string, partition: number, offset: bigint): void;
   /** Read these topics from now on (topics made while the group runs). */

@@ -3,12 +3,7 @@ import { OWNERS_TOPIC, type EventLog, type Membership } from '../index.js';
 import { many, put, Reader, records, until } from './kit.js';
 import type { Bench } from './harness.js';
 
-const numbers = (m: Membership, topic: string): number[] =>
-  m
-    .assigned()
-    .filter((a) => a.topic === topic)
-    .map((a) => a.partition)
-    .sort((a, b) => a - b);
+const numbers = (reader: Reader, topic: string): number[] => reader.held(topic).map((at) => at.partition);
 
 export function groupCases(bench: () => Bench): void {
   describe('groups', () => {
@@ -46,9 +41,9 @@ export function groupCases(bench: () => Bench): void {
     it('gives a lone member every partition and every record, in order per partition', async () => {
       for (let p = 0; p < 4; p++) await put(log, topic, p, many(50, `${p}-`));
       const reader = new Reader();
-      const m = await join(reader);
+      await join(reader);
       await until('all records', () => reader.seen.length >= 200);
-      expect(numbers(m, topic)).toEqual([0, 1, 2, 3]);
+      expect(numbers(reader, topic)).toEqual([0, 1, 2, 3]);
       for (let p = 0; p < 4; p++)
         expect(reader.values(topic, p)).toEqual(Array.from({ length: 50 }, (_, i) => `${p}-${i}`));
       await put(log, topic, 3, many(1, 'later'));
@@ -60,16 +55,16 @@ export function groupCases(bench: () => Bench): void {
       await log.ensureTopic({ name: second, partitions: 4, cleanup: 'keep' });
       const positions = new Map<string, bigint>();
       const [one, two] = [new Reader(positions), new Reader(positions)];
-      const a = await join(one, log, [topic, second]);
-      const b = await join(two, await openOther(), [topic, second]);
+      await join(one, log, [topic, second]);
+      await join(two, await openOther(), [topic, second]);
       await until('both to have their share', () => {
-        const [x, y] = [numbers(a, topic), numbers(b, topic)];
+        const [x, y] = [numbers(one, topic), numbers(two, topic)];
         return x.length > 0 && y.length > 0 && [...x, ...y].sort().join() === '0,1,2,3';
       });
       await until('the second topic to lie alike', () => {
         return (
-          numbers(a, second).join() === numbers(a, topic).join() &&
-          numbers(b, second).join() === numbers(b, topic).join()
+          numbers(one, second).join() === numbers(one, topic).join() &&
+          numbers(two, second).join() === numbers(two, topic).join()
         );
       });
       for (let p = 0; p < 4; p++) {
@@ -82,6 +77,43 @@ export function groupCases(bench: () => Bench): void {
       expect(all).toHaveLength(40);
     });
 
+    it('gives partition p of every topic to the same member, also while one member reads only some of the topics', async () => {
+      const [first, second] = [bench().harness.newTopic(), bench().harness.newTopic()];
+      for (const name of [first, second]) await log.ensureTopic({ name, partitions: 6, cleanup: 'keep' });
+      const positions = new Map<string, bigint>();
+      const readers = [new Reader(positions), new Reader(positions), new Reader(positions)];
+      const [one, two, three] = readers as [Reader, Reader, Reader];
+      await join(one, log, [first]);
+      await join(two, await openOther(), [first, second]);
+      await join(three, await openOther(), [first, second]);
+      const layout = (name: string): string => readers.map((r) => numbers(r, name).join()).join(' | ');
+      const everyPartition = (name: string): boolean =>
+        readers.flatMap((r) => numbers(r, name)).sort().join() === '0,1,2,3,4,5'; // prettier-ignore
+      await until(
+        'every partition to have one owner, the same for both topics',
+        () => everyPartition(first) && everyPartition(second) && layout(first) === layout(second),
+        20_000,
+      ).catch((cause: unknown) => {
+        throw new Error(`first topic: ${layout(first)}; second topic: ${layout(second)}`, { cause });
+      });
+      for (const r of [two, three]) expect(numbers(r, second)).toHaveLength(3);
+    });
+
+    it('reads every partition when no member reads all topics', async () => {
+      const [first, second] = [bench().harness.newTopic(), bench().harness.newTopic()];
+      for (const name of [first, second]) await log.ensureTopic({ name, partitions: 4, cleanup: 'keep' });
+      const [one, two] = [new Reader(), new Reader()];
+      await join(one, log, [first]);
+      await join(two, await openOther(), [second]);
+      for (let p = 0; p < 4; p++) {
+        await put(log, first, p, many(2, `first${p}-`));
+        await put(log, second, p, many(2, `second${p}-`));
+      }
+      await until('all records of both topics', () => one.seen.length >= 8 && two.seen.length >= 8);
+      expect(numbers(one, first)).toEqual([0, 1, 2, 3]);
+      expect(numbers(two, second)).toEqual([0, 1, 2, 3]);
+    });
+
     it('raises the epoch with each assignment, over rejoin and over new openings', async () => {
       const epochs: bigint[] = [];
       for (const at of [log, log, await openOther()]) {
@@ -89,9 +121,9 @@ export function groupCases(bench: () => Bench): void {
         const m = await at.join(group, [topic], reader);
         await until('all four to start', () => reader.starts.length >= 4);
         epochs.push(reader.starts.filter((s) => s.partition === 2).at(-1)!.epoch);
-        expect(m.assigned().find((s) => s.partition === 2)!.epoch).toBe(epochs.at(-1));
+        expect(reader.held(topic).find((s) => s.partition === 2)!.epoch).toBe(epochs.at(-1));
         await m.leave();
-        expect(m.assigned()).toEqual([]);
+        expect(reader.held(topic)).toEqual([]);
       }
       expect(epochs[1]).toBeGreaterThan(epochs[0]!);
       expect(epochs[2]).toBeGreaterThan(epochs[1]!);
@@ -183,18 +215,23 @@ export function groupCases(bench: () => Bench): void {
       expect(reader.values()).toHaveLength(6);
     });
 
-    it('stands still while paused and goes on after resume; other partitions flow', async () => {
+    it('lets other partitions flow while waitMs holds one, and ends the hold at a seek', async () => {
       const reader = new Reader();
+      let held = 0;
+      reader.onBatch = (at, batch) =>
+        Promise.resolve(
+          at.partition === 0 && held++ === 0 ? { next: batch.records[0]!.offset, waitMs: 600_000 } : undefined,
+        );
       const m = await join(reader);
       await until('all four to start', () => reader.starts.length >= 4);
-      m.pause(topic, 0);
       await put(log, topic, 0, many(3, 'held'));
+      await until('the hold', () => held === 1);
       await put(log, topic, 1, many(3, 'free'));
       await until('the free partition', () => reader.values(topic, 1).length === 3);
       await put(log, topic, 1, many(3, 'more'));
       await until('more of the free partition', () => reader.values(topic, 1).length === 6);
       expect(reader.values(topic, 0)).toEqual([]);
-      m.resume(topic, 0);
+      m.seek(topic, 0, 0n);
       await until('the held partition', () => reader.values(topic, 0).length === 3);
     });
 
@@ -262,13 +299,13 @@ export function groupCases(bench: () => Bench): void {
       const reader = new Reader();
       const m = await join(reader);
       await until('all four to start', () => reader.starts.length >= 4);
-      const old = m.assigned().find((a) => a.partition === 1)!.epoch;
+      const old = reader.held(topic).find((a) => a.partition === 1)!.epoch;
       const before = reader.starts.length;
       expect(await m.reclaim(1)).toBe(true);
       await until('start() to be asked again', () => reader.starts.length > before);
       const again = reader.starts.filter((s) => s.partition === 1).at(-1)!;
       expect(again.epoch).toBeGreaterThan(old);
-      expect(m.assigned().find((a) => a.partition === 1)!.epoch).toBe(again.epoch);
+      expect(reader.held(topic).find((a) => a.partition === 1)!.epoch).toBe(again.epoch);
       expect(await m.reclaim(99)).toBe(false);
       await put(log, topic, 1, many(2));
       await until('reading to go on', () => reader.values(topic, 1).length >= 2);

@@ -87,6 +87,7 @@ export class Reader implements GroupMember {
   readonly seen: { at: AssignedPartition; record: LogRecord }[] = [];
   readonly gone: AssignedPartition[] = [];
   readonly outside: AssignedPartition[] = [];
+  readonly #held = new Map<string, AssignedPartition>();
   readonly positions: Map<string, bigint>;
   /** Runs before the batch is taken; may answer in place of it. */
   onBatch:
@@ -105,6 +106,7 @@ export class Reader implements GroupMember {
   async start(at: AssignedPartition): Promise<bigint> {
     await this.onStart?.(at);
     this.starts.push(at);
+    this.#held.set(keyOf(at), at);
     return this.positions.get(keyOf(at)) ?? 0n;
   }
 
@@ -122,10 +124,16 @@ export class Reader implements GroupMember {
 
   lost(at: AssignedPartition): void {
     this.gone.push(at);
+    this.#held.delete(keyOf(at));
   }
 
   outOfRange(at: AssignedPartition): void {
     this.outside.push(at);
+  }
+
+  /** The partitions that were started and not lost since, ascending. */
+  held(topic: string): AssignedPartition[] {
+    return [...this.#held.values()].filter((at) => at.topic === topic).sort((a, b) => a.partition - b.partition);
   }
 
   values(topic?: string, partition?: number): string[] {

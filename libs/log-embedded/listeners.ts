@@ -1,28 +1,28 @@
 import type { Group } from './group.js';
 
 export interface Listener {
-  /** The offset it waits for: the high offset must come above it. */
+  /** Waits until the high offset of the partition is above this. */
   readonly from: bigint;
   readonly wake: () => void;
 }
 
-/** What all openings of one file in this process share: who waits for records, and the groups. */
-export class Hub {
+/** What all openings of one file in this process share: the reads that wait for records (long poll), and the groups. `part` is the partition's row in the file. */
+export class Listeners {
   readonly groups = new Map<string, Group>();
   readonly #listeners = new Map<number, Set<Listener>>();
   #openings = 0;
 
-  static readonly #all = new Map<string, Hub>();
+  static readonly #all = new Map<string, Listeners>();
 
-  static of(file: string): Hub {
-    let hub = this.#all.get(file);
-    if (!hub) this.#all.set(file, (hub = new Hub()));
-    hub.#openings++;
-    return hub;
+  static of(file: string): Listeners {
+    let listeners = this.#all.get(file);
+    if (!listeners) this.#all.set(file, (listeners = new Listeners()));
+    listeners.#openings++;
+    return listeners;
   }
 
   release(file: string): void {
-    if (--this.#openings === 0) Hub.#all.delete(file);
+    if (--this.#openings === 0) Listeners.#all.delete(file);
   }
 
   /** Returns how to stop listening. */
@@ -42,7 +42,7 @@ export class Hub {
     if (set) for (const listener of set) listener.wake();
   }
 
-  /** The partitions somebody waits for, each with the lowest offset waited for. */
+  /** The partitions with a waiting read, each with the lowest offset that is waited for. */
   *waitedFor(): Generator<readonly [part: number, from: bigint]> {
     for (const [part, set] of this.#listeners) {
       let lowest: bigint | undefined;
@@ -51,7 +51,7 @@ export class Hub {
     }
   }
 
-  get anyoneWaits(): boolean {
-    return this.#listeners.size > 0;
+  get empty(): boolean {
+    return this.#listeners.size === 0;
   }
 }

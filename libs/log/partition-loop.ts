@@ -1,0 +1,199 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pause } from '#concurrency';
+import type { AssignedPartition, EventLog, GroupMember, OutOfRange, RecordBatch } from './port.js';
+
+/** After a failed start, read or batch, before the same step is tried again. */
+const RETRY_MS = 1_000;
+/** Long poll of one read at the end of the log. */
+const LONG_POLL_MS = 30_000;
+/** The longest delay of a timer: until something else wakes the loop. */
+const FOREVER_MS = 0x7fff_ffff;
+
+export interface PartitionReport {
+  /** start() or batch() of the member threw. The same call is made again after 1 s. */
+  memberFailed?(at: AssignedPartition, error: unknown): void;
+  /** The log could not be read. The same read is made again after 1 s. */
+  readFailed?(at: AssignedPartition, error: unknown): void;
+}
+
+export interface PartitionLoopDeps {
+  readonly member: GroupMember;
+  readonly log: Pick<EventLog, 'read'>;
+  /** False while another member may own the partition already (the session of this one has lapsed): nothing new is handed out. @default always true */
+  readonly ownershipIsSure?: () => boolean;
+  readonly report?: PartitionReport;
+}
+
+/**
+ * One partition of a group in the hands of one member, from its claim to its loss: start(), then read and batch() again and again, never two
+ * calls at once. An adapter makes one for each partition that it assigns to a member, after the claim, and calls restart(), stop() and lose().
+ * The promises to the member are those of GroupMember.
+ */
+export class PartitionLoop {
+  readonly #deps: PartitionLoopDeps;
+  readonly #lost = new AbortController();
+  #at: AssignedPartition;
+  /** Grows with restart, stop and lose: a run of an older generation hands out nothing more. */
+  #generation = 0;
+  #running: Promise<void> = Promise.resolve();
+  /** Aborted to end a wait or a long poll; renewed by the loop. */
+  #interrupt = new AbortController();
+  #seekTo: bigint | undefined;
+  #next: bigint | undefined;
+  #outOfRange = false;
+  /** The batch that the member has thrown at. */
+  #failedBatch: RecordBatch | undefined;
+  /** On the clock of performance.now(). */
+  #holdUntil = 0;
+
+  /** Starts at once under this claim. */
+  constructor(deps: PartitionLoopDeps, at: AssignedPartition) {
+    this.#deps = deps;
+    this.#at = at;
+    this.restart(at);
+  }
+
+  get at(): AssignedPartition {
+    return this.#at;
+  }
+
+  /** The offset to be read next; undefined before start() has answered. */
+  get next(): bigint | undefined {
+    return this.#next;
+  }
+
+  /** Goes on under another claim of the same partition: the batch that runs is finished, its outcome is ignored, then start() is asked. */
+  restart(at: AssignedPartition): void {
+    if (this.#lost.signal.aborted) return;
+    this.#at = at;
+    this.#seekTo = undefined;
+    const generation = this.#nextGeneration();
+    this.#running = this.#running.then(() => this.#run(generation, at));
+  }
+
+  /** See Membership.seek. Ends a hold and an out-of-range stand. */
+  seek(offset: bigint): void {
+    this.#seekTo = offset;
+    this.#interrupt.abort();
+  }
+
+  /** Hands out nothing new, until restart(). Resolves when the batch that runs has ended. */
+  async stop(): Promise<void> {
+    this.#nextGeneration();
+    await this.#running;
+  }
+
+  /** The partition belongs to another member now, for good: aborts the signal of the batch that runs and calls lost(), both at once. Resolves as stop() does. */
+  async lose(): Promise<void> {
+    if (!this.#lost.signal.aborted) {
+      this.#nextGeneration();
+      this.#lost.abort();
+      try {
+        this.#deps.member.lost?.(this.#at);
+      } catch (error) {
+        this.#deps.report?.memberFailed?.(this.#at, error);
+      }
+    }
+    await this.#running;
+  }
+
+  #nextGeneration(): number {
+    this.#interrupt.abort();
+    return ++this.#generation;
+  }
+
+  async #run(generation: number, at: AssignedPartition): Promise<void> {
+    // join() resolves first: a member has its membership before it is asked start()
+    await nextTurn();
+    const current = (): boolean => generation === this.#generation;
+    this.#next = undefined;
+    this.#outOfRange = false;
+    this.#failedBatch = undefined;
+    this.#holdUntil = 0;
+    while (current()) {
+      // everything that an interrupt may have changed is looked at below
+      if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController();
+      if (this.#next !== undefined) this.#takeSeek();
+      const holdMs = this.#holdUntil - performance.now();
+      if (holdMs > 0) await this.#wait(holdMs);
+      else if (this.#outOfRange) await this.#wait(FOREVER_MS);
+      else if (this.#next === undefined) await this.#start(current, at);
+      else if (!this.#isSure()) await this.#wait(RETRY_MS);
+      else {
+        const read = this.#failedBatch ?? (await this.#read(current, at, this.#next));
+        // asked again: this process may have been frozen while it read
+        if (read && current() && this.#seekTo === undefined && this.#isSure()) await this.#handOut(current, at, read);
+      }
+    }
+  }
+
+  #isSure(): boolean {
+    return this.#deps.ownershipIsSure?.() ?? true;
+  }
+
+  #wait(ms: number): Promise<void> {
+    return pause(ms, this.#interrupt.signal);
+  }
+
+  #hold(ms: number): void {
+    this.#holdUntil = performance.now() + ms;
+  }
+
+  #takeSeek(): void {
+    if (this.#seekTo === undefined) return;
+    this.#next = this.#seekTo;
+    this.#seekTo = undefined;
+    this.#outOfRange = false;
+    this.#failedBatch = undefined;
+    this.#holdUntil = 0;
+  }
+
+  async #start(current: () => boolean, at: AssignedPartition): Promise<void> {
+    try {
+      const next = await this.#deps.member.start(at);
+      if (current()) this.#next = next;
+    } catch (error) {
+      if (!current()) return;
+      this.#deps.report?.memberFailed?.(at, error);
+      this.#hold(RETRY_MS);
+    }
+  }
+
+  async #read(
+    current: () => boolean,
+    at: AssignedPartition,
+    from: bigint,
+  ): Promise<RecordBatch | OutOfRange | undefined> {
+    const { signal } = this.#interrupt;
+    try {
+      return await this.#deps.log.read(at.topic, at.partition, from, { waitMs: LONG_POLL_MS, signal });
+    } catch (error) {
+      if (!current()) return undefined;
+      this.#deps.report?.readFailed?.(at, error);
+      this.#hold(RETRY_MS);
+      return undefined;
+    }
+  }
+
+  async #handOut(current: () => boolean, at: AssignedPartition, read: RecordBatch | OutOfRange): Promise<void> {
+    const { member, report } = this.#deps;
+    try {
+      if (read.kind === 'out_of_range') {
+        this.#outOfRange = true;
+        member.outOfRange?.(at, read);
+      } else if (read.records.length === 0) this.#next = read.next;
+      else {
+        const { next, waitMs = 0 } = await member.batch(at, read, this.#lost.signal);
+        if (!current() || this.#seekTo !== undefined) return;
+        this.#next = next;
+        this.#failedBatch = undefined;
+        if (waitMs > 0) this.#hold(waitMs);
+      }
+    } catch (error) {
+      if (!current()) return;
+      report?.memberFailed?.(at, error);
+      if (read.kind === 'records') this.#failedBatch = read;
+      this.#hold(RETRY_MS);
+    }
+  }
+}
