@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
 import { catalogue } from './gen-catalogue.mjs';
+import { noticeText } from './gen-notice.mjs';
 import { cliPage, eventTypesPage, httpPage, viewsPage } from './pages.mjs';
 import { lintConfig } from './rooms.mjs';
 
@@ -25,6 +26,7 @@ async function settingsPage() {
 
 export const generators = {
   '.oxlintrc.json': () => JSON.stringify(lintConfig(), null, 2),
+  NOTICE: () => noticeText(root),
   'docs/reference/cli.md': cliPage,
   'docs/reference/errors.md': errorsPage,
   'docs/reference/event-types.md': eventTypesPage,
