@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CloudEvent, HTTP, Kafka, type Message } from 'cloudevents';
+import { FRAME_BYTES, parsePosition, type Header } from '#event';
+import { HubStage, type Body, type Reply } from '../kit/doors/hub-stage.js';
+
+const TYPE = 'imigrasi.paspor.diterbitkan';
+const STREAM = 'imigrasi.paspor';
+let hub: HubStage;
+beforeAll(async () => {
+  hub = await new HubStage().open();
+});
+afterAll(() => hub.close());
+
+/** An event of the SDK with the attributes that a unit system gives. The SDK validates it against the CloudEvents 1.0 schema. */
+const made = (more: Record<string, unknown> = {}): CloudEvent<Record<string, unknown>> => {
+  const { id, source, type, time, data } = hub.event(TYPE);
+  return new CloudEvent({ id, source, type, time: String(time), data, korelasi: 'K-1', ...more });
+};
+
+function post(message: Message, query = ''): Promise<Reply> {
+  const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]));
+  return hub.post(message.body as string | Buffer, { type: headers['content-type']!, headers, query });
+}
+
+async function recordAt(position: string): Promise<{ headers: readonly Header[]; key: Buffer; value: Buffer }> {
+  const { stream, partition, offset } = parsePosition(position)!;
+  const read = await hub.log.read(stream, partition, offset, { maxRecords: 1 });
+  if (read.kind !== 'records') throw new Error(read.kind);
+  const { headers, key, value } = read.records[0]!;
+  return { headers, key: key!, value: value! };
+}
+
+describe('what the CloudEvents SDK serialises', () => {
+  it('in structured mode is accepted, and in binary mode is the same event', async () => {
+    const e = made();
+    const first = await post(HTTP.structured(e));
+    expect([first.status, first.body['id']]).toEqual([201, e.id]);
+    const again = await post(HTTP.binary(e));
+    expect([again.status, again.body]).toEqual([200, { ...first.body, duplicate: true }]);
+  });
+
+  it('in structured mode with Avro data (data_base64) is the same event', async () => {
+    const e = made();
+    const first = await post(HTTP.structured(e));
+    const type = hub.catalogue.newest(TYPE)!;
+    const encoded = type.contract.encode(e.data, type.schemaId);
+    if (!encoded.ok) throw new Error('the sample is not valid');
+    const avro = e.cloneWith({
+      data: undefined,
+      datacontenttype: 'application/avro',
+      data_base64: Buffer.from(encoded.value).toString('base64'),
+    });
+    const again = await post(HTTP.structured(avro));
+    expect([again.status, again.body]).toEqual([200, { ...first.body, duplicate: true }]);
+  });
+});
+
+describe('what the hub gives', () => {
+  it('at the read doors is a valid CloudEvent for the SDK: one event, a page, and an event with Avro data', async () => {
+    const e = made();
+    const { body: receipt } = await post(HTTP.structured(e));
+    const parse = (body: string, type = 'application/cloudevents+json'): CloudEvent<Body>[] =>
+      [HTTP.toEvent({ headers: { 'content-type': type }, body }) as CloudEvent<Body> | CloudEvent<Body>[]].flat();
+    const one = await hub.ask(`/v1/events/${receipt['position']}`);
+    const expected = { id: e.id, source: e.source, type: TYPE, specversion: '1.0', unitasal: 'SU00123', korelasi: 'K-1' };
+    const [event] = parse(one.text);
+    expect(event!.validate()).toBe(true);
+    expect(event).toMatchObject({ ...expected, subject: e.data!['nomorPermohonan'], position: receipt['position'] });
+    expect(event!.data).toMatchObject({ nomorPermohonan: e.data!['nomorPermohonan'] });
+
+    const page = await hub.ask(`/v1/streams/${STREAM}/events?from=earliest`);
+    const events = parse(JSON.stringify(page.body['events']), 'application/cloudevents-batch+json');
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.map((x) => x.validate())).toEqual(events.map(() => true));
+    expect(events.map((x) => x.id)).toContain(e.id);
+
+    const avro = await hub.ask(`/v1/events/${receipt['position']}?encoding=avro`, { key: 'steward' });
+    const [framed] = parse(avro.text);
+    const data = Buffer.from(framed!.data_base64!, 'base64');
+    expect(hub.catalogue.newest(TYPE)!.contract.decode(data, { framed: true })).toMatchObject({
+      nomorPermohonan: e.data!['nomorPermohonan'],
+    });
+  });
+
+  it('in Kafka record headers is a binary mode event for the SDK, with every attribute that the read door shows', async () => {
+    const e = made();
+    const { body: receipt } = await post(HTTP.structured(e));
+    const { headers, key, value } = await recordAt(receipt['position'] as string);
+    const texts = Object.fromEntries(headers.map(([name, bytes]) => [name, bytes?.toString()]));
+    const event = Kafka.toEvent({ headers: texts, key: key.toString(), value, body: value, timestamp: '0' });
+    if (Array.isArray(event)) throw new Error('one record is one event');
+    expect((event as CloudEvent<Buffer>).validate()).toBe(true);
+    const shown = (await hub.ask(`/v1/events/${receipt['position']}`)).body;
+    expect(event).toMatchObject({
+      ...Object.fromEntries(
+        ['id', 'source', 'type', 'specversion', 'subject', 'dataschema', 'unitasal', 'unitkode', 'kelasdata', 'korelasi'].map(
+          (name) => [name, shown[name] as unknown],
+        ),
+      ),
+      datacontenttype: 'avro/binary',
+    });
+    expect(Date.parse((event as CloudEvent<Buffer>).time!)).toBe(Date.parse(shown['time'] as string));
+    const avro = (event as CloudEvent<Buffer>).data!;
+    expect(Buffer.from(avro).subarray(FRAME_BYTES)).toEqual(value.subarray(FRAME_BYTES));
+  });
+});
