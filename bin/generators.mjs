@@ -1,11 +1,12 @@
 // Each generated file and how it is made. Runs after the build: pages come from the built rooms.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
 import { catalogue } from './gen-catalogue.mjs';
 import { noticeText } from './gen-notice.mjs';
 import { cliPage, eventTypesPage, httpPage, viewsPage } from './pages.mjs';
-import { lintConfig } from './rooms.mjs';
+import { lintConfig, ROOMS, withImports } from './rooms.mjs';
 
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
 
@@ -24,6 +25,12 @@ async function settingsPage() {
   return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Environment only; all problems are listed at once at start, secrets are redacted.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
+/** The README of each room: only its line "May import" is generated. */
+const readmes = Object.keys(ROOMS).map((room) => {
+  const file = `libs/${room}/README.md`;
+  return [file, () => withImports(readFileSync(join(root, file), 'utf8'), room)];
+});
+
 export const generators = {
   '.oxlintrc.json': () => JSON.stringify(lintConfig(), null, 2),
   NOTICE: () => noticeText(root),
@@ -34,4 +41,5 @@ export const generators = {
   'docs/reference/settings.md': settingsPage,
   'docs/reference/views.md': viewsPage,
   'schemas/catalogue.json': () => JSON.stringify(catalogue(root)),
+  ...Object.fromEntries(readmes),
 };

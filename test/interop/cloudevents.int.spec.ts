@@ -62,7 +62,14 @@ describe('what the hub gives', () => {
     const parse = (body: string, type = 'application/cloudevents+json'): CloudEvent<Body>[] =>
       [HTTP.toEvent({ headers: { 'content-type': type }, body }) as CloudEvent<Body> | CloudEvent<Body>[]].flat();
     const one = await hub.ask(`/v1/events/${receipt['position']}`);
-    const expected = { id: e.id, source: e.source, type: TYPE, specversion: '1.0', unitasal: 'SU00123', korelasi: 'K-1' };
+    const expected = {
+      id: e.id,
+      source: e.source,
+      type: TYPE,
+      specversion: '1.0',
+      unitasal: 'SU00123',
+      korelasi: 'K-1',
+    };
     const [event] = parse(one.text);
     expect(event!.validate()).toBe(true);
     expect(event).toMatchObject({ ...expected, subject: e.data!['nomorPermohonan'], position: receipt['position'] });
@@ -93,9 +100,18 @@ describe('what the hub gives', () => {
     const shown = (await hub.ask(`/v1/events/${receipt['position']}`)).body;
     expect(event).toMatchObject({
       ...Object.fromEntries(
-        ['id', 'source', 'type', 'specversion', 'subject', 'dataschema', 'unitasal', 'unitkode', 'kelasdata', 'korelasi'].map(
-          (name) => [name, shown[name] as unknown],
-        ),
+        [
+          'id',
+          'source',
+          'type',
+          'specversion',
+          'subject',
+          'dataschema',
+          'unitasal',
+          'unitkode',
+          'kelasdata',
+          'korelasi',
+        ].map((name) => [name, shown[name] as unknown]),
       ),
       datacontenttype: 'avro/binary',
     });

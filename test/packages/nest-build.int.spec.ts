@@ -28,7 +28,13 @@ it('nest-cli.json names every app, with its entry file and the settings of the b
 it('nest build compiles the hub to the same JavaScript as npm run build', async () => {
   mkdirSync(dir, { recursive: true });
   // Types were checked by the build before the tests; without checking and in a folder of its own the Nest CLI takes a few seconds.
-  const compilerOptions = { noCheck: true, incremental: false, tsBuildInfoFile: null, declaration: false, outDir: 'dist' };
+  const compilerOptions = {
+    noCheck: true,
+    incremental: false,
+    tsBuildInfoFile: null,
+    declaration: false,
+    outDir: 'dist',
+  };
   writeFileSync(
     join(dir, 'tsconfig.json'),
     JSON.stringify({
@@ -42,7 +48,9 @@ it('nest build compiles the hub to the same JavaScript as npm run build', async 
   const args = [nest, 'build', 'hub', '--path', `${folder}/tsconfig.json`];
   await promisify(execFile)(process.execPath, args, { cwd: root });
   const files = readdirSync(join(dir, 'dist'), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.js'));
-  expect(files).toEqual(expect.arrayContaining([join('apps', 'hub', 'src', 'main.js'), join('libs', 'log', 'index.js')]));
+  expect(files).toEqual(
+    expect.arrayContaining([join('apps', 'hub', 'src', 'main.js'), join('libs', 'log', 'index.js')]),
+  );
   const differing = files.filter(
     (f) => readFileSync(join(dir, 'dist', f), 'utf8') !== readFileSync(join(root, 'dist', f), 'utf8'),
   );
