@@ -3,10 +3,8 @@ import { sourcesOf, textsGivenTo } from '../../test/kit/texts.js';
 import { INDONESIAN } from './indonesian.js';
 import { FAULTS, inIndonesian } from './index.js';
 
-/** What only a start reads: no door takes views. */
-const AT_START = /^projection\/(check|view)\.ts$/;
 /** The rooms that still write sentences; every other room has a `texts.ts`. */
-const files = sourcesOf('event', 'http', 'projection', 'publishing', 'reading').filter((f) => !AT_START.test(f));
+const files = sourcesOf('http');
 const reasons = textsGivenTo('reason', files, { refine: 1 });
 const expected = textsGivenTo('expected', files);
 /** Forms and names: the same in both languages. */
@@ -29,7 +27,6 @@ const HANDED_ON = [
   'http/doors/publish.ts: fault.detail',
   'http/doors/publish.ts: fault.row.en',
   'http/read-input.ts: issue.message',
-  'publishing/check.ts: e.detail',
 ];
 /** Another function `problem`. */
 const OTHERS = ['http/doors/publish.ts: req', 'http/problem.ts: p'];

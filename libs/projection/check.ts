@@ -1,6 +1,7 @@
 import type { FieldInfo, FieldKind } from '#avro';
-import type { Problem } from '#faults';
+import { verbatim, type Problem, type Text } from '#faults';
 import type { Catalogue, EventType } from '#registry';
+import { texts } from './texts.js';
 import type { Expression, ViewDefinition, ViewSource } from './view.js';
 
 const COMPARABLE: ReadonlySet<FieldKind> = new Set(['int', 'long', 'date', 'timestamp', 'string']);
@@ -11,13 +12,13 @@ const fieldOf = (type: EventType, name: string): FieldInfo | undefined =>
 
 class Findings {
   readonly problems: Problem[] = [];
-  say(pointer: string, reason: string, expected?: string): void {
+  add(pointer: string, reason: Text, expected?: Text): void {
     this.problems.push(expected === undefined ? { pointer, reason } : { pointer, reason, expected });
   }
 }
 
 function checkExpression(out: Findings, pointer: string, type: EventType, e: Expression): void {
-  if (typeof e === 'string' && !fieldOf(type, e)) out.say(pointer, `${type.type} has no field ${e}`);
+  if (typeof e === 'string' && !fieldOf(type, e)) out.add(pointer, texts.no_such_field({ type: type.type, field: e }));
 }
 
 function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: number, type: EventType): void {
@@ -25,107 +26,97 @@ function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: numbe
   for (const [name, e] of Object.entries(s.set ?? {})) checkExpression(out, `${at}/set/${name}`, type, e);
   for (const [j, w] of (s.when ?? []).entries()) {
     const f = fieldOf(type, w.field);
-    if (!f) out.say(`${at}/when/${j}/field`, `${type.type} has no field ${w.field}`);
+    if (!f) out.add(`${at}/when/${j}/field`, texts.no_such_field({ type: type.type, field: w.field }));
     for (const v of f?.symbols ? w.in : [])
       if (v !== null && !f!.symbols!.includes(v as string))
-        out.say(`${at}/when/${j}/in`, 'not a symbol of the enum', f!.symbols!.join(' · '));
+        out.add(`${at}/when/${j}/in`, texts.not_a_symbol(), verbatim(f!.symbols!.join(' · ')));
   }
   for (const [j, g] of (s.given ?? []).entries()) {
     if (g.is !== undefined) checkExpression(out, `${at}/given/${j}/is`, type, g.is);
-    if ((g.is === undefined) === (g.isNot === undefined)) out.say(`${at}/given/${j}`, 'one of is, isNot');
+    if ((g.is === undefined) === (g.isNot === undefined)) out.add(`${at}/given/${j}`, texts.one_of_is_and_is_not());
     const owners = def.sources.filter((x) => x.set && g.value in x.set);
-    if (owners.length === 0) out.say(`${at}/given/${j}/value`, 'no source writes this field');
+    if (owners.length === 0) out.add(`${at}/given/${j}/value`, texts.field_without_writer());
   }
-  if (s.given && def.kind !== 'merge') out.say(`${at}/given`, 'only with kind merge');
-  if (s.remove && def.kind !== 'set' && def.kind !== 'count') out.say(`${at}/remove`, 'only with kind set or count');
-  if (s.remove && s.set) out.say(`${at}/set`, 'a source that removes writes nothing');
-  if (def.kind === 'count' && s.set) out.say(`${at}/set`, 'a count is made of key, count and sum');
+  if (s.given && def.kind !== 'merge') out.add(`${at}/given`, texts.only_merge());
+  if (s.remove && def.kind !== 'set' && def.kind !== 'count') out.add(`${at}/remove`, texts.only_set_or_count());
+  if (s.remove && s.set) out.add(`${at}/set`, texts.removing_source_writes());
+  if (def.kind === 'count' && s.set) out.add(`${at}/set`, texts.count_writes());
   if (!s.set && !s.remove && (def.kind === 'latest' || def.kind === 'merge' || def.kind === 'set'))
-    out.say(`${at}/set`, 'required');
+    out.add(`${at}/set`, texts.required());
 }
 
 /** R5.1 and R5.2: what may stand under which key. */
 function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   if (def.key === 'subject') {
     const rules = new Set(types.map((t) => `${t.subjectForm} ${t.subject.join('+')}`));
-    if (rules.size > 1) out.say('/key', 'types with different subjects', [...rules].join(' · '));
+    if (rules.size > 1) out.add('/key', texts.different_subjects(), verbatim([...rules].join(' · ')));
     return;
   }
-  if (Object.keys(def.key).length === 0) out.say('/key', 'at least one part');
+  if (Object.keys(def.key).length === 0) out.add('/key', texts.no_part());
   for (const [name, e] of Object.entries(def.key))
     for (const type of types) {
       checkExpression(out, `/key/${name}`, type, e);
       if (typeof e !== 'string') continue;
       const pii = fieldOf(type, e)?.pii ?? 'none';
       if (pii !== 'none')
-        out.say(`/key/${name}`, `${e} is of class ${pii}: keys are never sealed`, 'a field of class none');
+        out.add(`/key/${name}`, texts.key_not_sealed({ field: e, class: pii }), texts.field_of_class_none());
       if (def.kind === 'latest' && !type.subject.includes(e))
-        out.say(`/key/${name}`, 'a corrected event could move to another key', `one of ${type.subject.join(', ')}`);
+        out.add(`/key/${name}`, texts.entry_could_move(), texts.one_of({ names: type.subject.join(', ') }));
     }
   const single = types.every((t) => catalogue.stream(t.stream)?.partitions === 1);
   if ((def.kind === 'set' || def.kind === 'merge' || def.kind === 'timeline') && !single)
-    out.say(
-      '/key',
-      `${def.kind} under another key than the subject: only over a stream of one partition (R5.2)`,
-      'subject',
-    );
+    out.add('/key', texts.key_needs_one_partition({ kind: def.kind }), verbatim('subject'));
 }
 
 /** R6: what a stream has forgotten cannot be folded again. */
 function checkRetention(out: Findings, types: readonly EventType[], catalogue: Catalogue): void {
   for (const [i, t] of types.entries())
     if (catalogue.stream(t.stream)?.retentionMs !== undefined)
-      out.say(`/sources/${i}/type`, `${t.stream} keeps its events for a limited time (R6)`, 'a stream without limit');
+      out.add(`/sources/${i}/type`, texts.limited_retention({ stream: t.stream }), texts.unlimited_stream());
 }
 
 /** R5.3: several streams in one view. */
 function checkStreams(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   const streams = [...new Set(types.map((t) => t.stream))];
   const counts = new Set(streams.map((s) => catalogue.stream(s)?.partitions));
-  if (counts.has(undefined)) out.say('/sources', 'a stream is not in the catalogue');
+  if (counts.has(undefined)) out.add('/sources', texts.unknown_stream());
   if (streams.length < 2) return;
-  if (def.kind !== 'merge' || def.key !== 'subject')
-    out.say('/sources', 'several streams: only with kind merge under the subject (R5.3)');
-  if (counts.size > 1) out.say('/sources', 'streams of different partition counts (R5.3)');
+  if (def.kind !== 'merge' || def.key !== 'subject') out.add('/sources', texts.several_streams());
+  if (counts.size > 1) out.add('/sources', texts.different_partition_counts());
   const owner = new Map<string, string>();
   for (const [i, s] of def.sources.entries())
     for (const name of Object.keys(s.set ?? {})) {
       const stream = types[i]!.stream;
       if ((owner.get(name) ?? stream) !== stream)
-        out.say(`/sources/${i}/set/${name}`, 'written by more than one stream (R5.3)');
+        out.add(`/sources/${i}/set/${name}`, texts.written_by_several_streams());
       owner.set(name, stream);
     }
   for (const [i, s] of def.sources.entries())
     for (const [j, g] of (s.given ?? []).entries())
       if (owner.get(g.value) !== types[i]!.stream)
-        out.say(
-          `/sources/${i}/given/${j}/value`,
-          'a field of another stream: the order between streams is open (R5.3)',
-        );
+        out.add(`/sources/${i}/given/${j}/value`, texts.field_of_another_stream());
 }
 
 function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType[]): void {
-  if (def.by && def.kind !== 'latest') out.say('/by', 'only with kind latest');
-  if (def.kind === 'latest' && def.key !== 'subject' && !def.by)
-    out.say('/by', 'required under another key than the subject');
-  if (def.keep !== undefined && def.kind !== 'timeline') out.say('/keep', 'only with kind timeline');
-  if ((def.sum || def.count) && def.kind !== 'count') out.say('/sum', 'only with kind count');
-  if (def.kind === 'count' && def.key === 'subject') out.say('/key', 'a count stands under named dimensions');
-  if (def.kind === 'set' && !def.sources.some((s) => s.remove)) out.say('/sources', 'a set needs a type that removes');
-  if (def.sources.every((s) => s.remove)) out.say('/sources', 'no source adds anything');
+  if (def.by && def.kind !== 'latest') out.add('/by', texts.only_latest());
+  if (def.kind === 'latest' && def.key !== 'subject' && !def.by) out.add('/by', texts.required_without_subject());
+  if (def.keep !== undefined && def.kind !== 'timeline') out.add('/keep', texts.only_timeline());
+  if ((def.sum || def.count) && def.kind !== 'count') out.add('/sum', texts.only_count());
+  if (def.kind === 'count' && def.key === 'subject') out.add('/key', texts.count_under_subject());
+  if (def.kind === 'set' && !def.sources.some((s) => s.remove)) out.add('/sources', texts.set_without_removal());
+  if (def.sources.every((s) => s.remove)) out.add('/sources', texts.nothing_added());
   for (const [j, name] of (def.by ?? []).entries())
     for (const type of types) {
       const f = fieldOf(type, name);
-      if (!f || !COMPARABLE.has(f.kind)) out.say(`/by/${j}`, `not a comparable field of ${type.type}`);
+      if (!f || !COMPARABLE.has(f.kind)) out.add(`/by/${j}`, texts.not_comparable({ type: type.type }));
     }
   for (const [i, s] of def.sources.entries())
     for (const [name, field] of s.remove ? [] : Object.entries(def.sum ?? {})) {
       const f = fieldOf(types[i]!, field);
-      if (!f || !SUMMABLE.has(f.kind)) out.say(`/sum/${name}`, `not a whole or decimal field of ${s.type}`);
-      else if (f.pii !== 'none')
-        out.say(`/sum/${name}`, `class ${f.pii}: totals are open to every reader`, 'class none');
+      if (!f || !SUMMABLE.has(f.kind)) out.add(`/sum/${name}`, texts.not_summable({ type: s.type }));
+      else if (f.pii !== 'none') out.add(`/sum/${name}`, texts.totals_are_open({ class: f.pii }), texts.class_none());
     }
-  if (def.kind === 'count' && types.some((t) => t.restricted)) out.say('/sources', 'totals of a restricted type');
+  if (def.kind === 'count' && types.some((t) => t.restricted)) out.add('/sources', texts.totals_of_restricted_type());
 }
 
 /**
@@ -137,7 +128,7 @@ export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] 
   const types: EventType[] = [];
   for (const [i, s] of def.sources.entries()) {
     const type = catalogue.newest(s.type);
-    if (!type) out.say(`/sources/${i}/type`, `unknown event type ${s.type}`);
+    if (!type) out.add(`/sources/${i}/type`, texts.unknown_event_type({ type: s.type }));
     else types.push(type);
   }
   if (out.problems.length > 0) return out.problems;

@@ -1,7 +1,7 @@
-import type { Problem } from '#faults';
-import { Fault } from '#faults';
+import { Fault, verbatim, type Problem, type Text } from '#faults';
 import { compareValues } from './exact.js';
 import { isNumericKind, type CompiledView, type ViewField } from './compile.js';
+import { texts } from './texts.js';
 
 const OPERATORS = ['lt', 'lte', 'gt', 'gte'] as const;
 type Operator = (typeof OPERATORS)[number] | 'eq';
@@ -24,17 +24,23 @@ export function parseConditions(view: CompiledView, query: Readonly<Record<strin
     const [fieldName = '', operator = 'eq', ...rest] = name.split('.');
     const field = view.fields.find((f) => f.name === fieldName);
     if (!field || rest.length > 0 || field.items || field.fields) {
-      problems.push({ pointer: `?${name}`, reason: 'not a field of this view', expected: namesOf(view) });
+      problems.push({ pointer: `?${name}`, reason: texts.not_a_field_of_view(), expected: namesOf(view) });
       continue;
     }
     if (field.pii !== 'none')
-      throw new Fault('clear_subject_refused', { problems: [{ pointer: `?${name}`, reason: `class ${field.pii}` }] });
+      throw new Fault('clear_subject_refused', {
+        problems: [{ pointer: `?${name}`, reason: texts.of_class({ class: field.pii }) }],
+      });
     if (operator !== 'eq' && !OPERATORS.includes(operator as 'lt')) {
-      problems.push({ pointer: `?${name}`, reason: 'unknown comparison', expected: OPERATORS.join(' · ') });
+      problems.push({
+        pointer: `?${name}`,
+        reason: texts.unknown_comparison(),
+        expected: verbatim(OPERATORS.join(' · ')),
+      });
       continue;
     }
     if (isNumericKind(field.kind) && !/^-?\d{1,30}(\.\d{1,30})?$/.test(value)) {
-      problems.push({ pointer: `?${name}`, reason: 'not a number' });
+      problems.push({ pointer: `?${name}`, reason: texts.not_a_number() });
       continue;
     }
     out.push({ field, operator: operator as Operator, value });
@@ -43,11 +49,13 @@ export function parseConditions(view: CompiledView, query: Readonly<Record<strin
   return out;
 }
 
-const namesOf = (view: CompiledView): string =>
-  view.fields
-    .filter((f) => f.pii === 'none' && !f.items && !f.fields)
-    .map((f) => f.name)
-    .join(' · ');
+const namesOf = (view: CompiledView): Text =>
+  verbatim(
+    view.fields
+      .filter((f) => f.pii === 'none' && !f.items && !f.fields)
+      .map((f) => f.name)
+      .join(' · '),
+  );
 
 /** Whether a value (as the caller sees it) fulfils all conditions. A field that is absent or null fulfils none. */
 export function fulfils(value: Readonly<Record<string, unknown>>, conditions: readonly Condition[]): boolean {

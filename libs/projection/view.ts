@@ -1,4 +1,4 @@
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import { z } from 'zod';
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
@@ -67,7 +67,7 @@ export function parseView(text: string): ViewDefinition {
     detail: 'a view file has the wrong form',
     problems: result.error.issues.map((i) => ({
       pointer: `/${i.path.map(String).join('/')}`,
-      reason: i.message,
+      reason: verbatim(i.message),
     })),
   });
 }

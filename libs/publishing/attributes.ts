@@ -1,6 +1,7 @@
 import { isTime, isTraceparent, isTypeName } from '#event';
-import type { FaultCode, Problem } from '#faults';
+import { verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { PublishLimits } from './limits.js';
+import { texts } from './texts.js';
 
 /** The attributes of an event as its publisher gave them. */
 export interface Attributes {
@@ -61,14 +62,14 @@ export function isPlainText(text: string): boolean {
 export function readAttributes(given: Record<string, unknown>, at: PointAt, limits: PublishLimits): AttributesRead {
   let code: FaultCode | undefined;
   const problems: Problem[] = [];
-  const bad = (name: string, of: FaultCode, reason: string, expected?: string): void => {
+  const bad = (name: string, of: FaultCode, reason: Text, expected?: Text): void => {
     if (code === undefined || of === 'missing_attribute') code = of;
     problems.push({ pointer: at(name), reason, ...(expected === undefined ? {} : { expected }), code: of });
   };
   for (const name of REQUIRED) {
     const value = given[name];
     if (value === undefined || value === null || value === '')
-      bad(name, 'missing_attribute', 'missing', EXPECTED[name]);
+      bad(name, 'missing_attribute', texts.missing(), EXPECTED[name]);
   }
   const extensions: Record<string, string> = {};
   let count = 0;
@@ -77,29 +78,29 @@ export function readAttributes(given: Record<string, unknown>, at: PointAt, limi
     if (value === null || value === undefined || DATA.has(name)) continue;
     if (KNOWN.has(name)) {
       if (value === '' && (REQUIRED as readonly string[]).includes(name)) continue;
-      if (typeof value !== 'string') bad(name, 'invalid_attribute', 'not text', EXPECTED[name]);
-      else if (!isPlainText(value)) bad(name, 'forbidden_character', 'holds a character that may not stand here');
+      if (typeof value !== 'string') bad(name, 'invalid_attribute', texts.not_text(), EXPECTED[name]);
+      else if (!isPlainText(value)) bad(name, 'forbidden_character', texts.character_refused());
       else checkKnown(name, value, bad, limits);
     } else if (OF_THE_HUB.has(name)) {
-      bad(name, 'invalid_attribute', 'is set by the hub', 'leave it out');
+      bad(name, 'invalid_attribute', texts.set_by_hub(), texts.leave_out());
     } else {
       const text = extensionText(value);
       if (++count > limits.extensions) {
         if (count === limits.extensions + 1)
-          bad('', 'invalid_attribute', 'too many extensions', `at most ${limits.extensions}`);
+          bad('', 'invalid_attribute', texts.too_many_extensions(), texts.at_most({ most: limits.extensions }));
       } else if (!NAME.test(name) || name.length > limits.extensionNameLength) {
         bad(
           shown(name),
           'invalid_attribute',
-          'not a name of an extension',
-          `1 to ${limits.extensionNameLength} of a-z and 0-9`,
+          texts.extension_name_wrong(),
+          texts.extension_name({ most: limits.extensionNameLength }),
         );
-      } else if (text === undefined) bad(name, 'invalid_attribute', 'not text, a whole number or true or false');
+      } else if (text === undefined) bad(name, 'invalid_attribute', texts.extension_value_wrong());
       else if (Buffer.byteLength(text) > limits.extensionBytes) {
-        bad(name, 'invalid_attribute', 'too long', `at most ${limits.extensionBytes} bytes`);
-      } else if (!isPlainText(text)) bad(name, 'forbidden_character', 'holds a character that may not stand here');
+        bad(name, 'invalid_attribute', texts.too_long(), texts.at_most_bytes({ most: limits.extensionBytes }));
+      } else if (!isPlainText(text)) bad(name, 'forbidden_character', texts.character_refused());
       else if (name === 'traceparent' && !isTraceparent(text)) {
-        bad(name, 'invalid_attribute', 'no trace context', '00-<32 hex>-<16 hex>-<2 hex>');
+        bad(name, 'invalid_attribute', texts.no_trace_context(), verbatim('00-<32 hex>-<16 hex>-<2 hex>'));
       } else extensions[name] = text;
     }
   }
@@ -119,41 +120,41 @@ export function readAttributes(given: Record<string, unknown>, at: PointAt, limi
   };
 }
 
-const EXPECTED: Record<string, string> = {
-  specversion: '1.0',
-  id: 'unique text of this source, 1 to 255 characters',
-  source: 'urn:simpul:unit:<unit>:<system>',
-  type: '<domain>.<aggregate>.<fact>',
-  time: 'RFC 3339 with a zone: 2021-07-15T09:30:00+07:00',
+const EXPECTED: Record<string, Text> = {
+  specversion: verbatim('1.0'),
+  id: texts.id(),
+  source: verbatim('urn:simpul:unit:<unit>:<system>'),
+  type: verbatim('<domain>.<aggregate>.<fact>'),
+  time: texts.time(),
 };
 
-type Bad = (name: string, of: FaultCode, reason: string, expected?: string) => void;
+type Bad = (name: string, of: FaultCode, reason: Text, expected?: Text) => void;
 
 function checkKnown(name: string, value: string, bad: Bad, limits: PublishLimits): void {
   switch (name) {
     case 'specversion':
-      if (value !== '1.0') bad(name, 'invalid_attribute', 'not a version that the hub reads', '1.0');
+      if (value !== '1.0') bad(name, 'invalid_attribute', texts.version_not_read(), EXPECTED['specversion']);
       break;
     case 'id':
       if (value.length > limits.idLength)
-        bad(name, 'invalid_attribute', 'too long', `at most ${limits.idLength} characters`);
+        bad(name, 'invalid_attribute', texts.too_long(), texts.at_most_characters({ most: limits.idLength }));
       break;
     case 'source':
-      if (value.length > 200) bad(name, 'invalid_attribute', 'too long', 'at most 200 characters');
+      if (value.length > 200) bad(name, 'invalid_attribute', texts.too_long(), texts.at_most_characters({ most: 200 }));
       break;
     case 'type':
-      if (!isTypeName(value)) bad(name, 'unknown_type', 'not a name of an event type', EXPECTED['type']);
+      if (!isTypeName(value)) bad(name, 'unknown_type', texts.type_name_wrong(), EXPECTED['type']);
       break;
     case 'time':
-      if (!isTime(value)) bad(name, 'invalid_attribute', 'not a time', EXPECTED['time']);
+      if (!isTime(value)) bad(name, 'invalid_attribute', texts.not_a_time(), EXPECTED['time']);
       break;
     case 'subject':
       if (Buffer.byteLength(value) > limits.subjectBytes) {
-        bad(name, 'subject_too_long', 'too long', `at most ${limits.subjectBytes} bytes`);
+        bad(name, 'subject_too_long', texts.too_long(), texts.at_most_bytes({ most: limits.subjectBytes }));
       }
       break;
     default:
-      if (value.length > 300) bad(name, 'invalid_attribute', 'too long', 'at most 300 characters');
+      if (value.length > 300) bad(name, 'invalid_attribute', texts.too_long(), texts.at_most_characters({ most: 300 }));
   }
 }
 

@@ -9,7 +9,7 @@ import {
   schemaIdOf,
   toHeaders,
 } from '#event';
-import { Fault, isFault, type FaultCode, type Problem } from '#faults';
+import { Fault, isFault, verbatim, type FaultCode, type Problem } from '#faults';
 import type { Caller } from '#access';
 import type { Catalogue, EventType } from '#registry';
 import { UNIT_CHANGED, unitChangeProblems, type Units } from '#units';
@@ -19,6 +19,7 @@ import type { Checked, Content, Offered } from './item.js';
 import type { PublishLimits } from './limits.js';
 import { identityOf } from './recent.js';
 import { subjectOf, subjectRule } from './subject.js';
+import { texts } from './texts.js';
 
 /** Why a caller may not publish an event; undefined = he may (R12). `mayPublish` of #access. */
 export type MayPublish = (
@@ -55,7 +56,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const { limits, catalogue } = rules;
   if (offered.bytes > limits.eventBytes) {
     return refuse('', 'body_too_large', [
-      { pointer: '', reason: 'too large', expected: `at most ${limits.eventBytes} bytes` },
+      { pointer: '', reason: texts.too_large(), expected: texts.at_most_bytes({ most: limits.eventBytes }) },
     ]);
   }
   const at = offered.form === 'body' ? IN_BODY : IN_HEADERS;
@@ -64,22 +65,26 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const a = read.attributes;
   if (offered.content.kind === 'avro' && !offered.content.framed && a.dataschema === undefined) {
     return refuse(knownType(catalogue, a.type), 'missing_attribute', [
-      { pointer: at('dataschema'), reason: 'missing', expected: 'the version that bare Avro was written with' },
+      { pointer: at('dataschema'), reason: texts.missing(), expected: texts.version_of_bare_avro() },
     ]);
   }
   const newest = catalogue.newest(a.type);
   if (newest === undefined)
-    return refuse('', 'unknown_type', [{ pointer: at('type'), reason: 'not in the catalogue' }]);
+    return refuse('', 'unknown_type', [{ pointer: at('type'), reason: texts.not_in_catalogue() }]);
   const type = versionOf(catalogue, newest, a.dataschema, offered.content);
   if (type === undefined) {
     return refuse(a.type, 'unknown_schema', [
-      { pointer: at('dataschema'), reason: 'no version of this type', expected: dataschemaUrn(a.type, newest.version) },
+      {
+        pointer: at('dataschema'),
+        reason: texts.unknown_version(),
+        expected: verbatim(dataschemaUrn(a.type, newest.version)),
+      },
     ]);
   }
   const source = parseSource(a.source);
   if (source === undefined) {
     return refuse(a.type, 'source_not_yours', [
-      { pointer: at('source'), reason: 'not a source of this hub', expected: 'urn:simpul:unit:<unit>:<system>' },
+      { pointer: at('source'), reason: texts.unknown_source(), expected: verbatim('urn:simpul:unit:<unit>:<system>') },
     ]);
   }
   const taken = dataOf(offered.content, type);
@@ -99,7 +104,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const { subject } = made;
   if (a.subject !== undefined && a.subject !== subject) {
     return refuse(a.type, 'subject_mismatch', [
-      { pointer: at('subject'), reason: 'not the subject that the data gives', expected: subjectRule(type) },
+      { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(type) },
     ]);
   }
   const hub = hubExtensions(source, type, rules.units);
@@ -108,12 +113,16 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const key = Buffer.from(subject);
   if (key.length + value.length > limits.eventBytes) {
     return refuse(a.type, 'body_too_large', [
-      { pointer: at('data'), reason: 'too large as Avro', expected: `at most ${limits.eventBytes} bytes` },
+      {
+        pointer: at('data'),
+        reason: texts.too_large_as_avro(),
+        expected: texts.at_most_bytes({ most: limits.eventBytes }),
+      },
     ]);
   }
   const stream = catalogue.stream(type.stream);
   if (stream === undefined)
-    return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: 'its stream is not open yet' }]);
+    return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: texts.stream_not_open() }]);
   const digest = digestOf(key, value);
   // The hub takes its own rights from these: they must make sense before they are facts.
   const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(asObject(taken.data), rules.units) : [];
@@ -194,7 +203,7 @@ function dataOf(content: Content, type: EventType): Taken {
     if (content.data === undefined) {
       return {
         code: 'schema_mismatch',
-        problems: [{ pointer: '/data', reason: 'missing', expected: 'a JSON object' }],
+        problems: [{ pointer: '/data', reason: texts.missing(), expected: texts.json_object() }],
       };
     }
     return { data: content.data };
@@ -203,14 +212,17 @@ function dataOf(content: Content, type: EventType): Taken {
   if (framed && (bytes.length < FRAME_BYTES || bytes[0] !== 0)) {
     return {
       code: 'bad_magic',
-      problems: [{ pointer: '/data', reason: 'no Confluent frame', expected: '0x00, schema id, Avro' }],
+      problems: [{ pointer: '/data', reason: texts.no_confluent_frame(), expected: texts.confluent_frame() }],
     };
   }
   try {
     return { data: type.contract.decode(bytes, { framed }) };
   } catch (e) {
     if (!isFault(e)) throw e;
-    const problems = e.problems.length > 0 ? e.problems : [{ pointer: '/data', reason: e.detail ?? 'cannot be read' }];
+    const problems =
+      e.problems.length > 0
+        ? e.problems
+        : [{ pointer: '/data', reason: e.detail === undefined ? texts.unreadable() : verbatim(e.detail) }];
     return { code: e.code, problems };
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { mayPublish } from '#access';
 import { compileContract } from '#avro';
 import { digestOf, fromHeaders, partitionOf } from '#event';
+import { showProblem } from '#faults';
 import type { Catalogue, EventType } from '#registry';
 import type { Unit, Units } from '#units';
 import { checkItem, type CheckRules } from './check.js';
@@ -102,7 +103,7 @@ describe('a checked event', () => {
     const same = { subject: 'K-1', unitasal: 'SU00123', unitkode: 'KANIM-31-BARAT', kelasdata: 'none' };
     expect(checkItem(offer({ nomor: 'K-1' }, same), context, rules).ok).toBe(true);
     const other = checkItem(offer({ nomor: 'K-1' }, { ...same, unitkode: 'LAIN' }), context, rules);
-    expect(other.ok ? '' : other.fault.problems[0]).toMatchObject({
+    expect(other.ok ? '' : showProblem(other.fault.problems[0]!, 'en')).toMatchObject({
       pointer: '/unitkode',
       reason: 'is set by the hub',
     });

@@ -5,6 +5,7 @@ import type { Checked, ItemResult, ReadyItem, RememberedItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';
 import { type RecentAppend, type RecentAppends } from './recent.js';
 import { sameContent, type Standing } from './same-content.js';
+import { texts } from './texts.js';
 
 /** What is to be done with the events of a request whose answer is not known yet. */
 export interface Links {
@@ -45,7 +46,7 @@ export function sortDuplicates(
     if (earlier !== undefined) standing = standingOf((checked[earlier] as { item: ReadyItem }).item);
     if (standing !== undefined && !sameContent(item, standing, catalogue)) {
       const fault = new Fault('idempotency_mismatch', {
-        problems: [{ pointer: '/id', reason: 'was used for other content', code: 'idempotency_mismatch' }],
+        problems: [{ pointer: '/id', reason: texts.id_of_other_content(), code: 'idempotency_mismatch' }],
       });
       results[i] = { status: fault.row.status, fault };
       continue;

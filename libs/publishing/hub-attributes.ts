@@ -3,6 +3,7 @@ import type { Problem } from '#faults';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
 import type { Attributes, PointAt } from './attributes.js';
+import { texts } from './texts.js';
 
 export interface OfTheHub {
   readonly unit: string | undefined;
@@ -30,8 +31,8 @@ export function differs(a: Attributes, hub: OfTheHub, at: PointAt): Problem[] {
     if (given !== undefined && given !== ours) {
       out.push({
         pointer: at(name),
-        reason: 'is set by the hub',
-        expected: ours === undefined ? 'left out' : `${ours}, or left out`,
+        reason: texts.set_by_hub(),
+        expected: ours === undefined ? texts.left_out() : texts.value_or_left_out({ value: ours }),
       });
     }
   }

@@ -1,7 +1,8 @@
 import { pseudonymOf } from '#event';
-import type { FaultCode, Problem } from '#faults';
+import type { FaultCode, Problem, Text } from '#faults';
 import type { EventType } from '#registry';
 import { isPlainText } from './attributes.js';
+import { texts } from './texts.js';
 
 export type SubjectMade =
   | { readonly ok: true; readonly subject: string }
@@ -19,12 +20,12 @@ export function subjectOf(
     const text = typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
     const pointer = `/data/${name}`;
     if (text === '')
-      return { ok: false, code: 'schema_mismatch', problem: { pointer, reason: 'needed for the subject' } };
+      return { ok: false, code: 'schema_mismatch', problem: { pointer, reason: texts.needed_for_subject() } };
     if (!isPlainText(text)) {
       return {
         ok: false,
         code: 'forbidden_character',
-        problem: { pointer, reason: 'holds a character that may not stand in a subject' },
+        problem: { pointer, reason: texts.character_refused_in_subject() },
       };
     }
     // Else two different cases could share one subject.
@@ -32,7 +33,7 @@ export function subjectOf(
       return {
         ok: false,
         code: 'forbidden_character',
-        problem: { pointer, reason: 'a part of a subject may not hold a colon' },
+        problem: { pointer, reason: texts.colon_in_subject_part() },
       };
     }
     parts.push(text);
@@ -41,8 +42,8 @@ export function subjectOf(
   if (Buffer.byteLength(clear) > rules.limits.subjectBytes) {
     const problem = {
       pointer: `/data/${type.subject[0] ?? ''}`,
-      reason: 'too long',
-      expected: `at most ${rules.limits.subjectBytes} bytes`,
+      reason: texts.too_long(),
+      expected: texts.at_most_bytes({ most: rules.limits.subjectBytes }),
     };
     return { ok: false, code: 'subject_too_long', problem };
   }
@@ -50,9 +51,9 @@ export function subjectOf(
 }
 
 /** How the subject of a type is made, in words; never its value. */
-export function subjectRule(type: EventType): string {
+export function subjectRule(type: EventType): Text {
   const fields = type.subject.join(':');
   return type.subjectForm === 'pseudonym'
-    ? `left out: the hub makes a pseudonym of ${fields}`
-    : `${fields}, or left out`;
+    ? texts.pseudonym_or_left_out({ fields })
+    : texts.value_or_left_out({ value: fields });
 }

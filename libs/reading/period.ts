@@ -1,9 +1,8 @@
 import { parsePosition, timeMsOf, type Position } from '#event';
-import { Fault } from '#faults';
+import { Fault, verbatim, type Text } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
-
-const FORMS = 'earliest · latest · time with zone · position';
+import { texts } from './texts.js';
 
 type Offsets = readonly bigint[];
 type PeriodLog = Pick<EventLog, 'describe' | 'read' | 'offsetAt'>;
@@ -21,7 +20,7 @@ export async function offsetsOf(log: PeriodLog, stream: StreamInfo, text: string
   const position = parsePosition(text);
   if (position !== undefined) return offsetsAtPosition(log, stream, position, name);
   const ms = timeMsOf(text);
-  if (ms === undefined) throw invalid(name, 'not a place in a stream');
+  if (ms === undefined) throw invalid(name, texts.not_a_place());
   return offsetsAtTime(log, stream, ms);
 }
 
@@ -33,15 +32,19 @@ async function offsetsAtPosition(
 ): Promise<Offsets> {
   const topic = stream.name;
   if (position.stream !== topic || position.partition >= stream.partitions) {
-    throw invalid(name, 'not a position of this stream');
+    throw invalid(name, texts.position_of_another_stream());
   }
   const kept = (await log.describe(topic))[position.partition]!;
-  if (position.offset > kept.high) throw invalid(name, 'a position that the stream has not reached');
+  if (position.offset > kept.high) throw invalid(name, texts.position_not_reached());
   const got = await log.read(topic, position.partition, position.offset, { maxRecords: 1 });
   if (got.kind === 'out_of_range') {
     throw new Fault('offset_out_of_range', {
       problems: [
-        { pointer: `?${name}`, reason: 'no longer kept', expected: `${topic}/${position.partition}/${got.low}` },
+        {
+          pointer: `?${name}`,
+          reason: texts.no_longer_kept(),
+          expected: verbatim(`${topic}/${position.partition}/${got.low}`),
+        },
       ],
     });
   }
@@ -57,6 +60,6 @@ function offsetsAtTime(log: PeriodLog, stream: StreamInfo, ms: number): Promise<
   return Promise.all(Array.from({ length: stream.partitions }, (_, p) => log.offsetAt(stream.name, p, ms)));
 }
 
-function invalid(name: string, reason: string): Fault {
-  return new Fault('invalid_query', { problems: [{ pointer: `?${name}`, reason, expected: FORMS }] });
+function invalid(name: string, reason: Text): Fault {
+  return new Fault('invalid_query', { problems: [{ pointer: `?${name}`, reason, expected: texts.places() }] });
 }

@@ -1,7 +1,8 @@
 import { formatPosition } from '#event';
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import type { PartitionRange } from '#log';
 import type { StreamInfo } from '#registry';
+import { texts } from './texts.js';
 
 /** Which records of a stream to read. Offsets are by partition number. */
 export interface StreamRange {
@@ -33,6 +34,6 @@ export function offsetOutOfRange(stream: string, partition: number, low: bigint)
   const earliestKept = formatPosition(stream, partition, low);
   return new Fault('offset_out_of_range', {
     detail: `the earliest position kept is ${earliestKept}`,
-    problems: [{ pointer: '?cursor', reason: 'no longer kept', expected: earliestKept }],
+    problems: [{ pointer: '?cursor', reason: texts.no_longer_kept(), expected: verbatim(earliestKept) }],
   });
 }

@@ -1,0 +1,93 @@
+import { defineTexts } from '#faults';
+
+/** Why a view or a condition of a list is refused, and what was expected. */
+export const texts = defineTexts({
+  // conditions of a list
+  not_a_field_of_view: { id: 'bukan bidang ringkasan ini', en: 'not a field of this view' },
+  of_class: { id: 'kelas {class}', en: 'class {class}' },
+  unknown_comparison: { id: 'perbandingan tidak dikenal', en: 'unknown comparison' },
+  not_a_number: { id: 'bukan angka', en: 'not a number' },
+  // definitions of views
+  no_such_field: { id: '{type} tidak punya bidang {field}', en: '{type} has no field {field}' },
+  not_a_symbol: { id: 'bukan simbol enum itu', en: 'not a symbol of the enum' },
+  one_of_is_and_is_not: { id: 'salah satu dari is, isNot', en: 'one of is, isNot' },
+  field_without_writer: { id: 'tidak ada sumber yang menulis bidang ini', en: 'no source writes this field' },
+  only_merge: { id: 'hanya dengan kind merge', en: 'only with kind merge' },
+  only_set_or_count: { id: 'hanya dengan kind set atau count', en: 'only with kind set or count' },
+  removing_source_writes: {
+    id: 'sumber yang menghapus tidak menulis apa pun',
+    en: 'a source that removes writes nothing',
+  },
+  count_writes: { id: 'count dibuat dari key, count dan sum', en: 'a count is made of key, count and sum' },
+  required: { id: 'wajib', en: 'required' },
+  different_subjects: { id: 'jenis dengan subject berbeda', en: 'types with different subjects' },
+  no_part: { id: 'paling sedikit satu bagian', en: 'at least one part' },
+  key_not_sealed: {
+    id: '{field} berkelas {class}: kunci tidak pernah disegel',
+    en: '{field} is of class {class}: keys are never sealed',
+  },
+  entry_could_move: {
+    id: 'kejadian yang dikoreksi dapat pindah ke kunci lain',
+    en: 'a corrected event could move to another key',
+  },
+  key_needs_one_partition: {
+    id: '{kind} dengan kunci selain subject: hanya untuk aliran satu partisi (R5.2)',
+    en: '{kind} under another key than the subject: only over a stream of one partition (R5.2)',
+  },
+  limited_retention: {
+    id: '{stream} menyimpan kejadiannya selama waktu terbatas (R6)',
+    en: '{stream} keeps its events for a limited time (R6)',
+  },
+  unknown_stream: { id: 'ada aliran yang tidak ada di katalog', en: 'a stream is not in the catalogue' },
+  several_streams: {
+    id: 'beberapa aliran: hanya dengan kind merge di bawah subject (R5.3)',
+    en: 'several streams: only with kind merge under the subject (R5.3)',
+  },
+  different_partition_counts: {
+    id: 'aliran dengan jumlah partisi berbeda (R5.3)',
+    en: 'streams of different partition counts (R5.3)',
+  },
+  written_by_several_streams: {
+    id: 'ditulis oleh lebih dari satu aliran (R5.3)',
+    en: 'written by more than one stream (R5.3)',
+  },
+  field_of_another_stream: {
+    id: 'bidang dari aliran lain: urutan antaraliran tidak pasti (R5.3)',
+    en: 'a field of another stream: the order between streams is open (R5.3)',
+  },
+  only_latest: { id: 'hanya dengan kind latest', en: 'only with kind latest' },
+  required_without_subject: {
+    id: 'wajib dengan kunci selain subject',
+    en: 'required under another key than the subject',
+  },
+  only_timeline: { id: 'hanya dengan kind timeline', en: 'only with kind timeline' },
+  only_count: { id: 'hanya dengan kind count', en: 'only with kind count' },
+  count_under_subject: {
+    id: 'count berada di bawah dimensi bernama',
+    en: 'a count stands under named dimensions',
+  },
+  set_without_removal: {
+    id: 'set memerlukan jenis yang menghapus',
+    en: 'a set needs a type that removes',
+  },
+  nothing_added: { id: 'tidak ada sumber yang menambah apa pun', en: 'no source adds anything' },
+  not_comparable: {
+    id: 'bukan bidang {type} yang dapat dibandingkan',
+    en: 'not a comparable field of {type}',
+  },
+  not_summable: {
+    id: 'bukan bidang bulat atau desimal dari {type}',
+    en: 'not a whole or decimal field of {type}',
+  },
+  totals_are_open: {
+    id: 'kelas {class}: jumlah terbuka bagi setiap pembaca',
+    en: 'class {class}: totals are open to every reader',
+  },
+  totals_of_restricted_type: { id: 'jumlah dari jenis yang dibatasi', en: 'totals of a restricted type' },
+  unknown_event_type: { id: 'jenis kejadian {type} tidak dikenal', en: 'unknown event type {type}' },
+  // expectations
+  field_of_class_none: { id: 'bidang berkelas none', en: 'a field of class none' },
+  class_none: { id: 'kelas none', en: 'class none' },
+  one_of: { id: 'salah satu dari {names}', en: 'one of {names}' },
+  unlimited_stream: { id: 'aliran tanpa batas waktu', en: 'a stream without limit' },
+});
