@@ -2,7 +2,7 @@ import { hubPublishing, type Core } from '#core';
 import type { Door } from '#http';
 import { Appender } from '#log';
 import { StateReader } from '#projection';
-import { Refusals } from '#publishing';
+import { openRefusals } from '#publishing';
 import { Announcer } from './announcer.js';
 import { doorsOf } from './doors.js';
 
@@ -15,8 +15,7 @@ export interface GatewayRole {
 export async function openGatewayRole(core: Core): Promise<GatewayRole> {
   const { engine, registry, metrics, units } = core;
   const appender = new Appender(engine.log);
-  const refusals = new Refusals(engine.log, Date.now, registry.catalogue);
-  await refusals.open();
+  const refusals = await openRefusals({ log: engine.log, now: Date.now, catalogue: registry.catalogue });
   const publishing = hubPublishing(core, {
     appends: appender,
     refusals,

@@ -4,6 +4,14 @@ export { checkItem, type CheckContext, type CheckRules, type MayPublish } from '
 export { isPlainText } from './attributes.js';
 export type { Checked, Content, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
 export { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
-export { REFUSALS_KEPT_MS, REFUSALS_TOPIC, Refusals, type Refusal, type RefusalQuery } from './refusals.js';
+export {
+  openRefusals,
+  REFUSALS_KEPT_MS,
+  REFUSALS_TOPIC,
+  type Refusal,
+  type RefusalQuery,
+  type Refusals,
+  type RefusalsDeps,
+} from './refusals.js';
 export { maySeeOwner, maySeeSource } from './rights.js';
 export { subjectOf } from './subject.js';

@@ -1,12 +1,13 @@
-import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord } from '#log';
+import { Mutex } from '#concurrency';
 import { isFault } from '#faults';
 import type { Catalogue } from '#registry';
+import { openJournal, type Journal, type TableLog } from '#table';
 import { countedPointer, FieldNames } from './counted-pointer.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
 export const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
 const MINUTE_MS = 60_000;
-/** Different (type, code, pointer) of one unit in one minute; beyond, the pointer is no longer told apart. */
+/** Different (type, code, pointer) of one unit in one minute. Beyond that, refusals are counted under the pointer `…`, which bounds the memory. */
 const MAX_PER_UNIT = 200;
 const COUNTS_A_RECORD = 500;
 
@@ -38,40 +39,59 @@ interface Counted {
   count: number;
 }
 
-/** Counts refusals a minute; keeps them in a topic, so that every process of the hub shows the same. */
+/** What one record of the topic holds. */
+interface MinuteCounts {
+  readonly minute: number;
+  readonly counts: readonly Counted[];
+}
+
+export interface RefusalsDeps {
+  readonly log: TableLog;
+  readonly now: () => number;
+  readonly catalogue: Pick<Catalogue, 'versions'>;
+  /** How often counts are written to the log, ms. @default 5,000 */
+  readonly flushEveryMs?: number;
+}
+
+/**
+ * Counts refused items per minute in memory and writes the counts to `_simpul.refusals`, so that every gateway shows the counts of all gateways.
+ * Each record is a sum that adds to the others and nobody owns one, so the topic is a journal of `#table`, not a table with owners.
+ */
 export class Refusals {
-  /** minute (ms) → kind → count, of what lies in the topic. */
-  readonly #minutes = new Map<number, Map<string, Counted>>();
-  /** Not yet written. */
+  /** minute (ms) → kind → count: what the topic holds, of every process. */
+  readonly #written = new Map<number, Map<string, Counted>>();
+  /** Counts of this process that are not in the topic yet. */
   #fresh = new Map<number, Map<string, Counted>>();
   readonly #perUnit = new Map<string, number>();
   #perUnitMinute = 0;
-  #next = 0n;
-  #work: Promise<void> = Promise.resolve();
+  readonly #flushes = new Mutex();
+  #journal: Journal<MinuteCounts> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #deps: RefusalsDeps;
   readonly #fields: FieldNames;
 
-  constructor(
-    private readonly log: Pick<EventLog, 'read' | 'append' | 'describe'>,
-    private readonly now: () => number,
-    catalogue: Pick<Catalogue, 'versions'>,
-  ) {
-    this.#fields = new FieldNames(catalogue);
+  constructor(deps: RefusalsDeps) {
+    this.#deps = deps;
+    this.#fields = new FieldNames(deps.catalogue);
   }
 
-  /** Reads what was counted before and begins to write every `everyMs`. The topic must exist (keep, 7 days). */
-  async open(everyMs = 5_000): Promise<void> {
-    this.#next = (await this.log.describe(REFUSALS_TOPIC))[0]?.low ?? 0n;
-    await this.#catchUp();
+  async open(): Promise<void> {
+    this.#journal = await openJournal<MinuteCounts>({
+      log: this.#deps.log,
+      topic: { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
+      parse: minuteCountsOf,
+      serialise: (row) => Buffer.from(JSON.stringify(row)),
+      onRow: (row) => this.#add(row),
+    });
     this.#timer = setInterval(() => {
       void this.flush();
-    }, everyMs);
+    }, this.#deps.flushEveryMs ?? 5_000);
     this.#timer.unref();
   }
 
-  /** In memory, never throws, never waits. */
+  /** Counts one refused item, in memory. Never throws, never waits. */
   count(unit: string, type: string, code: string, pointer: string): void {
-    const minute = Math.floor(this.now() / MINUTE_MS) * MINUTE_MS;
+    const minute = Math.floor(this.#deps.now() / MINUTE_MS) * MINUTE_MS;
     if (minute !== this.#perUnitMinute) {
       this.#perUnit.clear();
       this.#perUnitMinute = minute;
@@ -86,11 +106,14 @@ export class Refusals {
     add(kinds, { unit, type, code, pointer: where, count: 1 });
   }
 
-  /** Newest minute first, then by unit, type, code and pointer. Reads what other processes have written meanwhile; without the log, what is known here. */
+  /**
+   * Counts of every process, newest minute first, then by unit, type, code and pointer. Reads what other processes have written until now; while
+   * the log is unavailable, answers what is known here.
+   */
   async list(query: RefusalQuery): Promise<readonly Refusal[]> {
-    await this.#catchUp().catch(ignoreFault);
+    await this.#journal?.refresh().catch(ignoreFault);
     const merged = new Map<number, Map<string, Counted>>();
-    for (const source of [this.#minutes, this.#fresh]) {
+    for (const source of [this.#written, this.#fresh]) {
       for (const [minute, kinds] of source) {
         if (minute + MINUTE_MS <= (query.fromMs ?? 0) || minute >= (query.untilMs ?? Number.POSITIVE_INFINITY))
           continue;
@@ -106,100 +129,67 @@ export class Refusals {
       );
   }
 
-  /** Writes the fresh counts. What is not surely written stays fresh only when it surely was not: a count is never doubled. */
+  /**
+   * Writes the fresh counts. Refused counts stay fresh for the next flush. Uncertain ones do not, because a count must never be doubled: if the log
+   * has them, they are read back. Never throws: counting must not stop publishing.
+   */
   flush(): Promise<void> {
-    // Counting must never stop publishing; the health door tells that the log is away.
-    this.#work = this.#work.then(() => this.#write()).catch(() => undefined);
-    return this.#work;
+    return this.#flushes.run(() => this.#write()).catch(() => undefined);
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.flush();
+    await this.#journal?.close();
   }
 
   async #write(): Promise<void> {
-    this.#forget();
-    if (this.#fresh.size === 0) return;
+    const journal = this.#journal;
+    this.#forgetExpired();
+    if (this.#fresh.size === 0 || journal === undefined) return;
     const taken = this.#fresh;
     this.#fresh = new Map();
-    const records = [...taken].flatMap(([minute, kinds]) => recordsOf(minute, [...kinds.values()]));
-    for (let at = 0; at < records.length;) {
-      const piece = onePiece(records, at);
-      const done = await this.log.append(
-        REFUSALS_TOPIC,
-        0,
-        piece.map((p) => p.record),
-      );
-      // Whether an unknown piece was written the log tells when it is read.
-      if (done.kind !== 'refused') at += piece.length;
-      if (done.kind === 'accepted') continue;
-      for (const { minute, counts } of records.slice(at)) for (const c of counts) add(mapAt(this.#fresh, minute), c);
-      break;
-    }
-    await this.#catchUp();
+    const rows = [...taken].flatMap(([minute, kinds]) => rowsOf(minute, [...kinds.values()]));
+    await Promise.all(
+      rows.map(async (row) => {
+        const outcome = await journal.append(row);
+        if (outcome.kind === 'refused') for (const c of row.counts) add(mapAt(this.#fresh, row.minute), c);
+      }),
+    );
+    await journal.refresh();
   }
 
-  async #catchUp(): Promise<void> {
-    for (;;) {
-      const from = this.#next;
-      const batch = await this.log.read(REFUSALS_TOPIC, 0, from, { maxRecords: 500 });
-      // Another call of this one has moved on meanwhile.
-      if (this.#next !== from) continue;
-      if (batch.kind === 'out_of_range') {
-        // Retention went past us: what is gone is older than what is shown.
-        this.#next = from < batch.low ? batch.low : batch.high;
-        continue;
-      }
-      for (const r of batch.records) this.#fold(r.value);
-      this.#next = batch.next;
-      if (batch.next >= batch.high || batch.next === from) return;
-    }
-  }
-
-  #fold(value: Buffer | null): void {
-    if (value === null) return;
-    const { minute, counts } = JSON.parse(value.toString()) as { minute: number; counts: Counted[] };
-    // Older hubs kept names that publishers had made up.
+  #add({ minute, counts }: MinuteCounts): void {
+    // Older hubs kept names that publishers had made up, so the pointer is reduced to known names once more.
     for (const c of counts)
-      add(mapAt(this.#minutes, minute), { ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) });
+      add(mapAt(this.#written, minute), { ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) });
   }
 
-  #forget(): void {
-    const before = this.now() - REFUSALS_KEPT_MS;
-    for (const minute of this.#minutes.keys()) if (minute < before) this.#minutes.delete(minute);
+  #forgetExpired(): void {
+    const before = this.#deps.now() - REFUSALS_KEPT_MS;
+    for (const minute of this.#written.keys()) if (minute < before) this.#written.delete(minute);
   }
 }
 
-interface Piece {
-  readonly minute: number;
-  readonly counts: readonly Counted[];
-  readonly record: NewRecord;
+/** Loads the counts of the last 7 days, follows those of other processes, and begins to write. Fault `log_unavailable`. */
+export async function openRefusals(deps: RefusalsDeps): Promise<Refusals> {
+  const refusals = new Refusals(deps);
+  await refusals.open();
+  return refusals;
 }
 
-function recordsOf(minute: number, all: readonly Counted[]): Piece[] {
-  const out: Piece[] = [];
-  for (let i = 0; i < all.length; i += COUNTS_A_RECORD) {
-    const counts = all.slice(i, i + COUNTS_A_RECORD);
-    out.push({
-      minute,
-      counts,
-      record: { key: null, value: Buffer.from(JSON.stringify({ minute, counts })), headers: [] },
-    });
-  }
-  return out;
+function minuteCountsOf(value: Buffer): MinuteCounts {
+  const { minute, counts } = JSON.parse(value.toString()) as Partial<MinuteCounts>;
+  if (typeof minute !== 'number' || !Array.isArray(counts)) throw new TypeError('no counts of a minute');
+  return { minute, counts };
 }
 
-/** As many as one append takes (R3.4), from a place on. */
-function onePiece(all: readonly Piece[], from: number): Piece[] {
-  let to = from + 1;
-  let bytes = bytesOf(all[from]!.record);
-  while (to < all.length && to - from < MAX_APPEND_RECORDS) {
-    bytes += bytesOf(all[to]!.record);
-    if (bytes > MAX_APPEND_BYTES) break;
-    to++;
-  }
-  return all.slice(from, to);
+/** Cut so that a record stays far below the limits of one append. */
+function rowsOf(minute: number, all: readonly Counted[]): MinuteCounts[] {
+  const rows: MinuteCounts[] = [];
+  for (let i = 0; i < all.length; i += COUNTS_A_RECORD)
+    rows.push({ minute, counts: all.slice(i, i + COUNTS_A_RECORD) });
+  return rows;
 }
 
 function matches(c: Counted, q: RefusalQuery): boolean {

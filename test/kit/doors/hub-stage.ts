@@ -7,7 +7,14 @@ import { publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
 import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
-import { Publishing, Refusals, REFUSALS_KEPT_MS, REFUSALS_TOPIC, type PublishLimits } from '#publishing';
+import {
+  openRefusals,
+  Publishing,
+  REFUSALS_KEPT_MS,
+  REFUSALS_TOPIC,
+  type PublishLimits,
+  type Refusals,
+} from '#publishing';
 import { Reading } from '#reading';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
@@ -94,8 +101,12 @@ export class HubStage {
     const { log, settled, catalogue, units } = this;
     this.reading = new Reading({ log, settled, catalogue, units, now: Date.now });
     if (options.project !== false) await this.project();
-    this.refusals = new Refusals(this.log, Date.now, this.catalogue);
-    await this.refusals.open(3_600_000);
+    this.refusals = await openRefusals({
+      log: this.log,
+      now: Date.now,
+      catalogue: this.catalogue,
+      flushEveryMs: 3_600_000,
+    });
     this.publishing = this.#publishing(options);
     this.server = await this.#serve(this.publishing, options);
     return this;
