@@ -125,8 +125,14 @@ class FileLog implements EmbeddedLog, GroupHome {
     return this.#reader.freshTopic(topic).id;
   }
 
-  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
-    const answer = await this.#append(topic, partition, records);
+  // overlapping appends keep their order: each reaches the queue of the writer thread before this returns
+  async append(
+    topic: string,
+    partition: number,
+    records: readonly NewRecord[],
+    bytes?: number,
+  ): Promise<AppendOutcome> {
+    const answer = await this.#append(topic, partition, records, bytes);
     return answer.kind === 'fenced' ? { kind: 'uncertain' } : answer;
   }
 
@@ -179,7 +185,7 @@ class FileLog implements EmbeddedLog, GroupHome {
     let released = false;
     return {
       topic,
-      write: async (records) => (released ? { kind: 'fenced' } : this.#append(topic, 0, records, mine)),
+      write: async (records) => (released ? { kind: 'fenced' } : this.#append(topic, 0, records, undefined, mine)),
       release: () => {
         released = true;
         return Promise.resolve();
@@ -222,9 +228,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     topic: string,
     partition: number,
     records: readonly NewRecord[],
+    bytes: number | undefined,
     claim?: { readonly topic: number; readonly epoch: number },
   ): Promise<WriteOutcome> {
-    if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+    if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
     // a topic that was made again meanwhile is looked up once more
     for (let again = false; ; again = true) {
       let part: number;

@@ -56,13 +56,13 @@ export class Appends {
     return this.#renewed;
   }
 
-  /** Never throws. Calls for one partition follow each other, in the order in which they were made. */
-  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
+  /** Never throws. This is where the appends of a partition are serialised: one in flight, in the order of the calls. */
+  append(topic: string, partition: number, records: readonly NewRecord[], bytes?: number): Promise<AppendOutcome> {
     const key = `${topic}/${partition}`;
     const before = this.#tails.get(key);
     const mine = before
-      ? before.then(() => this.#one(topic, partition, records))
-      : this.#one(topic, partition, records);
+      ? before.then(() => this.#one(topic, partition, records, bytes))
+      : this.#one(topic, partition, records, bytes);
     this.#tails.set(key, mine);
     void mine.then(() => {
       if (this.#tails.get(key) === mine) this.#tails.delete(key);
@@ -70,8 +70,13 @@ export class Appends {
     return mine;
   }
 
-  async #one(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
-    if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+  async #one(
+    topic: string,
+    partition: number,
+    records: readonly NewRecord[],
+    bytes: number | undefined,
+  ): Promise<AppendOutcome> {
+    if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
     if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
     const known = this.#topics.fresh(topic);
     const refusal = known ? refusedPlace(known, partition) : await this.#refusal(topic, partition);

@@ -95,9 +95,14 @@ class KafkaLog implements EventLog {
     return (await this.#topics.shape(this.#outer(topic))).id.slice(0, 8);
   }
 
-  async append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> {
+  async append(
+    topic: string,
+    partition: number,
+    records: readonly NewRecord[],
+    bytes?: number,
+  ): Promise<AppendOutcome> {
     const name = this.#outer(topic);
-    const done = await this.#appends.append(name, partition, records);
+    const done = await this.#appends.append(name, partition, records, bytes);
     if (done.kind === 'accepted') {
       const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
       this.#reads.wake(id, partition);

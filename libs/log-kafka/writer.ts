@@ -68,7 +68,7 @@ class KafkaWriter implements Writer {
 
   async #one(records: readonly NewRecord[]): Promise<WriteOutcome> {
     if (this.#ended) return { kind: 'fenced' };
-    if (records.length === 0 || !fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+    if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
     const limit = this.#parts.options.appendDeadlineMs ?? DEADLINE_MS;
     try {
       const sent = await within(limit, 'transaction', this.#transactor.write(this.#name, PARTITION, records));

@@ -1,15 +1,25 @@
+import { partitionKey } from '#event';
 import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type AppendOutcome, type EventLog, type NewRecord } from './port.js';
 import { bytesOfAll, fitsOneAppend } from './size.js';
 
 export interface AppenderOptions {
-  /** Bytes that may wait or be in flight, all partitions together. @default 64 MiB */
+  /** Bytes that may wait or be in flight, all partitions together (backpressure: `queue_full` above it). @default 64 MiB */
   readonly maxWaitingBytes?: number;
+}
+
+export interface AppendOptions {
+  /** How long the caller waits for the outcome. @default 5000 */
+  readonly timeoutMs?: number;
+  /** The sum of bytesOf() of the records, if the caller has measured them already. */
+  readonly bytes?: number;
 }
 
 /** Between two tries of an uncertain batch: a log that fails at once must not be asked in a hot loop. */
 const RESEND_MS = 50;
+const TIMEOUT_MS = 5_000;
 
-interface Unit {
+/** The records of one call of append(). */
+interface AppendRequest {
   readonly records: readonly NewRecord[];
   readonly bytes: number;
   /** undefined: the caller no longer waits. */
@@ -17,22 +27,23 @@ interface Unit {
   timer: NodeJS.Timeout | undefined;
 }
 
-interface Lane {
+interface PartitionQueue {
   readonly topic: string;
   readonly partition: number;
-  readonly waiting: Unit[];
-  inFlight: Unit[] | undefined;
-  scheduled: boolean;
+  readonly waiting: AppendRequest[];
+  /** An append is scheduled or in flight; it takes along what waits afterwards. */
+  busy: boolean;
 }
 
 /**
- * Self-clocked batching over an EventLog: one append in flight per partition; what comes meanwhile is collected and goes next, no linger.
- * A caller's records stay together in one append, in order, all or none; appends of a partition keep the order of the calls.
+ * Self-clocked batching (coalescing) over EventLog.append: each partition has one append in flight; requests that arrive meanwhile wait and go
+ * together in the next one. There is no linger: a request that finds its partition idle leaves at the end of the event-loop turn.
+ * The records of a request stay together and in order, all or none. The requests of a partition keep the order of the calls.
  */
 export class Appender {
   readonly #log: Pick<EventLog, 'append'>;
   readonly #maxBytes: number;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, PartitionQueue>();
   #bytes = 0;
   #records = 0;
 
@@ -47,107 +58,99 @@ export class Appender {
   }
 
   /**
-   * Appends records of one partition as one unit: at most 500 records and 900 KB, or one record (`record_too_large` otherwise; callers cut longer lists in order).
-   * At the deadline a unit that was never sent is dropped (`refused`, `not_durable`); one in flight is `uncertain`.
-   * Over the byte bound: `refused` with `queue_full` at once. Never throws.
+   * Appends records of one partition as one request. Never throws. Besides the outcomes of the log itself:
+   * - `refused`, `record_too_large`, at once: more than one append may hold (fitsOneAppend). The caller cuts longer lists, in order.
+   * - `refused`, `queue_full`, at once: maxWaitingBytes is reached.
+   * - `refused`, `not_durable`: the time is over, and the records were never sent.
+   * - `uncertain`: the time is over while the records are in flight.
    */
   append(
     topic: string,
     partition: number,
     records: readonly NewRecord[],
-    options: { readonly timeoutMs?: number } = {},
+    options: AppendOptions = {},
   ): Promise<AppendOutcome> {
-    const bytes = bytesOfAll(records);
-    if (records.length === 0 || !fitsOneAppend(records, bytes))
-      return Promise.resolve({ kind: 'refused', code: 'record_too_large' });
+    const { timeoutMs = TIMEOUT_MS, bytes = bytesOfAll(records) } = options;
+    if (!fitsOneAppend(records, bytes)) return Promise.resolve({ kind: 'refused', code: 'record_too_large' });
     if (this.#bytes + bytes > this.#maxBytes) return Promise.resolve({ kind: 'refused', code: 'queue_full' });
-    const key = `${topic}/${partition}`;
-    let lane = this.#lanes.get(key);
-    if (lane === undefined)
-      this.#lanes.set(key, (lane = { topic, partition, waiting: [], inFlight: undefined, scheduled: false }));
-    const at = lane;
+    const key = partitionKey(topic, partition);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) this.#queues.set(key, (queue = { topic, partition, waiting: [], busy: false }));
+    const own = queue;
     return new Promise((resolve) => {
-      const unit: Unit = { records, bytes, settle: resolve, timer: undefined };
-      unit.timer = setTimeout(() => this.#expire(at, unit), options.timeoutMs ?? 5_000);
+      const request: AppendRequest = { records, bytes, settle: resolve, timer: undefined };
+      request.timer = setTimeout(() => this.#expire(own, request), timeoutMs);
       this.#bytes += bytes;
       this.#records += records.length;
-      at.waiting.push(unit);
-      this.#schedule(at);
+      own.waiting.push(request);
+      if (!own.busy) this.#schedule(key, own);
     });
   }
 
-  #expire(lane: Lane, unit: Unit): void {
-    const place = lane.waiting.indexOf(unit);
+  #expire(queue: PartitionQueue, request: AppendRequest): void {
+    const place = queue.waiting.indexOf(request);
     if (place >= 0) {
-      lane.waiting.splice(place, 1);
-      this.#settle(unit, { kind: 'refused', code: 'not_durable' });
-      this.#leave(unit);
-    } else this.#settle(unit, { kind: 'uncertain' });
+      queue.waiting.splice(place, 1);
+      this.#settle(request, { kind: 'refused', code: 'not_durable' });
+      this.#release(request);
+    } else this.#settle(request, { kind: 'uncertain' });
   }
 
-  #settle(unit: Unit, outcome: AppendOutcome): void {
-    clearTimeout(unit.timer);
-    const { settle } = unit;
-    unit.settle = undefined;
+  #settle(request: AppendRequest, outcome: AppendOutcome): void {
+    clearTimeout(request.timer);
+    const { settle } = request;
+    request.settle = undefined;
     settle?.(outcome);
   }
 
-  #leave(unit: Unit): void {
-    this.#bytes -= unit.bytes;
-    this.#records -= unit.records.length;
+  #release(request: AppendRequest): void {
+    this.#bytes -= request.bytes;
+    this.#records -= request.records.length;
   }
 
-  // setImmediate lets every request that the same turn of the loop read join the first append.
-  #schedule(lane: Lane): void {
-    if (lane.inFlight !== undefined || lane.scheduled) return;
-    lane.scheduled = true;
-    setImmediate(() => {
-      lane.scheduled = false;
-      void this.#drain(lane);
-    });
+  // setImmediate: every request that was read in the same event-loop turn joins the first append
+  #schedule(key: string, queue: PartitionQueue): void {
+    queue.busy = true;
+    setImmediate(() => void this.#drain(key, queue));
   }
 
-  #cut(lane: Lane): Unit[] {
-    let records = 0;
-    let bytes = 0;
-    let n = 0;
-    while (n < lane.waiting.length) {
-      const unit = lane.waiting[n]!;
-      if (n > 0 && (records + unit.records.length > MAX_APPEND_RECORDS || bytes + unit.bytes > MAX_APPEND_BYTES)) break;
-      records += unit.records.length;
-      bytes += unit.bytes;
-      n++;
-    }
-    return lane.waiting.splice(0, n);
+  async #drain(key: string, queue: PartitionQueue): Promise<void> {
+    while (queue.waiting.length > 0) await this.#send(queue, cut(queue.waiting));
+    this.#queues.delete(key);
   }
 
-  async #drain(lane: Lane): Promise<void> {
-    while (lane.inFlight === undefined && lane.waiting.length > 0) {
-      const units = (lane.inFlight = this.#cut(lane));
-      await this.#send(lane, units);
-      lane.inFlight = undefined;
-    }
-    if (lane.waiting.length === 0 && !lane.scheduled) this.#lanes.delete(`${lane.topic}/${lane.partition}`);
-  }
-
-  async #send(lane: Lane, units: readonly Unit[]): Promise<void> {
-    const records = units.length === 1 ? units[0]!.records : units.flatMap((u) => u.records);
+  async #send({ topic, partition }: PartitionQueue, requests: readonly AppendRequest[]): Promise<void> {
+    const records = requests.length === 1 ? requests[0]!.records : requests.flatMap((r) => r.records);
+    const bytes = requests.reduce((sum, r) => sum + r.bytes, 0);
     for (;;) {
-      const outcome = await this.#log.append(lane.topic, lane.partition, records);
-      // R3.5: the same batch again first, so that nothing overtakes it, but only while somebody still waits for it.
-      if (outcome.kind === 'uncertain' && units.some((u) => u.settle !== undefined)) {
+      const outcome = await this.#log.append(topic, partition, records, bytes);
+      // R3.5: an uncertain batch is sent again before anything newer, so that nothing overtakes it, while a caller still waits for it
+      if (outcome.kind === 'uncertain' && requests.some((r) => r.settle !== undefined)) {
         await new Promise((done) => setTimeout(done, RESEND_MS));
         continue;
       }
       let base = outcome.kind === 'accepted' ? outcome.base : 0n;
-      for (const unit of units) {
+      for (const request of requests) {
         if (outcome.kind === 'accepted') {
-          this.#settle(unit, { kind: 'accepted', base, appendTimeMs: outcome.appendTimeMs });
-          base += BigInt(unit.records.length);
-        } else this.#settle(unit, outcome);
-        this.#leave(unit);
+          this.#settle(request, { kind: 'accepted', base, appendTimeMs: outcome.appendTimeMs });
+          base += BigInt(request.records.length);
+        } else this.#settle(request, outcome);
+        this.#release(request);
       }
       return;
     }
   }
+}
+
+/** Takes the first requests off the list, as many as one append may hold. */
+function cut(waiting: AppendRequest[]): AppendRequest[] {
+  let records = 0;
+  let bytes = 0;
+  let n = 0;
+  for (; n < waiting.length; n++) {
+    records += waiting[n]!.records.length;
+    bytes += waiting[n]!.bytes;
+    if (n > 0 && (records > MAX_APPEND_RECORDS || bytes > MAX_APPEND_BYTES)) break;
+  }
+  return waiting.splice(0, n);
 }

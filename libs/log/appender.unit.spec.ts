@@ -5,15 +5,20 @@ import type { AppendOutcome, NewRecord } from './port.js';
 const record = (text: string): NewRecord => ({ key: Buffer.from('k'), value: Buffer.from(text), headers: [] });
 const texts = (records: readonly NewRecord[]): string[] => records.map((r) => r.value!.toString());
 
-/** A log whose outcomes a test gives one by one. */
+/** A log that holds every append open until the test answers it. */
 function scripted() {
-  const calls: { records: string[]; answer: (a: AppendOutcome) => void }[] = [];
+  const calls: { records: string[]; bytes: number | undefined; answer: (a: AppendOutcome) => void }[] = [];
   const wanted: { n: number; done: () => void }[] = [];
   return {
     calls,
-    append: (_topic: string, _partition: number, records: readonly NewRecord[]): Promise<AppendOutcome> =>
+    append: (
+      _topic: string,
+      _partition: number,
+      records: readonly NewRecord[],
+      bytes?: number,
+    ): Promise<AppendOutcome> =>
       new Promise((answer) => {
-        calls.push({ records: texts(records), answer });
+        calls.push({ records: texts(records), bytes, answer });
         for (const w of wanted) if (calls.length >= w.n) w.done();
       }),
     called: (n: number): Promise<void> =>
@@ -23,39 +28,39 @@ function scripted() {
       }),
   };
 }
-const durable = (base: bigint): AppendOutcome => ({ kind: 'accepted', base, appendTimeMs: 1 });
+const accepted = (base: bigint): AppendOutcome => ({ kind: 'accepted', base, appendTimeMs: 1 });
 
 describe('an appender', () => {
-  it('sends at once when nothing is in flight, and everything that came meanwhile in one append, in order', async () => {
+  it('sends at once when nothing is in flight, and coalesces what arrives meanwhile into the next append, in order', async () => {
     const log = scripted();
     const appender = new Appender(log);
     const first = appender.append('t', 0, [record('a')]);
     await log.called(1);
     const later = [appender.append('t', 0, [record('b'), record('c')]), appender.append('t', 0, [record('d')])];
-    log.calls[0]!.answer(durable(10n));
+    log.calls[0]!.answer(accepted(10n));
     expect(await first).toEqual({ kind: 'accepted', base: 10n, appendTimeMs: 1 });
     await log.called(2);
     expect(log.calls[1]!.records).toEqual(['b', 'c', 'd']);
-    log.calls[1]!.answer(durable(11n));
+    log.calls[1]!.answer(accepted(11n));
     expect((await Promise.all(later)).map((o) => (o.kind === 'accepted' ? o.base : o.kind))).toEqual([11n, 13n]);
     expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
   });
 
-  it('keeps a caller’s records together and cuts at 500', async () => {
+  it('keeps the records of a request together and cuts an append at 500 records', async () => {
     const log = scripted();
     const appender = new Appender(log);
     const many = (n: number): NewRecord[] => Array.from({ length: n }, (_, i) => record(String(i)));
     const all = [appender.append('t', 0, many(300)), appender.append('t', 0, many(300))];
     await log.called(1);
     expect(log.calls[0]!.records.length).toBe(300);
-    log.calls[0]!.answer(durable(0n));
+    log.calls[0]!.answer(accepted(0n));
     await log.called(2);
-    log.calls[1]!.answer(durable(300n));
+    log.calls[1]!.answer(accepted(300n));
     await Promise.all(all);
     expect(await appender.append('t', 0, many(501))).toMatchObject({ kind: 'refused', code: 'record_too_large' });
   });
 
-  it('sends an uncertain batch again before anything newer, as long as somebody waits for it', async () => {
+  it('sends an uncertain batch again before anything newer, as long as a caller waits for it', async () => {
     const log = scripted();
     const appender = new Appender(log);
     const a = appender.append('t', 0, [record('a')]);
@@ -64,15 +69,15 @@ describe('an appender', () => {
     log.calls[0]!.answer({ kind: 'uncertain' });
     await log.called(2);
     expect(log.calls[1]!.records).toEqual(['a']);
-    log.calls[1]!.answer(durable(5n));
+    log.calls[1]!.answer(accepted(5n));
     expect((await a).kind).toBe('accepted');
     await log.called(3);
     expect(log.calls[2]!.records).toEqual(['b']);
-    log.calls[2]!.answer(durable(6n));
+    log.calls[2]!.answer(accepted(6n));
     await b;
   });
 
-  it('at the deadline drops what was never sent, and answers uncertain for what is in flight', async () => {
+  it('drops a request that was never sent at its deadline, and answers uncertain for one in flight', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     try {
       const log = scripted();
@@ -89,14 +94,30 @@ describe('an appender', () => {
       const next = appender.append('t', 0, [record('c')]);
       await log.called(2);
       expect(log.calls[1]!.records).toEqual(['c']);
-      log.calls[1]!.answer(durable(0n));
+      log.calls[1]!.answer(accepted(0n));
       expect((await next).kind).toBe('accepted');
     } finally {
       jest.useRealTimers();
     }
   });
 
-  it('refuses at once what would pass its bound', async () => {
+  it('gives the log the size of the records: as the caller has measured it, else measured once', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const one = appender.append('t', 0, [record('abc')]);
+    await log.called(1);
+    const two = [
+      appender.append('t', 0, [record('d')], { bytes: 1_000 }),
+      appender.append('t', 0, [record('ef')], { bytes: 2_000 }),
+    ];
+    log.calls[0]!.answer(accepted(0n));
+    await log.called(2);
+    expect(log.calls.map((c) => c.bytes)).toEqual([4, 3_000]);
+    log.calls[1]!.answer(accepted(1n));
+    await Promise.all([one, ...two]);
+  });
+
+  it('refuses at once with queue_full what would pass the byte bound', async () => {
     const log = scripted();
     const appender = new Appender(log, { maxWaitingBytes: 300 });
     const first = appender.append('t', 0, [record('x'.repeat(200))]);
@@ -105,7 +126,7 @@ describe('an appender', () => {
       code: 'queue_full',
     });
     await log.called(1);
-    log.calls[0]!.answer(durable(0n));
+    log.calls[0]!.answer(accepted(0n));
     await first;
   });
 
@@ -115,8 +136,8 @@ describe('an appender', () => {
     void appender.append('t', 0, [record('slow')]);
     const other = appender.append('t', 1, [record('quick')]);
     await log.called(2);
-    log.calls[1]!.answer(durable(0n));
+    log.calls[1]!.answer(accepted(0n));
     expect((await other).kind).toBe('accepted');
-    log.calls[0]!.answer(durable(0n));
+    log.calls[0]!.answer(accepted(0n));
   });
 });

@@ -1,4 +1,4 @@
-export { Appender, type AppenderOptions } from './appender.js';
+export { Appender, type AppenderOptions, type AppendOptions } from './appender.js';
 export { assignPartitions } from './assignment.js';
 export { claimPartitions, type ClaimRequest } from './claim.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
@@ -6,6 +6,7 @@ export {
   COPIES_TOPIC,
   MAX_APPEND_BYTES,
   MAX_APPEND_RECORDS,
+  MAX_RECORD_BYTES,
   OWNERS_TOPIC,
   type AppendOutcome,
   type AppendRefusal,
@@ -23,4 +24,4 @@ export {
   type WriteOutcome,
   type Writer,
 } from './port.js';
-export { bytesOf, fitsOneAppend, MAX_RECORD_BYTES } from './size.js';
+export { bytesOf, fitsOneAppend } from './size.js';

@@ -1,8 +1,9 @@
 import type { Header } from '#event';
 
-/** What a topic must be. The number of partitions is fixed at creation. */
+/** The shape of a topic. */
 export interface TopicSpec {
   readonly name: string;
+  /** Fixed at creation: the partition of a key depends on it. */
   readonly partitions: number;
   /** `keep`: records stay (without limit, or for retentionMs). `compact`: the last record of each key stays, tombstones for a day. */
   readonly cleanup: 'keep' | 'compact';
@@ -10,20 +11,23 @@ export interface TopicSpec {
   readonly retentionMs?: number;
 }
 
+/** A record as a caller gives it. Header order, repeated header names and null values are kept. */
 export interface NewRecord {
+  /** The key for compaction. The port does not route by it: the caller names the partition. */
   readonly key: Buffer | null;
-  /** null = tombstone. */
+  /** null: a tombstone, which deletes the key in a compacted topic. */
   readonly value: Buffer | null;
   readonly headers: readonly Header[];
 }
 
 export interface LogRecord extends NewRecord {
+  /** Place in the partition: 0, 1, 2, … in the order of the appends. Never used twice. */
   readonly offset: bigint;
   /** The log's own clock when it accepted the record, ms since 1970 (LogAppendTime). The gateway's clock is the header `simpul-recordedtime`. */
   readonly appendTimeMs: number;
 }
 
-/** `low`: first offset kept. `high`: the next offset to be written. */
+/** `low`: the first offset that is kept. `high`: the offset of the next record to be written (the log end). Equal: the partition is empty. */
 export interface PartitionRange {
   readonly partition: number;
   readonly low: bigint;
@@ -57,14 +61,15 @@ export type WriteOutcome = AppendOutcome | { readonly kind: 'fenced' };
 export interface ReadLimits {
   /** @default 500 */
   readonly maxRecords?: number;
-  /** Soft limit: at least one record is given. @default 1 MiB */
+  /** Soft limit: at least one record is given, whatever its size. @default 1 MiB */
   readonly maxBytes?: number;
-  /** How long to wait for a first record at the end of the log. @default 0 */
+  /** Long poll: how long to wait for a first record at the log end. @default 0 */
   readonly waitMs?: number;
+  /** Ends the long poll early; the read then answers an empty batch. */
   readonly signal?: AbortSignal;
 }
 
-/** Records of one partition in offset order. Offsets may have holes (compaction); `next` is where to go on, also when `records` is empty. */
+/** Records of one partition in offset order. Offsets may have holes (compaction): `next` is where to read on, also when `records` is empty. */
 export interface RecordBatch {
   readonly kind: 'records';
   readonly records: readonly LogRecord[];
@@ -73,7 +78,7 @@ export interface RecordBatch {
   readonly high: bigint;
 }
 
-/** The offset asked for is not in the log: below `low` or above `high`. Never jump silently. */
+/** The offset of a read is not in the log: it is below `low` (retention has passed it) or above `high`. A reader never jumps silently. */
 export interface OutOfRange {
   readonly kind: 'out_of_range';
   readonly low: bigint;
@@ -83,90 +88,110 @@ export interface OutOfRange {
 export interface AssignedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** R1: offset of the claim record in `_simpul.owners`; grows with each assignment of group/partition. */
+  /** Offset of the claim record in `_simpul.owners` (R1): grows with every assignment of this partition number in this group. */
   readonly epoch: bigint;
 }
 
 /**
- * What a group member does with its partitions. Partition p of every topic of a group goes to the same member.
- * Calls for one partition never overlap; different partitions run side by side.
+ * The handler of one member of a group. PartitionLoop calls it, for both adapters alike.
+ * start() and batch() of one partition never overlap; those of different partitions run side by side. lost() may come while a call runs.
+ * Delivery is at least once: after a crash or a rebalance the next owner starts where its start() says.
  */
 export interface GroupMember {
-  /** Where to begin, asked after the epoch was claimed and before the first read. The truth lies with the state, never with the group offset. */
+  /**
+   * The offset to begin at; called after the epoch was claimed and before the first read. The answer comes from the member's own store, never from
+   * the committed offset of the group. A throw: called again after 1 s.
+   */
   start(at: AssignedPartition): Promise<bigint>;
   /**
-   * One batch (never empty). `next` is the offset to read next: usually batch.next, lower to rewind; `waitMs` holds this partition back first.
-   * A throw holds the partition for a second and gives the same batch again. `signal` aborts when the partition is lost.
+   * Handles one batch, never an empty one. Answers the offset to read next: usually `batch.next`, lower to rewind; `waitMs` holds this partition
+   * back before that read. A throw: the same batch again after 1 s. `signal` aborts when the partition is lost; commits are then fenced by the epoch.
    */
   batch(
     at: AssignedPartition,
     batch: RecordBatch,
     signal: AbortSignal,
   ): Promise<{ readonly next: bigint; readonly waitMs?: number }>;
-  /** The partition went to somebody else, or the member leaves. */
+  /** The partition was assigned to another member, or this member leaves. Called once, before another start() for the partition. */
   lost?(at: AssignedPartition): void;
-  /** The start or next offset is out of range: the partition stands still until seek() (alarm, never a jump). */
+  /** The offset to read is out of range: the partition stands still until seek() or a new assignment. Raise an alarm; there is no jump. */
   outOfRange?(at: AssignedPartition, range: OutOfRange): void;
 }
 
+/** A member's own end of EventLog.join. Calls for a partition that is not assigned to this member do nothing. */
 export interface Membership {
-  /** Go on from this offset, also while a batch runs (its outcome is then ignored). */
+  /** Goes on from this offset. While a batch runs: after it, and its outcome is ignored. Ends a hold and an out-of-range stand. */
   seek(topic: string, partition: number, offset: bigint): void;
-  /** Read these topics from now on (topics made while the group runs). */
+  /** Reads these topics too, from now on (rebalance). Throws Fault `unknown_topic` on the embedded log; on Kafka a topic that is missing gets no partition. */
   subscribe(topics: readonly string[]): Promise<void>;
   /**
-   * Claims a new epoch for the partitions of this number that are still ours (a commit was refused for an older epoch, R1);
-   * the member is asked start() again. false: no longer assigned.
+   * Claims a new epoch for the partitions of this number, after a commit was refused because of a newer epoch (R1); start() is then called again.
+   * False: none of them is assigned to this member any more, so it stops.
    */
   reclaim(partition: number): Promise<boolean>;
-  /** Finishes running batches, then gives the partitions back. */
+  /** Finishes the batches that run, calls lost() for every partition and leaves the group. */
   leave(): Promise<void>;
 }
 
-/** The one writer of a control topic (R4). */
+/** The one writer of a control topic (R4), until another claim fences it. */
 export interface Writer {
   readonly topic: string;
-  /** All records or none. After `fenced`: claim again, read to the end, decide again. */
+  /** Appends to partition 0: all records or none. Limits as append(). After `fenced`: claim again, read to the end, decide again. */
   write(records: readonly NewRecord[]): Promise<WriteOutcome>;
+  /** Gives the claim back. A later write answers `fenced`. */
   release(): Promise<void>;
 }
 
 /**
- * The durable, partitioned, append-only log. Two adapters (embedded, Kafka) behave alike: libs/log/conformance.
- * Only read() sees committed records: what a fenced writer left behind is never read.
+ * The durable, partitioned, append-only log. The adapters (embedded, Kafka) keep the same promises, proven by libs/log/conformance; README.md explains
+ * them. Only committed records are read: what a fenced writer left behind is never seen.
+ * Every call but append() and Writer.write() throws Fault `log_unavailable` when the log cannot be reached in time or is closed.
  */
 export interface EventLog {
-  /** Idempotent; an existing topic with another partition count, cleanup or retention is a Fault `conflict`. */
+  /** See ensureTopics. */
   ensureTopic(spec: TopicSpec): Promise<void>;
-  /** Many at once, where an engine can do that quicker. */
+  /** Makes the topics that are missing. Idempotent. Throws Fault `conflict` when one exists with other partitions, cleanup or retention. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>;
-  /** Names of all topics of this deployment. */
+  /** The names of all topics of this deployment. */
   topics(): Promise<readonly string[]>;
-  /** Fault `unknown_topic` when it does not exist. Ranges of all partitions, ascending. */
+  /** The ranges of all partitions, ascending. Throws Fault `unknown_topic`. */
   describe(topic: string): Promise<readonly PartitionRange[]>;
-  /** 8 hex digits that change when a topic is deleted and made again (cursors carry them, R13). */
+  /** 8 hex digits that change when a topic is deleted and made again (cursors carry them, R13). Throws Fault `unknown_topic`. */
   topicId(topic: string): Promise<string>;
   /**
-   * At most 500 records and 900 KB (one single record may be larger, up to 1 MiB + 64 KiB): one record batch, so all or none (R3.4). Never throws for I/O: see AppendOutcome.
-   * Callers send one append at a time per partition (Appender does). Order kept.
+   * Appends records to one partition as ONE record batch: all or none (R3.4). Never throws: see AppendOutcome. At most 500 records and 900 KB
+   * together, or one single record of at most 1 MiB + 64 KiB; more, or none, is refused with `record_too_large`.
+   *
+   * Calls for one partition may overlap: the adapter writes them one after the other in the order of the calls, and each ends before the next begins.
+   * A caller that must not write behind an uncertain batch awaits each outcome itself (Appender does).
+   *
+   * `bytes`: the sum of bytesOf() of the records, if the caller has measured them already (the publish path measures once).
    */
-  append(topic: string, partition: number, records: readonly NewRecord[]): Promise<AppendOutcome>;
-  /** Stateless, long-polls up to limits.waitMs. Throws Fault `log_unavailable`, `unknown_topic`, `wrong_partition`. */
+  append(topic: string, partition: number, records: readonly NewRecord[], bytes?: number): Promise<AppendOutcome>;
+  /** Reads from an offset; keeps no position and belongs to no group. Throws Fault `unknown_topic`, `wrong_partition`. */
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange>;
-  /** Offset of the first record with appendTimeMs ≥ t; the high offset when there is none (a future time too). */
+  /** Offset of the first record with appendTimeMs ≥ t, or the high offset when there is none, also for a future time. Throws as read(). */
   offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint>;
+  /**
+   * Joins a group: its members share the partitions of their topics, each partition has one owner, and partition p of every topic goes to the same
+   * member (assignPartitions). Resolves when the first assignment is claimed. Throws Fault `unknown_topic`.
+   */
   join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership>;
+  /** Becomes the one writer of a one-partition topic and fences the earlier one (R4). Throws Fault `unknown_topic`. */
   claim(topic: string): Promise<Writer>;
-  /** Only for topics made for tests and for `simpul` maintenance commands. */
+  /** Deletes a topic with its records. No role of the hub calls it: it is for tests and for scripts of an operator. */
   deleteTopic(topic: string): Promise<void>;
-  /** Quick probe that the log answers. Throws Fault `log_unavailable`. */
+  /** Resolves when the log has answered (health checks). */
   ping(): Promise<void>;
+  /** Leaves all groups, lets appends in flight end (on Kafka at most 10 s, then they are `uncertain`) and closes. A later append is `refused`, `log_unavailable`. */
   close(): Promise<void>;
 }
 
-/** Limits of one append (R3.4). */
+/** Limits of one append of several records (R3.4). Bytes as bytesOf() counts them. */
 export const MAX_APPEND_RECORDS = 500;
 export const MAX_APPEND_BYTES = 900_000;
+/** The largest single record: an event of 1 MiB, and 64 KiB for key and headers. */
+export const MAX_RECORD_BYTES = 1_048_576 + 65_536;
 
 /** Claim records of group epochs (R1): one partition, compacted, key `group/partition`. */
 export const OWNERS_TOPIC = '_simpul.owners';

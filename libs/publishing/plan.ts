@@ -7,6 +7,8 @@ export interface PlannedAppend {
   readonly partition: number;
   /** Places among the planned, ascending. */
   readonly places: readonly number[];
+  /** The size of the records, measured here once for the whole publish path. */
+  readonly bytes: number;
 }
 
 interface List extends PlannedAppend {
@@ -19,7 +21,7 @@ export function planAppends(items: readonly ReadyItem[]): readonly PlannedAppend
   const out: List[] = [];
   const last = new Map<string, List[]>();
   for (const [place, { stream, partition, record }] of items.entries()) {
-    const bytes = items.length === 1 ? 0 : bytesOf(record);
+    const bytes = bytesOf(record);
     let ofStream = last.get(stream);
     if (ofStream === undefined) last.set(stream, (ofStream = []));
     let list = ofStream[partition];

@@ -175,7 +175,7 @@ export class Publishing {
     const open = checked.map((_, i) => links.joined.get(i));
     const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
     const items = links.fresh.map((i) => (checked[i] as { item: ReadyItem }).item);
-    for (const { stream, partition, places } of planAppends(items)) {
+    for (const { stream, partition, places, bytes } of planAppends(items)) {
       const ready = places.map((place) => items[place]!);
       let call: Promise<AppendOutcome>;
       try {
@@ -183,7 +183,7 @@ export class Publishing {
           stream,
           partition,
           ready.map((item) => item.record),
-          { timeoutMs },
+          { timeoutMs, bytes },
         );
       } catch (cause) {
         call = Promise.resolve({ kind: 'refused', code: 'not_durable', cause });

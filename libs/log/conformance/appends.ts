@@ -22,6 +22,13 @@ export function appendCases(bench: () => Bench): void {
       expect(all.map(text)).toEqual(Array.from({ length: 35 }, (_, i) => `b${Math.floor(i / 7)}-${i % 7}`));
     });
 
+    it('writes overlapping appends of one partition one after the other, in the order of the calls', async () => {
+      const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => put(log, topic, 0, many(3, `${i}.`))));
+      expect(outcomes).toEqual(Array.from({ length: 20 }, (_, i) => BigInt(i * 3)));
+      const values = (await readAll(log, topic)).map(text);
+      expect(values).toEqual(Array.from({ length: 60 }, (_, i) => `${Math.floor(i / 3)}.${i % 3}`));
+    });
+
     it('keeps partitions apart', async () => {
       await put(log, topic, 0, many(2, 'a'));
       expect(await put(log, topic, 1, many(1, 'b'))).toBe(0n);
@@ -29,7 +36,7 @@ export function appendCases(bench: () => Bench): void {
       expect((await readAll(log, topic, 1)).map(text)).toEqual(['b0']);
     });
 
-    it('tells when the log took the records, and times never go back in a partition', async () => {
+    it('answers the append time of the records, which never decreases in a partition', async () => {
       const before = Date.now() - 60_000;
       const done = await log.append(topic, 0, many(3));
       await put(log, topic, 0, many(3));
@@ -45,6 +52,10 @@ export function appendCases(bench: () => Bench): void {
       expect((await log.describe(topic))[0]!.high).toBe(0n);
       expect(await put(log, topic, 0, many(MAX_APPEND_RECORDS))).toBe(0n);
       expect((await log.describe(topic))[0]!.high).toBe(500n);
+    });
+
+    it('refuses an empty list', async () => {
+      expect(await log.append(topic, 0, [])).toMatchObject({ kind: 'refused', code: 'record_too_large' });
     });
 
     it('refuses a list of more than 900 KB up front, writing nothing', async () => {
