@@ -88,12 +88,19 @@ const nothing = new Proxy(() => undefined, {
 
 async function openapi() {
   const http = await built('libs/http/index.js');
-  const doors = ['publishDoor', 'readDoor', 'stateDoor', 'unitsDoor', 'typesDoor', 'keysDoor', 'healthDoor'].map((d) =>
-    http[d](nothing),
-  );
+  const doors = [http.publishDoor, http.readDoor, http.stateDoor].map((door) => door(nothing));
+  const controllers = Object.keys(http).filter((name) => name.endsWith('Controller'));
+  const tokens = Object.keys(http).filter((name) => name.endsWith('_DOOR'));
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const edge = { provide: http.EDGE, useValue: { authenticate: () => undefined, doors, log } };
-  const server = await http.openHttp({ module: class {}, providers: [edge] }, { port: 0 });
+  const app = {
+    module: class {},
+    controllers: controllers.map((name) => http[name]),
+    providers: [
+      { provide: http.EDGE, useValue: { authenticate: () => undefined, doors, log } },
+      ...tokens.map((name) => ({ provide: http[name], useValue: nothing })),
+    ],
+  };
+  const server = await http.openHttp(app, { port: 0 });
   try {
     return await (await fetch(`${server.url}/openapi.json`)).json();
   } finally {

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { HEALTH_DOOR, HealthController } from '#http';
 import type { Core } from './core.js';
 import { coreHealth } from './health.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
@@ -7,10 +8,8 @@ it('a process is not ready until the index has caught up once, though its log an
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
   const core = { settled, engine: { log: answers, state: answers } } as unknown as Core;
-  const server = await serveEdge({
-    doors: [coreHealth(core)],
-    authenticate: () => undefined,
-  });
+  const providers = [{ provide: HEALTH_DOOR, useValue: coreHealth(core) }];
+  const server = await serveEdge({}, { controllers: [HealthController], providers });
   const ready = async () => {
     const r = await fetch(`${server.url}/health/ready`);
     return [r.status, ((await r.json()) as { status: string }).status];

@@ -1,5 +1,5 @@
 import type { FaultCode } from '#faults';
-import { healthDoor, type Door, type DoorHealth } from '#http';
+import type { DoorHealth, HealthDoorDeps } from '#http';
 import type { Settled } from '#projection';
 import type { Core } from './core.js';
 
@@ -35,14 +35,14 @@ async function healthOf({ engine, settled }: Core): Promise<readonly DoorHealth[
   return [log, read, state];
 }
 
-/** Health and metrics of any hub process. */
-export function coreHealth(core: Core): Door {
-  return healthDoor({
+/** Health and metrics of any hub process: what HealthController is given. */
+export function coreHealth(core: Core): HealthDoorDeps {
+  return {
     doors: () => healthOf(core),
     phase: phaseOf(core.settled),
     metrics: async () => ({
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: await core.metrics.text(),
     }),
-  });
+  };
 }

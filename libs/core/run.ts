@@ -1,5 +1,5 @@
 import { asFault, innermostMessage, startLine } from '#faults';
-import { EDGE, openHttp, type Door, type EdgeParts } from '#http';
+import { EDGE, HEALTH_DOOR, HealthController, openHttp, type Door, type EdgeParts } from '#http';
 import { SimpulServer, type EventSource } from '#nest-kit';
 import { readHubSettings, readLanguage } from '#settings';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
@@ -52,7 +52,7 @@ async function start(app: HubApp): Promise<void> {
       closers.unshift(() => open.close());
     }
     const edge: EdgeParts = {
-      doors: [...roles.flatMap((role) => role.doors ?? []), coreHealth(core)],
+      doors: roles.flatMap((role) => role.doors ?? []),
       authenticate: (header) => core.access.authenticate(header),
       log: core.logger,
       report: {
@@ -62,7 +62,15 @@ async function start(app: HubApp): Promise<void> {
     };
     const parts = [LifeModule.closing(closers), ...roles.flatMap((role) => role.module ?? [])];
     const http = await openHttp(
-      { module: RootModule, imports: [app.module(parts)], providers: [{ provide: EDGE, useValue: edge }] },
+      {
+        module: RootModule,
+        imports: [app.module(parts)],
+        controllers: [HealthController],
+        providers: [
+          { provide: EDGE, useValue: edge },
+          { provide: HEALTH_DOOR, useValue: coreHealth(core) },
+        ],
+      },
       { port: settings.port, host: settings.host },
     );
     for (const { source } of roles) {

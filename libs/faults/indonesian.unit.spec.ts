@@ -24,8 +24,8 @@ const SAME = new Set([
 ]);
 /** Reasons that hand on what was found elsewhere: a reason, the detail of a fault (English), a title of the fault table, a text of `refine`. */
 const HANDED_ON = [
-  'http/doors/publish.ts: fault.detail',
-  'http/doors/publish.ts: fault.row.en',
+  'http/doors/publish-answers.ts: fault.detail',
+  'http/doors/publish-answers.ts: fault.row.en',
   'http/read-input.ts: issue.message',
 ];
 /** Another function `problem`. */

@@ -1,7 +1,31 @@
 import { auditView, type Core } from '#core';
-import { keysDoor, publishDoor, readDoor, stateDoor, typesDoor, unitsDoor, type Door } from '#http';
+import {
+  KEYS_DOOR,
+  KeysController,
+  publishDoor,
+  readDoor,
+  RECEIPTS_DOOR,
+  ReceiptsController,
+  REFUSALS_DOOR,
+  RefusalsController,
+  stateDoor,
+  TYPES_DOOR,
+  TypesController,
+  UNITS_DOOR,
+  UnitsController,
+  VIEWS_DOOR,
+  ViewsController,
+  type Door,
+  type KeysDoorDeps,
+  type ReceiptsDoorDeps,
+  type RefusalsDoorDeps,
+  type TypesDoorDeps,
+  type UnitsDoorDeps,
+  type ViewsDoorDeps,
+} from '#http';
 import { requestRebuild, type StateReader } from '#projection';
 import { PUBLISH_LIMITS, type Publishing, type Refusals } from '#publishing';
+import { Module, type DynamicModule } from '@nestjs/common';
 
 export interface DoorParts {
   readonly core: Core;
@@ -10,22 +34,48 @@ export interface DoorParts {
   readonly reader: StateReader;
 }
 
-/** Every door of a gateway; health comes from the core. */
-export function doorsOf({ core, publishing, refusals, reader }: DoorParts): readonly Door[] {
-  const { units } = core.units;
+/** Doors with hot routes of a gateway. */
+export function hotDoors({ core, publishing, reader }: DoorParts): readonly Door[] {
   const { catalogue } = core.registry;
-  const { log } = core.engine;
+  const { pseudonymKey } = core;
   return [
-    publishDoor({ publishing, refusals, units }),
+    publishDoor({ publishing }),
     readDoor({ reading: core.reading }),
-    stateDoor({
-      reader,
-      pseudonymKey: core.pseudonymKey,
-      subjectBytes: PUBLISH_LIMITS.subjectBytes,
-      rebuild: (view, by) => requestRebuild({ generations: core.generations, audit: auditView(core) }, view, by),
-    }),
-    unitsDoor({ units }),
-    typesDoor({ catalogue, units }),
-    keysDoor({ access: core.access, units, log }),
+    stateDoor({ reader, catalogue, pseudonymKey, subjectBytes: PUBLISH_LIMITS.subjectBytes }),
   ];
+}
+
+@Module({})
+export class GatewayDoors {
+  /** All other doors of a gateway; health comes from the core. */
+  static of({ core, publishing, refusals, reader }: DoorParts): DynamicModule {
+    const { units } = core.units;
+    const { catalogue } = core.registry;
+    const { generations } = core;
+    const views: ViewsDoorDeps = {
+      views: reader.views,
+      catalogue,
+      generations,
+      rebuild: (view, by) => requestRebuild({ generations, audit: auditView(core) }, view, by),
+    };
+    return {
+      module: GatewayDoors,
+      controllers: [
+        ReceiptsController,
+        RefusalsController,
+        ViewsController,
+        UnitsController,
+        TypesController,
+        KeysController,
+      ],
+      providers: [
+        { provide: RECEIPTS_DOOR, useValue: { publishing, units } satisfies ReceiptsDoorDeps },
+        { provide: REFUSALS_DOOR, useValue: { refusals, units } satisfies RefusalsDoorDeps },
+        { provide: VIEWS_DOOR, useValue: views },
+        { provide: UNITS_DOOR, useValue: { units } satisfies UnitsDoorDeps },
+        { provide: TYPES_DOOR, useValue: { catalogue, units } satisfies TypesDoorDeps },
+        { provide: KEYS_DOOR, useValue: { access: core.access, units, log: core.engine.log } satisfies KeysDoorDeps },
+      ],
+    };
+  }
 }

@@ -3,11 +3,14 @@ import type { Door } from '#http';
 import { Appender } from '#log';
 import { StateReader } from '#projection';
 import { openRefusals } from '#publishing';
+import type { DynamicModule } from '@nestjs/common';
 import { Announcer } from './announcer.js';
-import { doorsOf } from './doors.js';
+import { GatewayDoors, hotDoors, type DoorParts } from './doors.js';
 
 export interface GatewayRole {
   readonly doors: readonly Door[];
+  /** The controllers of all other doors. */
+  readonly module: DynamicModule;
   close(): Promise<void>;
 }
 
@@ -46,8 +49,10 @@ export async function openGatewayRole(core: Core): Promise<GatewayRole> {
     metrics.queued.set({ what: 'records' }, records);
     metrics.queued.set({ what: 'bytes' }, bytes);
   });
+  const parts: DoorParts = { core, publishing, refusals, reader };
   return {
-    doors: doorsOf({ core, publishing, refusals, reader }),
+    doors: hotDoors(parts),
+    module: GatewayDoors.of(parts),
     async close() {
       await announcer.close();
       reader.close();

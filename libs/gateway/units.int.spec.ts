@@ -77,11 +77,10 @@ describe('a change of units at the door', () => {
     await projector.projector.join();
     const gateway = await openGatewayRole(core);
     closers.unshift(() => gateway.close());
-    http = await serveEdge({
-      doors: gateway.doors,
-      authenticate: (header) => core.access.authenticate(header),
-      log: core.logger,
-    });
+    http = await serveEdge(
+      { doors: gateway.doors, authenticate: (header) => core.access.authenticate(header), log: core.logger },
+      { imports: [gateway.module] },
+    );
     closers.unshift(() => http.close());
     planning = await keyOf(PLANNING, 'rocan');
     other = await keyOf(OTHER, 'simkim');

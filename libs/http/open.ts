@@ -1,19 +1,23 @@
-import { Catch, type ArgumentsHost, type DynamicModule, type ExceptionFilter, type Type } from '@nestjs/common';
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Fault } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { throwError, type Observable } from 'rxjs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { Caller } from '#access';
-import { errorsDoor } from './doors/errors.js';
-import { mountDoors, sendProblem, type EdgeDeps } from './edge.js';
-import { openapiDoor } from './openapi.js';
+import { addAdmission } from './admission.js';
+import type { Authenticate } from './authentication.js';
+import { CallerGuard, FaultFilter } from './controllers.js';
+import { ErrorsController } from './doors/errors.js';
+import { makeEdge, type EdgeDeps } from './edge.js';
 import { watchHeads } from './head.js';
+import { OpenapiController } from './openapi.js';
+import { apiProfiles, Profiles, type DoorProfile } from './profile.js';
 import { answerBrokenConnection } from './raw-errors.js';
 import { RefusedLog } from './refused-log.js';
 import { RouteTable } from './routes.js';
+import { sendFault } from './send-fault.js';
+import { CLOSING, EDGE, ROUTES } from './tokens.js';
 import type { Door, HttpLimits, HttpReport, Logger } from './types.js';
 
 /** Of all headers of a request; fixed when the server is made. */
@@ -22,6 +26,7 @@ const HEADER_BYTES = 16_384;
 export const HTTP_LIMITS: HttpLimits = {
   bodyBytes: 1_048_576,
   batchBytes: 8 * 1_048_576,
+  receivingBytes: 256 * 1_048_576,
   headersMs: 10_000,
   requestMs: 30_000,
   connections: 2_000,
@@ -33,18 +38,17 @@ export const HTTP_LIMITS: HttpLimits = {
   waitingPerAddress: 1_000,
 };
 
-/** Token of the provider that says what the HTTP edge works with: a value of EdgeParts in a module of the app. */
-export const EDGE = Symbol('simpul.http.edge');
-
 /** What the HTTP edge works with, given by the app under the token EDGE. */
 export interface EdgeParts {
   /**
    * The caller of an Authorization header; undefined = not valid. It is called before the body is read, so it must answer from memory and take
    * the same time for every wrong key.
    */
-  readonly authenticate: (authorization: string | undefined) => Caller | undefined;
-  /** Doors with hot routes. */
+  readonly authenticate: Authenticate;
+  /** Doors with hot routes; the other doors are controllers of the app's modules. */
   readonly doors: readonly Door[];
+  /** Profiles of doors that do not take API keys or do not answer problem documents. @default none */
+  readonly profiles?: readonly DoorProfile[];
   readonly log: Logger;
   readonly limits?: Partial<HttpLimits>;
   readonly report?: HttpReport;
@@ -67,17 +71,30 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** What Nest itself throws (404, its guards) goes the same one way. */
-@Catch()
-class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly deps: EdgeDeps) {}
-  catch(e: unknown, host: ArgumentsHost): Observable<never> | undefined {
-    // A handler's error goes back to its source as it is.
-    if (host.getType() !== 'http') return throwError(() => e);
-    const http = host.switchToHttp();
-    void sendProblem(this.deps, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), e);
-    return undefined;
+@Module({})
+class ServerModule {
+  /** What every server has beside the app's own module: the error page and /openapi.json, and the signal CLOSING for any controller. */
+  static around(app: Type | DynamicModule, closing: AbortSignal, routes: RouteTable): DynamicModule {
+    return {
+      module: ServerModule,
+      global: true,
+      imports: [app],
+      controllers: [ErrorsController, OpenapiController],
+      providers: [
+        { provide: CLOSING, useValue: closing },
+        { provide: ROUTES, useValue: routes },
+      ],
+      exports: [CLOSING],
+    };
   }
+}
+
+/** Bodies of every type arrive as Buffer, undefined without a body: doors read them by their own strict readers. */
+function takeBodiesAsBuffers(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, next) => {
+    next(null, body);
+  });
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
@@ -94,6 +111,8 @@ function requestIds(): (given: string | string[] | undefined) => string {
  */
 export async function openHttp(module: Type | DynamicModule, options: HttpOptions): Promise<HttpServer> {
   const nextId = requestIds();
+  const closing = new AbortController();
+  const routes = new RouteTable();
   // Known once Nest has resolved the providers: before the server listens, so before any of the callbacks below is called.
   let deps: EdgeDeps;
   const adapter = new FastifyAdapter({
@@ -110,22 +129,27 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     skipMiddie: true,
     genReqId: (req: { headers: Record<string, string | string[] | undefined> }) => nextId(req.headers['x-request-id']),
     frameworkErrors: (e: Error, req: FastifyRequest, reply: FastifyReply) => {
-      void sendProblem(deps, req, reply, e);
+      void sendFault(deps, req, reply, e);
     },
     clientErrorHandler: (e, socket) => {
       answerBrokenConnection(e, socket, nextId(undefined), deps.refused);
     },
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    logger: ['error', 'fatal'],
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    ServerModule.around(module, closing.signal, routes),
+    adapter,
+    {
+      // Admission decides before the body is read, and JSON is read strictly, by our own reader.
+      bodyParser: false,
+      logger: ['error', 'fatal'],
+      abortOnError: false,
+    },
+  );
   const parts = app.get<EdgeParts>(EDGE, { strict: false });
   const limits = { ...HTTP_LIMITS, ...parts.limits };
   const report = parts.report ?? {};
   const refused = new RefusedLog(parts.log, report);
-  const closing = new AbortController();
   deps = {
     report,
     refused,
@@ -135,7 +159,8 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     now: parts.now ?? Date.now,
     closing: closing.signal,
     openStreams: new Set(),
-    routes: new RouteTable(),
+    routes,
+    profiles: new Profiles([...apiProfiles(limits), ...(parts.profiles ?? [])]),
   };
   fastify.decorateRequest('caller', undefined);
   watchHeads(fastify);
@@ -153,8 +178,17 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     refused.close();
     done();
   });
-  mountDoors(fastify, deps, [...parts.doors, errorsDoor(), openapiDoor(deps.routes)]);
-  app.useGlobalFilters(new ProblemFilter(deps));
+  takeBodiesAsBuffers(fastify);
+  fastify.addHook('onRoute', (route) => {
+    // Errors before a handler runs (admission, body limits) must not pass through Nest, which would lose their codes.
+    route.errorHandler ??= (e, req, reply) => void sendFault(deps, req, reply, e);
+    for (const method of [route.method].flat()) routes.add({ ...route.config, method, url: route.url });
+  });
+  addAdmission(fastify, deps);
+  const edge = makeEdge(fastify, deps);
+  for (const door of parts.doors) door(edge);
+  app.useGlobalGuards(new CallerGuard());
+  app.useGlobalFilters(new FaultFilter(deps));
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const server = app.getHttpServer();
   server.maxConnections = limits.connections;

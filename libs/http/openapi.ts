@@ -1,6 +1,8 @@
+import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { z, type ZodType } from 'zod';
+import { RouteConfig } from './controllers.js';
 import type { KnownRoute, RouteTable } from './routes.js';
-import type { Door } from './types.js';
+import { ROUTES } from './tokens.js';
 
 const PROBLEM = {
   type: 'object',
@@ -17,10 +19,11 @@ const PROBLEM = {
   },
 };
 
-/** OpenAPI 3.1 of the routes that exist: none is described by hand, so none can be missing. */
+/** OpenAPI 3.1 of all declared routes, Fastify's and Nest's, by path: none is described by hand, so none can be missing. */
 export function openapiOf(routes: readonly KnownRoute[]): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const route of routes) {
+  const byPath = routes.toSorted((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : 0));
+  for (const route of byPath) {
     const path = route.url.replace(/:([A-Za-z]+)/g, '{$1}');
     (paths[path] ??= {})[route.method.toLowerCase()] = operation(route);
   }
@@ -78,12 +81,16 @@ function jsonSchema(schema: ZodType): ObjectSchema {
   return rest as ObjectSchema;
 }
 
-export function openapiDoor(routes: RouteTable): Door {
-  return ({ app }) => {
-    let text: string | undefined;
-    app.get('/openapi.json', { config: { open: true, summary: 'This document' } }, (_req, reply) => {
-      text ??= JSON.stringify(openapiOf(routes.list()));
-      return reply.header('content-type', 'application/json').send(text);
-    });
-  };
+@Controller()
+export class OpenapiController {
+  #text: string | undefined;
+
+  constructor(@Inject(ROUTES) private readonly routes: RouteTable) {}
+
+  @Get('openapi.json')
+  @Header('content-type', 'application/json')
+  @RouteConfig({ open: true, summary: 'This document' })
+  document(): string {
+    return (this.#text ??= JSON.stringify(openapiOf(this.routes.list())));
+  }
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { Fault, FAULTS } from '#faults';
 import { z } from 'zod';
 import { decodeCursor, encodeCursor, formatEvent, languageOf, openapiOf, problemOf } from './index.js';
-import { nextUrl } from './edge.js';
 import { faultOf } from './faults-of-fastify.js';
+import { nextUrl } from './page.js';
 import { RouteTable } from './routes.js';
 
 describe('problem documents', () => {

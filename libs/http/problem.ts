@@ -1,4 +1,5 @@
 import { showProblem, type Fault, type Language, type Problem, type ShownProblem } from '#faults';
+import { statusOf } from './status.js';
 import type { ProblemDocument } from './types.js';
 
 export type { Language };
@@ -25,19 +26,25 @@ export function languageOf(header: string | undefined): Language {
 
 const MAX_ERRORS = 100;
 
+/** Names a request in its problem document. */
+export function instanceOf(requestId: string): string {
+  return `urn:simpul:request:${requestId}`;
+}
+
 /** The problem document of a fault. `instance` names the request, so that an operator can find its log line. Never holds a stack or a cause. */
 export function problemOf(fault: Fault, language: Language, instance: string): ProblemDocument {
-  const row = fault.row;
+  const { row } = fault;
+  const status = statusOf(fault.code);
   const out: ProblemDocument = {
     type: `${ERRORS_PATH}#${fault.code}`,
     title: row[language],
-    status: row.status,
+    status,
     instance,
     code: fault.code,
     hint: row.hint[language],
   };
   // What happened inside is for the log, not for the caller.
-  if (fault.detail !== undefined && row.status !== 500) out.detail = fault.detail;
+  if (fault.detail !== undefined && status !== 500) out.detail = fault.detail;
   if (fault.problems.length > 0) out.errors = problemsIn(language, fault.problems);
   return out;
 }

@@ -1,9 +1,9 @@
 import { Fault, type FaultCode } from '#faults';
 import type { Socket } from 'node:net';
-import { problemOf } from './problem.js';
+import { instanceOf, problemOf, PROBLEM_TYPE } from './problem.js';
 import type { RefusedLog } from './refused-log.js';
 
-/** What Node's parser says of a connection before there is a request. */
+/** The fault code of an error of Node's HTTP parser; undefined when the peer has gone. */
 function codeOf(error: { code?: string }): FaultCode | undefined {
   switch (error.code) {
     case 'ECONNRESET':
@@ -35,22 +35,25 @@ interface InFlight {
   once(event: 'close', then: () => void): unknown;
 }
 
-const told = new WeakSet<Socket>();
+const answered = new WeakSet<Socket>();
 
-/** Answers a broken connection by hand, in our shape, and closes it. There is no request yet, so the language is Indonesian. */
+/**
+ * Writes the problem document of a connection that Node's HTTP parser has refused, and closes it. There is no request yet, so no header names a
+ * language: Indonesian.
+ */
 export function answerBrokenConnection(
   error: { code?: string },
   socket: Socket,
   request: string,
   refused: RefusedLog,
 ): void {
-  if (told.has(socket)) return;
-  told.add(socket);
+  if (answered.has(socket)) return;
+  answered.add(socket);
   const code = codeOf(error);
   const before = (socket as { _httpMessage?: InFlight | null })._httpMessage ?? undefined;
   if (code === undefined || !socket.writable) socket.destroy();
   else if (before === undefined) answer(socket, code, request, refused);
-  // What is broken comes behind a request that was received whole and may be on its way into the log: that one is answered first, as it deserves.
+  // The broken bytes follow a request that was received completely and may be on its way into the log: that request is answered first.
   else if (before.req?.complete === true) before.once('close', () => answer(socket, code, request, refused));
   else if (before.headersSent) socket.destroy();
   else answer(socket, code, request, refused);
@@ -61,13 +64,13 @@ function answer(socket: Socket, code: FaultCode, request: string, refused: Refus
     socket.destroy();
     return;
   }
-  const doc = problemOf(new Fault(code), 'id', `urn:simpul:request:${request}`);
-  refused.tell({ code, status: doc.status, method: null, route: null, request, keyId: null });
+  const doc = problemOf(new Fault(code), 'id', instanceOf(request));
+  refused.add({ code, status: doc.status, method: null, route: null, request, keyId: null });
   const text = JSON.stringify(doc);
   socket.end(
-    `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
+    `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
       `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
   );
-  // A reader that never takes the answer must not hold the socket.
+  // A client that never reads the answer must not hold the socket.
   socket.setTimeout(2_000, () => socket.destroy());
 }

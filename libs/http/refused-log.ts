@@ -1,11 +1,11 @@
 import type { HttpReport, Logger } from './types.js';
 
-/** One refused request: what an operator looks for, never data. */
+/** One refused request: the fields an operator searches by, never data of events. */
 export interface RefusedRequest {
   readonly code: string;
   readonly status: number;
   readonly method: string | null;
-  /** As declared, `/v1/streams/:stream`; null where nothing lives, or before there was a request. */
+  /** As declared, `/v1/streams/:stream`; null where no route is, or when the head could not be parsed. */
   readonly route: string | null;
   readonly request: string;
   readonly keyId: string | null;
@@ -14,7 +14,7 @@ export interface RefusedRequest {
 const LINES = 20;
 const WINDOW_MS = 1_000;
 
-/** A line for each refused request, at most 20 a second; how many more there were is told when the second is over. Each is counted. */
+/** Logs refused requests, at most 20 lines a second (rate limit); the number left out is logged when the second is over. Every one is counted. */
 export class RefusedLog {
   #lines = 0;
   #leftOut = 0;
@@ -25,22 +25,22 @@ export class RefusedLog {
     private readonly report: HttpReport,
   ) {}
 
-  tell(refused: RefusedRequest): void {
+  add(refused: RefusedRequest): void {
     this.report.refused?.(refused.code);
-    this.#timer ??= setTimeout(() => this.#turn(), WINDOW_MS).unref();
-    if (this.#lines++ < LINES) this.log.info(refused, 'a request was refused');
+    this.#timer ??= setTimeout(() => this.#endWindow(), WINDOW_MS).unref();
+    if (this.#lines++ < LINES) this.log.info(refused, 'request refused');
     else this.#leftOut++;
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#turn();
+    this.#endWindow();
   }
 
-  #turn(): void {
+  #endWindow(): void {
     this.#timer = undefined;
     this.#lines = 0;
-    if (this.#leftOut > 0) this.log.info({ leftOut: this.#leftOut }, 'more requests were refused');
+    if (this.#leftOut > 0) this.log.info({ leftOut: this.#leftOut }, 'request refusals not logged: rate limit');
     this.#leftOut = 0;
   }
 }

@@ -2,6 +2,7 @@ import type { Caller, Role } from '#access';
 import type { Fault, ShownProblem } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodType, z } from 'zod';
+import type { DoorProfile } from './profile.js';
 import type { Sse, SseOptions } from './sse.js';
 
 /** A pino logger fits. No personal data, no data of events, ever. */
@@ -12,10 +13,12 @@ export interface Logger {
 }
 
 export interface HttpLimits {
-  /** Bytes of one request on doors that take one thing. @default 1 MiB */
+  /** Bytes of one request body, unless the door's profile says otherwise. @default 1 MiB */
   readonly bodyBytes: number;
   /** Bytes of one publish request. @default 8 MiB */
   readonly batchBytes: number;
+  /** Bytes of publish requests that are received at once, all connections together; beyond: 503 queue_full. @default 256 MiB */
+  readonly receivingBytes: number;
   /** @default 10 s */
   readonly headersMs: number;
   /** Until the whole request is received. @default 30 s */
@@ -59,10 +62,12 @@ export interface RouteConfig {
 }
 
 declare module 'fastify' {
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
-  interface FastifyContextConfig extends RouteConfig {}
+  interface FastifyContextConfig extends RouteConfig {
+    /** Set for every route when it is declared; undefined where no route is. */
+    profile?: DoorProfile;
+  }
   interface FastifyRequest {
-    /** Set by authentication before the body is read; undefined only on open routes. */
+    /** Set by admission before the body is read; undefined only on open routes and on doors without authentication. */
     caller: Caller | undefined;
   }
 }
@@ -78,14 +83,12 @@ export interface Edge {
   readonly closing: AbortSignal;
   /** Who calls. Fault unauthenticated on an open route without a key. */
   caller(req: FastifyRequest): Caller;
-  /** An onRequest hook for a route: any of these roles, else 403 `forbidden`. The same as `config.roles`. */
-  require(...roles: Role[]): (req: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** Query parameters by a schema (use z.strictObject so that unknown ones are refused). Fault invalid_query with `?name` pointers. */
   query<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
   /** The JSON body, read strictly, by a schema. Faults invalid_json … , invalid_request with pointers, unsupported_media_type. */
   body<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
-  /** The problem document of a fault (or of whatever was thrown), in the asker's language, sent. `more`: members beside the standard ones. */
-  problem(req: FastifyRequest, reply: FastifyReply, fault: unknown, more?: Record<string, unknown>): FastifyReply;
+  /** Sends the error of a fault, or of whatever was thrown, in the shape of the door's profile. `more`: members beside those of a problem document. */
+  sendFault(req: FastifyRequest, reply: FastifyReply, fault: unknown, more?: Record<string, unknown>): FastifyReply;
   /** The same document as an object (for items of a 207). */
   document(req: FastifyRequest, fault: Fault): ProblemDocument;
   /** `{[name]: items, next, …more}` with a Link header to the next page; `next` undefined = the last page (null in the body). */

@@ -1,16 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FAULTS, type FaultRow } from '#faults';
+import { FAULTS, type FaultCode, type FaultRow } from '#faults';
 import { createHash } from 'node:crypto';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
 import type { HttpServer } from '../index.js';
+import { statusOf } from '../status.js';
 import { errorsPage } from './errors.js';
 
 let server: HttpServer;
 beforeAll(async () => {
-  server = await serveEdge({
-    doors: [],
-    authenticate: () => undefined,
-  });
+  server = await serveEdge({});
 });
 afterAll(() => server.close());
 
@@ -38,7 +36,7 @@ describe('the page of errors', () => {
       const table: Record<string, FaultRow> = FAULTS;
       for (const [code, html] of rows) {
         const f = table[code]!;
-        expect(html).toContain(`<td>${f.status}</td>`);
+        expect(html).toContain(`<td>${statusOf(code as FaultCode)}</td>`);
         expect(html).toContain({ retryable: 'retryable:', terminal: 'terminal:', poison: 'poison:' }[f.class]);
         for (const text of [f.id, f.en, f.hint.id, f.hint.en]) expect(html).toContain(`>${seen(text)}<`);
       }

@@ -1,7 +1,10 @@
-import { FAULTS, type FaultRow } from '#faults';
+import { FAULTS, type FaultCode, type FaultRow } from '#faults';
+import { Controller, Get, Header, Headers, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { createHash } from 'node:crypto';
+import { RouteConfig } from '../controllers.js';
 import { ERRORS_PATH, languageOf, type Language } from '../problem.js';
-import type { Door } from '../types.js';
+import { statusOf } from '../status.js';
 
 const WORDS = {
   id: {
@@ -30,7 +33,7 @@ const STYLE =
   '@media(max-width:48rem){thead{display:none}tr,td{display:block}tr{border-bottom:1px solid #ddd;padding:.75rem 0}' +
   'td{border:0;padding:.15rem 0}td:first-child{font-weight:bold}}';
 
-/** Nothing is loaded and nothing runs: the one style is named by its digest. */
+/** Content Security Policy: the page loads nothing and runs nothing; its one style is allowed by its digest. */
 const POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -39,7 +42,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The fault table as a page that needs no other file: the first language in front, the other below it, `id` = code on each row. */
+/** The fault table as a page that needs no other file: each text in the asked language and below it in the other one; the `id` of a row is its code. */
 export function errorsPage(language: Language, faults: Readonly<Record<string, FaultRow>> = FAULTS): string {
   const words = WORDS[language];
   const other = language === 'id' ? 'en' : 'id';
@@ -47,7 +50,7 @@ export function errorsPage(language: Language, faults: Readonly<Record<string, F
     `<p>${escaped(text[language])}</p><p class="o" lang="${other}">${escaped(text[other])}</p>`;
   const rows = Object.entries(faults).map(
     ([code, f]) =>
-      `<tr id="${escaped(code)}"><td><a href="#${escaped(code)}"><code>${escaped(code)}</code></a></td><td>${f.status}</td>` +
+      `<tr id="${escaped(code)}"><td><a href="#${escaped(code)}"><code>${escaped(code)}</code></a></td><td>${statusOf(code as FaultCode)}</td>` +
       `<td>${both({ id: WORDS.id[f.class], en: WORDS.en[f.class] })}</td><td>${both(f)}</td><td>${both(f.hint)}</td></tr>`,
   );
   return [
@@ -64,25 +67,25 @@ function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** `GET /docs/errors`: what the `type` of a problem document says, for a person with a browser. Every server that answers problems has it. */
-export function errorsDoor(): Door {
-  const pages = { id: errorsPage('id'), en: errorsPage('en') };
-  return ({ app }) => {
-    app.get(
-      ERRORS_PATH,
-      { config: { open: true, summary: 'What each error code means, as a page; #code is where `type` points' } },
-      (req, reply) => {
-        const language = languageOf(req.headers['accept-language']);
-        return reply
-          .header('content-type', 'text/html; charset=utf-8')
-          .header('content-language', language)
-          .header('vary', 'accept-language')
-          .header('cache-control', 'max-age=300')
-          .header('content-security-policy', POLICY)
-          .header('x-content-type-options', 'nosniff')
-          .header('referrer-policy', 'no-referrer')
-          .send(pages[language]);
-      },
-    );
-  };
+/** `GET /docs/errors`: where the `type` of a problem document points, for a person with a browser. Every server that answers problems has it. */
+@Controller()
+export class ErrorsController {
+  readonly #pages = { id: errorsPage('id'), en: errorsPage('en') };
+
+  @Get(ERRORS_PATH)
+  @Header('content-type', 'text/html; charset=utf-8')
+  @Header('vary', 'accept-language')
+  @Header('cache-control', 'max-age=300')
+  @Header('content-security-policy', POLICY)
+  @Header('x-content-type-options', 'nosniff')
+  @Header('referrer-policy', 'no-referrer')
+  @RouteConfig({ open: true, summary: 'What each error code means, as a page; #code is where `type` points' })
+  page(
+    @Headers('accept-language') accepted: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): string {
+    const language = languageOf(accepted);
+    reply.header('content-language', language);
+    return this.#pages[language];
+  }
 }

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
-import { healthDoor, type Door, type DoorHealth, type HttpServer, type Sse } from '../index.js';
+import {
+  HEALTH_DOOR,
+  HealthController,
+  type Door,
+  type DoorHealth,
+  type HealthDoorDeps,
+  type HttpServer,
+  type Sse,
+} from '../index.js';
 
 let server: HttpServer;
 let phase: 'starting' | 'serving' | 'draining' = 'starting';
@@ -12,18 +20,15 @@ const flood: Door = (edge) => {
   });
 };
 beforeAll(async () => {
-  server = await serveEdge({
-    doors: [
-      healthDoor({
-        doors: () => doors,
-        phase: () => phase,
-        metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'simpul_up 1\n' }),
-      }),
-      flood,
-    ],
-    authenticate: () => undefined,
-    limits: { liveBytes: 100_000, stallMs: 100 },
-  });
+  const health: HealthDoorDeps = {
+    doors: () => doors,
+    phase: () => phase,
+    metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'simpul_up 1\n' }),
+  };
+  server = await serveEdge(
+    { doors: [flood], limits: { liveBytes: 100_000, stallMs: 100 } },
+    { controllers: [HealthController], providers: [{ provide: HEALTH_DOOR, useValue: health }] },
+  );
 });
 afterAll(() => server.close());
 const ask = async (path: string) => {

@@ -1,19 +1,25 @@
+import { Controller, Get, Header, Inject, Optional, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { Door } from '../types.js';
+import { CheckedQuery, RouteConfig } from '../controllers.js';
+import { CLOSING } from '../tokens.js';
+
+/** Token of HealthDoorDeps. */
+export const HEALTH_DOOR = Symbol('simpul.door.health');
 
 const DOORS = ['publish', 'read', 'state'] as const;
 
 export interface DoorHealth {
   readonly name: (typeof DOORS)[number];
   readonly ok: boolean;
-  /** Why not: a fault code or a few words; no host names, no data. */
+  /** Why not: a fault code; no host names, no data. */
   readonly reason?: string;
 }
 
 export interface HealthDoorDeps {
   /** Asked at each `/health/ready`; must answer quickly. */
   readonly doors: () => Promise<readonly DoorHealth[]> | readonly DoorHealth[];
-  /** `starting` until the process has been able to serve all it is asked for, once. */
+  /** `starting` until every door has been able to work once. */
   readonly phase: () => 'starting' | 'serving' | 'draining';
   /** Prometheus text. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -21,32 +27,44 @@ export interface HealthDoorDeps {
 
 const READY = z.strictObject({ door: z.enum(DOORS).optional() });
 
-/** `/health/live` (the process answers), `/health/ready` (503 only while starting, draining, or when no door works), `/metrics`. All open. */
-export function healthDoor(deps: HealthDoorDeps): Door {
-  return (edge) => {
-    const { app } = edge;
-    app.get('/health/live', { config: { open: true, summary: 'The process answers' } }, (_req, reply) =>
-      reply.header('cache-control', 'no-store').send({ status: 'live' }),
-    );
-    app.get(
-      '/health/ready',
-      { config: { open: true, summary: 'Which doors work; ?door= asks for one', query: READY } },
-      async (req, reply) => {
-        const { door } = edge.query(req, READY);
-        const phase = edge.closing.aborted ? 'draining' : deps.phase();
-        const doors = await deps.doors();
-        const asked = door === undefined ? doors : doors.filter((d) => d.name === door);
-        const ready = phase === 'serving' && asked.some((d) => d.ok);
-        if (!ready) reply.header('retry-after', '1');
-        return reply
-          .code(ready ? 200 : 503)
-          .header('cache-control', 'no-store')
-          .send({ status: phase === 'serving' ? (ready ? 'ready' : 'not_ready') : phase, doors });
-      },
-    );
-    app.get('/metrics', { config: { open: true, summary: 'Prometheus metrics' } }, async (_req, reply) => {
-      const { contentType, text } = await deps.metrics();
-      return reply.header('content-type', contentType).send(text);
-    });
-  };
+type Ready = z.output<typeof READY>;
+
+/**
+ * `/health/live` (the process answers), `/health/ready` (503 only while starting or draining, or when none of the asked doors works), `/metrics`. No key
+ * is needed.
+ */
+@Controller()
+export class HealthController {
+  constructor(
+    @Inject(HEALTH_DOOR) private readonly deps: HealthDoorDeps,
+    // Absent where controllers run without a server, as in tests of a module.
+    @Optional() @Inject(CLOSING) private readonly closing?: AbortSignal,
+  ) {}
+
+  @Get('health/live')
+  @Header('cache-control', 'no-store')
+  @RouteConfig({ open: true, summary: 'The process answers' })
+  live(): object {
+    return { status: 'live' };
+  }
+
+  @Get('health/ready')
+  @Header('cache-control', 'no-store')
+  @RouteConfig({ open: true, summary: 'Which doors work; ?door= asks for one', query: READY })
+  async ready(@CheckedQuery() { door }: Ready, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const phase = this.closing?.aborted === true ? 'draining' : this.deps.phase();
+    const doors = await this.deps.doors();
+    const asked = door === undefined ? doors : doors.filter((d) => d.name === door);
+    const ready = phase === 'serving' && asked.some((d) => d.ok);
+    if (!ready) reply.code(503).header('retry-after', '1');
+    return { status: phase === 'serving' ? (ready ? 'ready' : 'not_ready') : phase, doors };
+  }
+
+  @Get('metrics')
+  @RouteConfig({ open: true, summary: 'Prometheus metrics' })
+  async metrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    const { contentType, text } = await this.deps.metrics();
+    reply.header('content-type', contentType);
+    return text;
+  }
 }

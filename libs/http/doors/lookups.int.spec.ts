@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
 import type { HttpServer } from '../index.js';
-import { keysDoor } from './keys.js';
-import { typesDoor } from './types.js';
-import { unitsDoor } from './units.js';
+import { KEYS_DOOR, KeysController } from './keys.js';
+import { TYPES_DOOR, TypesController } from './types.js';
+import { UNITS_DOOR, UnitsController } from './units.js';
 
 const schemas = new URL('../../../schemas/', import.meta.url).pathname;
 let dir: string;
@@ -42,14 +42,18 @@ beforeAll(async () => {
   });
   await access.ensureAdmin(dir);
   admin = readFileSync(join(dir, 'admin.key'), 'utf8').trim();
-  server = await serveEdge({
-    doors: [
-      unitsDoor({ units: units.units }),
-      typesDoor({ catalogue: registry.catalogue, units: units.units }),
-      keysDoor({ access, units: units.units, log }),
-    ],
-    authenticate: (h) => access.authenticate(h),
-  });
+  const { catalogue } = registry;
+  server = await serveEdge(
+    { authenticate: (h) => access.authenticate(h) },
+    {
+      controllers: [UnitsController, TypesController, KeysController],
+      providers: [
+        { provide: UNITS_DOOR, useValue: { units: units.units } },
+        { provide: TYPES_DOOR, useValue: { catalogue, units: units.units } },
+        { provide: KEYS_DOOR, useValue: { access, units: units.units, log } },
+      ],
+    },
+  );
   closers.push(
     () => server.close(),
     () => access.close(),

@@ -6,18 +6,32 @@ export const PAGING = {
   limit: z.coerce.number().int().min(1).max(1_000).optional(),
   cursor: z.string().max(8_192).optional(),
 };
-const AFTER = z.strictObject({ after: z.string().max(500) });
+/** A route without query parameters. */
+export const NONE = z.strictObject({});
+/** A boolean query parameter. */
+export const FLAG = z.enum(['true', 'false']).optional();
 
-/** One page of a list ordered by `keyOf`, ascending: what follows the cursor, and the next cursor when more is there. Fault invalid_cursor. */
+const AFTER = z.strictObject({ after: z.string().max(2_000) });
+
+export interface PageOrder {
+  /** Rows of a page when the query names no limit. @default 100 */
+  readonly limit?: number;
+  /** Whether the row of this key stands behind the place `after` in the order of the rows. @default greater as text */
+  readonly follows?: (key: string, after: string) => boolean;
+}
+
+/**
+ * One page of ordered rows: those behind the cursor (also when its own row is gone), and the next cursor when there are more. Fault invalid_cursor.
+ */
 export function pageOf<T>(
   rows: readonly T[],
   keyOf: (row: T) => string,
   query: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
-  limit = 100,
+  { limit = 100, follows = (key, after) => key > after }: PageOrder = {},
 ): { readonly items: readonly T[]; readonly next: string | undefined } {
   const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, AFTER).after;
   const size = query.limit ?? limit;
-  const start = after === undefined ? 0 : rows.findIndex((r) => keyOf(r) > after);
+  const start = after === undefined ? 0 : rows.findIndex((r) => follows(keyOf(r), after));
   const items = start < 0 ? [] : rows.slice(start, start + size);
   const last = items.at(-1);
   const more = start >= 0 && last !== undefined && start + size < rows.length;

@@ -12,7 +12,7 @@ import {
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { nextUrl } from '../edge.js';
+import { nextUrl } from '../page.js';
 import type { Door, Edge } from '../types.js';
 import { followLive } from './read-live.js';
 

@@ -1,12 +1,12 @@
+import { pause } from '#concurrency';
 import { ChangeFeed, type FeedCursor } from '#projection';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { decodeCursor, encodeCursor } from '../cursor.js';
-import { pause } from '../pause.js';
 import type { Edge } from '../types.js';
+import { NONE } from './paging.js';
 import { viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
 
-const NONE = z.strictObject({});
 const FEED = z.strictObject({
   g: z.int(),
   o: z
@@ -33,7 +33,7 @@ export async function followChanges(
   reply: FastifyReply,
 ): Promise<void> {
   edge.query(req, NONE);
-  const view = viewOf(deps, req);
+  const view = viewOf(deps.reader.views, req.params.view);
   const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(req.headers['last-event-id']));
   const live = edge.sse(req, reply);
   while (!live.closed.aborted) {

@@ -21,7 +21,7 @@ export async function listEntries(
   req: ViewRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const view = viewOf(deps, req);
+  const view = viewOf(deps.reader.views, req.params.view);
   const { limit, cursor, subject, ...filters } = edge.query(req, LIST);
   const conditions = parseConditions(view, filters as Record<string, string>);
   const caller = edge.caller(req);

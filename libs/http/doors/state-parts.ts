@@ -1,30 +1,34 @@
-import type { Caller } from '#access';
 import { Fault } from '#faults';
-import type { CompiledView, GenerationRow, Got, StateReader } from '#projection';
+import type { CompiledView, Got, StateReader } from '#projection';
+import type { Catalogue } from '#registry';
 import type { FastifyRequest } from 'fastify';
+import { isPseudonym } from './pseudonym.js';
 
 export interface StateDoorDeps {
   readonly reader: StateReader;
-  /** For look-ups by clear subject. */
+  readonly catalogue: Pick<Catalogue, 'newest'>;
+  /** For lookups by clear subject. */
   readonly pseudonymKey: Uint8Array;
   readonly subjectBytes: number;
-  /** Begins a new generation (requestRebuild). */
-  readonly rebuild: (view: CompiledView, by: Caller) => Promise<GenerationRow>;
 }
 
 export type ViewRequest = FastifyRequest<{ Params: { view: string } }>;
 
-const PSEUDONYM = /^[a-z2-7]{26}$/;
-
-export function viewOf(deps: StateDoorDeps, req: ViewRequest): CompiledView {
-  const view = deps.reader.views.get(req.params.view);
+/** Fault not_found. */
+export function viewOf(views: ReadonlyMap<string, CompiledView>, name: string): CompiledView {
+  const view = views.get(name);
   if (!view) throw new Fault('not_found');
   return view;
 }
 
-/** R11: a clear personal identifier never stands in an address. */
+/** Names of the fields that make the subject of a view's events. */
+export function subjectFields(catalogue: Pick<Catalogue, 'newest'>, view: CompiledView): readonly string[] {
+  return catalogue.newest(view.sources[0]!.type)?.subject ?? [];
+}
+
+/** The key, unless it could be the clear identifier of a person, which must not be in a URL (R11): Fault clear_subject_refused. */
 export function checkedKey(view: CompiledView, key: string, name: string): string {
-  if (view.pseudonym && !PSEUDONYM.test(key)) {
+  if (view.pseudonym && !isPseudonym(key)) {
     throw new Fault('clear_subject_refused', {
       problems: [{ pointer: name === 'key' ? '/key' : `?${name}`, reason: 'no pseudonym', expected: '26 of a-z2-7' }],
     });
@@ -32,7 +36,7 @@ export function checkedKey(view: CompiledView, key: string, name: string): strin
   return key;
 }
 
-/** The entry, or the Fault that says why there is none to show. */
+/** The entry. Faults not_found, view_rebuilding, view_behind, view_not_folding. */
 export function found(got: Got): Extract<Got, { kind: 'entry' }> {
   switch (got.kind) {
     case 'entry':

@@ -15,6 +15,7 @@ import { Stage, until } from '../../../test/kit/projection/stage.js';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
 import { encodeCursor, type HttpServer } from '../index.js';
 import { stateDoor } from './state.js';
+import { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './views.js';
 
 const VIEWS = [
   'imigrasi.cegah-aktif',
@@ -61,18 +62,21 @@ beforeAll(async () => {
   key('publisher', unit['kanim']!, 'publisher');
   stage = await new Stage(catalogue, viewsOf(catalogue, ...VIEWS), { units }).open();
   await stage.project();
-  server = await serveEdge({
-    doors: [
-      stateDoor({
-        reader: stage.reader,
-        pseudonymKey: DEPLOYMENT_KEY,
-        subjectBytes: 512,
-        rebuild: (view, by) => requestRebuild(stage, view, by),
-      }),
-    ],
-    authenticate: (h) => callers.get(h ?? ''),
-    limits: { recheckMs: 20 },
-  });
+  const { reader } = stage;
+  const views: ViewsDoorDeps = {
+    views: reader.views,
+    catalogue,
+    generations: stage.generations,
+    rebuild: (view, by) => requestRebuild(stage, view, by),
+  };
+  server = await serveEdge(
+    {
+      doors: [stateDoor({ reader, catalogue, pseudonymKey: DEPLOYMENT_KEY, subjectBytes: 512 })],
+      authenticate: (h) => callers.get(h ?? ''),
+      limits: { recheckMs: 20 },
+    },
+    { controllers: [ViewsController], providers: [{ provide: VIEWS_DOOR, useValue: views }] },
+  );
 });
 afterAll(async () => {
   await server.close();

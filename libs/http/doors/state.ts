@@ -7,13 +7,13 @@ import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { followChanges } from './state-changes.js';
 import { LIST, listEntries } from './state-list.js';
-import { checkedKey, found, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
+import { NONE } from './paging.js';
+import { checkedKey, found, subjectFields, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
 
 export type { StateDoorDeps } from './state-parts.js';
 
 type KeyRequest = FastifyRequest<{ Params: { view: string; key: string } }>;
 
-const NONE = z.strictObject({});
 const ONE = z.strictObject({ after: z.string().max(300).optional() });
 const LOOKUP = z.strictObject({
   subject: z.record(z.string().max(100), z.union([z.string().max(512), z.number()])),
@@ -22,31 +22,12 @@ const WAIT_S = 30;
 const READ_AFTER_MS = 5_000;
 
 /**
- * `/v1/views`, `/v1/state/…`: what the views say now, with the position of the last event that changed each entry (R7), by right (R12).
- * `stale` marks what may be behind; what is not there is 404 only when the view has folded all that the log held.
+ * `/v1/state/…`: entries of views, each with the position of the last event that changed it (R7), as far as the caller may read them (R12).
+ * `stale` marks an answer that may be behind the log. An absent key is 404 only when the view has folded everything that the log held.
  */
 export function stateDoor(deps: StateDoorDeps): Door {
   return (edge) => {
     const { app } = edge;
-    app.get('/v1/views', { config: { summary: 'Views: what they fold, their fields', query: NONE } }, (req, reply) => {
-      edge.query(req, NONE);
-      return edge.page(
-        req,
-        reply,
-        'views',
-        [...deps.reader.views.values()].map((v) => rowOf(deps, v)),
-        undefined,
-      );
-    });
-    app.post<{ Params: { view: string } }>(
-      '/v1/views/:view/rebuild',
-      { config: { summary: 'Fold a view anew while the old one serves', roles: ['operator', 'admin'], query: NONE } },
-      async (req, reply) => {
-        edge.query(req, NONE);
-        const row = await deps.rebuild(viewOf(deps, req), edge.caller(req));
-        return reply.code(202).send({ view: req.params.view, serving: row.serving, building: row.building });
-      },
-    );
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view',
       { config: { summary: 'Entries in key order; ?field=value, ?field.lte=value', query: LIST } },
@@ -55,7 +36,8 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.post<{ Params: { view: string } }>(
       '/v1/state/:view/lookup',
       { config: { summary: 'One entry by the clear fields of its subject', body: LOOKUP, query: ONE } },
-      (req, reply) => answer(deps, edge, req, reply, viewOf(deps, req), keyOf(deps, edge, req)),
+      (req, reply) =>
+        answer(deps, edge, req, reply, viewOf(deps.reader.views, req.params.view), keyOf(deps, edge, req)),
     );
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view/changes',
@@ -66,7 +48,7 @@ export function stateDoor(deps: StateDoorDeps): Door {
       '/v1/state/:view/:key',
       { config: { summary: 'One entry; ETag, If-None-Match, Prefer: wait=, ?after=', query: ONE } },
       (req: KeyRequest, reply) => {
-        const view = viewOf(deps, req);
+        const view = viewOf(deps.reader.views, req.params.view);
         return answer(deps, edge, req, reply, view, checkedKey(view, req.params.key, 'key'));
       },
     );
@@ -74,9 +56,9 @@ export function stateDoor(deps: StateDoorDeps): Door {
 }
 
 function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
-  const view = viewOf(deps, req);
+  const view = viewOf(deps.reader.views, req.params.view);
   const { subject } = edge.body(req, LOOKUP);
-  const names = view.bySubject ? subjectFields(deps, view) : view.keyParts.map(([name]) => name);
+  const names = view.bySubject ? subjectFields(deps.catalogue, view) : view.keyParts.map(([name]) => name);
   const missing = names.filter((n) => !(n in subject));
   const unknown = Object.keys(subject).filter((n) => !names.includes(n));
   if (missing.length + unknown.length > 0) {
@@ -92,7 +74,7 @@ function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
     });
   }
   if (!view.bySubject) return names.map((n) => keyText(subject[n])).join(':');
-  const type = deps.reader.deps.catalogue.newest(view.sources[0]!.type)!;
+  const type = deps.catalogue.newest(view.sources[0]!.type)!;
   const made = subjectOf(type, subject, {
     pseudonymKey: deps.pseudonymKey,
     limits: { subjectBytes: deps.subjectBytes },
@@ -101,26 +83,6 @@ function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
   throw new Fault('invalid_request', {
     problems: [{ ...made.problem, pointer: made.problem.pointer.replace('/data/', '/subject/') }],
   });
-}
-
-const subjectFields = (deps: StateDoorDeps, view: CompiledView): readonly string[] =>
-  deps.reader.deps.catalogue.newest(view.sources[0]!.type)?.subject ?? [];
-
-function rowOf(deps: StateDoorDeps, view: CompiledView): object {
-  const row = deps.reader.deps.generations.row(view.name);
-  return {
-    view: view.name,
-    titleId: view.definition.titleId,
-    titleEn: view.definition.titleEn,
-    kind: view.kind,
-    key: view.bySubject ? subjectFields(deps, view) : view.keyParts.map(([name]) => name),
-    keyForm: view.pseudonym ? 'pseudonym' : 'clear',
-    streams: view.streams,
-    types: [...view.ofType.keys()],
-    fields: view.fields.map(({ name, kind, pii }) => ({ name, kind, pii })),
-    generation: row?.serving ?? null,
-    ...(row?.building === undefined ? {} : { building: row.building }),
-  };
 }
 
 function positionOf(text: string | undefined): Position | undefined {
@@ -160,7 +122,7 @@ async function answer(
   const ask = (signal: AbortSignal): Promise<Got> =>
     deps.reader.get(caller, view, key, { ...(after ? { after } : {}), waitMs: wait ?? READ_AFTER_MS, signal });
   const nothingNew = (g: Got): boolean => g.kind === 'absent' || (g.kind === 'entry' && sameTag(known, g.tag));
-  /** A long poll: as long as there is nothing new to tell. */
+  /** Long poll: asks again until the entry differs from the ETag that the reader knows, or the wait is over. */
   const askOn = async (signal: AbortSignal): Promise<Got> => {
     let got = await ask(signal);
     while (wait !== undefined && nothingNew(got) && !signal.aborted) {

@@ -1,12 +1,25 @@
-import { sampleEvent } from '#access';
+import { sampleEvent, type Caller } from '#access';
 import { dataschemaUrn } from '#event';
 import { Fault } from '#faults';
 import type { Catalogue, EventType } from '#registry';
 import type { Units } from '#units';
+import { Controller, Get, Header, Inject, Param, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Door } from '../types.js';
-import { pageOf, PAGING } from './paging.js';
+import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { pageBody } from '../page.js';
+import { NONE, pageOf, PAGING } from './paging.js';
+
+/** Token of TypesDoorDeps. */
+export const TYPES_DOOR = Symbol('simpul.door.types');
+
+export interface TypesDoorDeps {
+  readonly catalogue: Catalogue;
+  readonly units: Units;
+  /** @default Date.now */
+  readonly now?: () => number;
+}
 
 const LIST = z.strictObject({
   stream: z.string().max(200).optional(),
@@ -16,81 +29,79 @@ const LIST = z.strictObject({
 });
 const VERSION = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
 const SAMPLE = z.strictObject({ seed: z.coerce.number().int().min(0).max(1_000_000).optional() });
-const NONE = z.strictObject({});
+
+type List = z.output<typeof LIST>;
+type Version = z.output<typeof VERSION>;
+type Sample = z.output<typeof SAMPLE>;
 
 /** Event types as registered: any key may read the catalogue. */
-export function typesDoor(deps: { readonly catalogue: Catalogue; readonly units: Units }): Door {
-  const { catalogue, units } = deps;
-  const found = (type: string, version?: number): EventType => {
+@Controller('v1/event-types')
+export class TypesController {
+  constructor(@Inject(TYPES_DOOR) private readonly deps: TypesDoorDeps) {}
+
+  @Get()
+  @RouteConfig({ summary: 'Event types, newest versions', query: LIST })
+  list(@CheckedQuery() q: List, @Req() req: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): object {
+    const words = (q.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = this.deps.catalogue
+      .types()
+      .filter((t) => q.stream === undefined || t.stream === q.stream)
+      .filter((t) => q.owner === undefined || t.owner === q.owner)
+      .filter((t) => words.every((w) => `${t.type} ${t.titleId} ${t.titleEn}`.toLowerCase().includes(w)));
+    const { items, next } = pageOf(rows, (t) => t.type, q, { limit: 500 });
+    return pageBody(req, reply, 'types', items.map(rowOf), next);
+  }
+
+  @Get(':type')
+  @RouteConfig({ summary: 'One event type: who, fields, classes, schema', query: VERSION })
+  one(@Param('type') type: string, @CheckedQuery() { version }: Version): object {
+    const t = this.#found(type, version);
+    const p = t.contract.properties;
+    return {
+      ...rowOf(t),
+      consumers: t.consumers,
+      unitFields: t.unitFields,
+      ...(p === undefined
+        ? {}
+        : {
+            highestPii: p.highestPii,
+            main: p.main,
+            latencyTarget: p.latencyTarget,
+            volumePerDay: p.volumePerDay,
+            retention: p.retention,
+            deadlines: p.deadlines,
+          }),
+      fields: t.contract.fields,
+      schema: JSON.parse(t.contract.schemaText) as unknown,
+    };
+  }
+
+  @Get(':type/versions')
+  @RouteConfig({ summary: 'All versions of an event type', query: NONE })
+  versions(@Param('type') type: string, @CheckedQuery() _none: object): object {
+    this.#found(type);
+    const versions = this.deps.catalogue.versions(type).map((t) => ({
+      version: t.version,
+      schemaId: t.schemaId,
+      dataschema: dataschemaUrn(t.type, t.version),
+    }));
+    return { type, versions };
+  }
+
+  @Get(':type/sample')
+  @Header('content-type', 'application/cloudevents+json')
+  @RouteConfig({ summary: 'A valid invented event of the newest version, ready to publish', query: SAMPLE })
+  sample(@Param('type') type: string, @CheckedQuery() { seed }: Sample, @CurrentCaller() caller: Caller): string {
+    const made = { id: randomUUID(), time: new Date(this.deps.now?.() ?? Date.now()).toISOString() };
+    return JSON.stringify(sampleEvent(this.#found(type), seed ?? 0, caller, this.deps.units, made));
+  }
+
+  #found(type: string, version?: number): EventType {
+    const { catalogue } = this.deps;
     const t = version === undefined ? catalogue.newest(type) : catalogue.version(type, version);
     if (!t) throw new Fault('not_found');
     return t;
-  };
-  return (edge) => {
-    const { app } = edge;
-    app.get('/v1/event-types', { config: { summary: 'Event types, newest versions', query: LIST } }, (req, reply) => {
-      const q = edge.query(req, LIST);
-      const words = (q.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
-      const rows = catalogue
-        .types()
-        .filter((t) => q.stream === undefined || t.stream === q.stream)
-        .filter((t) => q.owner === undefined || t.owner === q.owner)
-        .filter((t) => words.every((w) => `${t.type} ${t.titleId} ${t.titleEn}`.toLowerCase().includes(w)));
-      const { items, next } = pageOf(rows, (t) => t.type, q, 500);
-      return edge.page(req, reply, 'types', items.map(rowOf), next);
-    });
-    app.get<{ Params: { type: string } }>(
-      '/v1/event-types/:type',
-      { config: { summary: 'One event type: who, fields, classes, schema', query: VERSION } },
-      (req) => {
-        const t = found(req.params.type, edge.query(req, VERSION).version);
-        const p = t.contract.properties;
-        return {
-          ...rowOf(t),
-          consumers: t.consumers,
-          unitFields: t.unitFields,
-          ...(p === undefined
-            ? {}
-            : {
-                highestPii: p.highestPii,
-                main: p.main,
-                latencyTarget: p.latencyTarget,
-                volumePerDay: p.volumePerDay,
-                retention: p.retention,
-                deadlines: p.deadlines,
-              }),
-          fields: t.contract.fields,
-          schema: JSON.parse(t.contract.schemaText) as unknown,
-        };
-      },
-    );
-    app.get<{ Params: { type: string } }>(
-      '/v1/event-types/:type/versions',
-      { config: { summary: 'All versions of an event type', query: NONE } },
-      (req) => {
-        edge.query(req, NONE);
-        found(req.params.type);
-        return {
-          type: req.params.type,
-          versions: catalogue.versions(req.params.type).map((t) => ({
-            version: t.version,
-            schemaId: t.schemaId,
-            dataschema: dataschemaUrn(t.type, t.version),
-          })),
-        };
-      },
-    );
-    app.get<{ Params: { type: string } }>(
-      '/v1/event-types/:type/sample',
-      { config: { summary: 'A valid invented event of the newest version, ready to publish', query: SAMPLE } },
-      (req, reply) => {
-        const { seed } = edge.query(req, SAMPLE);
-        const made = { id: randomUUID(), time: new Date(edge.now()).toISOString() };
-        const event = sampleEvent(found(req.params.type), seed ?? 0, edge.caller(req), units, made);
-        return reply.header('content-type', 'application/cloudevents+json').send(JSON.stringify(event));
-      },
-    );
-  };
+  }
 }
 
 function rowOf(t: EventType): object {

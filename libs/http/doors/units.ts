@@ -1,18 +1,26 @@
 import { Fault } from '#faults';
 import { isDay, type Unit, type Units } from '#units';
+import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Door } from '../types.js';
+import { CheckedQuery, RouteConfig } from '../controllers.js';
+import { pageBody } from '../page.js';
 import { pageOf, PAGING } from './paging.js';
+
+/** Token of UnitsDoorDeps. */
+export const UNITS_DOOR = Symbol('simpul.door.units');
+
+export interface UnitsDoorDeps {
+  readonly units: Units;
+}
 
 const day = z.string().refine(isDay, 'a day, YYYY-MM-DD').optional();
 const moment = z.iso.datetime({ offset: true }).optional();
 const word = z.string().min(1).max(100);
+const province = z.string().regex(/^\d{2}$/);
 const LIST = z.strictObject({
   type: word.optional(),
-  province: z
-    .string()
-    .regex(/^\d{2}$/)
-    .optional(),
+  province: province.optional(),
   class: word.optional(),
   text: z.string().max(200).optional(),
   asOf: day,
@@ -21,14 +29,12 @@ const LIST = z.strictObject({
 const ONE = z.strictObject({ asOf: day, knownAt: moment });
 const CHILDREN = z.strictObject({ line: z.enum(['administrative', 'technical']).optional(), asOf: day, ...PAGING });
 const HISTORY = z.strictObject({ knownAt: moment });
-const RESOLVE = z.strictObject({
-  function: word,
-  province: z
-    .string()
-    .regex(/^\d{2}$/)
-    .optional(),
-  asOf: day,
-});
+const RESOLVE = z.strictObject({ function: word, province: province.optional(), asOf: day });
+type List = z.output<typeof LIST>;
+type One = z.output<typeof ONE>;
+type Children = z.output<typeof CHILDREN>;
+type History = z.output<typeof HISTORY>;
+type Resolve = z.output<typeof RESOLVE>;
 
 const UNIT = z.looseObject({
   id: z.string(),
@@ -39,63 +45,77 @@ const UNIT = z.looseObject({
 });
 const UNITS = z.object({ units: z.array(UNIT), next: z.string().nullable() });
 
-/** Units by id or by the code of that day, both lines, past days with `asOf`, earlier beliefs with `knownAt`. Any key may ask: names of public offices only. */
-export function unitsDoor({ units }: { readonly units: Units }): Door {
-  const found = (id: string, asOf?: string): Unit => {
-    const unit = units.get(id, asOf) ?? units.byCode(id, asOf);
+/**
+ * Units by id or by the code of that day, along both lines, past days with `asOf`, what was believed earlier with `knownAt`. Any key may read them: they
+ * hold names of public offices only.
+ */
+@Controller('v1/units')
+export class UnitsController {
+  readonly #units: Units;
+
+  constructor(@Inject(UNITS_DOOR) deps: UnitsDoorDeps) {
+    this.#units = deps.units;
+  }
+
+  @Get()
+  @RouteConfig({ summary: 'Units, by id', query: LIST, answer: UNITS })
+  list(
+    @CheckedQuery() { limit, cursor, asOf, ...filter }: List,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): object {
+    const { items, next } = pageOf(this.#units.list(given(filter), asOf), (u) => u.id, { limit, cursor });
+    return pageBody(req, reply, 'units', items, next);
+  }
+
+  @Get('resolve')
+  @RouteConfig({ summary: 'Units that serve a function in a province', query: RESOLVE, answer: UNITS })
+  resolve(
+    @CheckedQuery() q: Resolve,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): object {
+    return pageBody(req, reply, 'units', this.#units.resolve(q.function, q.province, q.asOf), undefined);
+  }
+
+  @Get(':id')
+  @RouteConfig({ summary: 'One unit, today or as of a day', query: ONE, answer: UNIT })
+  one(@Param('id') id: string, @CheckedQuery() { asOf, knownAt }: One): Unit {
+    if (knownAt === undefined) return this.#found(id, asOf);
+    if (asOf === undefined)
+      throw new Fault('invalid_query', {
+        problems: [{ pointer: '?knownAt', reason: 'needs asOf', expected: 'asOf=YYYY-MM-DD beside it' }],
+      });
+    const unit = this.#units.get(this.#found(id).id, asOf, knownAt);
     if (!unit) throw new Fault('not_found');
     return unit;
-  };
-  return (edge) => {
-    const { app } = edge;
-    app.get('/v1/units', { config: { summary: 'Units, by id', query: LIST, answer: UNITS } }, (req, reply) => {
-      const { limit, cursor, asOf, ...filter } = edge.query(req, LIST);
-      const { items, next } = pageOf(units.list(given(filter), asOf), (u) => u.id, { limit, cursor });
-      return edge.page(req, reply, 'units', items, next);
-    });
-    app.get(
-      '/v1/units/resolve',
-      { config: { summary: 'Units that serve a function in a province', query: RESOLVE, answer: UNITS } },
-      (req, reply) => {
-        const q = edge.query(req, RESOLVE);
-        return edge.page(req, reply, 'units', units.resolve(q.function, q.province, q.asOf), undefined);
-      },
-    );
-    app.get<{ Params: { id: string } }>(
-      '/v1/units/:id',
-      { config: { summary: 'One unit, today or as of a day', query: ONE, answer: UNIT } },
-      (req) => {
-        const { asOf, knownAt } = edge.query(req, ONE);
-        if (knownAt === undefined) return found(req.params.id, asOf);
-        if (asOf === undefined)
-          throw new Fault('invalid_query', {
-            problems: [{ pointer: '?knownAt', reason: 'needs asOf', expected: 'asOf=YYYY-MM-DD beside it' }],
-          });
-        const unit = units.get(found(req.params.id).id, asOf, knownAt);
-        if (!unit) throw new Fault('not_found');
-        return unit;
-      },
-    );
-    app.get<{ Params: { id: string } }>(
-      '/v1/units/:id/children',
-      { config: { summary: 'Units below, along one line', query: CHILDREN, answer: UNITS } },
-      (req, reply) => {
-        const { line, asOf, ...paging } = edge.query(req, CHILDREN);
-        const below = units.children(found(req.params.id, asOf).id, line ?? 'administrative', asOf);
-        const { items, next } = pageOf(below, (u) => u.id, paging);
-        return edge.page(req, reply, 'units', items, next);
-      },
-    );
-    app.get<{ Params: { id: string } }>(
-      '/v1/units/:id/history',
-      { config: { summary: 'All versions of a unit, and what was believed before', query: HISTORY } },
-      (req) => {
-        const { knownAt } = edge.query(req, HISTORY);
-        const { id } = found(req.params.id);
-        return { id, versions: units.history(id, knownAt), learnt: units.learnt(id) };
-      },
-    );
-  };
+  }
+
+  @Get(':id/children')
+  @RouteConfig({ summary: 'Units below, along one line', query: CHILDREN, answer: UNITS })
+  children(
+    @Param('id') id: string,
+    @CheckedQuery() { line, asOf, ...paging }: Children,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): object {
+    const below = this.#units.children(this.#found(id, asOf).id, line ?? 'administrative', asOf);
+    const { items, next } = pageOf(below, (u) => u.id, paging);
+    return pageBody(req, reply, 'units', items, next);
+  }
+
+  @Get(':id/history')
+  @RouteConfig({ summary: 'All versions of a unit, and what was believed before', query: HISTORY })
+  history(@Param('id') given: string, @CheckedQuery() { knownAt }: History): object {
+    const { id } = this.#found(given);
+    return { id, versions: this.#units.history(id, knownAt), learnt: this.#units.learnt(id) };
+  }
+
+  #found(id: string, asOf?: string): Unit {
+    const unit = this.#units.get(id, asOf) ?? this.#units.byCode(id, asOf);
+    if (!unit) throw new Fault('not_found');
+    return unit;
+  }
 }
 
 /** The object without members that are undefined. */

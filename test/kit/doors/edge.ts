@@ -4,26 +4,23 @@ import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common'
 @Module({})
 class EdgeModule {}
 
+type NestParts = Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'>;
+
 /** Nothing is logged. */
 export const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A module that serves these doors: no doors, no valid key and no log lines unless given. */
-export function edgeModule(
-  parts: Partial<EdgeParts>,
-  nest: Pick<ModuleMetadata, 'controllers' | 'providers'> = {},
-): DynamicModule {
+export function edgeModule(parts: Partial<EdgeParts>, nest: NestParts = {}): DynamicModule {
   const edge: EdgeParts = { authenticate: () => undefined, doors: [], log: SILENT, ...parts };
   return {
     module: EdgeModule,
+    imports: nest.imports ?? [],
     controllers: nest.controllers ?? [],
     providers: [{ provide: EDGE, useValue: edge }, ...(nest.providers ?? [])],
   };
 }
 
 /** A server of these doors on a free port. */
-export function serveEdge(
-  parts: Partial<EdgeParts>,
-  nest?: Pick<ModuleMetadata, 'controllers' | 'providers'>,
-): Promise<HttpServer> {
+export function serveEdge(parts: Partial<EdgeParts>, nest?: NestParts): Promise<HttpServer> {
   return openHttp(edgeModule(parts, nest), { port: 0 });
 }

@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
-import { publishDoor, readDoor, type HttpLimits, type HttpServer } from '#http';
+import {
+  publishDoor,
+  readDoor,
+  RECEIPTS_DOOR,
+  ReceiptsController,
+  REFUSALS_DOOR,
+  RefusalsController,
+  type HttpLimits,
+  type HttpServer,
+} from '#http';
 import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
@@ -22,7 +31,7 @@ import { openEmbeddedState } from '#state-embedded';
 import { readUnitSeed, UnitTree } from '#units';
 import { catalogueOfFiles } from '../projection/events.js';
 import { RowsInMemory } from '../projection/stage.js';
-import { serveEdge } from './edge.js';
+import { serveEdge, SILENT } from './edge.js';
 
 const seed = new URL('../../../schemas/units.json', import.meta.url);
 
@@ -146,19 +155,22 @@ export class HubStage {
   }
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
-    return serveEdge({
-      doors: [
-        publishDoor({ publishing, refusals: this.refusals, units: this.units }),
-        readDoor({ reading: this.reading }),
-      ],
-      authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
-      log: {
-        info: () => undefined,
-        warn: () => undefined,
-        error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`),
+    const { reading, units, refusals } = this;
+    return serveEdge(
+      {
+        doors: [publishDoor({ publishing }), readDoor({ reading })],
+        authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
+        log: { ...SILENT, error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`) },
+        limits: { recheckMs: 20, ...options.http },
       },
-      limits: { recheckMs: 20, ...options.http },
-    });
+      {
+        controllers: [ReceiptsController, RefusalsController],
+        providers: [
+          { provide: RECEIPTS_DOOR, useValue: { publishing, units } },
+          { provide: REFUSALS_DOOR, useValue: { refusals, units } },
+        ],
+      },
+    );
   }
 
   async project(): Promise<void> {

@@ -1,0 +1,86 @@
+import type { Caller } from '#access';
+import { Fault } from '#faults';
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
+import { authenticated, type Authenticate } from './authentication.js';
+import type { Profiles, DoorProfile } from './profile.js';
+import { ReceivingMemory } from './receiving.js';
+import type { HttpLimits } from './types.js';
+
+export interface AdmissionDeps {
+  readonly authenticate: Authenticate;
+  readonly limits: HttpLimits;
+  readonly profiles: Profiles;
+}
+
+/** Node would drop the rest silently. */
+const MAX_HEADERS = 100;
+
+/**
+ * Decides about every request before one byte of its body is read, for Fastify routes and Nest controllers alike: credentials by the scheme of
+ * the door's profile, roles, content encoding, memory for the body. Sets `req.caller`. Call it before the first route is declared.
+ */
+export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): void {
+  const memory = new Map<DoorProfile, ReceivingMemory>();
+  fastify.addHook('onRoute', (route) => {
+    const profile = deps.profiles.of(route.url);
+    route.config = { ...route.config, profile };
+    const bodyBytes = profile.limits?.bodyBytes ?? deps.limits.bodyBytes;
+    route.bodyLimit ??= bodyBytes;
+    const max = profile.limits?.receivingBytes;
+    if (max !== undefined && !memory.has(profile)) memory.set(profile, new ReceivingMemory(max, bodyBytes));
+  });
+  fastify.addHook('onRequest', (req, reply, next) => {
+    const { config } = req.routeOptions;
+    const { profile } = config;
+    // Where no route is, the answer is 404 with or without a key.
+    if (profile !== undefined) {
+      checkHeaders(req);
+      req.caller = authenticated(profile, req, deps.authenticate);
+      checkAccess(req, config);
+      checkEncoding(req);
+      memory.get(profile)?.take(req, reply);
+    }
+    next();
+  });
+}
+
+/** Whether this caller may use a route, by what the route says of itself. Faults unauthenticated, forbidden. */
+export function checkAccess(req: FastifyRequest, { open, roles, profile }: FastifyContextConfig): void {
+  if (req.caller === undefined && open !== true && profile?.auth !== 'none') throw new Fault('unauthenticated');
+  if (roles === undefined) return;
+  const caller = callerOf(req);
+  if (!roles.some((r) => caller.roles.has(r))) {
+    throw new Fault('forbidden', { detail: `needs one of the roles ${roles.join(', ')}` });
+  }
+}
+
+/** Who sends the request. Fault unauthenticated on an open route without a key. */
+export function callerOf(req: FastifyRequest): Caller {
+  if (req.caller === undefined) throw new Fault('unauthenticated');
+  return req.caller;
+}
+
+/** Whether the credentials of this request are still valid: a key may be revoked while a request waits. */
+export function stillValid(deps: AdmissionDeps, req: FastifyRequest): boolean {
+  const { profile } = req.routeOptions.config;
+  if (req.caller === undefined || profile === undefined) return true;
+  return authenticated(profile, req, deps.authenticate)?.keyId === req.caller.keyId;
+}
+
+function checkHeaders(req: FastifyRequest): void {
+  if (req.raw.rawHeaders.length > 2 * MAX_HEADERS) throw new Fault('header_too_large');
+  const transfer = req.headers['transfer-encoding'];
+  if (transfer !== undefined && transfer.trim().toLowerCase() !== 'chunked') {
+    throw new Fault('bad_request_line', { detail: 'the only transfer encoding is chunked' });
+  }
+}
+
+function checkEncoding(req: FastifyRequest): void {
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new Fault('unsupported_media_type', {
+      detail: 'bodies are taken as they are, not compressed',
+      problems: [{ pointer: 'content-encoding', reason: 'not supported', expected: 'identity' }],
+    });
+  }
+}

@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/**
+ * The body `{[name]: items, next, …more}` of a page, and its Link header on the reply. `next` undefined = the last page (null in the body).
+ */
+export function pageBody(
+  req: FastifyRequest,
+  reply: FastifyReply,
+  name: string,
+  items: readonly unknown[],
+  next: string | undefined,
+  more?: Record<string, unknown>,
+): Record<string, unknown> {
+  if (next !== undefined) reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);
+  return { [name]: items, next: next ?? null, ...more };
+}
+
+/** Sends a page. */
+export function sendPage(...page: Parameters<typeof pageBody>): FastifyReply {
+  return page[1].send(pageBody(...page));
+}
+
+/** The same address with another cursor. */
+export function nextUrl(url: string, cursor: string): string {
+  const [path = '', query = ''] = url.split('?', 2);
+  const params = new URLSearchParams(query);
+  params.set('cursor', cursor);
+  return `${path}?${params.toString()}`;
+}
