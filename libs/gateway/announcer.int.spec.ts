@@ -90,6 +90,26 @@ describe('what the hub tells of its catalogue', () => {
     expect(await hub.records(STREAM)).toBe(before);
   });
 
+  it('is not decided before the settled end has reached the log end: what another process has just published is not published again', async () => {
+    const unsettled = await new HubStage().open({ project: false });
+    const [stage, index] = [hub, unsettled];
+    hub = unsettled;
+    try {
+      await announce().told();
+      const before = await index.records(STREAM);
+      const second = announce({ publishing: elsewhere() });
+      await new Promise((done) => setTimeout(done, 1_500));
+      expect(await index.records(STREAM)).toBe(before);
+      await index.project();
+      await second.told();
+      expect(await index.records(STREAM)).toBe(before);
+    } finally {
+      for (const a of open.splice(0)) await a.close();
+      hub = stage;
+      await index.close();
+    }
+  });
+
   it('is shown once when two processes tell it at the same moment', async () => {
     let arrived = 0;
     let go: () => void = () => undefined;

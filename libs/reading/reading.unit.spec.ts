@@ -1,5 +1,6 @@
 import type { Caller, Role } from '#access';
 import { partitionOf } from '#event';
+import { verbatim } from '#faults';
 import type { CatalogueIndex, StreamInfo } from '#registry';
 import { readUnitSeed, UnitTree } from '#units';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -234,7 +235,7 @@ describe('readEvents', () => {
     });
 
     it('below the earliest kept offset: offset_out_of_range with the earliest kept position', async () => {
-      const fault = { code: 'offset_out_of_range', problems: [{ expected: `${STREAM}/0/5` }] };
+      const fault = { code: 'offset_out_of_range', problems: [{ expected: verbatim(`${STREAM}/0/5`) }] };
       await expect(reading.readEvents(HUB, { stream, next: [4n] })).rejects.toMatchObject(fault);
       await expect(reading.readOne(HUB, stream, 0, 4n)).rejects.toMatchObject(fault);
     });
