@@ -1,4 +1,4 @@
-// Brings Node 24, the packages and the build to a bare clone. Runs on Node 20 and later: node: modules only, no newer syntax.
+// Installs Node 24 and the packages and runs the build, on a bare clone. It must itself run on Node 20: node: modules only, no newer syntax.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -27,13 +27,13 @@ const NODE_PACKAGES = {
 const indonesian = !/^en/i.test(process.env.SIMPUL_LANG || process.env.LC_ALL || process.env.LANG || '');
 export const say = (id, en) => (indonesian ? id : en);
 
-/** One clear line with the remedy, and exit code 1. */
+/** Ends the process with exit code 1 and one line that says what to do. */
 export function stop(line) {
   process.stderr.write(`✗ ${line}\n`);
   process.exit(1);
 }
 
-/** A long step: one line that is completed in place on a terminal, plain lines when piped. Always on stderr: stdout belongs to results. */
+/** Shows a long step: one line that is redrawn on a terminal, plain lines in a pipe. Writes to stderr, because stdout is for results. */
 export function step(label) {
   const tty = process.stderr.isTTY;
   const began = Date.now();
@@ -70,7 +70,7 @@ function npmCli() {
   );
 }
 
-/** Runs a command without holding this process still, output kept; answers its exit code and the last lines. */
+/** Runs a command without blocking this process. Resolves to its exit code and the last lines of its output. */
 function run(command, args, options = {}) {
   return new Promise((done) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
@@ -90,7 +90,7 @@ function fits(version) {
   return major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1]);
 }
 
-/** Path of a Node that is new enough: this one, or the one fetched once from npm into .simpul/node. */
+/** The path of a Node that is new enough: the running one, or one that is installed once from npm into .simpul/node. */
 export async function ensureNode() {
   if (fits(process.version)) return process.execPath;
   const glibc = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime;
@@ -126,7 +126,7 @@ export async function ensureNode() {
     stop(
       say(
         `Node.js ${version} tidak dapat diambil. Periksa sambungan ke npm, atau pasang Node.js 24 sendiri.`,
-        `Node.js ${version} could not be fetched. Check the line to npm, or install Node.js 24 yourself.`,
+        `Node.js ${version} could not be downloaded. Check the network connection to npm, or install Node.js 24 yourself.`,
       ),
     );
   }
@@ -160,7 +160,7 @@ function filesBelow(folder, endings, out) {
   return out;
 }
 
-/** Does the work only when its stamp is stale. The stamp goes before the work and comes back after it, so a broken run is done again. */
+/** Does the work only if its stamp is stale. The stamp is removed before the work and written after it, so an interrupted run is repeated. */
 async function once(name, stamp, product, work) {
   const file = join(home, `${name}.stamp`);
   if (existsSync(join(root, product)) && existsSync(file) && readFileSync(file, 'utf8') === stamp) return false;
@@ -171,7 +171,7 @@ async function once(name, stamp, product, work) {
   return true;
 }
 
-/** Two starts at once must not install over each other: the second waits for the first. */
+/** A lock file: of two starts at the same time, the second waits until the first has installed and built. */
 async function locked(work) {
   mkdirSync(home, { recursive: true });
   const lock = join(home, 'bootstrap.lock');
@@ -184,7 +184,7 @@ async function locked(work) {
         stop(
           say(
             `Map ${home} tidak dapat ditulis (${e.code}). Beri hak tulis pada map ini.`,
-            `The folder ${home} cannot be written (${e.code}). Allow writing to it.`,
+            `The folder ${home} is not writable (${e.code}). Make it writable.`,
           ),
         );
       }
@@ -206,7 +206,7 @@ async function locked(work) {
   }
 }
 
-/** Node, packages and build, each only if lacking. Answers the path of Node. */
+/** Installs Node and the packages and builds, each only if needed. Resolves to the path of Node. */
 export async function bootstrap() {
   try {
     mkdirSync(home, { recursive: true });
@@ -214,16 +214,16 @@ export async function bootstrap() {
     stop(
       say(
         `Map ${home} tidak dapat dibuat (${e.code}). Beri hak tulis pada map proyek.`,
-        `The folder ${home} cannot be made (${e.code}). Allow writing to the project folder.`,
+        `The folder ${home} cannot be created (${e.code}). Make the project folder writable.`,
       ),
     );
   }
   return locked(async () => {
     const node = await ensureNode();
-    // The same packages for every Node of this platform: another one on the PATH must not install anew under a running hub.
+    // The stamp holds the platform but not the Node version: another Node on the PATH must not reinstall packages under a running hub.
     const platform = `${process.platform}-${process.arch}`;
     await once('install', hashOf(['package-lock.json', '.npmrc'], platform), 'node_modules', async () => {
-      // npm would empty what a link points to.
+      // npm ci would delete the contents of the folder that the link points to.
       const modules = join(root, 'node_modules');
       if (existsSync(modules) && lstatSync(modules).isSymbolicLink()) rmSync(modules);
       const done = step(say('memasang paket', 'installing packages'));
@@ -236,7 +236,7 @@ export async function bootstrap() {
         stop(
           say(
             'Paket tidak dapat dipasang. Periksa sambungan ke npm.',
-            'Packages could not be installed. Check the line to npm.',
+            'Packages could not be installed. Check the network connection to npm.',
           ),
         );
       }
@@ -259,7 +259,10 @@ export async function bootstrap() {
   });
 }
 
-/** Runs the program in the foreground, passes signals on, and ends with its code. Ctrl-C reaches the whole group by itself. */
+/**
+ * Runs the program in the foreground, forwards SIGTERM and SIGHUP, and ends with its exit code. SIGINT is not forwarded: on Ctrl-C the
+ * terminal sends it to the whole process group.
+ */
 export function foreground(node, args, env) {
   const child = spawn(node, args, { cwd: process.cwd(), stdio: 'inherit', env });
   process.on('SIGINT', () => {});

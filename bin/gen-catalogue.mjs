@@ -1,4 +1,4 @@
-// schemas/catalogue.json: what the contracts say, on one page for people and tools. Made from the .avsc files alone.
+// schemas/catalogue.json: all event types and streams in one file, for people and tools. Made only from the .avsc files.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,4 @@
-// Writes every generated file. `--check` writes nothing and ends 1 when one is stale.
+// Writes every generated file. With `--check` it writes nothing and ends with 1 if a file is stale.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import prettier from 'prettier';

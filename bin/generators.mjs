@@ -1,4 +1,4 @@
-// Each generated file and how it is made. Runs after the build: pages come from the built rooms.
+// Every generated file and the function that makes it. Runs after the build, because pages are made from the built rooms.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,7 +22,7 @@ async function errorsPage() {
 async function settingsPage() {
   const { SETTINGS_REFERENCE } = await built('settings');
   const rows = SETTINGS_REFERENCE.map((s) => `| \`${s.name}\` | ${s.default} | ${s.text} |`);
-  return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Environment only; all problems are listed at once at start, secrets are redacted.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
+  return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Settings come from the environment only. A start lists all problems at once and never shows a secret.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
 /** The README of each room: only its line "May import" is generated. */

@@ -1,5 +1,5 @@
-// Writes schemas/golden/<type>.json and .avro for contracts that have none yet. What is there is never touched: it is the proof
-// that the codec still writes the same bytes. Needs a build.
+// Writes schemas/golden/<type>.json and .avro for contracts that have none yet. Existing files are never changed: they prove that
+// the codec still writes the same bytes. Needs a build.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-// Reference pages made from what the built rooms and the files under schemas/ say of themselves.
+// Reference pages, made from the built rooms and the files under schemas/.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -60,7 +60,7 @@ export function viewsPage() {
     return `## ${v.name}\n\n${v.titleEn} · *${v.titleId}*. Kind \`${v.kind}\`, key: ${keyOf(v.key)}.${by}\n${sums}\n${sources.join('\n')}\n\n\`./bin/simpul.mjs state ls ${v.name}\``;
   });
   const kinds = Object.entries(KINDS).map(([k, t]) => `- \`${k}\`: ${t}`);
-  return `# Views\n\nGenerated from \`schemas/views/*.view.json\` by \`npm run gen\`. A view folds events to state; ask it at \`GET /v1/state/{view}/{key}\`.\n\n${kinds.join('\n')}\n\n| view | what | kind | key |\n|---|---|---|---|\n${rows.join('\n')}\n\n${parts.join('\n\n')}\n`;
+  return `# Views\n\nGenerated from \`schemas/views/*.view.json\` by \`npm run gen\`. A view folds events to state; read it at \`GET /v1/state/{view}/{key}\`.\n\n${kinds.join('\n')}\n\n| view | what | kind | key |\n|---|---|---|---|\n${rows.join('\n')}\n\n${parts.join('\n\n')}\n`;
 }
 
 export function eventTypesPage() {
@@ -78,10 +78,10 @@ export function eventTypesPage() {
     const order = first.ordering === 'stream' ? 'the whole stream is in order' : 'events of one subject are in order';
     return `## ${stream}\n\nSubject: ${subject}; ${order}.\n\n${bodies.join('\n\n')}`;
   });
-  return `# Event types\n\nGenerated from \`schemas/catalogue.json\` by \`npm run gen\`. ${types.length} types in ${streams.size} streams. A valid invented sample of each: \`./bin/simpul.mjs type sample <type>\`. Publishers: \`type:kanim\` every unit of that type, \`unit:SU…\` one unit, \`field:x\` the unit in field x, \`party:EXT-…\` an external party, \`hub:clock\` the hub itself, \`any\` every unit.\n\n${parts.join('\n\n')}\n`;
+  return `# Event types\n\nGenerated from \`schemas/catalogue.json\` by \`npm run gen\`. ${types.length} types in ${streams.size} streams. A valid sample with invented data: \`./bin/simpul.mjs type sample <type>\`. Publishers: \`type:kanim\` every unit of that type, \`unit:SU…\` one unit, \`field:x\` the unit in field x, \`party:EXT-…\` an external party, \`hub:clock\` the hub itself, \`any\` every unit.\n\n${parts.join('\n\n')}\n`;
 }
 
-/** Answers itself to whatever is asked of it: doors declare their routes without touching what is behind them. */
+/** A stand-in for every dependency: each property and each call returns itself. Doors declare their routes without using their dependencies. */
 const nothing = new Proxy(() => undefined, {
   get: (_t, name) => (name === Symbol.toPrimitive ? () => 0 : name === 'then' ? undefined : nothing),
 });
@@ -143,7 +143,7 @@ export async function httpPage() {
     parts.push(`## ${title}\n\n| door | what | query |\n|---|---|---|\n${rows.join('\n')}`);
   }
   const shapes = readFileSync(join(root, 'bin/http-shapes.md'), 'utf8').trim();
-  return `# HTTP\n\nGenerated from the routes of the doors (the same that \`/openapi.json\` lists) by \`npm run gen\`.\n\n${shapes}\n\n${parts.join('\n\n')}\n`;
+  return `# HTTP\n\nGenerated from the routes of the HTTP doors (\`/openapi.json\` lists the same) by \`npm run gen\`.\n\n${shapes}\n\n${parts.join('\n\n')}\n`;
 }
 
 export async function cliPage() {
@@ -155,7 +155,7 @@ export async function cliPage() {
     else parts.push(`## ${path}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``);
   };
   walk(program, 'simpul');
-  return `# Command line\n\nGenerated from the help of the commands by \`npm run gen\`. \`./bin/simpul.mjs\` in this folder; a table on a terminal, tab-separated without a header when piped.\n\n\`\`\`text\n${helpOf(program)}\n\`\`\`\n\n${parts.join('\n\n')}\n`;
+  return `# Command line\n\nGenerated from the help of the commands by \`npm run gen\`. Run \`./bin/simpul.mjs\` in this folder. It prints a table on a terminal, and tab-separated values without a header in a pipe.\n\n\`\`\`text\n${helpOf(program)}\n\`\`\`\n\n${parts.join('\n\n')}\n`;
 }
 
 function helpOf(command) {

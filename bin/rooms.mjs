@@ -1,6 +1,6 @@
 /**
- * Who may import whom: the one table behind the room rules in .oxlintrc.json (`npm run gen` writes it, `npm test` checks that it is current).
- * `rooms`: other rooms. `clients`: packages that only this room may import.
+ * Which room may import which: the one table behind the lint rules in .oxlintrc.json and the lines "May import" in the READMEs (`npm run gen`
+ * writes them, `npm test` checks that they are current). `rooms`: other rooms. `clients`: client libraries of npm that this room may import.
  */
 const PORTS = ['concurrency', 'faults', 'event', 'avro'];
 const CLIENTS = [

@@ -1,16 +1,12 @@
-// Small jobs that package.json names: build, check, format, gen, example.
+// The small jobs of package.json: build, check, format, gen, example.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap, environment, root, sync } from './bootstrap.mjs';
+import { CHECKS, FORMAT } from './checks.mjs';
 
 const node = await bootstrap();
 const env = environment(node);
-const code = ['apps', 'libs', 'deploy', 'test', 'examples', 'bin', 'jest.config.mjs'];
-export const CHECKS = {
-  format: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', ...code],
-  lint: ['node_modules/oxlint/bin/oxlint', '--tsconfig', 'tsconfig.lint.json', '--deny-warnings', ...code.slice(0, 5)],
-  types: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'],
-};
+
 function example([name, ...args]) {
   const file = `dist/examples/${name}/main.js`;
   if (name && existsSync(join(root, file)))
@@ -21,8 +17,8 @@ function example([name, ...args]) {
 
 const jobs = {
   build: () => 0,
-  check: () => Object.values(CHECKS).reduce((bad, args) => bad || sync(node, args, env), 0),
-  format: () => sync(node, ['node_modules/prettier/bin/prettier.cjs', '--write', '--log-level', 'warn', ...code], env),
+  check: () => CHECKS.reduce((bad, [, args]) => bad || sync(node, args, env), 0),
+  format: () => sync(node, FORMAT, env),
   gen: () => sync(node, ['bin/gen.mjs'], env),
   example: () => example(process.argv.slice(3)),
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// simpul: the command line. Brings Node 24 and the build if lacking, like npm start.
+// simpul: the command line. Installs Node 24 and builds first if needed, like npm start.
 import { join } from 'node:path';
 import { bootstrap, environment, foreground, root } from './bootstrap.mjs';
 

@@ -1,5 +1,5 @@
-// npm start: brings what is lacking, then hands over to the launcher (deploy/local/up.ts). The script says `exec`, so that no shell of npm's stands
-// between: it would die of Ctrl-C before the hub has drained. A Windows shell knows no exec: there, `node bin/start.mjs`.
+// npm start: installs and builds if needed, then starts the launcher (deploy/local/up.ts). package.json starts this file with `exec`, because
+// a shell in between would end at Ctrl-C before the hub has drained its requests. Windows shells have no exec: run `node bin/start.mjs` there.
 import { join } from 'node:path';
 import { bootstrap, environment, foreground, root } from './bootstrap.mjs';
 

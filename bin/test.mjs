@@ -1,6 +1,7 @@
-// npm test: every check, on a fresh machine. --campaign: the long runs. --bench: the figures. Words after them go to Jest.
+// npm test: every check, also on a fresh machine. --campaign: the long fault runs. --bench: the measurements. Other words go to Jest.
 import { join } from 'node:path';
 import { bootstrap, environment, root, step, sync } from './bootstrap.mjs';
+import { CHECKS, GENERATED } from './checks.mjs';
 
 const words = process.argv.slice(2);
 const campaign = words.includes('--campaign');
@@ -12,19 +13,9 @@ if (campaign) {
   env.SIMPUL_TEST_CAMPAIGN = '1';
   if (rest.length === 0) rest.push('test/fault', 'libs/log-kafka/failover');
 }
-const code = ['apps', 'libs', 'deploy', 'test', 'examples', 'bin', 'jest.config.mjs'];
 
 if (!campaign && !bench && rest.length === 0) {
-  const checks = [
-    ['format', ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', ...code]],
-    [
-      'lint and room rules',
-      ['node_modules/oxlint/bin/oxlint', '--tsconfig', 'tsconfig.lint.json', '--deny-warnings', ...code.slice(0, 5)],
-    ],
-    ['types', ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json']],
-    ['generated files', ['bin/gen.mjs', '--check']],
-  ];
-  for (const [name, args] of checks) {
+  for (const [name, args] of [...CHECKS, GENERATED]) {
     const done = step(name);
     const bad = sync(node, args, env) !== 0;
     done(!bad);
