@@ -11,12 +11,13 @@ import { lintConfig, ROOMS, withImports } from './rooms.mjs';
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
 
 async function errorsPage() {
-  const { FAULTS } = await built('faults');
+  const { FAULT_CLASSES, FAULTS } = await built('faults');
+  const { statusOf } = await built('http');
   const rows = Object.entries(FAULTS).map(
     ([code, f]) =>
-      `| <a id="${code}"></a>\`${code}\` | ${f.status} | ${f.class} | ${f.id} · ${f.en} | ${f.hint.id} · ${f.hint.en} |`,
+      `| <a id="${code}"></a>\`${code}\` | ${statusOf(code)} | ${f.class} · ${FAULT_CLASSES[f.class].action} | ${f.title.id} · ${f.title.en} | ${f.hint.id} · ${f.hint.en} |`,
   );
-  return `# Errors\n\nGenerated from \`libs/faults/table.ts\` by \`npm run gen\`. Every door answers \`application/problem+json\` with one of these codes.\n\n| code | status | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
+  return `# Errors\n\nGenerated from \`libs/faults/table.ts\` and \`libs/http/status.ts\` by \`npm run gen\`. Every door answers \`application/problem+json\` with one of these codes.\n\n| code | status | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
 }
 
 async function settingsPage() {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { nodeArgs } from './child.js';
 import type { UpOptions } from './options.js';
 import type { Screen } from './screen.js';
+import { texts } from './texts.js';
 import { typed } from './typed.js';
 
 export interface DayPlay {
@@ -85,9 +86,7 @@ async function ensureKeys(play: DayPlay, file: string): Promise<DemoFile> {
   const keys = (await known(play, demo.keys[CHECKER])) ? { ...demo.keys } : {};
   const lacking = wishes.filter((w) => keys[`${w.unit}:${w.system}`] === undefined);
   if (lacking.length === 0) return demo;
-  const done = play.screen.step(
-    play.screen.say(`kunci ${lacking.length} sistem unit`, `keys of ${lacking.length} unit systems`),
-  );
+  const done = play.screen.step(play.screen.say(texts.unit_system_keys({ count: lacking.length })));
   for (let i = 0; i < lacking.length; i += KEYS_A_REQUEST) {
     const made = (await ask(play, '/v1/keys', { keys: lacking.slice(i, i + KEYS_A_REQUEST) })) as {
       keys: { unit: string; system: string; key: string }[];
@@ -170,14 +169,14 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   const code = await over;
   if (play.stopping()) return false;
   if (code !== 0) {
-    screen.line(screen.say(`✗ Hari itu berakhir dengan galat (${code}).`, `✗ The day ended with an error (${code}).`));
+    screen.line(screen.say(texts.day_failed({ code })));
     return false;
   }
   const keyFile = join(dir, 'checker.key');
   writeWhole(keyFile, demo.keys[CHECKER] ?? '');
   const unitKey = join(dir, 'kanim.key');
   writeWhole(unitKey, demo.keys[SAMPLE_UNIT] ?? '');
-  const shown = screen.pending(screen.say('memeriksa ulang dari log', 'checking again from the log'));
+  const shown = screen.pending(screen.say(texts.checking()));
   const checker = spawn(
     process.execPath,
     nodeArgs('test/kit/checker.js', [
@@ -211,12 +210,6 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   void play.asked.then(() => checker.kill('SIGTERM'));
   const verdict = await ended(checker);
   shown();
-  if (options.chaos)
-    screen.line(
-      screen.say(
-        `  hub dimatikan paksa ${kills} kali di tengah hari itu`,
-        `  the hub was killed ${kills} times during that day`,
-      ),
-    );
+  if (options.chaos) screen.line(screen.say(texts.hub_killed({ kills })));
   return verdict === 0 && (!options.chaos || kills === CHAOS_KILLS);
 }

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { verbatim, type Language, type Text } from '#faults';
+import { texts } from './texts.js';
 
 export interface UpOptions {
   readonly engine: 'embedded' | 'kafka';
@@ -9,7 +11,7 @@ export interface UpOptions {
   readonly once: boolean;
   readonly json: boolean;
   readonly chaos: boolean;
-  readonly lang: 'id' | 'en';
+  readonly lang: Language;
 }
 
 export const USAGE = `npm start -- [options]
@@ -22,8 +24,16 @@ export const USAGE = `npm start -- [options]
   --data DIR        default .simpul/data (kafka: .simpul/data-kafka)
   --lang id|en      default from LANG`;
 
-/** Options of the launcher; a text when they are wrong. Settings of the environment stand in for what is not given. */
-export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): UpOptions | { readonly wrong: string } {
+/** Wrong options; without `wrong` only the usage was asked for. */
+export interface WrongOptions {
+  readonly lang: Language;
+  readonly wrong?: Text;
+}
+
+/** Options of the launcher. Settings of the environment stand in for what is not given. */
+export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): UpOptions | WrongOptions {
+  let lang: Language = /^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id';
+  const wrong = (text: Text): WrongOptions => ({ lang, wrong: text });
   let values;
   try {
     ({ values } = parseArgs({
@@ -41,17 +51,19 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Up
       },
     }));
   } catch (e) {
-    return { wrong: (e as Error).message };
+    return wrong(verbatim((e as Error).message));
   }
-  if (values.help) return { wrong: '' };
+  if (values.lang !== undefined) {
+    if (values.lang !== 'id' && values.lang !== 'en') return wrong(texts.lang_wrong({ given: values.lang }));
+    lang = values.lang;
+  }
+  if (values.help) return { lang };
   const engine = values.engine ?? env['SIMPUL_ENGINE'] ?? 'embedded';
-  if (engine !== 'embedded' && engine !== 'kafka') return { wrong: `--engine ${engine}: embedded or kafka` };
+  if (engine !== 'embedded' && engine !== 'kafka') return wrong(texts.engine_wrong({ given: engine }));
   const port = Number(values.port ?? env['SIMPUL_PORT'] ?? 8080);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) return { wrong: `--port ${values.port ?? ''}: 0 to 65535` };
-  const lang = values.lang ?? (/^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id');
-  if (lang !== 'id' && lang !== 'en') return { wrong: `--lang ${lang}: id or en` };
-  if (values['no-demo'] && (values.chaos || values.once))
-    return { wrong: '--no-demo has no day to end: leave out --once and --chaos' };
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    return wrong(texts.port_wrong({ given: values.port ?? '' }));
+  if (values['no-demo'] && (values.chaos || values.once)) return wrong(texts.no_day_to_end());
   return {
     engine,
     dataDir: resolve(values.data ?? env['SIMPUL_DATA'] ?? (engine === 'kafka' ? '.simpul/data-kafka' : '.simpul/data')),

@@ -1,6 +1,9 @@
+import type { Language, Text } from '#faults';
+
 /** Lines of the launcher: on a terminal a step is completed in place, piped it is a plain line. All on stderr; stdout belongs to the day and its verdict. */
 export interface Screen {
-  readonly say: (id: string, en: string) => string;
+  /** A text in the language of the terminal. */
+  readonly say: (text: Text) => string;
   line(text: string): void;
   /** Call the answer when the step ends. */
   step(text: string): (ok?: boolean, extra?: string) => void;
@@ -14,7 +17,7 @@ export interface Out {
   readonly isTTY?: boolean;
 }
 
-export function openScreen(lang: 'id' | 'en', out: Out = process.stderr): Screen {
+export function openScreen(lang: Language, out: Out = process.stderr): Screen {
   const tty = out.isTTY === true;
   const line = (text: string): void => {
     out.write(`${text}\n`);
@@ -33,7 +36,7 @@ export function openScreen(lang: 'id' | 'en', out: Out = process.stderr): Screen
     return () => clearInterval(timer);
   };
   return {
-    say: (id, en) => (lang === 'en' ? en : id),
+    say: (text) => text.in(lang),
     line,
     step(text) {
       const began = Date.now();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { openScreen } from './screen.js';
+import { texts } from './texts.js';
 
 const drawnOn = (isTTY: boolean, use: (screen: ReturnType<typeof openScreen>) => void): string => {
   let text = '';
@@ -10,7 +11,7 @@ const drawnOn = (isTTY: boolean, use: (screen: ReturnType<typeof openScreen>) =>
 describe('the lines of the launcher', () => {
   it('say what is going on until a line of its own says how it ended: in place on a terminal, one plain line in a pipe', () => {
     const pending = (screen: ReturnType<typeof openScreen>): void => {
-      const shown = screen.pending(screen.say('memeriksa ulang dari log', 'checking again from the log'));
+      const shown = screen.pending(screen.say(texts.checking()));
       shown();
       screen.line('✔ putusan');
       shown();

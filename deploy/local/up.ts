@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { asFault, innermostMessage, isFault, startLine } from '#faults';
+import { asFault, innermostMessage, isFault, startLine, type Text } from '#faults';
 import { openDataFolder } from '#folder';
 import { startHub, type HubProcess } from './child.js';
 import { playDay } from './day.js';
@@ -8,6 +8,7 @@ import { readOptions, USAGE, type UpOptions } from './options.js';
 import { provisionKafka } from './provision-kafka.js';
 import { provisionRedis } from './redis.js';
 import { openScreen, type Screen } from './screen.js';
+import { texts } from './texts.js';
 import { typed } from './typed.js';
 
 const home = '.simpul';
@@ -17,47 +18,29 @@ function die(line: string): never {
   process.exit(1);
 }
 
-/** One clear line for what went wrong at start, with the remedy. */
-function remedy(screen: Screen, code: string, detail: string, options: UpOptions): string {
+/** One line for why a start failed, with the next step. Codes without a line of the launcher get the line of a hub that was started by itself. */
+function failure(code: string, detail: string, { port, lang }: UpOptions): string {
   switch (code) {
     case 'data_locked':
-      return screen.say(
-        `Map data sedang dipakai: ${detail}. Hentikan proses itu (kill <pid>), atau pakai --data MAP_LAIN.`,
-        `The data folder is in use: ${detail}. Stop that process (kill <pid>), or use --data OTHER_FOLDER.`,
-      );
+      return texts.data_locked({ detail }).in(lang);
     case 'port_taken':
-      return screen.say(
-        `Port ${options.port} sudah dipakai. Pakai port lain: npm start -- --port ${options.port + 1}`,
-        `Port ${options.port} is taken. Use another: npm start -- --port ${options.port + 1}`,
-      );
+      return texts.port_taken({ port, next: port + 1 }).in(lang);
     case 'data_format':
-      return screen.say(
-        `Map data tidak cocok: ${detail}. Pakai --data MAP_LAIN.`,
-        `The data folder does not fit: ${detail}. Use --data OTHER_FOLDER.`,
-      );
+      return texts.data_format({ detail }).in(lang);
     default:
-      return startLine(code, detail, options.lang);
+      return startLine(code, detail, lang);
   }
 }
 
 /**
- * Where the key is, only whoever moved it knows. A new one is made on this machine: with the embedded engine while no hub holds the folder, with Kafka
- * while its broker is up, which ours is only beside a hub.
+ * The admin key exists and its file is in another place. A new one is made on this machine: with the embedded engine while no hub holds the folder,
+ * with Kafka while the broker is up; the broker of this launcher is up only beside a hub.
  */
-function noAdminKey(screen: Screen, options: UpOptions, brokers: string | undefined): string {
+function noAdminKey(options: UpOptions, brokers: string | undefined): Text {
   const reset = `./bin/simpul.mjs --data ${typed(options.dataDir)} key reset-admin`;
-  if (brokers !== undefined) {
-    const command = `SIMPUL_KAFKA=${brokers} ${reset} --engine kafka`;
-    const first = options.demo ? 'npm start -- --engine kafka --no-demo · ' : '';
-    return screen.say(
-      `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru selagi hub menyala: ${first}${command}`,
-      `There is an admin key, but its file is not in this folder. Make a new one while the hub is up: ${first}${command}`,
-    );
-  }
-  return screen.say(
-    `Kunci admin sudah ada, tetapi berkasnya tidak di map ini. Buat yang baru sesudah hub berhenti: ${reset}`,
-    `There is an admin key, but its file is not in this folder. Make a new one after the hub has stopped: ${reset}`,
-  );
+  if (brokers === undefined) return texts.no_admin_key_embedded({ command: reset });
+  const first = options.demo ? 'npm start -- --engine kafka --no-demo · ' : '';
+  return texts.no_admin_key_kafka({ command: `${first}SIMPUL_KAFKA=${brokers} ${reset} --engine kafka` });
 }
 
 interface Engine {
@@ -68,7 +51,7 @@ interface Engine {
 /** Kafka and Redis of this deployment. undefined: a person asked to stop before they were up. */
 async function provision(screen: Screen, options: UpOptions, stopping: () => boolean): Promise<Engine | undefined> {
   if (options.engine === 'embedded') return { env: {}, stop: () => Promise.resolve() };
-  const done = screen.step(screen.say('mesin Kafka dan Redis', 'Kafka and Redis'));
+  const done = screen.step(screen.say(texts.kafka_and_redis()));
   const log = (line: string): void => screen.line(`  ${line}`);
   const [kafka, redis] = await Promise.allSettled([
     provisionKafka({
@@ -106,18 +89,13 @@ async function main(): Promise<number> {
   // Keys and data are for this user alone.
   process.umask(0o077);
   const options = readOptions(process.argv.slice(2), process.env);
-  if ('wrong' in options) {
-    process.stderr.write(`${options.wrong ? `✗ ${options.wrong}\n` : ''}${USAGE}\n`);
+  if (!('engine' in options)) {
+    process.stderr.write(`${options.wrong ? `✗ ${options.wrong.in(options.lang)}\n` : ''}${USAGE}\n`);
     return options.wrong ? 2 : 0;
   }
   const screen = openScreen(options.lang);
   if (existsSync(options.dataDir) && !statSync(options.dataDir).isDirectory())
-    die(
-      screen.say(
-        `${options.dataDir} bukan map. Pakai --data MAP_LAIN.`,
-        `${options.dataDir} is not a folder. Use --data OTHER_FOLDER.`,
-      ),
-    );
+    die(screen.say(texts.not_a_folder({ path: options.dataDir })));
   let hub: HubProcess | undefined;
   let stopping = false;
   let stopAsked: () => void = () => {};
@@ -131,17 +109,14 @@ async function main(): Promise<number> {
     });
 
   try {
-    // Tells of a busy or unwritable folder before anything long begins; the hub takes it for itself.
+    // Fails on a busy or unwritable folder before a long step begins; the hub then locks the folder for itself.
     openDataFolder(options.dataDir, options.engine).release();
   } catch (e) {
     const fault = asFault(e);
     die(
       fault.code === 'invalid_settings'
-        ? screen.say(
-            `Map data tidak dapat ditulis: ${fault.detail ?? ''}. Beri hak tulis, atau pakai --data MAP_LAIN.`,
-            `The data folder cannot be written: ${fault.detail ?? ''}. Allow writing, or use --data OTHER_FOLDER.`,
-          )
-        : remedy(screen, fault.code, fault.detail ?? '', options),
+        ? screen.say(texts.folder_unwritable({ detail: fault.detail ?? '' }))
+        : failure(fault.code, fault.detail ?? '', options),
     );
   }
 
@@ -162,11 +137,11 @@ async function main(): Promise<number> {
     const started = await startHub('apps/hub/src/main.js', env, logFile);
     if ('kind' in started) {
       await engine.stop();
-      die(remedy(screen, started.code, started.detail, options));
+      die(failure(started.code, started.detail, options));
     }
     return started;
   };
-  const done = screen.step(screen.say('hub', 'hub'));
+  const done = screen.step(screen.say(texts.hub()));
   hub = await start(options.port);
   done(true, hub.url);
   const port = Number(new URL(hub.url).port);
@@ -178,11 +153,13 @@ async function main(): Promise<number> {
   };
   if (!options.demo) {
     screen.line(
-      hub.adminKeyFile === undefined
-        ? noAdminKey(screen, options, engine.env['SIMPUL_KAFKA'])
-        : screen.say(`Kunci admin: ${hub.adminKeyFile}`, `Admin key: ${hub.adminKeyFile}`),
+      screen.say(
+        hub.adminKeyFile === undefined
+          ? noAdminKey(options, engine.env['SIMPUL_KAFKA'])
+          : texts.admin_key({ file: hub.adminKeyFile }),
+      ),
     );
-    screen.line(screen.say('Berhenti: Ctrl-C', 'Stop: Ctrl-C'));
+    screen.line(screen.say(texts.stop_with_ctrl_c()));
     await Promise.race([asked, hub.ended]);
     await stopAll();
     return stopping ? 0 : 1;
@@ -190,7 +167,7 @@ async function main(): Promise<number> {
 
   if (hub.adminKeyFile === undefined) {
     await stopAll();
-    die(noAdminKey(screen, options, engine.env['SIMPUL_KAFKA']));
+    die(screen.say(noAdminKey(options, engine.env['SIMPUL_KAFKA'])));
   }
   const passed = await playDay({
     options,
@@ -206,9 +183,7 @@ async function main(): Promise<number> {
     },
   });
   if (!options.once && !stopping) {
-    screen.line(
-      screen.say(`Hub tetap menyala: ${hub.url}   Berhenti: Ctrl-C`, `The hub stays up: ${hub.url}   Stop: Ctrl-C`),
-    );
+    screen.line(screen.say(texts.hub_stays_up({ url: hub.url })));
     await Promise.race([asked, hub.ended]);
   }
   await stopAll();

@@ -1,5 +1,5 @@
 import { sourceOf, type Caller } from '#access';
-import type { Fault } from '#faults';
+import { isRetryable, type Fault } from '#faults';
 import type { Offered, PublishAnswer } from '#publishing';
 
 /** A part of the hub that publishes by itself, from source `urn:simpul:hub:<role>`. */
@@ -37,7 +37,7 @@ export function ownEvent(
 export function toldOf({ results }: PublishAnswer): readonly ('told' | 'again' | Fault)[] {
   return results.map((result) => {
     const fault = result !== undefined && 'fault' in result ? result.fault : undefined;
-    if (fault?.row.class === 'retryable') return 'again';
+    if (fault !== undefined && isRetryable(fault)) return 'again';
     return fault === undefined || fault.code === 'idempotency_mismatch' ? 'told' : fault;
   });
 }

@@ -1,5 +1,5 @@
-import { FAULTS, type FaultCode, type FaultRow } from './table.js';
-import type { Language, Text } from './text.js';
+import { FAULT_CLASSES, FAULTS, type FaultAction, type FaultCode, type FaultRow } from './table.js';
+import { Text, type Language } from './text.js';
 import { inIndonesian } from './translate.js';
 
 const BRAND = Symbol.for('simpul.fault');
@@ -66,6 +66,26 @@ export class Fault extends Error {
   get row(): FaultRow {
     return FAULTS[this.code];
   }
+}
+
+/** The title of a fault's code, where a problem needs a reason and nothing more is known. */
+export function titleOf(fault: Fault): Text {
+  return new Text(fault.code, fault.row.title);
+}
+
+/** What a caller may do after an error with this code. */
+export function actionOf(code: FaultCode): FaultAction {
+  return FAULT_CLASSES[FAULTS[code].class].action;
+}
+
+/** Whether the same request may be sent again later. */
+export function isRetryable(fault: Fault): boolean {
+  return actionOf(fault.code) === 'retryable';
+}
+
+/** What has to change so that an error with this code does not come back: the request or the hub. */
+export function blameOf(code: FaultCode): 'request' | 'hub' {
+  return FAULT_CLASSES[FAULTS[code].class].blame;
 }
 
 /** True for a Fault of any copy of this room. Never throws. */

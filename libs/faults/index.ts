@@ -1,11 +1,15 @@
-export { FAULTS, type FaultCode, type FaultRow } from './table.js';
+export { FAULT_CLASSES, FAULTS, type FaultAction, type FaultClass, type FaultCode, type FaultRow } from './table.js';
 export { inIndonesian } from './translate.js';
 export {
+  actionOf,
   asFault,
+  blameOf,
   Fault,
   innermostMessage,
   isFault,
+  isRetryable,
   showProblem,
+  titleOf,
   type FaultOptions,
   type Problem,
   type ShownProblem,

@@ -24,8 +24,8 @@ const SAME = new Set([
 ]);
 /** Reasons that hand on what was found elsewhere: a reason, the detail of a fault (English), a title of the fault table, a text of `refine`. */
 const HANDED_ON = [
-  'http/doors/publish-answers.ts: fault.detail',
-  'http/doors/publish-answers.ts: fault.row.en',
+  'http/doors/publish-answers.ts: titleOf(fault)',
+  'http/doors/publish-answers.ts: verbatim(fault.detail)',
   'http/read-input.ts: issue.message',
 ];
 /** Another function `problem`. */
@@ -57,7 +57,7 @@ describe('the Indonesian texts of problems', () => {
       ['text (did you mean nomorCekal?)', 'teks (maksudnya nomorCekal?)'],
       ['a union index outside the schema', 'nomor union di luar skema'],
       ['nomor:jenis, or left out', 'nomor:jenis, atau dihilangkan'],
-      [FAULTS.empty_batch.en, FAULTS.empty_batch.id],
+      [FAULTS.empty_batch.title.en, FAULTS.empty_batch.title.id],
     ])
       expect([en, inIndonesian(en!)]).toEqual([en, id]);
   });

@@ -1,9 +1,10 @@
 import { FAULTS, type FaultRow } from './table.js';
+import type { Language } from './text.js';
 
-type Told = Pick<FaultRow, 'id' | 'en' | 'hint'>;
+type StartRow = Pick<FaultRow, 'title' | 'hint'>;
 
-/** Where the person who starts a hub must do something else than a caller of its doors. */
-const AT_START: Readonly<Record<string, Told>> = {
+/** Codes whose next step is another one for the person who starts a hub than for a caller of its doors, and `port_taken`, which only a start has. */
+const AT_START: Readonly<Record<string, StartRow>> = {
   log_unavailable: {
     ...FAULTS.log_unavailable,
     hint: {
@@ -26,20 +27,19 @@ const AT_START: Readonly<Record<string, Told>> = {
     },
   },
   port_taken: {
-    id: 'Port sudah dipakai',
-    en: 'The port is taken',
+    title: { id: 'Port sudah dipakai', en: 'The port is taken' },
     hint: { id: 'Pakai SIMPUL_PORT yang lain.', en: 'Use another SIMPUL_PORT.' },
   },
 };
 
-/** Why a start failed, for the person at the terminal: what, where, the next step. One line whatever the code and detail. Total. */
-export function startLine(code: string, detail: string, lang: 'id' | 'en'): string {
-  const known = FAULTS as Readonly<Record<string, Told | undefined>>;
-  const told = AT_START[code] ?? known[code];
-  const where = detail
+/** Why a start failed, for the person at the terminal: title, detail and next step of the code, on one line whatever the detail holds. Total. */
+export function startLine(code: string, detail: string, language: Language): string {
+  const known = FAULTS as Readonly<Record<string, StartRow | undefined>>;
+  const row = AT_START[code] ?? known[code];
+  const oneLine = detail
     .replaceAll(/\s*[\r\n]+\s*/g, ' ')
     .trim()
     .replace(/\.$/, '');
-  if (told === undefined) return `${code}: ${where}`;
-  return `${told[lang]}${where === '' ? '' : `: ${where}`}. ${told.hint[lang]}`;
+  if (row === undefined) return `${code}: ${oneLine}`;
+  return `${row.title[language]}${oneLine === '' ? '' : `: ${oneLine}`}. ${row.hint[language]}`;
 }

@@ -13,7 +13,7 @@ interface Form {
   readonly pieces: readonly string[];
 }
 
-const exact = new Map<string, string>(Object.values(FAULTS).map((f) => [f.en, f.id]));
+const exact = new Map<string, string>(Object.values(FAULTS).map((f) => [f.title.en, f.title.id]));
 const forms: Form[] = [];
 for (const [en, id] of Object.entries(INDONESIAN)) {
   const parts = en.split(HOLE);

@@ -37,7 +37,7 @@ export function problemOf(fault: Fault, language: Language, instance: string): P
   const status = statusOf(fault.code);
   const out: ProblemDocument = {
     type: `${ERRORS_PATH}#${fault.code}`,
-    title: row[language],
+    title: row.title[language],
     status,
     instance,
     code: fault.code,

@@ -14,5 +14,5 @@ export interface RegistryError {
 export function registryErrorOf(fault: Fault): RegistryError {
   const status = statusOf(fault.code);
   const { detail } = fault;
-  return { error_code: status, message: detail === undefined || status === 500 ? fault.row.en : detail };
+  return { error_code: status, message: detail === undefined || status === 500 ? fault.row.title.en : detail };
 }

@@ -1,82 +1,36 @@
-import type { FaultCode } from '#faults';
+import { FAULTS, type FaultClass, type FaultCode, type FaultRow } from '#faults';
 
-/** The HTTP status of every fault code. The types ask for a new code to be added here. */
-const STATUS: Readonly<Record<FaultCode, number>> = {
-  invalid_request: 400,
-  invalid_json: 400,
-  invalid_utf8: 400,
-  json_too_deep: 400,
-  duplicate_key: 400,
-  forbidden_key: 400,
-  length_mismatch: 400,
-  missing_attribute: 400,
-  invalid_query: 400,
-  invalid_cursor: 400,
-  bad_magic: 400,
-  clear_subject_refused: 400,
-  bad_request_line: 400,
-  view_not_folding: 400,
+/** The HTTP status of each class of faults. The types ask for a new class to be added here. */
+const CLASS_STATUS: Readonly<Record<FaultClass, number>> = {
+  malformed: 400,
   unauthenticated: 401,
   forbidden: 403,
-  source_not_yours: 403,
-  type_not_yours: 403,
   not_found: 404,
+  timeout: 408,
+  conflict: 409,
+  gone: 410,
+  too_large: 413,
+  invalid: 422,
+  undecodable: 422,
+  throttled: 429,
+  internal: 500,
+  unusable: 500,
+  corrupt: 500,
+  unavailable: 503,
+};
+
+/** Codes for which HTTP has a status of its own. */
+const CODE_STATUS: Readonly<Partial<Record<FaultCode, number>>> = {
   method_not_allowed: 405,
   not_acceptable: 406,
-  request_timeout: 408,
-  conflict: 409,
-  last_admin: 409,
-  incompatible_schema: 409,
-  offset_out_of_range: 410,
-  stream_recreated: 410,
   unknown_cursor: 412,
-  body_too_large: 413,
-  record_too_large: 413,
   uri_too_long: 414,
   unsupported_media_type: 415,
   expectation_failed: 417,
-  invalid_attribute: 422,
-  unknown_type: 422,
-  unknown_schema: 422,
-  schema_mismatch: 422,
-  avro_decode_failed: 422,
-  avro_limit_exceeded: 422,
-  number_out_of_range: 422,
-  forbidden_character: 422,
-  unit_mismatch: 422,
-  subject_mismatch: 422,
-  subject_too_long: 422,
-  idempotency_mismatch: 422,
-  empty_batch: 422,
-  invalid_items: 422,
-  invalid_schema: 422,
-  too_many_requests: 429,
   header_too_large: 431,
-  internal: 500,
-  wrong_partition: 500,
-  unknown_topic: 500,
-  fenced: 500,
-  data_locked: 500,
-  data_format: 500,
-  pseudonym_key_mismatch: 500,
-  invalid_settings: 500,
-  missing_tool: 500,
-  id_conflict: 500,
-  foreign_record: 500,
-  corrupt_record: 500,
-  not_durable: 503,
-  queue_full: 503,
-  log_unavailable: 503,
-  state_unavailable: 503,
-  view_rebuilding: 503,
-  view_behind: 503,
-  receipts_unavailable: 503,
-  starting: 503,
-  draining: 503,
-  disk_full: 503,
 };
 
 /** The HTTP status that a door answers for a fault of this code. */
-export function statusOf(code: FaultCode): number {
-  return STATUS[code];
+export function statusOf(code: FaultCode, row: FaultRow = FAULTS[code]): number {
+  return CODE_STATUS[code] ?? CLASS_STATUS[row.class];
 }

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLanguage, readTerminal } from '#settings';
 import { connect, faultOf, type Connection, type Reply } from '#sdk';
+import { verbatim, type Language, type Text } from '#faults';
+import { texts } from './texts.js';
 
-export type Say = (id: string, en: string) => string;
+/** Renders a text in the language of the terminal. */
+export type Say = (text: Text) => string;
 
 export interface Globals {
   readonly url?: string;
@@ -15,7 +18,7 @@ export interface Globals {
 
 export interface Context {
   readonly say: Say;
-  readonly lang: 'id' | 'en';
+  readonly lang: Language;
   readonly hub: Connection;
   readonly url: string;
   readonly key: string;
@@ -27,20 +30,25 @@ export interface Context {
   rows(path: string, field: string, limit: number): Promise<Record<string, unknown>[]>;
 }
 
-/** A wrong call: exit code 2, with the next command. */
-export class Usage extends Error {}
+/** A wrong call of the command line: exit code 2. */
+export class Usage extends Error {
+  readonly text: Text;
+
+  constructor(text: Text) {
+    super(text.code);
+    this.text = text;
+  }
+}
 
 type Terminal = ReturnType<typeof readTerminal>;
 /** What a header can carry, and so what a key can be. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
-async function keyOf(globals: Globals, terminal: Terminal, hub: Connection, say: Say): Promise<string | undefined> {
+async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Promise<string | undefined> {
   const given = (globals.key ?? terminal.contextKey)?.trim();
   if (given) {
     if (SENDABLE.test(given)) return given;
-    throw new Usage(
-      say('kunci itu memuat tanda yang tidak ada dalam kunci', 'the key holds characters that no key has'),
-    );
+    throw new Usage(texts.key_characters());
   }
   const folder = globals.data ?? terminal.dataDir;
   const keys = (folder ? [folder] : ['.simpul/data', '.simpul/data-kafka']).flatMap((dir) => {
@@ -59,10 +67,10 @@ async function keyOf(globals: Globals, terminal: Terminal, hub: Connection, say:
   return keys[0];
 }
 
-export function languageOf(globals: Globals): 'id' | 'en' {
+export function languageOf(globals: Globals): Language {
   const { lang } = globals;
   if (lang === 'id' || lang === 'en') return lang;
-  if (lang !== undefined) throw new Usage(`--lang ${lang}: id, en`);
+  if (lang !== undefined) throw new Usage(verbatim(`--lang ${lang}: id, en`));
   return readLanguage();
 }
 
@@ -73,14 +81,14 @@ export function languageOf(globals: Globals): 'id' | 'en' {
 export async function openContext(globals: Globals, keyless = false): Promise<Context> {
   const terminal = readTerminal();
   const lang = languageOf(globals);
-  const say: Say = (id, en) => (lang === 'en' ? en : id);
+  const say: Say = (text) => text.in(lang);
   const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
   const hub = connect({ url });
-  const key = (await keyOf(globals, terminal, hub, say)) ?? (keyless ? '' : undefined);
+  const key = (await keyOf(globals, terminal, hub)) ?? (keyless ? '' : undefined);
   if (key === undefined) throw faultOf(401, { code: 'unauthenticated' });
   const format = globals.output ?? 'table';
   if (format !== 'table' && format !== 'json' && format !== 'jsonl')
-    throw new Usage(`-o ${format}: table, json, jsonl`);
+    throw new Usage(verbatim(`-o ${format}: table, json, jsonl`));
   const headers = { 'accept-language': lang };
   const check = (reply: Reply): Reply => {
     if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);

@@ -2,7 +2,7 @@ import { CommanderError, type Command } from 'commander';
 import { readLanguage } from '#settings';
 import { languageOf, openContext, type Context, type Globals } from './context.js';
 import { buildProgram, type Run } from './program.js';
-import { EXIT, tellRefusal } from './refusal.js';
+import { EXIT, showRefusal } from './refusal.js';
 
 // `simpul … | head` closes the pipe when it has seen enough.
 process.stdout.on('error', (e: NodeJS.ErrnoException) => {
@@ -20,12 +20,7 @@ const run: Run = async (work, keyless) => {
     ctx = await openContext(globals, keyless);
     code = await work(ctx);
   } catch (e) {
-    code = tellRefusal(
-      e,
-      (id, en) => (lang === 'en' ? en : id),
-      lang,
-      ctx?.url ?? globals.url ?? 'http://127.0.0.1:8080',
-    );
+    code = showRefusal(e, lang, ctx?.url ?? globals.url ?? 'http://127.0.0.1:8080');
   } finally {
     await ctx?.hub.close();
   }

@@ -1,16 +1,17 @@
-import { FAULTS, isFault, startLine, type FaultCode } from '#faults';
+import { FAULTS, isFault, startLine, type FaultCode, type FaultRow, type Language } from '#faults';
 import { isSdkFault } from '#sdk';
-import { Usage, type Say } from './context.js';
+import { Usage } from './context.js';
+import { texts } from './texts.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, nothing: 3, login: 4, part: 5, unreachable: 6 } as const;
 
-/** What went wrong, in plain words on stderr: the text, each pointer with its reason, the next command. Answers the exit code. */
-export function tellRefusal(e: unknown, say: Say, lang: 'id' | 'en', url: string): number {
+/** Writes on stderr why a command failed: title and detail, each pointer with its reason, the next step. Answers the exit code. */
+export function showRefusal(e: unknown, lang: Language, url: string): number {
   const err = (line: string): void => {
     process.stderr.write(`${line}\n`);
   };
   if (e instanceof Usage) {
-    err(`✗ ${e.message}`);
+    err(`✗ ${e.text.in(lang)}`);
     return EXIT.usage;
   }
   if (isFault(e)) {
@@ -22,21 +23,19 @@ export function tellRefusal(e: unknown, say: Say, lang: 'id' | 'en', url: string
     return EXIT.failed;
   }
   if (e.status === 0) {
-    err(`✗ ${say(`Hub di ${url} tidak menjawab.`, `The hub at ${url} does not answer.`)}`);
-    err(
-      `  ${say('Nyalakan: npm start', 'Start it: npm start')}   ${say('atau sebut alamatnya: --url', 'or name its address: --url')}`,
-    );
+    err(`✗ ${texts.hub_silent({ url }).in(lang)}`);
+    err(`  ${texts.start_hub().in(lang)}   ${texts.or_other_address().in(lang)}`);
     return EXIT.unreachable;
   }
-  const row = FAULTS[e.code as FaultCode] as (typeof FAULTS)[FaultCode] | undefined;
+  const row = FAULTS[e.code as FaultCode] as FaultRow | undefined;
   err(
-    `✗ ${e.status}  ${e.code}  ${e.problem.title ?? row?.[lang] ?? ''}${e.problem.detail ? ` (${e.problem.detail})` : ''}`,
+    `✗ ${e.status}  ${e.code}  ${e.problem.title ?? row?.title[lang] ?? ''}${e.problem.detail ? ` (${e.problem.detail})` : ''}`,
   );
   for (const p of e.problem.errors ?? [])
     err(
       `  ${p.index === undefined ? '' : `#${p.index} `}${p.pointer ?? ''}: ${p.reason ?? ''}${p.expected ? ` → ${p.expected}` : ''}`,
     );
   const hint = e.problem.hint ?? row?.hint[lang];
-  if (hint) err(`  ${say('Lanjut', 'Next')}: ${hint}`);
+  if (hint) err(`  ${texts.next_step().in(lang)}: ${hint}`);
   return e.status === 401 ? EXIT.login : EXIT.failed;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FAULTS, type FaultCode, type FaultRow } from '#faults';
+import { actionOf, FAULTS, type FaultCode, type FaultRow } from '#faults';
 import { createHash } from 'node:crypto';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
 import type { HttpServer } from '../index.js';
@@ -37,8 +37,10 @@ describe('the page of errors', () => {
       for (const [code, html] of rows) {
         const f = table[code]!;
         expect(html).toContain(`<td>${statusOf(code as FaultCode)}</td>`);
-        expect(html).toContain({ retryable: 'retryable:', terminal: 'terminal:', poison: 'poison:' }[f.class]);
-        for (const text of [f.id, f.en, f.hint.id, f.hint.en]) expect(html).toContain(`>${seen(text)}<`);
+        expect(html).toContain(
+          { retryable: 'retryable:', terminal: 'terminal:', poison: 'poison:' }[actionOf(code as FaultCode)],
+        );
+        for (const text of [f.title.id, f.title.en, f.hint.id, f.hint.en]) expect(html).toContain(`>${seen(text)}<`);
       }
     }
   });
@@ -52,7 +54,7 @@ describe('the page of errors', () => {
       expect([r.headers.get('content-language'), r.headers.get('vary')]).toEqual([language, 'accept-language']);
       expect(html).toContain(`<html lang="${language}">`);
       const { not_found: f } = FAULTS;
-      expect(html).toContain(`<p>${f[first]}</p><p class="o" lang="${second}">${f[second]}</p>`);
+      expect(html).toContain(`<p>${f.title[first]}</p><p class="o" lang="${second}">${f.title[second]}</p>`);
     }
   });
 
@@ -67,7 +69,12 @@ describe('the page of errors', () => {
   });
 
   it('cannot be broken by a text of the table', () => {
-    const row: FaultRow = { status: 400, class: 'terminal', id: '<b>', en: '"&', hint: { id: "'", en: '</td>' } };
+    const row: FaultRow = {
+      status: 400,
+      class: 'malformed',
+      title: { id: '<b>', en: '"&' },
+      hint: { id: "'", en: '</td>' },
+    };
     const html = errorsPage('id', { a_b: row });
     expect(html).toContain('<p>&#60;b&#62;</p><p class="o" lang="en">&#34;&#38;</p>');
     expect(html).toContain('&#60;/td&#62;');

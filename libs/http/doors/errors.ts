@@ -1,4 +1,4 @@
-import { FAULTS, type FaultCode, type FaultRow } from '#faults';
+import { FAULT_CLASSES, FAULTS, type FaultCode, type FaultRow } from '#faults';
 import { Controller, Get, Header, Headers, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { createHash } from 'node:crypto';
@@ -48,11 +48,13 @@ export function errorsPage(language: Language, faults: Readonly<Record<string, F
   const other = language === 'id' ? 'en' : 'id';
   const both = (text: Record<Language, string>): string =>
     `<p>${escaped(text[language])}</p><p class="o" lang="${other}">${escaped(text[other])}</p>`;
-  const rows = Object.entries(faults).map(
-    ([code, f]) =>
-      `<tr id="${escaped(code)}"><td><a href="#${escaped(code)}"><code>${escaped(code)}</code></a></td><td>${statusOf(code as FaultCode)}</td>` +
-      `<td>${both({ id: WORDS.id[f.class], en: WORDS.en[f.class] })}</td><td>${both(f)}</td><td>${both(f.hint)}</td></tr>`,
-  );
+  const rows = Object.entries(faults).map(([code, f]) => {
+    const { action } = FAULT_CLASSES[f.class];
+    return (
+      `<tr id="${escaped(code)}"><td><a href="#${escaped(code)}"><code>${escaped(code)}</code></a></td><td>${statusOf(code as FaultCode, f)}</td>` +
+      `<td>${both({ id: WORDS.id[action], en: WORDS.en[action] })}</td><td>${both(f.title)}</td><td>${both(f.hint)}</td></tr>`
+    );
+  });
   return [
     `<!doctype html><html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">`,
     `<title>Simpul · ${words.title}</title><style>${STYLE}</style></head><body><main>`,

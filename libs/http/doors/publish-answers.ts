@@ -1,8 +1,7 @@
-import { Fault, type Problem } from '#faults';
+import { Fault, titleOf, verbatim, type Problem } from '#faults';
 import type { ItemResult, Trial } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { languageOf, problemsIn } from '../problem.js';
-import { statusOf } from '../status.js';
 import type { Edge } from '../types.js';
 
 /** Every item is accepted or a duplicate; or, of a partial request, whatever each item became: 207. */
@@ -31,7 +30,7 @@ export function sendUncertain(
   reply: FastifyReply,
   results: readonly ItemResult[],
 ): FastifyReply {
-  const uncertain = results.flatMap((r) => ('fault' in r && statusOf(r.fault.code) === 503 ? [r.fault] : []));
+  const uncertain = results.flatMap((r) => ('fault' in r && r.fault.row.class === 'unavailable' ? [r.fault] : []));
   const worst = uncertain.find((f) => f.code === 'not_durable') ?? uncertain[0]!;
   const fault = new Fault(worst.code, {
     detail: `${uncertain.length} of ${results.length} events are not certain; send the request again as it is`,
@@ -54,7 +53,10 @@ export function refusalOf(faults: readonly (Fault | undefined)[], many: boolean)
 }
 
 function problemsOf(fault: Fault): readonly Problem[] {
-  if (fault.problems.length === 0) return [{ pointer: '', reason: fault.detail ?? fault.row.en, code: fault.code }];
+  if (fault.problems.length === 0)
+    return [
+      { pointer: '', reason: fault.detail === undefined ? titleOf(fault) : verbatim(fault.detail), code: fault.code },
+    ];
   return fault.problems.map((p) => ({ ...p, code: p.code ?? fault.code }));
 }
 

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { createReader, faultOf, type ReadEvent } from '#sdk';
+import { verbatim } from '#faults';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
-import { EXIT, tellRefusal } from '../refusal.js';
+import { EXIT, showRefusal } from '../refusal.js';
 import type { Run } from '../program.js';
+import { texts } from '../texts.js';
 
 function read(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (e) {
-    throw new Usage(`${file}: ${(e as NodeJS.ErrnoException).code ?? 'error'}`);
+    throw new Usage(verbatim(`${file}: ${(e as NodeJS.ErrnoException).code ?? 'error'}`));
   }
 }
 
@@ -27,9 +29,9 @@ interface ReceiptRow {
   readonly duplicate: boolean;
 }
 
-function tell(ctx: Context, r: ReceiptRow): void {
+function showReceipt(ctx: Context, r: ReceiptRow): void {
   if (ctx.format !== 'table') return printOne(ctx, r);
-  const word = r.duplicate ? ctx.say('sudah tercatat', 'already recorded') : ctx.say('tercatat', 'recorded');
+  const word = ctx.say(r.duplicate ? texts.already_recorded() : texts.recorded());
   process.stdout.write(`✔ ${word}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
 }
 
@@ -39,14 +41,14 @@ interface Result {
   readonly problem?: unknown;
 }
 
-function tellPartly(ctx: Context, results: readonly Result[]): number {
+function showResults(ctx: Context, results: readonly Result[]): number {
   for (const [i, r] of results.entries()) {
     if (r.receipt) {
-      tell(ctx, r.receipt);
+      showReceipt(ctx, r.receipt);
       continue;
     }
     process.stderr.write(`#${i}\n`);
-    tellRefusal(faultOf(r.status, r.problem), ctx.say, ctx.lang, ctx.url);
+    showRefusal(faultOf(r.status, r.problem), ctx.lang, ctx.url);
   }
   return results.every((r) => r.receipt) ? EXIT.ok : EXIT.part;
 }
@@ -88,9 +90,9 @@ export function eventCommands(program: Command, run: Run): void {
           printOne(ctx, reply.body);
           return trialsOf(reply.body).every((t) => t.problems.length === 0) ? EXIT.ok : EXIT.failed;
         }
-        if (o.partial) return tellPartly(ctx, (reply.body as { results: readonly Result[] }).results);
+        if (o.partial) return showResults(ctx, (reply.body as { results: readonly Result[] }).results);
         const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
-        for (const r of receipts) tell(ctx, r);
+        for (const r of receipts) showReceipt(ctx, r);
         return EXIT.ok;
       }),
     );
@@ -123,7 +125,7 @@ export function eventCommands(program: Command, run: Run): void {
       run(async (ctx) => {
         const reader = createReader({ connection: ctx.hub, key: ctx.key });
         const limit = o.follow ? Number.POSITIVE_INFINITY : Number(o.limit);
-        if (!(limit > 0)) throw new Usage(`--limit ${o.limit}`);
+        if (!(limit > 0)) throw new Usage(verbatim(`--limit ${o.limit}`));
         let n = 0;
         const stopping = new AbortController();
         process.once('SIGINT', () => stopping.abort());

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { verbatim } from '#faults';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import { Usage } from '../context.js';
@@ -41,7 +42,7 @@ export function lookupCommands(program: Command, run: Run): void {
         const pairs: Record<string, string> = {};
         for (const f of filters) {
           const at = f.indexOf('=');
-          if (at < 1) throw new Usage(`${f}: field=value`);
+          if (at < 1) throw new Usage(verbatim(`${f}: field=value`));
           pairs[f.slice(0, at)] = f.slice(at + 1);
         }
         const rows = await ctx.rows(`/v1/state/${encodeURIComponent(view)}${query(pairs)}`, 'entries', Number(o.limit));

@@ -1,10 +1,12 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
+import { verbatim } from '#faults';
 import { readTerminal } from '#settings';
-import { Usage, type Context } from '../context.js';
+import { Usage } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
+import { texts } from '../texts.js';
 
 interface MadeKey {
   readonly id: string;
@@ -16,19 +18,13 @@ interface MadeKey {
 const csv = (text: string): string => (/[",\n]|^[=+\-@]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Makes keys with their file open already: their text is seen only once, and a file that cannot be written would lose it. */
-async function intoFile(ctx: Context, file: string, make: () => Promise<MadeKey[]>): Promise<MadeKey[]> {
+async function intoFile(file: string, make: () => Promise<MadeKey[]>): Promise<MadeKey[]> {
   let fd: number;
   try {
     fd = openSync(file, 'wx', 0o600);
   } catch (e) {
     const { code = 'error' } = e as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' ? ctx.say('sudah ada', 'exists already') : code;
-    throw new Usage(
-      ctx.say(
-        `${file}: ${why}; tidak ada kunci yang dibuat. Pilih berkas lain: --out`,
-        `${file}: ${why}; no key was made. Choose another file: --out`,
-      ),
-    );
+    throw new Usage(texts.key_file_unwritable({ file, why: code === 'EEXIST' ? texts.exists_already() : code }));
   }
   try {
     const keys = await make();
@@ -60,23 +56,21 @@ export function operationCommands(program: Command, run: Run): void {
       run(async (ctx) => {
         const roles = o.roles.split(',').map((r) => r.trim());
         if (o.all) {
-          if (!o.out) throw new Usage('--all: --out FILE.csv');
-          const keys = await intoFile(ctx, o.out, async () => {
+          if (!o.out) throw new Usage(verbatim('--all: --out FILE.csv'));
+          const keys = await intoFile(o.out, async () => {
             const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
             return (body as { keys: MadeKey[] }).keys;
           });
-          process.stdout.write(`✔ ${keys.length} ${ctx.say('kunci ditulis ke', 'keys written to')} ${o.out}\n`);
+          process.stdout.write(`✔ ${ctx.say(texts.keys_written({ count: keys.length, file: o.out }))}\n`);
           return EXIT.ok;
         }
-        if (!unit) throw new Usage('simpul key create <unit> --system <name>');
+        if (!unit) throw new Usage(verbatim('simpul key create <unit> --system <name>'));
         const { body } = await ctx.send('POST', '/v1/keys', { unit, system: o.system, roles });
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
           const made = body as MadeKey;
           process.stdout.write(`${made.key}\n`);
-          process.stderr.write(
-            `✔ ${made.id}  ${ctx.say('simpan sekarang; kunci ini hanya terlihat sekali', 'keep it now; this key is seen only once')}\n`,
-          );
+          process.stderr.write(`✔ ${made.id}  ${ctx.say(texts.keep_key())}\n`);
         }
         return EXIT.ok;
       }),
@@ -105,9 +99,7 @@ export function operationCommands(program: Command, run: Run): void {
     .action((id: string) =>
       run(async (ctx) => {
         await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`);
-        process.stdout.write(
-          `✔ ${id} ${ctx.say('dicabut; berlaku di semua proses dalam 5 detik', 'revoked; in force on every process within 5 seconds')}\n`,
-        );
+        process.stdout.write(`✔ ${id} ${ctx.say(texts.key_revoked())}\n`);
         return EXIT.ok;
       }),
     );
@@ -131,7 +123,7 @@ export function operationCommands(program: Command, run: Run): void {
           // Only the log is opened; the settings want both addresses.
           ...(kafka ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
         });
-        process.stdout.write(`✔ ${ctx.say('kunci admin baru', 'new admin key')}: ${path}\n`);
+        process.stdout.write(`✔ ${ctx.say(texts.new_admin_key())}: ${path}\n`);
         return EXIT.ok;
       }, true),
     );

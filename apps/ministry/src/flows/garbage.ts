@@ -178,5 +178,5 @@ const ID = 'ID-SAMPAH';
 function plainWords(where: string | undefined, code: string | undefined, status: number): [string, string] {
   const row = FAULTS[code as FaultCode] as (typeof FAULTS)[FaultCode] | undefined;
   const told = (text: string): string => (where ? `${where}: ${text.toLowerCase()}` : text.toLowerCase());
-  return [told(row?.id ?? String(status)), told(row?.en ?? String(status))];
+  return [told(row?.title.id ?? String(status)), told(row?.title.en ?? String(status))];
 }
