@@ -20,7 +20,7 @@ async function publish(n: number, data: (i: number) => Body = () => ({}), more: 
   if (r.status !== 201) throw new Error(r.text);
   return r.body['receipts'] as Body[];
 }
-/** Every event from a place on, page by page. */
+/** Every event of a query, page by page along the cursors. */
 async function readAll(query: string, key = 'kanim'): Promise<Body[]> {
   const out: Body[] = [];
   let path = `${EVENTS}?${query}`;
@@ -55,7 +55,7 @@ class Live {
       try {
         for await (const bytes of r.body!) parser.feed(text.decode(bytes, { stream: true }));
       } catch {
-        // Cut by us.
+        // close() aborts the connection.
       }
       this.ended = true;
     })();
@@ -71,7 +71,7 @@ class Live {
 }
 
 describe('reading a stream', () => {
-  it('gives every event once, each subject in order, over pages of any size', async () => {
+  it('gives every event exactly once and each subject in order, whatever the page size', async () => {
     const receipts = await publish(90, (i) => ({ nomorPermohonan: `B-${i % 7}` }), { korelasi: 'halaman' });
     for (const limit of [1, 7, 1000]) {
       const events = (await readAll(`from=earliest&limit=${limit}`)).filter((e) => e['korelasi'] === 'halaman');
@@ -83,7 +83,7 @@ describe('reading a stream', () => {
     }
   });
 
-  it('shows what was just published at once, and never gives two events twice over a cursor', async () => {
+  it('gives an event that was just published on the next page, and gives no event twice along the cursors', async () => {
     const latest = await hub.ask(`${EVENTS}?from=latest`);
     expect(latest.body['events']).toEqual([]);
     const [receipt] = await publish(1);
@@ -93,7 +93,7 @@ describe('reading a stream', () => {
     expect((await hub.ask(`${EVENTS}?cursor=${r.body['next']}`)).body['events']).toEqual([]);
   });
 
-  it('filters by type, subject, unit and time, from and until exclusive', async () => {
+  it('filters by type, subject, unit and period: from is inclusive, until is exclusive', async () => {
     const from = new Date().toISOString();
     const a = await publish(3, () => ({ nomorPermohonan: 'F-1' }));
     await publish(2, () => ({ nomorPermohonan: 'F-2' }));
@@ -111,7 +111,7 @@ describe('reading a stream', () => {
     expect(ids(second).slice(0, 2)).toEqual(ids(a.slice(1)));
   });
 
-  it('gives lines when asked for NDJSON, with the cursor in a header', async () => {
+  it('answers NDJSON with the cursor in a header when Accept asks for it', async () => {
     const [receipt] = await publish(1);
     const r = await hub.ask(`${EVENTS}?from=${receipt!['position']}&subject=none&limit=5`, {
       headers: { accept: 'application/x-ndjson' },
@@ -129,7 +129,7 @@ describe('reading a stream', () => {
     expect(all.headers.get('simpul-next')).toMatch(/^[\w-]+$/);
   });
 
-  it('waits for an event that comes, and answers empty when none does', async () => {
+  it('long poll: answers as soon as an event arrives, and answers an empty page when the wait ends', async () => {
     const { body } = await hub.ask(`${EVENTS}?from=latest`);
     const waiting = hub.ask(`${EVENTS}?cursor=${body['next']}&wait=20`);
     const [receipt] = await publish(1);
@@ -141,7 +141,7 @@ describe('reading a stream', () => {
     expect(performance.now() - began).toBeGreaterThan(150);
   });
 
-  it('gives a key that is revoked while it waits 401 at once, and no event', async () => {
+  it('long poll: a key that is revoked while it waits gets 401 at once and no event', async () => {
     const { body } = await hub.ask(`${EVENTS}?from=latest`);
     const pull = () => {
       hub.keys.set('sebentar', { ...hub.keys.get('kanim')!, keyId: 'sebentar' });
@@ -159,7 +159,7 @@ describe('reading a stream', () => {
     expect((await served).body).toMatchObject({ status: 401, code: 'unauthenticated' });
   });
 
-  it('leaves copies out, and shows them with the position of the first when asked', async () => {
+  it('leaves copies out, and with copies=true shows them with the position of the original', async () => {
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);
     const [stream, partition, offset] = (body['position'] as string).split('/') as [string, string, string];
@@ -174,7 +174,7 @@ describe('reading a stream', () => {
     expect(shown.map((x) => x['copyof'])).toEqual([undefined, body['position']]);
   });
 
-  it('gives Avro to those who read in full only', async () => {
+  it('gives Avro only to readers at level full; others get 406', async () => {
     const [receipt] = await publish(1);
     const r = await hub.ask(`/v1/events/${receipt!['position']}?encoding=avro`, { key: 'steward' });
     const type = hub.catalogue.newest(TYPE)!;
@@ -185,8 +185,8 @@ describe('reading a stream', () => {
   });
 });
 
-describe('rights at the read door', () => {
-  it('mask for those who may look but are not concerned, and leave the digest out', async () => {
+describe('rights of the caller', () => {
+  it('an event at level masked has masked data and no digest', async () => {
     const [receipt] = await publish(1);
     const { body } = await hub.ask(`/v1/events/${receipt!['position']}`, { key: 'operator' });
     expect(body['data'].nik).toMatch(/^••••\d{4}$/);
@@ -194,7 +194,7 @@ describe('rights at the read door', () => {
     expect(body['data'].unitPenerbit).toBe('SU00123');
   });
 
-  it('make what a key may not read look missing', async () => {
+  it('an event or stream that the key may not read answers the same 404 as one that does not exist', async () => {
     const [receipt] = await publish(1);
     const position = receipt!['position'] as string;
     const hidden = await hub.ask(`/v1/events/${position}`, { key: 'stranger' });
@@ -207,7 +207,7 @@ describe('rights at the read door', () => {
     expect(await readAll('from=earliest', 'stranger')).toEqual([]);
   });
 
-  it('list only streams that the key may read from', async () => {
+  it('the list of streams holds only those that the key may read from', async () => {
     const mine = (await hub.ask('/v1/streams')).body['streams'] as Body[];
     expect(mine.map((s) => s['name'])).toContain(STREAM);
     expect(mine.map((s) => s['name'])).not.toContain('itjen.wbs');
@@ -219,14 +219,14 @@ describe('rights at the read door', () => {
     expect(one.body['ranges']).toHaveLength(3);
   });
 
-  it('take no clear identifier in a URL', async () => {
+  it('a clear subject of a pseudonym type in the URL is refused with 400', async () => {
     const r = await hub.ask('/v1/streams/pas.penghuni/events?subject=9901010101010001', { key: 'lapas' });
     expect([r.status, r.body['code']]).toEqual([400, 'clear_subject_refused']);
   });
 });
 
 describe('cursors', () => {
-  it('of another stream, another life of the stream, or none of ours are told apart', async () => {
+  it('of another stream, of a stream that was made again, above the log end, or of another form each have their own error code', async () => {
     const topicId = await hub.log.topicId(STREAM);
     const at = (stream: string, id: string, next: bigint[]): string =>
       encodeStreamCursor({ stream, topicId: id, next });
@@ -247,7 +247,7 @@ describe('cursors', () => {
     );
   });
 
-  it('below the earliest kept event answer 410 with the earliest position; a live reader is told a gap', async () => {
+  it('below the earliest kept offset answer 410 with the earliest position; a live reader gets a gap message', async () => {
     let now = Date.now();
     const old = await new HubStage().open({ retention: { stream: STREAM, ms: 1_000, now: () => now }, partitions: 1 });
     try {
@@ -279,8 +279,8 @@ describe('cursors', () => {
   });
 });
 
-describe('live', () => {
-  it('pushes what comes, and goes on behind Last-Event-ID without loss or repeat', async () => {
+describe('live reading (server-sent events)', () => {
+  it('sends new events, and resumes behind Last-Event-ID without loss or repeat', async () => {
     const live = await new Live().open(`/v1/streams/${STREAM}/live`);
     const receipts = await publish(5, (i) => ({ nomorPermohonan: `L-${i}` }));
     const got = await live.atLeast(5);
@@ -295,7 +295,7 @@ describe('live', () => {
     rest.close();
   });
 
-  it('begins where from says, filters, and refuses nonsense before it opens', async () => {
+  it('begins at from, filters, and refuses an invalid from or Last-Event-ID before the response head', async () => {
     const [receipt] = await publish(1, () => ({ nomorPermohonan: 'L-SAJA' }));
     const live = await new Live().open(`/v1/streams/${STREAM}/live?from=earliest&subject=L-SAJA`);
     expect(ids(await live.atLeast(1))).toEqual([receipt!['id']]);
@@ -304,7 +304,7 @@ describe('live', () => {
     expect((await hub.ask(`/v1/streams/${STREAM}/live`, { headers: { 'last-event-id': 'x' } })).status).toBe(400);
   });
 
-  it('tells a gap when history is gone', async () => {
+  it('sends a gap message when the stream was made again, then goes on at the earliest event', async () => {
     const cursor = encodeStreamCursor({ stream: STREAM, topicId: 'ffffffff', next: [0n, 0n, 0n] });
     const live = await new Live().open(`/v1/streams/${STREAM}/live`, 'kanim', { 'last-event-id': cursor });
     await live.atLeast(2);

@@ -14,6 +14,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { nextUrl } from '../page.js';
 import type { Door, Edge } from '../types.js';
+import { isPseudonym } from './pseudonym.js';
 import { followLive } from './read-live.js';
 
 const FILTER = {
@@ -180,12 +181,9 @@ interface FilterQuery {
   readonly copies?: 'true' | 'false' | undefined;
 }
 
-/** A pseudonym is 26 characters of base32; other text could be the clear identifier of a person, which must not stand in a URL (R11). */
-const PSEUDONYM = /^[a-z2-7]{26}$/;
-
-/** Faults: clear_subject_refused, invalid_query. */
+/** The filter of a query. Faults: clear_subject_refused (R11: no clear identifier in a URL), invalid_query (a type of another stream). */
 function filterOf(stream: StreamInfo, q: FilterQuery): EventFilter {
-  if (q.subject !== undefined && stream.subjectForm === 'pseudonym' && !PSEUDONYM.test(q.subject)) {
+  if (q.subject !== undefined && stream.subjectForm === 'pseudonym' && !isPseudonym(q.subject)) {
     throw new Fault('clear_subject_refused');
   }
   const types = q.type === undefined ? undefined : new Set(q.type.split(','));
