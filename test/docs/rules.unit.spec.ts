@@ -46,6 +46,18 @@ function lineOf(text: string, index: number): number {
   return text.slice(0, index).split('\n').length;
 }
 
+/** The quoted text of a spec that shares most words with a test name. */
+function nearest(name: string, spec: string): string {
+  const words = (text: string): Set<string> => new Set(text.toLowerCase().match(/[a-z0-9]+/g));
+  const wanted = words(name);
+  const score = (text: string): number => {
+    const common = [...words(text)].filter((w) => wanted.has(w)).length;
+    return common / (words(text).size + wanted.size - common || 1);
+  };
+  const quoted = [...spec.matchAll(/'((?:[^'\\\n]|\\.){8,})'/g)].map((m) => m[1]!);
+  return quoted.reduce((best, text) => (score(text) > score(best) ? text : best), '');
+}
+
 /** `file:line: match` for every match in the text files. */
 function found(pattern: RegExp, wrong: (match: RegExpExecArray) => boolean): string[] {
   const out: string[] = [];
@@ -66,20 +78,24 @@ describe('the rules in docs/rules.md', () => {
     for (const group of groups) expect([group, ids.has(`${group}.1`)]).toEqual([group, true]);
   });
 
-  it('name spec files that exist, or say that there is no code yet', () => {
+  it('name spec files and tests that exist, or say that there is no code yet', () => {
     const problems: string[] = [];
     for (const { id, proof } of rules) {
       const text = proof[0] ?? '';
       if (NOT_BUILT.test(text)) continue;
-      const files = [...text.matchAll(/`([^`]+)`/g)].map((m) => m[1]!);
-      if (files.length === 0) problems.push(`${id} names no spec`);
-      for (const file of files) {
-        if (isSpec(file) && texts.has(file)) continue;
-        const name = file.slice(file.lastIndexOf('/') + 1);
-        const moved = [...texts.keys()].filter((f) => f.endsWith(`/${name}`));
-        problems.push(
-          `${id} names ${file}, which is no spec of this repository. Moved to ${moved.join(' or ') || '?'}`,
-        );
+      const parts = [...text.matchAll(/`([^`]+)`((?:,? “[^”]+”)*)/g)];
+      if (parts.length === 0) problems.push(`${id} names no spec`);
+      for (const [, file, names] of parts as unknown as [string, string, string][]) {
+        const spec = isSpec(file) ? texts.get(file) : undefined;
+        if (spec === undefined) {
+          const name = file.slice(file.lastIndexOf('/') + 1);
+          const moved = [...texts.keys()].filter((f) => f.endsWith(`/${name}`));
+          problems.push(`${id}: ${file} is no spec of this repository. Moved to ${moved.join(' or ') || '?'}`);
+          continue;
+        }
+        for (const [, name] of names.matchAll(/“([^”]+)”/g) as IterableIterator<RegExpExecArray>)
+          if (!spec.replaceAll("\\'", "'").includes(name!))
+            problems.push(`${id}: ${file} has no test “${name}”. Renamed to “${nearest(name!, spec)}”?`);
       }
     }
     expect(problems).toEqual([]);
