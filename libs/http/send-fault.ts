@@ -44,7 +44,8 @@ export function sendFault(
   // A body that nothing will read must not be drained from a slow or endless sender.
   if (hasBody(req) && req.body === undefined) reply.header('connection', 'close');
   if (profile.errors === 'registry') {
-    return reply.header('content-type', REGISTRY_TYPE).send(JSON.stringify(registryErrorOf(fault)));
+    // As bytes: Fastify would add a charset to the media type of a text.
+    return reply.header('content-type', REGISTRY_TYPE).send(Buffer.from(JSON.stringify(registryErrorOf(fault))));
   }
   const language = languageOf(req.headers['accept-language']);
   return reply
