@@ -96,7 +96,6 @@ export const ROOMS = {
       'settings',
       'folder',
       'telemetry',
-      'nest-kit',
       'http',
     ],
     clients: ['@nestjs/*'],
@@ -106,7 +105,7 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   projector: {
-    rooms: ['faults', 'event', 'core', 'nest-kit', 'units', 'publishing', 'projection', 'reading'],
+    rooms: ['faults', 'event', 'core', 'units', 'publishing', 'projection', 'reading'],
     clients: ['@nestjs/*'],
   },
 };

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RowsInMemory } from '../../test/kit/projection/stage.js';
 import { auditView } from './audit-view.js';
-import type { Engine } from './engine.js';
 
 let dir: string;
 let log: EventLog;
@@ -24,7 +23,7 @@ afterEach(async () => {
 
 const view = { name: 'uji.pandangan', fingerprint: 'f' } as CompiledView;
 const admin = { keyId: 'k1', owner: 'SU00001', system: 'ops', roles: new Set(['admin'] as const) };
-const audit = (own: Pick<EventLog, 'append'>) => auditView({ engine: { log: own } as Engine });
+const audit = (own: Pick<EventLog, 'append'>) => auditView({ log: own as EventLog, now: Date.now });
 
 it('a change of a view is recorded before it is made, under the key that asked for it, and closed with what came of it', async () => {
   const generations = new RowsInMemory();

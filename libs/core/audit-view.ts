@@ -2,13 +2,8 @@ import { audited } from '#access';
 import type { AuditView } from '#projection';
 import type { Core } from './core.js';
 
-/** Audit records of rebuilds and switches of views. */
-export function auditView({ engine }: Pick<Core, 'engine'>): AuditView {
+/** Writes an audit record before and after each rebuild or switch of a view. */
+export function auditView({ log, now }: Pick<Core, 'log' | 'now'>): AuditView {
   return ({ action, view, by, before, after }, change) =>
-    audited(
-      { log: engine.log, now: Date.now },
-      { who: by, what: action, target: view, before, after },
-      change,
-      (row) => row,
-    );
+    audited({ log, now }, { who: by, what: action, target: view, before, after }, change, (row) => row);
 }

@@ -1,4 +1,5 @@
 import { asFault, Fault, innermostMessage, type FaultCode, type Problem } from '#faults';
+import { openDataFolder } from '#folder';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import type { HubSettings } from '#settings';
@@ -6,17 +7,30 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { Logger } from '#telemetry';
 
+/** The data folder of the process and the two ports behind it. */
 export interface Engine {
   readonly log: EventLog;
   readonly state: State;
+  /** Closes both ports, then gives the data folder back. */
   close(): Promise<void>;
+}
+
+/** Takes the data folder and opens both ports. On a failure the folder is free again. Faults of openPorts, and data_locked, data_format. */
+export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
+  await using opening = new AsyncDisposableStack();
+  const folder = openDataFolder(settings.dataDir, settings.engine);
+  opening.defer(() => folder.release());
+  const { log, state, close } = await openPorts(settings, logger);
+  opening.defer(close);
+  const open = opening.move();
+  return { log, state, close: () => open.disposeAsync() };
 }
 
 /**
  * The two ports of the deployment's engine. Kafka and Redis are probed at once: a wrong password, CA or address of either is told by its innermost
  * cause (Faults `log_unavailable`, `state_unavailable`; one Fault names both when both fail), not retried for ever. What the Kafka clients tell goes to the logger.
  */
-export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
+async function openPorts(settings: HubSettings, logger: Logger): Promise<Engine> {
   if (settings.engine === 'embedded') {
     const log = await openLog(settings, logger);
     const state = await openEmbeddedState({ dir: settings.dataDir });

@@ -7,7 +7,7 @@ import { serveEdge } from '../../test/kit/doors/edge.js';
 it('a process is not ready until the index has caught up once, though its log and store answer', async () => {
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
-  const core = { settled, engine: { log: answers, state: answers } } as unknown as Core;
+  const core = { settled, log: answers, state: answers } as unknown as Core;
   const providers = [{ provide: HEALTH_DOOR, useValue: coreHealth(core) }];
   const server = await serveEdge({}, { controllers: [HealthController], providers });
   const ready = async () => {

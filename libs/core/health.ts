@@ -25,10 +25,10 @@ export function phaseOf(settled: Pick<Settled, 'ready'>): () => 'starting' | 'se
   return () => (settled.ready ? 'serving' : 'starting');
 }
 
-async function healthOf({ engine, settled }: Core): Promise<readonly DoorHealth[]> {
+async function healthOf({ log: eventLog, state: store, settled }: Core): Promise<readonly DoorHealth[]> {
   const [log, state] = await Promise.all([
-    probe('publish', () => engine.log.ping(), 'log_unavailable'),
-    probe('state', () => engine.state.ping(), 'state_unavailable'),
+    probe('publish', () => eventLog.ping(), 'log_unavailable'),
+    probe('state', () => store.ping(), 'state_unavailable'),
   ]);
   const read: DoorHealth =
     log.ok && !settled.ready ? { name: 'read', ok: false, reason: 'starting' } : { ...log, name: 'read' };

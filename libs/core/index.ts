@@ -1,7 +1,10 @@
 export { auditView } from './audit-view.js';
-export { openCore, type Core } from './core.js';
-export { openEngine, type Engine } from './engine.js';
+export type { Core } from './core.js';
+export { CoreModule, type CoreOptions } from './core.module.js';
+export type { Engine } from './engine.js';
 export { hubCaller, ownEvent, toldOf } from './own-event.js';
+export { ProcessEnd } from './process-end.js';
 export { hubPublishing } from './publishing.js';
 export { resetAdminKey } from './reset-admin.js';
-export { runHub, type HubApp, type HubRole, type OpenRole } from './run.js';
+export { runHub } from './run.js';
+export { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';

@@ -3,21 +3,21 @@ import { Appender } from '#log';
 import { Publishing, type PublishingDeps } from '#publishing';
 import type { Core } from './core.js';
 
-/** The way of every event to the log. Without more: of a process that has no door, so that nobody's refusals are counted. */
+/** The publish path of this process. Without `refusals` (a process without a gateway) refused events are not counted. */
 export function hubPublishing(
-  { engine, registry, settled, units, pseudonymKey }: Core,
+  { log, state, registry, settled, units, pseudonymKey, now }: Core,
   more: Partial<Pick<PublishingDeps, 'appends' | 'refusals' | 'meter'>> = {},
 ): Publishing {
   return new Publishing({
-    log: engine.log,
-    state: engine.state,
+    log,
+    state,
     settled,
     catalogue: registry.catalogue,
     units: units.units,
     mayPublish,
     pseudonymKey,
-    now: Date.now,
-    appends: more.appends ?? new Appender(engine.log),
+    now,
+    appends: more.appends ?? new Appender(log),
     refusals: { count: () => undefined },
     ...more,
   });

@@ -12,20 +12,15 @@ import { openLog } from './engine.js';
  */
 export async function resetAdminKey(given: Readonly<Record<string, string>> = {}): Promise<string> {
   const settings = readHubSettings(undefined, given);
-  const opened: (() => void | Promise<void>)[] = [];
-  try {
-    if (settings.engine === 'embedded') {
-      const folder = openDataFolder(settings.dataDir, 'embedded');
-      opened.push(() => folder.release());
-    }
-    const log = await openLog(settings, openLogger('silent', 'reset-admin'));
-    opened.push(() => log.close());
-    const units = await openUnits({ log, today: () => new Date().toISOString().slice(0, 10) });
-    opened.push(() => units.close());
-    const access = await openAccess({ log, units: units.units, parties: new Set(), now: Date.now });
-    opened.push(() => access.close());
-    return (await access.resetAdmin(settings.dataDir)).path!;
-  } finally {
-    for (const close of opened.toReversed()) await close();
+  await using opened = new AsyncDisposableStack();
+  if (settings.engine === 'embedded') {
+    const folder = openDataFolder(settings.dataDir, 'embedded');
+    opened.defer(() => folder.release());
   }
+  const log = opened.adopt(await openLog(settings, openLogger('silent', 'reset-admin')), (l) => l.close());
+  const today = (): string => new Date().toISOString().slice(0, 10);
+  const units = opened.adopt(await openUnits({ log, today }), (u) => u.close());
+  const deps = { log, units: units.units, parties: new Set<string>(), now: Date.now };
+  const access = opened.adopt(await openAccess(deps), (a) => a.close());
+  return (await access.resetAdmin(settings.dataDir)).path!;
 }

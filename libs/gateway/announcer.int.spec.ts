@@ -32,6 +32,7 @@ describe('what the hub tells of its catalogue', () => {
       ...more,
     });
     open.push(announcer);
+    announcer.start();
     return announcer;
   };
   /** Publishing of another process: it knows nothing of what the first has in flight, and its index does not answer. */

@@ -33,15 +33,15 @@ export class Announcer {
   readonly #closing = new AbortController();
   readonly #stop: () => void;
   #dirty = true;
+  #started = false;
   #work: Promise<void> | undefined;
 
   constructor(deps: AnnouncerDeps) {
     this.#deps = deps;
     this.#stop = deps.registry.onRegistered(() => {
       this.#dirty = true;
-      this.#start();
+      if (this.#started) this.start();
     });
-    this.#start();
   }
 
   /** Resolves when everything registered so far was told (or refused, or this was closed). */
@@ -55,10 +55,12 @@ export class Announcer {
     await this.told();
   }
 
-  #start(): void {
+  /** Begins to publish what is not in the stream yet; from now on also what is registered later. */
+  start(): void {
+    this.#started = true;
     this.#work ??= this.#run().finally(() => {
       this.#work = undefined;
-      if (this.#dirty && !this.#closing.signal.aborted) this.#start();
+      if (this.#dirty && !this.#closing.signal.aborted) this.start();
     });
   }
 

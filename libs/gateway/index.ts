@@ -1,6 +1,1 @@
-import type { HubRole } from '#core';
-import { openGatewayRole } from './gateway.js';
-
-export { openGatewayRole, type GatewayRole } from './gateway.js';
-
-export const GATEWAY: HubRole = { name: 'gateway', open: openGatewayRole };
+export { GatewayModule } from './gateway.module.js';

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openCore, type Core } from '#core';
-import type { HttpServer } from '#http';
-import { openProjectorRole } from '#projector';
-import { serveEdge } from '../../test/kit/doors/edge.js';
+import { CORE, CoreModule, type Core } from '#core';
+import { openHttp, type HttpServer } from '#http';
+import { ProjectorModule } from '#projector';
 import { readHubSettings } from '#settings';
+import { Module } from '@nestjs/common';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentHub } from '../../test/kit/hub/hub-module.js';
 import { until } from '../../test/kit/projection/stage.js';
-import { openGatewayRole } from './gateway.js';
+import { GatewayModule } from './index.js';
 
 const TYPE = 'org.unit.berubah';
 const KANIM = 'SU00123';
@@ -20,7 +21,6 @@ type Body = Record<string, any>;
 
 describe('a change of units at the door', () => {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-hub-units-'));
-  const closers: (() => void | Promise<void>)[] = [() => rmSync(dir, { recursive: true, force: true })];
   let core: Core;
   let http: HttpServer;
   let planning: string;
@@ -64,29 +64,20 @@ describe('a change of units at the door', () => {
       },
     };
   };
-  const lies = async (): Promise<number> => Number((await core.engine.log.describe('org.unit'))[0]!.high);
+  const lies = async (): Promise<number> => Number((await core.log.describe('org.unit'))[0]!.high);
 
   beforeAll(async () => {
-    core = await openCore(
-      readHubSettings({ SIMPUL_DATA: dir, SIMPUL_LOG_LEVEL: 'silent', SIMPUL_PARTITIONS: '2' }),
-      'hub',
-    );
-    closers.unshift(() => core.close());
-    const projector = await openProjectorRole(core);
-    closers.unshift(() => projector.close());
-    await projector.projector.join();
-    const gateway = await openGatewayRole(core);
-    closers.unshift(() => gateway.close());
-    http = await serveEdge(
-      { doors: gateway.doors, authenticate: (header) => core.access.authenticate(header), log: core.logger },
-      { imports: [gateway.module] },
-    );
-    closers.unshift(() => http.close());
+    const settings = readHubSettings(silentHub(dir));
+    @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+    class HubModule {}
+    http = await openHttp(HubModule, { port: 0 });
+    core = http.app.get<Core>(CORE, { strict: false });
     planning = await keyOf(PLANNING, 'rocan');
     other = await keyOf(OTHER, 'simkim');
   });
   afterAll(async () => {
-    for (const close of closers) await close();
+    await http.close();
+    rmSync(dir, { recursive: true, force: true });
   });
 
   it('that makes no sense is 422 with pointers; nothing is written, and no right changes', async () => {

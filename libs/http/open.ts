@@ -11,6 +11,7 @@ import { CallerGuard, FaultFilter } from './controllers.js';
 import { ErrorsController } from './doors/errors.js';
 import { makeEdge, type EdgeDeps } from './edge.js';
 import { watchHeads } from './head.js';
+import { NestLog } from './nest-log.js';
 import { OpenapiController } from './openapi.js';
 import { apiProfiles, Profiles, type DoorProfile } from './profile.js';
 import { answerBrokenConnection } from './raw-errors.js';
@@ -106,13 +107,15 @@ function requestIds(): (given: string | string[] | undefined) => string {
 }
 
 /**
- * Starts the Nest app of `module`, mounts the doors of its EDGE provider and listens. Rejects with Node's error (`EADDRINUSE`) when the port is taken.
+ * Starts the Nest app of `module`, mounts the doors of its EDGE provider and listens. Rejects with what a provider or a hook throws, and with Node's error
+ * (`EADDRINUSE`) when the port is taken; the app is closed by then.
  * SIGTERM and SIGINT drain (Nest's shutdown hooks): live streams end, requests in flight are answered, then the process exits 0.
  */
 export async function openHttp(module: Type | DynamicModule, options: HttpOptions): Promise<HttpServer> {
   const nextId = requestIds();
   const closing = new AbortController();
   const routes = new RouteTable();
+  const nestLog = new NestLog();
   // Known once Nest has resolved the providers: before the server listens, so before any of the callbacks below is called.
   let deps: EdgeDeps;
   const adapter = new FastifyAdapter({
@@ -142,11 +145,12 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     {
       // Admission decides before the body is read, and JSON is read strictly, by our own reader.
       bodyParser: false,
-      logger: ['error', 'fatal'],
+      logger: nestLog,
       abortOnError: false,
     },
   );
   const parts = app.get<EdgeParts>(EDGE, { strict: false });
+  nestLog.to = parts.log;
   const limits = { ...HTTP_LIMITS, ...parts.limits };
   const report = parts.report ?? {};
   const refused = new RefusedLog(parts.log, report);
@@ -194,7 +198,13 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
   server.maxConnections = limits.connections;
   server.headersTimeout = limits.headersMs;
   server.requestTimeout = limits.requestMs;
-  await app.listen(options.port, options.host ?? '127.0.0.1');
+  try {
+    await app.listen(options.port, options.host ?? '127.0.0.1');
+  } catch (e) {
+    // Closes what the providers have opened: Nest does it only when asked.
+    await app.close();
+    throw e;
+  }
   const address = server.address() as AddressInfo | null;
   if (address === null) throw new Fault('internal', { detail: 'the server has no address' });
   return {

@@ -12,14 +12,7 @@ export { INDEX_VIEW, storageOf, type GenerationRow, type Generations } from './g
 export type { IdConflict } from './index-step.js';
 export { PROJECTOR_GROUP } from './projector.js';
 export type { BadRecord, ProjectorWatch } from './watch.js';
-export {
-  FOLD_PATTERN,
-  openProjector,
-  type FoldBatch,
-  type FoldOutcome,
-  type OpenProjector,
-  type OpenProjectorDeps,
-} from './open-projector.js';
+export { openProjector, type OpenProjector, type OpenProjectorDeps } from './open-projector.js';
 export { digestOfView } from './digest.js';
 export { fulfils, parseConditions, type Condition } from './filter.js';
 export {

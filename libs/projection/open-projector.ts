@@ -1,6 +1,6 @@
 import type { Actor } from '#access';
 import { Fault, isFault } from '#faults';
-import type { AssignedPartition, GroupMember, Membership, RecordBatch } from '#log';
+import type { GroupMember, Membership } from '#log';
 import type { CompiledView } from './compile.js';
 import { INDEX_VIEW, storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
@@ -16,25 +16,8 @@ export interface OpenProjectorDeps extends ProjectorDeps {
   readonly onTrouble?: (cause: unknown) => void;
 }
 
-/** A batch on its way through a transport: handed to Fold, which answers where to go on. */
-export interface FoldBatch {
-  readonly at: AssignedPartition;
-  readonly batch: RecordBatch;
-}
-export type FoldOutcome = Awaited<ReturnType<GroupMember['batch']>>;
-
-/** The one pattern under which the projector's batches are delivered. */
-export const FOLD_PATTERN = 'simpul.projector.batch';
-
 export interface OpenProjector {
-  /** Folds one batch and answers where to read on. The handler of FOLD_PATTERN calls this. */
-  fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome>;
-  /** The events of all streams as a source for a transport strategy (SimpulServer): batches go to `deliver` under FOLD_PATTERN. */
-  readonly source: {
-    run(deliver: (pattern: string, batch: FoldBatch, signal: AbortSignal) => Promise<unknown>): Promise<void>;
-    stop(): Promise<void>;
-  };
-  /** Joins and folds without a transport; resolves once joined. */
+  /** Joins the projector's group and folds; resolves once joined. */
   join(): Promise<void>;
   /** Streams made while this runs. */
   subscribe(streams: readonly string[]): Promise<void>;
@@ -58,7 +41,6 @@ class Running implements OpenProjector {
   #membership: Membership | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
-  #ended: () => void = () => undefined;
   readonly #drops = new Set<NodeJS.Timeout>();
   #closed = false;
 
@@ -67,26 +49,22 @@ class Running implements OpenProjector {
     this.#projector = new Projector(deps);
   }
 
-  readonly source: OpenProjector['source'] = {
-    run: async (deliver) => {
-      const ended = new Promise<void>((resolve) => (this.#ended = resolve));
-      await this.#join((at, batch, signal) => deliver(FOLD_PATTERN, { at, batch }, signal) as Promise<FoldOutcome>);
-      await ended;
-    },
-    stop: () => this.close(),
-  };
-
-  async fold(work: FoldBatch, signal: AbortSignal): Promise<FoldOutcome> {
-    try {
-      return await this.#projector.batch(work.at, work.batch, signal);
-    } catch (cause) {
-      this.#deps.onTrouble?.(cause);
-      throw cause;
-    }
-  }
-
-  join(): Promise<void> {
-    return this.#join((at, batch, signal) => this.fold({ at, batch }, signal));
+  async join(): Promise<void> {
+    const p = this.#projector;
+    const member: GroupMember = {
+      start: (at) => p.start(at),
+      batch: (at, batch, signal) =>
+        p.batch(at, batch, signal).catch((cause: unknown) => {
+          this.#deps.onTrouble?.(cause);
+          throw cause;
+        }),
+      lost: (at) => p.lost(at),
+      outOfRange: (at, range) => p.outOfRange(at, range),
+    };
+    const topics = this.#deps.catalogue.streams().map((s) => s.name);
+    this.#membership = await this.#deps.log.join(PROJECTOR_GROUP, topics, member);
+    p.joined(this.#membership);
+    this.#again();
   }
 
   async subscribe(streams: readonly string[]): Promise<void> {
@@ -116,7 +94,6 @@ class Running implements OpenProjector {
     await this.#tick;
     await this.#membership?.leave();
     await this.#projector.close();
-    this.#ended();
   }
 
   /** Rows of views that have none, or that were folded with another definition. */
@@ -140,20 +117,6 @@ class Running implements OpenProjector {
     const audit = row && this.#deps.audit;
     const { generations } = this.#deps;
     return changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, next);
-  }
-
-  async #join(batch: GroupMember['batch']): Promise<void> {
-    const p = this.#projector;
-    const member: GroupMember = {
-      start: (at) => p.start(at),
-      batch,
-      lost: (at) => p.lost(at),
-      outOfRange: (at, range) => p.outOfRange(at, range),
-    };
-    const topics = this.#deps.catalogue.streams().map((s) => s.name);
-    this.#membership = await this.#deps.log.join(PROJECTOR_GROUP, topics, member);
-    p.joined(this.#membership);
-    this.#again();
   }
 
   #again(): void {
@@ -213,7 +176,7 @@ class Running implements OpenProjector {
   }
 }
 
-/** Prepares the rows of all views; nothing is read before join() or source.run(). `copies` is caught up by each assignment. Faults of log and store. */
+/** Prepares the rows of all views; nothing is read before join(). `copies` is caught up by each assignment. Faults of log and store. */
 export async function openProjector(deps: OpenProjectorDeps): Promise<OpenProjector> {
   const running = new Running(deps);
   await running.prepare();

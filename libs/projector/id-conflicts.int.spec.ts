@@ -1,17 +1,18 @@
 import { mayPublish, sampleEvent, sourceOf, type Caller } from '#access';
-import { hubPublishing, openCore, type Core } from '#core';
+import { hubPublishing, type Core } from '#core';
 import { fromHeaders } from '#event';
+import type { Type } from '@nestjs/common';
 import { Appender } from '#log';
 import { Publishing, type Offered } from '#publishing';
-import { readHubSettings } from '#settings';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { openHub, type RunningHub } from '../../test/kit/hub/hub-module.js';
 import { until } from '../../test/kit/projection/stage.js';
 import { ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
-import { openProjectorRole, type ProjectorRole } from './projector.js';
+import { ProjectorModule } from './index.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
 const STREAM = 'simpul.pengawasan';
@@ -19,18 +20,21 @@ const KANIM: Caller = { keyId: 'k', owner: 'SU00123', system: 'simkim', roles: n
 
 describe('an id that was used for two contents', () => {
   let dir: string;
+  let hub: RunningHub | undefined;
   let core: Core;
-  let role: ProjectorRole | undefined;
 
-  const fold = async (): Promise<void> => {
-    role = await openProjectorRole(core);
-    await role.projector.join();
+  /** Another process on the same folder. */
+  const restart = async (...roles: Type[]): Promise<void> => {
+    await hub?.close();
+    hub = await openHub(dir, ...roles);
+    ({ core } = hub);
   };
+  const fold = (): Promise<void> => restart(ProjectorModule);
   /** A gateway whose index does not answer, and which knows nothing of the others. */
   const blind = (): Publishing =>
     new Publishing({
-      log: core.engine.log,
-      appends: new Appender(core.engine.log),
+      log: core.log,
+      appends: new Appender(core.log),
       state: { findFirst: () => new Promise(() => undefined) },
       settled: core.settled,
       catalogue: core.registry.catalogue,
@@ -53,10 +57,10 @@ describe('an id that was used for two contents', () => {
   /** Events of the hub's watch that readers see: settled, without copies. */
   const told = async () => {
     const out = [];
-    for (const { partition, low, high } of await core.engine.log.describe(STREAM)) {
+    for (const { partition, low, high } of await core.log.describe(STREAM)) {
       if (low === high) continue;
       await until(() => core.settled.end(STREAM, partition) >= high);
-      const read = await core.engine.log.read(STREAM, partition, low);
+      const read = await core.log.read(STREAM, partition, low);
       for (const r of read.kind === 'records' ? read.records : []) {
         if (core.settled.firstOfCopy(STREAM, partition, r.offset) !== undefined) continue;
         const type = core.registry.catalogue.newest(ID_CONFLICT)!;
@@ -68,22 +72,18 @@ describe('an id that was used for two contents', () => {
   const folded = (): Promise<void> =>
     until(async () => {
       for (const { name } of core.registry.catalogue.streams())
-        for (const { partition, high } of await core.engine.log.describe(name))
+        for (const { partition, high } of await core.log.describe(name))
           if (core.settled.end(name, partition) < high) return false;
       return true;
     });
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'simpul-conflicts-'));
-    core = await openCore(
-      readHubSettings({ SIMPUL_DATA: dir, SIMPUL_LOG_LEVEL: 'silent', SIMPUL_PARTITIONS: '2' }),
-      'hub',
-    );
+    await restart();
   });
   afterEach(async () => {
-    await role?.close();
-    role = undefined;
-    await core.close();
+    await hub?.close();
+    hub = undefined;
     rmSync(dir, { recursive: true, force: true });
   });
 
@@ -117,18 +117,19 @@ describe('an id that was used for two contents', () => {
     await fold();
     await until(async () => (await told()).length > 0);
     await folded();
-    await role!.close();
+    await hub!.close();
+    hub = undefined;
     const db = new DatabaseSync(join(dir, 'state.sqlite'));
     for (const t of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts']) db.exec(`DELETE FROM ${t}`);
     db.close();
     await fold();
-    await until(async () => /simpul_alarms_total\{code="id_conflict"[^}]*\} 2/.test(await core.metrics.text()));
+    await until(async () => /simpul_alarms_total\{code="id_conflict"[^}]*\} 1/.test(await core.metrics.text()));
     await folded();
     expect(await told()).toHaveLength(1);
   });
 
   it('holds whoever tells of it until it is durable', async () => {
-    const appender = new Appender(core.engine.log);
+    const appender = new Appender(core.log);
     let calls = 0;
     const publishing = hubPublishing(core, {
       appends: {
@@ -145,7 +146,7 @@ describe('an id that was used for two contents', () => {
     await tell(found);
     expect(refused).toEqual([]);
     let records = 0n;
-    for (const { low, high } of await core.engine.log.describe(STREAM)) records += high - low;
+    for (const { low, high } of await core.log.describe(STREAM)) records += high - low;
     expect(records).toBe(1n);
   });
 });

@@ -3,8 +3,8 @@ import type { OpenProjector } from '#projection';
 
 /** Sets the lag of each held partition, of the index and of every view: events not folded, and the age of the oldest of them; 0 when there is none. */
 export async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
+  const { log, now: clock } = core;
   const { lagEvents, lagSeconds } = core.metrics;
-  const { log } = core.engine;
   const held = projector.held();
   const highs = new Map<string, bigint>();
   await Promise.all(
@@ -12,7 +12,7 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
       for (const { partition, high } of await log.describe(stream)) highs.set(`${stream}/${partition}`, high);
     }),
   );
-  const now = Date.now();
+  const now = clock();
   const found: { labels: { view: string; stream: string; partition: string }; lag: number; seconds: number }[] = [];
   for (const { stream, partition, index, views } of held) {
     const high = highs.get(`${stream}/${partition}`) ?? index;

@@ -18,7 +18,7 @@ it('the lag of a view stays told when it is 0, and is not told while the log doe
     held: () => [{ stream: 'a.b', partition: 0, index: 5n, views: [{ ...view, next }] }],
   } as unknown as OpenProjector;
   const metrics = new Metrics('t');
-  metrics.beforeScrape(lagAtScrape({ metrics, engine: { log } } as unknown as Core, projector));
+  metrics.beforeScrape(lagAtScrape({ metrics, log, now: Date.now } as unknown as Core, projector));
   const lag = async () => /simpul_view_lag_events{view="v~1"[^}]*} (\d+)/.exec(await metrics.text())?.[1];
   expect(await lag()).toBe('2');
   next = 5n;

@@ -10,7 +10,7 @@ export {
   REFUSALS_TOPIC,
   type Refusal,
   type RefusalQuery,
-  type Refusals,
+  Refusals,
   type RefusalsDeps,
 } from './refusals.js';
 export { maySeeOwner, maySeeSource } from './rights.js';

@@ -1,9 +1,7 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { CoreModule } from '#core';
+import { GatewayModule } from '#gateway';
+import { Module } from '@nestjs/common';
 
-/** Root module of the process. */
-@Module({})
-export class GatewayModule {
-  static of(imports: DynamicModule[]): DynamicModule {
-    return { module: GatewayModule, imports };
-  }
-}
+/** A process with the role gateway only; another one folds. */
+@Module({ imports: [CoreModule.forRoot({ name: 'gateway' }), GatewayModule] })
+export class GatewayAppModule {}

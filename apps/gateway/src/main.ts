@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { runHub } from '#core';
-import { GATEWAY } from '#gateway';
-import { GatewayModule } from './gateway.module.js';
+import { GatewayAppModule } from './gateway.module.js';
 
-await runHub({ name: 'gateway', roles: [GATEWAY], module: (imports) => GatewayModule.of(imports) });
+await runHub(GatewayAppModule);

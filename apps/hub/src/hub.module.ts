@@ -1,9 +1,8 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { CoreModule } from '#core';
+import { GatewayModule } from '#gateway';
+import { ProjectorModule } from '#projector';
+import { Module } from '@nestjs/common';
 
-/** Root module of the process. */
-@Module({})
-export class HubModule {
-  static of(imports: DynamicModule[]): DynamicModule {
-    return { module: HubModule, imports };
-  }
-}
+/** The whole hub in one process: every role. */
+@Module({ imports: [CoreModule.forRoot({ name: 'hub' }), GatewayModule, ProjectorModule] })
+export class HubModule {}

@@ -1,9 +1,7 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { CoreModule } from '#core';
+import { ProjectorModule } from '#projector';
+import { Module } from '@nestjs/common';
 
-/** Root module of the process. */
-@Module({})
-export class ProjectorModule {
-  static of(imports: DynamicModule[]): DynamicModule {
-    return { module: ProjectorModule, imports };
-  }
-}
+/** A process with the role projector only; its doors are health and metrics. */
+@Module({ imports: [CoreModule.forRoot({ name: 'projector' }), ProjectorModule] })
+export class ProjectorAppModule {}

@@ -1,0 +1,117 @@
+import { EDGE, HEALTH_DOOR, HealthController, type Door, type EdgeParts } from '#http';
+import type { EventLog } from '#log';
+import { Arrivals } from '#projection';
+import { Reading } from '#reading';
+import { readHubSettings, type HubSettings } from '#settings';
+import type { State } from '#state';
+import { Metrics, openLogger, type Logger } from '#telemetry';
+import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { Core } from './core.js';
+import { openEngine, type Engine } from './engine.js';
+import { coreHealth } from './health.js';
+import { ProcessEnd } from './process-end.js';
+import { openTables, type Tables } from './tables.js';
+import { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';
+
+export interface CoreOptions {
+  /** Name of the process in log lines and metrics. */
+  readonly name: string;
+  /** @default read from the environment */
+  readonly settings?: HubSettings;
+}
+
+/**
+ * What every hub process has. It is global: role modules inject CORE without importing it. Nest opens a global module first and closes it last, so a
+ * role can use the log and the store until its own `onApplicationShutdown` is done.
+ */
+@Module({})
+export class CoreModule implements OnApplicationShutdown {
+  constructor(
+    @Inject(ENGINE) private readonly engine: Engine,
+    @Inject(TABLES) private readonly tables: Tables,
+  ) {}
+
+  static forRoot({ name, settings }: CoreOptions): DynamicModule {
+    return {
+      module: CoreModule,
+      global: true,
+      controllers: [HealthController],
+      providers: [
+        { provide: SETTINGS, useFactory: () => settings ?? readHubSettings() },
+        { provide: LOGGER, inject: [SETTINGS], useFactory: (s: HubSettings) => openLogger(s.logLevel, name) },
+        { provide: Metrics, useFactory: () => new Metrics(name) },
+        { provide: CLOCK, useValue: Date.now },
+        { provide: ENGINE, inject: [SETTINGS, LOGGER], useFactory: openEngine },
+        { provide: EVENT_LOG, inject: [ENGINE], useFactory: ({ log }: Engine) => log },
+        { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
+        {
+          provide: TABLES,
+          inject: [SETTINGS, ENGINE, EVENT_LOG, STATE, CLOCK],
+          useFactory: async (s: HubSettings, engine: Engine, log: EventLog, state: State, now: () => number) => {
+            try {
+              return await openTables({ settings: s, log, state, now });
+            } catch (e) {
+              // Nest calls no shutdown hook of a container that it could not build.
+              await engine.close();
+              throw e;
+            }
+          },
+        },
+        {
+          provide: Reading,
+          inject: [EVENT_LOG, TABLES, CLOCK],
+          useFactory: (log: EventLog, { settled, registry, units }: Tables, now: () => number) =>
+            new Reading({ log, settled, catalogue: registry.catalogue, units: units.units, now }),
+        },
+        { provide: Arrivals, inject: [STATE], useFactory: (state: State) => new Arrivals(state) },
+        { provide: ProcessEnd, inject: [LOGGER], useFactory: (logger: Logger) => new ProcessEnd(logger) },
+        {
+          provide: CORE,
+          inject: [SETTINGS, LOGGER, Metrics, CLOCK, EVENT_LOG, STATE, TABLES, Reading, Arrivals, ProcessEnd],
+          useFactory: (
+            s: HubSettings,
+            logger: Logger,
+            metrics: Metrics,
+            now: () => number,
+            log: EventLog,
+            state: State,
+            { close: _close, ...tables }: Tables,
+            reading: Reading,
+            arrivals: Arrivals,
+            processEnd: ProcessEnd,
+          ): Core => ({ settings: s, logger, metrics, now, log, state, ...tables, reading, arrivals, processEnd }),
+        },
+        { provide: HEALTH_DOOR, inject: [CORE], useFactory: coreHealth },
+        { provide: HOT_DOORS, useValue: [] },
+        { provide: EDGE, inject: [CORE, ModuleRef], useFactory: edgeOf },
+      ],
+      exports: [CORE, EDGE, SETTINGS, LOGGER, Metrics, CLOCK, EVENT_LOG, STATE, Reading, Arrivals, ProcessEnd],
+    };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    try {
+      await this.tables.close();
+    } finally {
+      await this.engine.close();
+    }
+  }
+}
+
+/** The HTTP edge of the process: keys are checked by the table of keys, and the hot routes of all modules are mounted. */
+function edgeOf({ access, logger, metrics, now }: Core, modules: ModuleRef): EdgeParts {
+  return {
+    authenticate: (header) => access.authenticate(header),
+    // Read by openHttp once every provider exists.
+    get doors() {
+      return modules.get<readonly Door[]>(HOT_DOORS, { strict: false, each: true }).flat();
+    },
+    log: logger,
+    now,
+    report: {
+      refused: (code) => metrics.httpRefused.inc({ code }),
+      live: (open) => metrics.liveReaders.set(open),
+    },
+  };
+}

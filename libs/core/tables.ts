@@ -1,0 +1,91 @@
+import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
+import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
+import { compileView, Copies, openSettled, type CompiledView, type Generations, type Settled } from '#projection';
+import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
+import { openMeta, openRegistry, type Registry } from '#registry';
+import type { HubSettings } from '#settings';
+import type { State } from '#state';
+import { openUnits, type UnitRegistry } from '#units';
+import { readContracts, readUnits, readViews } from './contracts.js';
+import { generationsOf } from './generations.js';
+
+/** The control tables of a deployment, each caught up with its topic and followed, and what is read from them. */
+export interface Tables {
+  readonly registry: Registry;
+  readonly units: UnitRegistry;
+  readonly access: Access;
+  readonly adminKey: AdminKey;
+  readonly pseudonymKey: Buffer;
+  readonly views: readonly CompiledView[];
+  readonly generations: Generations;
+  readonly copies: Copies;
+  readonly settled: Settled;
+  /** Closes them in the reverse order. The ports stay open. */
+  close(): Promise<void>;
+}
+
+export interface TablesDeps {
+  readonly settings: Pick<HubSettings, 'dataDir' | 'partitions' | 'pseudonymKeyFile'>;
+  readonly log: EventLog;
+  readonly state: State;
+  readonly now: () => number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The day by UTC, computed once a day. */
+function today(now: () => number): () => string {
+  let day = '';
+  let until = 0;
+  return () => {
+    const ms = now();
+    if (ms >= until) {
+      day = new Date(ms).toISOString().slice(0, 10);
+      until = (Math.floor(ms / DAY_MS) + 1) * DAY_MS;
+    }
+    return day;
+  };
+}
+
+/**
+ * Opens the tables in the order of their dependencies; registers contracts and seeds units only where they are missing. On a failure it closes what
+ * it has opened. Faults: log_unavailable, state_unavailable, pseudonym_key_mismatch.
+ */
+export async function openTables({ settings, log, state, now }: TablesDeps): Promise<Tables> {
+  await using opening = new AsyncDisposableStack();
+  const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
+  await log.ensureTopics([
+    { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
+    { name: COPIES_TOPIC, partitions: 1, cleanup: 'compact' },
+    { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
+  ]);
+  const meta = opened(await openMeta({ log }));
+  const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions }));
+  await registry.registerMissing(readContracts());
+  const units = opened(await openUnits({ log, today: today(now) }));
+  const seed = readUnits();
+  await units.seed(seed);
+  const parties = new Set(seed.externalParties.map((p) => p.code));
+  const access = opened(await openAccess({ log, units: units.units, parties, now }));
+  const adminKey = await access.ensureAdmin(settings.dataDir);
+  const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
+  const views = readViews().map((v) => compileView(v, registry.catalogue));
+  const copies = new Copies(log);
+  await copies.catchUp();
+  copies.follow();
+  opened(copies);
+  const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams() }));
+  const open = opening.move();
+  return {
+    registry,
+    units,
+    access,
+    adminKey,
+    pseudonymKey,
+    views,
+    generations: generationsOf(meta),
+    copies,
+    settled,
+    close: () => open.disposeAsync(),
+  };
+}

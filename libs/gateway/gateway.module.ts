@@ -1,0 +1,162 @@
+import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
+import {
+  KEYS_DOOR,
+  KeysController,
+  publishDoor,
+  readDoor,
+  RECEIPTS_DOOR,
+  ReceiptsController,
+  REFUSALS_DOOR,
+  RefusalsController,
+  stateDoor,
+  TYPES_DOOR,
+  TypesController,
+  UNITS_DOOR,
+  UnitsController,
+  VIEWS_DOOR,
+  ViewsController,
+  type Door,
+  type KeysDoorDeps,
+  type ReceiptsDoorDeps,
+  type RefusalsDoorDeps,
+  type TypesDoorDeps,
+  type UnitsDoorDeps,
+  type ViewsDoorDeps,
+} from '#http';
+import { Appender, type EventLog } from '#log';
+import { requestRebuild, StateReader } from '#projection';
+import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
+import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Announcer } from './announcer.js';
+
+/** The role gateway: every door, the publish path, the reading of views, and the hub's own events about its catalogue. */
+@Module({
+  controllers: [
+    ReceiptsController,
+    RefusalsController,
+    ViewsController,
+    UnitsController,
+    TypesController,
+    KeysController,
+  ],
+  providers: [
+    { provide: Appender, inject: [EVENT_LOG], useFactory: (log: EventLog) => new Appender(log) },
+    {
+      provide: Refusals,
+      inject: [CORE],
+      useFactory: ({ log, now, registry }: Core) => new Refusals({ log, now, catalogue: registry.catalogue }),
+    },
+    { provide: Publishing, inject: [CORE, Appender, Refusals], useFactory: publishingOf },
+    {
+      provide: Announcer,
+      inject: [CORE, Publishing],
+      useFactory: ({ reading, registry, logger }: Core, publishing: Publishing) =>
+        new Announcer({
+          reading,
+          registry,
+          publishing,
+          onTrouble: (cause) => logger.warn({ cause }, 'registered versions are not published yet, retried'),
+        }),
+    },
+    {
+      provide: StateReader,
+      inject: [CORE],
+      useFactory: ({ log, state, views, generations, registry, units, arrivals, now }: Core) =>
+        new StateReader({
+          log,
+          state,
+          views,
+          generations,
+          catalogue: registry.catalogue,
+          units: units.units,
+          arrivals,
+          now,
+        }),
+    },
+    { provide: HOT_DOORS, inject: [CORE, Publishing, StateReader], useFactory: hotDoors },
+    {
+      provide: RECEIPTS_DOOR,
+      inject: [CORE, Publishing],
+      useFactory: ({ units }: Core, publishing: Publishing): ReceiptsDoorDeps => ({ publishing, units: units.units }),
+    },
+    {
+      provide: REFUSALS_DOOR,
+      inject: [CORE, Refusals],
+      useFactory: ({ units }: Core, refusals: Refusals): RefusalsDoorDeps => ({ refusals, units: units.units }),
+    },
+    { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
+    { provide: UNITS_DOOR, inject: [CORE], useFactory: ({ units }: Core): UnitsDoorDeps => ({ units: units.units }) },
+    {
+      provide: TYPES_DOOR,
+      inject: [CORE],
+      useFactory: ({ registry, units }: Core): TypesDoorDeps => ({
+        catalogue: registry.catalogue,
+        units: units.units,
+      }),
+    },
+    {
+      provide: KEYS_DOOR,
+      inject: [CORE],
+      useFactory: ({ access, units, log }: Core): KeysDoorDeps => ({ access, units: units.units, log }),
+    },
+  ],
+})
+export class GatewayModule implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    @Inject(CORE) private readonly core: Core,
+    private readonly appender: Appender,
+    private readonly refusals: Refusals,
+    private readonly announcer: Announcer,
+    private readonly reader: StateReader,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    const { metrics } = this.core;
+    metrics.beforeScrape(() => {
+      const { records, bytes } = this.appender.waiting;
+      metrics.queued.set({ what: 'records' }, records);
+      metrics.queued.set({ what: 'bytes' }, bytes);
+    });
+    await this.refusals.open();
+    this.announcer.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.announcer.close();
+    this.reader.close();
+    await this.refusals.close();
+  }
+}
+
+function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publishing {
+  const { metrics } = core;
+  return hubPublishing(core, {
+    appends,
+    refusals,
+    meter: (outcome, count, ms) => {
+      if (outcome === 'accepted' || outcome === 'duplicate') metrics.published.inc({ outcome }, count);
+      else metrics.refused.inc({ code: outcome }, count);
+      metrics.publishSeconds.observe(ms / 1000);
+    },
+  });
+}
+
+function hotDoors(core: Core, publishing: Publishing, reader: StateReader): readonly Door[] {
+  const { reading, registry, pseudonymKey } = core;
+  const { catalogue } = registry;
+  return [
+    publishDoor({ publishing }),
+    readDoor({ reading }),
+    stateDoor({ reader, catalogue, pseudonymKey, subjectBytes: PUBLISH_LIMITS.subjectBytes }),
+  ];
+}
+
+function viewsDoor(core: Core, { views }: StateReader): ViewsDoorDeps {
+  const { registry, generations } = core;
+  return {
+    views,
+    catalogue: registry.catalogue,
+    generations,
+    rebuild: (view, by) => requestRebuild({ generations, audit: auditView(core) }, view, by),
+  };
+}

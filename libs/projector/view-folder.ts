@@ -1,0 +1,89 @@
+import { auditView, CORE, hubPublishing, type Core } from '#core';
+import { innermostMessage, isFault } from '#faults';
+import { openProjector, type OpenProjector, type ProjectorWatch } from '#projection';
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Alarms } from './alarms.js';
+import { idConflictTeller } from './id-conflicts.js';
+import { lagAtScrape } from './lag.js';
+
+/** Folds the streams into views as a member of the projector's group, also streams that are registered while it runs. */
+@Injectable()
+export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+  #projector: OpenProjector | undefined;
+  #unlisten: () => void = () => undefined;
+
+  constructor(
+    @Inject(CORE) private readonly core: Core,
+    private readonly alarms: Alarms,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    const { core } = this;
+    const { log, state, registry, views, generations, copies, now, metrics, logger } = core;
+    const tell = idConflictTeller({
+      publishing: hubPublishing(core),
+      onRefused: (cause) => logger.error({ cause }, 'an id conflict is not published'),
+    });
+    const projector = await openProjector({
+      log,
+      state,
+      catalogue: registry.catalogue,
+      views,
+      generations,
+      copies,
+      now,
+      refresh: () => registry.refresh(),
+      watch: this.#report(),
+      onConflicts: async (found) => {
+        await tell(found);
+        for (const { position, firstPosition } of found)
+          this.alarms.raise('id_conflict', { position, first: firstPosition });
+      },
+      audit: auditView(core),
+      onTrouble: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
+    });
+    this.#projector = projector;
+    metrics.beforeScrape(lagAtScrape(core, projector));
+    this.#unlisten = registry.onRegistered(({ stream }) => {
+      void projector.subscribe(registry.catalogue.streams().map((s) => s.name)).catch((e: unknown) => {
+        logger.warn({ stream, cause: innermostMessage(e) }, 'new stream is not folded yet');
+      });
+    });
+  }
+
+  /** Joining the group takes seconds on Kafka: HTTP need not wait for it, as `/health/ready` says how far the index is. */
+  onApplicationBootstrap(): void {
+    this.#projector?.join().catch((cause: unknown) => this.core.processEnd.fail('projector', cause));
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#unlisten();
+    await this.#projector?.close();
+  }
+
+  #report(): ProjectorWatch {
+    const { metrics, arrivals, logger } = this.core;
+    return {
+      folded: (view, storage, part, next, events) => {
+        metrics.projected.inc({ view }, events);
+        arrivals.arrived(storage, part, next);
+      },
+      copies: (_stream, _partition, count) => metrics.copies.inc(count),
+      bad: ({ code, stream, partition, offset }) =>
+        this.alarms.raise(code, { position: `${stream}/${partition}/${offset}` }),
+      trouble: (view, { stream, partition }, thrown) => {
+        const facts = { view, stream, partition, cause: innermostMessage(thrown) };
+        if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'view does not catch up, retried');
+        else this.alarms.raise('view_broken', facts);
+      },
+      outOfRange: ({ topic, partition }, low, high) =>
+        this.alarms.raise('offset_out_of_range', { topic, partition, low: String(low), high: String(high) }),
+    };
+  }
+}
