@@ -52,7 +52,7 @@ export class Metrics {
     });
     this.projected = new Counter({
       name: 'simpul_projected_total',
-      help: 'Events folded by view; view ~index counts each event once.',
+      help: 'Events folded, by view.',
       labelNames: ['view'],
       registers,
     });
