@@ -7,7 +7,7 @@ import type { LogRecord, NewRecord } from '#log';
 // writer.ts reads the first five numbers and the key when it compacts; change both together.
 const HEAD = 20;
 
-/** Header names are few and come with every record. */
+/** Header names are few and come with every record: their bytes are cached. */
 const NAMES = new Map<string, Buffer>();
 const MOST_NAMES = 1_000;
 
@@ -20,7 +20,7 @@ function nameBytes(name: string): Buffer {
   return bytes;
 }
 
-/** The records of one append in one piece of memory of its own (it is handed to the writer thread). */
+/** The records of one append in one buffer with memory of its own, because it is transferred to the writer thread. */
 export function encodeBatch(records: readonly NewRecord[]): Buffer {
   let size = 0;
   for (const { key, value, headers } of records) {
@@ -51,7 +51,7 @@ export function encodeBatch(records: readonly NewRecord[]): Buffer {
   return out;
 }
 
-/** The place behind the bytes. */
+/** Answers the position behind the bytes. */
 function put(out: Buffer, bytes: Buffer, at: number): number {
   out.set(bytes, at);
   return at + bytes.length;
@@ -64,8 +64,8 @@ export interface StoredBatch {
 }
 
 /**
- * Adds the records from offset `from` on to `out`, at most until it holds `maxRecords` or `bytes` runs out.
- * Returns the bytes left; negative or zero: full.
+ * Adds the records from offset `from` on to `out`, until it holds `maxRecords` or `bytes` is used up.
+ * Answers the bytes that are left; zero or less: a limit was reached.
  */
 export function decodeBatch(
   stored: StoredBatch,
@@ -82,7 +82,7 @@ export function decodeBatch(
     const offset = base + data.readInt32LE(at);
     const end = at + 8 + data.readInt32LE(at + 4);
     if (offset >= from) {
-      // the first record always goes out, a later one only if it fits
+      // the first record is always given, a later one only if it fits
       if (out.length > 0 && end - at > left) return 0;
       out.push(decodeRecord(data, at, offset, time, names));
       left -= end - at;
@@ -93,8 +93,8 @@ export function decodeBatch(
   return left;
 }
 
-// Records of a batch mostly bear the same header names in the same order: the text of the last record's i-th name is used again
-// when the bytes are equal, which spares a string per header (a third of the reading time).
+// Most records of a batch have the same header names in the same order. The string of the previous record's i-th name is used again when the bytes
+// are equal: decoding a string per header takes a third of the reading time.
 interface Name {
   at: number;
   length: number;

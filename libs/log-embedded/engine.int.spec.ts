@@ -28,7 +28,7 @@ const rows = async (log: EventLog, topic: string): Promise<LogRecord[]> => {
 const plain = (all: readonly LogRecord[]): string[] =>
   all.map((r) => `${r.offset} ${r.key?.toString()}=${r.value === null ? 'gone' : r.value.toString()}`);
 
-describe('one file', () => {
+describe('the file of the embedded log', () => {
   let dir: string;
   let open: EmbeddedLog[];
   const openLog = async (options: Partial<EmbeddedLogOptions> = {}): Promise<EmbeddedLog> => {
@@ -47,7 +47,7 @@ describe('one file', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('is there again after it was closed', async () => {
+  it('keeps its topics and records over close and open', async () => {
     const first = await openLog();
     await first.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     const id = await first.topicId(topic);
@@ -58,7 +58,7 @@ describe('one file', () => {
     expect(plain(await rows(second, topic))).toEqual(['0 k=v']);
   });
 
-  it('refuses a file of another format, and a folder that cannot be made, each with its own fault', async () => {
+  it('refuses a file of another format with data_format, and a folder that cannot be made with log_unavailable', async () => {
     const db = new DatabaseSync(join(dir, 'log.sqlite'));
     db.exec('CREATE TABLE t(x); PRAGMA user_version=99');
     db.close();
@@ -69,7 +69,7 @@ describe('one file', () => {
     });
   });
 
-  it('wakes a waiting read for what another process wrote', async () => {
+  it('wakes a waiting read (long poll) for an append of another process', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     const waiting = log.read(topic, 0, 0n, { waitMs: 50_000 });
@@ -86,7 +86,7 @@ describe('one file', () => {
     }
   });
 
-  it('keeps times from going back when the clock does', async () => {
+  it('never lets append times decrease when the clock is set back', async () => {
     let now = 5_000;
     const log = await openLog({ now: () => now });
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
@@ -99,7 +99,7 @@ describe('one file', () => {
     expect(at).toEqual([0n, 0n, 2n, 2n, 3n]);
   });
 
-  it('keeps a tombstone for a day, then lets it go; later keys stay as they are', async () => {
+  it('keeps a tombstone for a day and compacts it away afterwards, without touching other keys', async () => {
     let now = 10 * DAY;
     const log = await openLog({ now: () => now });
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
@@ -110,12 +110,12 @@ describe('one file', () => {
     await log.append(topic, 0, [rec('c', '2')]);
     await log.maintain();
     expect(plain(await rows(log, topic))).toEqual(['2 a=2', '5 c=2']);
-    // a place in a hole is a place: it reads on with what comes next
+    // an offset in a hole of compaction is in range: the read goes on with the next record
     expect(await log.read(topic, 0, 3n)).toMatchObject({ kind: 'records', next: 6n, low: 0n, high: 6n });
     expect(await log.offsetAt(topic, 0, now)).toBe(5n);
   });
 
-  it('compacts many keys beside a running writer without losing one', async () => {
+  it('compacts many keys beside a running writer without losing the last record of a key', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
     const last = new Map<string, string>();
@@ -133,7 +133,7 @@ describe('one file', () => {
     expect(new Map(all.map((r) => [r.key!.toString(), r.value!.toString()]))).toEqual(last);
   });
 
-  it('drops what is older than the retention and nothing younger', async () => {
+  it('drops the records that are older than the retention, and no others', async () => {
     let now = DAY;
     const log = await openLog({ now: () => now });
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep', retentionMs: 1_000 });
@@ -150,7 +150,7 @@ describe('one file', () => {
     expect(all).toHaveLength(1_002);
   });
 
-  it('names its address in the claim records of its groups', async () => {
+  it('writes its address into the claim records of its groups', async () => {
     const log = await openLog({ address: 'http://127.0.0.1:1' });
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     const epoch = await new Promise<bigint>((resolve) => {
@@ -167,7 +167,7 @@ describe('one file', () => {
     expect(JSON.parse(record!.value!.toString())).toMatchObject({ address: 'http://127.0.0.1:1' });
   });
 
-  it('says log_unavailable after it was closed, and lets a waiting read go', async () => {
+  it('answers log_unavailable after close, also to a read that waits', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     const waiting = log.read(topic, 0, 0n, { waitMs: 60_000 });
@@ -176,15 +176,15 @@ describe('one file', () => {
     await expect(log.ping()).rejects.toMatchObject({ code: 'log_unavailable' });
   });
 
-  /** Appends until refused; checks that what was acknowledged, and nothing by halves, lies there. */
+  /** Appends until the log refuses; checks that every accepted append is in the log, and none in part. */
   const fill = async (log: EventLog): Promise<void> => {
-    const told = new Map<bigint, string>();
+    const accepted = new Map<bigint, string>();
     let refused = 0;
     for (let n = 0; refused < 3; n++) {
       if (n > 5_000) throw new Error('the disk does not get full');
       const batch = Array.from({ length: 10 }, (_, i) => rec(`k${i}`, `${n}.${i}.`.padEnd(5_000, 'x')));
       const done = await log.append(topic, 0, batch);
-      if (done.kind === 'accepted') batch.forEach((r, i) => told.set(done.base + BigInt(i), r.value!.toString()));
+      if (done.kind === 'accepted') batch.forEach((r, i) => accepted.set(done.base + BigInt(i), r.value!.toString()));
       if (done.kind === 'refused') {
         expect(done.code).toBe('disk_full');
         refused++;
@@ -193,8 +193,8 @@ describe('one file', () => {
     const all = await rows(log, topic);
     expect(all.length % 10).toBe(0);
     const found = new Map(all.map((r) => [r.offset, r.value!.toString()]));
-    expect(told.size).toBeGreaterThan(0);
-    for (const [offset, value] of told) expect(found.get(offset)).toBe(value);
+    expect(accepted.size).toBeGreaterThan(0);
+    for (const [offset, value] of accepted) expect(found.get(offset)).toBe(value);
   };
 
   it('refuses with disk_full when the file may not grow, leaves nothing half written, and goes on when there is room', async () => {
@@ -207,10 +207,10 @@ describe('one file', () => {
     expect((await rows(log, topic)).at(-1)!.value!.toString()).toBe('room again');
   });
 
-  // a real full disk, where this user may mount one
+  // only where this user may mount a small tmpfs
   const disk = mountable();
   if (disk) {
-    it('does the same on a real disk that is full', async () => {
+    it('refuses with disk_full on a real full disk, leaves nothing half written, and goes on when there is room', async () => {
       const mount = join(dir, 'disk');
       mkdirSync(mount);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', mount]);

@@ -29,28 +29,29 @@ import { WriterThread } from './thread.js';
 export interface EmbeddedLogOptions {
   /** Folder of `log.sqlite`; made if it is missing. */
   readonly dir: string;
-  /** Clock of the records and of retention, ms since 1970. @default Date.now */
+  /** Clock of append times, tombstones and retention, ms since 1970. @default Date.now */
   readonly now?: () => number;
-  /** Written into claim records, so that others find the owner (R9). */
+  /** Written into claim records (R1): where other parts of the hub reach the owner of a partition (R9). @default empty */
   readonly address?: string;
-  /** Upper bound of the file in pages of 4 KiB; a full file refuses appends as a full disk does. @default no bound */
+  /** Limit of the file in pages of 4 KiB; at the limit appends are refused with `disk_full`, as on a full disk. @default no limit */
   readonly maxPages?: number;
 }
 
 /** An EventLog in one SQLite file. */
 export interface EmbeddedLog extends EventLog {
-  /** Lets go now what compaction and retention allow; otherwise once a minute, where it pays. */
+  /** Runs compaction and retention now, for every topic; by itself the log runs them once a minute, where enough has changed. */
   maintain(): Promise<void>;
 }
 
-const UPKEEP_MS = 60_000;
-const FOREIGN_MS = 1_000;
+const MAINTENANCE_MS = 60_000;
+/** How often a waiting read looks for appends of other processes. */
+const OTHER_PROCESSES_MS = 1_000;
 /** The longest delay of a Node timer. */
 const MAX_TIMER_MS = 0x7fff_ffff;
 
 /**
- * Opens or makes `<dir>/log.sqlite`. Several openings, also of several processes, are safe; groups span only one process.
- * Throws Fault `log_unavailable` (folder, disk) and `data_format` (another version's file).
+ * Opens `<dir>/log.sqlite`, or makes it. Several openings, also of several processes, are safe; a group has members of one process only.
+ * Throws Fault `log_unavailable` (folder, disk) and `data_format` (the file of another version).
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   try {
@@ -81,9 +82,9 @@ class FileLog implements EmbeddedLog, GroupHome {
   readonly address: string;
   readonly #memberships = new Set<Membership>();
   readonly #closed = new AbortController();
-  readonly #upkeep: NodeJS.Timeout;
-  readonly #foreign: NodeJS.Timeout;
-  #version: number;
+  readonly #maintenanceTimer: NodeJS.Timeout;
+  readonly #otherProcessesTimer: NodeJS.Timeout;
+  #dataVersion: number;
 
   constructor(file: string, thread: WriterThread, options: EmbeddedLogOptions) {
     this.#file = file;
@@ -92,11 +93,14 @@ class FileLog implements EmbeddedLog, GroupHome {
     this.#listeners = Listeners.of(file);
     this.now = options.now ?? Date.now;
     this.address = options.address ?? '';
-    this.#version = this.#reader.version();
-    this.#upkeep = setInterval(() => void this.#ask({ op: 'maintain', nowMs: this.now(), whole: false }), UPKEEP_MS);
-    this.#foreign = setInterval(() => this.#lookForOthers(), FOREIGN_MS);
-    this.#upkeep.unref();
-    this.#foreign.unref();
+    this.#dataVersion = this.#reader.dataVersion();
+    this.#maintenanceTimer = setInterval(
+      () => void this.#request({ op: 'maintain', nowMs: this.now(), whole: false }),
+      MAINTENANCE_MS,
+    );
+    this.#otherProcessesTimer = setInterval(() => this.#wakeForOtherProcesses(), OTHER_PROCESSES_MS);
+    this.#maintenanceTimer.unref();
+    this.#otherProcessesTimer.unref();
   }
 
   ensureTopic(spec: TopicSpec): Promise<void> {
@@ -104,7 +108,7 @@ class FileLog implements EmbeddedLog, GroupHome {
   }
 
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
-    const answer = await this.#ask({
+    const answer = await this.#request({
       op: 'topics',
       specs: specs.map((s) => ({ ...s, id: randomBytes(4).toString('hex') })),
     });
@@ -145,7 +149,7 @@ class FileLog implements EmbeddedLog, GroupHome {
     const { waitMs = 0, signal } = limits;
     const end = performance.now() + waitMs;
     for (;;) {
-      // a caller who reads in a loop must not keep the rest of the process from running
+      // a caller that reads in a loop must not starve the event loop: the read itself is synchronous
       await nextTurn();
       if (this.#closed.signal.aborted) throw new Fault('log_unavailable', { detail: 'the log is closed' });
       const batch = this.#reader.read(topic, partition, from, limits);
@@ -178,7 +182,7 @@ class FileLog implements EmbeddedLog, GroupHome {
 
   async claim(topic: string): Promise<Writer> {
     const { no } = this.#reader.freshTopic(topic);
-    const answer = await this.#ask({ op: 'claim', topic: no });
+    const answer = await this.#request({ op: 'claim', topic: no });
     if (answer.kind === 'gone') throw new Fault('unknown_topic', { detail: topic });
     if (answer.kind !== 'done' || answer.epoch === undefined) throw unavailable(answer);
     const mine = { topic: no, epoch: answer.epoch };
@@ -195,25 +199,25 @@ class FileLog implements EmbeddedLog, GroupHome {
 
   async deleteTopic(topic: string): Promise<void> {
     const { no, parts } = this.#reader.freshTopic(topic);
-    const answer = await this.#ask({ op: 'delete', topic: no });
+    const answer = await this.#request({ op: 'delete', topic: no });
     if (answer.kind !== 'done') throw unavailable(answer);
     for (const part of parts) this.#listeners.wake(part);
     await Promise.all([...this.#listeners.groups.values()].map((group) => group.rebalance()));
   }
 
   async ping(): Promise<void> {
-    this.#reader.version();
+    this.#reader.dataVersion();
   }
 
   async maintain(): Promise<void> {
-    await this.#ask({ op: 'maintain', nowMs: this.now(), whole: true });
+    await this.#request({ op: 'maintain', nowMs: this.now(), whole: true });
   }
 
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     await Promise.all([...this.#memberships].map((m) => m.leave()));
-    clearInterval(this.#upkeep);
-    clearInterval(this.#foreign);
+    clearInterval(this.#maintenanceTimer);
+    clearInterval(this.#otherProcessesTimer);
     this.#closed.abort();
     await this.#thread.close();
     this.#reader.close();
@@ -232,16 +236,16 @@ class FileLog implements EmbeddedLog, GroupHome {
     claim?: { readonly topic: number; readonly epoch: number },
   ): Promise<WriteOutcome> {
     if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
-    // a topic that was made again meanwhile is looked up once more
-    for (let again = false; ; again = true) {
+    // `gone`: the cached topic was deleted, and perhaps made again: it is looked up once more
+    for (let retried = false; ; retried = true) {
       let part: number;
       try {
-        if (again) this.#reader.freshTopic(topic);
+        if (retried) this.#reader.freshTopic(topic);
         part = this.#reader.part(topic, partition);
       } catch (e) {
         return { kind: 'refused', code: refusalOf(e), cause: e };
       }
-      const answer = await this.#ask({
+      const answer = await this.#request({
         op: 'append',
         part,
         nowMs: this.now(),
@@ -252,14 +256,14 @@ class FileLog implements EmbeddedLog, GroupHome {
       switch (answer.kind) {
         case 'accepted':
           this.#listeners.wake(part);
-          return { kind: 'accepted', base: BigInt(answer.base), appendTimeMs: answer.timeMs };
+          return { kind: 'accepted', base: BigInt(answer.base), appendTimeMs: answer.appendTimeMs };
         case 'fenced':
           return { kind: 'fenced' };
         case 'refused':
           return { kind: 'refused', code: answer.code, cause: answer.reason };
         case 'gone':
           if (claim) return { kind: 'fenced' };
-          if (again) return { kind: 'refused', code: 'unknown_topic' };
+          if (retried) return { kind: 'refused', code: 'unknown_topic' };
           break;
         case 'uncertain':
           return { kind: 'uncertain', cause: answer.reason };
@@ -269,8 +273,8 @@ class FileLog implements EmbeddedLog, GroupHome {
     }
   }
 
-  #ask(op: Op): Promise<Answer> {
-    return this.#thread.ask(op);
+  #request(op: Op): Promise<Answer> {
+    return this.#thread.request(op);
   }
 
   /** Until records above `from` are durable, `ms` have passed, the signal aborts or the log closes. */
@@ -290,19 +294,19 @@ class FileLog implements EmbeddedLog, GroupHome {
     });
   }
 
-  /** Appends of other processes wake nobody here by themselves: one cheap look a second, and only while somebody waits. */
-  #lookForOthers(): void {
+  /** An append of another process wakes no read of this one: while a read waits, the data version of the file is compared once a second. */
+  #wakeForOtherProcesses(): void {
     if (this.#listeners.empty) return;
     try {
-      const version = this.#reader.version();
-      if (version === this.#version) return;
-      this.#version = version;
+      const version = this.#reader.dataVersion();
+      if (version === this.#dataVersion) return;
+      this.#dataVersion = version;
       for (const [part, from] of this.#listeners.waitedFor()) {
         const high = this.#reader.high(part);
         if (high === undefined || high > from) this.#listeners.wake(part);
       }
     } catch {
-      // the file cannot be read now: whoever waits looks again by itself
+      // the file cannot be read now: the next second tries again
     }
   }
 }

@@ -3,7 +3,7 @@ import { Fault } from '#faults';
 import type { LogRecord, OutOfRange, PartitionRange, ReadLimits, RecordBatch } from '#log';
 import { decodeBatch, type StoredBatch } from './batch.js';
 
-/** A topic as it stands in the file: `parts[p]` is the row of partition p. */
+/** A topic in the file: `parts[p]` is the row number of partition p in the table `partitions`. */
 export interface Topic {
   readonly no: number;
   readonly id: string;
@@ -14,7 +14,7 @@ const READ_RECORDS = 500;
 const READ_BYTES = 1 << 20;
 const rowOf = (part: number, offset: bigint | number): bigint => (BigInt(part) << 40n) + BigInt(offset);
 
-/** The reading connection. Every call is short: one page of at most the asked bytes. */
+/** The read-only connection. Every call is synchronous and short: it reads at most the bytes of one batch. */
 export class Reader {
   readonly #db: DatabaseSync;
   readonly #sql: Record<
@@ -34,7 +34,7 @@ export class Reader {
       names: prepare('SELECT name FROM topics ORDER BY name'),
       range: prepare('SELECT low, high FROM partitions WHERE part = ?'),
       ranges: prepare('SELECT p AS partition, low, high FROM partitions WHERE topic = ? ORDER BY p'),
-      // begins with the row that holds the offset, or the first one after it
+      // starts at the append (row) that contains the offset, or at the first one after it
       scan: prepare(
         'SELECT base, time, data FROM batches WHERE id >= coalesce((SELECT max(id) FROM batches WHERE id BETWEEN ?1 AND ?2), ?2) AND id < ?3 ORDER BY id',
       ),
@@ -51,7 +51,7 @@ export class Reader {
   topic(name: string): Topic {
     const known = this.#topics.get(name);
     if (known) return known;
-    return this.#asked(() => {
+    return this.#guarded(() => {
       const row = this.#sql.topic.get(name);
       if (!row) throw new Fault('unknown_topic', { detail: name });
       const no = row['no'] as number;
@@ -62,18 +62,18 @@ export class Reader {
     });
   }
 
-  /** The topic as the file has it now, not as remembered. Throws Fault `unknown_topic`. */
+  /** The topic as the file has it now, past the cache. Throws Fault `unknown_topic`. */
   freshTopic(name: string): Topic {
     this.#topics.delete(name);
     return this.topic(name);
   }
 
   names(): string[] {
-    return this.#asked(() => this.#sql.names.all().map((r) => r['name'] as string));
+    return this.#guarded(() => this.#sql.names.all().map((r) => r['name'] as string));
   }
 
   ranges(topic: Topic): PartitionRange[] {
-    return this.#asked(() =>
+    return this.#guarded(() =>
       this.#sql.ranges.all(topic.no).map((r) => ({
         partition: r['partition'] as number,
         low: BigInt(r['low'] as number),
@@ -82,37 +82,38 @@ export class Reader {
     );
   }
 
-  /** The row of a partition. Throws Fault `unknown_topic`, `wrong_partition`. */
+  /** The row number of a partition. Throws Fault `unknown_topic`, `wrong_partition`. */
   part(name: string, partition: number): number {
     const part = this.topic(name).parts[partition];
     if (part === undefined) throw new Fault('wrong_partition', { detail: `${name}/${partition}` });
     return part;
   }
 
+  /** undefined: the partition was deleted. */
   high(part: number): bigint | undefined {
-    const row = this.#asked(() => this.#sql.range.get(part));
+    const row = this.#guarded(() => this.#sql.range.get(part));
     return row ? BigInt(row['high'] as number) : undefined;
   }
 
-  /** Grows when another connection has written since the last call. */
-  version(): number {
-    return this.#asked(() => this.#sql.version.get()!['data_version'] as number);
+  /** Changes when another connection, of this process or another, has written since the last call. */
+  dataVersion(): number {
+    return this.#guarded(() => this.#sql.version.get()!['data_version'] as number);
   }
 
-  /** What lies there now; never waits. Throws Fault `unknown_topic`, `wrong_partition`, `log_unavailable`. */
+  /** The records from this offset on, without waiting. Throws Fault `unknown_topic`, `wrong_partition`, `log_unavailable`. */
   read(name: string, partition: number, from: bigint, limits: ReadLimits): RecordBatch | OutOfRange {
-    return this.#once(name, () => this.#readPart(this.part(name, partition), from, limits));
+    return this.#snapshot(name, () => this.#readPart(this.part(name, partition), from, limits));
   }
 
   /** See EventLog.offsetAt. */
   offsetAt(name: string, partition: number, timeMs: number): bigint {
-    return this.#once(name, () => {
+    return this.#snapshot(name, () => {
       const part = this.part(name, partition);
       const range = this.#sql.range.get(part);
       if (!range) return undefined;
       let low = range['low'] as number;
       let high = range['high'] as number;
-      // times never go back in a partition, so halving finds the first row at or after the time
+      // binary search: append times never decrease in a partition
       while (low < high) {
         const middle = Math.floor((low + high) / 2);
         const row = this.#sql.before.get(rowOf(part, low), rowOf(part, middle));
@@ -138,31 +139,32 @@ export class Reader {
       left = decodeBatch(row as unknown as StoredBatch, Number(from), records, maxRecords, left);
       if (left <= 0) break;
     }
-    // not stopped by a limit: nothing more lies before `high`, also where compaction left a hole
+    // no limit was reached: there are no more records below `high`, also where compaction left a hole
     const next = left <= 0 ? records[records.length - 1]!.offset + 1n : high;
     return { kind: 'records', records, next, low, high };
   }
 
-  /** One consistent look at the file; a topic that was made again since it was remembered is looked up anew. */
-  #once<T>(name: string, look: () => T | undefined): T {
-    for (let again = false; ; again = true) {
-      const found = this.#asked(() => {
+  /** Runs the queries in one read transaction. undefined from them means that the cached topic was deleted: they run once more with the topic as it is now. */
+  #snapshot<T>(name: string, queries: () => T | undefined): T {
+    for (let retried = false; ; retried = true) {
+      const found = this.#guarded(() => {
         this.#sql.begin.run();
         try {
-          return look();
+          return queries();
         } finally {
           this.#sql.commit.run();
         }
       });
       if (found !== undefined) return found;
-      if (again) throw new Fault('unknown_topic', { detail: name });
+      if (retried) throw new Fault('unknown_topic', { detail: name });
       this.#topics.delete(name);
     }
   }
 
-  #asked<T>(ask: () => T): T {
+  /** An error of SQLite, or a closed file, becomes Fault `log_unavailable`. */
+  #guarded<T>(query: () => T): T {
     try {
-      return ask();
+      return query();
     } catch (e) {
       if (isSqlite(e) || !this.#db.isOpen) throw new Fault('log_unavailable', { cause: e });
       throw e;

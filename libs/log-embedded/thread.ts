@@ -1,17 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import { Fault } from '#faults';
-import type { Answer, Ask, FromThread, Op, ThreadStart } from './ops.js';
+import type { Answer, FromThread, Op, Request, ThreadStart } from './ops.js';
 
-// on the sources Node strips the types of writer.ts itself; in the build it is writer.js
+// in the source tree Node strips the types of writer.ts itself; in the build the file is writer.js
 const FILE = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
 
-/** The one writing connection, in a thread of its own: a commit's fsync never stops the event loop. */
+/** The one writing connection, in a thread of its own, so that the fsync of a commit never blocks the event loop. */
 export class WriterThread {
   readonly #start: ThreadStart;
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #worker: Promise<Worker> | undefined;
-  #asks: Ask[] = [];
-  #handedOver: ArrayBuffer[] = [];
+  /** Not yet posted, with the memory that is transferred with them. */
+  #requests: Request[] = [];
+  #transfers: ArrayBuffer[] = [];
   #lastId = 0;
   #closing = false;
 
@@ -19,26 +20,26 @@ export class WriterThread {
     this.#start = start;
   }
 
-  /** Opens (or makes) the file. Throws Fault `data_format`, `log_unavailable`. */
+  /** Opens the file, or makes it. Throws Fault `data_format`, `log_unavailable`. */
   async open(): Promise<void> {
     await (this.#worker ??= this.#run());
   }
 
-  /** Everything asked in one turn of the loop travels together. Never throws: a thread that died answers `uncertain`. */
-  ask(op: Op): Promise<Answer> {
+  /** Requests that are made together are posted together, in the order of the calls. Never throws: a thread that died answers `uncertain`. */
+  request(op: Op): Promise<Answer> {
     if (this.#closing && op.op !== 'close') return Promise.resolve(refused('the log is closed'));
     const id = ++this.#lastId;
     return new Promise((resolve) => {
       this.#pending.set(id, resolve);
-      if (this.#asks.length === 0) queueMicrotask(() => this.#post());
-      this.#asks.push({ id, op });
-      if (op.op === 'append') this.#handedOver.push(op.data.buffer as ArrayBuffer);
+      if (this.#requests.length === 0) queueMicrotask(() => this.#post());
+      this.#requests.push({ id, op });
+      if (op.op === 'append') this.#transfers.push(op.data.buffer as ArrayBuffer);
     });
   }
 
   async close(): Promise<void> {
     if (this.#closing) return;
-    const closed = this.ask({ op: 'close' });
+    const closed = this.request({ op: 'close' });
     this.#closing = true;
     await closed;
     await (await this.#worker)?.terminate();
@@ -46,16 +47,16 @@ export class WriterThread {
   }
 
   #post(): void {
-    const asks = this.#asks;
-    const handedOver = this.#handedOver;
-    this.#asks = [];
-    this.#handedOver = [];
-    // a thread that died is started again by the next ask
+    const requests = this.#requests;
+    const transfers = this.#transfers;
+    this.#requests = [];
+    this.#transfers = [];
+    // a thread that died is started again by the next request
     this.#worker ??= this.#run();
     this.#worker.then(
-      (worker) => worker.postMessage(asks, handedOver),
+      (worker) => worker.postMessage(requests, transfers),
       (e: unknown) => {
-        for (const { id } of asks) this.#settle(id, refused(String(e)));
+        for (const { id } of requests) this.#settle(id, refused(String(e)));
       },
     );
   }
@@ -68,10 +69,10 @@ export class WriterThread {
         reject(e as Error);
         this.#fail('the writer thread ended');
       };
-      worker.on('message', (line: FromThread) => {
-        if ('answers' in line) for (const [id, answer] of line.answers) this.#settle(id, answer);
-        else if (line.opened) resolve(worker);
-        else failed(new Fault(line.code, { detail: line.reason }));
+      worker.on('message', (message: FromThread) => {
+        if ('answers' in message) for (const [id, answer] of message.answers) this.#settle(id, answer);
+        else if (message.opened) resolve(worker);
+        else failed(new Fault(message.code, { detail: message.reason }));
       });
       worker.on('error', failed);
       worker.on('exit', () => failed(new Fault('log_unavailable', { detail: 'the writer thread ended' })));
@@ -84,9 +85,9 @@ export class WriterThread {
     resolve?.(answer);
   }
 
-  /** What was handed to a thread that ended may or may not lie in the log. */
+  /** Requests that were posted to a thread that ended may or may not have been written. */
   #fail(reason: string): void {
-    const waiting = new Set(this.#asks.map((a) => a.id));
+    const waiting = new Set(this.#requests.map((r) => r.id));
     for (const id of this.#pending.keys()) if (!waiting.has(id)) this.#settle(id, { kind: 'uncertain', reason });
   }
 }

@@ -1,18 +1,22 @@
-// The writer thread. Node loads this file itself, so it stands alone: node: imports and types only.
+// The writer thread. A worker loads this file by itself, so it imports only node: modules and types.
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { Answer, Ask, FromThread, Op, ThreadStart } from './ops.js';
+import type { Answer, FromThread, Op, Request, ThreadStart } from './ops.js';
 
 type Append = Extract<Op, { op: 'append' }>;
 
 const FORMAT = 1;
 const APPLICATION = 0x53_4d_50_4c;
-const GROUP_RECORDS = 2_000;
-const GROUP_BYTES = 8 << 20;
-const STEP_MS = 8;
-const TOMBSTONE_MS = 86_400_000;
-const KEYS_AT_ONCE = 200_000;
-const MIN_DIRTY = 1_000;
+/** Limits of one transaction (group commit). */
+const MAX_GROUP_RECORDS = 2_000;
+const MAX_GROUP_BYTES = 8 << 20;
+/** Maintenance yields to appends after this long. */
+const MAINTENANCE_STEP_MS = 8;
+const TOMBSTONE_RETENTION_MS = 86_400_000;
+/** Keys that one pass of compaction holds in memory. */
+const MAX_COMPACTED_KEYS = 200_000;
+/** Compaction starts when so many records are new, and at least as many as the last pass kept. */
+const MIN_DIRTY_RECORDS = 1_000;
 
 const SCHEMA = `
 CREATE TABLE topics(no INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, id TEXT NOT NULL, cleanup TEXT NOT NULL,
@@ -27,7 +31,7 @@ PRAGMA user_version=${FORMAT};`;
 
 const start = workerData as ThreadStart;
 const port = parentPort!;
-const say = (line: FromThread): void => port.postMessage(line);
+const post = (message: FromThread): void => port.postMessage(message);
 const idOf = (part: number, offset: number): bigint => (BigInt(part) << 40n) + BigInt(offset);
 
 interface SqliteError {
@@ -61,12 +65,12 @@ function begin(): void {
 }
 
 function rollback(): void {
-  // SQLite has rolled back by itself after some errors
+  // after some errors SQLite has rolled back already
   if (db.isTransaction) sql.rollback.run();
 }
 
-/** Runs one change in a transaction of its own. */
-function alone(change: () => Answer): Answer {
+/** Runs one change of topics or claims in a transaction of its own. */
+function inTransaction(change: () => Answer): Answer {
   try {
     begin();
     const answer = change();
@@ -82,14 +86,14 @@ function alone(change: () => Answer): Answer {
   }
 }
 
-/** Everything that waits in one transaction: one fsync for all. */
-function appendAll(asks: readonly { id: number; op: Append }[]): (readonly [number, Answer])[] {
+/** Group commit: all waiting appends in one transaction, so one fsync for all. */
+function appendAll(requests: readonly { id: number; op: Append }[]): (readonly [number, Answer])[] {
   const answers: (readonly [number, Answer])[] = [];
   const touched = new Map<number, { high: number; time: number }>();
   let committing = false;
   try {
     begin();
-    for (const { id, op } of asks) answers.push([id, appendOne(op, touched)]);
+    for (const { id, op } of requests) answers.push([id, appendOne(op, touched)]);
     for (const [part, { high, time }] of touched) sql.advance.run(high, time, part);
     committing = true;
     sql.commit.run();
@@ -97,12 +101,12 @@ function appendAll(asks: readonly { id: number; op: Append }[]): (readonly [numb
   } catch (e) {
     const error = e as SqliteError;
     rollback();
-    // a full disk leaves no commit mark; any other failure of the commit itself may have left one
+    // when the commit itself fails, its record may be in the WAL all the same; not so when the disk is full
     const answer: Answer =
       committing && !isFull(error)
         ? { kind: 'uncertain', reason: reasonOf(error) }
         : { kind: 'refused', code: isFull(error) ? 'disk_full' : 'log_unavailable', reason: reasonOf(error) };
-    return asks.map(({ id }) => [id, answer]);
+    return requests.map(({ id }) => [id, answer]);
   }
 }
 
@@ -119,10 +123,11 @@ function appendOne(op: Append, touched: Map<number, { high: number; time: number
     state = { high: row['high'] as number, time: row['time'] as number };
   }
   const base = state.high;
-  const timeMs = Math.max(op.nowMs, state.time);
-  if (op.count > 0) sql.insert.run(idOf(op.part, base), base, base + op.count - 1, timeMs, op.data);
-  touched.set(op.part, { high: base + op.count, time: timeMs });
-  return { kind: 'accepted', base, timeMs };
+  // append times never decrease in a partition, also when the clock is set back: offsetAt searches by them
+  const appendTimeMs = Math.max(op.nowMs, state.time);
+  if (op.count > 0) sql.insert.run(idOf(op.part, base), base, base + op.count - 1, appendTimeMs, op.data);
+  touched.set(op.part, { high: base + op.count, time: appendTimeMs });
+  return { kind: 'accepted', base, appendTimeMs };
 }
 
 function makeTopics(specs: Extract<Op, { op: 'topics' }>['specs']): Answer {
@@ -157,16 +162,16 @@ function claim(topic: number): Answer {
   return { kind: 'done', epoch };
 }
 
-// --- what the log lets go: in small transactions, between which appends go first
+// --- compaction and retention, in small transactions; appends go first between two of them
 
 function* maintenance(nowMs: number, whole: boolean): Generator<void> {
-  for (const row of sql.lettingGo.all()) {
+  for (const row of sql.expiring.all()) {
     const part = row['part'] as number;
     if (row['cleanup'] === 'compact') {
       const dirty = (row['high'] as number) - (row['clean'] as number);
       const tombstone = row['tombstone'] as number | null;
-      const due = whole ? dirty > 0 : dirty >= Math.max(MIN_DIRTY, row['kept'] as number);
-      if (due || (tombstone !== null && tombstone < nowMs - TOMBSTONE_MS)) yield* compact(part, nowMs);
+      const due = whole ? dirty > 0 : dirty >= Math.max(MIN_DIRTY_RECORDS, row['kept'] as number);
+      if (due || (tombstone !== null && tombstone < nowMs - TOMBSTONE_RETENTION_MS)) yield* compact(part, nowMs);
     } else yield* expire(part, nowMs - (row['retention'] as number));
   }
 }
@@ -176,26 +181,25 @@ function* expire(part: number, before: number): Generator<void> {
     const row = sql.partition.get(part);
     if (!row) return;
     let low = row['low'] as number;
-    let some = false;
+    let expired = false;
     for (const b of sql.shape.iterate(idOf(part, 0), idOf(part + 1, 0), 500)) {
       if ((b['time'] as number) >= before) {
         low = b['base'] as number;
         break;
       }
-      some = true;
+      expired = true;
       low = (b['last'] as number) + 1;
     }
-    if (!some) return;
+    if (!expired) return;
     begin();
     sql.dropRange.run(idOf(part, 0), idOf(part, low));
-    // nothing left before `high`: what stood in holes is gone too
     sql.setLow.run(low, part);
     sql.commit.run();
     yield;
   }
 }
 
-interface Kept {
+interface StoredRecord {
   readonly key: string | undefined;
   readonly tombstone: boolean;
   readonly delta: number;
@@ -203,7 +207,7 @@ interface Kept {
   readonly end: number;
 }
 
-function* recordsOf(data: Uint8Array): Generator<Kept> {
+function* recordsOf(data: Uint8Array): Generator<StoredRecord> {
   const all = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   for (let at = 0; at < all.length;) {
     const end = at + 8 + all.readInt32LE(at + 4);
@@ -225,7 +229,7 @@ function* compact(part: number, nowMs: number): Generator<void> {
   const high = row['high'] as number;
   const last = new Map<string, number>();
   let upTo = row['clean'] as number;
-  while (upTo < high && last.size < KEYS_AT_ONCE) {
+  while (upTo < high && last.size < MAX_COMPACTED_KEYS) {
     const b = sql.nextBatch.get(idOf(part, upTo), idOf(part, high));
     if (!b) break;
     const base = b['base'] as number;
@@ -233,12 +237,12 @@ function* compact(part: number, nowMs: number): Generator<void> {
     upTo = (b['last'] as number) + 1;
     yield;
   }
-  if (last.size < KEYS_AT_ONCE) upTo = high;
+  if (last.size < MAX_COMPACTED_KEYS) upTo = high;
 
   let kept = 0;
   let oldest: number | null = null;
   for (let at = row['low'] as number; at < upTo;) {
-    const end = performance.now() + STEP_MS;
+    const end = performance.now() + MAINTENANCE_STEP_MS;
     begin();
     while (at < upTo && performance.now() < end) {
       const b = sql.nextBatch.get(idOf(part, at), idOf(part, upTo));
@@ -249,14 +253,14 @@ function* compact(part: number, nowMs: number): Generator<void> {
       const { base, time, data } = b as { base: number; time: number; data: Uint8Array };
       at = (b['last'] as number) + 1;
       const all = [...recordsOf(data)];
-      const stay = all.filter(
+      const remaining = all.filter(
         (r) =>
           (r.key === undefined || (last.get(r.key) ?? -1) <= base + r.delta) &&
-          !(r.tombstone && time < nowMs - TOMBSTONE_MS),
+          !(r.tombstone && time < nowMs - TOMBSTONE_RETENTION_MS),
       );
-      kept += stay.length;
-      if (stay.some((r) => r.tombstone)) oldest = oldest === null ? time : Math.min(oldest, time);
-      if (stay.length !== all.length) rewrite(part, base, time, data, stay);
+      kept += remaining.length;
+      if (remaining.some((r) => r.tombstone)) oldest = oldest === null ? time : Math.min(oldest, time);
+      if (remaining.length !== all.length) rewrite(part, base, time, data, remaining);
     }
     sql.commit.run();
     yield;
@@ -264,17 +268,17 @@ function* compact(part: number, nowMs: number): Generator<void> {
   begin();
   sql.setClean.run(upTo, kept, oldest, part);
   sql.commit.run();
-  // more keys than fit at once: go on with the rest
+  // there were more keys than one pass holds
   if (upTo < high) yield* compact(part, nowMs);
 }
 
-function rewrite(part: number, base: number, time: number, data: Uint8Array, stay: readonly Kept[]): void {
+function rewrite(part: number, base: number, time: number, data: Uint8Array, remaining: readonly StoredRecord[]): void {
   sql.dropBatch.run(idOf(part, base));
-  const [first, final] = [stay[0], stay.at(-1)];
+  const [first, final] = [remaining[0], remaining.at(-1)];
   if (!first || !final) return;
-  const out = Buffer.concat(stay.map((r) => data.subarray(r.start, r.end)));
+  const out = Buffer.concat(remaining.map((r) => data.subarray(r.start, r.end)));
   let at = 0;
-  for (const r of stay) {
+  for (const r of remaining) {
     out.writeInt32LE(r.delta - first.delta, at);
     at += r.end - r.start;
   }
@@ -283,43 +287,44 @@ function rewrite(part: number, base: number, time: number, data: Uint8Array, sta
 
 // --- the thread
 
-const waiting: Ask[] = [];
-const upkeep: { id: number; nowMs: number; whole: boolean }[] = [];
-let steps: Generator<void> | undefined;
+const waiting: Request[] = [];
+const maintenanceQueue: { id: number; nowMs: number; whole: boolean }[] = [];
+let running: Generator<void> | undefined;
 let scheduled = false;
 
-function take(): void {
+/** Takes also the messages that arrived during the last transaction. */
+function receive(): void {
   for (let more = receiveMessageOnPort(port); more; more = receiveMessageOnPort(port)) {
-    waiting.push(...(more as { message: readonly Ask[] }).message);
-    if (waiting.length > GROUP_RECORDS) return;
+    waiting.push(...(more as { message: readonly Request[] }).message);
+    if (waiting.length > MAX_GROUP_RECORDS) return;
   }
 }
 
 function work(): void {
-  for (take(); waiting.length > 0; take()) {
+  for (receive(); waiting.length > 0; receive()) {
     const group: { id: number; op: Append }[] = [];
     let [records, bytes, used] = [0, 0, 0];
-    for (const ask of waiting) {
-      if (ask.op.op !== 'append' || records >= GROUP_RECORDS || bytes >= GROUP_BYTES) break;
-      group.push({ id: ask.id, op: ask.op });
-      records += ask.op.count;
-      bytes += ask.op.data.length;
+    for (const request of waiting) {
+      if (request.op.op !== 'append' || records >= MAX_GROUP_RECORDS || bytes >= MAX_GROUP_BYTES) break;
+      group.push({ id: request.id, op: request.op });
+      records += request.op.count;
+      bytes += request.op.data.length;
       used++;
     }
     if (used > 0) {
       waiting.splice(0, used);
-      say({ answers: appendAll(group) });
-    } else other(waiting.shift()!);
+      post({ answers: appendAll(group) });
+    } else handle(waiting.shift()!);
   }
-  rest();
+  scheduleMaintenance();
 }
 
-function other({ id, op }: Ask): void {
-  const answer = (a: Answer): void => say({ answers: [[id, a]] });
-  if (op.op === 'topics') answer(alone(() => makeTopics(op.specs)));
-  else if (op.op === 'delete') answer(alone(() => deleteTopic(op.topic)));
-  else if (op.op === 'claim') answer(alone(() => claim(op.topic)));
-  else if (op.op === 'maintain') upkeep.push({ id, nowMs: op.nowMs, whole: op.whole });
+function handle({ id, op }: Request): void {
+  const answer = (a: Answer): void => post({ answers: [[id, a]] });
+  if (op.op === 'topics') answer(inTransaction(() => makeTopics(op.specs)));
+  else if (op.op === 'delete') answer(inTransaction(() => deleteTopic(op.topic)));
+  else if (op.op === 'claim') answer(inTransaction(() => claim(op.topic)));
+  else if (op.op === 'maintain') maintenanceQueue.push({ id, nowMs: op.nowMs, whole: op.whole });
   else if (op.op === 'close') {
     db.close();
     answer({ kind: 'done' });
@@ -327,27 +332,28 @@ function other({ id, op }: Ask): void {
   }
 }
 
-function rest(): void {
-  if (scheduled || upkeep.length === 0 || !db.isOpen) return;
+/** One step of maintenance when no request waits. */
+function scheduleMaintenance(): void {
+  if (scheduled || maintenanceQueue.length === 0 || !db.isOpen) return;
   scheduled = true;
   setImmediate(() => {
     scheduled = false;
     if (!db.isOpen) return;
-    const current = upkeep[0]!;
+    const current = maintenanceQueue[0]!;
     let ended = true;
     try {
-      steps ??= maintenance(current.nowMs, current.whole);
-      const end = performance.now() + STEP_MS;
-      do ended = steps.next().done === true;
+      running ??= maintenance(current.nowMs, current.whole);
+      const end = performance.now() + MAINTENANCE_STEP_MS;
+      do ended = running.next().done === true;
       while (!ended && performance.now() < end);
     } catch {
-      // a full or busy disk: everything done so far stands, the next round tries again
+      // the disk is full or busy: what was committed stays, the next maintenance tries again
       rollback();
     }
     if (ended) {
-      steps = undefined;
-      upkeep.shift();
-      say({ answers: [[current.id, { kind: 'done' }]] });
+      running = undefined;
+      maintenanceQueue.shift();
+      post({ answers: [[current.id, { kind: 'done' }]] });
     }
     work();
   });
@@ -374,7 +380,7 @@ const STATEMENTS = {
   countClaim: "UPDATE counters SET value = value + 1 WHERE name = 'claim'",
   lastClaim: "SELECT value FROM counters WHERE name = 'claim'",
   setClaim: 'UPDATE topics SET claim = ? WHERE no = ?',
-  lettingGo:
+  expiring:
     "SELECT p.part, p.high, p.clean, p.kept, p.tombstone, t.cleanup, t.retention FROM partitions p JOIN topics t ON t.no = p.topic WHERE t.cleanup = 'compact' OR t.retention IS NOT NULL",
   shape: 'SELECT base, last, time FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT ?',
   setLow: 'UPDATE partitions SET low = ? WHERE part = ?',
@@ -386,13 +392,13 @@ const STATEMENTS = {
 try {
   db = open();
   sql = Object.fromEntries(Object.entries(STATEMENTS).map(([name, text]) => [name, db.prepare(text)])) as typeof sql;
-  port.on('message', (asks: readonly Ask[]) => {
-    waiting.push(...asks);
+  port.on('message', (requests: readonly Request[]) => {
+    waiting.push(...requests);
     work();
   });
-  say({ opened: true });
+  post({ opened: true });
 } catch (e) {
-  say({
+  post({
     opened: false,
     code: e instanceof WrongFormat ? 'data_format' : 'log_unavailable',
     reason: reasonOf(e as SqliteError),

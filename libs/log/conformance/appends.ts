@@ -29,7 +29,7 @@ export function appendCases(bench: () => Bench): void {
       expect(values).toEqual(Array.from({ length: 60 }, (_, i) => `${Math.floor(i / 3)}.${i % 3}`));
     });
 
-    it('keeps partitions apart', async () => {
+    it('numbers the offsets of each partition by itself', async () => {
       await put(log, topic, 0, many(2, 'a'));
       expect(await put(log, topic, 1, many(1, 'b'))).toBe(0n);
       expect((await readAll(log, topic, 0)).map(text)).toEqual(['a0', 'a1']);
@@ -146,7 +146,7 @@ export function appendCases(bench: () => Bench): void {
       }
     });
 
-    it('is not shaken by callers who change their buffers afterwards', async () => {
+    it('keeps the records when the caller changes its buffers after the append', async () => {
       const value = Buffer.from('before');
       const appended = put(log, topic, 0, [{ key: Buffer.from('k'), value, headers: [] }]);
       await appended;

@@ -13,7 +13,7 @@ const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const room = (await import(order.module)) as Record<string, (options: unknown) => Promise<EventLog>>;
 const log = await room[order.open]!(order.options);
 const { topic } = order.argument;
-const say = (line: unknown): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const writeLine = (line: unknown): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const record = (key: string, value: string): { key: Buffer; value: Buffer; headers: [] } => ({
   key: Buffer.from(key),
   value: Buffer.from(value),
@@ -21,13 +21,13 @@ const record = (key: string, value: string): { key: Buffer; value: Buffer; heade
 });
 
 if (order.command === 'append') {
-  // appends until it is killed; tells each durable batch
+  // appends until it is killed, and writes a line for each accepted batch
   for (let n = 0; ; n++) {
     const records = Array.from({ length: order.argument.batch }, (_, i) =>
       record(`k${i}`, `${order.argument.run}/${n}/${i}`),
     );
     const done = await log.append(topic, 0, records);
-    if (done.kind === 'accepted') say({ n, base: String(done.base) });
+    if (done.kind === 'accepted') writeLine({ n, base: String(done.base) });
   }
 } else {
   let writer: Writer | undefined;
@@ -35,9 +35,9 @@ if (order.command === 'append') {
     const ask = JSON.parse(line) as { claim?: true; write?: string };
     if (ask.claim) {
       writer = await log.claim(topic);
-      say({ kind: 'claimed' });
+      writeLine({ kind: 'claimed' });
     } else if (ask.write !== undefined && writer) {
-      say({ kind: (await writer.write([record('k', ask.write)])).kind });
+      writeLine({ kind: (await writer.write([record('k', ask.write)])).kind });
     }
   }
   await log.close();

@@ -142,7 +142,7 @@ export function groupCases(bench: () => Bench): void {
       expect(claims.sort()).toEqual([0, 1, 2, 3].map((p) => `${group}/${p}`));
     });
 
-    it('begins where start() says', async () => {
+    it('starts at the offset that start() answers', async () => {
       await put(log, topic, 1, many(10));
       const reader = new Reader(new Map([[`${topic}/1`, 7n]]));
       await join(reader);
@@ -235,7 +235,7 @@ export function groupCases(bench: () => Bench): void {
       await until('the held partition', () => reader.values(topic, 0).length === 3);
     });
 
-    it('goes on from where seek says, also when a batch runs just then', async () => {
+    it('goes on at the offset of a seek, also while a batch runs', async () => {
       await put(log, topic, 0, many(5));
       const reader = new Reader();
       const firsts: bigint[] = [];
@@ -312,7 +312,7 @@ export function groupCases(bench: () => Bench): void {
       expect(reader.seen.at(-1)!.at.epoch).toBe(again.epoch);
     });
 
-    it('says out of range and stands still until a seek', async () => {
+    it('reports out of range and stands still until a seek', async () => {
       await put(log, topic, 0, many(5));
       const reader = new Reader(new Map([[`${topic}/0`, 50n]]));
       const m = await join(reader);

@@ -7,21 +7,21 @@ export interface ChildLog {
   readonly options: unknown;
 }
 
-/** What the suite needs from an adapter. One harness serves the whole suite. */
+/** What the suite needs of an adapter. One harness serves the whole suite. */
 export interface Harness {
-  /** New clients on the same log, as another process would have them. The suite closes what it opens. */
+  /** Opens the log once more, with clients of its own, as another process does. The suite closes what it opens. */
   open(): Promise<EventLog>;
   /** A topic name never used before on this log. */
   newTopic(): string;
   /** How children open this log (kill and pause cases). */
   readonly child: ChildLog;
-  /** Makes the engine compact soon. Absent: it does so by itself within 30 s. */
+  /** Makes the engine compact the topic soon. Absent: it does so by itself within 30 s. */
   compact?(topic: string): Promise<void>;
   /** Makes the engine drop expired records soon. Absent: it does so by itself within 30 s. */
   expire?(topic: string): Promise<void>;
-  /** Stops the engine hard and starts it again (with `restarts: true`). */
+  /** Kills the engine and starts it again; needed with `restarts: true`. */
   restart?(): Promise<void>;
-  /** After the suite: remove what was made. */
+  /** Called after the suite: removes what the harness made. */
   close(): Promise<void>;
 }
 
@@ -32,9 +32,9 @@ export interface SuiteOptions {
   readonly kills?: number;
 }
 
-/** What the parts of the suite share; filled in before the first case runs. */
+/** What the parts of the suite share; ready before the first case runs. */
 export interface Bench {
   readonly harness: Harness;
-  /** One opening for all cases that need no other. */
+  /** The opening that all cases share, unless they need one of their own. */
   readonly log: EventLog;
 }

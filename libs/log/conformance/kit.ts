@@ -30,7 +30,7 @@ export function text(record: LogRecord | undefined): string | undefined {
   return record?.value?.toString();
 }
 
-/** Asks again until the answer is not undefined or false; fails after the limit with what was waited for. */
+/** Polls until the answer is neither undefined nor false. Throws after the limit and names what it waited for. */
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
@@ -45,7 +45,7 @@ export async function until<T>(
   }
 }
 
-/** Appends and insists on durable. */
+/** Appends; throws unless the outcome is `accepted`. */
 export async function put(
   log: EventLog,
   topic: string,
@@ -57,7 +57,7 @@ export async function put(
   return done.base;
 }
 
-/** Every record of a partition from `from` (default low) to the high of now. */
+/** Every record of a partition from `from` (default: the low offset) to the present high offset. */
 export async function readAll(log: EventLog, topic: string, partition = 0, from?: bigint): Promise<LogRecord[]> {
   const range = (await log.describe(topic))[partition];
   if (!range) throw new Error('no such partition');
@@ -81,7 +81,7 @@ export async function records(read: Promise<RecordBatch | OutOfRange>): Promise<
 
 const keyOf = (at: { topic: string; partition: number }): string => `${at.topic}/${at.partition}`;
 
-/** A member that keeps its positions as a state store would: several members of a group share one map. */
+/** A member that keeps its positions as a state store does: several members of a group share one map. */
 export class Reader implements GroupMember {
   readonly starts: AssignedPartition[] = [];
   readonly seen: { at: AssignedPartition; record: LogRecord }[] = [];
@@ -89,7 +89,7 @@ export class Reader implements GroupMember {
   readonly outside: AssignedPartition[] = [];
   readonly #held = new Map<string, AssignedPartition>();
   readonly positions: Map<string, bigint>;
-  /** Runs before the batch is taken; may answer in place of it. */
+  /** Runs before the batch is recorded; what it answers replaces the outcome, and the batch is then not recorded. */
   onBatch:
     | ((
         at: AssignedPartition,
@@ -146,7 +146,7 @@ export class Reader implements GroupMember {
   }
 }
 
-/** A child process with the same log open: one JSON line in, one JSON line out. */
+/** A child process that has opened the same log (child.ts): commands and answers are JSON lines. */
 export class Child {
   readonly process: ChildProcess;
   readonly lines: unknown[] = [];
@@ -180,11 +180,11 @@ export class Child {
     this.process.stderr?.setEncoding('utf8').on('data', (chunk: string) => (this.#errors += chunk));
   }
 
-  say(line: unknown): void {
+  send(line: unknown): void {
     this.process.stdin?.write(`${JSON.stringify(line)}\n`);
   }
 
-  /** The line with this number, as soon as it is there. */
+  /** The output line with this number; waits for it. */
   async line<T>(index: number): Promise<T> {
     return (await until(`line ${index} of the child`, () => {
       if (this.lines.length <= index && this.process.exitCode !== null) throw new Error(`child ended: ${this.#errors}`);

@@ -13,13 +13,13 @@ export function readCases(bench: () => Bench): void {
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
     });
 
-    it('answers at once and empty at the end, with the place to go on', async () => {
+    it('answers an empty batch at the log end at once, with the offset to read on at', async () => {
       await put(log, topic, 0, many(3));
       const batch = await records(log.read(topic, 0, 3n));
       expect(batch).toMatchObject({ records: [], next: 3n, low: 0n, high: 3n });
     });
 
-    it('begins exactly at the offset asked for, also within an append', async () => {
+    it('starts exactly at the requested offset, also within an append', async () => {
       await put(log, topic, 0, many(10));
       const batch = await records(log.read(topic, 0, 4n));
       expect(batch.records.map((r) => r.offset)).toEqual([4n, 5n, 6n, 7n, 8n, 9n]);
@@ -54,7 +54,7 @@ export function readCases(bench: () => Bench): void {
       expect(one.next).toBe(1n);
     });
 
-    it('says out of range above the high offset and below the low one, never jumps', async () => {
+    it('answers out of range above the high offset and below the low offset, and never jumps', async () => {
       await put(log, topic, 0, many(3));
       expect(await log.read(topic, 0, 4n)).toEqual({ kind: 'out_of_range', low: 0n, high: 3n });
       expect(await log.read(topic, 0, 4n, { waitMs: 500 })).toEqual({ kind: 'out_of_range', low: 0n, high: 3n });
@@ -73,7 +73,7 @@ export function readCases(bench: () => Bench): void {
       expect(performance.now() - began).toBeLessThan(5_000);
     });
 
-    it('lets a waiting read end empty after waitMs', async () => {
+    it('ends a waiting read with an empty batch after waitMs', async () => {
       const began = performance.now();
       const batch = await records(log.read(topic, 0, 0n, { waitMs: 300 }));
       expect(batch).toMatchObject({ records: [], next: 0n });
@@ -102,7 +102,7 @@ export function readCases(bench: () => Bench): void {
       );
     });
 
-    it('shows another opening what is durable', async () => {
+    it('shows accepted records to another opening of the log', async () => {
       const other = await bench().harness.open();
       const waiting = records(other.read(topic, 0, 0n, { waitMs: 30_000 }));
       await put(log, topic, 0, many(2));
@@ -113,7 +113,7 @@ export function readCases(bench: () => Bench): void {
   });
 
   describe('offsetAt', () => {
-    it('gives the first record at or after a time; the high offset for the future', async () => {
+    it('answers the first record at or after a time, and the high offset for a future time', async () => {
       const { log, harness } = bench();
       const topic = harness.newTopic();
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
@@ -141,7 +141,7 @@ export function readCases(bench: () => Bench): void {
   });
 
   describe('what the log lets go', () => {
-    it('compaction keeps the last record of each key and the offsets of what stays', async () => {
+    it('compaction keeps the last record of each key, at its offset', async () => {
       const { log, harness } = bench();
       const topic = harness.newTopic();
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
@@ -171,7 +171,7 @@ export function readCases(bench: () => Bench): void {
       expect(onwards.next).toBe(onwards.records[0]!.offset + 1n);
     });
 
-    it('retention moves the low offset; what lies below is out of range', async () => {
+    it('retention raises the low offset; an offset below it is out of range', async () => {
       const { log, harness } = bench();
       const topic = harness.newTopic();
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep', retentionMs: 1_000 });

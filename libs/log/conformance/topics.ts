@@ -4,7 +4,7 @@ import type { Bench } from './harness.js';
 
 export function topicCases(bench: () => Bench): void {
   describe('topics', () => {
-    it('makes a topic once: the same again changes nothing', async () => {
+    it('makes a topic once: the same shape again changes nothing', async () => {
       const { log, harness } = bench();
       const name = harness.newTopic();
       await log.ensureTopic({ name, partitions: 3, cleanup: 'keep' });
@@ -54,7 +54,7 @@ export function topicCases(bench: () => Bench): void {
       await other.close();
     });
 
-    it('says unknown_topic for a topic that does not exist', async () => {
+    it('answers unknown_topic for a topic that does not exist', async () => {
       const { log, harness } = bench();
       const name = harness.newTopic();
       const unknown = { code: 'unknown_topic' };

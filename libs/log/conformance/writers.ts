@@ -22,7 +22,7 @@ export function writerCases(bench: () => Bench): void {
       await writer.release();
     });
 
-    it('refuses too much at once, writing nothing', async () => {
+    it('refuses more than one append may hold, writing nothing', async () => {
       const writer = await log.claim(topic);
       expect(await writer.write(many(501))).toMatchObject({ kind: 'refused' });
       expect(await readAll(log, topic)).toEqual([]);
@@ -55,23 +55,23 @@ export function writerCases(bench: () => Bench): void {
       await second.release();
     });
 
-    it('fences a writer that slept through a takeover: pause, claim, write, wake', async () => {
+    it('fences a writer that was paused (SIGSTOP) during a takeover: pause, claim, write, wake', async () => {
       const child = new Child(bench().harness.child, 'write', { topic });
       try {
-        child.say({ claim: true });
+        child.send({ claim: true });
         await child.line(0);
-        child.say({ write: 'before' });
+        child.send({ write: 'before' });
         expect(await child.line(1)).toEqual({ kind: 'accepted' });
         child.process.kill('SIGSTOP');
         const mine = await log.claim(topic);
         expect(await mine.write([rec('k', 'taken over')])).toMatchObject({ kind: 'accepted' });
-        child.say({ write: 'zombie' });
+        child.send({ write: 'zombie' });
         child.process.kill('SIGCONT');
         expect(await child.line(2)).toEqual({ kind: 'fenced' });
         expect((await readAll(log, topic)).map(text)).toEqual(['before', 'taken over']);
-        child.say({ claim: true });
+        child.send({ claim: true });
         await child.line(3);
-        child.say({ write: 'after a new claim' });
+        child.send({ write: 'after a new claim' });
         expect(await child.line(4)).toEqual({ kind: 'accepted' });
         expect(await mine.write([rec('k', 'old')])).toEqual({ kind: 'fenced' });
         expect((await readAll(log, topic)).map(text)).toEqual(['before', 'taken over', 'after a new claim']);
@@ -84,7 +84,7 @@ export function writerCases(bench: () => Bench): void {
 
 export function crashCases(bench: () => Bench, options: SuiteOptions): void {
   describe('crashes', () => {
-    it('keeps everything acknowledged, and no half append, when the writing process is killed', async () => {
+    it('keeps every accepted append, and none in part, when the writing process is killed', async () => {
       const { harness, log } = bench();
       const topic = harness.newTopic();
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
@@ -107,7 +107,7 @@ export function crashCases(bench: () => Bench, options: SuiteOptions): void {
     }, 180_000);
 
     if (options.restarts) {
-      it('keeps everything over a restart of the engine, says so meanwhile, and recovers alone', async () => {
+      it('keeps every accepted record over a restart of the engine, and recovers by itself', async () => {
         const { harness, log } = bench();
         const topic = harness.newTopic();
         await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });

@@ -74,19 +74,19 @@ export function fencedCases(bench: () => TableBench): void {
 
     it('fences a writer that was paused (SIGSTOP) during a takeover: its commit fails, it reads and decides again, nothing is lost or doubled', async () => {
       const child = await bench().child('fenced');
-      child.say({ add: true });
+      child.send({ add: true });
       expect(await child.line(1)).toBe(1);
-      child.say({ hold: true, add: true });
+      child.send({ hold: true, add: true });
       expect(await child.line(2)).toBe('held');
       await bench().pause(child);
       const table = await bench().counter();
       expect([await increment(table), await increment(table)]).toEqual([2, 3]);
-      child.say({ go: true });
+      child.send({ go: true });
       child.process.kill('SIGCONT');
       expect(await child.line(3)).toBe(4);
       expect(await increment(table)).toBe(5);
       expect(await bench().values()).toEqual(['1', '2', '3', '4', '5']);
-      child.say({ get: true });
+      child.send({ get: true });
       expect(await child.line(4)).toBe(5);
     });
   });

@@ -90,16 +90,16 @@ export function ownedCases(bench: () => TableBench): void {
 
     it('ignores the late write of a former owner that was paused (SIGSTOP) during a takeover, and leaves the row of the owner as the last record', async () => {
       const child = await bench().child('owned', 10);
-      child.say({ put: 'before' });
+      child.send({ put: 'before' });
       expect(await child.line(1)).toBe('ok');
-      child.say({ hold: true, put: 'late' });
+      child.send({ hold: true, put: 'late' });
       expect(await child.line(2)).toBe('held');
       await bench().pause(child);
       const shown: (string | undefined)[] = [];
       const bystander = await bench().notes(await bench().otherLog(), { onChange: (_key, row) => shown.push(row) });
       const owner = await bench().notes();
       await put(owner, 'taken over', 20n);
-      child.say({ go: true });
+      child.send({ go: true });
       child.process.kill('SIGCONT');
       // Whether the former owner has read of the takeover by the time its append returns is a race; its row must not count either way.
       expect(['ok', 'fenced']).toContain(await child.line(3));
@@ -113,9 +113,9 @@ export function ownedCases(bench: () => TableBench): void {
       for (const table of [owner, bystander, fresh])
         expect([table.get('k'), table.epoch('k')]).toEqual(['taken over', 20n]);
       expect(shown).not.toContain('late');
-      child.say({ get: true });
+      child.send({ get: true });
       expect(await child.line(4)).toBe('taken over');
-      child.say({ put: 'once more' });
+      child.send({ put: 'once more' });
       expect(await child.line(5)).toBe('fenced');
     });
 
