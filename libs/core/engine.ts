@@ -1,4 +1,4 @@
-import { asFault, Fault, innermostMessage, type FaultCode, type Problem } from '#faults';
+import { asFault, Fault, innermostMessage, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import { openDataFolder } from '#folder';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
@@ -80,9 +80,9 @@ export async function openLog(settings: HubSettings, logger: Logger): Promise<Ev
 }
 
 /** The cause once: the adapters put it into the detail or below it. */
-function whyOf(e: unknown): { code: FaultCode; reason: string } {
+function whyOf(e: unknown): { code: FaultCode; reason: Text } {
   const { code, cause, detail } = asFault(e);
-  return { code, reason: cause === undefined ? (detail ?? code) : innermostMessage(cause) };
+  return { code, reason: verbatim(cause === undefined ? (detail ?? code) : innermostMessage(cause)) };
 }
 
 async function closeBoth(log: EventLog, state: State): Promise<void> {

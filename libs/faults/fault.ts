@@ -1,14 +1,13 @@
 import { FAULT_CLASSES, FAULTS, type FaultAction, type FaultCode, type FaultRow } from './table.js';
 import { Text, type Language } from './text.js';
-import { inIndonesian } from './translate.js';
 
 const BRAND = Symbol.for('simpul.fault');
 
-/** One thing that is wrong in a request. `pointer` is an RFC 6901 pointer into the body, `?name` for a query parameter, or a header name. */
+/** One error in a request or in the settings. `pointer`: an RFC 6901 pointer into the body, `?name` of a query parameter, or the name of a header or setting. */
 export interface Problem {
   readonly pointer: string;
-  readonly reason: Text | string;
-  readonly expected?: Text | string;
+  readonly reason: Text;
+  readonly expected?: Text;
   /** Index of the item in a batch, from 0. */
   readonly index?: number;
   readonly code?: FaultCode;
@@ -25,13 +24,11 @@ export interface ShownProblem {
 
 /** Renders the texts of a problem. Total. */
 export function showProblem({ index, pointer, reason, expected, code }: Problem, language: Language): ShownProblem {
-  const say = (text: Text | string): string =>
-    typeof text !== 'string' ? text.in(language) : language === 'id' ? inIndonesian(text) : text;
   return {
     ...(index === undefined ? {} : { index }),
     pointer,
-    reason: say(reason),
-    ...(expected === undefined ? {} : { expected: say(expected) }),
+    reason: reason.in(language),
+    ...(expected === undefined ? {} : { expected: expected.in(language) }),
     ...(code === undefined ? {} : { code }),
   };
 }
@@ -88,7 +85,7 @@ export function blameOf(code: FaultCode): 'request' | 'hub' {
   return FAULT_CLASSES[FAULTS[code].class].blame;
 }
 
-/** True for a Fault of any copy of this room. Never throws. */
+/** True for a Fault, also of another copy of this module in the process. Total. */
 export function isFault(e: unknown): e is Fault {
   return typeof e === 'object' && e !== null && (e as Record<symbol, unknown>)[BRAND] === true;
 }
@@ -98,7 +95,7 @@ export function asFault(e: unknown): Fault {
   return isFault(e) ? e : new Fault('internal', { cause: e });
 }
 
-/** The innermost message of an error chain (`cause`, `errors`): what an operator must read first. Total. */
+/** The innermost message of an error chain (`cause`, `errors`): the root cause, for an operator. Total. */
 export function innermostMessage(e: unknown): string {
   let at: unknown = e;
   for (let i = 0; i < 20 && typeof at === 'object' && at !== null; i++) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { asFault, Fault, FAULTS, innermostMessage, isFault, startLine } from './index.js';
 
-describe('the fault table', () => {
+describe('the table of errors', () => {
   it('has snake_case codes, texts and one next step in both languages', () => {
     for (const [code, f] of Object.entries(FAULTS)) {
       expect(code).toMatch(/^[a-z][a-z0-9_]*$/);

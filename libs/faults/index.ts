@@ -1,5 +1,4 @@
 export { FAULT_CLASSES, FAULTS, type FaultAction, type FaultClass, type FaultCode, type FaultRow } from './table.js';
-export { inIndonesian } from './translate.js';
 export {
   actionOf,
   asFault,

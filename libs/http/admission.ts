@@ -1,10 +1,11 @@
 import type { Caller } from '#access';
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticated, type Authenticate } from './authentication.js';
 import type { Profiles, DoorProfile } from './profile.js';
 import { ReceivingMemory } from './receiving.js';
 import type { HttpLimits } from './types.js';
+import { texts } from './texts.js';
 
 export interface AdmissionDeps {
   readonly authenticate: Authenticate;
@@ -80,7 +81,7 @@ function checkEncoding(req: FastifyRequest): void {
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
     throw new Fault('unsupported_media_type', {
       detail: 'bodies are taken as they are, not compressed',
-      problems: [{ pointer: 'content-encoding', reason: 'not supported', expected: 'identity' }],
+      problems: [{ pointer: 'content-encoding', reason: texts.not_supported(), expected: verbatim('identity') }],
     });
   }
 }

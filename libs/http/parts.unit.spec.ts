@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Fault, FAULTS } from '#faults';
+import { defineTexts, Fault, FAULTS } from '#faults';
 import { z } from 'zod';
 import { decodeCursor, encodeCursor, formatEvent, languageOf, openapiOf, problemOf } from './index.js';
 import { faultOf } from './faults-of-fastify.js';
@@ -36,9 +36,19 @@ describe('problem documents', () => {
   });
 
   it('say what is wrong and what was expected in the same language as the title; pointers and names stay', () => {
-    const problems = [{ pointer: '/data/jenis', reason: 'not one of the symbols', expected: 'one of cegah, tangkal' }];
-    const fault = new Fault('schema_mismatch', { problems });
-    expect(problemOf(fault, 'en', 'urn:simpul:request:1').errors).toEqual(problems);
+    const texts = defineTexts({
+      not_a_symbol: { id: 'bukan salah satu pilihan', en: 'not one of the symbols' },
+      one_of: { id: 'salah satu dari {names}', en: 'one of {names}' },
+    });
+    const problem = {
+      pointer: '/data/jenis',
+      reason: texts.not_a_symbol(),
+      expected: texts.one_of({ names: 'cegah, tangkal' }),
+    };
+    const fault = new Fault('schema_mismatch', { problems: [problem] });
+    expect(problemOf(fault, 'en', 'urn:simpul:request:1').errors).toEqual([
+      { pointer: '/data/jenis', reason: 'not one of the symbols', expected: 'one of cegah, tangkal' },
+    ]);
     expect(problemOf(fault, 'id', 'urn:simpul:request:1').errors).toEqual([
       { pointer: '/data/jenis', reason: 'bukan salah satu pilihan', expected: 'salah satu dari cegah, tangkal' },
     ]);

@@ -1,7 +1,8 @@
 import { parseJson } from '#avro';
-import { Fault, type Problem } from '#faults';
+import { Fault, Text, verbatim, type Problem } from '#faults';
 import type { FastifyRequest } from 'fastify';
 import type { ZodType, z } from 'zod';
+import { texts } from './texts.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -11,14 +12,14 @@ export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.
   const problems: Problem[] = [];
   const raw = req.url.slice(req.url.indexOf('?') + 1);
   if (raw.includes('%') && req.url.includes('?') && !decodes(raw)) {
-    problems.push({ pointer: '?', reason: 'a percent code is broken or no UTF-8' });
+    problems.push({ pointer: '?', reason: texts.percent_code_broken() });
   }
   for (const name of Object.keys(given)) {
     const value = given[name];
     if (Array.isArray(value)) {
-      problems.push({ pointer: `?${shown(name)}`, reason: 'given more than once', expected: 'once' });
+      problems.push({ pointer: `?${shown(name)}`, reason: texts.given_more_than_once(), expected: texts.once() });
     } else if (!clean(name) || !clean(String(value))) {
-      problems.push({ pointer: `?${shown(name)}`, reason: 'holds a control character or is no UTF-8' });
+      problems.push({ pointer: `?${shown(name)}`, reason: texts.control_character() });
     }
   }
   if (problems.length === 0) {
@@ -56,7 +57,7 @@ export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.o
   }
   if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type)) {
     throw new Fault('unsupported_media_type', {
-      problems: [{ pointer: 'content-type', reason: 'not JSON', expected: 'application/json' }],
+      problems: [{ pointer: 'content-type', reason: texts.not_json(), expected: verbatim('application/json') }],
     });
   }
   const parsed = parseJson(body);
@@ -80,44 +81,51 @@ export function mediaType(header: string | undefined): string {
 
 function problemsOf(issue: Issue, at: (path: readonly PropertyKey[]) => string): Problem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, 20).map((k) => ({ pointer: at([...issue.path, shown(k)]), reason: 'not known here' }));
+    return issue.keys
+      .slice(0, 20)
+      .map((k) => ({ pointer: at([...issue.path, shown(k)]), reason: texts.unknown_name() }));
   }
   const expected = expectedOf(issue);
   return [{ pointer: at(issue.path), reason: reasonOf(issue), ...(expected === undefined ? {} : { expected }) }];
 }
 
-/** zod's own texts may quote the value; ours never do. */
-function reasonOf(issue: Issue): string {
+/** For `refine` of a schema: the reason of the problem when the check fails. */
+export function because(reason: Text): { readonly params: { readonly text: Text } } {
+  return { params: { text: reason } };
+}
+
+/** The messages of zod may quote the value that was given; the texts of the hub never do. */
+function reasonOf(issue: Issue): Text {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined && /undefined/.test(issue.message) ? 'missing' : 'wrong type';
+      return issue.input === undefined && /undefined/.test(issue.message) ? texts.missing() : texts.wrong_type();
     case 'too_small':
-      return 'too small';
+      return texts.too_small();
     case 'too_big':
-      return 'too large';
+      return texts.too_large();
     case 'invalid_value':
-      return 'not one of the allowed values';
+      return texts.not_an_allowed_value();
     case 'invalid_format':
-      return 'wrong form';
+      return texts.wrong_form();
     case 'custom':
-      return issue.message;
+      return issue.params?.['text'] instanceof Text ? issue.params['text'] : texts.not_valid();
     default:
-      return 'not valid';
+      return texts.not_valid();
   }
 }
 
-function expectedOf(issue: Issue): string | undefined {
+function expectedOf(issue: Issue): Text | undefined {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.expected;
+      return verbatim(issue.expected);
     case 'too_small':
-      return `at least ${issue.minimum}`;
+      return texts.at_least({ least: String(issue.minimum) });
     case 'too_big':
-      return `at most ${issue.maximum}`;
+      return texts.at_most({ most: String(issue.maximum) });
     case 'invalid_value':
-      return issue.values.map(String).join(' · ');
+      return verbatim(issue.values.map(String).join(' · '));
     case 'invalid_format':
-      return 'pattern' in issue && typeof issue.pattern === 'string' ? issue.pattern : issue.format;
+      return verbatim('pattern' in issue && typeof issue.pattern === 'string' ? issue.pattern : issue.format);
     default:
       return undefined;
   }

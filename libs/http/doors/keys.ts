@@ -20,6 +20,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js';
 import { pageBody } from '../page.js';
 import { readBody } from '../read-input.js';
 import { NONE, pageOf, PAGING } from './paging.js';
+import { texts } from '../texts.js';
 
 const wish = {
   system: z.string().max(63),
@@ -103,7 +104,7 @@ export class KeysController {
     const wishes = units.list({ type: body.all }).map((u): KeyWish => ({ owner: u.id, system, roles }));
     if (wishes.length === 0)
       throw new Fault('invalid_request', {
-        problems: [{ pointer: '/all', reason: 'no unit of this type', expected: 'a unit type, e.g. kanim' }],
+        problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
       });
     return { keys: (await access.createKeys(by, wishes, why)).map(withText) };
   }

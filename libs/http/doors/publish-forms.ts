@@ -1,8 +1,9 @@
 import { parseJson, splitJsonArray, splitNdjson } from '#avro';
-import { Fault, type FaultCode, type Problem } from '#faults';
+import { Fault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { Content, Offered } from '#publishing';
 import type { FastifyRequest } from 'fastify';
 import { mediaType } from '../read-input.js';
+import { texts } from '../texts.js';
 
 /** The forms that the publish door takes, as its 415 lists them. */
 export const FORMS = [
@@ -25,7 +26,7 @@ export function readForms(req: FastifyRequest, maxItems: number): Read {
   const header = req.headers['content-type'];
   const type = mediaType(header);
   const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
-  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported('the only charset is UTF-8');
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported(texts.only_utf8());
   const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
     return { offered: [binary(req, type, body)], many: false };
@@ -44,13 +45,13 @@ export function readForms(req: FastifyRequest, maxItems: number): Read {
     case 'application/ndjson':
       return many(body, splitNdjson(body, maxItems));
     default:
-      throw unsupported('not a form of events');
+      throw unsupported(texts.not_a_form_of_events());
   }
 }
 
-function unsupported(reason: string): Fault {
+function unsupported(reason: Text): Fault {
   return new Fault('unsupported_media_type', {
-    problems: [{ pointer: 'content-type', reason, expected: FORMS.join(' · ') }],
+    problems: [{ pointer: 'content-type', reason, expected: verbatim(FORMS.join(' · ')) }],
   });
 }
 
@@ -73,8 +74,8 @@ function structured(bytes: Buffer): Offered {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return broken('invalid_request', 'an event is a JSON object', {
       pointer: '',
-      reason: Array.isArray(value) ? 'a list' : 'not an object',
-      expected: Array.isArray(value) ? 'content-type application/cloudevents-batch+json for a list' : 'a JSON object',
+      reason: Array.isArray(value) ? texts.a_list() : texts.not_an_object(),
+      expected: Array.isArray(value) ? texts.batch_content_type() : texts.json_object(),
     });
   }
   const given = value as Record<string, unknown>;
@@ -91,26 +92,29 @@ function contentOf(given: Record<string, unknown>): Content | Broken {
       return { kind: 'json', data: given['data'] };
     return broken('invalid_attribute', 'data in JSON has another content type', {
       pointer: '/datacontenttype',
-      reason: 'data is JSON',
-      expected: 'application/json, or left out',
+      reason: texts.data_is_json(),
+      expected: texts.value_or_left_out({ value: 'application/json' }),
       code: 'invalid_attribute',
     });
   }
   if (given['data'] !== undefined) {
     return broken('invalid_request', 'data and data_base64 together', {
       pointer: '/data_base64',
-      reason: 'data is there too',
-      expected: 'one of them',
+      reason: texts.data_twice(),
+      expected: texts.one_of_them(),
     });
   }
   if (typeof base64 !== 'string' || base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
-    return broken('invalid_request', 'data_base64 is not base64', { pointer: '/data_base64', reason: 'not base64' });
+    return broken('invalid_request', 'data_base64 is not base64', {
+      pointer: '/data_base64',
+      reason: texts.not_base64(),
+    });
   }
   if (type !== 'application/avro' && type !== 'avro/binary') {
     return broken('invalid_attribute', 'data_base64 of an unknown kind', {
       pointer: '/datacontenttype',
-      reason: 'not a kind of Avro',
-      expected: 'application/avro · avro/binary',
+      reason: texts.not_a_kind_of_avro(),
+      expected: verbatim('application/avro · avro/binary'),
       code: 'invalid_attribute',
     });
   }
@@ -127,13 +131,13 @@ function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
     const header = raw[i]!.toLowerCase();
     if (!header.startsWith('ce-')) continue;
     const name = header.slice(3);
-    const problem = (reason: string): Problem => ({ pointer: header.slice(0, 60), reason });
-    if (name in given) return broken('invalid_request', 'an attribute is given twice', problem('given twice'));
+    const problem = (reason: Text): Problem => ({ pointer: header.slice(0, 60), reason });
+    if (name in given) return broken('invalid_request', 'an attribute is given twice', problem(texts.given_twice()));
     if (RESERVED.has(name))
-      return broken('invalid_request', 'not an attribute of the binary form', problem('does not belong here'));
+      return broken('invalid_request', 'not an attribute of the binary form', problem(texts.not_an_attribute()));
     const text = percentDecoded(raw[i + 1]!);
     if (text === undefined)
-      return broken('invalid_utf8', 'a header is not percent-encoded UTF-8', problem('not percent-encoded UTF-8'));
+      return broken('invalid_utf8', 'a header is not percent-encoded UTF-8', problem(texts.not_percent_encoded()));
     given[name] = text;
   }
   const bytes = body.length;
@@ -147,7 +151,7 @@ function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
     };
   }
   if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type))
-    throw unsupported('not a form of event data');
+    throw unsupported(texts.not_a_form_of_data());
   if (bytes === 0) return { kind: 'event', given, content: { kind: 'json', data: undefined }, form: 'headers', bytes };
   const parsed = parseJson(body);
   if (!parsed.ok) return broken(parsed.code, parsed.detail);

@@ -1,5 +1,5 @@
 import type { Caller } from '#access';
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import {
   encodeStreamCursor,
   eventText,
@@ -16,6 +16,7 @@ import { nextUrl } from '../page.js';
 import type { Door, Edge } from '../types.js';
 import { isPseudonym } from './pseudonym.js';
 import { followLive } from './read-live.js';
+import { texts } from '../texts.js';
 
 const FILTER = {
   type: z.string().max(2_000).optional(),
@@ -162,7 +163,7 @@ function sendPage(req: FastifyRequest, reply: FastifyReply, page: EventPage<Even
 function checkBeginning(q: { readonly cursor?: string | undefined; readonly from?: string | undefined }): void {
   if (q.cursor === undefined || q.from === undefined) return;
   throw new Fault('invalid_query', {
-    problems: [{ pointer: '?from', reason: 'stands beside cursor', expected: 'one of them' }],
+    problems: [{ pointer: '?from', reason: texts.beside_cursor(), expected: texts.one_of_them() }],
   });
 }
 
@@ -190,7 +191,9 @@ function filterOf(stream: StreamInfo, q: FilterQuery): EventFilter {
   for (const t of types ?? []) {
     if (!stream.types.includes(t)) {
       throw new Fault('invalid_query', {
-        problems: [{ pointer: '?type', reason: 'not a type of this stream', expected: stream.types.join(' · ') }],
+        problems: [
+          { pointer: '?type', reason: texts.not_a_type_of_stream(), expected: verbatim(stream.types.join(' · ')) },
+        ],
       });
     }
   }

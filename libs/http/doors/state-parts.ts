@@ -3,6 +3,7 @@ import type { CompiledView, Got, StateReader } from '#projection';
 import type { Catalogue } from '#registry';
 import type { FastifyRequest } from 'fastify';
 import { isPseudonym } from './pseudonym.js';
+import { texts } from '../texts.js';
 
 export interface StateDoorDeps {
   readonly reader: StateReader;
@@ -30,7 +31,9 @@ export function subjectFields(catalogue: Pick<Catalogue, 'newest'>, view: Compil
 export function checkedKey(view: CompiledView, key: string, name: string): string {
   if (view.pseudonym && !isPseudonym(key)) {
     throw new Fault('clear_subject_refused', {
-      problems: [{ pointer: name === 'key' ? '/key' : `?${name}`, reason: 'no pseudonym', expected: '26 of a-z2-7' }],
+      problems: [
+        { pointer: name === 'key' ? '/key' : `?${name}`, reason: texts.no_pseudonym(), expected: texts.pseudonym() },
+      ],
     });
   }
   return key;

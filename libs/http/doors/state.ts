@@ -1,5 +1,5 @@
 import { parsePosition, type Position } from '#event';
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import { keyText, type CompiledView, type Got } from '#projection';
 import { subjectOf } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -9,6 +9,7 @@ import { followChanges } from './state-changes.js';
 import { LIST, listEntries } from './state-list.js';
 import { NONE } from './paging.js';
 import { checkedKey, found, subjectFields, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
+import { texts } from '../texts.js';
 
 export type { StateDoorDeps } from './state-parts.js';
 
@@ -64,11 +65,11 @@ function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
   if (missing.length + unknown.length > 0) {
     throw new Fault('invalid_request', {
       problems: [
-        ...missing.map((n) => ({ pointer: `/subject/${n}`, reason: 'missing' })),
+        ...missing.map((n) => ({ pointer: `/subject/${n}`, reason: texts.missing() })),
         ...unknown.map((n) => ({
           pointer: `/subject/${n}`,
-          reason: 'not part of the key',
-          expected: names.join(' · '),
+          reason: texts.not_part_of_key(),
+          expected: verbatim(names.join(' · ')),
         })),
       ],
     });
@@ -90,7 +91,7 @@ function positionOf(text: string | undefined): Position | undefined {
   const position = parsePosition(text);
   if (position) return position;
   throw new Fault('invalid_query', {
-    problems: [{ pointer: '?after', reason: 'not a position', expected: 'stream/partition/offset' }],
+    problems: [{ pointer: '?after', reason: texts.not_a_position(), expected: verbatim('stream/partition/offset') }],
   });
 }
 

@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { CheckedQuery, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { pageOf, PAGING } from './paging.js';
+import { because } from '../read-input.js';
+import { texts } from '../texts.js';
 
 /** Token of UnitsDoorDeps. */
 export const UNITS_DOOR = Symbol('simpul.door.units');
@@ -14,7 +16,7 @@ export interface UnitsDoorDeps {
   readonly units: Units;
 }
 
-const day = z.string().refine(isDay, 'a day, YYYY-MM-DD').optional();
+const day = z.string().refine(isDay, because(texts.day())).optional();
 const moment = z.iso.datetime({ offset: true }).optional();
 const word = z.string().min(1).max(100);
 const province = z.string().regex(/^\d{2}$/);
@@ -84,7 +86,7 @@ export class UnitsController {
     if (knownAt === undefined) return this.#found(id, asOf);
     if (asOf === undefined)
       throw new Fault('invalid_query', {
-        problems: [{ pointer: '?knownAt', reason: 'needs asOf', expected: 'asOf=YYYY-MM-DD beside it' }],
+        problems: [{ pointer: '?knownAt', reason: texts.needs_as_of(), expected: texts.as_of_beside_it() }],
       });
     const unit = this.#units.get(this.#found(id).id, asOf, knownAt);
     if (!unit) throw new Fault('not_found');
