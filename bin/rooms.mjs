@@ -61,7 +61,7 @@ export const ROOMS = {
   folder: { rooms: ['faults'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
   sdk: { rooms: ['event'], clients: ['undici', 'eventsource-parser'] },
-  'nest-kit': { rooms: ['sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
+  'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [
       'concurrency',
@@ -76,7 +76,7 @@ export const ROOMS = {
       'projection',
       'reading',
     ],
-    clients: ['@nestjs/*', 'fastify', 'zod', 'rxjs'],
+    clients: ['@nestjs/*', 'fastify', 'zod'],
   },
   core: {
     rooms: [

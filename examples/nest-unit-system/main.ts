@@ -10,9 +10,12 @@ const source = new StreamSource({
   reader,
   types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
   places: filePlaces(process.argv[2] ?? 'nest-unit-system.places.json'),
-  onFault: (type, cause) => console.error(`${type}: ${String(cause)}; handed over again`),
+  report: {
+    handlerFailed: (type, cause) => console.error(`${type}: ${String(cause)}; delivered again`),
+  },
 });
-const strategy = new SimpulServer({
+app.enableShutdownHooks();
+await SimpulServer.start(app, {
   source,
   onEnd: (cause) => {
     console.error(String(cause));
@@ -20,8 +23,4 @@ const strategy = new SimpulServer({
     void app.close();
   },
 });
-app.connectMicroservice({ strategy }, { inheritAppConfig: true });
-app.enableShutdownHooks();
-await app.init();
-await app.startAllMicroservices();
 console.log('following imigrasi.cegah');

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
-import { KeepErrors, SimpulModule, type SimpulClient } from '#nest-kit';
+import { SimpulModule, type SimpulClient } from '#nest-kit';
 import { connect, createPublisher, createReader, type Publisher, type Reader } from '#sdk';
 import { BanList } from './ban-list.js';
 
@@ -31,6 +30,5 @@ async function openClient(): Promise<PostClient> {
 @Module({
   imports: [SimpulModule.forRootAsync({ useFactory: openClient })],
   controllers: [BanList],
-  providers: [{ provide: APP_FILTER, useClass: KeepErrors }],
 })
 export class PostModule {}

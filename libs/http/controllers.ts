@@ -8,7 +8,6 @@ import {
 } from '@nestjs/common';
 import { RouteConfig as FastifyRouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { throwError, type Observable } from 'rxjs';
 import type { ZodType } from 'zod';
 import { callerOf, checkAccess } from './admission.js';
 import { readBody, readQuery } from './read-input.js';
@@ -62,10 +61,7 @@ export class CallerGuard implements CanActivate {
 export class FaultFilter implements ExceptionFilter {
   constructor(private readonly deps: ErrorPathDeps) {}
 
-  catch(e: unknown, host: ArgumentsHost): Observable<never> | undefined {
-    // The error of a message handler goes back to its source unchanged.
-    if (host.getType() !== 'http') return throwError(() => e);
+  catch(e: unknown, host: ArgumentsHost): void {
     void sendFault(this.deps, requestOf(host), host.switchToHttp().getResponse<FastifyReply>(), e);
-    return undefined;
   }
 }

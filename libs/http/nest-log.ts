@@ -4,7 +4,7 @@ import type { Logger } from './types.js';
 
 /**
  * Nest's own errors, for example of a shutdown hook, as entries of the process's log. Lines below an error are dropped, and so is everything before
- * `to` is set: what fails while Nest builds the app is thrown to the caller of openHttp, who reports it once.
+ * `to` is set: what fails while the app starts is thrown to the caller of openHttp, who reports it once.
  */
 export class NestLog implements LoggerService {
   to: Pick<Logger, 'error'> | undefined;

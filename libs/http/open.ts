@@ -150,7 +150,6 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     },
   );
   const parts = app.get<EdgeParts>(EDGE, { strict: false });
-  nestLog.to = parts.log;
   const limits = { ...HTTP_LIMITS, ...parts.limits };
   const report = parts.report ?? {};
   const refused = new RefusedLog(parts.log, report);
@@ -201,10 +200,12 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
   try {
     await app.listen(options.port, options.host ?? '127.0.0.1');
   } catch (e) {
-    // Closes what the providers have opened: Nest does it only when asked.
+    // Nest closes what the providers have opened only when it is asked to.
+    nestLog.to = parts.log;
     await app.close();
     throw e;
   }
+  nestLog.to = parts.log;
   const address = server.address() as AddressInfo | null;
   if (address === null) throw new Fault('internal', { detail: 'the server has no address' });
   return {

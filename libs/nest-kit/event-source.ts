@@ -1,13 +1,13 @@
 /**
- * Where a transport gets its batches from: the log of the hub, or a reader of the SDK.
- * `run` resolves when the source has ended; every batch is given to `deliver` and its answer decides where the source goes on.
- * A throw of `deliver` must leave the position where it is.
+ * Where SimpulServer gets its batches from, for example streams of the hub (StreamSource).
+ * `run` gives every batch to `deliver` and resolves when the source has ended. When `deliver` rejects, the source must not move its position past
+ * that batch: it delivers the batch again.
  */
 export interface EventSource {
   run(deliver: Deliver): Promise<void>;
-  /** Finishes what is running; `run` resolves. Idempotent. */
+  /** Finishes the batches in work, then `run` resolves. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Gives a batch of one event type to its handler; resolves with what the handler answers. `signal` aborts when the batch was taken away. */
+/** Gives a batch of one event type to its handler; resolves with the handler's answer. `signal` aborts when the source gives the batch to somebody else. */
 export type Deliver = (type: string, batch: unknown, signal: AbortSignal) => Promise<unknown>;

@@ -1,14 +1,10 @@
-import { Catch, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
+import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
 
-/**
- * Without it Nest turns every error of a handler into `Internal server error`, and the source no longer sees what happened.
- * Provide it as APP_FILTER and connect with `{ inheritAppConfig: true }`.
- */
+/** Part of OnEvent. Without it Nest replaces every error of a handler by `Internal server error`, and the EventSource cannot see what failed. */
 @Catch()
 export class KeepErrors implements RpcExceptionFilter<unknown> {
-  catch(cause: unknown, host: ArgumentsHost): Observable<never> {
-    if (host.getType() !== 'rpc') throw cause;
+  catch(cause: unknown): Observable<never> {
     return throwError(() => cause);
   }
 }

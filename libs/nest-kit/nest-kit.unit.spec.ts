@@ -1,11 +1,9 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, type INestApplication } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
-import { Ctx, Payload } from '@nestjs/microservices';
+import { Controller, Injectable, Module, type INestApplication, type OnModuleInit } from '@nestjs/common';
+import { Ctx, Payload, Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import {
-  KeepErrors,
   OnEvent,
   SIMPUL_CLIENT,
   SimpulContext,
@@ -61,22 +59,15 @@ afterEach(async () => {
 });
 
 async function start(source: Hand, controllers: (new () => object)[]): Promise<SimpulServer> {
-  const strategy = new SimpulServer({ source });
-  const module = await Test.createTestingModule({
-    controllers,
-    providers: [{ provide: APP_FILTER, useClass: KeepErrors }],
-  }).compile();
+  const module = await Test.createTestingModule({ controllers }).compile();
   app = module.createNestApplication({ logger: false });
-  app.connectMicroservice({ strategy }, { inheritAppConfig: true });
-  await app.init();
-  await app.startAllMicroservices();
-  return strategy;
+  return SimpulServer.start(app, { source });
 }
 
 const signal = new AbortController().signal;
 
-describe('the transport of a Nest app', () => {
-  it('hands a batch to the handler of its type and answers what the handler answers', async () => {
+describe('SimpulServer', () => {
+  it('gives a batch to the handler of its event type and answers what the handler answers', async () => {
     const source = new Hand();
     const strategy = await start(source, [Posts]);
     expect(await source.deliver('imigrasi.cegah.ditetapkan', [1, 2, 3], signal)).toEqual({ next: 3 });
@@ -84,7 +75,7 @@ describe('the transport of a Nest app', () => {
     expect(strategy.types()).toEqual(['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir']);
   });
 
-  it('a type without a handler is a failure, so no position moves', async () => {
+  it('rejects a batch of a type that has no handler, so the source does not move its position', async () => {
     const source = new Hand();
     await start(source, [Posts]);
     await expect(source.deliver('pas.hunian.dilaporkan', [], signal)).rejects.toThrow(
@@ -92,14 +83,59 @@ describe('the transport of a Nest app', () => {
     );
   });
 
-  it('the error of a handler reaches the source as it was', async () => {
+  it('rejects with the error of the handler unchanged, without a filter that the app must provide', async () => {
     const source = new Hand();
     await start(source, [Posts]);
     await expect(source.deliver('imigrasi.cegah.berakhir', [], signal)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('refuses two handlers for one type at start', async () => {
+  it('refuses a second handler for an event type at start', async () => {
     await expect(start(new Hand(), [Posts, SecondPosts])).rejects.toThrow('two handlers for imigrasi.cegah.ditetapkan');
+  });
+
+  it('delivers the first batch only after the init hooks of the app', async () => {
+    const order: string[] = [];
+    @Controller()
+    class Slow implements OnModuleInit {
+      async onModuleInit() {
+        await new Promise((done) => setTimeout(done, 20));
+        order.push('initialised');
+      }
+      @OnEvent('pas.hunian.dilaporkan')
+      reported() {
+        order.push('batch');
+      }
+    }
+    class Eager extends Hand {
+      override run(deliver: Deliver) {
+        void deliver('pas.hunian.dilaporkan', [], signal);
+        return super.run(deliver);
+      }
+    }
+    await start(new Eager(), [Slow]);
+    await new Promise(setImmediate);
+    expect(order).toEqual(['initialised', 'batch']);
+  });
+
+  it('keeps its handlers for itself in an app with another transport', async () => {
+    class OtherTransport extends Server implements CustomTransportStrategy {
+      override readonly transportId = Symbol('other');
+      listen(ready: () => void) {
+        ready();
+      }
+      close() {}
+      on() {}
+      unwrap<T>(): T {
+        return undefined as T;
+      }
+    }
+    const other = new OtherTransport();
+    const module = await Test.createTestingModule({ controllers: [Posts] }).compile();
+    app = module.createNestApplication({ logger: false });
+    app.connectMicroservice({ strategy: other });
+    const strategy = await SimpulServer.start(app, { source: new Hand() });
+    expect([...other.getHandlers().keys()]).toEqual([]);
+    expect(strategy.types()).toHaveLength(2);
   });
 
   it('stops its source when the app closes', async () => {
@@ -112,7 +148,7 @@ describe('the transport of a Nest app', () => {
 });
 
 describe('SimpulModule', () => {
-  it('gives one client by token and closes it with the app', async () => {
+  it('provides one client by token and closes it with the app', async () => {
     let closed = 0;
     @Injectable()
     class Settings {

@@ -3,7 +3,7 @@ import { Module, type DynamicModule, type FactoryProvider, type ModuleMetadata }
 /** Inject the client (publisher and reader) by this token. */
 export const SIMPUL_CLIENT = Symbol.for('simpul.client');
 
-/** What the module hands out and closes: the connection of an app to the hub, usually made of `connect`, `createPublisher`, `createReader` of the SDK. */
+/** What the module provides and closes: the connection of an app to the hub, usually made of `connect`, `createPublisher` and `createReader` of the SDK. */
 export interface SimpulClient {
   close?(): Promise<void> | void;
 }
@@ -21,7 +21,7 @@ class ClientLife {
   }
 }
 
-/** The hub for a Nest app: one client, closed with the app. */
+/** Provides one client of the hub under SIMPUL_CLIENT and closes it in `onApplicationShutdown`. */
 @Module({})
 export class SimpulModule {
   static forRootAsync<C extends SimpulClient>(options: SimpulModuleOptions<C>): DynamicModule {

@@ -1,6 +1,8 @@
+import type { INestApplication } from '@nestjs/common';
 import { BaseRpcContext, Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { EventSource } from './event-source.js';
+import { SIMPUL_TRANSPORT } from './on-event.js';
 
 /** What a handler gets beside its batch. */
 export class SimpulContext extends BaseRpcContext<[type: string, signal: AbortSignal]> {
@@ -8,7 +10,7 @@ export class SimpulContext extends BaseRpcContext<[type: string, signal: AbortSi
     return this.args[0];
   }
 
-  /** Aborts when the batch was taken away: what is done after that counts for nothing. */
+  /** Aborts when the batch was given to another consumer: work that is done after that has no effect. */
   get signal(): AbortSignal {
     return this.args[1];
   }
@@ -16,17 +18,20 @@ export class SimpulContext extends BaseRpcContext<[type: string, signal: AbortSi
 
 export interface SimpulServerOptions {
   readonly source: EventSource;
-  /** The source ended with an error: the process should end. */
+  /** The source ended with an error and reads no more: the process should end. */
   readonly onEnd?: (cause: unknown) => void;
 }
 
 /**
- * A Nest transport whose batches come from an EventSource. One handler a type (a second one is refused at start); the answer of the handler is
- * the answer to the source; an event type without a handler, or a handler that throws, never moves the position.
- * Connect with `{ inheritAppConfig: true }` and call `app.init()` before `startAllMicroservices()`.
+ * A Nest transport whose batches come from an EventSource. An event type has one handler (Error at start for a second one); the answer of the
+ * handler is the answer to the source; without a handler, or when the handler throws, delivery is rejected and the position does not move.
+ *
+ * An app with HTTP is started by `SimpulServer.start(app, options)`. An app without HTTP takes an instance as its strategy:
+ * `NestFactory.createMicroservice(AppModule, { strategy: new SimpulServer(options) })`.
  */
 export class SimpulServer extends Server implements CustomTransportStrategy {
-  // Otherwise Nest logs a failure and reports success.
+  override readonly transportId = SIMPUL_TRANSPORT;
+  // Otherwise Nest logs the failure of a handler and reports success.
   override readonly propagatesEventHandlerErrors = true;
   readonly #source: EventSource;
   readonly #onEnd: ((cause: unknown) => void) | undefined;
@@ -36,6 +41,15 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
     super();
     this.#source = options.source;
     this.#onEnd = options.onEnd;
+  }
+
+  /** Connects an app to the source and starts it. The app is initialised before the first batch, so handlers find their providers ready. */
+  static async start(app: INestApplication, options: SimpulServerOptions): Promise<SimpulServer> {
+    const strategy = new SimpulServer(options);
+    app.connectMicroservice({ strategy });
+    await app.init();
+    await app.startAllMicroservices();
+    return strategy;
   }
 
   /** Event types that have a handler. */
@@ -61,7 +75,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
     ready();
   }
 
-  /** Hands a batch to the handler of its type and waits for its answer. Rejects without one. */
+  /** Gives a batch to the handler of its type and waits for its answer. Rejects when there is no handler, and with what the handler throws. */
   async deliver(type: string, batch: unknown, signal: AbortSignal): Promise<unknown> {
     const handler = this.getHandlerByPattern(type);
     if (!handler) throw new Error(`no handler for ${type}`);
@@ -74,7 +88,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
     await this.#running;
   }
 
-  /** There is no connection of its own to listen to. */
+  /** Part of Nest's Server: this transport has no connection whose events an app could listen to. */
   on(): void {}
 
   unwrap<T>(): T {

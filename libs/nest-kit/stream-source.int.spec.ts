@@ -26,7 +26,7 @@ const pages: Script = (r) => {
   }
 };
 
-async function stage(script: Script, places: Map<string, string>, onFault?: (type: string) => void) {
+async function stage(script: Script, places: Map<string, string>, handlerFailed?: (type: string) => void) {
   const hub = await scriptedHub(script);
   const connection = connect({ url: hub.url, retry: { firstMs: 2, maxMs: 10 } });
   closing.push(hub.close, () => connection.close());
@@ -34,14 +34,14 @@ async function stage(script: Script, places: Map<string, string>, onFault?: (typ
     reader: createReader({ connection, key: 'k' }),
     types: [BAN, END],
     places: { load: (s) => places.get(s), save: (s, c) => void places.set(s, c) },
-    againMs: 1,
-    ...(onFault ? { onFault } : {}),
+    retryMs: 1,
+    ...(handlerFailed ? { report: { handlerFailed } } : {}),
   });
 }
 const ids = (batch: unknown): string => (batch as ReadEvent[]).map((e) => e.id).join('');
 
-describe('streams of the hub as a source of a Nest app', () => {
-  it('hands over batches of one type in the order of the stream, and moves its place behind them', async () => {
+describe('a StreamSource', () => {
+  it('delivers batches of one event type in the order of the stream, and stores the cursor of a page after its batches were handled', async () => {
     const places = new Map<string, string>();
     const source = await stage(pages, places);
     const seen: string[] = [];
@@ -53,7 +53,7 @@ describe('streams of the hub as a source of a Nest app', () => {
     expect(seen).toEqual(['ban ab at start', 'end c at start', 'ban d at start', 'ban e at 1']);
   });
 
-  it('hands a failed batch over again and does not move on before it', async () => {
+  it('delivers a failed batch again and does not read past it', async () => {
     const places = new Map<string, string>();
     const faults: string[] = [];
     const source = await stage(pages, places, (type) => faults.push(type));
@@ -68,7 +68,7 @@ describe('streams of the hub as a source of a Nest app', () => {
     expect(faults).toEqual([END, END]);
   });
 
-  it('goes on from its place after a restart', async () => {
+  it('continues at the stored cursor after a restart', async () => {
     const source = await stage(pages, new Map([['imigrasi.cegah', '1']]));
     const seen: string[] = [];
     await source.run((_type, batch) => {
@@ -79,7 +79,7 @@ describe('streams of the hub as a source of a Nest app', () => {
     expect(seen).toEqual(['e']);
   });
 
-  it('ends with the refusal when the hub does not give the stream', async () => {
+  it('rejects with the refusal of the hub when the hub does not give the stream', async () => {
     const source = await stage(() => ({ status: 404, body: { code: 'not_found' } }), new Map());
     await expect(source.run(() => Promise.resolve())).rejects.toMatchObject({ status: 404, code: 'not_found' });
   });

@@ -1,12 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '#concurrency';
 import { streamOf } from '#event';
 import type { Reader, ReadEvent } from '#sdk';
 import type { Deliver, EventSource } from './event-source.js';
 
-/** Where an app keeps how far it has come, one cursor a stream: a file, a table. */
+/** Where an app stores how far it has read: one cursor for each stream, for example in a file or a table. */
 export interface Places {
   load(stream: string): string | undefined | Promise<string | undefined>;
   save(stream: string, cursor: string): void | Promise<void>;
+}
+
+export interface StreamSourceReport {
+  /** A handler failed; the batch is delivered again after `retryMs`. */
+  handlerFailed?(type: string, cause: unknown): void;
 }
 
 export interface StreamSourceOptions {
@@ -14,18 +19,17 @@ export interface StreamSourceOptions {
   /** Event types to read; each needs a handler. */
   readonly types: readonly string[];
   readonly places: Places;
-  /** Where a stream without a place begins. @default earliest */
+  /** Where a stream without a stored cursor begins: `earliest`, `latest`, a time, a position. @default earliest */
   readonly from?: string;
-  /** Wait before a failed batch is handed over again. @default 1,000 ms */
-  readonly againMs?: number;
-  /** A handler failed; the batch is handed over again. */
-  readonly onFault?: (type: string, cause: unknown) => void;
+  /** Wait before a failed batch is delivered again. @default 1,000 ms */
+  readonly retryMs?: number;
+  readonly report?: StreamSourceReport;
 }
 
 /**
- * Reads streams of the hub through the SDK and hands over batches of one event type, in the order of the stream (`@Batch()` gives `ReadEvent[]`).
- * The place moves only behind batches whose handler has finished, so after a crash the last page may come again: handlers must
- * bear an event twice. A failed batch is handed over again and holds up its stream, no other.
+ * Reads streams of the hub through the SDK and delivers batches of one event type, in the order of the stream (`@Batch()` gives `ReadEvent[]`).
+ * At-least-once: a cursor is stored only after every batch of its page was handled, so after a crash the last page may come again and handlers must
+ * be idempotent. A failed batch is delivered again and holds back its stream, no other stream.
  */
 export class StreamSource implements EventSource {
   readonly #options: StreamSourceOptions;
@@ -58,14 +62,14 @@ export class StreamSource implements EventSource {
     const cursor = await places.load(stream);
     const at = cursor === undefined ? { from } : { cursor };
     for await (const page of reader.pages(stream, { ...at, type: types, follow: true, signal })) {
-      for (const batch of runsOfOneType(page.events)) await this.#hand(batch, deliver);
+      for (const batch of runsOfOneType(page.events)) await this.#deliverUntilHandled(batch, deliver);
       if (signal.aborted) return;
       await places.save(stream, page.next);
     }
   }
 
-  async #hand(batch: readonly ReadEvent[], deliver: Deliver): Promise<void> {
-    const { againMs = 1_000, onFault } = this.#options;
+  async #deliverUntilHandled(batch: readonly ReadEvent[], deliver: Deliver): Promise<void> {
+    const { retryMs = 1_000, report } = this.#options;
     const { signal } = this.#stop;
     const { type } = batch[0]!;
     while (!signal.aborted) {
@@ -73,8 +77,8 @@ export class StreamSource implements EventSource {
         await deliver(type, batch, signal);
         return;
       } catch (cause) {
-        onFault?.(type, cause);
-        await pause(againMs, undefined, { signal }).catch(() => undefined);
+        report?.handlerFailed?.(type, cause);
+        await pause(retryMs, signal);
       }
     }
   }

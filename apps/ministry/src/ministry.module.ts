@@ -1,6 +1,4 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
-import { KeepErrors } from '#nest-kit';
 import { Conductor } from './conductor.js';
 import type { Day, Flow } from './day.js';
 import { ImmigrationDesk, PrisonDesk, ServiceDesk } from './desks.js';
@@ -52,7 +50,6 @@ export class MinistryModule {
       controllers: [ImmigrationDesk, PrisonDesk, ServiceDesk],
       providers: [
         ...flows,
-        { provide: APP_FILTER, useClass: KeepErrors },
         { provide: Conductor, useValue: conductor },
         {
           provide: Screen,
