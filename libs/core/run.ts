@@ -1,4 +1,4 @@
-import { asFault, innermostMessage, startLine } from '#faults';
+import { asFault, innermostMessage, startDetail, startLine } from '#faults';
 import { openHttp } from '#http';
 import { readHubSettings, readLanguage } from '#settings';
 import type { DynamicModule, Type } from '@nestjs/common';
@@ -43,9 +43,10 @@ export async function runHub(module: Type | DynamicModule): Promise<void> {
     const fault = asFault(e);
     const code = portTaken ? 'port_taken' : fault.code;
     const cause = fault.cause === undefined || portTaken ? '' : innermostMessage(fault.cause);
-    const known = portTaken ? '' : (fault.detail ?? '');
+    const language = readLanguage();
+    const known = portTaken ? '' : startDetail(fault, language);
     const detail = known === '' ? cause : cause === '' || known.includes(cause) ? known : `${known} (${cause})`;
-    process.stderr.write(`✗ ${code}: ${startLine(code, detail, readLanguage())}\n`);
+    process.stderr.write(`✗ ${code}: ${startLine(code, detail, language)}\n`);
     if (fault.code === 'internal' && !portTaken) process.stderr.write(`${e instanceof Error ? (e.stack ?? '') : ''}\n`);
     sendToLauncher({ kind: 'failed', code, detail });
     process.exit(1);

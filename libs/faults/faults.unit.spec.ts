@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { asFault, Fault, FAULTS, innermostMessage, isFault, startLine } from './index.js';
+import { asFault, defineTexts, Fault, FAULTS, innermostMessage, isFault, startDetail, startLine } from './index.js';
 
 describe('the table of errors', () => {
   it('has snake_case codes, texts and one next step in both languages', () => {
@@ -17,6 +17,22 @@ describe('the table of errors', () => {
     }
     expect(startLine('log_unavailable', '', 'en')).toMatch(/^The event log cannot be reached\. See that Kafka is up/);
     expect(startLine('unheard_of', 'x', 'id')).toBe('unheard_of: x');
+  });
+
+  it('shows at start each problem with its pointer in the language of the person, and a detail that says more', () => {
+    const texts = defineTexts({ unknown: { id: 'tidak dikenal', en: 'not known' } });
+    const problems = [
+      { pointer: 'SIMPUL_A', reason: texts.unknown() },
+      { pointer: '', reason: texts.unknown() },
+    ];
+    const repeated = new Fault('invalid_settings', { detail: 'SIMPUL_A: not known; not known', problems });
+    expect(startDetail(repeated, 'id')).toBe('SIMPUL_A: tidak dikenal; tidak dikenal');
+    expect(startDetail(repeated, 'en')).toBe('SIMPUL_A: not known; not known');
+    expect(startDetail(new Fault('invalid_schema', { detail: 'view x', problems }), 'id')).toBe(
+      'view x; SIMPUL_A: tidak dikenal; tidak dikenal',
+    );
+    expect(startDetail(new Fault('data_locked', { detail: 'pid 7' }), 'id')).toBe('pid 7');
+    expect(startDetail(new Fault('internal'), 'en')).toBe('');
   });
 
   it('classifies any thrown value and never throws', () => {

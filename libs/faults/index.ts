@@ -15,4 +15,4 @@ export {
 } from './fault.js';
 export { defineTexts, Text, verbatim, type Bilingual, type Language, type TextArg, type Texts } from './text.js';
 export { OnceAMinute } from './once.js';
-export { startLine } from './start-line.js';
+export { startDetail, startLine } from './start-line.js';

@@ -1,3 +1,4 @@
+import type { Fault } from './fault.js';
 import { FAULTS, type FaultRow } from './table.js';
 import type { Language } from './text.js';
 
@@ -42,4 +43,18 @@ export function startLine(code: string, detail: string, language: Language): str
     .replace(/\.$/, '');
   if (row === undefined) return `${code}: ${oneLine}`;
   return `${row.title[language]}${oneLine === '' ? '' : `: ${oneLine}`}. ${row.hint[language]}`;
+}
+
+const MAX_PROBLEMS = 20;
+
+/**
+ * The detail of a start line: the English detail of the fault, then each problem with its pointer in the language of the person. A detail that only
+ * repeats the problems is left out. Total.
+ */
+export function startDetail({ detail = '', problems }: Fault, language: Language): string {
+  const shown = problems
+    .slice(0, MAX_PROBLEMS)
+    .map((p) => `${p.pointer === '' ? '' : `${p.pointer}: `}${p.reason.in(language)}`);
+  const repeated = problems.some((p) => detail.includes(p.reason.in('en')));
+  return [repeated ? '' : detail, ...shown].filter((part) => part !== '').join('; ');
 }

@@ -1,4 +1,4 @@
-import { FAULTS, isFault, startLine, type FaultCode, type FaultRow, type Language } from '#faults';
+import { FAULTS, isFault, startDetail, startLine, type FaultCode, type FaultRow, type Language } from '#faults';
 import { isSdkFault } from '#sdk';
 import { Usage } from './context.js';
 import { texts } from './texts.js';
@@ -15,7 +15,7 @@ export function showRefusal(e: unknown, lang: Language, url: string): number {
     return EXIT.usage;
   }
   if (isFault(e)) {
-    err(`✗ ${startLine(e.code, e.detail ?? '', lang)}`);
+    err(`✗ ${startLine(e.code, startDetail(e, lang), lang)}`);
     return EXIT.failed;
   }
   if (!isSdkFault(e)) {
