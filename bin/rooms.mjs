@@ -101,7 +101,18 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   gateway: {
-    rooms: ['faults', 'core', 'log', 'registry', 'access', 'publishing', 'projection', 'reading', 'http'],
+    rooms: [
+      'concurrency',
+      'faults',
+      'core',
+      'log',
+      'registry',
+      'access',
+      'publishing',
+      'projection',
+      'reading',
+      'http',
+    ],
     clients: ['@nestjs/*'],
   },
   projector: {

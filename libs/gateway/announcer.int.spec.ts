@@ -10,7 +10,7 @@ import { Announcer, CATALOGUE_SOURCE, VERSION_REGISTERED, type AnnouncerDeps } f
 const STREAM = 'simpul.katalog';
 const TYPE = 'imigrasi.paspor.diterbitkan';
 
-describe('what the hub tells of its catalogue', () => {
+describe('the announcements of registered versions', () => {
   let hub: HubStage;
   let open: Announcer[];
   let registered: Set<(type: EventType) => void>;
@@ -27,7 +27,6 @@ describe('what the hub tells of its catalogue', () => {
         },
       },
       publishing: hub.publishing,
-      onTrouble: () => undefined,
       retryMs: 5,
       ...more,
     });
@@ -50,7 +49,7 @@ describe('what the hub tells of its catalogue', () => {
       now: Date.now,
       limits: { indexMs: 1 },
     });
-  const told = async (): Promise<Body[]> => {
+  const announced = async (): Promise<Body[]> => {
     const { status, body } = await hub.ask(`/v1/streams/${STREAM}/events?type=${VERSION_REGISTERED}&limit=1000`);
     expect(status).toBe(200);
     return body['events'] as Body[];
@@ -66,9 +65,9 @@ describe('what the hub tells of its catalogue', () => {
     await hub.close();
   });
 
-  it('is one event for every registered version, from the source of the catalogue, readable by every key', async () => {
-    await announce().told();
-    const events = await told();
+  it('are one event for every registered version, from the source of the catalogue, readable by every key', async () => {
+    await announce().idle();
+    const events = await announced();
     expect(events.map((e) => e['id']).toSorted()).toEqual(hub.catalogue.types().map((t) => `${t.type}:${t.version}`));
     const t = hub.catalogue.newest(TYPE)!;
     expect(events.find((e) => e['subject'] === TYPE)).toMatchObject({
@@ -83,26 +82,26 @@ describe('what the hub tells of its catalogue', () => {
     });
   });
 
-  it('is told once: a restart appends nothing, not even when the duplicate index has forgotten', async () => {
-    await announce().told();
+  it('are published once: a restart appends nothing, not even when the duplicate index has forgotten them', async () => {
+    await announce().idle();
     const before = await hub.records(STREAM);
-    await announce().told();
-    await announce({ publishing: elsewhere() }).told();
+    await announce().idle();
+    await announce({ publishing: elsewhere() }).idle();
     expect(await hub.records(STREAM)).toBe(before);
   });
 
-  it('is not decided before the settled end has reached the log end: what another process has just published is not published again', async () => {
+  it('wait until the settled end has reached the log end: what another process has just published is not published again', async () => {
     const unsettled = await new HubStage().open({ project: false });
     const [stage, index] = [hub, unsettled];
     hub = unsettled;
     try {
-      await announce().told();
+      await announce().idle();
       const before = await index.records(STREAM);
       const second = announce({ publishing: elsewhere() });
       await new Promise((done) => setTimeout(done, 1_500));
       expect(await index.records(STREAM)).toBe(before);
       await index.project();
-      await second.told();
+      await second.idle();
       expect(await index.records(STREAM)).toBe(before);
     } finally {
       for (const a of open.splice(0)) await a.close();
@@ -111,7 +110,7 @@ describe('what the hub tells of its catalogue', () => {
     }
   });
 
-  it('is shown once when two processes tell it at the same moment', async () => {
+  it('are shown once when two processes publish them at the same moment', async () => {
     let arrived = 0;
     let go: () => void = () => undefined;
     const both = new Promise<void>((done) => {
@@ -124,14 +123,14 @@ describe('what the hub tells of its catalogue', () => {
         return publishing.publish(...args);
       },
     });
-    const two = [hub.publishing, elsewhere()].map((p) => announce({ publishing: together(p) }).told());
+    const two = [hub.publishing, elsewhere()].map((p) => announce({ publishing: together(p) }).idle());
     await Promise.all(two);
-    expect(await told()).toHaveLength(hub.catalogue.types().length);
+    expect(await announced()).toHaveLength(hub.catalogue.types().length);
   });
 
-  it('comes for a version that is registered while the hub runs, at the time of its registration', async () => {
+  it('include a version that is registered while the hub runs, with the time of its registration', async () => {
     const announcer = announce();
-    await announcer.told();
+    await announcer.idle();
     const first = hub.catalogue.newest(TYPE)!;
     const { subject, schema } = hub.catalogue.schemas.byId(first.schemaId)!;
     const next = {
@@ -142,17 +141,17 @@ describe('what the hub tells of its catalogue', () => {
       deleted: false,
     };
     hub.catalogue.putSchema(schemaValue(next), Date.parse('2021-07-15T02:30:00Z'));
-    for (const tell of registered) tell(hub.catalogue.newest(TYPE)!);
-    await announcer.told();
-    const versions = (await told()).filter((e) => e['subject'] === TYPE).map((e) => e['data'] as Body);
+    for (const listener of registered) listener(hub.catalogue.newest(TYPE)!);
+    await announcer.idle();
+    const versions = (await announced()).filter((e) => e['subject'] === TYPE).map((e) => e['data'] as Body);
     expect(versions).toMatchObject([{ versi: 1 }, { versi: 2, skemaId: 900, waktu: '2021-07-15T02:30:00.000Z' }]);
   });
 
-  it('is tried again until it is durable', async () => {
+  it('are published again until they are durable', async () => {
     let calls = 0;
     hub.appends.answer = () => (calls++ < 3 ? Promise.resolve({ kind: 'refused', code: 'not_durable' }) : undefined);
-    await announce().told();
+    await announce().idle();
     expect(calls).toBeGreaterThan(3);
-    expect(await told()).toHaveLength(hub.catalogue.types().length);
+    expect(await announced()).toHaveLength(hub.catalogue.types().length);
   });
 });

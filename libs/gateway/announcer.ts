@@ -1,33 +1,41 @@
 import { sourceOf } from '#access';
+import { pause } from '#concurrency';
 import { hubCaller, ownEvent, toldOf } from '#core';
 import { innermostMessage, type Fault } from '#faults';
 import type { Offered, Publishing } from '#publishing';
 import { HUB, type Reading } from '#reading';
 import type { EventType, Registry, StreamInfo } from '#registry';
 import { createHash } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 
 export const VERSION_REGISTERED = 'simpul.katalog.versi-terdaftar';
 const TYPES = new Set([VERSION_REGISTERED]);
 const CALLER = hubCaller('catalogue');
 export const CATALOGUE_SOURCE = sourceOf(CALLER);
 
+export interface AnnouncerReport {
+  /** An attempt failed and is retried, or an announcement was refused for good; `cause` is for a log line. */
+  readonly failed?: (cause: string) => void;
+}
+
 export interface AnnouncerDeps {
   readonly reading: Pick<Reading, 'begin' | 'readEvents'>;
   readonly registry: Pick<Registry, 'catalogue' | 'schemas' | 'onRegistered'>;
   readonly publishing: Pick<Publishing, 'publish'>;
-  readonly onTrouble: (cause: string) => void;
-  /** Between tries while the log is away. @default 2 s */
+  readonly report?: AnnouncerReport;
+  /** Pause before the next attempt when the log or the publish path failed, ms. @default 2,000 */
   readonly retryMs?: number;
 }
 
 /**
- * The hub's own publisher of `simpul.katalog.versi-terdaftar`: one event for every version of an event type that is registered, now or later, by whomever.
- * Once in effect: the stream itself says what was told, and the id is made of type and version, so that a second process only repeats the first.
+ * Publishes `simpul.katalog.versi-terdaftar`: one event for every version of an event type, registered before or later, by this or another process.
+ * Each version is announced once: what the stream already holds is read first, and the event id is made of type and version, so that a second
+ * process that announces at the same moment only makes a duplicate. What is announced is read with `#reading` and not followed as a table of
+ * `#table`, because it lies in a stream (partitions, copies, settled end), not in a control topic.
  */
 export class Announcer {
   readonly #deps: AnnouncerDeps;
-  readonly #told = new Set<string>();
+  /** Event ids that lie in the stream, or were refused for good. */
+  readonly #announced = new Set<string>();
   /** Next offset of the stream to read, by partition number; undefined before the first read. */
   #next: readonly bigint[] | undefined;
   readonly #closing = new AbortController();
@@ -44,18 +52,18 @@ export class Announcer {
     });
   }
 
-  /** Resolves when everything registered so far was told (or refused, or this was closed). */
-  async told(): Promise<void> {
+  /** Resolves when every version registered so far is announced, was refused for good, or this was closed. */
+  async idle(): Promise<void> {
     while (this.#work) await this.#work;
   }
 
   async close(): Promise<void> {
     this.#stop();
     this.#closing.abort();
-    await this.told();
+    await this.idle();
   }
 
-  /** Begins to publish what is not in the stream yet; from now on also what is registered later. */
+  /** Announces what the stream does not hold yet, now and after every later registration. */
   start(): void {
     this.#started = true;
     this.#work ??= this.#run().finally(() => {
@@ -67,45 +75,45 @@ export class Announcer {
   async #run(): Promise<void> {
     while (this.#dirty && !this.#closing.signal.aborted) {
       this.#dirty = false;
-      const done = await this.#tell().catch((e: unknown) => {
-        this.#deps.onTrouble(innermostMessage(e));
+      const done = await this.#announceMissing().catch((e: unknown) => {
+        this.#deps.report?.failed?.(innermostMessage(e));
         return false;
       });
       if (done) continue;
       this.#dirty = true;
-      await pause(this.#deps.retryMs ?? 2_000, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      await pause(this.#deps.retryMs ?? 2_000, this.#closing.signal);
     }
   }
 
-  /** false: not all is certain, again later. */
-  async #tell(): Promise<boolean> {
+  /** false: at least one version may not be announced yet; try again later. */
+  async #announceMissing(): Promise<boolean> {
     const { catalogue, schemas } = this.#deps.registry;
     const own = catalogue.newest(VERSION_REGISTERED);
     if (own === undefined) return true;
     const stream = catalogue.stream(own.stream);
     if (stream === undefined || !(await this.#readAnnounced(stream))) return false;
-    const lacking = catalogue
+    const missing = catalogue
       .types()
       .flatMap((t) => catalogue.versions(t.type))
-      .filter((t) => !this.#told.has(idOf(t)));
-    if (lacking.length === 0) return true;
-    const offered = lacking.map((t) => offer(t, schemas.byId(t.schemaId)?.schema ?? ''));
+      .filter((t) => !this.#announced.has(idOf(t)));
+    if (missing.length === 0) return true;
+    const offered = missing.map((t) => offer(t, schemas.byId(t.schemaId)?.schema ?? ''));
     const answer = await this.#deps.publishing.publish(offered, { caller: CALLER, partial: true });
-    let certain = true;
-    for (const [i, told] of toldOf(answer).entries()) {
-      if (told === 'again') {
-        certain = false;
+    let done = true;
+    for (const [i, outcome] of toldOf(answer).entries()) {
+      if (outcome === 'again') {
+        done = false;
         continue;
       }
-      this.#told.add(idOf(lacking[i]!));
-      if (told !== 'told') this.#deps.onTrouble(textOf(told));
+      this.#announced.add(idOf(missing[i]!));
+      if (outcome !== 'told') this.#deps.report?.failed?.(textOf(outcome));
     }
-    return certain;
+    return done;
   }
 
   /**
-   * Reads which announcements lie in the stream: the duplicate index forgets after eight days, the log does not. false: not read to the log end,
-   * because the settled end has not reached it yet.
+   * Reads which announcements the stream holds: the duplicate index forgets after eight days, the log does not. false: the settled end has not
+   * reached the log end yet.
    */
   async #readAnnounced(stream: StreamInfo): Promise<boolean> {
     const { reading } = this.#deps;
@@ -113,7 +121,8 @@ export class Announcer {
     while (!this.#closing.signal.aborted) {
       const range = { stream, next: this.#next, missing: 'skip' } as const;
       const page = await reading.readEvents(HUB, range, { types: TYPES }, { limit: 1_000 });
-      for (const { envelope } of page.events) if (envelope.source === CATALOGUE_SOURCE) this.#told.add(envelope.id);
+      for (const { envelope } of page.events)
+        if (envelope.source === CATALOGUE_SOURCE) this.#announced.add(envelope.id);
       this.#next = page.next;
       if (page.stopped === 'end') return true;
       if (page.stopped === 'unsettled') return false;

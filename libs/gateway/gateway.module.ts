@@ -55,7 +55,7 @@ import { Announcer } from './announcer.js';
           reading,
           registry,
           publishing,
-          onTrouble: (cause) => logger.warn({ cause }, 'registered versions are not published yet, retried'),
+          report: { failed: (cause) => logger.warn({ cause }, 'announcement of registered versions failed') },
         }),
     },
     {
