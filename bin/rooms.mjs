@@ -31,8 +31,9 @@ export const ROOMS = {
   'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },
   'state-embedded': { rooms: ['faults', 'state'], clients: [] },
   'state-redis': { rooms: ['faults', 'state'], clients: ['ioredis'] },
-  registry: { rooms: ['faults', 'avro', 'log', 'table'], clients: [] },
+  registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
+  duplicates: { rooms: ['faults', 'event', 'log', 'state', 'registry'], clients: [] },
   publishing: {
     rooms: [
       'concurrency',
@@ -45,16 +46,16 @@ export const ROOMS = {
       'units',
       'registry',
       'access',
-      'projection',
+      'duplicates',
     ],
     clients: [],
   },
   projection: {
-    rooms: ['concurrency', 'faults', 'event', 'avro', 'log', 'state', 'units', 'registry', 'access'],
+    rooms: ['concurrency', 'faults', 'event', 'avro', 'log', 'state', 'units', 'registry', 'access', 'duplicates'],
     clients: ['zod'],
   },
   reading: {
-    rooms: ['concurrency', 'faults', 'event', 'log', 'units', 'registry', 'access', 'projection'],
+    rooms: ['concurrency', 'faults', 'event', 'log', 'units', 'registry', 'access', 'duplicates'],
     clients: [],
   },
   settings: { rooms: ['faults'], clients: ['zod'] },
@@ -90,6 +91,7 @@ export const ROOMS = {
       'registry',
       'units',
       'access',
+      'duplicates',
       'publishing',
       'projection',
       'reading',
@@ -116,7 +118,7 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   projector: {
-    rooms: ['faults', 'event', 'core', 'units', 'publishing', 'projection', 'reading'],
+    rooms: ['faults', 'event', 'core', 'units', 'duplicates', 'publishing', 'projection', 'reading'],
     clients: ['@nestjs/*'],
   },
 };

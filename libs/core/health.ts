@@ -1,6 +1,6 @@
 import type { FaultCode } from '#faults';
 import type { DoorHealth, HealthDoorDeps } from '#http';
-import type { Settled } from '#projection';
+import type { Settled } from '#duplicates';
 import type { Core } from './core.js';
 
 const PROBE_MS = 1_000;

@@ -1,6 +1,7 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
 import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
-import { compileView, Copies, openSettled, type CompiledView, type Generations, type Settled } from '#projection';
+import { compileView, type CompiledView, type Generations } from '#projection';
+import { Copies, openSettled, type Settled } from '#duplicates';
 import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';

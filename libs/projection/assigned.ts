@@ -1,7 +1,7 @@
+import { Mutex } from '#concurrency';
+import type { Rechecked } from '#duplicates';
 import type { AssignedPartition } from '#log';
 import type { CompiledView } from './compile.js';
-import type { Rechecked } from './index-step.js';
-import { Mutex } from '#concurrency';
 
 /** One generation of a view over one stream partition. */
 export interface Slot {

@@ -1,10 +1,10 @@
 import { readLevel, type Caller } from '#access';
 import { formatPosition } from '#event';
+import { decodeEvent, openRecord } from '#registry';
 import type { Change, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
 import { mergePartials, openEntry } from './merge.js';
-import { decodeEvent, openRecord } from './record.js';
 import { shownTo } from './shown.js';
 import type { Shown, StateReader } from './state-reader.js';
 

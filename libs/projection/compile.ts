@@ -2,24 +2,12 @@ import { createHash } from 'node:crypto';
 
 import type { FieldInfo, FieldKind, PiiClass } from '#avro';
 import { PII_CLASSES } from '#avro';
-import type { ReadEnvelope } from '#event';
 import { Fault } from '#faults';
-import type { Catalogue, EventType } from '#registry';
+import type { Catalogue, DecodedEvent, EventType } from '#registry';
 import { checkView } from './check.js';
 import type { Expression, ViewDefinition, ViewSource } from './view.js';
 
-/** An event as a fold sees it. There is no clock in it (R5.4). */
-export interface FoldEvent {
-  readonly type: EventType;
-  readonly envelope: ReadEnvelope;
-  readonly data: Readonly<Record<string, unknown>>;
-  readonly position: string;
-  readonly offset: bigint;
-  /** Recorded time, ms. */
-  readonly timeMs: number;
-}
-
-export type Evaluate = (event: FoldEvent) => unknown;
+export type Evaluate = (event: DecodedEvent) => unknown;
 
 export interface CompiledSource {
   /** Place in the view file: entries name their sources by it. */
@@ -47,7 +35,7 @@ export interface CompiledView {
   readonly pseudonym: boolean;
   readonly sources: readonly CompiledSource[];
   readonly ofType: ReadonlyMap<string, readonly CompiledSource[]>;
-  readonly keyOf: (event: FoldEvent) => string;
+  readonly keyOf: (event: DecodedEvent) => string;
   readonly keyParts: readonly (readonly [name: string, Evaluate])[];
   readonly by: readonly { readonly field: string; readonly numeric: boolean }[];
   readonly count: string;
@@ -63,7 +51,7 @@ export interface CompiledView {
 const gravest = (a: PiiClass, b: PiiClass): PiiClass => (PII_CLASSES.indexOf(a) >= PII_CLASSES.indexOf(b) ? a : b);
 
 /** The attribute text of an event, undefined when it has none. */
-function attributeOf(event: FoldEvent, name: string): string | undefined {
+function attributeOf(event: DecodedEvent, name: string): string | undefined {
   const e = event.envelope;
   switch (name) {
     case 'id':

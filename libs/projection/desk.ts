@@ -1,11 +1,12 @@
+import type { DecodedEvent } from '#registry';
 import type { Put, Delete, State, StreamPartition, Committed } from '#state';
-import type { CompiledView, FoldEvent } from './compile.js';
+import type { CompiledView } from './compile.js';
 import type { Contribution, Stored } from './entry.js';
 import { fold, needsEntry, sourcesFor, type Desk } from './fold.js';
 
 interface Change<T> {
   readonly value: T | undefined;
-  readonly event: FoldEvent;
+  readonly event: DecodedEvent;
 }
 
 /** Entries of a batch: what was read, and over it what the fold changed; only the last change of a key is written. */
@@ -25,11 +26,11 @@ class BatchDesk implements Desk {
     return c ? c.value : this.parts.get(key);
   }
 
-  putEntry(key: string, value: Stored | undefined, event: FoldEvent): void {
+  putEntry(key: string, value: Stored | undefined, event: DecodedEvent): void {
     this.changedEntries.set(key, { value, event });
   }
 
-  putPart(key: string, value: Contribution | undefined, event: FoldEvent): void {
+  putPart(key: string, value: Contribution | undefined, event: DecodedEvent): void {
     this.changedParts.set(key, { value, event });
   }
 
@@ -38,7 +39,7 @@ class BatchDesk implements Desk {
     const deletes: Delete[] = [];
     const collect = (space: 'entry' | 'part', changed: ReadonlyMap<string, Change<unknown>>): void => {
       for (const [key, { value, event }] of changed) {
-        const at = { space, key, offset: event.offset, timeMs: event.timeMs };
+        const at = { space, key, offset: event.offset, timeMs: event.appendTimeMs };
         if (value === undefined) deletes.push(at);
         else puts.push({ ...at, value: JSON.stringify(value) });
       }
@@ -54,7 +55,7 @@ async function load(
   storage: string,
   view: CompiledView,
   partition: number,
-  events: readonly FoldEvent[],
+  events: readonly DecodedEvent[],
 ) {
   const desk = new BatchDesk();
   const keys = new Set<string>();
@@ -89,7 +90,7 @@ export async function foldInto(
   storage: string,
   view: CompiledView,
   part: StreamPartition,
-  events: readonly FoldEvent[],
+  events: readonly DecodedEvent[],
   step: Step,
 ): Promise<Committed> {
   const taken = events.filter((e) => sourcesFor(view, e).length > 0);

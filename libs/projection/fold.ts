@@ -1,22 +1,23 @@
+import type { DecodedEvent } from '#registry';
 import { add, asNumeric, compareValues } from './exact.js';
-import type { CompiledSource, CompiledView, FoldEvent } from './compile.js';
+import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, Stored, Witness } from './entry.js';
 
 /** Entries of one view partition while a batch is folded. `undefined` = no entry. Values handed in are never changed in place. */
 export interface Desk {
   entry(key: string): Stored | undefined;
   part(key: string): Contribution | undefined;
-  putEntry(key: string, value: Stored | undefined, event: FoldEvent): void;
-  putPart(key: string, value: Contribution | undefined, event: FoldEvent): void;
+  putEntry(key: string, value: Stored | undefined, event: DecodedEvent): void;
+  putPart(key: string, value: Contribution | undefined, event: DecodedEvent): void;
 }
 
-const matches = (source: CompiledSource, event: FoldEvent): boolean =>
+const matches = (source: CompiledSource, event: DecodedEvent): boolean =>
   source.when.every((w) => w.in.has(event.data[w.field] ?? null));
 
 const NONE: readonly CompiledSource[] = [];
 
 /** The sources of a view that take this event; none: the event changes nothing. Only a merge may have more than one. */
-export function sourcesFor(view: CompiledView, event: FoldEvent): readonly CompiledSource[] {
+export function sourcesFor(view: CompiledView, event: DecodedEvent): readonly CompiledSource[] {
   const all = view.ofType.get(event.envelope.type);
   if (!all) return NONE;
   if (all.length === 1) return matches(all[0]!, event) ? all : NONE;
@@ -25,7 +26,7 @@ export function sourcesFor(view: CompiledView, event: FoldEvent): readonly Compi
 }
 
 /** The unit fields of an event: what R12 needs of its data. */
-export function witnessOf(event: FoldEvent): Witness {
+export function witnessOf(event: DecodedEvent): Witness {
   const units: Record<string, unknown> = {};
   for (const name of event.type.unitFields) {
     const value = event.data[name];
@@ -34,13 +35,13 @@ export function witnessOf(event: FoldEvent): Witness {
   return [event.envelope.source, units];
 }
 
-function valueOf(source: CompiledSource, event: FoldEvent): Record<string, unknown> {
+function valueOf(source: CompiledSource, event: DecodedEvent): Record<string, unknown> {
   const value: Record<string, unknown> = {};
   for (const [name, evaluate] of source.set) value[name] = evaluate(event);
   return value;
 }
 
-function older(view: CompiledView, before: readonly unknown[], event: FoldEvent): boolean {
+function older(view: CompiledView, before: readonly unknown[], event: DecodedEvent): boolean {
   for (const [i, { field, numeric }] of view.by.entries()) {
     const order = compareValues(event.data[field], before[i], numeric);
     if (order !== 0) return order < 0;
@@ -48,7 +49,7 @@ function older(view: CompiledView, before: readonly unknown[], event: FoldEvent)
   return false;
 }
 
-function foldLatest(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
   const stored: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
   if (view.by.length > 0) {
@@ -59,7 +60,7 @@ function foldLatest(view: CompiledView, source: CompiledSource, event: FoldEvent
   desk.putEntry(key, stored, event);
 }
 
-function foldMerge(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
   const before = desk.entry(key);
   if (before)
@@ -84,13 +85,13 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: FoldEvent,
   desk.putEntry(key, stored, event);
 }
 
-function foldSet(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
   if (source.remove) desk.putEntry(key, undefined, event);
   else desk.putEntry(key, { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } }, event);
 }
 
-function foldTimeline(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+function foldTimeline(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
   const before = desk.entry(key);
   const moments = (before?.v['kejadian'] as unknown[] | undefined) ?? [];
@@ -101,7 +102,7 @@ function foldTimeline(view: CompiledView, source: CompiledSource, event: FoldEve
   desk.putEntry(key, { v: { jumlah: total, kejadian: all.slice(-view.keep) }, m: witnesses.slice(-view.keep) }, event);
 }
 
-function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: FoldEvent, desk: Desk): void {
+function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: DecodedEvent, desk: Desk): void {
   const before = desk.entry(c.k);
   const n = ((before?.v[view.count] as number | undefined) ?? 0) + sign;
   if (n <= 0) return desk.putEntry(c.k, undefined, event);
@@ -112,7 +113,7 @@ function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: Fo
 }
 
 /** R5.2: what a subject added before is taken back, so a corrected report replaces. */
-function foldCount(view: CompiledView, source: CompiledSource, event: FoldEvent, desk: Desk): void {
+function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const subject = event.envelope.subject;
   const before = desk.part(subject);
   if (before) contribute(view, before, -1, event, desk);
@@ -132,7 +133,7 @@ function foldCount(view: CompiledView, source: CompiledSource, event: FoldEvent,
 const FOLDS = { latest: foldLatest, merge: foldMerge, set: foldSet, count: foldCount, timeline: foldTimeline };
 
 /** Folds one event into a view. Pure: the same events in the same order give the same entries, whatever the batches. */
-export function fold(view: CompiledView, event: FoldEvent, desk: Desk): void {
+export function fold(view: CompiledView, event: DecodedEvent, desk: Desk): void {
   for (const source of sourcesFor(view, event)) FOLDS[view.kind](view, source, event, desk);
 }
 

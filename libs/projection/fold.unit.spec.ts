@@ -1,13 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  fold,
-  mergePartials,
-  type CompiledView,
-  type Contribution,
-  type Desk,
-  type FoldEvent,
-  type Stored,
-} from './index.js';
+import type { DecodedEvent } from '#registry';
+import { fold, mergePartials, type CompiledView, type Contribution, type Desk, type Stored } from './index.js';
 import { add, compareNumeric } from './exact.js';
 import { catalogueOfFiles, foldEventOf, viewsOf, type EventSpec } from '../../test/kit/projection/events.js';
 
@@ -29,10 +22,10 @@ class PlainDesk implements Desk {
 }
 
 let offset = 0n;
-const at = (type: string, data: EventSpec['data'] = {}, more: Partial<EventSpec> = {}): FoldEvent =>
+const at = (type: string, data: EventSpec['data'] = {}, more: Partial<EventSpec> = {}): DecodedEvent =>
   foldEventOf(catalogue, { type, data, ...more }, offset++);
 
-function run(name: string, events: readonly FoldEvent[]): { view: CompiledView; desk: PlainDesk } {
+function run(name: string, events: readonly DecodedEvent[]): { view: CompiledView; desk: PlainDesk } {
   const view = viewsOf(catalogue, name)[0]!;
   const desk = new PlainDesk();
   for (const e of events) fold(view, e, desk);
@@ -64,7 +57,7 @@ describe('merge', () => {
 
   const move = (peristiwa: string) => ({ idOrang: 'ORANG-1', unitAsal: 'SU00201', unitTujuan: 'SU00202', peristiwa });
   const arrived = at('pas.penghuni.diterima', { idOrang: 'ORANG-1', unitPenerima: 'SU00201' });
-  const unitAfter = (events: FoldEvent[]) => [...run('pas.penghuni-aktif', events).desk.entries.values()][0]!.v;
+  const unitAfter = (events: DecodedEvent[]) => [...run('pas.penghuni-aktif', events).desk.entries.values()][0]!.v;
 
   it('one person has one active unit at every step of a transfer', () => {
     const leaves = at('pas.penghuni.dipindahkan', move('berangkat'));

@@ -20,6 +20,3 @@ export interface Generations {
 }
 
 export const storageOf = (view: string, generation: number): string => `${view}~${generation}`;
-
-/** The duplicate index has its position here. */
-export const INDEX_VIEW = '~index';

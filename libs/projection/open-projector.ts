@@ -1,8 +1,9 @@
 import type { Actor } from '#access';
+import { INDEX_VIEW } from '#duplicates';
 import { Fault, isFault } from '#faults';
 import type { GroupMember, Membership } from '#log';
 import type { CompiledView } from './compile.js';
-import { INDEX_VIEW, storageOf, type GenerationRow } from './generations.js';
+import { storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
 import { changeView, PROJECTOR_ACTOR, requestRebuild, type AuditView } from './rebuild.js';
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { INDEX_VIEW, type BadRecord } from '#duplicates';
 import { Fault } from '#faults';
 import { COPIES_TOPIC, type EventLog } from '#log';
 import type { CatalogueIndex } from '#registry';
@@ -7,7 +8,7 @@ import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/e
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { interposed, Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { random, traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
-import { digestOfView, INDEX_VIEW, storageOf, type BadRecord, type CompiledView } from './index.js';
+import { digestOfView, storageOf, type CompiledView } from './index.js';
 import { Projector } from './projector.js';
 
 let catalogue: CatalogueIndex;
@@ -172,7 +173,7 @@ describe('the projector', () => {
     expect(await stage.state.position(storageOf('imigrasi.cegah-aktif', 1), part)).toBeUndefined();
     fail = false;
     expect(await p.batch(at, read, signal)).toEqual({ next: 2n });
-    expect(stage.settled.firstOfCopy(one.stream, 0, 1n)).toBe(0n);
+    expect(stage.settled.originalOf(one.stream, 0, 1n)).toBe(0n);
     await p.close();
   });
 
@@ -249,10 +250,10 @@ describe('the projector', () => {
     await stage.append([other]);
     expect(await from(1n)).toEqual({ next: 0n });
     await until(async () => (await from(0n)).next === 2n);
-    expect(stage.copies.firstOf(at.topic, at.partition, 1n)).toBe(0n);
+    expect(stage.copies.originalOf(at.topic, at.partition, 1n)).toBe(0n);
     await stage.append([other]);
     expect(await from(2n)).toEqual({ next: 3n });
-    expect(stage.copies.firstOf(at.topic, at.partition, 2n)).toBe(0n);
+    expect(stage.copies.originalOf(at.topic, at.partition, 2n)).toBe(0n);
     await expectPlain();
     await p.close();
   });
@@ -293,7 +294,7 @@ describe('the projector', () => {
     const copies = await stage.append(firsts);
     await stage.untilCaughtUp();
     for (const [i, { stream, partition }] of firsts.entries())
-      expect(stage.copies.firstOf(stream, partition, copies[i]!)).toBe(0n);
+      expect(stage.copies.originalOf(stream, partition, copies[i]!)).toBe(0n);
     // Folded again, the earlier event would have set the case back, and stood twice in the trail of the passport.
     await expectPlain();
     // The entry is there again and names the first: a repeat at the gateway is answered with the first receipt.

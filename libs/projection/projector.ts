@@ -1,16 +1,22 @@
+import { Mutex } from '#concurrency';
+import {
+  decodeOrTell,
+  findCopies,
+  INDEX_VIEW,
+  openRecords,
+  recheck,
+  type Copies,
+  type IdConflict,
+  type IndexDeps,
+} from '#duplicates';
 import { Fault, innermostMessage, OnceAMinute } from '#faults';
 import type { AssignedPartition, EventLog, GroupMember, LogRecord, Membership, RecordBatch } from '#log';
 import type { Committed, State, StreamPartition } from '#state';
-import type { Catalogue } from '#registry';
+import type { Catalogue, DecodedEvent, EventRecord } from '#registry';
 import { Assigned, type Slot } from './assigned.js';
-import type { CompiledView, FoldEvent } from './compile.js';
-import type { Copies } from './copies.js';
+import type { CompiledView } from './compile.js';
 import { foldInto } from './desk.js';
-import { INDEX_VIEW, storageOf, type Generations } from './generations.js';
-import { findCopies, recheck, type IdConflict, type IndexDeps } from './index-step.js';
-import { Mutex } from '#concurrency';
-import { decodeOrTell, openRecords } from './open-records.js';
-import type { EventRecord } from './record.js';
+import { storageOf, type Generations } from './generations.js';
 import type { ProjectorWatch } from './watch.js';
 
 export const PROJECTOR_GROUP = 'simpul.projector';
@@ -208,7 +214,7 @@ export class Projector implements GroupMember {
   async #step(a: Assigned, records: readonly LogRecord[], next: bigint): Promise<void> {
     const opened = await this.#indexStep(a, records, next);
     if (!opened) return;
-    const decoded = new Map<bigint, FoldEvent | undefined>();
+    const decoded = new Map<bigint, DecodedEvent | undefined>();
     await Promise.all(
       [...a.slots.values()]
         .filter((slot) => slot.live && slot.next < next)
@@ -223,7 +229,7 @@ export class Projector implements GroupMember {
     const events = await openRecords(this.deps, a, records, fresh);
     const listed = new Map<bigint, bigint>();
     for (const e of events) {
-      const first = copies.firstOf(a.stream, a.partition, e.record.offset);
+      const first = copies.originalOf(a.stream, a.partition, e.record.offset);
       if (first !== undefined) listed.set(e.record.offset, first);
     }
     if (!fresh) return { events, copies: listed };
@@ -255,10 +261,10 @@ export class Projector implements GroupMember {
     slot: Slot,
     opened: Opened,
     next: bigint,
-    decoded: Map<bigint, FoldEvent | undefined>,
+    decoded: Map<bigint, DecodedEvent | undefined>,
   ): Promise<void> {
     const { view, storage } = slot;
-    const events: FoldEvent[] = [];
+    const events: DecodedEvent[] = [];
     for (const e of opened.events) {
       const { offset } = e.record;
       if (offset < slot.next || offset >= next || opened.copies.has(offset) || !view.ofType.has(e.type.type)) continue;
@@ -368,7 +374,7 @@ export class Projector implements GroupMember {
     const events = await openRecords(this.deps, a, records, false);
     const copies = new Map<bigint, bigint>();
     for (const { record } of events) {
-      const first = this.deps.copies.firstOf(a.stream, a.partition, record.offset);
+      const first = this.deps.copies.originalOf(a.stream, a.partition, record.offset);
       if (first !== undefined) copies.set(record.offset, first);
     }
     await this.#viewStep(a, slot, { events, copies }, next, new Map());

@@ -74,7 +74,7 @@ it('index entries lost over a reconnect: the last ten minutes are read again, an
   admin.disconnect();
   await until(() => redis.connection() > before);
   const [copy] = await stage.append([again]);
-  await until(() => stage.copies.firstOf(again.stream, again.partition, copy!) !== undefined);
+  await until(() => stage.copies.originalOf(again.stream, again.partition, copy!) !== undefined);
   await until(() => stage.caughtUp().catch(() => false));
   for (const view of stage.views)
     expect([view.name, await digestOfView(stage.state, view, stage.storage(view))]).toEqual([

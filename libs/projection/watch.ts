@@ -1,13 +1,6 @@
+import type { BadRecord } from '#duplicates';
 import type { AssignedPartition } from '#log';
 import type { StreamPartition } from '#state';
-
-/** A record that is never folded: written past the gateway, or broken. */
-export interface BadRecord {
-  readonly stream: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  readonly code: 'foreign_record' | 'corrupt_record';
-}
 
 /** What the projector tells while it works. All calls return at once. */
 export interface ProjectorWatch {

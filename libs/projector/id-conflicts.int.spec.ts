@@ -62,7 +62,7 @@ describe('an id that was used for two contents', () => {
       await until(() => core.settled.end(STREAM, partition) >= high);
       const read = await core.log.read(STREAM, partition, low);
       for (const r of read.kind === 'records' ? read.records : []) {
-        if (core.settled.firstOfCopy(STREAM, partition, r.offset) !== undefined) continue;
+        if (core.settled.originalOf(STREAM, partition, r.offset) !== undefined) continue;
         const type = core.registry.catalogue.newest(ID_CONFLICT)!;
         out.push({ ...fromHeaders(r.headers)!, data: type.contract.decode(r.value!, { framed: true }) });
       }

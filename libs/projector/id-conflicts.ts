@@ -1,7 +1,7 @@
 import { hubCaller, ownEvent, toldOf } from '#core';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
-import type { IdConflict } from '#projection';
+import type { IdConflict } from '#duplicates';
 import type { Offered, Publishing } from '#publishing';
 
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { CORE, type Core } from '#core';
-import { digestOfView, INDEX_VIEW, storageOf } from '#projection';
+import { digestOfView, storageOf } from '#projection';
+import { INDEX_VIEW } from '#duplicates';
 import type { CatalogueIndex } from '#registry';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -13,7 +13,6 @@ import { identityOf, RecentAppends } from './recent.js';
 import { countedPointer } from './counted-pointer.js';
 import { sameContent } from './same-content.js';
 import { subjectOf } from './subject.js';
-import { IndexLookup } from './index-lookup.js';
 
 const schema = (fields: readonly object[]): string =>
   JSON.stringify({ type: 'record', name: 'Lahir', namespace: 'uji.kasus', fields });
@@ -236,62 +235,6 @@ describe('recent appends', () => {
         Promise.resolve({ kind: 'accepted', base: BigInt(i), appendTimeMs: 0 }),
       )[0]!.done;
     expect(recent.size).toBeLessThanOrEqual(11);
-  });
-});
-
-describe('questions to the index', () => {
-  it('join when they come together', async () => {
-    const calls: number[] = [];
-    const lookup = new IndexLookup((ids) => {
-      calls.push(ids.length);
-      return Promise.resolve(ids.map(() => undefined));
-    }, 1_000);
-    await Promise.all(['a', 'b', 'c'].map((id) => lookup.ask([{ source: 's', id }])));
-    expect(calls).toEqual([3]);
-  });
-  it('join while one is under way, and each gets its own answers', async () => {
-    const calls: number[] = [];
-    let answer!: () => void;
-    const lookup = new IndexLookup((ids) => {
-      calls.push(ids.length);
-      const first = (x: { source: string; id: string }) => ({
-        ...x,
-        stream: 's',
-        partition: 0,
-        offset: 0n,
-        digest: '',
-        schemaId: 1,
-        timeMs: 0,
-      });
-      return new Promise((resolve) => {
-        const all = ids.map(first);
-        if (calls.length === 1) answer = () => resolve(all);
-        else resolve(all);
-      });
-    }, 1_000);
-    const ask = (id: string) => lookup.ask([{ source: 's', id }]);
-    const first = ask('a');
-    while (calls.length === 0) await new Promise(setImmediate);
-    const asks = [first, ask('b'), ask('c')];
-    answer();
-    const got = await Promise.all(asks);
-    expect(got.map((g) => g?.[0]?.id)).toEqual(['a', 'b', 'c']);
-    expect(calls).toEqual([1, 2]);
-  });
-  it('that fail or take too long answer nothing, and the next is asked anew', async () => {
-    let n = 0;
-    const lookup = new IndexLookup(
-      () =>
-        n++ === 0
-          ? new Promise(() => undefined)
-          : n === 2
-            ? Promise.reject(new Error('x'))
-            : Promise.resolve([undefined]),
-      5,
-    );
-    expect(await lookup.ask([{ source: 's', id: 'a' }])).toBeUndefined();
-    expect(await lookup.ask([{ source: 's', id: 'a' }])).toBeUndefined();
-    expect(await lookup.ask([{ source: 's', id: 'a' }])).toEqual([undefined]);
   });
 });
 

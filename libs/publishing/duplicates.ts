@@ -1,6 +1,6 @@
 import { Fault } from '#faults';
 import type { Catalogue } from '#registry';
-import type { Known } from './index-lookup.js';
+import type { Known } from '#duplicates';
 import type { Checked, ItemResult, ReadyItem, RememberedItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';
 import { type RecentAppend, type RecentAppends } from './recent.js';

@@ -1,11 +1,9 @@
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { First, State } from '#state';
-import type { Settled } from '#projection';
+import { type Settled, IndexCertainty, type IndexLookup } from '#duplicates';
 import type { Catalogue } from '#registry';
-import { IndexCertainty } from './certainty.js';
 import { inTime } from './in-time.js';
-import type { IndexLookup } from './index-lookup.js';
 import type { Receipt } from './item.js';
 import { receiptOf, receiptOfFirst } from './receipt.js';
 import { identityOf, type RecentAppends } from './recent.js';

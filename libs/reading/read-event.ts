@@ -1,8 +1,7 @@
 import { idsIn, maskData, readLevel, type Caller, type ReadLevel } from '#access';
 import { formatPosition, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
-import { decodeEvent, openRecord } from '#projection';
-import type { Catalogue, EventType } from '#registry';
+import { decodeEvent, openRecord, type Catalogue, type EventType } from '#registry';
 import type { Units } from '#units';
 
 /** The hub itself as a reader: it reads every event in full. Never for a request of somebody else. */

@@ -3,7 +3,7 @@ import { pause } from '#concurrency';
 import { partitionOf } from '#event';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
-import type { Settled } from '#projection';
+import type { Settled } from '#duplicates';
 import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { decodeStreamCursor, type StreamCursor } from './cursor.js';
@@ -15,7 +15,7 @@ import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } 
 
 export interface ReadingDeps extends Rights {
   readonly log: Pick<EventLog, 'describe' | 'read' | 'offsetAt' | 'topicId'>;
-  readonly settled: Pick<Settled, 'end' | 'waitFor' | 'firstOfCopy'>;
+  readonly settled: Pick<Settled, 'end' | 'waitFor' | 'originalOf'>;
   readonly now: () => number;
 }
 
@@ -174,7 +174,7 @@ export class Reading {
     const got = await log.read(name, partition, offset, { maxRecords: 1 });
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return undefined;
-    const original = settled.firstOfCopy(name, partition, offset);
+    const original = settled.originalOf(name, partition, offset);
     return eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
   }
 
@@ -272,7 +272,7 @@ export class Reading {
       const { partition } = cursor;
       const record = cursor.head!;
       const usedUp = cursor.take();
-      const original = settled.firstOfCopy(name, partition, record.offset);
+      const original = settled.originalOf(name, partition, record.offset);
       const event = eventFor(reader, record, { stream: name, partition, original }, filter, this.#deps);
       if (event !== undefined) {
         const encoded = encoder.encode(event);

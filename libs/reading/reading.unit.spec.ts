@@ -45,7 +45,7 @@ class SettledInMemory {
     return Promise.resolve(this.end(stream, partition));
   }
 
-  firstOfCopy(_stream: string, partition: number, offset: bigint): bigint | undefined {
+  originalOf(_stream: string, partition: number, offset: bigint): bigint | undefined {
     return this.originals.get(`${partition}/${offset}`);
   }
 }

@@ -15,7 +15,8 @@ import {
 } from '#http';
 import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
-import { Copies, openProjector, openSettled, type OpenProjector, type Settled } from '#projection';
+import { openProjector, type OpenProjector } from '#projection';
+import { Copies, openSettled, type Settled } from '#duplicates';
 import {
   openRefusals,
   Publishing,

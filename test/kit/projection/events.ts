@@ -4,8 +4,16 @@ import { join } from 'node:path';
 import { sample, type Data } from '#avro';
 import { dataschemaUrn, digestOf, partitionOf, pseudonymOf, toHeaders } from '#event';
 import type { LogRecord, NewRecord } from '#log';
-import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
-import { compileView, decodeEvent, openRecord, parseView, type CompiledView, type FoldEvent } from '#projection';
+import {
+  CatalogueIndex,
+  readProperties,
+  schemaValue,
+  subjectOf,
+  decodeEvent,
+  openRecord,
+  type DecodedEvent,
+} from '#registry';
+import { compileView, parseView, type CompiledView } from '#projection';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -82,7 +90,7 @@ export function recordOf(
 }
 
 /** The same as the projector would fold it, at an offset of its own. */
-export function foldEventOf(catalogue: CatalogueIndex, spec: EventSpec, offset: bigint, timeMs = 0): FoldEvent {
+export function foldEventOf(catalogue: CatalogueIndex, spec: EventSpec, offset: bigint, timeMs = 0): DecodedEvent {
   const { record, partition, stream } = recordOf(catalogue, spec);
   const opened = openRecord({ ...record, offset, appendTimeMs: timeMs } satisfies LogRecord, catalogue);
   if (opened.kind !== 'event') throw new Error(`not an event: ${opened.kind}`);

@@ -1,25 +1,19 @@
 import { createHash } from 'node:crypto';
 
 import type { EventLog, LogRecord } from '#log';
-import {
-  decodeEvent,
-  fold,
-  openRecord,
-  type CompiledView,
-  type Contribution,
-  type Desk,
-  type FoldEvent,
-  type Stored,
-} from '#projection';
-import type { CatalogueIndex } from '#registry';
+import { fold, type CompiledView, type Contribution, type Desk, type Stored } from '#projection';
+import { decodeEvent, openRecord, type DecodedEvent, type CatalogueIndex } from '#registry';
 
 class PlainDesk implements Desk {
-  readonly spaces = { entry: new Map<string, [unknown, FoldEvent]>(), part: new Map<string, [unknown, FoldEvent]>() };
+  readonly spaces = {
+    entry: new Map<string, [unknown, DecodedEvent]>(),
+    part: new Map<string, [unknown, DecodedEvent]>(),
+  };
   entry = (k: string) => this.spaces.entry.get(k)?.[0] as Stored | undefined;
   part = (k: string) => this.spaces.part.get(k)?.[0] as Contribution | undefined;
-  putEntry = (k: string, v: Stored | undefined, e: FoldEvent) => this.#put('entry', k, v, e);
-  putPart = (k: string, v: Contribution | undefined, e: FoldEvent) => this.#put('part', k, v, e);
-  #put(space: 'entry' | 'part', k: string, v: unknown, e: FoldEvent): void {
+  putEntry = (k: string, v: Stored | undefined, e: DecodedEvent) => this.#put('entry', k, v, e);
+  putPart = (k: string, v: Contribution | undefined, e: DecodedEvent) => this.#put('part', k, v, e);
+  #put(space: 'entry' | 'part', k: string, v: unknown, e: DecodedEvent): void {
     if (v === undefined) this.spaces[space].delete(k);
     else this.spaces[space].set(k, [v, e]);
   }
@@ -41,9 +35,9 @@ export async function eventsOf(
   catalogue: CatalogueIndex,
   stream: string,
   partition: number,
-): Promise<FoldEvent[]> {
+): Promise<DecodedEvent[]> {
   const seen = new Set<string>();
-  const events: FoldEvent[] = [];
+  const events: DecodedEvent[] = [];
   for (const record of await readAll(log, stream, partition)) {
     const opened = openRecord(record, catalogue);
     if (opened.kind !== 'event') continue;

@@ -6,10 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import {
-  Copies,
-  INDEX_VIEW,
   openProjector,
-  openSettled,
   StateReader,
   storageOf,
   type CompiledView,
@@ -17,8 +14,8 @@ import {
   type Generations,
   type OpenProjector,
   type OpenProjectorDeps,
-  type Settled,
 } from '#projection';
+import { Copies, INDEX_VIEW, openSettled, type Settled } from '#duplicates';
 import type { Catalogue, CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';

@@ -1,14 +1,19 @@
 import type { LogRecord } from '#log';
 import type { StreamPartition } from '#state';
-import type { Catalogue } from '#registry';
-import type { FoldEvent } from './compile.js';
-import { decodeEvent, openRecord, type EventRecord } from './record.js';
-import type { ProjectorWatch } from './watch.js';
+import { decodeEvent, openRecord, type Catalogue, type DecodedEvent, type EventRecord } from '#registry';
+
+/** A record that is never folded: written past the gateway, or broken. */
+export interface BadRecord {
+  readonly stream: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly code: 'foreign_record' | 'corrupt_record';
+}
 
 export interface OpenRecordsDeps {
   readonly catalogue: Catalogue;
   readonly refresh?: () => Promise<void>;
-  readonly watch?: ProjectorWatch;
+  readonly watch?: { bad?(record: BadRecord): void };
 }
 
 /** The events among records of a partition. Foreign and corrupt ones are told when `tell`, and left out. */
@@ -35,7 +40,7 @@ export async function openRecords(
 }
 
 /** The event with its data; what cannot be read is told and left out. */
-export function decodeOrTell(deps: OpenRecordsDeps, at: StreamPartition, e: EventRecord): FoldEvent | undefined {
+export function decodeOrTell(deps: OpenRecordsDeps, at: StreamPartition, e: EventRecord): DecodedEvent | undefined {
   const event = decodeEvent(e, at.stream, at.partition);
   if (!event) bad(deps, at, e.record, 'corrupt_record');
   return event;

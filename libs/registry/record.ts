@@ -1,7 +1,6 @@
 import { digestOf, formatPosition, fromHeaders, schemaIdOf, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
-import type { Catalogue, EventType } from '#registry';
-import type { FoldEvent } from './compile.js';
+import type { Catalogue, EventType } from './catalogue.js';
 
 /** A record whose headers and digest were looked at. `foreign`: not written by a gateway (R10). `corrupt`: digest, schema or data do not fit. */
 export type OpenedRecord =
@@ -11,6 +10,17 @@ export type OpenedRecord =
   | { readonly kind: 'corrupt'; readonly record: LogRecord };
 
 export type EventRecord = Extract<OpenedRecord, { kind: 'event' }>;
+
+/** An event of a stream with its data as plain JSON. */
+export interface DecodedEvent {
+  readonly type: EventType;
+  readonly envelope: ReadEnvelope;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly position: string;
+  readonly offset: bigint;
+  /** Clock of the log, ms since 1970. */
+  readonly appendTimeMs: number;
+}
 
 const EMPTY = Buffer.alloc(0);
 
@@ -28,7 +38,7 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
 }
 
 /** The event with its data as plain JSON; undefined when the bytes cannot be read under their schema. */
-export function decodeEvent(opened: EventRecord, stream: string, partition: number): FoldEvent | undefined {
+export function decodeEvent(opened: EventRecord, stream: string, partition: number): DecodedEvent | undefined {
   const { record, envelope, type } = opened;
   try {
     return {
@@ -37,27 +47,9 @@ export function decodeEvent(opened: EventRecord, stream: string, partition: numb
       data: type.contract.decode(record.value!, { framed: true }),
       position: formatPosition(stream, partition, record.offset),
       offset: record.offset,
-      timeMs: record.appendTimeMs,
+      appendTimeMs: record.appendTimeMs,
     };
   } catch {
     return undefined;
-  }
-}
-
-/** Same content under two schemas of one type (R2.6): read both in the newer shape, so that fields at their default do not count. */
-export function sameContent(a: EventRecord, b: EventRecord): boolean {
-  if (a.type.type !== b.type.type || a.envelope.subject !== b.envelope.subject) return false;
-  const newer = a.type.version >= b.type.version ? a.type : b.type;
-  try {
-    const read = (x: EventRecord): string =>
-      JSON.stringify(
-        x.type.contract.decode(x.record.value!, {
-          framed: true,
-          ...(x.type === newer ? {} : { reader: newer.contract }),
-        }),
-      );
-    return read(a) === read(b);
-  } catch {
-    return false;
   }
 }

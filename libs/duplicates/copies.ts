@@ -72,7 +72,7 @@ export class Copies {
   }
 
   /** Offset of the first, when the record at `offset` is a listed copy. */
-  firstOf(stream: string, partition: number, offset: bigint): bigint | undefined {
+  originalOf(stream: string, partition: number, offset: bigint): bigint | undefined {
     return this.#firsts.get(`${stream}/${partition}`)?.get(offset);
   }
 

@@ -1,6 +1,6 @@
 import type { EventLog } from '#log';
 import type { Catalogue } from '#registry';
-import type { Settled } from '#projection';
+import type { Settled } from './settled.js';
 
 /** A certainty this old still makes a "no" good enough: together with the deadline of appends it stays well under the 120 s of R3.6. */
 const GOOD_FOR_MS = 20_000;

@@ -88,7 +88,7 @@ describe('settled ends', () => {
     await stage.project();
     order.length = 0;
     expect(await settled.waitFor(PART.stream, 0, 2n, 20_000)).toBe(2n);
-    expect(settled.firstOfCopy(PART.stream, 0, 1n)).toBe(0n);
+    expect(settled.originalOf(PART.stream, 0, 1n)).toBe(0n);
     expect(order.slice(-2)).toEqual(['position seen', 'copies read']);
     await settled.close();
     await other.close();

@@ -1,9 +1,9 @@
 import { formatPosition } from '#event';
 import type { EventLog } from '#log';
 import type { First, State } from '#state';
-import type { Catalogue } from '#registry';
+import { openRecord, type Catalogue, type EventRecord } from '#registry';
 import type { Copies } from './copies.js';
-import { openRecord, sameContent, type EventRecord } from './record.js';
+import { sameContent } from './same-record-content.js';
 
 export interface IndexDeps {
   readonly log: EventLog;
@@ -32,7 +32,7 @@ const idOf = (e: EventRecord): string => `${e.envelope.source}\n${e.envelope.id}
 const own = (first: First): First => ({ ...first, id: `${first.id}\n${first.digest}` });
 const ownIdOf = (e: EventRecord): string => `${idOf(e)}\n${e.envelope.digest.toString('hex')}`;
 
-function firstOf(e: EventRecord, stream: string, partition: number): First {
+function firstEntryOf(e: EventRecord, stream: string, partition: number): First {
   return {
     source: e.envelope.source,
     id: e.envelope.id,
@@ -61,13 +61,13 @@ export async function recheck(deps: IndexDeps, stream: string, partition: number
     if (read.kind === 'out_of_range') return seen;
     const firsts: First[] = [];
     for (const r of read.records) {
-      if (r.offset >= until || deps.copies.firstOf(stream, partition, r.offset) !== undefined) continue;
+      if (r.offset >= until || deps.copies.originalOf(stream, partition, r.offset) !== undefined) continue;
       const opened = openRecord(r, deps.catalogue);
       if (opened.kind !== 'event') continue;
       const id = seen.has(idOf(opened)) ? ownIdOf(opened) : idOf(opened);
       if (seen.has(id)) continue;
       seen.set(id, opened);
-      const first = firstOf(opened, stream, partition);
+      const first = firstEntryOf(opened, stream, partition);
       firsts.push(id === idOf(opened) ? first : own(first));
     }
     if (firsts.length > 0) await deps.state.firstOf(firsts);
@@ -99,7 +99,7 @@ async function conflicts(
   rechecked: Rechecked,
 ): Promise<{ offset: bigint; first: bigint }[]> {
   if (taken.length === 0) return [];
-  const answers = await deps.state.firstOf(taken.map(({ event }) => own(firstOf(event, stream, partition))));
+  const answers = await deps.state.firstOf(taken.map(({ event }) => own(firstEntryOf(event, stream, partition))));
   const copies: { offset: bigint; first: bigint }[] = [];
   const found: IdConflict[] = [];
   for (const [i, { event, first }] of taken.entries()) {
@@ -135,16 +135,17 @@ export async function findCopies(
   const asked: EventRecord[] = [];
   const oldest = deps.now() - KEPT_MS;
   for (const e of events) {
-    const known = deps.copies.firstOf(stream, partition, e.record.offset);
+    const known = deps.copies.originalOf(stream, partition, e.record.offset);
     if (known !== undefined) copies.set(e.record.offset, known);
     else if (e.record.appendTimeMs >= oldest) asked.push(e);
   }
-  const answers = asked.length > 0 ? await deps.state.firstOf(asked.map((e) => firstOf(e, stream, partition))) : [];
+  const answers =
+    asked.length > 0 ? await deps.state.firstOf(asked.map((e) => firstEntryOf(e, stream, partition))) : [];
   const found: { offset: bigint; first: bigint }[] = [];
   const taken: { event: EventRecord; first: First }[] = [];
   for (const [i, e] of asked.entries()) {
     const again = rechecked.get(idOf(e));
-    const first = again && again.record.offset < e.record.offset ? firstOf(again, stream, partition) : answers[i]!;
+    const first = again && again.record.offset < e.record.offset ? firstEntryOf(again, stream, partition) : answers[i]!;
     const here = first.stream === stream && first.partition === partition;
     if (here && first.offset === e.record.offset) continue;
     const same = here && (await sameAsFirst(deps, e, first));
@@ -153,7 +154,7 @@ export async function findCopies(
     else if (same)
       found.push({
         offset: e.record.offset,
-        first: deps.copies.firstOf(stream, partition, first.offset) ?? first.offset,
+        first: deps.copies.originalOf(stream, partition, first.offset) ?? first.offset,
       });
     else taken.push({ event: e, first });
   }
