@@ -42,7 +42,7 @@ afterAll(async () => {
   await hub.close();
 });
 
-it('the table has at least 200 cases, each with a name of its own', () => {
+it('the table of bad input has at least 200 cases, each with a unique name', () => {
   expect(BAD_INPUT.length).toBeGreaterThanOrEqual(200);
   const names = BAD_INPUT.map((c) => `${c.row}: ${c.name}`);
   expect(names.filter((n, i) => names.indexOf(n) !== i)).toEqual([]);
@@ -68,8 +68,8 @@ for (const [row, cases] of Map.groupBy(BAD_INPUT, (c) => c.row)) {
   });
 }
 
-describe('after all that', () => {
-  it('the log holds what it held before, and a good event is taken', async () => {
+describe('after all cases of bad input', () => {
+  it('the log holds exactly what it held before, and a valid event is accepted', async () => {
     expect(await total()).toBe(before);
     expect((await hub.post(subject.event('imigrasi.paspor.diterbitkan'))).status).toBe(201);
     before = await total();

@@ -56,7 +56,7 @@ const status = async (path: string, key: string) => {
 };
 
 describe('live streams and waiting requests', () => {
-  it('are counted per key and per address: beyond the limits 429, and a place again once one has left', async () => {
+  it('have a quota per key and per address: beyond it 429, and the quota is free again after a reader disconnects', async () => {
     const first = await status('/v1/live', 'k1');
     const second = hold('/v1/wait', 'k1');
     await until(() => waiting === 1);
@@ -79,7 +79,7 @@ describe('live streams and waiting requests', () => {
 });
 
 describe('a refused request', () => {
-  it('is one log line with code, route, request and key, and never what was sent', async () => {
+  it('is one log line with code, route, request id and key id, and never holds what the client sent', async () => {
     lines.length = 0;
     counted.length = 0;
     const headers = { authorization: 'Bearer k1', 'x-request-id': 'req-12345678' };
@@ -103,13 +103,13 @@ describe('a refused request', () => {
     expect(counted).toEqual(['invalid_query', 'forbidden', 'unauthenticated']);
   });
 
-  it('does not flood the log: at most 20 lines a second, then how many more, while each is counted', async () => {
+  it('cannot flood the log: at most 20 lines a second, then the number of lines left out; every refusal is counted', async () => {
     lines.length = 0;
     counted.length = 0;
     await Promise.all(Array.from({ length: 50 }, () => fetch(`${server.url}/v1/things`)));
     await until(() => lines.some(([fields]) => 'leftOut' in fields));
-    const told = lines.filter(([fields]) => 'code' in fields).length;
+    const logged = lines.filter(([fields]) => 'code' in fields).length;
     const left = lines.reduce((sum, [fields]) => sum + ((fields['leftOut'] as number | undefined) ?? 0), 0);
-    expect([told + left, counted.length, told <= 40]).toEqual([50, 50, true]);
+    expect([logged + left, counted.length, logged <= 40]).toEqual([50, 50, true]);
   });
 });

@@ -68,7 +68,7 @@ function raw(text: string, hold = false): Promise<string> {
   });
 }
 
-describe('the edge', () => {
+describe('the HTTP edge', () => {
   it('answers every refusal as a problem document with code, title, instance and hint', async () => {
     const r = await ask('/v1/nowhere', { headers: { 'x-request-id': 'req-12345678' } });
     expect(r.status).toBe(404);
@@ -83,13 +83,13 @@ describe('the edge', () => {
     });
   });
 
-  it('speaks English when asked', async () => {
+  it('answers in English when Accept-Language prefers it', async () => {
     const r = await ask('/v1/nowhere', { headers: { 'accept-language': 'en-GB, id;q=0.4' } });
     expect(await problem(r)).toMatchObject({ title: 'Not found' });
     expect(r.headers.get('content-language')).toBe('en');
   });
 
-  it('says which methods a path has', async () => {
+  it('answers 405 with Allow for a method that the path does not have', async () => {
     const r = await ask('/v1/things', { method: 'DELETE' });
     expect([r.status, r.headers.get('allow')]).toEqual([405, 'GET, POST']);
     expect(await problem(r)).toMatchObject({ code: 'method_not_allowed', status: 405 });
@@ -100,7 +100,7 @@ describe('the edge', () => {
     ).toBe('405');
   });
 
-  it('asks for a key before the body is read', async () => {
+  it('answers 401 before one byte of the body is read', async () => {
     const out = await raw(
       'POST /v1/things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n',
       true,
@@ -110,13 +110,13 @@ describe('the edge', () => {
     expect(out).toContain('"code":"unauthenticated"');
   });
 
-  it('refuses a role that is missing', async () => {
+  it('answers 403 when the caller has none of the roles of the route', async () => {
     const r = await ask('/v1/things/7');
     expect(r.status).toBe(403);
     expect(await problem(r)).toMatchObject({ code: 'forbidden' });
   });
 
-  it('names what is wrong with a query, never the value', async () => {
+  it('names the wrong query parameter by pointer, never its value', async () => {
     for (const [query, pointer] of [
       ['limit=1000000000', '?limit'],
       ['limit=x', '?limit'],
@@ -130,7 +130,7 @@ describe('the edge', () => {
     }
   });
 
-  it('names what is wrong with a body by pointer', async () => {
+  it('names the wrong members of a body by pointer', async () => {
     const post = (body: string, type = 'application/json') =>
       ask('/v1/things', { method: 'POST', body, headers: { 'content-type': type } });
     expect((await post('{"name":"a"}')).status).toBe(201);
@@ -146,7 +146,7 @@ describe('the edge', () => {
     expect(await problem(await post('a'.repeat(1_001)))).toMatchObject({ status: 413, code: 'body_too_large' });
   });
 
-  it('hides what broke inside', async () => {
+  it('never shows the text or the stack of an internal error', async () => {
     const r = await ask('/v1/broken');
     const text = await r.text();
     expect(r.status).toBe(500);
@@ -154,12 +154,12 @@ describe('the edge', () => {
     expect(text).not.toContain('at ');
   });
 
-  it('says when to come back', async () => {
+  it('answers Retry-After in whole seconds, rounded up', async () => {
     const r = await ask('/v1/busy');
     expect([r.status, r.headers.get('retry-after')]).toEqual([503, '3']);
   });
 
-  it('takes no compressed body', async () => {
+  it('answers 415 to a compressed body', async () => {
     const r = await ask('/v1/things', {
       method: 'POST',
       body: '{}',
@@ -168,12 +168,12 @@ describe('the edge', () => {
     expect(r.status).toBe(415);
   });
 
-  it('lets open routes be read without a key', async () => {
+  it('answers open routes without a key', async () => {
     const r = await fetch(`${server.url}/open`);
     expect(await r.json()).toEqual({ fine: true });
   });
 
-  it('links to the next page', async () => {
+  it('gives the next page in the body and in a Link header', async () => {
     const r = await ask('/v1/things?limit=2&cursor=x');
     expect(r.status).toBe(400);
     const page = await ask('/v1/things?limit=2');
@@ -181,7 +181,7 @@ describe('the edge', () => {
     expect(await page.json()).toEqual({ things: [2], next: 'abc' });
   });
 
-  it('answers broken HTTP by hand in the same shape', async () => {
+  it('answers broken HTTP with a problem document too', async () => {
     const cases: [string, string, string][] = [
       ['NONSENSE\r\n\r\n', '400', 'bad_request_line'],
       [`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, '431', 'header_too_large'],
@@ -207,7 +207,7 @@ describe('the edge', () => {
     }
   });
 
-  it('says 100 to whoever waits for it, once its key was taken, and then takes the body', async () => {
+  it('sends 100 Continue only after authentication, and then reads the body', async () => {
     const head = 'POST /v1/things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n';
     const statuses = (out: string) => [...out.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((m) => m[1]);
     const body = 'connection: close\r\ncontent-length: 12\r\n\r\n{"name":"a"}';
@@ -215,7 +215,7 @@ describe('the edge', () => {
     expect(statuses(await raw(`${head}authorization: Bearer bad\r\n${body}`))).toEqual(['401']);
   });
 
-  it('gives slow requests 408', async () => {
+  it('answers 408 to a request whose head or body comes too slowly', async () => {
     const slowHead = raw('GET / HTTP/1.1\r\nhost: a\r\nx', true);
     const slowBody = raw(
       'POST /v1/things HTTP/1.1\r\nhost: a\r\nauthorization: Bearer good\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n{"a"',
@@ -225,7 +225,7 @@ describe('the edge', () => {
     expect((await slowBody).slice(9, 12)).toBe('408');
   });
 
-  it('describes every route that exists in /openapi.json', async () => {
+  it('describes every declared route in /openapi.json', async () => {
     const doc = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
       paths: Record<string, Record<string, { parameters?: { name: string }[] }>>;
     };
@@ -246,8 +246,8 @@ describe('the edge', () => {
   });
 });
 
-describe('closing', () => {
-  it('ends live streams and answers', async () => {
+describe('closing the server', () => {
+  it('ends live streams, so that it need not wait for their readers', async () => {
     const other = await serveEdge({
       doors: [door],
       authenticate: () => caller,
@@ -259,8 +259,8 @@ describe('closing', () => {
   });
 });
 
-describe('bytes behind a whole request', () => {
-  it('never turn its answer into a refusal: it is answered first, then the bytes are', async () => {
+describe('bytes behind a complete request', () => {
+  it('never replace its answer: the request is answered first, the broken bytes get 400 after it', async () => {
     const out = await raw(
       'POST /v1/things HTTP/1.1\r\nhost: a\r\nauthorization: Bearer good\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{"name":"a"}rest of it',
       true,

@@ -1,6 +1,6 @@
 import { Fault, isFault, type FaultCode } from '#faults';
 
-/** By Fastify's own codes, then by status: what its parsers, router and Nest's exceptions mean in our table. */
+/** Fault codes of the errors of Fastify's parsers and router. */
 const BY_CODE: Record<string, FaultCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'length_mismatch',
@@ -14,6 +14,7 @@ const BY_CODE: Record<string, FaultCode> = {
   ECONNRESET: 'length_mismatch',
 };
 
+/** Fault codes of Nest's exceptions, and of errors of Fastify with a code that is not listed above. */
 const BY_STATUS: Record<number, FaultCode> = {
   400: 'invalid_request',
   401: 'unauthenticated',
@@ -31,7 +32,7 @@ const BY_STATUS: Record<number, FaultCode> = {
   503: 'draining',
 };
 
-/** The fault of anything that reached the edge. Total; what nobody foresaw is `internal`. */
+/** The fault of any thrown value: itself, or by Fastify's code, then by status. Total; everything else is `internal`. */
 export function faultOf(e: unknown): Fault {
   if (isFault(e)) return e;
   if (typeof e === 'object' && e !== null) {

@@ -2,13 +2,13 @@ import { Fault } from '#faults';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
-/** Of these a second one would say something else to another reader of the same request, a proxy in front of us. */
+/** Duplicates of these headers are rejected: a proxy in front of the hub may honour the other copy (request smuggling). */
 const ONCE = ['host', 'authorization', 'content-type'];
-/** Their lengths differ, and nearly every other header has another one: most names are told apart by a number. */
+/** Index by length: the three lengths differ, and most other headers have another length, so few names are compared as text. */
 const BY_LENGTH = new Map(ONCE.map((name, at) => [name.length, at]));
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
-/** What HTTP forbids of a head and Node lets pass, or would answer without a shape. Faults bad_request_line, expectation_failed. */
+/** Checks that Node's HTTP parser does not make, or would answer without a problem document. Faults bad_request_line, expectation_failed. */
 function checkHead(req: IncomingMessage): void {
   const { rawHeaders, headers } = req;
   let seen = 0;
@@ -24,30 +24,30 @@ function checkHead(req: IncomingMessage): void {
   if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) throw new Fault('expectation_failed');
 }
 
-/** Whoever waits for 100 gets it once nothing stands against the body: key, role and room are checked before it, and the length told. */
-function letThrough(req: FastifyRequest): boolean {
+/** Send 100 Continue only after authentication, role, admission and Content-Length checks. */
+function mayContinue(req: FastifyRequest): boolean {
   const length = req.headers['content-length'];
   return length === undefined || Number(length) <= (req.routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY);
 }
 
-/** Checks the head of every request, also where nothing lives. `requireHostHeader` of the server must be off. */
-export function watchHeads(fastify: FastifyInstance): void {
+/** Checks the head of every request, also where no route is, and answers `Expect: 100-continue`. `requireHostHeader` of the server must be off. */
+export function addHeadChecks(fastify: FastifyInstance): void {
   const waiting = new WeakSet<IncomingMessage>();
   const server = fastify.server as Server;
-  const goOn = (req: IncomingMessage, res: ServerResponse): void => {
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
     server.emit('request', req, res);
   };
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     waiting.add(req);
-    goOn(req, res);
+    handle(req, res);
   });
-  server.on('checkExpectation', goOn);
+  server.on('checkExpectation', handle);
   fastify.addHook('onRequest', (req, _reply, done) => {
     checkHead(req.raw);
     done();
   });
   fastify.addHook('preParsing', (req, reply, payload, done) => {
-    if (waiting.has(req.raw) && letThrough(req)) reply.raw.writeContinue();
+    if (waiting.has(req.raw) && mayContinue(req)) reply.raw.writeContinue();
     done(null, payload);
   });
 }

@@ -7,7 +7,7 @@ import { nextUrl } from './page.js';
 import { RouteTable } from './routes.js';
 
 describe('problem documents', () => {
-  it('speak the language with the greater weight, Indonesian when nobody asks', () => {
+  it('are in the language with the greater weight of Accept-Language, in Indonesian without one', () => {
     for (const [header, language] of [
       [undefined, 'id'],
       ['', 'id'],
@@ -22,7 +22,7 @@ describe('problem documents', () => {
       expect([header?.slice(0, 20), languageOf(header)]).toEqual([header?.slice(0, 20), language]);
   });
 
-  it('have both titles and hints for every code, and never the inside', () => {
+  it('have a title and a hint in both languages for every code, and never the text of an inner error', () => {
     for (const code of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
       const fault = new Fault(code, { detail: 'inside', cause: new Error('secret') });
       for (const language of ['id', 'en'] as const) {
@@ -54,7 +54,7 @@ describe('problem documents', () => {
     ]);
   });
 
-  it('know every error of the frameworks by code, then by status; what nobody foresaw is internal', () => {
+  it('get their code from the code of a framework error, then from its status; every other error is internal', () => {
     expect(faultOf(Object.assign(new Error('x'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 })).code).toBe(
       'body_too_large',
     );
@@ -66,7 +66,7 @@ describe('problem documents', () => {
 });
 
 describe('cursors', () => {
-  it('give back what was put in, and nothing else is one', () => {
+  it('decode to the value that was encoded; every other text is invalid_cursor', () => {
     const shape = z.strictObject({ after: z.string() });
     expect(decodeCursor(encodeCursor({ after: 'é/…' }), shape)).toEqual({ after: 'é/…' });
     for (const bad of [
@@ -79,14 +79,14 @@ describe('cursors', () => {
     ])
       expect(() => decodeCursor(bad, shape)).toThrow(expect.objectContaining({ code: 'invalid_cursor' }));
   });
-  it('replace the one in the address', () => {
+  it('replace the cursor in the URL of the next page', () => {
     expect(nextUrl('/v1/x', 'c')).toBe('/v1/x?cursor=c');
     expect(nextUrl('/v1/x?limit=2&cursor=a', 'c')).toBe('/v1/x?limit=2&cursor=c');
   });
 });
 
 describe('server-sent events', () => {
-  it('cannot be broken by what they carry', () => {
+  it('keep their format whatever text they carry', () => {
     expect(formatEvent({ id: 'a\nb', event: 'x\r\n', data: 'one\ntwo\r\nthree' })).toBe(
       'id: ab\nevent: x\ndata: one\ndata: two\ndata: three\n\n',
     );
@@ -95,7 +95,7 @@ describe('server-sent events', () => {
 });
 
 describe('the table of routes', () => {
-  it('knows the methods of an address, whatever its parameters', () => {
+  it('finds the methods of a path, whatever its parameters are', () => {
     const t = new RouteTable();
     for (const [method, url] of [
       ['GET', '/v1/a/:id'],

@@ -6,7 +6,7 @@ export type { Language };
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** Where the `type` of every problem document points, before `#<code>`. */
+/** The page that the `type` of every problem document points to, before `#<code>`. */
 export const ERRORS_PATH = '/docs/errors';
 
 /** The asker's language: the one of `id` and `en` with the greater weight; Indonesian when neither is named. Total. */
@@ -43,7 +43,7 @@ export function problemOf(fault: Fault, language: Language, instance: string): P
     code: fault.code,
     hint: row.hint[language],
   };
-  // What happened inside is for the log, not for the caller.
+  // Details of an internal error go to the log, not to the caller.
   if (fault.detail !== undefined && status !== 500) out.detail = fault.detail;
   if (fault.problems.length > 0) out.errors = problemsIn(language, fault.problems);
   return out;

@@ -76,7 +76,7 @@ async function ask(path: string, headers: Record<string, string> = {}, body?: st
   return { status: r.status, headers: r.headers, body: (await r.json()) as Record<string, unknown> };
 }
 
-/** What comes back for a head whose body is never sent. */
+/** The answer to a request whose body is never sent. */
 function head(text: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => socket.write(text));

@@ -48,7 +48,7 @@ function clean(text: string): boolean {
   return text.isWellFormed();
 }
 
-/** The JSON body by a schema. Fault unsupported_media_type, invalid_json and its kin, invalid_request with pointers. */
+/** The JSON body, read strictly, by a schema. Faults unsupported_media_type, invalid_json and the other codes of the JSON reader, invalid_request with pointers. */
 export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S> {
   const type = mediaType(req.headers['content-type']);
   const body = req.body;
@@ -67,7 +67,7 @@ export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.o
   throw new Fault('invalid_request', { problems: read.error.issues.flatMap((i) => problemsOf(i, pointer)) });
 }
 
-/** RFC 6901. */
+/** JSON pointer, RFC 6901. */
 export function pointer(path: readonly PropertyKey[]): string {
   return path.map((p) => `/${String(p).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

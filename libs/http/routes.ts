@@ -6,7 +6,7 @@ export interface KnownRoute extends RouteConfig {
   readonly url: string;
 }
 
-/** Every route that was declared: for 405 with Allow, and for /openapi.json. */
+/** All declared routes, Fastify's and Nest's: for 405 with Allow, and for /openapi.json. */
 export class RouteTable {
   readonly #routes: KnownRoute[] = [];
   readonly #patterns = new Map<string, { readonly match: RegExp; readonly methods: Set<string> }>();
@@ -28,7 +28,7 @@ export class RouteTable {
     return this.#routes;
   }
 
-  /** Methods that the path of this URL has; empty when nothing lives there. */
+  /** The methods of the path of this URL; empty when no route has it. */
   methods(url: string): readonly string[] {
     const end = url.search(/[?#]/);
     const path = end < 0 ? url : url.slice(0, end);

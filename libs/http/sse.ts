@@ -1,43 +1,43 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Places } from './places.js';
 import type { HttpLimits, HttpReport } from './types.js';
+import type { WaitingQuota } from './waiting-quota.js';
 
 export interface SseOptions {
-  /** What EventSource waits before it connects again. @default 2,000 ms */
+  /** How long EventSource waits before it reconnects. @default 2,000 ms */
   readonly retryMs?: number;
 }
 
 export interface SseEvent {
   readonly id?: string;
   readonly event?: string;
-  /** One line or several; usually JSON text. Absent: only the id moves on. */
+  /** One line or several; usually JSON text. Absent: the message only moves the id on. */
   readonly data?: string;
 }
 
 /** One open live stream. */
 export interface Sse {
-  /** false once the stream has ended; a reader that has too much waiting is cut. */
+  /** false once the stream has ended. A reader with more than limits.liveBytes waiting is disconnected (backpressure). */
   send(event: SseEvent): boolean;
-  /** Resolves when the reader has taken what was sent, or the stream has ended; a reader that takes nothing for limits.stallMs is cut. */
+  /** Resolves when the reader has received what was sent, or the stream has ended. A reader that receives nothing for limits.stallMs is disconnected. */
   drained(): Promise<void>;
-  /** Aborts when the stream has ended, whoever ended it. */
+  /** Aborts when the stream has ended, by either side. */
   readonly closed: AbortSignal;
   end(): void;
 }
 
 export interface SseHost {
   readonly limits: HttpLimits;
-  /** Ends of all open streams, called when the server drains. */
+  /** The functions that end the open streams; all are called when the server drains. */
   readonly open: Set<() => void>;
-  readonly places: Places;
+  readonly quota: WaitingQuota;
   readonly report: HttpReport;
-  /** Whether the key of this request still holds. */
-  holds(req: FastifyRequest): boolean;
+  /** Whether the credentials of this request are still valid. */
+  valid(req: FastifyRequest): boolean;
 }
 
-/** Takes the connection over and writes the head. Fault too_many_requests before. */
+/** Takes over the connection and writes the response head. Fault too_many_requests, before the head is written. */
 export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply, options: SseOptions = {}): Sse {
-  const giveBack = host.places.take(req);
+  const release = host.quota.acquire(req);
   reply.hijack();
   const raw = reply.raw;
   const ended = new AbortController();
@@ -49,14 +49,14 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   });
   raw.flushHeaders();
   raw.write(`retry: ${options.retryMs ?? 2_000}\n\n`);
-  const finish = (cut: boolean): void => {
+  const finish = (destroy: boolean): void => {
     if (ended.signal.aborted) return;
-    clearInterval(heart);
+    clearInterval(heartbeat);
     clearInterval(check);
-    giveBack();
+    release();
     host.open.delete(end);
     host.report.live?.(host.open.size);
-    if (cut) raw.destroy();
+    if (destroy) raw.destroy();
     else raw.end();
     ended.abort();
   };
@@ -65,7 +65,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   };
   const write = (text: string): boolean => {
     if (ended.signal.aborted) return false;
-    // Judged before the write: one large event is no sign of a slow reader.
+    // Checked before the write: one large event does not mean that the reader is slow.
     if (raw.writableLength > host.limits.liveBytes) {
       finish(true);
       return false;
@@ -73,9 +73,9 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
     raw.write(text);
     return true;
   };
-  const heart = setInterval(() => write(': \n\n'), host.limits.heartbeatMs);
+  const heartbeat = setInterval(() => write(': \n\n'), host.limits.heartbeatMs);
   const check = setInterval(() => {
-    if (!host.holds(req)) end();
+    if (!host.valid(req)) end();
   }, host.limits.recheckMs);
   raw.on('close', () => {
     finish(true);
@@ -110,7 +110,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   };
 }
 
-/** WHATWG event stream: line breaks in data become several data lines; in ids and names they are left out. */
+/** WHATWG event stream format: line breaks in data become several data lines; in ids and names they are left out. */
 export function formatEvent(event: SseEvent): string {
   let out = '';
   if (event.id !== undefined) out += `id: ${oneLine(event.id)}\n`;

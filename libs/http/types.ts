@@ -5,7 +5,7 @@ import type { ZodType, z } from 'zod';
 import type { DoorProfile } from './profile.js';
 import type { Sse, SseOptions } from './sse.js';
 
-/** A pino logger fits. No personal data, no data of events, ever. */
+/** A pino logger fits. Log lines never hold personal data or data of events. */
 export interface Logger {
   info(fields: object, text?: string): void;
   warn(fields: object, text?: string): void;
@@ -27,11 +27,11 @@ export interface HttpLimits {
   readonly connections: number;
   /** @default 15 s */
   readonly heartbeatMs: number;
-  /** A live reader with more bytes waiting than this is cut. @default 1 MiB */
+  /** A live reader with more bytes waiting than this is disconnected. @default 1 MiB */
   readonly liveBytes: number;
-  /** A live reader that takes nothing for so long is cut. @default 30 s */
+  /** A live reader that receives nothing for so long is disconnected. @default 30 s */
   readonly stallMs: number;
-  /** How often an open live stream or a request that waits asks whether its key still holds. @default 1 s */
+  /** How often the key of a live stream or of a waiting request is checked again. @default 1 s */
   readonly recheckMs: number;
   /** Live streams and waiting requests of one key at once; beyond: 429. @default 200 */
   readonly waitingPerKey: number;
@@ -47,7 +47,7 @@ export interface HttpReport {
   live?(open: number): void;
 }
 
-/** What a route says of itself: `app.get(url, { config: {…} }, handler)`. */
+/** The declaration of a route: `app.get(url, { config: {…} }, handler)` in a door, `@RouteConfig({…})` in a controller. */
 export interface RouteConfig {
   /** No key needed (health, openapi). */
   open?: true;
@@ -72,7 +72,7 @@ declare module 'fastify' {
   }
 }
 
-/** What a door gets: a Fastify scope whose errors, bodies and keys are taken care of. Handlers throw Faults; the edge answers them. */
+/** What a door works with. Admission has authenticated the request and checked its roles; handlers throw Faults, and the edge answers them. */
 export interface Edge {
   /** Bodies of every type arrive as Buffer (`req.body`), undefined without a body. */
   readonly app: FastifyInstance;
@@ -81,7 +81,7 @@ export interface Edge {
   readonly now: () => number;
   /** Aborts when the server begins to drain: long polls answer at once. */
   readonly closing: AbortSignal;
-  /** Who calls. Fault unauthenticated on an open route without a key. */
+  /** Who sends the request. Fault unauthenticated on an open route without a key. */
   caller(req: FastifyRequest): Caller;
   /** Query parameters by a schema (use z.strictObject so that unknown ones are refused). Fault invalid_query with `?name` pointers. */
   query<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S>;
@@ -101,26 +101,27 @@ export interface Edge {
     more?: Record<string, unknown>,
   ): FastifyReply;
   /**
-   * An answer of JSON for a route where each microsecond counts: written at once, past Fastify's hooks and serializers, with the headers that
-   * those would have set. An async handler returns nothing after it: a reply that is returned is waited for, at a price.
+   * A JSON answer for the hottest route: written directly, without Fastify's hooks and serializers, with the headers that those would have set.
+   * An async handler must return undefined after it: Fastify would wait for a returned reply, which costs CPU.
    */
   json(req: FastifyRequest, reply: FastifyReply, status: number, body: unknown): void;
   /**
-   * Runs what may wait long for something new. The signal aborts when the reader leaves, the server drains, or the key no longer holds;
-   * Fault unauthenticated, whatever the work answered, when the key was revoked meanwhile; too_many_requests when the key or its address waits
-   * too often already.
+   * Runs a long poll. The signal aborts when the client disconnects, the server drains, or the key is revoked. Fault unauthenticated when the key
+   * was revoked meanwhile, whatever the work answered; too_many_requests beyond the quota of the key or its address.
    */
   waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /**
-   * Of what was thrown while a live stream works: whether it passes by itself (wait and go on) or not (end). Told in the log once a minute for each
-   * place and cause.
+   * Whether an error of a live stream is transient (pause and retry) or not (end the stream). Logs it, once a minute for each place and cause.
    */
-  passes(where: { readonly stream: string } | { readonly view: string }, thrown: unknown): boolean;
-  /** Takes the connection over for server-sent events. Ended by the edge when the server drains, when the key is revoked and when the reader is too slow. Fault too_many_requests before the head is written. */
+  isTransient(where: { readonly stream: string } | { readonly view: string }, thrown: unknown): boolean;
+  /**
+   * Takes over the connection for server-sent events. The edge ends the stream when the server drains, when the key is revoked and when the reader
+   * is too slow. Fault too_many_requests, before the response head is written.
+   */
   sse(req: FastifyRequest, reply: FastifyReply, options?: SseOptions): Sse;
 }
 
-/** A group of routes. Called once, before the server listens. */
+/** A group of hot routes. Called once, before the server listens. */
 export type Door = (edge: Edge) => void;
 
 /** RFC 9457 with our members. */

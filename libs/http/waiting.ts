@@ -1,43 +1,43 @@
 import { Fault } from '#faults';
 import type { FastifyRequest } from 'fastify';
-import type { Places } from './places.js';
+import type { WaitingQuota } from './waiting-quota.js';
 
 export interface WaitHost {
   readonly recheckMs: number;
   /** Aborts when the server begins to drain. */
   readonly closing: AbortSignal;
-  readonly places: Places;
-  /** Whether the key of this request still holds. */
-  holds(req: FastifyRequest): boolean;
+  readonly quota: WaitingQuota;
+  /** Whether the credentials of this request are still valid. */
+  valid(req: FastifyRequest): boolean;
 }
 
 /**
- * Runs work that may wait for long (a pull, a long poll). Its signal aborts when the reader leaves, the server drains, or the key no longer holds;
- * what the work then answers is given to nobody whose key was revoked meanwhile: Fault unauthenticated. Fault too_many_requests.
+ * Runs work that may wait long (a long poll). Its signal aborts when the client disconnects, the server drains, or the key is revoked.
+ * When the key was revoked meanwhile the answer of the work is dropped: Fault unauthenticated. Fault too_many_requests beyond the quota.
  */
-export async function whileKeyHolds<T>(
+export async function whileKeyValid<T>(
   host: WaitHost,
   req: FastifyRequest,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const giveBack = host.places.take(req);
+  const release = host.quota.acquire(req);
   const over = new AbortController();
-  const leave = (): void => {
+  const abort = (): void => {
     over.abort();
   };
   const check = setInterval(() => {
-    if (!host.holds(req)) leave();
+    if (!host.valid(req)) abort();
   }, host.recheckMs);
   const { socket } = req.raw;
-  socket.once('close', leave);
+  socket.once('close', abort);
   let answer: T;
   try {
     answer = await work(AbortSignal.any([over.signal, host.closing]));
   } finally {
-    giveBack();
+    release();
     clearInterval(check);
-    socket.off('close', leave);
+    socket.off('close', abort);
   }
-  if (!host.holds(req)) throw new Fault('unauthenticated');
+  if (!host.valid(req)) throw new Fault('unauthenticated');
   return answer;
 }

@@ -18,8 +18,8 @@ const page = async (language?: string): Promise<{ r: Response; html: string }> =
 };
 const seen = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-describe('the page of errors', () => {
-  it('is what the type of a problem document points at: without a key, at the row of its code', async () => {
+describe('the error page', () => {
+  it('is where the type of a problem document points, at the row of its code, without a key', async () => {
     const problem = await fetch(`${server.url}/v1/nowhere`);
     const { type } = (await problem.json()) as { type: string };
     const link = new URL(type, problem.url);
@@ -28,7 +28,7 @@ describe('the page of errors', () => {
     expect(await r.text()).toContain(`<tr id="${link.hash.slice(1)}">`);
   });
 
-  it('has one row for every code of the table: status, class, text and next step in both languages', async () => {
+  it('has one row for every code of the fault table: status, class, text and next step in both languages', async () => {
     for (const language of ['id', 'en']) {
       const { html } = await page(language);
       const rows = [...html.matchAll(/<tr id="([a-z0-9_]+)">(.*)<\/tr>/g)].map((m) => [m[1]!, m[2]!] as const);
@@ -45,7 +45,7 @@ describe('the page of errors', () => {
     }
   });
 
-  it('puts the language of the asker first, Indonesian when nobody asks', async () => {
+  it('puts the language of Accept-Language first, Indonesian without one', async () => {
     for (const [asked, language, first, second] of [
       [undefined, 'id', 'id', 'en'],
       ['en-GB,id;q=0.5', 'en', 'en', 'id'],
@@ -58,7 +58,7 @@ describe('the page of errors', () => {
     }
   });
 
-  it('loads nothing and runs nothing, by a policy that knows its one style', async () => {
+  it('loads nothing and runs nothing: its Content Security Policy allows only its one style', async () => {
     const { r, html } = await page();
     const style = /<style>(.*)<\/style>/s.exec(html)![1]!;
     const digest = createHash('sha256').update(style).digest('base64');
@@ -68,7 +68,7 @@ describe('the page of errors', () => {
     expect(html).not.toMatch(/<script|<link|<img|\sstyle=|\son[a-z]+=|https?:/);
   });
 
-  it('cannot be broken by a text of the table', () => {
+  it('escapes every text of the fault table', () => {
     const row: FaultRow = {
       status: 400,
       class: 'malformed',

@@ -37,10 +37,10 @@ const ask = async (path: string) => {
 };
 
 describe('health', () => {
-  it('is live without a key, whatever the phase', async () => {
+  it('is live without a key in every phase', async () => {
     expect(await ask('/health/live')).toMatchObject({ status: 200, text: '{"status":"live"}' });
   });
-  it('is ready while one door works, names each, and answers for one', async () => {
+  it('is ready while at least one door works, names the state of each door, and answers for one door with ?door=', async () => {
     doors = [
       { name: 'publish', ok: true },
       { name: 'state', ok: false, reason: 'state_unavailable' },
@@ -60,13 +60,13 @@ describe('health', () => {
     expect((await ask('/health/ready')).status).toBe(503);
     expect((await ask('/health/ready?x=1')).status).toBe(400);
   });
-  it('gives metrics as text', async () => {
+  it('gives metrics as Prometheus text', async () => {
     expect(await ask('/metrics')).toEqual({ status: 200, text: 'simpul_up 1\n', type: 'text/plain; version=0.0.4' });
   });
 });
 
-describe('a live reader that takes nothing', () => {
-  it('is cut when too much waits for it, and costs no more memory', async () => {
+describe('a live reader that receives nothing', () => {
+  it('is disconnected when more bytes wait for it than the limit, and costs no more memory', async () => {
     await fetch(`${server.url}/flood`);
     const big = 'x'.repeat(50_000);
     let sent = 0;
@@ -75,7 +75,7 @@ describe('a live reader that takes nothing', () => {
     expect(sent).toBeLessThan(20_000_000);
     expect(live!.send({ data: 'x' })).toBe(false);
   });
-  it('is cut when it stalls', async () => {
+  it('is disconnected when it stalls', async () => {
     await fetch(`${server.url}/flood`);
     const big = 'x'.repeat(30_000_000);
     live!.send({ data: big });

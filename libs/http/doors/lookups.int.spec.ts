@@ -68,7 +68,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Answers are looked at by matchers, which say what they expect. */
+/** Matchers check the shape of an answer. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Body = Record<string, any>;
 interface Answer {
@@ -95,8 +95,8 @@ async function all(path: string, name: string): Promise<Body[]> {
   return out;
 }
 
-describe('the door to units', () => {
-  it('pages through all 770 by cursor, each once, by id', async () => {
+describe('the units door', () => {
+  it('pages through all 770 units by cursor, each once, ordered by id', async () => {
     const rows = await all('/v1/units?limit=300', 'units');
     expect(rows.map((u) => u['id'])).toEqual(
       Array.from({ length: 770 }, (_, i) => `SU${String(i + 1).padStart(5, '0')}`),
@@ -115,7 +115,7 @@ describe('the door to units', () => {
     expect((await all('/v1/units?text=wahai&limit=5', 'units')).length).toBe(1);
   });
 
-  it('gives one unit by id or code, its children along either line, its history', async () => {
+  it('answers one unit by id or code, its children along either line, and its history', async () => {
     const kanwil = (await ask('/v1/units/KANWIL-91')).body;
     expect(kanwil).toMatchObject({ type: 'kanwil', version: 1, validFrom: '2021-07-15', basis: 'known' });
     const below = await all(`/v1/units/${kanwil['id']}/children?limit=500`, 'units');
@@ -127,7 +127,7 @@ describe('the door to units', () => {
     expect((await ask(`/v1/units/${djim['id']}/history`)).body['versions']).toHaveLength(1);
   });
 
-  it('answers a past day strictly, and says what is wrong with a question', async () => {
+  it('answers 404 for a unit that did not exist on the asked day, and names the wrong query parameter', async () => {
     expect((await ask('/v1/units/KUMHAM?asOf=2024-10-20')).status).toBe(200);
     expect((await ask('/v1/units/SU00001?asOf=2024-10-21')).status).toBe(404);
     expect((await ask('/v1/units/SU99999')).status).toBe(404);
@@ -139,7 +139,7 @@ describe('the door to units', () => {
   });
 });
 
-describe('the door to event types', () => {
+describe('the event types door', () => {
   it('lists all types, one with its fields and schema, its versions', async () => {
     const rows = await all('/v1/event-types?limit=20', 'types');
     expect(rows.length).toBeGreaterThanOrEqual(44);
@@ -158,7 +158,7 @@ describe('the door to event types', () => {
     expect((await ask('/v1/event-types/a.b.c/sample')).status).toBe(404);
   });
 
-  it('gives a sample that its contract takes, with an id of its own each time', async () => {
+  it('gives a sample that its contract accepts, with a new id each time', async () => {
     const one = await ask('/v1/event-types/pas.hunian.dilaporkan/sample');
     const two = await ask('/v1/event-types/pas.hunian.dilaporkan/sample');
     expect(one.headers.get('content-type')).toMatch(/^application\/cloudevents\+json/);
@@ -168,12 +168,12 @@ describe('the door to event types', () => {
   });
 });
 
-describe('the door to keys', () => {
-  it('keeps the admin key in a file that only its owner reads', () => {
+describe('the keys door', () => {
+  it('keeps the admin key in a file that only its owner can read', () => {
     expect(statSync(join(dir, 'admin.key')).mode & 0o777).toBe(0o600);
   });
 
-  it('makes a key that is seen once and works at once; revoked, it is refused at once', async () => {
+  it('makes a key whose text is shown once and which is valid at once; after revocation it is refused at once', async () => {
     const made = await ask('/v1/keys', {
       method: 'POST',
       body: { unit: 'SU00123', system: 'simkim', roles: ['publisher', 'reader'] },
@@ -213,8 +213,8 @@ describe('the door to keys', () => {
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ['a unit nobody knows', { unit: 'SU09999', system: 'a', roles: ['reader'] }, '/unit'],
-    ['a party nobody knows', { unit: 'EXT-NASA', system: 'a', roles: ['reader'] }, '/unit'],
+    ['an unknown unit', { unit: 'SU09999', system: 'a', roles: ['reader'] }, '/unit'],
+    ['an unknown party', { unit: 'EXT-NASA', system: 'a', roles: ['reader'] }, '/unit'],
     ['a bad system name', { unit: 'SU00123', system: 'A b', roles: ['reader'] }, '/system'],
     ['roles twice', { unit: 'SU00123', system: 'a', roles: ['reader', 'reader'] }, '/roles'],
     ['a publishing hub', { unit: 'hub', system: 'clock', roles: ['publisher'] }, '/roles'],
@@ -232,7 +232,7 @@ describe('the door to keys', () => {
     expect([r.status, r.body['code']]).toEqual([409, 'last_admin']);
   });
 
-  it('keeps an intent and a closing record of every change, without secrets', async () => {
+  it('keeps an audit record of the intent and of the outcome of every change, without secrets', async () => {
     const made = await ask('/v1/keys', {
       method: 'POST',
       body: { unit: 'EXT-KPK', system: 'portal', roles: ['reader'], why: 'surat 12' },

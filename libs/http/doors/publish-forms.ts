@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { mediaType } from '../read-input.js';
 import { texts } from '../texts.js';
 
-/** The forms that the publish door takes, as its 415 lists them. */
+/** The forms of events that the publish door accepts, as its 415 lists them. */
 export const FORMS = [
   'application/cloudevents+json',
   'application/cloudevents-batch+json',
@@ -17,11 +17,14 @@ export const FORMS = [
 
 export interface Read {
   readonly offered: readonly Offered[];
-  /** Answered as a list. */
+  /** Whether the answer is a list too. */
   readonly many: boolean;
 }
 
-/** The events of a request, in any form. Faults: unsupported_media_type, invalid_json and its kin, body_too_large; a broken item of a list is an item. */
+/**
+ * The events of a request, in any form. A broken item of a list is an item of kind `broken`, so that the other items keep their index. Faults
+ * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, body_too_large.
+ */
 export function readForms(req: FastifyRequest, maxItems: number): Read {
   const header = req.headers['content-type'];
   const type = mediaType(header);
@@ -123,7 +126,7 @@ function contentOf(given: Record<string, unknown>): Content | Broken {
 
 const RESERVED = new Set(['datacontenttype', 'data', 'data_base64']);
 
-/** One event in binary form: attributes in `ce-*` headers, the data alone in the body. */
+/** One event in binary form: attributes in `ce-*` headers, only the data in the body. */
 function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
   const given: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const raw = req.raw.rawHeaders;

@@ -54,7 +54,7 @@ export async function followLive(
       if (gone !== undefined) {
         gap = gone;
         at = undefined;
-      } else if (edge.passes({ stream: stream.name }, e)) await pause(RETRY_MS, sse.closed);
+      } else if (edge.isTransient({ stream: stream.name }, e)) await pause(RETRY_MS, sse.closed);
       else {
         sse.end();
         return;

@@ -14,6 +14,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { nextUrl } from '../page.js';
 import type { Door, Edge } from '../types.js';
+import { FLAG, NONE } from './paging.js';
 import { isPseudonym } from './pseudonym.js';
 import { followLive } from './read-live.js';
 import { texts } from '../texts.js';
@@ -23,7 +24,6 @@ const FILTER = {
   subject: z.string().min(1).max(512).optional(),
   unit: z.string().max(50).optional(),
 };
-const flag = z.enum(['true', 'false']).optional();
 const EVENTS = z.strictObject({
   from: z.string().max(300).optional(),
   until: z.string().max(300).optional(),
@@ -31,17 +31,16 @@ const EVENTS = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).optional(),
   cursor: z.string().max(8_192).optional(),
   wait: z.coerce.number().min(0).max(30).optional(),
-  copies: flag,
+  copies: FLAG,
   encoding: z.enum(['json', 'avro']).optional(),
 });
 const LIVE = z.strictObject({
   from: z.string().max(300).optional(),
   ...FILTER,
   cursor: z.string().max(8_192).optional(),
-  copies: flag,
+  copies: FLAG,
 });
 const ONE = z.strictObject({ encoding: z.enum(['json', 'avro']).optional() });
-const NONE = z.strictObject({});
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 export interface ReadDoorDeps {

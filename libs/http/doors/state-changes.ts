@@ -15,7 +15,7 @@ const FEED = z.strictObject({
     .regex(/^-?\d{1,19}(,-?\d{1,19})*$/),
 });
 const FEED_WAIT_MS = 10_000;
-const AGAIN_MS = 1_000;
+const RETRY_MS = 1_000;
 
 const feedId = (c: FeedCursor): string => encodeCursor({ g: c.generation, o: c.after.join(',') });
 
@@ -25,7 +25,7 @@ function feedCursor(text: string | string[] | undefined): FeedCursor | undefined
   return { generation: g, after: o.split(',').map(BigInt) };
 }
 
-/** Server-sent events of what changes in a view, until the reader leaves. */
+/** Server-sent events of the changes of a view, until the reader disconnects. */
 export async function followChanges(
   deps: StateDoorDeps,
   edge: Edge,
@@ -40,7 +40,7 @@ export async function followChanges(
     try {
       for (const e of await feed.next(FEED_WAIT_MS, live.closed)) {
         const id = feedId(e.cursor);
-        // An event without data only moves the place that the reader comes back with.
+        // A mark carries only the id with which the reader resumes.
         if (e.kind === 'mark') live.send({ id, event: 'mark', data: '' });
         else if (e.kind === 'gap') live.send({ id, event: 'gap', data: JSON.stringify({ view: view.name }) });
         else if (e.kind === 'entry') live.send({ id, event: 'entry', data: JSON.stringify(e.entry) });
@@ -53,12 +53,12 @@ export async function followChanges(
         await live.drained();
       }
     } catch (e) {
-      if (!edge.passes({ view: view.name }, e)) {
+      if (!edge.isTransient({ view: view.name }, e)) {
         live.end();
         return;
       }
-      // The store is away for a moment; the reader keeps its place.
-      await pause(AGAIN_MS, live.closed);
+      // The store is unavailable for now; the reader resumes where it was.
+      await pause(RETRY_MS, live.closed);
     }
   }
 }

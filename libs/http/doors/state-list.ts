@@ -14,7 +14,7 @@ export const LIST = z.looseObject({
 });
 const CURSOR = z.strictObject({ k: z.string().max(2_000) });
 
-/** Entries in key order that fulfil every filter; with `subject` at most the one of that key, under the same filters and cursor. */
+/** Entries in key order that match every filter; with `subject` at most the entry of that key, under the same filters and cursor. */
 export async function listEntries(
   deps: StateDoorDeps,
   edge: Edge,
@@ -39,7 +39,7 @@ export async function listEntries(
   });
 }
 
-/** The page of a list that holds one key only. */
+/** The page of a list that holds only one key. */
 async function one(
   deps: StateDoorDeps,
   edge: Edge,

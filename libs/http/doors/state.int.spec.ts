@@ -26,7 +26,7 @@ const VIEWS = [
   'layanan.kasus-papan',
 ];
 
-/** Answers are looked at by matchers, which say what they expect. */
+/** Matchers check the shape of an answer. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Body = Record<string, any>;
 
@@ -124,7 +124,7 @@ const lifted = (nomorCekal: string): EventSpec => ({
 });
 
 describe('one entry', () => {
-  it('is read after its own write, with position as ETag, and 304 while nothing changed', async () => {
+  it('answers the value of its own write (read your write), with the position as ETag, and 304 while it is unchanged', async () => {
     const position = await put(ban('C/1'));
     const path = `/v1/state/imigrasi.cegah-aktif/${encodeURIComponent('C/1')}`;
     const got = await ask(`${path}?after=${position}`);
@@ -141,7 +141,7 @@ describe('one entry', () => {
     expect((await ask(path, { headers: { 'if-none-match': got.etag! } })).status).toBe(304);
   });
 
-  it('a long poll answers when the entry changes, 304 when the time is over', async () => {
+  it('long poll: answers when the entry changes, and 304 when the wait ends', async () => {
     const position = await put(ban('C-2'));
     const path = '/v1/state/imigrasi.cegah-aktif/C-2';
     const { etag } = await ask(`${path}?after=${position}`);
@@ -153,7 +153,7 @@ describe('one entry', () => {
     expect([still.status, still.headers.get('preference-applied')]).toEqual([304, 'wait=0']);
   });
 
-  it('is not told to a key that is revoked while it waits: 401 at once', async () => {
+  it('long poll: a key that is revoked while it waits gets 401 at once and no entry', async () => {
     const position = await put(ban('C-5'));
     const path = '/v1/state/imigrasi.cegah-aktif/C-5';
     const { etag } = await ask(`${path}?after=${position}`);
@@ -173,14 +173,14 @@ describe('one entry', () => {
     }
   });
 
-  it('is 404 once it is gone, and for what never was', async () => {
+  it('answers 404 after it was deleted, and for a key that never existed', async () => {
     await put(ban('C-3'));
     const position = await put(lifted('C-3'));
     expect((await ask(`/v1/state/imigrasi.cegah-aktif/C-3?after=${position}`)).status).toBe(404);
     expect((await ask('/v1/state/imigrasi.cegah-aktif/TIDAK-ADA')).body['code']).toBe('not_found');
   });
 
-  it('after= of a position not reached is 503 view_behind, of another stream 400, of nonsense 400', async () => {
+  it('after= a position that the view has not reached is 503 view_behind; of another stream or of another form 400', async () => {
     const path = '/v1/state/imigrasi.cegah-aktif/C-2?after=';
     const headers = { prefer: 'wait=0' };
     expect((await ask(`${path}imigrasi.cegah/0/999999`, { headers })).body).toMatchObject({
@@ -193,7 +193,7 @@ describe('one entry', () => {
 });
 
 describe('rights (R12)', () => {
-  it('a named consumer sees all, a masked reader sees masks, a stranger sees nothing', async () => {
+  it('a named consumer sees full values, a reader at level masked sees masks, any other key gets 404', async () => {
     const data = {
       nomorRegister: 'A1-99',
       unit: unit['rutan'],
@@ -220,7 +220,7 @@ describe('rights (R12)', () => {
     expect((await read('kanwil64')).status).toBe(200);
   });
 
-  it('fields follow the event that wrote them', async () => {
+  it('each field is masked by the event that wrote it', async () => {
     const nomorPermohonan = 'P-HAK-1';
     const source = `urn:simpul:unit:${unit['kanim']}:simkim`;
     await put({
@@ -240,7 +240,7 @@ describe('rights (R12)', () => {
     expect((await ask(path)).body['value']).toHaveProperty('namaPemohon');
   });
 
-  it('no clear personal identifier stands in an address', async () => {
+  it('a clear personal identifier in the URL is refused with 400', async () => {
     expect((await ask('/v1/state/pas.penahanan-berakhir/A1-99')).body['code']).toBe('clear_subject_refused');
     expect((await ask('/v1/state/pas.penahanan-berakhir?subject=A1-99')).body['code']).toBe('clear_subject_refused');
     expect((await ask('/v1/state/imigrasi.cegah-aktif?nik=9901010101010001')).body['code']).toBe(
@@ -248,7 +248,7 @@ describe('rights (R12)', () => {
     );
   });
 
-  it('a look-up names exactly the fields of the key', async () => {
+  it('a lookup must name exactly the fields of the key', async () => {
     const bad = await ask('/v1/state/pas.penahanan-berakhir/lookup', { body: { subject: { nik: '9901' } } });
     expect(bad.body['errors'].map((e: Body) => e['pointer'])).toEqual(['/subject/nomorRegister', '/subject/nik']);
   });
@@ -262,7 +262,7 @@ describe('lists', () => {
     data: { unit: unit[name], tanggal, kapasitas, petugasJaga: null },
   });
 
-  it('merge the partials of all partitions: the newest report a unit, totals a kanwil and day', async () => {
+  it('merge the partial entries of all partitions: the newest report per unit, totals per kanwil and day', async () => {
     let last = '';
     for (const day of ['2021-07-13', '2021-07-15', '2021-07-14'])
       for (const name of ['lapas', 'rutan']) last = await put(report(name, day, name === 'lapas' ? 500 : 300));
@@ -279,7 +279,7 @@ describe('lists', () => {
     expect((await ask('/v1/state/pas.hunian-unit?kapasitas.gt=400')).body['entries']).toHaveLength(1);
   });
 
-  it('page through all entries in key order, each once', async () => {
+  it('page through all entries in key order, each exactly once', async () => {
     const cases = Array.from({ length: 57 }, (_, i) => `K-${String(i).padStart(3, '0')}`);
     for (const nomorKasus of cases)
       await put({
@@ -299,7 +299,7 @@ describe('lists', () => {
     expect((await ask('/v1/state/layanan.kasus-papan', { key: 'kanwil64' })).body['entries']).toEqual([]);
   });
 
-  it('of one subject follow the same filters and cursor as any list', async () => {
+  it('of one subject obey the same filters and cursor as every list', async () => {
     const position = await put({
       type: 'layanan.kasus.status-berubah',
       data: { nomorKasus: 'S-1', statusBaru: 'selesai', unitPemegang: unit['kanim'] },
@@ -353,7 +353,7 @@ async function listen(path: string, name: string, last?: string) {
 }
 
 describe('the change feed', () => {
-  it('tells entries and deletes in order, goes on after Last-Event-ID with the newest value of each key', async () => {
+  it('sends entries and deletes in order, and resumes after Last-Event-ID with the newest value of each key', async () => {
     const path = '/v1/state/imigrasi.cegah-aktif/changes';
     const feed = await listen(path, 'steward');
     await put(ban('F-1'));
@@ -381,7 +381,7 @@ describe('the change feed', () => {
     ]);
   });
 
-  it('tells a caller nothing of entries that it may not read', async () => {
+  it('sends nothing about entries that the caller may not read', async () => {
     const feed = await listen('/v1/state/layanan.kasus-papan/changes', 'kanwil64');
     const change = (nomorKasus: string, holder: string): EventSpec => ({
       type: 'layanan.kasus.status-berubah',
@@ -394,7 +394,7 @@ describe('the change feed', () => {
     expect(feed.events.map((e) => e.data['key'])).toEqual(['MILIK-64']);
   });
 
-  it('a rebuilt view is a gap: read the list again', async () => {
+  it('sends a gap message when the view was rebuilt: the reader must read the list again', async () => {
     const feed = await listen('/v1/state/imigrasi.cegah-aktif/changes', 'steward');
     const refused = await ask('/v1/views/imigrasi.cegah-aktif/rebuild', { method: 'POST' });
     expect([refused.status, refused.body['code']]).toEqual([403, 'forbidden']);
@@ -411,8 +411,8 @@ describe('the change feed', () => {
   });
 });
 
-describe('a store that was emptied', () => {
-  it('answers view_rebuilding or the entry, never 404, and lists say so', async () => {
+describe('a state store that was emptied', () => {
+  it('answers the entry or 503 view_rebuilding while the view is filled again, never 404', async () => {
     await stage.untilCaughtUp();
     const answers = new Set<string>();
     stage.emptyStore();

@@ -95,7 +95,7 @@ function positionOf(text: string | undefined): Position | undefined {
   });
 }
 
-/** Seconds of `Prefer: wait=`, in ms; undefined when not asked for. */
+/** Milliseconds of `Prefer: wait=<seconds>`, at most 30 s; undefined without it. */
 function waitOf(req: FastifyRequest): number | undefined {
   const prefer = req.headers['prefer'];
   const m = /(?:^|[,;\s])wait=(\d{1,6})/i.exec(Array.isArray(prefer) ? prefer.join(',') : (prefer ?? ''));
