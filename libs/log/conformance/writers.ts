@@ -94,11 +94,11 @@ export function crashCases(bench: () => Bench, options: SuiteOptions): void {
         const enough = 5 + ((run * 37) % 60);
         await until('some acknowledged', () => child.lines.length >= enough);
         await child.kill('SIGKILL');
-        const told = child.lines as { n: number; base: string }[];
+        const accepted = child.lines as { n: number; base: string }[];
         const other = await harness.open();
         const all = await until('the log to answer', () => readAll(other, topic).catch(() => undefined));
         const byOffset = new Map(all.map((r) => [r.offset, text(r)]));
-        for (const { n, base } of told)
+        for (const { n, base } of accepted)
           for (let i = 0; i < batch; i++) expect(byOffset.get(BigInt(base) + BigInt(i))).toBe(`${run}/${n}/${i}`);
         // the one append in flight lies there whole or not at all
         expect(all.length % batch).toBe(0);
