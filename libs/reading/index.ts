@@ -3,12 +3,6 @@ export { decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cur
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
-export {
-  isIncomplete,
-  Reading,
-  type EventPage,
-  type EventText,
-  type PartitionExtent,
-  type ReadingDeps,
-} from './reading.js';
+export { isIncomplete, type EventPage, type EventText } from './page.js';
+export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export type { StreamRange } from './range.js';

@@ -1,0 +1,141 @@
+import type { Settled } from '#duplicates';
+import { partitionOf } from '#event';
+import type { EventLog } from '#log';
+import type { StreamInfo } from '#registry';
+import type { Limits } from './budget.js';
+import { eventText, type Encoding } from './event-text.js';
+import { earliestHead, PartitionCursor } from './partition-cursor.js';
+import { nextWithin, type StreamRange } from './range.js';
+import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+
+export interface EventPage<E> {
+  /** Ordered by append time over all partitions; within a partition, and so within a subject, by offset. */
+  readonly events: readonly E[];
+  /** Next offset by partition number: the range of the next page. */
+  readonly next: readonly bigint[];
+  /**
+   * Why the page ended. `end`: the end of the period or of the log, nothing more now. `full`: `limit` or `pageBytes` reached.
+   * `scan_budget`: there may be more although the page is short or empty. `unsettled`: more records lie in the log, but the settled end did not
+   * reach them in time.
+   */
+  readonly stopped: 'end' | 'full' | 'scan_budget' | 'unsettled';
+}
+
+/** True when a short or empty page does not mean the end of the stream (R13). */
+export function isIncomplete({ stopped }: Pick<EventPage<unknown>, 'stopped'>): boolean {
+  return stopped === 'scan_budget' || stopped === 'unsettled';
+}
+
+/** An event as text, with its place. */
+export interface EventText {
+  readonly text: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** What a page holds of each event, and how much that counts against `pageBytes`. */
+export interface Encoder<E> {
+  readonly encode: (event: ReadEvent) => E;
+  readonly sizeOf: (encoded: E) => number;
+}
+
+export const DECODED: Encoder<ReadEvent> = { encode: (event) => event, sizeOf: ({ bytes }) => bytes };
+
+export function asText(encoding: Encoding): Encoder<EventText> {
+  return {
+    encode: (event) => ({ text: eventText(event, encoding), partition: event.partition, offset: event.offset }),
+    sizeOf: ({ text }) => text.length,
+  };
+}
+
+export interface PageDeps extends Rights {
+  readonly log: Pick<EventLog, 'describe' | 'read'>;
+  readonly settled: Pick<Settled, 'waitFor' | 'originalOf'>;
+  readonly now: () => number;
+}
+
+/** One page of the events below the settled end, merged by append time. Does not wait for new records. */
+export async function readPage<E>(
+  deps: PageDeps,
+  reader: Reader,
+  range: StreamRange,
+  filter: EventFilter,
+  limits: Limits,
+  encoder: Encoder<E>,
+): Promise<EventPage<E>> {
+  const { settled, now } = deps;
+  const { name: stream } = range.stream;
+  const { next, cursors, unsettled } = await openCursors(deps, range, filter, limits);
+  const events: E[] = [];
+  const began = now();
+  let scanned = 0;
+  let bytes = 0;
+  let stopped: EventPage<E>['stopped'];
+  for (;;) {
+    const cursor = earliestHead(cursors);
+    if (cursor === undefined) {
+      stopped = unsettled ? 'unsettled' : 'end';
+      break;
+    }
+    if (events.length >= limits.limit || bytes >= limits.pageBytes) {
+      stopped = 'full';
+      break;
+    }
+    if (scanned >= limits.scanRecords || (scanned > 0 && now() - began > limits.scanMs)) {
+      stopped = 'scan_budget';
+      break;
+    }
+    scanned++;
+    const { partition } = cursor;
+    const record = cursor.head!;
+    const usedUp = cursor.take();
+    const original = settled.originalOf(stream, partition, record.offset);
+    const event = eventFor(reader, record, { stream, partition, original }, filter, deps);
+    if (event !== undefined) {
+      const encoded = encoder.encode(event);
+      events.push(encoded);
+      bytes += encoder.sizeOf(encoded);
+    }
+    if (usedUp) await cursor.load();
+  }
+  for (const cursor of cursors) next[cursor.partition] = cursor.next;
+  return { events, next, stopped };
+}
+
+/** One loaded cursor per partition that can hold matching events, each ending at the settled end (R2.3). */
+async function openCursors(
+  { log, settled }: PageDeps,
+  range: StreamRange,
+  filter: EventFilter,
+  limits: Limits,
+): Promise<{ next: bigint[]; cursors: readonly PartitionCursor[]; unsettled: boolean }> {
+  const { stream, missing = 'fault' } = range;
+  const kept = await log.describe(stream.name);
+  const next = nextWithin(range, kept);
+  const partitions = wantedPartitions(stream, filter);
+  const chunkRecords = Math.max(20, Math.min(500, Math.ceil((limits.limit * 2) / partitions.length)));
+  let unsettled = false;
+  const cursors = await Promise.all(
+    partitions.map(async (partition) => {
+      const from = next[partition]!;
+      const { high } = kept[partition]!;
+      const target = min(high, range.end?.[partition] ?? high);
+      const reached = from < target ? await settled.waitFor(stream.name, partition, target, limits.settleMs) : target;
+      if (reached < target) unsettled = true;
+      const end = min(target, reached);
+      return new PartitionCursor({ log, stream: stream.name, partition, from, end, chunkRecords, missing });
+    }),
+  );
+  await Promise.all(cursors.map((c) => c.load()));
+  return { next, cursors, unsettled };
+}
+
+/** All partitions, or only the one of the subject that the filter asks for. */
+export function wantedPartitions(stream: StreamInfo, { subject }: EventFilter): readonly number[] {
+  if (subject !== undefined) return [partitionOf(Buffer.from(subject), stream.partitions)];
+  return Array.from({ length: stream.partitions }, (_, p) => p);
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
