@@ -23,7 +23,7 @@ describe('IndexLookup', () => {
         offset: 0n,
         digest: '',
         schemaId: 1,
-        timeMs: 0,
+        recordedTimeMs: 0,
       });
       return new Promise((resolve) => {
         const all = ids.map(first);

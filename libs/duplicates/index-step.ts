@@ -42,7 +42,7 @@ function firstEntryOf(e: EventRecord, stream: string, partition: number): First 
     digest: e.envelope.digest.toString('hex'),
     schemaId: e.type.schemaId,
     // The header, not the log: receipts from the index must equal the first one given out.
-    timeMs: Date.parse(e.envelope.recordedtime) || e.record.appendTimeMs,
+    recordedTimeMs: Date.parse(e.envelope.recordedtime) || e.record.appendTimeMs,
   };
 }
 
@@ -70,7 +70,7 @@ export async function recheck(deps: IndexDeps, stream: string, partition: number
       const first = firstEntryOf(opened, stream, partition);
       firsts.push(id === idOf(opened) ? first : own(first));
     }
-    if (firsts.length > 0) await deps.state.firstOf(firsts);
+    if (firsts.length > 0) await deps.state.putFirst(firsts);
     if (read.next <= at) break;
     at = read.next;
   }
@@ -99,7 +99,7 @@ async function conflicts(
   rechecked: Rechecked,
 ): Promise<{ offset: bigint; first: bigint }[]> {
   if (taken.length === 0) return [];
-  const answers = await deps.state.firstOf(taken.map(({ event }) => own(firstEntryOf(event, stream, partition))));
+  const answers = await deps.state.putFirst(taken.map(({ event }) => own(firstEntryOf(event, stream, partition))));
   const copies: { offset: bigint; first: bigint }[] = [];
   const found: IdConflict[] = [];
   for (const [i, { event, first }] of taken.entries()) {
@@ -140,7 +140,7 @@ export async function findCopies(
     else if (e.record.appendTimeMs >= oldest) asked.push(e);
   }
   const answers =
-    asked.length > 0 ? await deps.state.firstOf(asked.map((e) => firstEntryOf(e, stream, partition))) : [];
+    asked.length > 0 ? await deps.state.putFirst(asked.map((e) => firstEntryOf(e, stream, partition))) : [];
   const found: { offset: bigint; first: bigint }[] = [];
   const taken: { event: EventRecord; first: First }[] = [];
   for (const [i, e] of asked.entries()) {

@@ -153,7 +153,7 @@ export class ChangeFeed {
     const { deps } = this.#reader;
     const view = this.#view;
     let stored: Stored | undefined = change.value === null ? undefined : (JSON.parse(change.value) as Stored);
-    let timeMs = change.timeMs;
+    let appendTimeMs = change.appendTimeMs;
     let at = position;
     if (!view.bySubject) {
       // Other partitions hold partials of the same key: readers get the whole.
@@ -164,13 +164,13 @@ export class ChangeFeed {
         reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : [])),
       );
       stored = merged?.stored;
-      timeMs = merged?.timeMs ?? timeMs;
+      appendTimeMs = merged?.appendTimeMs ?? appendTimeMs;
       at = merged?.position ?? at;
     }
     if (!stored) return 'gone';
     const value = shownTo(deps, view, this.#caller, stored);
     if (!value) return undefined;
-    return { view: view.name, key: change.key, value, position: at, updatedtime: new Date(timeMs).toISOString() };
+    return { view: view.name, key: change.key, value, position: at, updatedtime: new Date(appendTimeMs).toISOString() };
   }
 
   async #mayHear(part: StreamPartition, change: Change): Promise<boolean> {

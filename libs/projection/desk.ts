@@ -39,7 +39,7 @@ class BatchDesk implements Desk {
     const deletes: Delete[] = [];
     const collect = (space: 'entry' | 'part', changed: ReadonlyMap<string, Change<unknown>>): void => {
       for (const [key, { value, event }] of changed) {
-        const at = { space, key, offset: event.offset, timeMs: event.appendTimeMs };
+        const at = { space, key, offset: event.offset, appendTimeMs: event.appendTimeMs };
         if (value === undefined) deletes.push(at);
         else puts.push({ ...at, value: JSON.stringify(value) });
       }

@@ -7,7 +7,7 @@ function reads() {
   let now = 1_000_000;
   const ends = new Ends({} as EventLog, () => now);
   const judge = (next: bigint, high: bigint, began = ends.begin()) =>
-    ends.judge('v~1', { partition: 0, low: 0n, high }, 's', { stream: 's', next, epoch: 0n, timeMs: 0 }, began);
+    ends.judge('v~1', { partition: 0, low: 0n, high }, 's', { stream: 's', next, epoch: 0n, appendTimeMs: 0 }, began);
   return { ends, judge, pass: (ms: number) => (now += ms) };
 }
 

@@ -135,7 +135,10 @@ describe('latest', () => {
       at('pas.hunian.dilaporkan', { unit: 'SU00208', tanggal, kapasitas, waktuLaporan: `${tanggal}T03:00:00.000Z` });
     const days = ['2021-07-14', '2021-07-16', '2021-07-15'].map((d, i) => {
       const { view, desk } = run('pas.hunian-unit', [report(d, 100 + i)]);
-      return { view, partial: { stored: desk.entries.get('SU00208')!, position: `pas.hunian/${i}/0`, timeMs: 10 - i } };
+      return {
+        view,
+        partial: { stored: desk.entries.get('SU00208')!, position: `pas.hunian/${i}/0`, appendTimeMs: 10 - i },
+      };
     });
     const view = days[0]!.view;
     const values = [
@@ -184,7 +187,7 @@ describe('count', () => {
         '2021-07-15',
       )!,
       position: `pas.hunian/${i}/7`,
-      timeMs: i,
+      appendTimeMs: i,
     }));
     const merged = mergePartials(viewsOf(catalogue, 'pas.hunian-nasional')[0]!, parts)!;
     expect(merged.stored.v).toMatchObject({ jumlahUnit: 2, kapasitas: 800 });

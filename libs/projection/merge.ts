@@ -8,18 +8,18 @@ import { add, compareValues } from './exact.js';
 export interface Partial {
   readonly stored: Stored;
   readonly position: string;
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 export const openEntry = (entry: Entry): Partial => ({
   stored: JSON.parse(entry.value) as Stored,
   position: entry.position,
-  timeMs: entry.timeMs,
+  appendTimeMs: entry.appendTimeMs,
 });
 
 /** Later of two partials by recorded time, then position (R5.2). */
 function later(a: Partial, b: Partial): boolean {
-  if (a.timeMs !== b.timeMs) return a.timeMs > b.timeMs;
+  if (a.appendTimeMs !== b.appendTimeMs) return a.appendTimeMs > b.appendTimeMs;
   const left = parsePosition(a.position);
   const right = parsePosition(b.position);
   if (!left || !right || left.stream !== right.stream) return a.position > b.position;

@@ -69,7 +69,7 @@ describe('the projector', () => {
 
   it('after each of ten crashes in the middle goes on to the same digest', async () => {
     const kill = new Switch();
-    const wrapState = (s: State): State => kill.wrap(s, ['commit', 'firstOf']);
+    const wrapState = (s: State): State => kill.wrap(s, ['commit', 'putFirst']);
     const wrapLog = (l: EventLog): EventLog => kill.wrap(l, []);
     await open({ wrapState, wrapLog });
     const next = random(99);

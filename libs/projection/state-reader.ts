@@ -74,7 +74,7 @@ interface Look {
 }
 
 const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-const newest = (p: Partial): string => new Date(p.timeMs).toISOString();
+const newest = (p: Partial): string => new Date(p.appendTimeMs).toISOString();
 
 /** Reads views for doors, honestly (R7) and by right (R12). Faults of the state store pass through. */
 export class StateReader {

@@ -34,7 +34,7 @@ export function receiptOfFirst(first: First, type: string, duplicate: boolean): 
     offset: Number(first.offset),
     position: formatPosition(first.stream, first.partition, first.offset),
     digest: `sha-256:${first.digest}`,
-    recordedtime: new Date(first.timeMs).toISOString(),
+    recordedtime: new Date(first.recordedTimeMs).toISOString(),
     duplicate,
   };
 }

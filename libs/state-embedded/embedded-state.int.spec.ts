@@ -184,17 +184,17 @@ describe('forgetting', () => {
       offset: 1n,
       digest: 'e'.repeat(64),
       schemaId: 1,
-      timeMs: now,
+      recordedTimeMs: now,
     });
     const old = Array.from({ length: 1_200 }, (_, i) => first(`lama${i}`));
-    await state.firstOf(old);
+    await state.putFirst(old);
     now += 8 * DAY - 5_000;
-    await state.firstOf([first('baru')]);
+    await state.putFirst([first('baru')]);
     now += 2_000;
-    await state.firstOf([first('baru2')]);
+    await state.putFirst([first('baru2')]);
     expect((await state.findFirst(old)).filter(Boolean)).toHaveLength(1_200);
     now += 5_000;
-    await state.firstOf([first('baru3')]);
+    await state.putFirst([first('baru3')]);
     await until(async () => count('firsts') === 3);
     expect((await state.findFirst([first('baru'), ...old])).filter(Boolean)).toEqual([
       expect.objectContaining({ id: 'baru' }),

@@ -4,9 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { Fault } from '#faults';
 import {
   checkChange,
-  DELETES_KEPT_MS,
-  FIRSTS_KEPT_MS,
-  timeOfChange,
+  DELETE_RETENTION_MS,
+  INDEX_RETENTION_MS,
+  appendTimeOf,
   type ChangePage,
   type Committed,
   type First,
@@ -38,7 +38,7 @@ export interface EmbeddedStateOptions {
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
   /** How long a delete stays in the change feed, ms. @default 7 days */
-  readonly deletesKeptMs?: number;
+  readonly deleteRetentionMs?: number;
 }
 
 type Waiting = { resolve(value: unknown): void; reject(fault: Fault): void };
@@ -59,7 +59,7 @@ const unavailable = (cause: unknown, detail?: string): Fault =>
 class EmbeddedState implements State {
   readonly #path: string;
   readonly #now: () => number;
-  readonly #deletesKeptMs: number;
+  readonly #deleteRetentionMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #worker: Worker | undefined;
@@ -72,7 +72,7 @@ class EmbeddedState implements State {
   constructor(options: EmbeddedStateOptions) {
     this.#path = join(options.dir, 'state.sqlite');
     this.#now = options.now ?? Date.now;
-    this.#deletesKeptMs = options.deletesKeptMs ?? DELETES_KEPT_MS;
+    this.#deleteRetentionMs = options.deleteRetentionMs ?? DELETE_RETENTION_MS;
   }
 
   async open(): Promise<void> {
@@ -93,32 +93,32 @@ class EmbeddedState implements State {
       from: change.from,
       next: change.next,
       low: change.low,
-      timeMs: timeOfChange(change) ?? null,
+      appendTimeMs: appendTimeOf(change) ?? null,
       now: this.#now(),
       spaces: Uint8Array.from(rows, (row) => (row.space === 'part' ? 1 : 0)),
       keys: rows.map((row) => row.key),
       values: [...change.puts.map((row) => row.value), ...change.deletes.map(() => null)],
       offsets: BigInt64Array.from(rows, (row) => row.offset),
-      times: Float64Array.from(rows, (row) => row.timeMs),
+      times: Float64Array.from(rows, (row) => row.appendTimeMs),
     })) as CommitAnswer;
     this.#forget();
     return refused === null ? { ok: true } : { ok: false, ...refused };
   }
 
-  async firstOf(ids: readonly First[]): Promise<readonly First[]> {
+  async putFirst(ids: readonly First[]): Promise<readonly First[]> {
     if (ids.length === 0) return [];
     const answers = (await this.#order({
       kind: 'first',
       now: this.#now(),
       sources: ids.map((first) => first.source),
       ids: ids.map((first) => first.id),
-      rows: ids.map(({ stream, partition, offset, digest, schemaId, timeMs }) => ({
+      rows: ids.map(({ stream, partition, offset, digest, schemaId, recordedTimeMs }) => ({
         stream,
         partition,
         offset,
         digest,
         schemaId,
-        timeMs,
+        recordedTimeMs,
       })),
     })) as FirstAnswer;
     this.#forget();
@@ -252,7 +252,7 @@ class EmbeddedState implements State {
     const now = this.#now();
     if (this.#forgetting || this.#closing !== undefined || now - this.#forgotAt < FORGET_EVERY_MS) return;
     this.#forgetting = true;
-    this.#order({ kind: 'forget', deletesUntil: now - this.#deletesKeptMs, firstsUntil: now - FIRSTS_KEPT_MS })
+    this.#order({ kind: 'forget', deletesUntil: now - this.#deleteRetentionMs, firstsUntil: now - INDEX_RETENTION_MS })
       .then(
         (more) => (this.#forgotAt = more === true ? Number.NEGATIVE_INFINITY : now),
         () => (this.#forgotAt = now),

@@ -15,7 +15,7 @@ let at = 0n;
 async function ballast(): Promise<void> {
   if (Number(weight) === 0) return;
   const value = JSON.stringify('x'.repeat(Number(weight)));
-  const put = { space: 'entry' as const, key: `besar${at}`, value, offset: at, timeMs: 1 };
+  const put = { space: 'entry' as const, key: `besar${at}`, value, offset: at, appendTimeMs: 1 };
   const from = (await state.position('ballast', part))?.next ?? 0n;
   await state.commit('ballast', part, { epoch: 1n, low: 0n, from, next: from + 1n, puts: [put], deletes: [] });
   at++;

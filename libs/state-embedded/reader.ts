@@ -102,7 +102,7 @@ export class Reader {
           key: String(row['key']),
           value: row['value'] === null ? null : String(row['value']),
           offset: row['offset'] as bigint,
-          timeMs: Number(row['time_ms'] ?? row['deleted_ms'] ?? 0),
+          appendTimeMs: Number(row['time_ms'] ?? row['deleted_ms'] ?? 0),
         })),
         more,
         gap: forgotten !== undefined && after < (forgotten['forgotten'] as bigint),
@@ -143,7 +143,7 @@ export class Reader {
             offset: row['offset'] as bigint,
             digest: String(row['digest']),
             schemaId: Number(row['schema_id']),
-            timeMs: Number(row['time_ms']),
+            recordedTimeMs: Number(row['time_ms']),
           }
         );
       }),
@@ -194,7 +194,7 @@ function entryOf(row: Row, partition: number): Entry {
     key: String(row['key']),
     value: String(row['value']),
     position: `${String(row['stream'])}/${partition}/${String(row['offset'])}`,
-    timeMs: Number(row['time_ms']),
+    appendTimeMs: Number(row['time_ms']),
   };
 }
 
@@ -203,6 +203,6 @@ function progressOf(row: Row): Progress {
     stream: String(row['stream']),
     next: row['next'] as bigint,
     epoch: row['epoch'] as bigint,
-    timeMs: Number(row['time_ms']),
+    appendTimeMs: Number(row['time_ms']),
   };
 }

@@ -10,7 +10,7 @@ export interface CommitOrder {
   readonly next: bigint;
   readonly low: bigint;
   /** null: the stored time stays. */
-  readonly timeMs: number | null;
+  readonly appendTimeMs: number | null;
   readonly now: number;
   /** 0 entry, 1 part. */
   readonly spaces: Uint8Array;
@@ -27,7 +27,7 @@ export interface FirstRow {
   readonly offset: bigint;
   readonly digest: string;
   readonly schemaId: number;
-  readonly timeMs: number;
+  readonly recordedTimeMs: number;
 }
 
 export interface FirstOrder {

@@ -141,17 +141,17 @@ function run(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
       const value = order.values[i]!;
       const space = order.spaces[i]!;
       const offset = order.offsets[i]!;
-      const timeMs = order.times[i]!;
+      const appendTimeMs = order.times[i]!;
       if (value === null) remove.run(part, space, key);
-      else put.run(part, space, key, stream, offset, timeMs, value);
+      else put.run(part, space, key, stream, offset, appendTimeMs, value);
       if (space !== 0) continue;
       feed.run(part, stream, key, offset);
       if (value === null) {
-        addDelete.run(part, key, timeMs, order.now);
+        addDelete.run(part, key, appendTimeMs, order.now);
         deletes = true;
       } else if (deletes) undelete.run(part, key);
     }
-    setProgress.run(part, stream, order.next, order.epoch, order.timeMs ?? stored?.['time_ms'] ?? 0);
+    setProgress.run(part, stream, order.next, order.epoch, order.appendTimeMs ?? stored?.['time_ms'] ?? 0);
     return null;
   }
 
@@ -167,7 +167,7 @@ function run(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
         row.offset,
         digest,
         row.schemaId,
-        row.timeMs,
+        row.recordedTimeMs,
         order.now,
       );
       if (Number(changes) === 1) return null;
@@ -178,7 +178,7 @@ function run(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
         offset: at['offset'] as bigint,
         digest: String(at['digest']),
         schemaId: Number(at['schema_id']),
-        timeMs: Number(at['time_ms']),
+        recordedTimeMs: Number(at['time_ms']),
       };
       return stands;
     });

@@ -1,4 +1,4 @@
-import { FIRSTS_KEPT_MS, type First } from '#state';
+import { INDEX_RETENTION_MS, type First } from '#state';
 import type { Client } from './client.js';
 import { packFirst, placeOf, unpackFirst } from './rows.js';
 import { FIRST } from './scripts.js';
@@ -20,11 +20,11 @@ export class FirstIndex {
     this.#prefix = prefix;
   }
 
-  async firstOf(ids: readonly First[]): Promise<readonly First[]> {
+  async putFirst(ids: readonly First[]): Promise<readonly First[]> {
     const stands = await this.#each(
       ids,
       (keys, first) =>
-        this.#client.run(FIRST, keys, [FIRSTS_KEPT_MS, ...first.map(packFirst)]) as Promise<(string | null)[]>,
+        this.#client.run(FIRST, keys, [INDEX_RETENTION_MS, ...first.map(packFirst)]) as Promise<(string | null)[]>,
     );
     const put = new Map<string, First>();
     return ids.map((asked, i) => {

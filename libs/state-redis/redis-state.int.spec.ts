@@ -71,7 +71,7 @@ describe('scripts', () => {
       offset: 1n,
       digest: 'd'.repeat(64),
       schemaId: 1,
-      timeMs: 0,
+      recordedTimeMs: 0,
     };
     for (let at = 0; at < 3; at++) {
       await admin.script('FLUSH');
@@ -79,14 +79,14 @@ describe('scripts', () => {
       await admin.script('FLUSH');
       expect((await state.read(view, 0, ['a'])).entries[0]?.position).toBe(`${STREAM}/0/${at}`);
       await admin.script('FLUSH');
-      expect(await state.firstOf([first])).toEqual([first]);
+      expect(await state.putFirst([first])).toEqual([first]);
     }
   });
 
   it('keep all keys of a view partition, whatever its name, in one hash slot', async () => {
     const view = 'aneh{}:\n%';
     await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1, 1, 'part')]));
-    await state.commit(view, P0, change(2, 3, [{ space: 'entry', key: 'a', offset: 2n, timeMs: 5 }]));
+    await state.commit(view, P0, change(2, 3, [{ space: 'entry', key: 'a', offset: 2n, appendTimeMs: 5 }]));
     const keys = (await admin.keys('*')).filter((key) => key.includes('aneh'));
     expect(keys.length).toBe(6);
     expect(new Set(keys.map((key) => /\{([^}]*)\}/.exec(key)?.[1]))).toEqual(
@@ -174,7 +174,7 @@ describe('faults', () => {
     const before = [await digestOfState(state, view, 0), await state.position(view, P0)];
     await admin.config('SET', 'maxmemory', '1000');
     await expect(
-      state.commit(view, P0, change(2, 4, [put('c', 2), { space: 'entry', key: 'a', offset: 3n, timeMs: 9 }])),
+      state.commit(view, P0, change(2, 4, [put('c', 2), { space: 'entry', key: 'a', offset: 3n, appendTimeMs: 9 }])),
     ).rejects.toMatchObject(UNAVAILABLE);
     expect([await digestOfState(state, view, 0), await state.position(view, P0)]).toEqual(before);
     await admin.config('SET', 'maxmemory', '0');
@@ -213,7 +213,7 @@ describe('faults', () => {
 
 describe('duplicate index', () => {
   it('is forgotten by Redis itself after eight days', async () => {
-    await state.firstOf([
+    await state.putFirst([
       {
         source: 'x',
         id: newView(),
@@ -222,7 +222,7 @@ describe('duplicate index', () => {
         offset: 1n,
         digest: 'd'.repeat(64),
         schemaId: 1,
-        timeMs: 0,
+        recordedTimeMs: 0,
       },
     ]);
     const key = (await admin.keys('{i:*')).at(-1)!;

@@ -1,8 +1,8 @@
 import { Fault } from '#faults';
 import {
   checkChange,
-  DELETES_KEPT_MS,
-  timeOfChange,
+  DELETE_RETENTION_MS,
+  appendTimeOf,
   type ChangePage,
   type Committed,
   type First,
@@ -31,7 +31,7 @@ export interface RedisStateOptions {
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
   /** How long a delete stays in the change feed, ms. @default 7 days */
-  readonly deletesKeptMs?: number;
+  readonly deleteRetentionMs?: number;
   /** Longest wait for an answer, ms. @default 1000 */
   readonly timeoutMs?: number;
   /** Longest wait for the first connection, ms. @default 5000 */
@@ -45,14 +45,14 @@ class RedisState implements State {
   readonly #index: FirstIndex;
   readonly #prefix: string;
   readonly #now: () => number;
-  readonly #deletesKeptMs: number;
+  readonly #deleteRetentionMs: number;
 
   constructor(client: Client, options: RedisStateOptions) {
     this.#client = client;
     this.#prefix = options.prefix ?? '';
     this.#index = new FirstIndex(client, this.#prefix);
     this.#now = options.now ?? Date.now;
-    this.#deletesKeptMs = options.deletesKeptMs ?? DELETES_KEPT_MS;
+    this.#deleteRetentionMs = options.deleteRetentionMs ?? DELETE_RETENTION_MS;
   }
 
   async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
@@ -61,19 +61,19 @@ class RedisState implements State {
     const base = baseOf(this.#prefix, view, partition);
     const rows: string[] = [];
     const count = [0, 0, 0, 0];
-    for (const { space, key, value, offset, timeMs } of change.puts) {
+    for (const { space, key, value, offset, appendTimeMs } of change.puts) {
       if (space !== 'entry') continue;
-      rows.push(key, packEntry(stream, partition, offset, timeMs, value), String(offset));
+      rows.push(key, packEntry(stream, partition, offset, appendTimeMs, value), String(offset));
       count[0]!++;
     }
-    for (const { space, key, offset, timeMs } of change.deletes) {
+    for (const { space, key, offset, appendTimeMs } of change.deletes) {
       if (space !== 'entry') continue;
-      rows.push(key, String(timeMs), String(offset));
+      rows.push(key, String(appendTimeMs), String(offset));
       count[1]!++;
     }
-    for (const { space, key, value, offset, timeMs } of change.puts) {
+    for (const { space, key, value, offset, appendTimeMs } of change.puts) {
       if (space !== 'part') continue;
-      rows.push(key, packEntry(stream, partition, offset, timeMs, value));
+      rows.push(key, packEntry(stream, partition, offset, appendTimeMs, value));
       count[2]!++;
     }
     for (const { space, key } of change.deletes) {
@@ -82,15 +82,15 @@ class RedisState implements State {
       count[3]!++;
     }
     const now = this.#now();
-    const head = [stream, change.epoch, change.from, change.next, change.low, timeOfChange(change) ?? '', now];
+    const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? '', now];
     const keys = ['o', 'e', 'el', 's', 'sl', `f:${stream}`, 'd', 'dx'].map((name) => base + name);
-    const args = [...head, now - this.#deletesKeptMs, base, ...count].map(String);
+    const args = [...head, now - this.#deleteRetentionMs, base, ...count].map(String);
     const refused = (await this.#client.run(COMMIT, keys, [...args, ...rows])) as [string, string] | null;
     return refused === null ? { ok: true } : { ok: false, expected: BigInt(refused[0]), epoch: BigInt(refused[1]) };
   }
 
-  firstOf(ids: readonly First[]): Promise<readonly First[]> {
-    return this.#index.firstOf(ids);
+  putFirst(ids: readonly First[]): Promise<readonly First[]> {
+    return this.#index.putFirst(ids);
   }
 
   findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]> {
@@ -146,8 +146,8 @@ class RedisState implements State {
     const changes = values.map((text, i) => {
       const key = rows[i * 2]!;
       const entry = unpackEntry(key, text);
-      const timeMs = entry?.timeMs ?? Number(deleted[i] ?? 0);
-      return { key, value: entry?.value ?? null, offset: BigInt(rows[i * 2 + 1]!), timeMs };
+      const appendTimeMs = entry?.appendTimeMs ?? Number(deleted[i] ?? 0);
+      return { key, value: entry?.value ?? null, offset: BigInt(rows[i * 2 + 1]!), appendTimeMs };
     });
     return {
       changes,

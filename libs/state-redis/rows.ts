@@ -10,15 +10,26 @@ export function baseOf(prefix: string, view: string, partition: number): string 
 }
 
 /** An entry as it lies in the hash: position, time, value, apart by blanks. */
-export function packEntry(stream: string, partition: number, offset: bigint, timeMs: number, value: string): string {
-  return `${stream}/${partition}/${offset} ${timeMs} ${value}`;
+export function packEntry(
+  stream: string,
+  partition: number,
+  offset: bigint,
+  appendTimeMs: number,
+  value: string,
+): string {
+  return `${stream}/${partition}/${offset} ${appendTimeMs} ${value}`;
 }
 
 export function unpackEntry(key: string, text: string | null | undefined): Entry | undefined {
   if (text === null || text === undefined) return undefined;
   const one = text.indexOf(' ');
   const two = text.indexOf(' ', one + 1);
-  return { key, value: text.slice(two + 1), position: text.slice(0, one), timeMs: Number(text.slice(one + 1, two)) };
+  return {
+    key,
+    value: text.slice(two + 1),
+    position: text.slice(0, one),
+    appendTimeMs: Number(text.slice(one + 1, two)),
+  };
 }
 
 export interface StoredProgress extends Progress {
@@ -27,12 +38,12 @@ export interface StoredProgress extends Progress {
 }
 
 export function unpackProgress(stream: string, text: string): StoredProgress {
-  const [next = '0', epoch = '0', timeMs = '0', forgotten = '-'] = text.split(' ');
+  const [next = '0', epoch = '0', appendTimeMs = '0', forgotten = '-'] = text.split(' ');
   return {
     stream,
     next: BigInt(next),
     epoch: BigInt(epoch),
-    timeMs: Number(timeMs),
+    appendTimeMs: Number(appendTimeMs),
     forgotten: forgotten === '-' ? undefined : BigInt(forgotten),
   };
 }
@@ -44,8 +55,8 @@ export function unpackAllProgress(pairs: readonly string[]): StoredProgress[] {
   return all.sort((a, b) => (a.stream < b.stream ? -1 : 1));
 }
 
-export function plainProgress({ stream, next, epoch, timeMs }: StoredProgress): Progress {
-  return { stream, next, epoch, timeMs };
+export function plainProgress({ stream, next, epoch, appendTimeMs }: StoredProgress): Progress {
+  return { stream, next, epoch, appendTimeMs };
 }
 
 /** The place of (source, id) in the duplicate index: 128 bits of a hash, so that a key is short whatever the id is. */
@@ -55,12 +66,12 @@ export function placeOf(source: string, id: string): { readonly tag: number; rea
 }
 
 export function packFirst(first: First): string {
-  const { stream, partition, offset, schemaId, timeMs, digest } = first;
-  return `${stream} ${partition} ${offset} ${schemaId} ${timeMs} ${Buffer.from(digest, 'hex').toString('base64url')}`;
+  const { stream, partition, offset, schemaId, recordedTimeMs, digest } = first;
+  return `${stream} ${partition} ${offset} ${schemaId} ${recordedTimeMs} ${Buffer.from(digest, 'hex').toString('base64url')}`;
 }
 
 export function unpackFirst(source: string, id: string, text: string): First {
-  const [stream = '', partition, offset = '0', schemaId, timeMs, digest = ''] = text.split(' ');
+  const [stream = '', partition, offset = '0', schemaId, recordedTimeMs, digest = ''] = text.split(' ');
   return {
     source,
     id,
@@ -69,6 +80,6 @@ export function unpackFirst(source: string, id: string, text: string): First {
     offset: BigInt(offset),
     digest: Buffer.from(digest, 'base64url').toString('hex'),
     schemaId: Number(schemaId),
-    timeMs: Number(timeMs),
+    recordedTimeMs: Number(recordedTimeMs),
   };
 }

@@ -15,4 +15,4 @@ export type {
   StateChange,
   StreamPartition,
 } from './port.js';
-export { checkChange, DELETES_KEPT_MS, FIRSTS_KEPT_MS, timeOfChange } from './change.js';
+export { checkChange, DELETE_RETENTION_MS, INDEX_RETENTION_MS, appendTimeOf } from './change.js';

@@ -15,14 +15,14 @@ export interface Put {
   /** Offset of the event that made this value. */
   readonly offset: bigint;
   /** Recorded time of that event, ms. */
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 export interface Delete {
   readonly space: Space;
   readonly key: string;
   readonly offset: bigint;
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 /** One step of a view over a stream partition. Keys are unique within puts and deletes together (the projector collapses a batch). */
@@ -33,7 +33,7 @@ export interface StateChange {
   readonly next: bigint;
   readonly low: bigint;
   /** Recorded time of the last event in [from, next), ms. Absent: that of the newest put or delete; none: the stored time stays. */
-  readonly timeMs?: number;
+  readonly appendTimeMs?: number;
   readonly puts: readonly Put[];
   readonly deletes: readonly Delete[];
 }
@@ -48,7 +48,7 @@ export interface Entry {
   readonly value: string;
   /** Position of the last event that changed it: `stream/partition/offset`. */
   readonly position: string;
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 /** How far a view partition has folded one stream. `next` = first offset not folded. */
@@ -57,7 +57,7 @@ export interface Progress {
   readonly next: bigint;
   readonly epoch: bigint;
   /** Recorded time of the last folded event, ms; 0 when none yet. */
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 /** Entries and progress of one view partition, read in one step (R7). `entries[i]` belongs to `keys[i]`. */
@@ -89,7 +89,7 @@ export interface Change {
   readonly key: string;
   readonly value: string | null;
   readonly offset: bigint;
-  readonly timeMs: number;
+  readonly appendTimeMs: number;
 }
 
 export interface ChangePage {
@@ -115,7 +115,7 @@ export interface First {
   readonly digest: string;
   readonly schemaId: number;
   /** Recorded time, ms. */
-  readonly timeMs: number;
+  readonly recordedTimeMs: number;
 }
 
 /**
@@ -126,7 +126,7 @@ export interface State {
   /** One atomic step: epoch, offset and values together, or nothing (R5.6). Safe to repeat. At most 500 events' worth of puts and deletes. */
   commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed>;
   /** Put-if-absent, result in request order: what stands in the index afterwards. Two ids in one call that are equal: the first wins. Kept 8 days. */
-  firstOf(ids: readonly First[]): Promise<readonly First[]>;
+  putFirst(ids: readonly First[]): Promise<readonly First[]>;
   /** The same without putting. */
   findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]>;
   /** Entries of one view partition with its progress, in one step. */

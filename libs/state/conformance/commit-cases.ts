@@ -15,11 +15,11 @@ export function commitCases(h: () => StateHarness): void {
     const { entries, progress } = await h().state.read(view, 0, ['a', 'b', 'c', 'kontribusi']);
     expect(entries).toEqual([
       undefined,
-      { key: 'b', value: '{"o":"2"}', position: `${STREAM}/0/2`, timeMs: T0 + 2 },
-      { key: 'c', value: '{"o":"4"}', position: `${STREAM}/0/4`, timeMs: T0 + 4 },
+      { key: 'b', value: '{"o":"2"}', position: `${STREAM}/0/2`, appendTimeMs: T0 + 2 },
+      { key: 'c', value: '{"o":"4"}', position: `${STREAM}/0/4`, appendTimeMs: T0 + 4 },
       undefined,
     ]);
-    expect(progress).toEqual([{ stream: STREAM, next: 5n, epoch: 7n, timeMs: T0 + 4 }]);
+    expect(progress).toEqual([{ stream: STREAM, next: 5n, epoch: 7n, appendTimeMs: T0 + 4 }]);
     expect(await h().state.position(view, P0)).toEqual(progress[0]);
     expect((await h().state.read(view, 0, ['kontribusi'], 'part')).entries[0]?.value).toBe('1');
   });
@@ -127,8 +127,8 @@ export function commitCases(h: () => StateHarness): void {
     const { entries, progress } = await h().state.read(view, 0, ['a', 'b']);
     expect(entries.map((entry) => entry?.position)).toEqual([`${STREAM}/0/3`, `${STREAM}/0/4`]);
     expect([...progress].sort((x, y) => (x.stream < y.stream ? -1 : 1))).toEqual([
-      { stream: OTHER, next: 30n, epoch: 1n, timeMs: T0 + 29 },
-      { stream: STREAM, next: 5n, epoch: 3n, timeMs: T0 + 4 },
+      { stream: OTHER, next: 30n, epoch: 1n, appendTimeMs: T0 + 29 },
+      { stream: STREAM, next: 5n, epoch: 3n, appendTimeMs: T0 + 4 },
     ]);
   });
 
@@ -153,12 +153,12 @@ export function commitCases(h: () => StateHarness): void {
   it('moves without values, and keeps the time of the last event it was told', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 4));
-    expect(await h().state.position(view, P0)).toEqual({ stream: STREAM, next: 4n, epoch: 7n, timeMs: 0 });
+    expect(await h().state.position(view, P0)).toEqual({ stream: STREAM, next: 4n, epoch: 7n, appendTimeMs: 0 });
     await h().state.commit(view, P0, change(4, 6, [put('a', 4)]));
     await h().state.commit(view, P0, change(6, 9));
-    expect((await h().state.position(view, P0))?.timeMs).toBe(T0 + 4);
-    await h().state.commit(view, P0, change(9, 12, [put('a', 9)], { timeMs: T0 + 11 }));
-    expect((await h().state.position(view, P0))?.timeMs).toBe(T0 + 11);
+    expect((await h().state.position(view, P0))?.appendTimeMs).toBe(T0 + 4);
+    await h().state.commit(view, P0, change(9, 12, [put('a', 9)], { appendTimeMs: T0 + 11 }));
+    expect((await h().state.position(view, P0))?.appendTimeMs).toBe(T0 + 11);
   });
 
   it('takes 500 events at once, with two rows each', async () => {

@@ -11,9 +11,9 @@ export function feedCases(h: () => StateHarness): void {
     await h().state.commit(view, P0, change(4, 6, [put('a', 5, 'baru')]));
     const all = await h().state.changes(view, P0, -1n, 10);
     expect(all.changes).toEqual([
-      { key: 'b', value: '{"o":"1"}', offset: 1n, timeMs: T0 + 1 },
-      { key: 'c', value: '{"o":"3"}', offset: 3n, timeMs: T0 + 3 },
-      { key: 'a', value: '"baru"', offset: 5n, timeMs: T0 + 5 },
+      { key: 'b', value: '{"o":"1"}', offset: 1n, appendTimeMs: T0 + 1 },
+      { key: 'c', value: '{"o":"3"}', offset: 3n, appendTimeMs: T0 + 3 },
+      { key: 'a', value: '"baru"', offset: 5n, appendTimeMs: T0 + 5 },
     ]);
     expect(all).toMatchObject({ more: false, gap: false, progress: [{ stream: STREAM, next: 6n }] });
     expect((await h().state.changes(view, P0, 3n, 10)).changes.map((one) => one.key)).toEqual(['a']);
@@ -42,8 +42,8 @@ export function feedCases(h: () => StateHarness): void {
     await h().state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1)]));
     await h().state.commit(view, P0, change(2, 5, [del('a', 2), del('sekejap', 4)]));
     expect((await h().state.changes(view, P0, 1n, 10)).changes).toEqual([
-      { key: 'a', value: null, offset: 2n, timeMs: T0 + 2 },
-      { key: 'sekejap', value: null, offset: 4n, timeMs: T0 + 4 },
+      { key: 'a', value: null, offset: 2n, appendTimeMs: T0 + 2 },
+      { key: 'sekejap', value: null, offset: 4n, appendTimeMs: T0 + 4 },
     ]);
     await h().state.commit(view, P0, change(5, 6, [put('a', 5, 'lagi')]));
     expect((await h().state.changes(view, P0, 1n, 10)).changes.map((one) => [one.key, one.value, one.offset])).toEqual([

@@ -40,7 +40,7 @@ export async function fold(
     const rows = new Map<string, Put | Delete>();
     for (let i = at; i < upto; i++) {
       const { key, gone } = log[i]!;
-      const row = { key, offset: BigInt(i), timeMs: T0 + i };
+      const row = { key, offset: BigInt(i), appendTimeMs: T0 + i };
       const n = counts.get(key)! + 1;
       counts.set(key, n);
       rows.set(`part/${key}`, { ...row, space: 'part', value: String(n) });
@@ -74,8 +74,8 @@ export async function digestOfState(state: State, view: string, partition: numbe
   for (const space of ['entry', 'part'] satisfies Space[]) {
     for (let after: string | undefined, more = true; more;) {
       const page = await state.scan(view, partition, { space, limit: 17, ...(after === undefined ? {} : { after }) });
-      for (const { key, value, position, timeMs } of page.entries)
-        sum.update(JSON.stringify([space, key, value, position, timeMs]));
+      for (const { key, value, position, appendTimeMs } of page.entries)
+        sum.update(JSON.stringify([space, key, value, position, appendTimeMs]));
       after = page.entries.at(-1)?.key;
       more = page.more;
     }

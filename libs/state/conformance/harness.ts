@@ -36,12 +36,12 @@ export function put(
     key,
     value: JSON.stringify(value),
     offset: BigInt(offset),
-    timeMs: T0 + Number(BigInt(offset) % 1_000_000n),
+    appendTimeMs: T0 + Number(BigInt(offset) % 1_000_000n),
   };
 }
 
 export function del(key: string, offset: number | bigint, space: Space = 'entry'): Delete {
-  return { space, key, offset: BigInt(offset), timeMs: T0 + Number(BigInt(offset) % 1_000_000n) };
+  return { space, key, offset: BigInt(offset), appendTimeMs: T0 + Number(BigInt(offset) % 1_000_000n) };
 }
 
 /** A change over [from, next). */
@@ -49,7 +49,7 @@ export function change(
   from: number | bigint,
   next: number | bigint,
   rows: readonly (Put | Delete)[] = [],
-  more: Partial<Pick<StateChange, 'epoch' | 'low' | 'timeMs'>> = {},
+  more: Partial<Pick<StateChange, 'epoch' | 'low' | 'appendTimeMs'>> = {},
 ): StateChange {
   const puts = rows.filter((row): row is Put => 'value' in row);
   const deletes = rows.filter((row): row is Delete => !('value' in row));

@@ -99,12 +99,12 @@ export function lossCases(h: () => StateHarness): void {
       offset: 5n,
       digest: 'b'.repeat(64),
       schemaId: 1,
-      timeMs: 9,
+      recordedTimeMs: 9,
     };
-    await h().state.firstOf([first]);
+    await h().state.putFirst([first]);
     await h().empty();
     expect(await h().state.findFirst([first])).toEqual([undefined]);
-    expect(await h().state.firstOf([{ ...first, offset: 6n }])).toEqual([{ ...first, offset: 6n }]);
+    expect(await h().state.putFirst([{ ...first, offset: 6n }])).toEqual([{ ...first, offset: 6n }]);
   });
 
   it('says state_unavailable once it is closed', async () => {
@@ -114,7 +114,7 @@ export function lossCases(h: () => StateHarness): void {
     await expect(state.commit(newView(), P0, change(0, 1))).rejects.toMatchObject({ code: 'state_unavailable' });
     await expect(state.read(newView(), 0, ['a'])).rejects.toMatchObject({ code: 'state_unavailable' });
     await expect(
-      state.firstOf([
+      state.putFirst([
         {
           source: 's',
           id: 'i',
@@ -123,7 +123,7 @@ export function lossCases(h: () => StateHarness): void {
           offset: 0n,
           digest: 'c'.repeat(64),
           schemaId: 1,
-          timeMs: 0,
+          recordedTimeMs: 0,
         },
       ]),
     ).rejects.toMatchObject({ code: 'state_unavailable' });
