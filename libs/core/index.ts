@@ -2,7 +2,7 @@ export { auditView } from './audit-view.js';
 export type { Core } from './core.js';
 export { CoreModule, type CoreOptions } from './core.module.js';
 export type { Engine } from './engine.js';
-export { hubCaller, ownEvent, toldOf } from './own-event.js';
+export { hubCaller, ownEvent, ownOutcomes } from './own-event.js';
 export { ProcessEnd } from './process-end.js';
 export { hubPublishing } from './publishing.js';
 export { resetAdminKey } from './reset-admin.js';

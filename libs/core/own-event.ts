@@ -2,15 +2,15 @@ import { sourceOf, type Caller } from '#access';
 import { isRetryable, type Fault } from '#faults';
 import type { Offered, PublishAnswer } from '#publishing';
 
-/** A part of the hub that publishes by itself, from source `urn:simpul:hub:<role>`. */
-export const hubCaller = (role: string): Caller => ({
+/** The caller of a part of the hub that publishes events itself, with the source `urn:simpul:hub:<part>`. */
+export const hubCaller = (part: string): Caller => ({
   keyId: 'hub',
   owner: 'hub',
-  system: role,
+  system: part,
   roles: new Set(['publisher']),
 });
 
-/** An event of the hub's own as a door would have read it. Whoever tells the same says the same bytes: nothing depends on who and when. */
+/** An event of the hub itself, in the form in which a door reads one. Equal input gives equal bytes in every process, so a repeat is a duplicate. */
 export function ownEvent(
   caller: Caller,
   e: {
@@ -31,13 +31,13 @@ export function ownEvent(
 }
 
 /**
- * What became of each event: told, to be told again, or why never. Other content under its id means that it was told already, by another process or
- * when something was not known yet.
+ * What a publisher inside the hub does next, for each event: `published` (nothing), `retry`, or a Fault that no retry changes. Other content under
+ * the same id (`idempotency_mismatch`) counts as published: another process was first, or this one knew less at that time.
  */
-export function toldOf({ results }: PublishAnswer): readonly ('told' | 'again' | Fault)[] {
+export function ownOutcomes({ results }: PublishAnswer): readonly ('published' | 'retry' | Fault)[] {
   return results.map((result) => {
     const fault = result !== undefined && 'fault' in result ? result.fault : undefined;
-    if (fault !== undefined && isRetryable(fault)) return 'again';
-    return fault === undefined || fault.code === 'idempotency_mismatch' ? 'told' : fault;
+    if (fault !== undefined && isRetryable(fault)) return 'retry';
+    return fault === undefined || fault.code === 'idempotency_mismatch' ? 'published' : fault;
   });
 }

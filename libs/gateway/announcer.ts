@@ -1,6 +1,6 @@
 import { sourceOf } from '#access';
 import { pause } from '#concurrency';
-import { hubCaller, ownEvent, toldOf } from '#core';
+import { hubCaller, ownEvent, ownOutcomes } from '#core';
 import { innermostMessage, type Fault } from '#faults';
 import type { Offered, Publishing } from '#publishing';
 import { HUB, type Reading } from '#reading';
@@ -100,13 +100,13 @@ export class Announcer {
     const offered = missing.map((t) => offer(t, schemas.byId(t.schemaId)?.schema ?? ''));
     const answer = await this.#deps.publishing.publish(offered, { caller: CALLER, partial: true });
     let done = true;
-    for (const [i, outcome] of toldOf(answer).entries()) {
-      if (outcome === 'again') {
+    for (const [i, outcome] of ownOutcomes(answer).entries()) {
+      if (outcome === 'retry') {
         done = false;
         continue;
       }
       this.#announced.add(idOf(missing[i]!));
-      if (outcome !== 'told') this.#deps.report?.failed?.(textOf(outcome));
+      if (outcome !== 'published') this.#deps.report?.failed?.(textOf(outcome));
     }
     return done;
   }

@@ -29,7 +29,12 @@ export interface OpenProjector {
     readonly stream: string;
     readonly partition: number;
     readonly index: bigint;
-    readonly views: readonly { readonly storage: string; readonly next: bigint; readonly live: boolean }[];
+    readonly views: readonly {
+      readonly view: string;
+      readonly storage: string;
+      readonly next: bigint;
+      readonly live: boolean;
+    }[];
   }[];
   close(): Promise<void>;
 }
@@ -83,7 +88,7 @@ class Running implements OpenProjector {
       stream: a.stream,
       partition: a.partition,
       index: a.index,
-      views: [...a.slots.values()].map(({ storage, next, live }) => ({ storage, next, live })),
+      views: [...a.slots.values()].map(({ view, storage, next, live }) => ({ view: view.name, storage, next, live })),
     }));
   }
 

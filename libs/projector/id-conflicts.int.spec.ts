@@ -1,6 +1,7 @@
 import { mayPublish, sampleEvent, sourceOf, type Caller } from '#access';
 import { hubPublishing, type Core } from '#core';
 import { fromHeaders } from '#event';
+import type { Fault } from '#faults';
 import type { Type } from '@nestjs/common';
 import { Appender } from '#log';
 import { Publishing, type Offered } from '#publishing';
@@ -11,7 +12,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openHub, type RunningHub } from '../../test/kit/hub/hub-module.js';
 import { until } from '../../test/kit/projection/stage.js';
-import { ID_CONFLICT, idConflictTeller } from './id-conflicts.js';
+import { ID_CONFLICT, idConflictPublisher } from './id-conflicts.js';
 import { ProjectorModule } from './index.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
@@ -30,7 +31,7 @@ describe('an id that was used for two contents', () => {
     ({ core } = hub);
   };
   const fold = (): Promise<void> => restart(ProjectorModule);
-  /** A gateway whose index does not answer, and which knows nothing of the others. */
+  /** The publish path of a gateway that has seen no other publication and whose duplicate index does not answer. */
   const blind = (): Publishing =>
     new Publishing({
       log: core.log,
@@ -54,8 +55,8 @@ describe('an id that was used for two contents', () => {
     const { results } = await blind().publish([offered], { caller: KANIM });
     return (results[0] as { receipt: { position: string } }).receipt.position;
   };
-  /** Events of the hub's watch that readers see: settled, without copies. */
-  const told = async () => {
+  /** The events about id conflicts as readers see them: below the settled end, without copies. */
+  const published = async () => {
     const out = [];
     for (const { partition, low, high } of await core.log.describe(STREAM)) {
       if (low === high) continue;
@@ -87,12 +88,12 @@ describe('an id that was used for two contents', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('is published by the hub, with both places, the unit and the time of the later one, and counted', async () => {
+  it('is published by the hub with both positions and with unit and recorded time of the later record, and is counted', async () => {
     const first = await publish('X0000001');
     const second = await publish('X0000002');
     await fold();
-    await until(async () => (await told()).length > 0);
-    const [event] = await told();
+    await until(async () => (await published()).length > 0);
+    const [event] = await published();
     expect(event).toMatchObject({
       id: second,
       source: 'urn:simpul:hub:watch',
@@ -111,11 +112,11 @@ describe('an id that was used for two contents', () => {
     await until(async () => (await core.metrics.text()).includes('simpul_alarms_total{code="id_conflict"'));
   });
 
-  it('is told once, also when everything is folded again', async () => {
+  it('is published once, also when all streams are folded again', async () => {
     await publish('X0000001');
     await publish('X0000002');
     await fold();
-    await until(async () => (await told()).length > 0);
+    await until(async () => (await published()).length > 0);
     await folded();
     await hub!.close();
     hub = undefined;
@@ -125,10 +126,10 @@ describe('an id that was used for two contents', () => {
     await fold();
     await until(async () => /simpul_alarms_total\{code="id_conflict"[^}]*\} 1/.test(await core.metrics.text()));
     await folded();
-    expect(await told()).toHaveLength(1);
+    expect(await published()).toHaveLength(1);
   });
 
-  it('holds whoever tells of it until it is durable', async () => {
+  it('rejects until its event is durable, so that the projector retries and the index does not move', async () => {
     const appender = new Appender(core.log);
     let calls = 0;
     const publishing = hubPublishing(core, {
@@ -138,12 +139,13 @@ describe('an id that was used for two contents', () => {
       },
     });
     const refused: string[] = [];
-    const tell = idConflictTeller({ publishing, onRefused: (cause) => refused.push(cause) });
+    const report = { refused: ({ code }: Fault) => void refused.push(code) };
+    const publishConflicts = idConflictPublisher({ publishing, report });
     const envelope = { source: sourceOf(KANIM), id: 'dua', type: TYPE, recordedtime: '2021-07-15T00:00:00.000Z' };
     const found = [{ event: { envelope } as never, position: 'a/0/1', firstPosition: 'a/0/0' }];
-    await expect(tell(found)).rejects.toMatchObject({ code: 'not_durable' });
-    await tell(found);
-    await tell(found);
+    await expect(publishConflicts(found)).rejects.toMatchObject({ code: 'not_durable' });
+    await publishConflicts(found);
+    await publishConflicts(found);
     expect(refused).toEqual([]);
     let records = 0n;
     for (const { low, high } of await core.log.describe(STREAM)) records += high - low;

@@ -1,4 +1,4 @@
-import { hubCaller, ownEvent, toldOf } from '#core';
+import { hubCaller, ownEvent, ownOutcomes } from '#core';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
 import type { IdConflict } from '#duplicates';
@@ -7,21 +7,23 @@ import type { Offered, Publishing } from '#publishing';
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';
 const CALLER = hubCaller('watch');
 
-export interface TellerDeps {
+export interface IdConflictDeps {
   readonly publishing: Pick<Publishing, 'publish'>;
-  /** What could not be published, now or ever. */
-  readonly onRefused: (cause: string) => void;
+  readonly report: {
+    /** An event can never be published; the index moves on without it. */
+    refused(fault: Fault): void;
+  };
 }
 
 /**
- * The hub's own publisher of `simpul.pengawasan.konflik-id` (R2.5). Resolves when the events are durable; Fault `not_durable` or of the log: tell again.
- * Once in effect: the id is the position of the later record and nothing else changes from one telling to the next.
+ * Publishes `simpul.pengawasan.konflik-id` (R2.5). Resolves when the events are durable; rejects with Fault `not_durable`, or with a fault of the
+ * log, when the caller must retry. Idempotent: the id is the position of the later record, and no other member depends on the attempt.
  */
-export function idConflictTeller({ publishing, onRefused }: TellerDeps) {
+export function idConflictPublisher({ publishing, report }: IdConflictDeps) {
   return async (found: readonly IdConflict[]): Promise<void> => {
-    const told = toldOf(await publishing.publish(found.map(offer), { caller: CALLER, partial: true }));
-    for (const one of told) if (one !== 'told' && one !== 'again') onRefused(one.message);
-    if (told.includes('again')) throw new Fault('not_durable', { detail: 'an id conflict is not published yet' });
+    const outcomes = ownOutcomes(await publishing.publish(found.map(offer), { caller: CALLER, partial: true }));
+    for (const outcome of outcomes) if (typeof outcome !== 'string') report.refused(outcome);
+    if (outcomes.includes('retry')) throw new Fault('not_durable', { detail: 'an id conflict is not published yet' });
   };
 }
 

@@ -1,23 +1,31 @@
 import type { Core } from '#core';
+import { partitionKey } from '#event';
+import { INDEX_VIEW } from '#duplicates';
 import type { OpenProjector } from '#projection';
 
-/** Sets the lag of each held partition, of the index and of every view: events not folded, and the age of the oldest of them; 0 when there is none. */
-export async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
+interface LagLabels extends Record<string, string> {
+  readonly view: string;
+  readonly storage: string;
+  readonly stream: string;
+  readonly partition: string;
+}
+
+/** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them. 0 when none waits. */
+async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   const { log, now: clock } = core;
   const { lagEvents, lagSeconds } = core.metrics;
   const held = projector.held();
   const highs = new Map<string, bigint>();
   await Promise.all(
     [...new Set(held.map((h) => h.stream))].map(async (stream) => {
-      for (const { partition, high } of await log.describe(stream)) highs.set(`${stream}/${partition}`, high);
+      for (const { partition, high } of await log.describe(stream)) highs.set(partitionKey(stream, partition), high);
     }),
   );
   const now = clock();
-  const found: { labels: { view: string; stream: string; partition: string }; lag: number; seconds: number }[] = [];
+  const found: { labels: LagLabels; lag: number; seconds: number }[] = [];
   for (const { stream, partition, index, views } of held) {
-    const high = highs.get(`${stream}/${partition}`) ?? index;
-    const behind = [{ view: '~index', next: index }, ...views.map((v) => ({ view: v.storage, next: v.next }))];
-    for (const { view, next } of behind) {
+    const high = highs.get(partitionKey(stream, partition)) ?? index;
+    for (const { view, storage, next } of [{ view: INDEX_VIEW, storage: INDEX_VIEW, next: index }, ...views]) {
       const lag = high > next ? Number(high - next) : 0;
       let seconds = 0;
       if (lag > 0) {
@@ -25,10 +33,10 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
         const time = oldest.kind === 'records' ? oldest.records[0]?.appendTimeMs : undefined;
         if (time !== undefined) seconds = Math.max(0, now - time) / 1000;
       }
-      found.push({ labels: { view, stream, partition: String(partition) }, lag, seconds });
+      found.push({ labels: { view, storage, stream, partition: String(partition) }, lag, seconds });
     }
   }
-  // All at once: a scrape meanwhile must not find a series gone.
+  // No await between reset and set: a concurrent scrape must not see a series missing.
   lagEvents.reset();
   lagSeconds.reset();
   for (const { labels, lag, seconds } of found) {
@@ -37,7 +45,7 @@ export async function lagOf(core: Core, projector: OpenProjector): Promise<void>
   }
 }
 
-/** For `Metrics.beforeScrape`: without the log the lag is not known, and its series are absent. */
+/** For `Metrics.beforeScrape`. While the log is unavailable the lag is unknown and its series are absent. */
 export function lagAtScrape(core: Core, projector: OpenProjector): () => Promise<void> {
   return () =>
     lagOf(core, projector).catch(() => {

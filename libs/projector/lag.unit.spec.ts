@@ -6,20 +6,23 @@ import { lagAtScrape } from './lag.js';
 
 const at = { partition: 0, low: 0n, high: 5n };
 
-it('the lag of a view stays told when it is 0, and is not told while the log does not answer', async () => {
+it('the lag of a view is 0 when it has caught up, and its series are absent while the log does not answer', async () => {
   let answers = true;
   const log = {
     describe: () => (answers ? Promise.resolve([at]) : Promise.reject(new Error('away'))),
     read: () => Promise.resolve({ kind: 'records', records: [{ appendTimeMs: Date.now() - 60_000 }] }),
   };
   let next = 3n;
-  const view = { storage: 'v~1', live: true };
+  const view = { view: 'v', storage: 'v~1', live: true };
   const projector = {
     held: () => [{ stream: 'a.b', partition: 0, index: 5n, views: [{ ...view, next }] }],
   } as unknown as OpenProjector;
   const metrics = new Metrics('t');
   metrics.beforeScrape(lagAtScrape({ metrics, log, now: Date.now } as unknown as Core, projector));
-  const lag = async () => /simpul_view_lag_events{view="v~1"[^}]*} (\d+)/.exec(await metrics.text())?.[1];
+  const lag = async () =>
+    /simpul_view_lag_events{view="v",storage="v~1",stream="a.b",partition="0"[^}]*} (\d+)/.exec(
+      await metrics.text(),
+    )?.[1];
   expect(await lag()).toBe('2');
   next = 5n;
   expect(await lag()).toBe('0');
@@ -27,10 +30,11 @@ it('the lag of a view stays told when it is 0, and is not told while the log doe
   expect(await lag()).toBeUndefined();
 });
 
-it('names of metrics say what they measure once, and nothing that is never set', async () => {
+it('names and help of metrics repeat no prefix and name no label value that is never set', async () => {
   const text = await new Metrics('t').text();
   expect(text).not.toContain('process_process');
   expect(text).toMatch(/^simpul_process_cpu_seconds_total/m);
   expect(text).toMatch(/^simpul_live_readers{role="t"} 0$/m);
   expect(text).toMatch(/^# HELP simpul_published_total .*accepted, duplicate/m);
+  expect(text).toMatch(/^# HELP simpul_projected_total Events folded, by view\.$/m);
 });

@@ -9,7 +9,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { Alarms } from './alarms.js';
-import { idConflictTeller } from './id-conflicts.js';
+import { idConflictPublisher } from './id-conflicts.js';
 import { lagAtScrape } from './lag.js';
 
 /** Folds the streams into views as a member of the projector's group, also streams that are registered while it runs. */
@@ -26,9 +26,11 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
   async onModuleInit(): Promise<void> {
     const { core } = this;
     const { log, state, registry, views, generations, copies, now, metrics, logger } = core;
-    const tell = idConflictTeller({
+    const publishConflicts = idConflictPublisher({
       publishing: hubPublishing(core),
-      onRefused: (cause) => logger.error({ cause }, 'an id conflict is not published'),
+      report: {
+        refused: ({ code, message }) => logger.error({ code, cause: message }, 'id conflict refused, not published'),
+      },
     });
     const projector = await openProjector({
       log,
@@ -41,7 +43,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       refresh: () => registry.refresh(),
       watch: this.#report(),
       onConflicts: async (found) => {
-        await tell(found);
+        await publishConflicts(found);
         for (const { position, firstPosition } of found)
           this.alarms.raise('id_conflict', { position, first: firstPosition });
       },
@@ -57,7 +59,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     });
   }
 
-  /** Joining the group takes seconds on Kafka: HTTP need not wait for it, as `/health/ready` says how far the index is. */
+  /** Not awaited: joining a Kafka group takes seconds, and `/health/ready` says `starting` until the index has caught up. */
   onApplicationBootstrap(): void {
     this.#projector?.join().catch((cause: unknown) => this.core.processEnd.fail('projector', cause));
   }

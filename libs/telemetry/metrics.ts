@@ -9,8 +9,8 @@ export class Metrics {
   readonly httpRefused: Counter<'code'>;
   readonly queued: Gauge<'what'>;
   readonly projected: Counter<'view'>;
-  readonly lagEvents: Gauge<'view' | 'stream' | 'partition'>;
-  readonly lagSeconds: Gauge<'view' | 'stream' | 'partition'>;
+  readonly lagEvents: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
+  readonly lagSeconds: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
@@ -58,14 +58,14 @@ export class Metrics {
     });
     this.lagEvents = new Gauge({
       name: 'simpul_view_lag_events',
-      help: 'Events not folded yet.',
-      labelNames: ['view', 'stream', 'partition'],
+      help: 'Events not folded yet, by view and the storage of its generation; view ~index is the duplicate index.',
+      labelNames: ['view', 'storage', 'stream', 'partition'],
       registers,
     });
     this.lagSeconds = new Gauge({
       name: 'simpul_view_lag_seconds',
-      help: 'Age of the oldest event not folded yet.',
-      labelNames: ['view', 'stream', 'partition'],
+      help: 'Age of the oldest event not folded yet, with the same labels.',
+      labelNames: ['view', 'storage', 'stream', 'partition'],
       registers,
     });
     this.copies = new Counter({
