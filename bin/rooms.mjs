@@ -33,7 +33,7 @@ export const ROOMS = {
   'state-redis': { rooms: ['faults', 'state'], clients: ['ioredis'] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
-  duplicates: { rooms: ['faults', 'event', 'log', 'state', 'registry'], clients: [] },
+  duplicates: { rooms: ['faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
   publishing: {
     rooms: [
       'concurrency',

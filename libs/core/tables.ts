@@ -1,7 +1,7 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
 import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
-import { Copies, openSettled, type Settled } from '#duplicates';
+import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
 import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
@@ -71,10 +71,7 @@ export async function openTables({ settings, log, state, now }: TablesDeps): Pro
   const adminKey = await access.ensureAdmin(settings.dataDir);
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
   const views = readViews().map((v) => compileView(v, registry.catalogue));
-  const copies = new Copies(log);
-  await copies.catchUp();
-  copies.follow();
-  opened(copies);
+  const copies = opened(await openCopies(log));
   const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams() }));
   const open = opening.move();
   return {

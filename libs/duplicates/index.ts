@@ -1,5 +1,5 @@
 export { IndexCertainty } from './certainty.js';
-export { Copies } from './copies.js';
+export { openCopies, type Copies, type ListedCopy } from './copies.js';
 export { IndexLookup, type Known } from './index-lookup.js';
 export { findCopies, recheck, type IdConflict, type IndexDeps, type Rechecked } from './index-step.js';
 export { INDEX_VIEW } from './index-view.js';

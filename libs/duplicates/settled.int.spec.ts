@@ -1,10 +1,11 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { COPIES_TOPIC, type EventLog } from '#log';
+import { pause } from '#concurrency';
+import { COPIES_TOPIC, type EventLog, type ReadLimits } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { Stage, until } from '../../test/kit/projection/stage.js';
-import { Copies, INDEX_VIEW, openSettled } from './index.js';
+import { INDEX_VIEW, openCopies, openSettled } from './index.js';
 
 let catalogue: CatalogueIndex;
 let stage: Stage;
@@ -42,12 +43,11 @@ describe('settled ends', () => {
     await stage.append([ban('a'), ban('b')]);
     await stage.project();
     await stage.untilCaughtUp();
-    await stage.copies.tell();
+    await stage.copies.writeEnds();
     const away = new Proxy(stage.state, {
       get: (_t, name) => (name === 'connection' ? () => 0 : () => Promise.reject(new Error('away'))),
     });
-    const copies = new Copies(stage.log);
-    await copies.catchUp();
+    const copies = await openCopies(stage.log);
     const settled = await openSettled({ log: stage.log, state: away, copies, streams: stage.streams });
     expect([settled.end(PART.stream, 0), settled.ready]).toEqual([2n, true]);
     await settled.close();
@@ -61,16 +61,17 @@ describe('settled ends', () => {
         get: (t, name) => {
           const value: unknown = Reflect.get(t, name);
           if (name !== 'read') return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
-          return async (topic: string, ...rest: [number, bigint]) => {
-            const read = await t.read(topic, ...rest);
+          return async (topic: string, partition: number, from: bigint, limits: ReadLimits = {}) => {
+            // The long poll of the follower stays away, so that only what the settled end itself reads can make the copies known.
+            if (topic === COPIES_TOPIC && limits.signal) await pause(60_000, limits.signal);
+            const read = await t.read(topic, partition, from, limits);
             if (topic === COPIES_TOPIC) order.push('copies read');
             return read;
           };
         },
       });
     stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
-    const other = new Copies(wrapLog(stage.log));
-    await other.catchUp();
+    const other = await openCopies(wrapLog(stage.log));
     const asked = new Proxy(stage.state, {
       get: (t, name) => {
         const value: unknown = Reflect.get(t, name);

@@ -22,7 +22,6 @@ export interface Settled {
 export interface SettledDeps {
   readonly log: EventLog;
   readonly state: State;
-  /** Followed by whoever opened it. */
   readonly copies: Copies;
   /** The streams that must be caught up before `ready`. */
   readonly streams: readonly { readonly name: string; readonly partitions: number }[];
@@ -134,7 +133,7 @@ class FollowedEnds implements Settled {
         return next !== undefined && next > this.end(p.stream, p.partition) ? [{ ...p, next }] : [];
       });
       if (newer.length === 0) return;
-      await this.#deps.copies.catchUp();
+      await this.#deps.copies.refresh();
       for (const { stream, partition, next } of newer) this.#deps.copies.raise(stream, partition, next);
     } catch {
       // Without the store or the log the topic alone tells, at most a second later.

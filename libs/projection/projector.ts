@@ -81,7 +81,7 @@ export class Projector implements GroupMember {
 
   async start(at: AssignedPartition): Promise<bigint> {
     this.lost(at);
-    await this.deps.copies.catchUp();
+    await this.deps.copies.refresh();
     const part: StreamPartition = { stream: at.topic, partition: at.partition };
     const low = (await this.#describe(at.topic)).find((r) => r.partition === at.partition)!.low;
     const index = (await this.deps.state.position(INDEX_VIEW, part))?.next ?? low;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { COPIES_TOPIC, OWNERS_TOPIC } from '#log';
 import { openKafkaLog } from '#log-kafka';
 import { compileView, openProjector, parseView, type GenerationRow, type Generations } from '#projection';
-import { Copies } from '#duplicates';
+import { openCopies } from '#duplicates';
 import { openRedisState } from '#state-redis';
 import { serve } from './child.js';
 import { catalogueOfFiles, SCHEMAS } from './contracts.js';
@@ -41,7 +41,7 @@ class RowsInMemory implements Generations {
 
 serve<FoldAsk>(async ({ round, events }) => {
   const state = await openRedisState({ url: redis, prefix: round });
-  const copies = new Copies(log);
+  const copies = await openCopies(log);
   let folded = 0;
   let began = 0;
   let enough: () => void = () => undefined;
@@ -50,7 +50,6 @@ serve<FoldAsk>(async ({ round, events }) => {
     enough = resolve;
     broken = reject;
   });
-  await copies.catchUp();
   const streams = catalogue.streams().filter((s) => view.streams.includes(s.name));
   const projector = await openProjector({
     log,

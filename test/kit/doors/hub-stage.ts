@@ -16,7 +16,7 @@ import {
 import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
-import { Copies, openSettled, type Settled } from '#duplicates';
+import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
 import {
   openRefusals,
   Publishing,
@@ -104,9 +104,7 @@ export class HubStage {
         ...(name === retention?.stream ? { retentionMs: retention.ms } : {}),
       })),
     ]);
-    this.copies = new Copies(this.log);
-    await this.copies.catchUp();
-    this.copies.follow();
+    this.copies = await openCopies(this.log);
     this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams });
     const { log, settled, catalogue, units } = this;
     this.reading = new Reading({ log, settled, catalogue, units, now: Date.now });

@@ -15,7 +15,7 @@ import {
   type OpenProjector,
   type OpenProjectorDeps,
 } from '#projection';
-import { Copies, INDEX_VIEW, openSettled, type Settled } from '#duplicates';
+import { INDEX_VIEW, openCopies, openSettled, type Copies, type Settled } from '#duplicates';
 import type { Catalogue, CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
@@ -81,9 +81,7 @@ export class Stage {
     ]);
     this.log = wrapLog(log);
     this.state = wrapState(await openEmbeddedState({ dir: join(this.dir, 'state') }));
-    this.copies = new Copies(this.log);
-    await this.copies.catchUp();
-    this.copies.follow();
+    this.copies = await openCopies(this.log);
     this.settled = await openSettled({ log: this.log, state: this.state, copies: this.copies, streams: this.streams });
     this.reader = new StateReader({
       log: this.log,
