@@ -39,8 +39,6 @@ export type FaultClass = keyof typeof FAULT_CLASSES;
 
 /** One row of the table of errors. */
 export interface FaultRow {
-  /** HTTP status; moves to `libs/http/status.ts`. */
-  readonly status: number;
   readonly class: FaultClass;
   readonly title: Bilingual;
   /** One next step. */
@@ -51,37 +49,31 @@ export interface FaultRow {
 export const FAULTS = {
   // the form of a request
   invalid_request: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Permintaan tidak sah', en: 'Invalid request' },
     hint: { id: 'Lihat errors: penunjuk, alasan, yang diharapkan.', en: 'See errors: pointer, reason, expected.' },
   },
   invalid_json: {
-    status: 400,
     class: 'malformed',
     title: { id: 'JSON tidak sah', en: 'Invalid JSON' },
     hint: { id: 'Periksa JSON dengan: python3 -m json.tool', en: 'Check the JSON with: python3 -m json.tool' },
   },
   invalid_utf8: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Teks bukan UTF-8 yang sah', en: 'Text is not valid UTF-8' },
     hint: { id: 'Kirim dalam UTF-8 tanpa BOM.', en: 'Send UTF-8 without a BOM.' },
   },
   json_too_deep: {
-    status: 400,
     class: 'malformed',
     title: { id: 'JSON terlalu dalam', en: 'JSON nested too deeply' },
     hint: { id: 'Paling dalam 64 tingkat.', en: 'At most 64 levels.' },
   },
   duplicate_key: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Nama anggota JSON ganda', en: 'Duplicate JSON member name' },
     hint: { id: 'Setiap nama hanya boleh sekali dalam satu objek.', en: 'A name may stand only once in an object.' },
   },
   forbidden_key: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Nama anggota JSON terlarang', en: 'Forbidden JSON member name' },
     hint: {
@@ -90,31 +82,26 @@ export const FAULTS = {
     },
   },
   length_mismatch: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Panjang isi tidak cocok', en: 'Body length does not match' },
     hint: { id: 'Content-Length harus sama dengan isi yang dikirim.', en: 'Content-Length must equal the body sent.' },
   },
   missing_attribute: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Atribut wajib tidak ada', en: 'A required attribute is missing' },
     hint: { id: 'Isi atribut yang disebut di errors.', en: 'Give the attributes named in errors.' },
   },
   invalid_attribute: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Atribut tidak sah', en: 'Invalid attribute' },
     hint: { id: 'Lihat errors: penunjuk, alasan, yang diharapkan.', en: 'See errors: pointer, reason, expected.' },
   },
   invalid_query: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Parameter alamat tidak sah', en: 'Invalid query parameter' },
     hint: { id: 'Lihat errors untuk parameter yang salah.', en: 'See errors for the wrong parameter.' },
   },
   invalid_cursor: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Penanda baca tidak sah', en: 'Invalid cursor' },
     hint: {
@@ -123,7 +110,6 @@ export const FAULTS = {
     },
   },
   unknown_cursor: {
-    status: 412,
     class: 'malformed',
     title: { id: 'Penanda baca ini tidak pernah diberikan', en: 'This cursor was never given out' },
     hint: {
@@ -132,7 +118,6 @@ export const FAULTS = {
     },
   },
   bad_magic: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Awalan data Avro tidak dikenal', en: 'Unknown Avro frame' },
     hint: {
@@ -141,19 +126,16 @@ export const FAULTS = {
     },
   },
   clear_subject_refused: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Pengenal pribadi tidak boleh ada di alamat', en: 'A personal identifier may not stand in a URL' },
     hint: { id: 'Pakai POST /v1/state/{view}/lookup.', en: 'Use POST /v1/state/{view}/lookup.' },
   },
   bad_request_line: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Permintaan HTTP tidak sah', en: 'Malformed HTTP request' },
     hint: { id: 'Periksa alat yang mengirim permintaan.', en: 'Check the tool that sent the request.' },
   },
   body_too_large: {
-    status: 413,
     class: 'too_large',
     title: { id: 'Isi terlalu besar', en: 'Body too large' },
     hint: {
@@ -162,43 +144,36 @@ export const FAULTS = {
     },
   },
   header_too_large: {
-    status: 431,
     class: 'too_large',
     title: { id: 'Kepala permintaan terlalu besar', en: 'Request header too large' },
     hint: { id: 'Kurangi kepala permintaan sampai di bawah 16 KiB.', en: 'Keep the request header under 16 KiB.' },
   },
   uri_too_long: {
-    status: 414,
     class: 'too_large',
     title: { id: 'Alamat terlalu panjang', en: 'URI too long' },
     hint: { id: 'Perpendek alamat.', en: 'Shorten the URI.' },
   },
   request_timeout: {
-    status: 408,
     class: 'timeout',
     title: { id: 'Permintaan terlalu lambat', en: 'Request too slow' },
     hint: { id: 'Kirim lagi dengan id yang sama.', en: 'Send again with the same id.' },
   },
   unsupported_media_type: {
-    status: 415,
     class: 'malformed',
     title: { id: 'Jenis isi tidak didukung', en: 'Unsupported media type' },
     hint: { id: 'Pakai application/cloudevents+json.', en: 'Use application/cloudevents+json.' },
   },
   not_acceptable: {
-    status: 406,
     class: 'malformed',
     title: { id: 'Bentuk jawaban tidak tersedia', en: 'Not acceptable' },
     hint: { id: 'Minta application/json.', en: 'Ask for application/json.' },
   },
   method_not_allowed: {
-    status: 405,
     class: 'malformed',
     title: { id: 'Metode tidak diizinkan', en: 'Method not allowed' },
     hint: { id: 'Lihat kepala Allow.', en: 'See the Allow header.' },
   },
   expectation_failed: {
-    status: 417,
     class: 'malformed',
     title: { id: 'Isi tajuk Expect tidak dikenal', en: 'Unknown expectation' },
     hint: {
@@ -208,7 +183,6 @@ export const FAULTS = {
   },
   // who asks, and for what
   unauthenticated: {
-    status: 401,
     class: 'unauthenticated',
     title: { id: 'Kunci tidak ada atau tidak berlaku', en: 'No key or the key is not valid' },
     hint: {
@@ -217,13 +191,11 @@ export const FAULTS = {
     },
   },
   forbidden: {
-    status: 403,
     class: 'forbidden',
     title: { id: 'Tidak berhak', en: 'Not allowed' },
     hint: { id: 'Minta hak kepada admin hub.', en: 'Ask the hub admin for the right.' },
   },
   source_not_yours: {
-    status: 403,
     class: 'forbidden',
     title: { id: 'Sumber bukan milik kunci ini', en: 'The source is not yours' },
     hint: {
@@ -232,50 +204,42 @@ export const FAULTS = {
     },
   },
   type_not_yours: {
-    status: 403,
     class: 'forbidden',
     title: { id: 'Unit ini tidak menerbitkan jenis kejadian itu', en: 'This unit does not publish that event type' },
     hint: { id: 'Lihat penerbit: simpul type get <jenis>.', en: 'See the publishers: simpul type get <type>.' },
   },
   not_found: {
-    status: 404,
     class: 'not_found',
     title: { id: 'Tidak ditemukan', en: 'Not found' },
     hint: { id: 'Periksa alamatnya, atau hak kunci Anda.', en: 'Check the address, or the rights of your key.' },
   },
   offset_out_of_range: {
-    status: 410,
     class: 'gone',
     title: { id: 'Posisi sudah tidak disimpan', en: 'Position no longer kept' },
     hint: { id: 'Mulai lagi dari posisi terawal yang disebut.', en: 'Start again from the earliest position named.' },
   },
   stream_recreated: {
-    status: 410,
     class: 'gone',
     title: { id: 'Aliran dibuat ulang', en: 'The stream was recreated' },
     hint: { id: 'Mulai lagi dari awal.', en: 'Start again from the beginning.' },
   },
   conflict: {
-    status: 409,
     class: 'conflict',
     title: { id: 'Bertentangan dengan keadaan sekarang', en: 'Conflict with the current state' },
     hint: { id: 'Baca keadaan terbaru, lalu coba lagi.', en: 'Read the newest state, then try again.' },
   },
   last_admin: {
-    status: 409,
     class: 'conflict',
     title: { id: 'Kunci admin terakhir tidak dapat dicabut', en: 'The last admin key cannot be revoked' },
     hint: { id: 'Buat kunci admin lain dahulu.', en: 'Create another admin key first.' },
   },
   // the content of an event, a schema or a view
   unknown_type: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Jenis kejadian tidak dikenal', en: 'Unknown event type' },
     hint: { id: 'Lihat daftarnya: simpul type ls.', en: 'See the list: simpul type ls.' },
   },
   unknown_schema: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Skema tidak dikenal', en: 'Unknown schema' },
     hint: {
@@ -284,7 +248,6 @@ export const FAULTS = {
     },
   },
   schema_mismatch: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Data tidak sesuai skema', en: 'Data does not match the schema' },
     hint: {
@@ -293,25 +256,21 @@ export const FAULTS = {
     },
   },
   avro_decode_failed: {
-    status: 422,
     class: 'undecodable',
     title: { id: 'Data Avro rusak', en: 'Avro data is broken' },
     hint: { id: 'Tulis data dengan skema yang disebut nomornya.', en: 'Write the data with the schema the id names.' },
   },
   avro_limit_exceeded: {
-    status: 422,
     class: 'undecodable',
     title: { id: 'Data Avro melampaui batas', en: 'Avro data exceeds a limit' },
     hint: { id: 'Paling banyak 100.000 unsur, 64 tingkat.', en: 'At most 100,000 items, 64 levels.' },
   },
   number_out_of_range: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Angka di luar batas', en: 'Number out of range' },
     hint: { id: 'Kirim angka besar dan desimal sebagai teks.', en: 'Send large numbers and decimals as text.' },
   },
   forbidden_character: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Karakter terlarang', en: 'Forbidden character' },
     hint: {
@@ -320,7 +279,6 @@ export const FAULTS = {
     },
   },
   unit_mismatch: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Perubahan tidak cocok dengan daftar unit', en: 'The change does not fit the registry of units' },
     hint: {
@@ -329,7 +287,6 @@ export const FAULTS = {
     },
   },
   subject_mismatch: {
-    status: 422,
     class: 'invalid',
     title: { id: 'subject tidak cocok dengan data', en: 'subject does not match the data' },
     hint: {
@@ -338,25 +295,21 @@ export const FAULTS = {
     },
   },
   subject_too_long: {
-    status: 422,
     class: 'invalid',
     title: { id: 'subject terlalu panjang', en: 'subject is too long' },
     hint: { id: 'Paling panjang 512 byte.', en: 'At most 512 bytes.' },
   },
   idempotency_mismatch: {
-    status: 422,
     class: 'invalid',
     title: { id: 'id ini sudah dipakai untuk isi lain', en: 'This id was used for other content' },
     hint: { id: 'Pakai id baru untuk isi baru.', en: 'Use a new id for new content.' },
   },
   empty_batch: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Kumpulan kosong', en: 'Empty batch' },
     hint: { id: 'Kirim paling sedikit satu kejadian.', en: 'Send at least one event.' },
   },
   invalid_items: {
-    status: 422,
     class: 'invalid',
     title: {
       id: 'Ada kejadian yang ditolak; tidak satu pun dicatat',
@@ -368,13 +321,11 @@ export const FAULTS = {
     },
   },
   invalid_schema: {
-    status: 422,
     class: 'invalid',
     title: { id: 'Skema tidak sah', en: 'Invalid schema' },
     hint: { id: 'Lihat errors.', en: 'See errors.' },
   },
   incompatible_schema: {
-    status: 409,
     class: 'conflict',
     title: {
       id: 'Skema tidak serasi dengan versi sebelumnya',
@@ -383,14 +334,12 @@ export const FAULTS = {
     hint: { id: 'Tambah bidang hanya dengan nilai bawaan.', en: 'Add fields only with a default.' },
   },
   view_not_folding: {
-    status: 400,
     class: 'malformed',
     title: { id: 'Ringkasan ini tidak membaca aliran itu', en: 'This view does not fold that stream' },
     hint: { id: 'Lihat aliran: GET /v1/views.', en: 'See its streams: GET /v1/views.' },
   },
   // not at this moment
   not_durable: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Belum dapat disimpan dengan aman', en: 'Could not be stored durably in time' },
     hint: {
@@ -399,61 +348,51 @@ export const FAULTS = {
     },
   },
   queue_full: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Hub sedang penuh', en: 'The hub is full' },
     hint: { id: 'Kirim lagi setelah waktu di Retry-After.', en: 'Send again after Retry-After.' },
   },
   log_unavailable: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Catatan kejadian tidak dapat dicapai', en: 'The event log cannot be reached' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
   },
   state_unavailable: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Ringkasan keadaan tidak dapat dicapai', en: 'The state store cannot be reached' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
   },
   view_rebuilding: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Ringkasan sedang dibangun ulang', en: 'The view is being rebuilt' },
     hint: { id: 'Coba lagi sebentar lagi; jangan anggap kosong.', en: 'Try again shortly; do not take it as empty.' },
   },
   view_behind: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Ringkasan belum sampai posisi itu', en: 'The view has not reached that position' },
     hint: { id: 'Coba lagi, atau perpanjang Prefer: wait.', en: 'Try again, or lengthen Prefer: wait.' },
   },
   receipts_unavailable: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Tanda terima belum dapat diperiksa', en: 'Receipts cannot be checked now' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
   },
   starting: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Hub sedang menyala', en: 'The hub is starting' },
     hint: { id: 'Coba lagi dalam beberapa detik.', en: 'Try again in a few seconds.' },
   },
   draining: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Hub sedang berhenti', en: 'The hub is stopping' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
   },
   too_many_requests: {
-    status: 429,
     class: 'throttled',
     title: { id: 'Terlalu banyak permintaan', en: 'Too many requests' },
     hint: { id: 'Kirim lagi setelah waktu di Retry-After.', en: 'Send again after Retry-After.' },
   },
   internal: {
-    status: 500,
     class: 'internal',
     title: { id: 'Kesalahan di dalam hub', en: 'Internal error' },
     hint: {
@@ -463,19 +402,16 @@ export const FAULTS = {
   },
   // inside: engines, start, records of a stream
   wrong_partition: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Partisi tidak ada', en: 'No such partition' },
     hint: { id: 'Periksa jumlah partisi aliran.', en: 'Check the partition count of the stream.' },
   },
   unknown_topic: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Aliran tidak ada', en: 'No such topic' },
     hint: { id: 'Buat aliran dahulu.', en: 'Create the topic first.' },
   },
   fenced: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Penulis ini sudah digantikan', en: 'This writer was replaced' },
     hint: {
@@ -484,31 +420,26 @@ export const FAULTS = {
     },
   },
   record_too_large: {
-    status: 413,
     class: 'too_large',
     title: { id: 'Rekaman terlalu besar untuk catatan', en: 'Record too large for the log' },
     hint: { id: 'Paling besar 1 MiB.', en: 'At most 1 MiB.' },
   },
   disk_full: {
-    status: 503,
     class: 'unavailable',
     title: { id: 'Diska penuh', en: 'Disk full' },
     hint: { id: 'Kosongkan ruang di diska data.', en: 'Free space on the data disk.' },
   },
   data_locked: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Map data sedang dipakai proses lain', en: 'The data folder is in use by another process' },
     hint: { id: 'Hentikan proses itu, atau pakai --data lain.', en: 'Stop that process, or use another --data.' },
   },
   data_format: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Format map data tidak dikenal', en: 'Unknown format of the data folder' },
     hint: { id: 'Pakai versi Simpul yang menulisnya.', en: 'Use the version of Simpul that wrote it.' },
   },
   pseudonym_key_mismatch: {
-    status: 500,
     class: 'unusable',
     title: {
       id: 'Kunci samaran berbeda dari yang dipakai data ini',
@@ -517,31 +448,26 @@ export const FAULTS = {
     hint: { id: 'Pulihkan pseudonym.key yang lama.', en: 'Restore the old pseudonym.key.' },
   },
   invalid_settings: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Pengaturan tidak sah', en: 'Invalid settings' },
     hint: { id: 'Lihat docs/reference/settings.md.', en: 'See docs/reference/settings.md.' },
   },
   missing_tool: {
-    status: 500,
     class: 'unusable',
     title: { id: 'Alat yang diperlukan tidak ada', en: 'A required tool is missing' },
     hint: { id: 'Pasang alat yang disebut, lalu mulai lagi.', en: 'Install the tool named, then start again.' },
   },
   id_conflict: {
-    status: 500,
     class: 'corrupt',
     title: { id: 'Satu id dipakai untuk dua isi', en: 'One id was used for two contents' },
     hint: { id: 'Hubungi unit sumber.', en: 'Contact the source unit.' },
   },
   foreign_record: {
-    status: 500,
     class: 'corrupt',
     title: { id: 'Rekaman asing di aliran', en: 'A foreign record in a stream' },
     hint: { id: 'Hanya gerbang hub yang boleh menulis aliran.', en: 'Only the gateway may write streams.' },
   },
   corrupt_record: {
-    status: 500,
     class: 'corrupt',
     title: { id: 'Rekaman rusak di aliran', en: 'A corrupt record in a stream' },
     hint: { id: 'Periksa diska dan sidik rekaman.', en: 'Check the disk and the digest of the record.' },

@@ -48,13 +48,14 @@ export function sortDuplicates(
       const fault = new Fault('idempotency_mismatch', {
         problems: [{ pointer: '/id', reason: texts.id_of_other_content(), code: 'idempotency_mismatch' }],
       });
-      results[i] = { status: fault.row.status, fault };
+      results[i] = { kind: 'refused', fault };
       continue;
     }
     if (earlier !== undefined) (same ??= new Map<number, number>()).set(i, earlier);
     else if (recent !== undefined) (joined ??= new Map<number, RecentAppend>()).set(i, recent);
-    else if (first !== undefined) results[i] = { status: 200, receipt: receiptOfFirst(first, item.type.type, true) };
-    else if (item.unfit !== undefined) results[i] = { status: item.unfit.row.status, fault: item.unfit };
+    else if (first !== undefined)
+      results[i] = { kind: 'duplicate', receipt: receiptOfFirst(first, item.type.type, true) };
+    else if (item.unfit !== undefined) results[i] = { kind: 'refused', fault: item.unfit };
     else fresh.push(i);
     if (earlier === undefined) inRequest?.set(item.identity, i);
   }

@@ -68,5 +68,10 @@ export interface Receipt {
   readonly duplicate: boolean;
 }
 
+/**
+ * What became of one event of a request. accepted: this request wrote it · duplicate: it is in the log since an earlier append, whose receipt this is ·
+ * refused: this request wrote nothing for it · uncertain: it may or may not be written. `fault` says whether sending it again can help.
+ */
 export type ItemResult =
-  { readonly status: 200 | 201; readonly receipt: Receipt } | { readonly status: number; readonly fault: Fault };
+  | { readonly kind: 'accepted' | 'duplicate'; readonly receipt: Receipt }
+  | { readonly kind: 'refused' | 'uncertain'; readonly fault: Fault };

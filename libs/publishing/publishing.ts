@@ -1,5 +1,5 @@
 import type { EventLog } from '#log';
-import { Fault, FAULTS } from '#faults';
+import { blameOf, Fault, FAULTS } from '#faults';
 import type { First, State } from '#state';
 import type { Caller } from '#access';
 import { type Settled, IndexLookup, type Known } from '#duplicates';
@@ -79,7 +79,7 @@ export class Publishing {
     const checked =
       offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
     const results = checked.map((c): ItemResult | undefined =>
-      c.ok ? undefined : { status: c.fault.row.status, fault: c.fault },
+      c.ok ? undefined : { kind: 'refused', fault: c.fault },
     );
     const partial = request.partial === true;
     if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
@@ -210,12 +210,12 @@ export class Publishing {
       if (landed.kind === 'accepted') {
         const joined = links.joined.has(i);
         const { item } = checked[i] as { item: ReadyItem };
-        results[i] = { status: joined ? 200 : 201, receipt: receiptOf(item, o, landed.offset, joined) };
+        results[i] = { kind: joined ? 'duplicate' : 'accepted', receipt: receiptOf(item, o, landed.offset, joined) };
       } else results[i] = putOff(landed);
     }
     for (const [i, earlier] of links.same) {
       const r = results[earlier]!;
-      results[i] = 'receipt' in r ? { status: 200, receipt: { ...r.receipt, duplicate: true } } : r;
+      results[i] = 'receipt' in r ? { kind: 'duplicate', receipt: { ...r.receipt, duplicate: true } } : r;
     }
   }
 
@@ -241,10 +241,11 @@ export class Publishing {
     let duplicate = 0;
     let waiting = false;
     for (const [i, r] of results.entries()) {
-      if (r.status === 201) accepted++;
-      else if (r.status === 200) duplicate++;
-      else if (r.status === 503) waiting = true;
-      if ('fault' in r) this.#countFault(r.fault, checked[i]!, request, began);
+      if ('fault' in r) {
+        if (r.fault.row.class === 'unavailable') waiting = true;
+        this.#countFault(r.fault, checked[i]!, request, began);
+      } else if (r.kind === 'accepted') accepted++;
+      else duplicate++;
     }
     const ms = this.deps.now() - began;
     if (accepted > 0) this.deps.meter?.('accepted', accepted, ms);
@@ -255,7 +256,7 @@ export class Publishing {
   /** Counts a refusal (never what was put off: that is not the publisher's fault). */
   #countFault(fault: Fault, checked: Checked, request: PublishRequest, began: number): void {
     this.deps.meter?.(fault.code, 1, this.deps.now() - began);
-    if (fault.row.status >= 500) return;
+    if (blameOf(fault.code) === 'hub') return;
     const type = checked.ok ? checked.item.type.type : checked.type;
     const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
     this.deps.refusals.count(request.caller.owner, type, code, pointer);
@@ -264,7 +265,7 @@ export class Publishing {
   /** A request that was refused before there were events (not JSON, too large). */
   countRefusal(caller: Caller, fault: Fault): void {
     this.deps.meter?.(fault.code, 1, 0);
-    if (fault.row.status < 500)
+    if (blameOf(fault.code) === 'request')
       this.deps.refusals.count(caller.owner, '', fault.code, fault.problems[0]?.pointer ?? '');
   }
 }
@@ -284,11 +285,11 @@ function isoTimes(): (ms: number) => string {
 function putOff(landed: Exclude<Landed, { kind: 'accepted' }>): ItemResult {
   const unknown = landed.kind === 'uncertain';
   // Whatever kept it out of the log, it may go in later: never a 4xx once others of the request were appended (R3.1).
-  const code = landed.kind === 'refused' && FAULTS[landed.code].status === 503 ? landed.code : 'not_durable';
+  const code = landed.kind === 'refused' && FAULTS[landed.code].class === 'unavailable' ? landed.code : 'not_durable';
   const fault = new Fault(code, {
     detail: unknown ? 'it is not known whether the event was written' : 'the event was surely not written',
     retryAfterMs: unknown ? 2_000 : 1_000,
     cause: landed.cause,
   });
-  return { status: fault.row.status, fault };
+  return { kind: unknown ? 'uncertain' : 'refused', fault };
 }

@@ -70,7 +70,6 @@ describe('the error page', () => {
 
   it('escapes every text of the fault table', () => {
     const row: FaultRow = {
-      status: 400,
       class: 'malformed',
       title: { id: '<b>', en: '"&' },
       hint: { id: "'", en: '</td>' },

@@ -2,6 +2,7 @@ import { Fault, titleOf, verbatim, type Problem } from '#faults';
 import type { ItemResult, Trial } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { languageOf, problemsIn } from '../problem.js';
+import { statusOf } from '../status.js';
 import type { Edge } from '../types.js';
 
 /** Every item is accepted or a duplicate; or, of a partial request, whatever each item became: 207. */
@@ -15,12 +16,13 @@ export function sendDone(
 ): void {
   if (partial) return edge.json(req, reply, 207, { results: results.map((r) => shown(edge, req, r)) });
   const receipts = results.map((r) => (r as { receipt: object }).receipt);
-  const status = results.every((r) => r.status === 200) ? 200 : 201;
+  const status = results.every((r) => r.kind === 'duplicate') ? 200 : 201;
   edge.json(req, reply, status, many ? { receipts } : receipts[0]);
 }
 
 function shown(edge: Edge, req: FastifyRequest, r: ItemResult): object {
-  return 'receipt' in r ? r : { status: r.status, problem: edge.document(req, r.fault) };
+  if ('fault' in r) return { status: statusOf(r.fault.code), problem: edge.document(req, r.fault) };
+  return { status: r.kind === 'accepted' ? 201 : 200, receipt: r.receipt };
 }
 
 /** Not every item is certain (R3.2): 503 with the result of each item, so that the same request can be sent again. */
