@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { globSync, readFileSync } from 'node:fs';
 import { parseSource } from '#event';
-import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
+import { CatalogueIndex, readProperties, schemaValue, registrySubject } from '#registry';
 import { readUnitSeed, UNIT_CHANGED, unitChangeProblems, UnitTree } from '#units';
 import type { Caller } from './access.js';
 import { mayPublish } from './publish-right.js';
@@ -14,7 +14,7 @@ const catalogue = new CatalogueIndex();
 globSync('schemas/**/*.avsc', { cwd: root.pathname }).forEach((file, i) => {
   const schema = readFileSync(new URL(file, root), 'utf8');
   catalogue.putSchema(
-    schemaValue({ subject: subjectOf(readProperties(schema)!), version: 1, id: i + 1, schema, deleted: false }),
+    schemaValue({ subject: registrySubject(readProperties(schema)!), version: 1, id: i + 1, schema, deleted: false }),
   );
 });
 const made = { id: 'e-1', time: '2021-07-15T00:00:00.000Z' };

@@ -11,7 +11,7 @@ interface Index {
   readonly streams: ReadonlyMap<string, StreamInfo>;
 }
 
-/** The catalogue in memory: schema records and stream rows in, look-ups out. What a record makes is kept, so a contract is compiled once per id. */
+/** The catalogue in memory, built from schema records and stream rows. The event type of a record is cached, so that its contract is compiled once per id. */
 export class CatalogueIndex implements Catalogue {
   readonly schemas = new SchemaSet();
   readonly #types = new Map<string, EventType>();
@@ -19,8 +19,11 @@ export class CatalogueIndex implements Catalogue {
   readonly #streams = new Map<string, StreamRow>();
   #index: Index | undefined;
 
-  /** A record of the registry topic, and when the log took it. Tombstones and foreign records change nothing: ids stay readable for ever. */
-  putSchema(value: string, timeMs = 0): RegisteredSchema | undefined {
+  /**
+   * Applies the value of a registry record, with its append time; answers the schema, or undefined for a record that is none. A soft-deleted version
+   * disappears from the types, but its id stays readable: records of the streams may carry it.
+   */
+  putSchema(value: string, appendTimeMs = 0): RegisteredSchema | undefined {
     const s = parseSchemaValue(value);
     if (!s) return undefined;
     this.schemas.put(s);
@@ -28,7 +31,7 @@ export class CatalogueIndex implements Catalogue {
     const known = this.#types.get(at);
     if (s.deleted) this.#types.delete(at);
     else if (known?.schemaId !== s.id) {
-      const type = eventTypeOf(s, timeMs);
+      const type = eventTypeOf(s, appendTimeMs);
       if (type) {
         this.#types.set(at, type);
         if (!this.#byId.has(s.id)) this.#byId.set(s.id, type);

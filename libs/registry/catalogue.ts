@@ -6,7 +6,7 @@ export interface Consumer {
   readonly why: string;
 }
 
-/** One version of an event type: its contract as registered, with the schema id in the log's frames. */
+/** One version of an event type: its contract as registered, and the schema id that its records carry in their frame. */
 export interface EventType {
   readonly type: string;
   readonly version: number;
@@ -20,31 +20,31 @@ export interface EventType {
   /** `any`, `type:kanim`, `unit:SU…`, `party:EXT-…`, `field:unitAsal`, `hub:clock`. */
   readonly publishers: readonly string[];
   readonly consumers: readonly Consumer[];
-  /** Fields that make the subject, joined by `:`. */
+  /** Names of the fields whose values, joined by `:`, are the event subject. */
   readonly subject: readonly string[];
   readonly subjectForm: 'clear' | 'pseudonym';
   readonly ordering: 'subject' | 'stream';
-  /** Names of fields that hold unit ids (one or an array): the units concerned (R12b). */
+  /** Names of fields that hold unit ids (one or an array): the units that the event concerns (R12.1 b). */
   readonly unitFields: readonly string[];
-  /** Only units named in consumers may read; (a) and (b) of R12 are off. */
+  /** Only the units in `consumers` may read (R12.2). */
   readonly restricted: boolean;
   readonly availableFrom: string;
-  /** When the registry topic took this version. */
+  /** Append time of this version in the registry topic, ms since 1970. */
   readonly registeredMs: number;
 }
 
 export interface StreamInfo {
   readonly name: string;
-  /** Fixed at creation. */
+  /** Fixed when the stream is created. */
   readonly partitions: number;
-  /** How long its events are kept; absent = without limit. No view may fold a stream that forgets (R6). */
+  /** Retention of its events in ms; absent = events are kept without limit. No view may fold a stream with a retention (R6.2). */
   readonly retentionMs?: number;
   readonly ordering: 'subject' | 'stream';
   readonly subjectForm: 'clear' | 'pseudonym';
   readonly types: readonly string[];
 }
 
-/** What is known of event types and streams now; follows the registry topic. All look-ups are in memory. */
+/** The event types and streams that are registered now. Follows the registry topic; all look-ups are in memory. */
 export interface Catalogue {
   newest(type: string): EventType | undefined;
   version(type: string, version: number): EventType | undefined;

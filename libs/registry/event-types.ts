@@ -2,7 +2,7 @@ import { compileEventContract, type EventContract, type EventTypeProperties } fr
 import type { Consumer, EventType } from './catalogue.js';
 import type { RegisteredSchema } from './records.js';
 
-/** An event type out of a registered schema. Its contract is compiled on first use: a start does not wait for types that nobody publishes. */
+/** An event type read from a registered schema. The contract is compiled on first use, so that a start does not wait for types that nobody publishes. */
 class RegisteredType implements EventType {
   readonly version: number;
   readonly schemaId: number;
@@ -66,7 +66,7 @@ class RegisteredType implements EventType {
   }
 }
 
-/** What a schema text says of itself, without compiling it. undefined: no event type of ours. */
+/** The `simpul` property and the full name of a schema, read without compiling it. undefined: the schema is no event type. Total. */
 export function readProperties(schema: string): (EventTypeProperties & { readonly fullName: string }) | undefined {
   let json: unknown;
   try {
@@ -84,14 +84,14 @@ export function readProperties(schema: string): (EventTypeProperties & { readonl
 }
 
 /** Registry subject of a contract: `<stream>-<full name>` (TopicRecordNameStrategy). */
-export function subjectOf(properties: { readonly stream: string; readonly fullName: string }): string {
+export function registrySubject(properties: { readonly stream: string; readonly fullName: string }): string {
   return `${properties.stream}-${properties.fullName}`;
 }
 
-/** undefined for a schema that is no event type, or registered under a subject that is not its own. */
+/** The event type of a registered schema; undefined when the schema is no event type or is registered under the subject of another type. */
 export function eventTypeOf(s: RegisteredSchema, registeredMs: number): EventType | undefined {
   const properties = readProperties(s.schema);
-  return properties && subjectOf(properties) === s.subject
+  return properties && registrySubject(properties) === s.subject
     ? new RegisteredType(s, properties, registeredMs)
     : undefined;
 }

@@ -1,15 +1,18 @@
 import type { EventLog } from '#log';
 import { openTable, type Table } from '#table';
 
-/** What a deployment is: `stream/<name>` partitions and retention, `pseudonym` fingerprint, `view/<name>` serving generation. Rows are JSON objects. */
+/**
+ * Facts about the deployment. Rows are JSON objects: `stream/<name>` holds partitions and retention, `pseudonym` the fingerprint of the pseudonym key,
+ * `view/<name>` the generation that a view is served from.
+ */
 export const META_TOPIC = '_simpul.meta';
 export type MetaRow = Readonly<Record<string, unknown>>;
 export interface MetaTable extends Table<MetaRow> {
-  /** Told after a row changed, whoever wrote it. Answers how to stop that. */
+  /** Calls the listener after each change of a row, whichever process wrote it. Answers how to stop that. */
   onChange(listener: (key: string, row: MetaRow | undefined) => void): () => void;
 }
 
-/** Opens the meta table; one a process, shared by the rooms. Fault log_unavailable. */
+/** Opens the meta table; a process opens it once and shares it between rooms. Fault `log_unavailable`. */
 export async function openMeta({ log }: { readonly log: EventLog }): Promise<MetaTable> {
   const listeners = new Set<(key: string, row: MetaRow | undefined) => void>();
   const table = await openTable<MetaRow>({
@@ -23,7 +26,7 @@ export async function openMeta({ log }: { readonly log: EventLog }): Promise<Met
     },
     serialise: (row) => Buffer.from(JSON.stringify(row)),
     onChange: (key, row) => {
-      for (const tell of listeners) tell(key, row);
+      for (const listener of listeners) listener(key, row);
     },
   });
   return Object.assign(table, {
@@ -36,7 +39,7 @@ export async function openMeta({ log }: { readonly log: EventLog }): Promise<Met
 
 export const streamKey = (stream: string): string => `stream/${stream}`;
 
-/** What a `stream/<name>` row says: `{partitions}`, and `retentionMs` for a stream that forgets. */
+/** The stream of a `stream/<name>` row: its partitions, and its retention when it has one. undefined for any other row. */
 export function streamOfRow(
   key: string,
   row: MetaRow | undefined,

@@ -40,7 +40,7 @@ describe('the registry', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('registers every contract of the ministry once, and makes its streams', async () => {
+  it('registers every contract of the ministry once, and creates the streams of their types', async () => {
     const { registry } = await open();
     const done = await registry.registerMissing(contracts);
     expect(done.map((d) => d.id).sort((a, b) => a - b)).toEqual(contracts.map((_, i) => i + 1));
@@ -58,7 +58,7 @@ describe('the registry', () => {
     expect(registry.catalogue.stream('pas.penghuni')).toMatchObject({ partitions: 8, subjectForm: 'pseudonym' });
   });
 
-  it('loads what was registered, and looks up by type, version and id', async () => {
+  it('loads registered schemas when it is opened again, and finds event types by name, version and schema id', async () => {
     const { registry } = await open();
     await registry.registerMissing(contracts);
     const { registry: again } = await open();
@@ -73,7 +73,7 @@ describe('the registry', () => {
     expect(again.catalogue.newest('a.b.c')).toBeUndefined();
   });
 
-  it("writes Confluent's record format", async () => {
+  it("writes schema records in the format of Confluent's registry", async () => {
     const { registry } = await open();
     await registry.register('uji.coba-uji.coba.X', record('X', A));
     const batch = await log.read(SCHEMAS_TOPIC, 0, 0n);
@@ -86,7 +86,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('keeps one id for one schema under two subjects, and a next id never used before', async () => {
+  it('gives one schema the same id under two subjects, and each new schema an id that was never used', async () => {
     const { registry } = await open();
     expect(await registry.register('s1', record('X', A))).toMatchObject({ id: 1, version: 1, fresh: true });
     expect(await registry.register('s2', ` ${record('X', A)}`)).toMatchObject({ id: 1, version: 1, fresh: true });
@@ -95,20 +95,20 @@ describe('the registry', () => {
     expect(registry.schemas.versions('s1').map((s) => s.id)).toEqual([1, 2]);
   });
 
-  it('refuses what is no schema, what is incompatible, and a contract under a foreign subject; nothing is written', async () => {
+  it('refuses an invalid schema, an incompatible schema and a contract under the subject of another type, and writes nothing', async () => {
     const { registry } = await open();
     await registry.register('s1', record('X', A));
     await expect(registry.register('s1', '{"type":"recrod"}')).rejects.toMatchObject({ code: 'invalid_schema' });
     const wrong = registry.register('s1', record('X', { name: 'a', type: 'string' }, { name: 'c', type: 'int' }));
     const refused = await wrong.catch((e: unknown) => asFault(e));
-    expect(refused).toMatchObject({ code: 'incompatible_schema', problems: [{ pointer: '/a' }] });
+    expect(refused).toMatchObject({ code: 'incompatible_schema', problems: [{ pointer: '/c' }] });
     expect(String((refused as Fault).problems[0]?.reason)).toContain('version 1');
     await expect(registry.register('elsewhere', contracts[0]!)).rejects.toMatchObject({ code: 'invalid_schema' });
     expect(registry.schemas.subjects()).toEqual(['s1']);
     expect(registry.schemas.versions('s1')).toHaveLength(1);
   });
 
-  it('fixes the partitions of a stream when it is made', async () => {
+  it('keeps the number of partitions that a stream was created with, whatever default a later process has', async () => {
     const { registry } = await open();
     await registry.registerMissing(contracts.slice(0, 5));
     const { registry: other } = await open(log, 64);
@@ -127,7 +127,7 @@ describe('the registry', () => {
     expect(other.catalogue.stream(contractStream(contracts[0]!))!.partitions).not.toBe(64);
   });
 
-  it('makes a stream that forgets only where its row says so, and says it of the stream (R6)', async () => {
+  it('creates a stream with a retention only where its meta row has one, and the catalogue shows that retention (R6)', async () => {
     const stream = contractStream(contracts[0]!);
     const { registry, meta } = await open();
     await meta.write(() => ({
@@ -137,13 +137,13 @@ describe('the registry', () => {
     await registry.registerMissing(contracts);
     const forgets = registry.catalogue.streams().filter((s) => s.retentionMs !== undefined);
     expect(forgets).toMatchObject([{ name: stream, partitions: 2, retentionMs: 60_000 }]);
-    // The same spec again is no conflict, another retention is one.
+    // ensureTopic with the same spec succeeds; with another retention it is a conflict.
     const spec = { name: stream, partitions: 2, cleanup: 'keep' as const };
     await log.ensureTopic({ ...spec, retentionMs: 60_000 });
     await expect(log.ensureTopic(spec)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('gives two processes that register at once different ids, and each sees the other', async () => {
+  it('gives two processes that register at the same time different ids, and each process sees the schemas of the other', async () => {
     const otherLog = await openEmbeddedLog({ dir });
     const a = await open();
     const b = await open(otherLog);

@@ -1,9 +1,9 @@
 import { Fault, verbatim } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change } from '#table';
+import { openTable, type Change, type Decision, type Table } from '#table';
 import type { Catalogue, EventType } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
-import { readProperties, subjectOf } from './event-types.js';
+import { readProperties, registrySubject } from './event-types.js';
 import { streamKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
 import { isSchemaKey, parseSchemaValue, SCHEMAS_TOPIC, schemaKey, schemaValue } from './records.js';
 import { SchemaSet } from './schema-set.js';
@@ -13,26 +13,29 @@ export interface Registered {
   readonly subject: string;
   readonly id: number;
   readonly version: number;
-  /** false: the subject had this schema already. */
+  /** false: the subject already had this schema, and nothing was written. */
   readonly fresh: boolean;
 }
 
 export interface Registry {
   readonly catalogue: Catalogue;
-  /** Schemas as registered, also those that are no event types. */
+  /** Schemas as registered, also schemas that are no event types. */
   readonly schemas: SchemaSet;
   /**
-   * Registers a schema under a subject, and makes the stream of its event type when that is lacking. The same schema again answers what is there.
-   * Fault invalid_schema, incompatible_schema, not_durable, log_unavailable.
+   * Registers a schema under a subject; for an event type it also creates the stream when that is missing. Idempotent: the same schema again answers the
+   * version that is there. Faults `invalid_schema`, `incompatible_schema`, `not_durable`, `log_unavailable`.
    */
   register(subject: string, schema: string): Promise<Registered>;
-  /** Registers what subjects lack of these contracts, in one write, and makes their streams. Nothing lacking: nothing is written. Fault as register. */
+  /**
+   * Registers those of the contracts that their subjects do not have yet, in one write, and creates missing streams. Answers the registered ones; writes
+   * nothing when none is missing. Faults as `register`.
+   */
   registerMissing(schemas: readonly string[]): Promise<readonly Registered[]>;
-  /** Makes the topics of all streams that the catalogue knows; partitions as recorded. */
+  /** Creates the missing topics of all streams in the catalogue, with the partitions and retention of their meta rows. */
   ensureStreams(): Promise<void>;
-  /** Told of every type that appears or gets a new version, also those registered by other processes. */
+  /** Calls the listener for every event type that is new or has a new version, also when another process registered it. Answers how to stop that. */
   onRegistered(listener: (type: EventType) => void): () => void;
-  /** Reads what other processes registered until now. */
+  /** Reads the schemas that other processes have registered until now. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
@@ -40,115 +43,169 @@ export interface Registry {
 export interface RegistryDeps {
   readonly log: EventLog;
   readonly meta: MetaTable;
-  /** Partitions of a stream that is made now and is not ordered as a whole. */
+  /** Partitions of a new stream whose events are ordered by subject; a stream ordered as a whole gets one. */
   readonly defaultPartitions: number;
 }
 
-/** Opens the registry: loads `_schemas` to its end, then follows it. Fault log_unavailable. */
-export async function openRegistry({ log, meta, defaultPartitions }: RegistryDeps): Promise<Registry> {
+type OnRegistered = (type: EventType) => void;
+
+/** Opens the registry: loads `_schemas` to its end, then follows it. Fault `log_unavailable`. */
+export async function openRegistry(deps: RegistryDeps): Promise<Registry> {
+  const { log, meta } = deps;
   const index = new CatalogueIndex();
-  const listeners = new Set<(type: EventType) => void>();
-  const metaChanged = (key: string, row: MetaRow | undefined): void => {
+  const listeners = new Set<OnRegistered>();
+  const putStream = (key: string, row: MetaRow | undefined): void => {
     const s = streamOfRow(key, row);
     if (s) index.putStream(s.stream, s.partitions, s.retentionMs);
   };
-  const unfollow = meta.onChange(metaChanged);
-  for (const [key, row] of meta.entries()) metaChanged(key, row);
-
+  const unfollowMeta = meta.onChange(putStream);
+  for (const [key, row] of meta.entries()) putStream(key, row);
   const table = await openTable<string>({
     log,
     topic: SCHEMAS_TOPIC,
     parse: (value) => value.toString(),
     serialise: (row) => Buffer.from(row),
-    onChange: (key, row, { appendTimeMs: timeMs }) => {
+    onChange: (key, row, { appendTimeMs }) => {
       if (row === undefined || !isSchemaKey(key)) return;
-      const s = index.putSchema(row, timeMs);
+      const s = index.putSchema(row, appendTimeMs);
       const type = s === undefined || s.deleted ? undefined : index.bySchemaId(s.id);
-      if (type) for (const tell of listeners) tell(type);
+      if (type) for (const listener of listeners) listener(type);
     },
   });
+  return new TopicRegistry({ ...deps, index, listeners, table, unfollowMeta });
+}
 
-  const write = async (offered: readonly { subject: string; schema: string }[]): Promise<Registered[]> =>
-    table.write<Registered[]>((rows) => {
-      const set = new SchemaSet(index.schemas.highestId);
-      for (const [key, value] of rows) {
-        const s = isSchemaKey(key) ? parseSchemaValue(value) : undefined;
-        if (s) set.put(s);
-      }
-      const changes: Change<string>[] = [];
-      const result = offered.map(({ subject, schema }): Registered => {
-        const { known, entry } = set.decide(subject, schema);
-        if (!known) {
-          set.put(entry);
-          changes.push({ key: schemaKey(subject, entry.version), row: schemaValue(entry) });
-        }
-        return { subject, id: entry.id, version: entry.version, fresh: !known };
+interface TopicRegistryDeps extends RegistryDeps {
+  readonly index: CatalogueIndex;
+  readonly listeners: Set<OnRegistered>;
+  readonly table: Table<string>;
+  readonly unfollowMeta: () => void;
+}
+
+interface Offer {
+  readonly subject: string;
+  readonly schema: string;
+}
+
+class TopicRegistry implements Registry {
+  readonly #log: EventLog;
+  readonly #meta: MetaTable;
+  readonly #defaultPartitions: number;
+  readonly #index: CatalogueIndex;
+  readonly #listeners: Set<OnRegistered>;
+  readonly #table: Table<string>;
+  readonly #unfollowMeta: () => void;
+
+  constructor(deps: TopicRegistryDeps) {
+    this.#log = deps.log;
+    this.#meta = deps.meta;
+    this.#defaultPartitions = deps.defaultPartitions;
+    this.#index = deps.index;
+    this.#listeners = deps.listeners;
+    this.#table = deps.table;
+    this.#unfollowMeta = deps.unfollowMeta;
+  }
+
+  get catalogue(): Catalogue {
+    return this.#index;
+  }
+
+  get schemas(): SchemaSet {
+    return this.#index.schemas;
+  }
+
+  async register(subject: string, schema: string): Promise<Registered> {
+    const properties = readProperties(schema);
+    const own = properties && registrySubject(properties);
+    if (own !== undefined && own !== subject)
+      throw new Fault('invalid_schema', {
+        problems: [{ pointer: '/simpul/type', reason: texts.belongs_elsewhere(), expected: verbatim(own) }],
       });
-      return { changes, result };
-    });
+    const [registered] = await this.#write([{ subject, schema }]);
+    if (properties && registered!.fresh) await this.ensureStreams();
+    return registered!;
+  }
 
-  const ensureStreams = async (): Promise<void> => {
-    const wanted = new Map<string, number>();
-    for (const t of index.types())
-      if (!wanted.has(t.stream) || t.ordering === 'stream')
-        wanted.set(t.stream, t.ordering === 'stream' ? 1 : defaultPartitions);
-    const lacking = [...wanted].filter(([stream]) => meta.get(streamKey(stream)) === undefined);
-    if (lacking.length > 0)
-      await meta.write((rows) => ({
-        changes: lacking
-          .filter(([stream]) => !rows.has(streamKey(stream)))
-          .map(([stream, partitions]) => ({ key: streamKey(stream), row: { partitions } })),
-        result: undefined,
-      }));
-    await log.ensureTopics(
-      index.streams().map((s) => ({
+  async registerMissing(schemas: readonly string[]): Promise<readonly Registered[]> {
+    const offers = schemas.map((schema): Offer => {
+      const properties = readProperties(schema);
+      if (!properties) throw new Fault('invalid_schema', { detail: 'a contract without the property simpul' });
+      return { subject: registrySubject(properties), schema };
+    });
+    const missing = offers.filter(
+      ({ subject, schema }) => !this.schemas.versions(subject).some((s) => s.schema === schema),
+    );
+    const registered = missing.length > 0 ? await this.#write(missing) : [];
+    await this.ensureStreams();
+    return registered;
+  }
+
+  async ensureStreams(): Promise<void> {
+    await this.#recordPartitions();
+    await this.#log.ensureTopics(
+      this.#index.streams().map((s) => ({
         name: s.name,
         partitions: s.partitions,
         cleanup: 'keep' as const,
         ...(s.retentionMs === undefined ? {} : { retentionMs: s.retentionMs }),
       })),
     );
-  };
+  }
 
-  return {
-    catalogue: index,
-    get schemas() {
-      return index.schemas;
-    },
-    async register(subject, schema) {
-      const properties = readProperties(schema);
-      if (properties && subjectOf(properties) !== subject)
-        throw new Fault('invalid_schema', {
-          problems: [
-            { pointer: '/simpul/type', reason: texts.belongs_elsewhere(), expected: verbatim(subjectOf(properties)) },
-          ],
-        });
-      const [done] = await write([{ subject, schema }]);
-      if (properties && done!.fresh) await ensureStreams();
-      return done!;
-    },
-    async registerMissing(schemas) {
-      const offered = schemas.map((schema) => {
-        const properties = readProperties(schema);
-        if (!properties) throw new Fault('invalid_schema', { detail: 'a contract without the property simpul' });
-        return { subject: subjectOf(properties), schema };
-      });
-      const lacking = offered.filter(
-        ({ subject, schema }) => !index.schemas.versions(subject).some((s) => s.schema === schema),
-      );
-      const done = lacking.length > 0 ? await write(lacking) : [];
-      await ensureStreams();
-      return done;
-    },
-    ensureStreams,
-    onRegistered(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    refresh: () => table.refresh(),
-    close: () => {
-      unfollow();
-      return table.close();
-    },
-  };
+  onRegistered(listener: OnRegistered): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  refresh(): Promise<void> {
+    return this.#table.refresh();
+  }
+
+  close(): Promise<void> {
+    this.#unfollowMeta();
+    return this.#table.close();
+  }
+
+  #write(offers: readonly Offer[]): Promise<Registered[]> {
+    return this.#table.write((rows) => decideVersions(rows, this.schemas.highestId, offers));
+  }
+
+  /** Writes the meta rows of streams that have none: the number of partitions is fixed before the topic exists, so every process creates the same topic. */
+  async #recordPartitions(): Promise<void> {
+    const partitionsOf = new Map<string, number>();
+    for (const { stream, ordering } of this.#index.types())
+      if (ordering === 'stream') partitionsOf.set(stream, 1);
+      else if (!partitionsOf.has(stream)) partitionsOf.set(stream, this.#defaultPartitions);
+    const missing = [...partitionsOf].filter(([stream]) => this.#meta.get(streamKey(stream)) === undefined);
+    if (missing.length === 0) return;
+    await this.#meta.write((rows) => ({
+      changes: missing
+        .filter(([stream]) => !rows.has(streamKey(stream)))
+        .map(([stream, partitions]) => ({ key: streamKey(stream), row: { partitions } })),
+      result: undefined,
+    }));
+  }
+}
+
+/** Each offer is judged against the rows and the offers before it. `highestId`: an id known to be taken, although its record may be gone (R4.4). */
+function decideVersions(
+  rows: ReadonlyMap<string, string>,
+  highestId: number,
+  offers: readonly Offer[],
+): Decision<string, Registered[]> {
+  const set = new SchemaSet(highestId);
+  for (const [key, value] of rows) {
+    const s = isSchemaKey(key) ? parseSchemaValue(value) : undefined;
+    if (s) set.put(s);
+  }
+  const changes: Change<string>[] = [];
+  const result = offers.map(({ subject, schema }): Registered => {
+    const { known, entry } = set.decide(subject, schema);
+    if (!known) {
+      set.put(entry);
+      changes.push({ key: schemaKey(subject, entry.version), row: schemaValue(entry) });
+    }
+    return { subject, id: entry.id, version: entry.version, fresh: !known };
+  });
+  return { changes, result };
 }

@@ -2,7 +2,10 @@ import { digestOf, formatPosition, fromHeaders, schemaIdOf, type ReadEnvelope } 
 import type { LogRecord } from '#log';
 import type { Catalogue, EventType } from './catalogue.js';
 
-/** A record whose headers and digest were looked at. `foreign`: not written by a gateway (R10). `corrupt`: digest, schema or data do not fit. */
+/**
+ * A stream record after its headers and digest were checked. `foreign`: not written by a gateway (R10.1). `unknown_schema`: its schema id is not registered
+ * (yet). `corrupt`: the digest, the frame or the type does not fit the headers.
+ */
 export type OpenedRecord =
   | { readonly kind: 'event'; readonly record: LogRecord; readonly envelope: ReadEnvelope; readonly type: EventType }
   | { readonly kind: 'foreign'; readonly record: LogRecord }
@@ -18,13 +21,13 @@ export interface DecodedEvent {
   readonly data: Readonly<Record<string, unknown>>;
   readonly position: string;
   readonly offset: bigint;
-  /** Clock of the log, ms since 1970. */
+  /** Append time of the record, set by the log, ms since 1970. */
   readonly appendTimeMs: number;
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** Opens a record of a stream. Pure and total. */
+/** Checks headers, digest and schema id of a stream record, without decoding its data. Pure and total. */
 export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecord {
   const envelope = fromHeaders(record.headers);
   if (!envelope || record.value === null) return { kind: 'foreign', record };
@@ -37,7 +40,7 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
   return { kind: 'event', record, envelope, type };
 }
 
-/** The event with its data as plain JSON; undefined when the bytes cannot be read under their schema. */
+/** The event with its data as plain JSON; undefined when the bytes cannot be decoded with their schema. */
 export function decodeEvent(opened: EventRecord, stream: string, partition: number): DecodedEvent | undefined {
   const { record, envelope, type } = opened;
   try {

@@ -4,13 +4,13 @@ export const SCHEMAS_TOPIC = '_schemas';
 export interface RegisteredSchema {
   readonly subject: string;
   readonly version: number;
-  /** Number in the frames of the log: one per schema, whatever subjects hold it. */
+  /** The schema id in the frame of every record: one id per schema, even when several subjects hold it. */
   readonly id: number;
   readonly schema: string;
   readonly deleted: boolean;
 }
 
-/** Key of a schema record. Member order as Confluent writes it, so that compaction sees the same key. */
+/** Key of a schema record. The members have Confluent's order, so that compaction sees the same key bytes. */
 export function schemaKey(subject: string, version: number): string {
   return JSON.stringify({ keytype: 'SCHEMA', subject, version, magic: 1 });
 }
@@ -19,12 +19,12 @@ export function schemaValue(s: RegisteredSchema): string {
   return JSON.stringify({ subject: s.subject, version: s.version, id: s.id, schema: s.schema, deleted: s.deleted });
 }
 
-/** True for the key of a schema record; CONFIG, MODE, NOOP and the like are not ours to read. */
+/** True for the key of a schema record. Confluent's other records (CONFIG, MODE, NOOP …) are skipped. */
 export function isSchemaKey(key: string): boolean {
   return key.includes('"SCHEMA"') && (parse(key) as { keytype?: unknown } | undefined)?.keytype === 'SCHEMA';
 }
 
-/** The schema of a record value; undefined when it is none (another schema type, another shape). */
+/** The schema in a record value; undefined when there is none (not Avro, or another shape). Total. */
 export function parseSchemaValue(value: string): RegisteredSchema | undefined {
   const v = parse(value) as Partial<Record<keyof RegisteredSchema | 'schemaType', unknown>> | undefined;
   if (!v || typeof v.subject !== 'string' || typeof v.schema !== 'string') return undefined;

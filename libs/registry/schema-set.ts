@@ -3,14 +3,14 @@ import { Fault, type Problem } from '#faults';
 import type { RegisteredSchema } from './records.js';
 import { texts } from './texts.js';
 
-/** Schemas by subject and by id, in memory. Ids are never used again, not even those of deleted versions. */
+/** Schemas by subject and by id, in memory. Ids are never used again, not even ids of deleted versions (R4.4). */
 export class SchemaSet {
   readonly #subjects = new Map<string, Map<number, RegisteredSchema>>();
   readonly #byId = new Map<number, RegisteredSchema>();
-  readonly #prints = new Map<string, string>();
+  readonly #fingerprints = new Map<string, string>();
   #highest: number;
 
-  /** `highest`: an id known to be taken, also when its record is gone. */
+  /** `highest`: an id that is known to be taken, even when its record no longer exists. */
   constructor(highest = 0) {
     this.#highest = highest;
   }
@@ -27,7 +27,7 @@ export class SchemaSet {
     return [...this.#subjects.keys()].filter((s) => this.versions(s).length > 0).sort();
   }
 
-  /** Ascending, deleted ones left out. */
+  /** The versions of a subject in ascending order, without deleted ones. */
   versions(subject: string): readonly RegisteredSchema[] {
     return this.#all(subject).filter((s) => !s.deleted);
   }
@@ -41,16 +41,17 @@ export class SchemaSet {
   }
 
   /**
-   * What to do with a schema offered under a subject: it is there already, or it becomes the next version, under the id it has elsewhere or the
-   * highest ever + 1. Fault invalid_schema, incompatible_schema (each problem names field and version).
+   * Decides what happens to a schema that is offered under a subject: the subject has it already (`known`), or `entry` is its next version, with the id
+   * that the schema has under another subject, else the highest id ever used plus 1. Changes nothing. Faults `invalid_schema`, `incompatible_schema`
+   * (each problem names field and version).
    */
   decide(subject: string, schema: string): { readonly known: boolean; readonly entry: RegisteredSchema } {
     const same = this.versions(subject).find((s) => s.schema === schema);
     if (same) return { known: true, entry: same };
     const wrong = checkSchema(schema);
     if (wrong.length > 0) throw new Fault('invalid_schema', { detail: subject, problems: wrong });
-    const print = this.#printOf(schema);
-    const equal = this.versions(subject).find((s) => this.#printOf(s.schema) === print);
+    const print = this.#fingerprintOf(schema);
+    const equal = this.versions(subject).find((s) => this.#fingerprintOf(s.schema) === print);
     if (equal) return { known: true, entry: equal };
     const problems: Problem[] = [];
     for (const old of this.versions(subject))
@@ -58,7 +59,9 @@ export class SchemaSet {
         problems.push({ ...p, reason: texts.against_version({ reason: p.reason, version: old.version }) });
     if (problems.length > 0)
       throw new Fault('incompatible_schema', { detail: subject, problems: problems.slice(0, 50) });
-    const elsewhere = [...this.#byId.values()].find((s) => s.schema === schema || this.#printOf(s.schema) === print);
+    const elsewhere = [...this.#byId.values()].find(
+      (s) => s.schema === schema || this.#fingerprintOf(s.schema) === print,
+    );
     const version = (this.#all(subject).at(-1)?.version ?? 0) + 1;
     return {
       known: false,
@@ -70,9 +73,9 @@ export class SchemaSet {
     return [...(this.#subjects.get(subject)?.values() ?? [])].sort((a, b) => a.version - b.version);
   }
 
-  #printOf(schema: string): string {
-    let print = this.#prints.get(schema);
-    if (print === undefined) this.#prints.set(schema, (print = fingerprint(schema)));
+  #fingerprintOf(schema: string): string {
+    let print = this.#fingerprints.get(schema);
+    if (print === undefined) this.#fingerprints.set(schema, (print = fingerprint(schema)));
     return print;
   }
 }

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CatalogueIndex, readProperties, schemaValue, subjectOf } from '#registry';
+import { CatalogueIndex, readProperties, schemaValue, registrySubject } from '#registry';
 
 /** Of the repository: the bench is started from its root. */
 export const SCHEMAS = 'schemas';
@@ -14,7 +14,9 @@ export function catalogueOfFiles(): CatalogueIndex {
     const schema = readFileSync(join(SCHEMAS, file), 'utf8');
     const p = readProperties(schema);
     if (!p) continue;
-    catalogue.putSchema(schemaValue({ subject: subjectOf(p), version: p.version, id: ++id, schema, deleted: false }));
+    catalogue.putSchema(
+      schemaValue({ subject: registrySubject(p), version: p.version, id: ++id, schema, deleted: false }),
+    );
     catalogue.putStream(p.stream, p.partitions ?? PARTITIONS);
   }
   return catalogue;

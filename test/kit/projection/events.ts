@@ -8,7 +8,7 @@ import {
   CatalogueIndex,
   readProperties,
   schemaValue,
-  subjectOf,
+  registrySubject,
   decodeEvent,
   openRecord,
   type DecodedEvent,
@@ -35,7 +35,9 @@ export function catalogueOfFiles(partitions = 4): CatalogueIndex {
     const schema = readFileSync(join(root, 'schemas', file), 'utf8');
     const p = readProperties(schema);
     if (!p) continue;
-    catalogue.putSchema(schemaValue({ subject: subjectOf(p), version: p.version, id: ++id, schema, deleted: false }));
+    catalogue.putSchema(
+      schemaValue({ subject: registrySubject(p), version: p.version, id: ++id, schema, deleted: false }),
+    );
     catalogue.putStream(p.stream, p.partitions ?? partitions);
   }
   return catalogue;
