@@ -11,8 +11,8 @@ export interface IndexDeps {
   readonly catalogue: Catalogue;
   readonly copies: Copies;
   readonly now: () => number;
-  /** Told before the position moves past them; a failure holds it, and they are told again. */
-  readonly onConflicts?: (found: readonly IdConflict[]) => Promise<void>;
+  /** Publishes id conflicts (R2.5). The index moves past them only when this has resolved; after a failure the same conflicts come again. */
+  readonly publishConflicts?: (found: readonly IdConflict[]) => Promise<void>;
 }
 
 /** Other content under a used (source, id) (R2.5). */
@@ -116,7 +116,7 @@ async function conflicts(
         firstPosition: formatPosition(first.stream, first.partition, first.offset),
       });
   }
-  if (found.length > 0) await deps.onConflicts?.(found);
+  if (found.length > 0) await deps.publishConflicts?.(found);
   return copies;
 }
 

@@ -6,7 +6,7 @@ export type { Contribution, Stored, Witness } from './entry.js';
 export { mergePartials, openEntry, type Partial } from './merge.js';
 export { storageOf, type GenerationRow, type Generations } from './generations.js';
 export { PROJECTOR_GROUP } from './projector.js';
-export type { ProjectorWatch } from './watch.js';
+export type { ProjectionReport } from './report.js';
 export { openProjector, type OpenProjector, type OpenProjectorDeps } from './open-projector.js';
 export { digestOfView } from './digest.js';
 export { fulfils, parseConditions, type Condition } from './filter.js';

@@ -1,30 +1,25 @@
-import type { Actor } from '#access';
 import { INDEX_VIEW } from '#duplicates';
 import { Fault, isFault } from '#faults';
 import type { GroupMember, Membership } from '#log';
 import type { CompiledView } from './compile.js';
 import { storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
-import { changeView, PROJECTOR_ACTOR, requestRebuild, type AuditView } from './rebuild.js';
+import { changeView, PROJECTOR_ACTOR, type AuditView } from './rebuild.js';
 
 export interface OpenProjectorDeps extends ProjectorDeps {
   readonly audit?: AuditView;
-  /** How long the old generation stays after a switch, for readers that have not heard of it, ms. @default 2,000 */
+  /** How long the old generation stays after a switch, for readers that do not know the new one yet, ms. @default 2,000 */
   readonly dropAfterMs?: number;
-  /** How often the store is looked at while no event comes, ms. @default 1,000 */
+  /** How often positions are compared with the store and rebuilds are checked, ms. @default 1,000 */
   readonly verifyEveryMs?: number;
-  /** Something failed in the background and will be tried again. */
-  readonly onTrouble?: (cause: unknown) => void;
 }
 
 export interface OpenProjector {
-  /** Joins the projector's group and folds; resolves once joined. */
+  /** Joins the group `simpul.projector` and folds its batches; resolves once joined. Faults of the log. */
   join(): Promise<void>;
-  /** Streams made while this runs. */
+  /** Reads these streams from now on (streams registered while this runs). */
   subscribe(streams: readonly string[]): Promise<void>;
-  /** Folds a new generation of the view beside the one that serves, and switches when it has caught up. Faults not_found, conflict (one is being built). */
-  rebuild(view: string, by: Actor): Promise<GenerationRow>;
-  /** How far each held partition is: for health and lag. */
+  /** The next offset of the index and of each view, for every held partition: for lag metrics. */
   held(): readonly {
     readonly stream: string;
     readonly partition: number;
@@ -41,7 +36,8 @@ export interface OpenProjector {
 
 const CAUGHT_UP = 500n;
 
-class Running implements OpenProjector {
+/** The projector with its group membership, and what it does between batches: verify positions, switch rebuilt views, drop old generations. */
+class RunningProjector implements OpenProjector {
   readonly #deps: OpenProjectorDeps;
   readonly #projector: Projector;
   #membership: Membership | undefined;
@@ -61,7 +57,7 @@ class Running implements OpenProjector {
       start: (at) => p.start(at),
       batch: (at, batch, signal) =>
         p.batch(at, batch, signal).catch((cause: unknown) => {
-          this.#deps.onTrouble?.(cause);
+          this.#deps.report?.failed?.(cause);
           throw cause;
         }),
       lost: (at) => p.lost(at),
@@ -77,17 +73,11 @@ class Running implements OpenProjector {
     await this.#membership?.subscribe(streams);
   }
 
-  async rebuild(name: string, by: Actor): Promise<GenerationRow> {
-    const view = this.#projector.views.get(name);
-    if (!view) throw new Fault('not_found');
-    return requestRebuild(this.#deps, view, by);
-  }
-
   held(): ReturnType<OpenProjector['held']> {
     return this.#projector.held().map((a) => ({
       stream: a.stream,
       partition: a.partition,
-      index: a.index,
+      index: a.index.next,
       views: [...a.slots.values()].map(({ view, storage, next, live }) => ({ view: view.name, storage, next, live })),
     }));
   }
@@ -119,7 +109,7 @@ class Running implements OpenProjector {
       now?.fingerprint === fingerprint
         ? undefined
         : { serving: Math.max(now?.building ?? 0, now?.serving ?? 0) + 1, fingerprint };
-    // The first generation of a view takes the place of nothing: nobody is to account for it.
+    // The first generation of a view replaces nothing: it needs no audit record.
     const audit = row && this.#deps.audit;
     const { generations } = this.#deps;
     return changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, next);
@@ -129,7 +119,7 @@ class Running implements OpenProjector {
     if (this.#closed) return;
     this.#ticking = setTimeout(() => {
       this.#tick = this.#work()
-        .catch((cause: unknown) => this.#deps.onTrouble?.(cause))
+        .catch((cause: unknown) => this.#deps.report?.failed?.(cause))
         .finally(() => this.#again());
     }, this.#deps.verifyEveryMs ?? 1_000);
   }
@@ -169,22 +159,22 @@ class Running implements OpenProjector {
         return { serving: generation, fingerprint: view.fingerprint };
       });
     } catch (e) {
-      // Another projector was faster, and drops the old generation.
+      // Another projector has switched, and drops the old generation.
       if (isFault(e) && e.code === 'conflict') return;
       throw e;
     }
     const old = storageOf(view.name, before);
     const timer = setTimeout(() => {
       this.#drops.delete(timer);
-      this.#deps.state.drop(old, view.partitions).catch((cause: unknown) => this.#deps.onTrouble?.(cause));
+      this.#deps.state.drop(old, view.partitions).catch((cause: unknown) => this.#deps.report?.failed?.(cause));
     }, this.#deps.dropAfterMs ?? 2_000);
     this.#drops.add(timer);
   }
 }
 
-/** Prepares the rows of all views; nothing is read before join(). `copies` is caught up by each assignment. Faults of log and store. */
+/** Prepares the generation rows of all views; reads nothing before join(). Faults of log and store. */
 export async function openProjector(deps: OpenProjectorDeps): Promise<OpenProjector> {
-  const running = new Running(deps);
+  const running = new RunningProjector(deps);
   await running.prepare();
   return running;
 }

@@ -8,7 +8,7 @@ import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/e
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { interposed, Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { random, traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
-import { digestOfView, storageOf, type CompiledView } from './index.js';
+import { digestOfView, requestRebuild, storageOf, type AuditView, type CompiledView } from './index.js';
 import { Projector } from './projector.js';
 
 let catalogue: CatalogueIndex;
@@ -58,7 +58,7 @@ describe('the projector', () => {
     const bad: BadRecord[] = [];
     let copies = 0;
     await stage.append(traffic(catalogue, 1, 1_500));
-    await stage.project({ watch: { bad: (b) => bad.push(b), copies: (_s, _p, n) => (copies += n) } });
+    await stage.project({ report: { badRecord: (b) => bad.push(b), copies: (_s, _p, n) => (copies += n) } });
     await stage.append(traffic(catalogue, 2, 500));
     await stage.untilCaughtUp();
     await expectPlain();
@@ -313,7 +313,7 @@ describe('the projector', () => {
       });
     await stage.append([bill('C-1'), bill('C-2')]);
     await stage.project({
-      onConflicts: async (found) => {
+      publishConflicts: async (found) => {
         conflicts.push(...found.map((c) => `${c.position} after ${c.firstPosition}`));
         const at = await stage.state.position(INDEX_VIEW, { stream: 'imigrasi.cegah', partition: 0 });
         expect(at?.next ?? 0n).toBeLessThan(2n);
@@ -364,21 +364,21 @@ describe('the projector', () => {
   it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {
     await open();
     await stage.append(traffic(catalogue, 6, 3_000));
-    const audit: unknown[] = [];
-    await stage.project({
-      audit: async (a, change) => {
-        const untouched = stage.generations.row(a.view) === a.before;
-        const after = await change();
-        audit.push([a.action, a.by.keyId, untouched, after]);
-        return after;
-      },
-    });
+    const audited: unknown[] = [];
+    const audit: AuditView = async (a, change) => {
+      const untouched = stage.generations.row(a.view) === a.before;
+      const after = await change();
+      audited.push([a.action, a.by.keyId, untouched, after]);
+      return after;
+    };
+    await stage.project({ audit });
     await stage.untilCaughtUp();
     const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
     const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
     const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
-    await stage.projector!.rebuild(board.name, steward);
-    await expect(stage.projector!.rebuild(board.name, steward)).rejects.toMatchObject({ code: 'conflict' });
+    const { generations } = stage;
+    await requestRebuild({ generations, audit }, board, steward);
+    await expect(requestRebuild({ generations, audit }, board, steward)).rejects.toMatchObject({ code: 'conflict' });
     const seen = new Set<string>();
     let more = 7;
     while (stage.generations.row(board.name)!.serving === 1) {
@@ -392,7 +392,7 @@ describe('the projector', () => {
     const old = storageOf(board.name, 1);
     await until(async () => (await stage.state.position(old, { stream: 'layanan.kasus', partition: 0 })) === undefined);
     const { fingerprint } = board;
-    expect(audit).toEqual([
+    expect(audited).toEqual([
       ['view.rebuild', 'k', true, { serving: 1, building: 2, fingerprint }],
       ['view.switch', 'hub:projector', true, { serving: 2, fingerprint }],
     ]);
@@ -410,10 +410,16 @@ describe('the projector', () => {
     await open({ wrapState });
     const told: unknown[] = [];
     await stage.append(traffic(catalogue, 6, 500));
-    await stage.project({ watch: { trouble: (view, _part, cause) => told.push([view, (cause as Error).message]) } });
+    await stage.project({
+      report: { catchUpFailed: (view, _part, cause) => told.push([view, (cause as Error).message]) },
+    });
     await stage.untilCaughtUp();
     broken = true;
-    await stage.projector!.rebuild('layanan.kasus-papan', { keyId: 'k', owner: 'hub', system: 'uji' });
+    await requestRebuild(
+      stage,
+      views.find((v) => v.name === 'layanan.kasus-papan')!,
+      { keyId: 'k', owner: 'hub', system: 'uji' },
+    );
     await until(() => tries >= 9);
     expect(told).toEqual([['layanan.kasus-papan', 'x is not a function']]);
     broken = false;

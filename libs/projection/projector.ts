@@ -1,184 +1,165 @@
-import { Mutex } from '#concurrency';
-import {
-  decodeOrTell,
-  findCopies,
-  INDEX_VIEW,
-  openRecords,
-  recheck,
-  type Copies,
-  type IdConflict,
-  type IndexDeps,
-} from '#duplicates';
-import { Fault, innermostMessage, OnceAMinute } from '#faults';
+import { DuplicateIndex, INDEX_VIEW, type Copies, type DuplicateIndexDeps, type JudgedEvents } from '#duplicates';
+import { partitionKey } from '#event';
+import { Fault } from '#faults';
 import type { AssignedPartition, EventLog, GroupMember, LogRecord, Membership, RecordBatch } from '#log';
-import type { Committed, State, StreamPartition } from '#state';
-import type { Catalogue, DecodedEvent, EventRecord } from '#registry';
-import { Assigned, type Slot } from './assigned.js';
+import type { Catalogue } from '#registry';
+import type { State, StreamPartition } from '#state';
+import { CatchUp } from './catch-up.js';
 import type { CompiledView } from './compile.js';
-import { foldInto } from './desk.js';
 import { storageOf, type Generations } from './generations.js';
-import type { ProjectorWatch } from './watch.js';
+import { HeldPartition, type Slot } from './held-partition.js';
+import type { ProjectionReport } from './report.js';
+import { ViewFold, type Decoded } from './view-fold.js';
 
 export const PROJECTOR_GROUP = 'simpul.projector';
 
-export interface ProjectorDeps {
+export interface ProjectorDeps extends Pick<DuplicateIndexDeps, 'refresh' | 'publishConflicts'> {
   readonly log: EventLog;
   readonly state: State;
   readonly catalogue: Catalogue;
   readonly views: readonly CompiledView[];
   readonly generations: Generations;
   readonly copies: Copies;
-  /** ms since 1970; never looked at by a fold. */
+  /** ms since 1970; no fold reads it (R5.4). */
   readonly now: () => number;
-  /** Reads the catalogue to its end: asked when a record names an unknown schema, before it is called corrupt. */
-  readonly refresh?: () => Promise<void>;
-  readonly watch?: ProjectorWatch;
-  /** Events under an id that is taken by other content; the position moves past them only when this has resolved. May be told again. */
-  readonly onConflicts?: (found: readonly IdConflict[]) => Promise<void>;
+  readonly report?: ProjectionReport;
 }
 
 const STEP_EVENTS = 500;
-/** A view that lies further behind the index than this gets a reader of its own, so that the others stay fresh. */
+/** A view that lies further behind the index than this gets a catch-up reader, so that the others stay fresh. */
 const NEAR = 2_000n;
 const RANGES_MS = 1_000;
 
-interface Opened {
-  readonly events: readonly EventRecord[];
-  readonly copies: ReadonlyMap<bigint, bigint>;
-}
-
 /**
- * Folds every stream: the duplicate index first, then each view up to it (R2, R5). A member of `simpul.projector`.
- * A position moves only together with the values it stands for; a batch may be given again, in part or whole, without effect.
+ * Folds every stream into the views, each batch after the duplicate index has judged it (R2, R5). A member of the group `simpul.projector`.
+ * A position moves only together with the values that it stands for; a batch may come again, in part or whole, without effect.
  */
 export class Projector implements GroupMember {
   readonly deps: ProjectorDeps;
   readonly views: ReadonlyMap<string, CompiledView>;
-  readonly #assigned = new Map<string, Assigned>();
-  readonly #writers = new Map<string, Mutex>();
+  readonly #held = new Map<string, HeldPartition>();
   readonly #ranges = new Map<string, { at: number; answer: ReturnType<EventLog['describe']> }>();
-  readonly #stopWatching: () => void;
-  readonly #index: IndexDeps;
-  readonly #once: OnceAMinute;
+  readonly #index: DuplicateIndex;
+  readonly #viewFold: ViewFold;
+  readonly #catchUp: CatchUp;
+  readonly #unlisten: () => void;
   #membership: Membership | undefined;
 
   constructor(deps: ProjectorDeps) {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
-    this.#once = new OnceAMinute(deps.now);
-    this.#index = deps;
-    this.#stopWatching = deps.generations.onChange((view) => this.#reconcile(view));
+    this.#index = new DuplicateIndex(deps);
+    this.#viewFold = new ViewFold(deps.state, deps.report);
+    this.#catchUp = new CatchUp({
+      ...deps,
+      fold: (held, slot, judged, next) => this.#foldView(held, slot, judged, next, new Map()),
+    });
+    this.#unlisten = deps.generations.onChange((view) => this.#reconcile(view));
   }
 
-  /** Handed in once the group was joined. */
+  /** The membership, once the group is joined: to seek and to claim again. */
   joined(membership: Membership): void {
     this.#membership = membership;
   }
 
-  held(): readonly Assigned[] {
-    return [...this.#assigned.values()];
+  held(): readonly HeldPartition[] {
+    return [...this.#held.values()];
   }
 
   async start(at: AssignedPartition): Promise<bigint> {
     this.lost(at);
-    await this.deps.copies.refresh();
-    const part: StreamPartition = { stream: at.topic, partition: at.partition };
-    const low = (await this.#describe(at.topic)).find((r) => r.partition === at.partition)!.low;
-    const index = (await this.deps.state.position(INDEX_VIEW, part))?.next ?? low;
-    const a = new Assigned(at, low, index);
+    const low = await this.#low(at.topic, at.partition);
+    const held = new HeldPartition(at, low, await this.#index.open(at, low));
     for (const view of this.views.values()) {
       if (!view.streams.includes(at.topic)) continue;
-      for (const storage of this.#storages(view)) a.slots.set(storage, await this.#openSlot(a, view, storage));
+      for (const storage of this.#storages(view)) held.slots.set(storage, await this.#openSlot(held, view, storage));
     }
-    this.#assigned.set(`${at.topic}/${at.partition}`, a);
-    this.#catchUp(a);
-    return a.next();
+    this.#held.set(partitionKey(at.topic, at.partition), held);
+    this.#catchUp.start(held);
+    return held.next();
   }
 
-  async batch(
-    at: AssignedPartition,
-    batch: RecordBatch,
-    signal: AbortSignal,
-  ): Promise<{ readonly next: bigint; readonly waitMs?: number }> {
-    const a = this.#assigned.get(`${at.topic}/${at.partition}`);
-    if (!a || a.epoch !== at.epoch || signal.aborted) return { next: batch.records[0]!.offset };
-    return a.turn.run(async () => {
-      if (await this.#missing(a, batch.records[0]!.offset)) return { next: a.next() };
+  async batch(at: AssignedPartition, batch: RecordBatch, signal: AbortSignal): Promise<{ readonly next: bigint }> {
+    const held = this.#held.get(partitionKey(at.topic, at.partition));
+    if (!held || held.epoch !== at.epoch || signal.aborted) return { next: batch.records[0]!.offset };
+    return held.mutex.run(async () => {
+      if (await this.#missing(held, batch.records[0]!.offset)) return { next: held.next() };
       for (let i = 0; i < batch.records.length; i += STEP_EVENTS) {
         const records = batch.records.slice(i, i + STEP_EVENTS);
         const last = i + STEP_EVENTS >= batch.records.length;
         const next = last ? batch.next : batch.records[i + STEP_EVENTS]!.offset;
-        await this.#step(a, records, next);
-        if (a.lost.signal.aborted || a.next() !== next) break;
+        await this.#step(held, records, next);
+        if (held.lost.signal.aborted || held.next() !== next) break;
       }
-      return { next: a.next() };
+      return { next: held.next() };
     });
-  }
-
-  /**
-   * Whether the log holds records between our position and this batch: it was read before we were set back.
-   * Folding it would leave a hole that no later commit could see.
-   */
-  async #missing(a: Assigned, first: bigint): Promise<boolean> {
-    const from = a.next();
-    if (first <= from) return false;
-    const read = await this.deps.log.read(a.stream, a.partition, from, { maxRecords: 1 });
-    return read.kind === 'out_of_range' || (read.records[0]?.offset ?? first) < first;
   }
 
   lost(at: AssignedPartition): void {
-    const key = `${at.topic}/${at.partition}`;
-    this.#assigned.get(key)?.lost.abort();
-    this.#assigned.delete(key);
+    const key = partitionKey(at.topic, at.partition);
+    this.#held.get(key)?.lost.abort();
+    this.#held.delete(key);
   }
 
   outOfRange(at: AssignedPartition, range: { readonly low: bigint; readonly high: bigint }): void {
-    this.deps.watch?.outOfRange?.(at, range.low, range.high);
+    this.deps.report?.outOfRange?.(at, range.low, range.high);
   }
 
-  /** Looks whether the store was emptied or set back while no event came, and rewinds where it was. Fault state_unavailable. */
+  /** Compares positions with the store while no event comes, and reads again where the store was emptied or set back. Fault state_unavailable. */
   async verify(): Promise<void> {
-    const held = this.held();
-    const marks: { a: Assigned; storage: string; slot?: Slot; before: bigint }[] = [];
-    for (const a of held) {
-      marks.push({ a, storage: INDEX_VIEW, before: a.index });
-      for (const slot of a.slots.values())
-        if (slot.live) marks.push({ a, storage: slot.storage, slot, before: slot.next });
+    const marks: { held: HeldPartition; storage: string; slot?: Slot; before: bigint }[] = [];
+    for (const held of this.held()) {
+      marks.push({ held, storage: INDEX_VIEW, before: held.index.next });
+      for (const slot of held.slots.values())
+        if (slot.live) marks.push({ held, storage: slot.storage, slot, before: slot.next });
     }
-    for (const storage of new Set(marks.map((m) => m.storage))) {
-      const mine = marks.filter((m) => m.storage === storage);
+    for (const [storage, mine] of Map.groupBy(marks, (m) => m.storage)) {
       const stored = await this.deps.state.positions(
         storage,
-        mine.map(({ a }) => ({ stream: a.stream, partition: a.partition })),
+        mine.map(({ held: { stream, partition } }) => ({ stream, partition })),
       );
       for (const [i, m] of mine.entries()) {
-        const next = stored[i]?.next ?? m.a.low;
-        if (next < m.before) await this.#setBack(m.a, m.slot, next);
+        const next = stored[i]?.next ?? m.held.low;
+        if (next < m.before) await this.#setBack(m.held, m.slot, next);
       }
     }
   }
 
-  async #setBack(a: Assigned, slot: Slot | undefined, next: bigint): Promise<void> {
-    await a.turn.run(async () => {
-      if (a.lost.signal.aborted) return;
-      if (slot === undefined) a.index = next < a.index ? next : a.index;
+  /** Ends the catch-up readers. The group must be left before. */
+  async close(): Promise<void> {
+    this.#unlisten();
+    for (const held of this.held()) held.lost.abort();
+    this.#held.clear();
+    await this.#catchUp.ended();
+  }
+
+  /**
+   * Whether the log holds records between our position and this batch: the batch was read before the store was set back.
+   * Folding it would leave a hole that no later commit could see.
+   */
+  async #missing(held: HeldPartition, first: bigint): Promise<boolean> {
+    const from = held.next();
+    if (first <= from) return false;
+    const read = await this.deps.log.read(held.stream, held.partition, from, { maxRecords: 1 });
+    return read.kind === 'out_of_range' || (read.records[0]?.offset ?? first) < first;
+  }
+
+  async #setBack(held: HeldPartition, slot: Slot | undefined, next: bigint): Promise<void> {
+    await held.mutex.run(async () => {
+      if (held.lost.signal.aborted) return;
+      if (slot === undefined) held.index.setBack(next);
       else if (next < slot.next) slot.next = next;
-      if (slot !== undefined && slot.next + NEAR < a.index) {
-        slot.live = false;
-        this.#catchUp(a);
-      } else this.#membership?.seek(a.stream, a.partition, a.next());
+      if (slot === undefined || !this.#leaveLive(held, slot))
+        this.#membership?.seek(held.stream, held.partition, held.next());
     });
   }
 
-  /** Ends catch-up readers; the group is left by whoever joined it. */
-  async close(): Promise<void> {
-    this.#stopWatching();
-    const readers = this.held().flatMap((a) => {
-      a.lost.abort();
-      return a.catchingUp;
-    });
-    this.#assigned.clear();
-    await Promise.allSettled(readers);
+  /** Hands a view that lies far behind to a catch-up reader. */
+  #leaveLive(held: HeldPartition, slot: Slot): boolean {
+    if (slot.next + NEAR >= held.index.next) return false;
+    slot.live = false;
+    this.#catchUp.start(held);
+    return true;
   }
 
   #storages(view: CompiledView): string[] {
@@ -187,196 +168,82 @@ export class Projector implements GroupMember {
     return [row.serving, ...(row.building === undefined ? [] : [row.building])].map((g) => storageOf(view.name, g));
   }
 
-  #describe(stream: string): ReturnType<EventLog['describe']> {
+  async #low(stream: string, partition: number): Promise<bigint> {
     const known = this.#ranges.get(stream);
     const now = this.deps.now();
-    if (known && now - known.at < RANGES_MS) return known.answer;
-    const answer = this.deps.log.describe(stream);
-    this.#ranges.set(stream, { at: now, answer });
-    answer.catch(() => this.#ranges.delete(stream));
-    return answer;
+    if (!known || now - known.at >= RANGES_MS) {
+      const answer = this.deps.log.describe(stream);
+      this.#ranges.set(stream, { at: now, answer });
+      answer.catch(() => this.#ranges.delete(stream));
+    }
+    return (await this.#ranges.get(stream)!.answer).find((r) => r.partition === partition)!.low;
   }
 
-  async #openSlot(a: Assigned, view: CompiledView, storage: string): Promise<Slot> {
+  async #openSlot(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
     const { state } = this.deps;
-    const here: StreamPartition = { stream: a.stream, partition: a.partition };
-    const next = (await state.position(storage, here))?.next ?? a.low;
-    // A view over several streams: an older owner must be refused on all of them before this one reads entries.
+    const { partition, epoch, low } = held;
+    const next = (await state.position(storage, { stream: held.stream, partition }))?.next ?? low;
+    // A view over several streams: the store must refuse an older owner on all of them before this one reads entries.
     for (const stream of view.streams.length > 1 ? view.streams : []) {
-      const part: StreamPartition = { stream, partition: a.partition };
-      const low = (await this.#describe(stream)).find((r) => r.partition === a.partition)!.low;
-      const from = (await state.position(storage, part))?.next ?? low;
-      await state.commit(storage, part, { epoch: a.epoch, from, next: from, low, puts: [], deletes: [] });
+      const part: StreamPartition = { stream, partition };
+      const begin = await this.#low(stream, partition);
+      const from = (await state.position(storage, part))?.next ?? begin;
+      await state.commit(storage, part, { epoch, from, next: from, low: begin, puts: [], deletes: [] });
     }
-    return { view, storage, next, live: next + NEAR >= a.index };
+    return { view, storage, next, live: next + NEAR >= held.index.next };
   }
 
-  async #step(a: Assigned, records: readonly LogRecord[], next: bigint): Promise<void> {
-    const opened = await this.#indexStep(a, records, next);
-    if (!opened) return;
-    const decoded = new Map<bigint, DecodedEvent | undefined>();
+  async #step(held: HeldPartition, records: readonly LogRecord[], next: bigint): Promise<void> {
+    const step = await held.index.step(records, next);
+    if (step.kind === 'fenced') await this.#reclaim(held);
+    if (step.kind !== 'judged') return;
+    const decoded: Decoded = new Map();
     await Promise.all(
-      [...a.slots.values()]
+      [...held.slots.values()]
         .filter((slot) => slot.live && slot.next < next)
-        .map((slot) => this.#viewStep(a, slot, opened, next, decoded)),
+        .map((slot) => this.#foldView(held, slot, step, next, decoded)),
     );
   }
 
-  /** undefined: the index was refused; the flow rewinds. */
-  async #indexStep(a: Assigned, records: readonly LogRecord[], next: bigint): Promise<Opened | undefined> {
-    const { state, copies, watch } = this.deps;
-    const fresh = a.index < next;
-    const events = await openRecords(this.deps, a, records, fresh);
-    const listed = new Map<bigint, bigint>();
-    for (const e of events) {
-      const first = copies.originalOf(a.stream, a.partition, e.record.offset);
-      if (first !== undefined) listed.set(e.record.offset, first);
-    }
-    if (!fresh) return { events, copies: listed };
-    const asked = events.filter((e) => e.record.offset >= a.index);
-    let found: ReadonlyMap<bigint, bigint>;
-    let connection: number;
-    do {
-      connection = state.connection();
-      if (a.connection !== connection) a.rechecked = await recheck(this.#index, a.stream, a.partition, a.index);
-      a.connection = connection;
-      found = await findCopies(this.#index, a.stream, a.partition, asked, a.rechecked);
-    } while (state.connection() !== connection);
-    const part: StreamPartition = { stream: a.stream, partition: a.partition };
-    const change = { epoch: a.epoch, from: a.index, next, low: a.low, puts: [], deletes: [] };
-    const committed = await state.commit(INDEX_VIEW, part, change);
-    if (!committed.ok) {
-      await this.#refused(a, committed, (expected) => (a.index = expected));
-      return undefined;
-    }
-    a.index = next;
-    if (found.size > 0) watch?.copies?.(a.stream, a.partition, found.size);
-    copies.settle(a.stream, a.partition, next, a.epoch);
-    watch?.settled?.(a.stream, a.partition, next);
-    return { events, copies: new Map([...listed, ...found]) };
-  }
-
-  async #viewStep(
-    a: Assigned,
+  /** Folds one view. A refused commit changed nothing: go back to the expected offset, or claim again when a newer epoch wrote (R5.6, R1). */
+  async #foldView(
+    held: HeldPartition,
     slot: Slot,
-    opened: Opened,
+    judged: JudgedEvents,
     next: bigint,
-    decoded: Map<bigint, DecodedEvent | undefined>,
+    decoded: Decoded,
   ): Promise<void> {
-    const { view, storage } = slot;
-    const events: DecodedEvent[] = [];
-    for (const e of opened.events) {
-      const { offset } = e.record;
-      if (offset < slot.next || offset >= next || opened.copies.has(offset) || !view.ofType.has(e.type.type)) continue;
-      if (!decoded.has(offset)) decoded.set(offset, decodeOrTell(this.deps, a, e));
-      const event = decoded.get(offset);
-      if (event) events.push(event);
-    }
-    const part: StreamPartition = { stream: a.stream, partition: a.partition };
-    const step = { epoch: a.epoch, from: slot.next, next, low: a.low };
-    const committed = await this.#writer(storage, a.partition).run(() =>
-      foldInto(this.deps.state, storage, view, part, events, step),
-    );
-    if (committed.ok) {
-      slot.next = next;
-      this.deps.watch?.folded?.(view.name, storage, part, next, events.length);
+    const committed = await this.#viewFold.fold(held, slot, judged, next, decoded);
+    if (committed.ok) return;
+    if (!this.#storages(slot.view).includes(slot.storage)) {
+      held.slots.delete(slot.storage);
       return;
     }
-    if (!this.#storages(view).includes(storage)) {
-      a.slots.delete(storage);
-      return;
-    }
-    await this.#refused(a, committed, (expected) => (slot.next = expected));
-    if (slot.live && slot.next + NEAR < a.index) {
-      slot.live = false;
-      this.#catchUp(a);
-    }
+    if (committed.epoch > held.epoch) await this.#reclaim(held);
+    else if (!held.lost.signal.aborted) slot.next = committed.expected;
+    if (slot.live) this.#leaveLive(held, slot);
   }
 
-  /** A refused commit changed nothing: go back to the expected offset, or claim again when somebody newer wrote (R5.6, R1). */
-  async #refused(a: Assigned, no: Committed & { ok: false }, rewind: (expected: bigint) => void): Promise<void> {
-    if (a.lost.signal.aborted) return;
-    if (no.epoch <= a.epoch) {
-      rewind(no.expected);
-      return;
-    }
+  async #reclaim(held: HeldPartition): Promise<void> {
+    if (held.lost.signal.aborted) return;
     if (!this.#membership)
-      throw new Fault('fenced', { detail: 'refused for an older epoch before the group was joined' });
-    a.lost.abort();
-    await this.#membership.reclaim(a.partition);
+      throw new Fault('fenced', { detail: 'a newer epoch has written, and the group is not joined yet' });
+    held.lost.abort();
+    await this.#membership.reclaim(held.partition);
   }
 
-  #writer(storage: string, partition: number): Mutex {
-    const key = `${storage}/${partition}`;
-    let m = this.#writers.get(key);
-    if (!m) this.#writers.set(key, (m = new Mutex()));
-    return m;
-  }
-
-  /** Generations changed: folds new ones beside the flow, lets retired ones go. */
+  /** Generations of a view changed: a catch-up reader folds a new one, and a retired one is dropped. */
   #reconcile(name: string): void {
     const view = this.views.get(name);
     if (!view) return;
     const wanted = this.#storages(view);
-    for (const a of this.#assigned.values()) {
-      if (!view.streams.includes(a.stream)) continue;
-      for (const [storage, slot] of a.slots)
-        if (slot.view === view && !wanted.includes(storage)) a.slots.delete(storage);
+    for (const held of this.#held.values()) {
+      if (!view.streams.includes(held.stream)) continue;
+      for (const [storage, slot] of held.slots)
+        if (slot.view === view && !wanted.includes(storage)) held.slots.delete(storage);
       for (const storage of wanted)
-        if (!a.slots.has(storage)) {
-          a.slots.set(storage, { view, storage, next: a.low, live: false });
-          this.#catchUp(a);
-        }
+        if (!held.slots.has(storage)) held.slots.set(storage, { view, storage, next: held.low, live: false });
+      this.#catchUp.start(held);
     }
-  }
-
-  #catchUp(a: Assigned): void {
-    for (const slot of a.slots.values()) {
-      if (slot.live || this.#running.has(slot)) continue;
-      this.#running.add(slot);
-      const run = this.#readOn(a, slot).finally(() => this.#running.delete(slot));
-      a.catchingUp.push(run);
-    }
-  }
-
-  readonly #running = new WeakSet<Slot>();
-
-  /** A reader of its own for a view that lies behind, up to the index; then the flow takes over. */
-  async #readOn(a: Assigned, slot: Slot): Promise<void> {
-    const { signal } = a.lost;
-    while (!signal.aborted && !slot.live && a.slots.get(slot.storage) === slot) {
-      try {
-        slot.next = (await this.deps.state.position(slot.storage, a))?.next ?? a.low;
-        while (!signal.aborted && a.slots.get(slot.storage) === slot && a.index - slot.next > BigInt(STEP_EVENTS))
-          await this.#readOnce(a, slot);
-        await a.turn.run(async () => {
-          while (slot.next < a.index && !signal.aborted) await this.#readOnce(a, slot);
-          slot.live = slot.next >= a.index;
-        });
-      } catch (cause) {
-        if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
-          this.deps.watch?.trouble?.(slot.view.name, { stream: a.stream, partition: a.partition }, cause);
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, 250);
-          signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-        });
-      }
-    }
-  }
-
-  async #readOnce(a: Assigned, slot: Slot): Promise<void> {
-    const until = a.index;
-    const read = await this.deps.log.read(a.stream, a.partition, slot.next, { maxRecords: STEP_EVENTS });
-    if (read.kind === 'out_of_range') throw new Fault('offset_out_of_range');
-    const records = read.records.filter((r) => r.offset < until);
-    const next = read.next < until ? read.next : until;
-    if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
-    const events = await openRecords(this.deps, a, records, false);
-    const copies = new Map<bigint, bigint>();
-    for (const { record } of events) {
-      const first = this.deps.copies.originalOf(a.stream, a.partition, record.offset);
-      if (first !== undefined) copies.set(record.offset, first);
-    }
-    await this.#viewStep(a, slot, { events, copies }, next, new Map());
   }
 }

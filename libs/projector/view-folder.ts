@@ -1,6 +1,6 @@
 import { auditView, CORE, hubPublishing, type Core } from '#core';
 import { innermostMessage, isFault } from '#faults';
-import { openProjector, type OpenProjector, type ProjectorWatch } from '#projection';
+import { openProjector, type OpenProjector, type ProjectionReport } from '#projection';
 import {
   Inject,
   Injectable,
@@ -41,14 +41,13 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       copies,
       now,
       refresh: () => registry.refresh(),
-      watch: this.#report(),
-      onConflicts: async (found) => {
+      report: this.#report(),
+      publishConflicts: async (found) => {
         await publishConflicts(found);
         for (const { position, firstPosition } of found)
           this.alarms.raise('id_conflict', { position, first: firstPosition });
       },
       audit: auditView(core),
-      onTrouble: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
     });
     this.#projector = projector;
     metrics.beforeScrape(lagAtScrape(core, projector));
@@ -69,7 +68,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     await this.#projector?.close();
   }
 
-  #report(): ProjectorWatch {
+  #report(): ProjectionReport {
     const { metrics, arrivals, logger } = this.core;
     return {
       folded: (view, storage, part, next, events) => {
@@ -77,15 +76,16 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         arrivals.arrived(storage, part, next);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
-      bad: ({ code, stream, partition, offset }) =>
+      badRecord: ({ code, stream, partition, offset }) =>
         this.alarms.raise(code, { position: `${stream}/${partition}/${offset}` }),
-      trouble: (view, { stream, partition }, thrown) => {
+      catchUpFailed: (view, { stream, partition }, thrown) => {
         const facts = { view, stream, partition, cause: innermostMessage(thrown) };
         if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'view does not catch up, retried');
         else this.alarms.raise('view_broken', facts);
       },
       outOfRange: ({ topic, partition }, low, high) =>
         this.alarms.raise('offset_out_of_range', { topic, partition, low: String(low), high: String(high) }),
+      failed: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
     };
   }
 }

@@ -67,15 +67,15 @@ serve<FoldAsk>(async ({ round, events }) => {
     generations: new RowsInMemory(),
     copies,
     now: Date.now,
-    watch: {
-      settled: () => (began ||= performance.now()),
+    report: {
       folded: (_view, _storage, _part, _next, count) => {
         folded += count;
         if (folded >= events) enough();
       },
-      bad: (record) => broken(new Error(`a record that cannot be read: ${record.code}`)),
+      badRecord: (record) => broken(new Error(`a record that cannot be read: ${record.code}`)),
     },
   });
+  copies.onEnd(() => (began ||= performance.now()));
   await projector.join();
   await done;
   const seconds = (performance.now() - began) / 1000;

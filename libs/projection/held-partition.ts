@@ -1,5 +1,5 @@
 import { Mutex } from '#concurrency';
-import type { Rechecked } from '#duplicates';
+import type { IndexedPartition } from '#duplicates';
 import type { AssignedPartition } from '#log';
 import type { CompiledView } from './compile.js';
 
@@ -7,37 +7,34 @@ import type { CompiledView } from './compile.js';
 export interface Slot {
   readonly view: CompiledView;
   readonly storage: string;
+  /** Offset that is folded next. */
   next: bigint;
-  /** Folded by the flow; else a reader of its own catches up. */
+  /** true: folded with each batch of the group; false: a catch-up reader of its own folds it. */
   live: boolean;
 }
 
-/** What this member knows of a partition it holds. Batches and hand-overs take turns by `turn`. */
-export class Assigned {
+/** A stream partition that this member holds. `mutex`: batches, a store that was set back, and the hand-over from catch-up to live. */
+export class HeldPartition {
   readonly stream: string;
   readonly partition: number;
   readonly epoch: bigint;
-  readonly low: bigint;
-  readonly turn = new Mutex();
+  readonly mutex = new Mutex();
   readonly slots = new Map<string, Slot>();
   readonly lost = new AbortController();
-  index: bigint;
-  /** state.connection() when the duplicate index was last checked again. */
-  connection: number | undefined;
-  rechecked: Rechecked = new Map();
-  catchingUp: Promise<void>[] = [];
 
-  constructor(at: AssignedPartition, low: bigint, index: bigint) {
+  constructor(
+    at: AssignedPartition,
+    readonly low: bigint,
+    readonly index: IndexedPartition,
+  ) {
     this.stream = at.topic;
     this.partition = at.partition;
     this.epoch = at.epoch;
-    this.low = low;
-    this.index = index;
   }
 
-  /** Where the flow reads on: the least of the index and the live views. */
+  /** Where the group reads on: the least of the index and the live views. */
   next(): bigint {
-    let least = this.index;
+    let least = this.index.next;
     for (const s of this.slots.values()) if (s.live && s.next < least) least = s.next;
     return least;
   }

@@ -1,0 +1,121 @@
+import type { AssignedPartition, LogRecord } from '#log';
+import type { EventRecord } from '#registry';
+import type { StreamPartition } from '#state';
+import { findCopies, recheck, type IndexDeps, type Rechecked } from './index-step.js';
+import { INDEX_VIEW } from './index-view.js';
+import { openRecords, type OpenRecordsDeps } from './open-records.js';
+
+/** What the duplicate index reports. All calls return at once. */
+export interface DuplicatesReport {
+  /** Copies were found among new records, and listed. */
+  copies?(stream: string, partition: number, count: number): void;
+}
+
+export interface DuplicateIndexDeps extends IndexDeps, OpenRecordsDeps {
+  readonly report?: DuplicatesReport & OpenRecordsDeps['report'];
+}
+
+/** The events of a batch, and which of them are copies: offset of the copy → offset of its original. */
+export interface JudgedEvents {
+  readonly events: readonly EventRecord[];
+  readonly copies: ReadonlyMap<bigint, bigint>;
+}
+
+/**
+ * `judged`: the index has passed the batch.
+ * `rewound`: the store expected another position, and the index went back to it: read again from `next`.
+ * `fenced`: a newer epoch has written (R1): claim again.
+ */
+export type IndexStep =
+  ({ readonly kind: 'judged' } & JudgedEvents) | { readonly kind: 'rewound' } | { readonly kind: 'fenced' };
+
+/** The duplicate index (R2) as its one writer per stream partition sees it. */
+export class DuplicateIndex {
+  constructor(private readonly deps: DuplicateIndexDeps) {}
+
+  /** The index over an assigned partition, from its stored position, else from `low`. Faults of log and state. */
+  async open(at: AssignedPartition, low: bigint): Promise<IndexedPartition> {
+    // Copies that an earlier owner listed must be known before its position is read.
+    await this.deps.copies.refresh();
+    const stored = await this.deps.state.position(INDEX_VIEW, { stream: at.topic, partition: at.partition });
+    return new IndexedPartition(this.deps, at, low, stored?.next ?? low);
+  }
+}
+
+/** The duplicate index over one assigned stream partition. Calls of step() must not overlap. */
+export class IndexedPartition {
+  readonly #deps: DuplicateIndexDeps;
+  readonly #part: StreamPartition;
+  readonly #epoch: bigint;
+  readonly #low: bigint;
+  #next: bigint;
+  /** state.connection() when the last ten minutes were filled in again (R2.2). */
+  #connection: number | undefined;
+  #rechecked: Rechecked = new Map();
+
+  constructor(deps: DuplicateIndexDeps, at: AssignedPartition, low: bigint, next: bigint) {
+    this.#deps = deps;
+    this.#part = { stream: at.topic, partition: at.partition };
+    this.#epoch = at.epoch;
+    this.#low = low;
+    this.#next = next;
+  }
+
+  /** The offset that is judged next. */
+  get next(): bigint {
+    return this.#next;
+  }
+
+  /** The store was set back: judge again from this offset, when it is a lower one. */
+  setBack(next: bigint): void {
+    if (next < this.#next) this.#next = next;
+  }
+
+  /** Judges records up to `next` and moves the index there; copies are listed durably before it moves. Faults of log and state: do it again. */
+  async step(records: readonly LogRecord[], next: bigint): Promise<IndexStep> {
+    if (next <= this.#next) return { kind: 'judged', ...(await this.passed(records)) };
+    const { copies, state, report } = this.#deps;
+    const { stream, partition } = this.#part;
+    const { events, copies: listed } = await this.#open(records, true);
+    const found = await this.#find(events.filter((e) => e.record.offset >= this.#next));
+    const change = { epoch: this.#epoch, from: this.#next, next, low: this.#low, puts: [], deletes: [] };
+    const committed = await state.commit(INDEX_VIEW, this.#part, change);
+    if (!committed.ok) {
+      if (committed.epoch > this.#epoch) return { kind: 'fenced' };
+      this.#next = committed.expected;
+      return { kind: 'rewound' };
+    }
+    this.#next = next;
+    if (found.size > 0) report?.copies?.(stream, partition, found.size);
+    copies.settle(stream, partition, next, this.#epoch);
+    return { kind: 'judged', events, copies: new Map([...listed, ...found]) };
+  }
+
+  /** Events of records that the index has passed: the list of copies decides. */
+  passed(records: readonly LogRecord[]): Promise<JudgedEvents> {
+    return this.#open(records, false);
+  }
+
+  async #open(records: readonly LogRecord[], report: boolean): Promise<JudgedEvents> {
+    const { stream, partition } = this.#part;
+    const events = await openRecords(this.#deps, this.#part, records, report);
+    const copies = new Map<bigint, bigint>();
+    for (const { record } of events) {
+      const original = this.#deps.copies.originalOf(stream, partition, record.offset);
+      if (original !== undefined) copies.set(record.offset, original);
+    }
+    return { events, copies };
+  }
+
+  /** A store that reconnected meanwhile may have lost entries: the answers count only when the connection is still the same afterwards. */
+  async #find(events: readonly EventRecord[]): Promise<ReadonlyMap<bigint, bigint>> {
+    const { stream, partition } = this.#part;
+    for (;;) {
+      const connection = this.#deps.state.connection();
+      if (this.#connection !== connection) this.#rechecked = await recheck(this.#deps, stream, partition, this.#next);
+      this.#connection = connection;
+      const found = await findCopies(this.#deps, stream, partition, events, this.#rechecked);
+      if (this.#deps.state.connection() === connection) return found;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { pause } from '#concurrency';
+import type { JudgedEvents } from '#duplicates';
+import { Fault, innermostMessage, OnceAMinute } from '#faults';
+import type { EventLog } from '#log';
+import type { State } from '#state';
+import type { HeldPartition, Slot } from './held-partition.js';
+import type { ProjectionReport } from './report.js';
+
+export interface CatchUpDeps {
+  readonly log: EventLog;
+  readonly state: State;
+  readonly now: () => number;
+  readonly report?: ProjectionReport;
+  readonly fold: (held: HeldPartition, slot: Slot, judged: JudgedEvents, next: bigint) => Promise<void>;
+}
+
+const READ_EVENTS = 500;
+const RETRY_MS = 250;
+
+/** Readers of their own for views that lie behind, so that the views that are up to date stay fresh. One reader for each slot. */
+export class CatchUp {
+  readonly #deps: CatchUpDeps;
+  readonly #running = new Map<Slot, Promise<void>>();
+  readonly #once: OnceAMinute;
+
+  constructor(deps: CatchUpDeps) {
+    this.#deps = deps;
+    this.#once = new OnceAMinute(deps.now);
+  }
+
+  /** Starts a reader for every slot that is not live and has none. A reader ends when its slot is live, dropped, or the partition is lost. */
+  start(held: HeldPartition): void {
+    for (const slot of held.slots.values()) {
+      if (slot.live || this.#running.has(slot)) continue;
+      this.#running.set(
+        slot,
+        this.#run(held, slot).finally(() => this.#running.delete(slot)),
+      );
+    }
+  }
+
+  /** Resolves when the readers of lost partitions have ended. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+  }
+
+  /** Reads up to the index; the last stretch holds the mutex, so that no batch comes between it and the hand-over to live. */
+  async #run(held: HeldPartition, slot: Slot): Promise<void> {
+    const { signal } = held.lost;
+    const wanted = (): boolean => !signal.aborted && held.slots.get(slot.storage) === slot;
+    while (wanted() && !slot.live) {
+      try {
+        slot.next = (await this.#deps.state.position(slot.storage, held))?.next ?? held.low;
+        while (wanted() && held.index.next - slot.next > BigInt(READ_EVENTS)) await this.#readOnce(held, slot);
+        await held.mutex.run(async () => {
+          while (slot.next < held.index.next && !signal.aborted) await this.#readOnce(held, slot);
+          slot.live = slot.next >= held.index.next;
+        });
+      } catch (cause) {
+        if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
+          this.#deps.report?.catchUpFailed?.(slot.view.name, held, cause);
+        await pause(RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #readOnce(held: HeldPartition, slot: Slot): Promise<void> {
+    const until = held.index.next;
+    const read = await this.#deps.log.read(held.stream, held.partition, slot.next, { maxRecords: READ_EVENTS });
+    if (read.kind === 'out_of_range') throw new Fault('offset_out_of_range');
+    const next = read.next < until ? read.next : until;
+    if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
+    const judged = await held.index.passed(read.records.filter((r) => r.offset < until));
+    await this.#deps.fold(held, slot, judged, next);
+  }
+}
