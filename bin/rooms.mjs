@@ -81,6 +81,7 @@ export const ROOMS = {
   },
   core: {
     rooms: [
+      'concurrency',
       'faults',
       'log',
       'log-embedded',

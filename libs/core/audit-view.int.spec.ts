@@ -25,7 +25,7 @@ const view = { name: 'uji.pandangan', fingerprint: 'f' } as CompiledView;
 const admin = { keyId: 'k1', owner: 'SU00001', system: 'ops', roles: new Set(['admin'] as const) };
 const audit = (own: Pick<EventLog, 'append'>) => auditView({ log: own as EventLog, now: Date.now });
 
-it('a change of a view is recorded before it is made, under the key that asked for it, and closed with what came of it', async () => {
+it('a rebuild of a view has an audit record with the asking key before the change, and a second one with the result after it', async () => {
   const generations = new RowsInMemory();
   const rows: unknown[] = [];
   const watched: Pick<EventLog, 'append'> = {
@@ -42,7 +42,7 @@ it('a change of a view is recorded before it is made, under the key that asked f
   ]);
 });
 
-it('a change of a view that cannot be recorded is not made', async () => {
+it('a rebuild of a view is not done when its audit record cannot be written', async () => {
   const generations = new RowsInMemory();
   const full: Pick<EventLog, 'append'> = { append: () => Promise.resolve({ kind: 'refused', code: 'disk_full' }) };
   const asked = requestRebuild({ generations, audit: audit(full) }, view, admin);

@@ -7,7 +7,7 @@ const root = fileURLToPath(
   new URL(import.meta.url.includes('/dist/') ? '../../../schemas/' : '../../schemas/', import.meta.url),
 );
 
-/** The reviewed contracts that come with the product. At run time the registry topic is the truth; a start registers only what a subject lacks. */
+/** The Avro schemas that come with the product, as JSON text. The registry topic is the truth: a start registers only schemas that a subject does not have. */
 export function readContracts(): readonly string[] {
   return globSync('**/*.avsc', { cwd: root })
     .toSorted()
@@ -21,7 +21,7 @@ export function readViews(): readonly ViewDefinition[] {
     .map((file) => parseView(readFileSync(`${root}${file}`, 'utf8')));
 }
 
-/** The units and parties a deployment begins with. */
+/** The units and external parties that a new deployment starts with. */
 export function readUnits(): UnitSeed {
   return readUnitSeed(readFileSync(`${root}units.json`, 'utf8'));
 }

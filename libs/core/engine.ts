@@ -15,7 +15,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Takes the data folder and opens both ports. On a failure the folder is free again. Faults of openPorts, and data_locked, data_format. */
+/** Takes the data folder and opens both ports. On a failure everything is closed and the folder is free. Faults of openPorts, and data_locked, data_format. */
 export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
   await using opening = new AsyncDisposableStack();
   const folder = openDataFolder(settings.dataDir, settings.engine);
@@ -27,13 +27,15 @@ export async function openEngine(settings: HubSettings, logger: Logger): Promise
 }
 
 /**
- * The two ports of the deployment's engine. Kafka and Redis are probed at once: a wrong password, CA or address of either is told by its innermost
- * cause (Faults `log_unavailable`, `state_unavailable`; one Fault names both when both fail), not retried for ever. What the Kafka clients tell goes to the logger.
+ * Opens both ports. Kafka and Redis are probed at the same time and not retried: a wrong password, CA or address is a Fault with the innermost cause
+ * (`log_unavailable`, `state_unavailable`; one Fault names both when both fail). Events of the Kafka clients become log lines.
  */
 async function openPorts(settings: HubSettings, logger: Logger): Promise<Engine> {
   if (settings.engine === 'embedded') {
-    const log = await openLog(settings, logger);
+    await using opening = new AsyncDisposableStack();
+    const log = opening.adopt(await openLog(settings, logger), (l) => l.close());
     const state = await openEmbeddedState({ dir: settings.dataDir });
+    opening.move();
     return { log, state, close: () => closeBoth(log, state) };
   }
   const { redis, redisCa, kafka } = settings;
@@ -62,7 +64,7 @@ async function openPorts(settings: HubSettings, logger: Logger): Promise<Engine>
   });
 }
 
-/** The log alone, for work on the hub's own machine. Fault log_unavailable with the innermost cause, invalid_settings. */
+/** Opens the log port alone, for maintenance commands. Faults log_unavailable with the innermost cause, invalid_settings. */
 export async function openLog(settings: HubSettings, logger: Logger): Promise<EventLog> {
   if (settings.engine === 'embedded') return openEmbeddedLog({ dir: settings.dataDir });
   const { kafka } = settings;
@@ -72,14 +74,14 @@ export async function openLog(settings: HubSettings, logger: Logger): Promise<Ev
   return openKafkaLog({
     brokers,
     clientId: 'simpul',
-    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka'),
+    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka client event'),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
     ...(ca === undefined ? {} : { tls: ca === 'system' ? {} : { ca } }),
   });
 }
 
-/** The cause once: the adapters put it into the detail or below it. */
+/** The innermost cause. Some adapters put it into the detail, others only into `cause`. */
 function whyOf(e: unknown): { code: FaultCode; reason: Text } {
   const { code, cause, detail } = asFault(e);
   return { code, reason: verbatim(cause === undefined ? (detail ?? code) : innermostMessage(cause)) };

@@ -9,7 +9,7 @@ function rowOf(row: MetaRow | undefined): GenerationRow | undefined {
   return typeof building === 'number' ? { serving, building, fingerprint } : { serving, fingerprint };
 }
 
-/** Generations of views as rows of `_simpul.meta`: one writer at a time, seen by every process. */
+/** The generations of views, stored as rows of `_simpul.meta`: one writer at a time (R4), read by every process. */
 export function generationsOf(meta: MetaTable): Generations {
   return {
     row: (view) => rowOf(meta.get(keyOf(view))),

@@ -4,7 +4,7 @@ import type { Core } from './core.js';
 import { coreHealth } from './health.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 
-it('a process is not ready until the index has caught up once, though its log and store answer', async () => {
+it('a process is not ready before the duplicate index has caught up once, also when log and store answer', async () => {
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
   const core = { settled, log: answers, state: answers } as unknown as Core;
@@ -21,4 +21,19 @@ it('a process is not ready until the index has caught up once, though its log an
   } finally {
     await server.close();
   }
+});
+
+it('a door whose port does not answer within a second is not ok, with the code of the port, and the others are', async () => {
+  const core = {
+    settled: { ready: true },
+    log: { ping: () => new Promise(() => undefined) },
+    state: { ping: () => Promise.resolve() },
+  } as unknown as Core;
+  const began = Date.now();
+  expect(await coreHealth(core).doors()).toEqual([
+    { name: 'publish', ok: false, reason: 'log_unavailable' },
+    { name: 'read', ok: false, reason: 'log_unavailable' },
+    { name: 'state', ok: true },
+  ]);
+  expect(Date.now() - began).toBeLessThan(3_000);
 });

@@ -1,28 +1,20 @@
+import { withDeadline } from '#concurrency';
 import type { FaultCode } from '#faults';
 import type { DoorHealth, HealthDoorDeps } from '#http';
-import type { Settled } from '#duplicates';
 import type { Core } from './core.js';
 
+/** Each port must answer within this time, so that a probe of an orchestrator does not time out. */
 const PROBE_MS = 1_000;
 
 async function probe(name: DoorHealth['name'], ask: () => Promise<unknown>, code: FaultCode): Promise<DoorHealth> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error('late')), PROBE_MS);
-  });
-  try {
-    await Promise.race([ask(), late]);
-    return { name, ok: true };
-  } catch {
-    return { name, ok: false, reason: code };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** `starting` until the index has caught up once (R2.3); what falls behind later is told door by door. */
-export function phaseOf(settled: Pick<Settled, 'ready'>): () => 'starting' | 'serving' {
-  return () => (settled.ready ? 'serving' : 'starting');
+  const answered = Promise.resolve()
+    .then(ask)
+    .then(
+      () => true,
+      () => false,
+    );
+  const ok = await withDeadline(answered, PROBE_MS, () => false);
+  return ok ? { name, ok } : { name, ok, reason: code };
 }
 
 async function healthOf({ log: eventLog, state: store, settled }: Core): Promise<readonly DoorHealth[]> {
@@ -35,11 +27,12 @@ async function healthOf({ log: eventLog, state: store, settled }: Core): Promise
   return [log, read, state];
 }
 
-/** Health and metrics of any hub process: what HealthController is given. */
+/** What HealthController needs: the health of log and state, and the metrics of the process. */
 export function coreHealth(core: Core): HealthDoorDeps {
   return {
     doors: () => healthOf(core),
-    phase: phaseOf(core.settled),
+    // `serving` once the duplicate index has caught up (R2.3); a later backlog shows in the state of each door, not here.
+    phase: () => (core.settled.ready ? 'serving' : 'starting'),
     metrics: async () => ({
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: await core.metrics.text(),

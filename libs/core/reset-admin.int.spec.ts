@@ -13,7 +13,7 @@ describe('a lost admin key', () => {
   const bearer = (): string => `Bearer ${readFileSync(file, 'utf8').trim()}`;
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('is replaced on the machine of the hub: the old one is revoked, the new one is for its owner alone', async () => {
+  it('is replaced on the machine of the hub: the old key is revoked, and only the owner can read the new file', async () => {
     const before = await open();
     const old = bearer();
     // The embedded engine belongs to one process at a time.

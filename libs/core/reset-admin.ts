@@ -6,9 +6,9 @@ import { openUnits } from '#units';
 import { openLog } from './engine.js';
 
 /**
- * A new admin key for a deployment whose old one is lost (R11), on the machine of the hub: written to `<data>/admin.key` (0600), every older
- * admin key of the hub revoked, audited. Answers the path. `given` goes before the environment. The embedded engine needs the folder for itself:
- * Fault data_locked while a hub runs. Faults invalid_settings, data_format, log_unavailable.
+ * Replaces a lost admin key (R11): writes a new one to `<data>/admin.key` (mode 0600), revokes every older admin key of the hub, and writes audit
+ * records. Resolves with the path. `given` takes precedence over the environment. Faults invalid_settings, data_format, log_unavailable, and with
+ * the embedded engine data_locked while a hub runs.
  */
 export async function resetAdminKey(given: Readonly<Record<string, string>> = {}): Promise<string> {
   const settings = readHubSettings(undefined, given);

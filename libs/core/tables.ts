@@ -34,7 +34,7 @@ export interface TablesDeps {
 
 const DAY_MS = 86_400_000;
 
-/** The day by UTC, computed once a day. */
+/** The UTC day as `2021-07-15`, formatted once a day: it is asked for at every publish. */
 function today(now: () => number): () => string {
   let day = '';
   let until = 0;

@@ -41,7 +41,7 @@ describe('a change of units at the door', () => {
     ] as string;
   };
   let serial = 0;
-  /** Says again what the unit is, but for `more`. */
+  /** A change event with the unit's present values, except for `more`. */
   const change = async (unitId: string, peristiwa: string, more: Body = {}): Promise<Body> => {
     const now = (await ask(`/v1/units/${more['like'] ?? unitId}`, planning)).body;
     const { like: _like, ...rest } = more;
@@ -64,7 +64,7 @@ describe('a change of units at the door', () => {
       },
     };
   };
-  const lies = async (): Promise<number> => Number((await core.log.describe('org.unit'))[0]!.high);
+  const records = async (): Promise<number> => Number((await core.log.describe('org.unit'))[0]!.high);
 
   beforeAll(async () => {
     const settings = readHubSettings(silentHub(dir));
@@ -80,7 +80,7 @@ describe('a change of units at the door', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('that makes no sense is 422 with pointers; nothing is written, and no right changes', async () => {
+  it('that contradicts the tree of units is 422 with pointers; nothing is written, and no right changes', async () => {
     const kanwil = core.units.units.get(KANIM)!.parent!;
     const { code } = core.units.units.get(OTHER)!;
     const own = await keyOf(KANIM, 'simkim');
@@ -90,7 +90,7 @@ describe('a change of units at the door', () => {
     const event = `/v1/events/${body['position']}`;
     await until(async () => (await ask(event, own)).status === 200);
     expect((await ask(event, other)).status).toBe(404);
-    const before = [await lies(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]];
+    const before = [await records(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]];
     const wrong: [Body, string][] = [
       [await change(KANIM, 'pindah_induk', { indukAdministratif: KANIM }), '/data/indukAdministratif'],
       [await change(kanwil, 'pindah_induk', { indukTeknis: KANIM }), '/data/indukTeknis'],
@@ -113,7 +113,7 @@ describe('a change of units at the door', () => {
       'application/cloudevents-batch+json',
     );
     expect(batch.status).toBe(422);
-    expect([await lies(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]]).toEqual(before);
+    expect([await records(), core.units.units.get(KANIM), [...core.units.units.above(KANIM)]]).toEqual(before);
     expect((await ask(`/v1/units/${code}`, planning)).body['id']).toBe(OTHER);
     expect((await ask(event, other)).status).toBe(404);
 
@@ -124,7 +124,7 @@ describe('a change of units at the door', () => {
     expect((await ask('/v1/events', planning, moved)).status).toBe(200);
   });
 
-  it('that was accepted gets its first receipt again, also when it would make no sense by now', async () => {
+  it('that was accepted gets its first receipt again, also when it would be refused by now', async () => {
     const founded = await change('SU90009', 'dibentuk', { like: KANIM, kode: 'KANIM-31-LAGI', nama: 'Lagi' });
     expect((await ask('/v1/events', planning, founded)).status).toBe(201);
     await until(() => core.units.units.get('SU90009') !== undefined);
@@ -132,7 +132,7 @@ describe('a change of units at the door', () => {
     const first = await ask('/v1/events', planning, renamed);
     expect(first.status).toBe(201);
     await until(() => core.units.units.history('SU90009').length > 1);
-    // Closed before that day: said anew, the change of name makes no sense any more; the same event again does.
+    // The unit is closed before that day: the same change under a new id is refused, the same event again is a duplicate.
     const closed = await change('SU90009', 'ditutup', { berlakuMulai: '2021-11-01' });
     expect((await ask('/v1/events', planning, closed)).status).toBe(201);
     await until(() => core.units.units.history('SU90009').at(-1)!.validTo === '2021-10-31');
@@ -144,15 +144,15 @@ describe('a change of units at the door', () => {
     });
   });
 
-  it('that was accepted beside another one is skipped whole when its turn comes, and rings the alarm', async () => {
+  it('that contradicts another one accepted at the same time is skipped as a whole by the fold, with an alarm', async () => {
     const two = [];
     for (const unitId of ['SU90001', 'SU90002'])
       two.push(await change(unitId, 'dibentuk', { like: KANIM, kode: 'KANIM-31-BARU', nama: unitId }));
     const { status } = await ask('/v1/events', planning, two, 'application/cloudevents-batch+json');
     expect(status).toBe(201);
-    const rung = async (): Promise<boolean> =>
+    const alarmed = async (): Promise<boolean> =>
       (await core.metrics.text()).includes('simpul_alarms_total{code="unit_mismatch"');
-    await until(rung);
+    await until(alarmed);
     await until(() => core.units.units.get('SU90001') !== undefined);
     expect(core.units.units.byCode('KANIM-31-BARU')?.id).toBe('SU90001');
     expect((await ask('/v1/units/SU90002', planning)).status).toBe(404);

@@ -75,11 +75,15 @@ export class Metrics {
     });
     this.alarms = new Counter({
       name: 'simpul_alarms_total',
-      help: 'Things a person must look at: foreign_record, corrupt_record, id_conflict, offset_out_of_range, unit_mismatch, view_broken.',
+      help: 'Alarms for an operator, by code: foreign_record, corrupt_record, id_conflict, offset_out_of_range, unit_mismatch, view_broken.',
       labelNames: ['code'],
       registers,
     });
-    this.liveReaders = new Gauge({ name: 'simpul_live_readers', help: 'Open live streams.', registers });
+    this.liveReaders = new Gauge({
+      name: 'simpul_live_readers',
+      help: 'Open live streams (server-sent events).',
+      registers,
+    });
   }
 
   /** Sets gauges right before each scrape. A measure must not reject. */
