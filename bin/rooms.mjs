@@ -29,7 +29,7 @@ export const ROOMS = {
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
   'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },
-  'state-embedded': { rooms: ['faults', 'state'], clients: [] },
+  'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },
   'state-redis': { rooms: ['faults', 'state'], clients: ['ioredis'] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },

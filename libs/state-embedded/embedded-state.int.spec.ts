@@ -20,7 +20,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** The folding process of folding.fixture.ts and the lines that it says. */
+/** Starts the process of folding.fixture.ts and collects the lines that it prints. */
 function folding(...args: (string | number)[]) {
   const sources = new URL('../log/conformance/sources.mjs', import.meta.url).href;
   const file = join(import.meta.dirname, 'folding.fixture.ts');
@@ -42,22 +42,22 @@ function folding(...args: (string | number)[]) {
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const said = async (what: RegExp, times = 1): Promise<void> => {
+  const printed = async (what: RegExp, times = 1): Promise<void> => {
     await until(async () => lines.filter((line) => what.test(line)).length >= times || child.exitCode !== null, 30_000);
     expect(lines.filter((line) => what.test(line)).length).toBeGreaterThanOrEqual(times);
   };
-  return { child, lines, ended, said };
+  return { child, lines, ended, printed };
 }
 
-describe('kill -9', () => {
-  it('of a committing process, ten times over, leaves progress and values that agree, and every answered commit', async () => {
+describe('kill -9 (SIGKILL)', () => {
+  it('of a committing process, ten times, leaves progress and values that agree, and loses no acknowledged commit', async () => {
     const log = facts(9, 200_000);
     for (let seed = 1; seed <= 10; seed++) {
       const run = folding(9, log.length);
-      await run.said(/^at /, 3 + ((seed * 17) % 41));
+      await run.printed(/^at /, 3 + ((seed * 17) % 41));
       run.child.kill('SIGKILL');
       await run.ended;
-      const answered = Number(
+      const acknowledged = Number(
         run.lines
           .filter((line) => /^at \d+$/.test(line))
           .at(-1)!
@@ -67,7 +67,7 @@ describe('kill -9', () => {
       const next = Number((await state.position('fold', P0))?.next);
       await state.close();
       const again = await openEmbeddedState({ dir });
-      expect(next).toBeGreaterThanOrEqual(answered);
+      expect(next).toBeGreaterThanOrEqual(acknowledged);
       expect(await digestOfState(again, 'fold', 0)).toBe(digestOfFacts(log, next, P0));
       await again.close();
     }
@@ -75,19 +75,19 @@ describe('kill -9', () => {
 });
 
 describe('a full disk', () => {
-  it('is state_unavailable, leaves nothing half-written, and is over when there is room again', async () => {
+  it('rejects commits with state_unavailable, leaves no partial commit, and commits succeed when there is space again', async () => {
     const log = facts(3, 3_000);
     const run = folding(3, log.length, 20_000);
-    await run.said(/^at /, 5);
-    // the kernel's limit on the size of a file stands in for the end of the disk
+    await run.printed(/^at /, 5);
+    // RLIMIT_FSIZE stands in for a full disk
     const limit = (fsize: string): void => {
       const set = spawnSync('prlimit', ['--pid', String(run.child.pid), `--fsize=${fsize}`], { encoding: 'utf8' });
       expect(set.stderr).toBe('');
     };
     limit(`${statSync(join(dir, 'state.sqlite-wal')).size + 100_000}:`);
-    await run.said(/^fault /, 3);
+    await run.printed(/^fault /, 3);
     limit('unlimited:');
-    await run.said(/^done/);
+    await run.printed(/^done/);
     await run.ended;
     const faults = run.lines.filter((line) => line.startsWith('fault'));
     expect(new Set(faults)).toEqual(new Set(['fault state_unavailable whole']));
@@ -97,9 +97,9 @@ describe('a full disk', () => {
   });
 });
 
-describe('open', () => {
-  it('sets a damaged file aside and begins an empty one', async () => {
-    writeFileSync(join(dir, 'state.sqlite'), 'this was a database once '.repeat(500));
+describe('openEmbeddedState', () => {
+  it('renames a corrupt file to state.sqlite.set-aside and creates an empty one', async () => {
+    writeFileSync(join(dir, 'state.sqlite'), 'no longer a database '.repeat(500));
     const state = await openEmbeddedState({ dir });
     expect(await state.position('v', P0)).toBeUndefined();
     expect(await state.commit('v', P0, change(0, 1, [put('a', 0)]))).toEqual({ ok: true });
@@ -107,7 +107,7 @@ describe('open', () => {
     await state.close();
   });
 
-  it('sets a file of another format aside', async () => {
+  it('replaces a file of another format by an empty one', async () => {
     const one = await openEmbeddedState({ dir });
     await one.commit('v', P0, change(0, 1, [put('a', 0)]));
     await one.close();
@@ -119,15 +119,15 @@ describe('open', () => {
     await two.close();
   });
 
-  it('says state_unavailable when the folder cannot be made', async () => {
+  it('rejects with state_unavailable when the folder cannot be created', async () => {
     writeFileSync(join(dir, 'file'), '');
     const under = join(dir, 'file', 'state');
     await expect(openEmbeddedState({ dir: under })).rejects.toMatchObject({ code: 'state_unavailable' });
   });
 });
 
-describe('commits that wait together', () => {
-  it('are applied in the order in which they were made, and one that is refused takes none with it', async () => {
+describe('group commit', () => {
+  it('applies waiting commits in the order of the calls, and a refused one does not fail the others', async () => {
     const state = await openEmbeddedState({ dir });
     const view = newView();
     const many = Array.from({ length: 200 }, (_, i) => state.commit(view, P0, change(i, i + 1, [put('a', i)])));
@@ -140,7 +140,7 @@ describe('commits that wait together', () => {
     await state.close();
   });
 
-  it('one that the store cannot take fails alone', async () => {
+  it('fails only the commit that SQLite cannot store, not the others of its transaction', async () => {
     const state = await openEmbeddedState({ dir });
     const [one, two] = [newView(), newView()];
     const beyond = 2n ** 63n;
@@ -154,7 +154,7 @@ describe('commits that wait together', () => {
     await state.close();
   });
 
-  it('are finished when the state is closed right after', async () => {
+  it('finishes the commits that were made before close()', async () => {
     const state = await openEmbeddedState({ dir });
     const done = state.commit('v', P0, change(0, 1, [put('a', 0)]));
     await state.close();
@@ -165,7 +165,7 @@ describe('commits that wait together', () => {
   });
 });
 
-describe('forgetting', () => {
+describe('retention', () => {
   const count = (table: string): number => {
     const db = new DatabaseSync(join(dir, 'state.sqlite'), { readOnly: true });
     const row = db.prepare(`SELECT count(*) n FROM ${table}`).get();
@@ -173,7 +173,7 @@ describe('forgetting', () => {
     return Number(row?.['n']);
   };
 
-  it('forgets the duplicate index after eight days, and not before', async () => {
+  it('removes rows of the duplicate index after eight days, and not before', async () => {
     let now = 1_626_310_800_000;
     const state = await openEmbeddedState({ dir, now: () => now });
     const first = (id: string) => ({
@@ -202,7 +202,7 @@ describe('forgetting', () => {
     await state.close();
   });
 
-  it('gives the room of a dropped view back in the background, also after the process was replaced', async () => {
+  it('removes the rows of a dropped view in the background, also after the store was opened again', async () => {
     const state = await openEmbeddedState({ dir });
     for (let at = 0; at < 3_000; at += 500) {
       await state.commit(
@@ -216,10 +216,13 @@ describe('forgetting', () => {
       );
     }
     await state.commit('v', P0, change(3_000, 3_001, [del('k0', 3_000)]));
+    expect(count('entries')).toBe(2_999);
     await state.drop('v', 1);
     await state.close();
     const again = await openEmbeddedState({ dir });
-    await until(async () => ['parts', 'entries', 'feed', 'deletes', 'progress'].every((table) => count(table) === 0));
+    const tables = ['parts', 'entries', 'feed', 'deletes', 'progress'];
+    await until(async () => tables.every((table) => count(table) === 0));
+    expect(await again.scan('v', 0)).toEqual({ entries: [], more: false, progress: [] });
     await again.close();
   });
 });

@@ -21,37 +21,40 @@ import {
 } from '#state';
 import { Reader } from './reader.js';
 import type {
-  Answer,
-  CloseOrder,
-  CommitAnswer,
-  CommitOrder,
-  DropOrder,
-  FirstAnswer,
-  FirstOrder,
-  ForgetOrder,
-  FromWriter,
+  CloseRequest,
+  CommitReply,
+  CommitRequest,
+  DropRequest,
+  ExpireRequest,
+  PutFirstReply,
+  PutFirstRequest,
+  WriterMessage,
+  WriterReply,
 } from './wire.js';
 
 export interface EmbeddedStateOptions {
-  /** Folder of the file `state.sqlite`; made when absent. */
+  /** Folder of the file `state.sqlite`; created when it does not exist. */
   readonly dir: string;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
-  /** How long a delete stays in the change feed, ms. @default 7 days */
+  /** Retention of tombstones in the change feed, ms. @default 7 days */
   readonly deleteRetentionMs?: number;
 }
 
-type Waiting = { resolve(value: unknown): void; reject(fault: Fault): void };
-type Unnumbered =
-  | Omit<CommitOrder, 'id'>
-  | Omit<FirstOrder, 'id'>
-  | Omit<DropOrder, 'id'>
-  | Omit<ForgetOrder, 'id'>
-  | Omit<CloseOrder, 'id'>;
+type PendingReply = { resolve(value: unknown): void; reject(fault: Fault): void };
+/** A WriterRequest before it has its id. */
+type RequestBody =
+  | Omit<CommitRequest, 'id'>
+  | Omit<PutFirstRequest, 'id'>
+  | Omit<DropRequest, 'id'>
+  | Omit<ExpireRequest, 'id'>
+  | Omit<CloseRequest, 'id'>;
 
-const FORGET_EVERY_MS = 1_000;
-const FULL = 13;
-const WRITER = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
+const EXPIRE_EVERY_MS = 1_000;
+const SQLITE_FULL = 13;
+/** An extended SQLite result code has its primary code in the low byte. */
+const PRIMARY_CODE = 0xff;
+const WRITER_FILE = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
 
 const unavailable = (cause: unknown, detail?: string): Fault =>
   new Fault('state_unavailable', detail === undefined ? { cause } : { cause, detail });
@@ -60,14 +63,14 @@ class EmbeddedState implements State {
   readonly #path: string;
   readonly #now: () => number;
   readonly #deleteRetentionMs: number;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingReply>();
   #lastId = 0;
   #worker: Worker | undefined;
   #starting: Promise<void> | undefined;
   #reader: Reader | undefined;
   #closing: Promise<void> | undefined;
-  #forgetting = false;
-  #forgotAt = Number.NEGATIVE_INFINITY;
+  #expiring = false;
+  #expiredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EmbeddedStateOptions) {
     this.#path = join(options.dir, 'state.sqlite');
@@ -78,13 +81,13 @@ class EmbeddedState implements State {
   async open(): Promise<void> {
     await this.#writer();
     this.#reader = new Reader(this.#path);
-    this.#forget();
+    this.#expire();
   }
 
   async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
     checkChange(change);
     const rows = [...change.puts, ...change.deletes];
-    const refused = (await this.#order({
+    const refused = (await this.#request({
       kind: 'commit',
       view,
       partition: part.partition,
@@ -99,16 +102,16 @@ class EmbeddedState implements State {
       keys: rows.map((row) => row.key),
       values: [...change.puts.map((row) => row.value), ...change.deletes.map(() => null)],
       offsets: BigInt64Array.from(rows, (row) => row.offset),
-      times: Float64Array.from(rows, (row) => row.appendTimeMs),
-    })) as CommitAnswer;
-    this.#forget();
+      appendTimes: Float64Array.from(rows, (row) => row.appendTimeMs),
+    })) as CommitReply;
+    this.#expire();
     return refused === null ? { ok: true } : { ok: false, ...refused };
   }
 
   async putFirst(ids: readonly First[]): Promise<readonly First[]> {
     if (ids.length === 0) return [];
-    const answers = (await this.#order({
-      kind: 'first',
+    const replies = (await this.#request({
+      kind: 'putFirst',
       now: this.#now(),
       sources: ids.map((first) => first.source),
       ids: ids.map((first) => first.id),
@@ -120,11 +123,11 @@ class EmbeddedState implements State {
         schemaId,
         recordedTimeMs,
       })),
-    })) as FirstAnswer;
-    this.#forget();
-    return ids.map((asked, i) => {
-      const stands = answers[i];
-      return stands ? { source: asked.source, id: asked.id, ...stands } : asked;
+    })) as PutFirstReply;
+    this.#expire();
+    return ids.map((own, i) => {
+      const held = replies[i];
+      return held ? { source: own.source, id: own.id, ...held } : own;
     });
   }
 
@@ -155,9 +158,9 @@ class EmbeddedState implements State {
   }
 
   async drop(view: string, partitions: number): Promise<void> {
-    await this.#order({ kind: 'drop', view, partitions });
-    this.#forgotAt = Number.NEGATIVE_INFINITY;
-    this.#forget();
+    await this.#request({ kind: 'drop', view, partitions });
+    this.#expiredAt = Number.NEGATIVE_INFINITY;
+    this.#expire();
   }
 
   async ping(): Promise<void> {
@@ -179,9 +182,9 @@ class EmbeddedState implements State {
     this.#reader?.close();
     this.#reader = undefined;
     if (worker === undefined) return;
-    const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     await this.#send(worker, { kind: 'close' }).catch(() => undefined);
-    await gone;
+    await exited;
   }
 
   #read<T>(read: (reader: Reader) => T): T {
@@ -193,44 +196,44 @@ class EmbeddedState implements State {
     }
   }
 
-  async #order(order: Unnumbered): Promise<unknown> {
+  async #request(body: RequestBody): Promise<unknown> {
     if (this.#closing !== undefined) throw unavailable(new Error('the state is closed'));
-    // no await when the writer stands: calls must reach it in the order in which they were made
+    // No await while the writer runs: requests must reach it in the order of the calls.
     const worker = this.#starting === undefined ? this.#worker : undefined;
-    return this.#send(worker ?? (await this.#writer()), order);
+    return this.#send(worker ?? (await this.#writer()), body);
   }
 
-  #send(worker: Worker, order: Unnumbered): Promise<unknown> {
+  #send(worker: Worker, body: RequestBody): Promise<unknown> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ ...order, id });
+      this.#pending.set(id, { resolve, reject });
+      worker.postMessage({ ...body, id });
     });
   }
 
-  /** The standing writer, or a new one when the last one died. */
+  /** The running writer thread, or a new one when the last one has ended. */
   async #writer(): Promise<Worker> {
     if (this.#closing !== undefined) throw unavailable(new Error('the state is closed'));
     if (this.#worker === undefined) {
-      const worker = new Worker(WRITER, { execArgv: [], workerData: { path: this.#path } });
+      const worker = new Worker(WRITER_FILE, { execArgv: [], workerData: { path: this.#path } });
       this.#worker = worker;
       this.#starting = new Promise<void>((resolve, reject) => {
-        const lost = (cause: unknown): void => {
+        const ended = (cause: unknown): void => {
           if (this.#worker === worker) this.#worker = undefined;
           const fault = unavailable(cause);
           reject(fault);
-          for (const [id, waiting] of this.#waiting) {
-            this.#waiting.delete(id);
-            waiting.reject(fault);
+          for (const [id, pending] of this.#pending) {
+            this.#pending.delete(id);
+            pending.reject(fault);
           }
         };
-        worker.on('message', (said: FromWriter) => {
-          if ('answers' in said) said.answers.forEach((answer) => this.#answered(answer));
-          else if ('failed' in said) lost(new Error(said.failed));
+        worker.on('message', (message: WriterMessage) => {
+          if ('replies' in message) message.replies.forEach((reply) => this.#settle(reply));
+          else if ('failed' in message) ended(new Error(message.failed));
           else resolve();
         });
-        worker.once('error', lost);
-        worker.once('exit', () => lost(new Error('the writer thread ended')));
+        worker.once('error', ended);
+        worker.once('exit', () => ended(new Error('the writer thread ended')));
       }).finally(() => (this.#starting = undefined));
     }
     const worker = this.#worker;
@@ -238,35 +241,40 @@ class EmbeddedState implements State {
     return worker;
   }
 
-  #answered(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id);
-    if (waiting === undefined) return;
-    this.#waiting.delete(answer.id);
-    if (answer.error === undefined) return waiting.resolve(answer.value);
-    const cause = Object.assign(new Error(answer.error.message), { errcode: answer.error.errcode });
-    waiting.reject(unavailable(cause, (answer.error.errcode & 0xff) === FULL ? 'disk full' : undefined));
+  #settle(reply: WriterReply): void {
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    this.#pending.delete(reply.id);
+    if (reply.error === undefined) return pending.resolve(reply.value);
+    const { message, errcode } = reply.error;
+    const detail = (errcode & PRIMARY_CODE) === SQLITE_FULL ? 'disk full' : undefined;
+    pending.reject(unavailable(Object.assign(new Error(message), { errcode }), detail));
   }
 
-  /** Bounded steps, one after the other, started by what is written: a store at rest forgets nothing and costs nothing. */
-  #forget(): void {
+  /** Applies retention in bounded steps, one at a time, at most once a second. Only writes start it, so an idle store uses no CPU. */
+  #expire(): void {
     const now = this.#now();
-    if (this.#forgetting || this.#closing !== undefined || now - this.#forgotAt < FORGET_EVERY_MS) return;
-    this.#forgetting = true;
-    this.#order({ kind: 'forget', deletesUntil: now - this.#deleteRetentionMs, firstsUntil: now - INDEX_RETENTION_MS })
+    if (this.#expiring || this.#closing !== undefined || now - this.#expiredAt < EXPIRE_EVERY_MS) return;
+    this.#expiring = true;
+    this.#request({
+      kind: 'expire',
+      tombstonesUntil: now - this.#deleteRetentionMs,
+      indexUntil: now - INDEX_RETENTION_MS,
+    })
       .then(
-        (more) => (this.#forgotAt = more === true ? Number.NEGATIVE_INFINITY : now),
-        () => (this.#forgotAt = now),
+        (more) => (this.#expiredAt = more === true ? Number.NEGATIVE_INFINITY : now),
+        () => (this.#expiredAt = now),
       )
       .then(() => {
-        this.#forgetting = false;
-        if (this.#forgotAt < now) setImmediate(() => this.#forget());
+        this.#expiring = false;
+        if (this.#expiredAt < now) setImmediate(() => this.#expire());
       });
   }
 }
 
 /**
- * State in one SQLite file. The folder must have one owner: a second process is the caller's to refuse.
- * A file that cannot be read is set aside and an empty one begins. Throws Fault `state_unavailable` when the folder cannot be written.
+ * Opens the State in one SQLite file. Only one process may use the folder; the caller must make sure of that.
+ * A corrupt file, or one of another format, is renamed to `state.sqlite.set-aside` and an empty one is created. Throws Fault `state_unavailable` when the folder cannot be written.
  */
 export async function openEmbeddedState(options: EmbeddedStateOptions): Promise<State> {
   const state = new EmbeddedState(options);

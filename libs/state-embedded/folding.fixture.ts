@@ -1,16 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOfFacts, digestOfState, facts, fold } from '../state/conformance/fold.js';
 import { openEmbeddedState } from './index.js';
 
-// A process that folds until it is killed or done. It says each offset that was answered, and what it finds when the store fails.
+// A process that folds until it is killed or done. It prints the position after each acknowledged commit, and after a fault whether the stored state is whole.
 const [dir = '', seed = '1', length = '0', weight = '0'] = process.argv.slice(2);
 const part = { stream: 'imigrasi.paspor', partition: 0 };
 const log = facts(Number(seed), Number(length));
 const state = await openEmbeddedState({ dir });
-const say = (line: string): void => {
+const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** Something large beside the fold, so that a limit on the file is met soon. */
+/** Writes large values beside the fold, so that the file soon reaches its size limit. */
 let at = 0n;
 async function ballast(): Promise<void> {
   if (Number(weight) === 0) return;
@@ -26,7 +27,7 @@ for (let done = false; !done;) {
     await fold(state, 'fold', part, log, {
       batch: 10,
       afterCommit: async (next) => {
-        say(`at ${next}`);
+        print(`at ${next}`);
         await ballast();
       },
     });
@@ -34,9 +35,9 @@ for (let done = false; !done;) {
   } catch (e) {
     const next = Number((await state.position('fold', part))?.next ?? 0n);
     const whole = (await digestOfState(state, 'fold', 0)) === digestOfFacts(log, next, part);
-    say(`fault ${(e as { code?: string }).code} ${whole ? 'whole' : 'torn'}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    print(`fault ${(e as { code?: string }).code} ${whole ? 'whole' : 'torn'}`);
+    await sleep(50);
   }
 }
 await state.close();
-say('done');
+print('done');

@@ -1,17 +1,22 @@
 import { hash } from 'node:crypto';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { formatPosition } from '#event';
 import type { ChangePage, Entry, First, Page, Progress, ReadResult, ScanRange, Space, StreamPartition } from '#state';
 
 const spaceNumber = (space: Space | undefined): number => (space === 'part' ? 1 : 0);
-const LAST = 0x10ffff;
+const LAST_CODE_POINT = 0x10ffff;
+/** UTF-16 surrogates lie between these two code points and are not valid in UTF-8. */
+const BEFORE_SURROGATES = 0xd7ff;
+const AFTER_SURROGATES = 0xe000;
+const MAX_OFFSET = 2n ** 63n - 1n;
 
-/** The least text that is greater, in UTF-8 byte order, than every text that begins with `prefix`; undefined: there is none. */
+/** The exclusive upper bound of a prefix scan: the smallest text that is greater, in UTF-8 byte order, than every text with this prefix. undefined: there is no bound. */
 export function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (c) => c.codePointAt(0)!);
   while (points.length > 0) {
     const last = points.pop()!;
-    if (last === LAST) continue;
-    points.push(last === 0xd7ff ? 0xe000 : last + 1);
+    if (last === LAST_CODE_POINT) continue;
+    points.push(last === BEFORE_SURROGATES ? AFTER_SURROGATES : last + 1);
     return String.fromCodePoint(...points);
   }
   return undefined;
@@ -19,7 +24,7 @@ export function afterPrefix(prefix: string): string | undefined {
 
 type Row = Record<string, unknown>;
 
-/** The read side: a connection of its own in the calling thread. Each method is one snapshot. Throws what node:sqlite throws. */
+/** Reads the file over its own read-only connection in the calling thread; with WAL it neither waits for the writer nor blocks it. Each method reads one snapshot. Throws the errors of node:sqlite. */
 export class Reader {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
@@ -89,14 +94,14 @@ export class Reader {
         stream,
         after,
         limit - 1,
-        2n ** 63n - 1n,
+        MAX_OFFSET,
       );
       const last = rows.at(-1)?.['offset'] as bigint | undefined;
       const more =
         last !== undefined &&
         this.#one('SELECT 1 x FROM feed WHERE part = ? AND stream = ? AND offset > ? LIMIT 1', part, stream, last) !==
           undefined;
-      const forgotten = this.#one('SELECT forgotten FROM progress WHERE part = ? AND stream = ?', part, stream);
+      const expired = this.#one('SELECT forgotten FROM progress WHERE part = ? AND stream = ?', part, stream);
       return {
         changes: rows.map((row) => ({
           key: String(row['key']),
@@ -105,7 +110,7 @@ export class Reader {
           appendTimeMs: Number(row['time_ms'] ?? row['deleted_ms'] ?? 0),
         })),
         more,
-        gap: forgotten !== undefined && after < (forgotten['forgotten'] as bigint),
+        gap: expired !== undefined && after < (expired['forgotten'] as bigint),
         progress: this.#progress(part),
       };
     });
@@ -193,7 +198,7 @@ function entryOf(row: Row, partition: number): Entry {
   return {
     key: String(row['key']),
     value: String(row['value']),
-    position: `${String(row['stream'])}/${partition}/${String(row['offset'])}`,
+    position: formatPosition(String(row['stream']), partition, row['offset'] as bigint),
     appendTimeMs: Number(row['time_ms']),
   };
 }

@@ -1,5 +1,5 @@
-/** What goes to the writer thread: columns instead of objects, since copying 500 small objects costs more than writing them. */
-export interface CommitOrder {
+/** Requests to the writer thread. A commit is sent as columns instead of objects: the structured clone of 500 small objects costs more than writing them. */
+export interface CommitRequest {
   readonly kind: 'commit';
   readonly id: number;
   readonly view: string;
@@ -18,7 +18,7 @@ export interface CommitOrder {
   /** null: delete. */
   readonly values: readonly (string | null)[];
   readonly offsets: BigInt64Array;
-  readonly times: Float64Array;
+  readonly appendTimes: Float64Array;
 }
 
 export interface FirstRow {
@@ -30,8 +30,8 @@ export interface FirstRow {
   readonly recordedTimeMs: number;
 }
 
-export interface FirstOrder {
-  readonly kind: 'first';
+export interface PutFirstRequest {
+  readonly kind: 'putFirst';
   readonly id: number;
   readonly now: number;
   readonly sources: readonly string[];
@@ -39,39 +39,41 @@ export interface FirstOrder {
   readonly rows: readonly FirstRow[];
 }
 
-export interface DropOrder {
+export interface DropRequest {
   readonly kind: 'drop';
   readonly id: number;
   readonly view: string;
   readonly partitions: number;
 }
 
-/** One bounded step of forgetting. Answers true when there is more to do. */
-export interface ForgetOrder {
-  readonly kind: 'forget';
+/** One bounded step of retention: removes expired tombstones, expired rows of the duplicate index and rows of dropped views. Its reply is true when more is left to remove. */
+export interface ExpireRequest {
+  readonly kind: 'expire';
   readonly id: number;
-  readonly deletesUntil: number;
-  readonly firstsUntil: number;
+  /** Tombstones written at or before this time expire, ms. */
+  readonly tombstonesUntil: number;
+  /** Rows of the duplicate index written at or before this time expire, ms. */
+  readonly indexUntil: number;
 }
 
-export interface CloseOrder {
+export interface CloseRequest {
   readonly kind: 'close';
   readonly id: number;
 }
 
-export type Order = CommitOrder | FirstOrder | DropOrder | ForgetOrder | CloseOrder;
+export type WriterRequest = CommitRequest | PutFirstRequest | DropRequest | ExpireRequest | CloseRequest;
 
-/** null: applied. Else the offset and epoch that refused it. */
-export type CommitAnswer = { readonly expected: bigint; readonly epoch: bigint } | null;
-/** null: the row of the request was put. */
-export type FirstAnswer = readonly (FirstRow | null)[];
+/** null: applied. Else the commit was refused, with the stored position and epoch. */
+export type CommitReply = { readonly expected: bigint; readonly epoch: bigint } | null;
+/** Per id: null when the row of the request was put, else the row that the index already held. */
+export type PutFirstReply = readonly (FirstRow | null)[];
 
-export interface Answer {
+export interface WriterReply {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: { readonly message: string; readonly errcode: number };
 }
 
-/** `ready` once, then a list of answers for each transaction. */
-export type FromWriter =
-  { readonly ready: true } | { readonly failed: string } | { readonly answers: readonly Answer[] };
+/** What the writer thread sends: `ready` once (or `failed`), then the replies of one transaction at a time. */
+export type WriterMessage =
+  { readonly ready: true } | { readonly failed: string } | { readonly replies: readonly WriterReply[] };

@@ -1,26 +1,30 @@
-// Runs in a worker thread, loaded by Node itself: only node: imports and types, nothing that type stripping cannot remove.
+// Runs in a worker thread. Node loads this file itself and only strips its types: import only node: modules and types.
 import { hash } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type {
-  Answer,
-  CommitAnswer,
-  CommitOrder,
-  DropOrder,
-  FirstAnswer,
-  FirstOrder,
+  CommitReply,
+  CommitRequest,
+  DropRequest,
+  ExpireRequest,
   FirstRow,
-  ForgetOrder,
-  FromWriter,
-  Order,
+  PutFirstReply,
+  PutFirstRequest,
+  WriterMessage,
+  WriterReply,
+  WriterRequest,
 } from './wire.js';
 
-const VERSION = 1;
-const CORRUPT = 11;
-const NOT_A_DATABASE = 26;
-const GROUP_ROWS = 2_000;
-const STEP_ROWS = 500;
+const FORMAT_VERSION = 1;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+/** An extended SQLite result code has its primary code in the low byte. */
+const PRIMARY_CODE = 0xff;
+/** A group commit takes requests until their rows together reach this number. */
+const GROUP_COMMIT_ROWS = 2_000;
+/** Rows that one expire step removes from a table. */
+const EXPIRE_ROWS = 500;
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS parts(id INTEGER PRIMARY KEY AUTOINCREMENT, view TEXT, partition INTEGER NOT NULL, UNIQUE(view, partition));
@@ -37,11 +41,11 @@ CREATE INDEX IF NOT EXISTS deletes_by_age ON deletes(at);
 CREATE TABLE IF NOT EXISTS firsts(hash BLOB PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
   digest BLOB NOT NULL, schema_id INTEGER NOT NULL, time_ms INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS firsts_by_age ON firsts(at);
-PRAGMA user_version = ${VERSION};
+PRAGMA user_version = ${FORMAT_VERSION};
 `;
 
 const errcodeOf = (e: unknown): number => Number((e as { errcode?: unknown } | null)?.errcode ?? 0);
-const textOf = (e: unknown): string => String((e as { message?: unknown } | null)?.message ?? e);
+const messageOf = (e: unknown): string => String((e as { message?: unknown } | null)?.message ?? e);
 
 function openFile(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
@@ -52,8 +56,8 @@ function openFile(path: string): DatabaseSync {
     db.exec('PRAGMA busy_timeout=2000; PRAGMA journal_size_limit=67108864;');
     const version = Number(Object.values(db.prepare('PRAGMA user_version').get() ?? {})[0] ?? 0);
     const tables = Number(Object.values(db.prepare('SELECT count(*) FROM sqlite_schema').get() ?? {})[0] ?? 0);
-    if (version !== VERSION && (version !== 0 || tables > 0)) {
-      throw Object.assign(new Error(`state format ${version}`), { errcode: NOT_A_DATABASE });
+    if (version !== FORMAT_VERSION && (version !== 0 || tables > 0)) {
+      throw Object.assign(new Error(`state format ${version}`), { errcode: SQLITE_NOTADB });
     }
     db.exec(SCHEMA);
     return db;
@@ -63,13 +67,13 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Everything here can be rebuilt from the log, so a file that cannot be read gives way to an empty one. */
-function openOrBegin(path: string): DatabaseSync {
+/** Opens the file. A corrupt file, or one of another format, is renamed and replaced by an empty one: all of its content can be rebuilt from the log. */
+function openOrReplace(path: string): DatabaseSync {
   try {
     return openFile(path);
   } catch (e) {
-    const code = errcodeOf(e) & 0xff;
-    if (code !== CORRUPT && code !== NOT_A_DATABASE) throw e;
+    const code = errcodeOf(e) & PRIMARY_CODE;
+    if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) throw e;
     rmSync(`${path}-wal`, { force: true });
     rmSync(`${path}-shm`, { force: true });
     renameSync(path, `${path}.set-aside`);
@@ -77,192 +81,202 @@ function openOrBegin(path: string): DatabaseSync {
   }
 }
 
-function run(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
+type Statements = ReturnType<typeof prepareStatements>;
+
+/** A row of `parts` whose view is NULL belongs to a dropped view; the expire steps remove its data. */
+function prepareStatements(db: DatabaseSync) {
   const prepare = (sql: string): StatementSync => {
     const statement = db.prepare(sql);
     statement.setReadBigInts(true);
     return statement;
   };
-  const begin = prepare('BEGIN IMMEDIATE');
-  const end = prepare('COMMIT');
-  const partOf = prepare('SELECT id FROM parts WHERE view = ? AND partition = ?');
-  const addPart = prepare('INSERT INTO parts(view, partition) VALUES(?, ?) RETURNING id');
-  const hidePart = prepare('UPDATE parts SET view = NULL WHERE view = ? AND partition < ?');
-  const hiddenPart = prepare('SELECT id FROM parts WHERE view IS NULL LIMIT 1');
-  const removePart = prepare('DELETE FROM parts WHERE id = ?');
-  const progressOf = prepare('SELECT next, epoch, time_ms FROM progress WHERE part = ? AND stream = ?');
-  const setProgress =
-    prepare(`INSERT INTO progress(part, stream, next, epoch, time_ms, forgotten) VALUES(?, ?, ?, ?, ?, -1)
-    ON CONFLICT(part, stream) DO UPDATE SET next = excluded.next, epoch = excluded.epoch, time_ms = excluded.time_ms`);
-  const put = prepare(`INSERT INTO entries(part, space, key, stream, offset, time_ms, value) VALUES(?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT(part, space, key) DO UPDATE SET stream = excluded.stream, offset = excluded.offset, time_ms = excluded.time_ms, value = excluded.value`);
-  const remove = prepare('DELETE FROM entries WHERE part = ? AND space = ? AND key = ?');
-  const feed = prepare(`INSERT INTO feed(part, stream, key, offset) VALUES(?, ?, ?, ?)
-    ON CONFLICT(part, stream, key) DO UPDATE SET offset = excluded.offset`);
-  const anyDelete = prepare('SELECT 1 FROM deletes WHERE part = ? LIMIT 1');
-  const addDelete = prepare(`INSERT INTO deletes(part, key, time_ms, at) VALUES(?, ?, ?, ?)
-    ON CONFLICT(part, key) DO UPDATE SET time_ms = excluded.time_ms, at = excluded.at`);
-  const undelete = prepare('DELETE FROM deletes WHERE part = ? AND key = ?');
-  const oldDeletes = prepare('SELECT part, key FROM deletes WHERE at <= ? ORDER BY at LIMIT ?');
-  const streamsOf = prepare('SELECT stream FROM progress WHERE part = ?');
-  const unfeed = prepare('DELETE FROM feed WHERE part = ? AND stream = ? AND key = ? RETURNING offset');
-  const forgot = prepare('UPDATE progress SET forgotten = max(forgotten, ?) WHERE part = ? AND stream = ?');
-  const first =
-    prepare(`INSERT INTO firsts(hash, stream, partition, offset, digest, schema_id, time_ms, at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT(hash) DO NOTHING`);
-  const firstOf = prepare(
-    'SELECT stream, partition, offset, lower(hex(digest)) digest, schema_id, time_ms FROM firsts WHERE hash = ?',
-  );
-  const oldFirsts = prepare(
-    'DELETE FROM firsts WHERE hash IN (SELECT hash FROM firsts WHERE at <= ? ORDER BY at LIMIT ?)',
-  );
-  const hiddenRows = [
-    prepare('DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE part = ? LIMIT ?)'),
-    prepare(
-      'DELETE FROM feed WHERE part = ?1 AND (stream, key) IN (SELECT stream, key FROM feed WHERE part = ?1 LIMIT ?2)',
+  return {
+    begin: prepare('BEGIN IMMEDIATE'),
+    end: prepare('COMMIT'),
+    partOf: prepare('SELECT id FROM parts WHERE view = ? AND partition = ?'),
+    addPart: prepare('INSERT INTO parts(view, partition) VALUES(?, ?) RETURNING id'),
+    dropParts: prepare('UPDATE parts SET view = NULL WHERE view = ? AND partition < ?'),
+    droppedPart: prepare('SELECT id FROM parts WHERE view IS NULL LIMIT 1'),
+    removePart: prepare('DELETE FROM parts WHERE id = ?'),
+    progressOf: prepare('SELECT next, epoch, time_ms FROM progress WHERE part = ? AND stream = ?'),
+    setProgress: prepare(`INSERT INTO progress(part, stream, next, epoch, time_ms, forgotten) VALUES(?, ?, ?, ?, ?, -1)
+      ON CONFLICT(part, stream) DO UPDATE SET next = excluded.next, epoch = excluded.epoch, time_ms = excluded.time_ms`),
+    putEntry: prepare(`INSERT INTO entries(part, space, key, stream, offset, time_ms, value) VALUES(?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT(part, space, key) DO UPDATE SET stream = excluded.stream, offset = excluded.offset, time_ms = excluded.time_ms, value = excluded.value`),
+    removeEntry: prepare('DELETE FROM entries WHERE part = ? AND space = ? AND key = ?'),
+    putFeed: prepare(`INSERT INTO feed(part, stream, key, offset) VALUES(?, ?, ?, ?)
+      ON CONFLICT(part, stream, key) DO UPDATE SET offset = excluded.offset`),
+    removeFeed: prepare('DELETE FROM feed WHERE part = ? AND stream = ? AND key = ? RETURNING offset'),
+    anyTombstone: prepare('SELECT 1 FROM deletes WHERE part = ? LIMIT 1'),
+    putTombstone: prepare(`INSERT INTO deletes(part, key, time_ms, at) VALUES(?, ?, ?, ?)
+      ON CONFLICT(part, key) DO UPDATE SET time_ms = excluded.time_ms, at = excluded.at`),
+    removeTombstone: prepare('DELETE FROM deletes WHERE part = ? AND key = ?'),
+    expiredTombstones: prepare('SELECT part, key FROM deletes WHERE at <= ? ORDER BY at LIMIT ?'),
+    streamsOf: prepare('SELECT stream FROM progress WHERE part = ?'),
+    setExpiredOffset: prepare('UPDATE progress SET forgotten = max(forgotten, ?) WHERE part = ? AND stream = ?'),
+    putFirst:
+      prepare(`INSERT INTO firsts(hash, stream, partition, offset, digest, schema_id, time_ms, at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT(hash) DO NOTHING`),
+    findFirst: prepare(
+      'SELECT stream, partition, offset, lower(hex(digest)) digest, schema_id, time_ms FROM firsts WHERE hash = ?',
     ),
-    prepare('DELETE FROM deletes WHERE part = ?1 AND key IN (SELECT key FROM deletes WHERE part = ?1 LIMIT ?2)'),
-    prepare(
-      'DELETE FROM progress WHERE part = ?1 AND stream IN (SELECT stream FROM progress WHERE part = ?1 LIMIT ?2)',
+    expireFirsts: prepare(
+      'DELETE FROM firsts WHERE hash IN (SELECT hash FROM firsts WHERE at <= ? ORDER BY at LIMIT ?)',
     ),
-  ];
+    removeRowsOfPart: [
+      prepare('DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE part = ? LIMIT ?)'),
+      prepare(
+        'DELETE FROM feed WHERE part = ?1 AND (stream, key) IN (SELECT stream, key FROM feed WHERE part = ?1 LIMIT ?2)',
+      ),
+      prepare('DELETE FROM deletes WHERE part = ?1 AND key IN (SELECT key FROM deletes WHERE part = ?1 LIMIT ?2)'),
+      prepare(
+        'DELETE FROM progress WHERE part = ?1 AND stream IN (SELECT stream FROM progress WHERE part = ?1 LIMIT ?2)',
+      ),
+    ],
+  };
+}
 
-  function commit(order: CommitOrder): CommitAnswer {
-    const { view, partition, stream } = order;
-    const known = partOf.get(view, partition)?.['id'] as bigint | undefined;
-    const stored = known === undefined ? undefined : progressOf.get(known, stream);
-    const expected = stored === undefined ? order.low : (stored['next'] as bigint);
-    const epoch = stored === undefined ? 0n : (stored['epoch'] as bigint);
-    if (order.epoch < epoch || order.from !== expected) return { expected, epoch };
-    const part = known ?? (addPart.get(view, partition)?.['id'] as bigint);
-    let deletes = anyDelete.get(part) !== undefined;
-    for (let i = 0; i < order.keys.length; i++) {
-      const key = order.keys[i]!;
-      const value = order.values[i]!;
-      const space = order.spaces[i]!;
-      const offset = order.offsets[i]!;
-      const appendTimeMs = order.times[i]!;
-      if (value === null) remove.run(part, space, key);
-      else put.run(part, space, key, stream, offset, appendTimeMs, value);
-      if (space !== 0) continue;
-      feed.run(part, stream, key, offset);
-      if (value === null) {
-        addDelete.run(part, key, appendTimeMs, order.now);
-        deletes = true;
-      } else if (deletes) undelete.run(part, key);
+function commit(sql: Statements, request: CommitRequest): CommitReply {
+  const { view, partition, stream } = request;
+  const known = sql.partOf.get(view, partition)?.['id'] as bigint | undefined;
+  const stored = known === undefined ? undefined : sql.progressOf.get(known, stream);
+  const expected = stored === undefined ? request.low : (stored['next'] as bigint);
+  const epoch = stored === undefined ? 0n : (stored['epoch'] as bigint);
+  if (request.epoch < epoch || request.from !== expected) return { expected, epoch };
+  const part = known ?? (sql.addPart.get(view, partition)?.['id'] as bigint);
+  let tombstones = sql.anyTombstone.get(part) !== undefined;
+  for (let i = 0; i < request.keys.length; i++) {
+    const key = request.keys[i]!;
+    const value = request.values[i]!;
+    const space = request.spaces[i]!;
+    const offset = request.offsets[i]!;
+    const appendTimeMs = request.appendTimes[i]!;
+    if (value === null) sql.removeEntry.run(part, space, key);
+    else sql.putEntry.run(part, space, key, stream, offset, appendTimeMs, value);
+    if (space !== 0) continue;
+    sql.putFeed.run(part, stream, key, offset);
+    if (value === null) {
+      sql.putTombstone.run(part, key, appendTimeMs, request.now);
+      tombstones = true;
+    } else if (tombstones) sql.removeTombstone.run(part, key);
+  }
+  const appendTimeMs = request.appendTimeMs ?? stored?.['time_ms'] ?? 0;
+  sql.setProgress.run(part, stream, request.next, request.epoch, appendTimeMs);
+  return null;
+}
+
+function putFirst(sql: Statements, request: PutFirstRequest): PutFirstReply {
+  return request.rows.map((row, i) => {
+    const source = request.sources[i]!;
+    const key = hash('sha256', `${source.length}:${source}${request.ids[i]!}`, 'buffer').subarray(0, 16);
+    const digest = Buffer.from(row.digest, 'hex');
+    const { stream, partition, offset, schemaId, recordedTimeMs } = row;
+    const { changes } = sql.putFirst.run(key, stream, partition, offset, digest, schemaId, recordedTimeMs, request.now);
+    if (Number(changes) === 1) return null;
+    const held = sql.findFirst.get(key)!;
+    return {
+      stream: String(held['stream']),
+      partition: Number(held['partition']),
+      offset: held['offset'] as bigint,
+      digest: String(held['digest']),
+      schemaId: Number(held['schema_id']),
+      recordedTimeMs: Number(held['time_ms']),
+    } satisfies FirstRow;
+  });
+}
+
+function drop(sql: Statements, request: DropRequest): null {
+  sql.dropParts.run(request.view, request.partitions);
+  return null;
+}
+
+/** true: an expired tombstone may be left. The feed keeps the greatest expired offset per stream, from which readers learn of their gap. */
+function expireTombstones(sql: Statements, until: number): boolean {
+  const expired = sql.expiredTombstones.all(until, EXPIRE_ROWS);
+  for (const { part, key } of expired) {
+    for (const { stream } of sql.streamsOf.all(part!)) {
+      const offset = sql.removeFeed.get(part!, stream!, key!)?.['offset'];
+      if (offset !== undefined) sql.setExpiredOffset.run(offset, part!, stream!);
     }
-    setProgress.run(part, stream, order.next, order.epoch, order.appendTimeMs ?? stored?.['time_ms'] ?? 0);
-    return null;
+    sql.removeTombstone.run(part!, key!);
   }
+  return expired.length === EXPIRE_ROWS;
+}
 
-  function firsts(order: FirstOrder): FirstAnswer {
-    return order.rows.map((row, i) => {
-      const source = order.sources[i]!;
-      const key = hash('sha256', `${source.length}:${source}${order.ids[i]!}`, 'buffer').subarray(0, 16);
-      const digest = Buffer.from(row.digest, 'hex');
-      const { changes } = first.run(
-        key,
-        row.stream,
-        row.partition,
-        row.offset,
-        digest,
-        row.schemaId,
-        row.recordedTimeMs,
-        order.now,
-      );
-      if (Number(changes) === 1) return null;
-      const at = firstOf.get(key)!;
-      const stands: FirstRow = {
-        stream: String(at['stream']),
-        partition: Number(at['partition']),
-        offset: at['offset'] as bigint,
-        digest: String(at['digest']),
-        schemaId: Number(at['schema_id']),
-        recordedTimeMs: Number(at['time_ms']),
-      };
-      return stands;
-    });
-  }
+/** true: another step is needed, for the rest of this dropped partition or to look for the next one. */
+function removeDroppedRows(sql: Statements): boolean {
+  const dropped = sql.droppedPart.get()?.['id'];
+  if (dropped === undefined) return false;
+  const full = sql.removeRowsOfPart.some((rows) => Number(rows.run(dropped, EXPIRE_ROWS).changes) === EXPIRE_ROWS);
+  if (!full) sql.removePart.run(dropped);
+  return true;
+}
 
-  function drop(order: DropOrder): null {
-    hidePart.run(order.view, order.partitions);
-    return null;
-  }
+function expire(sql: Statements, request: ExpireRequest): boolean {
+  const tombstones = expireTombstones(sql, request.tombstonesUntil);
+  const index = Number(sql.expireFirsts.run(request.indexUntil, EXPIRE_ROWS).changes) === EXPIRE_ROWS;
+  const dropped = removeDroppedRows(sql);
+  return tombstones || index || dropped;
+}
 
-  function forget(order: ForgetOrder): boolean {
-    const old = oldDeletes.all(order.deletesUntil, STEP_ROWS);
-    for (const { part, key } of old) {
-      for (const { stream } of streamsOf.all(part!)) {
-        const offset = unfeed.get(part!, stream!, key!)?.['offset'];
-        if (offset !== undefined) forgot.run(offset, part!, stream!);
-      }
-      undelete.run(part!, key!);
-    }
-    let more = old.length === STEP_ROWS;
-    more = Number(oldFirsts.run(order.firstsUntil, STEP_ROWS).changes) === STEP_ROWS || more;
-    const hidden = hiddenPart.get()?.['id'];
-    if (hidden !== undefined) {
-      const full = hiddenRows.some((rows) => Number(rows.run(hidden, STEP_ROWS).changes) === STEP_ROWS);
-      if (!full) removePart.run(hidden);
-      more = true;
-    }
-    return more;
-  }
+function apply(sql: Statements, request: WriterRequest): unknown {
+  if (request.kind === 'commit') return commit(sql, request);
+  if (request.kind === 'putFirst') return putFirst(sql, request);
+  if (request.kind === 'drop') return drop(sql, request);
+  if (request.kind === 'expire') return expire(sql, request);
+  return null;
+}
 
-  function apply(order: Order): unknown {
-    if (order.kind === 'commit') return commit(order);
-    if (order.kind === 'first') return firsts(order);
-    if (order.kind === 'drop') return drop(order);
-    if (order.kind === 'forget') return forget(order);
-    return null;
-  }
-
-  /** One transaction for all: no order depends on another's success, since each checks before it writes. */
-  function together(orders: readonly Order[]): Answer[] {
+/** Group commit: one transaction for all requests. Each request checks before it writes, so none depends on the success of another. */
+function applyAll(db: DatabaseSync, sql: Statements, requests: readonly WriterRequest[]): WriterReply[] {
+  try {
+    sql.begin.run();
+    const replies = requests.map((request) => ({ id: request.id, value: apply(sql, request) }));
+    sql.end.run();
+    return replies;
+  } catch (e) {
+    const error = { message: messageOf(e), errcode: errcodeOf(e) };
     try {
-      begin.run();
-      const answers = orders.map((order) => ({ id: order.id, value: apply(order) }));
-      end.run();
-      return answers;
-    } catch (e) {
-      const error = { message: textOf(e), errcode: errcodeOf(e) };
-      try {
-        if (db.isTransaction) db.exec('ROLLBACK');
-      } catch (again) {
-        return orders.map(({ id }) => ({ id, error: { message: textOf(again), errcode: errcodeOf(again) } }));
-      }
-      // one bad order must not take its neighbours down
-      return orders.length === 1 ? [{ id: orders[0]!.id, error }] : orders.flatMap((order) => together([order]));
+      if (db.isTransaction) db.exec('ROLLBACK');
+    } catch (failed) {
+      return requests.map(({ id }) => ({ id, error: { message: messageOf(failed), errcode: errcodeOf(failed) } }));
     }
+    // One failing request must not fail the others of its group: run each in a transaction of its own.
+    return requests.length === 1
+      ? [{ id: requests[0]!.id, error }]
+      : requests.flatMap((request) => applyAll(db, sql, [request]));
   }
+}
 
-  const weight = (order: Order): number =>
-    order.kind === 'commit' ? order.keys.length : order.kind === 'first' ? order.rows.length : 1;
-  const say = (what: FromWriter): void => port.postMessage(what);
+const rowsOf = (request: WriterRequest): number =>
+  request.kind === 'commit' ? request.keys.length : request.kind === 'putFirst' ? request.rows.length : 1;
 
-  port.on('message', (one: Order) => {
-    const orders = [one];
-    let rows = weight(one);
-    while (rows < GROUP_ROWS && orders.at(-1)!.kind !== 'close') {
-      const waiting = receiveMessageOnPort(port) as { message: Order } | undefined;
-      if (waiting === undefined) break;
-      orders.push(waiting.message);
-      rows += weight(waiting.message);
+function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
+  const sql = prepareStatements(db);
+  const send = (message: WriterMessage): void => port.postMessage(message);
+  port.on('message', (first: WriterRequest) => {
+    const group = [first];
+    let rows = rowsOf(first);
+    while (rows < GROUP_COMMIT_ROWS && group.at(-1)!.kind !== 'close') {
+      const queued = receiveMessageOnPort(port) as { message: WriterRequest } | undefined;
+      if (queued === undefined) break;
+      group.push(queued.message);
+      rows += rowsOf(queued.message);
     }
-    say({ answers: together(orders) });
-    if (orders.at(-1)!.kind === 'close') {
+    send({ replies: applyAll(db, sql, group) });
+    if (group.at(-1)!.kind === 'close') {
       db.close();
       port.close();
     }
   });
-  say({ ready: true });
+  send({ ready: true });
 }
 
 if (parentPort !== null) {
   try {
-    run(openOrBegin(String((workerData as { path: string }).path)), parentPort);
+    serve(openOrReplace(String((workerData as { path: string }).path)), parentPort);
   } catch (e) {
-    parentPort.postMessage({ failed: textOf(e) } satisfies FromWriter);
+    parentPort.postMessage({ failed: messageOf(e) } satisfies WriterMessage);
     parentPort.close();
   }
 }

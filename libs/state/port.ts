@@ -1,10 +1,10 @@
-/** A partition of a stream. A view partition has the same number as the stream partitions that it folds. */
+/** A partition of a stream. A view partition has the same number as the stream partitions whose events it folds. */
 export interface StreamPartition {
   readonly stream: string;
   readonly partition: number;
 }
 
-/** `entry`: what readers see. `part`: what a fold keeps for itself (contributions of a subject, R5.2), never scanned by doors. */
+/** The two key spaces of a view partition. `entry`: what readers see. `part`: private values of a fold (the contribution of each subject, R5.2); no HTTP door reads them. */
 export type Space = 'entry' | 'part';
 
 export interface Put {
@@ -12,9 +12,9 @@ export interface Put {
   readonly key: string;
   /** JSON text. */
   readonly value: string;
-  /** Offset of the event that made this value. */
+  /** Offset of the event that this value comes from. */
   readonly offset: bigint;
-  /** Recorded time of that event, ms. */
+  /** Append time of that event (LogAppendTime), ms. */
   readonly appendTimeMs: number;
 }
 
@@ -25,20 +25,22 @@ export interface Delete {
   readonly appendTimeMs: number;
 }
 
-/** One step of a view over a stream partition. Keys are unique within puts and deletes together (the projector collapses a batch). */
+/** The changes that a batch of events of one stream partition makes in a view. A (space, key) occurs once in puts and deletes together: the projector keeps only the last change of a key. */
 export interface StateChange {
   readonly epoch: bigint;
-  /** Must equal the stored next offset; nothing stored: must equal `low`, the first offset of the log. */
+  /** First offset of the batch. Must equal the stored `next`; if nothing is stored, it must equal `low`. */
   readonly from: bigint;
+  /** Offset after the batch: the new position. */
   readonly next: bigint;
+  /** First offset that the log still has. */
   readonly low: bigint;
-  /** Recorded time of the last event in [from, next), ms. Absent: that of the newest put or delete; none: the stored time stays. */
+  /** Append time of the last event in [from, next), ms. Absent: the append time of the newest put or delete; if there is none, the stored time stays. */
   readonly appendTimeMs?: number;
   readonly puts: readonly Put[];
   readonly deletes: readonly Delete[];
 }
 
-/** Refused: nothing changed. `expected` is the offset to rewind to, `epoch` the newest epoch seen. */
+/** `ok: false`: the commit was refused and changed nothing. `expected` is the offset to rewind to, `epoch` the newest epoch that the store has seen. */
 export type Committed =
   { readonly ok: true } | { readonly ok: false; readonly expected: bigint; readonly epoch: bigint };
 
@@ -46,21 +48,21 @@ export interface Entry {
   readonly key: string;
   /** JSON text. */
   readonly value: string;
-  /** Position of the last event that changed it: `stream/partition/offset`. */
+  /** Position of the last event that changed this entry: `stream/partition/offset`. */
   readonly position: string;
   readonly appendTimeMs: number;
 }
 
-/** How far a view partition has folded one stream. `next` = first offset not folded. */
+/** The checkpoint of a view partition in one stream: every event below `next` is folded. */
 export interface Progress {
   readonly stream: string;
   readonly next: bigint;
   readonly epoch: bigint;
-  /** Recorded time of the last folded event, ms; 0 when none yet. */
+  /** Append time of the last folded event, ms; 0 when there is none yet. */
   readonly appendTimeMs: number;
 }
 
-/** Entries and progress of one view partition, read in one step (R7). `entries[i]` belongs to `keys[i]`. */
+/** Entries and progress of one view partition, read as one consistent snapshot (R7). `entries[i]` is the entry of `keys[i]`, undefined when the key has none. */
 export interface ReadResult {
   readonly entries: readonly (Entry | undefined)[];
   readonly progress: readonly Progress[];
@@ -68,23 +70,23 @@ export interface ReadResult {
 
 export interface ScanRange {
   readonly space?: Space;
-  /** Exclusive start: the last key of the page before. */
+  /** Exclusive start: the last key of the previous page. */
   readonly after?: string;
-  /** Only keys that begin with this. */
+  /** Only keys that start with this text. */
   readonly prefix?: string;
   /** @default 500 */
   readonly limit?: number;
 }
 
 export interface Page {
-  /** By key, ascending in UTF-8 byte order. */
+  /** Sorted by key, ascending in UTF-8 byte order. */
   readonly entries: readonly Entry[];
-  /** Whether more entries follow. */
+  /** true: more entries follow. */
   readonly more: boolean;
   readonly progress: readonly Progress[];
 }
 
-/** `value` null: the key was deleted at that offset (kept 7 days). */
+/** An item of the change feed. `value` null is a tombstone: the key was deleted at that offset. Tombstones are kept for `DELETE_RETENTION_MS`. */
 export interface Change {
   readonly key: string;
   readonly value: string | null;
@@ -94,54 +96,67 @@ export interface Change {
 
 export interface ChangePage {
   /**
-   * The newest value of every key of space `entry` changed by this stream at an offset > after, in offset order (equal offsets: by key).
-   * A page never ends between two keys of one offset, so it may be longer than `limit`; go on after the last offset.
+   * Each key of space `entry` that this stream changed at an offset > `after`, once, with its newest value; in offset order, keys of equal offset in key order.
+   * A page never ends between two keys of one offset, so it may be longer than `limit`. The next page starts after the last offset of this one.
    */
   readonly changes: readonly Change[];
   readonly more: boolean;
-  /** true: deletes at offsets > after may have been forgotten; the reader must start over from a scan. */
+  /** true: tombstones at offsets > `after` may have expired, so the reader may have missed deletes and must start again with a scan. */
   readonly gap: boolean;
   readonly progress: readonly Progress[];
 }
 
-/** An entry of the duplicate index (R2): where the first event with this (source, id) lies. */
+/** A row of the duplicate index (R2): the place of the first event with this (source, id). */
 export interface First {
   readonly source: string;
   readonly id: string;
   readonly stream: string;
   readonly partition: number;
   readonly offset: bigint;
-  /** 64 hex digits. */
+  /** SHA-256 of the content, 64 hex digits. */
   readonly digest: string;
   readonly schemaId: number;
-  /** Recorded time, ms. */
+  /** Recorded time (the gateway's clock, header simpul-recordedtime), ms. */
   readonly recordedTimeMs: number;
 }
 
 /**
- * Current state of views, the folded position of each, and the duplicate index. Everything in it can be rebuilt from the log.
- * Two adapters (embedded, Redis) behave alike: libs/state/conformance. All methods throw Fault `state_unavailable` when the store cannot be reached.
+ * The store of the entries of views, of the position up to which each view is folded, and of the duplicate index. All of it can be rebuilt from the log.
+ * The conformance suite (libs/state/conformance) proves that both adapters, embedded and Redis, behave the same.
+ * Every method rejects with Fault `state_unavailable` when the store cannot be reached; after that failure of a commit, the commit may or may not be applied.
  */
 export interface State {
-  /** One atomic step: epoch, offset and values together, or nothing (R5.6). Safe to repeat. At most 500 events' worth of puts and deletes. */
+  /**
+   * Applies epoch, position and values in one atomic step, or nothing (R5.6). Idempotent: a repeated commit is refused, because its `from` is no longer the stored position.
+   * At most 500 events per commit. Rejects with Fault `internal` for a change that `checkChange` refuses.
+   */
   commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed>;
-  /** Put-if-absent, result in request order: what stands in the index afterwards. Two ids in one call that are equal: the first wins. Kept 8 days. */
+  /**
+   * Put-if-absent in the duplicate index. Answers, in request order, the row that the index holds afterwards: the caller's own row, or the earlier one.
+   * Atomic per (source, id). If one call has the same (source, id) twice, the first of the two wins. A row expires after `INDEX_RETENTION_MS`.
+   */
   putFirst(ids: readonly First[]): Promise<readonly First[]>;
-  /** The same without putting. */
+  /** Looks the ids up in the duplicate index without writing; in request order. */
   findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]>;
-  /** Entries of one view partition with its progress, in one step. */
+  /** Entries of one view partition and its progress, as one snapshot. @default space entry */
   read(view: string, partition: number, keys: readonly string[], space?: Space): Promise<ReadResult>;
+  /** One page of the entries of a view partition in key order, and its progress, as one snapshot. */
   scan(view: string, partition: number, range?: ScanRange): Promise<Page>;
+  /** One page of the change feed of a view partition: what one stream changed after an offset. */
   changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage>;
-  /** Where to go on after a crash. undefined: never filled. */
+  /** The checkpoint to continue from after a restart. undefined: nothing was ever committed. */
   position(view: string, part: StreamPartition): Promise<Progress | undefined>;
-  /** Positions of many stream partitions of one view at once, in request order. */
+  /** The checkpoints of several stream partitions of one view, in request order. */
   positions(view: string, parts: readonly StreamPartition[]): Promise<readonly (Progress | undefined)[]>;
-  /** Removes every partition 0..partitions-1 of a view (an old generation after a rebuild). Idempotent. */
+  /** Removes the partitions 0 to partitions-1 of a view (an old generation after a rebuild). Readers see them empty at once; disk space or memory is freed in the background. Idempotent. */
   drop(view: string, partitions: number): Promise<void>;
-  /** Quick probe. Throws Fault `state_unavailable`. */
+  /** Health check. */
   ping(): Promise<void>;
-  /** Grows with each new connection to the store: after a change the projector re-checks the duplicate index (R2.2). Embedded: constant. */
+  /**
+   * The connection epoch: it grows with every new connection to the store. A new connection may lead to a store that lost its newest writes,
+   * so after a change the projector checks the duplicate index against the log again (R2.2). Constant in the embedded adapter.
+   */
   connection(): number;
+  /** Finishes or rejects the calls that run. Every later call rejects with Fault `state_unavailable`. */
   close(): Promise<void>;
 }

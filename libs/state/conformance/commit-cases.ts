@@ -3,9 +3,9 @@ import { change, del, newView, OTHER, put, STREAM, T0, type StateHarness } from 
 
 const P0 = { stream: STREAM, partition: 0 };
 
-/** R5.6: one atomic step, from exactly the stored offset, by an epoch that is not older. */
+/** R5.6: a commit is one atomic step; it must start at exactly the stored position, and its epoch must not be older than the stored one. */
 export function commitCases(h: () => StateHarness): void {
-  it('writes values, deletes and progress in one step, and a read right after sees them', async () => {
+  it('writes values, deletes and progress in one atomic step, and a read after it sees all of them', async () => {
     const view = newView();
     expect(await h().state.position(view, P0)).toBeUndefined();
     expect(
@@ -24,7 +24,7 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.read(view, 0, ['kontribusi'], 'part')).entries[0]?.value).toBe('1');
   });
 
-  it('begins at the first offset of the log and nowhere else', async () => {
+  it('accepts a first commit only when it begins at the first offset of the log', async () => {
     const view = newView();
     expect(await h().state.commit(view, P0, change(5, 6, [put('a', 5)], { low: 3n }))).toEqual({
       ok: false,
@@ -36,7 +36,7 @@ export function commitCases(h: () => StateHarness): void {
     expect(await h().state.commit(view, P0, change(3, 6, [put('a', 5)], { low: 3n }))).toEqual({ ok: true });
   });
 
-  it('refuses a gap and changes nothing', async () => {
+  it('refuses a commit that leaves a gap in the offsets, and changes nothing', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 10, [put('a', 9)]));
     expect(await h().state.commit(view, P0, change(11, 12, [put('a', 11), del('b', 11)]))).toEqual({
@@ -48,7 +48,7 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.changes(view, P0, 9n, 10)).changes).toEqual([]);
   });
 
-  it('refuses redelivered and overlapping batches and names the offset to go on from', async () => {
+  it('refuses redelivered and overlapping batches, and answers the offset to continue from', async () => {
     const view = newView();
     const batch = change(0, 10, [put('a', 9)]);
     expect(await h().state.commit(view, P0, batch)).toEqual({ ok: true });
@@ -61,7 +61,7 @@ export function commitCases(h: () => StateHarness): void {
     expect(await h().state.commit(view, P0, change(10, 14, [put('a', 13)]))).toEqual({ ok: true });
   });
 
-  it('refuses an older epoch with the newest, accepts the same and a newer one', async () => {
+  it('refuses a commit of an older epoch and answers the newest epoch (fencing); accepts the same and a newer epoch', async () => {
     const view = newView();
     expect(await h().state.commit(view, P0, change(0, 1, [put('a', 0)], { epoch: 9n }))).toEqual({ ok: true });
     expect(await h().state.commit(view, P0, change(1, 2, [put('a', 1)], { epoch: 8n }))).toEqual({
@@ -76,7 +76,7 @@ export function commitCases(h: () => StateHarness): void {
       expected: 3n,
       epoch: 10n,
     });
-    // a refused commit leaves no trace of its epoch either
+    // a refused commit does not store its epoch
     expect(await h().state.commit(view, P0, change(9, 10, [], { epoch: 99n }))).toEqual({
       ok: false,
       expected: 3n,
@@ -85,7 +85,7 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.position(view, P0))?.epoch).toBe(10n);
   });
 
-  it('compares offsets and epochs as numbers, far beyond 2^53', async () => {
+  it('compares offsets and epochs as exact whole numbers, also above 2^53', async () => {
     const view = newView();
     const big = 2n ** 60n;
     expect(
@@ -105,18 +105,18 @@ export function commitCases(h: () => StateHarness): void {
     expect(await h().state.position(view, P0)).toMatchObject({ next: big + 3n, epoch: 1000n });
   });
 
-  it('lets one of many writers through when they race for the same offset', async () => {
+  it('accepts exactly one of several concurrent commits from the same offset', async () => {
     const view = newView();
-    const racers = Array.from({ length: 8 }, (_, i) =>
-      h().state.commit(view, P0, change(0, 5, [put('a', 4, { racer: i })])),
+    const commits = Array.from({ length: 8 }, (_, i) =>
+      h().state.commit(view, P0, change(0, 5, [put('a', 4, { commit: i })])),
     );
-    const done = await Promise.all(racers);
+    const done = await Promise.all(commits);
     expect(done.filter((one) => one.ok)).toHaveLength(1);
     const winner = done.findIndex((one) => one.ok);
-    expect((await h().state.read(view, 0, ['a'])).entries[0]?.value).toBe(JSON.stringify({ racer: winner }));
+    expect((await h().state.read(view, 0, ['a'])).entries[0]?.value).toBe(JSON.stringify({ commit: winner }));
   });
 
-  it('keeps the progress of two streams in one view partition apart', async () => {
+  it('keeps separate progress for each stream that is folded into one view partition', async () => {
     const view = newView();
     const other = { stream: OTHER, partition: 0 };
     await h().state.commit(view, P0, change(0, 4, [put('a', 3)], { epoch: 3n }));
@@ -132,7 +132,7 @@ export function commitCases(h: () => StateHarness): void {
     ]);
   });
 
-  it('keeps partitions and views apart', async () => {
+  it('keeps entries and progress separate for each view and each partition', async () => {
     const [one, two] = [newView(), newView()];
     await h().state.commit(one, P0, change(0, 1, [put('a', 0, 'satu/0')]));
     await h().state.commit(one, { stream: STREAM, partition: 1 }, change(0, 2, [put('a', 1, 'satu/1')]));
@@ -150,7 +150,7 @@ export function commitCases(h: () => StateHarness): void {
     expect(await h().state.positions(one, [])).toEqual([]);
   });
 
-  it('moves without values, and keeps the time of the last event it was told', async () => {
+  it('moves the position without values, and keeps the append time of the last known event', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 4));
     expect(await h().state.position(view, P0)).toEqual({ stream: STREAM, next: 4n, epoch: 7n, appendTimeMs: 0 });
@@ -161,7 +161,7 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.position(view, P0))?.appendTimeMs).toBe(T0 + 11);
   });
 
-  it('takes 500 events at once, with two rows each', async () => {
+  it('accepts a commit of 500 events with two rows each', async () => {
     const view = newView();
     const rows = Array.from({ length: 500 }, (_, i) => [put(`k${i}`, i), put(`k${i}`, i, i, 'part')]).flat();
     expect(await h().state.commit(view, P0, change(0, 500, rows))).toEqual({ ok: true });
@@ -174,7 +174,7 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.scan(view, 0, { space: 'part' })).entries).toHaveLength(500);
   });
 
-  it('refuses a change that names a key twice or runs backwards, before anything is written', async () => {
+  it('rejects a change that has a key twice or ends before it begins, and writes nothing', async () => {
     const view = newView();
     await expect(h().state.commit(view, P0, change(0, 2, [put('a', 0), del('a', 1)]))).rejects.toMatchObject({
       code: 'internal',

@@ -3,9 +3,9 @@ import { change, DAY, del, newView, OTHER, put, STREAM, T0, until, type StateHar
 
 const P0 = { stream: STREAM, partition: 0 };
 
-/** The change feed: the newest value of every key beyond an offset, deletes kept seven days. */
+/** The change feed: every key that changed after an offset, with its newest value; tombstones are kept for seven days. */
 export function feedCases(h: () => StateHarness): void {
-  it('tells the newest value of every key beyond an offset, in offset order', async () => {
+  it('answers every key that changed after an offset, with its newest value, in offset order', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 4, [put('a', 0), put('b', 1), put('c', 3), put('diam', 2, 1, 'part')]));
     await h().state.commit(view, P0, change(4, 6, [put('a', 5, 'baru')]));
@@ -20,7 +20,7 @@ export function feedCases(h: () => StateHarness): void {
     expect((await h().state.changes(view, P0, 5n, 10)).changes).toEqual([]);
   });
 
-  it('pages without losing a key, also between two keys of one offset', async () => {
+  it('loses no key between pages, also when several keys have the same offset', async () => {
     const view = newView();
     const rows = [put('a', 0), put('b', 1), put('c', 1), put('d', 1), put('e', 1), put('f', 2), put('g', 3)];
     await h().state.commit(view, P0, change(0, 4, rows));
@@ -37,7 +37,7 @@ export function feedCases(h: () => StateHarness): void {
     }
   });
 
-  it('tells deletes, also of a key that came and went in one batch, and forgets them when the key returns', async () => {
+  it('answers a tombstone for a deleted key, also when one batch wrote and deleted it, and drops the tombstone when the key is written again', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1)]));
     await h().state.commit(view, P0, change(2, 5, [del('a', 2), del('sekejap', 4)]));
@@ -52,7 +52,7 @@ export function feedCases(h: () => StateHarness): void {
     ]);
   });
 
-  it('keeps a feed for each stream of a view', async () => {
+  it('keeps a separate change feed for each stream of a view', async () => {
     const view = newView();
     const other = { stream: OTHER, partition: 0 };
     await h().state.commit(view, P0, change(0, 2, [put('sama', 0, 'satu'), put('a', 1)]));
@@ -70,7 +70,7 @@ export function feedCases(h: () => StateHarness): void {
     expect((await h().state.changes(view, other, 49n, 10)).progress).toHaveLength(2);
   });
 
-  it('says gap to a reader who may have missed a forgotten delete, and only to that one', async () => {
+  it('answers gap to a reader who may have missed an expired tombstone, and to no other reader', async () => {
     const view = newView();
     const other = { stream: OTHER, partition: 0 };
     await h().state.commit(view, other, change(0, 1, [put('b', 0)]));
@@ -93,7 +93,7 @@ export function feedCases(h: () => StateHarness): void {
     expect((await h().state.scan(view, 0)).entries.map((entry) => entry.key)).toEqual(['b', 'c']);
   });
 
-  it('keeps a key that was deleted and came back, however old the delete', async () => {
+  it('keeps a key that was deleted and written again after its tombstone has expired', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 1, [put('a', 0)]));
     await h().state.commit(view, P0, change(1, 2, [del('a', 1), del('tanda', 1)]));
@@ -109,7 +109,7 @@ export function feedCases(h: () => StateHarness): void {
     expect((await h().state.read(view, 0, ['a'])).entries[0]?.position).toBe(`${STREAM}/0/2`);
   });
 
-  it('answers a feed that was never filled with nothing and no gap', async () => {
+  it('answers no changes and no gap for a view that was never filled', async () => {
     expect(await h().state.changes(newView(), P0, -1n, 10)).toEqual({
       changes: [],
       more: false,

@@ -16,9 +16,9 @@ function first(id: string, offset: number | bigint, more: Partial<First> = {}): 
   };
 }
 
-/** The duplicate index (R2): put-if-absent by (source, id). */
+/** The duplicate index (R2): put-if-absent by (source, id), lookup, and rows that survive a restart. */
 export function firstsCases(h: () => StateHarness): void {
-  it('puts what is absent and answers what stands, in request order', async () => {
+  it('puts absent rows and answers the row that the index holds for each id, in request order', async () => {
     const run = newView();
     const [a, b, c] = [first(`${run}a`, 1), first(`${run}b`, 2), first(`${run}c`, 3)];
     expect(await h().state.putFirst([a, b])).toEqual([a, b]);
@@ -27,14 +27,14 @@ export function firstsCases(h: () => StateHarness): void {
     expect(await h().state.findFirst([a, { source: a.source, id: `${run}tidak` }, c])).toEqual([a, undefined, c]);
   });
 
-  it('lets the first win when one call holds the same id twice', async () => {
+  it('lets the first row win when one call has the same id twice', async () => {
     const run = newView();
     const [a, copy] = [first(`${run}a`, 5), first(`${run}a`, 6)];
     expect(await h().state.putFirst([a, first(`${run}b`, 7), copy])).toEqual([a, first(`${run}b`, 7), a]);
     expect(await h().state.findFirst([copy, a])).toEqual([a, a]);
   });
 
-  it('keeps sources apart, also where source and id run together', async () => {
+  it('keeps equal ids of different sources separate, also when source and id joined give the same text', async () => {
     const run = newView();
     const pairs = [
       ['x', `${run}1`],
@@ -47,13 +47,13 @@ export function firstsCases(h: () => StateHarness): void {
     expect(await h().state.findFirst(rows)).toEqual(rows);
   });
 
-  it('agrees on one winner when many ask at once', async () => {
+  it('answers the same winner to all concurrent calls for one id', async () => {
     const run = newView();
     const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => h().state.putFirst([first(`${run}x`, i)])));
     expect(new Set(answers.map(([one]) => one?.offset)).size).toBe(1);
   });
 
-  it('takes 2,000 ids at once, odd ones too, and does not read what it did not write', async () => {
+  it('accepts 2,000 ids in one call, also with special characters, and finds no id that was not put', async () => {
     const run = newView();
     const odd = ['{', '}', ':', '\n', '/', '\u0000', 'é', '職', '😀', ' ', 'x'.repeat(256)].map((id, i) =>
       first(run + id, i),
@@ -68,7 +68,7 @@ export function firstsCases(h: () => StateHarness): void {
     expect(await h().state.findFirst([])).toEqual([]);
   });
 
-  it('survives reopening', async () => {
+  it('keeps the rows when the store is closed and opened again', async () => {
     const run = newView();
     const rows = [first(`${run}a`, 1), first(`${run}b`, 2)];
     await h().state.putFirst(rows);

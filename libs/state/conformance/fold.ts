@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Delete, Put, Space, State } from '../port.js';
 import { T0 } from './harness.js';
 
-/** An event of the suite's own small log: a counter per key, with tombstones. */
+/** An event of the small test log of this suite: it counts one up for its key; with `gone` it also deletes the entry of the key. */
 export interface Fact {
   readonly key: string;
   readonly gone: boolean;
 }
 
-/** A log of `length` facts, the same for the same seed. */
+/** A log of `length` facts; equal seeds give equal logs. */
 export function facts(seed: number, length: number): Fact[] {
   let x = seed >>> 0 || 1;
   const next = (n: number): number => {
@@ -19,8 +19,8 @@ export function facts(seed: number, length: number): Fact[] {
 }
 
 /**
- * Folds the log into a view as a projector does: from the stored offset, in batches, rewinding when it is told so.
- * A wrong fold shows: each value counts the facts of its key, so a hole or a fact folded twice changes the digest.
+ * Folds the log into a view as a projector does: from the stored position, in batches; it rewinds when a commit is refused.
+ * Each value counts the facts of its key, so a fact that is skipped or folded twice changes the digest.
  */
 export async function fold(
   state: State,
@@ -68,7 +68,7 @@ export async function fold(
   return { rewinds };
 }
 
-/** SHA-256 over every entry of both spaces of a view partition: key, value, position, time. */
+/** SHA-256 over all entries of both key spaces of a view partition: key, value, position, append time. */
 export async function digestOfState(state: State, view: string, partition: number): Promise<string> {
   const sum = createHash('sha256');
   for (const space of ['entry', 'part'] satisfies Space[]) {
@@ -83,7 +83,7 @@ export async function digestOfState(state: State, view: string, partition: numbe
   return sum.digest('hex');
 }
 
-/** The same digest worked out in plain code from the first `length` facts: what any store must come to. */
+/** The digest that every store must have after the first `length` facts, computed without a store. */
 export function digestOfFacts(
   log: readonly Fact[],
   length: number,

@@ -1,16 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Put, Delete, Space, State, StateChange } from '../port.js';
 
-/** What a suite run needs beside the port: a clock in its hands and a way to lose the store. */
+/** One adapter under test, with a clock that the suite controls and a way to lose the data of the store. */
 export interface StateHarness {
-  /** The open state; another object after `reopen`. */
+  /** The open State; `reopen` replaces it with another object. */
   readonly state: State;
-  /** Moves the clock that was handed to the adapter. */
+  /** Advances the clock that the adapter was opened with. */
   advance(ms: number): void;
-  /** Empties the store under the open state, as FLUSHALL does. */
+  /** Empties the store while the State is open, as FLUSHALL does. */
   empty(): Promise<void>;
-  /** Closes the state and opens it again over the same store. */
+  /** Closes the State and opens it again on the same store. */
   reopen(): Promise<void>;
-  /** Closes the state and removes what the harness made. */
+  /** Closes the State and removes everything that the harness created. */
   close(): Promise<void>;
 }
 
@@ -44,7 +45,7 @@ export function del(key: string, offset: number | bigint, space: Space = 'entry'
   return { space, key, offset: BigInt(offset), appendTimeMs: T0 + Number(BigInt(offset) % 1_000_000n) };
 }
 
-/** A change over [from, next). */
+/** A StateChange of the batch [from, next). */
 export function change(
   from: number | bigint,
   next: number | bigint,
@@ -56,9 +57,9 @@ export function change(
   return { epoch: 7n, low: 0n, from: BigInt(from), next: BigInt(next), puts, deletes, ...more };
 }
 
-/** Asks until the answer is true. Throws after `ms`, so that a test that waits in vain ends its own loops. */
-export async function until(asked: () => Promise<boolean>, ms = 20_000): Promise<void> {
-  for (const end = performance.now() + ms; !(await asked()); await new Promise((resolve) => setTimeout(resolve, 10))) {
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain`);
+/** Polls every 10 ms until the condition is true. Throws after `ms`: a test that fails by its own deadline also ends its own background loops. */
+export async function until(condition: () => Promise<boolean>, ms = 20_000): Promise<void> {
+  for (const end = performance.now() + ms; !(await condition()); await sleep(10)) {
+    if (performance.now() > end) throw new Error(`the condition was not true within ${ms} ms`);
   }
 }

@@ -9,7 +9,7 @@ import { readingCases } from './reading-cases.js';
 export { digestOfFacts, digestOfState, facts, fold, type Fact } from './fold.js';
 export { change, DAY, del, newView, put, STREAM, T0, until, type StateHarness } from './harness.js';
 
-/** The promises of the State port, for one adapter. Cases use views of their own; those that lose the store run last. */
+/** Runs the promises of the State port against one adapter. Each case uses its own views; the cases that empty the store run last. */
 export function describeState(name: string, open: () => Promise<StateHarness>): void {
   describe(`State port: ${name}`, () => {
     let harness: StateHarness;
@@ -18,10 +18,10 @@ export function describeState(name: string, open: () => Promise<StateHarness>): 
       harness = await open();
     });
     afterAll(() => harness?.close());
-    describe('commit', () => commitCases(h));
+    describe('commit()', () => commitCases(h));
     describe('reading', () => readingCases(h));
     describe('change feed', () => feedCases(h));
     describe('duplicate index', () => firstsCases(h));
-    describe('loss', () => lossCases(h));
+    describe('restart and loss', () => lossCases(h));
   });
 }

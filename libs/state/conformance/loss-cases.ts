@@ -4,9 +4,9 @@ import { change, newView, put, STREAM, type StateHarness } from './harness.js';
 
 const P0 = { stream: STREAM, partition: 0 };
 
-/** The store may be lost, emptied or set back at any moment; the log brings it back, the same. */
+/** A store may lose all data or its newest commits at any time; folding the log again must give the same state. */
 export function lossCases(h: () => StateHarness): void {
-  it('keeps values, progress and feed over reopening', async () => {
+  it('keeps values, progress and change feed when it is closed and opened again', async () => {
     const view = newView();
     const log = facts(1, 300);
     await fold(h().state, view, P0, log, { batch: 37 });
@@ -17,7 +17,7 @@ export function lossCases(h: () => StateHarness): void {
     expect(await h().state.changes(view, P0, 100n, 1_000)).toEqual(feed);
   });
 
-  it('comes to the same digest whatever the size of the batches', async () => {
+  it('has the same digest for every batch size of the fold', async () => {
     const log = facts(2, 400);
     for (const batch of [1, 7, 100, 400]) {
       const view = newView();
@@ -26,7 +26,7 @@ export function lossCases(h: () => StateHarness): void {
     }
   });
 
-  it('cannot get a hole when it is emptied under a running projector', async () => {
+  it('refuses the next commit after it was emptied, so that a running projector cannot leave a hole', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 50, [put('a', 49)]));
     await h().empty();
@@ -38,7 +38,7 @@ export function lossCases(h: () => StateHarness): void {
     expect(await h().state.scan(view, 0)).toEqual({ entries: [], more: false, progress: [] });
   });
 
-  it('comes to the same digest after it was emptied in the middle of a fold', async () => {
+  it('has the same digest after it was emptied in the middle of a fold', async () => {
     const view = newView();
     const log = facts(3, 300);
     let emptied = false;
@@ -54,7 +54,7 @@ export function lossCases(h: () => StateHarness): void {
     expect(await digestOfState(h().state, view, 0)).toBe(digestOfFacts(log, 300, P0));
   });
 
-  it('comes to the same digest after it was set back in the middle of a fold', async () => {
+  it('has the same digest after it lost its newest commits in the middle of a fold', async () => {
     const view = newView();
     const log = facts(4, 300);
     let set = false;
@@ -71,7 +71,7 @@ export function lossCases(h: () => StateHarness): void {
     expect(await digestOfState(h().state, view, 0)).toBe(digestOfFacts(log, 300, P0));
   });
 
-  it('is emptied, folded again, and is the same: digest, progress, feed', async () => {
+  it('has the same digest, progress and change feed after it was emptied and folded again', async () => {
     const view = newView();
     const log = facts(5, 500);
     await fold(h().state, view, P0, log, { batch: 50 });
@@ -90,7 +90,7 @@ export function lossCases(h: () => StateHarness): void {
     ]).toEqual(before);
   });
 
-  it('forgets the duplicate index with the rest', async () => {
+  it('has an empty duplicate index after it was emptied', async () => {
     const first = {
       source: 'urn:simpul:hub:clock',
       id: newView(),
@@ -107,7 +107,7 @@ export function lossCases(h: () => StateHarness): void {
     expect(await h().state.putFirst([{ ...first, offset: 6n }])).toEqual([{ ...first, offset: 6n }]);
   });
 
-  it('says state_unavailable once it is closed', async () => {
+  it('rejects every call with state_unavailable after close()', async () => {
     const { state } = h();
     await h().reopen();
     await expect(state.ping()).rejects.toMatchObject({ code: 'state_unavailable' });

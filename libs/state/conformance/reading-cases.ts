@@ -4,8 +4,8 @@ import { change, del, newView, put, STREAM, type StateHarness } from './harness.
 const P0 = { stream: STREAM, partition: 0 };
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/** Keys that break naive stores. */
-export const ODD_KEYS: readonly string[] = [
+/** Keys with characters that a store could take for its own separators, patterns, script syntax or sort order. */
+export const SPECIAL_KEYS: readonly string[] = [
   '{',
   '}',
   '{a}',
@@ -46,9 +46,9 @@ export const ODD_KEYS: readonly string[] = [
   'SU00208:2021-07-15',
 ];
 
-/** Scan, read, odd keys, large values, drop, ping. */
+/** read(), scan() and drop(): key order, paging, prefix, special keys, large values, snapshots. */
 export function readingCases(h: () => StateHarness): void {
-  it('scans in UTF-8 byte order, page by page, and says whether more follow', async () => {
+  it('scans in UTF-8 byte order, page by page, and answers whether more entries follow', async () => {
     const view = newView();
     await h().state.commit(
       view,
@@ -56,10 +56,10 @@ export function readingCases(h: () => StateHarness): void {
       change(
         0,
         100,
-        ODD_KEYS.map((key, i) => put(key, i)),
+        SPECIAL_KEYS.map((key, i) => put(key, i)),
       ),
     );
-    const want = [...ODD_KEYS].sort(byBytes);
+    const want = [...SPECIAL_KEYS].sort(byBytes);
     for (const limit of [1, 3, want.length - 1, want.length, 500]) {
       const seen: string[] = [];
       for (let after: string | undefined, more = true; more;) {
@@ -74,7 +74,7 @@ export function readingCases(h: () => StateHarness): void {
     }
   });
 
-  it('reads every odd key back, and none of them is another', async () => {
+  it('reads every special key back, and confuses no two of them', async () => {
     const view = newView();
     await h().state.commit(
       view,
@@ -82,25 +82,27 @@ export function readingCases(h: () => StateHarness): void {
       change(
         0,
         100,
-        ODD_KEYS.map((key, i) => put(key, i, { key })),
+        SPECIAL_KEYS.map((key, i) => put(key, i, { key })),
       ),
     );
-    const { entries } = await h().state.read(view, 0, ODD_KEYS);
-    expect(entries.map((entry) => JSON.parse(entry?.value ?? 'null'))).toEqual(ODD_KEYS.map((key) => ({ key })));
+    const { entries } = await h().state.read(view, 0, SPECIAL_KEYS);
+    expect(entries.map((entry) => JSON.parse(entry?.value ?? 'null'))).toEqual(SPECIAL_KEYS.map((key) => ({ key })));
     await h().state.commit(
       view,
       P0,
       change(
         100,
         200,
-        ODD_KEYS.filter((_, i) => i % 2 === 0).map((key, i) => del(key, 100 + i)),
+        SPECIAL_KEYS.filter((_, i) => i % 2 === 0).map((key, i) => del(key, 100 + i)),
       ),
     );
-    const left = await h().state.read(view, 0, ODD_KEYS);
-    expect(left.entries.map((entry) => entry?.key)).toEqual(ODD_KEYS.map((key, i) => (i % 2 === 0 ? undefined : key)));
+    const left = await h().state.read(view, 0, SPECIAL_KEYS);
+    expect(left.entries.map((entry) => entry?.key)).toEqual(
+      SPECIAL_KEYS.map((key, i) => (i % 2 === 0 ? undefined : key)),
+    );
   });
 
-  it('narrows a scan by prefix, alone and with after', async () => {
+  it('filters a scan by prefix, also together with after', async () => {
     const view = newView();
     const keys = [
       'a',
@@ -145,7 +147,7 @@ export function readingCases(h: () => StateHarness): void {
     }
   });
 
-  it('keeps the two spaces apart', async () => {
+  it('keeps the key spaces entry and part separate', async () => {
     const view = newView();
     await h().state.commit(
       view,
@@ -159,14 +161,14 @@ export function readingCases(h: () => StateHarness): void {
     expect((await h().state.read(view, 0, ['a'], 'part')).entries).toEqual([undefined]);
   });
 
-  it('answers a partition that was never filled with nothing and no progress', async () => {
+  it('answers no entries and no progress for a partition that was never filled', async () => {
     const view = newView();
     expect(await h().state.read(view, 3, ['a', 'b'])).toEqual({ entries: [undefined, undefined], progress: [] });
     expect(await h().state.scan(view, 3)).toEqual({ entries: [], more: false, progress: [] });
     expect(await h().state.read(view, 3, [])).toEqual({ entries: [], progress: [] });
   });
 
-  it('reads a key that is asked twice, twice', async () => {
+  it('answers a key that is requested twice two times', async () => {
     const view = newView();
     await h().state.commit(view, P0, change(0, 1, [put('a', 0)]));
     expect((await h().state.read(view, 0, ['a', 'x', 'a'])).entries.map((entry) => entry?.key)).toEqual([
@@ -176,7 +178,7 @@ export function readingCases(h: () => StateHarness): void {
     ]);
   });
 
-  it('never shows entries of one commit beside the progress of another', async () => {
+  it('never answers entries of one commit with the progress of another', async () => {
     const view = newView();
     const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
     let writing = true;
@@ -194,7 +196,7 @@ export function readingCases(h: () => StateHarness): void {
       writing = false;
     })();
     let torn = 0;
-    let looked = 0;
+    let reads = 0;
     while (writing) {
       const { entries, progress } = await h().state.read(view, 0, keys);
       const page = await h().state.scan(view, 0);
@@ -205,14 +207,14 @@ export function readingCases(h: () => StateHarness): void {
         const want = next === undefined ? undefined : String(next - 1n);
         if (seen.some((entry) => entry?.value !== want)) torn++;
       }
-      looked++;
+      reads++;
       await new Promise((resolve) => setImmediate(resolve));
     }
     await writer;
-    expect({ torn, looked: looked > 0 }).toEqual({ torn: 0, looked: true });
+    expect({ torn, reads: reads > 0 }).toEqual({ torn: 0, reads: true });
   });
 
-  it('holds values of one megabyte', async () => {
+  it('stores values of one megabyte', async () => {
     const view = newView();
     const values = ['a', 'é', '"'].map((letter) => letter.repeat(letter === 'é' ? 524_288 : 1_000_000));
     await h().state.commit(
@@ -229,7 +231,7 @@ export function readingCases(h: () => StateHarness): void {
     expect((await h().state.scan(view, 0, { limit: 2 })).entries).toHaveLength(2);
   });
 
-  it('drops a view with everything it had, and only that one', async () => {
+  it('drops all data of a view and nothing of another view', async () => {
     const [gone, stays] = [newView(), newView()];
     for (const view of [gone, stays]) {
       for (const partition of [0, 1, 2]) {
@@ -250,7 +252,7 @@ export function readingCases(h: () => StateHarness): void {
     expect((await h().state.scan(gone, 0)).entries.map((entry) => entry.key)).toEqual(['baru']);
   });
 
-  it('answers a ping and knows its connection', async () => {
+  it('answers ping(), and a connection epoch of at least 1', async () => {
     await expect(h().state.ping()).resolves.toBeUndefined();
     expect(h().state.connection()).toBeGreaterThanOrEqual(1);
   });
