@@ -15,7 +15,7 @@ export interface StreamSourceReport {
 }
 
 export interface StreamSourceOptions {
-  readonly reader: Reader;
+  readonly reader: Pick<Reader, 'pages'>;
   /** Event types to read; each needs a handler. */
   readonly types: readonly string[];
   readonly places: Places;

@@ -23,14 +23,15 @@ export interface Context {
   readonly url: string;
   readonly key: string;
   readonly format: 'table' | 'json' | 'jsonl';
-  /** GET; a refusal is an SdkFault, 404 too. */
+  /** GET. Rejects with SdkFault for every status of 400 and above, also 404. */
   get(path: string): Promise<Reply>;
+  /** POST or DELETE with a JSON body. Rejects like `get`. */
   send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<Reply>;
-  /** All rows of a paged list, `field` naming the array. */
+  /** At most `limit` rows of a paged list, page by page; `field` is the member of the answer that holds the rows. */
   rows(path: string, field: string, limit: number): Promise<Record<string, unknown>[]>;
 }
 
-/** A wrong call of the command line: exit code 2. */
+/** A wrong use of the command line: exit code 2. */
 export class Usage extends Error {
   readonly text: Text;
 
@@ -41,13 +42,13 @@ export class Usage extends Error {
 }
 
 type Terminal = ReturnType<typeof readTerminal>;
-/** What a header can carry, and so what a key can be. */
-const SENDABLE = /^[\x21-\x7e]+$/;
+/** Characters that an HTTP header value can carry; a key has no others. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Promise<string | undefined> {
   const given = (globals.key ?? terminal.contextKey)?.trim();
   if (given) {
-    if (SENDABLE.test(given)) return given;
+    if (HEADER_SAFE.test(given)) return given;
     throw new Usage(texts.key_characters());
   }
   const folder = globals.data ?? terminal.dataDir;
@@ -59,7 +60,7 @@ async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Pro
     }
   });
   if (keys.length < 2) return keys[0];
-  // Two deployments were started here: the key is the one that the hub at this address knows.
+  // Two deployments (embedded and kafka) were started here: take the key that the hub at this address accepts.
   for (const key of keys) {
     const me = await hub.call('/v1/me', { key }).catch(() => undefined);
     if (me?.status === 200) return key;
@@ -76,7 +77,7 @@ export function languageOf(globals: Globals): Language {
 
 /**
  * Address: --url, SIMPUL_URL, else this machine. Key: --key, SIMPUL_KEY, else the admin key of the data folder (--data, SIMPUL_DATA, else .simpul).
- * `keyless`: goes on without one.
+ * Rejects with SdkFault `unauthenticated` when there is no key, unless `keyless`.
  */
 export async function openContext(globals: Globals, keyless = false): Promise<Context> {
   const terminal = readTerminal();

@@ -4,7 +4,7 @@ import { languageOf, openContext, type Context, type Globals } from './context.j
 import { buildProgram, type Run } from './program.js';
 import { EXIT, showRefusal } from './refusal.js';
 
-// `simpul … | head` closes the pipe when it has seen enough.
+// `simpul … | head` closes the pipe early (EPIPE); that is no error.
 process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   if (e.code !== 'EPIPE') throw e;
   process.exit(EXIT.ok);
@@ -27,12 +27,12 @@ const run: Run = async (work, keyless) => {
 };
 const program = buildProgram(run);
 
-const wrongCallsEndWith2 = (c: Command): void => {
+const exitWithUsageCode = (c: Command): void => {
   c.exitOverride();
   c.showHelpAfterError('(simpul --help)');
-  for (const sub of c.commands) wrongCallsEndWith2(sub);
+  for (const sub of c.commands) exitWithUsageCode(sub);
 };
-wrongCallsEndWith2(program);
+exitWithUsageCode(program);
 try {
   await program.parseAsync();
 } catch (e) {

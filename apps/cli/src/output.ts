@@ -1,6 +1,6 @@
 import type { Context } from './context.js';
 
-/** Cells of one row: text as it is, numbers and objects as JSON, nothing as `-`. */
+/** One cell: text without tabs and line breaks, a list of texts with commas, other values as JSON, a missing value as `-`. */
 function cell(value: unknown): string {
   if (value === undefined || value === null) return '-';
   if (typeof value === 'string') return value.replaceAll(/[\t\r\n]/g, ' ');
@@ -8,7 +8,7 @@ function cell(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** A table on a terminal, tab-separated without header when piped, or JSON. Field names are never translated. */
+/** Prints rows: an aligned table on a terminal, tab-separated values without a header in a pipe, or JSON. Field names are never translated. */
 export function printRows(ctx: Context, rows: readonly object[], columns: readonly string[]): void {
   if (ctx.format === 'json') {
     process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
@@ -33,7 +33,7 @@ export function printRows(ctx: Context, rows: readonly object[], columns: readon
   for (const l of lines) process.stdout.write(`${draw(l)}\n`);
 }
 
-/** One thing, as indented JSON (one line with -o jsonl). */
+/** Prints one object as indented JSON (one line with -o jsonl). */
 export function printOne(ctx: Context, value: unknown): void {
   process.stdout.write(`${ctx.format === 'jsonl' ? JSON.stringify(value) : JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,13 +1,26 @@
 import { Command } from 'commander';
-import { eventCommands } from './commands/events.js';
-import { lookupCommands } from './commands/lookups.js';
-import { operationCommands } from './commands/operations.js';
+import { eventCommands, publishCommand, streamCommands } from './commands/events.js';
+import { stateCommands, typeCommands, unitCommands, viewCommands } from './commands/lookups.js';
+import { keyCommands, operatorCommands } from './commands/operations.js';
 import type { Context } from './context.js';
 
-/** Runs a command with an open context; its exit code ends the process. `keyless`: no key is fine. */
+/** Runs a command with an open context; the number that it returns is the exit code of the process. `keyless`: the command also runs without a key. */
 export type Run = (work: (ctx: Context) => Promise<number>, keyless?: boolean) => Promise<void>;
 
-/** The whole command line. It parses nothing by itself. */
+/** In the order of the help. */
+const COMMANDS = [
+  publishCommand,
+  streamCommands,
+  eventCommands,
+  stateCommands,
+  viewCommands,
+  unitCommands,
+  typeCommands,
+  keyCommands,
+  operatorCommands,
+];
+
+/** Builds the command line; it does not parse arguments yet. */
 export function buildProgram(run: Run): Command {
   const program = new Command('simpul')
     .description('Simpul: publish events, read streams and state, look after keys and units')
@@ -20,8 +33,6 @@ export function buildProgram(run: Run): Command {
       'after',
       '\nExample:\n  simpul stream ls\n\nExit codes: 0 done, 1 failed, 2 wrong call, 3 nothing matched, 4 no valid key, 5 done in part, 6 hub not reached',
     );
-  eventCommands(program, run);
-  lookupCommands(program, run);
-  operationCommands(program, run);
+  for (const add of COMMANDS) add(program, run);
   return program;
 }

@@ -5,7 +5,7 @@ import { texts } from './texts.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, nothing: 3, login: 4, part: 5, unreachable: 6 } as const;
 
-/** Writes on stderr why a command failed: title and detail, each pointer with its reason, the next step. Answers the exit code. */
+/** Writes to stderr why a command failed: title and detail, each pointer with its reason, the next step. Returns the exit code. */
 export function showRefusal(e: unknown, lang: Language, url: string): number {
   const err = (line: string): void => {
     process.stderr.write(`${line}\n`);

@@ -1,6 +1,6 @@
 import { defineTexts } from '#faults';
 
-/** What the command line says. Field names, codes and the help are English in every language. */
+/** Texts of the command line. Field names, codes and the help are English in both languages. */
 export const texts = defineTexts({
   key_characters: {
     id: 'kunci itu memuat tanda yang tidak ada dalam kunci',

@@ -2,6 +2,6 @@ import { CoreModule } from '#core';
 import { GatewayModule } from '#gateway';
 import { Module } from '@nestjs/common';
 
-/** A process with the role gateway only; another one folds. */
+/** A process with the role gateway only; it needs a projector in another process. */
 @Module({ imports: [CoreModule.forRoot({ name: 'gateway' }), GatewayModule] })
 export class GatewayAppModule {}

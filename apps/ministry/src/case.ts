@@ -1,5 +1,5 @@
 import type { DayClock } from './clock.js';
-import type { Told } from './office.js';
+import type { OutgoingEvent } from './office.js';
 
 export interface CaseStep {
   readonly nomor: string;
@@ -11,7 +11,7 @@ export interface CaseStep {
   readonly sebelumnya?: string;
   readonly pemohonRef: string;
   readonly korelasi?: string;
-  /** Simulated instant. @default now */
+  /** Simulated time, ms since 1970. @default now */
   readonly at?: number;
   readonly luring?: boolean;
 }
@@ -19,8 +19,8 @@ export interface CaseStep {
 const PAUSED = new Set(['menunggu_pemohon', 'menunggu_pembayaran']);
 const ENDED = new Set(['selesai', 'ditolak', 'dibatalkan', 'kedaluwarsa']);
 
-/** A step of a case as `layanan.kasus.status-berubah`. */
-export function caseStep(clock: DayClock, s: CaseStep): Told {
+/** A status change of a case, as the event `layanan.kasus.status-berubah`. */
+export function caseStep(clock: DayClock, s: CaseStep): OutgoingEvent {
   const at = s.at ?? clock.now();
   return {
     type: 'layanan.kasus.status-berubah',

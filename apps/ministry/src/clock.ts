@@ -11,15 +11,15 @@ export interface Task {
   readonly run: () => void;
 }
 
-/** Minutes after midnight WIB of "HH:MM". */
+/** Minutes after midnight of "HH:MM". */
 export function minutes(text: string): number {
   const [h = '0', m = '0'] = text.split(':');
   return Number(h) * 60 + Number(m);
 }
 
 /**
- * The clock of the simulated day: runs `speed` times faster than the wall and does what was planned when its time has come.
- * Day 1 is 15 July 2021; days stay within July 2021.
+ * The clock of the simulated day: it runs `speed` times faster than real time, and `tick` runs the tasks that are due.
+ * Day 1 is 15 July 2021; day 17 is 31 July, and day 18 is 15 July again.
  */
 export class DayClock {
   readonly date: string;
@@ -43,13 +43,13 @@ export class DayClock {
     this.#mark = wall();
   }
 
-  /** Sets the clock to the start of the day: called when everything is planned. */
+  /** Sets the clock to the start of the day. Call it when all tasks are planned. */
   begin(): void {
     this.#mark = this.#wall();
     this.#elapsed = 0;
   }
 
-  /** The clock stands still while `held`: a slow machine makes the day longer, not later. */
+  /** Stops the clock while `held` (backpressure): on a slow machine the day takes longer, but no event is late in simulated time. */
   hold(held: boolean): void {
     if (held === this.#held) return;
     this.#elapsed = this.#run();
@@ -61,7 +61,7 @@ export class DayClock {
     return this.#held ? this.#elapsed : this.#elapsed + this.#wall() - this.#mark;
   }
 
-  /** ms since 1970, simulated. */
+  /** Simulated time, ms since 1970. */
   now(): number {
     return Math.floor(this.#startAt + this.#run() * this.speed);
   }
@@ -70,22 +70,22 @@ export class DayClock {
     return new Date(ms).toISOString();
   }
 
-  /** The instant of "HH:MM" WIB today. */
+  /** Simulated time of "HH:MM" WIB today, ms since 1970. */
   at(time: string, plusMinutes = 0): number {
     return this.#midnight + (minutes(time) + plusMinutes) * MINUTE;
   }
 
-  /** The instant of "HH:MM" local time of a zone. */
+  /** Simulated time of "HH:MM" in a time zone of Indonesia, ms since 1970. */
   local(time: string, tz: string | undefined, plusMinutes = 0): number {
     return this.at(time, plusMinutes - (tz === 'WIT' ? 120 : tz === 'WITA' ? 60 : 0));
   }
 
-  /** A day of the calendar, `days` from today. */
+  /** The date `days` from today, as YYYY-MM-DD. */
   day(days: number): string {
     return new Date(Date.parse(`${this.date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
   }
 
-  /** "10.04" WIB. */
+  /** Time of day in WIB, written as "10.04". */
   label(ms = this.now()): string {
     return new Date(ms + WIB).toISOString().slice(11, 16).replace(':', '.');
   }
@@ -95,21 +95,23 @@ export class DayClock {
     return `${d} ${MONTHS[lang][m! - 1]} ${y}`;
   }
 
+  /** Runs a task at a simulated time. */
   plan(at: number, run: () => void): void {
     this.#tasks.push({ at, run });
     this.#sorted = false;
   }
 
-  /** `minutes` of simulated time from now. */
-  after(wait: number, run: () => void): void {
-    this.plan(this.now() + wait * MINUTE, run);
+  /** Runs a task after some minutes of simulated time. */
+  after(minutesFromNow: number, run: () => void): void {
+    this.plan(this.now() + minutesFromNow * MINUTE, run);
   }
 
+  /** Tasks that were not run yet. */
   get planned(): number {
     return this.#tasks.length;
   }
 
-  /** Does what is due, at most `most`; answers how many were done. */
+  /** Runs the tasks that are due, in order of their times, at most `most`. Returns how many ran. */
   tick(most = 400): number {
     if (!this.#sorted) {
       this.#tasks.sort((a, b) => b.at - a.at);

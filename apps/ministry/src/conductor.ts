@@ -1,13 +1,14 @@
+import { pause } from '#concurrency';
 import type { Flow } from './day.js';
 import { askLag } from './lag.js';
 import type { MinistryOptions } from './options.js';
 import type { Frame } from './screen/words.js';
 import type { World } from './world.js';
 
-/** The day is given up when nothing at all was accepted for this long. */
+/** The day ends as incomplete when no event was accepted for this long. */
 const STUCK_MS = 90_000;
-/** More publications than this without an outcome: the day waits for the hub. */
-const MOST_OPEN = 400;
+/** The clock stops while more requests than this have no outcome (backpressure). */
+const MAX_OPEN = 400;
 
 export interface DayEnd {
   readonly complete: boolean;
@@ -18,7 +19,7 @@ export interface DayEnd {
   readonly seconds: number;
 }
 
-/** Plays the day: plans every flow, lets the clock run, and ends when every event that the flows owe was accepted. */
+/** Runs the day: plans every flow, runs the clock, and ends when the hub has accepted every event that the flows announced. */
 export class Conductor {
   readonly #world: World;
   readonly #options: MinistryOptions;
@@ -46,13 +47,13 @@ export class Conductor {
     let progressAt = performance.now();
     let accepted = 0;
     while (!this.#stopped) {
-      day.clock.hold(day.tally.open > MOST_OPEN);
+      day.clock.hold(day.tally.open > MAX_OPEN);
       const done = day.clock.tick();
       if (day.tally.accepted > accepted) progressAt = performance.now();
       accepted = day.tally.accepted;
       if (done === 0 && day.clock.planned === 0 && accepted >= expected && !day.offices.all.some((o) => o.busy)) break;
       if (performance.now() - progressAt > STUCK_MS) break;
-      await new Promise((r) => setTimeout(r, done > 0 ? 1 : 10));
+      await pause(done > 0 ? 1 : 10);
     }
     clearInterval(lag);
     day.tally.lagSeconds = await askLag(this.#world.connection);

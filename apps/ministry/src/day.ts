@@ -1,36 +1,38 @@
-import type { Chance } from './chance.js';
+import type { Random } from './random.js';
 import type { DayClock } from './clock.js';
-import type { Ear } from './ear.js';
+import type { Subscriptions } from './subscriptions.js';
 import type { Offices } from './offices.js';
 import type { Tally } from './tally.js';
 
-/** What every flow of the day shares. */
+/** What all flows of the day share. */
 export interface Day {
   readonly number: number;
   readonly scale: number;
   readonly clock: DayClock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly offices: Offices;
-  readonly ear: Ear;
+  readonly subscriptions: Subscriptions;
   readonly tally: Tally;
   readonly lists: BanLists;
 }
 
-/** What each post keeps of the ban list. */
+/** The copy of the ban list that each post keeps, by unit id of the post; names by ban number. */
 export type BanLists = Map<string, { version: number; readonly names: Map<string, string> }>;
 
-/** A flow plans its part of the day, listens to what it needs, and says how many events it will publish in all. */
+/** One part of the day. */
 export interface Flow {
   readonly name: string;
-  /** Called once, before the day begins. */
+  /** Plans tasks and adds subscriptions. Returns how many events the flow will publish in all. Called once, before the clock starts. */
   plan(): Promise<number> | number;
 }
 
 export const DAY_START = '05:30';
 export const DAY_END = '16:10';
 
+/** A field of event data as text; empty when it is something else. */
 export const text = (v: unknown): string => (typeof v === 'string' ? v : '');
+/** A field of event data as number; 0 when it is something else. */
 export const whole = (v: unknown): number => (typeof v === 'number' ? v : 0);
-/** Case numbers carry the day, so that each day has its own. */
+/** A case number. It contains the day, so that no two days use the same one. */
 export const numbered = (kind: string, day: number, n: number): string =>
   `${kind}-2021-${day}-${String(n).padStart(4, '0')}`;

@@ -12,7 +12,7 @@ export interface HistoryLine {
   readonly [more: string]: unknown;
 }
 
-/** One JSON line per step, in the order in which things happened (the checker relies on it). */
+/** The history file: one JSON line for each step of a publication, in the order in which the steps happened. The checker judges order by it. */
 export class History {
   readonly #fd: number;
   readonly #now: () => number;

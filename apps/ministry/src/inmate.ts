@@ -1,17 +1,17 @@
-import type { Chance } from './chance.js';
+import type { Random } from './random.js';
 import type { DayClock } from './clock.js';
-import type { Office, Told } from './office.js';
+import type { Office, OutgoingEvent } from './office.js';
 import { document, type Person } from './people.js';
 
-/** `pas.penghuni.diterima` of a sentenced person. */
+/** A prison admits a sentenced person: the event `pas.penghuni.diterima`. */
 export function admitted(
   clock: DayClock,
-  c: Chance,
+  rng: Random,
   prison: Office,
   who: Person,
   orang: string,
   register: string,
-): Told {
+): OutgoingEvent {
   return {
     type: 'pas.penghuni.diterima',
     lane: orang,
@@ -22,12 +22,12 @@ export function admitted(
       golongan: 'BI',
       statusHukum: 'narapidana',
       instansiPenahan: 'EXT-KEJAGUNG',
-      nomorSuratPerintah: `PRINT-${c.int(100, 999)}/2021`,
+      nomorSuratPerintah: `PRINT-${rng.int(100, 999)}/2021`,
       tanggalSurat: clock.day(-2),
       penahananMulai: clock.day(-200),
-      penahananBerakhir: clock.day(c.int(100, 1500)),
+      penahananBerakhir: clock.day(rng.int(100, 1500)),
       pasalDisangkakan: ['Pasal 362 KUHP'],
-      jenisPerkara: c.pick(['umum', 'narkotika']),
+      jenisPerkara: rng.pick(['umum', 'narkotika']),
       ...(who.kewarganegaraan === 'IDN' ? { nik: who.nik } : {}),
       namaLengkap: who.nama,
       tempatLahir: who.tempatLahir,
@@ -35,7 +35,7 @@ export function admitted(
       jenisKelamin: who.jenisKelamin,
       agama: who.agama,
       kewarganegaraan: who.kewarganegaraan,
-      foto: document(c, 'foto'),
+      foto: document(rng, 'foto'),
       waktuTerima: clock.iso(),
     },
   };

@@ -20,7 +20,7 @@ export interface OwnKey {
   readonly key: string;
 }
 
-/** Which system speaks for a unit of a type. */
+/** The system that publishes for units of a type. */
 export const SYSTEMS: Readonly<Record<string, string>> = {
   kanim: 'simkim',
   tpi: 'bcm',
@@ -31,12 +31,14 @@ export const SYSTEMS: Readonly<Record<string, string>> = {
   bapas: 'sdp',
   kanwil: 'sikanwil',
 };
+/** Central offices with a system of their own, by unit code. */
 export const CENTRAL: Readonly<Record<string, string>> = {
   'ES1-DJPAS': 'sdp',
   'ES1-DJIM': 'simkim',
   'ES2-WASDAKIM': 'cekal',
   'ES2-ROHUMAS': 'lapor',
 };
+/** Parties outside the ministry. */
 export const PARTIES: Readonly<Record<string, string>> = {
   'EXT-DJA': 'simponi',
   'EXT-KPK': 'cekal',
@@ -45,7 +47,7 @@ export const PARTIES: Readonly<Record<string, string>> = {
   'EXT-DJP': 'cekal',
 };
 
-/** Every key that the day needs, each bound to one unit (or party) and its system. */
+/** The keys that the day needs, each for one unit or outside party and its system. */
 export function ministryKeys(units: readonly UnitLike[]): KeyNeed[] {
   const roles = ['publisher', 'reader'] as const;
   const out: KeyNeed[] = [];
@@ -57,7 +59,7 @@ export function ministryKeys(units: readonly UnitLike[]): KeyNeed[] {
   return out;
 }
 
-/** Reads keys: `{"keys": {"SU00065:simkim": "…"}}`, a JSON array of `{unit, system, key}`, or CSV with a header naming those columns. */
+/** Reads a key file: `{"keys": {"SU00065:simkim": "…"}}`, a JSON array of `{unit, system, key}`, or CSV with a header naming those columns. */
 export function readKeys(file: string): OwnKey[] {
   const text = readFileSync(file, 'utf8').trim();
   return parseKeys(text).filter((k) => /^(SU|EXT-)/.test(k.unit));
@@ -81,7 +83,7 @@ function parseKeys(text: string): OwnKey[] {
   });
 }
 
-/** The units of the seed: what keys are needed is asked before there is a key to ask the hub with. */
+/** The units of the seed file. The list of keys is needed before there is a key to ask the hub with. */
 export function seedUnits(): UnitLike[] {
   const file = join(import.meta.dirname, '..', '..', '..', '..', 'schemas', 'units.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { units: UnitLike[] }).units;

@@ -1,6 +1,6 @@
 import type { Connection } from '#sdk';
 
-/** The greatest `simpul_view_lag_seconds` of a metrics text; undefined when it names none. */
+/** The greatest `simpul_view_lag_seconds` of a Prometheus page; undefined when the page has none. */
 export function lagOf(metrics: string): number | undefined {
   let most: number | undefined;
   for (const line of metrics.split('\n')) {
@@ -10,7 +10,7 @@ export function lagOf(metrics: string): number | undefined {
   return most;
 }
 
-/** Asks the hub how far its views are behind; undefined when it does not say. */
+/** How many seconds the slowest view of the hub is behind; undefined when the hub does not answer or has no such metric. */
 export async function askLag(connection: Connection): Promise<number | undefined> {
   try {
     const res = await fetch(`${connection.url}/metrics`, { signal: AbortSignal.timeout(1500) });

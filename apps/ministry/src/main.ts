@@ -9,11 +9,11 @@ import { Screen } from './screen/screen.js';
 import { buildWorld } from './world.js';
 
 async function play(options: MinistryOptions): Promise<number> {
-  // With --json the one line on stdout is for a program: the person reads stderr.
+  // With --json stdout carries one line for a program, so the screen goes to stderr.
   const out = options.json ? process.stderr : process.stdout;
   const world = await buildWorld(options);
   const app = await NestFactory.createMicroservice(MinistryModule.forDay(world, options, out), {
-    strategy: new SimpulServer({ source: world.day.ear }),
+    strategy: new SimpulServer({ source: world.day.subscriptions }),
     logger: ['error', 'warn'],
     abortOnError: false,
   });
@@ -24,7 +24,7 @@ async function play(options: MinistryOptions): Promise<number> {
   process.once('SIGTERM', stop);
   await app.listen();
   screen.start();
-  // A launcher may follow the progress, 0 to 1.
+  // Progress (0 to 1) for a launcher that started this process with an IPC channel.
   const progress = setInterval(() => process.connected && process.send?.({ progress: world.day.tally.progress }), 100);
   const end = await conductor.play();
   clearInterval(progress);

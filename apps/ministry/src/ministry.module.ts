@@ -1,11 +1,11 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { Conductor } from './conductor.js';
 import type { Day, Flow } from './day.js';
-import { ImmigrationDesk, PrisonDesk, ServiceDesk } from './desks.js';
+import { ImmigrationController, PrisonController, ServiceController } from './controllers.js';
 import { Bans } from './flows/bans.js';
 import { Attendance, Cases, Crossings } from './flows/bulk.js';
 import { Complaints } from './flows/complaints.js';
-import { DarkPrison } from './flows/dark.js';
+import { OfflinePrison } from './flows/offline-prison.js';
 import { Foreigners } from './flows/foreigners.js';
 import { Garbage } from './flows/garbage.js';
 import { Passports } from './flows/passports.js';
@@ -16,7 +16,7 @@ import type { MinistryOptions } from './options.js';
 import { Screen, type Out } from './screen/screen.js';
 import type { World } from './world.js';
 
-const PLAIN: readonly (new (day: Day) => Flow)[] = [
+const FLOWS: readonly (new (day: Day) => Flow)[] = [
   Bans,
   Passports,
   Transfers,
@@ -30,14 +30,14 @@ const PLAIN: readonly (new (day: Day) => Flow)[] = [
   Cases,
 ];
 
-/** Unit systems of the day: flows publish, desks (controllers) react to what offices read. */
+/** The unit systems of one day: flows publish events, controllers handle the events that offices receive. */
 @Module({})
 export class MinistryModule {
   static forDay(world: World, options: MinistryOptions, out: Out): DynamicModule {
-    const { day, dark, history } = world;
+    const { day, offline, history } = world;
     const flows: { provide: Type<Flow>; useValue: Flow }[] = [
-      ...PLAIN.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
-      { provide: DarkPrison, useValue: new DarkPrison(day, dark.office, dark.line) },
+      ...FLOWS.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
+      { provide: OfflinePrison, useValue: new OfflinePrison(day, offline.office, offline.link) },
       { provide: Garbage, useValue: new Garbage(day, history) },
     ];
     const conductor = new Conductor(
@@ -47,7 +47,7 @@ export class MinistryModule {
     );
     return {
       module: MinistryModule,
-      controllers: [ImmigrationDesk, PrisonDesk, ServiceDesk],
+      controllers: [ImmigrationController, PrisonController, ServiceController],
       providers: [
         ...flows,
         { provide: Conductor, useValue: conductor },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Chance } from './chance.js';
+import { Random } from './random.js';
 import { DayClock } from './clock.js';
 import { ministryKeys } from './keys.js';
 import { lagOf } from './lag.js';
@@ -9,35 +9,35 @@ import { Screen } from './screen/screen.js';
 import { draw, number, plain, type Frame } from './screen/words.js';
 import { Tally } from './tally.js';
 
-describe('chance', () => {
-  it('is the same for the same seed and part, and parts do not shift each other', () => {
-    const a = new Chance('s').fork('x');
-    const root = new Chance('s');
+describe('Random', () => {
+  it('gives the same numbers for the same seed and part, and numbers drawn in one part do not change another part', () => {
+    const a = new Random('s').fork('x');
+    const root = new Random('s');
     root.next();
     const b = root.fork('x');
     expect([a.int(0, 1e6), a.hex(8)]).toEqual([b.int(0, 1e6), b.hex(8)]);
-    expect(new Chance('s').next()).not.toBe(new Chance('t').next());
+    expect(new Random('s').next()).not.toBe(new Random('t').next());
   });
-  it('draws different ones in a sample', () => {
-    const s = new Chance('s').sample([1, 2, 3, 4, 5], 4);
+  it('draws a sample without repeats, and all items when there are fewer', () => {
+    const s = new Random('s').sample([1, 2, 3, 4, 5], 4);
     expect(new Set(s).size).toBe(4);
-    expect(new Chance('s').sample([1, 2], 9)).toHaveLength(2);
+    expect(new Random('s').sample([1, 2], 9)).toHaveLength(2);
   });
 });
 
-describe('people', () => {
-  it('are invented: every NIK begins with 99 and has 16 digits', () => {
-    const c = new Chance('people');
+describe('invented people', () => {
+  it('have a NIK of 16 digits that begins with 99, which is no province', () => {
+    const rng = new Random('people');
     for (let i = 0; i < 500; i++) {
-      const p = i % 2 === 0 ? person(c) : foreigner(c);
+      const p = i % 2 === 0 ? person(rng) : foreigner(rng);
       expect(p.nik).toMatch(/^99\d{14}$/);
       expect(p.tanggalLahir).toMatch(/^(19|20)\d\d-\d\d-\d\d$/);
     }
   });
 });
 
-describe('the clock of the day', () => {
-  it('runs faster than the wall, knows the zones, and stays within July 2021', () => {
+describe('DayClock', () => {
+  it('runs `speed` times faster than real time, converts local times of the three time zones, and stays within July 2021', () => {
     let wall = 0;
     const clock = new DayClock(1, 600, '05:30', () => wall);
     clock.begin();
@@ -50,7 +50,7 @@ describe('the clock of the day', () => {
     expect(new DayClock(18, 1, '05:30').date).toBe('2021-07-15');
     expect(clock.dateLabel('id')).toBe('15 Juli 2021');
   });
-  it('does what is due in order, and stands still while held', () => {
+  it('runs due tasks in the order of their times, and stops while it is held', () => {
     let wall = 0;
     const clock = new DayClock(1, 60, '06:00', () => wall);
     clock.begin();
@@ -69,8 +69,8 @@ describe('the clock of the day', () => {
   });
 });
 
-describe('keys', () => {
-  it('are asked for units that take part and for parties, one each', () => {
+describe('ministryKeys', () => {
+  it('lists one key for each unit that takes part and one for each outside party', () => {
     const need = ministryKeys([
       { id: 'SU00065', code: 'KANIM-36-SOEKARNO-HATTA', type: 'kanim' },
       { id: 'SU00006', code: 'ES1-DJPAS', type: 'eselon1' },
@@ -88,8 +88,8 @@ describe('keys', () => {
   });
 });
 
-describe('options', () => {
-  it('are read, with Indonesian as the default, and a wrong one is named', () => {
+describe('parseOptions', () => {
+  it('reads options with Indonesian as the default language, and reports a missing, wrong or unknown option', () => {
     const p = parseOptions(['--keys', 'k', '--history', 'h', '--day', '2']);
     expect(p).toMatchObject({ kind: 'play', options: { day: 2, lang: 'id', scale: 1 } });
     expect(parseOptions(['--keys', 'k', '--history', 'h', '--day', 'x'])).toMatchObject({ kind: 'wrong' });
@@ -116,8 +116,8 @@ const frame: Frame = {
   ],
 };
 
-describe('the screen', () => {
-  it('draws four lines that never exceed the width, with Indonesian numbers', () => {
+describe('Screen', () => {
+  it('draws four lines that are never wider than the terminal, with numbers in the format of the language', () => {
     const lines = draw(frame, 'id', 110);
     expect(lines).toHaveLength(4);
     expect(lines[0]).toMatch(
@@ -130,7 +130,7 @@ describe('the screen', () => {
     for (const l of draw(frame, 'id', 60)) expect(l.length).toBeLessThanOrEqual(60);
     expect(number(0.1, 'en', 1)).toBe('0.1');
   });
-  it('redraws in place on a terminal, and gives plain lines in a pipe', () => {
+  it('redraws in place on a terminal, and writes plain lines without escape codes in a pipe', () => {
     const written: string[] = [];
     const out = { write: (t: string) => written.push(t), isTTY: true, columns: 100 };
     const live = new Screen(out, 'id', false, () => frame);
@@ -144,15 +144,15 @@ describe('the screen', () => {
   });
 });
 
-describe('facts and lag', () => {
-  it('a newer fact of a slot takes the place of the older one', () => {
+describe('Tally and lag', () => {
+  it('replaces a fact by a newer fact of the same slot', () => {
     const t = new Tally();
     t.fact('ban', '10.00', '1 dari 153', '1 of 153');
     t.fact('x', '10.01', 'x', 'x');
     t.fact('ban', '10.02', '31 dari 153', '31 of 153');
     expect(t.facts(4).map((f) => f.id)).toEqual(['x', '31 dari 153']);
   });
-  it('the lag is the greatest of all views', () => {
+  it('reads the greatest lag of all views from the metrics, and undefined when there is none', () => {
     expect(lagOf('simpul_view_lag_seconds{view="a"} 0.1\nsimpul_view_lag_seconds{view="b"} 2.5\nx 9')).toBe(2.5);
     expect(lagOf('')).toBeUndefined();
   });

@@ -3,42 +3,44 @@ import {
   createReader,
   isSdkFault,
   type Connection,
+  type NewEvent,
   type Outcome,
   type Publisher,
   type Reader,
   type Step,
   type UnitRow,
 } from '#sdk';
-import type { Chance } from './chance.js';
+import type { Random } from './random.js';
 import type { DayClock } from './clock.js';
 import type { History } from './history.js';
 import type { OwnKey } from './keys.js';
 import type { Tally } from './tally.js';
 
-/** What an office says: a type, its data, and the clear subject whose order counts. */
-export interface Told {
+/** An event that an office publishes. */
+export interface OutgoingEvent {
   readonly type: string;
+  /** Events of one lane are published one after another (order per subject). */
   readonly lane: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** Simulated instant. @default now */
+  /** Simulated time, ms since 1970. @default now */
   readonly at?: number;
-  /** Case or process over units. */
+  /** Correlation id of a case or process that several units work on. */
   readonly korelasi?: string;
 }
 
 export interface OfficeDeps {
   readonly connection: Connection;
   readonly clock: DayClock;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly history: History;
   readonly tally: Tally;
   readonly sequences?: Readonly<Record<string, number>>;
 }
 
-/** Share of single sends that are sent twice (a nervous operator, a proxy that repeats). */
-const TWICE = 0.02;
+/** Share of single events that are sent a second time with the same id, as an impatient user or a proxy does. The hub must answer `duplicate`. */
+const RESEND_SHARE = 0.02;
 
-/** The system of one unit: it knows the hub's address and its own key, nothing else. */
+/** The system of one unit. It knows the address of the hub and its own key, nothing else. */
 export class Office {
   readonly owner: string;
   readonly system: string;
@@ -48,7 +50,7 @@ export class Office {
   readonly key: string;
   readonly publisher: Publisher;
   readonly reader: Reader;
-  readonly chance: Chance;
+  readonly random: Random;
   readonly connection: Connection;
   readonly #deps: OfficeDeps;
   readonly #seen = new Set<string>();
@@ -60,7 +62,7 @@ export class Office {
     this.unit = unit;
     this.name = unit?.shortName ?? unit?.name ?? own.unit;
     this.key = own.key;
-    this.chance = deps.chance;
+    this.random = deps.random;
     this.connection = deps.connection;
     this.#deps = deps;
     this.publisher = createPublisher({
@@ -68,7 +70,7 @@ export class Office {
       key: own.key,
       owner: own.unit,
       system: own.system,
-      random: () => deps.chance.next(),
+      random: () => deps.random.next(),
       now: () => deps.clock.now(),
       ...(deps.sequences === undefined ? {} : { sequences: deps.sequences }),
       onStep: (step) => this.#step(step),
@@ -76,22 +78,22 @@ export class Office {
     this.reader = createReader({ connection: deps.connection, key: own.key });
   }
 
-  /** Work under way that will still lead to events. */
+  /** True while a request has no outcome yet. */
   get busy(): boolean {
     return this.#work > 0 || this.publisher.pending > 0;
   }
 
-  /** Publishes a fact and waits for its receipt; undefined: refused, which is counted and shown. */
-  async tell(told: Told): Promise<string | undefined> {
+  /** Publishes one event and waits for its receipt. Returns its position; undefined when the hub refused it, which is counted and shown. */
+  async publish(event: OutgoingEvent): Promise<string | undefined> {
     this.#begin();
     try {
-      const event = this.publisher.prepare(this.#event(told));
-      const twice = this.chance.some(TWICE);
+      const prepared = this.publisher.prepare(this.#event(event));
+      const twice = this.random.chance(RESEND_SHARE);
       const again = (): Promise<unknown> =>
-        this.publisher.publish({ ...event, lane: `${told.lane}#2` }).catch((e: unknown) => e);
-      const side = twice && this.chance.some(0.5) ? again() : undefined;
-      const receipt = await this.publisher.publish(event);
-      if (side !== undefined) await side;
+        this.publisher.publish({ ...prepared, lane: `${event.lane}#2` }).catch((e: unknown) => e);
+      const concurrent = twice && this.random.chance(0.5) ? again() : undefined;
+      const receipt = await this.publisher.publish(prepared);
+      if (concurrent !== undefined) await concurrent;
       else if (twice) await again();
       return receipt.position;
     } catch (e) {
@@ -102,10 +104,11 @@ export class Office {
     }
   }
 
-  async tellMany(told: readonly Told[]): Promise<Outcome[]> {
+  /** Publishes events in batches and waits for the outcome of each. */
+  async publishBatch(events: readonly OutgoingEvent[]): Promise<Outcome[]> {
     this.#begin();
     try {
-      return await this.publisher.publishBatch(told.map((t) => this.#event(t)));
+      return await this.publisher.publishBatch(events.map((e) => this.#event(e)));
     } finally {
       this.#end();
     }
@@ -121,19 +124,13 @@ export class Office {
     this.#deps.tally.open--;
   }
 
-  #event(t: Told): {
-    type: string;
-    time: string;
-    lane: string;
-    data: Told['data'];
-    extensions: Record<string, string>;
-  } {
+  #event({ type, at, lane, data, korelasi }: OutgoingEvent): NewEvent & { readonly lane: string } {
     return {
-      type: t.type,
-      time: new Date(t.at ?? this.#deps.clock.now()).toISOString(),
-      lane: t.lane,
-      data: t.data,
-      extensions: t.korelasi === undefined ? {} : { korelasi: t.korelasi },
+      type,
+      time: new Date(at ?? this.#deps.clock.now()).toISOString(),
+      lane,
+      data,
+      extensions: korelasi === undefined ? {} : { korelasi },
     };
   }
 
@@ -147,7 +144,7 @@ export class Office {
     } else if (step.kind === 'fail') {
       tally.refused++;
       tally.fact(`refused ${this.owner}`, this.#deps.clock.label(), ...refusal(this, step.fault));
-    } else if (step.kind === 'info') tally.unknown++;
+    } else if (step.kind === 'info') tally.uncertain++;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { UnitRow } from '#sdk';
 import type { Office } from './office.js';
 
-/** The offices that have a key, by what one looks for. */
+/** The offices that have a key, by owner, code and type. */
 export class Offices {
   readonly #byOwner = new Map<string, Office>();
   readonly #byCode = new Map<string, Office>();
@@ -22,18 +22,19 @@ export class Offices {
     return [...this.#byOwner.values()];
   }
 
-  /** `SU…` or `EXT-…`. */
+  /** By owner: `SU…` or `EXT-…`. */
   find(owner: string): Office | undefined {
     return this.#byOwner.get(owner);
   }
 
-  /** By readable code; the day cannot be played without it. */
+  /** By unit code. Throws when there is no key for it: the day cannot run without this office. */
   need(code: string): Office {
     const office = this.#byCode.get(code);
     if (office === undefined) throw new Error(`no key for ${code}`);
     return office;
   }
 
+  /** Offices of these unit types; `party` for parties outside the ministry. */
   type(...types: string[]): readonly Office[] {
     return types.flatMap((t) => this.#byType.get(t) ?? []);
   }
@@ -42,7 +43,7 @@ export class Offices {
     return this.type('lapas', 'rutan', 'lpka');
   }
 
-  /** The regional office above a unit (a checkpoint hangs under a kanim). */
+  /** Id of the regional office (kanwil) above a unit, over any number of levels: the parent of a checkpoint is a kanim. */
   kanwilOf(office: Office): string | undefined {
     let at = office.unit;
     while (at !== undefined && at.type !== 'kanwil')

@@ -6,9 +6,9 @@ export interface MinistryOptions {
   readonly history: string;
   readonly day: number;
   readonly seed: string;
-  /** 1 = about 22,000 events. */
+  /** Size of the day; 1 is about 22,000 events. @default 1 */
   readonly scale: number;
-  /** Wall seconds that the day should take. */
+  /** Real time that the day should take, in seconds. @default 48 */
   readonly seconds: number;
   readonly engine: string;
   readonly lang: 'id' | 'en';
@@ -24,7 +24,7 @@ export type ParsedOptions =
   | { readonly kind: 'keys' }
   | { readonly kind: 'wrong'; readonly reason: string };
 
-/** Indonesian unless `--lang en`. */
+/** Options of the command line. The language is Indonesian unless `--lang en`. */
 export function parseOptions(argv: readonly string[]): ParsedOptions {
   try {
     const { values: v } = parseArgs({

@@ -1,4 +1,4 @@
-import type { Chance } from './chance.js';
+import type { Random } from './random.js';
 
 const MEN =
   'Bagas Darma Eko Fajar Galih Hendro Imam Joko Krisna Lukman Made Nyoman Okta Panji Rangga Satrio Teguh Umar Wahyu Yosef Zainal Markus'.split(
@@ -31,40 +31,43 @@ export interface Person {
 
 const two = (n: number): string => String(n).padStart(2, '0');
 
-/** An invented person. NIK begin with 99: no such province. */
-export function person(c: Chance): Person {
-  const man = c.some(0.7);
-  const [y, m, d] = [c.int(1955, 2002), c.int(1, 12), c.int(1, 28)];
+/** An invented person. The NIK begins with 99, which is no province. */
+export function person(rng: Random): Person {
+  const man = rng.chance(0.7);
+  const [y, m, d] = [rng.int(1955, 2002), rng.int(1, 12), rng.int(1, 28)];
   return {
-    nama: `${c.pick(man ? MEN : WOMEN)} ${c.pick(LAST)}`,
-    nik: `99${c.digits(4)}${two(man ? d : d + 40)}${two(m)}${two(y % 100)}${String(c.int(1, 9999)).padStart(4, '0')}`,
+    nama: `${rng.pick(man ? MEN : WOMEN)} ${rng.pick(LAST)}`,
+    nik: `99${rng.digits(4)}${two(man ? d : d + 40)}${two(m)}${two(y % 100)}${String(rng.int(1, 9999)).padStart(4, '0')}`,
     tanggalLahir: `${y}-${two(m)}-${two(d)}`,
     jenisKelamin: man ? 'L' : 'P',
-    tempatLahir: c.pick(TOWNS),
-    agama: c.pick(FAITHS),
-    alamat: `Jalan Rekaan ${c.int(1, 99)}, ${c.pick(TOWNS)}`,
-    ponsel: `+62800${c.digits(8)}`,
+    tempatLahir: rng.pick(TOWNS),
+    agama: rng.pick(FAITHS),
+    alamat: `Jalan Rekaan ${rng.int(1, 99)}, ${rng.pick(TOWNS)}`,
+    ponsel: `+62800${rng.digits(8)}`,
     kewarganegaraan: 'IDN',
   };
 }
 
-export function foreigner(c: Chance): Person {
-  const i = c.int(0, FOREIGN.length - 1);
+export function foreigner(rng: Random): Person {
+  const i = rng.int(0, FOREIGN.length - 1);
   return {
-    ...person(c),
-    nama: `${FOREIGN[i]!} ${c.pick(['I', 'II', 'III', 'IV', 'V'])}`,
+    ...person(rng),
+    nama: `${FOREIGN[i]!} ${rng.pick(['I', 'II', 'III', 'IV', 'V'])}`,
     kewarganegaraan: NATIONS[i]!,
   };
 }
 
-export function document(c: Chance, kind: string): { uri: string; sha256: string; jenisMedia: string; ukuran: number } {
+export function document(
+  rng: Random,
+  kind: string,
+): { uri: string; sha256: string; jenisMedia: string; ukuran: number } {
   return {
-    uri: `urn:simpul:dokumen:${kind}:${c.hex(12)}`,
-    sha256: c.hex(64),
+    uri: `urn:simpul:dokumen:${kind}:${rng.hex(12)}`,
+    sha256: rng.hex(64),
     jenisMedia: 'application/pdf',
-    ukuran: c.int(20_000, 900_000),
+    ukuran: rng.int(20_000, 900_000),
   };
 }
 
-/** A pseudonym of an employee number, as events carry it. */
-export const officer = (c: Chance): string => `nip_${c.hex(16)}`;
+/** A pseudonym of an employee number, in the form that events use. */
+export const officer = (rng: Random): string => `nip_${rng.hex(16)}`;

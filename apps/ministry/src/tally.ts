@@ -4,12 +4,13 @@ export interface Fact {
   readonly en: string;
 }
 
-/** What the screen shows: counts, and the last facts in plain words. */
+/** Counts of the day and the last facts for the screen. */
 export class Tally {
   accepted = 0;
   refused = 0;
-  unknown = 0;
-  /** Publications without an outcome yet. */
+  /** Attempts without a definite answer; the SDK sends these events again. */
+  uncertain = 0;
+  /** Requests without an outcome yet. */
   open = 0;
   expected = 1;
   lagSeconds: number | undefined;
@@ -18,7 +19,7 @@ export class Tally {
   readonly #facts = new Map<string, Fact>();
   #version = 0;
 
-  /** `slot`: a newer fact of the same slot takes the place of the older. */
+  /** Adds a fact. A newer fact with the same `slot` replaces the older one. */
   fact(slot: string, label: string, id: string, en: string): void {
     this.#facts.delete(slot);
     this.#facts.set(slot, { label, id, en });

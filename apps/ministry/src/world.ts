@@ -1,34 +1,36 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connect, createReader, type Connection, type UnitRow } from '#sdk';
-import { Chance } from './chance.js';
+import { Random } from './random.js';
 import { DayClock, minutes } from './clock.js';
 import { DAY_END, DAY_START, type BanLists, type Day } from './day.js';
-import { Ear } from './ear.js';
+import { Subscriptions } from './subscriptions.js';
 import { History } from './history.js';
 import { readKeys } from './keys.js';
-import { Line } from './line.js';
+import { NetworkLink } from './network-link.js';
 import { Office } from './office.js';
 import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Tally } from './tally.js';
 
-const DARK = 'LAPAS-81-WAHAI';
+/** The prison that loses its network link. */
+const OFFLINE_PRISON = 'LAPAS-81-WAHAI';
 
 export interface World {
   readonly day: Day;
-  readonly dark: { readonly office: Office; readonly line: Line };
+  readonly offline: { readonly office: Office; readonly link: NetworkLink };
   readonly history: History;
   readonly connection: Connection;
   readonly faults: string[];
-  /** Keeps the last `urutanunit` of every source for the next day. */
+  /** Stores the last sequence number (`urutanunit`) of every source for the next day. */
   saveSequences(): void;
   close(): Promise<void>;
 }
 
-type Numbers = Record<string, Record<string, number>>;
+/** `Publisher.sequences()` of each office, by owner. */
+type Sequences = Record<string, Record<string, number>>;
 
-/** Reads units and keys, opens one office per key, and sets up the flows of the day. Waits for a hub that is still starting. */
+/** Reads units and keys, opens one office for each key, and builds the shared parts of the day. Retries while the hub is still starting. */
 export async function buildWorld(o: MinistryOptions): Promise<World> {
   const retry = { firstMs: 60, maxMs: 1500 };
   const connection = connect({ url: o.url, language: o.lang, connections: 24, timeoutMs: 15_000, retry });
@@ -42,44 +44,46 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
 
   const speed = ((minutes(DAY_END) - minutes(DAY_START)) * 60) / o.seconds;
   const clock = new DayClock(o.day, speed, DAY_START);
-  const chance = new Chance(`${o.seed}/${o.day}`);
+  const random = new Random(`${o.seed}/${o.day}`);
   const history = new History(o.history);
   const tally = new Tally();
   tally.unitTotal = units.length;
-  const numbersFile = join(dirname(o.history), 'urutan.json');
-  const numbers: Numbers = existsSync(numbersFile) ? (JSON.parse(readFileSync(numbersFile, 'utf8')) as Numbers) : {};
-  const line = new Line(connection);
+  const sequencesFile = join(dirname(o.history), 'urutan.json');
+  const sequences: Sequences = existsSync(sequencesFile)
+    ? (JSON.parse(readFileSync(sequencesFile, 'utf8')) as Sequences)
+    : {};
+  const link = new NetworkLink(connection);
 
   const offices = new Offices(
     units,
     keys.map((own) => {
       const unit = byId.get(own.unit);
       return new Office(own, unit, {
-        connection: unit?.code === DARK ? line.connection : connection,
+        connection: unit?.code === OFFLINE_PRISON ? link.connection : connection,
         clock,
-        chance: chance.fork(own.unit),
+        random: random.fork(own.unit),
         history,
         tally,
-        ...(numbers[own.unit] === undefined ? {} : { sequences: numbers[own.unit]! }),
+        ...(sequences[own.unit] === undefined ? {} : { sequences: sequences[own.unit]! }),
       });
     }),
   );
   const faults: string[] = [];
-  const ear = new Ear(began, (text) => faults.push(text));
+  const subscriptions = new Subscriptions(began, { fault: (text) => faults.push(text) });
   const lists: BanLists = new Map();
-  const day: Day = { number: o.day, scale: o.scale, clock, chance, offices, ear, tally, lists };
+  const day: Day = { number: o.day, scale: o.scale, clock, random, offices, subscriptions, tally, lists };
   return {
     day,
-    dark: { office: offices.need(DARK), line },
+    offline: { office: offices.need(OFFLINE_PRISON), link },
     history,
     connection,
     faults,
     saveSequences() {
-      for (const office of offices.all) numbers[office.owner] = office.publisher.sequences();
-      writeFileSync(numbersFile, JSON.stringify(numbers));
+      for (const office of offices.all) sequences[office.owner] = office.publisher.sequences();
+      writeFileSync(sequencesFile, JSON.stringify(sequences));
     },
     async close() {
-      await ear.stop();
+      await subscriptions.stop();
       await Promise.allSettled(offices.all.map((office) => office.publisher.close()));
       history.close();
       await connection.close();

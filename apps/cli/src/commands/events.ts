@@ -16,7 +16,8 @@ function read(file: string): string {
   }
 }
 
-function mediaOf(text: string): string {
+/** The media type of a file: JSON array, one event a line (NDJSON), or one event. */
+function mediaTypeOf(text: string): string {
   const trimmed = text.trimStart();
   if (trimmed.startsWith('[')) return 'application/cloudevents-batch+json';
   return trimmed.trimEnd().includes('\n{') ? 'application/x-ndjson' : 'application/cloudevents+json';
@@ -31,8 +32,8 @@ interface ReceiptRow {
 
 function showReceipt(ctx: Context, r: ReceiptRow): void {
   if (ctx.format !== 'table') return printOne(ctx, r);
-  const word = ctx.say(r.duplicate ? texts.already_recorded() : texts.recorded());
-  process.stdout.write(`✔ ${word}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
+  const recorded = ctx.say(r.duplicate ? texts.already_recorded() : texts.recorded());
+  process.stdout.write(`✔ ${recorded}  ${r.type}  ${r.id}  ${r.position}  ${ctx.url}/v1/events/${r.position}\n`);
 }
 
 interface Result {
@@ -53,19 +54,20 @@ function showResults(ctx: Context, results: readonly Result[]): number {
   return results.every((r) => r.receipt) ? EXIT.ok : EXIT.part;
 }
 
-interface Trial {
+/** What a dry run found in one event. */
+interface DryRunResult {
   readonly problems: readonly unknown[];
 }
 
-function trialsOf(body: unknown): readonly Trial[] {
-  return (body as { results?: readonly Trial[] }).results ?? [body as Trial];
+function dryRunResultsOf(body: unknown): readonly DryRunResult[] {
+  return (body as { results?: readonly DryRunResult[] }).results ?? [body as DryRunResult];
 }
 
 function line(e: ReadEvent): string {
   return `${e.time}  ${e.position}  ${e.type}  ${e.source.replace('urn:simpul:', '')}  ${e.subject}`;
 }
 
-export function eventCommands(program: Command, run: Run): void {
+export function publishCommand(program: Command, run: Run): void {
   program
     .command('publish <file>')
     .description('publish CloudEvents from a file, or - for standard input (one, an array, or one a line)')
@@ -82,13 +84,13 @@ export function eventCommands(program: Command, run: Run): void {
         const reply = await ctx.hub.call(`/v1/events${query === '' ? '' : `?${query}`}`, {
           method: 'POST',
           key: ctx.key,
-          headers: { 'content-type': mediaOf(body), 'accept-language': ctx.lang },
+          headers: { 'content-type': mediaTypeOf(body), 'accept-language': ctx.lang },
           body,
         });
         if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
         if (o.dryRun) {
           printOne(ctx, reply.body);
-          return trialsOf(reply.body).every((t) => t.problems.length === 0) ? EXIT.ok : EXIT.failed;
+          return dryRunResultsOf(reply.body).every((r) => r.problems.length === 0) ? EXIT.ok : EXIT.failed;
         }
         if (o.partial) return showResults(ctx, (reply.body as { results: readonly Result[] }).results);
         const receipts = (reply.body as { receipts?: ReceiptRow[] }).receipts ?? [reply.body as ReceiptRow];
@@ -96,6 +98,9 @@ export function eventCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
+}
+
+export function streamCommands(program: Command, run: Run): void {
   const stream = program.command('stream').description('streams: list, read, follow');
   stream
     .command('ls')
@@ -148,6 +153,10 @@ export function eventCommands(program: Command, run: Run): void {
         return n > 0 || stopping.signal.aborted ? EXIT.ok : EXIT.nothing;
       }),
     );
+}
+
+/** One event and one receipt. */
+export function eventCommands(program: Command, run: Run): void {
   program
     .command('event <position>')
     .description('one event by its position')

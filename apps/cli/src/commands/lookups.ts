@@ -12,7 +12,7 @@ const query = (o: Record<string, string | undefined>): string => {
   return text ? `?${text}` : '';
 };
 
-export function lookupCommands(program: Command, run: Run): void {
+export function stateCommands(program: Command, run: Run): void {
   const state = program.command('state').description('current state: one entry, a list');
   state
     .command('get <view> <key>')
@@ -50,6 +50,9 @@ export function lookupCommands(program: Command, run: Run): void {
         return rows.length > 0 ? EXIT.ok : EXIT.nothing;
       }),
     );
+}
+
+export function viewCommands(program: Command, run: Run): void {
   const view = program.command('view').description('views: list, rebuild');
   view
     .command('ls')
@@ -78,6 +81,9 @@ export function lookupCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
+}
+
+export function unitCommands(program: Command, run: Run): void {
   const unit = program.command('unit').description('units: list, one, by function');
   const columns = ['id', 'code', 'type', 'class', 'tz', 'name'];
   unit
@@ -125,6 +131,9 @@ export function lookupCommands(program: Command, run: Run): void {
         return rows.length > 0 ? EXIT.ok : EXIT.nothing;
       }),
     );
+}
+
+export function typeCommands(program: Command, run: Run): void {
   const type = program.command('type').description('event types: list, one, a sample');
   type
     .command('ls')
@@ -141,17 +150,17 @@ export function lookupCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
-  for (const [word, tail, text] of [
+  for (const [name, suffix, description] of [
     ['get', '', 'the contract of a type: fields, classes, publishers'],
     ['sample', '/sample', 'a valid invented event'],
   ] as const)
     type
-      .command(`${word} <type>`)
-      .description(text)
-      .addHelpText('after', `\nExample:\n  simpul type ${word} imigrasi.paspor.diterbitkan`)
-      .action((name: string) =>
+      .command(`${name} <type>`)
+      .description(description)
+      .addHelpText('after', `\nExample:\n  simpul type ${name} imigrasi.paspor.diterbitkan`)
+      .action((type: string) =>
         run(async (ctx) => {
-          printOne(ctx, (await ctx.get(`/v1/event-types/${encodeURIComponent(name)}${tail}`)).body);
+          printOne(ctx, (await ctx.get(`/v1/event-types/${encodeURIComponent(type)}${suffix}`)).body);
           return EXIT.ok;
         }),
       );

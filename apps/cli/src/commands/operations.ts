@@ -8,7 +8,7 @@ import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
 
-interface MadeKey {
+interface CreatedKey {
   readonly id: string;
   readonly key: string;
   readonly unit: string;
@@ -17,8 +17,8 @@ interface MadeKey {
 
 const csv = (text: string): string => (/[",\n]|^[=+\-@]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** Makes keys with their file open already: their text is seen only once, and a file that cannot be written would lose it. */
-async function intoFile(file: string, make: () => Promise<MadeKey[]>): Promise<MadeKey[]> {
+/** Opens the file before it asks the hub for keys: the hub gives the text of a key only once, so a file that cannot be written would lose it. */
+async function writeKeys(file: string, make: () => Promise<CreatedKey[]>): Promise<CreatedKey[]> {
   let fd: number;
   try {
     fd = openSync(file, 'wx', 0o600);
@@ -39,7 +39,7 @@ async function intoFile(file: string, make: () => Promise<MadeKey[]>): Promise<M
   }
 }
 
-export function operationCommands(program: Command, run: Run): void {
+export function keyCommands(program: Command, run: Run): void {
   const key = program.command('key').description('API keys: create, list, revoke');
   key
     .command('create [unit]')
@@ -57,9 +57,9 @@ export function operationCommands(program: Command, run: Run): void {
         const roles = o.roles.split(',').map((r) => r.trim());
         if (o.all) {
           if (!o.out) throw new Usage(verbatim('--all: --out FILE.csv'));
-          const keys = await intoFile(o.out, async () => {
+          const keys = await writeKeys(o.out, async () => {
             const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
-            return (body as { keys: MadeKey[] }).keys;
+            return (body as { keys: CreatedKey[] }).keys;
           });
           process.stdout.write(`✔ ${ctx.say(texts.keys_written({ count: keys.length, file: o.out }))}\n`);
           return EXIT.ok;
@@ -68,7 +68,7 @@ export function operationCommands(program: Command, run: Run): void {
         const { body } = await ctx.send('POST', '/v1/keys', { unit, system: o.system, roles });
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
-          const made = body as MadeKey;
+          const made = body as CreatedKey;
           process.stdout.write(`${made.key}\n`);
           process.stderr.write(`✔ ${made.id}  ${ctx.say(texts.keep_key())}\n`);
         }
@@ -109,24 +109,27 @@ export function operationCommands(program: Command, run: Run): void {
     .option('--engine <name>', 'embedded or kafka', 'embedded')
     .addHelpText(
       'after',
-      '\nWith the embedded engine the hub must be stopped; with kafka it may run, and SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) tell where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
+      '\nWith the embedded engine the hub must be stopped; with kafka it may run, and SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) say where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
     )
     .action((o: { engine: string }) =>
       run(async (ctx) => {
-        // Only here: the other commands need none of the hub.
+        // Imported only here: no other command loads the rooms of the hub (start time of the CLI).
         const { resetAdminKey } = await import('#core');
         const { data = readTerminal().dataDir } = program.opts<{ data?: string }>();
         const kafka = o.engine === 'kafka';
         const path = await resetAdminKey({
           SIMPUL_ENGINE: o.engine,
           SIMPUL_DATA: data ?? (kafka ? '.simpul/data-kafka' : '.simpul/data'),
-          // Only the log is opened; the settings want both addresses.
+          // Only the log is opened, but the settings of the kafka engine require a Redis address.
           ...(kafka ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
         });
         process.stdout.write(`✔ ${ctx.say(texts.new_admin_key())}: ${path}\n`);
         return EXIT.ok;
       }, true),
     );
+}
+
+export function operatorCommands(program: Command, run: Run): void {
   program
     .command('refusals')
     .description('what was refused: unit, type, code, pointer, count a minute')

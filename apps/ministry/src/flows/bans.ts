@@ -1,5 +1,5 @@
 import { caseStep } from '../case.js';
-import type { Heard } from '../ear.js';
+import type { ReceivedEvent } from '../subscriptions.js';
 import { numbered, text, whole, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 import { document, foreigner, officer, person, type Person } from '../people.js';
@@ -13,7 +13,7 @@ const PROPOSALS = [
 ] as const;
 const REVOKED_AT = '14:10';
 
-/** Exit ban: proposal → decision with a list version → every post acknowledges it → a kanim stops a passport because of it. */
+/** Exit ban: proposal → decision with a new version of the ban list → every post acknowledges that version → a kanim refuses a passport because of the ban. */
 export class Bans implements Flow {
   readonly name = 'cegah';
   readonly #day: Day;
@@ -22,40 +22,38 @@ export class Bans implements Flow {
   #posts: readonly Office[] = [];
   #version = 0;
   #lastCekal = '';
-  #stopped = false;
+  #refused = false;
 
   constructor(day: Day) {
     this.#day = day;
   }
 
   async plan(): Promise<number> {
-    const { offices, clock, chance, ear } = this.#day;
-    const c = chance.fork('bans');
+    const { offices, clock, random, subscriptions } = this.#day;
+    const rng = random.fork('bans');
     this.#posts = offices.type('tpi', 'kanim');
     const decider = offices.need('ES2-WASDAKIM');
     const now = await decider.reader.state('imigrasi.cegah-versi', 'daftar');
     this.#version = whole(now?.value['versiDaftar']);
-    // What was decided on the days before stands on every list.
+    // Bans decided on earlier days are on the list of every post.
     const standing = new Map<string, string>();
     for await (const { value } of decider.reader.states('imigrasi.cegah-aktif'))
       standing.set(text(value['nomorCekal']), text(value['namaLengkap']));
     for (const post of this.#posts) {
       this.#day.lists.set(post.owner, { version: this.#version, names: new Map(standing) });
-      ear.listen({
+      subscriptions.add({
         office: post,
-        stream: 'imigrasi.cegah',
         types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
-        everyMs: 1000,
+        pollMs: 1000,
       });
     }
-    ear.listen({ office: decider, stream: 'imigrasi.cegah', types: ['imigrasi.cegah.diusulkan'] });
-    ear.listen({
+    subscriptions.add({ office: decider, types: ['imigrasi.cegah.diusulkan'] });
+    subscriptions.add({
       office: offices.need('ES1-DJIM'),
-      stream: 'imigrasi.cegah',
       types: ['imigrasi.cegah.daftar-diterima'],
     });
     PROPOSALS.forEach((p, i) => {
-      const who = p.jenis === 'cegah' ? person(c) : foreigner(c);
+      const who = p.jenis === 'cegah' ? person(rng) : foreigner(rng);
       this.#subjects.push(who);
       clock.plan(clock.at(p.at), () => void this.#propose(offices.need(p.by), p.jenis, who, i + 1));
     });
@@ -65,9 +63,9 @@ export class Bans implements Flow {
 
   async #propose(by: Office, jenis: string, who: Person, n: number): Promise<void> {
     const { clock, number, offices } = this.#day;
-    const c = by.chance;
+    const rng = by.random;
     const usulan = numbered('USL', number, n);
-    await by.tell({
+    await by.publish({
       type: 'imigrasi.cegah.diusulkan',
       lane: usulan,
       korelasi: usulan,
@@ -77,7 +75,7 @@ export class Bans implements Flow {
         instansiPengusul: by.unit === undefined ? by.owner : 'EXT-POLRI',
         unitPenginput: by.unit?.id ?? offices.need('ES2-WASDAKIM').owner,
         pejabatPenanggungJawab: 'Pejabat Contoh',
-        nomorSuratKeputusan: `R-${c.int(100, 999)}/${n}/2021`,
+        nomorSuratKeputusan: `R-${rng.int(100, 999)}/${n}/2021`,
         tanggalSurat: clock.day(-1),
         dasarHukum: 'UU 6/2011 Pasal 91',
         alasan: 'proses penyidikan',
@@ -90,15 +88,15 @@ export class Bans implements Flow {
         ...(who.kewarganegaraan === 'IDN' ? { nik: who.nik } : {}),
         masaBerlakuHari: 180,
         mulaiBerlaku: clock.date,
-        dokumenKeputusan: document(c, 'skep'),
-        petugasInput: officer(c),
+        dokumenKeputusan: document(rng, 'skep'),
+        petugasInput: officer(rng),
       },
     });
   }
 
-  /** The directorate reads a proposal and decides. */
-  proposed({ event, office }: Heard): void {
-    this.#day.clock.after(office.chance.int(4, 9), () => void this.#decide(office, event.data));
+  /** The directorate receives a proposal and decides. */
+  proposed({ event, office }: ReceivedEvent): void {
+    this.#day.clock.after(office.random.int(4, 9), () => void this.#decide(office, event.data));
   }
 
   async #decide(by: Office, u: Readonly<Record<string, unknown>>): Promise<void> {
@@ -110,7 +108,7 @@ export class Bans implements Flow {
     const label = clock.label();
     const say = `${text(u['jenis']) === 'cegah' ? 'Cegah' : 'Tangkal'} #${Number(n)}`;
     tally.fact(`ban ${version}`, label, `${say} ditetapkan, daftar v${version}`, `${say} decided, list v${version}`);
-    await by.tell({
+    await by.publish({
       type: 'imigrasi.cegah.ditetapkan',
       lane: 'daftar',
       korelasi: text(u['nomorUsulan']),
@@ -130,7 +128,7 @@ export class Bans implements Flow {
         instansiPengusul: u['instansiPengusul'],
         tindakanDiTpi: 'tolak',
         kontakSiaga: '+622100000000',
-        kodePencocokan: by.chance.hex(32),
+        kodePencocokan: by.random.hex(32),
       },
     });
   }
@@ -146,7 +144,7 @@ export class Bans implements Flow {
       `Tangkal dicabut, daftar v${version}`,
       `Entry ban revoked, list v${version}`,
     );
-    await by.tell({
+    await by.publish({
       type: 'imigrasi.cegah.berakhir',
       lane: 'daftar',
       data: {
@@ -154,7 +152,7 @@ export class Bans implements Flow {
         versiDaftar: version,
         sebab: 'dicabut_pengusul',
         berlakuMulai: clock.iso(),
-        nomorSuratPencabutan: `R-${by.chance.int(100, 999)}/2021`,
+        nomorSuratPencabutan: `R-${by.random.int(100, 999)}/2021`,
         instansiPengusul: 'EXT-POLRI',
         namaLengkap: who.nama,
         tanggalLahir: who.tanggalLahir,
@@ -162,8 +160,8 @@ export class Bans implements Flow {
     });
   }
 
-  /** A post applies the change to its own copy and says which version it now works with. */
-  received({ event, office: post }: Heard): void {
+  /** A post applies the change to its copy of the list and publishes which version it now has. */
+  listChanged({ event, office: post }: ReceivedEvent): void {
     const { type, data: d } = event;
     const { clock } = this.#day;
     const copy = this.#day.lists.get(post.owner)!;
@@ -172,8 +170,8 @@ export class Bans implements Flow {
     else copy.names.set(text(d['nomorCekal']), text(d['namaLengkap']));
     copy.version = Math.max(copy.version, version);
     const entries = copy.names.size;
-    clock.after(post.chance.int(1, 14), () => {
-      void post.tell({
+    clock.after(post.random.int(1, 14), () => {
+      void post.publish({
         type: 'imigrasi.cegah.daftar-diterima',
         lane: post.owner,
         data: { unit: post.owner, versiDaftar: version, waktuDiterima: clock.iso(), jumlahEntri: entries },
@@ -181,31 +179,37 @@ export class Bans implements Flow {
     });
     const first = this.#subjects[0]!.nama;
     if (
-      !this.#stopped &&
-      post.unit?.code === STOPPING &&
+      !this.#refused &&
+      post.unit?.code === REFUSING_KANIM &&
       copy.names.size > 0 &&
       [...copy.names.values()].includes(first)
     ) {
-      this.#stopped = true;
+      this.#refused = true;
       clock.plan(Math.max(clock.now() + 5 * 60_000, clock.at('10:01')), () => void this.#applicant(post, first));
     }
   }
 
-  /** A person on the list asks for a passport; the kanim compares with its own copy. */
+  /** A person on the list applies for a passport; the kanim checks its own copy of the list. */
   async #applicant(kanim: Office, nama: string): Promise<void> {
     const { clock, number, tally } = this.#day;
     const kasus = numbered('PSP-TOLAK', number, 1);
-    const c = kanim.chance;
-    const step = { nomor: kasus, layanan: 'IMI-PASPOR', pemegang: kanim.owner, pemohonRef: `pmh_${c.hex(12)}` };
-    await kanim.tell(caseStep(clock, { ...step, baru: 'diajukan' }));
-    const stopped = [...this.#day.lists.get(kanim.owner)!.names.values()].includes(nama);
-    const end = stopped ? { baru: 'ditolak', alasan: 'CEGAH' } : { baru: 'diproses' };
-    await kanim.tell(caseStep(clock, { ...step, lama: 'diajukan', ...end }));
-    if (stopped)
-      tally.fact('stopped', clock.label(), `${kanim.name} menolak 1 paspor`, `${kanim.name} refused 1 passport`);
+    const rng = kanim.random;
+    const step = { nomor: kasus, layanan: 'IMI-PASPOR', pemegang: kanim.owner, pemohonRef: `pmh_${rng.hex(12)}` };
+    await kanim.publish(caseStep(clock, { ...step, baru: 'diajukan' }));
+    const banned = [...this.#day.lists.get(kanim.owner)!.names.values()].includes(nama);
+    const end = banned ? { baru: 'ditolak', alasan: 'CEGAH' } : { baru: 'diproses' };
+    await kanim.publish(caseStep(clock, { ...step, lama: 'diajukan', ...end }));
+    if (banned)
+      tally.fact(
+        'passport refused',
+        clock.label(),
+        `${kanim.name} menolak 1 paspor`,
+        `${kanim.name} refused 1 passport`,
+      );
   }
 
-  acknowledged({ event }: Heard): void {
+  /** The directorate general counts the posts that have a version. */
+  acknowledged({ event }: ReceivedEvent): void {
     const version = whole(event.data['versiDaftar']);
     const unit = text(event.data['unit']);
     const { clock, tally } = this.#day;
@@ -222,4 +226,5 @@ export class Bans implements Flow {
   }
 }
 
-const STOPPING = 'KANIM-31-JAKARTA-BARAT';
+/** The kanim that refuses a passport because of the first ban. */
+const REFUSING_KANIM = 'KANIM-31-JAKARTA-BARAT';

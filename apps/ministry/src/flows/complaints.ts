@@ -1,5 +1,5 @@
 import { caseStep } from '../case.js';
-import type { Heard } from '../ear.js';
+import type { ReceivedEvent } from '../subscriptions.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 
@@ -7,8 +7,8 @@ const COMPLAINTS = 8;
 const SERVICE = 'SETJEN-PENGADUAN';
 
 /**
- * A complaint travels both lines: the unit complained about reads it and begins; its kanwil (administrative line) and its
- * directorate general (technical line) take their turn as they read the case; the unit closes it.
+ * A complaint goes through both reporting lines: the unit concerned receives it and opens a case, then the case is handed to its kanwil
+ * (administrative line), to its directorate general (technical line), and back to the unit, which closes it.
  */
 export class Complaints implements Flow {
   readonly name = 'pengaduan';
@@ -19,29 +19,29 @@ export class Complaints implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance, ear, number } = this.#day;
-    const c = chance.fork('complaints');
-    const desk = offices.need('ES2-ROHUMAS');
-    const units = c.sample(
+    const { offices, clock, random, subscriptions, number } = this.#day;
+    const rng = random.fork('complaints');
+    const complaintOffice = offices.need('ES2-ROHUMAS');
+    const units = rng.sample(
       offices
         .type('kanim', 'lapas')
         .filter((u) => u.unit?.code !== 'LAPAS-81-WAHAI' && offices.kanwilOf(u) !== undefined),
       COMPLAINTS,
     );
-    const turns = new Map<string, Office>();
+    const holders = new Map<string, Office>();
     for (const u of units) {
-      ear.listen({ office: u, stream: 'layanan.pengaduan', types: ['layanan.pengaduan.diterima'], own: true });
+      subscriptions.add({ office: u, types: ['layanan.pengaduan.diterima'], own: true });
       for (const owner of [u.owner, u.unit?.parent, u.unit?.technicalParent]) {
         const office = owner === undefined ? undefined : offices.find(owner);
-        if (office !== undefined) turns.set(office.owner, office);
+        if (office !== undefined) holders.set(office.owner, office);
       }
     }
-    for (const office of turns.values())
-      ear.listen({ office, stream: 'layanan.kasus', types: ['layanan.kasus.status-berubah'], own: true, everyMs: 800 });
+    for (const office of holders.values())
+      subscriptions.add({ office, types: ['layanan.kasus.status-berubah'], own: true, pollMs: 800 });
     units.forEach((u, i) => {
       const nomor = numbered('ADU', number, i + 1);
-      clock.plan(clock.at('08:20', c.int(0, 200)), () => {
-        void desk.tell({
+      clock.plan(clock.at('08:20', rng.int(0, 200)), () => {
+        void complaintOffice.publish({
           type: 'layanan.pengaduan.diterima',
           lane: nomor,
           korelasi: nomor,
@@ -53,7 +53,7 @@ export class Complaints implements Flow {
             anonim: true,
             rahasia: false,
             isi: 'Antrean terlalu lama dan tidak ada penjelasan di loket.',
-            tingkatKeparahan: c.pick(['rendah', 'sedang']),
+            tingkatKeparahan: rng.pick(['rendah', 'sedang']),
             alurDisposisi: [u.unit?.parent, u.unit?.technicalParent].filter((x) => x !== undefined),
             tenggatTanggapan: clock.day(14),
             waktu: clock.iso(),
@@ -64,46 +64,48 @@ export class Complaints implements Flow {
     return units.length * 5;
   }
 
-  begin({ event, office: unit }: Heard): void {
+  /** The unit concerned opens the case and hands it to its kanwil. */
+  begin({ event, office: unit }: ReceivedEvent): void {
     const d = event.data;
     if (text(d['unitDituju']) !== unit.owner) return;
     const kanwil = unit.unit?.parent ?? unit.owner;
     this.#step(unit, text(d['nomorPengaduan']), { baru: 'diproses', pemegang: kanwil });
   }
 
-  /** Whoever holds the case now takes the next step: kanwil → directorate general → unit. */
-  turn({ event, office: at }: Heard): void {
+  /** The office that now holds the case takes the next step: kanwil → directorate general → unit. */
+  continueCase({ event, office: holder }: ReceivedEvent): void {
     const d = event.data;
-    if (d['jenisLayanan'] !== SERVICE || text(d['unitPemegang']) !== at.owner) return;
+    if (d['jenisLayanan'] !== SERVICE || text(d['unitPemegang']) !== holder.owner) return;
     const { offices, tally, clock } = this.#day;
     const nomor = text(d['nomorKasus']);
     const lama = text(d['statusBaru']);
     const before = text(d['unitSebelumnya']);
     if (lama === 'diproses') {
       const unit = offices.units.get(before);
-      this.#step(at, nomor, {
+      this.#step(holder, nomor, {
         lama,
         baru: 'menunggu_unit_lain',
         pemegang: unit?.technicalParent ?? before,
         alasan: `UNTUK:${before}`,
       });
     } else if (lama === 'menunggu_unit_lain') {
-      this.#step(at, nomor, { lama, baru: 'diputuskan', pemegang: text(d['alasanKode']).slice('UNTUK:'.length) });
+      this.#step(holder, nomor, { lama, baru: 'diputuskan', pemegang: text(d['alasanKode']).slice('UNTUK:'.length) });
     } else if (lama === 'diputuskan') {
-      this.#step(at, nomor, { lama, baru: 'selesai', pemegang: at.owner });
+      this.#step(holder, nomor, { lama, baru: 'selesai', pemegang: holder.owner });
       tally.fact(
         'complaint',
         clock.label(),
-        `Pengaduan di ${at.name} selesai, dua jalur sudah melihat`,
-        `Complaint at ${at.name} closed, seen by both lines`,
+        `Pengaduan di ${holder.name} selesai, dua jalur sudah melihat`,
+        `Complaint at ${holder.name} closed, seen by both lines`,
       );
     }
   }
 
+  /** Publishes the next status after some minutes of work. */
   #step(by: Office, nomor: string, s: { lama?: string; baru: string; pemegang: string; alasan?: string }): void {
     const { clock } = this.#day;
-    clock.after(by.chance.int(6, 25), () => {
-      void by.tell(
+    clock.after(by.random.int(6, 25), () => {
+      void by.publish(
         caseStep(clock, { nomor, layanan: SERVICE, pemohonRef: `plp_${nomor}`, sebelumnya: by.owner, ...s }),
       );
     });

@@ -1,9 +1,9 @@
 import { numbered, text, type Day, type Flow } from '../day.js';
-import type { Heard } from '../ear.js';
+import type { ReceivedEvent } from '../subscriptions.js';
 import { admitted } from '../inmate.js';
 import { foreigner } from '../people.js';
 
-/** A foreign inmate leaves prison; the rudenim of the region reads it and receives the person for deportation. */
+/** A foreign inmate is released; the rudenim of the same region receives the event and admits the person for deportation. */
 export class Foreigners implements Flow {
   readonly name = 'WNA';
   readonly #day: Day;
@@ -14,24 +14,24 @@ export class Foreigners implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance, ear, number } = this.#day;
-    const c = chance.fork('foreigners');
-    const rudenims = c.sample(
+    const { offices, clock, random, subscriptions, number } = this.#day;
+    const rng = random.fork('foreigners');
+    const rudenims = rng.sample(
       offices.type('rudenim').filter((r) => offices.near(r, 'lapas').length > 0),
       6,
     );
     for (const r of rudenims) {
-      ear.listen({ office: r, stream: 'pas.penghuni', types: ['pas.penghuni.bebas'] });
-      const lapas = c.pick(offices.near(r, 'lapas'));
-      const who = foreigner(c);
+      subscriptions.add({ office: r, types: ['pas.penghuni.bebas'] });
+      const lapas = rng.pick(offices.near(r, 'lapas'));
+      const who = foreigner(rng);
       const orang = `WBP-${number}-F${++this.#n}`;
       const register = `BI.${this.#n}/F/${number}`;
       clock.plan(
         clock.local('07:40', lapas.unit?.tz),
-        () => void lapas.tell(admitted(clock, c, lapas, who, orang, register)),
+        () => void lapas.publish(admitted(clock, rng, lapas, who, orang, register)),
       );
-      clock.plan(clock.local('09:00', lapas.unit?.tz, c.int(0, 120)), () => {
-        void lapas.tell({
+      clock.plan(clock.local('09:00', lapas.unit?.tz, rng.int(0, 120)), () => {
+        void lapas.publish({
           type: 'pas.penghuni.bebas',
           lane: orang,
           data: {
@@ -40,7 +40,7 @@ export class Foreigners implements Flow {
             unit: lapas.owner,
             jenisBebas: 'murni',
             tanggalBebas: clock.date,
-            nomorKeputusan: `W.PK-${c.int(100, 999)}/2021`,
+            nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
             namaLengkap: who.nama,
             tanggalLahir: who.tanggalLahir,
             kewarganegaraan: who.kewarganegaraan,
@@ -55,22 +55,23 @@ export class Foreigners implements Flow {
     return this.#n * 3;
   }
 
-  freed({ event, office: rudenim }: Heard): void {
+  /** The rudenim of the region admits a released foreigner. */
+  released({ event, office: rudenim }: ReceivedEvent): void {
     const d = event.data;
     const { clock, offices, tally, number } = this.#day;
     const prison = offices.find(text(d['unit']));
     if (d['kewarganegaraan'] === 'IDN' || d['rencanaBebas'] !== false || prison === undefined) return;
     if (offices.kanwilOf(prison) !== offices.kanwilOf(rudenim)) return;
-    const c = rudenim.chance;
+    const rng = rudenim.random;
     const n = Number(text(d['idOrang']).split('F').at(-1));
-    clock.after(c.int(40, 90), () => {
+    clock.after(rng.int(40, 90), () => {
       tally.fact(
         'deteni',
         clock.label(),
         `${rudenim.name} menerima 1 WNA dari ${prison.name}`,
         `${rudenim.name} received 1 foreigner from ${prison.name}`,
       );
-      void rudenim.tell({
+      void rudenim.publish({
         type: 'imigrasi.deteni.diterima',
         lane: text(d['idOrang']),
         korelasi: text(d['idOrang']),
@@ -79,7 +80,7 @@ export class Foreigners implements Flow {
           unitPenerima: rudenim.owner,
           unitAsal: prison.owner,
           ruang: 'rudenim',
-          nomorSuratPerintah: `PRINT-${c.int(10, 99)}/2021`,
+          nomorSuratPerintah: `PRINT-${rng.int(10, 99)}/2021`,
           tanggalPerintah: clock.date,
           namaLengkap: d['namaLengkap'],
           kewarganegaraan: d['kewarganegaraan'],

@@ -1,23 +1,26 @@
+import { pause } from '#concurrency';
 import { FAULTS, type FaultCode } from '#faults';
 import { numbered, type Day, type Flow } from '../day.js';
 import type { History } from '../history.js';
 import type { Office } from '../office.js';
 import { person } from '../people.js';
 
-interface Wrong {
+interface InvalidRequest {
   readonly name: string;
   readonly times: number;
   readonly body: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly id?: string;
-  /** The id belongs to an accepted event. */
+  /** The id is that of an accepted event with other content (R2.5). */
   readonly reuse?: boolean;
   readonly key?: string;
 }
 
+const MAX_RETRIES = 200;
+const RETRY_MS = 200;
 const JSON_TYPE = { 'content-type': 'application/cloudevents+json' };
 
-/** One badly written system of a real kanim: everything it sends is refused, counted and shown; nothing of it may reach the log. */
+/** A faulty system of one kanim. The hub must refuse every request that it sends; the checker fails when one of its events is in the log. */
 export class Garbage implements Flow {
   readonly name = 'sampah';
   readonly #day: Day;
@@ -30,19 +33,18 @@ export class Garbage implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance } = this.#day;
-    const c = chance.fork('garbage');
+    const { offices, clock, random } = this.#day;
+    const rng = random.fork('garbage');
     const office = offices.need('KANIM-31-JAKARTA-UTARA');
-    clock.plan(clock.at('08:00'), () => void this.#begin(office));
-    const wrong = this.#wrong(office);
-    for (const w of wrong)
+    clock.plan(clock.at('08:00'), () => void this.#publishValid(office));
+    for (const w of this.#invalidRequests(office))
       for (let i = 0; i < w.times; i++)
-        clock.plan(clock.at('08:30', c.int(0, 330)), () => void this.#send(office, w, i));
+        clock.plan(clock.at('08:30', rng.int(0, 330)), () => void this.#send(office, w, i));
     return 1;
   }
 
-  /** The one right event whose id is used again for other content. */
-  async #begin(office: Office): Promise<void> {
+  /** Publishes the one valid event; its id is used again later with other content. */
+  async #publishValid(office: Office): Promise<void> {
     const e = office.publisher.prepare({
       type: 'imigrasi.paspor.diterbitkan',
       id: this.#goodId(),
@@ -59,7 +61,7 @@ export class Garbage implements Flow {
 
   #passport(office: Office): Record<string, unknown> {
     const { clock, number } = this.#day;
-    const who = person(this.#day.chance.fork('garbage person'));
+    const who = person(this.#day.random.fork('garbage person'));
     return {
       nomorPaspor: 'X0000001',
       nomorPermohonan: numbered('P-SMP', number, 1),
@@ -75,7 +77,7 @@ export class Garbage implements Flow {
     };
   }
 
-  #wrong(office: Office): Wrong[] {
+  #invalidRequests(office: Office): InvalidRequest[] {
     const good = this.#passport(office);
     const source = office.publisher.source;
     const event = (over: Record<string, unknown>, data: unknown = good): string =>
@@ -127,7 +129,7 @@ export class Garbage implements Flow {
     ];
   }
 
-  async #send(office: Office, w: Wrong, i: number): Promise<void> {
+  async #send(office: Office, w: InvalidRequest, i: number): Promise<void> {
     const { clock, tally } = this.#day;
     const id = w.id ?? `SAMPAH-${this.#day.number}-${++this.#sent}`;
     const body = typeof w.body === 'string' ? w.body.replaceAll(ID, id) : w.body;
@@ -145,7 +147,7 @@ export class Garbage implements Flow {
         .call('/v1/events', { method: 'POST', key: w.key ?? office.key, headers: { ...JSON_TYPE, ...w.headers }, body })
         .catch(() => undefined);
       if (reply === undefined || reply.status >= 500 || reply.status === 429) {
-        if (tries < 200) await new Promise((r) => setTimeout(r, 200));
+        if (tries < MAX_RETRIES) await pause(RETRY_MS);
         else return this.#history.write({ type: 'info', ...head });
         continue;
       }
@@ -160,7 +162,7 @@ export class Garbage implements Flow {
       const what =
         w.name === 'no date'
           ? [`${where} bukan tanggal`, `${where} is not a date`]
-          : plainWords(where, problem?.code, reply.status);
+          : refusalText(where, problem?.code, reply.status);
       tally.fact(
         'garbage',
         clock.label(),
@@ -174,9 +176,9 @@ export class Garbage implements Flow {
 
 const ID = 'ID-SAMPAH';
 
-/** What was refused, in words a person knows, in both languages. */
-function plainWords(where: string | undefined, code: string | undefined, status: number): [string, string] {
+/** What was refused, in Indonesian and in English. */
+function refusalText(where: string | undefined, code: string | undefined, status: number): [string, string] {
   const row = FAULTS[code as FaultCode] as (typeof FAULTS)[FaultCode] | undefined;
-  const told = (text: string): string => (where ? `${where}: ${text.toLowerCase()}` : text.toLowerCase());
-  return [told(row?.title.id ?? String(status)), told(row?.title.en ?? String(status))];
+  const withPointer = (text: string): string => (where ? `${where}: ${text.toLowerCase()}` : text.toLowerCase());
+  return [withPointer(row?.title.id ?? String(status)), withPointer(row?.title.en ?? String(status))];
 }

@@ -1,7 +1,7 @@
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
-import type { Heard } from '../ear.js';
+import type { ReceivedEvent } from '../subscriptions.js';
 import { document, person, type Person } from '../people.js';
 
 interface Application {
@@ -16,7 +16,7 @@ interface Application {
 const KANIM = 14;
 const EACH = 64;
 
-/** A passport from application through the bill and its payment to issue; the kanim goes on when it reads the payment. */
+/** A passport: application → bill → payment → issue. The kanim continues when it receives the payment. */
 export class Passports implements Flow {
   readonly name = 'paspor';
   readonly #day: Day;
@@ -28,11 +28,11 @@ export class Passports implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance, ear, number, scale } = this.#day;
-    const c = chance.fork('passports');
+    const { offices, clock, random, subscriptions, number, scale } = this.#day;
+    const rng = random.fork('passports');
     const kanims = [
       offices.need('KANIM-31-JAKARTA-BARAT'),
-      ...c.sample(
+      ...rng.sample(
         offices.type('kanim').filter((k) => k.unit?.code !== 'KANIM-31-JAKARTA-BARAT'),
         KANIM - 1,
       ),
@@ -40,42 +40,42 @@ export class Passports implements Flow {
     const each = Math.max(1, Math.round(EACH * scale));
     let n = 0;
     for (const kanim of kanims) {
-      ear.listen({ office: kanim, stream: 'keu.pnbp', types: ['keu.pnbp.pembayaran-diterima'], own: true });
+      subscriptions.add({ office: kanim, types: ['keu.pnbp.pembayaran-diterima'], own: true });
       for (let i = 0; i < each; i++) {
         const nomor = numbered('P', number, ++n);
         const billing = `${800 + (number % 100)}${clock.date.slice(2).replaceAll('-', '')}${String(n).padStart(6, '0')}`;
         const a: Application = {
           nomor,
           kanim,
-          who: person(c),
-          ref: `pmh_${c.hex(12)}`,
-          elektronik: c.some(0.3),
+          who: person(rng),
+          ref: `pmh_${rng.hex(12)}`,
+          elektronik: rng.chance(0.3),
           billing,
         };
-        clock.plan(clock.local('08:00', kanim.unit?.tz, c.int(0, 300)), () => void this.#applied(a));
+        clock.plan(clock.local('08:00', kanim.unit?.tz, rng.int(0, 300)), () => void this.#applied(a));
       }
     }
-    ear.listen({ office: offices.need('EXT-DJA'), stream: 'keu.pnbp', types: ['keu.pnbp.tagihan-diterbitkan'] });
+    subscriptions.add({ office: offices.need('EXT-DJA'), types: ['keu.pnbp.tagihan-diterbitkan'] });
     return n * 8;
   }
 
   async #applied(a: Application): Promise<void> {
     const { clock } = this.#day;
     const { kanim, who, nomor } = a;
-    const c = kanim.chance;
-    await kanim.tell({
+    const rng = kanim.random;
+    await kanim.publish({
       type: 'imigrasi.paspor.permohonan-diajukan',
       lane: nomor,
       korelasi: nomor,
       data: {
         nomorPermohonan: nomor,
         unitPenerima: kanim.owner,
-        kanal: c.pick(['loket', 'daring', 'daring']),
-        jenisPermohonan: c.pick(['baru', 'penggantian_habis']),
+        kanal: rng.pick(['loket', 'daring', 'daring']),
+        jenisPermohonan: rng.pick(['baru', 'penggantian_habis']),
         jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
         jumlahHalaman: 48,
         layanan: 'reguler',
-        tujuan: c.pick(['wisata', 'kerja', 'studi', 'keluarga', 'umrah_haji']),
+        tujuan: rng.pick(['wisata', 'kerja', 'studi', 'keluarga', 'umrah_haji']),
         nik: who.nik,
         namaLengkap: who.nama,
         tempatLahir: who.tempatLahir,
@@ -86,15 +86,15 @@ export class Passports implements Flow {
         nomorPonsel: who.ponsel,
         pemohonAnak: false,
         jadwalKedatangan: clock.iso(),
-        dokumenPendukung: [document(c, 'kk')],
+        dokumenPendukung: [document(rng, 'kk')],
         kodeBilling: a.billing,
         waktuDiajukan: clock.iso(),
       },
     });
-    await kanim.tell(caseStep(clock, { ...this.#step(a), baru: 'diajukan' }));
+    await kanim.publish(caseStep(clock, { ...this.#step(a), baru: 'diajukan' }));
     this.#waiting.set(a.billing, a);
     const price = a.elektronik ? '650000.00' : '350000.00';
-    await kanim.tell({
+    await kanim.publish({
       type: 'keu.pnbp.tagihan-diterbitkan',
       lane: a.billing,
       korelasi: nomor,
@@ -115,34 +115,34 @@ export class Passports implements Flow {
         status: 'terbit',
       },
     });
-    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'diajukan', baru: 'menunggu_pembayaran' }));
+    await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'diajukan', baru: 'menunggu_pembayaran' }));
   }
 
   #step(a: Application): { nomor: string; layanan: string; pemegang: string; pemohonRef: string } {
     return { nomor: a.nomor, layanan: 'IMI-PASPOR', pemegang: a.kanim.owner, pemohonRef: a.ref };
   }
 
-  /** SIMPONI reads a bill; the applicant pays some time later. */
-  billed({ event, office }: Heard): void {
-    this.#day.clock.after(office.chance.int(3, 45), () => void this.#pay(office, event.data));
+  /** SIMPONI receives a bill; the applicant pays some minutes later. */
+  billed({ event, office }: ReceivedEvent): void {
+    this.#day.clock.after(office.random.int(3, 45), () => void this.#pay(office, event.data));
   }
 
   async #pay(simponi: Office, bill: Readonly<Record<string, unknown>>): Promise<void> {
     const { clock } = this.#day;
-    const c = simponi.chance;
-    await simponi.tell({
+    const rng = simponi.random;
+    await simponi.publish({
       type: 'keu.pnbp.pembayaran-diterima',
       lane: text(bill['kodeBilling']),
       korelasi: text(bill['nomorKasus']),
       data: {
-        ntpn: c.hex(16).toUpperCase(),
-        ntb: c.digits(12),
+        ntpn: rng.hex(16).toUpperCase(),
+        ntb: rng.digits(12),
         kodeBilling: bill['kodeBilling'],
         jumlah: bill['jumlah'],
         waktuBayar: clock.iso(),
         tanggalBuku: clock.date,
-        bank: c.pick(['Bank Contoh', 'Bank Misal']),
-        kanalBayar: c.pick(['atm', 'teller', 'm-banking']),
+        bank: rng.pick(['Bank Contoh', 'Bank Misal']),
+        kanalBayar: rng.pick(['atm', 'teller', 'm-banking']),
         nomorKasus: bill['nomorKasus'],
         unit: bill['unit'],
         rekonsiliasi: 'cocok',
@@ -150,25 +150,25 @@ export class Passports implements Flow {
     });
   }
 
-  /** The kanim reads that its bill was paid. */
-  paid({ event }: Heard): void {
+  /** The kanim receives the payment of its bill. */
+  paid({ event }: ReceivedEvent): void {
     const billing = text(event.data['kodeBilling']);
     const a = this.#waiting.get(billing);
     if (a === undefined || !this.#waiting.delete(billing)) return;
-    this.#day.clock.after(a.kanim.chance.int(20, 60), () => void this.#issue(a));
+    this.#day.clock.after(a.kanim.random.int(20, 60), () => void this.#issue(a));
   }
 
   async #issue(a: Application): Promise<void> {
     const { clock, tally } = this.#day;
     const { kanim, who, nomor } = a;
-    const c = kanim.chance;
-    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'menunggu_pembayaran', baru: 'diproses' }));
-    await kanim.tell({
+    const rng = kanim.random;
+    await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'menunggu_pembayaran', baru: 'diproses' }));
+    await kanim.publish({
       type: 'imigrasi.paspor.diterbitkan',
       lane: nomor,
       korelasi: nomor,
       data: {
-        nomorPaspor: `X${c.digits(7)}`,
+        nomorPaspor: `X${rng.digits(7)}`,
         nomorPermohonan: nomor,
         unitPenerbit: kanim.owner,
         jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
@@ -182,7 +182,7 @@ export class Passports implements Flow {
         waktuSerah: clock.iso(),
       },
     });
-    await kanim.tell(caseStep(clock, { ...this.#step(a), lama: 'diproses', baru: 'selesai' }));
+    await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'diproses', baru: 'selesai' }));
     if (++this.#issued % 25 === 0)
       tally.fact(
         'passports',

@@ -1,21 +1,21 @@
 import type { ReadEvent } from '#sdk';
 import { numbered, text, whole, type Day, type Flow } from '../day.js';
-import type { Heard } from '../ear.js';
-import type { Office, Told } from '../office.js';
+import type { ReceivedEvent } from '../subscriptions.js';
+import type { Office, OutgoingEvent } from '../office.js';
 import { document, person } from '../people.js';
 
 const PRISONS = 40;
 const EACH = 50;
 const BATCH = 250;
-/** Prisons with one person each who goes free on the feast day. */
+/** Prisons in which one person is released on the day of the remission. */
 const FREED = 8;
 
-/** 2,000 proposals from prisons, read by the directorate general, decreed in one batch; those who go free are announced by their prison. */
+/** 2,000 proposals from prisons; the directorate general receives them and grants all of them in batches; a prison publishes the release of a person who is free with it. */
 export class Remission implements Flow {
   readonly name = 'remisi';
   readonly #day: Day;
   readonly #proposals = new Map<string, ReadEvent>();
-  #decreed = false;
+  #decided = false;
   #total = 0;
 
   constructor(day: Day) {
@@ -23,34 +23,34 @@ export class Remission implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance, ear } = this.#day;
-    const c = chance.fork('remission');
-    const prisons = c.sample(
+    const { offices, clock, random, subscriptions } = this.#day;
+    const rng = random.fork('remission');
+    const prisons = rng.sample(
       offices.type('lapas').filter((l) => l.unit?.code !== 'LAPAS-81-WAHAI'),
       PRISONS,
     );
     const directorate = offices.need('ES1-DJPAS');
     const total = prisons.length * EACH;
-    ear.listen({ office: directorate, stream: 'pas.remisi', types: ['pas.remisi.diusulkan'] });
+    subscriptions.add({ office: directorate, types: ['pas.remisi.diusulkan'] });
     this.#total = total;
     prisons.forEach((prison, p) => {
       const free = p < FREED;
-      if (free) ear.listen({ office: prison, stream: 'pas.remisi', types: ['pas.remisi.ditetapkan'], own: true });
+      if (free) subscriptions.add({ office: prison, types: ['pas.remisi.ditetapkan'], own: true });
       for (let part = 0; part < 2; part++)
-        clock.plan(clock.local('08:15', prison.unit?.tz, c.int(0, 120)), () => {
-          const told = Array.from({ length: EACH / 2 }, (_, i) =>
+        clock.plan(clock.local('08:15', prison.unit?.tz, rng.int(0, 120)), () => {
+          const events = Array.from({ length: EACH / 2 }, (_, i) =>
             this.#proposal(prison, p * EACH + part * (EACH / 2) + i + 1, free && part === 0 && i === 0),
           );
-          void prison.tellMany(told);
+          void prison.publishBatch(events);
         });
     });
     return total * 2 + Math.min(FREED, prisons.length);
   }
 
-  #proposal(prison: Office, n: number, free: boolean): Told {
+  #proposal(prison: Office, n: number, free: boolean): OutgoingEvent {
     const { clock, number } = this.#day;
-    const c = prison.chance;
-    const who = person(c);
+    const rng = prison.random;
+    const who = person(rng);
     const nomor = numbered('RMS', number, n);
     return {
       type: 'pas.remisi.diusulkan',
@@ -64,17 +64,17 @@ export class Remission implements Flow {
         jenisRemisi: 'umum',
         hariBesar: '17 Agustus',
         tahun: 2021,
-        remisiKe: c.int(1, 5),
-        besaranHari: c.pick([30, 60, 90]),
-        perkiraanBebas: free ? '2021-08-17' : clock.day(c.int(60, 900)),
+        remisiKe: rng.int(1, 5),
+        besaranHari: rng.pick([30, 60, 90]),
+        perkiraanBebas: free ? '2021-08-17' : clock.day(rng.int(60, 900)),
         langsungBebas: free,
-        jenisPerkara: c.pick(['umum', 'narkotika']),
-        lamaPidanaHari: c.int(400, 3000),
-        pidanaDijalaniHari: c.int(190, 390),
+        jenisPerkara: rng.pick(['umum', 'narkotika']),
+        lamaPidanaHari: rng.int(400, 3000),
+        pidanaDijalaniHari: rng.int(190, 390),
         berkelakuanBaik: true,
         registerF: false,
-        nomorSidangTpp: `TPP-${c.int(1, 99)}/2021`,
-        dokumen: [document(c, 'usulan-remisi')],
+        nomorSidangTpp: `TPP-${rng.int(1, 99)}/2021`,
+        dokumen: [document(rng, 'usulan-remisi')],
         namaLengkap: who.nama,
         waktu: clock.iso(),
       },
@@ -83,10 +83,10 @@ export class Remission implements Flow {
 
   async #decree(by: Office): Promise<void> {
     const { clock, tally, number } = this.#day;
-    const c = by.chance;
+    const rng = by.random;
     const decree = `PAS-${100 + number}.PK.05.04/2021`;
-    const paper = document(c, 'sk-remisi');
-    const told = [...this.#proposals.values()].map(({ data: d }): Told => ({
+    const paper = document(rng, 'sk-remisi');
+    const events = [...this.#proposals.values()].map(({ data: d }): OutgoingEvent => ({
       type: 'pas.remisi.ditetapkan',
       lane: text(d['idOrang']),
       korelasi: decree,
@@ -107,36 +107,36 @@ export class Remission implements Flow {
       },
     }));
     let done = 0;
-    for (let at = 0; at < told.length; at += BATCH) {
-      const out = await by.tellMany(told.slice(at, at + BATCH));
+    for (let at = 0; at < events.length; at += BATCH) {
+      const out = await by.publishBatch(events.slice(at, at + BATCH));
       done += out.filter((o) => o.ok).length;
       tally.fact(
         'remission',
         clock.label(),
-        `Remisi: ${done} dari ${told.length} ditetapkan`,
-        `Remission: ${done} of ${told.length} granted`,
+        `Remisi: ${done} dari ${events.length} ditetapkan`,
+        `Remission: ${done} of ${events.length} granted`,
       );
     }
   }
 
-  /** The directorate general collects what it reads, and decrees when all proposals are there. */
-  proposed({ event, office }: Heard): void {
+  /** The directorate general collects proposals, and decides when all of them have arrived. */
+  proposed({ event, office }: ReceivedEvent): void {
     const { clock } = this.#day;
     this.#proposals.set(text(event.data['nomorUsulan']), event);
-    if (this.#proposals.size < this.#total || this.#decreed) return;
-    this.#decreed = true;
+    if (this.#proposals.size < this.#total || this.#decided) return;
+    this.#decided = true;
     clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(office));
   }
 
-  /** A prison reads that one of its inmates goes free on the feast day, and gives notice. */
-  granted({ event, office: prison }: Heard): void {
+  /** A prison receives the decision on one of its inmates; when the person is free with it, the prison publishes the release. */
+  granted({ event, office: prison }: ReceivedEvent): void {
     const d = event.data;
     if (d['langsungBebas'] !== true) return;
     const { clock } = this.#day;
-    const c = prison.chance;
-    const who = person(c);
-    clock.after(c.int(5, 20), () => {
-      void prison.tell({
+    const rng = prison.random;
+    const who = person(rng);
+    clock.after(rng.int(5, 20), () => {
+      void prison.publish({
         type: 'pas.penghuni.bebas',
         lane: text(d['idOrang']),
         korelasi: text(d['nomorKeputusan']),

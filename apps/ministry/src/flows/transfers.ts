@@ -1,8 +1,8 @@
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
-import type { Heard } from '../ear.js';
+import type { ReceivedEvent } from '../subscriptions.js';
 import { admitted } from '../inmate.js';
-import type { Office, Told } from '../office.js';
+import type { Office, OutgoingEvent } from '../office.js';
 import { document, officer, person, type Person } from '../people.js';
 
 const PAIRS = 4;
@@ -19,8 +19,8 @@ interface Transfer {
 }
 
 /**
- * Transfer between prisons: proposal → both kanwil hand a social inquiry to their bapas → two reports → departure (origin) →
- * arrival (target). One person has one active unit.
+ * Transfer between prisons: proposal → both kanwil ask their bapas for a social inquiry → two reports → departure (prison of origin) →
+ * arrival (target prison).
  */
 export class Transfers implements Flow {
   readonly name = 'pemindahan';
@@ -33,33 +33,32 @@ export class Transfers implements Flow {
   }
 
   plan(): number {
-    const { offices, clock, chance, ear, number } = this.#day;
-    const c = chance.fork('transfers');
-    const kanwils = c.sample(
+    const { offices, clock, random, subscriptions, number } = this.#day;
+    const rng = random.fork('transfers');
+    const kanwils = rng.sample(
       offices.type('kanwil').filter((k) => offices.near(k, 'bapas').length > 0 && offices.near(k, 'lapas').length > 0),
       PAIRS * 2,
     );
     for (const k of kanwils) this.#bapasOf.set(k.owner, offices.near(k, 'bapas')[0]!);
     for (const k of kanwils) {
-      ear.listen({ office: k, stream: 'pas.pemindahan', types: ['pas.pemindahan.diusulkan'] });
-      ear.listen({
+      subscriptions.add({ office: k, types: ['pas.pemindahan.diusulkan'] });
+      subscriptions.add({
         office: this.#bapasOf.get(k.owner)!,
-        stream: 'layanan.kasus',
         types: ['layanan.kasus.status-berubah'],
         own: true,
-        everyMs: 800,
+        pollMs: 800,
       });
     }
     let n = 0;
     for (let p = 0; p * 2 + 1 < kanwils.length; p++) {
-      const from = c.pick(offices.near(kanwils[p * 2]!, 'lapas'));
-      const to = c.pick(offices.near(kanwils[p * 2 + 1]!, 'lapas'));
-      ear.listen({ office: from, stream: 'pas.litmas', types: ['pas.litmas.selesai'], own: true });
-      ear.listen({ office: to, stream: 'pas.penghuni', types: ['pas.penghuni.dipindahkan'], own: true });
+      const from = rng.pick(offices.near(kanwils[p * 2]!, 'lapas'));
+      const to = rng.pick(offices.near(kanwils[p * 2 + 1]!, 'lapas'));
+      subscriptions.add({ office: from, types: ['pas.litmas.selesai'], own: true });
+      subscriptions.add({ office: to, types: ['pas.penghuni.dipindahkan'], own: true });
       for (let i = 0; i < EACH; i++) {
         const t: Transfer = {
           nomor: numbered('PND', number, ++n),
-          who: person(c),
+          who: person(rng),
           orang: `WBP-${number}-T${n}`,
           register: `BI.${n}/T/${number}`,
           from,
@@ -68,10 +67,10 @@ export class Transfers implements Flow {
         };
         this.#open.set(t.nomor, t);
         clock.plan(
-          clock.local('07:30', from.unit?.tz, c.int(0, 30)),
-          () => void from.tell(admitted(clock, c, from, t.who, t.orang, t.register)),
+          clock.local('07:30', from.unit?.tz, rng.int(0, 30)),
+          () => void from.publish(admitted(clock, rng, from, t.who, t.orang, t.register)),
         );
-        clock.plan(clock.local('08:30', from.unit?.tz, c.int(0, 90)), () => void this.#propose(t));
+        clock.plan(clock.local('08:30', from.unit?.tz, rng.int(0, 90)), () => void this.#propose(t));
       }
     }
     return n * 8;
@@ -79,8 +78,8 @@ export class Transfers implements Flow {
 
   async #propose(t: Transfer): Promise<void> {
     const { clock } = this.#day;
-    const c = t.from.chance;
-    await t.from.tell({
+    const rng = t.from.random;
+    await t.from.publish({
       type: 'pas.pemindahan.diusulkan',
       lane: t.nomor,
       korelasi: t.nomor,
@@ -95,11 +94,11 @@ export class Transfers implements Flow {
         pemohon: 'unit',
         namaLengkap: t.who.nama,
         statusHukum: 'narapidana',
-        sisaPidanaHari: c.int(300, 3000),
-        risikoKeamanan: c.pick(['rendah', 'sedang']),
-        nomorSidangTpp: `TPP-${c.int(1, 99)}/2021`,
+        sisaPidanaHari: rng.int(300, 3000),
+        risikoKeamanan: rng.pick(['rendah', 'sedang']),
+        nomorSidangTpp: `TPP-${rng.int(1, 99)}/2021`,
         rekomendasiTpp: 'setuju',
-        litmasAsal: document(c, 'permintaan-litmas'),
+        litmasAsal: document(rng, 'permintaan-litmas'),
         registerF: false,
         perkaraLain: false,
         biayaDitanggung: 'negara',
@@ -110,8 +109,8 @@ export class Transfers implements Flow {
     });
   }
 
-  /** A kanwil concerned (of origin or of target) asks its bapas for the inquiry. */
-  proposed({ event, office: kanwil }: Heard): void {
+  /** The kanwil of the origin or of the target asks its bapas for the inquiry. */
+  proposed({ event, office: kanwil }: ReceivedEvent): void {
     const d = event.data;
     const bapas = this.#bapasOf.get(kanwil.owner)!;
     const { clock, offices } = this.#day;
@@ -123,8 +122,8 @@ export class Transfers implements Flow {
     const side =
       kanwilOf('unitAsal') === kanwil.owner ? 'A' : kanwilOf('unitTujuan') === kanwil.owner ? 'T' : undefined;
     if (side === undefined) return;
-    clock.after(kanwil.chance.int(5, 20), () => {
-      void kanwil.tell(
+    clock.after(kanwil.random.int(5, 20), () => {
+      void kanwil.publish(
         caseStep(clock, {
           nomor: `${nomor}-${side}`,
           korelasi: nomor,
@@ -139,16 +138,16 @@ export class Transfers implements Flow {
     });
   }
 
-  /** A bapas reads that an inquiry is its turn. */
-  inquire({ event, office: bapas }: Heard): void {
+  /** A bapas receives a case that asks it for an inquiry, and reports. */
+  inquire({ event, office: bapas }: ReceivedEvent): void {
     const d = event.data;
     const { clock } = this.#day;
     if (text(d['alasanKode']) !== 'LITMAS' || text(d['unitPemegang']) !== bapas.owner) return;
     const nomor = text(d['nomorKasus']);
-    const c = bapas.chance;
+    const rng = bapas.random;
     const korelasi = nomor.slice(0, -2);
-    clock.after(c.int(30, 70), () => {
-      void bapas.tell({
+    clock.after(rng.int(30, 70), () => {
+      void bapas.publish({
         type: 'pas.litmas.selesai',
         lane: nomor,
         korelasi,
@@ -161,23 +160,23 @@ export class Transfers implements Flow {
           klienAnak: false,
           namaKlien: `Klien ${text(d['pemohonRef'])}`,
           rekomendasi: 'dapat dipindahkan',
-          pembimbing: officer(c),
-          dokumen: document(c, 'litmas'),
+          pembimbing: officer(rng),
+          dokumen: document(rng, 'litmas'),
           waktuSelesai: clock.iso(),
         },
       });
     });
   }
 
-  /** The prison of origin reads a report; with both it lets the person go. */
-  reported({ event }: Heard): void {
+  /** The prison of origin receives a report; when both are there, the person departs. */
+  reported({ event }: ReceivedEvent): void {
     const litmas = text(event.data['nomorLitmas']);
     const nomor = text(event['korelasi']);
     const t = this.#open.get(nomor);
     if (t === undefined || t.reports.has(litmas)) return;
     t.reports.add(litmas);
     if (t.reports.size < 2) return;
-    this.#day.clock.after(t.from.chance.int(20, 40), () => {
+    this.#day.clock.after(t.from.random.int(20, 40), () => {
       const d = {
         idOrang: t.orang,
         nomorRegisterLama: t.register,
@@ -185,17 +184,17 @@ export class Transfers implements Flow {
         unitAsal: t.from.owner,
         unitTujuan: t.to.owner,
       };
-      void t.from.tell(this.#moved(t.from, d, 'berangkat'));
+      void t.from.publish(this.#moved(t.from, d, 'berangkat'));
     });
   }
 
-  /** The target prison reads that somebody is on the way, and tells the arrival. */
-  coming({ event, office: target }: Heard): void {
+  /** The target prison receives the departure, and publishes the arrival. */
+  departed({ event, office: target }: ReceivedEvent): void {
     const d = event.data;
     if (text(d['unitTujuan']) !== target.owner || d['peristiwa'] !== 'berangkat') return;
     const { clock, offices, tally } = this.#day;
-    clock.after(target.chance.int(30, 80), () => {
-      void target.tell(this.#moved(target, d, 'tiba'));
+    clock.after(target.random.int(30, 80), () => {
+      void target.publish(this.#moved(target, d, 'tiba'));
       const from = offices.units.get(text(d['unitAsal']))?.shortName ?? '';
       tally.fact(
         'transfer',
@@ -206,9 +205,9 @@ export class Transfers implements Flow {
     });
   }
 
-  #moved(by: Office, d: Readonly<Record<string, unknown>>, peristiwa: 'berangkat' | 'tiba'): Told {
+  #moved(by: Office, d: Readonly<Record<string, unknown>>, peristiwa: 'berangkat' | 'tiba'): OutgoingEvent {
     const { clock } = this.#day;
-    const c = by.chance;
+    const rng = by.random;
     const here = {
       idOrang: d['idOrang'],
       nomorRegisterLama: d['nomorRegisterLama'],
@@ -224,10 +223,10 @@ export class Transfers implements Flow {
         peristiwa === 'berangkat'
           ? {
               ...here,
-              nomorKeputusan: `W.PK-${c.int(100, 999)}/2021`,
+              nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
               peristiwa,
               waktuBerangkat: clock.iso(),
-              pengawal: [officer(c), officer(c)],
+              pengawal: [officer(rng), officer(rng)],
             }
           : {
               ...here,

@@ -7,7 +7,7 @@ export interface Out {
 }
 
 /**
- * The live view: a block of four lines that is redrawn in place, five times a second, on a terminal; a line every few seconds in a pipe.
+ * Progress of the day: on a terminal a block of four lines, redrawn in place five times a second; in a pipe one line every five seconds.
  */
 export class Screen {
   readonly #out: Out;

@@ -51,7 +51,7 @@ function counts(f: Frame, lang: Lang): string {
     : `accepted ${number(f.accepted, lang)}   refused ${number(f.refused, lang)}   lag ${lag} s   units ${number(f.units, lang)}/${number(f.unitTotal, lang)}`;
 }
 
-/** Four lines, always four, never wider than the terminal. */
+/** Always four lines, never wider than the terminal. */
 export function draw(f: Frame, lang: Lang, width: number): string[] {
   const w = Math.max(40, Math.min(width, 124));
   const engine = ENGINES[lang][f.engine === 'kafka' ? 'kafka' : 'embedded'];
@@ -70,7 +70,7 @@ export function draw(f: Frame, lang: Lang, width: number): string[] {
   ];
 }
 
-/** One line for a pipe. */
+/** The frame as one line, for a pipe. */
 export function plain(f: Frame, lang: Lang): string {
   const last = f.facts.at(-1);
   return `${f.time} WIB  ${counts(f, lang)}  ${percent(f, lang)}${last === undefined ? '' : `  · ${last.text}`}`;

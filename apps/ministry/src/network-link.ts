@@ -1,7 +1,7 @@
 import { SdkFault, type Connection } from '#sdk';
 
-/** The line of an office to the hub, which can be cut: calls then end without an answer, as on a dead satellite link. */
-export class Line {
+/** A network link between an office and the hub that can be cut. While it is down, every call fails without an answer (retryable). */
+export class NetworkLink {
   readonly connection: Connection;
   down = false;
 

@@ -1,5 +1,5 @@
-/** Seeded chance: the same seed and name give the same numbers on every machine. */
-export class Chance {
+/** Seeded pseudo-random numbers: the same seed gives the same numbers on every machine. */
+export class Random {
   readonly #seed: string;
   #a: number;
   #b: number;
@@ -23,7 +23,7 @@ export class Chance {
     for (let i = 0; i < 12; i++) this.next();
   }
 
-  /** In [0, 1) (sfc32). */
+  /** A number in [0, 1), by sfc32. */
   next(): number {
     const t = (((this.#a + this.#b) | 0) + this.#d) | 0;
     this.#d = (this.#d + 1) | 0;
@@ -34,17 +34,18 @@ export class Chance {
     return (t >>> 0) / 4294967296;
   }
 
-  /** A chance of its own for a part of the day: what one part draws does not shift another. */
-  fork(name: string): Chance {
-    return new Chance(`${this.#seed}/${name}`);
+  /** A generator with its own seed for one part of the day, so that numbers drawn in one part do not change another part. */
+  fork(name: string): Random {
+    return new Random(`${this.#seed}/${name}`);
   }
 
-  /** Whole number from low to high, both included. */
+  /** A whole number from `low` to `high`, both included. */
   int(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
-  some(p: number): boolean {
+  /** True with probability `p`. */
+  chance(p: number): boolean {
     return this.next() < p;
   }
 
@@ -52,7 +53,7 @@ export class Chance {
     return of[Math.floor(this.next() * of.length)]!;
   }
 
-  /** `n` different ones, in a drawn order; all when there are fewer. */
+  /** `n` different items in random order; all of them when there are fewer. */
   sample<T>(of: readonly T[], n: number): T[] {
     const left = [...of];
     const out: T[] = [];
