@@ -109,12 +109,11 @@ export class IndexedPartition {
 
   /** A store that reconnected meanwhile may have lost entries: the answers count only when the connection is still the same afterwards. */
   async #find(events: readonly EventRecord[]): Promise<ReadonlyMap<bigint, bigint>> {
-    const { stream, partition } = this.#part;
     for (;;) {
       const connection = this.#deps.state.connection();
-      if (this.#connection !== connection) this.#rechecked = await recheck(this.#deps, stream, partition, this.#next);
+      if (this.#connection !== connection) this.#rechecked = await recheck(this.#deps, this.#part, this.#next);
       this.#connection = connection;
-      const found = await findCopies(this.#deps, stream, partition, events, this.#rechecked);
+      const found = await findCopies(this.#deps, this.#part, events, this.#rechecked);
       if (this.#deps.state.connection() === connection) return found;
     }
   }

@@ -12,4 +12,5 @@ export { IndexLookup, type Known } from './index-lookup.js';
 export type { IdConflict } from './index-step.js';
 export { INDEX_VIEW } from './index-view.js';
 export type { BadRecord } from './open-records.js';
+export { sameContent, type ComparedEvent, type OriginalContent } from './same-content.js';
 export { openSettled, type Settled, type SettledDeps } from './settled.js';

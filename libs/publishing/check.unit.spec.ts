@@ -11,7 +11,6 @@ import { PUBLISH_LIMITS } from './limits.js';
 import { planAppends } from './plan.js';
 import { identityOf, RecentAppends } from './recent.js';
 import { countedPointer } from './counted-pointer.js';
-import { sameContent } from './same-content.js';
 import { subjectOf } from './subject.js';
 
 const schema = (fields: readonly object[]): string =>
@@ -153,30 +152,6 @@ describe('subjects', () => {
     expect(a.ok && /^[a-z2-7]{26}$/.test(a.subject)).toBe(true);
     expect(a).not.toEqual(b);
     expect(of(1)).toEqual(a);
-  });
-});
-
-describe('the same content', () => {
-  const standing = (item: ReadyItem) => ({
-    stream: item.stream,
-    partition: item.partition,
-    digest: item.digest,
-    schemaId: item.type.schemaId,
-  });
-  const v1 = { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' };
-  it('is recognised under a newer and under an older version of the schema', () => {
-    const old = ready({ nomor: 'K', isi: 'x' }, v1);
-    const now = ready({ nomor: 'K', isi: 'x', tambahan: 7 });
-    expect(sameContent(now, standing(old), catalogue)).toBe(true);
-    expect(sameContent(old, standing(now), catalogue)).toBe(true);
-  });
-  it('is not what says more, less or something else', () => {
-    const old = ready({ nomor: 'K', isi: 'x' }, v1);
-    expect(sameContent(ready({ nomor: 'K', isi: 'x', tambahan: 8 }), standing(old), catalogue)).toBe(false);
-    expect(sameContent(ready({ nomor: 'K', tambahan: 7 }), standing(old), catalogue)).toBe(false);
-    expect(sameContent(old, standing(ready({ nomor: 'K', isi: 'x', tambahan: 8 })), catalogue)).toBe(false);
-    expect(sameContent(ready({ nomor: 'K', isi: 'y' }, v1), standing(old), catalogue)).toBe(false);
-    expect(sameContent(ready({ nomor: 'L', isi: 'x' }, v1), standing(old), catalogue)).toBe(false);
   });
 });
 

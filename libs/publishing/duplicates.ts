@@ -1,10 +1,9 @@
 import { Fault } from '#faults';
 import type { Catalogue } from '#registry';
-import type { Known } from '#duplicates';
+import { sameContent, type Known, type OriginalContent } from '#duplicates';
 import type { Checked, ItemResult, ReadyItem, RememberedItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';
 import { type RecentAppend, type RecentAppends } from './recent.js';
-import { sameContent, type Standing } from './same-content.js';
 import { texts } from './texts.js';
 
 /** What is to be done with the events of a request whose answer is not known yet. */
@@ -41,10 +40,10 @@ export function sortDuplicates(
     const earlier = inRequest?.get(item.identity);
     const recent = recents.get(item.identity);
     const first = known?.[i];
-    let standing: Standing | undefined = first;
-    if (recent !== undefined) standing = standingOf(recent);
-    if (earlier !== undefined) standing = standingOf((checked[earlier] as { item: ReadyItem }).item);
-    if (standing !== undefined && !sameContent(item, standing, catalogue)) {
+    let original: OriginalContent | undefined = first;
+    if (recent !== undefined) original = contentOf(recent);
+    if (earlier !== undefined) original = contentOf((checked[earlier] as { item: ReadyItem }).item);
+    if (original !== undefined && !sameContent(item, original, catalogue)) {
       const fault = new Fault('idempotency_mismatch', {
         problems: [{ pointer: '/id', reason: texts.id_of_other_content(), code: 'idempotency_mismatch' }],
       });
@@ -62,6 +61,6 @@ export function sortDuplicates(
   return { fresh, joined: joined ?? NONE, same: same ?? NONE };
 }
 
-function standingOf(item: RememberedItem): Standing {
+function contentOf(item: RememberedItem): OriginalContent {
   return { stream: item.stream, partition: item.partition, digest: item.digest, schemaId: item.type.schemaId };
 }

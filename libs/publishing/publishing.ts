@@ -2,7 +2,7 @@ import type { EventLog } from '#log';
 import { blameOf, Fault, FAULTS } from '#faults';
 import type { First, State } from '#state';
 import type { Caller } from '#access';
-import { type Settled, IndexLookup, type Known } from '#duplicates';
+import { IndexLookup, sameContent, type Known, type Settled } from '#duplicates';
 import type { AppendOutcome } from '#log';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
@@ -13,7 +13,6 @@ import { planAppends } from './plan.js';
 import { inTime } from './in-time.js';
 import { receiptOf } from './receipt.js';
 import { Receipts } from './receipts.js';
-import { sameContent } from './same-content.js';
 import { RecentAppends, type Landed, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
 
