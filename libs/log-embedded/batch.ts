@@ -1,5 +1,5 @@
 import type { Header } from '#event';
-import type { LogRecord, NewRecord } from '#log';
+import { headerNameBytes, type LogRecord, type NewRecord } from '#log';
 
 // One append is one row. In its data, per record, little-endian 32-bit numbers:
 // offset minus base | size of what follows | key length (-1 = null) | value length (-1 = null) | number of headers
@@ -7,25 +7,12 @@ import type { LogRecord, NewRecord } from '#log';
 // writer.ts reads the first five numbers and the key when it compacts; change both together.
 const HEAD = 20;
 
-/** Header names are few and come with every record: their bytes are cached. */
-const NAMES = new Map<string, Buffer>();
-const MOST_NAMES = 1_000;
-
-function nameBytes(name: string): Buffer {
-  let bytes = NAMES.get(name);
-  if (bytes === undefined) {
-    bytes = Buffer.from(name);
-    if (NAMES.size < MOST_NAMES) NAMES.set(name, bytes);
-  }
-  return bytes;
-}
-
 /** The records of one append in one buffer with memory of its own, because it is transferred to the writer thread. */
 export function encodeBatch(records: readonly NewRecord[]): Buffer {
   let size = 0;
   for (const { key, value, headers } of records) {
     size += HEAD + (key?.length ?? 0) + (value?.length ?? 0);
-    for (const [name, content] of headers) size += 8 + nameBytes(name).length + (content?.length ?? 0);
+    for (const [name, content] of headers) size += 8 + headerNameBytes(name).length + (content?.length ?? 0);
   }
   const out = Buffer.allocUnsafeSlow(size);
   let at = 0;
@@ -40,7 +27,7 @@ export function encodeBatch(records: readonly NewRecord[]): Buffer {
     if (key !== null) at = put(out, key, at);
     if (value !== null) at = put(out, value, at);
     for (const [name, content] of headers) {
-      const bytes = nameBytes(name);
+      const bytes = headerNameBytes(name);
       out.writeInt32LE(bytes.length, at);
       out.writeInt32LE(content === null ? -1 : content.length, at + 4);
       at = put(out, bytes, at + 8);

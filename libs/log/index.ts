@@ -1,6 +1,7 @@
 export { Appender, type AppenderOptions, type AppendOptions } from './appender.js';
 export { assignPartitions } from './assignment.js';
 export { claimPartitions, type ClaimRequest } from './claim.js';
+export { headerNameBytes } from './header-names.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
 export {
   COPIES_TOPIC,

@@ -1,22 +1,10 @@
+import { headerNameBytes } from './header-names.js';
 import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, MAX_RECORD_BYTES, type NewRecord } from './port.js';
-
-// Header names are few and come with every record: their byte lengths are cached.
-const lengths = new Map<string, number>();
-const MAX_CACHED_NAMES = 1_000;
-
-function lengthOf(name: string): number {
-  let length = lengths.get(name);
-  if (length === undefined) {
-    length = Buffer.byteLength(name);
-    if (lengths.size < MAX_CACHED_NAMES) lengths.set(name, length);
-  }
-  return length;
-}
 
 /** The size of a record as every limit of the log counts it, in bytes: key, value, header names and header values. */
 export function bytesOf(record: NewRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-  for (const [name, value] of record.headers) bytes += lengthOf(name) + (value?.length ?? 0);
+  for (const [name, value] of record.headers) bytes += headerNameBytes(name).length + (value?.length ?? 0);
   return bytes;
 }
 
