@@ -2,6 +2,7 @@ import { asFault, Fault, innermostMessage, verbatim, type FaultCode, type Proble
 import { openDataFolder } from '#folder';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
+import type { KafkaReport } from '#log-kafka';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
@@ -74,11 +75,26 @@ export async function openLog(settings: HubSettings, logger: Logger): Promise<Ev
   return openKafkaLog({
     brokers,
     clientId: 'simpul',
-    onEvent: ({ kind, ...facts }) => logger.warn({ kind, ...facts }, 'kafka client event'),
+    report: kafkaReport(logger),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
     ...(ca === undefined ? {} : { tls: ca === 'system' ? {} : { ca } }),
   });
+}
+
+function kafkaReport(logger: Logger): KafkaReport {
+  return {
+    producerReplaced: (reason) => logger.warn({ reason }, 'kafka producer replaced'),
+    appendUncertain: (topic, partition, reason) => logger.warn({ topic, partition, reason }, 'kafka append uncertain'),
+    wroteElsewhere: (topic, partition, answer) =>
+      logger.warn({ topic, partition, answer }, 'kafka append answered with another place'),
+    rejoining: (group, reason) => logger.warn({ group, reason }, 'kafka group member rejoins'),
+    memberFailed: ({ topic, partition }, error) =>
+      logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka group member failed, retrying'),
+    readFailed: ({ topic, partition }, error) =>
+      logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka read failed, retrying'),
+    clientError: (client, message) => logger.warn({ client, reason: message }, 'kafka client error'),
+  };
 }
 
 /** The innermost cause. Some adapters put it into the detail, others only into `cause`. */

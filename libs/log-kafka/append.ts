@@ -1,48 +1,39 @@
+import { withDeadline } from '#concurrency';
+import { partitionKey } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import { fitsOneAppend, type AppendOutcome, type NewRecord } from '#log';
-import type { KafkaEvent, KafkaLogOptions } from './options.js';
-import { hasCode, hasNetworkError, isUnknownTopic } from './platformatic.js';
-import { Sender } from './sending.js';
+import type { KafkaLogOptions } from './options.js';
+import { hasCode, hasNetworkError, isUnknownTopic } from './platformatic/index.js';
+import { NOT_WRITTEN, TOO_LARGE } from './produce-errors.js';
+import { IdempotentProducer } from './producer.js';
 import type { Topics } from './topics.js';
-import { within } from './trying.js';
-import type { Sent, TopicShape } from './wire.js';
+import type { TopicShape, Written } from './types.js';
 
-/** Sequence numbers do not wrap in the client: a producer is replaced well before 2^31 records of one partition. */
+/** Sequence numbers of a partition end at 2^31 and do not wrap here: the producer is replaced well before. */
 const RECORDS_PER_PRODUCER = 2_000_000_000;
 const DEADLINE_MS = 60_000;
 const CLOSE_MS = 10_000;
 
-/** The broker answered, and by these answers nothing was written. */
-const NOT_WRITTEN = [
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_RECORD',
-  'TOPIC_AUTHORIZATION_FAILED',
-  'CLUSTER_AUTHORIZATION_FAILED',
-  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
-  'INVALID_TOPIC_EXCEPTION',
-  'POLICY_VIOLATION',
-];
-
-/** A producer and what runs on it. A retired one takes nothing new and is closed when the last of it has ended. */
-interface Line {
-  readonly sender: Sender;
+/** A producer with the appends in flight on it. A retired one gets no new appends and is closed when the last of its appends has ended. */
+interface ActiveProducer {
+  readonly producer: IdempotentProducer;
+  /** Records sent, by partition. */
   readonly counts: Map<string, number>;
-  running: number;
+  inFlight: number;
   retired: boolean;
 }
 
 /**
- * The discipline without which records are lost, repeated or reordered: the partition is checked against the topic first, one send in flight a
- * partition, an own deadline, and a new producer after any rejection or deadline. Topic names are Kafka's own.
+ * Appends with an idempotent producer, so that no record is lost, repeated or reordered: the partition is checked against the topic first, one append
+ * per partition is in flight, each append has a deadline, and after a rejection or a passed deadline the next append uses a new producer id.
+ * Names of topics are Kafka's own.
  */
 export class Appends {
   readonly #options: KafkaLogOptions;
   readonly #topics: Topics;
   readonly #deadlineMs: number;
   readonly #tails = new Map<string, Promise<unknown>>();
-  #line: Line | undefined;
-  #renewed = 0;
+  #active: ActiveProducer | undefined;
   #closed = false;
 
   constructor(options: KafkaLogOptions, topics: Topics) {
@@ -51,23 +42,18 @@ export class Appends {
     this.#deadlineMs = options.appendDeadlineMs ?? DEADLINE_MS;
   }
 
-  /** How often the producer was replaced since the opening. */
-  get renewed(): number {
-    return this.#renewed;
-  }
-
-  /** Never throws. This is where the appends of a partition are serialised: one in flight, in the order of the calls. */
+  /** Never throws. The appends of a partition are serialised here: one in flight, in the order of the calls. */
   append(topic: string, partition: number, records: readonly NewRecord[], bytes?: number): Promise<AppendOutcome> {
-    const key = `${topic}/${partition}`;
+    const key = partitionKey(topic, partition);
     const before = this.#tails.get(key);
-    const mine = before
+    const outcome = before
       ? before.then(() => this.#one(topic, partition, records, bytes))
       : this.#one(topic, partition, records, bytes);
-    this.#tails.set(key, mine);
-    void mine.then(() => {
-      if (this.#tails.get(key) === mine) this.#tails.delete(key);
+    this.#tails.set(key, outcome);
+    void outcome.then(() => {
+      if (this.#tails.get(key) === outcome) this.#tails.delete(key);
     });
-    return mine;
+    return outcome;
   }
 
   async #one(
@@ -79,101 +65,101 @@ export class Appends {
     if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
     if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
     const known = this.#topics.fresh(topic);
-    const refusal = known ? refusedPlace(known, partition) : await this.#refusal(topic, partition);
+    const refusal = known ? wrongPartition(known, partition) : await this.#refusal(topic, partition);
     if (refusal) return refusal;
-    const line = this.#lineFor(topic, partition, records.length);
-    line.running++;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), this.#deadlineMs);
-    });
+    const active = this.#activeFor(topic, partition, records.length);
+    active.inFlight++;
     try {
-      const sent = await Promise.race([line.sender.send(topic, partition, records), late]);
-      if (sent === 'late') return this.#afterDeadline(line, topic, partition);
-      return this.#afterSend(line, topic, partition, sent);
+      const sending = active.producer.send(topic, partition, records);
+      const written = await withDeadline(sending, this.#deadlineMs, () => 'late' as const);
+      if (written === 'late') return this.#afterDeadline(active, topic, partition);
+      return this.#afterSend(active, topic, partition, written);
     } catch (error) {
-      return this.#afterRejection(line, topic, partition, error);
+      return this.#afterRejection(active, topic, partition, error);
     } finally {
-      clearTimeout(timer);
-      line.running--;
-      if (line.retired && line.running === 0) void line.sender.close().catch(() => undefined);
+      active.inFlight--;
+      if (active.retired && active.inFlight === 0) void active.producer.close().catch(() => undefined);
     }
   }
 
-  /** What the topic has against it, before anything is sent. */
+  /** Whether the topic refuses the append before anything is sent: the topic or the partition does not exist, or Kafka cannot be asked. */
   async #refusal(topic: string, partition: number): Promise<AppendOutcome | undefined> {
     try {
-      return refusedPlace(await this.#topics.shape(topic), partition);
+      return wrongPartition(await this.#topics.shape(topic), partition);
     } catch (cause) {
       const unknown = isFault(cause) && cause.code === 'unknown_topic';
       return { kind: 'refused', code: unknown ? 'unknown_topic' : 'log_unavailable', cause };
     }
   }
 
-  #lineFor(topic: string, partition: number, count: number): Line {
-    const key = `${topic}/${partition}`;
-    const used = this.#line?.counts.get(key) ?? 0;
-    if (this.#line && used + count > RECORDS_PER_PRODUCER) this.#retire(this.#line, 'sequence numbers used up');
-    this.#line ??= { sender: new Sender(this.#options, this.#topics), counts: new Map(), running: 0, retired: false };
-    this.#line.counts.set(key, (this.#line.counts.get(key) ?? 0) + count);
-    return this.#line;
+  #activeFor(topic: string, partition: number, count: number): ActiveProducer {
+    const key = partitionKey(topic, partition);
+    const used = this.#active?.counts.get(key) ?? 0;
+    if (this.#active && used + count > RECORDS_PER_PRODUCER) this.#retire(this.#active, 'sequence numbers used up');
+    this.#active ??= {
+      producer: new IdempotentProducer(this.#options, this.#topics),
+      counts: new Map(),
+      inFlight: 0,
+      retired: false,
+    };
+    this.#active.counts.set(key, (this.#active.counts.get(key) ?? 0) + count);
+    return this.#active;
   }
 
-  #afterSend(line: Line, topic: string, partition: number, sent: Sent | undefined): AppendOutcome {
-    if (sent?.partition === partition) return { kind: 'accepted', base: sent.base, appendTimeMs: sent.timeMs };
-    this.#retire(line, 'an answer for another partition');
-    const where = sent ? `partition ${sent.partition} at ${sent.base}` : 'no place';
-    this.#tell({ kind: 'wrote_elsewhere', topic, partition, detail: `the broker names ${where}` });
+  #afterSend(active: ActiveProducer, topic: string, partition: number, written: Written | undefined): AppendOutcome {
+    if (written?.partition === partition)
+      return { kind: 'accepted', base: written.base, appendTimeMs: written.appendTimeMs };
+    // uncertain: by its sequence number the broker may know the batch as written before, and no longer know the offset
+    this.#retire(active, 'an answer without the place that was asked for');
+    const answer = written ? `partition ${written.partition}, offset ${written.base}` : 'no offset';
+    this.#options.report?.wroteElsewhere?.(topic, partition, answer);
     return { kind: 'uncertain' };
   }
 
-  #afterDeadline(line: Line, topic: string, partition: number): AppendOutcome {
-    this.#retire(line, `no answer in ${this.#deadlineMs} ms`);
-    // closed at once, so that what is still retrying cannot be written behind what the next producer sends
-    void line.sender.close().catch(() => undefined);
-    this.#tell({ kind: 'append_unknown', topic, partition, detail: `no answer in ${this.#deadlineMs} ms` });
+  #afterDeadline(active: ActiveProducer, topic: string, partition: number): AppendOutcome {
+    const reason = `no answer in ${this.#deadlineMs} ms`;
+    this.#retire(active, reason);
+    // closed at once, so that no retry of this batch is written behind newer batches of the next producer
+    void active.producer.close().catch(() => undefined);
+    this.#options.report?.appendUncertain?.(topic, partition, reason);
     return { kind: 'uncertain' };
   }
 
-  #afterRejection(line: Line, topic: string, partition: number, cause: unknown): AppendOutcome {
-    const detail = innermostMessage(cause);
-    this.#retire(line, detail);
-    if (hasCode(cause, 'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'))
-      return { kind: 'refused', code: 'record_too_large', cause };
-    // after a cut line an earlier try may have been written, whatever the last answer says
+  #afterRejection(active: ActiveProducer, topic: string, partition: number, cause: unknown): AppendOutcome {
+    const reason = innermostMessage(cause);
+    this.#retire(active, reason);
+    // refused, also after a broken connection: each leader checks the size before it writes
+    if (hasCode(cause, ...TOO_LARGE)) return { kind: 'refused', code: 'record_too_large', cause };
+    // after a broken connection an earlier try may have been written, whatever the last answer says
     const certain = !hasNetworkError(cause);
     if (isUnknownTopic(cause)) {
       this.#topics.forget(topic);
       if (certain) return { kind: 'refused', code: 'unknown_topic', cause };
     }
     if (certain && hasCode(cause, ...NOT_WRITTEN)) return { kind: 'refused', code: 'log_unavailable', cause };
-    this.#tell({ kind: 'append_unknown', topic, partition, detail });
+    // every other final error: nothing proves that the batch was not written
+    this.#options.report?.appendUncertain?.(topic, partition, reason);
     return { kind: 'uncertain', cause };
   }
 
-  #retire(line: Line, why: string): void {
-    if (line.retired) return;
-    line.retired = true;
-    if (this.#line === line) this.#line = undefined;
-    this.#renewed++;
-    this.#tell({ kind: 'producer_renewed', detail: why });
+  #retire(active: ActiveProducer, reason: string): void {
+    if (active.retired) return;
+    active.retired = true;
+    if (this.#active === active) this.#active = undefined;
+    this.#options.report?.producerReplaced?.(reason);
   }
 
-  #tell(event: KafkaEvent): void {
-    this.#options.onEvent?.(event);
-  }
-
-  /** What is in flight ends first, or becomes `uncertain` after 10 s. */
+  /** Waits for the appends in flight; after 10 s they become `uncertain`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await within(CLOSE_MS, 'appends', Promise.allSettled(this.#tails.values())).catch(() => undefined);
-    await this.#line?.sender.close().catch(() => undefined);
-    this.#line = undefined;
+    await withDeadline(Promise.allSettled(this.#tails.values()), CLOSE_MS, () => undefined);
+    await this.#active?.producer.close().catch(() => undefined);
+    this.#active = undefined;
   }
 }
 
-/** A client would take a wrong partition modulo the count, and write elsewhere without a word. */
-function refusedPlace({ leaders }: TopicShape, partition: number): AppendOutcome | undefined {
+/** Kafka's clients take a partition that does not exist modulo the number of partitions, and write to another one. */
+function wrongPartition({ leaders }: TopicShape, partition: number): AppendOutcome | undefined {
   if (Number.isInteger(partition) && partition >= 0 && partition < leaders.length) return undefined;
   return { kind: 'refused', code: 'wrong_partition' };
 }

@@ -2,14 +2,14 @@ import { describe, it } from '@jest/globals';
 import { describeEventLog, type Harness } from '#log/conformance';
 import { noKafka, testKafka } from '../../test/kit/kafka.js';
 import { openKafkaLog } from './index.js';
-import { Control } from './platformatic.js';
+import { ClusterClient } from './platformatic/index.js';
 
 const reason = await noKafka();
 
 async function harness(): Promise<Harness> {
   const kafka = await testKafka();
   const options = { brokers: kafka.brokers, prefix: kafka.prefix, clientId: 'conformance', sessionMs: 6_000 };
-  const control = new Control(options);
+  const control = new ClusterClient(options);
   let made = 0;
   return {
     open: () => openKafkaLog(options),

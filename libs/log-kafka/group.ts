@@ -56,18 +56,13 @@ export class Group implements Membership {
   constructor(deps: GroupDeps, topics: readonly string[]) {
     this.#deps = deps;
     this.#topics = [...new Set(topics)];
-    const { sessionMs = SESSION_MS, onEvent } = deps.options;
+    const { sessionMs = SESSION_MS, report } = deps.options;
     this.#loopDeps = {
       member: deps.member,
       log: deps.log,
       // after a session without a heartbeat the coordinator may have given the partitions to another member
       ownershipIsSure: () => Date.now() - this.#heartbeatAt < sessionMs,
-      report: {
-        memberFailed: ({ topic, partition }, error) =>
-          onEvent?.({ kind: 'member_failed', topic, partition, detail: innermostMessage(error) }),
-        readFailed: ({ topic, partition }, error) =>
-          onEvent?.({ kind: 'read_failed', topic, partition, detail: innermostMessage(error) }),
-      },
+      ...(report === undefined ? {} : { report }),
     };
     this.#commitTimer = setInterval(() => void this.#commitOffsets(), OFFSET_COMMIT_MS);
     this.#commitTimer.unref();
@@ -122,7 +117,7 @@ export class Group implements Membership {
   }
 
   #reportRejoin(reason: string): void {
-    this.#deps.options.onEvent?.({ kind: 'rejoining', detail: `${this.#deps.group}: ${reason}` });
+    this.#deps.options.report?.rejoining?.(this.#deps.group, reason);
   }
 
   #loseAll(): void {

@@ -1,2 +1,2 @@
 export { openKafkaLog } from './log.js';
-export type { KafkaEvent, KafkaLogOptions } from './options.js';
+export type { KafkaLogOptions, KafkaReport } from './options.js';

@@ -89,7 +89,7 @@ function configOf(options: KafkaLogOptions): KafkaConfig {
     logCreator:
       () =>
       ({ log }) =>
-        options.onEvent?.({ kind: 'client_log', detail: `kafkajs: ${log.message}` }),
+        options.report?.clientError?.('kafkajs', log.message),
   };
   if (options.tls) config.ssl = options.tls.ca === undefined ? true : { ca: [options.tls.ca] };
   if (options.sasl) {

@@ -1,3 +1,4 @@
+import { withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import {
   OWNERS_TOPIC,
@@ -16,10 +17,10 @@ import {
 import { Appends } from './append.js';
 import { Group } from './group.js';
 import type { KafkaLogOptions } from './options.js';
-import { Control, isUnknownTopic } from './platformatic.js';
+import { ClusterClient, isUnknownTopic } from './platformatic/index.js';
 import { Reads } from './reads.js';
+import { noAnswer, retry, unavailable } from './retry.js';
 import { Topics } from './topics.js';
-import { trying, unavailable, within } from './trying.js';
 import { claimWriter } from './writer.js';
 
 const PING_MS = 5_000;
@@ -27,7 +28,7 @@ const DELETE_MS = 30_000;
 
 /**
  * The event log on Apache Kafka (3.1 or later). Resolves when a broker has answered.
- * Throws Fault `log_unavailable` with the innermost cause (refused, wrong password, unknown authority, TLS expected).
+ * Throws Fault `log_unavailable` with the innermost cause: connection refused, wrong password, unknown certificate authority, TLS expected.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
   const log = new KafkaLog(options);
@@ -43,7 +44,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
 class KafkaLog implements EventLog {
   readonly #options: KafkaLogOptions;
   readonly #prefix: string;
-  readonly #control: Control;
+  readonly #cluster: ClusterClient;
   readonly #topics: Topics;
   readonly #appends: Appends;
   readonly #reads: Reads;
@@ -54,14 +55,14 @@ class KafkaLog implements EventLog {
   constructor(options: KafkaLogOptions) {
     this.#options = options;
     this.#prefix = options.prefix ?? '';
-    this.#control = new Control(options);
-    this.#topics = new Topics(this.#control);
+    this.#cluster = new ClusterClient(options);
+    this.#topics = new Topics(this.#cluster);
     this.#appends = new Appends(options, this.#topics);
-    this.#reads = new Reads(options, this.#control, this.#topics);
+    this.#reads = new Reads(options, this.#cluster, this.#topics);
   }
 
-  #outer = (name: string): string => this.#prefix + name;
-  #inner = (name: string): string => name.slice(this.#prefix.length);
+  #kafkaName = (name: string): string => this.#prefix + name;
+  #portName = (name: string): string => name.slice(this.#prefix.length);
 
   ensureTopic(spec: TopicSpec): Promise<void> {
     return this.ensureTopics([spec]);
@@ -71,28 +72,28 @@ class KafkaLog implements EventLog {
     if (specs.length === 0) return;
     const { factor, minInSync } = this.#options.replication ?? (await this.#replication());
     await this.#topics.ensure(
-      specs.map((spec) => ({ ...spec, name: this.#outer(spec.name) })),
+      specs.map((spec) => ({ ...spec, name: this.#kafkaName(spec.name) })),
       factor,
       minInSync,
     );
   }
 
-  /** A cluster of three may show two while one is down: then its own default decides, never a lone copy by our hand. */
+  /** A cluster of three shows two brokers while one is down: then the default of the cluster decides, so that no topic gets a single replica by mistake. */
   async #replication(): Promise<{ factor: number; minInSync: number | undefined }> {
-    return (await this.#topics.brokers()) >= 3 ? { factor: 3, minInSync: 2 } : { factor: -1, minInSync: undefined };
+    return (await this.#topics.brokerCount()) >= 3 ? { factor: 3, minInSync: 2 } : { factor: -1, minInSync: undefined };
   }
 
   async topics(): Promise<readonly string[]> {
-    const all = await trying(PING_MS, () => this.#control.topics());
-    return all.filter((name) => name.startsWith(this.#prefix) && !name.startsWith('__')).map(this.#inner);
+    const all = await retry(PING_MS, () => this.#cluster.topics());
+    return all.filter((name) => name.startsWith(this.#prefix) && !name.startsWith('__')).map(this.#portName);
   }
 
   describe(topic: string): Promise<readonly PartitionRange[]> {
-    return this.#reads.ranges(this.#outer(topic));
+    return this.#reads.ranges(this.#kafkaName(topic));
   }
 
   async topicId(topic: string): Promise<string> {
-    return (await this.#topics.shape(this.#outer(topic))).id.slice(0, 8);
+    return (await this.#topics.shape(this.#kafkaName(topic))).id.slice(0, 8);
   }
 
   async append(
@@ -101,7 +102,7 @@ class KafkaLog implements EventLog {
     records: readonly NewRecord[],
     bytes?: number,
   ): Promise<AppendOutcome> {
-    const name = this.#outer(topic);
+    const name = this.#kafkaName(topic);
     const done = await this.#appends.append(name, partition, records, bytes);
     if (done.kind === 'accepted') {
       const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
@@ -111,11 +112,11 @@ class KafkaLog implements EventLog {
   }
 
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange> {
-    return this.#reads.read(this.#outer(topic), partition, from, limits);
+    return this.#reads.read(this.#kafkaName(topic), partition, from, limits);
   }
 
   offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint> {
-    return this.#reads.offsetAt(this.#outer(topic), partition, timeMs);
+    return this.#reads.offsetAt(this.#kafkaName(topic), partition, timeMs);
   }
 
   async join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership> {
@@ -125,14 +126,14 @@ class KafkaLog implements EventLog {
         throw error;
       },
     ));
-    for (const topic of topics) await this.#topics.shape(this.#outer(topic));
+    for (const topic of topics) await this.#topics.shape(this.#kafkaName(topic));
     const joined = new Group(
       {
         log: this,
         options: this.#options,
         group,
-        kafkaName: this.#outer,
-        portName: this.#inner,
+        kafkaName: this.#kafkaName,
+        portName: this.#portName,
         member,
         existing: async (names) => {
           const all = await this.topics().catch(() => names);
@@ -159,32 +160,32 @@ class KafkaLog implements EventLog {
       reads: this.#reads,
       released: (gone: Writer) => this.#writers.delete(gone),
     };
-    const writer = await claimWriter(parts, topic, this.#outer(topic));
+    const writer = await claimWriter(parts, topic, this.#kafkaName(topic));
     this.#writers.add(writer);
     return writer;
   }
 
   async deleteTopic(topic: string): Promise<void> {
-    const name = this.#outer(topic);
-    await trying(DELETE_MS, async () => {
+    const name = this.#kafkaName(topic);
+    await retry(DELETE_MS, async () => {
       try {
-        await this.#control.delete(name);
+        await this.#cluster.delete(name);
       } catch (error) {
         if (!isUnknownTopic(error)) throw error;
       }
     });
     this.#topics.forget(name);
-    // brokers drop it from their metadata a moment after the answer
-    await trying(DELETE_MS, async () => {
-      if ((await this.#control.topics()).includes(name)) throw new Error(`${topic} is still there`);
+    // brokers drop the topic from their metadata a moment after the answer
+    await retry(DELETE_MS, async () => {
+      if ((await this.#cluster.topics()).includes(name)) throw new Error(`${topic} still exists`);
     });
     this.#topics.forget(name);
   }
 
   async ping(): Promise<void> {
     try {
-      const nodes = await within(PING_MS, 'Kafka', this.#control.nodes());
-      if (nodes.size === 0) throw new Fault('log_unavailable', { detail: 'no broker in the cluster' });
+      const brokers = await withDeadline(this.#cluster.brokers(), PING_MS, noAnswer('Kafka', PING_MS));
+      if (brokers.size === 0) throw new Fault('log_unavailable', { detail: 'no broker in the cluster' });
     } catch (error) {
       throw unavailable(error);
     }
@@ -195,6 +196,6 @@ class KafkaLog implements EventLog {
     await Promise.allSettled([...this.#writers].map((writer) => writer.release()));
     await this.#appends.close();
     await this.#reads.close();
-    await this.#control.close().catch(() => undefined);
+    await this.#cluster.close().catch(() => undefined);
   }
 }

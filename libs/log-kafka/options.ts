@@ -1,38 +1,39 @@
-/** What happens inside and an operator may want to see; never data of events. */
-export interface KafkaEvent {
-  readonly kind:
-    | 'producer_renewed'
-    | 'append_unknown'
-    | 'wrote_elsewhere'
-    | 'rejoining'
-    | 'member_failed'
-    | 'read_failed'
-    | 'client_log';
-  readonly detail: string;
-  readonly topic?: string;
-  readonly partition?: number;
+import type { PartitionReport } from '#log';
+
+/** What an operator may want to see of the Kafka clients; never data of events. Each function is called when the thing happens and must not throw. */
+export interface KafkaReport extends PartitionReport {
+  /** A batch was rejected or had no answer in time: the next append uses a new producer id. */
+  producerReplaced?(reason: string): void;
+  /** The outcome of an append or of a write of a control topic is uncertain. */
+  appendUncertain?(topic: string, partition: number, reason: string): void;
+  /** A broker answered an append with another place than the one that was asked for. The outcome is uncertain; it should never happen. */
+  wroteElsewhere?(topic: string, partition: number, answer: string): void;
+  /** A member of a group lost its session, or a claim failed: it joins or claims again. */
+  rejoining?(group: string, reason: string): void;
+  /** An error that a client library logged. */
+  clientError?(client: 'kafkajs', message: string): void;
 }
 
 export interface KafkaLogOptions {
-  /** `host:port` of some brokers. */
+  /** `host:port` of some brokers of the cluster (bootstrap servers). */
   readonly brokers: readonly string[];
-  /** Before every topic, group and transactional id of this deployment, inside the adapter only. */
+  /** Put before every topic, group and transactional id of this deployment; callers of the port do not see it. */
   readonly prefix?: string;
   readonly clientId: string;
-  /** What claim records say of us (R1): where other parts of the hub reach this process. @default clientId */
+  /** Written into the claim records (R1): where other parts of the hub reach this process. @default clientId */
   readonly address?: string;
   readonly sasl?: {
     readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
     readonly username: string;
     readonly password: string;
   };
-  /** Absent: no TLS. `ca`: PEM of our own authority. */
+  /** Absent: no TLS. `ca`: PEM of a private authority. */
   readonly tls?: { readonly ca?: string };
-  /** @default 3 copies and 2 in sync with three brokers or more, else what the cluster is set to (1 and 1 on a plain broker) */
+  /** @default 3 replicas and min.insync.replicas 2 with three brokers or more, else the default of the cluster (1 and 1 on a single broker) */
   readonly replication?: { readonly factor: number; readonly minInSync: number };
-  /** How long one append may take before it is `uncertain`. Longer than the longest failover to be bridged. @default 60000 */
+  /** After this time an append is `uncertain`. Must be longer than the longest failover of a leader that appends should survive. @default 60000 */
   readonly appendDeadlineMs?: number;
-  /** How long a silent group member keeps its partitions. @default 10000 */
+  /** Session timeout: after this time without a heartbeat, a group member loses its partitions. @default 10000 */
   readonly sessionMs?: number;
-  readonly onEvent?: (event: KafkaEvent) => void;
+  readonly report?: KafkaReport;
 }

@@ -1,47 +1,51 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '#concurrency';
+import { partitionKey } from '#event';
 import { Fault } from '#faults';
 import { bytesOf, type LogRecord, type OutOfRange, type PartitionRange, type ReadLimits, type RecordBatch } from '#log';
-import { Fetcher } from './fetcher.js';
-import { BrokerReads } from './fetching.js';
+import { BrokerReads } from './broker-reads.js';
+import { Fetcher } from './fetch.js';
 import type { KafkaLogOptions } from './options.js';
-import type { Control } from './platformatic.js';
+import type { ClusterClient } from './platformatic/index.js';
+import { EARLIEST, LATEST } from './protocol.js';
+import { retry, unavailable } from './retry.js';
 import type { Topics } from './topics.js';
-import { trying, unavailable } from './trying.js';
 
 const MAX_RECORDS = 500;
 const MAX_BYTES = 1_048_576;
-/** How long a read looks for the leader of its partition before it says that the log is unavailable. */
+/** How long a read looks for the leader of its partition before it throws `log_unavailable`. */
 const LEADER_MS = 10_000;
-const ASK_MS = 10_000;
-/** What one fetch brought beyond the limits of a read is kept for the read that goes on there. */
-const REST_MS = 5_000;
-const MOST_RESTS = 64;
+const LEADER_RETRY_MS = 100;
+const OFFSETS_MS = 10_000;
+/** Records of a fetch beyond the limits of a read are kept for the read that goes on there, so that they are not fetched twice. */
+const LEFTOVER_MS = 5_000;
+const MAX_LEFTOVERS = 64;
 
-interface Rest {
+interface Leftover {
   readonly from: bigint;
   readonly records: readonly LogRecord[];
   readonly next: bigint;
   readonly low: bigint;
   readonly high: bigint;
+  /** When it was fetched, ms since 1970. */
   readonly at: number;
 }
 
-/** Stateless reads over the leaders of all partitions. Topic names are Kafka's own. */
+/** Stateless reads at the leaders of the partitions. Names of topics are Kafka's own, with the prefix of the deployment. */
 export class Reads {
   readonly #topics: Topics;
-  readonly #control: Control;
-  readonly #quick: Fetcher;
-  readonly #long: Fetcher;
+  readonly #cluster: ClusterClient;
+  readonly #fetcher: Fetcher;
+  readonly #longPollFetcher: Fetcher;
   readonly #brokers = new Map<number, BrokerReads>();
-  readonly #rests = new Map<string, Rest>();
-  #version: Promise<number> | undefined;
+  readonly #leftovers = new Map<string, Leftover>();
+  #fetchVersion: Promise<number> | undefined;
   #closed = false;
 
-  constructor(options: KafkaLogOptions, control: Control, topics: Topics) {
+  constructor(options: KafkaLogOptions, cluster: ClusterClient, topics: Topics) {
     this.#topics = topics;
-    this.#control = control;
-    this.#quick = new Fetcher(options, 'read');
-    this.#long = new Fetcher(options, 'wait');
+    this.#cluster = cluster;
+    this.#fetcher = new Fetcher(options, 'read');
+    this.#longPollFetcher = new Fetcher(options, 'wait');
   }
 
   async read(
@@ -58,20 +62,20 @@ export class Reads {
       const leader = leaders[partition];
       if (leader === undefined || partition < 0)
         throw new Fault('wrong_partition', { detail: `${topic}/${partition}` });
-      const rest = this.#takeRest(`${id}/${partition}`, from);
-      if (rest) return this.#cut(`${id}/${partition}`, from, rest, limits);
+      const leftover = this.#takeLeftover(partitionKey(id, partition), from);
+      if (leftover) return this.#cut(partitionKey(id, partition), from, leftover, limits);
       let cause: unknown = new Error(`${topic}/${partition} has no leader`);
       try {
-        const reads = await this.#broker(leader);
+        const reads = await this.#readsAt(leader);
         const left = Math.max(0, until - Date.now());
         const fetched = reads && (await reads.read(id, partition, from, left, signal));
         if (fetched?.kind === 'records')
-          return this.#cut(`${id}/${partition}`, from, { ...fetched, from, at: Date.now() }, limits);
+          return this.#cut(partitionKey(id, partition), from, { ...fetched, from, at: Date.now() }, limits);
         if (fetched?.kind === 'empty')
           return { kind: 'records', records: [], next: from, low: fetched.low, high: fetched.high };
         if (fetched?.kind === 'out_of_range') {
           const range = await this.range(topic, partition);
-          // the log may have grown to here between the fetch and this look
+          // the log may have grown up to this offset since the fetch
           if (from < range.low || from > range.high) return { kind: 'out_of_range', low: range.low, high: range.high };
         } else if (fetched) cause = fetched.cause;
       } catch (error) {
@@ -81,24 +85,24 @@ export class Reads {
       giveUp ??= Date.now() + LEADER_MS;
       if (this.#closed || Date.now() > giveUp) throw unavailable(cause);
       if (signal?.aborted) return { kind: 'records', records: [], next: from, low: 0n, high: from };
-      await pause(100);
-      this.#topics.forgetNodes();
+      await pause(LEADER_RETRY_MS, signal);
+      this.#topics.forgetBrokers();
       await this.#topics.refresh(topic).catch((error: unknown) => {
         if (error instanceof Fault && error.code === 'unknown_topic') throw error;
       });
     }
   }
 
-  /** Low and high of these partitions, or all. Throws Fault `unknown_topic`, `log_unavailable`. */
+  /** Low and high offset of every partition. Throws Fault `unknown_topic`, `log_unavailable`. */
   async ranges(topic: string): Promise<PartitionRange[]> {
     const { leaders } = await this.#topics.refresh(topic);
     const partitions = leaders.map((_, p) => p);
-    const [low, high] = await this.#offsets(topic, partitions, [-2n, -1n]);
+    const [low, high] = await this.#offsets(topic, partitions, [EARLIEST, LATEST]);
     return partitions.map((p) => ({ partition: p, low: low![p]!, high: high![p]! }));
   }
 
   async range(topic: string, partition: number): Promise<{ low: bigint; high: bigint }> {
-    const [low, high] = await this.#offsets(topic, [partition], [-2n, -1n]);
+    const [low, high] = await this.#offsets(topic, [partition], [EARLIEST, LATEST]);
     return { low: low![partition]!, high: high![partition]! };
   }
 
@@ -106,74 +110,81 @@ export class Reads {
     const { leaders } = await this.#topics.shape(topic);
     if (leaders[partition] === undefined) throw new Fault('wrong_partition', { detail: `${topic}/${partition}` });
     const time = BigInt(Math.max(0, Math.ceil(timeMs)));
-    const [at, high] = await this.#offsets(topic, [partition], [time, -1n]);
+    const [at, high] = await this.#offsets(topic, [partition], [time, LATEST]);
     return at![partition]! < 0n ? high![partition]! : at![partition]!;
   }
 
   #offsets(topic: string, partitions: readonly number[], times: readonly bigint[]): Promise<bigint[][]> {
-    return trying(ASK_MS, async () => {
-      const found = await Promise.all(times.map((time) => this.#control.offsets(topic, partitions, time)));
+    return retry(OFFSETS_MS, async () => {
+      const found = await Promise.all(times.map((time) => this.#cluster.offsets(topic, partitions, time)));
       if (found.some((f) => partitions.some((p) => f[p] === undefined))) throw new Error(`no offsets of ${topic}`);
       return found;
     });
   }
 
-  /** A record was made durable by this process. */
+  /** This process has appended records: parked reads of the partition fetch now. */
   wake(topicId: string, partition: number): void {
-    const key = `${topicId}/${partition}`;
+    const key = partitionKey(topicId, partition);
     for (const reads of this.#brokers.values()) reads.wake(key);
   }
 
-  async #broker(leader: number): Promise<BrokerReads | undefined> {
+  async #readsAt(leader: number): Promise<BrokerReads | undefined> {
     const known = this.#brokers.get(leader);
-    if (known && this.#topics.knowsNode(leader)) return known;
-    const node = await this.#topics.node(leader);
-    if (!node) return undefined;
-    this.#version ??= this.#control.fetchVersion();
+    if (known && this.#topics.knowsBroker(leader)) return known;
+    const broker = await this.#topics.broker(leader);
+    if (!broker) return undefined;
+    this.#fetchVersion ??= this.#cluster.fetchVersion();
     let version: number;
     try {
-      version = await this.#version;
+      version = await this.#fetchVersion;
     } catch (error) {
-      this.#version = undefined;
+      this.#fetchVersion = undefined;
       throw error;
     }
     const now = this.#brokers.get(leader);
-    if (now?.isAt(node)) return now;
-    const reads = new BrokerReads(node, version, this.#quick, this.#long);
+    if (now?.isAt(broker)) return now;
+    const reads = new BrokerReads(broker, version, this.#fetcher, this.#longPollFetcher);
     this.#brokers.set(leader, reads);
     now?.close();
     return reads;
   }
 
-  #takeRest(key: string, from: bigint): Rest | undefined {
-    const rest = this.#rests.get(key);
-    if (!rest) return undefined;
-    const old = Date.now() - rest.at > REST_MS;
-    if (old || rest.from === from) this.#rests.delete(key);
-    return rest.from === from && !old ? rest : undefined;
+  #takeLeftover(key: string, from: bigint): Leftover | undefined {
+    const leftover = this.#leftovers.get(key);
+    if (!leftover) return undefined;
+    const old = Date.now() - leftover.at > LEFTOVER_MS;
+    if (old || leftover.from === from) this.#leftovers.delete(key);
+    return leftover.from === from && !old ? leftover : undefined;
   }
 
-  /** Keeps to the limits; what is beyond them waits for the read that goes on there. */
-  #cut(key: string, from: bigint, rest: Rest, limits: ReadLimits): RecordBatch {
+  /** The records within the limits of the read; the others are kept for the read that goes on behind them. */
+  #cut(key: string, from: bigint, leftover: Leftover, limits: ReadLimits): RecordBatch {
     const { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES } = limits;
-    const all = rest.records;
+    const all = leftover.records;
     let count = 0;
     for (let bytes = 0; count < all.length && count < maxRecords; count++) {
       bytes += bytesOf(all[count]!);
       if (count > 0 && bytes > maxBytes) break;
     }
-    const { low, high } = rest;
-    if (count >= all.length) return { kind: 'records', records: all, next: rest.next, low, high };
+    const { low, high } = leftover;
+    if (count >= all.length) return { kind: 'records', records: all, next: leftover.next, low, high };
     const records = all.slice(0, count);
     const next = records.at(-1)!.offset + 1n;
-    if (this.#rests.size >= MOST_RESTS) this.#rests.delete(this.#rests.keys().next().value!);
-    this.#rests.set(key, { from: next, records: all.slice(count), next: rest.next, low, high, at: rest.at });
+    if (this.#leftovers.size >= MAX_LEFTOVERS) this.#leftovers.delete(this.#leftovers.keys().next().value!);
+    this.#leftovers.set(key, {
+      from: next,
+      records: all.slice(count),
+      next: leftover.next,
+      low,
+      high,
+      at: leftover.at,
+    });
     return { kind: 'records', records, next, low, high };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const reads of this.#brokers.values()) reads.close();
-    await Promise.allSettled([this.#quick.close(), this.#long.close()]);
+    await Promise.allSettled([this.#fetcher.close(), this.#longPollFetcher.close()]);
   }
 }

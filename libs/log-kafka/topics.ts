@@ -1,39 +1,42 @@
 import { Fault } from '#faults';
 import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
-import { hasCode, isUnknownTopic, type Control } from './platformatic.js';
-import { trying } from './trying.js';
-import type { Node, TopicShape } from './wire.js';
+import { hasCode, isUnknownTopic, type ClusterClient } from './platformatic/index.js';
+import { retry } from './retry.js';
+import type { Broker, TopicShape } from './types.js';
 
-/** How old what we know of a topic may be. */
+/** How long the cached metadata of a topic is used without asking again. */
 const FRESH_MS = 5_000;
 const ADMIN_MS = 30_000;
-/** A publisher waits 5 s at most (R3). */
-const ASK_MS = 4_000;
-const FACTS_AT_ONCE = 200;
+/** Shorter than the 5 s that a publisher waits (R3). */
+const METADATA_MS = 4_000;
+/** Known topics are asked again with a shorter limit, because their cached metadata can stand in. */
+const REFRESH_MS = 1_000;
+/** Topics in one request of metadata or configuration. */
+const TOPICS_PER_REQUEST = 200;
 
-interface Known {
+interface CachedShape {
   readonly shape: TopicShape;
   readonly at: number;
 }
 
-/** What is known of topics and brokers, and how topics are made. Names are Kafka's own (with prefix). */
+/** The metadata cache of topics and brokers, and the creation of topics. Names of topics are Kafka's own, with the prefix of the deployment. */
 export class Topics {
-  readonly #control: Control;
-  readonly #known = new Map<string, Known>();
-  readonly #asking = new Map<string, Promise<TopicShape>>();
-  #nodes: ReadonlyMap<number, Node> = new Map();
+  readonly #cluster: ClusterClient;
+  readonly #known = new Map<string, CachedShape>();
+  readonly #refreshing = new Map<string, Promise<TopicShape>>();
+  #brokers: ReadonlyMap<number, Broker> = new Map();
 
-  constructor(control: Control) {
-    this.#control = control;
+  constructor(cluster: ClusterClient) {
+    this.#cluster = cluster;
   }
 
-  /** What is known and young enough to act on; undefined: ask `shape`. For the path of every append, where a promise costs more than the answer. */
+  /** The cached metadata while it is younger than 5 s; undefined: call shape(). Without a promise, because every append calls it. */
   fresh(topic: string): TopicShape | undefined {
     const known = this.#known.get(topic);
     return known && Date.now() - known.at < FRESH_MS ? known.shape : undefined;
   }
 
-  /** Throws Fault `unknown_topic`, `log_unavailable`. While Kafka cannot be asked, what was known before is given. */
+  /** The metadata, from the cache or from Kafka. While Kafka does not answer, older metadata stands in. Throws Fault `unknown_topic`, `log_unavailable`. */
   async shape(topic: string): Promise<TopicShape> {
     const fresh = this.fresh(topic);
     if (fresh) return fresh;
@@ -46,20 +49,20 @@ export class Topics {
     }
   }
 
-  /** Asks Kafka now. Calls for the same topic at the same time share one question. */
+  /** Asks Kafka now. Concurrent calls for the same topic share one request (single-flight). Throws as shape(). */
   refresh(topic: string): Promise<TopicShape> {
-    const running = this.#asking.get(topic);
+    const running = this.#refreshing.get(topic);
     if (running) return running;
-    const asking = this.#ask(topic).finally(() => this.#asking.delete(topic));
-    this.#asking.set(topic, asking);
-    return asking;
+    const refreshing = this.#request(topic).finally(() => this.#refreshing.delete(topic));
+    this.#refreshing.set(topic, refreshing);
+    return refreshing;
   }
 
-  async #ask(topic: string): Promise<TopicShape> {
+  async #request(topic: string): Promise<TopicShape> {
     const known = this.#known.has(topic);
-    const shape = await trying(known ? 1_000 : ASK_MS, async () => {
+    const shape = await retry(known ? REFRESH_MS : METADATA_MS, async () => {
       try {
-        return (await this.#control.shapes([topic])).get(topic);
+        return (await this.#cluster.shapes([topic])).get(topic);
       } catch (error) {
         if (isUnknownTopic(error)) return undefined;
         throw error;
@@ -77,75 +80,75 @@ export class Topics {
     this.#known.delete(topic);
   }
 
-  async node(id: number): Promise<Node | undefined> {
-    const node = this.#nodes.get(id);
-    if (node) return node;
-    this.#nodes = await this.#control.nodes();
-    return this.#nodes.get(id);
+  /** The address of a broker; undefined: it is not in the cluster now. Rejects when Kafka cannot be asked. */
+  async broker(id: number): Promise<Broker | undefined> {
+    const broker = this.#brokers.get(id);
+    if (broker) return broker;
+    this.#brokers = await this.#cluster.brokers();
+    return this.#brokers.get(id);
   }
 
   /** Every broker of the cluster, at least one. Rejects when Kafka cannot be asked. */
-  async nodes(): Promise<readonly Node[]> {
-    if (this.#nodes.size === 0) this.#nodes = await this.#control.nodes();
-    if (this.#nodes.size === 0) throw new Error('no broker in the cluster');
-    return [...this.#nodes.values()];
+  async brokers(): Promise<readonly Broker[]> {
+    if (this.#brokers.size === 0) this.#brokers = await this.#cluster.brokers();
+    if (this.#brokers.size === 0) throw new Error('no broker in the cluster');
+    return [...this.#brokers.values()];
   }
 
-  knowsNode(id: number): boolean {
-    return this.#nodes.has(id);
+  knowsBroker(id: number): boolean {
+    return this.#brokers.has(id);
   }
 
-  /** Brokers may come back at another address. */
-  forgetNodes(): void {
-    this.#nodes = new Map();
+  /** After a connection broke: a broker may come back at another address. */
+  forgetBrokers(): void {
+    this.#brokers = new Map();
   }
 
-  async brokers(): Promise<number> {
-    return (await trying(ASK_MS, () => this.#control.nodes())).size;
+  /** Number of brokers in the cluster now. */
+  async brokerCount(): Promise<number> {
+    return (await retry(METADATA_MS, () => this.#cluster.brokers())).size;
   }
 
   /**
-   * Makes what is missing and waits until every partition has its leader and the leader knows it. Without `inSync` the cluster's own setting holds.
-   * Throws Fault `conflict` when one exists with another partition count, cleanup or retention.
+   * Creates the topics that are missing and waits until every partition has a leader that knows it. `replicas` -1 and `minInSync` undefined: the defaults
+   * of the cluster. Throws Fault `conflict` when a topic exists with another number of partitions, cleanup or retention.
    */
-  async ensure(specs: readonly TopicSpec[], copies: number, inSync: number | undefined): Promise<void> {
+  async ensure(specs: readonly TopicSpec[], replicas: number, minInSync: number | undefined): Promise<void> {
     const wanted = new Map(specs.map((s) => [s.name, s]));
-    const existing = new Set(await trying(ADMIN_MS, () => this.#control.topics()));
+    const existing = new Set(await retry(ADMIN_MS, () => this.#cluster.topics()));
     const missing = [...wanted.values()].filter((s) => !existing.has(s.name));
-    const alike = new Map<string, TopicSpec[]>();
-    for (const spec of missing) {
-      const kind = `${spec.cleanup} ${spec.retentionMs ?? ''}`;
-      alike.set(kind, [...(alike.get(kind) ?? []), spec]);
-    }
-    for (const group of alike.values()) {
-      await trying(ADMIN_MS, async () => {
+    // one request for all topics with the same configuration
+    const byConfig = Map.groupBy(missing, (spec) => `${spec.cleanup} ${spec.retentionMs ?? ''}`);
+    for (const alike of byConfig.values()) {
+      await retry(ADMIN_MS, async () => {
         try {
-          await this.#control.create(group, copies, settingsOf(group[0]!, inSync));
+          await this.#cluster.create(alike, replicas, configsOf(alike[0]!, minInSync));
         } catch (error) {
-          // made by another process at the same time: checked below like any other
+          // another process created it at the same moment: it is checked below like every topic that exists
           if (!hasCode(error, 'TOPIC_ALREADY_EXISTS')) throw error;
         }
       });
     }
     for (const name of wanted.keys()) this.forget(name);
     const names = [...wanted.keys()];
-    for (let at = 0; at < names.length; at += FACTS_AT_ONCE)
-      await this.#settle(names.slice(at, at + FACTS_AT_ONCE), wanted);
-    for (let at = 0; at < missing.length; at += FACTS_AT_ONCE) {
-      const made = new Map(missing.slice(at, at + FACTS_AT_ONCE).map((s) => [s.name, s.partitions]));
-      await trying(ADMIN_MS, () => this.#control.led(made));
+    for (let at = 0; at < names.length; at += TOPICS_PER_REQUEST)
+      await this.#check(names.slice(at, at + TOPICS_PER_REQUEST), wanted);
+    for (let at = 0; at < missing.length; at += TOPICS_PER_REQUEST) {
+      const created = new Map(missing.slice(at, at + TOPICS_PER_REQUEST).map((s) => [s.name, s.partitions]));
+      await retry(ADMIN_MS, () => this.#cluster.expectLeaders(created));
     }
   }
 
-  async #settle(names: readonly string[], wanted: ReadonlyMap<string, TopicSpec>): Promise<void> {
-    const shapes = await trying(ADMIN_MS, async () => {
-      const now = await this.#control.shapes(names);
+  /** Waits for the leaders, then compares each topic with its spec. */
+  async #check(names: readonly string[], wanted: ReadonlyMap<string, TopicSpec>): Promise<void> {
+    const shapes = await retry(ADMIN_MS, async () => {
+      const now = await this.#cluster.shapes(names);
       const open = names.filter((n) => now.get(n)?.leaders.every((leader) => leader >= 0) !== true);
       if (open.length > 0) throw new Error(`no leader yet: ${open.slice(0, 3).join(', ')}`);
       return now;
     });
-    const cleanups = await trying(ADMIN_MS, () => this.#control.configs(names, 'cleanup.policy'));
-    const kept = await trying(ADMIN_MS, () => this.#control.configs(names, 'retention.ms'));
+    const cleanups = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'cleanup.policy'));
+    const kept = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'retention.ms'));
     for (const [name, shape] of shapes) {
       const spec = wanted.get(name)!;
       if (shape.leaders.length !== spec.partitions)
@@ -163,14 +166,14 @@ export class Topics {
   }
 }
 
-function settingsOf(spec: TopicSpec, inSync: number | undefined): Record<string, string> {
+function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<string, string> {
   return {
     'cleanup.policy': spec.cleanup === 'compact' ? 'compact' : 'delete',
     'retention.ms': String(spec.retentionMs ?? -1),
     'retention.bytes': '-1',
     'message.timestamp.type': 'LogAppendTime',
-    // the largest record and its batch around it
+    // the largest record, and room for the head of its batch
     'max.message.bytes': String(MAX_RECORD_BYTES + 65_536),
-    ...(inSync === undefined ? {} : { 'min.insync.replicas': String(inSync) }),
+    ...(minInSync === undefined ? {} : { 'min.insync.replicas': String(minInSync) }),
   };
 }

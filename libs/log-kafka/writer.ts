@@ -1,43 +1,38 @@
+import { Mutex, pause, withDeadline } from '#concurrency';
 import { innermostMessage } from '#faults';
 import { fitsOneAppend, type NewRecord, type WriteOutcome, type Writer } from '#log';
 import type { KafkaLogOptions } from './options.js';
-import { hasCode, Transactor } from './platformatic.js';
+import { hasCode, Transactor } from './platformatic/index.js';
+import { FENCED, TOO_LARGE } from './produce-errors.js';
 import type { Reads } from './reads.js';
+import { noAnswer, unavailable } from './retry.js';
 import type { Topics } from './topics.js';
-import { unavailable, within } from './trying.js';
 
 const DEADLINE_MS = 60_000;
 /** Control topics have one partition (R4). */
 const PARTITION = 0;
-
-/** The broker says that another producer took this id, or that it has forgotten ours: in both cases claim again, read, decide again. */
-const FENCED = [
-  'INVALID_PRODUCER_EPOCH',
-  'PRODUCER_FENCED',
-  'INVALID_TXN_STATE',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'UNKNOWN_PRODUCER_ID',
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'TRANSACTION_ABORTABLE',
-];
+/** How long write() waits for its records to become visible after the commit. */
+const VISIBLE_TRIES = 500;
+const VISIBLE_PAUSE_MS = 2;
 
 interface Parts {
   readonly options: KafkaLogOptions;
   readonly topics: Topics;
   readonly reads: Reads;
-  /** The writer holds nothing any more. */
+  /** Called when the writer has given back its producer. */
   released(writer: Writer): void;
 }
 
 /**
- * Claims a control topic: a transactional producer whose id is the topic's name, so that the coordinator fences the earlier owner and
- * aborts what it left open, before this resolves. Throws Fault `unknown_topic`, `log_unavailable`.
+ * Claims a control topic with a transactional producer whose id is the name of the topic: before this resolves, the coordinator fences the earlier
+ * owner and aborts its open transaction. Throws Fault `unknown_topic`, `log_unavailable`.
  */
 export async function claimWriter(parts: Parts, topic: string, name: string): Promise<Writer> {
   await parts.topics.shape(name);
   const transactor = new Transactor(parts.options, name);
   try {
-    await within(parts.options.appendDeadlineMs ?? DEADLINE_MS, `claim of ${topic}`, transactor.begin());
+    const limit = parts.options.appendDeadlineMs ?? DEADLINE_MS;
+    await withDeadline(transactor.begin(), limit, noAnswer(`claim of ${topic}`, limit));
   } catch (error) {
     void transactor.close().catch(() => undefined);
     throw unavailable(error);
@@ -50,7 +45,7 @@ class KafkaWriter implements Writer {
   readonly #name: string;
   readonly #parts: Parts;
   readonly #transactor: Transactor;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #mutex = new Mutex();
   #ended = false;
 
   constructor(parts: Parts, topic: string, name: string, transactor: Transactor) {
@@ -61,9 +56,7 @@ class KafkaWriter implements Writer {
   }
 
   write(records: readonly NewRecord[]): Promise<WriteOutcome> {
-    const mine = this.#tail.then(() => this.#one(records));
-    this.#tail = mine;
-    return mine;
+    return this.#mutex.run(() => this.#one(records));
   }
 
   async #one(records: readonly NewRecord[]): Promise<WriteOutcome> {
@@ -71,26 +64,28 @@ class KafkaWriter implements Writer {
     if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
     const limit = this.#parts.options.appendDeadlineMs ?? DEADLINE_MS;
     try {
-      const sent = await within(limit, 'transaction', this.#transactor.write(this.#name, PARTITION, records));
-      if (sent?.partition !== PARTITION) throw new Error('the answer names no place');
-      await this.#visible(sent.base + BigInt(records.length));
-      return { kind: 'accepted', base: sent.base, appendTimeMs: sent.timeMs };
+      const writing = this.#transactor.write(this.#name, PARTITION, records);
+      const written = await withDeadline(writing, limit, noAnswer('transaction', limit));
+      if (written?.partition !== PARTITION) throw new Error('the answer names no offset');
+      await this.#visible(written.base + BigInt(records.length));
+      return { kind: 'accepted', base: written.base, appendTimeMs: written.appendTimeMs };
     } catch (cause) {
-      // whatever it was, this producer's state is in doubt: the next claim aborts what it left open
+      // after any error the state of the transaction is unknown: this writer ends, and the next claim aborts an open transaction
       await this.release();
       if (hasCode(cause, ...FENCED)) return { kind: 'fenced' };
-      if (hasCode(cause, 'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD'))
-        return { kind: 'refused', code: 'record_too_large', cause };
-      this.#parts.options.onEvent?.({ kind: 'append_unknown', topic: this.topic, detail: innermostMessage(cause) });
+      // refused: the broker checks the size and the records before it writes, and the transaction is never committed
+      if (hasCode(cause, ...TOO_LARGE, 'INVALID_RECORD')) return { kind: 'refused', code: 'record_too_large', cause };
+      // uncertain: the commit may have been written before the connection broke
+      this.#parts.options.report?.appendUncertain?.(this.topic, PARTITION, innermostMessage(cause));
       return { kind: 'uncertain', cause };
     }
   }
 
-  /** The coordinator answers a commit before its marker lies in the partition; readers see the records from then on. */
+  /** Waits until readers see the records: the coordinator answers a commit before it has written the commit marker into the partition. */
   async #visible(end: bigint): Promise<void> {
-    for (let i = 0; i < 500; i++) {
+    for (let tries = 0; tries < VISIBLE_TRIES; tries++) {
       if ((await this.#parts.reads.range(this.#name, PARTITION)).high > end) break;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await pause(VISIBLE_PAUSE_MS);
     }
     this.#parts.reads.wake((await this.#parts.topics.shape(this.#name)).id, PARTITION);
   }

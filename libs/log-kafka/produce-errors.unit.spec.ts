@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals';
+import { FENCED, NOT_WRITTEN, TOO_LARGE, verdictOf } from './produce-errors.js';
+import { ERROR, errorText, type ErrorName } from './protocol.js';
+
+const withVerdict = (verdict: string): string[] =>
+  Object.entries(ERROR)
+    .filter(([, code]) => verdictOf(code) === verdict)
+    .map(([name]) => name);
+
+describe('the verdict on an error code of a Produce answer', () => {
+  it('is uncertain exactly for the codes that a leader may answer after it has written the batch', () => {
+    expect(withVerdict('retry_uncertain')).toEqual([
+      'REQUEST_TIMED_OUT',
+      'NETWORK_EXCEPTION',
+      'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+    ]);
+  });
+
+  it('is final for every code by which an append is refused or a writer is fenced, and for a code that is not in the table', () => {
+    for (const name of [...TOO_LARGE, ...NOT_WRITTEN, ...FENCED] satisfies readonly ErrorName[])
+      expect(`${name}: ${verdictOf(ERROR[name])}`).toBe(`${name}: give_up`);
+    expect(verdictOf(9_999)).toBe('give_up');
+  });
+
+  it('is a retry while leadership moves', () => {
+    expect(withVerdict('retry')).toEqual(
+      expect.arrayContaining(['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS']),
+    );
+    expect(withVerdict('written')).toEqual(['NONE']);
+  });
+});
+
+describe('the text of an error code', () => {
+  it('has the name of the protocol and the number, also for a code that is not in the table', () => {
+    expect([errorText(6), errorText(9_999)]).toEqual(['NOT_LEADER_OR_FOLLOWER (6)', 'error 9999']);
+  });
+});
