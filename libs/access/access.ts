@@ -1,6 +1,6 @@
 export type Role = 'publisher' | 'reader' | 'operator' | 'data-team' | 'steward' | 'admin';
 
-/** Who calls: the unit or party and system that a key is bound to. `owner` is `SU…`, `EXT-…` or `hub` (the deployment's own admin key). */
+/** Who calls: the unit or party and the system that a key is bound to. `owner` is `SU…`, `EXT-…` or `hub` (the admin key of the deployment). */
 export interface Caller {
   readonly keyId: string;
   readonly owner: string;
@@ -8,5 +8,5 @@ export interface Caller {
   readonly roles: ReadonlySet<Role>;
 }
 
-/** How much of an event a caller may see (R12). `none` looks missing. */
+/** How much of an event a caller may see (R12.3). `none`: the event is answered like one that does not exist (R12.4). */
 export type ReadLevel = 'full' | 'masked' | 'none';

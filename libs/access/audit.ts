@@ -3,16 +3,16 @@ import type { EventLog, NewRecord } from '#log';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from './access.js';
 
-/** Audit records: one partition, kept without limit, read in order. */
+/** Topic of the audit records: one partition, kept without limit. */
 export const AUDIT_TOPIC = '_simpul.audit';
 
-/** Who did it: a key, or the hub itself at a start or on its own machine. */
+/** Who acts: a key, or the hub itself (at start-up, or by a command on its machine). */
 export type Actor = Pick<Caller, 'keyId' | 'owner' | 'system'>;
-/** The hub itself. */
+/** The hub as actor. */
 export const HUB_ACTOR: Actor = { keyId: 'hub', owner: 'hub', system: 'hub' };
 
 export interface AuditRecord {
-  /** The same in the intent and in its closing record. */
+  /** The same in an intent record and its closing record. */
   readonly id: string;
   /** RFC 3339 UTC. */
   readonly at: string;
@@ -20,39 +20,40 @@ export interface AuditRecord {
   readonly who: Actor;
   /** `key.create`, `key.revoke`, … */
   readonly what: string;
-  /** What it was done to: a key id, a subject. */
+  /** What the action changed: a key id, a view, … */
   readonly target: string;
   readonly why?: string;
   readonly before?: unknown;
   readonly after?: unknown;
-  /** Fault code of a failed action. */
+  /** Fault code, when the action failed. */
   readonly code?: string;
 }
 
+/** An action that needs audit records. */
 export interface Act {
   readonly who: Actor;
   readonly what: string;
   readonly target: string;
   readonly why?: string | undefined;
-  /** State before and after, never with secrets. `after` of the closing record is what the action answers through `told`. */
+  /** State before and after the action, never with secrets. */
   readonly before?: unknown;
   readonly after?: unknown;
 }
 
 /**
- * Does something that must be accounted for: first an intent record, durable, then the action, then a closing record.
- * Without a durable intent nothing is done (Fault not_durable). When the closing record fails the action stands; the intent alone tells of it.
- * `told` makes the `after` of the closing record from the answer.
+ * Runs an action between two audit records: a durable intent record, then the action, then a closing record (`done` or `failed`). Without a durable intent
+ * the action does not run (Fault `not_durable`). When the closing record cannot be written the action stands, and only its intent is on record.
+ * `afterOf` makes `after` of the closing record from the answer of the action.
  */
 export async function audited<T>(
   deps: { readonly log: Pick<EventLog, 'append'>; readonly now: () => number },
   act: Act,
   action: () => Promise<T>,
-  told?: (answer: T) => unknown,
+  afterOf?: (answer: T) => unknown,
 ): Promise<T> {
   const id = randomUUID();
   const write = (more: Partial<AuditRecord> & { phase: AuditRecord['phase'] }) =>
-    append(deps.log, { id, at: new Date(deps.now()).toISOString(), ...shown(act), ...more });
+    append(deps.log, { id, at: new Date(deps.now()).toISOString(), ...recordOf(act), ...more });
   if (!(await write({ phase: 'intent' })))
     throw new Fault('not_durable', { detail: 'the audit record', retryAfterMs: 1_000 });
   let answer: T;
@@ -63,7 +64,7 @@ export async function audited<T>(
     await write({ phase: 'failed', code: typeof code === 'string' ? code : 'internal' });
     throw e;
   }
-  await write({ phase: 'done', ...(told ? { after: told(answer) } : {}) });
+  await write({ phase: 'done', ...(afterOf ? { after: afterOf(answer) } : {}) });
   return answer;
 }
 
@@ -73,7 +74,7 @@ export interface AuditPage {
   readonly end: boolean;
 }
 
-/** Audit records from an offset on, oldest first. Fault log_unavailable, offset_out_of_range. */
+/** Audit records from an offset on, oldest first, at most `limit`. Faults `log_unavailable`, `offset_out_of_range`. */
 export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit: number): Promise<AuditPage> {
   const batch = await log.read(AUDIT_TOPIC, 0, from, { maxRecords: limit });
   if (batch.kind === 'out_of_range') throw new Fault('offset_out_of_range', { detail: `earliest ${batch.low}` });
@@ -84,8 +85,8 @@ export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit
   return { records, next: batch.next, end: batch.next >= batch.high };
 }
 
-/** Of a caller only who it is: roles are told by the records of its key. */
-function shown({ who, ...act }: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'> {
+/** Picks the identity of the actor: the roles of a caller are in the audit records of its key. */
+function recordOf({ who, ...act }: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'> {
   const { keyId, owner, system } = who;
   const given = Object.fromEntries(Object.entries(act).filter(([, v]) => v !== undefined)) as unknown as Omit<
     Act,

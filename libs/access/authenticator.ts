@@ -2,12 +2,12 @@ import type { Caller } from './access.js';
 import { hashOf, parseBearer, sameHash } from './key-text.js';
 import type { KeyRow } from './key-rules.js';
 
-/** What a wrong key is compared with, so that it takes as long as a right one. */
-const NOTHING = '0'.repeat(64);
+/** Hash that a key with an unknown prefix is compared with, so that the answer takes as long as for a known prefix (timing attack). */
+const NO_HASH = '0'.repeat(64);
 
 /**
- * Which caller a key is, in memory. A header seen before is one look-up; one not seen costs one SHA-256 and one comparison, whether its
- * prefix is known or not. Revoked and changed keys are forgotten at once.
+ * Finds the caller of a key, in memory. A valid header is cached: the next request with it is one look-up. Any other header costs one SHA-256 and one
+ * comparison in constant time, whether its prefix is known or not. A changed or revoked key leaves the cache at once.
  */
 export class Authenticator {
   readonly #byPrefix = new Map<string, KeyRow>();
@@ -16,16 +16,15 @@ export class Authenticator {
 
   put(row: KeyRow): void {
     this.#byPrefix.set(row.prefix, row);
-    this.#forget(row.id);
+    this.#uncache(row.id);
   }
 
-  /** The row is gone. */
   drop(id: string): void {
     for (const [prefix, row] of this.#byPrefix) if (row.id === id) this.#byPrefix.delete(prefix);
-    this.#forget(id);
+    this.#uncache(id);
   }
 
-  #forget(id: string): void {
+  #uncache(id: string): void {
     const header = this.#headers.get(id);
     if (header === undefined) return;
     this.#headers.delete(id);
@@ -39,10 +38,10 @@ export class Authenticator {
     const given = parseBearer(header);
     if (!given) return undefined;
     const row = this.#byPrefix.get(given.prefix);
-    const same = sameHash(hashOf(given.text), row?.sha256 ?? NOTHING);
+    const same = sameHash(hashOf(given.text), row?.sha256 ?? NO_HASH);
     if (!row || !same || row.revokedAt !== undefined) return undefined;
     const caller: Caller = { keyId: row.id, owner: row.owner, system: row.system, roles: new Set(row.roles) };
-    // Spellings of one header ("bearer", blanks) must not fill the memory.
+    // Cache only the canonical spelling: other spellings of the same header ("bearer", more blanks) would let a client fill the memory.
     if (header === `Bearer ${given.text}`) {
       this.#callers.set(header, caller);
       this.#headers.set(row.id, header);

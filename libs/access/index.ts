@@ -10,7 +10,7 @@ export {
   type AuditRecord,
 } from './audit.js';
 export { adminKeyPath, pseudonymKeyPath } from './key-file.js';
-export { ROLES, type KeyWish } from './key-rules.js';
+export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
 export {
   KEYS_TOPIC,
@@ -22,6 +22,6 @@ export {
   type ShownKey,
 } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
-export { mayPublish, sourceOf, type NotYours, type PublishableType } from './publish-right.js';
-export { idsIn, readLevel, speaksFor, type ReadableEvent, type ReadableType } from './read-level.js';
+export { mayPublish, sourceOf } from './publish-right.js';
+export { idsIn, readLevel } from './read-level.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Writes a secret file of mode 0600, whole or not at all, on disk when it returns. An older one is replaced. Throws Node's error. */
+/** Writes a secret file with mode 0600, atomically and durably (fsync, then rename); an older file is replaced. Throws the error of Node. */
 export function writeSecret(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   const fresh = `${path}.${process.pid}.new`;
@@ -16,7 +16,7 @@ export function writeSecret(path: string, text: string): void {
   renameSync(fresh, path);
 }
 
-/** The text of a secret file without its line end; undefined when there is none. */
+/** The text of a secret file, trimmed; undefined when the file does not exist. Throws any other error of Node. */
 export function readSecret(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8').trim();

@@ -6,7 +6,7 @@ import { texts } from './texts.js';
 export const ROLES: readonly Role[] = ['publisher', 'reader', 'operator', 'data-team', 'steward', 'admin'];
 const SYSTEM = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
-/** A key as it lies in the table: all but the secret. */
+/** A key as it is stored: everything but its text. */
 export interface KeyRow {
   readonly id: string;
   readonly prefix: string;
@@ -17,23 +17,23 @@ export interface KeyRow {
   readonly system: string;
   readonly roles: readonly Role[];
   readonly createdAt: string;
-  /** Id of the key that made it; `hub` for the deployment itself. */
+  /** Id of the key that created it; `hub` when the hub itself did. */
   readonly createdBy: string;
   readonly revokedAt?: string;
   readonly revokedBy?: string;
 }
 
-/** What a key is asked to be. */
-export interface KeyWish {
+/** What a new key is for. */
+export interface KeySpec {
   readonly owner: string;
   readonly system: string;
   readonly roles: readonly Role[];
 }
 
-/** Fault invalid_request: the owner is not known, the system has no legal name, the roles are none or not ours, the hub's own key would publish. */
-export function checkWish(wish: KeyWish, units: Units, parties: ReadonlySet<string>, at = ''): void {
+/** Fault `invalid_request`: an unknown owner, an invalid system name, no or unknown roles, or a key of the hub that could publish. `at` is the prefix of the pointers. */
+export function checkKeySpec(spec: KeySpec, units: Units, parties: ReadonlySet<string>, at = ''): void {
   const problems: Problem[] = [];
-  const { owner, system, roles } = wish;
+  const { owner, system, roles } = spec;
   const known = owner === 'hub' || (owner.startsWith('EXT-') ? parties.has(owner) : units.get(owner) !== undefined);
   if (!known)
     problems.push({
@@ -49,7 +49,7 @@ export function checkWish(wish: KeyWish, units: Units, parties: ReadonlySet<stri
     });
   if (roles.length === 0 || roles.some((r) => !ROLES.includes(r)) || new Set(roles).size !== roles.length)
     problems.push({ pointer: `${at}/roles`, reason: texts.roles_wrong(), expected: verbatim(ROLES.join(', ')) });
-  // Nobody but the hub itself, inside its process, speaks for the hub.
+  // Only the process of the hub itself publishes in the name of the hub, never a key.
   if (owner === 'hub' && roles.includes('publisher'))
     problems.push({
       pointer: `${at}/roles`,
@@ -63,7 +63,7 @@ export function isActiveAdmin(row: KeyRow): boolean {
   return row.revokedAt === undefined && row.roles.includes('admin');
 }
 
-/** undefined for a value that is no key row. */
+/** The key row in a JSON text; undefined when it has another shape. Throws SyntaxError when it is no JSON. */
 export function parseKeyRow(json: string): KeyRow | undefined {
   const v = JSON.parse(json) as Partial<KeyRow>;
   const whole = typeof v.id === 'string' && typeof v.prefix === 'string' && /^[0-9a-f]{64}$/.test(v.sha256 ?? '');

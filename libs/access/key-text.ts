@@ -4,15 +4,15 @@ const FORM = /^simpul_([0-9a-f]{8})_([A-Za-z0-9_-]{43})$/;
 
 export interface NewKey {
   readonly id: string;
-  /** Found by this; not secret. */
+  /** Part of the key by which its row is found; not secret. */
   readonly prefix: string;
-  /** The whole key: shown once, never stored. */
+  /** The whole key text: shown once, never stored. */
   readonly text: string;
   /** SHA-256 of the text, hex. */
   readonly sha256: string;
 }
 
-/** `simpul_<8 hex>_<43 base64url>`: 256 random bits behind a prefix. */
+/** A new key `simpul_<8 hex>_<43 base64url>`: a prefix and 256 random bits. */
 export function makeKey(random: (bytes: number) => Buffer = randomBytes): NewKey {
   const prefix = random(4).toString('hex');
   const text = `simpul_${prefix}_${random(32).toString('base64url')}`;
@@ -23,7 +23,7 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The key in `Authorization: Bearer <key>`, and its prefix; undefined when it has not our form. */
+/** The key in `Authorization: Bearer <key>`, and its prefix; undefined when the header is not of this form. */
 export function parseBearer(
   header: string | undefined,
 ): { readonly prefix: string; readonly text: string } | undefined {
@@ -35,7 +35,7 @@ export function parseBearer(
   return m ? { prefix: m[1]!, text } : undefined;
 }
 
-/** Compares in constant time; both are SHA-256 in hex. */
+/** Compares two SHA-256 hashes (hex) in constant time. */
 export function sameHash(a: string, b: string): boolean {
   return timingSafeEqual(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'));
 }

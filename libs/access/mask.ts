@@ -5,9 +5,10 @@ const RANK: Readonly<Record<string, number>> = Object.fromEntries(PII_CLASSES.ma
 const IDENTITY = RANK['umum-identitas']!;
 
 /**
- * Data as a masked reader sees it (R12). `umum-identitas` text keeps its last 4 characters (a text of 4 or fewer none), `terbatas` and `spesifik`
- * text becomes `"••••"`; values that are no text become null. Lists and records are masked item by item under the severer of the two classes,
- * and null when the outer one hides all. What is absent or null stays so; a member that the contract does not name is dropped.
+ * Data as a reader at level masked gets it (R12.3). Text of class `umum-identitas` keeps its last 4 characters (none when it has 4 or fewer); text of class
+ * `terbatas` or `spesifik` becomes `"••••"`; a value that is not text becomes null. Lists and records are masked entry by entry under the stricter of
+ * the outer and the inner class, and become null when the outer class is `terbatas` or `spesifik`. Absent and null values stay; members that the
+ * contract does not name are dropped. Pure and total.
  */
 export function maskData(contract: Pick<Contract, 'fields'>, data: Data): Data {
   return maskRecord(contract.fields, data, 'none');
@@ -17,7 +18,7 @@ function maskRecord(fields: readonly FieldInfo[], record: Data, outer: PiiClass)
   const out: Data = {};
   for (const field of fields) {
     const value = record[field.name];
-    if (value !== undefined) out[field.name] = maskValue(field, value, severer(outer, field.pii));
+    if (value !== undefined) out[field.name] = maskValue(field, value, stricter(outer, field.pii));
   }
   return out;
 }
@@ -45,6 +46,6 @@ function isRecord(v: unknown): v is Data {
   return typeof v === 'object' && v !== null && !Array.isArray(v);
 }
 
-function severer(a: PiiClass, b: PiiClass): PiiClass {
+function stricter(a: PiiClass, b: PiiClass): PiiClass {
   return (RANK[b] ?? Number.POSITIVE_INFINITY) >= (RANK[a] ?? 0) ? b : a;
 }

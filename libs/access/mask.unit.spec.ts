@@ -12,7 +12,7 @@ const f = (name: string, kind: FieldKind, pii: PiiClass, more: Partial<FieldInfo
 const mask = (fields: FieldInfo[], data: Record<string, unknown>) => maskData({ fields }, data);
 
 describe('masked data', () => {
-  it('shows the last 4 of identities, nothing of restricted and specific data, all of the rest', () => {
+  it('shows the last 4 characters of identities, hides restricted and specific data, and shows everything else', () => {
     expect(
       mask(
         [
@@ -27,7 +27,7 @@ describe('masked data', () => {
     ).toEqual({ nomor: 'P-1', kota: 'Ambon', nik: '••••0001', alamat: '••••', penyakit: '••••' });
   });
 
-  it('hides a short identity whole and makes null of what is no text', () => {
+  it('hides an identity of 4 or fewer characters completely, and gives null for a hidden value that is not text', () => {
     expect(
       mask(
         [
@@ -43,7 +43,7 @@ describe('masked data', () => {
     ).toEqual({ a: '••••', lahir: null, kelamin: null, gaji: null, hamil: null, umur: 31 });
   });
 
-  it('goes into lists and records under the severer class', () => {
+  it('masks the entries of lists and records under the stricter of the outer and the inner class', () => {
     const person = f('orang', 'record', 'umum', {
       fields: [f('nama', 'string', 'umum-identitas'), f('jabatan', 'string', 'umum'), f('nik', 'string', 'spesifik')],
     });
@@ -63,7 +63,7 @@ describe('masked data', () => {
     expect(mask([{ ...people, pii: 'spesifik' }], { pengurus: [one] })).toEqual({ pengurus: null });
   });
 
-  it('keeps absent and null as they are and drops what the contract does not name', () => {
+  it('keeps absent and null values, and drops members that the contract does not name', () => {
     expect(
       mask([f('a', 'string', 'spesifik', { optional: true }), f('b', 'string', 'none')], { a: null, x: 'secret' }),
     ).toEqual({

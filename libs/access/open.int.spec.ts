@@ -13,7 +13,7 @@ import { loadPseudonymKey } from './pseudonym-key.js';
 const units = new UnitTree(() => '2021-07-15');
 for (const u of readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8')).units)
   units.put(u.id, [u]);
-const wish = { owner: 'SU00123', system: 'simkim', roles: ['publisher'] as const };
+const spec = { owner: 'SU00123', system: 'simkim', roles: ['publisher'] as const };
 
 let dir: string;
 let log: EventLog;
@@ -41,9 +41,9 @@ afterEach(async () => {
 });
 
 describe('keys', () => {
-  it('are stored as a hash only', async () => {
+  it('are stored only as a hash', async () => {
     const access = await open();
-    const { key } = await access.createKey(HUB_ACTOR, wish);
+    const { key } = await access.createKey(HUB_ACTOR, spec);
     const batch = await log.read(KEYS_TOPIC, 0, 0n);
     if (batch.kind !== 'records') throw new Error('out of range');
     const stored = Buffer.concat(batch.records.map((r) => r.value!)).toString();
@@ -51,8 +51,8 @@ describe('keys', () => {
     expect(stored).not.toContain(key.slice(16));
   });
 
-  it('name their caller, also after the table was opened anew; anything else names nobody', async () => {
-    const { id, key } = await (await open()).createKey(HUB_ACTOR, wish);
+  it('authenticate their caller, also after the table was opened again; any other header authenticates nobody', async () => {
+    const { id, key } = await (await open()).createKey(HUB_ACTOR, spec);
     const access = await open();
     for (const header of [`Bearer ${key}`, `bearer  ${key}`, `Bearer ${key}`])
       expect(access.authenticate(header)).toEqual({
@@ -77,42 +77,42 @@ describe('keys', () => {
       expect(access.authenticate(header)).toBeUndefined();
   });
 
-  it('revoked by one process are refused by another within 5 seconds, and it is told', async () => {
+  it('that one process revokes are refused by another process within 5 seconds, and its listeners are called', async () => {
     const [here, there] = [await open(), await open(await second())];
-    const { id, key } = await here.createKey(HUB_ACTOR, wish);
+    const { id, key } = await here.createKey(HUB_ACTOR, spec);
     await there.refresh();
     expect(there.authenticate(`Bearer ${key}`)).toBeDefined();
-    const told = new Promise<string>((resolve) => {
+    const revoked = new Promise<string>((resolve) => {
       there.onRevoked(resolve);
     });
     const began = Date.now();
     await here.revokeKey(HUB_ACTOR, id);
     expect(here.authenticate(`Bearer ${key}`)).toBeUndefined();
-    expect(await told).toBe(id);
+    expect(await revoked).toBe(id);
     expect(there.authenticate(`Bearer ${key}`)).toBeUndefined();
     expect(Date.now() - began).toBeLessThan(5_000);
   });
 
-  it('are made by the thousand in few writes', async () => {
+  it('can be created by the thousand in one call, with distinct ids', async () => {
     const access = await open();
     const made = await access.createKeys(
       HUB_ACTOR,
-      Array.from({ length: 1_200 }, () => wish),
+      Array.from({ length: 1_200 }, () => spec),
     );
     expect(new Set(made.map((m) => m.id)).size).toBe(1_200);
     expect(access.authenticate(`Bearer ${made[1_199]!.key}`)?.keyId).toBe(made[1_199]!.id);
   });
 
-  it('answer the hot path from memory', async () => {
+  it('are cached after the first authentication: the next one answers the same object', async () => {
     const access = await open();
-    const { key } = await access.createKey(HUB_ACTOR, wish);
+    const { key } = await access.createKey(HUB_ACTOR, spec);
     const header = `Bearer ${key}`;
     expect(access.authenticate(header)).toBe(access.authenticate(header));
   });
 });
 
 describe('the admin key', () => {
-  it('is made once; a later start says so and changes nothing', async () => {
+  it('is created once; a later start answers that it exists and changes nothing', async () => {
     const access = await open();
     const made = await access.ensureAdmin(dir);
     expect(made).toMatchObject({ kind: 'made', path: join(dir, 'admin.key') });
@@ -125,7 +125,7 @@ describe('the admin key', () => {
     expect(await access.ensureAdmin(dir)).toEqual({ kind: 'exists', path: undefined });
   });
 
-  it('is one, when two processes start at once', async () => {
+  it('is created only once when two processes start at the same time', async () => {
     const [a, b] = [await open(), await open(await second())];
     const made = await Promise.all([a.ensureAdmin(dir), b.ensureAdmin(dir)]);
     expect(made.map((m) => m.kind).sort()).toEqual(['exists', 'made']);
@@ -134,30 +134,30 @@ describe('the admin key', () => {
     expect(a.authenticate(`Bearer ${keyIn(dir)}`)).toBeDefined();
   });
 
-  it('is replaced on the machine of the hub: the lost one is revoked, keys of units stay', async () => {
+  it('can be replaced on the machine of the hub: the lost admin key is revoked, keys of units stay valid', async () => {
     const access = await open();
     await access.ensureAdmin(dir);
     const lost = keyIn(dir);
-    const unit = await access.createKey(HUB_ACTOR, { ...wish, roles: ['admin'] });
+    const unit = await access.createKey(HUB_ACTOR, { ...spec, roles: ['admin'] });
     expect(await access.resetAdmin(dir)).toMatchObject({ kind: 'made' });
     expect(access.authenticate(`Bearer ${lost}`)).toBeUndefined();
     expect(access.authenticate(`Bearer ${keyIn(dir)}`)).toBeDefined();
     expect(access.authenticate(`Bearer ${unit.key}`)).toBeDefined();
   });
 
-  it('may be revoked while another is in force, never the last', async () => {
+  it('can be revoked while another admin key is valid, but never the last one', async () => {
     const access = await open();
     await access.ensureAdmin(dir);
     const own = access.listKeys()[0]!.id;
     await expect(access.revokeKey(HUB_ACTOR, own)).rejects.toMatchObject({ code: 'last_admin' });
-    const other = await access.createKey(HUB_ACTOR, { ...wish, roles: ['admin'] });
+    const other = await access.createKey(HUB_ACTOR, { ...spec, roles: ['admin'] });
     expect((await access.revokeKey(HUB_ACTOR, own)).revokedBy).toBe('hub');
     await expect(access.revokeKey(HUB_ACTOR, other.id)).rejects.toMatchObject({ code: 'last_admin' });
   });
 });
 
 describe('audit', () => {
-  it('does nothing without a durable intent', async () => {
+  it('does not run an action without a durable intent record', async () => {
     let done = false;
     const refusing = { append: () => Promise.resolve({ kind: 'refused', code: 'disk_full' } as const) };
     const act = { who: HUB_ACTOR, what: 'test.act', target: 't' };
@@ -170,7 +170,7 @@ describe('audit', () => {
     expect(done).toBe(false);
   });
 
-  it('tells who did it and how a key was before and after, and no more of the caller', async () => {
+  it('records who acted and the key before and after, and nothing else about the caller', async () => {
     const access = await open();
     const admin = { keyId: 'k1', owner: 'hub', system: 'admin', roles: new Set(['admin'] as const) };
     const made = await access.createKey(admin, { owner: 'SU00123', system: 'simkim', roles: ['reader'] });
@@ -183,7 +183,7 @@ describe('audit', () => {
     ]);
   });
 
-  it('tells of an action that failed, with its code', async () => {
+  it('records a failed action with its fault code', async () => {
     const access = await open();
     await access.ensureAdmin(dir);
     await access.revokeKey(HUB_ACTOR, access.listKeys()[0]!.id, 'test').catch(() => undefined);
@@ -209,14 +209,14 @@ describe('the pseudonym key', () => {
     }
   };
 
-  it('is made once, for its owner only, and loaded again', async () => {
+  it('is created once, readable only by its owner, and loaded again later', async () => {
     const key = await load();
     expect(key).toHaveLength(32);
     expect(statSync(join(dir, 'pseudonym.key')).mode & 0o777).toBe(0o600);
     expect((await load()).equals(key)).toBe(true);
   });
 
-  it('is refused when it is another than the one of the data, and a lost one is not replaced', async () => {
+  it('is refused when it is not the key of the stored data, and a lost key is not replaced', async () => {
     await load();
     const other = join(dir, 'other.key');
     writeFileSync(other, 'a'.repeat(64));

@@ -1,51 +1,51 @@
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change } from '#table';
+import { openTable, type Change, type Decision, type Table } from '#table';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
-import { AUDIT_TOPIC, audited, HUB_ACTOR, type Actor } from './audit.js';
+import { AUDIT_TOPIC, audited, HUB_ACTOR, type Act, type Actor } from './audit.js';
 import { Authenticator } from './authenticator.js';
 import { adminKeyPath, readSecret, writeSecret } from './key-file.js';
-import { checkWish, isActiveAdmin, parseKeyRow, type KeyRow, type KeyWish } from './key-rules.js';
+import { checkKeySpec, isActiveAdmin, parseKeyRow, type KeyRow, type KeySpec } from './key-rules.js';
 import { hashOf, makeKey, type NewKey } from './key-text.js';
 
-/** Keys by id, compacted: revoked ones stay, so that their ids are never anybody else's. */
+/** Keys by id, compacted. Rows of revoked keys stay, so that no later key gets the same id. */
 export const KEYS_TOPIC = '_simpul.keys';
 const MAX_CHANGES = 500;
 
-/** A key as shown: never its hash. */
+/** A key as it is shown: without its hash. */
 export type ShownKey = Omit<KeyRow, 'sha256'>;
 
-/** A key just made. `key` is its text: shown this once, stored nowhere. */
-export interface MadeKey extends KeyWish {
+/** A new key. `key` is its text: it is answered once and stored nowhere. */
+export interface MadeKey extends KeySpec {
   readonly id: string;
   readonly key: string;
 }
 
 export type AdminKey =
   | { readonly kind: 'made'; readonly path: string; readonly id: string }
-  /** An admin key exists; `path` when the file of this folder still holds a valid one. */
+  /** An admin key exists; `path` is set when the file in this folder still holds a valid admin key. */
   | { readonly kind: 'exists'; readonly path: string | undefined };
 
 export interface Access {
-  /** The caller of an `Authorization` header. In memory; the same way for every wrong key. */
+  /** The caller of an `Authorization` header; undefined for an unknown, malformed or revoked key. In memory; every wrong key takes the same code path. */
   authenticate(header: string | undefined): Caller | undefined;
-  /** Fault invalid_request, not_durable. */
-  createKey(by: Actor, wish: KeyWish, why?: string): Promise<MadeKey>;
-  /** At most 500 keys a write; checked all before the first write. One audit pair for all. */
-  createKeys(by: Actor, wishes: readonly KeyWish[], why?: string): Promise<readonly MadeKey[]>;
-  /** Again on a revoked key: no change. Fault not_found, last_admin. */
+  /** Faults `invalid_request`, `not_durable`. */
+  createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey>;
+  /** Checks all keys before the first write, then writes at most 500 keys per write. One intent and one closing audit record for all. Faults as `createKey`. */
+  createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]>;
+  /** Idempotent: a revoked key is answered unchanged. Faults `not_found`, `last_admin`, `not_durable`. */
   revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
-  /** By id, ascending, revoked ones too. */
+  /** All keys by ascending id, also revoked ones. */
   listKeys(): readonly ShownKey[];
   get(id: string): ShownKey | undefined;
-  /** Told of every revoked key, whichever process revoked it. Answers how to stop that. */
+  /** Calls the listener once for every key that is revoked, whichever process revoked it. Answers how to stop that. */
   onRevoked(listener: (keyId: string) => void): () => void;
-  /** Makes `<dir>/admin.key` (0600) only when no admin key is in force (R11). */
+  /** Creates `<dir>/admin.key` (mode 0600), only when no valid admin key exists (R11.2). */
   ensureAdmin(dir: string): Promise<AdminKey>;
-  /** On the hub's own machine: a new admin key into `<dir>/admin.key`; the admin keys of the deployment itself made before are revoked. */
+  /** For the operator on the hub's machine: writes a new admin key to `<dir>/admin.key` and revokes the earlier admin keys of the owner `hub` (R11.2). */
   resetAdmin(dir: string): Promise<AdminKey>;
-  /** Reads what other processes wrote until now. */
+  /** Reads the keys that other processes have written until now. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
@@ -58,11 +58,11 @@ export interface AccessDeps {
   readonly now: () => number;
 }
 
-/** Opens the keys: loads the table, then follows it. Fault log_unavailable. */
-export async function openAccess({ log, units, parties, now }: AccessDeps): Promise<Access> {
-  const known = new Authenticator();
-  const revokedListeners = new Set<(keyId: string) => void>();
-  const revoked = new Set<string>();
+/** Opens the keys: loads the keys table, then follows it. Fault `log_unavailable`. */
+export async function openAccess(deps: AccessDeps): Promise<Access> {
+  const { log } = deps;
+  const authenticator = new Authenticator();
+  const revocations = new Revocations();
   await log.ensureTopic({ name: AUDIT_TOPIC, partitions: 1, cleanup: 'keep' });
   const table = await openTable<KeyRow>({
     log,
@@ -73,132 +73,200 @@ export async function openAccess({ log, units, parties, now }: AccessDeps): Prom
       return row;
     },
     serialise: (row) => Buffer.from(JSON.stringify(row)),
-    onChange: (key, row) => {
-      // A deleted row must not leave a key in force.
-      if (row === undefined) known.drop(key);
-      else known.put(row);
-      if (row !== undefined && row.revokedAt === undefined) revoked.delete(key);
-      else if (!revoked.has(key)) {
-        revoked.add(key);
-        for (const tell of revokedListeners) tell(key);
-      }
+    onChange: (id, row) => {
+      if (row === undefined) authenticator.drop(id);
+      else authenticator.put(row);
+      revocations.put(id, row);
     },
   });
+  return new TableAccess({ ...deps, authenticator, revocations, table });
+}
 
-  const deps = { log, now };
-  const rowOf = (key: NewKey, wish: KeyWish, by: Actor): KeyRow => ({
-    id: key.id,
-    prefix: key.prefix,
-    sha256: key.sha256,
-    owner: wish.owner,
-    system: wish.system,
-    roles: [...wish.roles],
-    createdAt: new Date(now()).toISOString(),
-    createdBy: by.keyId,
-  });
-  const insert = (rows: readonly KeyRow[]): Promise<void> =>
-    table.write((now) => {
-      const taken = rows.find((r) => now.has(r.id));
+/** Which keys are revoked, to report each revocation once. A deleted row counts as revoked: the key must not stay valid. */
+class Revocations {
+  readonly #revoked = new Set<string>();
+  readonly #listeners = new Set<(keyId: string) => void>();
+
+  put(id: string, row: KeyRow | undefined): void {
+    if (row !== undefined && row.revokedAt === undefined) {
+      this.#revoked.delete(id);
+      return;
+    }
+    if (this.#revoked.has(id)) return;
+    this.#revoked.add(id);
+    for (const listener of this.#listeners) listener(id);
+  }
+
+  listen(listener: (keyId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+interface TableAccessDeps extends AccessDeps {
+  readonly authenticator: Authenticator;
+  readonly revocations: Revocations;
+  readonly table: Table<KeyRow>;
+}
+
+type KeyRows = ReadonlyMap<string, KeyRow>;
+
+class TableAccess implements Access {
+  readonly #log: EventLog;
+  readonly #now: () => number;
+  readonly #units: Units;
+  readonly #parties: ReadonlySet<string>;
+  readonly #authenticator: Authenticator;
+  readonly #revocations: Revocations;
+  readonly #table: Table<KeyRow>;
+
+  constructor(deps: TableAccessDeps) {
+    this.#log = deps.log;
+    this.#now = deps.now;
+    this.#units = deps.units;
+    this.#parties = deps.parties;
+    this.#authenticator = deps.authenticator;
+    this.#revocations = deps.revocations;
+    this.#table = deps.table;
+  }
+
+  authenticate(header: string | undefined): Caller | undefined {
+    return this.#authenticator.authenticate(header);
+  }
+
+  async createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey> {
+    return (await this.createKeys(by, [spec], why))[0]!;
+  }
+
+  async createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]> {
+    for (const [i, spec] of specs.entries())
+      checkKeySpec(spec, this.#units, this.#parties, specs.length > 1 ? `/${i}` : '');
+    const keys = specs.map((spec) => ({ spec, key: this.#drawKey() }));
+    const act = {
+      who: by,
+      what: 'key.create',
+      target: keys.length === 1 ? keys[0]!.key.id : `${keys.length} keys`,
+      why,
+      after: keys.map(({ spec, key }) => ({ id: key.id, ...spec })),
+    };
+    await this.#audited(act, async () => {
+      const rows = keys.map(({ spec, key }) => this.#newRow(key, spec, by));
+      for (let at = 0; at < rows.length; at += MAX_CHANGES) await this.#insert(rows.slice(at, at + MAX_CHANGES));
+    });
+    return keys.map(({ spec, key }) => ({ ...spec, id: key.id, key: key.text }));
+  }
+
+  async revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
+    const before = this.get(id);
+    if (before === undefined) throw new Fault('not_found');
+    const act = { who: by, what: 'key.revoke', target: id, why, before };
+    return this.#audited(
+      act,
+      () => this.#table.write((rows) => this.#decideRevocation(rows, id, by)),
+      (key) => key,
+    );
+  }
+
+  listKeys(): readonly ShownKey[] {
+    return [...this.#table.entries()].map(([, row]) => shownKey(row)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  get(id: string): ShownKey | undefined {
+    const row = this.#table.get(id);
+    return row && shownKey(row);
+  }
+
+  onRevoked(listener: (keyId: string) => void): () => void {
+    return this.#revocations.listen(listener);
+  }
+
+  async ensureAdmin(dir: string): Promise<AdminKey> {
+    await this.#table.refresh();
+    const admins = [...this.#table.entries()].map(([, row]) => row).filter(isActiveAdmin);
+    if (admins.length === 0)
+      return this.#makeAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveAdmin) ? undefined : []));
+    const path = adminKeyPath(dir);
+    const text = readSecret(path);
+    const sha256 = text === undefined ? '' : hashOf(text);
+    return { kind: 'exists', path: admins.some((row) => row.sha256 === sha256) ? path : undefined };
+  }
+
+  resetAdmin(dir: string): Promise<AdminKey> {
+    return this.#makeAdmin('key.reset-admin', dir, (rows) =>
+      [...rows.values()].filter((r) => r.owner === 'hub' && isActiveAdmin(r)),
+    );
+  }
+
+  refresh(): Promise<void> {
+    return this.#table.refresh();
+  }
+
+  close(): Promise<void> {
+    return this.#table.close();
+  }
+
+  #audited<T>(act: Act, action: () => Promise<T>, afterOf?: (answer: T) => unknown): Promise<T> {
+    return audited({ log: this.#log, now: this.#now }, act, action, afterOf);
+  }
+
+  /** A key with an id that no key of this process has. Another process may draw the same id meanwhile; `#insert` finds that under the claim. */
+  #drawKey(): NewKey {
+    for (;;) {
+      const key = makeKey();
+      if (this.#table.get(key.id) === undefined) return key;
+    }
+  }
+
+  #newRow({ id, prefix, sha256 }: NewKey, { owner, system, roles }: KeySpec, by: Actor): KeyRow {
+    return { id, prefix, sha256, owner, system, roles: [...roles], createdAt: this.#time(), createdBy: by.keyId };
+  }
+
+  #time(): string {
+    return new Date(this.#now()).toISOString();
+  }
+
+  #insert(rows: readonly KeyRow[]): Promise<void> {
+    return this.#table.write((present) => {
+      const taken = rows.find((r) => present.has(r.id));
       if (taken) throw new Fault('conflict', { detail: 'a key prefix was drawn twice', retryAfterMs: 0 });
       return { changes: rows.map((row) => ({ key: row.id, row })), result: undefined };
     });
+  }
 
-  const createKeys = async (by: Actor, wishes: readonly KeyWish[], why?: string): Promise<readonly MadeKey[]> => {
-    wishes.forEach((w, i) => {
-      checkWish(w, units, parties, wishes.length > 1 ? `/${i}` : '');
-    });
-    const keys = wishes.map((wish) => ({ wish, key: newPrefix(table) }));
-    const shown = keys.map(({ wish, key }) => ({ id: key.id, ...wish }));
-    const target = keys.length === 1 ? keys[0]!.key.id : `${keys.length} keys`;
-    const act = { who: by, what: 'key.create', target, why, after: shown };
-    await audited(deps, act, async () => {
-      for (let at = 0; at < keys.length; at += MAX_CHANGES)
-        await insert(keys.slice(at, at + MAX_CHANGES).map(({ wish, key }) => rowOf(key, wish, by)));
-    });
-    return keys.map(({ wish, key }) => ({ ...wish, id: key.id, key: key.text }));
-  };
+  #decideRevocation(rows: KeyRows, id: string, by: Actor): Decision<KeyRow, ShownKey> {
+    const row = rows.get(id);
+    if (!row) throw new Fault('not_found');
+    if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
+    const others = [...rows.values()].filter((r) => r.id !== id);
+    if (isActiveAdmin(row) && !others.some(isActiveAdmin)) throw new Fault('last_admin');
+    const after: KeyRow = { ...row, revokedAt: this.#time(), revokedBy: by.keyId };
+    return { changes: [{ key: id, row: after }], result: shownKey(after) };
+  }
 
-  const newAdmin = (
+  /** `replaced` answers the keys that the new admin key replaces, or undefined when no admin key is needed. */
+  #makeAdmin(
     what: 'key.create' | 'key.reset-admin',
     dir: string,
-    decide: (rows: ReadonlyMap<string, KeyRow>) => readonly KeyRow[] | undefined,
-  ): Promise<AdminKey> => {
+    replaced: (rows: KeyRows) => readonly KeyRow[] | undefined,
+  ): Promise<AdminKey> {
     const key = makeKey();
-    const wish: KeyWish = { owner: 'hub', system: 'admin', roles: ['admin'] };
+    const spec: KeySpec = { owner: 'hub', system: 'admin', roles: ['admin'] };
     const path = adminKeyPath(dir);
-    const act = { who: HUB_ACTOR, what, target: key.id, after: { id: key.id, ...wish } };
-    return audited(deps, act, () =>
-      table.write<AdminKey>((rows) => {
-        const others = decide(rows);
-        if (others === undefined) return { changes: [], result: { kind: 'exists', path: undefined } };
-        // The file first, under the claim: a key in the table whose text nobody has would lock everyone out. Written again when asked again.
+    const act = { who: HUB_ACTOR, what, target: key.id, after: { id: key.id, ...spec } };
+    return this.#audited(act, () =>
+      this.#table.write<AdminKey>((rows) => {
+        const old = replaced(rows);
+        if (old === undefined) return { changes: [], result: { kind: 'exists', path: undefined } };
+        // The file is written before the row, under the claim: a row whose key text nobody has would lock every administrator out. The write is idempotent.
         writeSecret(path, `${key.text}\n`);
-        const at = new Date(now()).toISOString();
+        const revokedAt = this.#time();
         const changes: Change<KeyRow>[] = [
-          ...others.map((row) => ({ key: row.id, row: { ...row, revokedAt: at, revokedBy: 'hub' } })),
-          { key: key.id, row: rowOf(key, wish, HUB_ACTOR) },
+          ...old.map((row) => ({ key: row.id, row: { ...row, revokedAt, revokedBy: 'hub' } })),
+          { key: key.id, row: this.#newRow(key, spec, HUB_ACTOR) },
         ];
         return { changes, result: { kind: 'made', path, id: key.id } };
       }),
     );
-  };
-
-  return {
-    authenticate: (header) => known.authenticate(header),
-    createKeys,
-    createKey: async (by, wish, why) => (await createKeys(by, [wish], why))[0]!,
-    revokeKey: (by, id, why) => {
-      if (table.get(id) === undefined) return Promise.reject(new Fault('not_found'));
-      const act = { who: by, what: 'key.revoke', target: id, why, before: shownKey(table.get(id)!) };
-      const revoke = (rows: ReadonlyMap<string, KeyRow>): { changes: Change<KeyRow>[]; result: ShownKey } => {
-        const row = rows.get(id);
-        if (!row) throw new Fault('not_found');
-        if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
-        if (isActiveAdmin(row) && ![...rows.values()].some((r) => r.id !== id && isActiveAdmin(r)))
-          throw new Fault('last_admin');
-        const after: KeyRow = { ...row, revokedAt: new Date(now()).toISOString(), revokedBy: by.keyId };
-        return { changes: [{ key: id, row: after }], result: shownKey(after) };
-      };
-      return audited(
-        deps,
-        act,
-        () => table.write(revoke),
-        (key) => key,
-      );
-    },
-    listKeys: () => [...table.entries()].map(([, row]) => shownKey(row)).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    get: (id) => {
-      const row = table.get(id);
-      return row && shownKey(row);
-    },
-    onRevoked(listener) {
-      revokedListeners.add(listener);
-      return () => revokedListeners.delete(listener);
-    },
-    async ensureAdmin(dir) {
-      await table.refresh();
-      if ([...table.entries()].some(([, row]) => isActiveAdmin(row))) {
-        const text = readSecret(adminKeyPath(dir));
-        const sha256 = text === undefined ? '' : hashOf(text);
-        const valid = [...table.entries()].some(([, row]) => isActiveAdmin(row) && row.sha256 === sha256);
-        return { kind: 'exists', path: valid ? adminKeyPath(dir) : undefined };
-      }
-      return newAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveAdmin) ? undefined : []));
-    },
-    resetAdmin: (dir) =>
-      newAdmin('key.reset-admin', dir, (rows) =>
-        [...rows.values()].filter((r) => r.owner === 'hub' && isActiveAdmin(r)),
-      ),
-    refresh: () => table.refresh(),
-    close: () => table.close(),
-  };
-}
-
-/** A key whose prefix nobody has here; the write looks once more. */
-function newPrefix(table: { get(id: string): KeyRow | undefined }): NewKey {
-  for (;;) {
-    const key = makeKey();
-    if (table.get(key.id) === undefined) return key;
   }
 }
 

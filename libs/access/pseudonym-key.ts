@@ -6,17 +6,17 @@ import { pseudonymKeyPath, readSecret, writeSecret } from './key-file.js';
 const ROW = 'pseudonym';
 
 export interface PseudonymKeyDeps {
-  /** A file given by the operator; it must exist. */
+  /** Key file that the operator names; it must exist. */
   readonly file?: string | undefined;
-  /** Else `<dir>/pseudonym.key`, made once with mode 0600. */
+  /** Without `file` the key is in `<dir>/pseudonym.key`, created once with mode 0600. */
   readonly dir: string;
   readonly meta: MetaTable;
 }
 
 /**
- * The 32 bytes under which subjects become pseudonyms (R11). Its fingerprint is recorded with the data; another key is refused, and a lost one
- * is never replaced, because every pseudonym of the log would mean somebody else.
- * Fault pseudonym_key_mismatch, invalid_settings (no such file, not 64 hex digits).
+ * The 32-byte HMAC key that makes pseudonyms of subjects (R11.1). Its fingerprint is stored in the meta table. Another key is refused, and a lost key is never
+ * replaced: with a new key the same person would get another pseudonym than in the stored events.
+ * Faults `pseudonym_key_mismatch`, `invalid_settings` (the file does not exist or does not hold 64 hex digits).
  */
 export async function loadPseudonymKey({ file, dir, meta }: PseudonymKeyDeps): Promise<Buffer> {
   const path = file ?? pseudonymKeyPath(dir);
@@ -45,7 +45,7 @@ export async function loadPseudonymKey({ file, dir, meta }: PseudonymKeyDeps): P
   return key;
 }
 
-/** 16 hex digits that tell a key apart and nothing about it. */
+/** 16 hex digits that identify the key without revealing it. */
 function fingerprintOf(key: Buffer): string {
   return createHmac('sha256', key).update('simpul pseudonym key').digest('hex').slice(0, 16);
 }

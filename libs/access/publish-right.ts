@@ -3,21 +3,23 @@ import { verbatim, type Problem } from '#faults';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
-import { idsIn, speaksFor } from './read-level.js';
+import { idsIn, ownsSource } from './read-level.js';
 import { texts } from './texts.js';
 
 export type PublishableType = Pick<EventType, 'type' | 'publishers'>;
 
-export interface NotYours {
+/** Why a caller may not publish an event. */
+export interface PublishRefusal {
   readonly code: 'type_not_yours' | 'source_not_yours';
   /** Pointers into the event: `/source`, `/type`, `/data/<field>`. */
   readonly problems: readonly Problem[];
 }
 
 /**
- * Whether a caller may publish this event: the pattern of the type's publishers × the key's own unit × the source. Pure; undefined = yes.
- * Patterns: `any` (every unit) · `type:<unit type>` · `unit:SU…` · `party:EXT-…` (`party:*`: every party) · `field:<unit field>` (the unit that stands there) ·
- * `hub:<role>` (only the hub's own role, from source `urn:simpul:hub:<role>`).
+ * Whether a caller may publish this event; undefined = yes. The source must be the one of the key, the key must have the role publisher, and a publisher
+ * pattern of the type must match the source. Pure.
+ * Patterns: `any` (every unit) · `type:<unit type>` · `unit:SU…` · `party:EXT-…` (`party:*`: every party) · `field:<unit field>` (the unit or party named in
+ * that field of the data) · `hub:<role>` (a role of the hub itself, source `urn:simpul:hub:<role>`).
  */
 export function mayPublish(
   caller: Caller,
@@ -25,10 +27,10 @@ export function mayPublish(
   sourceText: string,
   data: Readonly<Record<string, unknown>>,
   units: Units,
-): NotYours | undefined {
+): PublishRefusal | undefined {
   const source = parseSource(sourceText);
   const system = source?.kind === 'hub' ? source.role : source?.system;
-  if (source === undefined || !speaksFor(caller.owner, source) || system !== caller.system) {
+  if (source === undefined || !ownsSource(caller.owner, source) || system !== caller.system) {
     return {
       code: 'source_not_yours',
       problems: [{ pointer: '/source', reason: texts.source_of_another_key(), expected: verbatim(sourceOf(caller)) }],
@@ -53,7 +55,7 @@ export function mayPublish(
   return { code: 'type_not_yours', problems: [problem] };
 }
 
-/** The only source that events of this key may have. */
+/** The one source that events of a key must have. */
 export function sourceOf(caller: Pick<Caller, 'owner' | 'system'>): string {
   if (caller.owner === 'hub') return `urn:simpul:hub:${caller.system}`;
   const kind = caller.owner.startsWith('EXT-') ? 'party' : 'unit';

@@ -3,9 +3,9 @@ import type { EventType } from '#registry';
 import type { Units } from '#units';
 import type { Caller, ReadLevel } from './access.js';
 
-/** What of a type decides who may read its events. */
+/** The part of an event type that decides who may read its events. */
 export type ReadableType = Pick<EventType, 'consumers' | 'unitFields' | 'restricted'>;
-/** What of an event decides it. */
+/** The part of an event that decides who may read it. */
 export interface ReadableEvent {
   readonly source: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -13,15 +13,15 @@ export interface ReadableEvent {
 
 const NOTHING: readonly string[] = [];
 
-/** The unit ids or party codes that a field of the data holds: one, a list, or none. */
+/** The unit ids or party codes in a field of the data: one, several (a list field), or none. */
 export function idsIn(data: Readonly<Record<string, unknown>>, field: string): readonly string[] {
   const v = data[field];
   if (typeof v === 'string') return [v];
   return Array.isArray(v) ? v.filter((x): x is string => typeof x === 'string') : NOTHING;
 }
 
-/** Whether a source is spoken by this owner, whatever the system. */
-export function speaksFor(owner: string, source: Source | undefined): boolean {
+/** Whether a source belongs to this owner, with any system. */
+export function ownsSource(owner: string, source: Source | undefined): boolean {
   switch (source?.kind) {
     case 'unit':
       return source.unit === owner;
@@ -34,8 +34,8 @@ export function speaksFor(owner: string, source: Source | undefined): boolean {
   }
 }
 
-/** R12 (c). `above:<field>` names every unit above the one in that field, on either line; `word:…` names people, so no key. */
-function names(code: string, owner: string, data: ReadableEvent['data'], units: Units): boolean {
+/** R12.1 (c). `above:<field>` names every unit above the unit in that field, on either parent line; `word:…` names people, so no key matches it. */
+function isNamed(code: string, owner: string, data: ReadableEvent['data'], units: Units): boolean {
   const colon = code.indexOf(':');
   const kind = colon < 0 ? code : code.slice(0, colon);
   const what = code.slice(colon + 1);
@@ -45,7 +45,7 @@ function names(code: string, owner: string, data: ReadableEvent['data'], units: 
     case 'unit':
       return what === owner;
     case 'party':
-      // `party:*`: the parties concerned, which stand in the event by their code; never all of them.
+      // `party:*`: only the parties whose code is in the data of the event, not every party.
       return what === '*'
         ? owner.startsWith('EXT-') && Object.keys(data).some((f) => idsIn(data, f).includes(owner))
         : what === owner;
@@ -63,13 +63,13 @@ function names(code: string, owner: string, data: ReadableEvent['data'], units: 
 }
 
 /**
- * How much of an event a caller may see: rule R12, by the tree of today, and the only place where it stands. Pure.
+ * How much of an event a caller may see: the only function that decides R12 (R12.5). Pure; uses the unit tree of today.
  *
- * A key with the role reader reads what (a) its unit sent or stands above the sender on either line, (b) names its unit, or a unit below it, in a
- * unit field, (c) names it among the consumers of the type. Roles data-team, operator and admin read every type masked, steward in full.
- * (c), the source and stewards see all; everyone else who may read sees it masked.
- * A restricted type ("ES1-ITJEN only") is a prohibition for everyone but its named consumers: (a), (b) and roles give nothing.
- * Every condition is looked at each time, so that the answer takes the same path for what exists and what may not be seen.
+ * A key with the role reader may read an event when (a) its unit is the source or above the source on either parent line, (b) a unit field of the event
+ * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team, operator and admin read every type masked, the
+ * role steward reads every type in full. The source and the consumers of (c) read in full; everyone else reads masked (R12.3).
+ * A restricted type is readable only for its named consumers: (a), (b) and the roles grant nothing (R12.2).
+ * Every condition is computed on every call, without an early return: the time of the answer must not reveal whether an event exists (R12.4).
  */
 export function readLevel(caller: Caller, type: ReadableType, event: ReadableEvent, units: Units): ReadLevel {
   const { owner, roles } = caller;
@@ -80,13 +80,13 @@ export function readLevel(caller: Caller, type: ReadableType, event: ReadableEve
     roles.has('data-team') ||
     roles.has('steward') ||
     roles.has('admin');
-  const isSource = speaksFor(owner, source);
+  const isSource = ownsSource(owner, source);
   const aboveSource = source?.kind === 'unit' && units.above(source.unit).has(owner);
   let inField = false;
   for (const field of type.unitFields)
     for (const id of idsIn(event.data, field)) if (id === owner || units.above(id).has(owner)) inField = true;
   let named = false;
-  for (const c of type.consumers) if (names(c.code, owner, event.data, units)) named = true;
+  for (const c of type.consumers) if (isNamed(c.code, owner, event.data, units)) named = true;
   const steward = roles.has('steward');
   const seesMasked = roles.has('data-team') || roles.has('operator') || roles.has('admin');
   const open = !type.restricted;

@@ -21,7 +21,7 @@ const unit = (id: string, type: string, parent?: string, technicalParent?: strin
   validFrom: '2021-07-15',
   knownSince: '2021-07-15T00:00:00Z',
 });
-// 1 ministry · 2 DJIM · 3 DJPAS · 4 ITJEN · 10 kanwil A · 20 kanwil B · 11 kanim A · 21 kanim B · 12 lapas A · 22 lapas B · 13 tpi A
+// Units by number: 1 ministry · 2 DJIM · 3 DJPAS · 4 ITJEN · 10 kanwil A · 20 kanwil B · 11 kanim A · 21 kanim B · 12 lapas A · 22 lapas B · 13 tpi A
 const tree = new UnitTree(() => '2021-07-15');
 for (const u of [
   unit('SU00001', 'kementerian'),
@@ -69,11 +69,11 @@ describe('who may read what (R12)', () => {
     ['above a unit in a unit field', 'SU00020', 'masked'],
     ['a named consumer', 'SU00002', 'full'],
     ['a sibling of the source', 'SU00011', 'none'],
-    ['below nothing of it', 'SU00013', 'none'],
+    ['a unit that is above no unit of the event', 'SU00013', 'none'],
     ['another directorate', 'SU00004', 'none'],
-    ['a unit nobody knows', 'SU09999', 'none'],
-    ['a party not named', 'EXT-POLRI', 'none'],
-  ])('%s', (_who, owner, level) => {
+    ['an unregistered unit', 'SU09999', 'none'],
+    ['a party that is not a named consumer', 'EXT-POLRI', 'none'],
+  ])('gives %s (%s) the level %s', (_who, owner, level) => {
     expect(readLevel(reader(owner), move, moved, tree)).toBe(level);
   });
 
@@ -84,11 +84,11 @@ describe('who may read what (R12)', () => {
     ['data-team', 'masked'],
     ['admin', 'masked'],
     ['steward', 'full'],
-  ])('the role %s alone gives %s', (role, level) => {
+  ])('gives the role %s alone, without any other reason to read, the level %s', (role, level) => {
     expect(readLevel(caller('SU00013', role), move, moved, tree)).toBe(level);
   });
 
-  it('needs a role that reads, also for what one sent oneself', () => {
+  it('gives the source its own events only with a role that reads', () => {
     expect(readLevel(caller('SU00012', 'publisher'), move, moved, tree)).toBe('none');
     expect(readLevel(caller('SU00012', 'publisher', 'reader'), move, moved, tree)).toBe('full');
   });
@@ -110,12 +110,12 @@ describe('who may read what (R12)', () => {
     ['above:unitTerkait', 'SU00022', 'none'],
     ['hub:clock', 'hub', 'full'],
     ['word:public', 'SU00022', 'none'],
-  ])('a consumer %s and the owner %s: %s', (code, owner, level) => {
+  ])('for the consumer pattern %s, gives a key of %s the level %s', (code, owner, level) => {
     const event = from('SU00004', { unitTerkait: ['SU00022', 'SU00021'], instansi: 'EXT-KPK' });
     expect(readLevel(reader(owner), named(code), event, tree)).toBe(level);
   });
 
-  it('keeps "ES1-ITJEN only" from everyone else: source, lines, fields and roles give nothing', () => {
+  it('shows a type marked "ES1-ITJEN only" to its named consumers alone: source, parent lines, unit fields and roles grant nothing', () => {
     const wbs = type({
       restricted: true,
       unitFields: ['unitTerlapor'],
@@ -128,7 +128,7 @@ describe('who may read what (R12)', () => {
         expect(readLevel(caller(owner, role), wbs, report, tree)).toBe('none');
   });
 
-  it('knows the source of parties and of the hub', () => {
+  it('recognises parties and the hub as the source of their events, and no source in an invalid one', () => {
     expect(readLevel(reader('EXT-KPK'), type({}), { source: 'urn:simpul:party:EXT-KPK:portal', data: {} }, tree)).toBe(
       'full',
     );
@@ -138,7 +138,7 @@ describe('who may read what (R12)', () => {
     expect(readLevel(reader('SU00012'), type({}), { source: 'nonsense', data: {} }, tree)).toBe('none');
   });
 
-  it('goes by the tree of today', () => {
+  it('uses the unit tree of today: a unit that moves changes the level of its old and its new parent at once', () => {
     let day = '2021-07-15';
     const moving = new UnitTree(() => day);
     for (const id of ['SU00001', 'SU00010', 'SU00020']) moving.put(id, [tree.get(id)!]);
@@ -181,12 +181,12 @@ describe('who may publish what', () => {
     ['field:unitAsal', 'SU00012', { unitAsal: 'SU00022' }, false],
     ['field:unitAsal', 'SU00012', {}, false],
     ['hub:clock', 'SU00012', {}, false],
-  ])('%s, a key of %s, data %j: %s', (pattern, owner, data, yes) => {
+  ])('for the publisher pattern %s, a key of %s and the data %j, answers %s', (pattern, owner, data, yes) => {
     const answer = mayPublish(publisher(owner), t(pattern), own(owner), data, tree);
     expect(answer?.code).toBe(yes ? undefined : 'type_not_yours');
   });
 
-  it('takes any of several patterns', () => {
+  it('accepts a publisher that matches any one of several patterns', () => {
     expect(mayPublish(publisher('SU00021'), t('type:lapas', 'type:kanim'), own('SU00021'), {}, tree)).toBeUndefined();
   });
 
@@ -196,7 +196,7 @@ describe('who may publish what', () => {
     ['a party', own('EXT-KPK')],
     ['the hub', 'urn:simpul:hub:clock'],
     ['no source of ours', 'https://example.go.id/'],
-  ])('refuses the source of %s before it looks at the type', (_what, source) => {
+  ])('refuses the source of %s, whatever the type allows', (_what, source) => {
     const refused = mayPublish(publisher('SU00012'), t('any'), source, {}, tree);
     expect(refused?.code).toBe('source_not_yours');
     expect(refused?.problems.map((p) => showProblem(p, 'en'))).toEqual([
@@ -208,7 +208,7 @@ describe('who may publish what', () => {
     expect(mayPublish(reader('SU00012'), t('any'), own('SU00012'), {}, tree)?.code).toBe('type_not_yours');
   });
 
-  it('lets only the hub itself speak as a role of the hub', () => {
+  it('lets only the hub publish as a role of the hub, and each role only its own types', () => {
     const clock = publisher('hub', 'clock');
     expect(mayPublish(clock, t('hub:clock'), 'urn:simpul:hub:clock', {}, tree)).toBeUndefined();
     expect(mayPublish(clock, t('hub:watch'), 'urn:simpul:hub:clock', {}, tree)?.code).toBe('type_not_yours');
@@ -218,7 +218,7 @@ describe('who may publish what', () => {
     );
   });
 
-  it('points at the field when another unit stands there', () => {
+  it('points at the unit field when the field names another unit', () => {
     const another = { unitAsal: 'SU00022' };
     const refused = mayPublish(publisher('SU00012'), t('field:unitAsal'), own('SU00012'), another, tree);
     expect(showProblem(refused!.problems[0]!, 'en')).toMatchObject({ pointer: '/data/unitAsal', expected: 'SU00012' });

@@ -5,7 +5,7 @@ import { restated, UNIT_CHANGED, type Unit, type Units } from '#units';
 import type { Caller } from './access.js';
 import { mayPublish, sourceOf } from './publish-right.js';
 
-/** System name in the source of a sample when the asker's own key may not publish the type. */
+/** System name in the source of a sample when the key of the asker may not publish the type. */
 const SYSTEM = 'contoh';
 
 export interface SampleEvent {
@@ -13,7 +13,7 @@ export interface SampleEvent {
   readonly id: string;
   readonly source: string;
   readonly type: string;
-  /** Left out for pseudonym types: the hub makes it. */
+  /** Absent for types whose subject is a pseudonym: the hub computes it. */
   readonly subject?: string;
   readonly time: string;
   readonly dataschema: string;
@@ -22,8 +22,8 @@ export interface SampleEvent {
 }
 
 /**
- * A valid invented event of a type: existing units in its unit fields, and a source that may publish it, that of the asker where its key may.
- * Seed 0 fills every field.
+ * A valid event of a type with invented data: existing units in its unit fields, and a source that may publish the type (the source of the asker when its key
+ * may). The same seed gives the same event; seed 0 fills every field. Pure.
  */
 export function sampleEvent(
   type: EventType,
@@ -52,7 +52,7 @@ export function sampleEvent(
       data,
     };
   }
-  // No publisher of the type exists among the units of today: the event is of its form, but nobody could publish it now.
+  // No unit of today may publish the type: the sample still has the right form, but publishing it now would be refused.
   const source = sourceOf({ owner: type.owner, system: SYSTEM });
   const { id, time } = made;
   const dataschema = dataschemaUrn(type.type, type.version);
@@ -93,7 +93,7 @@ function publisherOf(pattern: string, type: EventType, units: Units): Caller | u
   };
 }
 
-/** Unit fields hold units that exist: the publisher where it stands for itself, beside it others of its kind. */
+/** Puts existing units into the unit fields: the publisher into the field that stands for it, other units of the same type into the other fields. */
 function withUnits(
   invented: Readonly<Record<string, unknown>>,
   type: EventType,
@@ -121,7 +121,7 @@ function withUnits(
   return type.type === UNIT_CHANGED ? { ...data, ...renamed(about, data) } : data;
 }
 
-/** A change of units that fits the registry: the unit as it stands, under a new name. */
+/** A unit change that the registry accepts: the unit as it is registered, with a new name. */
 function renamed(unit: Unit, { nama, berlakuMulai }: Readonly<Record<string, unknown>>): object {
   return { ...restated(unit), peristiwa: 'ganti_nama', nama, kodeWilayah: null, berlakuMulai, berlakuSampai: null };
 }

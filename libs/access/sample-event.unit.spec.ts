@@ -21,12 +21,12 @@ const made = { id: 'e-1', time: '2021-07-15T00:00:00.000Z' };
 const nobody: Caller = { keyId: 'K1', owner: 'hub', system: 'admin', roles: new Set(['admin']) };
 
 describe('a sample event', () => {
-  it('exists for every type of the ministry', () => {
+  it('exists for every event type of the ministry', () => {
     expect(catalogue.types().length).toBeGreaterThanOrEqual(44);
   });
 
   it.each(catalogue.types().map((t) => t.type))(
-    'of %s is valid, from a publisher of the type, with units that exist',
+    'of %s is valid, comes from a publisher of the type and names existing units',
     (name) => {
       const type = catalogue.newest(name)!;
       for (const seed of [0, 1, 2, 3]) {
@@ -48,7 +48,7 @@ describe('a sample event', () => {
     },
   );
 
-  it('has the source of the asker where its key may publish the type', () => {
+  it('has the source of the asker when its key may publish the type', () => {
     const kanim = units.list({ type: 'kanim' })[5]!;
     const asker: Caller = { keyId: 'K3', owner: kanim.id, system: 'simkim', roles: new Set(['publisher']) };
     const e = sampleEvent(catalogue.newest('imigrasi.paspor.diterbitkan')!, 0, asker, units, made);

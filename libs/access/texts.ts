@@ -1,6 +1,6 @@
 import { defineTexts } from '#faults';
 
-/** Why a key or a right is refused, and what was expected. */
+/** Reasons why a key or a publish is refused, and what was expected. */
 export const texts = defineTexts({
   unknown_owner: { id: 'tidak ada unit atau pihak seperti itu', en: 'no such unit or party' },
   system_name_wrong: { id: 'bukan nama sistem', en: 'not a name of a system' },

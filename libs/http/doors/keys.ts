@@ -4,7 +4,7 @@ import {
   sourceOf,
   type Access,
   type Caller,
-  type KeyWish,
+  type KeySpec,
   type MadeKey,
   type Role,
   type ShownKey,
@@ -96,17 +96,17 @@ export class KeysController {
   async create(@CheckedBody(shapeOf) body: Create, @CurrentCaller() by: Caller): Promise<object> {
     const { access, units } = this.deps;
     if ('keys' in body) {
-      const wishes = body.keys.map(({ unit, ...rest }): KeyWish => ({ owner: unit, ...rest }));
-      return { keys: (await access.createKeys(by, wishes, body.why)).map(withText) };
+      const specs = body.keys.map(({ unit, ...rest }): KeySpec => ({ owner: unit, ...rest }));
+      return { keys: (await access.createKeys(by, specs, body.why)).map(withText) };
     }
     const { system, roles, why } = body;
     if ('unit' in body) return withText(await access.createKey(by, { owner: body.unit, system, roles }, why));
-    const wishes = units.list({ type: body.all }).map((u): KeyWish => ({ owner: u.id, system, roles }));
-    if (wishes.length === 0)
+    const specs = units.list({ type: body.all }).map((u): KeySpec => ({ owner: u.id, system, roles }));
+    if (specs.length === 0)
       throw new Fault('invalid_request', {
         problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
       });
-    return { keys: (await access.createKeys(by, wishes, why)).map(withText) };
+    return { keys: (await access.createKeys(by, specs, why)).map(withText) };
   }
 
   @Delete('keys/:id')
