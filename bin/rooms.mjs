@@ -30,7 +30,7 @@ export const ROOMS = {
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
   'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },
   'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },
-  'state-redis': { rooms: ['faults', 'state'], clients: ['ioredis'] },
+  'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
   duplicates: { rooms: ['faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },

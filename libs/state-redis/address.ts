@@ -11,7 +11,7 @@ interface Login {
   readonly tls: boolean;
 }
 
-/** Where Redis is, and how to get in. */
+/** The nodes, the credentials and the database of a Redis deployment. */
 export type RedisAddress = Login &
   (
     | ({ readonly kind: 'server'; readonly db: number } & HostPort)
@@ -26,7 +26,7 @@ export type RedisAddress = Login &
     | { readonly kind: 'cluster'; readonly nodes: readonly HostPort[] }
   );
 
-const FORM = /^(?:([a-z+]+):\/\/)?(?:([^@]*)@)?([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/s;
+const ADDRESS = /^(?:([a-z+]+):\/\/)?(?:([^@]*)@)?([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/s;
 const SCHEMES: Readonly<
   Record<string, { readonly kind: RedisAddress['kind']; readonly tls: boolean; readonly port: number }>
 > = {
@@ -39,8 +39,8 @@ const SCHEMES: Readonly<
 };
 const FORMS = 'redis://, rediss://, sentinel://h:p,h:p/name, cluster://h:p,h:p (the last two also as +tls)';
 
-function wrong(reason: string): never {
-  // never the address itself: it may hold a password
+function refuse(reason: string): never {
+  // The text must not contain the address: it may have a password.
   throw new Fault('invalid_settings', { detail: `Redis address: ${reason}; forms: ${FORMS}` });
 }
 
@@ -48,15 +48,15 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return wrong('bad percent-encoding');
+    return refuse('bad percent-encoding');
   }
 }
 
 function hostPort(text: string, port: number): HostPort {
   const m = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text);
-  if (m === null) return wrong('a host is not host or host:port');
+  if (m === null) return refuse('a host is not host or host:port');
   const at = m[2] === undefined ? port : Number(m[2]);
-  if (at < 1 || at > 65_535) wrong('a port is not between 1 and 65535');
+  if (at < 1 || at > 65_535) refuse('a port is not between 1 and 65535');
   return { host: m[1]!.replace(/^\[|\]$/g, ''), port: at };
 }
 
@@ -71,42 +71,42 @@ function login(text: string | undefined, as: 'username' | 'sentinelUsername' = '
 
 function database(text: string | undefined): number {
   if (text === undefined || text === '') return 0;
-  if (!/^\d{1,4}$/.test(text)) wrong('the database is not a number');
+  if (!/^\d{1,4}$/.test(text)) refuse('the database is not a number');
   return Number(text);
 }
 
 /**
- * Reads an address: `[redis://][user:password@]host[:port][/db]`, `rediss://…`, `sentinel://[user:password@]h[:p],h[:p]/name[?db=1&sentinel=user:password]`,
+ * Parses a Redis address: `[redis://][user:password@]host[:port][/db]`, `rediss://…`, `sentinel://[user:password@]h[:p],h[:p]/name[?db=1&sentinel=user:password]`,
  * `cluster://[user:password@]h[:p],h[:p]`; `sentinel+tls://` and `cluster+tls://` for TLS. User and password are percent-encoded.
- * Throws Fault `invalid_settings`, without the address in its text.
+ * Throws Fault `invalid_settings`; its text does not contain the address, so it leaks no password.
  */
 export function parseRedisAddress(text: string): RedisAddress {
-  const m = FORM.exec(text.trim());
-  if (m === null) return wrong('not understood');
+  const m = ADDRESS.exec(text.trim());
+  if (m === null) return refuse('not understood');
   const [, scheme = 'redis', auth, hosts = '', path, query = ''] = m;
-  const form = SCHEMES[scheme] ?? wrong('unknown scheme');
-  const asked = new URLSearchParams(query);
-  for (const key of asked.keys()) {
-    if (form.kind !== 'sentinel' || (key !== 'db' && key !== 'sentinel')) wrong('unknown option');
+  const known = SCHEMES[scheme] ?? refuse('unknown scheme');
+  const parameters = new URLSearchParams(query);
+  for (const key of parameters.keys()) {
+    if (known.kind !== 'sentinel' || (key !== 'db' && key !== 'sentinel')) refuse('unknown option');
   }
-  const base = { ...login(auth), tls: form.tls };
-  const nodes = hosts.split(',').map((host) => hostPort(host, form.port));
-  if (form.kind === 'sentinel') {
-    if (path === undefined || path === '') return wrong('the name of the master is missing');
-    const sentinel = login(asked.get('sentinel') ?? undefined, 'sentinelUsername');
+  const base = { ...login(auth), tls: known.tls };
+  const nodes = hosts.split(',').map((host) => hostPort(host, known.port));
+  if (known.kind === 'sentinel') {
+    if (path === undefined || path === '') return refuse('the name of the master is missing');
+    const sentinel = login(parameters.get('sentinel') ?? undefined, 'sentinelUsername');
     return {
       kind: 'sentinel',
       nodes,
       name: decode(path),
-      db: database(asked.get('db') ?? undefined),
+      db: database(parameters.get('db') ?? undefined),
       ...base,
       ...sentinel,
     };
   }
-  if (form.kind === 'cluster') {
-    if (path !== undefined && path !== '') wrong('a cluster has no databases');
+  if (known.kind === 'cluster') {
+    if (path !== undefined && path !== '') refuse('a cluster has no databases');
     return { kind: 'cluster', nodes, ...base };
   }
-  if (nodes.length > 1) wrong('several hosts need sentinel:// or cluster://');
+  if (nodes.length > 1) refuse('several hosts need sentinel:// or cluster://');
   return { kind: 'server', ...nodes[0]!, db: database(path), ...base };
 }

@@ -53,7 +53,7 @@ describe('parseRedisAddress', () => {
       },
     ],
     ['cluster+tls://a', { kind: 'cluster', nodes: [{ host: 'a', port: 6379 }], tls: true }],
-  ])('reads %s', (text, want) => {
+  ])('parses %s', (text, want) => {
     expect(parseRedisAddress(text)).toEqual(want);
   });
 
@@ -70,7 +70,7 @@ describe('parseRedisAddress', () => {
     ['sentinel://a:1', 'name of the master'],
     ['cluster://a/1', 'no databases'],
     ['redis://:sangat-rahasia@', 'host'],
-  ])('refuses %s and says why, without the password', (text, reason) => {
+  ])('refuses %s with the reason, and without the password in the text', (text, reason) => {
     const refused = (): unknown => parseRedisAddress(text);
     expect(refused).toThrow(
       expect.objectContaining({ code: 'invalid_settings', detail: expect.stringContaining(reason) }),

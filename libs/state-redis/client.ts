@@ -1,47 +1,54 @@
 import { Cluster, Redis } from 'ioredis';
+import { withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import type { RedisAddress } from './address.js';
 import type { Script } from './scripts.js';
 
 export interface ClientOptions {
   readonly address: RedisAddress;
-  /** PEM of the authority that signed the server's certificate, for a private one. */
+  /** PEM of the private certificate authority that signed the certificate of the server. */
   readonly ca?: string;
-  /** After this an answer is given up, ms. */
+  /** Deadline of one command, ms. */
   readonly timeoutMs: number;
-  /** How long open waits for a first connection, ms. */
+  /** Deadline of the first connection in open(), ms. */
   readonly openTimeoutMs: number;
 }
 
 export type Arg = string | Buffer | number;
 
-const REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid password|ERR AUTH|without any password/i;
-const DEAD_SOCKET_MS = 3_000;
-const RETRY_CAP_MS = 2_000;
+const LOGIN_REFUSED = /WRONGPASS|NOAUTH|NOPERM|invalid password|ERR AUTH|without any password/i;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A socket that is silent for so long while a command waits is closed. */
+const SOCKET_TIMEOUT_MS = 3_000;
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 2_000;
+const CLUSTER_SLOTS_TIMEOUT_MS = 2_000;
+const CLUSTER_SLOTS_REFRESH_MS = 5_000;
 
-const retry = (times: number): number => Math.min(50 * 2 ** Math.min(times, 6), RETRY_CAP_MS);
+/** Exponential backoff between attempts to reconnect. */
+const retryDelayMs = (attempt: number): number => Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt, 6), MAX_RETRY_MS);
 
-/** An ioredis error carries the command with its arguments, which are data of events: only its text may go on. */
-function bare(e: unknown): Error {
+/** A copy of an ioredis error with its message only. The original carries the command with its arguments: event data, which must not reach a log. */
+function withoutArguments(e: unknown): Error {
   const message = (e as { message?: unknown } | null)?.message;
   const last = (e as { lastNodeError?: unknown } | null)?.lastNodeError;
   return new Error(
     typeof message === 'string' ? message : String(e),
-    last === undefined ? undefined : { cause: bare(last) },
+    last === undefined ? undefined : { cause: withoutArguments(last) },
   );
 }
 
-/** What every connection has in common, a node of a cluster too. */
+/** Options of every connection, also of those to the nodes of a cluster. */
 function connectionOptions(options: ClientOptions) {
   const { address, ca } = options;
   return {
     connectionName: 'simpul',
-    connectTimeout: 2_000,
-    socketTimeout: DEAD_SOCKET_MS,
-    // what is in flight when a connection breaks fails at once: the caller rewinds, nothing waits unseen
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    // When the connection breaks, commands in flight fail at once and are not sent again: the caller rewinds to the stored position.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // a former master answers READONLY: ask Sentinel (or the name service) again
+    // READONLY comes from a demoted master: connect again, so that Sentinel or DNS answers the new master.
     reconnectOnError: (e: Error) => e.message.includes('READONLY'),
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
@@ -49,19 +56,19 @@ function connectionOptions(options: ClientOptions) {
   };
 }
 
-const ownConnection = { lazyConnect: true, enableOfflineQueue: false, retryStrategy: retry };
+const connectionPolicy = { lazyConnect: true, enableOfflineQueue: false, retryStrategy: retryDelayMs };
 
-function make(options: ClientOptions): Redis | Cluster {
+function createClient(options: ClientOptions): Redis | Cluster {
   const { address } = options;
   const common = connectionOptions(options);
   if (address.kind === 'cluster') {
     return new Cluster([...address.nodes], {
       lazyConnect: true,
       enableOfflineQueue: false,
-      clusterRetryStrategy: retry,
-      slotsRefreshTimeout: 2_000,
-      slotsRefreshInterval: 5_000,
-      // certificates name hosts, and a cluster in containers tells names: leave both to the server
+      clusterRetryStrategy: retryDelayMs,
+      slotsRefreshTimeout: CLUSTER_SLOTS_TIMEOUT_MS,
+      slotsRefreshInterval: CLUSTER_SLOTS_REFRESH_MS,
+      // With TLS use the host names that the cluster announces: the certificates are issued for names, not for IP addresses.
       ...(address.tls ? { dnsLookup: (host: string, done: (e: null, ip: string) => void) => done(null, host) } : {}),
       redisOptions: common,
     });
@@ -69,20 +76,20 @@ function make(options: ClientOptions): Redis | Cluster {
   if (address.kind === 'sentinel') {
     return new Redis({
       ...common,
-      ...ownConnection,
+      ...connectionPolicy,
       sentinels: [...address.nodes],
       name: address.name,
       db: address.db,
-      sentinelRetryStrategy: retry,
+      sentinelRetryStrategy: retryDelayMs,
       ...(address.sentinelUsername === undefined ? {} : { sentinelUsername: address.sentinelUsername }),
       ...(address.sentinelPassword === undefined ? {} : { sentinelPassword: address.sentinelPassword }),
       ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: common.tls ?? {} } : {}),
     });
   }
-  return new Redis({ ...common, ...ownConnection, host: address.host, port: address.port, db: address.db });
+  return new Redis({ ...common, ...connectionPolicy, host: address.host, port: address.port, db: address.db });
 }
 
-/** The one place that knows ioredis. Every failure is Fault `state_unavailable`, within the time limit. */
+/** The only user of ioredis. Every failure is Fault `state_unavailable`, at the latest when `timeoutMs` is over. */
 export class Client {
   readonly #redis: Redis | Cluster;
   readonly #options: ClientOptions;
@@ -92,37 +99,23 @@ export class Client {
 
   private constructor(options: ClientOptions) {
     this.#options = options;
-    this.#redis = make(options);
+    this.#redis = createClient(options);
     const count = (): void => {
       this.#connections++;
     };
     this.#redis.on('ready', count);
-    // a node of a cluster that went and came back is a new connection too
+    // The return of a cluster node is a new connection, too.
     this.#redis.on('+node', count);
     this.#redis.on('error', (e: unknown) => (this.#lastError = e));
     this.#redis.on('node error', (e: unknown) => (this.#lastError = e));
   }
 
-  /** Resolves when connected. Throws Fault `state_unavailable` with the last error when that takes too long or the password is refused. */
+  /** Resolves when connected. Throws Fault `state_unavailable` with the last error at the deadline, or at once when Redis refuses the login. */
   static async open(options: ClientOptions): Promise<Client> {
     const client = new Client(options);
-    const redis = client.#redis;
     try {
-      await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(() => reject(bare(client.#lastError ?? new Error('no answer'))), options.openTimeoutMs);
-        const failed = (e: unknown): void => {
-          if (!REFUSED.test(String((e as { message?: unknown }).message) + String(bare(e).cause))) return;
-          clearTimeout(late);
-          reject(bare(e));
-        };
-        redis.on('error', failed);
-        redis.once('ready', () => {
-          clearTimeout(late);
-          redis.off('error', failed);
-          resolve();
-        });
-        // its outcome is told by the events above: a first attempt that fails is followed by others
-        redis.connect().catch(failed);
+      await withDeadline(client.#ready(), options.openTimeoutMs, () => {
+        throw withoutArguments(client.#lastError ?? new Error('no answer'));
       });
       return client;
     } catch (e) {
@@ -131,16 +124,34 @@ export class Client {
     }
   }
 
+  /** Resolves at the first connection. Rejects only when Redis refuses the login; after any other error ioredis tries again. */
+  async #ready(): Promise<void> {
+    const redis = this.#redis;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onError = (e: unknown): void => {
+      const text = String((e as { message?: unknown }).message) + String(withoutArguments(e).cause);
+      if (LOGIN_REFUSED.test(text)) reject(withoutArguments(e));
+    };
+    redis.on('error', onError);
+    redis.once('ready', resolve);
+    redis.connect().catch(onError);
+    try {
+      await promise;
+    } finally {
+      redis.off('error', onError);
+    }
+  }
+
   get clustered(): boolean {
     return this.#redis instanceof Cluster;
   }
 
-  /** Number of connections made so far. */
+  /** The connection epoch: number of connections made so far. */
   get connections(): number {
     return this.#connections;
   }
 
-  /** Runs a script by its digest, and by its text where the server does not know it (restarted, flushed, another node). */
+  /** EVALSHA, and EVAL where the script cache of the server does not have the script (after a restart, SCRIPT FLUSH, or on another node). */
   async run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<unknown> {
     return this.#within(async () => {
       try {
@@ -160,7 +171,7 @@ export class Client {
     return this.#within(() => this.#redis.hmget(key, ...fields));
   }
 
-  /** Asks every master. */
+  /** PING to every master. */
   async ping(): Promise<void> {
     await this.#within(() => Promise.all(this.#masters().map((node) => node.ping())));
   }
@@ -183,20 +194,14 @@ export class Client {
   }
 
   async #within<T>(ask: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    const { timeoutMs } = this.#options;
     try {
       if (this.#closed) throw new Error('the state is closed');
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(new Error(`no answer within ${this.#options.timeoutMs} ms`)),
-          this.#options.timeoutMs,
-        );
+      return await withDeadline(ask(), timeoutMs, () => {
+        throw new Error(`no answer within ${timeoutMs} ms`);
       });
-      return await Promise.race([ask(), late]);
     } catch (e) {
-      throw new Fault('state_unavailable', { cause: bare(e) });
-    } finally {
-      clearTimeout(timer);
+      throw new Fault('state_unavailable', { cause: withoutArguments(e) });
     }
   }
 }

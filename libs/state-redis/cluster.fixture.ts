@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
 
@@ -14,13 +15,13 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-/** A Redis Cluster of masters on this machine, the slots shared out among them. */
+/** Starts a Redis Cluster of `size` masters on this machine, with the hash slots divided among them. */
 export async function startCluster(size: number): Promise<TestCluster> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-cluster-'));
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
   const nodes: RedisServer[] = [];
   for (let i = 0; i < size; i++) {
-    // the bus listens at port + 10000, so the port must be a low one
+    // The cluster bus listens on port + 10,000, so the port must be below 55,536.
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     nodes.push(await startRedis({ dir: join(dir, String(i)), cache: '.simpul/redis', port, args }));
   }
@@ -37,7 +38,7 @@ export async function startCluster(size: number): Promise<TestCluster> {
     return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
   };
   for (const client of clients) {
-    while (!(await formed(client))) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!(await formed(client))) await sleep(20);
   }
   return {
     url: `cluster://${nodes.map((node) => `127.0.0.1:${node.port}`).join(',')}`,

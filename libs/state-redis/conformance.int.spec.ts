@@ -38,7 +38,7 @@ describeState('Redis', async () => {
   const server = await provisionRedis({ dir, cache: '.simpul/redis', given: process.env['SIMPUL_TEST_REDIS'] });
   const redis = new Redis(server.url);
   const prefix = `uji-${process.pid}-${Date.now()}:`;
-  // the server may be shared: only what this run wrote is lost
+  // A given server may be shared, so only the keys of this run are deleted.
   const empty = async (): Promise<void> => {
     if (server.from !== 'given') return void (await redis.flushall());
     for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 1_000 }) as AsyncIterable<string[]>) {

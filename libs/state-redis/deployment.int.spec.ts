@@ -19,24 +19,24 @@ const P0 = { stream: STREAM, partition: 0 };
 const cache = '.simpul/redis';
 
 let dir: string;
-let undo: (() => unknown)[];
+let cleanups: (() => unknown)[];
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'simpul-redis-'));
-  undo = [() => rmSync(dir, { recursive: true, force: true })];
+  cleanups = [() => rmSync(dir, { recursive: true, force: true })];
 });
 afterEach(async () => {
-  for (const one of undo.reverse()) await one();
+  for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
 async function redis(name: string, args: string[] = []): Promise<RedisServer> {
   const server = await startRedis({ dir: join(dir, name), cache, args });
-  undo.push(() => server.stop());
+  cleanups.push(() => server.stop());
   return server;
 }
 
 async function open(options: Parameters<typeof openRedisState>[0]): Promise<State> {
   const state = await openRedisState(options);
-  undo.push(() => state.close());
+  cleanups.push(() => state.close());
   return state;
 }
 
@@ -46,9 +46,9 @@ const works = (state: State, view: string) => (): Promise<boolean> =>
     () => false,
   );
 
-/** Ends with the test. */
-function ending(child: ChildProcess): void {
-  undo.push(
+/** Ends the process after the test. */
+function endAfterTest(child: ChildProcess): void {
+  cleanups.push(
     () =>
       new Promise<void>((done) => {
         child.once('exit', () => done());
@@ -58,7 +58,7 @@ function ending(child: ChildProcess): void {
 }
 
 describe('TLS', () => {
-  it('is spoken with rediss://, trusts the authority given and nobody else', async () => {
+  it('connects with rediss:// when the given authority signed the certificate, and refuses any other certificate', async () => {
     const server = await redis('a');
     const { key, cert } = selfSigned();
     const front = createServer({ key, cert }, (socket) => {
@@ -67,7 +67,7 @@ describe('TLS', () => {
       socket.pipe(back).pipe(socket);
     });
     await new Promise<void>((done) => front.listen(0, '127.0.0.1', done));
-    undo.push(() => front.close());
+    cleanups.push(() => front.close());
     const url = `rediss://127.0.0.1:${(front.address() as AddressInfo).port}`;
     const state = await open({ url, ca: cert });
     expect(await state.commit(newView(), P0, change(0, 1, [put('a', 0)]))).toEqual({ ok: true });
@@ -79,7 +79,7 @@ describe('TLS', () => {
 });
 
 describe('Sentinel', () => {
-  it('finds the master, and follows to the new one when it dies: what was replicated is there, the connection is new', async () => {
+  it('connects to the master, and after its death to the new master with the replicated state and a new connection epoch', async () => {
     const master = await redis('m');
     const replica = await redis('r', ['--replicaof', '127.0.0.1', String(master.port)]);
     const port = await freePort();
@@ -93,13 +93,13 @@ describe('Sentinel', () => {
       'sentinel failover-timeout utama 2000',
     ];
     writeFileSync(conf, lines.join('\n'));
-    ending(spawn(findRedisServer(cache), [conf, '--sentinel'], { stdio: 'ignore' }));
+    endAfterTest(spawn(findRedisServer(cache), [conf, '--sentinel'], { stdio: 'ignore' }));
     const state = await open({ url: `sentinel://127.0.0.1:${port}/utama`, openTimeoutMs: 10_000 });
     const view = newView();
     expect(await state.commit(view, P0, change(0, 5, [put('a', 4)]))).toEqual({ ok: true });
     const [asMaster, asSentinel] = [new Redis(master.url), new Redis({ port, host: '127.0.0.1' })];
     for (const one of [asMaster, asSentinel]) one.on('error', () => {});
-    undo.push(() => [asMaster, asSentinel].forEach((one) => one.disconnect()));
+    cleanups.push(() => [asMaster, asSentinel].forEach((one) => one.disconnect()));
     await until(async () => (await asMaster.wait(1, 100)) === 1);
     await until(async () =>
       String(await asSentinel.call('SENTINEL', 'replicas', 'utama')).includes(String(replica.port)),
@@ -115,9 +115,9 @@ describe('Sentinel', () => {
 });
 
 describe('Cluster', () => {
-  it('fails in about a second while a node is gone, then goes on and counts the connection', async () => {
+  it('rejects in about a second while a node is down, then works again with a new connection epoch', async () => {
     const cluster = await startCluster(2);
-    undo.push(cluster.stop);
+    cleanups.push(cluster.stop);
     const state = await open({ url: cluster.url });
     const views = Array.from({ length: 8 }, newView);
     for (const view of views) await state.commit(view, P0, change(0, 5, [put('a', 4)]));
@@ -139,9 +139,9 @@ describe('Cluster', () => {
     expect(state.connection()).toBeGreaterThan(before);
   });
 
-  it('refuses a cluster in which one node may evict', async () => {
+  it('refuses a cluster in which one node may evict keys', async () => {
     const cluster = await startCluster(2);
-    undo.push(cluster.stop);
+    cleanups.push(cluster.stop);
     const admin = new Redis(cluster.nodes[1]!.url);
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
     admin.disconnect();

@@ -1,16 +1,17 @@
 import { INDEX_RETENTION_MS, type First } from '#state';
 import type { Client } from './client.js';
-import { packFirst, placeOf, unpackFirst } from './rows.js';
-import { FIRST } from './scripts.js';
+import { packFirst, indexKeyOf, unpackFirst } from './rows.js';
+import { PUT_FIRST } from './scripts.js';
 
 interface SourceId {
   readonly source: string;
   readonly id: string;
 }
 
-const AT_ONCE = 500;
+/** Keys per command, so that one command does not block the server for long. */
+const KEYS_PER_COMMAND = 500;
 
-/** The duplicate index: one short string per (source, id), which Redis itself forgets after eight days. */
+/** The duplicate index: one short string per (source, id), with an expiry of eight days (PX) in Redis. */
 export class FirstIndex {
   readonly #client: Client;
   readonly #prefix: string;
@@ -21,19 +22,19 @@ export class FirstIndex {
   }
 
   async putFirst(ids: readonly First[]): Promise<readonly First[]> {
-    const stands = await this.#each(
+    const held = await this.#each(
       ids,
       (keys, first) =>
-        this.#client.run(FIRST, keys, [INDEX_RETENTION_MS, ...first.map(packFirst)]) as Promise<(string | null)[]>,
+        this.#client.run(PUT_FIRST, keys, [INDEX_RETENTION_MS, ...first.map(packFirst)]) as Promise<(string | null)[]>,
     );
     const put = new Map<string, First>();
-    return ids.map((asked, i) => {
-      const text = stands[i];
-      if (text) return unpackFirst(asked.source, asked.id, text);
-      const key = `${asked.source.length}:${asked.source}${asked.id}`;
-      const before = put.get(key) ?? asked;
-      put.set(key, before);
-      return before;
+    return ids.map((own, i) => {
+      const text = held[i];
+      if (text) return unpackFirst(own.source, own.id, text);
+      const key = `${own.source.length}:${own.source}${own.id}`;
+      const first = put.get(key) ?? own;
+      put.set(key, first);
+      return first;
     });
   }
 
@@ -42,33 +43,33 @@ export class FirstIndex {
     return ids.map(({ source, id }, i) => (texts[i] ? unpackFirst(source, id, texts[i]) : undefined));
   }
 
-  /** Asks by hash slot in a cluster, in large pieces elsewhere; answers in the order of `ids`. */
+  /** Sends one command per hash slot in a cluster, and as few commands as possible to one server. Answers in the order of `ids`. */
   async #each<T extends SourceId>(
     ids: readonly T[],
     ask: (keys: string[], ids: T[]) => Promise<(string | null)[]>,
   ): Promise<(string | null)[]> {
     const groups = new Map<number, number[]>();
-    const places = ids.map(({ source, id }) => placeOf(source, id));
-    places.forEach(({ tag }, i) => {
+    const keysOf = ids.map(({ source, id }) => indexKeyOf(source, id));
+    keysOf.forEach(({ tag }, i) => {
       const group = this.#client.clustered ? tag : 0;
       const members = groups.get(group);
       if (members === undefined) groups.set(group, [i]);
       else members.push(i);
     });
     const answers = Array.from<string | null>({ length: ids.length });
-    const asked: Promise<void>[] = [];
+    const commands: Promise<void>[] = [];
     for (const members of groups.values()) {
-      for (let from = 0; from < members.length; from += AT_ONCE) {
-        const some = members.slice(from, from + AT_ONCE);
-        const keys = some.map((i) => `${this.#prefix}{i:${places[i]!.tag}}:${places[i]!.key}`);
+      for (let from = 0; from < members.length; from += KEYS_PER_COMMAND) {
+        const some = members.slice(from, from + KEYS_PER_COMMAND);
+        const keys = some.map((i) => `${this.#prefix}{i:${keysOf[i]!.tag}}:${keysOf[i]!.key}`);
         const answer = ask(
           keys,
           some.map((i) => ids[i]!),
         );
-        asked.push(answer.then((texts) => some.forEach((i, n) => (answers[i] = texts[n] ?? null))));
+        commands.push(answer.then((texts) => some.forEach((i, n) => (answers[i] = texts[n] ?? null))));
       }
     }
-    await Promise.all(asked);
+    await Promise.all(commands);
     return answers;
   }
 }

@@ -38,7 +38,7 @@ const works = async (): Promise<boolean> =>
 
 beforeEach(() => until(works));
 
-/** Folds on through faults, as a projector does: after a failure it asks where it stands. */
+/** Folds through faults as a projector does: after a failed call it continues from the stored position. */
 async function foldThrough(
   view: string,
   seed: number,
@@ -61,7 +61,7 @@ async function foldThrough(
 }
 
 describe('scripts', () => {
-  it('are sent again when the server has forgotten them', async () => {
+  it('are sent again after the script cache of the server was flushed', async () => {
     const view = newView();
     const first = {
       source: 's',
@@ -83,7 +83,7 @@ describe('scripts', () => {
     }
   });
 
-  it('keep all keys of a view partition, whatever its name, in one hash slot', async () => {
+  it('keep all keys of a view partition in one hash slot, also with braces in the view name', async () => {
     const view = 'aneh{}:\n%';
     await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1, 1, 'part')]));
     await state.commit(view, P0, change(2, 3, [{ space: 'entry', key: 'a', offset: 2n, appendTimeMs: 5 }]));
@@ -98,7 +98,7 @@ describe('scripts', () => {
 });
 
 describe('faults', () => {
-  it('kill -9 of the server: state_unavailable, then it reconnects alone and counts the connection', async () => {
+  it('kill -9 of the server: calls reject with state_unavailable, then the client reconnects by itself with a new connection epoch', async () => {
     const view = newView();
     await state.commit(view, P0, change(0, 5, [put('a', 4)]));
     const before = state.connection();
@@ -111,7 +111,7 @@ describe('faults', () => {
     expect(state.connection()).toBeGreaterThan(before);
   });
 
-  it('kill -9 between commits: what the server has kept is progress and values that agree, and the fold goes on', async () => {
+  it('kill -9 between commits: the progress and the values that the server has kept agree, and the fold continues from there', async () => {
     for (let seed = 1; seed <= 5; seed++) {
       let kills = 0;
       await foldThrough(newView(), seed, 300, async (next) => {
@@ -124,7 +124,7 @@ describe('faults', () => {
     }
   });
 
-  it('a stopped server (SIGSTOP): each call ends after about a second, and all goes on when it wakes', async () => {
+  it('a paused server (SIGSTOP): each call rejects after about a second, and calls work again after SIGCONT', async () => {
     const view = newView();
     await state.commit(view, P0, change(0, 5, [put('a', 4)]));
     await server.kill('SIGSTOP');
@@ -144,17 +144,17 @@ describe('faults', () => {
     expect(took).toBeGreaterThan(900);
     expect(took).toBeLessThan(2_500);
     await until(works);
-    // the commit was unknown: it stands wholly or not at all
+    // The outcome of the commit was uncertain: it is applied completely or not at all.
     const { entries, progress } = await state.read(view, 0, ['a']);
     expect([`${STREAM}/0/4 5`, `${STREAM}/0/5 6`]).toContain(`${entries[0]?.position} ${progress[0]?.next}`);
   });
 
-  it('the server becomes a read-only replica: state_unavailable, nothing changes, it goes on when it is master again', async () => {
+  it('a server that becomes a read-only replica: commits reject with state_unavailable and change nothing, and work again when it is master', async () => {
     const view = newView();
     await state.commit(view, P0, change(0, 5, [put('a', 4)]));
     const master = await startRedis({ dir: join(dir, 'm'), cache: '.simpul/redis' });
     try {
-      // a master that does not answer: the replica keeps what it has and refuses writes
+      // Replica of a paused master: it keeps its data and refuses writes.
       await master.kill('SIGSTOP');
       await admin.call('REPLICAOF', '127.0.0.1', String(master.port));
       const refused = await state.commit(view, P0, change(5, 6, [put('a', 5)])).catch((e: unknown) => e);
@@ -168,7 +168,7 @@ describe('faults', () => {
     expect(await state.commit(view, P0, change(5, 6, [put('a', 5)]))).toEqual({ ok: true });
   });
 
-  it('out of memory: state_unavailable, nothing half-written, goes on when there is room', async () => {
+  it('a server out of memory: a commit rejects with state_unavailable and writes nothing, and commits work again when there is memory', async () => {
     const view = newView();
     await state.commit(view, P0, change(0, 2, [put('a', 0), put('b', 1)]));
     const before = [await digestOfState(state, view, 0), await state.position(view, P0)];
@@ -181,7 +181,7 @@ describe('faults', () => {
     expect(await state.commit(view, P0, change(2, 3, [put('c', 2)]))).toEqual({ ok: true });
   });
 
-  it('FLUSHALL in the middle of a fold: it begins again by itself and ends in the same digest', async () => {
+  it('FLUSHALL in the middle of a fold: the fold starts again from the beginning and ends with the same digest', async () => {
     let flushed = 0;
     await foldThrough(newView(), 77, 200, async (next) => {
       if (next !== 120 || flushed++ > 0) return;
@@ -191,7 +191,7 @@ describe('faults', () => {
     expect(flushed).toBe(2);
   });
 
-  it('no event data in an error, not even inside its cause', async () => {
+  it('an error contains no event data, not even in its cause', async () => {
     await admin.config('SET', 'maxmemory', '1000');
     const fault: unknown = await state
       .commit(newView(), P0, change(0, 1, [put('NIK-9900000000000001', 0)]))
@@ -212,7 +212,7 @@ describe('faults', () => {
 });
 
 describe('duplicate index', () => {
-  it('is forgotten by Redis itself after eight days', async () => {
+  it('has rows that Redis expires after eight days', async () => {
     await state.putFirst([
       {
         source: 'x',
@@ -232,9 +232,9 @@ describe('duplicate index', () => {
   });
 });
 
-describe('open', () => {
+describe('openRedisState', () => {
   it.each(['allkeys-lru', 'volatile-ttl'])(
-    'refuses a server that may evict (%s), and says what to do',
+    'refuses a server that may evict keys (%s), and names the setting to change',
     async (policy) => {
       await admin.config('SET', 'maxmemory-policy', policy);
       await expect(openRedisState({ url: server.url })).rejects.toMatchObject({
@@ -246,7 +246,7 @@ describe('open', () => {
     },
   );
 
-  it('says state_unavailable with the reason when nobody answers, in the time given', async () => {
+  it('rejects with state_unavailable and the reason when no server answers before the deadline', async () => {
     const lost = openRedisState({ url: 'redis://127.0.0.1:1', openTimeoutMs: 300 });
     await expect(lost).rejects.toMatchObject({
       ...UNAVAILABLE,
@@ -254,15 +254,18 @@ describe('open', () => {
     });
   });
 
-  it('waits for a server that comes up late', async () => {
+  it('waits for a server that starts later', async () => {
     await server.kill('SIGKILL');
     const late = openRedisState({ url: server.url });
     await server.start();
-    await (await late).close();
+    const opened = await late;
+    await expect(opened.ping()).resolves.toBeUndefined();
+    expect(opened.connection()).toBeGreaterThanOrEqual(1);
+    await opened.close();
     await until(works);
   });
 
-  it('logs in with a user and a password, and says at once when they are wrong', async () => {
+  it('logs in with a user and a password, and rejects at once when they are wrong', async () => {
     await admin.call('ACL', 'SETUSER', 'hub', 'on', '>r@hasia', '~*', '+@all', '-@admin', '-@dangerous', '+info');
     const at = `127.0.0.1:${server.port}`;
     const own = await openRedisState({ url: `redis://hub:r%40hasia@${at}` });
@@ -276,13 +279,13 @@ describe('open', () => {
     expect(performance.now() - began).toBeLessThan(3_000);
   });
 
-  it('refuses a prefix that could break the hash slots', async () => {
+  it('refuses a prefix that could break the hash tags', async () => {
     await expect(openRedisState({ url: server.url, prefix: '{x}' })).rejects.toMatchObject({
       code: 'invalid_settings',
     });
   });
 
-  it('keeps two prefixes on one server apart', async () => {
+  it('keeps the state of two prefixes on one server separate', async () => {
     const other = await openRedisState({ url: server.url, prefix: 'kanwil:' });
     const view = newView();
     await state.commit(view, P0, change(0, 1, [put('a', 0)]));

@@ -18,23 +18,23 @@ import {
 import { parseRedisAddress } from './address.js';
 import { Client } from './client.js';
 import { FirstIndex } from './first-index.js';
-import { baseOf, packEntry, plainProgress, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
+import { keyBaseOf, packEntry, progressOf, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
 import { CHANGES, COMMIT, DROP, READ, SCAN } from './scripts.js';
 
 export interface RedisStateOptions {
-  /** An address of parseRedisAddress: server, Sentinel or Cluster. */
+  /** Address of a server, Sentinel or Cluster; the forms are those of parseRedisAddress. */
   readonly url: string;
-  /** Before every key, to share a Redis: letters, digits, `.`, `_`, `-`, `:`. @default '' */
+  /** Prefix of every key, so that several hubs can share one Redis; letters, digits, `.`, `_`, `-`, `:`. @default '' */
   readonly prefix?: string;
   /** PEM of a private certificate authority. */
   readonly ca?: string;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
-  /** How long a delete stays in the change feed, ms. @default 7 days */
+  /** Retention of tombstones in the change feed, ms. @default 7 days */
   readonly deleteRetentionMs?: number;
-  /** Longest wait for an answer, ms. @default 1000 */
+  /** Deadline of one command, ms. @default 1000 */
   readonly timeoutMs?: number;
-  /** Longest wait for the first connection, ms. @default 5000 */
+  /** Deadline of the first connection in openRedisState, ms. @default 5000 */
   readonly openTimeoutMs?: number;
 }
 
@@ -58,7 +58,7 @@ class RedisState implements State {
   async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
     checkChange(change);
     const { stream, partition } = part;
-    const base = baseOf(this.#prefix, view, partition);
+    const base = keyBaseOf(this.#prefix, view, partition);
     const rows: string[] = [];
     const count = [0, 0, 0, 0];
     for (const { space, key, value, offset, appendTimeMs } of change.puts) {
@@ -98,43 +98,43 @@ class RedisState implements State {
   }
 
   async read(view: string, partition: number, keys: readonly string[], space: Space = 'entry'): Promise<ReadResult> {
-    const base = baseOf(this.#prefix, view, partition);
-    const places = [`${base}o`, base + (space === 'entry' ? 'e' : 's')];
-    const [progress, values] = (await this.#client.run(READ, places, keys)) as [string[], Texts];
+    const base = keyBaseOf(this.#prefix, view, partition);
+    const hashes = [`${base}o`, base + (space === 'entry' ? 'e' : 's')];
+    const [progress, values] = (await this.#client.run(READ, hashes, keys)) as [string[], Texts];
     return {
       entries: keys.map((key, i) => unpackEntry(key, values[i])),
-      progress: unpackAllProgress(progress).map(plainProgress),
+      progress: unpackAllProgress(progress).map(progressOf),
     };
   }
 
   async scan(view: string, partition: number, range: ScanRange = {}): Promise<Page> {
     const { space = 'entry', after, prefix = '', limit = 500 } = range;
-    const base = baseOf(this.#prefix, view, partition);
-    const [hash, keysByBytes] = space === 'entry' ? ['e', 'el'] : ['s', 'sl'];
+    const base = keyBaseOf(this.#prefix, view, partition);
+    const [hash, sortedKeys] = space === 'entry' ? ['e', 'el'] : ['s', 'sl'];
     const start = Buffer.from(prefix);
     const beyond = after === undefined ? undefined : Buffer.from(after);
     const min =
       beyond !== undefined && Buffer.compare(beyond, start) >= 0
         ? Buffer.concat([Buffer.from('('), beyond])
         : Buffer.concat([Buffer.from('['), start]);
-    // no byte of UTF-8 is 255
+    // The byte 255 does not occur in UTF-8, so this is greater than every key with the prefix.
     const max = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, Buffer.of(255)]);
     const [progress, keys, values] = (await this.#client.run(
       SCAN,
-      [`${base}o`, base + hash, base + keysByBytes],
+      [`${base}o`, base + hash, base + sortedKeys],
       [min, max, limit],
     )) as [string[], string[], Texts];
     return {
       entries: keys.slice(0, limit).flatMap((key, i) => unpackEntry(key, values[i]) ?? []),
       more: keys.length > limit,
-      progress: unpackAllProgress(progress).map(plainProgress),
+      progress: unpackAllProgress(progress).map(progressOf),
     };
   }
 
   async changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
-    const base = baseOf(this.#prefix, view, part.partition);
-    const places = [`${base}o`, `${base}e`, `${base}f:${part.stream}`, `${base}d`];
-    const [pairs, rows, values, deleted, more] = (await this.#client.run(CHANGES, places, [String(after), limit])) as [
+    const base = keyBaseOf(this.#prefix, view, part.partition);
+    const keys = [`${base}o`, `${base}e`, `${base}f:${part.stream}`, `${base}d`];
+    const [pairs, rows, values, deleted, more] = (await this.#client.run(CHANGES, keys, [String(after), limit])) as [
       string[],
       string[],
       Texts,
@@ -142,7 +142,7 @@ class RedisState implements State {
       number,
     ];
     const progress = unpackAllProgress(pairs);
-    const forgotten = progress.find(({ stream }) => stream === part.stream)?.forgotten;
+    const expired = progress.find(({ stream }) => stream === part.stream)?.expired;
     const changes = values.map((text, i) => {
       const key = rows[i * 2]!;
       const entry = unpackEntry(key, text);
@@ -152,8 +152,8 @@ class RedisState implements State {
     return {
       changes,
       more: more === 1,
-      gap: forgotten !== undefined && after < forgotten,
-      progress: progress.map(plainProgress),
+      gap: expired !== undefined && after < expired,
+      progress: progress.map(progressOf),
     };
   }
 
@@ -166,10 +166,10 @@ class RedisState implements State {
     const all = Array.from<Progress | undefined>({ length: parts.length });
     const ask = async (partition: number, members: number[]): Promise<void> => {
       const streams = members.map((i) => parts[i]!.stream);
-      const texts = await this.#client.hmget(`${baseOf(this.#prefix, view, partition)}o`, streams);
+      const texts = await this.#client.hmget(`${keyBaseOf(this.#prefix, view, partition)}o`, streams);
       members.forEach((i, n) => {
         const text = texts[n];
-        if (text) all[i] = plainProgress(unpackProgress(streams[n]!, text));
+        if (text) all[i] = progressOf(unpackProgress(streams[n]!, text));
       });
     };
     await Promise.all(Array.from(byPartition, ([partition, members]) => ask(partition, members)));
@@ -178,7 +178,7 @@ class RedisState implements State {
 
   async drop(view: string, partitions: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
-      const base = baseOf(this.#prefix, view, partition);
+      const base = keyBaseOf(this.#prefix, view, partition);
       const keys = ['o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
       await this.#client.run(DROP, keys, [base]);
     }
@@ -197,7 +197,7 @@ class RedisState implements State {
   }
 }
 
-/** Throws when this server must not hold state: it could evict keys, is too old, or takes no writes. */
+/** Throws when this server cannot hold the State: its eviction policy may drop keys, it is too old, or it is a read-only replica. */
 function checkServer(info: string): void {
   const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
   const policy = field('maxmemory_policy');
@@ -216,8 +216,8 @@ function checkServer(info: string): void {
 }
 
 /**
- * State in Redis. Waits for a first connection, then checks the server; later it reconnects by itself for ever.
- * Throws Fault `state_unavailable` (nobody answers, password refused, replica) or `invalid_settings` (address, prefix, eviction policy, version).
+ * Opens the State in Redis: waits for the first connection, then checks the server. Afterwards it reconnects by itself, without a limit of attempts.
+ * Throws Fault `state_unavailable` (no answer, login refused, read-only replica) or `invalid_settings` (address, prefix, eviction policy, version).
  */
 export async function openRedisState(options: RedisStateOptions): Promise<State> {
   if (!/^[A-Za-z0-9._:-]{0,64}$/.test(options.prefix ?? '')) {

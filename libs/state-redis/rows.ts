@@ -1,15 +1,16 @@
 import { hash } from 'node:crypto';
+import { formatPosition } from '#event';
 import type { Entry, First, Progress } from '#state';
 
-/** Tags that the duplicate index is spread over: how far it can be spread in a cluster. */
+/** Number of hash tags of the duplicate index, and so the greatest number of cluster nodes that can share it. Stored keys depend on it. */
 export const INDEX_TAGS = 64;
 
-/** What stands before the keys of a view partition. View names are percent-encoded: no brace can break the hash tag. */
-export function baseOf(prefix: string, view: string, partition: number): string {
+/** The prefix of all keys of a view partition. Its hash tag puts them into one hash slot; the view name is percent-encoded, so that no brace in it can break the hash tag. */
+export function keyBaseOf(prefix: string, view: string, partition: number): string {
   return `${prefix}{${encodeURIComponent(view)}:${partition}}:`;
 }
 
-/** An entry as it lies in the hash: position, time, value, apart by blanks. */
+/** The stored text of an entry: position, append time and value, separated by spaces. */
 export function packEntry(
   stream: string,
   partition: number,
@@ -17,7 +18,7 @@ export function packEntry(
   appendTimeMs: number,
   value: string,
 ): string {
-  return `${stream}/${partition}/${offset} ${appendTimeMs} ${value}`;
+  return `${formatPosition(stream, partition, offset)} ${appendTimeMs} ${value}`;
 }
 
 export function unpackEntry(key: string, text: string | null | undefined): Entry | undefined {
@@ -33,34 +34,34 @@ export function unpackEntry(key: string, text: string | null | undefined): Entry
 }
 
 export interface StoredProgress extends Progress {
-  /** Greatest offset of a forgotten delete; undefined: none was forgotten. */
-  readonly forgotten: bigint | undefined;
+  /** Greatest offset of an expired tombstone; undefined: none has expired. */
+  readonly expired: bigint | undefined;
 }
 
 export function unpackProgress(stream: string, text: string): StoredProgress {
-  const [next = '0', epoch = '0', appendTimeMs = '0', forgotten = '-'] = text.split(' ');
+  const [next = '0', epoch = '0', appendTimeMs = '0', expired = '-'] = text.split(' ');
   return {
     stream,
     next: BigInt(next),
     epoch: BigInt(epoch),
     appendTimeMs: Number(appendTimeMs),
-    forgotten: forgotten === '-' ? undefined : BigInt(forgotten),
+    expired: expired === '-' ? undefined : BigInt(expired),
   };
 }
 
-/** Field and value pairs of the progress hash, by stream. */
+/** Parses the field and value pairs of the progress hash; sorted by stream. */
 export function unpackAllProgress(pairs: readonly string[]): StoredProgress[] {
   const all: StoredProgress[] = [];
   for (let i = 0; i < pairs.length; i += 2) all.push(unpackProgress(pairs[i]!, pairs[i + 1]!));
   return all.sort((a, b) => (a.stream < b.stream ? -1 : 1));
 }
 
-export function plainProgress({ stream, next, epoch, appendTimeMs }: StoredProgress): Progress {
+export function progressOf({ stream, next, epoch, appendTimeMs }: StoredProgress): Progress {
   return { stream, next, epoch, appendTimeMs };
 }
 
-/** The place of (source, id) in the duplicate index: 128 bits of a hash, so that a key is short whatever the id is. */
-export function placeOf(source: string, id: string): { readonly tag: number; readonly key: string } {
+/** The key of (source, id) in the duplicate index: 128 bits of a SHA-256, so that a key is short for any id. */
+export function indexKeyOf(source: string, id: string): { readonly tag: number; readonly key: string } {
   const sum = Buffer.from(hash('sha256', `${source.length}:${source}${id}`, 'hex'), 'hex');
   return { tag: sum[16]! % INDEX_TAGS, key: sum.toString('base64url', 0, 16) };
 }

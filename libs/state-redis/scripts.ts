@@ -7,7 +7,7 @@ export interface Script {
 
 const script = (lua: string): Script => ({ lua, sha: hash('sha1', lua) });
 
-// Lua's unpack takes about 8,000 values at most
+// unpack() of Lua accepts about 8,000 values, so long lists are handled in slices.
 const SLICES = `
 local function each(from, to, size, run)
   while from <= to do
@@ -19,11 +19,12 @@ end
 `;
 
 /**
- * One commit (R5.6): checks first, then values, progress last. Redis refuses the first write for lack of memory or as a replica, never a later one,
- * so nothing is half-written.
- * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 time or '', 7 now, 8 deletes kept until,
- * 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes; then rows of (key, value, offset), (key, time, offset),
- * (key, value), (key). Progress is "next epoch time forgotten". Returns nothing, or {expected, epoch}.
+ * One commit (R5.6): checks first, then values, progress last, then up to 100 expired tombstones. A server that is out of memory or a read-only replica
+ * refuses the first write of a script, never a later one, so no commit is partial.
+ * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 append time or '', 7 now, 8 tombstones written
+ * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes; then rows of (key, value, offset),
+ * (key, append time, offset), (key, value), (key). Progress is stored as "next epoch time expired": `expired` is the greatest offset of an expired
+ * tombstone, or "-". Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
  */
 export const COMMIT = script(`${SLICES}
 local function less(a, b)
@@ -32,15 +33,15 @@ local function less(a, b)
 end
 local stream = ARGV[1]
 local row = redis.call('HGET', KEYS[1], stream)
-local expected, epoch, time, forgotten = ARGV[5], '0', '0', '-'
-if row then expected, epoch, time, forgotten = string.match(row, '^(%S+) (%S+) (%S+) (%S+)$') end
+local expected, epoch, time, expired = ARGV[5], '0', '0', '-'
+if row then expected, epoch, time, expired = string.match(row, '^(%S+) (%S+) (%S+) (%S+)$') end
 if less(ARGV[2], epoch) or ARGV[3] ~= expected then return {expected, epoch} end
 if ARGV[6] ~= '' then time = ARGV[6] end
 
 local at = 14
 local function stop(n, width) return at + n * width - 1 end
 
-local deletes = redis.call('EXISTS', KEYS[8]) == 1
+local tombstones = redis.call('EXISTS', KEYS[8]) == 1
 local last = stop(tonumber(ARGV[10]), 3)
 each(at, last, 3000, function(from, to)
   local set, feed = {}, {}
@@ -60,7 +61,7 @@ each(at, last, 3000, function(from, to)
       keys[#keys + 1] = ARGV[i]
     end
     redis.call('ZADD', KEYS[3], unpack(index))
-    if deletes then
+    if tombstones then
       redis.call('HDEL', KEYS[7], unpack(keys))
       redis.call('ZREM', KEYS[8], unpack(keys))
     end
@@ -107,7 +108,7 @@ each(at, last, 1000, function(from, to)
   redis.call('ZREM', KEYS[5], unpack(ARGV, from, to))
 end)
 
-redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. forgotten)
+redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. expired)
 
 local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', ARGV[8], 'LIMIT', 0, 100)
 if #old > 0 then
@@ -131,7 +132,7 @@ end
 return false
 `);
 
-/** KEYS: o, hash. ARGV: keys. Returns {progress pairs, value or nil of each key}. */
+/** Entries and progress in one step. KEYS: o, hash. ARGV: keys. Returns {progress pairs, value or nil of each key}. */
 export const READ = script(`${SLICES}
 local values = {}
 each(1, #ARGV, 4000, function(from, to)
@@ -141,7 +142,7 @@ end)
 return {redis.call('HGETALL', KEYS[1]), values}
 `);
 
-/** KEYS: o, hash, keys by bytes. ARGV: min, max, limit. Returns {progress pairs, keys (one more than limit when more follow), values}. */
+/** One page in key order. KEYS: o, hash, sorted set of its keys. ARGV: min, max, limit. Returns {progress pairs, keys (limit + 1 of them when more follow), values}. */
 export const SCAN = script(`${SLICES}
 local limit = tonumber(ARGV[3])
 local keys = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, limit + 1)
@@ -154,8 +155,9 @@ return {redis.call('HGETALL', KEYS[1]), keys, values}
 `);
 
 /**
- * KEYS: o, e, feed, d. ARGV: after, limit. Returns {progress pairs, key and offset pairs, values, times of deletes, 1 when more follow}.
- * A page that would end between two keys of one offset goes on to the last of them.
+ * One page of the change feed. KEYS: o, e, feed, d. ARGV: after, limit.
+ * Returns {progress pairs, key and offset pairs, values, append times of tombstones, 1 when more follow}.
+ * A page that would end between two keys of one offset is extended to the last key of that offset.
  */
 export const CHANGES = script(`${SLICES}
 local limit = tonumber(ARGV[2])
@@ -186,18 +188,18 @@ end)
 return {redis.call('HGETALL', KEYS[1]), rows, values, deleted, more}
 `);
 
-/** KEYS: o and the fixed keys of a view partition. ARGV: key base. Unlinks them and every feed: at once for readers, in the background for memory. */
+/** Drops a view partition. KEYS: o and the other fixed keys. ARGV: key base. UNLINK hides the keys from readers at once and frees the memory in the background. */
 export const DROP = script(`
 for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
 return redis.call('UNLINK', unpack(KEYS))
 `);
 
-/** KEYS: places in the duplicate index. ARGV: kept ms, then a row each. Returns for each what stands there, or nil when the row was put. */
-export const FIRST = script(`
-local stands = {}
+/** Put-if-absent in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then one row per key. Returns per key the row that the index already held, or nil when the row was put. */
+export const PUT_FIRST = script(`
+local held = {}
 for i = 1, #KEYS do
-  if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then stands[i] = false
-  else stands[i] = redis.call('GET', KEYS[i]) end
+  if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then held[i] = false
+  else held[i] = redis.call('GET', KEYS[i]) end
 end
-return stands
+return held
 `);
