@@ -3,12 +3,12 @@ import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { hubEnvironment } from '#settings';
 
-/** Where the built apps lie, also when this file runs from its source (tests). */
+/** Folder of the built apps, also when this file runs from source (tests). */
 const dist = new URL(import.meta.url.includes('/dist/') ? '../../' : '../../dist/', import.meta.url);
 
-/** What a hub process tells its launcher. */
-export type HubNews =
-  /** Without a file: an admin key exists, but not in this data folder. */
+/** Message of a hub process to its launcher, over IPC. */
+export type HubMessage =
+  /** `adminKeyFile` is absent when an admin key exists, but not in this data folder. */
   | { readonly kind: 'ready'; readonly url: string; readonly adminKeyFile?: string }
   | { readonly kind: 'failed'; readonly code: string; readonly detail: string };
 
@@ -16,13 +16,13 @@ export interface HubProcess {
   readonly child: ChildProcess;
   readonly url: string;
   readonly adminKeyFile: string | undefined;
-  /** Settles when the process has ended. */
+  /** The exit code when the process has ended; null when a signal ended it. */
   readonly ended: Promise<number | null>;
 }
 
 /**
- * How Node runs an app. V8 sizes its young generation by the memory of the machine: 64 MB twice on a large one, for a hub that is as fast with a
- * quarter of it.
+ * Arguments of node for an app. V8 sizes the young generation by the memory of the machine (twice 64 MB on a large one); a hub is as fast with a
+ * quarter of that.
  */
 export const nodeArgs = (app: string, args: readonly string[] = []): string[] => [
   '--enable-source-maps',
@@ -33,14 +33,14 @@ export const nodeArgs = (app: string, args: readonly string[] = []): string[] =>
 ];
 
 /**
- * Starts a built hub app and waits until it says that its doors are open. Its log lines go to `logFile`.
- * The answer is the failure it told, when it could not start.
+ * Starts a built hub app and waits for its message that it is ready. Its log lines go to `logFile`.
+ * Returns the message of the app with code and detail when it could not start.
  */
 export async function startHub(
   app: string,
   env: NodeJS.ProcessEnv,
   logFile: string,
-): Promise<HubProcess | Extract<HubNews, { kind: 'failed' }>> {
+): Promise<HubProcess | Extract<HubMessage, { kind: 'failed' }>> {
   const out = openSync(logFile, 'a', 0o600);
   const child = spawn(process.execPath, nodeArgs(app), {
     env: hubEnvironment(env),
@@ -50,20 +50,20 @@ export async function startHub(
   const ended = new Promise<number | null>((done) => {
     child.on('close', (code) => done(code));
   });
-  const news = await Promise.race([
-    new Promise<HubNews>((done) => {
-      child.on('message', (m) => done(m as HubNews));
+  const message = await Promise.race([
+    new Promise<HubMessage>((done) => {
+      child.on('message', (m) => done(m as HubMessage));
       child.on('error', (e) => done({ kind: 'failed', code: 'internal', detail: e.message }));
     }),
-    ended.then((code): HubNews => ({
+    ended.then((code): HubMessage => ({
       kind: 'failed',
       code: 'internal',
       detail: `ended with ${code ?? 'a signal'} before it was ready; see ${logFile}`,
     })),
   ]);
-  if (news.kind === 'failed') {
+  if (message.kind === 'failed') {
     await ended;
-    return news;
+    return message;
   }
-  return { child, url: news.url, adminKeyFile: news.adminKeyFile, ended };
+  return { child, url: message.url, adminKeyFile: message.adminKeyFile, ended };
 }

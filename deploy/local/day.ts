@@ -13,13 +13,13 @@ export interface DayPlay {
   readonly url: string;
   readonly adminKey: string;
   readonly stopping: () => boolean;
-  /** Resolves when a person asked to stop. */
-  readonly asked: Promise<void>;
-  /** kill -9 and start again on the same port. */
+  /** Resolves when Ctrl-C (or SIGTERM) asks to stop. */
+  readonly stopRequested: Promise<void>;
+  /** Kills the hub with SIGKILL and starts it again on the same port. */
   readonly killHub: () => Promise<void>;
 }
 
-interface KeyWish {
+interface KeyRequest {
   readonly unit: string;
   readonly system: string;
   readonly roles: readonly string[];
@@ -31,10 +31,10 @@ interface DemoFile {
 }
 
 const CHECKER = 'hub:pemeriksa';
-/** The unit whose key the third line of "Try" uses. */
+/** The unit whose key is used in the third command of "Try" (after the verdict). */
 const SAMPLE_UNIT = 'SU00071:simkim';
 const CHAOS_KILLS = 3;
-const KEYS_A_REQUEST = 500;
+const KEYS_PER_REQUEST = 500;
 
 function readDemo(file: string): DemoFile {
   try {
@@ -44,12 +44,13 @@ function readDemo(file: string): DemoFile {
   }
 }
 
-function writeWhole(file: string, text: string): void {
+/** Replaces a file in one step (write and rename): after a crash it has the old or the new content. */
+function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 
-async function ask(play: DayPlay, path: string, body: unknown): Promise<unknown> {
+async function post(play: DayPlay, path: string, body: unknown): Promise<unknown> {
   const answer = await fetch(`${play.url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${play.adminKey}`, 'content-type': 'application/json' },
@@ -60,6 +61,7 @@ async function ask(play: DayPlay, path: string, body: unknown): Promise<unknown>
   return JSON.parse(text);
 }
 
+/** Stdout of a node process. Rejects when its exit code is not 0. */
 function outputOf(args: string[]): Promise<string> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -71,45 +73,45 @@ function outputOf(args: string[]): Promise<string> {
   });
 }
 
-/** Whether this hub knows the key: another Kafka, or a lost log, knows none of them. */
-async function known(play: DayPlay, key: string | undefined): Promise<boolean> {
+/** Whether the hub accepts a key. It accepts none of the stored keys when its log is another one (another Kafka, or lost data). */
+async function isAccepted(play: DayPlay, key: string | undefined): Promise<boolean> {
   if (key === undefined) return true;
   const { status } = await fetch(`${play.url}/v1/me`, { headers: { authorization: `Bearer ${key}` } });
   return status !== 401;
 }
 
-/** Keys of the unit systems of the demo: made once, kept beside the data (0600), since the hub holds only hashes. */
+/** Keys of the unit systems of the demo. They are made once and stored beside the data (0600), because the hub keeps only hashes of keys. */
 async function ensureKeys(play: DayPlay, file: string): Promise<DemoFile> {
   const demo = readDemo(file);
-  const wishes = JSON.parse(await outputOf(nodeArgs('apps/ministry/src/main.js', ['--print-keys']))) as KeyWish[];
-  wishes.push({ unit: 'hub', system: 'pemeriksa', roles: ['steward'] });
-  const keys = (await known(play, demo.keys[CHECKER])) ? { ...demo.keys } : {};
-  const lacking = wishes.filter((w) => keys[`${w.unit}:${w.system}`] === undefined);
-  if (lacking.length === 0) return demo;
-  const done = play.screen.step(play.screen.say(texts.unit_system_keys({ count: lacking.length })));
-  for (let i = 0; i < lacking.length; i += KEYS_A_REQUEST) {
-    const made = (await ask(play, '/v1/keys', { keys: lacking.slice(i, i + KEYS_A_REQUEST) })) as {
+  const wanted = JSON.parse(await outputOf(nodeArgs('apps/ministry/src/main.js', ['--print-keys']))) as KeyRequest[];
+  wanted.push({ unit: 'hub', system: 'pemeriksa', roles: ['steward'] });
+  const keys = (await isAccepted(play, demo.keys[CHECKER])) ? { ...demo.keys } : {};
+  const missing = wanted.filter((w) => keys[`${w.unit}:${w.system}`] === undefined);
+  if (missing.length === 0) return demo;
+  const done = play.screen.step(play.screen.say(texts.unit_system_keys({ count: missing.length })));
+  for (let i = 0; i < missing.length; i += KEYS_PER_REQUEST) {
+    const made = (await post(play, '/v1/keys', { keys: missing.slice(i, i + KEYS_PER_REQUEST) })) as {
       keys: { unit: string; system: string; key: string }[];
     };
     for (const k of made.keys) keys[`${k.unit}:${k.system}`] = k.key;
-    writeWhole(file, JSON.stringify({ day: demo.day, keys }));
+    replaceFile(file, JSON.stringify({ day: demo.day, keys }));
   }
   done();
   return { day: demo.day, keys };
 }
 
-function ended(child: ChildProcess): Promise<number> {
+function exitCodeOf(child: ChildProcess): Promise<number> {
   return new Promise((done) => {
     child.on('error', () => done(1));
     child.on('close', (code) => done(code ?? 1));
   });
 }
 
-/** Kills the hub three times, spread over the day as the ministry tells its progress (0 to 1). */
-async function chaos(play: DayPlay, ministry: ChildProcess, over: Promise<unknown>): Promise<number> {
+/** Kills the hub three times, at a quarter, half and three quarters of the day; the ministry sends its progress (0 to 1) over IPC. */
+async function chaos(play: DayPlay, ministry: ChildProcess, dayEnded: Promise<unknown>): Promise<number> {
   let kills = 0;
   let running = true;
-  void over.then(() => {
+  void dayEnded.then(() => {
     running = false;
   });
   let progress = 0;
@@ -126,7 +128,7 @@ async function chaos(play: DayPlay, ministry: ChildProcess, over: Promise<unknow
       continue;
     }
     await Promise.race([
-      over,
+      dayEnded,
       new Promise<void>((done) => {
         wake = done;
       }),
@@ -135,7 +137,46 @@ async function chaos(play: DayPlay, ministry: ChildProcess, over: Promise<unknow
   return kills;
 }
 
-/** Plays the next day of the ministry and has it judged by the checker. true: nothing lost, doubled or out of order. */
+/** Starts the ministry; its screen goes to this terminal. */
+function startMinistry({ options, url }: DayPlay, day: number, keyFile: string, history: string): ChildProcess {
+  const args = ['--url', url, '--keys', keyFile, '--history', history, '--day', String(day)];
+  return spawn(
+    process.execPath,
+    nodeArgs('apps/ministry/src/main.js', [...args, '--engine', options.engine, '--lang', options.lang]),
+    { stdio: ['ignore', options.json ? 2 : 'inherit', 'inherit', 'ipc'] },
+  );
+}
+
+/** Runs the checker over the history of the day. Returns its exit code: 0 when the verdict is good. */
+async function runChecker(play: DayPlay, keyFile: string, unitKeyFile: string, history: string): Promise<number> {
+  const { options, screen, url } = play;
+  const hideProgress = screen.pending(screen.say(texts.checking()));
+  const checker = spawn(
+    process.execPath,
+    nodeArgs('test/kit/checker.js', [
+      ...['--url', url, '--key-file', keyFile, '--history', history, '--engine', options.engine],
+      ...['--data', typed(options.dataDir), '--unit-key', typed(unitKeyFile), '--lang', options.lang],
+      ...(options.json ? ['--json'] : []),
+      ...(options.once ? ['--once'] : []),
+    ]),
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  // The first output of the checker replaces the progress line on the terminal.
+  for (const [from, to] of [
+    [checker.stdout, process.stdout],
+    [checker.stderr, process.stderr],
+  ] as const)
+    from.on('data', (chunk: Buffer) => {
+      hideProgress();
+      to.write(chunk);
+    });
+  void play.stopRequested.then(() => checker.kill('SIGTERM'));
+  const code = await exitCodeOf(checker);
+  hideProgress();
+  return code;
+}
+
+/** Plays the next day of the ministry, then the checker judges it. True when nothing is lost, doubled or out of order. */
 export async function playDay(play: DayPlay): Promise<boolean> {
   const { options, screen } = play;
   const dir = join(options.dataDir, 'demo');
@@ -143,73 +184,23 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   const file = join(dir, 'demo.json');
   const demo = await ensureKeys(play, file);
   const day = demo.day + 1;
-  writeWhole(file, JSON.stringify({ ...demo, day }));
+  replaceFile(file, JSON.stringify({ ...demo, day }));
   const history = join(dir, `day-${day}.history.ndjson`);
-  const lang = ['--lang', options.lang];
-  const ministry = spawn(
-    process.execPath,
-    nodeArgs('apps/ministry/src/main.js', [
-      '--url',
-      play.url,
-      '--keys',
-      file,
-      '--history',
-      history,
-      '--day',
-      String(day),
-      '--engine',
-      options.engine,
-      ...lang,
-    ]),
-    { stdio: ['ignore', options.json ? 2 : 'inherit', 'inherit', 'ipc'] },
-  );
-  const over = ended(ministry);
-  void play.asked.then(() => ministry.kill('SIGTERM'));
-  const kills = options.chaos ? await chaos(play, ministry, over) : 0;
-  const code = await over;
+  const ministry = startMinistry(play, day, file, history);
+  const dayEnded = exitCodeOf(ministry);
+  void play.stopRequested.then(() => ministry.kill('SIGTERM'));
+  const kills = options.chaos ? await chaos(play, ministry, dayEnded) : 0;
+  const code = await dayEnded;
   if (play.stopping()) return false;
   if (code !== 0) {
     screen.line(screen.say(texts.day_failed({ code })));
     return false;
   }
   const keyFile = join(dir, 'checker.key');
-  writeWhole(keyFile, demo.keys[CHECKER] ?? '');
-  const unitKey = join(dir, 'kanim.key');
-  writeWhole(unitKey, demo.keys[SAMPLE_UNIT] ?? '');
-  const shown = screen.pending(screen.say(texts.checking()));
-  const checker = spawn(
-    process.execPath,
-    nodeArgs('test/kit/checker.js', [
-      '--url',
-      play.url,
-      '--key-file',
-      keyFile,
-      '--history',
-      history,
-      '--engine',
-      options.engine,
-      '--data',
-      typed(options.dataDir),
-      '--unit-key',
-      typed(unitKey),
-      ...lang,
-      ...(options.json ? ['--json'] : []),
-      ...(options.once ? ['--once'] : []),
-    ]),
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  // The verdict takes the place of the line that said what is going on.
-  for (const [from, to] of [
-    [checker.stdout, process.stdout],
-    [checker.stderr, process.stderr],
-  ] as const)
-    from.on('data', (chunk: Buffer) => {
-      shown();
-      to.write(chunk);
-    });
-  void play.asked.then(() => checker.kill('SIGTERM'));
-  const verdict = await ended(checker);
-  shown();
+  replaceFile(keyFile, demo.keys[CHECKER] ?? '');
+  const unitKeyFile = join(dir, 'kanim.key');
+  replaceFile(unitKeyFile, demo.keys[SAMPLE_UNIT] ?? '');
+  const verdict = await runChecker(play, keyFile, unitKeyFile, history);
   if (options.chaos) screen.line(screen.say(texts.hub_killed({ kills })));
   return verdict === 0 && (!options.chaos || kills === CHAOS_KILLS);
 }

@@ -6,7 +6,10 @@ import { innermostMessage } from '#faults';
 import { provisionKafka } from './provision-kafka.js';
 import { provisionRedis } from './redis.js';
 
-/** Runs a command with a Kafka and a Redis of its own (SIMPUL_TEST_KAFKA, SIMPUL_TEST_REDIS), stops both, ends with its code. */
+/**
+ * Runs a command with a Kafka and a Redis of its own (addresses in SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS), stops both afterwards, and exits with the
+ * code of the command. Given addresses are used as they are. Without Kafka or Redis the command still runs, except under CI.
+ */
 async function main(): Promise<number> {
   const [command, ...args] = process.argv.slice(2);
   if (command === undefined) throw new Error('usage: for-tests COMMAND [ARG …]');

@@ -19,23 +19,24 @@ const script = (body: string): string[] => [
   new URL('../../libs/log/conformance/sources.mjs', here).href,
   '--input-type=module',
   '-e',
-  `import { ensureKafkaJars, startKafka } from ${JSON.stringify(new URL('kafka.ts', here).href)};\n${body}`,
+  `import { ensureKafkaJars } from ${JSON.stringify(new URL('kafka-jars.ts', here).href)};
+   import { startKafka } from ${JSON.stringify(new URL('kafka.ts', here).href)};\n${body}`,
 ];
 
-/** Whether a process does anything still: one that has ended counts as ended before its parent, init for an orphan, has looked. */
+/** Whether a process still runs. A zombie (ended, but not yet reaped by its parent) does not run. */
 function runs(pid: number): boolean {
   const state = spawnSync('ps', ['-p', String(pid), '-o', 'stat='], { encoding: 'utf8' }).stdout.trim();
   return state !== '' && !state.startsWith('Z');
 }
 
-describe('a Kafka on this machine', () => {
+describe('startKafka', () => {
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-'));
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('names the missing piece and how to install it, in one line', () => {
+  it('names the missing tool and how to install it, in one line', () => {
     const say = (path: string): string => {
       const body = `try { await ensureKafkaJars(${JSON.stringify(dir)}) } catch (e) { console.log(e.code, e.detail) }`;
       return spawnSync(process.execPath, script(body), { encoding: 'utf8', env: { PATH: path } }).stdout.trim();
@@ -53,7 +54,7 @@ describe('a Kafka on this machine', () => {
   });
 
   ours(
-    `keeps its data when the process that started it is killed, and takes the folder over${reason ?? ''}`,
+    `keeps the data when the process that started it is killed, and a new start stops the orphan and takes over the folder${reason ?? ''}`,
     async () => {
       const data = join(dir, 'data');
       const where = JSON.stringify({ dir: data, cache });

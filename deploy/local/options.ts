@@ -24,13 +24,13 @@ export const USAGE = `npm start -- [options]
   --data DIR        default .simpul/data (kafka: .simpul/data-kafka)
   --lang id|en      default from LANG`;
 
-/** Wrong options; without `wrong` only the usage was asked for. */
+/** No valid options. `wrong` is absent when only the usage (--help) was asked for. */
 export interface WrongOptions {
   readonly lang: Language;
   readonly wrong?: Text;
 }
 
-/** Options of the launcher. Settings of the environment stand in for what is not given. */
+/** Reads the options of the launcher. An option that is not given is taken from the environment, then from its default. */
 export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): UpOptions | WrongOptions {
   let lang: Language = /^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id';
   const wrong = (text: Text): WrongOptions => ({ lang, wrong: text });

@@ -1,12 +1,14 @@
-import { connect } from 'node:net';
-import { freePort, startKafka, type Log } from './kafka.js';
+import { firstAnswer } from './first-answer.js';
+import { freePort } from './free-port.js';
+import { startKafka } from './kafka.js';
+import type { Log } from './kafka-jars.js';
 
 export interface ProvisionOptions {
-  /** Data of a broker that we start ourselves. */
+  /** Data folder of a broker that is started here. */
   readonly dir: string;
-  /** What is fetched once. */
+  /** Folder for files that are fetched once. */
   readonly cache: string;
-  /** An address that was given (`host:port[,host:port]`): used as it is. */
+  /** Address of a Kafka that already runs (`host:port[,host:port]`); nothing is started then. */
   readonly given?: string | undefined;
   readonly log?: Log;
 }
@@ -14,33 +16,23 @@ export interface ProvisionOptions {
 export interface ProvisionedKafka {
   readonly bootstrap: string;
   readonly from: 'given' | 'docker' | 'local';
-  /** Stops what was started here; a given Kafka is left alone. */
+  /** Stops the broker that was started here; does nothing to a given one. */
   stop(): Promise<void>;
 }
 
 export const KAFKA_IMAGE = 'apache/kafka:4.3.1';
 const PING_MS = 80;
 
-/** Whether a docker engine answers on its socket (the client alone proves nothing). Takes at most 80 ms. */
-export function dockerAnswers(host: string | undefined = process.env['DOCKER_HOST']): Promise<boolean> {
+/** Whether a docker engine answers on its socket; that the docker client is installed proves nothing. Takes at most 80 ms. */
+export async function dockerAnswers(host: string | undefined = process.env['DOCKER_HOST']): Promise<boolean> {
   const url = new URL(host ?? 'unix:///var/run/docker.sock');
   const target =
     url.protocol === 'unix:' ? { path: url.pathname } : { host: url.hostname, port: Number(url.port || '2375') };
-  return new Promise((done) => {
-    const socket = connect(target);
-    const end = (answer: boolean): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      done(answer);
-    };
-    const timer = setTimeout(() => end(false), PING_MS);
-    socket.once('error', () => end(false));
-    socket.once('data', (data) => end(/^HTTP\/1\.[01] 200/.test(data.toString())));
-    socket.write('GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n');
-  });
+  const answer = await firstAnswer(target, 'GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n', PING_MS);
+  return answer !== undefined && /^HTTP\/1\.[01] 200/.test(answer);
 }
 
-/** One broker in a container, on a free port of 127.0.0.1. Call only when dockerAnswers(): loading the library is slow. */
+/** One broker in a container, on a free port of 127.0.0.1. testcontainers is imported only here, because loading it is slow. */
 async function dockerKafka(log: Log): Promise<ProvisionedKafka> {
   const { GenericContainer, Wait } = await import('testcontainers');
   const port = await freePort();
@@ -76,8 +68,8 @@ async function dockerKafka(log: Log): Promise<ProvisionedKafka> {
 }
 
 /**
- * A Kafka to work with, in this order: the given address, docker when an engine answers, else Java and Maven on this machine.
- * Throws Fault `missing_tool` naming the missing piece and its install line.
+ * A Kafka: the given address, else a container when a docker engine answers, else Java and Maven on this machine.
+ * Throws Fault `missing_tool`: its detail names the missing tool and how to install it.
  */
 export async function provisionKafka(options: ProvisionOptions): Promise<ProvisionedKafka> {
   const { given, log = () => {} } = options;

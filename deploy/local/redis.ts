@@ -1,61 +1,51 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause, withDeadline } from '#concurrency';
 import { Fault } from '#faults';
-import { freePort, type Log } from './kafka.js';
+import { firstAnswer } from './first-answer.js';
+import { freePort } from './free-port.js';
+import type { Log } from './kafka-jars.js';
 import { dockerAnswers } from './provision-kafka.js';
 import { findRedisServer } from './redis-binary.js';
 
 export interface RedisOptions {
-  /** Append-only file, log and pid file of the server; kept, so that a second start has everything. */
+  /** Append-only file, log and pid file of the server. They are kept, so a second start has the same data. */
   readonly dir: string;
-  /** Folder for what is fetched once (the server, when none is installed). @default `.simpul/redis` */
+  /** Folder for files that are fetched once (the server, when none is installed). @default `.simpul/redis` */
   readonly cache?: string;
-  /** A free one when absent or taken. */
+  /** Another free port when it is absent or taken. */
   readonly port?: number;
-  /** More options of redis-server, after ours, for tests. */
+  /** Further options of redis-server, for tests. */
   readonly args?: readonly string[];
-  /** The server to run. @default findRedisServer(cache) */
+  /** Path of redis-server. @default findRedisServer(cache) */
   readonly server?: string;
   readonly log?: Log;
 }
 
-/** A Redis of our own on 127.0.0.1. It ends with this process. */
+/** A Redis on 127.0.0.1 that this process started. It stops when this process exits. */
 export interface RedisServer {
   /** `redis://127.0.0.1:port` */
   readonly url: string;
   readonly port: number;
-  /** 0 when it does not run. */
+  /** 0 while the server does not run. */
   readonly pid: number;
   /** Resolves when the signal has ended the process; at once for SIGSTOP and SIGCONT. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it again on the same port over the same data; resolves when it takes commands. */
+  /** Starts the server again on the same port with the same data. Resolves when it accepts commands. */
   start(): Promise<void>;
-  /** Ends it in order (SIGTERM). Idempotent. */
+  /** SIGTERM, and SIGKILL after 10 s. Idempotent. */
   stop(): Promise<void>;
 }
 
 export const REDIS_IMAGE = 'redis:7';
 const READY_MS = 20_000;
 const STOP_MS = 10_000;
+const PID_FILE = 'redis.pid';
 
-/** One command in Redis' plain form; the answer's first bytes, undefined when nobody answers. */
-function ask(port: number, command: string): Promise<string | undefined> {
-  return new Promise((done) => {
-    const socket = connect(port, '127.0.0.1');
-    const end = (answer?: string): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      done(answer);
-    };
-    const timer = setTimeout(() => end(), 1_000);
-    socket.once('error', () => end());
-    socket.once('data', (data) => end(data.toString()));
-    socket.write(`${command}\r\n`);
-  });
-}
+/** Sends one inline command. Returns the first bytes of the answer; undefined without an answer within a second. */
+const ask = (port: number, command: string): Promise<string | undefined> =>
+  firstAnswer({ port, host: '127.0.0.1' }, `${command}\r\n`, 1_000);
 
 const alive = (pid: number): boolean => {
   try {
@@ -66,122 +56,145 @@ const alive = (pid: number): boolean => {
   }
 };
 
-/** Waits until it is so. False when `ms` pass before. */
-async function until(so: () => boolean | Promise<boolean>, ms: number): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; await pause(15)) if (await so()) return true;
+/** Waits until a condition is true. Returns false when `ms` pass before. */
+async function until(condition: () => boolean | Promise<boolean>, ms: number): Promise<boolean> {
+  for (const end = Date.now() + ms; Date.now() < end; await pause(15)) if (await condition()) return true;
   return false;
 }
 
-/** A server that outlived its launcher (kill -9) still holds the data: two on one append-only file would ruin it. */
-async function endLeftover(dir: string, note: string): Promise<void> {
-  if (!existsSync(note)) return;
-  const [pid = 0, port = 0] = readFileSync(note, 'utf8').split(' ').map(Number);
-  const ours = pid > 0 && alive(pid) && ((await ask(port, 'CONFIG GET dir')) ?? '').includes(dir);
-  if (ours) {
+/** Stops a server that is still running because its launcher was killed: two servers on one append-only file would destroy it. */
+async function endOrphan(dir: string): Promise<void> {
+  const pidFile = join(dir, PID_FILE);
+  if (!existsSync(pidFile)) return;
+  const [pid = 0, port = 0] = readFileSync(pidFile, 'utf8').split(' ').map(Number);
+  const isOurs = pid > 0 && alive(pid) && ((await ask(port, 'CONFIG GET dir')) ?? '').includes(dir);
+  if (isOurs) {
     process.kill(pid, 'SIGTERM');
-    if (!(await until(() => !alive(pid), STOP_MS))) {
+    if (!(await until(() => !alive(pid), STOP_MS)))
       throw new Fault('data_locked', { detail: `redis-server ${pid} still runs on ${dir}` });
-    }
   }
-  rmSync(note, { force: true });
+  rmSync(pidFile, { force: true });
+}
+
+interface LaunchOptions {
+  readonly dir: string;
+  readonly server: string;
+  readonly args: readonly string[];
+}
+
+class LocalRedis implements RedisServer {
+  readonly #options: LaunchOptions;
+  readonly #pidFile: string;
+  readonly #logFile: string;
+  readonly #terminate = (): void => void this.#child?.kill('SIGTERM');
+  #port = 0;
+  #child: ChildProcess | undefined;
+  #ended = Promise.resolve();
+
+  constructor(options: LaunchOptions) {
+    this.#options = options;
+    this.#pidFile = join(options.dir, PID_FILE);
+    this.#logFile = join(options.dir, 'redis.log');
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** The first start. Tries other ports: another process may take a free port before the server binds it. */
+  async open(preferredPort: number | undefined): Promise<void> {
+    this.#port = await freePort(preferredPort);
+    for (let tries = 0; !(await this.#launch()); tries++) {
+      if (tries === 2) throw this.#failure();
+      this.#port = await freePort();
+    }
+    process.on('exit', this.#terminate);
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    this.#child?.kill(signal);
+    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await this.#ended;
+  }
+
+  async start(): Promise<void> {
+    if (this.#child === undefined && !(await this.#launch())) throw this.#failure();
+  }
+
+  async stop(): Promise<void> {
+    process.off('exit', this.#terminate);
+    this.#child?.kill('SIGCONT');
+    await withDeadline(this.kill('SIGTERM'), STOP_MS, () => this.kill('SIGKILL'));
+    rmSync(this.#pidFile, { force: true });
+  }
+
+  /** Starts the process. True when it accepts commands; false when it ended or needs longer than 20 s. */
+  async #launch(): Promise<boolean> {
+    const { dir, server, args } = this.#options;
+    const out = openSync(this.#logFile, 'a', 0o600);
+    const flags = [
+      ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes'],
+      ['--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--daemonize', 'no'],
+    ].flat();
+    // A process group of its own: Ctrl-C must reach the hub first, which needs Redis while it drains.
+    const child = spawn(server, [...flags, ...args], { cwd: dir, stdio: ['ignore', out, out], detached: true });
+    closeSync(out);
+    let ended = false;
+    this.#ended = new Promise((done) => {
+      const end = (): void => {
+        ended = true;
+        if (this.#child === child) this.#child = undefined;
+        done();
+      };
+      child.once('exit', end);
+      child.once('error', end);
+    });
+    this.#child = child;
+    const answers = async (): Promise<boolean> => ended || ((await ask(this.#port, 'PING')) ?? '').startsWith('+PONG');
+    const ready = (await until(answers, READY_MS)) && !ended;
+    if (ready) writeFileSync(this.#pidFile, `${child.pid} ${this.#port}`);
+    else child.kill('SIGKILL');
+    return ready;
+  }
+
+  #failure(): Fault {
+    const line = existsSync(this.#logFile)
+      ? readFileSync(this.#logFile, 'utf8').trim().split('\n').at(-1)
+      : this.#options.server;
+    return new Fault('state_unavailable', { detail: `redis-server did not start: ${line}` });
+  }
 }
 
 /**
- * Starts redis-server over `dir` and waits until it takes commands.
- * Throws Fault `missing_tool` (no server, no way to fetch one) or `state_unavailable` with the last line of its log.
+ * Starts redis-server on a data folder and waits until it accepts commands.
+ * Throws Fault `missing_tool` (no server, and none can be fetched), `data_locked` (a server of an earlier launcher does not stop), or
+ * `state_unavailable` with the last line of the log of the server.
  */
 export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const { log = () => {}, args = [] } = options;
   const dir = resolve(options.dir);
   const server = options.server ?? findRedisServer(resolve(options.cache ?? '.simpul/redis'), log);
   mkdirSync(dir, { recursive: true });
-  const note = join(dir, 'redis.pid');
-  const logFile = join(dir, 'redis.log');
-  await endLeftover(dir, note);
-
-  let port = await freePort(options.port);
-  let child: ChildProcess | undefined;
-  let gone = Promise.resolve();
-  const atExit = (): void => {
-    child?.kill('SIGTERM');
-  };
-
-  const launch = async (): Promise<boolean> => {
-    const out = openSync(logFile, 'a', 0o600);
-    const flags = [
-      ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes'],
-      ['--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--daemonize', 'no'],
-    ].flat();
-    // a group of its own: Ctrl-C must reach the hub first, which drains while its Redis still answers
-    const run = spawn(server, [...flags, ...args], { cwd: dir, stdio: ['ignore', out, out], detached: true });
-    closeSync(out);
-    let ended = false;
-    gone = new Promise((done) => {
-      const end = (): void => {
-        ended = true;
-        if (child === run) child = undefined;
-        done();
-      };
-      run.once('exit', end);
-      run.once('error', end);
-    });
-    child = run;
-    const takes = async (): Promise<boolean> => ended || ((await ask(port, 'PING')) ?? '').startsWith('+PONG');
-    const ready = (await until(takes, READY_MS)) && !ended;
-    if (ready) writeFileSync(note, `${run.pid} ${port}`);
-    else run.kill('SIGKILL');
-    return ready;
-  };
-  const fail = (): Fault => {
-    const tail = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n').at(-1) : undefined;
-    return new Fault('state_unavailable', { detail: `redis-server did not start: ${tail ?? server}` });
-  };
-
-  // the free port may have been taken between looking and binding
-  let up = false;
-  for (let tries = 0; tries < 3 && !up; tries++) {
-    if (tries > 0) port = await freePort();
-    up = await launch();
-  }
-  if (!up) throw fail();
-  process.on('exit', atExit);
-  log(`Redis: 127.0.0.1:${port}`);
-
-  const kill = async (signal: NodeJS.Signals): Promise<void> => {
-    child?.kill(signal);
-    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await gone;
-  };
-  return {
-    get url() {
-      return `redis://127.0.0.1:${port}`;
-    },
-    get port() {
-      return port;
-    },
-    get pid() {
-      return child?.pid ?? 0;
-    },
-    kill,
-    start: async () => {
-      if (child === undefined && !(await launch())) throw fail();
-    },
-    stop: async () => {
-      process.off('exit', atExit);
-      child?.kill('SIGCONT');
-      const late = setTimeout(() => child?.kill('SIGKILL'), STOP_MS);
-      await kill('SIGTERM');
-      clearTimeout(late);
-      rmSync(note, { force: true });
-    },
-  };
+  await endOrphan(dir);
+  const redis = new LocalRedis({ dir, server, args });
+  await redis.open(options.port);
+  log(`Redis: 127.0.0.1:${redis.port}`);
+  return redis;
 }
 
 export interface RedisProvisionOptions {
-  /** Data of a server that we start ourselves. */
+  /** Data folder of a server that is started here. */
   readonly dir: string;
-  /** What is fetched once. */
+  /** Folder for files that are fetched once. */
   readonly cache: string;
-  /** An address that was given: used as it is. */
+  /** Address of a Redis that already runs; nothing is started then. */
   readonly given?: string | undefined;
   readonly log?: Log;
 }
@@ -189,11 +202,11 @@ export interface RedisProvisionOptions {
 export interface ProvisionedRedis {
   readonly url: string;
   readonly from: 'given' | 'docker' | 'local';
-  /** Stops what was started here; a given Redis is left alone. */
+  /** Stops the server that was started here; does nothing to a given one. */
   stop(): Promise<void>;
 }
 
-/** Redis in a container, on a free port of 127.0.0.1. Call only when dockerAnswers(): loading the library is slow. */
+/** Redis in a container, on a free port of 127.0.0.1. testcontainers is imported only here, because loading it is slow. */
 async function dockerRedis(log: Log): Promise<ProvisionedRedis> {
   const { GenericContainer, Wait } = await import('testcontainers');
   const port = await freePort();
@@ -210,8 +223,8 @@ async function dockerRedis(log: Log): Promise<ProvisionedRedis> {
 }
 
 /**
- * A Redis to work with, in this order: the given address, docker when an engine answers, else a server on this machine.
- * Throws Fault `missing_tool` naming the missing piece and its install line.
+ * A Redis: the given address, else a container when a docker engine answers, else redis-server on this machine.
+ * Throws Fault `missing_tool`: its detail names the missing tool and how to install it.
  */
 export async function provisionRedis(options: RedisProvisionOptions): Promise<ProvisionedRedis> {
   const { given, log = () => {} } = options;

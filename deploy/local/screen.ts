@@ -1,17 +1,17 @@
 import type { Language, Text } from '#faults';
 
-/** Lines of the launcher: on a terminal a step is completed in place, piped it is a plain line. All on stderr; stdout belongs to the day and its verdict. */
+/** Progress lines of the launcher, on stderr; stdout is for the day and its verdict. On a terminal a running step is redrawn in place, in a pipe it is a plain line. */
 export interface Screen {
   /** A text in the language of the terminal. */
   readonly say: (text: Text) => string;
   line(text: string): void;
-  /** Call the answer when the step ends. */
+  /** Shows a running step with its time. Call the returned function when the step ends. */
   step(text: string): (ok?: boolean, extra?: string) => void;
-  /** The same for what ends in a line of its own: on a terminal nothing is left of it. The answer may be called again. */
+  /** Shows a running step that leaves no line on a terminal, because its result has a line of its own. The returned function ends it; it is idempotent. */
   pending(text: string): () => void;
 }
 
-/** What a screen is drawn on. */
+/** Where a screen writes to. */
 export interface Out {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -22,8 +22,8 @@ export function openScreen(lang: Language, out: Out = process.stderr): Screen {
   const line = (text: string): void => {
     out.write(`${text}\n`);
   };
-  /** Draws the line once a second on a terminal, once in a pipe; the answer stops that. */
-  const running = (text: string, began: number): (() => void) => {
+  /** Draws the line once a second on a terminal, and once in a pipe. The returned function stops it. */
+  const showRunning = (text: string, began: number): (() => void) => {
     if (!tty) {
       line(`… ${text}`);
       return () => undefined;
@@ -40,7 +40,7 @@ export function openScreen(lang: Language, out: Out = process.stderr): Screen {
     line,
     step(text) {
       const began = Date.now();
-      const stop = running(text, began);
+      const stop = showRunning(text, began);
       return (ok = true, extra = '') => {
         stop();
         const seconds = ((Date.now() - began) / 1000).toFixed(1);
@@ -48,7 +48,7 @@ export function openScreen(lang: Language, out: Out = process.stderr): Screen {
       };
     },
     pending(text) {
-      let stop: (() => void) | undefined = running(text, Date.now());
+      let stop: (() => void) | undefined = showRunning(text, Date.now());
       return () => {
         if (stop && tty) out.write('\r\x1b[K');
         stop?.();

@@ -8,8 +8,8 @@ const drawnOn = (isTTY: boolean, use: (screen: ReturnType<typeof openScreen>) =>
   return text.replaceAll('\r\x1b[K', '<');
 };
 
-describe('the lines of the launcher', () => {
-  it('say what is going on until a line of its own says how it ended: in place on a terminal, one plain line in a pipe', () => {
+describe('a Screen of the launcher', () => {
+  it('shows a pending step in place on a terminal until its result has a line of its own, and as one plain line in a pipe', () => {
     const pending = (screen: ReturnType<typeof openScreen>): void => {
       const shown = screen.pending(screen.say(texts.checking()));
       shown();
@@ -20,7 +20,7 @@ describe('the lines of the launcher', () => {
     expect(drawnOn(false, pending)).toBe('… memeriksa ulang dari log\n✔ putusan\n');
   });
 
-  it('complete a step in place on a terminal, by a second line in a pipe', () => {
+  it('completes a step in place on a terminal, and with a second line in a pipe', () => {
     const step = (screen: ReturnType<typeof openScreen>): void => screen.step('membangun')(false, 'lihat log');
     expect(drawnOn(true, step)).toMatch(/^<… membangun 0 s<✗ membangun · lihat log \(\d+\.\d s\)\n$/);
     expect(drawnOn(false, step)).toMatch(/^… membangun\n✗ membangun · lihat log \(\d+\.\d s\)\n$/);

@@ -1,6 +1,6 @@
 import { defineTexts } from '#faults';
 
-/** What the launcher says. */
+/** Texts of the launcher. */
 export const texts = defineTexts({
   // wrong options
   engine_wrong: { id: '--engine {given}: embedded atau kafka', en: '--engine {given}: embedded or kafka' },

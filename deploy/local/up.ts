@@ -18,7 +18,7 @@ function die(line: string): never {
   process.exit(1);
 }
 
-/** One line for why a start failed, with the next step. Codes without a line of the launcher get the line of a hub that was started by itself. */
+/** One line that says why a start failed and what to do. A code without a text of the launcher gets the start line of the hub. */
 function failure(code: string, detail: string, { port, lang }: UpOptions): string {
   switch (code) {
     case 'data_locked':
@@ -33,8 +33,8 @@ function failure(code: string, detail: string, { port, lang }: UpOptions): strin
 }
 
 /**
- * The admin key exists and its file is in another place. A new one is made on this machine: with the embedded engine while no hub holds the folder,
- * with Kafka while the broker is up; the broker of this launcher is up only beside a hub.
+ * The text for an admin key that exists while its file is not in this data folder: how to make a new one. With the embedded engine the hub must be
+ * stopped for that, because it locks the folder; with Kafka the broker must run, and the broker of this launcher runs only while its hub does.
  */
 function noAdminKey(options: UpOptions, brokers: string | undefined): Text {
   const reset = `./bin/simpul.mjs --data ${typed(options.dataDir)} key reset-admin`;
@@ -48,7 +48,7 @@ interface Engine {
   stop(): Promise<void>;
 }
 
-/** Kafka and Redis of this deployment. undefined: a person asked to stop before they were up. */
+/** Kafka and Redis of this deployment. undefined: a signal asked to stop before they were ready. */
 async function provision(screen: Screen, options: UpOptions, stopping: () => boolean): Promise<Engine | undefined> {
   if (options.engine === 'embedded') return { env: {}, stop: () => Promise.resolve() };
   const done = screen.step(screen.say(texts.kafka_and_redis()));
@@ -76,7 +76,7 @@ async function provision(screen: Screen, options: UpOptions, stopping: () => boo
   if (kafka.status === 'rejected' || redis.status === 'rejected') {
     done(false);
     await stop();
-    // Ctrl-C ends what was being fetched, too.
+    // Ctrl-C also stops a running download, which then looks like a failure.
     if (stopping()) return undefined;
     const reason: unknown = bad?.status === 'rejected' ? bad.reason : undefined;
     die(isFault(reason) && reason.detail ? reason.detail : innermostMessage(reason));
@@ -85,31 +85,29 @@ async function provision(screen: Screen, options: UpOptions, stopping: () => boo
   return { env: { SIMPUL_KAFKA: kafka.value.bootstrap, SIMPUL_REDIS: redis.value.url }, stop };
 }
 
-async function main(): Promise<number> {
-  // Keys and data are for this user alone.
-  process.umask(0o077);
-  const options = readOptions(process.argv.slice(2), process.env);
-  if (!('engine' in options)) {
-    process.stderr.write(`${options.wrong ? `✗ ${options.wrong.in(options.lang)}\n` : ''}${USAGE}\n`);
-    return options.wrong ? 2 : 0;
-  }
-  const screen = openScreen(options.lang);
+/** Ctrl-C and the other signals that ask the launcher to stop. */
+interface StopSignal {
+  received(): boolean;
+  readonly requested: Promise<void>;
+}
+
+function listenForStop(): StopSignal {
+  let received = false;
+  const requested = new Promise<void>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        received = true;
+        done();
+      });
+  });
+  return { received: () => received, requested };
+}
+
+/** Fails on a locked or unwritable data folder before a long step begins. The lock is released at once: the hub takes it for itself. */
+function checkDataFolder(screen: Screen, options: UpOptions): void {
   if (existsSync(options.dataDir) && !statSync(options.dataDir).isDirectory())
     die(screen.say(texts.not_a_folder({ path: options.dataDir })));
-  let hub: HubProcess | undefined;
-  let stopping = false;
-  let stopAsked: () => void = () => {};
-  const asked = new Promise<void>((done) => {
-    stopAsked = done;
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => {
-      stopping = true;
-      stopAsked();
-    });
-
   try {
-    // Fails on a busy or unwritable folder before a long step begins; the hub then locks the folder for itself.
     openDataFolder(options.dataDir, options.engine).release();
   } catch (e) {
     const fault = asFault(e);
@@ -119,55 +117,83 @@ async function main(): Promise<number> {
         : failure(fault.code, fault.detail ?? '', options),
     );
   }
+}
 
-  const engine = await provision(screen, options, () => stopping);
-  if (stopping || engine === undefined) {
-    await engine?.stop();
-    return 0;
+/** The hub process of this launcher. */
+class LaunchedHub {
+  readonly #options: UpOptions;
+  readonly #engine: Engine;
+  #process!: HubProcess;
+
+  constructor(options: UpOptions, engine: Engine) {
+    this.#options = options;
+    this.#engine = engine;
   }
-  const logFile = join(options.dataDir, 'hub.log');
-  const start = async (port: number): Promise<HubProcess> => {
+
+  get url(): string {
+    return this.#process.url;
+  }
+
+  get adminKeyFile(): string | undefined {
+    return this.#process.adminKeyFile;
+  }
+
+  get ended(): Promise<number | null> {
+    return this.#process.ended;
+  }
+
+  /** Ends the launcher with one line when the hub does not start. */
+  async start(port = this.#options.port): Promise<void> {
+    const { engine, dataDir, lang } = this.#options;
     const env = {
       ...process.env,
-      ...engine.env,
-      SIMPUL_ENGINE: options.engine,
-      SIMPUL_DATA: options.dataDir,
+      ...this.#engine.env,
+      SIMPUL_ENGINE: engine,
+      SIMPUL_DATA: dataDir,
       SIMPUL_PORT: String(port),
-      SIMPUL_LANG: options.lang,
+      SIMPUL_LANG: lang,
     };
-    const started = await startHub('apps/hub/src/main.js', env, logFile);
+    const started = await startHub('apps/hub/src/main.js', env, join(dataDir, 'hub.log'));
     if ('kind' in started) {
-      await engine.stop();
-      die(failure(started.code, started.detail, options));
+      await this.#engine.stop();
+      die(failure(started.code, started.detail, this.#options));
     }
-    return started;
-  };
-  const done = screen.step(screen.say(texts.hub()));
-  hub = await start(options.port);
-  done(true, hub.url);
-  const port = Number(new URL(hub.url).port);
-
-  const stopAll = async (): Promise<void> => {
-    hub?.child.kill('SIGTERM');
-    await hub?.ended;
-    await engine.stop();
-  };
-  if (!options.demo) {
-    screen.line(
-      screen.say(
-        hub.adminKeyFile === undefined
-          ? noAdminKey(options, engine.env['SIMPUL_KAFKA'])
-          : texts.admin_key({ file: hub.adminKeyFile }),
-      ),
-    );
-    screen.line(screen.say(texts.stop_with_ctrl_c()));
-    await Promise.race([asked, hub.ended]);
-    await stopAll();
-    return stopping ? 0 : 1;
+    this.#process = started;
   }
 
+  /** SIGKILL, then a start on the same port. */
+  async crash(): Promise<void> {
+    const port = Number(new URL(this.url).port);
+    this.#process.child.kill('SIGKILL');
+    await this.ended;
+    await this.start(port);
+  }
+
+  /** Stops the hub, then Kafka and Redis, which the hub needs while it drains. */
+  async stop(): Promise<void> {
+    this.#process.child.kill('SIGTERM');
+    await this.ended;
+    await this.#engine.stop();
+  }
+}
+
+/** --no-demo: the hub runs until a signal. Returns the exit code. */
+async function serve(hub: LaunchedHub, engine: Engine, screen: Screen, options: UpOptions, stop: StopSignal) {
+  const line =
+    hub.adminKeyFile === undefined
+      ? noAdminKey(options, engine.env['SIMPUL_KAFKA'])
+      : texts.admin_key({ file: hub.adminKeyFile });
+  screen.line(screen.say(line));
+  screen.line(screen.say(texts.stop_with_ctrl_c()));
+  await Promise.race([stop.requested, hub.ended]);
+  await hub.stop();
+  return stop.received() ? 0 : 1;
+}
+
+/** Plays one day and then keeps the hub running, unless --once. Returns the exit code: 0 for a good verdict. */
+async function play(hub: LaunchedHub, engine: Engine, screen: Screen, options: UpOptions, stop: StopSignal) {
   if (hub.adminKeyFile === undefined) {
-    await stopAll();
+    await hub.stop();
     die(screen.say(noAdminKey(options, engine.env['SIMPUL_KAFKA'])));
   }
   const passed = await playDay({
@@ -175,20 +201,39 @@ async function main(): Promise<number> {
     screen,
     url: hub.url,
     adminKey: readFileSync(hub.adminKeyFile, 'utf8').trim(),
-    stopping: () => stopping,
-    asked,
-    killHub: async () => {
-      hub!.child.kill('SIGKILL');
-      await hub!.ended;
-      hub = await start(port);
-    },
+    stopping: () => stop.received(),
+    stopRequested: stop.requested,
+    killHub: () => hub.crash(),
   });
-  if (!options.once && !stopping) {
+  if (!options.once && !stop.received()) {
     screen.line(screen.say(texts.hub_stays_up({ url: hub.url })));
-    await Promise.race([asked, hub.ended]);
+    await Promise.race([stop.requested, hub.ended]);
   }
-  await stopAll();
-  return stopping && !options.once ? 0 : passed ? 0 : 1;
+  await hub.stop();
+  return (stop.received() && !options.once) || passed ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  // Files with keys and data must be readable for this user only.
+  process.umask(0o077);
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (!('engine' in options)) {
+    process.stderr.write(`${options.wrong ? `✗ ${options.wrong.in(options.lang)}\n` : ''}${USAGE}\n`);
+    return options.wrong ? 2 : 0;
+  }
+  const screen = openScreen(options.lang);
+  const stop = listenForStop();
+  checkDataFolder(screen, options);
+  const engine = await provision(screen, options, () => stop.received());
+  if (stop.received() || engine === undefined) {
+    await engine?.stop();
+    return 0;
+  }
+  const hub = new LaunchedHub(options, engine);
+  const done = screen.step(screen.say(texts.hub()));
+  await hub.start();
+  done(true, hub.url);
+  return (options.demo ? play : serve)(hub, engine, screen, options, stop);
 }
 
 main().then(

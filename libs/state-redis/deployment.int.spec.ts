@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import type { State } from '#state';
 import { change, newView, put, STREAM, until } from '#state/conformance';
 import { findRedisServer } from '../../deploy/local/redis-binary.js';
-import { freePort } from '../../deploy/local/kafka.js';
+import { freePort } from '../../deploy/local/free-port.js';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
 import { selfSigned } from '../../test/kit/certificate.js';
 import { startCluster } from './cluster.fixture.js';

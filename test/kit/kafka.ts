@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { canRunKafka, startKafka, type KafkaCluster, type KafkaSecurity } from '../../deploy/local/kafka.js';
+import { startKafka, type KafkaCluster } from '../../deploy/local/kafka.js';
+import { canRunKafka } from '../../deploy/local/kafka-jars.js';
+import type { KafkaSecurity } from '../../deploy/local/kafka-settings.js';
 import { dockerAnswers, provisionKafka } from '../../deploy/local/provision-kafka.js';
 
 const CACHE = resolve(import.meta.dirname, '../../.simpul/kafka');
