@@ -3,7 +3,7 @@ import { Batch, OnEvent, SIMPUL_CLIENT } from '#nest-kit';
 import type { ReadEvent } from '#sdk';
 import type { PostClient } from './post.module.js';
 
-/** The post's copy of the ban list. It tells the ministry which version it holds: that is how a directorate sees who is not up to date. */
+/** The copy of the ban list at a border post. The post publishes which version it has, so that the directorate sees which posts are not up to date. */
 @Controller()
 export class BanList {
   readonly #banned = new Set<string>();
@@ -22,7 +22,7 @@ export class BanList {
     await this.#acknowledge(events.at(-1)!);
   }
 
-  /** The id follows from the cause: a batch that comes again after a crash makes no second acknowledgement. */
+  /** The id is made from the id of the cause (idempotent): a batch that is delivered again after a crash makes no second acknowledgement. */
   async #acknowledge({ id, recordedtime, data }: ReadEvent): Promise<void> {
     const { unit, publisher } = this.hub;
     const receipt = await publisher.publish({

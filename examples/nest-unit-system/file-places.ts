@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Places } from '#nest-kit';
 
-/** Cursors in one JSON file, replaced whole. A system with a database keeps them in the transaction of its own work instead. */
+/** Cursors in one JSON file, which is replaced in one step. A system with a database should store the cursor in the same transaction as its work. */
 export function filePlaces(file: string): Places {
   const read = (): Record<string, string> => {
     try {

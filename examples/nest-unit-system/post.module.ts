@@ -3,7 +3,7 @@ import { SimpulModule, type SimpulClient } from '#nest-kit';
 import { connect, createPublisher, createReader, type Publisher, type Reader } from '#sdk';
 import { BanList } from './ban-list.js';
 
-/** What the post has of the hub: both directions over one connection, under its own key. */
+/** The SDK client of the post: a publisher and a reader over one connection, with the key of the post. */
 export interface PostClient extends SimpulClient {
   readonly unit: string;
   readonly publisher: Publisher;

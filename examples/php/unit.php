@@ -1,11 +1,11 @@
 <?php
-// A prison over plain HTTP: report, read the stream, read the state. No extension beyond json.
+// A prison over plain HTTP: publish a report, read the stream, read the state. Only the json extension is needed.
 declare(strict_types=1);
 
 $url = getenv('SIMPUL_URL') ?: 'http://127.0.0.1:8080';
 $key = getenv('SIMPUL_KEY') ?: '';
 
-/** A 4xx: the request changed nothing. `problem` says what is wrong and where. */
+/** The hub refused a request (4xx): nothing was written. `problem` is the problem document: what is wrong and where. */
 final class Refused extends Exception
 {
     public function __construct(public readonly int $status, public readonly array $problem)
@@ -15,7 +15,9 @@ final class Refused extends Exception
     }
 }
 
-/** Sends until there is an answer. A cut line, 408, 425, 429 and 5xx are sent again as they were: the hub takes an id once. */
+/**
+ * Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx. That is safe (idempotent): the hub stores an event id only once.
+ */
 function call(string $method, string $path, ?array $body = null, string $type = 'application/json', int $tries = 8): array
 {
     global $url, $key;
@@ -64,7 +66,7 @@ function publish(string $source, string $type, array $data): array
     ], 'application/cloudevents+json');
 }
 
-/** Pages to the end of the stream. Keep `next` of the last one you have worked through, and go on from it next time. */
+/** Pages to the end of the stream. Store `next` of the last page that is processed, and pass it as the cursor the next time. */
 function pages(string $stream, ?string $cursor = null): Generator
 {
     do {

@@ -10,7 +10,7 @@ try {
   const publisher = createPublisher({ connection, key, owner: unit, system });
   const now = new Date();
 
-  // Sent again with the same id until the hub has answered: a bad line never makes two reports.
+  // The SDK retries with the same id until the hub has answered, so a bad connection cannot make two reports.
   const receipt = await publisher.publish({
     type: 'pas.hunian.dilaporkan',
     data: {
@@ -32,7 +32,7 @@ try {
   });
   console.log(`recorded at ${receipt.position}`);
 
-  // Read your write: `after` waits until the view has folded the event.
+  // Read your own write: `after` waits until the view contains the event.
   const entry = await createReader({ connection, key }).state('pas.hunian-unit', unit, { after: receipt.position });
   console.log(`state: ${JSON.stringify(entry?.value)}`);
   await publisher.close();

@@ -1,4 +1,4 @@
-"""A prison over plain HTTP: report, read the stream, read the state. Standard library only."""
+"""A prison over plain HTTP: publish a report, read the stream, read the state. Standard library only."""
 
 import json
 import os
@@ -15,7 +15,7 @@ KEY = os.environ.get("SIMPUL_KEY", "")
 
 
 class Refused(Exception):
-    """A 4xx: the request changed nothing. `problem` says what is wrong and where."""
+    """The hub refused a request (4xx): nothing was written. `problem` is the problem document: what is wrong and where."""
 
     def __init__(self, status, problem):
         super().__init__(f"{status} {problem.get('code')}: {json.dumps(problem.get('errors', problem.get('hint')))}")
@@ -23,7 +23,10 @@ class Refused(Exception):
 
 
 def call(method, path, body=None, content_type="application/json", tries=8):
-    """Sends until there is an answer. A cut line, 408, 425, 429 and 5xx are sent again as they were: the hub takes an id once."""
+    """Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx.
+
+    That is safe (idempotent): the hub stores an event id only once.
+    """
     data = None if body is None else json.dumps(body).encode()
     for n in range(1, tries + 1):
         request = urllib.request.Request(URL + path, data=data, method=method)
@@ -61,7 +64,7 @@ def publish(source, event_type, data, event_id=None):
 
 
 def read(stream, cursor=None):
-    """Events to the end of the stream, each with the cursor behind its page: keep that one, and go on from it next time."""
+    """Events to the end of the stream, each with the cursor after its page: store it, and pass it as the cursor the next time."""
     while True:
         place = {"cursor": cursor} if cursor else {"from": "earliest"}
         page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place))

@@ -3,20 +3,20 @@ import { createReader, type ReadEvent } from '#sdk';
 
 const url = process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080';
 const key = process.env['SIMPUL_KEY'] ?? '';
-const placeFile = process.argv[2] ?? 'subscriber.cursor';
+const cursorFile = process.argv[2] ?? 'subscriber.cursor';
 
-function place(): string | undefined {
+function loadCursor(): string | undefined {
   try {
-    return readFileSync(placeFile, 'utf8');
+    return readFileSync(cursorFile, 'utf8');
   } catch {
     return undefined;
   }
 }
 
-/** Written whole or not at all: half a cursor would be refused. */
-function keep(cursor: string): void {
-  writeFileSync(`${placeFile}.new`, cursor);
-  renameSync(`${placeFile}.new`, placeFile);
+/** Replaces the file in one step: the hub refuses half a cursor. */
+function storeCursor(cursor: string): void {
+  writeFileSync(`${cursorFile}.new`, cursor);
+  renameSync(`${cursorFile}.new`, cursorFile);
 }
 
 function handle(e: ReadEvent): void {
@@ -30,13 +30,13 @@ const reader = createReader({ url, key });
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 process.once('SIGTERM', () => stop.abort());
-const cursor = place();
+const cursor = loadCursor();
 try {
   const from = cursor === undefined ? { from: 'earliest' } : { cursor };
   for await (const page of reader.pages('pas.hunian', { ...from, follow: true, signal: stop.signal })) {
     for (const e of page.events) handle(e);
-    // Behind the work: after a crash the last page comes again, so handling an event twice must do no harm.
-    keep(page.next);
+    // Store the cursor after the work: after a crash the last page is delivered again, so handling must be idempotent.
+    storeCursor(page.next);
   }
 } catch (e) {
   if (!stop.signal.aborted) throw e;

@@ -35,10 +35,10 @@ async function hubIn(dir: string, broken?: string): Promise<HubProcess> {
   return started;
 }
 
-async function keysOf(hub: HubProcess, wishes: object[]): Promise<string[]> {
+async function keysOf(hub: HubProcess, requests: object[]): Promise<string[]> {
   const admin = readFileSync(hub.adminKeyFile!, 'utf8').trim();
   const keys: string[] = [];
-  for (const body of wishes) {
+  for (const body of requests) {
     const res = await fetch(`${hub.url}/v1/keys`, {
       method: 'POST',
       headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' },
@@ -50,7 +50,7 @@ async function keysOf(hub: HubProcess, wishes: object[]): Promise<string[]> {
   return keys;
 }
 
-/** Ten days of reports of one prison through the SDK; the history as the ministry writes it. */
+/** Publishes ten daily reports of one prison through the SDK, and writes the history file as the ministry does. */
 async function publishReports(url: string, key: string, history: string): Promise<void> {
   const connection = connect({ url });
   closing.push(() => connection.close());
@@ -135,8 +135,8 @@ async function play(broken?: string): Promise<Judged> {
   return check(hub.url, steward, history);
 }
 
-describe('the checker against a real hub', () => {
-  it('passes a sound one', async () => {
+describe('the checker on a real hub', () => {
+  it('gives a good verdict when the hub works', async () => {
     const j = await play();
     expect(j.text).toBe('');
     expect(j.verdict).toMatchObject({
@@ -151,14 +151,14 @@ describe('the checker against a real hub', () => {
     expect(j.code).toBe(0);
   });
 
-  it('says what one lost that acknowledges appends it drops', async () => {
+  it('names the lost events when the hub acknowledges appends that it drops', async () => {
     const j = await play('drop');
     expect(j.verdict).toMatchObject({ published: 10, acknowledged: 10, lost: 2 });
     expect(j.text).toContain('lost: urn:simpul:unit:SU00208:sdp');
     expect(j.code).toBe(1);
   });
 
-  it('says what one doubled that counts a report twice', async () => {
+  it('names the doubled entry when the hub counts a report twice', async () => {
     const j = await play('count');
     expect(j.verdict).toMatchObject({ lost: 0, doubled: 1 });
     expect(j.text).toContain('state: pas.hunian-');

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A terminal of its own: waits for a word, presses Ctrl-C, says how the command ended. */
+/** Runs a command in a pseudo-terminal: waits for a word, sends Ctrl-C, and prints how the command ended. */
 const IN_A_TERMINAL = `
 import os, pty, select, sys, time
 word, limit = sys.argv[1].encode(), time.time() + 50
@@ -28,11 +28,11 @@ state = os.waitpid(pid, 0)[1]
 print('exit', os.WEXITSTATUS(state) if os.WIFEXITED(state) else 'by signal %d' % os.WTERMSIG(state))
 `;
 const python = spawnSync('python3', ['--version']).status === 0;
-// A missing piece is a skip with its reason; CI has it.
+// Without python3 the test is skipped with its reason; under CI nothing is skipped.
 const ours = python || process.env['CI'] === 'true' ? it : it.skip;
 
 describe('npm start in a terminal', () => {
-  ours(`ends with 0 on Ctrl-C, after the hub has closed${python ? '' : ' (skipped: no python3)'}`, () => {
+  ours(`exits with 0 on Ctrl-C, after the hub has closed its stores${python ? '' : ' (skipped: no python3)'}`, () => {
     const dir = mkdtempSync(join(tmpdir(), 'simpul-ctrl-c-'));
     try {
       const { stdout, stderr } = spawnSync(
@@ -55,7 +55,7 @@ describe('npm start in a terminal', () => {
         { encoding: 'utf8' },
       );
       expect([stdout.trim().split('\n').at(-1), stderr]).toEqual(['exit 0', '']);
-      // A store that was closed leaves no journal behind.
+      // SQLite removes the write-ahead log when a store is closed.
       expect(existsSync(join(dir, 'state.sqlite'))).toBe(true);
       expect(existsSync(join(dir, 'state.sqlite-wal'))).toBe(false);
     } finally {

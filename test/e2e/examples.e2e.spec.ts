@@ -27,7 +27,7 @@ afterEach(async () => {
 afterAll(() => hub.close());
 
 interface Example {
-  /** Resolves with all lines so far once one of them matches. */
+  /** Resolves with the whole output so far when it matches. */
   line(pattern: RegExp): Promise<string>;
   readonly ended: Promise<{ code: number | null; out: string; err: string }>;
   stop(): void;
@@ -41,10 +41,10 @@ function start(command: string, args: readonly string[], key: string): Example {
   running.push(child);
   let out = '';
   let err = '';
-  let heard = (): void => undefined;
+  let onOutput = (): void => undefined;
   child.stdout.setEncoding('utf8').on('data', (t: string) => {
     out += t;
-    heard();
+    onOutput();
   });
   child.stderr.setEncoding('utf8').on('data', (t: string) => (err += t));
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
@@ -53,10 +53,10 @@ function start(command: string, args: readonly string[], key: string): Example {
     stop: () => child.kill('SIGTERM'),
     line: (pattern) =>
       new Promise((done, fail) => {
-        heard = () => {
+        onOutput = () => {
           if (pattern.test(out)) done(out);
         };
-        heard();
+        onOutput();
         void ended.then(() => fail(new Error(`ended without ${String(pattern)}:\n${out}${err}`)));
       }),
   };
@@ -73,8 +73,8 @@ async function publish(key: string, event: object): Promise<void> {
   if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
 }
 
-describe('examples, as their README starts them', () => {
-  it('publisher and subscriber: a report is seen once by the office above, also over a restart', async () => {
+describe('the examples, started as their READMEs say', () => {
+  it('publisher and subscriber: the office above receives a report once, also when it restarts at its cursor', async () => {
     const place = join(hub.dir, 'subscriber.cursor');
     const office = await hub.key(REGIONAL_OFFICE, 'pantau', ['reader']);
     const prison = await hub.key(PRISON, 'sdp-a', ['publisher', 'reader']);
@@ -93,7 +93,7 @@ describe('examples, as their README starts them', () => {
     expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
   });
 
-  it('nest-unit-system: a border post acknowledges each version of the ban list, once', async () => {
+  it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its cursor file is lost', async () => {
     const places = join(hub.dir, 'places.json');
     const decider = await hub.key(BANS, 'cekal', ['publisher']);
     const post = await hub.key(POST, 'perlintasan', ['publisher', 'reader']);
@@ -132,7 +132,7 @@ describe('examples, as their README starts them', () => {
   ] as const) {
     const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
     (missing ? it.skip : it)(
-      `${name}: publish, stream, state, refusal${missing ? ` (no ${command} here)` : ''}`,
+      `${name}: publishes, reads stream and state over plain HTTP, and shows a refusal${missing ? ` (no ${command} here)` : ''}`,
       async () => {
         const ran = await start(command, [file], await hub.key(PRISON, `sdp-${name}`, ['publisher', 'reader'])).ended;
         expect(ran).toMatchObject({ code: 0, err: '' });
@@ -146,7 +146,7 @@ describe('examples, as their README starts them', () => {
     );
   }
 
-  it('say what is wrong with a key in one line', async () => {
+  it('print one line for a wrong key, and exit with 1', async () => {
     const ran = await node('publisher', [], 'wrong').ended;
     expect(ran).toMatchObject({ code: 1, out: '' });
     expect(ran.err).toMatch(/^401 unauthenticated: /);

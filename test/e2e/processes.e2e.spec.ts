@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { pause } from '#concurrency';
 import { deploy, type Deployment } from '../kit/deployment.js';
 
 const open: (() => void | Promise<void>)[] = [];
@@ -51,14 +52,14 @@ const sample = async (d: Deployment, unit: string): Promise<Record<string, unkno
 };
 
 describe('the launcher', () => {
-  it('says one clear line with the remedy and exit code 1: a busy data folder names the pid of its owner', async () => {
+  it('exits with 1 and one line that names the pid of the owner when the data folder is locked', async () => {
     const d = await hub();
     const second = up('--no-demo', '--port', '0', '--data', d.dir);
     expect(second.status).toBe(1);
     expect(second.stderr).toMatch(/^✗ The data folder is in use: .*, pid \d+\. Stop that process/m);
   });
 
-  it('names another port when the port is taken', async () => {
+  it('exits with 1 and suggests another port when the port is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     open.push(() => void server.close());
@@ -67,14 +68,14 @@ describe('the launcher', () => {
     expect([r.status, r.stderr]).toEqual([1, expect.stringContaining(`npm start -- --port ${port + 1}`)]);
   });
 
-  it('refuses a folder that cannot be written, a file as folder, and an option that does not exist', () => {
+  it('refuses a data folder that cannot be written, a file in place of a folder, and an unknown option', () => {
     expect(up('--no-demo', '--data', '/proc/simpul').stderr).toMatch(/✗ The data folder cannot be written/);
     expect(up('--no-demo', '--data', resolve('package.json')).stderr).toMatch(/✗ .* is not a folder/);
     const wrong = up('--bogus');
     expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('--engine NAME')]);
   });
 
-  it('starts an empty hub with --no-demo, keeps it until asked to stop, and ends with 0; the second start has the same keys', async () => {
+  it('keeps an empty hub running with --no-demo until a signal, exits with 0, and starts again on the same data folder', async () => {
     const dir = folder();
     for (const round of [1, 2]) {
       const child = spawn(
@@ -85,10 +86,10 @@ describe('the launcher', () => {
           env: { PATH: process.env['PATH'] ?? '', LANG: 'en_US.UTF-8' },
         },
       );
-      let told = '';
+      let output = '';
       for await (const chunk of child.stderr) {
-        told += String(chunk);
-        if (told.includes('Stop: Ctrl-C')) break;
+        output += String(chunk);
+        if (output.includes('Stop: Ctrl-C')) break;
       }
       child.kill('SIGINT');
       const [code] = (await once(child, 'exit')) as [number];
@@ -99,7 +100,7 @@ describe('the launcher', () => {
 });
 
 describe('the hub process', () => {
-  it('answers what is in flight when it is told to stop, ends with 0, and has everything after the next start', async () => {
+  it('answers the requests in flight on SIGTERM, exits with 0, and has every acknowledged event after the next start', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
     const one = await sample(d, 'SU00518');
@@ -112,9 +113,9 @@ describe('the hub process', () => {
     await answers[0];
     expect(await d.stop('SIGTERM')).toBe(0);
     const statuses = await Promise.all(answers);
-    // A connection refused after the doors closed is no answer; whoever got one got a receipt.
+    // A refused connection after the server closed is no answer; every answer of 201 is a receipt.
     expect(statuses.filter((s) => s === 201).length).toBeGreaterThan(0);
-    // Who comes while it closes is told 503: send again.
+    // A request that arrives while the hub closes gets 503: retry.
     expect(statuses.filter((s) => s !== 0 && s !== 201 && s !== 503)).toEqual([]);
     await d.start();
     const list = await fetch(`${d.url}/v1/streams/layanan.kasus/events?limit=500`, {
@@ -124,7 +125,7 @@ describe('the hub process', () => {
     expect(events.length).toBeGreaterThanOrEqual(statuses.filter((s) => s === 201).length);
   });
 
-  it('tells of every registered version of an event type once, also when it is killed right after its start', async () => {
+  it('announces every registered version of an event type once, also when it is killed right after its start', async () => {
     const d = await hub();
     await d.crash();
     const ask = async (path: string): Promise<Record<string, { id: string; type: string; version: number }[]>> =>
@@ -134,15 +135,15 @@ describe('the hub process', () => {
       >;
     const types = (await ask('/v1/event-types?limit=1000'))['types'];
     const wanted = types!.map((t) => `${t.type}:${t.version}`).toSorted();
-    let told: string[] = [];
-    while (told.length < wanted.length) {
+    let announced: string[] = [];
+    while (announced.length < wanted.length) {
       const { events } = await ask('/v1/streams/simpul.katalog/events?limit=1000&wait=1');
-      told = events!.map((e) => e.id).toSorted();
+      announced = events!.map((e) => e.id).toSorted();
     }
-    expect(told).toEqual(wanted);
+    expect(announced).toEqual(wanted);
   });
 
-  it('refuses settings that are wrong, all at once', () => {
+  it('names all wrong settings at once, and exits with 1', () => {
     const r = node('apps/hub/src/main.js', [], { SIMPUL_ENGINE: 'rabbit', SIMPUL_PORT: 'x' });
     expect(r.status).toBe(1);
     expect(r.stderr).toMatch(/invalid_settings: .*SIMPUL_ENGINE.*SIMPUL_PORT/);
@@ -151,7 +152,7 @@ describe('the hub process', () => {
   const kafka = process.env['SIMPUL_TEST_KAFKA'];
   const redis = process.env['SIMPUL_TEST_REDIS'];
   ((kafka && redis) || process.env['CI'] === 'true' ? it : it.skip)(
-    'works as gateway and projector in processes of their own; a revoked key is refused in both within 5 s',
+    'works as gateways and projector in separate processes; a revoked key is refused by both gateways within 5 s',
     async () => {
       const env = {
         SIMPUL_ENGINE: 'kafka',
@@ -191,7 +192,7 @@ describe('the hub process', () => {
         headers: { authorization: `Bearer ${gateway.adminKey}` },
       });
       const began = Date.now();
-      while ((await ask(other, '/v1/me')).status !== 401) await new Promise((done) => setTimeout(done, 50));
+      while ((await ask(other, '/v1/me')).status !== 401) await pause(50);
       expect((await ask(gateway, '/v1/me')).status).toBe(401);
       await ended;
       expect(Date.now() - began).toBeLessThan(5_000);
@@ -200,17 +201,17 @@ describe('the hub process', () => {
   );
 });
 
-describe('simpul on the command line', () => {
-  it('publishes a sample, shows it in the stream and in state, and ends each line with position and link', async () => {
+describe('the command line tool simpul', () => {
+  it('publishes a sample with position and link in its output, and shows it in the stream and in the state', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
     const file = join(folder(), 'event.json');
     const one = await sample(d, 'SU00518');
     writeFileSync(file, JSON.stringify(one));
-    const said = cli(d, key, 'publish', file);
-    expect([said.status, said.stderr]).toEqual([0, '']);
-    const position = /layanan\.kasus\/\d+\/\d+/.exec(said.stdout)![0];
-    expect(said.stdout.trim()).toMatch(new RegExp(`${position} {2}${d.url}/v1/events/${position}$`));
+    const published = cli(d, key, 'publish', file);
+    expect([published.status, published.stderr]).toEqual([0, '']);
+    const position = /layanan\.kasus\/\d+\/\d+/.exec(published.stdout)![0];
+    expect(published.stdout.trim()).toMatch(new RegExp(`${position} {2}${d.url}/v1/events/${position}$`));
     expect(cli(d, key, 'publish', file).stdout).toContain('already recorded');
     expect(cli(d, key, 'stream', 'tail', 'layanan.kasus', '-o', 'jsonl').stdout).toContain(`"position":"${position}"`);
     expect(cli(d, key, 'event', position).stdout).toContain('"nomorKasus"');
@@ -221,7 +222,7 @@ describe('simpul on the command line', () => {
     );
   });
 
-  it('lists what there is: streams, views, types, keys, refusals', async () => {
+  it('lists streams, views, types, keys, refusals and units, and ends quietly when the pipe is closed', async () => {
     const d = await hub();
     const lines = (...args: string[]): string[] => {
       const r = cli(d, d.adminKey, ...args);
@@ -244,7 +245,7 @@ describe('simpul on the command line', () => {
     expect([cut.status, cut.stdout, cut.stderr]).toEqual([0, '[', '']);
   });
 
-  it('makes keys for many units only when their file can be written', async () => {
+  it('makes keys for many units only when the key file can be written', async () => {
     const d = await hub();
     const file = join(folder(), 'keys.csv');
     const make = (out: string) => cli(d, d.adminKey, 'key', 'create', '--all', 'rudenim', '--out', out);
@@ -262,7 +263,7 @@ describe('simpul on the command line', () => {
     expect(readFileSync(file, 'utf8').trim().split('\n').slice(1)).toEqual(lines);
   });
 
-  it('says by its exit code that a dry run found something, and needs no key to ask whether the hub works', async () => {
+  it('has an exit code for a dry run with problems, a partial success and a wrong option, and needs no key for doctor', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
     const file = join(folder(), 'event.json');
@@ -283,7 +284,7 @@ describe('simpul on the command line', () => {
     expect(cli(d, 'a\nb', 'stream', 'ls')).toMatchObject({ status: 2, stderr: expect.stringContaining('no key has') });
   });
 
-  it('tells what went wrong by exit code, pointer and next step', async () => {
+  it('reports a failure by exit code, pointer and next step', async () => {
     const d = await hub();
     const key = await d.key('SU00518', 'sistem', ['publisher', 'reader']);
     expect(cli(d, key, 'stream', 'tial')).toMatchObject({
@@ -327,7 +328,7 @@ describe('simpul on the command line', () => {
     expect(seen.length).toBeGreaterThan(15);
   });
 
-  it('comes with every other built app in a shape that starts', () => {
+  it('is built together with the ministry, which starts', () => {
     expect(existsSync('dist/apps/ministry/src/main.js')).toBe(true);
     const keys = JSON.parse(node('apps/ministry/src/main.js', ['--print-keys']).stdout) as unknown[];
     expect(keys.length).toBeGreaterThan(200);

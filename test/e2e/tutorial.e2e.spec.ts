@@ -6,12 +6,12 @@ import { deploy, type Deployment } from '../kit/deployment.js';
 const page = readFileSync('docs/tutorial/first-event.md', 'utf8');
 const blocks = [...page.matchAll(/```sh\n([\s\S]*?)```/g)].map((m) => m[1]!);
 
-describe('docs/tutorial/first-event.md', () => {
+describe('the commands of docs/tutorial/first-event.md', () => {
   let hub: Deployment;
-  const said: string[] = [];
+  const outputs: string[] = [];
   beforeAll(async () => {
     hub = await deploy();
-    // One shell for all blocks, as a reader has: what a block exports the next one uses.
+    // One shell for all blocks, as a reader has: a block uses variables that an earlier block exported.
     const script = blocks.join('\necho; echo "=== next block"\n');
     const here = script.replaceAll('http://127.0.0.1:8080', hub.url).replaceAll('.simpul/data', hub.dir);
     const ran = spawnSync('bash', ['-c', here], {
@@ -19,15 +19,14 @@ describe('docs/tutorial/first-event.md', () => {
       env: { ...process.env, LANG: 'C.UTF-8' },
       timeout: 50_000,
     });
-    // What went wrong in a block stands before the first answer.
     if (ran.status !== 0 || ran.stderr.includes('✗')) throw new Error(ran.stderr);
-    said.push(...ran.stdout.split('=== next block\n').map((t) => t.trim()));
+    outputs.push(...ran.stdout.split('=== next block\n').map((t) => t.trim()));
   });
   afterAll(() => hub.close());
   const answer = (n: number): Record<string, unknown> =>
-    JSON.parse(said[n]!.split('\n').at(-1)!) as Record<string, unknown>;
+    JSON.parse(outputs[n]!.split('\n').at(-1)!) as Record<string, unknown>;
 
-  it('makes a key and says whose it is', () => {
+  it('make a key and show its unit, source and roles', () => {
     expect(answer(0)).toMatchObject({
       unit: 'SU00518',
       source: 'urn:simpul:unit:SU00518:sdp',
@@ -35,12 +34,12 @@ describe('docs/tutorial/first-event.md', () => {
     });
   });
 
-  it('publishes, and the same event again gives the first receipt', () => {
+  it('publish an event, and the same event again gives the first receipt as a duplicate', () => {
     expect(answer(1)).toMatchObject({ id: 'report-2021-07-20', stream: 'pas.hunian', duplicate: false });
     expect(answer(2)).toEqual({ ...answer(1), duplicate: true });
   });
 
-  it('shows the event once in the stream', () => {
+  it('show the event once in the stream', () => {
     const { events } = answer(3) as { events: Record<string, unknown>[] };
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({
@@ -50,11 +49,11 @@ describe('docs/tutorial/first-event.md', () => {
     });
   });
 
-  it('shows it in the state, with the position of the event', () => {
+  it('show the state entry with the position of the event', () => {
     expect(answer(4)).toMatchObject({ key: 'SU00518', position: answer(1)['position'], stale: false });
   });
 
-  it('says of a wrong event what is wrong and what was expected', () => {
+  it('show a pointer for every mistake of an invalid event', () => {
     const refusal = answer(5) as { errors: { pointer: string }[] };
     expect(refusal).toMatchObject({ status: 422, code: 'schema_mismatch', title: 'Data does not match the schema' });
     expect(refusal.errors.map((e) => e.pointer).toSorted()).toEqual([

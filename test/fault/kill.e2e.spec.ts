@@ -12,7 +12,7 @@ import {
 } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
 
-/** The same seeds everywhere: npm test runs the first ten, npm run campaign all. On Kafka one kill in four (k % 4 === 3) happens while a second gateway sends the same ids. */
+/** Fixed seeds: npm test runs the first ten, npm run campaign all. On Kafka every fourth kill (k % 4 === 3) happens while a second gateway publishes the same ids. */
 const SEEDS = [11, 23, 37, 41, 59, 67, 73, 83, 97, 101, 113, 127, 131, 149, 151, 163, 179, 181, 193, 199];
 const seeds = process.env['SIMPUL_TEST_CAMPAIGN'] ? SEEDS : SEEDS.slice(0, 10);
 const PRISONS = ['SU00518', 'SU00300', 'SU00310', 'SU00320', 'SU00330', 'SU00340'];
@@ -47,7 +47,7 @@ const report = (unit: string, day: number, detainees: number, when: number): Rec
   waktuLaporan: new Date(Date.UTC(2021, 6, day, 3, 0, 0) + when).toISOString(),
 });
 
-/** Sends corrections of five days for one prison, one after another, until told to stop; each is its subject's newest. */
+/** Publishes corrected reports of five days for one prison, one after another, while `going()` is true; each is the newest of its subject. */
 async function reportOn(
   publisher: Publisher,
   also: Publisher | undefined,
@@ -61,11 +61,11 @@ async function reportOn(
     const day = 15 + (i % 5);
     const data = report(unit, day, i, i * 1000);
     const event = publisher.prepare({ type: TYPE, data, lane: `${unit}:${day}` });
-    // Some systems are impatient and send the same event twice at once; so does the other gateway.
-    const twins = [publisher.publish(event)];
-    if (rnd() < 0.2) twins.push(publisher.publish(event));
-    if (also && rnd() < 0.5) twins.push(also.publish(event));
-    const receipts = await Promise.all(twins);
+    // The same event is sent twice at the same time, as impatient systems do, also through the other gateway.
+    const attempts = [publisher.publish(event)];
+    if (rnd() < 0.2) attempts.push(publisher.publish(event));
+    if (also && rnd() < 0.5) attempts.push(also.publish(event));
+    const receipts = await Promise.all(attempts);
     expect(new Set(receipts.map((r) => r.digest)).size).toBe(1);
     sent.push({ event, receipt: receipts[0]! });
     counted.emit('sent');
@@ -89,7 +89,7 @@ describe.each([
       SIMPUL_KAFKA_PREFIX: `kill-${randomBytes(4).toString('hex')}`,
     },
   ],
-])('kill -9 of the hub in the middle of the flow, %s', (engine, env) => {
+])('kill -9 of the hub while events are published, %s', (engine, env) => {
   const skip = engine === 'kafka' && (!kafka || !redis) && process.env['CI'] !== 'true';
   const open: Deployment[] = [];
   afterEach(async () => {
@@ -97,7 +97,7 @@ describe.each([
   });
 
   (skip ? it.skip : it)(
-    `loses nothing acknowledged, doubles nothing, keeps order: ${seeds.length} kills`,
+    `loses no acknowledged event, stores no event twice and keeps the order per subject: ${seeds.length} kills`,
     async () => {
       const hub = await deploy(env);
       open.push(hub);
@@ -143,7 +143,7 @@ describe.each([
       await Promise.all(flows);
 
       const reader = createReader({ connection: connections[0]!, key: steward });
-      // Healed: every view has folded, so the index has too, what was acknowledged last in each partition.
+      // Wait until every view, and so the duplicate index before it (R2.2), has folded the last acknowledged event of each partition.
       const last = new Map(sent.map(({ receipt }) => [receipt.partition, receipt.position]));
       for (const after of last.values())
         await reader.state('pas.hunian-nasional', '2021-07-15', { after, deadlineMs: 60_000 });
@@ -158,7 +158,7 @@ describe.each([
       }
       expect(log.length).toBe(new Set(sent.map((s) => s.event.id)).size);
 
-      // Order of acknowledgements = order in the log, for each subject.
+      // For each subject, the order in the log is the order of the acknowledgements.
       const offsets = new Map<string, bigint>();
       for (const { event } of sent) {
         const e = byId.get(`${event.source} ${event.id}`)!;
@@ -167,7 +167,7 @@ describe.each([
         offsets.set(e.subject, offset);
       }
 
-      // State = a plain fold of the log.
+      // The state is equal to a plain fold of the log.
       const newest = new Map<string, ReadEvent>();
       for (const e of log) {
         const known = newest.get(e.subject);

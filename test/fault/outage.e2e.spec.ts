@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { pause } from '#concurrency';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { noOwnKafka, ownKafka } from '../kit/kafka.js';
@@ -78,7 +79,7 @@ class Caller {
     return this.ask(`/v1/state/pas.hunian-unit/${UNIT}`);
   }
 
-  /** Asks again until the answer is as wanted; every answer on the way goes through `check`. */
+  /** Repeats a request until its answer is as wanted; `check` sees every answer before that too. */
   async until(
     ask: () => Promise<Answer>,
     wanted: (a: Answer) => boolean,
@@ -88,7 +89,7 @@ class Caller {
       const a = await ask();
       check(a);
       if (wanted(a)) return a;
-      await new Promise((done) => setTimeout(done, 100));
+      await pause(100);
     }
   }
 }
@@ -100,7 +101,7 @@ async function caller(hub: Deployment): Promise<Caller> {
 const created = (a: Answer): boolean => a.status === 201 || a.status === 200;
 const withKafka = noOwnKafka() === undefined ? it : it.skip;
 
-describe('Kafka and Redis in trouble', () => {
+describe('an outage of Kafka or Redis', () => {
   async function stage(): Promise<{
     c: Caller;
     cluster: Awaited<ReturnType<typeof ownKafka>>['cluster'];
@@ -124,7 +125,7 @@ describe('Kafka and Redis in trouble', () => {
   }
 
   withKafka(
-    'a stopped broker: 503 within 5 s, state is still read, the door says so, and all recovers alone',
+    'while a broker stands still, publishing gets 503 within 5 s, state is read as stale and health names the door; afterwards the hub recovers without a restart',
     async () => {
       const { c, cluster } = await stage();
       expect((await c.publish('before')).status).toBe(201);
@@ -132,7 +133,7 @@ describe('Kafka and Redis in trouble', () => {
         () => c.state(),
         (a) => a.status === 200,
       );
-      // Also when this test fails halfway: a hub cannot close while its broker stands still.
+      // Also when this test fails: a hub cannot close while its broker stands still.
       open.push(() => cluster.kill(1, 'SIGCONT'));
       cluster.kill(1, 'SIGSTOP');
       await standsStill(cluster.node(1).pid);
@@ -167,7 +168,7 @@ describe('Kafka and Redis in trouble', () => {
   );
 
   withKafka(
-    'a Redis that is emptied, then killed: publishing goes on, state says "rebuilding", never "no such entry", and is back by itself',
+    'while Redis is emptied or killed, publishing goes on and state answers 503 (rebuilding), never 404; the views are rebuilt without a restart',
     async () => {
       const { c, redis } = await stage();
       expect((await c.publish('one')).status).toBe(201);
@@ -217,9 +218,9 @@ const mounted = ((): boolean => {
   return done;
 })();
 
-describe('a full disk', () => {
+describe('a hub with a full disk', () => {
   (mounted || process.env['CI'] === 'true' ? it : it.skip)(
-    '503, nothing half-written, and publishing goes on when there is room again',
+    'answers 503, loses no acknowledged event, and publishes again when there is space',
     async () => {
       const dir = mkdtempSync(join(tmpdir(), 'simpul-full-'));
       expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', dir]).status).toBe(0);

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { pause } from '#concurrency';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
-import { burst, Crowd, keysOf, samplesOf, type Key } from '../kit/bursts/bursts.js';
+import { burst, PublisherGroup, keysOf, samplesOf, type Key } from '../kit/bursts/bursts.js';
 import { expectReceipts, expectSound } from '../kit/bursts/verdict.js';
 import type { HistoryLine } from '../kit/checking/history.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
@@ -12,15 +13,15 @@ import { noKafka, noOwnKafka, ownKafka, testKafka, type TestKafka } from '../kit
 import { random } from '../kit/projection/traffic.js';
 
 /**
- * Each fault strikes in the middle of a burst of mixed events (about 250, six systems, lists, copies), and everything since the first burst is judged
- * after each of them: log, read door, every view against a plain fold, receipts.
+ * Each fault happens in the middle of a burst of mixed events (about 250 events of six systems, with batches and copies). After each burst, everything
+ * that was published since the first burst is judged: log, stream reads, every view against a plain fold, receipts.
  */
 const campaign = process.env['SIMPUL_TEST_CAMPAIGN'] === '1';
 const SEEDS = [3, 7, 11, 19, 23, 31, 42, 57, 64, 71, 83, 97, 101, 113, 127, 139, 151, 163, 179, 191];
-/** With a second gateway that is sent the same ids. */
-const TWINS = new Set([7, 57, 97, 139, 179]);
+/** Seeds that run with a second gateway, which gets the same ids. */
+const TWO_GATEWAYS = new Set([7, 57, 97, 139, 179]);
 const seeds = { embedded: SEEDS.slice(0, campaign ? 20 : 3), kafka: SEEDS.slice(0, campaign ? 20 : 2) };
-/** The moment of the fault: after so many steps (sent, answered) of a burst of about 700. */
+/** The fault happens after this many steps (sent, answered), at least and at most, of about 700 in a burst. */
 const STEPS = [20, 500] as const;
 const redisCache = join(import.meta.dirname, '../../.simpul/redis');
 
@@ -29,13 +30,13 @@ class Stage {
   hub!: Deployment;
   keys!: Key[];
   steward!: string;
-  crowd!: Crowd;
+  publishers!: PublisherGroup;
   redis: RedisServer | undefined;
   #dir: string | undefined;
   #settings: Record<string, string> = {};
   #kafka: TestKafka | undefined;
   #samples!: Awaited<ReturnType<typeof samplesOf>>;
-  #told: () => void = () => {};
+  #onStep: () => void = () => {};
 
   async open(kafka?: TestKafka): Promise<void> {
     if (kafka !== undefined) {
@@ -53,7 +54,7 @@ class Stage {
     this.keys = await keysOf(this.hub);
     this.steward = await this.hub.key('SU00002', 'pemeriksa', ['steward']);
     this.#samples = await samplesOf(this.hub);
-    this.crowd = new Crowd(this.hub.url, 'hub', this.keys, this.lines, () => this.#told());
+    this.publishers = new PublisherGroup(this.hub.url, 'hub', this.keys, this.lines, () => this.#onStep());
   }
 
   /** A second gateway over the same log and store. */
@@ -62,20 +63,20 @@ class Stage {
     return deploy(settings, 'apps/gateway/src/main.js');
   }
 
-  /** Publishes a burst, has `fault` strike within it, waits until all of it is settled. Answers the lines of the burst. */
-  async strike(seed: number, fault: () => Promise<void>, twins?: Crowd): Promise<readonly HistoryLine[]> {
+  /** Publishes a burst, runs `fault` in the middle, and waits until every event has its outcome. Returns the history lines of the burst. */
+  async burstWith(seed: number, fault: () => Promise<void>, second?: PublisherGroup): Promise<readonly HistoryLine[]> {
     const from = this.lines.length;
     const [least, most] = STEPS;
     let left = least + Math.floor(random(seed)() * (most - least));
     const moment = new Promise<void>((reached) => {
-      this.#told = () => {
+      this.#onStep = () => {
         if (--left === 0) reached();
       };
     });
-    const all = burst(this.crowd, this.keys, seed, this.#samples, twins);
+    const all = burst(this.publishers, this.keys, seed, this.#samples, second);
     await Promise.race([moment, all]);
     const count = (...types: string[]): number => this.lines.slice(from).filter((l) => types.includes(l.type)).length;
-    // In the middle: something is acknowledged, something else is still open.
+    // The middle of the burst: some events are acknowledged, others have no answer yet.
     expect(count('ok')).toBeGreaterThan(0);
     expect(count('ok', 'fail')).toBeLessThan(count('invoke'));
     await fault();
@@ -90,15 +91,16 @@ class Stage {
   }
 
   async close(): Promise<void> {
-    await this.crowd?.close();
+    await this.publishers?.close();
     await this.hub?.close();
     await this.redis?.stop();
     await this.#kafka?.stop();
     if (this.#dir !== undefined) rmSync(this.#dir, { recursive: true, force: true });
   }
 
+  /** Stops counting steps. */
   quiet(): void {
-    this.#told = () => {};
+    this.#onStep = () => {};
   }
 }
 
@@ -116,9 +118,9 @@ const only = (reason: string | undefined): typeof describe | typeof describe.ski
 describe('kill -9 of the hub, embedded', () => {
   const stage = staged();
   it.each(seeds.embedded)(
-    'seed %i: log, views and receipts are sound',
+    'seed %i: no acknowledged event is lost, doubled or out of order, and views and receipts agree with the log',
     async (seed) => {
-      await stage.expectAllSound(await stage.strike(seed, () => stage.hub.crash()));
+      await stage.expectAllSound(await stage.burstWith(seed, () => stage.hub.crash()));
     },
     120_000,
   );
@@ -126,17 +128,17 @@ describe('kill -9 of the hub, embedded', () => {
 
 only(await noKafka())('kill -9 of the hub, Kafka and Redis', () => {
   const stage = staged(testKafka);
-  it.each(seeds.kafka.map((seed) => [seed, TWINS.has(seed)] as const))(
-    'seed %i (a second gateway is sent the same ids: %s): log, views and receipts are sound',
-    async (seed, twin) => {
-      const gateway = twin ? await stage.gateway() : undefined;
-      const twins = gateway && new Crowd(gateway.url, 'gateway', stage.keys, stage.lines);
+  it.each(seeds.kafka.map((seed) => [seed, TWO_GATEWAYS.has(seed)] as const))(
+    'seed %i (a second gateway gets the same ids: %s): no acknowledged event is lost, doubled or out of order, and views and receipts agree with the log',
+    async (seed, twoGateways) => {
+      const gateway = twoGateways ? await stage.gateway() : undefined;
+      const second = gateway && new PublisherGroup(gateway.url, 'gateway', stage.keys, stage.lines);
       try {
-        const lines = await stage.strike(seed, () => stage.hub.crash(), twins);
+        const lines = await stage.burstWith(seed, () => stage.hub.crash(), second);
         await stage.expectAllSound(lines);
         if (gateway) await expectReceipts(gateway.url, stage.steward, lines);
       } finally {
-        await twins?.close();
+        await second?.close();
         await gateway?.close();
       }
     },
@@ -144,7 +146,7 @@ only(await noKafka())('kill -9 of the hub, Kafka and Redis', () => {
   );
 });
 
-only(noOwnKafka())('broker and Redis under a hub that goes on', () => {
+only(noOwnKafka())('a hub that keeps running', () => {
   let cluster: Awaited<ReturnType<typeof ownKafka>>['cluster'];
   const stage = staged(async () => {
     const kafka = await ownKafka();
@@ -157,19 +159,19 @@ only(noOwnKafka())('broker and Redis under a hub that goes on', () => {
   };
   const headers = (): Record<string, string> => ({ authorization: `Bearer ${stage.steward}` });
 
-  it('broker killed and started: the door that fails is named, and all is sound again by itself', async () => {
-    const lines = await stage.strike(3, async () => {
+  it('names the failing door in its health while the broker is killed, and log, views and receipts agree after the broker is back', async () => {
+    const lines = await stage.burstWith(3, async () => {
       cluster.kill(1, 'SIGKILL');
       for (;;) {
         const { status, doors } = await health();
-        // State is still read, so the process stays in service.
+        // State can still be read, so the process stays ready.
         expect(status).toBe(200);
         expect(doors).toContainEqual({ name: 'state', ok: true });
         if (doors.some((d) => d['name'] === 'publish' && d['ok'] === false)) {
           expect(doors).toContainEqual({ name: 'publish', ok: false, reason: 'log_unavailable' });
           break;
         }
-        await new Promise((r) => setTimeout(r, 100));
+        await pause(100);
       }
       await cluster.start(1);
     });
@@ -177,9 +179,9 @@ only(noOwnKafka())('broker and Redis under a hub that goes on', () => {
     expect((await health()).doors.every((d) => d['ok'])).toBe(true);
   }, 180_000);
 
-  it('Redis emptied: every view comes back equal to a plain fold; no entry is denied meanwhile', async () => {
+  it('rebuilds every view when Redis is emptied, and answers 200 or 503 meanwhile, never 404', async () => {
     const path = '/v1/state/pas.hunian-unit/SU00208';
-    const lines = await stage.strike(7, async () => {
+    const lines = await stage.burstWith(7, async () => {
       const command = `exec 3<>/dev/tcp/127.0.0.1/${stage.redis!.port}; printf 'FLUSHALL\\r\\n' >&3; head -c3 <&3`;
       expect(spawnSync('bash', ['-c', command], { encoding: 'utf8' }).stdout).toBe('+OK');
       for (;;) {
@@ -192,12 +194,12 @@ only(noOwnKafka())('broker and Redis under a hub that goes on', () => {
     await stage.expectAllSound(lines);
   }, 180_000);
 
-  it('Redis killed and started: publishing goes on without it, copies of that time are left out, every view is right', async () => {
-    const lines = await stage.strike(11, async () => {
+  it('publishes while Redis is killed, and afterwards leaves out the copies of that time in reads and views', async () => {
+    const lines = await stage.burstWith(11, async () => {
       await stage.redis!.kill('SIGKILL');
       const done = (): number => stage.lines.filter((l) => l.type === 'ok').length;
       const before = done();
-      while (done() < before + 50) await new Promise((r) => setTimeout(r, 20));
+      while (done() < before + 50) await pause(20);
       await stage.redis!.start();
     });
     await stage.expectAllSound(lines);

@@ -1,4 +1,5 @@
-// Breaks a hub on purpose, to see the checker say so. Preloaded into the hub's process (NODE_OPTIONS=--import) by test/e2e/checker.e2e.spec.ts only.
+// Breaks a hub on purpose, so that a test sees the checker find it. Only test/e2e/checker.e2e.spec.ts preloads this file into a hub process
+// (NODE_OPTIONS=--import).
 const { Appender } = await import(new URL('../../dist/libs/log/index.js', import.meta.url).href);
 
 switch (process.env.BREAK_HUB) {
@@ -8,7 +9,7 @@ switch (process.env.BREAK_HUB) {
     let n = 0;
     Appender.prototype.append = function (topic, ...rest) {
       if (topic !== 'pas.hunian' || ++n % 5 !== 0) return append.call(this, topic, ...rest);
-      return Promise.resolve({ kind: 'durable', base: 100_000n, timeMs: Date.now() });
+      return Promise.resolve({ kind: 'accepted', base: 100_000n, appendTimeMs: Date.now() });
     };
     break;
   }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Door, type SeenEvent } from './checking/door.js';
+import { HubClient, type SeenEvent } from './checking/hub-client.js';
 import type { ViewFile } from './checking/fold.js';
 import { foldHistory, type HistoryLine } from './checking/history.js';
 import { judge } from './checking/judge.js';
@@ -32,9 +32,9 @@ const VIEWS: ViewFile[] = [
 ];
 
 interface World {
-  /** Records in the log, partition 0, in order. */
+  /** Records of partition 0, in order. */
   log: { id: string; unit: string; isi: number; digest?: string }[];
-  /** Offsets that the read door shows. */
+  /** Offsets that readers get. */
   shown: number[];
   state: Record<string, Record<string, unknown>>;
   history: HistoryLine[];
@@ -53,7 +53,7 @@ const line = (type: HistoryLine['type'], id: string, more: Partial<HistoryLine> 
 const bytes = (isi: number): Buffer => Buffer.from([0, 0, 0, 0, 7, isi]);
 const digest = (unit: string, isi: number): string => `sha-256:${sha(Buffer.from(`${unit}:2021-07-15`), bytes(isi))}`;
 
-/** Two units report, one of them twice (a correction), and a garbage event is refused: all is well. */
+/** A hub without faults: two units report, one of them twice (a correction), and an invalid event is refused. */
 function world(): World {
   const log = [
     { id: 'e1', unit: 'SU00208', isi: 10 },
@@ -114,7 +114,7 @@ async function judged(w: World) {
   });
   closing.push(hub.close);
   return judge({
-    door: new Door(hub.url, 'k', 0),
+    hub: new HubClient(hub.url, 'k', 0),
     history: foldHistory(w.history),
     views: VIEWS,
     engine: 'embedded',
@@ -123,7 +123,7 @@ async function judged(w: World) {
 }
 
 describe('the checker', () => {
-  it('finds nothing where all is well, and the verdict has exactly the fields of R14', async () => {
+  it('finds no problem when the hub works, and gives a verdict with exactly the fields of R14.1', async () => {
     const j = await judged(world());
     expect(j.problems).toEqual([]);
     expect(j.good).toBe(true);
@@ -145,7 +145,7 @@ describe('the checker', () => {
     );
   });
 
-  it('a copy in the log is no fault while the read door hides it and no view counts it', async () => {
+  it('accepts a copy in the log that readers do not get and no view counts', async () => {
     const w = world();
     w.log.push({ ...w.log[1]! });
     w.history.push(line('ok', 'e2', { position: 'pas.hunian/0/3', digest: digest('SU00209', 20), duplicate: true }));
@@ -163,7 +163,7 @@ describe('the checker', () => {
     expect(j.good).toBe(false);
   });
 
-  it('finds an event that lies in the log but is kept from readers', async () => {
+  it('finds an event that is in the log but is not given to readers', async () => {
     const w = world();
     w.shown = [0, 2];
     const j = await judged(w);
@@ -171,13 +171,13 @@ describe('the checker', () => {
     expect(j.good).toBe(false);
   });
 
-  it('finds a receipt whose digest is not that of the record', async () => {
+  it('finds a receipt with another digest than its record', async () => {
     const w = world();
     w.history[1] = { ...w.history[1]!, digest: digest('SU00208', 99) };
     expect((await judged(w)).verdict.lost).toBe(1);
   });
 
-  it('finds a record whose digest does not fit its key and value', async () => {
+  it('finds a record with a digest that is not that of its key and value', async () => {
     const w = world();
     w.log[1] = { ...w.log[1]!, digest: digest('SU00209', 21) };
     const j = await judged(w);
@@ -185,7 +185,7 @@ describe('the checker', () => {
     expect(j.problems[0]).toContain('digest of pas.hunian/0/1');
   });
 
-  it('finds an event shown twice at the read door', async () => {
+  it('finds an event that readers get twice', async () => {
     const w = world();
     w.log.push({ ...w.log[1]! });
     w.shown = [0, 1, 2, 3];
@@ -194,7 +194,7 @@ describe('the checker', () => {
     expect(j.good).toBe(false);
   });
 
-  it('finds an event counted twice in a view', async () => {
+  it('finds an event that a view counts twice', async () => {
     const w = world();
     w.state['pas.hunian-nasional']!['2021-07-15'] = { tanggal: '2021-07-15', jumlah: 3, isi: 52 };
     const j = await judged(w);
@@ -202,7 +202,7 @@ describe('the checker', () => {
     expect(j.good).toBe(false);
   });
 
-  it('finds a view that is behind or wrong, and counts its events as not projected', async () => {
+  it('finds a view entry that is behind or wrong, and counts its events as not projected', async () => {
     const w = world();
     w.state['pas.hunian-unit']!['SU00208'] = { unit: 'SU00208', isi: 10 };
     const j = await judged(w);
@@ -211,13 +211,13 @@ describe('the checker', () => {
     expect(j.problems).toEqual(['state: pas.hunian-unit SU00208 differs in isi']);
   });
 
-  it('finds an entry that should not be there', async () => {
+  it('finds a view entry that no event explains', async () => {
     const w = world();
     w.state['pas.hunian-unit']!['SU00999'] = { unit: 'SU00999', isi: 1 };
     expect((await judged(w)).good).toBe(false);
   });
 
-  it('finds two events of a subject in another order than they were acknowledged', async () => {
+  it('finds two events of a subject whose order in the log is not the order of their acknowledgements', async () => {
     const w = world();
     w.log = [w.log[2]!, w.log[1]!, w.log[0]!];
     const at: Record<string, number> = { e3: 0, e2: 1, e1: 2 };
@@ -229,7 +229,7 @@ describe('the checker', () => {
     expect(j.good).toBe(false);
   });
 
-  it('does not call two events sent at the same time misordered', async () => {
+  it('accepts any order of two events that were sent at the same time', async () => {
     const w = world();
     const [i1, ok1, ...rest] = w.history;
     const third = rest.splice(2, 2);
@@ -237,7 +237,7 @@ describe('the checker', () => {
     expect((await judged(w)).good).toBe(true);
   });
 
-  it('finds garbage that was refused and yet lies in the log, and garbage that was taken', async () => {
+  it('finds an invalid event in the log that was refused, and an invalid event that was accepted', async () => {
     const refused = world();
     refused.log.push({ id: 'g1', unit: 'SU00210', isi: 1 });
     expect((await judged(refused)).problems.some((p) => p.startsWith('refused, but in the log'))).toBe(true);
@@ -247,7 +247,7 @@ describe('the checker', () => {
     expect((await judged(taken)).good).toBe(false);
   });
 
-  it('an event offered without an answer is published and not acknowledged', async () => {
+  it('counts an event that got no answer as published but not acknowledged', async () => {
     const w = world();
     w.history.push(line('invoke', 'e8'), line('info', 'e8', { status: 503 }));
     const j = await judged(w);

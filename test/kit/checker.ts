@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Door } from './checking/door.js';
+import { HubClient } from './checking/hub-client.js';
 import type { ViewFile } from './checking/fold.js';
 import { readHistory } from './checking/history.js';
 import { judge } from './checking/judge.js';
@@ -20,7 +20,7 @@ const { values: a } = parseArgs({
     lang: { type: 'string' },
     'wait-ms': { type: 'string' },
     data: { type: 'string', default: '.simpul/data' },
-    /** The hub ends with the verdict: commands against it would find nobody. */
+    /** The hub stops after the verdict, so no commands to try are printed. */
     once: { type: 'boolean', default: false },
     'unit-key': { type: 'string', default: '.simpul/data/demo/kanim.key' },
   },
@@ -43,7 +43,7 @@ const lang = langOf(a.lang, process.env['LC_ALL'] ?? process.env['LANG']);
 
 try {
   const judgement = await judge({
-    door: new Door(a.url, key),
+    hub: new HubClient(a.url, key),
     history: readHistory(a.history),
     views,
     engine: a.engine,

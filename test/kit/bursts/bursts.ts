@@ -3,7 +3,7 @@ import type { HistoryLine } from '../checking/history.js';
 import { random } from '../projection/traffic.js';
 import type { Deployment } from '../deployment.js';
 
-/** Units whose systems publish in the bursts: three prisons, the ban desk (a stream in one order), two immigration offices. */
+/** Units whose systems publish in the bursts: three prisons, the directorate that decides bans (a stream with one partition), two immigration offices. */
 const SYSTEMS = [
   ['SU00208', 'sdp'],
   ['SU00209', 'sdp'],
@@ -50,7 +50,7 @@ export async function samplesOf(hub: Deployment): Promise<Samples> {
 
 const day = (n: number): string => `2021-07-${String(1 + n).padStart(2, '0')}`;
 
-/** What one system has to tell in one burst. Fixed by seed and owner. */
+/** The events of one system in one burst; the same for the same seed and owner. */
 function planOf(owner: string, system: string, seed: number, samples: Samples): Planned[] {
   const next = random(seed * 1_000 + Number(owner.slice(2)));
   const pick = (n: number): number => Math.floor(next() * n);
@@ -104,12 +104,12 @@ const batchOf = (owner: string, seed: number, samples: Samples): Planned[] =>
     },
   }));
 
-/** One address of the hub with a publisher per key. */
-export class Crowd {
+/** One publisher for each key, on one address of the hub. */
+export class PublisherGroup {
   readonly #connection: Connection;
   readonly publishers: ReadonlyMap<string, Publisher>;
 
-  /** `process` stands in the history; `onStep` is told after the line is kept. */
+  /** `process` is the name in the history lines; `onStep` is called after each new line. */
   constructor(url: string, process: string, keys: readonly Key[], lines: HistoryLine[], onStep: () => void = () => {}) {
     this.#connection = connect({ url, connections: 24, timeoutMs: 15_000, retry: { firstMs: 40, maxMs: 400 } });
     const note = (name: string, s: Step): void => {
@@ -148,15 +148,15 @@ export class Crowd {
 }
 
 /**
- * Every system tells what it has to tell, as fast as it may: many at once, some twice at the same moment, some again later, with the same id.
- * `twins`: a second gateway that is sent the same ids at the same time. Resolves when everything has its outcome; a refusal is an error.
+ * Every system publishes its events as fast as it can: many at the same time, some twice at once and some again later with the same id.
+ * `second`: publishers on a second gateway, which get the same ids at the same time. Resolves when every event has its outcome; rejects when one was refused.
  */
 export async function burst(
-  crowd: Crowd,
+  group: PublisherGroup,
   keys: readonly Key[],
   seed: number,
   samples: Samples,
-  twins?: Crowd,
+  second?: PublisherGroup,
 ): Promise<void> {
   const next = random(seed);
   const jobs: Promise<unknown>[] = [];
@@ -165,23 +165,23 @@ export async function burst(
     jobs.push(job.catch((e: unknown) => refusals.push(isSdkFault(e) ? e.problem : e)));
   };
   for (const k of keys) {
-    const publisher = crowd.publishers.get(k.unit);
+    const publisher = group.publishers.get(k.unit);
     if (publisher === undefined) continue;
-    const twin = twins?.publishers.get(k.unit);
+    const other = second?.publishers.get(k.unit);
     for (const planned of planOf(k.unit, k.system, seed, samples)) {
       const event = publisher.prepare(planned);
       const roll = next();
       const first = publisher.publish(event);
       keep(first);
       const again = { ...event, lane: `${planned.lane}#again` };
-      if (twin !== undefined) keep(twin.publish(event));
+      if (other !== undefined) keep(other.publish(event));
       else if (roll < 0.3) keep(publisher.publish(again));
       else if (roll < 0.5) keep(first.then(() => publisher.publish(again)));
     }
     if (k.system !== 'simkim') continue;
     const batch = batchOf(k.unit, seed, samples).map((e) => publisher.prepare(e));
     keep(publisher.publishBatch(batch));
-    if (twin !== undefined) keep(twin.publishBatch(batch));
+    if (other !== undefined) keep(other.publishBatch(batch));
   }
   await Promise.all(jobs);
   if (refusals.length > 0) throw new Error(`refused: ${JSON.stringify(refusals.slice(0, 3))}`);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Door } from '../checking/door.js';
+import { HubClient } from '../checking/hub-client.js';
 import type { ViewFile } from '../checking/fold.js';
 import { foldHistory, idOf, type HistoryLine } from '../checking/history.js';
 import { judge, type Verdict } from '../checking/judge.js';
@@ -13,29 +13,29 @@ function viewFiles(): ViewFile[] {
   return files.sort().map((f) => JSON.parse(readFileSync(join(folder, f), 'utf8')) as ViewFile);
 }
 
-/** Judges everything that was published so far by the log, the views and the receipts; an error that says what is wrong. */
+/** Judges everything that was published so far, by log, stream reads and views. Throws an error that lists the problems. */
 export async function expectSound(
   url: string,
   steward: string,
   lines: readonly HistoryLine[],
   engine: string,
 ): Promise<Verdict> {
-  const door = new Door(url, steward);
+  const hub = new HubClient(url, steward);
   const history = foldHistory(lines);
-  const judged = await judge({ door, history, views: viewFiles(), engine, waitMs: 30_000 });
+  const judged = await judge({ hub, history, views: viewFiles(), engine, waitMs: 30_000 });
   if (!judged.good) throw new Error(`${JSON.stringify(judged.verdict)}\n${judged.problems.slice(0, 12).join('\n')}`);
   return judged.verdict;
 }
 
-/** The receipt of each (source, id) names the first record of it, with its digest. */
+/** Checks that the receipt of each (source, id) has the position and digest of its first record. Returns how many were checked. */
 export async function expectReceipts(url: string, steward: string, lines: readonly HistoryLine[]): Promise<number> {
-  const door = new Door(url, steward);
+  const hub = new HubClient(url, steward);
   const wrong: string[] = [];
-  const log = await readLog(door, (text) => wrong.push(text));
+  const log = await readLog(hub, (text) => wrong.push(text));
   const ids = new Map(lines.filter((l) => l.type === 'ok').map((l) => [idOf(l), l]));
   for (const [key, { source, id }] of ids) {
     const first = log.firsts.get(key)?.[0];
-    const receipt = await door.get(`/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`);
+    const receipt = await hub.get(`/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`);
     const at = first === undefined ? 'nowhere' : `${first.stream}/${first.partition}/${first.offset}`;
     if (receipt['position'] !== at || receipt['digest'] !== `sha-256:${first?.digest ?? ''}`)
       wrong.push(`receipt of ${source} ${id} names ${String(receipt['position'])}, the log has it first at ${at}`);

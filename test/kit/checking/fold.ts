@@ -1,19 +1,20 @@
-import type { SeenEvent } from './door.js';
+import type { SeenEvent } from './hub-client.js';
 
 type Json = Readonly<Record<string, unknown>>;
-type Said = string | { readonly const: unknown } | Reach;
-interface Reach {
+/** Where a value comes from: a field of the data, a constant, or an attribute of the event. */
+type Expression = string | { readonly const: unknown } | AttributeExpression;
+interface AttributeExpression {
   readonly attribute: string;
   readonly segment?: number;
   readonly map?: Readonly<Record<string, string>>;
   readonly prefix?: string;
 }
 
-/** A view file, as far as a fold needs it. */
+/** The members of a view file that a fold needs. */
 export interface ViewFile {
   readonly name: string;
   readonly kind: 'latest' | 'merge' | 'set' | 'count' | 'timeline';
-  readonly key: 'subject' | Readonly<Record<string, Said>>;
+  readonly key: 'subject' | Readonly<Record<string, Expression>>;
   readonly by?: readonly string[];
   readonly count?: string;
   readonly sum?: Readonly<Record<string, string>>;
@@ -24,18 +25,18 @@ export interface ViewFile {
 interface Source {
   readonly type: string;
   readonly when?: readonly { readonly field: string; readonly in: readonly unknown[] }[];
-  readonly given?: readonly { readonly value: string; readonly is?: Said; readonly isNot?: unknown }[];
-  readonly set?: Readonly<Record<string, Said>>;
+  readonly given?: readonly { readonly value: string; readonly is?: Expression; readonly isNot?: unknown }[];
+  readonly set?: Readonly<Record<string, Expression>>;
   readonly remove?: boolean;
 }
 
 export interface Folded {
   readonly entries: ReadonlyMap<string, Json>;
-  /** Which keys an event touched, by its position. */
+  /** Keys of the entries that an event changed, by its position. */
   readonly touched: ReadonlyMap<string, readonly string[]>;
 }
 
-function say(e: SeenEvent, what: Said): unknown {
+function evaluate(e: SeenEvent, what: Expression): unknown {
   if (typeof what === 'string') return e.data?.[what] ?? null;
   if ('const' in what) return what.const;
   let text = e[what.attribute];
@@ -45,7 +46,8 @@ function say(e: SeenEvent, what: Said): unknown {
   return (what.prefix ?? '') + (what.map?.[text as string] ?? (text as string));
 }
 
-function part(value: unknown): string {
+/** One part of a key, escaped; `-` for a missing value. */
+function keyPart(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[%:]/g, (c) =>
     c === '%' ? '%25' : '%3A',
@@ -57,7 +59,7 @@ const digits = (text: string): [bigint, number] => {
   return [BigInt(whole + tail), tail.length];
 };
 
-/** Exact sum; whole numbers stay numbers while a double holds them. */
+/** Exact decimal sum. Whole numbers stay numbers while they are safe integers. */
 function plus(a: unknown, b: unknown): number | string {
   const [x, xs] = digits(String(a ?? 0));
   const [y, ys] = digits(String(b ?? 0));
@@ -71,6 +73,7 @@ function plus(a: unknown, b: unknown): number | string {
   return `${total < 0n ? '-' : ''}${text.slice(0, -scale)}.${text.slice(-scale)}`;
 }
 
+/** Compares values of `by` fields; null is the smallest. */
 function order(a: unknown, b: unknown): number {
   if (a === b) return 0;
   if (a === null || a === undefined) return -1;
@@ -80,8 +83,8 @@ function order(a: unknown, b: unknown): number {
 }
 
 /**
- * Folds events (each partition in offset order) into one view, in the plainest way: no batches, no partials, no store.
- * `events` must hold firsts only.
+ * Folds events (each partition in offset order) into one view in the simplest way: no batches, no partitions, no store.
+ * `events` must contain no copies.
  */
 export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
   const entries = new Map<string, Record<string, unknown>>();
@@ -93,35 +96,35 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
     view.key === 'subject'
       ? e.subject
       : Object.values(view.key)
-          .map((p) => part(say(e, p)))
+          .map((p) => keyPart(evaluate(e, p)))
           .join(':');
 
   for (const e of events) {
-    const takers = view.sources.filter(
+    const matching = view.sources.filter(
       (s) => s.type === e.type && (s.when ?? []).every((w) => w.in.includes(e.data?.[w.field] ?? null)),
     );
-    const source = takers[0];
+    const source = matching[0];
     if (source === undefined) continue;
     const key = keyOf(e);
     const touch = (k: string): void => void touched.set(e.position, [...(touched.get(e.position) ?? []), k]);
     touch(key);
     const valuesOf = (s: Source): Record<string, unknown> =>
-      Object.fromEntries(Object.entries(s.set ?? {}).map(([name, what]) => [name, say(e, what)]));
+      Object.fromEntries(Object.entries(s.set ?? {}).map(([name, what]) => [name, evaluate(e, what)]));
     const values = valuesOf(source);
     const now = entries.get(key);
     if (view.kind === 'set') {
       if (source.remove === true) entries.delete(key);
       else entries.set(key, values);
     } else if (view.kind === 'merge') {
-      // Only here several sources may take one event: each in turn, on the entry as it then stands.
-      for (const taker of takers) {
-        const so = entries.get(key);
-        const holds = (taker.given ?? []).every((g) => {
-          const is = so?.[g.value] ?? null;
-          const wanted = g.is === undefined || is === say(e, g.is);
-          return so === undefined || (wanted && (g.isNot === undefined || is !== g.isNot));
+      // Only in a merge view several sources may match one event; they are applied one after another.
+      for (const each of matching) {
+        const before = entries.get(key);
+        const holds = (each.given ?? []).every((g) => {
+          const is = before?.[g.value] ?? null;
+          const wanted = g.is === undefined || is === evaluate(e, g.is);
+          return before === undefined || (wanted && (g.isNot === undefined || is !== g.isNot));
         });
-        if (holds) entries.set(key, { ...so, ...valuesOf(taker) });
+        if (holds) entries.set(key, { ...before, ...valuesOf(each) });
       }
     } else if (view.kind === 'latest') {
       const mine = (view.by ?? []).map((f) => e.data?.[f] ?? null);
@@ -146,7 +149,9 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
         counted.set(who, {
           key,
           dims:
-            view.key === 'subject' ? {} : Object.fromEntries(Object.entries(view.key).map(([n, p]) => [n, say(e, p)])),
+            view.key === 'subject'
+              ? {}
+              : Object.fromEntries(Object.entries(view.key).map(([n, p]) => [n, evaluate(e, p)])),
           sums: Object.values(view.sum ?? {}).map((f) => e.data?.[f] ?? 0),
         });
     }
@@ -160,7 +165,7 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
   return { entries, touched };
 }
 
-/** Equal as JSON, whatever the order of members; an absent member equals null. */
+/** Equality of JSON values: the order of members does not count, and an absent member equals null. */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b || ((a ?? null) === null && (b ?? null) === null)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

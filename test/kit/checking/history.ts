@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** One line of the history file; the order of lines is the order in which things happened. */
+/** One line of the history file. The order of the lines is the order in which the steps happened. */
 export interface HistoryLine {
   readonly t: number;
   readonly process: string;
@@ -15,13 +15,13 @@ export interface HistoryLine {
   readonly duplicate?: boolean;
   readonly status?: number;
   readonly code?: string;
-  /** Wrong on purpose: not counted as offered. */
+  /** Invalid on purpose: not counted as published. */
   readonly bad?: boolean;
-  /** Wrong because the id belongs to another event that was accepted. */
+  /** Invalid because its id is that of an accepted event with other content (R2.5). */
   readonly reuse?: boolean;
 }
 
-/** What the ministry says of one event that it offered. */
+/** What the history says about one event that was sent. */
 export interface Offered {
   readonly source: string;
   readonly id: string;
@@ -36,9 +36,9 @@ export interface Offered {
 
 export interface History {
   readonly offered: ReadonlyMap<string, Offered>;
-  /** (source, id) refused on purpose; must not lie in the log. */
+  /** Keys (`idOf`) of refused events: they must not be in the log. */
   readonly refused: ReadonlySet<string>;
-  /** How many answers were 4xx. */
+  /** Number of 4xx answers. */
   readonly refusals: number;
   readonly units: number;
   readonly seconds: number;
@@ -60,7 +60,7 @@ export function readHistory(files: readonly string[]): History {
 export function foldHistory(lines: readonly HistoryLine[]): History {
   const offered = new Map<string, Offered>();
   const refused = new Set<string>();
-  const bad = new Set<string>();
+  const acceptedInvalid = new Set<string>();
   const units = new Set<string>();
   let refusals = 0;
   let first = Number.POSITIVE_INFINITY;
@@ -72,7 +72,7 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
     if (line.type === 'fail') refusals++;
     if (line.bad === true) {
       if (line.type === 'fail' && line.reuse !== true) refused.add(key);
-      if (line.type === 'ok') bad.add(key);
+      if (line.type === 'ok') acceptedInvalid.add(key);
       continue;
     }
     let o = offered.get(key);
@@ -90,7 +90,7 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
     }
   }
   for (const key of offered.keys()) if (offered.get(key)!.acked !== undefined) refused.delete(key);
-  // Garbage that was taken is an event in the log all the same, and a fault of the hub.
-  for (const key of bad) refused.add(key);
+  // An invalid event that the hub accepted is a fault of the hub, so it counts as one that must not be in the log.
+  for (const key of acceptedInvalid) refused.add(key);
   return { offered, refused, refusals, units: units.size, seconds: last > first ? (last - first) / 1000 : 0 };
 }

@@ -1,9 +1,10 @@
-import type { Door } from './door.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { HubClient } from './hub-client.js';
 import { foldView, same, type Folded, type ViewFile } from './fold.js';
 import { idOf, type History } from './history.js';
 import { positionOf, readLog, type LogLine, type WholeLog } from './log.js';
 
-/** R14. */
+/** The verdict (R14). */
 export interface Verdict {
   readonly engine: string;
   readonly published: number;
@@ -24,15 +25,15 @@ export interface Judgement {
 }
 
 export interface JudgeOptions {
-  readonly door: Door;
+  readonly hub: HubClient;
   readonly history: History;
   readonly views: readonly ViewFile[];
   readonly engine: string;
-  /** How long the views may take to catch up. @default 60 s */
+  /** How long to wait for views that are still behind. @default 60 s */
   readonly waitMs?: number;
 }
 
-/** Pairs of one subject where the first was acknowledged before the second was offered, but lies behind it. */
+/** Pairs of events of one subject where the first was acknowledged before the second was sent, but has the greater offset. */
 export function misorderedPairs(history: History, log: WholeLog): [LogLine, LogLine][] {
   const groups = new Map<string, { began: number; acked: number; at: LogLine }[]>();
   for (const o of history.offered.values()) {
@@ -48,7 +49,7 @@ export function misorderedPairs(history: History, log: WholeLog): [LogLine, LogL
   return out;
 }
 
-/** Acknowledged but not readable: at a receipt's or the first position, with its digest, and at the read door. */
+/** Keys of events that were acknowledged, but are not in the log with the digest of their receipt, or are not shown to readers. */
 function lostOnes(
   history: History,
   log: WholeLog,
@@ -73,16 +74,16 @@ function lostOnes(
   return lost;
 }
 
-async function stateOf(door: Door, view: string): Promise<Map<string, unknown>> {
+async function stateOf(hub: HubClient, view: string): Promise<Map<string, unknown>> {
   const out = new Map<string, unknown>();
-  for await (const e of door.state(view)) out.set(e.key, e.value);
+  for await (const e of hub.state(view)) out.set(e.key, e.value);
   return out;
 }
 
 interface Difference {
   readonly key: string;
   readonly text: string;
-  /** How many too many a count says. */
+  /** By how much a count is too high. */
   readonly tooMany: number;
 }
 
@@ -106,7 +107,7 @@ function differences(view: ViewFile, folded: Folded, state: ReadonlyMap<string, 
   return out;
 }
 
-/** Names only: values may be personal. */
+/** Names of the members that differ. Values are left out: they may be personal data. */
 function members(a: unknown, b: unknown): string {
   const x = a as Record<string, unknown>;
   const y = b as Record<string, unknown>;
@@ -117,7 +118,7 @@ export async function judge(o: JudgeOptions): Promise<Judgement> {
   const problems: string[] = [];
   const problem = (text: string): void => void problems.push(text);
   const { history } = o;
-  const log = await readLog(o.door, problem);
+  const log = await readLog(o.hub, problem);
   let broken = problems.length;
 
   const shownIds = new Map<string, number>();
@@ -146,9 +147,9 @@ export async function judge(o: JudgeOptions): Promise<Judgement> {
     const until = Date.now() + (o.waitMs ?? 60_000);
     let found: Difference[];
     for (;;) {
-      found = differences(view, folded, await stateOf(o.door, view.name));
+      found = differences(view, folded, await stateOf(o.hub, view.name));
       if (found.length === 0 || Date.now() > until) break;
-      await new Promise((r) => setTimeout(r, 300));
+      await pause(300);
     }
     const wrong = new Set(found.map((d) => d.key));
     for (const d of found) {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Door, SeenEvent } from './door.js';
+import type { HubClient, SeenEvent } from './hub-client.js';
 import { idOf } from './history.js';
 
-/** A record as it lies in the log. */
+/** A record of the log. */
 export interface LogLine {
   readonly stream: string;
   readonly partition: number;
@@ -16,11 +16,11 @@ export interface LogLine {
 
 export interface WholeLog {
   readonly byPosition: ReadonlyMap<string, LogLine>;
-  /** Firsts of each (source, id): one, unless other content came under the same id. */
+  /** First records of each (source, id): one, unless the same id was used for other content. */
   readonly firsts: ReadonlyMap<string, readonly LogLine[]>;
   /** Positions of later records with the same source, id, type and content (R2.1). */
   readonly copies: ReadonlySet<string>;
-  /** What the read door shows, by partition in offset order. */
+  /** Events that readers get, by partition in offset order. */
   readonly shown: readonly SeenEvent[];
 }
 
@@ -46,13 +46,13 @@ const byPlace = (a: SeenEvent, b: SeenEvent): number => {
   return p.partition - q.partition || (p.offset < q.offset ? -1 : p.offset > q.offset ? 1 : 0);
 };
 
-/** Reads every stream twice: as bytes with copies, and as a reader sees it. Digests that are wrong go to `problem`. */
-export async function readLog(door: Door, problem: (text: string) => void): Promise<WholeLog> {
+/** Reads every stream twice: as Avro bytes with copies, and as readers get it. Reports wrong digests to `problem`. */
+export async function readLog(hub: HubClient, problem: (text: string) => void): Promise<WholeLog> {
   const byPosition = new Map<string, LogLine>();
   const lines: LogLine[] = [];
   const shown: SeenEvent[] = [];
-  for (const stream of await door.streams()) {
-    for await (const e of door.events(stream, '&copies=true&encoding=avro')) {
+  for (const stream of await hub.streams()) {
+    for await (const e of hub.events(stream, '&copies=true&encoding=avro')) {
       const digest = sha(Buffer.from(e.subject, 'utf8'), Buffer.from(e.data_base64 ?? '', 'base64'));
       if (e.digest !== `sha-256:${digest}`) problem(`digest of ${e.position} is not that of its key and value`);
       const line = { ...place(e.position), source: e.source, id: e.id, type: e.type, subject: e.subject, digest };
@@ -60,7 +60,7 @@ export async function readLog(door: Door, problem: (text: string) => void): Prom
       byPosition.set(e.position, line);
       lines.push(line);
     }
-    for await (const e of door.events(stream, '')) shown.push(e);
+    for await (const e of hub.events(stream, '')) shown.push(e);
   }
   shown.sort(byPlace);
   lines.sort((a, b) => (a.offset < b.offset ? -1 : a.offset > b.offset ? 1 : 0));

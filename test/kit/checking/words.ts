@@ -2,7 +2,7 @@ import type { Judgement } from './judge.js';
 
 export type Lang = 'id' | 'en';
 
-/** `id` unless the locale names another language. */
+/** The language for a person: as asked, else Indonesian unless the locale names another language. */
 export function langOf(asked: string | undefined, locale: string | undefined): Lang {
   if (asked === 'id' || asked === 'en') return asked;
   return locale === undefined || locale === '' || /^(C|POSIX|id)\b/i.test(locale) ? 'id' : 'en';
@@ -10,7 +10,7 @@ export function langOf(asked: string | undefined, locale: string | undefined): L
 
 const count = (n: number, lang: Lang): string => n.toLocaleString(lang === 'id' ? 'id-ID' : 'en-US');
 
-/** The verdict line as a person reads it. */
+/** The verdict in one line. */
 export function verdictLine({ verdict: v, good }: Judgement, lang: Lang): string {
   const n = (x: number): string => count(x, lang);
   const mark = good ? '✔' : '✗';
@@ -21,13 +21,13 @@ export function verdictLine({ verdict: v, good }: Judgement, lang: Lang): string
 
 export interface TryWith {
   readonly url: string;
-  /** Data folder of the hub, as a person would type it. */
+  /** Data folder of the hub, quoted for a shell. */
   readonly data: string;
-  /** File with the key of the unit that sends the wrong event, as a person would type it. */
+  /** File with the key of the unit that sends the invalid event, quoted for a shell. */
   readonly unitKey: string;
 }
 
-/** Three commands that work by copy: read a stream, read a state, send a wrong event (checked only, nothing is written). */
+/** Three commands that work by copy and paste: read a stream, read a state, send an invalid event (the hub refuses it). */
 export function tryLines({ url, data, unitKey }: TryWith, lang: Lang): string[] {
   const auth = (file: string): string => `-H "Authorization: Bearer $(cat ${file})"`;
   const wrong = JSON.stringify({

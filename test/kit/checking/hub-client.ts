@@ -1,4 +1,6 @@
-/** What the checker reads of an event. */
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** The members of an event that the checker reads. */
 export interface SeenEvent {
   readonly id: string;
   readonly source: string;
@@ -18,34 +20,35 @@ export interface SeenEntry {
   readonly value: unknown;
 }
 
-/** The doors of the hub as the checker uses them: plain fetch, patient with a hub that says 503. */
-export class Door {
+/** The HTTP API of the hub as the checker uses it: plain fetch, with retries after 429, 5xx and lost connections. */
+export class HubClient {
   readonly #url: string;
   readonly #key: string;
-  readonly #patienceMs: number;
+  readonly #retryForMs: number;
 
-  constructor(url: string, key: string, patienceMs = 60_000) {
+  constructor(url: string, key: string, retryForMs = 60_000) {
     this.#url = url.replace(/\/+$/, '');
     this.#key = key;
-    this.#patienceMs = patienceMs;
+    this.#retryForMs = retryForMs;
   }
 
+  /** GET as JSON. Throws Refused for a 4xx, and when there is no answer within the time for retries. */
   async get(path: string): Promise<Record<string, unknown>> {
-    const until = Date.now() + this.#patienceMs;
+    const until = Date.now() + this.#retryForMs;
     for (;;) {
-      let said: string;
+      let failure: string;
       try {
         const res = await fetch(this.#url + path, { headers: { authorization: `Bearer ${this.#key}` } });
         const text = await res.text();
         if (res.ok) return JSON.parse(text) as Record<string, unknown>;
-        said = `${res.status} ${text.slice(0, 300)}`;
-        if (res.status < 500 && res.status !== 429) throw new Refused(`GET ${path}: ${said}`);
+        failure = `${res.status} ${text.slice(0, 300)}`;
+        if (res.status < 500 && res.status !== 429) throw new Refused(`GET ${path}: ${failure}`);
       } catch (e) {
         if (e instanceof Refused) throw e;
-        said = String(e);
+        failure = String(e);
       }
-      if (Date.now() > until) throw new Refused(`GET ${path}: ${said}`);
-      await new Promise((r) => setTimeout(r, 200));
+      if (Date.now() > until) throw new Refused(`GET ${path}: ${failure}`);
+      await pause(200);
     }
   }
 
@@ -55,7 +58,7 @@ export class Door {
     return out;
   }
 
-  /** All events of a stream, page by page, to the end. */
+  /** All events of a stream to its end, page by page. */
   async *events(stream: string, query: string): AsyncGenerator<SeenEvent> {
     let cursor: string | undefined;
     for (;;) {
@@ -68,6 +71,7 @@ export class Door {
     }
   }
 
+  /** All entries of a view. */
   async *state(view: string): AsyncGenerator<SeenEntry> {
     for await (const e of this.#list(`/v1/state/${encodeURIComponent(view)}`, 'entries')) yield e as SeenEntry;
   }
