@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 const root = resolve(import.meta.dirname, '../..');
 const RULES = 'docs/rules.md';
 
-/** Text files that people write, relative to the repository. This spec is left out: it names what it forbids. */
+/** Text files that people write, relative to the repository. This spec is left out, because it contains the words that it forbids. */
 function textFiles(): string[] {
   const folders = ['apps', 'bin', 'deploy', 'docs', 'examples', 'libs', 'schemas', 'test'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -68,7 +68,7 @@ function found(pattern: RegExp, wrong: (match: RegExpExecArray) => boolean): str
 }
 
 describe('the rules in docs/rules.md', () => {
-  it('are R1 to R14, each statement with a number of its own, in order, with one reason and one line of proof', () => {
+  it('are R1 to R14; each statement has its own number in order, one reason and one line of proof', () => {
     expect([...groups]).toEqual(Array.from({ length: 14 }, (_, i) => `R${i + 1}`));
     const expected = [...groups].flatMap((group) =>
       rules.filter((r) => r.id.startsWith(`${group}.`)).map((_, i) => `${group}.${i + 1}`),
@@ -78,7 +78,7 @@ describe('the rules in docs/rules.md', () => {
     for (const group of groups) expect([group, ids.has(`${group}.1`)]).toEqual([group, true]);
   });
 
-  it('name spec files and tests that exist, or say that there is no code yet', () => {
+  it('name only spec files and tests that exist, or say that there is no code yet', () => {
     const problems: string[] = [];
     for (const { id, proof } of rules) {
       const text = proof[0] ?? '';
@@ -101,18 +101,18 @@ describe('the rules in docs/rules.md', () => {
     expect(problems).toEqual([]);
   });
 
-  it('hold every rule that code, comments and documents cite', () => {
+  it('contain every rule that code, comments and documents cite', () => {
     expect(found(/\bR\d+(?:\.\d+)?\b/g, ([id]) => !ids.has(id) && !groups.has(id))).toEqual([]);
   });
 });
 
-it('comments and documents cite nothing outside the repository', () => {
+it('comments and documents do not refer to anything outside the repository', () => {
   const outside =
     /\bissue (?:item )?#?\d+|\bitem \d+ of the issue|\bDESIGN(?:\.md)?,? section \d+|\.\.\/shared\b|\/work\/|\bhouse (?:plan|style)\b|\b(?:first|original) plan\b/gi;
   expect(found(outside, () => true)).toEqual([]);
 });
 
-it('links between the documents of the repository point at files that exist', () => {
+it('links in documents point to files that exist', () => {
   const broken = [...texts]
     .filter(([file]) => file.endsWith('.md'))
     .flatMap(([file, text]) =>

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-/** An event of the SDK with the attributes that a unit system gives. The SDK validates it against the CloudEvents 1.0 schema. */
+/** An event of the CloudEvents SDK with the attributes that a unit system sets. The SDK validates it against the CloudEvents 1.0 schema. */
 const made = (): CloudEvent<Record<string, unknown>> => {
   const { id, source, time, data } = hub.event(TYPE);
   return new CloudEvent({ id, source, type: TYPE, time: String(time), data, korelasi: 'K-1' });
@@ -30,8 +30,8 @@ async function recordAt(position: string): Promise<{ headers: readonly Header[];
   return { headers, key: key!, value: value! };
 }
 
-describe('what the CloudEvents SDK serialises', () => {
-  it('in structured mode is accepted, and in binary mode is the same event', async () => {
+describe('an event that the CloudEvents SDK serialises', () => {
+  it('is accepted in structured mode, and the same event in binary mode is a duplicate', async () => {
     const e = made();
     const first = await post(HTTP.structured(e));
     expect([first.status, first.body['id']]).toEqual([201, e.id]);
@@ -39,7 +39,7 @@ describe('what the CloudEvents SDK serialises', () => {
     expect([again.status, again.body]).toEqual([200, { ...first.body, duplicate: true }]);
   });
 
-  it('in structured mode with Avro data (data_base64) is the same event', async () => {
+  it('is a duplicate when its data is sent as Avro (data_base64)', async () => {
     const e = made();
     const first = await post(HTTP.structured(e));
     const type = hub.catalogue.newest(TYPE)!;
@@ -55,8 +55,8 @@ describe('what the CloudEvents SDK serialises', () => {
   });
 });
 
-describe('what the hub gives', () => {
-  it('at the read doors is a valid CloudEvent for the SDK: one event, a page, and an event with Avro data', async () => {
+describe('an event that the hub returns', () => {
+  it('is a valid CloudEvent for the SDK: as one event, in a page, and with Avro data', async () => {
     const e = made();
     const { body: receipt } = await post(HTTP.structured(e));
     const parse = (body: string, type = 'application/cloudevents+json'): CloudEvent<Body>[] =>
@@ -89,7 +89,7 @@ describe('what the hub gives', () => {
     });
   });
 
-  it('in Kafka record headers is a binary mode event for the SDK, with every attribute that the read door shows', async () => {
+  it('is a binary mode event for the SDK in the headers of its Kafka record, with every attribute that readers get', async () => {
     const e = made();
     const { body: receipt } = await post(HTTP.structured(e));
     const { headers, key, value } = await recordAt(receipt['position'] as string);

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-it('a header Idempotency-Key changes nothing: source and id alone say what is the same event (R13.9)', async () => {
+it('the header Idempotency-Key has no effect: only source and id decide which events are the same (R13.9)', async () => {
   const post = (event: unknown, key: string) => hub.post(event, { headers: { 'idempotency-key': key } });
   const [one, other] = [hub.event(TYPE), hub.event(TYPE)];
   const first = await post(one, 'k-1');

@@ -1,15 +1,15 @@
 import { connect } from 'node:net';
 
-/** What the table needs of the server under test: a key each for two kinds of office, valid events, schema ids. */
+/** What the cases need from the server under test: keys of two offices, valid events, schema ids. */
 export interface BadInputSubject {
   readonly url: string;
   /** A kanim (imigrasi.paspor.diterbitkan, keu.pnbp.tagihan-diterbitkan) and a lapas (pas.hunian.dilaporkan). */
   readonly keys: { readonly kanim: string; readonly lapas: string };
   event(type: BadType): Event;
-  /** The V0 frame of valid data. */
+  /** Valid data as Avro with its frame (magic byte 0 and schema id). */
   frame(type: BadType): Buffer;
   schemaId(type: BadType): number;
-  /** Longest wait for a whole request of the server under test, ms. */
+  /** Request timeout of the server under test, ms. */
   readonly requestMs: number;
 }
 
@@ -25,15 +25,15 @@ export interface BadAnswer {
 }
 
 export interface BadCase {
-  /** Row of the bad-input catalogue. */
+  /** Group of cases in the bad-input catalogue. */
   readonly row: string;
   readonly name: string;
-  /** One of these. */
+  /** The status, or the statuses of which one is right. */
   readonly status: number | readonly number[];
-  /** Stable code of the problem; of the first item's error when `item`. Absent: the connection is refused before there is a shape. */
+  /** Code of the problem document; of the error of the first item when `item`. Absent: the request is refused before a problem document can be written. */
   readonly code?: string;
   readonly item?: true;
-  /** Slower than a usual refusal on purpose. */
+  /** The refusal takes long on purpose. */
   readonly slow?: true;
   send(s: BadInputSubject): Promise<BadAnswer>;
 }
@@ -73,7 +73,7 @@ async function call(s: BadInputSubject, path: string, body?: string | Buffer, in
   };
 }
 
-/** Writes bytes as they are. `hold`: keeps the connection open until the server answers. `flood`: goes on writing this until then. */
+/** Sends raw bytes. `hold`: keeps the connection open until the server answers. `flood`: sends these bytes again and again until then. */
 function raw(
   s: BadInputSubject,
   head: string | Buffer,
@@ -104,7 +104,7 @@ function raw(
       resolve({
         status: Number(/^HTTP\/1\.1 (\d{3})/.exec(top)?.[1] ?? 0),
         contentType: /^content-type: (.*)$/im.exec(top)?.[1] ?? '',
-        // The first answer: what was sent behind a whole request is answered after it.
+        // Only the first answer: bytes after a whole request get an answer of their own.
         text: rest.join('\r\n\r\n').slice(0, Number(/^content-length: (\d+)$/im.exec(top)?.[1] ?? 1e6)),
         allow: /^allow: (.*)$/im.exec(top)?.[1],
         ms: performance.now() - began,
@@ -127,7 +127,7 @@ const add = (
 ): void => {
   cases.push({ row, name, status, ...(code === undefined ? {} : { code }), send, ...more });
 };
-/** A body as it is. */
+/** A case with this body. */
 const body = (
   name: string,
   status: number,
@@ -139,7 +139,7 @@ const body = (
     call(s, init.path ?? '/v1/events', typeof text === 'function' ? text(s) : text, { type: CE, ...init }),
   );
 };
-/** A valid event with something changed. */
+/** A case with a valid event that `change` makes invalid. */
 const event = (name: string, status: number, code: string, change: (e: Event) => void, type: BadType = P): void => {
   add(name, status, code, (s) => {
     const e = s.event(type);
@@ -895,5 +895,5 @@ get('an override header', 405, 'method_not_allowed', '/v1/events', {
 });
 add('CONNECT', [0, 400, 404, 405], undefined, (s) => raw(s, `CONNECT example.test:443 HTTP/1.1\r\nhost: a\r\n\r\n`));
 
-/** Every case of bad input that touches the publish and read doors (reference: the bad-input catalogue). Each must leave the log as it was. */
+/** Every case of bad input for publishing and reading. No case may change the log. */
 export const BAD_INPUT: readonly BadCase[] = cases;

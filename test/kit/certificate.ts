@@ -9,7 +9,7 @@ const sequence = (...parts: Uint8Array[]): Buffer => tlv(0x30, ...parts);
 const pem = (what: string, der: Buffer): string =>
   `-----BEGIN ${what}-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END ${what}-----\n`;
 
-/** A certificate for 127.0.0.1, signed by itself, made anew for each run: no key lies in the repository. */
+/** A self-signed certificate for 127.0.0.1. It is made for each run, so that no private key is in the repository. */
 export function selfSigned(): { readonly key: string; readonly cert: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ecdsaWithSha256 = sequence(tlv(0x06, Buffer.from('2a8648ce3d040302', 'hex')));

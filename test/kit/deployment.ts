@@ -7,17 +7,17 @@ export interface Deployment {
   readonly dir: string;
   readonly url: string;
   readonly adminKey: string;
-  /** kill -9, wait for the end, start again on the same port. */
+  /** SIGKILL, wait for the exit, start again on the same port. */
   crash(): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   start(): Promise<void>;
-  /** A key made by the admin key. */
+  /** Makes an API key with the admin key. */
   key(unit: string, system: string, roles: readonly string[]): Promise<string>;
-  /** Stops and removes the data. */
+  /** Stops the app and removes its data. */
   close(): Promise<void>;
 }
 
-/** A built hub app with a data folder of its own. `env` adds settings (engine, addresses, prefix). */
+/** Starts a built app with a data folder of its own. `env` adds settings (engine, addresses, prefix). */
 export async function deploy(
   env: Readonly<Record<string, string>> = {},
   app = 'apps/hub/src/main.js',

@@ -1,4 +1,4 @@
-"""Reads golden Avro bodies with Apache Avro for Python, a codec that shares nothing with ours.
+"""Reads golden Avro bodies with Apache Avro for Python, a codec that shares no code with this repository.
 
 argv: folder of the avro package. stdin: JSON lines {"schema": path, "avro": path}.
 stdout: one JSON line each: {"data": plain JSON, "again": base64 of what Apache Avro writes for the same value}.

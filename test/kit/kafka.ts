@@ -10,14 +10,14 @@ import { dockerAnswers, provisionKafka } from '../../deploy/local/provision-kafk
 const CACHE = resolve(import.meta.dirname, '../../.simpul/kafka');
 const GIVEN = process.env['SIMPUL_TEST_KAFKA'];
 
-/** Why no Kafka can be had here; undefined when one can. Under CI nothing is skipped: the start itself then fails and says why. */
+/** The reason why there is no Kafka for tests on this machine; undefined when there is one. Under CI always undefined: no test is skipped, and the start fails with its reason. */
 export async function noKafka(): Promise<string | undefined> {
   if (process.env['CI'] !== undefined || (GIVEN !== undefined && GIVEN !== '')) return undefined;
   if (canRunKafka(CACHE) || (await dockerAnswers())) return undefined;
   return 'no SIMPUL_TEST_KAFKA, no docker engine, no java with mvn';
 }
 
-/** Why no broker of our own, to be killed and paused, can be had here. */
+/** The reason why this machine cannot start a broker that a test may kill and stop; undefined when it can. */
 export function noOwnKafka(): string | undefined {
   if (process.env['CI'] !== undefined || canRunKafka(CACHE)) return undefined;
   return 'no java 17 with mvn: a broker to kill cannot be started';
@@ -25,7 +25,7 @@ export function noOwnKafka(): string | undefined {
 
 export interface TestKafka {
   readonly brokers: readonly string[];
-  /** Of this use alone: topics and groups of others on the same broker are not seen. */
+  /** Prefix of topics and groups for this test only, because specs share a broker. */
   readonly prefix: string;
   stop(): Promise<void>;
 }
@@ -34,7 +34,7 @@ function newPrefix(): string {
   return `t${randomBytes(5).toString('hex')}.`;
 }
 
-/** The Kafka of SIMPUL_TEST_KAFKA, or one that lives as long as the test. */
+/** The Kafka of SIMPUL_TEST_KAFKA, or one that runs as long as the test. */
 export async function testKafka(): Promise<TestKafka> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-'));
   const kafka = await provisionKafka({ dir, cache: CACHE, given: GIVEN });
@@ -45,7 +45,7 @@ export async function testKafka(): Promise<TestKafka> {
   return { brokers: kafka.bootstrap.split(','), prefix: newPrefix(), stop };
 }
 
-/** Brokers that this test may kill. */
+/** Brokers for one test, which may kill and stop them. */
 export async function ownKafka(
   nodes: 1 | 3 = 1,
   secured?: KafkaSecurity,

@@ -10,12 +10,12 @@ export interface ScriptedRequest {
   readonly res: ServerResponse;
 }
 
-/** Answers JSON, or undefined when the script itself has written to (or cut) the response. */
+/** Returns the JSON answer, or undefined when the script has written to the response itself or has cut the connection. */
 export type Script = (
   req: ScriptedRequest,
 ) => { status: number; body?: unknown; headers?: Record<string, string> } | undefined;
 
-/** A tiny HTTP server that says what a test wants to hear. */
+/** An HTTP server that gives the answers of a script, and keeps the requests. */
 export async function scriptedHub(
   script: Script,
 ): Promise<{ url: string; requests: ScriptedRequest[]; close(): Promise<void> }> {
@@ -35,10 +35,10 @@ export async function scriptedHub(
         res,
       };
       requests.push(asked);
-      const said = script(asked);
-      if (said === undefined) return;
-      res.writeHead(said.status, { 'content-type': 'application/json', ...said.headers });
-      res.end(said.body === undefined ? '' : JSON.stringify(said.body));
+      const answer = script(asked);
+      if (answer === undefined) return;
+      res.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
+      res.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
     });
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

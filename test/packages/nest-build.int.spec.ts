@@ -16,7 +16,7 @@ interface NestConfig {
 }
 const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
 
-it('nest-cli.json names every app, with its entry file and the settings of the build', () => {
+it('nest-cli.json lists every app with its entry file and the TypeScript settings of the build', () => {
   const { projects } = read('nest-cli.json') as NestConfig;
   expect(Object.keys(projects).sort()).toEqual(readdirSync(join(root, 'apps')).sort());
   for (const [name, p] of Object.entries(projects)) {
@@ -27,7 +27,7 @@ it('nest-cli.json names every app, with its entry file and the settings of the b
 
 it('nest build compiles the hub to the same JavaScript as npm run build', async () => {
   mkdirSync(dir, { recursive: true });
-  // Types were checked by the build before the tests; without checking and in a folder of its own the Nest CLI takes a few seconds.
+  // The build before the tests has checked the types; without that check, and in a folder of its own, the Nest CLI takes a few seconds.
   const compilerOptions = {
     noCheck: true,
     incremental: false,

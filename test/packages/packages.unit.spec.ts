@@ -11,7 +11,7 @@ interface Manifest {
 }
 const manifest = JSON.parse(read('package.json')) as Manifest;
 
-/** Packages that no import and no script names, and what loads them. */
+/** Packages that appear in no import and no script, and what loads them. */
 const LOADED_BY: Readonly<Record<string, string>> = {
   '@nestjs/platform-express': 'Nest, when test/bench/naive.ts creates an app without naming a platform',
   '@node-rs/crc32': '@platformatic/kafka, in place of its slower checksum in JavaScript',
@@ -28,13 +28,13 @@ const code = ['apps', 'bin', 'deploy', 'examples', 'libs', 'test'].flatMap((fold
 const text = [...code, read('jest.config.mjs')].join('\n');
 const used = (name: string): boolean => text.includes(`'${name}`) || text.includes(`node_modules/${name}/`);
 
-it('every package in package.json is used, or says what loads it', () => {
+it('every package in package.json is imported, or is listed with what loads it', () => {
   const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
   expect(names.filter((name) => !used(name) && LOADED_BY[name] === undefined)).toEqual([]);
   expect(Object.keys(LOADED_BY).filter((name) => !names.includes(name) || used(name))).toEqual([]);
 });
 
-it('the licence is Apache-2.0, by SPDX id and by text', () => {
+it('the licence is Apache-2.0 in package.json (SPDX) and in the file LICENSE', () => {
   expect(manifest.license).toBe('Apache-2.0');
   expect(read('LICENSE')).toMatch(/^\s+Apache License\n\s+Version 2\.0, January 2004\n/);
 });

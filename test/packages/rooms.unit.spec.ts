@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { expect, it } from '@jest/globals';
 
 const root = resolve(import.meta.dirname, '../..');
-// By a variable, so that tsc does not ask for the types of a script.
+// A variable, because tsc would need types for the path of a script.
 const script = '../../bin/rooms.mjs';
 const { ROOMS } = (await import(script)) as {
   ROOMS: Readonly<Record<string, { readonly rooms: readonly string[]; readonly clients: readonly string[] }>>;
 };
 
-/** What the files of a room import, its specs and conformance suite left out: rooms as `#name`, packages by name. */
+/** The imports of a room without its specs and conformance suite: rooms as `#name`, packages by name. */
 function importsOf(room: string): Set<string> {
   const files = readdirSync(join(root, 'libs', room), { recursive: true, encoding: 'utf8' }).filter(
     (f) => f.endsWith('.ts') && !/\.(spec|fixture|child)\.ts$/.test(f) && !f.startsWith('conformance'),
@@ -27,7 +27,7 @@ it('bin/rooms.mjs lists every room of libs/ and no other', () => {
   expect(Object.keys(ROOMS).sort()).toEqual(folders.sort());
 });
 
-it('bin/rooms.mjs allows no import that no code of the room uses', () => {
+it('bin/rooms.mjs allows only imports that the code of the room uses', () => {
   const unused = Object.entries(ROOMS).flatMap(([room, { rooms, clients }]) => {
     const used = importsOf(room);
     const uses = (name: string): boolean =>

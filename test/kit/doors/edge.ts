@@ -6,10 +6,10 @@ class EdgeModule {}
 
 type NestParts = Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'>;
 
-/** Nothing is logged. */
+/** A logger that writes nothing. */
 export const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** A module that serves these doors: no doors, no valid key and no log lines unless given. */
+/** A Nest module for an HTTP server. Parts that are not given: no doors, no valid key, no log lines. */
 export function edgeModule(parts: Partial<EdgeParts>, nest: NestParts = {}): DynamicModule {
   const edge: EdgeParts = { authenticate: () => undefined, doors: [], log: SILENT, ...parts };
   return {
@@ -20,7 +20,7 @@ export function edgeModule(parts: Partial<EdgeParts>, nest: NestParts = {}): Dyn
   };
 }
 
-/** A server of these doors on a free port. */
+/** Starts an HTTP server with these parts on a free port. */
 export function serveEdge(parts: Partial<EdgeParts>, nest?: NestParts): Promise<HttpServer> {
   return openHttp(edgeModule(parts, nest), { port: 0 });
 }

@@ -36,7 +36,7 @@ import { serveEdge, SILENT } from './edge.js';
 
 const seed = new URL('../../../schemas/units.json', import.meta.url);
 
-/** Keys of the stage: `Authorization: Bearer <name>`. */
+/** API keys of the stage, by name: `Authorization: Bearer <name>`. */
 export const KEYS: Readonly<Record<string, Caller>> = {
   kanim: caller('kanim', 'SU00123', 'simkim', 'publisher', 'reader'),
   lapas: caller('lapas', 'SU00300', 'sdp', 'publisher', 'reader'),
@@ -54,20 +54,20 @@ export interface HubStageOptions {
   readonly limits?: Partial<PublishLimits>;
   readonly http?: Partial<HttpLimits>;
   readonly wrapState?: (state: State) => State;
-  /** Without: nothing is ever settled, and the index stays empty. */
+  /** False: no projector, so no event is settled and the duplicate index stays empty. @default true */
   readonly project?: boolean;
   readonly partitions?: number;
-  /** A stream that forgets, and the clock of the log. */
+  /** A stream with a retention time, and the clock of the log. */
   readonly retention?: { readonly stream: string; readonly ms: number; readonly now: () => number };
 }
 
-/** What the log answers to appends of streams while this is set. */
+/** While `answer` is set, appends to streams get its outcome instead of going to the log; undefined lets one through. */
 export interface AppendScript {
   answer: (() => Promise<AppendOutcome> | undefined) | undefined;
   calls: number;
 }
 
-/** A gateway and an index over an embedded log and state in a folder of their own, with the contracts and units of the repository. */
+/** A gateway and a duplicate index over an embedded log and state in a temporary folder, with the contracts and units of the repository. */
 export class HubStage {
   readonly dir = mkdtempSync(join(tmpdir(), 'simpul-doors-'));
   readonly keys = new Map(Object.entries(KEYS));
@@ -120,7 +120,7 @@ export class HubStage {
     return this;
   }
 
-  /** A second gateway over the same log and index, which knows nothing of what the first has in flight. Closed with the stage. */
+  /** A second gateway over the same log and index. It does not know the requests that the first has in flight. Closed with the stage. */
   async another(): Promise<Pick<HubStage, 'ask' | 'post'>> {
     const server = await this.#serve(this.#publishing({}), {});
     this.#others.push(server);
@@ -185,7 +185,7 @@ export class HubStage {
     await this.projector.join();
   }
 
-  /** A valid event of a type as its key would send it. `id` is new each time unless given. */
+  /** A valid event of a type as the holder of a key would send it, with a new id unless `more` has one. */
   event(type: string, by = 'kanim', more: Record<string, unknown> = {}, data: Record<string, unknown> = {}) {
     const made = { id: `E-${++serial}`, time: '2021-07-15T09:30:00+07:00' };
     const e = sampleEvent(this.catalogue.newest(type)!, 0, this.keys.get(by)!, this.units, made);
@@ -228,7 +228,7 @@ export class HubStage {
     });
   }
 
-  /** All records of a stream now. */
+  /** Number of records in a stream. */
   async records(stream: string): Promise<number> {
     let n = 0;
     for (const { low, high } of await this.log.describe(stream)) n += Number(high - low);
@@ -241,13 +241,13 @@ let serial = 0;
 export interface Ask {
   readonly method?: string;
   readonly key?: string;
-  /** Another server. */
+  /** URL of another server. */
   readonly at?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer<ArrayBuffer> | undefined;
 }
 
-/** Answers are looked at by matchers, which say what they expect. */
+/** A JSON answer. `any`, because specs check it with matchers. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Body = Record<string, any>;
 export interface Reply {

@@ -17,14 +17,14 @@ import { compileView, parseView, type CompiledView } from '#projection';
 
 const root = join(import.meta.dirname, '../../..');
 
-/** The text of every view file, by file name without its ending. */
+/** The text of every view file, by view name. */
 export function viewTexts(): ReadonlyMap<string, string> {
   const dir = join(root, 'schemas/views');
   const files = readdirSync(dir).filter((f) => f.endsWith('.view.json'));
   return new Map(files.sort().map((f) => [f.slice(0, -'.view.json'.length), readFileSync(join(dir, f), 'utf8')]));
 }
 
-/** The catalogue of the repository's contracts; streams have `partitions`, or one where their contract says so. */
+/** The catalogue of the contracts in the repository. Streams have `partitions` partitions unless their contract sets a number. */
 export function catalogueOfFiles(partitions = 4): CatalogueIndex {
   const catalogue = new CatalogueIndex();
   const files = readdirSync(join(root, 'schemas'), { recursive: true, encoding: 'utf8' }).filter((f) =>
@@ -60,7 +60,7 @@ export interface EventSpec {
 
 let serial = 0;
 
-/** A record as a gateway would write it: invented data of the contract, with `data` over it. */
+/** A record as a gateway writes it: sample data of the contract, overwritten with `data`. */
 export function recordOf(
   catalogue: CatalogueIndex,
   spec: EventSpec,
@@ -91,10 +91,15 @@ export function recordOf(
   };
 }
 
-/** The same as the projector would fold it, at an offset of its own. */
-export function foldEventOf(catalogue: CatalogueIndex, spec: EventSpec, offset: bigint, timeMs = 0): DecodedEvent {
+/** The same event at an offset, decoded as the projector gets it. */
+export function foldEventOf(
+  catalogue: CatalogueIndex,
+  spec: EventSpec,
+  offset: bigint,
+  appendTimeMs = 0,
+): DecodedEvent {
   const { record, partition, stream } = recordOf(catalogue, spec);
-  const opened = openRecord({ ...record, offset, appendTimeMs: timeMs } satisfies LogRecord, catalogue);
+  const opened = openRecord({ ...record, offset, appendTimeMs } satisfies LogRecord, catalogue);
   if (opened.kind !== 'event') throw new Error(`not an event: ${opened.kind}`);
   return decodeEvent(opened, stream, partition)!;
 }

@@ -29,7 +29,7 @@ async function readAll(log: EventLog, stream: string, partition: number): Promis
   }
 }
 
-/** The events of a partition, each (source, id, content) once, at its lowest offset: the truth of R2 in plain code. */
+/** The events of a partition without copies: each (source, id, content) once, at its lowest offset. This is R2.1 in plain code. */
 export async function eventsOf(
   log: EventLog,
   catalogue: CatalogueIndex,
@@ -49,7 +49,7 @@ export async function eventsOf(
   return events;
 }
 
-/** What digestOfView must say of a view, from the log alone. Streams of one view are folded one after the other: R5.3 makes the order open. */
+/** The value that digestOfView must return for a view, computed from the log only. The streams of a view are folded one after another, because R5.3 allows any order. */
 export async function plainDigest(log: EventLog, catalogue: CatalogueIndex, view: CompiledView): Promise<string> {
   const hash = createHash('sha256');
   for (let p = 0; p < view.partitions; p++) {

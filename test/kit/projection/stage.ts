@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
+import { pause } from '#concurrency';
 import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import {
@@ -21,7 +22,7 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { Units } from '#units';
 
-/** Generations of one process: the rows live as long as the stage, also over restarts of the projector. */
+/** Generations in memory. The rows are kept when the projector restarts. */
 export class RowsInMemory implements Generations {
   readonly #rows = new Map<string, GenerationRow>();
   readonly #listeners = new Set<(view: string) => void>();
@@ -51,7 +52,7 @@ export interface StageOptions {
   readonly units?: Units;
 }
 
-/** An embedded log and state in a folder of their own, with a projector that can be started, crashed and started again. */
+/** An embedded log and state in a temporary folder, with a projector that can be started, stopped and started again. */
 export class Stage {
   readonly dir = mkdtempSync(join(tmpdir(), 'simpul-projection-'));
   readonly generations = new RowsInMemory();
@@ -98,7 +99,7 @@ export class Stage {
   async project(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
     const all = this.catalogue;
     const streams = this.streams;
-    // Only the streams that the views fold are made on this stage.
+    // The stage has topics only for the streams of its views.
     const catalogue: Catalogue = {
       newest: (t) => all.newest(t),
       version: (t, v) => all.version(t, v),
@@ -124,7 +125,7 @@ export class Stage {
     return this.projector;
   }
 
-  /** Appends each partition's records in the order given. Answers the offset of each. */
+  /** Appends the records of each partition in the given order. Returns the offset of each record. */
   async append(all: readonly { stream: string; partition: number; record: NewRecord }[]): Promise<bigint[]> {
     const offsets: bigint[] = [];
     const groups = Map.groupBy(
@@ -149,7 +150,7 @@ export class Stage {
     return storageOf(view.name, this.generations.row(view.name)!.serving);
   }
 
-  /** Whether the index and every serving view have folded all that the log holds now. */
+  /** True when the duplicate index and every serving view have folded all records of the log. */
   async caughtUp(): Promise<boolean> {
     for (const { name } of this.streams)
       for (const { partition, low, high } of await this.log.describe(name)) {
@@ -166,12 +167,12 @@ export class Stage {
     await until(() => this.caughtUp());
   }
 
-  /** Takes everything out of the store under whoever uses it. */
+  /** Deletes everything in the store while it is in use. */
   emptyStore(): void {
     this.#lose('parts', 'progress', 'entries', 'feed', 'deletes', 'firsts');
   }
 
-  /** Takes the duplicate index out of the store and leaves views and positions, as a store does that was set back a little. */
+  /** Deletes the duplicate index and leaves views and positions, as after a partial loss of the store. */
   loseIndex(): void {
     this.#lose('firsts');
   }
@@ -199,16 +200,16 @@ export class Stage {
   }
 }
 
-/** Asks again every few ms, at most 10 s. */
+/** Waits until a condition is true, at most 10 s. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + 10_000;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error('the condition did not come true within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
   }
 }
 
-/** A store that asks first: what `before` answers or throws goes in place of the call; undefined lets it through. */
+/** A store with scripted faults: `before` sees every call; what it returns or throws replaces the result, and undefined lets the call through. */
 export function interposed(
   state: State,
   before: (call: string, args: readonly unknown[]) => Promise<unknown> | undefined,

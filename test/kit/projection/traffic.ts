@@ -8,7 +8,7 @@ export interface Placed {
   readonly record: NewRecord;
 }
 
-/** Numbers from 0 to 1, the same for the same seed. */
+/** Pseudo-random numbers in [0, 1); the same for the same seed. */
 export function random(seed: number): () => number {
   let x = seed >>> 0 || 1;
   return () => {
