@@ -33,7 +33,7 @@ export const ROOMS = {
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
-  duplicates: { rooms: ['faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
+  duplicates: { rooms: ['concurrency', 'faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
   publishing: {
     rooms: [
       'concurrency',

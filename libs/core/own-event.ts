@@ -1,6 +1,6 @@
 import { sourceOf, type Caller } from '#access';
 import { isRetryable, type Fault } from '#faults';
-import type { Offered, PublishAnswer } from '#publishing';
+import type { ItemOutcome, Offered } from '#publishing';
 
 /** The caller of a part of the hub that publishes events itself, with the source `urn:simpul:hub:<part>`. */
 export const hubCaller = (part: string): Caller => ({
@@ -34,10 +34,11 @@ export function ownEvent(
  * What a publisher inside the hub does next, for each event: `published` (nothing), `retry`, or a Fault that no retry changes. Other content under
  * the same id (`idempotency_mismatch`) counts as published: another process was first, or this one knew less at that time.
  */
-export function ownOutcomes({ results }: PublishAnswer): readonly ('published' | 'retry' | Fault)[] {
-  return results.map((result) => {
-    const fault = result !== undefined && 'fault' in result ? result.fault : undefined;
-    if (fault !== undefined && isRetryable(fault)) return 'retry';
-    return fault === undefined || fault.code === 'idempotency_mismatch' ? 'published' : fault;
+export function ownOutcomes(outcomes: readonly ItemOutcome[]): readonly ('published' | 'retry' | Fault)[] {
+  return outcomes.map((outcome) => {
+    if ('receipt' in outcome) return 'published';
+    const { fault } = outcome;
+    if (isRetryable(fault)) return 'retry';
+    return fault.code === 'idempotency_mismatch' ? 'published' : fault;
   });
 }

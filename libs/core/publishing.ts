@@ -6,7 +6,7 @@ import type { Core } from './core.js';
 /** The publish path of this process. Without `refusals` (a process without a gateway) refused events are not counted. */
 export function hubPublishing(
   { log, state, registry, settled, units, pseudonymKey, now }: Core,
-  more: Partial<Pick<PublishingDeps, 'appends' | 'refusals' | 'meter'>> = {},
+  more: Partial<Pick<PublishingDeps, 'appends' | 'refusals' | 'report'>> = {},
 ): Publishing {
   return new Publishing({
     log,

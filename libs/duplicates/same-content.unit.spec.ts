@@ -4,8 +4,8 @@ import { dataschemaUrn, digestOf, toHeaders } from '#event';
 import type { LogRecord } from '#log';
 import { openRecord, type Catalogue, type EventRecord, type EventType } from '#registry';
 import type { First } from '#state';
-import { sortDuplicates } from '../publishing/duplicates.js';
-import type { ReadyItem } from '../publishing/item.js';
+import { ItemState, type ReadyItem } from '../publishing/item.js';
+import { sortDuplicates } from '../publishing/sort-duplicates.js';
 import { findCopies, type IndexDeps } from './index-step.js';
 import { sameContent } from './index.js';
 
@@ -68,9 +68,10 @@ function write([version, data]: Written, offset: bigint, type = types[version - 
 
 /** The gateway, which knows of the original only its entry in the index. */
 function gatewaySaysSame({ item }: Event, { entry }: Event): boolean {
-  const results: { kind: string }[] = [];
-  sortDuplicates([{ ok: true, item }], [entry], results as never, { get: () => undefined }, catalogue);
-  return results[0]!.kind === 'duplicate';
+  const state = new ItemState({ ok: true, item });
+  state.indexed = entry;
+  sortDuplicates([state], { get: () => undefined }, catalogue);
+  return state.outcome!.kind === 'duplicate';
 }
 
 /** The index step of the projector, for a record behind the original. */

@@ -35,8 +35,8 @@ describe('the gateway module in a test', () => {
     const e = sampleEvent(registry.catalogue.newest(TYPE)!, 0, KANIM, units.units, at);
     const { data, subject: _s, dataschema: _d, datacontenttype: _c, ...given } = e;
     const offered: Offered = { kind: 'event', given, content: { kind: 'json', data }, form: 'body', bytes: 1_000 };
-    const { results } = await module.get(Publishing).publish([offered], { caller: KANIM });
-    return results[0];
+    const [outcome] = await module.get(Publishing).publish([offered], { caller: KANIM });
+    return outcome;
   };
 
   it('takes another clock: an event is recorded at the time of that clock', async () => {

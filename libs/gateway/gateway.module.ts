@@ -133,10 +133,12 @@ function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publis
   return hubPublishing(core, {
     appends,
     refusals,
-    meter: (outcome, count, ms) => {
-      if (outcome === 'accepted' || outcome === 'duplicate') metrics.published.inc({ outcome }, count);
-      else metrics.refused.inc({ code: outcome }, count);
-      metrics.publishSeconds.observe(ms / 1000);
+    report: {
+      outcome: (name, count, ms) => {
+        if (name === 'accepted' || name === 'duplicate') metrics.published.inc({ outcome: name }, count);
+        else metrics.refused.inc({ code: name }, count);
+        metrics.publishSeconds.observe(ms / 1000);
+      },
     },
   });
 }

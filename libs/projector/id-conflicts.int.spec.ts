@@ -52,8 +52,8 @@ describe('an id that was used for two contents', () => {
     const { data, subject: _s, dataschema: _d, datacontenttype: _c, ...given } = e;
     const content = { kind: 'json', data: { ...data, nomorPaspor } } as const;
     const offered: Offered = { kind: 'event', given, content, form: 'body', bytes: 1_000 };
-    const { results } = await blind().publish([offered], { caller: KANIM });
-    return (results[0] as { receipt: { position: string } }).receipt.position;
+    const [outcome] = await blind().publish([offered], { caller: KANIM });
+    return (outcome as { receipt: { position: string } }).receipt.position;
   };
   /** The events about id conflicts as readers see them: below the settled end, without copies. */
   const published = async () => {

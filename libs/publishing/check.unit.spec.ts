@@ -187,7 +187,11 @@ describe('recent appends', () => {
     const source = 'urn:simpul:unit:SU00123:simkim';
     await add('a', Promise.resolve({ kind: 'accepted', base: 5n, appendTimeMs: 0 }));
     await add('b', Promise.resolve({ kind: 'uncertain' }));
-    expect([get('a')?.landed, get('b'), recent.pending]).toEqual([{ kind: 'accepted', offset: 5n }, undefined, 0]);
+    expect([get('a')?.outcome, get('b'), recent.pending]).toEqual([
+      { kind: 'accepted', base: 5n, appendTimeMs: 0 },
+      undefined,
+      0,
+    ]);
     now = 10_000;
     await add('c', Promise.resolve({ kind: 'accepted', base: 6n, appendTimeMs: 0 }));
     expect(get('a')).toBeDefined();

@@ -1,8 +1,14 @@
-export { Publishing, type PublishAnswer, type PublishingDeps, type PublishRequest, type Trial } from './publishing.js';
+export {
+  Publishing,
+  type PublishingDeps,
+  type PublishingReport,
+  type PublishRequest,
+  type Trial,
+} from './publishing.js';
 export type { Appends } from './appends.js';
 export { checkItem, type CheckContext, type CheckRules, type MayPublish } from './check.js';
 export { isPlainText } from './attributes.js';
-export type { Checked, Content, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
+export type { Checked, Content, ItemOutcome, Offered, ReadyItem, Receipt } from './item.js';
 export { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 export {
   openRefusals,

@@ -1,6 +1,8 @@
-import type { EventType } from '#registry';
-import type { NewRecord } from '#log';
 import type { Fault, FaultCode, Problem } from '#faults';
+import type { NewRecord } from '#log';
+import type { EventType } from '#registry';
+import type { First } from '#state';
+import type { RecentAppend } from './recent.js';
 
 /** What carries the data of an event. */
 export type Content =
@@ -42,12 +44,12 @@ export interface ReadyItem {
   readonly value: Buffer;
   readonly digest: string;
   readonly recordedtime: string;
-  /** Why it may not become a fact as things stand now. Of no account for an event that is one already: a repeat gets its receipt (R3.3). */
+  /** Why a new event with this data is refused at this time. A duplicate gets its receipt all the same (R3.3). */
   readonly unfit: Fault | undefined;
   readonly record: NewRecord;
 }
 
-/** What is kept of an event after it was handed to the log: not its bytes. */
+/** What is kept of an event after it was handed to the log, without its bytes. */
 export type RememberedItem = Pick<ReadyItem, 'identity' | 'type' | 'stream' | 'partition' | 'digest' | 'recordedtime'>;
 
 export type Checked =
@@ -69,9 +71,38 @@ export interface Receipt {
 }
 
 /**
- * What became of one event of a request. accepted: this request wrote it · duplicate: it is in the log since an earlier append, whose receipt this is ·
- * refused: this request wrote nothing for it · uncertain: it may or may not be written. `fault` says whether sending it again can help.
+ * What a publisher may conclude about one event (R3):
+ * `accepted`: this request wrote it, durably. `duplicate`: it is in the log since an earlier append, whose receipt this is.
+ * `refused`: this request wrote nothing for it; `fault` says whether sending it again can help (isRetryable).
+ * `uncertain`: it may or may not be written; sending it again is safe.
  */
-export type ItemResult =
+export type ItemOutcome =
   | { readonly kind: 'accepted' | 'duplicate'; readonly receipt: Receipt }
   | { readonly kind: 'refused' | 'uncertain'; readonly fault: Fault };
+
+/** One event on its way through a request. */
+export class ItemState {
+  /** undefined: the check refused it. */
+  readonly item: ReadyItem | undefined;
+  /** Its event type, for the count of refusals; empty when no known type was named. */
+  readonly type: string;
+  /** undefined: not known yet. */
+  outcome: ItemOutcome | undefined;
+  /** What the duplicate index has under its (source, id). */
+  indexed: First | undefined = undefined;
+  /** The append that its outcome comes from: its own, or that of an earlier request with the same event (`joined`). */
+  append: RecentAppend | undefined = undefined;
+  joined = false;
+  /** The same event earlier in this request. */
+  repeated: ItemState | undefined = undefined;
+
+  constructor(checked: Checked) {
+    this.item = checked.ok ? checked.item : undefined;
+    this.type = checked.ok ? checked.item.type.type : checked.type;
+    this.outcome = checked.ok ? undefined : { kind: 'refused', fault: checked.fault };
+  }
+
+  get isRefused(): boolean {
+    return this.outcome !== undefined && 'fault' in this.outcome;
+  }
+}

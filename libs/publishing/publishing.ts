@@ -1,20 +1,25 @@
-import type { EventLog } from '#log';
-import { blameOf, Fault, FAULTS } from '#faults';
-import type { First, State } from '#state';
 import type { Caller } from '#access';
-import { IndexLookup, sameContent, type Known, type Settled } from '#duplicates';
-import type { AppendOutcome } from '#log';
+import { withDeadline } from '#concurrency';
+import { IndexLookup, sameContent, type Settled } from '#duplicates';
+import { blameOf, Fault, FAULTS } from '#faults';
+import type { AppendOutcome, EventLog } from '#log';
+import type { State } from '#state';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
-import { sortDuplicates, type Links } from './duplicates.js';
-import type { Checked, ItemResult, Offered, ReadyItem, Receipt } from './item.js';
+import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem, type Receipt } from './item.js';
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { planAppends } from './plan.js';
-import { inTime } from './in-time.js';
 import { receiptOf } from './receipt.js';
 import { Receipts } from './receipts.js';
-import { RecentAppends, type Landed, type RecentAppend } from './recent.js';
+import { RecentAppends } from './recent.js';
 import type { Refusals } from './refusals.js';
+import { sortDuplicates } from './sort-duplicates.js';
+
+/** What publishing reports. All calls return at once. */
+export interface PublishingReport {
+  /** `count` events of one request became `accepted`, `duplicate`, or a fault code, `ms` after the request came. */
+  outcome?(name: string, count: number, ms: number): void;
+}
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
   readonly log: Pick<EventLog, 'describe'>;
@@ -24,32 +29,25 @@ export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
   readonly refusals: Pick<Refusals, 'count'>;
   readonly now: () => number;
   readonly limits?: Partial<PublishLimits>;
-  /** Told once per event: `accepted`, `duplicate` or a fault code, and the ms since the request came. */
-  readonly meter?: (outcome: string, count: number, ms: number) => void;
+  readonly report?: PublishingReport;
 }
 
 export interface PublishRequest {
   readonly caller: Caller;
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
-  /** Items are taken one by one: a bad one does not stop the others. */
+  /** Each event for itself: a refused one does not stop the others. */
   readonly partial?: boolean;
 }
-
-/** `results` in request order. */
-export type PublishAnswer =
-  | { readonly kind: 'done'; readonly results: readonly ItemResult[] }
-  /** Nothing was appended. Items that were fine are undefined. */
-  | { readonly kind: 'refused'; readonly results: readonly (Fault | undefined)[] }
-  /** Not all is certain: 503. Items carry what is known. */
-  | { readonly kind: 'put_off'; readonly results: readonly ItemResult[] };
 
 /** What a dry run says of one event. */
 export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
 
 const YIELD_EVERY = 256;
+/** After the deadline of the appender: reached only when the appender itself does not answer. */
+const GRACE_MS = 250;
 
-/** The way of an event from a request to a receipt (R2, R3). */
+/** The publish path: check, duplicates, append, receipts (R2, R3). */
 export class Publishing {
   readonly limits: PublishLimits;
   readonly #rules: CheckRules;
@@ -71,24 +69,25 @@ export class Publishing {
     return this.#recent.pending;
   }
 
-  /** Faults empty_batch, body_too_large (items), queue_full: nothing was appended. Otherwise an answer, within limits.waitMs and a little. */
-  async publish(offered: readonly Offered[], request: PublishRequest): Promise<PublishAnswer> {
+  /**
+   * The outcome of each event, in request order, within limits.waitMs and a little. Unless the request is partial, one refused event refuses all before
+   * the first append; the others then have the code `invalid_items`. Faults empty_batch, body_too_large (items), queue_full: nothing was appended.
+   */
+  async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
     const began = this.deps.now();
     this.#admit(offered);
     const checked =
       offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
-    const results = checked.map((c): ItemResult | undefined =>
-      c.ok ? undefined : { kind: 'refused', fault: c.fault },
-    );
-    const partial = request.partial === true;
-    if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
-    const known = await this.#ask(checked);
-    // From here to the appends there is no await: what is looked at cannot change before it is used (two requests with one id).
-    const links = sortDuplicates(checked, known, results, this.#recent, this.deps.catalogue);
-    if (!partial && results.some(isRefused)) return this.#refused(results, checked, request, began);
-    const open = this.#append(checked, links, began);
-    await this.#settle(checked, open, links, results, began);
-    return this.#answered(results as ItemResult[], checked, request, began);
+    const items = checked.map((c) => new ItemState(c));
+    const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
+    if (stops()) return this.#withhold(items, request, began);
+    await this.#askIndex(items);
+    // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
+    const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
+    if (stops()) return this.#withhold(items, request, began);
+    this.#append(fresh, began);
+    await this.#settle(items, began);
+    return this.#finish(items, request, began);
   }
 
   /** Checks, and appends nothing. */
@@ -101,7 +100,7 @@ export class Publishing {
     );
   }
 
-  /** As Receipts.find. */
+  /** The receipt of the first event with this (source, id); see Receipts.find. */
   receipt(source: string, id: string): Promise<Receipt | undefined> {
     return this.#receipts.find(source, id);
   }
@@ -121,7 +120,7 @@ export class Publishing {
     return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent, tracestate }, this.#rules));
   }
 
-  /** A long list must not keep the others waiting. */
+  /** Yields to other requests while a long list is checked. */
   async #checkMany(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
     const out: Checked[] = [];
     for (let i = 0; i < offered.length; i += YIELD_EVERY) {
@@ -131,48 +130,37 @@ export class Publishing {
     return out;
   }
 
-  /** What the index knows of each item; undefined entries where it was not asked. */
-  async #ask(checked: readonly Checked[]): Promise<Known> {
-    const ids: ReadyItem[] = [];
-    for (const c of checked) if (c.ok) ids.push(c.item);
-    if (ids.length === 0) return undefined;
-    const answers = await this.#lookup.ask(ids);
-    if (answers === undefined) return undefined;
-    const found = await this.#alsoAcknowledged(ids, answers);
-    if (ids.length === checked.length) return found;
-    let n = 0;
-    return checked.map((c) => (c.ok ? found[n++] : undefined));
+  /** Sets what the duplicate index has under the id of each item; nothing, where the index does not answer in time (R2.4). */
+  async #askIndex(items: readonly ItemState[]): Promise<void> {
+    const asked = items.filter((i) => i.item !== undefined);
+    if (asked.length === 0) return;
+    const known = await this.#lookup.ask(asked.map((i) => i.item!));
+    if (known === undefined) return;
+    for (const [n, state] of asked.entries()) state.indexed = known[n];
+    await this.#askUnderDigest(asked);
   }
 
   /**
-   * Other content that was acknowledged under a used id, while the index could not say no, is an event of its own (R2.5) and stands in the index
-   * under id and digest: a repeat of it is answered with its own receipt.
+   * Other content that was acknowledged under a used id, while the index did not answer, is an event of its own (R2.5). Its entry stands under
+   * id and digest: a repeat gets its own receipt.
    */
-  async #alsoAcknowledged(
-    ids: readonly ReadyItem[],
-    answers: readonly (First | undefined)[],
-  ): Promise<readonly (First | undefined)[]> {
-    const odd = ids.flatMap((item, n) => {
-      const first = answers[n];
-      return first !== undefined && !sameContent(item, first, this.deps.catalogue) ? [{ n, item }] : [];
-    });
-    if (odd.length === 0) return answers;
+  async #askUnderDigest(asked: readonly ItemState[]): Promise<void> {
+    const { catalogue } = this.deps;
+    const conflicting = asked.filter((i) => i.indexed !== undefined && !sameContent(i.item!, i.indexed, catalogue));
+    if (conflicting.length === 0) return;
     const own = await this.#lookup.ask(
-      odd.map(({ item }) => ({ source: item.source, id: `${item.id}\n${item.digest}` })),
+      conflicting.map(({ item }) => ({ source: item!.source, id: `${item!.id}\n${item!.digest}` })),
     );
-    const out = [...answers];
-    for (const [k, { n, item }] of odd.entries()) {
-      const first = own?.[k];
-      if (first !== undefined) out[n] = { ...first, id: item.id };
+    for (const [n, state] of conflicting.entries()) {
+      const first = own?.[n];
+      if (first !== undefined) state.indexed = { ...first, id: state.item!.id };
     }
-    return out;
   }
 
-  /** Hands the new events to the log, in order, one call per partition; what is open then, by place in the request. No await in here. */
-  #append(checked: readonly Checked[], links: Links, began: number): (RecentAppend | undefined)[] {
-    const open = checked.map((_, i) => links.joined.get(i));
+  /** Hands the new events to the log, in order, one append per partition. No await in here. */
+  #append(fresh: readonly ItemState[], began: number): void {
     const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
-    const items = links.fresh.map((i) => (checked[i] as { item: ReadyItem }).item);
+    const items = fresh.map((state) => state.item!);
     for (const { stream, partition, places, bytes } of planAppends(items)) {
       const ready = places.map((place) => items[place]!);
       let call: Promise<AppendOutcome>;
@@ -187,91 +175,73 @@ export class Publishing {
         call = Promise.resolve({ kind: 'refused', code: 'not_durable', cause });
       }
       const added = this.#recent.add(ready, call);
-      for (const [at, place] of places.entries()) open[links.fresh[place]!] = added[at];
-    }
-    return open;
-  }
-
-  async #settle(
-    checked: readonly Checked[],
-    open: readonly (RecentAppend | undefined)[],
-    links: Links,
-    results: (ItemResult | undefined)[],
-    began: number,
-  ): Promise<void> {
-    const calls = new Set<Promise<unknown>>();
-    for (const o of open) if (o !== undefined && o.landed === undefined) calls.add(o.done);
-    // The appender keeps the deadline itself; this one is for an appender that does not answer at all.
-    if (calls.size > 0) await inTime(Promise.all(calls), this.limits.waitMs - (this.deps.now() - began) + 250);
-    for (const [i, o] of open.entries()) {
-      if (o === undefined) continue;
-      const landed = o.landed ?? { kind: 'uncertain' as const };
-      if (landed.kind === 'accepted') {
-        const joined = links.joined.has(i);
-        const { item } = checked[i] as { item: ReadyItem };
-        results[i] = { kind: joined ? 'duplicate' : 'accepted', receipt: receiptOf(item, o, landed.offset, joined) };
-      } else results[i] = putOff(landed);
-    }
-    for (const [i, earlier] of links.same) {
-      const r = results[earlier]!;
-      results[i] = 'receipt' in r ? { kind: 'duplicate', receipt: { ...r.receipt, duplicate: true } } : r;
+      for (const [at, place] of places.entries()) fresh[place]!.append = added[at];
     }
   }
 
-  #refused(
-    results: readonly (ItemResult | undefined)[],
-    checked: readonly Checked[],
-    request: PublishRequest,
-    began: number,
-  ): PublishAnswer {
-    const faults = results.map((r) => (r !== undefined && 'fault' in r ? r.fault : undefined));
-    for (const [i, fault] of faults.entries())
-      if (fault !== undefined) this.#countFault(fault, checked[i]!, request, began);
-    return { kind: 'refused', results: faults };
+  /** Waits for the appends and sets the outcomes that come from them. */
+  async #settle(items: readonly ItemState[], began: number): Promise<void> {
+    const open = new Set<Promise<unknown>>();
+    for (const { append } of items) if (append !== undefined && append.outcome === undefined) open.add(append.done);
+    if (open.size > 0) {
+      const left = this.limits.waitMs - (this.deps.now() - began) + GRACE_MS;
+      await withDeadline(Promise.all(open), left, () => undefined);
+    }
+    for (const state of items) {
+      const { item, append, joined, repeated } = state;
+      if (append !== undefined) {
+        const outcome = append.outcome ?? { kind: 'uncertain' };
+        state.outcome =
+          outcome.kind === 'accepted'
+            ? { kind: joined ? 'duplicate' : 'accepted', receipt: receiptOf(item!, append, outcome.base, joined) }
+            : notAccepted(outcome);
+      } else if (repeated !== undefined) {
+        const first = repeated.outcome!;
+        state.outcome =
+          'receipt' in first ? { kind: 'duplicate', receipt: { ...first.receipt, duplicate: true } } : first;
+      }
+    }
   }
 
-  #answered(
-    results: readonly ItemResult[],
-    checked: readonly Checked[],
-    request: PublishRequest,
-    began: number,
-  ): PublishAnswer {
+  /** Nothing is appended: the events that were fine are refused with the others. */
+  #withhold(items: readonly ItemState[], request: PublishRequest, began: number): readonly ItemOutcome[] {
+    for (const state of items) if (state.isRefused) this.#countRefused(state, request, began);
+    const withheld: ItemOutcome = { kind: 'refused', fault: new Fault('invalid_items') };
+    return items.map(({ outcome }) => outcome ?? withheld);
+  }
+
+  #finish(items: readonly ItemState[], request: PublishRequest, began: number): readonly ItemOutcome[] {
     let accepted = 0;
     let duplicate = 0;
-    let waiting = false;
-    for (const [i, r] of results.entries()) {
-      if ('fault' in r) {
-        if (r.fault.row.class === 'unavailable') waiting = true;
-        this.#countFault(r.fault, checked[i]!, request, began);
-      } else if (r.kind === 'accepted') accepted++;
+    for (const state of items) {
+      if (state.isRefused) this.#countRefused(state, request, began);
+      else if (state.outcome!.kind === 'accepted') accepted++;
       else duplicate++;
     }
     const ms = this.deps.now() - began;
-    if (accepted > 0) this.deps.meter?.('accepted', accepted, ms);
-    if (duplicate > 0) this.deps.meter?.('duplicate', duplicate, ms);
-    return { kind: waiting ? 'put_off' : 'done', results };
+    if (accepted > 0) this.deps.report?.outcome?.('accepted', accepted, ms);
+    if (duplicate > 0) this.deps.report?.outcome?.('duplicate', duplicate, ms);
+    return items.map(({ outcome }) => outcome!);
   }
 
-  /** Counts a refusal (never what was put off: that is not the publisher's fault). */
-  #countFault(fault: Fault, checked: Checked, request: PublishRequest, began: number): void {
-    this.deps.meter?.(fault.code, 1, this.deps.now() - began);
+  /** Reports the fault, and counts a refusal where the request is to blame, not the hub. */
+  #countRefused({ outcome, type }: ItemState, { caller }: PublishRequest, began: number): void {
+    const { fault } = outcome as { fault: Fault };
+    this.deps.report?.outcome?.(fault.code, 1, this.deps.now() - began);
     if (blameOf(fault.code) === 'hub') return;
-    const type = checked.ok ? checked.item.type.type : checked.type;
     const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
-    this.deps.refusals.count(request.caller.owner, type, code, pointer);
+    this.deps.refusals.count(caller.owner, type, code, pointer);
   }
 
-  /** A request that was refused before there were events (not JSON, too large). */
+  /** Counts a request that was refused before its events could be read (no JSON, too large). */
   countRefusal(caller: Caller, fault: Fault): void {
-    this.deps.meter?.(fault.code, 1, 0);
+    this.deps.report?.outcome?.(fault.code, 1, 0);
     if (blameOf(fault.code) === 'request')
       this.deps.refusals.count(caller.owner, '', fault.code, fault.problems[0]?.pointer ?? '');
   }
 }
 
-const isRefused = (r: ItemResult | undefined): boolean => r !== undefined && 'fault' in r;
-
-/** RFC 3339 UTC of a millisecond, which many events share. */
+/** RFC 3339 UTC of a millisecond. Cached: many events share one. */
 function isoTimes(): (ms: number) => string {
   let last = Number.NaN;
   let text = '';
@@ -281,14 +251,14 @@ function isoTimes(): (ms: number) => string {
   };
 }
 
-function putOff(landed: Exclude<Landed, { kind: 'accepted' }>): ItemResult {
-  const unknown = landed.kind === 'uncertain';
-  // Whatever kept it out of the log, it may go in later: never a 4xx once others of the request were appended (R3.1).
-  const code = landed.kind === 'refused' && FAULTS[landed.code].class === 'unavailable' ? landed.code : 'not_durable';
+/** The event is not accepted now, and sending it again is safe: never the fault of the request, because others of it may be appended (R3.1). */
+function notAccepted(outcome: Exclude<AppendOutcome, { kind: 'accepted' }>): ItemOutcome {
+  const { kind, cause } = outcome;
+  const code = kind === 'refused' && FAULTS[outcome.code].class === 'unavailable' ? outcome.code : 'not_durable';
   const fault = new Fault(code, {
-    detail: unknown ? 'it is not known whether the event was written' : 'the event was surely not written',
-    retryAfterMs: unknown ? 2_000 : 1_000,
-    cause: landed.cause,
+    detail: kind === 'uncertain' ? 'it is not known whether the event was written' : 'the event was surely not written',
+    retryAfterMs: kind === 'uncertain' ? 2_000 : 1_000,
+    cause,
   });
-  return { kind: unknown ? 'uncertain' : 'refused', fault };
+  return { kind, fault };
 }

@@ -1,9 +1,9 @@
+import { withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { First, State } from '#state';
 import { type Settled, IndexCertainty, type IndexLookup } from '#duplicates';
 import type { Catalogue } from '#registry';
-import { inTime } from './in-time.js';
 import type { Receipt } from './item.js';
 import { receiptOf, receiptOfFirst } from './receipt.js';
 import { identityOf, type RecentAppends } from './recent.js';
@@ -38,12 +38,12 @@ export class Receipts {
   async find(source: string, id: string): Promise<Receipt | undefined> {
     const recent = this.recents.get(identityOf(source, id));
     if (recent !== undefined) {
-      await inTime(recent.done, this.waitMs);
-      const { landed } = recent;
-      if (landed?.kind === 'accepted') {
+      await withDeadline(recent.done, this.waitMs, () => undefined);
+      const { outcome } = recent;
+      if (outcome?.kind === 'accepted') {
         // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
         const first = (await this.lookup.ask([{ source, id }]))?.[0];
-        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, landed.offset, false);
+        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, outcome.base, false);
       }
     }
     const found = await this.#inIndex(source, id);
@@ -55,7 +55,7 @@ export class Receipts {
 
   async #inIndex(source: string, id: string): Promise<Receipt | undefined> {
     const asked = this.deps.state.findFirst([{ source, id }]).catch(() => undefined);
-    const known = await inTime(asked, INDEX_MS);
+    const known = await withDeadline(asked, INDEX_MS, () => undefined);
     if (known === undefined) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
     return known[0] && this.#receipt(known[0]);
   }

@@ -1,10 +1,7 @@
 import type { AppendOutcome } from '#log';
 import type { ReadyItem } from './item.js';
 
-export type Landed =
-  { readonly kind: 'accepted'; readonly offset: bigint } | Exclude<AppendOutcome, { kind: 'accepted' }>;
-
-/** One call to the log, for events of one request and partition, and what became of it. */
+/** One append to the log: events of one request and one partition. */
 interface Call {
   readonly stream: string;
   readonly partition: number;
@@ -15,14 +12,14 @@ interface Call {
   doneAtMs: number;
 }
 
-/** An append of this process that the index may not know yet (R2.4). Holds what answers a repeat, not the event itself. */
+/** An event that this process appended and that the duplicate index may not know yet (R2.4). Holds what answers a repeat, without the bytes of the event. */
 export class RecentAppend {
   constructor(
     readonly identity: string,
     readonly type: ReadyItem['type'],
     readonly digest: string,
     private readonly call: Call,
-    /** Its place among the records of the call. */
+    /** Its place among the records of the append. */
     private readonly at: number,
   ) {}
 
@@ -38,24 +35,24 @@ export class RecentAppend {
     return this.call.recordedtime;
   }
 
-  /** Settles, never rejects, when the outcome is known. Shared by all events of one call to the log. */
+  /** Resolves when the outcome is known, never rejects. One promise for all events of an append. */
   get done(): Promise<unknown> {
     return this.call.done;
   }
 
-  /** What became of it; undefined while that is open. */
-  get landed(): Landed | undefined {
-    const o = this.call.outcome;
-    return o?.kind === 'accepted' ? { kind: 'accepted', offset: o.base + BigInt(this.at) } : o;
+  /** Its own outcome: `base` is the offset of this event. undefined while it is open. */
+  get outcome(): AppendOutcome | undefined {
+    const all = this.call.outcome;
+    return all?.kind === 'accepted' && this.at > 0 ? { ...all, base: all.base + BigInt(this.at) } : all;
   }
 }
 
 const DONE = Promise.resolve();
 
-/** An entry stays this long after it is durable, so that an index answer asked for before cannot be older than our forgetting. */
+/** An entry stays this long after it is durable: an index lookup that began before may still answer without it. */
 const GRACE_MS = 2_000;
 
-/** Appends in flight and not yet settled, by (source, id). What failed is forgotten at once: the log decides then. */
+/** Appends that are in flight, or accepted but not yet below the settled end, by (source, id). Failed appends are dropped at once: then the log decides which record is first. */
 export class RecentAppends {
   readonly #byIdentity = new Map<string, RecentAppend>();
   readonly #done: Call[] = [];
@@ -82,11 +79,11 @@ export class RecentAppends {
     return this.#byIdentity.get(identity);
   }
 
-  /** Remembers the events of one request and partition that have just been handed to the log in one call, in its order. */
+  /** Remembers the events of one append that has just been handed to the log, in its order. */
   add(items: readonly ReadyItem[], append: Promise<AppendOutcome>): readonly RecentAppend[] {
     const members: RecentAppend[] = [];
-    const landed = (outcome: AppendOutcome): void => this.#landed(call, outcome);
-    const done = append.then(landed, (cause: unknown) => landed({ kind: 'uncertain', cause }));
+    const settle = (outcome: AppendOutcome): void => this.#settle(call, outcome);
+    const done = append.then(settle, (cause: unknown) => settle({ kind: 'uncertain', cause }));
     const { stream, partition, recordedtime } = items[0]!;
     const call: Call = { stream, partition, recordedtime, done, outcome: undefined, members, doneAtMs: 0 };
     for (const [at, item] of items.entries()) {
@@ -98,9 +95,9 @@ export class RecentAppends {
     return members;
   }
 
-  #landed(call: Call, outcome: AppendOutcome): void {
+  #settle(call: Call, outcome: AppendOutcome): void {
     call.outcome = outcome;
-    // The one behind it holds the whole way of the append.
+    // The promise of the append would keep the records' bytes in memory.
     call.done = DONE;
     this.#pending -= call.members.length;
     if (outcome.kind === 'accepted') {
@@ -115,13 +112,13 @@ export class RecentAppends {
     if (this.#byIdentity.get(identity) === member) this.#byIdentity.delete(identity);
   }
 
-  /** Forgets from the oldest on what the index has, a few calls at a time; over the limit, whatever is oldest. */
+  /** Drops the oldest appends that the index has passed, a few at a time; over the limit, the oldest in any case. */
   #sweep(calls: number): void {
     const before = this.now() - GRACE_MS;
     for (let n = 0; (n < calls || this.#byIdentity.size > this.limit) && this.#head < this.#done.length; n++) {
       const oldest = this.#done[this.#head]!;
       const { stream, partition } = oldest;
-      const last = (oldest.members.at(-1)!.landed as { offset: bigint }).offset;
+      const last = (oldest.members.at(-1)!.outcome as { base: bigint }).base;
       const settled = oldest.doneAtMs <= before && this.settledEnd(stream, partition) > last;
       if (!settled && this.#byIdentity.size <= this.limit) break;
       this.#head++;

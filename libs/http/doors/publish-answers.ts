@@ -1,36 +1,50 @@
 import { Fault, titleOf, verbatim, type Problem } from '#faults';
-import type { ItemResult, Trial } from '#publishing';
+import type { ItemOutcome, Trial } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { languageOf, problemsIn } from '../problem.js';
 import { statusOf } from '../status.js';
 import type { Edge } from '../types.js';
 
-/** Every item is accepted or a duplicate; or, of a partial request, whatever each item became: 207. */
-export function sendDone(
+/**
+ * Answers a publish request. 503 when an event is not certain, or not accepted for a reason of the hub (R3.2); 4xx when a request that is not partial
+ * was refused (R3.1); 207 with the outcome of each event of a partial request; else 201, or 200 when every event is a duplicate.
+ */
+export function sendOutcomes(
   edge: Edge,
   req: FastifyRequest,
   reply: FastifyReply,
-  results: readonly ItemResult[],
-  many: boolean,
-  partial: boolean,
-): void {
-  if (partial) return edge.json(req, reply, 207, { results: results.map((r) => shown(edge, req, r)) });
-  const receipts = results.map((r) => (r as { receipt: object }).receipt);
-  const status = results.every((r) => r.kind === 'duplicate') ? 200 : 201;
-  edge.json(req, reply, status, many ? { receipts } : receipts[0]);
+  outcomes: readonly ItemOutcome[],
+  { many, partial }: { readonly many: boolean; readonly partial: boolean },
+): FastifyReply | undefined {
+  let duplicates = 0;
+  let refused = false;
+  for (const o of outcomes) {
+    if ('fault' in o) {
+      if (o.fault.row.class === 'unavailable') return sendUncertain(edge, req, reply, outcomes);
+      refused = true;
+    } else if (o.kind === 'duplicate') duplicates++;
+  }
+  if (partial) {
+    edge.json(req, reply, 207, { results: outcomes.map((o) => shown(edge, req, o)) });
+    return undefined;
+  }
+  if (refused) return edge.sendFault(req, reply, refusalOf(outcomes, many));
+  const receipts = outcomes.map((o) => (o as { receipt: object }).receipt);
+  edge.json(req, reply, duplicates === outcomes.length ? 200 : 201, many ? { receipts } : receipts[0]);
+  return undefined;
 }
 
-function shown(edge: Edge, req: FastifyRequest, r: ItemResult): object {
+function shown(edge: Edge, req: FastifyRequest, r: ItemOutcome): object {
   if ('fault' in r) return { status: statusOf(r.fault.code), problem: edge.document(req, r.fault) };
   return { status: r.kind === 'accepted' ? 201 : 200, receipt: r.receipt };
 }
 
-/** Not every item is certain (R3.2): 503 with the result of each item, so that the same request can be sent again. */
-export function sendUncertain(
+/** 503 with the outcome of each event, so that the same request can be sent again. */
+function sendUncertain(
   edge: Edge,
   req: FastifyRequest,
   reply: FastifyReply,
-  results: readonly ItemResult[],
+  results: readonly ItemOutcome[],
 ): FastifyReply {
   const uncertain = results.flatMap((r) => ('fault' in r && r.fault.row.class === 'unavailable' ? [r.fault] : []));
   const worst = uncertain.find((f) => f.code === 'not_durable') ?? uncertain[0]!;
@@ -41,13 +55,15 @@ export function sendUncertain(
   return edge.sendFault(req, reply, fault, { results: results.map((r) => shown(edge, req, r)) });
 }
 
-/** The fault of a refused request. Of one event: its own. Of a list: invalid_items, with the problems of each item and its index. */
-export function refusalOf(faults: readonly (Fault | undefined)[], many: boolean): Fault {
+/** The fault of a refused request. Of one event: its own. Of a list: invalid_items, with the problems of each refused event and its index. */
+function refusalOf(outcomes: readonly ItemOutcome[], many: boolean): Fault {
+  const faults = outcomes.map((o) => ('fault' in o ? o.fault : undefined));
   if (!many && faults.length === 1) return faults[0]!;
   const problems: Problem[] = [];
   let refused = 0;
   for (const [index, fault] of faults.entries()) {
-    if (fault === undefined) continue;
+    // `invalid_items`: it was fine, and is refused with the others.
+    if (fault === undefined || fault.code === 'invalid_items') continue;
     refused++;
     problems.push(...problemsOf(fault).map((p) => ({ ...p, index })));
   }

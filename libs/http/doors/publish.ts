@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
-import { refusalOf, sendDone, sendTrials, sendUncertain } from './publish-answers.js';
+import { sendOutcomes, sendTrials } from './publish-answers.js';
 import { FORMS, readForms } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
 
@@ -62,13 +62,8 @@ async function publish(
   try {
     const { offered, many } = readForms(req, publishing.limits.items);
     if (q.dryRun === 'true') return sendTrials(req, reply, await publishing.tryOut(offered, request), many);
-    const answer = await publishing.publish(offered, request);
-    if (answer.kind === 'done') {
-      sendDone(edge, req, reply, answer.results, many, request.partial);
-      return undefined;
-    }
-    if (answer.kind === 'refused') return edge.sendFault(req, reply, refusalOf(answer.results, many));
-    return sendUncertain(edge, req, reply, answer.results);
+    const outcomes = await publishing.publish(offered, request);
+    return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
   } catch (e) {
     if (isFault(e)) publishing.countRefusal(caller, e);
     throw e;

@@ -149,7 +149,7 @@ export class HubStage {
       refusals: this.refusals,
       now: Date.now,
       limits: { indexMs: 2_000, ...options.limits },
-      meter: (outcome, count) => this.meter.push([outcome, count]),
+      report: { outcome: (name, count) => this.meter.push([name, count]) },
     });
   }
 
