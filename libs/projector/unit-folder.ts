@@ -19,9 +19,11 @@ export class UnitFolder implements OnModuleInit, OnApplicationShutdown {
     const { units, logger } = this.core;
     this.#fold = startUnitFold({
       registry: units,
-      onError: (e) => logger.warn({ cause: innermostMessage(e) }, 'unit changes are not folded, retried'),
-      onSkipped: ({ offset, problems }) =>
-        this.alarms.raise('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
+      report: {
+        foldFailed: (e) => logger.warn({ cause: innermostMessage(e) }, 'unit changes are not folded, retried'),
+        changeSkipped: ({ offset, problems }) =>
+          this.alarms.raise('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
+      },
       read: (from, limits) => readUnitChanges(this.core, from, limits),
     });
   }

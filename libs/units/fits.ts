@@ -6,9 +6,9 @@ import { texts } from './texts.js';
 import { nextVersion, validOn, type Rows } from './timeline.js';
 import type { Unit, Units } from './unit.js';
 
-/** The registry as it stands: what is believed now, of any day. */
-export type Registered = Pick<Units, 'history' | 'holders'>;
-type Report = (field: string, reason: Text, expected: Text) => void;
+/** The current rows of all units: what a change is checked against. */
+export type RegisteredUnits = Pick<Units, 'history' | 'holders'>;
+type AddProblem = (field: string, reason: Text, expected: Text) => void;
 type Span = Pick<Unit, 'validFrom' | 'validTo'>;
 
 const UNIT_ID = /^SU\d{5,9}$/;
@@ -19,17 +19,18 @@ const LINES = [
 ] as const;
 
 /**
- * Why an `org.unit.berubah` event does not fit the registry as it stands; empty: it fits. Pure; the door refuses by it and the fold skips by it.
+ * Why an `org.unit.berubah` event does not fit the current registry; empty = it fits. Pure. The gateway refuses a change that does not fit, the fold skips it.
  *
- * - jenis, zone and form of the region code are known; the days are in order, and the unit exists on the first one. Only `dibentuk` founds, and only what is not there.
- * - A code is held by one unit at a time, and is no id of another.
- * - A parent exists; it is neither the unit itself nor below it, on either line, on any day of the change.
+ * - `jenis` and `zonaWaktu` are known and the region code has the right form. The days are in order, and the unit exists on the first one. Only `dibentuk`
+ *   creates a unit, and only one that does not exist.
+ * - A code belongs to one unit at a time and does not look like the id of another unit.
+ * - A parent exists; on both lines and on every day of the change it is neither the unit itself nor below it (no cycle).
  *
- * What fitted still fits after it was folded. Successors may come to be founded later.
+ * A change that fitted still fits after it was folded, so a repeated event is a duplicate and not a refusal. Named successors may be founded later.
  */
-export function unitChangeProblems(data: UnitChange, units: Registered): readonly Problem[] {
+export function unitChangeProblems(data: UnitChange, units: RegisteredUnits): readonly Problem[] {
   const out: Problem[] = [];
-  const report: Report = (field, reason, expected) => out.push({ pointer: `/data/${field}`, reason, expected });
+  const report: AddProblem = (field, reason, expected) => out.push({ pointer: `/data/${field}`, reason, expected });
   const id = text(data['unitId']) ?? '';
   const from = data['berlakuMulai'];
   if (!UNIT_TYPES.has(text(data['jenis']) ?? ''))
@@ -38,34 +39,40 @@ export function unitChangeProblems(data: UnitChange, units: Registered): readonl
     report('zonaWaktu', texts.unknown_time_zone(), verbatim(Object.keys(ZONES).join(', ')));
   if (!REGION.test(regionOf(data).kode ?? '00'))
     report('kodeWilayah/kode', texts.region_code_wrong(), texts.region_code());
-  const others = out.length;
+  const valueProblems = out.length;
   if (!UNIT_ID.test(id)) report('unitId', texts.unit_id_wrong(), texts.unit_id());
   else if (!isDay(from)) report('berlakuMulai', texts.not_a_day(), texts.day());
   else {
-    const live = units.history(id);
-    datesFit(data, from, live, report);
-    if (out.length === others) placeFits(data, from, live, units, report);
+    const current = units.history(id);
+    checkDates(data, from, current, report);
+    if (out.length === valueProblems) checkCodeAndParents(data, from, current, units, report);
   }
   return out;
 }
 
-function datesFit(data: UnitChange, from: string, live: Rows, report: Report): void {
+function checkDates(data: UnitChange, from: string, current: Rows, report: AddProblem): void {
   const to = data['berlakuSampai'];
   if (isDay(to) && to < from) report('berlakuSampai', texts.ends_before_start(), texts.start_or_later_or_no_end());
   else if (isDay(to) && !isDay(addDays(to, 1))) report('berlakuSampai', texts.no_day_after(), texts.no_end());
-  const there = validOn(live, from);
+  const there = validOn(current, from);
   if (causeOf(data) === 'dibentuk') {
     if (there && !(there.basis === 'founded' && there.validFrom === from))
       report('unitId', texts.unit_exists(), texts.new_id_or_founding_day());
-  } else if (live.length === 0) report('unitId', texts.unknown_unit(), texts.known_unit_or_founding());
-  else if (placed(data, live)) {
-    if (!existsOn(live, from)) report('berlakuMulai', texts.unit_not_on_day(), texts.day_of_unit_or_founding());
-  } else if (live[0]!.basis === 'founded' && from <= live[0]!.validFrom)
+  } else if (current.length === 0) report('unitId', texts.unknown_unit(), texts.known_unit_or_founding());
+  else if (addedVersion(data, current)) {
+    if (!existsOn(current, from)) report('berlakuMulai', texts.unit_not_on_day(), texts.day_of_unit_or_founding());
+  } else if (current[0]!.basis === 'founded' && from <= current[0]!.validFrom)
     report('berlakuMulai', texts.ends_before_founding(), texts.day_after_founding());
 }
 
-function placeFits(data: UnitChange, from: string, live: Rows, units: Registered, report: Report): void {
-  const version = placed(data, live);
+function checkCodeAndParents(
+  data: UnitChange,
+  from: string,
+  current: Rows,
+  units: RegisteredUnits,
+  report: AddProblem,
+): void {
+  const version = addedVersion(data, current);
   if (!version) return;
   const { id, code } = version;
   if (code !== id && UNIT_ID.test(code)) report('kode', texts.code_is_id_of_another(), texts.code_or_own_id());
@@ -74,7 +81,7 @@ function placeFits(data: UnitChange, from: string, live: Rows, units: Registered
   for (const [field, line] of LINES) {
     const up = version[line];
     if (up === undefined) continue;
-    const isNew = up !== baseOf(live, from)?.[line];
+    const isNew = up !== baseOf(current, from)?.[line];
     if (up === id) report(field, texts.parent_is_itself(), texts.unit_above());
     else if (isNew && !existsOn(units.history(up), from))
       report(field, texts.parent_not_on_day(), texts.unit_on_start());
@@ -82,31 +89,31 @@ function placeFits(data: UnitChange, from: string, live: Rows, units: Registered
   }
 }
 
-/** The version that the change would make; undefined: it ends the unit. */
-function placed(data: UnitChange, live: Rows): Unit | undefined {
-  const version = nextVersion(live);
-  return foldUnitEvent(live, data, () => undefined).find((r) => r.version === version && r.knownUntil === undefined);
+/** The version that the change would add; undefined: the change ends the unit. */
+function addedVersion(data: UnitChange, current: Rows): Unit | undefined {
+  const version = nextVersion(current);
+  return foldUnitEvent(current, data, () => undefined).find((r) => r.version === version && r.knownUntil === undefined);
 }
 
-/** Of a unit of the seed the first day is unknown: it was there before. */
-function existsOn(live: Rows, day: string): boolean {
-  const [first] = live;
+/** A unit of the seed existed before its first row: its founding day is not known. */
+function existsOn(current: Rows, day: string): boolean {
+  const [first] = current;
   const before = first !== undefined && first.basis !== 'founded' && day < first.validFrom;
-  return before || validOn(live, day) !== undefined;
+  return before || validOn(current, day) !== undefined;
 }
 
 const overlap = (a: Span, b: Span): boolean =>
   (b.validTo === undefined || a.validFrom <= b.validTo) && (a.validTo === undefined || b.validFrom <= a.validTo);
 
-/** Whether the way up from `at` comes to `id` on a day of the span. An ended unit counts on: it stays while units name it as parent. */
-function leadsTo(id: string, at: string, span: Span, units: Registered, path: ReadonlySet<string>): boolean {
+/** Whether a line of parents from `at` upwards reaches `id` on a day of the span. An ended unit counts too: it stays in the tree while units name it as parent. */
+function leadsTo(id: string, at: string, span: Span, units: RegisteredUnits, visited: ReadonlySet<string>): boolean {
   if (at === id) return true;
-  if (path.has(at)) return false;
-  const further = new Set([...path, at]);
+  if (visited.has(at)) return false;
+  const further = new Set([...visited, at]);
   const rows = units.history(at);
   return rows.some((row, i) => {
-    const { validTo: ends, ...open } = row;
-    const here: Span = i === rows.length - 1 || ends === undefined ? open : row;
+    const { validTo, ...endless } = row;
+    const here: Span = i === rows.length - 1 || validTo === undefined ? endless : row;
     if (!overlap(here, span)) return false;
     const both = common(here, span);
     return LINES.some(([, line]) => row[line] !== undefined && leadsTo(id, row[line], both, units, further));
@@ -119,7 +126,7 @@ function common(a: Span, b: Span): Span {
   return ends[0] === undefined ? { validFrom } : { validFrom, validTo: ends[0] };
 }
 
-/** The fields of an event that say again what a unit is: a change of it begins from these. */
+/** The event fields that repeat the current content of a unit: the basis for an event that changes some of them. */
 export function restated(unit: Unit): UnitChange {
   return {
     unitId: unit.id,

@@ -12,7 +12,7 @@ const NEW = 'SU90001';
 
 let tree: UnitTree;
 const unit = (id: string) => tree.get(id)!;
-/** An event that says again what the unit is, but for `more`. */
+/** An event that repeats the current content of the unit, except for `more`. */
 const change = (unitId: string, peristiwa: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
   ...restated(tree.get(unitId) ?? { ...unit(KANIM), code: unitId, name: 'Baru' }),
   unitId,
@@ -41,8 +41,8 @@ beforeEach(() => {
   for (const u of seed.units) tree.put(u.id, [u]);
 });
 
-describe('a change of units fits the registry when', () => {
-  it('its kind, zone and region code are known; every wrong field is told at once, with what is expected', () => {
+describe('a change of units fits the registry only when', () => {
+  it('its unit type, time zone and region code are valid; every invalid field is reported together with the expected values', () => {
     expect([...UNIT_TYPES].toSorted()).toEqual(seed.unitTypes.map((t) => t.code).toSorted());
     const odd = change(KANIM, 'ganti_nama', {
       jenis: 'x y z',
@@ -60,7 +60,7 @@ describe('a change of units fits the registry when', () => {
       expect(wrong(change(KANIM, 'ganti_nama', { zonaWaktu: zone }))).toEqual([]);
   });
 
-  it('the unit exists, unless it is founded; and what exists is not founded again', () => {
+  it('the unit exists, or is founded and does not exist yet', () => {
     expect(wrong(change(NEW, 'ganti_nama'))).toEqual([['/data/unitId', 'not in the registry of units']]);
     expect(wrong(change(NEW, 'ditutup'))).toEqual([['/data/unitId', 'not in the registry of units']]);
     expect(wrong(change('kantor', 'dibentuk'))).toEqual([['/data/unitId', 'no id of a unit']]);
@@ -73,7 +73,7 @@ describe('a change of units fits the registry when', () => {
     expect(tree.history(NEW)).toMatchObject([{ name: 'Dikoreksi', basis: 'founded' }]);
   });
 
-  it('its days are in order, and the unit lives on the first of them', () => {
+  it('its days are in order and the unit exists on the first of them', () => {
     const ends = (berlakuSampai: string): [string, string][] => wrong(change(KANIM, 'ganti_nama', { berlakuSampai }));
     expect(ends('2021-09-30')).toEqual([['/data/berlakuSampai', 'before berlakuMulai']]);
     expect(ends('9999-12-31')).toEqual([['/data/berlakuSampai', 'has no day after it']]);
@@ -92,7 +92,7 @@ describe('a change of units fits the registry when', () => {
     expect(wrong(change(KANIM, 'ganti_nama', { berlakuMulai: '2019-01-01' }))).toEqual([]);
   });
 
-  it('no other unit holds its code in that time, and it is no id of another', () => {
+  it('no other unit has the code during that time, and the code is not the id of another unit', () => {
     const other = unit('SU00124').code;
     expect(wrong(change(KANIM, 'ganti_nama', { kode: other }))).toEqual([
       ['/data/kode', 'another unit holds this code then'],
@@ -108,7 +108,7 @@ describe('a change of units fits the registry when', () => {
   });
 
   it.each(['indukAdministratif', 'indukTeknis'])(
-    '%s exists on that day, and is neither the unit nor below it',
+    'the parent in %s exists on that day and is neither the unit itself nor below it',
     (line) => {
       const under = (id: string, parent: string, berlakuMulai = '2021-10-01') =>
         change(id, 'pindah_induk', { [line]: parent, berlakuMulai });
@@ -128,7 +128,7 @@ describe('a change of units fits the registry when', () => {
     },
   );
 
-  it('nobody is below himself on any day: parents may change places, one day after the other', () => {
+  it('no unit is below itself on any day; two units may exchange parent and child from one day to the next', () => {
     const [a, b] = ['SU00123', 'SU00124'];
     const under = (id: string, indukTeknis: string, berlakuMulai: string) =>
       change(id, 'pindah_induk', { indukTeknis, berlakuMulai });
@@ -146,7 +146,7 @@ describe('a change of units fits the registry when', () => {
     expect(wrong(under(q, x, '2022-05-31'))).toHaveLength(1);
   });
 
-  it('an ended parent stands already; a unit may be renamed under it, but none is put there', () => {
+  it('the parent has not ended, unless the unit had this parent before', () => {
     const gone = unit(KANIM).parent!;
     happens(change(gone, 'dipecah', { penerus: [NEW] }));
     expect(tree.get(gone, '2021-10-01')).toBeUndefined();
@@ -157,7 +157,7 @@ describe('a change of units fits the registry when', () => {
   });
 });
 
-it('what fitted fits again after it was folded: a resend is a duplicate, not a refusal', () => {
+it('a change that fitted still fits after it was folded, so that a repeated event is a duplicate and not a refusal', () => {
   const story = [
     change(NEW, 'dibentuk'),
     { ...change(NEW, 'ganti_nama'), kode: 'BARU', nama: 'Sama hari' },
@@ -177,7 +177,7 @@ it('what fitted fits again after it was folded: a resend is a duplicate, not a r
   expect(wrong(story[0]!)).toEqual([]);
 });
 
-it('an old circle in the table is no trap: the way up ends, and a right parent mends it', () => {
+it('a cycle of parents that is already in the table does not loop for ever, and a valid parent repairs it', () => {
   folded(change('SU00123', 'pindah_induk', { indukAdministratif: 'SU00124' }));
   folded(change('SU00124', 'pindah_induk', { indukAdministratif: 'SU00123' }));
   expect(wrong(change('SU00125', 'pindah_induk', { indukAdministratif: 'SU00124' }))).toEqual([]);

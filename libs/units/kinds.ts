@@ -1,6 +1,6 @@
 import type { Unit } from './unit.js';
 
-/** Kinds of unit that the registry knows: those of the seed (`unitTypes`), which rights and routes are written for. */
+/** The unit types that the registry accepts: the `unitTypes` of the seed. Publisher and consumer patterns refer to them. */
 export const UNIT_TYPES: ReadonlySet<string> = new Set([
   'kementerian',
   'eselon1',
@@ -18,7 +18,7 @@ export const UNIT_TYPES: ReadonlySet<string> = new Set([
   'layanan',
 ]);
 
-/** Zones as an event may write them. */
+/** The spellings of a time zone that an event may use. */
 export const ZONES: Readonly<Record<string, readonly [timezone: string, tz: Unit['tz']]>> = {
   WIB: ['Asia/Jakarta', 'WIB'],
   WITA: ['Asia/Makassar', 'WITA'],

@@ -46,7 +46,7 @@ describe('the registry of units', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('is seeded in two writes; a second start writes nothing', async () => {
+  it('seeds 770 units at the first start and writes nothing at a second start', async () => {
     const first = await open();
     expect(await first.seed(seed)).toBe(770);
     const written = await end();
@@ -58,7 +58,7 @@ describe('the registry of units', () => {
     expect(await end()).toBe(written);
   });
 
-  it('seeds only what is lacking: what events changed stays', async () => {
+  it('seeds only the units that are missing; a unit that an event changed stays as it is', async () => {
     const r = await open();
     const founded = rename(0n, 'Kanim Baru', '2021-08-01');
     await r.fold(0n, [{ ...founded, data: { ...founded.data, peristiwa: 'dibentuk' } }], 1n);
@@ -67,21 +67,21 @@ describe('the registry of units', () => {
     expect(r.units.size).toBe(770);
   });
 
-  it('folds each event once, whoever offers it again', async () => {
+  it('folds each event once, even when the same or another process offers it again', async () => {
     const r = await open();
     await r.seed(seed);
     const events = [rename(3n, 'A', '2021-08-01'), rename(5n, 'B', '2021-09-01')];
     expect(await r.fold(0n, events, 6n)).toBe(6n);
-    const after = r.units.learnt('SU00123');
+    const after = r.units.allRows('SU00123');
     expect(await r.fold(0n, events, 6n)).toBe(6n);
     const other = await open();
     expect(other.next).toBe(6n);
     expect(await other.fold(0n, events, 6n)).toBe(6n);
-    expect(other.units.learnt('SU00123')).toEqual(after);
+    expect(other.units.allRows('SU00123')).toEqual(after);
     expect(other.units.history('SU00123').map((u) => u.name)).toEqual([expect.any(String), 'A', 'B']);
   });
 
-  it('skips whole what does not fit after what came before it, tells it once, and goes on', async () => {
+  it('skips as a whole a change that does not fit after the changes before it, reports it once, and continues', async () => {
     const r = await open();
     await r.seed(seed);
     const move = (offset: bigint, unitId: string, indukTeknis: string): UnitEvent => {
@@ -95,21 +95,21 @@ describe('the registry of units', () => {
       { offset: 2n, data: { ...rename(2n, 'Tanpa pendirian', '2021-08-01').data, unitId: 'SU99999' } },
       rename(3n, 'A', '2021-09-01'),
     ];
-    const told: SkippedChange[] = [];
-    expect(await r.fold(0n, events, 4n, (c) => told.push(c))).toBe(4n);
-    expect(told.map((c) => [c.offset, c.problems.map((p) => p.pointer)])).toEqual([
+    const skipped: SkippedChange[] = [];
+    expect(await r.fold(0n, events, 4n, { changeSkipped: (c) => skipped.push(c) })).toBe(4n);
+    expect(skipped.map((c) => [c.offset, c.problems.map((p) => p.pointer)])).toEqual([
       [1n, ['/data/indukTeknis']],
       [2n, ['/data/unitId']],
     ]);
-    expect(r.units.learnt('SU00124')).toHaveLength(1);
+    expect(r.units.allRows('SU00124')).toHaveLength(1);
     expect(r.units.get('SU99999')).toBeUndefined();
     expect(r.units.get('SU00123')).toMatchObject({ name: 'A', technicalParent: 'SU00124' });
     const other = await open();
-    expect(await other.fold(0n, events, 4n, (c) => told.push(c))).toBe(4n);
-    expect(told).toHaveLength(2);
+    expect(await other.fold(0n, events, 4n, { changeSkipped: (c) => skipped.push(c) })).toBe(4n);
+    expect(skipped).toHaveLength(2);
   });
 
-  it('is the same for two processes that fold side by side', async () => {
+  it('ends with the same rows in two processes that fold at the same time', async () => {
     const otherLog = await openEmbeddedLog({ dir });
     const [a, b] = [await open(), await open(otherLog)];
     await a.seed(seed);
@@ -121,7 +121,7 @@ describe('the registry of units', () => {
       startUnitFold({
         registry,
         waitMs: 5,
-        onError: (e) => errors.push(e),
+        report: { foldFailed: (e) => errors.push(e) },
         read: (from, { waitMs, signal }) =>
           new Promise((done) => {
             const events = stream.filter((e) => e.offset >= from).slice(0, 3);
@@ -135,8 +135,8 @@ describe('the registry of units', () => {
     await Promise.all(folds.map((f) => f.stop()));
     await Promise.all([a.refresh(), b.refresh()]);
     expect(errors).toEqual([]);
-    expect(b.units.learnt('SU00123')).toEqual(a.units.learnt('SU00123'));
-    expect(new Set(a.units.learnt('SU00123').map((u) => u.version)).size).toBe(41);
+    expect(b.units.allRows('SU00123')).toEqual(a.units.allRows('SU00123'));
+    expect(new Set(a.units.allRows('SU00123').map((u) => u.version)).size).toBe(41);
     await b.close();
     opened = [a];
     await otherLog.close();

@@ -2,61 +2,64 @@ import type { Problem } from '#faults';
 import type { EventLog } from '#log';
 import { openTable, type Change, type Decision, type Table } from '#table';
 import { foldUnitEvent, type UnitChange } from './change.js';
-import { unitChangeProblems, type Registered } from './fits.js';
+import { unitChangeProblems, type RegisteredUnits } from './fits.js';
 import type { UnitSeed } from './seed.js';
-import { believed, type Rows } from './timeline.js';
+import { currentRows, type Rows } from './timeline.js';
 import { UnitTree } from './tree.js';
 import type { Units } from './unit.js';
 
-/** One record per unit: everything ever believed about it. */
+/** Control topic with one record per unit: every row ever known about it. */
 export const UNITS_TOPIC = '_simpul.units';
-/** The row that says how far `org.unit` is folded. Written together with the units that the fold changed. */
+/** Key of the row with the position of the fold in `org.unit`. It is written together with the units that the fold changed. */
 const POSITION = '~position';
 const MAX_CHANGES = 500;
 
 type UnitRow = { readonly rows: Rows } | { readonly next: string };
 
-/** An `org.unit.berubah` event as it lies in the stream. */
+/** An `org.unit.berubah` event with its offset in the stream. */
 export interface UnitEvent {
   readonly offset: bigint;
   readonly data: UnitChange;
 }
 
-/** A change that did not fit the registry when its turn came (two gateways at once, an older record): nothing of it was applied. */
+/** A change that did not fit the registry when it was folded (two gateways accepted conflicting changes, or an old record). Nothing of it was applied. */
 export interface SkippedChange {
   readonly offset: bigint;
   readonly problems: readonly Problem[];
 }
 
+export interface UnitsReport {
+  /** A change was skipped. Called once per change, by the process that moved the position past it. */
+  readonly changeSkipped?: (change: SkippedChange) => void;
+  /** A step of the fold failed; it is tried again after a second. */
+  readonly foldFailed?: (cause: unknown) => void;
+}
+
 export interface UnitRegistry {
   readonly units: Units;
-  /** Writes the units of the seed that the table lacks, at most 500 a write; what events changed stays. Answers how many were written. */
+  /** Writes the units of the seed that the table does not have, at most 500 per write. Existing rows stay as they are. Answers how many units were written. */
   seed(seed: UnitSeed): Promise<number>;
-  /** First offset of `org.unit` that is not folded. */
+  /** First offset of `org.unit` that is not folded yet. */
   readonly next: bigint;
   /**
-   * Folds events that lie from `from` (inclusive) to `next` (exclusive) in `org.unit`: units and position in one write, through the one writer.
-   * Each is judged by the registry as the events before it left it: what does not fit is skipped whole, by every process alike, and told once written.
-   * Folded by somebody else meanwhile: nothing is written or told. Answers the offset to go on from. At most 499 events.
+   * Folds the events from offset `from` (inclusive) to `next` (exclusive) of `org.unit`: units and position in one write, under the claim. Each event is
+   * checked against the registry as the events before it left it; an event that does not fit is skipped as a whole, in every process alike, and
+   * reported after the write. When another process has folded from `from` meanwhile, nothing is written or reported. Answers the position to continue
+   * from. At most 499 events. Faults as `Table.write`.
    */
-  fold(
-    from: bigint,
-    events: readonly UnitEvent[],
-    next: bigint,
-    onSkipped?: (change: SkippedChange) => void,
-  ): Promise<bigint>;
-  /** Reads what other processes wrote until now. */
+  fold(from: bigint, events: readonly UnitEvent[], next: bigint, report?: UnitsReport): Promise<bigint>;
+  /** Reads the units that other processes have written until now. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface UnitsDeps {
   readonly log: EventLog;
-  /** The day it is, `YYYY-MM-DD`. */
+  /** The current day, `YYYY-MM-DD`. */
   readonly today: () => string;
 }
 
-/** Opens the registry of units: loads the table, then follows it. Fault log_unavailable. */
+/** Opens the registry of units: loads the table, then follows it. Fault `log_unavailable`. */
 export async function openUnits({ log, today }: UnitsDeps): Promise<UnitRegistry> {
   const tree = new UnitTree(today);
   const table = await openTable<UnitRow>({
@@ -69,43 +72,72 @@ export async function openUnits({ log, today }: UnitsDeps): Promise<UnitRegistry
       else if ('rows' in row) tree.put(key, row.rows);
     },
   });
-  return {
-    units: tree,
-    seed: (seed) => writeSeed(table, seed),
-    get next() {
-      return positionOf(table.get(POSITION));
-    },
-    async fold(from, events, next, onSkipped) {
-      const { at, skipped } = await table.write((rows) => foldInto(rows, from, events, next));
-      if (onSkipped) for (const change of skipped) onSkipped(change);
-      return at;
-    },
-    refresh: () => table.refresh(),
-    close: () => table.close(),
-  };
+  return new TableUnits(tree, table);
+}
+
+class TableUnits implements UnitRegistry {
+  readonly units: Units;
+  readonly #table: Table<UnitRow>;
+
+  constructor(units: Units, table: Table<UnitRow>) {
+    this.units = units;
+    this.#table = table;
+  }
+
+  get next(): bigint {
+    return positionOf(this.#table.get(POSITION));
+  }
+
+  async seed({ units }: UnitSeed): Promise<number> {
+    let written = 0;
+    for (let at = 0; at < units.length; at += MAX_CHANGES) {
+      const part = units.slice(at, at + MAX_CHANGES);
+      // Look without the claim first: a later start then writes nothing and fences no other writer.
+      if (part.every((u) => this.#table.get(u.id) !== undefined)) continue;
+      written += await this.#table.write((rows) => {
+        const changes = part.filter((u) => !rows.has(u.id)).map((u) => ({ key: u.id, row: { rows: [u] } }));
+        return { changes, result: changes.length };
+      });
+    }
+    return written;
+  }
+
+  async fold(from: bigint, events: readonly UnitEvent[], next: bigint, report: UnitsReport = {}): Promise<bigint> {
+    const { position, skipped } = await this.#table.write((rows) => decideFold(rows, from, events, next));
+    for (const change of skipped) report.changeSkipped?.(change);
+    return position;
+  }
+
+  refresh(): Promise<void> {
+    return this.#table.refresh();
+  }
+
+  close(): Promise<void> {
+    return this.#table.close();
+  }
 }
 
 interface Folded {
-  readonly at: bigint;
+  readonly position: bigint;
   readonly skipped: readonly SkippedChange[];
 }
 
-function foldInto(
+function decideFold(
   rows: ReadonlyMap<string, UnitRow>,
   from: bigint,
   events: readonly UnitEvent[],
   next: bigint,
 ): Decision<UnitRow, Folded> {
   const expected = positionOf(rows.get(POSITION));
-  if (expected !== from || next <= from) return { changes: [], result: { at: expected, skipped: [] } };
+  if (expected !== from || next <= from) return { changes: [], result: { position: expected, skipped: [] } };
   const changed = new Map<string, Rows>();
   const skipped: SkippedChange[] = [];
   const rowsOf = (id: string): Rows => {
     const row = rows.get(id);
     return changed.get(id) ?? (row !== undefined && 'rows' in row ? row.rows : []);
   };
-  const registered: Registered = {
-    history: (id) => believed(rowsOf(id)),
+  const registered: RegisteredUnits = {
+    history: (id) => currentRows(rowsOf(id)),
     holders: (code) =>
       [...new Set([...rows.keys(), ...changed.keys()])].flatMap((id) =>
         rowsOf(id).filter((u) => u.code === code && u.knownUntil === undefined),
@@ -125,7 +157,7 @@ function foldInto(
   }
   const changes: Change<UnitRow>[] = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
   changes.push({ key: POSITION, row: { next: String(next) } });
-  return { changes, result: { at: next, skipped } };
+  return { changes, result: { position: next, skipped } };
 }
 
 function parseRow(value: Buffer, key: string): UnitRow {
@@ -137,18 +169,4 @@ function parseRow(value: Buffer, key: string): UnitRow {
 
 function positionOf(row: UnitRow | undefined): bigint {
   return row !== undefined && 'next' in row ? BigInt(row.next) : 0n;
-}
-
-async function writeSeed(table: Table<UnitRow>, seed: UnitSeed): Promise<number> {
-  let written = 0;
-  for (let at = 0; at < seed.units.length; at += MAX_CHANGES) {
-    const part = seed.units.slice(at, at + MAX_CHANGES);
-    // Asked without the claim first: a second start writes nothing and claims nothing.
-    if (part.every((u) => table.get(u.id) !== undefined)) continue;
-    written += await table.write((rows) => {
-      const changes = part.filter((u) => !rows.has(u.id)).map((u) => ({ key: u.id, row: { rows: [u] } }));
-      return { changes, result: changes.length };
-    });
-  }
-  return written;
 }

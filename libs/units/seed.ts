@@ -14,7 +14,7 @@ export interface ExternalParty {
   readonly name: string;
 }
 
-/** The units a deployment begins with: one version each, valid and known since `asOf`. */
+/** The units of a new deployment: one version each, valid and known since `asOf`. */
 export interface UnitSeed {
   readonly asOf: string;
   readonly units: readonly Unit[];
@@ -24,7 +24,7 @@ export interface UnitSeed {
 
 type SeedRow = Omit<Unit, 'version' | 'validFrom' | 'knownSince' | 'basis'> & { readonly basis: string };
 
-/** Reads `schemas/units.json`. Fault invalid_settings: not such a file. */
+/** Reads the text of `schemas/units.json`. Fault `invalid_settings` when a part is missing; SyntaxError when it is no JSON. */
 export function readUnitSeed(json: string): UnitSeed {
   const file = JSON.parse(json) as {
     meta?: { asOf?: unknown };

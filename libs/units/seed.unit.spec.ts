@@ -11,7 +11,7 @@ const treeOn = (day: string) => {
 };
 
 describe('the units of the ministry, July 2021', () => {
-  it('are 770, in any year by the clock', () => {
+  it('are 770 units, whatever year the clock shows', () => {
     for (const day of ['2021-07-15', '2026-01-01']) {
       const tree = treeOn(day);
       expect(tree.size).toBe(770);
@@ -21,14 +21,14 @@ describe('the units of the ministry, July 2021', () => {
     expect(treeOn('2026-01-01').list({}, '2024-10-20')).toHaveLength(770);
   });
 
-  it('have both lines above: a post, its office, regional office, directorate general, ministry', () => {
+  it('have both parent lines: from a border post over its office, the regional office and the directorate general to the ministry', () => {
     const tree = treeOn('2026-01-01');
     const skouw = tree.byCode('TPI-91-SKOUW')!;
     const above = [...tree.above(skouw.id)].map((id) => tree.get(id)!.code).sort();
     expect(above).toEqual(['ES1-DJIM', 'KANIM-91-JAYAPURA', 'KANWIL-91', 'KUMHAM']);
   });
 
-  it('resolve by function and province; the regional office of Kaltim also serves Kaltara', () => {
+  it('resolve by unit type and province; the regional office of Kaltim also serves Kaltara', () => {
     const tree = treeOn('2021-07-15');
     expect(tree.resolve('kanwil', '65').map((u) => u.code)).toEqual(['KANWIL-64']);
     expect(
@@ -41,7 +41,7 @@ describe('the units of the ministry, July 2021', () => {
     expect(tree.list({ type: 'tpi' })).toHaveLength(28);
   });
 
-  it('are known since that day, not founded on it', () => {
+  it('are known since the day of the seed, not founded on it', () => {
     const tree = treeOn('2021-07-15');
     expect(tree.get('SU00001')).toMatchObject({
       version: 1,

@@ -1,6 +1,6 @@
 import { defineTexts } from '#faults';
 
-/** Why a change does not fit the registry of units, and what was expected. */
+/** Reasons why a change does not fit the registry of units, and what was expected. */
 export const texts = defineTexts({
   unknown_unit_type: { id: 'bukan jenis unit', en: 'no kind of unit' },
   unknown_time_zone: { id: 'bukan zona waktu negara ini', en: 'no time zone of the country' },

@@ -2,13 +2,12 @@ import { addDays } from './day.js';
 import type { Unit } from './unit.js';
 
 /**
- * All that was ever believed about one unit. Rows are only added; a row that is believed no more gets `knownUntil`.
- * Among the rows believed now no two overlap.
+ * Every row that was ever known about one unit. Rows are only added; a row that is no longer current gets `knownUntil`. The current rows never overlap.
  */
 export type Rows = readonly Unit[];
 
-/** What is believed now (or was at `knownAt`), by validFrom. */
-export function believed(rows: Rows, knownAt?: string): Unit[] {
+/** The current rows (with `knownAt`: the rows that were current at that time), ordered by validFrom. */
+export function currentRows(rows: Rows, knownAt?: string): Unit[] {
   const at = knownAt === undefined ? undefined : Date.parse(knownAt);
   return rows
     .filter((r) =>
@@ -19,13 +18,13 @@ export function believed(rows: Rows, knownAt?: string): Unit[] {
     .sort((a, b) => (a.validFrom < b.validFrom ? -1 : a.validFrom > b.validFrom ? 1 : 0));
 }
 
-/** The row valid on a day. */
+/** The row that is valid on a day. */
 export function validOn(rows: Rows, day: string): Unit | undefined {
   return rows.find((r) => r.validFrom <= day && (r.validTo === undefined || r.validTo >= day));
 }
 
-/** Learning goes forward: never before what is believed already. */
-export function learnedAt(rows: Rows, knownSince: string): string {
+/** `knownSince` for a new row: the given time, but never before the `knownSince` of an existing row, so that past knowledge does not change. */
+export function knownSinceFor(rows: Rows, knownSince: string): string {
   let latest = knownSince;
   for (const r of rows) if (Date.parse(r.knownSince) > Date.parse(latest)) latest = r.knownSince;
   return latest;
@@ -35,18 +34,18 @@ export function nextVersion(rows: Rows): number {
   return rows.reduce((n, r) => Math.max(n, r.version), 0) + 1;
 }
 
-/** `row` from..to as newly learnt. */
-function cut(row: Unit, from: string, to: string | undefined, knownSince: string): Unit {
+/** The content of `row` for the days `from` to `to`, known since `knownSince`. */
+function rowFor(row: Unit, from: string, to: string | undefined, knownSince: string): Unit {
   const { validTo: _end, ...rest } = row;
   return { ...rest, validFrom: from, ...(to === undefined ? {} : { validTo: to }), knownSince };
 }
 
 /**
- * Lays `version` over the timeline. It lasts until its own validTo; without one until the version it replaces would have ended, or the next one begins.
- * What it covers is believed no more; what sticks out before or after goes on under its old number.
+ * Adds `version` to the rows. It is valid until its validTo; without one until the row that it replaces would have ended, or the day before the next row begins.
+ * Rows that it covers are no longer current; the days of such a row before or after it are added again under the old version number.
  */
-export function place(rows: Rows, version: Unit): Rows {
-  const live = believed(rows);
+export function insertVersion(rows: Rows, version: Unit): Rows {
+  const live = currentRows(rows);
   const from = version.validFrom;
   const replaced = validOn(live, from);
   const following = live.find((r) => r.validFrom > from);
@@ -54,22 +53,22 @@ export function place(rows: Rows, version: Unit): Rows {
     version.validTo ?? (replaced ? replaced.validTo : following ? addDays(following.validFrom, -1) : undefined);
   const added: Unit[] = [];
   const out = rows.map((row) => {
-    const apart =
+    const untouched =
       row.knownUntil !== undefined ||
       (row.validTo !== undefined && row.validTo < from) ||
       (to !== undefined && row.validFrom > to);
-    if (apart) return row;
-    if (row.validFrom < from) added.push(cut(row, row.validFrom, addDays(from, -1), version.knownSince));
+    if (untouched) return row;
+    if (row.validFrom < from) added.push(rowFor(row, row.validFrom, addDays(from, -1), version.knownSince));
     if (to !== undefined && (row.validTo === undefined || row.validTo > to))
-      added.push(cut(row, addDays(to, 1), row.validTo, version.knownSince));
+      added.push(rowFor(row, addDays(to, 1), row.validTo, version.knownSince));
     return { ...row, knownUntil: version.knownSince };
   });
-  return [...out, ...added, cut(version, from, to, version.knownSince)];
+  return [...out, ...added, rowFor(version, from, to, version.knownSince)];
 }
 
-/** Ends the unit: its last day is the day before `from`, but never before the first day it was known. Later versions are believed no more. */
-export function end(rows: Rows, from: string, knownSince: string, marks: Partial<Unit>): Rows {
-  const live = believed(rows);
+/** Ends the unit: its last day is the day before `from`, but never before the first day of its last row. Later rows are no longer current. */
+export function endUnit(rows: Rows, from: string, knownSince: string, marks: Partial<Unit>): Rows {
+  const live = currentRows(rows);
   const last = live.filter((r) => r.validFrom < from).at(-1) ?? live[0];
   if (!last) return rows;
   const before = addDays(from, -1);
@@ -77,5 +76,5 @@ export function end(rows: Rows, from: string, knownSince: string, marks: Partial
   const out = rows.map((row) =>
     row.knownUntil === undefined && (row === last || row.validFrom >= from) ? { ...row, knownUntil: knownSince } : row,
   );
-  return [...out, { ...cut(last, last.validFrom, lastDay, knownSince), ...marks }];
+  return [...out, { ...rowFor(last, last.validFrom, lastDay, knownSince), ...marks }];
 }

@@ -1,13 +1,13 @@
-import { believed, validOn, type Rows } from './timeline.js';
+import { currentRows, validOn, type Rows } from './timeline.js';
 import type { Line, Unit, UnitFilter, Units } from './unit.js';
 
 const NONE: readonly Unit[] = [];
-const NOBODY: ReadonlySet<string> = new Set();
-/** Past days asked for are kept ready, the least recent one goes first. */
-const KEPT_DAYS = 16;
+const NO_IDS: ReadonlySet<string> = new Set();
+/** Size of the cache of past days; the oldest entry is evicted. */
+const CACHED_DAYS = 16;
 
-/** The tree of one day. `above` fills as it is asked. */
-interface Day {
+/** The tree of one day with its indices. `above` is a cache that look-ups fill. */
+interface DayTree {
   readonly byId: ReadonlyMap<string, Unit>;
   readonly byCode: ReadonlyMap<string, Unit>;
   readonly list: readonly Unit[];
@@ -15,13 +15,13 @@ interface Day {
   readonly above: Map<string, ReadonlySet<string>>;
 }
 
-/** The units in memory: rows in, look-ups out. Indices are made on the first question after a change, once per day asked for. */
+/** The units in memory. The indices of a day are built on the first look-up for that day after a change. */
 export class UnitTree implements Units {
   readonly #rows = new Map<string, Rows>();
   readonly #today: () => string;
-  #current: Day | undefined;
+  #current: DayTree | undefined;
   #currentDay = '';
-  readonly #past = new Map<string, Day>();
+  readonly #past = new Map<string, DayTree>();
   #holders: Map<string, Unit[]> | undefined;
   #links: Map<string, Rows> | undefined;
 
@@ -29,7 +29,7 @@ export class UnitTree implements Units {
     this.#today = today;
   }
 
-  /** Replaces all rows of a unit; undefined forgets it. */
+  /** Replaces all rows of a unit; undefined removes the unit. */
   put(id: string, rows: Rows | undefined): void {
     if (rows === undefined) this.#rows.delete(id);
     else this.#rows.set(id, rows);
@@ -43,17 +43,17 @@ export class UnitTree implements Units {
     return this.#rows.size;
   }
 
-  /** As stored: links only from the side that declared them. */
+  /** The rows as stored: links only on the side that declared them. */
   rows(id: string): Rows {
     return this.#rows.get(id) ?? NONE;
   }
 
-  learnt(id: string): readonly Unit[] {
+  allRows(id: string): readonly Unit[] {
     return this.#linked().get(id) ?? NONE;
   }
 
   history(id: string, knownAt?: string): readonly Unit[] {
-    return believed(this.learnt(id), knownAt);
+    return currentRows(this.allRows(id), knownAt);
   }
 
   get(id: string, asOf?: string, knownAt?: string): Unit | undefined {
@@ -83,7 +83,7 @@ export class UnitTree implements Units {
   }
 
   list(filter: UnitFilter, asOf?: string): readonly Unit[] {
-    const words = filter.text ? fold(filter.text).split(/\s+/).filter(Boolean) : [];
+    const words = filter.text ? searchForm(filter.text).split(/\s+/).filter(Boolean) : [];
     return this.#day(asOf).list.filter(
       (u) =>
         (filter.type === undefined || u.type === filter.type) &&
@@ -102,15 +102,15 @@ export class UnitTree implements Units {
     const known = day.above.get(id);
     if (known) return known;
     const first = day.byId.get(id) ?? (asOf === undefined ? this.#last(id) : undefined);
-    if (!first) return NOBODY;
+    if (!first) return NO_IDS;
     const out = new Set<string>();
-    const open = [first];
-    for (let u = open.pop(); u; u = open.pop()) {
+    const pending = [first];
+    for (let u = pending.pop(); u; u = pending.pop()) {
       for (const up of [u.parent, u.technicalParent]) {
         if (up === undefined || up === id || out.has(up)) continue;
         out.add(up);
         const next = day.byId.get(up);
-        if (next) open.push(next);
+        if (next) pending.push(next);
       }
     }
     day.above.set(id, out);
@@ -125,11 +125,11 @@ export class UnitTree implements Units {
     return this.history(id).at(-1);
   }
 
-  #day(asOf?: string): Day {
+  #day(asOf?: string): DayTree {
     if (asOf === undefined) {
       const today = this.#today();
       if (!this.#current || this.#currentDay !== today) {
-        this.#current = makeDay(this.#wholeTree(today));
+        this.#current = treeOf(this.#completeTree(today));
         this.#currentDay = today;
       }
       return this.#current;
@@ -141,48 +141,48 @@ export class UnitTree implements Units {
         const u = validOn(this.history(id), asOf);
         if (u) valid.push(u);
       }
-      day = makeDay(valid);
+      day = treeOf(valid);
       this.#past.set(asOf, day);
-      if (this.#past.size > KEPT_DAYS) this.#past.delete(this.#past.keys().next().value!);
+      if (this.#past.size > CACHED_DAYS) this.#past.delete(this.#past.keys().next().value!);
     }
     return day;
   }
 
-  /** Units valid today, after them ended ones that a unit of the tree still names as parent. */
-  #wholeTree(today: string): Unit[] {
+  /** Units that are valid today, then ended units that a unit of the tree still names as parent. */
+  #completeTree(today: string): Unit[] {
     const tree = new Map<string, Unit>();
     for (const id of this.#rows.keys()) {
       const u = validOn(this.history(id), today);
       if (u) tree.set(id, u);
     }
-    const open = [...tree.values()];
-    for (let u = open.pop(); u; u = open.pop()) {
+    const pending = [...tree.values()];
+    for (let u = pending.pop(); u; u = pending.pop()) {
       for (const up of [u.parent, u.technicalParent]) {
         if (up === undefined || tree.has(up)) continue;
         const ended = this.#last(up);
         if (ended) {
           tree.set(up, ended);
-          open.push(ended);
+          pending.push(ended);
         }
       }
     }
     return [...tree.values()];
   }
 
-  /** Rows with predecessor and successor links filled in from both sides. */
+  /** All rows, with the links to predecessors and successors filled in from both sides. */
   #linked(): ReadonlyMap<string, Rows> {
     if (this.#links) return this.#links;
     const out = new Map<string, Unit[]>();
     for (const [id, rows] of this.#rows) out.set(id, [...rows]);
     const add = (
       id: string,
-      pick: (live: Unit[]) => Unit | undefined,
+      pick: (current: Unit[]) => Unit | undefined,
       side: 'predecessors' | 'successors',
       other: string,
     ) => {
       const rows = out.get(id);
       if (!rows || id === other) return;
-      const row = pick(believed(rows));
+      const row = pick(currentRows(rows));
       if (!row || row[side]?.includes(other)) return;
       rows[rows.indexOf(row)] = { ...row, [side]: [...(row[side] ?? []), other].sort() };
     };
@@ -192,12 +192,17 @@ export class UnitTree implements Units {
         for (const next of row.successors ?? [])
           add(
             next,
-            (live) => live.find((r) => row.validTo === undefined || r.validFrom > row.validTo) ?? live.at(-1),
+            (current) => current.find((r) => row.validTo === undefined || r.validFrom > row.validTo) ?? current.at(-1),
             'predecessors',
             id,
           );
         for (const prev of row.predecessors ?? [])
-          add(prev, (live) => live.filter((r) => r.validFrom < row.validFrom).at(-1) ?? live.at(-1), 'successors', id);
+          add(
+            prev,
+            (current) => current.filter((r) => r.validFrom < row.validFrom).at(-1) ?? current.at(-1),
+            'successors',
+            id,
+          );
       }
     }
     this.#links = out;
@@ -205,8 +210,8 @@ export class UnitTree implements Units {
   }
 }
 
-/** Of two units with one code the earlier in `units` has it. */
-function makeDay(units: Unit[]): Day {
+/** When two units have the same code, the code belongs to the first of them in `units`. */
+function treeOf(units: Unit[]): DayTree {
   const byCode = new Map(units.toReversed().map((u) => [u.code, u]));
   const list = units.sort((a, b) => (a.id < b.id ? -1 : 1));
   const children = { administrative: new Map<string, Unit[]>(), technical: new Map<string, Unit[]>() };
@@ -233,12 +238,12 @@ function serves(u: Unit, province: string): boolean {
   return u.provinceCode === province || (u.coversProvinces?.includes(province) ?? false);
 }
 
-/** Lower case without accents, so that search takes any spelling of case. */
-function fold(s: string): string {
+/** Lower case without accents, so that a search ignores case and accents. */
+function searchForm(s: string): string {
   return s.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }
 
 function hasWords(u: Unit, words: readonly string[]): boolean {
-  const where = fold(`${u.name} ${u.shortName} ${u.code} ${u.city} ${u.id}`);
-  return words.every((w) => where.includes(w));
+  const searched = searchForm(`${u.name} ${u.shortName} ${u.code} ${u.city} ${u.id}`);
+  return words.every((w) => searched.includes(w));
 }

@@ -1,11 +1,11 @@
 /**
- * A unit as it is (or was) from `validFrom` to `validTo`, both days included. Dates are `YYYY-MM-DD`.
- * Two time axes: `validFrom`/`validTo` say when it was so, `knownSince`/`knownUntil` when the hub believed so.
+ * One version of a unit, valid from `validFrom` to `validTo`, both days included. Dates are `YYYY-MM-DD`.
+ * Two time axes: `validFrom`/`validTo` say when the row was true, `knownSince`/`knownUntil` say when the hub took it as true.
  */
 export interface Unit {
   /** Opaque and permanent: `SU00123`. */
   readonly id: string;
-  /** 1, 2, 3 … per unit: events keep the version of their day. A number never changes its content; only its end may become known. */
+  /** 1, 2, 3 … per unit; an event keeps the version of its day. The content of a version number never changes, only its last day may become known. */
   readonly version: number;
   readonly code: string;
   readonly name: string;
@@ -14,9 +14,9 @@ export interface Unit {
   readonly type: string;
   readonly class?: string;
   readonly classBasis?: string;
-  /** Administrative line. */
+  /** Parent on the administrative line. */
   readonly parent?: string;
-  /** Technical line (directorate general). */
+  /** Parent on the technical line (directorate general). */
   readonly technicalParent?: string;
   /** Kemendagri code, two digits. */
   readonly provinceCode: string;
@@ -24,7 +24,7 @@ export interface Unit {
   /** ISO 3166-2. */
   readonly iso?: string;
   readonly coversProvinces?: readonly string[];
-  /** Full region code and the edition of the code list, where an event gave them. */
+  /** Full region code and the edition of the code list, when an event gave them. */
   readonly regionCode?: string;
   readonly regionEdition?: string;
   readonly city: string;
@@ -39,21 +39,21 @@ export interface Unit {
   readonly checkpointKind?: string;
   readonly specialisation?: string;
   readonly validFrom: string;
-  /** Last day. Absent: open. */
+  /** Last valid day. Absent: no end is known. */
   readonly validTo?: string;
-  /** When the hub learnt it, RFC 3339. */
+  /** RFC 3339 time since which the hub knows this row. */
   readonly knownSince: string;
-  /** When the hub learnt better. Absent: believed now. */
+  /** RFC 3339 time at which another row replaced this one. Absent: the row is current. */
   readonly knownUntil?: string;
-  /** What the start date means: `known` (known since), `founded` or `changed`. */
+  /** What `validFrom` means: `known` (the unit existed before, the date is only the first known day), `founded` or `changed`. */
   readonly basis?: string;
-  /** What the row rests on: `found`, `general`. */
+  /** Evidence for a row of the seed: `found`, `general`. */
   readonly evidence?: string;
   readonly note?: string;
-  /** The event that made this version (`ganti-nama`, …) and its legal ground. */
+  /** The cause that made this version (`ganti-nama`, …) and its legal ground. */
   readonly cause?: string;
   readonly legalGround?: string;
-  /** Units that this one came from, and that came from it: many to many, filled from both sides. */
+  /** Units that this unit came from, and units that came from it: many to many, filled in from both sides. */
   readonly predecessors?: readonly string[];
   readonly successors?: readonly string[];
 }
@@ -62,35 +62,35 @@ export interface UnitFilter {
   readonly type?: string;
   readonly province?: string;
   readonly class?: string;
-  /** Words of the name, code or town, any case. */
+  /** Words of the name, code or town; case and accents do not matter. */
   readonly text?: string;
 }
 
 export type Line = 'administrative' | 'technical';
 
 /**
- * The effective-dated registry of units. All look-ups in memory.
+ * The effective-dated registry of units. All look-ups are in memory.
  *
- * With `asOf` (`YYYY-MM-DD`) only what was valid that day counts. Without it: the tree of today by the hub's clock handed in, made whole:
- * a unit that ended, but that a unit of today still names as parent, stays in the tree; and `get`/`byCode` fall back to the last version
- * known, so that old events and keys still resolve.
+ * With `asOf` (`YYYY-MM-DD`) only rows that are valid on that day count. Without `asOf`: the tree of today, which is complete: an ended unit that a
+ * unit of today still names as parent stays in the tree, and `get` and `byCode` fall back to the last known version, so that the units of old events
+ * and keys are still found.
  */
 export interface Units {
-  /** `knownAt` (RFC 3339): what was believed then, strict as with asOf; needs asOf. */
+  /** `knownAt` (RFC 3339) answers from the rows that were current at that time; it needs `asOf`. */
   get(id: string, asOf?: string, knownAt?: string): Unit | undefined;
   byCode(code: string, asOf?: string): Unit | undefined;
-  /** Versions of any unit with this code, of any day, as believed now. */
+  /** The current rows of every unit that has, had or will have this code. */
   holders(code: string): readonly Unit[];
-  /** By id, ascending. */
+  /** Units that match, by ascending id. */
   list(filter: UnitFilter, asOf?: string): readonly Unit[];
   children(id: string, line: Line, asOf?: string): readonly Unit[];
-  /** Every unit above on either line, the unit itself not included. */
+  /** The ids of all units above on either parent line, without the unit itself. */
   above(id: string, asOf?: string): ReadonlySet<string>;
-  /** Units that serve a function (= unit type) in a province; a kanwil that covers several provinces counts for each. */
+  /** Units of a type that serve a province; a kanwil that covers several provinces serves each of them. */
   resolve(fn: string, province?: string, asOf?: string): readonly Unit[];
-  /** Versions by validFrom, as believed now or at `knownAt`. */
+  /** The rows of a unit by validFrom: the current ones, or those that were current at `knownAt`. */
   history(id: string, knownAt?: string): readonly Unit[];
-  /** Everything ever believed about a unit, in the order learnt. */
-  learnt(id: string): readonly Unit[];
+  /** Every row ever known about a unit, in the order in which the hub got to know it, with links filled in. */
+  allRows(id: string): readonly Unit[];
   readonly size: number;
 }

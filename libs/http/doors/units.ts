@@ -110,7 +110,7 @@ export class UnitsController {
   @RouteConfig({ summary: 'All versions of a unit, and what was believed before', query: HISTORY })
   history(@Param('id') given: string, @CheckedQuery() { knownAt }: History): object {
     const { id } = this.#found(given);
-    return { id, versions: this.#units.history(id, knownAt), learnt: this.#units.learnt(id) };
+    return { id, versions: this.#units.history(id, knownAt), learnt: this.#units.allRows(id) };
   }
 
   #found(id: string, asOf?: string): Unit {
