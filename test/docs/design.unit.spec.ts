@@ -114,6 +114,20 @@ describe('docs/DESIGN.md', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('names only error codes, metrics, topics, headers, settings and log texts that the code has', () => {
+    const code = readdirSync(join(root, 'libs'), { recursive: true, encoding: 'utf8' })
+      .filter((f) => f.endsWith('.ts') && !f.endsWith('.spec.ts'))
+      .map((f) => read(`libs/${f}`))
+      .join('\n');
+    const words = [...page.matchAll(/`([a-z]+(?:_[a-z]+)+|_simpul\.\w+|_schemas|simpul-[a-z]+|SIMPUL_[A-Z_]+)`/g)];
+    const lines = [...page.matchAll(/log lines? ((?:`[^`]+`(?:, )?)+)/g)].flatMap((m) => [
+      ...m[1]!.matchAll(/`([^`]+)`/g),
+    ]);
+    expect(lines.length).toBeGreaterThan(3);
+    const unknown = [...words, ...lines].map((m) => m[1]!).filter((word) => !code.includes(word));
+    expect([...new Set(unknown)]).toEqual([]);
+  });
+
   it('links only to headings that exist, in itself and in the rules', () => {
     const own = anchors(page);
     const rules = anchors(read('docs/rules.md'));
