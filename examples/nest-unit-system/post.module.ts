@@ -13,7 +13,7 @@ export interface PostClient extends SimpulClient {
 async function openClient(): Promise<PostClient> {
   const key = process.env['SIMPUL_KEY'] ?? '';
   const connection = connect({ url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080' });
-  const { body } = await connection.ask('/v1/me', { key });
+  const { body } = await connection.callWithRetry('/v1/me', { key });
   const { unit, system } = body as { unit: string; system: string };
   const publisher = createPublisher({ connection, key, owner: unit, system });
   return {

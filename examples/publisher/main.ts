@@ -5,7 +5,7 @@ const key = process.env['SIMPUL_KEY'] ?? '';
 const connection = connect({ url });
 
 try {
-  const reply = await connection.ask('/v1/me', { key });
+  const reply = await connection.callWithRetry('/v1/me', { key });
   const { unit, system } = reply.body as { unit: string; system: string };
   const publisher = createPublisher({ connection, key, owner: unit, system });
   const now = new Date();

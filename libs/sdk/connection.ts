@@ -1,53 +1,43 @@
 import { Agent, request } from 'undici';
+import { pause } from '#concurrency';
 import { faultOf, unanswered } from './fault.js';
 import { systemRandom } from './ids.js';
 
-/** Waits; rejects with the signal's reason when it aborts. */
-export type Pause = (ms: number, signal?: AbortSignal) => Promise<void>;
-
-export const pause: Pause = (ms, signal) =>
-  new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason as Error);
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-
 export interface RetryOptions {
-  /** First wait; doubles each time, with jitter. @default 100 */
+  /** Longest wait before the first retry, ms; doubles with each retry. @default 100 */
   readonly firstMs?: number;
-  /** @default 5000 */
+  /** Upper limit of that wait, ms. @default 5000 */
   readonly maxMs?: number;
 }
 
-/** How long to wait before try `n` (from 1): doubling with jitter between half and whole, never less than what the hub asked for. */
-export function backoffMs(n: number, asked: number | undefined, random: () => number, o: RetryOptions = {}): number {
-  const whole = Math.min(o.maxMs ?? 5000, (o.firstMs ?? 100) * 2 ** Math.min(n - 1, 20));
-  return Math.max(asked ?? 0, whole * (0.5 + random() / 2));
+/** Wait before retry `n` (from 1), ms: exponential backoff with jitter between the half and the whole, and at least `retryAfterMs`. */
+export function backoffMs(
+  n: number,
+  retryAfterMs: number | undefined,
+  random: () => number,
+  options: RetryOptions = {},
+): number {
+  const whole = Math.min(options.maxMs ?? 5000, (options.firstMs ?? 100) * 2 ** Math.min(n - 1, 20));
+  return Math.max(retryAfterMs ?? 0, whole * (0.5 + random() / 2));
 }
 
 export interface ConnectionOptions {
-  /** Address of the hub, `http://127.0.0.1:8080`. */
+  /** Address of the hub, for example `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Sockets kept for calls; live streams have their own. @default 16 */
+  /** Size of the socket pool for calls; live streams have sockets of their own. @default 16 */
   readonly connections?: number;
-  /** A call without an answer is given up after this. @default 30000 */
+  /** Deadline of one call, ms. @default 30000 */
   readonly timeoutMs?: number;
-  /** In which the hub says what is wrong. @default the hub's, Indonesian */
+  /** Language of the problem documents (Accept-Language). @default the language of the hub, Indonesian */
   readonly language?: 'id' | 'en';
   readonly retry?: RetryOptions;
+  /** A random number in [0, 1), for the jitter. @default the operating system */
   readonly random?: () => number;
-  readonly pause?: Pause;
 }
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** API key, sent as a bearer token. */
   readonly key: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -57,32 +47,34 @@ export interface Call {
 
 export interface Reply {
   readonly status: number;
-  /** Parsed JSON, or undefined when the answer was none. */
+  /** Parsed JSON; undefined when the answer has no JSON. */
   readonly body: unknown;
   readonly etag: string | undefined;
-  /** From Retry-After. */
+  /** From the header Retry-After, at most 60 s. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** One hub, a pool of sockets. Shared by any number of publishers and readers. */
+/** A socket pool to one hub, shared by any number of publishers and readers. */
 export interface Connection {
   readonly url: string;
   readonly random: () => number;
-  readonly pause: Pause;
   readonly retry: RetryOptions;
-  /** One HTTP exchange. Any status is a reply; no answer is an `SdkFault` with status 0. */
+  /** One HTTP request. Every status resolves as a reply; no answer rejects with `SdkFault` of status 0. An abort rejects with the reason of the signal. */
   call(path: string, call: Call): Promise<Reply>;
-  /** Repeats a reading call until it is answered with less than 500 (and not 429); a refusal is an `SdkFault`. 404 and 304 are replies. */
-  ask(path: string, call: Call & { readonly deadlineMs?: number }): Promise<Reply>;
-  /** Opens a stream of bytes that may stay silent for long. */
+  /**
+   * Repeats a read (idempotent) call while its fault is retryable and `deadlineMs` (default 60 s) is not over. Resolves with a status below 400, or 404.
+   * Rejects with the last `SdkFault`.
+   */
+  callWithRetry(path: string, call: Call & { readonly deadlineMs?: number }): Promise<Reply>;
+  /** Opens a response body that may be silent for up to 60 s (server-sent events). Rejects with `SdkFault`. */
   open(path: string, call: Call): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }>;
   close(): Promise<void>;
 }
 
-/** A live stream that gives not even a heartbeat for this long is taken for dead. */
+/** A live stream without any byte for this time, not even a heartbeat, counts as broken. */
 const SILENCE_MS = 60_000;
 
-const one = (v: string | string[] | undefined): string | undefined => (Array.isArray(v) ? v[0] : v);
+const firstValue = (v: string | string[] | undefined): string | undefined => (Array.isArray(v) ? v[0] : v);
 
 function retryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
@@ -99,18 +91,18 @@ function parse(text: string): unknown {
   }
 }
 
+/** Opens a connection to a hub. Sockets are opened with the first call. */
 export function connect(options: ConnectionOptions): Connection {
   const url = options.url.replace(/\/+$/, '');
   const timeoutMs = options.timeoutMs ?? 30_000;
   const random = options.random ?? systemRandom;
-  const wait = options.pause ?? pause;
   const retry = options.retry ?? {};
   const agent = new Agent({ connections: options.connections ?? 16, pipelining: 1, keepAliveTimeout: 4000 });
   const streams = new Agent({ keepAliveTimeout: 1000 });
-  const always = options.language === undefined ? {} : { 'accept-language': options.language };
+  const languageHeader = options.language === undefined ? {} : { 'accept-language': options.language };
   const headersOf = (c: Call): Record<string, string> => ({
     authorization: `Bearer ${c.key}`,
-    ...always,
+    ...languageHeader,
     ...c.headers,
   });
 
@@ -130,8 +122,8 @@ export function connect(options: ConnectionOptions): Connection {
       return {
         status: res.statusCode,
         body: parse(text),
-        etag: one(res.headers['etag']),
-        retryAfterMs: retryAfter(one(res.headers['retry-after']), Date.now()),
+        etag: firstValue(res.headers['etag']),
+        retryAfterMs: retryAfter(firstValue(res.headers['retry-after']), Date.now()),
       };
     } catch (e) {
       if (c.signal?.aborted) throw c.signal.reason;
@@ -139,7 +131,7 @@ export function connect(options: ConnectionOptions): Connection {
     }
   };
 
-  const ask = async (path: string, c: Call & { deadlineMs?: number }): Promise<Reply> => {
+  const callWithRetry = async (path: string, c: Call & { deadlineMs?: number }): Promise<Reply> => {
     const until = Date.now() + (c.deadlineMs ?? 60_000);
     for (let n = 1; ; n++) {
       let fault;
@@ -153,17 +145,17 @@ export function connect(options: ConnectionOptions): Connection {
       }
       const ms = backoffMs(n, fault.retryAfterMs, random, retry);
       if (!fault.retryable || Date.now() + ms > until) throw fault;
-      await wait(ms, c.signal);
+      await pause(ms, c.signal);
+      c.signal?.throwIfAborted();
     }
   };
 
   return {
     url,
     random,
-    pause: wait,
     retry,
     call,
-    ask,
+    callWithRetry,
     async open(path, c) {
       try {
         const res = await request(url + path, {
@@ -176,7 +168,7 @@ export function connect(options: ConnectionOptions): Connection {
         });
         if (res.statusCode >= 300) {
           const text = await res.body.text();
-          throw faultOf(res.statusCode, parse(text), retryAfter(one(res.headers['retry-after']), Date.now()));
+          throw faultOf(res.statusCode, parse(text), retryAfter(firstValue(res.headers['retry-after']), Date.now()));
         }
         return { status: res.statusCode, body: res.body };
       } catch (e) {

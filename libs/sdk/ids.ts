@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** A number in [0, 1) from the operating system. */
+/** A random number in [0, 1) from the operating system. */
 export function systemRandom(): number {
   return randomInt(0x1_0000_0000) / 0x1_0000_0000;
 }
@@ -15,8 +15,8 @@ export interface IdOptions {
 }
 
 /**
- * A maker of ids of 26 characters (as ULID): 48 bits of time, 80 bits of chance, in text order of their making.
- * Two ids of one maker are never equal, also when the clock stands still or goes back.
+ * Creates a generator of ids in the form of a ULID: 26 characters, 48 bits of time and 80 random bits. The ids of one generator sort by text in the order
+ * of their creation and are never equal, also when the clock does not move or goes back.
  */
 export function createIds(options: IdOptions = {}): () => string {
   const now = options.now ?? Date.now;

@@ -1,7 +1,7 @@
 export { connect, type Connection, type ConnectionOptions, type Reply, type RetryOptions } from './connection.js';
 export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
 export { createIds, type IdOptions } from './ids.js';
-export type { LiveOptions } from './live.js';
+export type { LiveOptions, LiveReport } from './live.js';
 export {
   createPublisher,
   type NewEvent,
@@ -9,6 +9,7 @@ export {
   type PreparedEvent,
   type Publisher,
   type PublisherOptions,
+  type PublisherReport,
   type Receipt,
   type Step,
 } from './publisher.js';

@@ -1,9 +1,10 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { pause } from '#concurrency';
 import { backoffMs, type Connection } from './connection.js';
 import { isSdkFault, type SdkFault } from './fault.js';
 import { query, typeList } from './query.js';
 import type { ReadEvent } from './reader.js';
-import { Seen } from './seen.js';
+import { Deduplicator } from './deduplicator.js';
 
 export interface LiveOptions {
   /** @default latest */
@@ -11,33 +12,38 @@ export interface LiveOptions {
   readonly type?: string | readonly string[];
   readonly subject?: string;
   readonly unit?: string;
-  /** Go on after this event id of the stream of server-sent events. */
+  /** Continue after this event id of the server-sent events (Last-Event-ID). */
   readonly lastEventId?: string;
+  /** Ends the iteration without an error. */
   readonly signal?: AbortSignal;
-  /** The hub can no longer give everything since the last event; what follows starts behind a gap. */
-  readonly onGap?: (detail: unknown) => void;
-  /** A cut; the stream goes on by itself. */
-  readonly onCut?: (fault: SdkFault | undefined) => void;
-  /** Connected (again). */
-  readonly onOpen?: () => void;
+  readonly report?: LiveReport;
 }
 
-/** Server-sent events of a stream, resumed with Last-Event-ID after every cut until the signal aborts. A refusal (4xx) is thrown. */
+export interface LiveReport {
+  /** The hub no longer has all events since the last one; the events that follow come after a gap. */
+  readonly gap?: (detail: unknown) => void;
+  /** The connection broke; the reader connects again by itself. */
+  readonly disconnected?: (fault: SdkFault | undefined) => void;
+  /** Connected, for the first time or again. */
+  readonly connected?: () => void;
+}
+
+/** The events of a stream as server-sent events. After a broken connection it resumes with Last-Event-ID, until the signal aborts. Throws `SdkFault` for a 4xx. */
 export async function* followLive(
   hub: Connection,
   key: string,
   stream: string,
   o: LiveOptions,
 ): AsyncGenerator<ReadEvent> {
-  const seen = new Seen();
-  let last = o.lastEventId;
+  const copies = new Deduplicator();
+  let lastEventId = o.lastEventId;
   let failures = 0;
   const stopped = (): boolean => o.signal?.aborted === true;
   while (!stopped()) {
     let fault: SdkFault | undefined;
     try {
       const path = `/v1/streams/${encodeURIComponent(stream)}/live${query({
-        from: last === undefined ? o.from : undefined,
+        from: lastEventId === undefined ? o.from : undefined,
         type: typeList(o.type),
         subject: o.subject,
         unit: o.unit,
@@ -45,20 +51,23 @@ export async function* followLive(
       const { body } = await hub.open(path, {
         key,
         signal: o.signal,
-        headers: { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) },
+        headers: {
+          accept: 'text/event-stream',
+          ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+        },
       });
-      o.onOpen?.();
-      const ready: EventSourceMessage[] = [];
-      const parser = createParser({ onEvent: (m) => ready.push(m), onId: (id) => (last = id) });
+      o.report?.connected?.();
+      const messages: EventSourceMessage[] = [];
+      const parser = createParser({ onEvent: (m) => messages.push(m), onId: (id) => (lastEventId = id) });
       const text = new TextDecoder();
       for await (const bytes of body) {
         parser.feed(text.decode(bytes, { stream: true }));
-        for (const m of ready.splice(0)) {
+        for (const m of messages.splice(0)) {
           failures = 0;
-          if (m.event === 'gap') o.onGap?.(parsed(m.data));
+          if (m.event === 'gap') o.report?.gap?.(parsed(m.data));
           if (m.event !== undefined && m.event !== 'event' && m.event !== 'message') continue;
           const e = parsed(m.data) as ReadEvent | undefined;
-          if (typeof e?.id === 'string' && seen.first(e)) yield e;
+          if (typeof e?.id === 'string' && copies.isNew(e)) yield e;
         }
       }
     } catch (e) {
@@ -69,13 +78,9 @@ export async function* followLive(
       }
     }
     if (stopped()) return;
-    o.onCut?.(fault);
+    o.report?.disconnected?.(fault);
     failures++;
-    try {
-      await hub.pause(backoffMs(failures, fault?.retryAfterMs, hub.random, hub.retry), o.signal);
-    } catch {
-      return;
-    }
+    await pause(backoffMs(failures, fault?.retryAfterMs, hub.random, hub.retry), o.signal);
   }
 }
 

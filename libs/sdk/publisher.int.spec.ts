@@ -22,7 +22,7 @@ const receipt = (body: string) => {
     duplicate: false,
   };
 };
-const taken = (body: string) => ({ status: 201, body: receipt(body) });
+const accepted = (body: string) => ({ status: 201, body: receipt(body) });
 
 async function publishing(script: Script, more: { deadlineMs?: number; width?: number } = {}) {
   const hub = await scriptedHub(script);
@@ -33,7 +33,7 @@ async function publishing(script: Script, more: { deadlineMs?: number; width?: n
     key: 'k1',
     owner: 'SU00123',
     system: 'simkim',
-    onStep: (s) => steps.push(s),
+    report: { step: (s) => steps.push(s) },
     ...more,
   });
   closing.push(
@@ -43,11 +43,11 @@ async function publishing(script: Script, more: { deadlineMs?: number; width?: n
   );
   return { hub, publisher, steps };
 }
-const fact = (no: string) => ({ type: 'imigrasi.paspor.diterbitkan', data: { nomorPermohonan: no }, lane: no });
+const fact = (no: string) => ({ type: 'imigrasi.paspor.diterbitkan', data: { nomorPermohonan: no }, orderingKey: no });
 
 describe('publish', () => {
-  it('sends a CloudEvent with the key, and gives the receipt', async () => {
-    const { hub, publisher } = await publishing((r) => taken(r.body));
+  it('sends a CloudEvent with the API key and resolves with the receipt', async () => {
+    const { hub, publisher } = await publishing((r) => accepted(r.body));
     const r = await publisher.publish({ ...fact('P-1'), extensions: { korelasi: 'P-1' } });
     expect(r.position).toMatch(/^imigrasi\.paspor\/0\/\d+$/);
     const sent = JSON.parse(hub.requests[0]!.body) as Record<string, unknown>;
@@ -59,11 +59,11 @@ describe('publish', () => {
       urutanunit: '1',
       data: { nomorPermohonan: 'P-1' },
     });
-    expect(sent).not.toHaveProperty('lane');
+    expect(sent).not.toHaveProperty('orderingKey');
     expect(hub.requests[0]!.headers['authorization']).toBe('Bearer k1');
   });
 
-  it('sends the same id again after 503, 429, a cut line and a lie, until the hub gives a receipt', async () => {
+  it('retries with the same id after 503, 429, a broken connection and a success without a receipt, until the hub answers a receipt', async () => {
     let n = 0;
     const { hub, publisher, steps } = await publishing((r) => {
       switch (n++) {
@@ -77,7 +77,7 @@ describe('publish', () => {
         case 3:
           return { status: 200, body: { hello: 'a proxy' } };
         default:
-          return taken(r.body);
+          return accepted(r.body);
       }
     });
     await publisher.publish(fact('P-2'));
@@ -86,21 +86,21 @@ describe('publish', () => {
     expect(steps.map((s) => s.kind)).toEqual(['invoke', 'info', 'info', 'info', 'info', 'ok']);
   });
 
-  it('waits at least as long as Retry-After says', async () => {
+  it('waits at least for the time of Retry-After before it retries', async () => {
     let n = 0;
     const times: number[] = [];
     const { publisher } = await publishing((r) => {
       times.push(performance.now());
-      return n++ === 0 ? { status: 503, headers: { 'retry-after': '1' } } : taken(r.body);
+      return n++ === 0 ? { status: 503, headers: { 'retry-after': '1' } } : accepted(r.body);
     });
     await publisher.publish(fact('P-3'));
     expect(times[1]! - times[0]!).toBeGreaterThan(980);
   });
 
-  it('never sends a later event of a subject while an earlier one is unknown; other subjects pass (R3.7)', async () => {
+  it('sends no later event of a subject while the outcome of an earlier one is uncertain; events of other subjects are sent (R3.7)', async () => {
     let refuse = true;
     const { hub, publisher } = await publishing((r) =>
-      refuse && r.body.includes('P-4') ? { status: 503 } : taken(r.body),
+      refuse && r.body.includes('P-4') ? { status: 503 } : accepted(r.body),
     );
     const first = publisher.publish(fact('P-4'));
     const later = publisher.publish({ ...fact('P-4'), type: 'imigrasi.paspor.permohonan-diajukan' });
@@ -115,7 +115,7 @@ describe('publish', () => {
     expect(own.slice(firstLater)).toEqual(['imigrasi.paspor.permohonan-diajukan']);
   });
 
-  it('asks for the language of its user, and for none of its own accord', async () => {
+  it('sends Accept-Language only when a language is set', async () => {
     const hub = await scriptedHub(() => ({ status: 200, body: {} }));
     for (const more of [{ language: 'en' as const }, {}]) {
       const connection = connect({ url: hub.url, ...more });
@@ -126,7 +126,7 @@ describe('publish', () => {
     expect(hub.requests.map((r) => r.headers['accept-language'])).toEqual(['en', undefined]);
   });
 
-  it('throws the problem document of a refusal, once, and uses the number again', async () => {
+  it('rejects with the problem document of a refusal without a retry, and uses the sequence number again', async () => {
     const { hub, publisher } = await publishing((r) =>
       r.body.includes('bukan')
         ? {
@@ -136,7 +136,7 @@ describe('publish', () => {
               errors: [{ pointer: '/data/tanggalTerbit', reason: 'harus tanggal', expected: 'date' }],
             },
           }
-        : taken(r.body),
+        : accepted(r.body),
     );
     await expect(publisher.publish({ ...fact('P-6'), data: { tanggalTerbit: 'bukan' } })).rejects.toMatchObject({
       name: 'SdkFault',
@@ -149,16 +149,18 @@ describe('publish', () => {
     expect(publisher.sequences()).toEqual({ 'imigrasi.paspor': 1 });
   });
 
-  it('says not_settled at the deadline, and goes on sending', async () => {
+  it('rejects with not_settled at the deadline, and still sends the event', async () => {
     let down = true;
-    const { publisher, steps } = await publishing((r) => (down ? { status: 503 } : taken(r.body)), { deadlineMs: 50 });
+    const { publisher, steps } = await publishing((r) => (down ? { status: 503 } : accepted(r.body)), {
+      deadlineMs: 50,
+    });
     await expect(publisher.publish(fact('P-7'))).rejects.toMatchObject({ code: 'not_settled', retryable: true });
     down = false;
     await publisher.flush();
     expect(steps.at(-1)?.kind).toBe('ok');
   });
 
-  it('close() rejects what is not settled, so that nobody takes it for sent', async () => {
+  it('rejects events without an outcome with closed when close() is called', async () => {
     const { publisher } = await publishing(() => ({ status: 503 }));
     const open = publisher.publish(fact('P-8'));
     const queued = publisher.publish(fact('P-8'));
@@ -172,7 +174,7 @@ describe('publish', () => {
 });
 
 describe('publishBatch', () => {
-  it('gives an outcome per event in order, and sends again only those that are unknown', async () => {
+  it('resolves with one outcome per event in order, and retries only the events with an uncertain outcome', async () => {
     let n = 0;
     const { hub, publisher } = await publishing((r) => {
       const lines = r.body.split('\n');
@@ -199,7 +201,7 @@ describe('publishBatch', () => {
     expect(idOf(hub.requests[1]!.body)).toBe(idOf(hub.requests[0]!.body.split('\n')[2]!));
   });
 
-  it('cuts long lists at 1,000 events', async () => {
+  it('splits a long list into requests of at most 1,000 events', async () => {
     const { hub, publisher } = await publishing((r) => ({
       status: 201,
       body: { receipts: r.body.split('\n').map(receipt) },
@@ -209,12 +211,12 @@ describe('publishBatch', () => {
     expect(hub.requests.map((r) => r.body.split('\n').length).sort((a, b) => a - b)).toEqual([100, 1000, 1000]);
   });
 
-  it('keeps a later single event of a subject behind the batch that holds an earlier one', async () => {
+  it('sends a later single event of a subject only after the batch that has an earlier one', async () => {
     let n = 0;
     const { hub, publisher } = await publishing((r) => {
       if (r.path === '/v1/events' && r.query.has('partial'))
         return n++ < 2 ? { status: 503 } : { status: 201, body: { receipts: r.body.split('\n').map(receipt) } };
-      return taken(r.body);
+      return accepted(r.body);
     });
     const batch = publisher.publishBatch([fact('P-1'), fact('P-2')]);
     const single = publisher.publish(fact('P-2'));

@@ -1,33 +1,35 @@
+import { pause, withDeadline } from '#concurrency';
 import { sourceUrn, streamOf } from '#event';
 import { backoffMs, connect, type Connection, type Reply } from './connection.js';
 import { faultOf, SdkFault, unanswered } from './fault.js';
 import { createIds } from './ids.js';
-import { Lanes } from './lanes.js';
-import { Sequences } from './sequence.js';
+import { KeyedQueue } from './keyed-queue.js';
+import { SequenceNumbers } from './sequence-numbers.js';
 
-/** A fact to publish. Only type and data are needed; the hub computes the subject. */
+/** An event to publish. Only type and data are required; the hub computes the subject. */
 export interface NewEvent {
   readonly type: string;
-  /** Plain JSON of the Avro record. */
+  /** The Avro record as plain JSON. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** @default a new id in the form of a ULID */
   readonly id?: string;
   /** RFC 3339. @default now */
   readonly time?: string;
   readonly subject?: string;
   readonly dataschema?: string;
-  /** W3C trace context of what led to this fact; whoever reads the event gets it again. */
+  /** W3C trace context of the cause of this event; readers of the event receive it. */
   readonly traceparent?: string;
   readonly tracestate?: string;
   /** CloudEvents extensions: `korelasi`, `kausasi`, … */
   readonly extensions?: Readonly<Record<string, string>>;
   /**
-   * Events of one lane are sent one after another (R3.7). @default subject, else the whole stream.
-   * Give the clear subject (the case number) to let cases pass each other. Never sent.
+   * Ordering key: events of one stream with the same key are sent one after another (R3.7). @default the subject, else one key for the whole stream.
+   * Use the clear subject (the case number), so that a waiting case does not delay others. The key is never sent.
    */
-  readonly lane?: string;
+  readonly orderingKey?: string;
 }
 
-/** As sent. */
+/** An event with everything that is sent. */
 export interface PreparedEvent extends NewEvent {
   readonly id: string;
   readonly source: string;
@@ -51,250 +53,282 @@ export interface Receipt {
 export type Outcome =
   { readonly ok: true; readonly receipt: Receipt } | { readonly ok: false; readonly fault: SdkFault };
 
-/** What happens to one event, told as it happens: `info` = the outcome is unknown so far. */
+/** A step in the life of one event: `invoke` before it is sent, `info` after each attempt with an uncertain outcome, then `ok` or `fail` once. */
 export type Step =
   | { readonly kind: 'invoke'; readonly event: PreparedEvent }
   | { readonly kind: 'ok'; readonly event: PreparedEvent; readonly status: number; readonly receipt: Receipt }
   | { readonly kind: 'fail' | 'info'; readonly event: PreparedEvent; readonly fault: SdkFault };
 
 export interface PublisherOptions {
+  /** Address of the hub; not used when `connection` is given. @default http://127.0.0.1:8080 */
   readonly url?: string;
-  /** Share sockets; else the publisher opens its own to `url`. */
+  /** A connection to share. Without it the publisher opens its own to `url`. */
   readonly connection?: Connection;
+  /** API key. */
   readonly key: string;
-  /** `SU…` or `EXT-…`. */
+  /** The unit of the key: `SU…` or `EXT-…`. */
   readonly owner: string;
+  /** Name of the system of that unit. */
   readonly system: string;
-  /** Requests under way at once. @default 8 */
+  /** Most requests in flight. @default 8 */
   readonly width?: number;
-  /** How long publish() waits for the outcome; sending goes on after it. @default without end */
+  /** Longest wait of publish() for the outcome, ms; after it the publisher still sends the event. @default no limit */
   readonly deadlineMs?: number;
+  /** ms since 1970. @default Date.now */
   readonly now?: () => number;
+  /** A random number in [0, 1). @default that of the connection */
   readonly random?: () => number;
-  /** Last `urutanunit` used per stream. */
+  /** Last `urutanunit` used per stream, from an earlier run: the result of sequences(). */
   readonly sequences?: Readonly<Record<string, number>>;
-  readonly onStep?: (step: Step) => void;
+  readonly report?: PublisherReport;
+}
+
+export interface PublisherReport {
+  readonly step?: (step: Step) => void;
 }
 
 export interface Publisher {
+  /** The CloudEvents source of this publisher: `urn:simpul:unit:<owner>:<system>`. */
   readonly source: string;
-  /** Fills id, source, time and `urutanunit`: what the next publish() of this object will send, however often. */
+  /** Fills in id, source, time and `urutanunit`. Every publish() of the result sends the same event, so it is idempotent. */
   prepare(event: NewEvent): PreparedEvent;
   /**
-   * Resolves with the hub's receipt: durable. Throws `SdkFault`: refused (4xx, nothing was written, the lane goes on), or
-   * `not_settled` when deadlineMs passed: the outcome is unknown, the event keeps its place in its lane and goes on being sent.
+   * Resolves with the receipt of the hub: the event is durable. Retries while the outcome is uncertain. Rejects with `SdkFault`: a refusal (4xx; nothing was
+   * written; later events of the ordering key are sent), `not_settled` when deadlineMs is over (the outcome is uncertain; the event keeps its place in the
+   * order and is still sent), or `closed`.
    */
   publish(event: NewEvent): Promise<Receipt>;
-  /** Many at once as NDJSON, outcomes in order; at most 1,000 events or 4 MiB a request. One refused event does not hold up the others. */
+  /** Publishes a list in requests of at most 1,000 events or 4 MiB (NDJSON). Outcomes in the order of the events; a refused event does not stop the others. */
   publishBatch(events: readonly NewEvent[]): Promise<Outcome[]>;
-  /** Events not settled yet. */
+  /** Number of requests (single events and batches) whose outcome is open. */
   readonly pending: number;
-  /** Resolves when every event is settled. */
+  /** Resolves when every event has its outcome. */
   flush(): Promise<void>;
+  /** Last `urutanunit` used per stream: the option `sequences` of the next run. */
   sequences(): Record<string, number>;
-  /** Stops sending; events not settled are rejected as `closed`. flush() first to lose none. */
+  /** Stops sending. Events without an outcome reject with `closed`, so call flush() first to lose none. */
   close(): Promise<void>;
 }
 
-const MAX_ITEMS = 1000;
-const MAX_BYTES = 4 << 20;
+const MAX_BATCH_EVENTS = 1000;
+const MAX_BATCH_BYTES = 4 << 20;
 
-function wire(e: PreparedEvent): string {
-  const { lane: _lane, extensions, data, ...attributes } = e;
+function serialize(e: PreparedEvent): string {
+  const { orderingKey: _orderingKey, extensions, data, ...attributes } = e;
   return JSON.stringify({ specversion: '1.0', ...extensions, ...attributes, data });
 }
 
-interface Sending {
+/** An event in a request. */
+interface BatchItem {
   readonly event: PreparedEvent;
   readonly body: string;
 }
 
-export function createPublisher(options: PublisherOptions): Publisher {
-  const own = options.connection === undefined;
-  const hub = options.connection ?? connect({ url: options.url ?? 'http://127.0.0.1:8080' });
-  const now = options.now ?? Date.now;
-  const random = options.random ?? hub.random;
-  const source = sourceUrn(options.owner, options.system);
-  const ids = createIds({ now, random });
-  const lanes = new Lanes(options.width ?? 8);
-  const sequences = new Sequences(options.sequences);
-  const numbered = new Map<string, number>();
-  const stop = new AbortController();
-  const tell = options.onStep ?? (() => undefined);
+interface BatchReply {
+  readonly reply: Reply;
+  readonly items: readonly ItemReply[];
+}
+type SendBatch = (items: readonly BatchItem[]) => Promise<BatchReply>;
 
-  const prepare = (e: NewEvent): PreparedEvent => {
-    if (e.extensions?.['urutanunit'] !== undefined && e.id !== undefined && e.time !== undefined)
-      return { ...e, id: e.id, time: e.time, source };
-    const id = e.id ?? ids();
-    const n = sequences.take(streamOf(e.type));
-    numbered.set(id, n);
+class HttpPublisher implements Publisher {
+  readonly source: string;
+  readonly #options: PublisherOptions;
+  readonly #connection: Connection;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #newId: () => string;
+  readonly #queue: KeyedQueue;
+  readonly #numbers: SequenceNumbers;
+  /** `urutanunit` of each event without an outcome, by event id. */
+  readonly #numberOf = new Map<string, number>();
+  readonly #stop = new AbortController();
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#connection = options.connection ?? connect({ url: options.url ?? 'http://127.0.0.1:8080' });
+    this.#now = options.now ?? Date.now;
+    this.#random = options.random ?? this.#connection.random;
+    this.#newId = createIds({ now: this.#now, random: this.#random });
+    this.#queue = new KeyedQueue(options.width ?? 8);
+    this.#numbers = new SequenceNumbers(options.sequences);
+    this.source = sourceUrn(options.owner, options.system);
+  }
+
+  get pending(): number {
+    return this.#queue.pending;
+  }
+
+  prepare(event: NewEvent): PreparedEvent {
+    const { source } = this;
+    const { id, time, extensions } = event;
+    if (extensions?.['urutanunit'] !== undefined && id !== undefined && time !== undefined)
+      return { ...event, id, time, source };
+    const newId = id ?? this.#newId();
+    const number = this.#numbers.take(streamOf(event.type));
+    this.#numberOf.set(newId, number);
     return {
-      ...e,
-      id,
+      ...event,
+      id: newId,
       source,
-      time: e.time ?? new Date(now()).toISOString(),
-      extensions: { ...e.extensions, urutanunit: String(n) },
+      time: time ?? new Date(this.#now()).toISOString(),
+      extensions: { ...extensions, urutanunit: String(number) },
     };
-  };
+  }
 
-  const settle = (s: Sending, out: Outcome, status: number): Outcome => {
-    const n = numbered.get(s.event.id);
-    numbered.delete(s.event.id);
-    if (out.ok) tell({ kind: 'ok', event: s.event, status, receipt: out.receipt });
-    else {
-      if (n !== undefined) sequences.giveBack(streamOf(s.event.type), n);
-      tell({ kind: 'fail', event: s.event, fault: out.fault });
+  publish(event: NewEvent): Promise<Receipt> {
+    const item = this.#itemOf(event);
+    const job = this.#queue.run([orderingKeyOf(item.event)], () => this.#sendUntilSettled([item], this.#sendOne));
+    return this.#withinDeadline(
+      job.then(([outcome]) => {
+        if (outcome!.ok) return outcome!.receipt;
+        throw outcome!.fault;
+      }),
+    );
+  }
+
+  async publishBatch(events: readonly NewEvent[]): Promise<Outcome[]> {
+    const jobs: Promise<Outcome[]>[] = [];
+    let batch: BatchItem[] = [];
+    let bytes = 0;
+    const flushBatch = (): void => {
+      const items = batch;
+      batch = [];
+      bytes = 0;
+      if (items.length === 0) return;
+      const keys = items.map((item) => orderingKeyOf(item.event));
+      jobs.push(this.#queue.run(keys, () => this.#sendUntilSettled(items, this.#sendMany)));
+    };
+    for (const event of events) {
+      const item = this.#itemOf(event);
+      if (batch.length >= MAX_BATCH_EVENTS || bytes + item.body.length > MAX_BATCH_BYTES) flushBatch();
+      batch.push(item);
+      bytes += Buffer.byteLength(item.body) + 1;
     }
-    return out;
-  };
-  const unknown = (s: Sending, fault: SdkFault): void => tell({ kind: 'info', event: s.event, fault });
+    flushBatch();
+    return this.#withinDeadline(Promise.all(jobs).then((lists) => lists.flat()));
+  }
 
-  /** Sends until every one is settled; the same ids each time. */
-  const drive = async (
-    all: readonly Sending[],
-    send: (open: readonly Sending[]) => Promise<{ reply: Reply; items: readonly ItemReply[] }>,
-  ): Promise<Outcome[]> => {
-    if (stop.signal.aborted) throw unanswered(stop.signal.reason, 'closed');
-    const out = Array.from<Outcome | undefined>({ length: all.length });
+  flush(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  sequences(): Record<string, number> {
+    return this.#numbers.lastUsed();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#queue.idle();
+    if (this.#options.connection === undefined) await this.#connection.close();
+  }
+
+  #itemOf(event: NewEvent): BatchItem {
+    const prepared = this.prepare(event);
+    return { event: prepared, body: serialize(prepared) };
+  }
+
+  /** Sends the items, with the same ids in each attempt, until each has its outcome. Rejects with `closed` after close(). */
+  async #sendUntilSettled(all: readonly BatchItem[], send: SendBatch): Promise<Outcome[]> {
+    const { signal } = this.#stop;
+    if (signal.aborted) throw unanswered(signal.reason, 'closed');
+    const outcomes = Array.from<Outcome | undefined>({ length: all.length });
     let open = all.map((_, i) => i);
-    for (const s of all) tell({ kind: 'invoke', event: s.event });
-    for (let n = 1; ; n++) {
-      let last: SdkFault | undefined;
+    for (const { event } of all) this.#step({ kind: 'invoke', event });
+    for (let attempt = 1; ; attempt++) {
+      let uncertain: SdkFault | undefined;
       try {
         const { reply, items } = await send(open.map((i) => all[i]!));
         open = open.filter((i, at) => {
-          const item = items[at] ?? { status: reply.status, problem: reply.body };
-          if (item.receipt !== undefined && item.status < 300) {
-            out[i] = settle(all[i]!, { ok: true, receipt: item.receipt }, item.status);
-            return false;
-          }
-          const fault = faultOf(item.status < 300 ? 502 : item.status, item.problem, reply.retryAfterMs);
-          if (fault.retryable) {
-            last = fault;
-            unknown(all[i]!, fault);
-            return true;
-          }
-          out[i] = settle(all[i]!, { ok: false, fault }, item.status);
-          return false;
+          const result = this.#settle(all[i]!, items[at] ?? { status: reply.status, problem: reply.body }, reply);
+          if (result instanceof SdkFault) uncertain = result;
+          else outcomes[i] = result;
+          return result instanceof SdkFault;
         });
       } catch (e) {
-        if (stop.signal.aborted) throw unanswered(e, 'closed');
-        last = e as SdkFault;
-        for (const i of open) unknown(all[i]!, last);
+        if (signal.aborted) throw unanswered(e, 'closed');
+        uncertain = e as SdkFault;
+        for (const i of open) this.#step({ kind: 'info', event: all[i]!.event, fault: uncertain });
       }
-      if (open.length === 0) return out as Outcome[];
-      try {
-        await hub.pause(backoffMs(n, last?.retryAfterMs, random, hub.retry), stop.signal);
-      } catch (e) {
-        throw unanswered(e, 'closed');
-      }
+      if (open.length === 0) return outcomes as Outcome[];
+      await pause(backoffMs(attempt, uncertain?.retryAfterMs, this.#random, this.#connection.retry), signal);
+      if (signal.aborted) throw unanswered(signal.reason, 'closed');
     }
-  };
+  }
 
-  const post = (path: string, type: string, body: string): Promise<Reply> =>
-    hub.call(path, {
-      method: 'POST',
-      key: options.key,
-      headers: { 'content-type': type },
-      body,
-      signal: stop.signal,
-    });
+  /** The outcome of one item of a reply; a retryable `SdkFault` when the outcome is still uncertain. */
+  #settle({ event }: BatchItem, item: ItemReply, reply: Reply): Outcome | SdkFault {
+    if (item.receipt !== undefined && item.status < 300) {
+      this.#numberOf.delete(event.id);
+      this.#step({ kind: 'ok', event, status: item.status, receipt: item.receipt });
+      return { ok: true, receipt: item.receipt };
+    }
+    const fault = faultOf(item.status < 300 ? 502 : item.status, item.problem, reply.retryAfterMs);
+    if (fault.retryable) {
+      this.#step({ kind: 'info', event, fault });
+      return fault;
+    }
+    const number = this.#numberOf.get(event.id);
+    this.#numberOf.delete(event.id);
+    if (number !== undefined) this.#numbers.release(streamOf(event.type), number);
+    this.#step({ kind: 'fail', event, fault });
+    return { ok: false, fault };
+  }
 
-  const sendOne = async (open: readonly Sending[]): Promise<{ reply: Reply; items: ItemReply[] }> => {
-    const reply = await post('/v1/events', 'application/cloudevents+json', open[0]!.body);
+  #step(step: Step): void {
+    this.#options.report?.step?.(step);
+  }
+
+  readonly #sendOne: SendBatch = async ([item]) => {
+    const reply = await this.#post('/v1/events', 'application/cloudevents+json', item!.body);
     return { reply, items: reply.status < 300 ? [itemOf(reply.status, reply.body)] : [] };
   };
-  const sendMany = async (open: readonly Sending[]): Promise<{ reply: Reply; items: readonly ItemReply[] }> => {
-    const reply = await post('/v1/events?partial=true', 'application/x-ndjson', open.map((s) => s.body).join('\n'));
+
+  readonly #sendMany: SendBatch = async (items) => {
+    const body = items.map((item) => item.body).join('\n');
+    const reply = await this.#post('/v1/events?partial=true', 'application/x-ndjson', body);
     return { reply, items: itemsOf(reply) };
   };
 
-  const laneOf = (e: NewEvent): string => `${streamOf(e.type)}\n${e.lane ?? e.subject ?? ''}`;
-  const within = async <T>(work: Promise<T>): Promise<T> => {
-    if (options.deadlineMs === undefined) return work;
-    work.catch(() => undefined);
-    const done = new AbortController();
-    const late = hub.pause(options.deadlineMs, done.signal).then(
-      () => {
-        throw new SdkFault(0, { code: 'not_settled' }, { retryable: true });
-      },
-      () => work,
-    );
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      done.abort();
-    }
-  };
+  #post(path: string, type: string, body: string): Promise<Reply> {
+    return this.#connection.call(path, {
+      method: 'POST',
+      key: this.#options.key,
+      headers: { 'content-type': type },
+      body,
+      signal: this.#stop.signal,
+    });
+  }
 
-  const publish = (event: NewEvent): Promise<Receipt> => {
-    const e = prepare(event);
-    const job = lanes.run([laneOf(e)], () => drive([{ event: e, body: wire(e) }], sendOne));
-    return within(
-      job.then(([out]) => {
-        if (out!.ok) return out!.receipt;
-        throw out!.fault;
-      }),
-    );
-  };
-
-  const publishBatch = async (events: readonly NewEvent[]): Promise<Outcome[]> => {
-    const jobs: Promise<Outcome[]>[] = [];
-    let chunk: Sending[] = [];
-    let bytes = 0;
-    const cut = (): void => {
-      const sending = chunk;
-      chunk = [];
-      bytes = 0;
-      if (sending.length > 0)
-        jobs.push(
-          lanes.run(
-            sending.map((s) => laneOf(s.event)),
-            () => drive(sending, sendMany),
-          ),
-        );
-    };
-    for (const event of events) {
-      const e = prepare(event);
-      const body = wire(e);
-      if (chunk.length >= MAX_ITEMS || bytes + body.length > MAX_BYTES) cut();
-      chunk.push({ event: e, body });
-      bytes += Buffer.byteLength(body) + 1;
-    }
-    cut();
-    return within(Promise.all(jobs).then((lists) => lists.flat()));
-  };
-
-  return {
-    source,
-    prepare,
-    publish,
-    publishBatch,
-    get pending() {
-      return lanes.pending;
-    },
-    flush: () => lanes.idle(),
-    sequences: () => sequences.snapshot(),
-    async close() {
-      stop.abort();
-      await lanes.idle();
-      if (own) await hub.close();
-    },
-  };
+  #withinDeadline<T>(work: Promise<T>): Promise<T> {
+    const { deadlineMs } = this.#options;
+    if (deadlineMs === undefined) return work;
+    return withDeadline(work, deadlineMs, () => {
+      throw new SdkFault(0, { code: 'not_settled' }, { retryable: true });
+    });
+  }
 }
 
+/** Opens a publisher of the events of one system. It sends nothing before the first publish(). */
+export function createPublisher(options: PublisherOptions): Publisher {
+  return new HttpPublisher(options);
+}
+
+const orderingKeyOf = (e: NewEvent): string => `${streamOf(e.type)}\n${e.orderingKey ?? e.subject ?? ''}`;
+
+/** The answer of the hub for one event. */
 interface ItemReply {
   readonly status: number;
   readonly receipt?: Receipt;
   readonly problem?: unknown;
 }
 
+/** A success without a receipt comes from a proxy, not from the hub: 502, so that it is retried. */
 function itemOf(status: number, receipt: unknown): ItemReply {
   const r = receipt as Partial<Receipt> | undefined;
   return typeof r?.position === 'string' ? { status, receipt: r as Receipt } : { status: 502 };
 }
 
-/** Items of a 207 or 503 (`results`) or of a 201/200 (`receipts`); none: the status of the answer holds for all. */
+/** The items of a 207 or 503 (`results`) or of a 200 or 201 (`receipts`). Empty: the status of the reply counts for every item. */
 function itemsOf(reply: Reply): readonly ItemReply[] {
   const body = (reply.body ?? {}) as { results?: unknown; receipts?: unknown };
   if (Array.isArray(body.results))

@@ -33,7 +33,7 @@ async function take(from: AsyncIterable<ReadEvent>, n: number): Promise<string[]
 }
 
 describe('read', () => {
-  it('follows the cursor to the end, waits out a 503, drops copies', async () => {
+  it('follows the cursor to the end of the stream, retries after a 503 and drops copies', async () => {
     let n = 0;
     const { hub, reader } = await reading((r) => {
       if (n++ === 1) return { status: 503, body: { code: 'starting' } };
@@ -61,7 +61,7 @@ describe('read', () => {
     expect(hub.requests.at(-1)!.query.has('from')).toBe(false);
   });
 
-  it('throws the problem of a refusal at once', async () => {
+  it('throws the problem document of a refusal without a retry', async () => {
     const { hub, reader } = await reading(() => ({ status: 400, body: { code: 'invalid_cursor' } }));
     await expect(take(reader.read('pas.hunian', { cursor: 'x' }), 1)).rejects.toMatchObject({ code: 'invalid_cursor' });
     expect(hub.requests).toHaveLength(1);
@@ -69,26 +69,26 @@ describe('read', () => {
 });
 
 describe('live', () => {
-  it('resumes with Last-Event-ID after a cut, hands out nothing twice, tells a gap', async () => {
+  it('resumes with Last-Event-ID after a broken connection, yields no event twice and reports a gap', async () => {
     let n = 0;
     const gaps: unknown[] = [];
     const { hub, reader } = await reading((r) => {
       r.res.writeHead(200, { 'content-type': 'text/event-stream' });
-      const say = (id: string, e: unknown, name = 'event') =>
+      const write = (id: string, e: unknown, name = 'event') =>
         r.res.write(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(e)}\n\n`);
       if (n++ === 0) {
-        say('p1', event('a', 0));
-        say('p2', event('b', 1));
+        write('p1', event('a', 0));
+        write('p2', event('b', 1));
         r.res.end();
       } else {
-        say('p2', event('b', 1));
-        say('p2', { earliest: 'x' }, 'gap');
+        write('p2', event('b', 1));
+        write('p2', { earliest: 'x' }, 'gap');
         r.res.write(': \n\n');
-        say('p3', event('c', 2));
+        write('p3', event('c', 2));
       }
       return undefined;
     });
-    const ids = await take(reader.live('pas.hunian', { from: 'latest', onGap: (g) => gaps.push(g) }), 3);
+    const ids = await take(reader.live('pas.hunian', { from: 'latest', report: { gap: (g) => gaps.push(g) } }), 3);
     expect(ids).toEqual(['a', 'b', 'c']);
     expect(gaps).toEqual([{ earliest: 'x' }]);
     expect(hub.requests.map((r) => [r.query.get('from'), r.headers['last-event-id']])).toEqual([
@@ -97,7 +97,7 @@ describe('live', () => {
     ]);
   });
 
-  it('ends quietly when told to', async () => {
+  it('ends without an error when its signal aborts', async () => {
     const stop = new AbortController();
     const { reader } = await reading((r) => {
       r.res.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -113,8 +113,8 @@ describe('live', () => {
   });
 });
 
-describe('state', () => {
-  it('404 is undefined; 503 while rebuilding is waited out, never taken for absent (R7)', async () => {
+describe('state, lists and receipts', () => {
+  it('resolves undefined for 404, and retries a 503 of a view that is rebuilding instead of answering undefined (R7)', async () => {
     let n = 0;
     const entry = { view: 'v', key: 'a/b', value: { x: 1 }, position: 'p', updatedtime: 't', stale: false };
     const { hub, reader } = await reading((r) =>
@@ -126,13 +126,13 @@ describe('state', () => {
     );
     expect(await reader.state('v', 'none')).toBeUndefined();
     expect(await reader.state('v', 'a/b', { after: 'pas.hunian/0/5', waitMs: 2000 })).toEqual(entry);
-    const asked = hub.requests.at(-1)!;
-    expect(asked.path).toBe('/v1/state/v/a/b');
-    expect(asked.query.get('after')).toBe('pas.hunian/0/5');
-    expect(asked.headers['prefer']).toBe('wait=2');
+    const request = hub.requests.at(-1)!;
+    expect(request.path).toBe('/v1/state/v/a/b');
+    expect(request.query.get('after')).toBe('pas.hunian/0/5');
+    expect(request.headers['prefer']).toBe('wait=2');
   });
 
-  it('lists page by page', async () => {
+  it('reads a list page by page to its end', async () => {
     const { reader } = await reading((r) =>
       r.query.get('cursor') === null
         ? { status: 200, body: { units: [{ id: 'SU1' }], next: 'n' } }
@@ -143,7 +143,7 @@ describe('state', () => {
     expect(ids).toEqual(['SU1']);
   });
 
-  it('a receipt that is not in the log is undefined', async () => {
+  it('resolves undefined for the receipt of an event that is not in the log', async () => {
     const { reader } = await reading(() => ({ status: 404, body: { code: 'not_found' } }));
     expect(await reader.receipt('s', 'i')).toBeUndefined();
   });

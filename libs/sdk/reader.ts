@@ -3,9 +3,9 @@ import { faultOf } from './fault.js';
 import { followLive, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
 import { query, typeList } from './query.js';
-import { Seen } from './seen.js';
+import { Deduplicator } from './deduplicator.js';
 
-/** A CloudEvent as the hub gives it. Masked fields are `"••••"` or null, and `digest` is then left out. */
+/** A CloudEvent from the hub. Masked fields are `"••••"` or null; an event with masked fields has no `digest`. */
 export interface ReadEvent {
   readonly specversion: string;
   readonly id: string;
@@ -18,7 +18,7 @@ export interface ReadEvent {
   readonly digest?: string;
   /** `stream/partition/offset` */
   readonly position: string;
-  /** W3C trace context as published. */
+  /** W3C trace context of the publisher. */
   readonly traceparent?: string;
   readonly tracestate?: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -26,28 +26,28 @@ export interface ReadEvent {
 }
 
 export interface ReadOptions {
-  /** `earliest` · `latest` · ISO time · position. @default earliest */
+  /** `earliest`, `latest`, an ISO 8601 time or a position. @default earliest */
   readonly from?: string;
-  /** Exclusive. */
+  /** Exclusive end: an ISO 8601 time or a position. */
   readonly until?: string;
   readonly type?: string | readonly string[];
   readonly subject?: string;
   /** Only events that concern this unit. */
   readonly unit?: string;
-  /** Events a page. */
+  /** Most events per page. */
   readonly limit?: number;
-  /** Go on from a page's `next`. */
+  /** Continue at the `next` of an earlier page. */
   readonly cursor?: string;
-  /** Never end: wait at the end of the stream for what comes. @default false */
+  /** At the end of the stream wait for new events (long poll) instead of ending. @default false */
   readonly follow?: boolean;
-  /** Longest wait of one call while following. @default 20 s */
+  /** Longest wait of one long poll, ms. @default 20 s */
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface EventPage {
   readonly events: readonly ReadEvent[];
-  /** Where to go on, also after a restart. */
+  /** Cursor of the next page. Store it to continue after a restart. */
   readonly next: string;
 }
 
@@ -61,37 +61,45 @@ export interface StateEntry {
 }
 
 export interface StateOptions {
-  /** Read your write: wait until the view has folded this position. */
+  /** Read your writes: the hub waits until the view has folded this position. */
   readonly after?: string;
-  /** How long the hub may wait for it. @default 5 s */
+  /** Longest wait of the hub for it, ms. @default 5 s */
   readonly waitMs?: number;
+  /** Deadline of the call with its retries, ms. @default 60 s */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface ReaderOptions {
+  /** Address of the hub; not used when `connection` is given. @default http://127.0.0.1:8080 */
   readonly url?: string;
+  /** A connection to share. Without it the reader opens its own to `url`. */
   readonly connection?: Connection;
+  /** API key. */
   readonly key: string;
 }
 
 export interface Reader {
-  /** Events in order per subject, copies left out; ends at the end of the stream unless `follow`. Goes on by itself over cuts and restarts of the hub. */
+  /**
+   * The events of a stream, in order per subject, without copies. Ends at the end of the stream, or with `follow` never. Retries by itself after broken
+   * connections and restarts of the hub. Throws `SdkFault` when the hub refuses the request.
+   */
   read(stream: string, options?: ReadOptions): AsyncIterable<ReadEvent>;
-  /** The same page by page, with the cursor to store. A page may be empty. */
+  /** The events page by page, with copies, and with the cursor to store. A page may be empty. */
   pages(stream: string, options?: ReadOptions): AsyncIterable<EventPage>;
-  /** What comes from now on (or `from`), pushed by the hub; resumes after a cut without loss. */
+  /** New events from now on (or from `from`), pushed by the hub; resumes after a broken connection without loss, and reports a gap when retention removed events. */
   live(stream: string, options?: LiveOptions): AsyncIterable<ReadEvent>;
-  /** undefined: no such entry (the hub never says so of what it is still rebuilding: the call then waits, `view_rebuilding` at the deadline). */
+  /** The entry of a key; undefined: the view has no such entry. While the view is rebuilding, the call retries; at the deadline it throws `view_rebuilding` (R7). */
   state(view: string, key: string, options?: StateOptions): Promise<StateEntry | undefined>;
-  /** The entry of clear subject fields (views keyed by a pseudonym). */
+  /** The entry of a subject given by its clear fields, for views whose keys are pseudonyms. */
   lookup(
     view: string,
     subject: Readonly<Record<string, unknown>>,
     options?: StateOptions,
   ): Promise<StateEntry | undefined>;
+  /** All entries of a view that pass the filters. */
   states(view: string, filters?: Readonly<Record<string, string>>, options?: StateOptions): AsyncIterable<StateEntry>;
-  /** undefined: not in the log; final 120 s after the last attempt (R3.6). */
+  /** The receipt of an event; undefined: the event is not in the log. That answer is final 120 s after the last attempt to publish (R3.6). */
   receipt(source: string, id: string): Promise<Receipt | undefined>;
   units(filters?: Readonly<Record<string, string>>): AsyncIterable<UnitRow>;
   eventTypes(): AsyncIterable<EventTypeRow>;
@@ -121,8 +129,9 @@ export interface EventTypeRow {
   readonly [more: string]: unknown;
 }
 
+/** Opens a reader of streams, state, receipts, units and event types. */
 export function createReader(options: ReaderOptions): Reader {
-  const own = options.connection === undefined;
+  const ownsConnection = options.connection === undefined;
   const hub = options.connection ?? connect({ url: options.url ?? 'http://127.0.0.1:8080' });
   const { key } = options;
   const enc = encodeURIComponent;
@@ -142,7 +151,7 @@ export function createReader(options: ReaderOptions): Reader {
         cursor,
         wait: waitMs === undefined ? undefined : Math.ceil(waitMs / 1000),
       })}`;
-      const reply = await hub.ask(path, {
+      const reply = await hub.callWithRetry(path, {
         key,
         signal: o.signal,
         timeoutMs: (waitMs ?? 0) + 30_000,
@@ -157,24 +166,27 @@ export function createReader(options: ReaderOptions): Reader {
   }
 
   async function* read(stream: string, o: ReadOptions = {}): AsyncGenerator<ReadEvent> {
-    const seen = new Seen();
-    for await (const page of pages(stream, o)) for (const e of page.events) if (seen.first(e)) yield e;
+    const copies = new Deduplicator();
+    for await (const page of pages(stream, o)) for (const e of page.events) if (copies.isNew(e)) yield e;
   }
 
-  async function entry(path: string, call: Parameters<Connection['ask']>[1]): Promise<StateEntry | undefined> {
-    const reply = await hub.ask(path, call);
+  async function entry(
+    path: string,
+    call: Parameters<Connection['callWithRetry']>[1],
+  ): Promise<StateEntry | undefined> {
+    const reply = await hub.callWithRetry(path, call);
     return reply.status === 404 ? undefined : (reply.body as StateEntry);
   }
-  const preferring = (o: StateOptions): { headers?: Record<string, string> } =>
+  const preferHeader = (o: StateOptions): { headers?: Record<string, string> } =>
     o.waitMs === undefined ? {} : { headers: { prefer: `wait=${Math.ceil(o.waitMs / 1000)}` } };
-  const calling = (o: StateOptions): Parameters<Connection['ask']>[1] => ({
+  const callOf = (o: StateOptions): Parameters<Connection['callWithRetry']>[1] => ({
     key,
     signal: o.signal,
     ...(o.deadlineMs === undefined ? {} : { deadlineMs: o.deadlineMs }),
-    ...preferring(o),
+    ...preferHeader(o),
   });
 
-  async function* listed<T>(
+  async function* listAll<T>(
     path: string,
     field: string,
     filters: Readonly<Record<string, string>> = {},
@@ -182,7 +194,7 @@ export function createReader(options: ReaderOptions): Reader {
   ): AsyncGenerator<T> {
     let cursor: string | undefined;
     do {
-      const reply = await hub.ask(path + query({ ...filters, cursor }), calling(o));
+      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), callOf(o));
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const body = reply.body as Record<string, unknown>;
       yield* body[field] as T[];
@@ -195,23 +207,23 @@ export function createReader(options: ReaderOptions): Reader {
     pages,
     read,
     live: (stream, o) => followLive(hub, key, stream, o ?? {}),
-    state: (view, k, o = {}) => entry(`/v1/state/${enc(view)}/${enc(k)}${query({ after: o.after })}`, calling(o)),
+    state: (view, k, o = {}) => entry(`/v1/state/${enc(view)}/${enc(k)}${query({ after: o.after })}`, callOf(o)),
     lookup: (view, subject, o = {}) =>
       entry(`/v1/state/${enc(view)}/lookup${query({ after: o.after })}`, {
-        ...calling(o),
+        ...callOf(o),
         method: 'POST',
-        headers: { ...preferring(o).headers, 'content-type': 'application/json' },
+        headers: { ...preferHeader(o).headers, 'content-type': 'application/json' },
         body: JSON.stringify({ subject }),
       }),
-    states: (view, filters, o) => listed<StateEntry>(`/v1/state/${enc(view)}`, 'entries', filters, o),
+    states: (view, filters, o) => listAll<StateEntry>(`/v1/state/${enc(view)}`, 'entries', filters, o),
     async receipt(source, id) {
-      const reply = await hub.ask(`/v1/receipts${query({ source, id })}`, { key });
+      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key });
       return reply.status === 404 ? undefined : (reply.body as Receipt);
     },
-    units: (filters) => listed<UnitRow>('/v1/units', 'units', { limit: '500', ...filters }),
-    eventTypes: () => listed<EventTypeRow>('/v1/event-types', 'types'),
+    units: (filters) => listAll<UnitRow>('/v1/units', 'units', { limit: '500', ...filters }),
+    eventTypes: () => listAll<EventTypeRow>('/v1/event-types', 'types'),
     async close() {
-      if (own) await hub.close();
+      if (ownsConnection) await hub.close();
     },
   };
 }

@@ -60,7 +60,7 @@ async function publishReports(url: string, key: string, history: string): Promis
     const head = { f: 'send', process: 'sdp', source: s.event.source, id: s.event.id, evtype: s.event.type };
     lines.push(JSON.stringify({ t: Date.now(), type: s.kind, ...head, ...more }));
   };
-  const publisher = createPublisher({ connection, key, owner: 'SU00208', system: 'sdp', onStep: note });
+  const publisher = createPublisher({ connection, key, owner: 'SU00208', system: 'sdp', report: { step: note } });
   for (let d = 1; d <= 10; d++) {
     const tanggal = `2021-07-${String(d).padStart(2, '0')}`;
     const numbers = {

@@ -60,7 +60,7 @@ async function reportOn(
   for (let i = 1; going(); i++) {
     const day = 15 + (i % 5);
     const data = report(unit, day, i, i * 1000);
-    const event = publisher.prepare({ type: TYPE, data, lane: `${unit}:${day}` });
+    const event = publisher.prepare({ type: TYPE, data, orderingKey: `${unit}:${day}` });
     // The same event is sent twice at the same time, as impatient systems do, also through the other gateway.
     const attempts = [publisher.publish(event)];
     if (rnd() < 0.2) attempts.push(publisher.publish(event));

@@ -24,7 +24,7 @@ export function caseStep(clock: DayClock, s: CaseStep): OutgoingEvent {
   const at = s.at ?? clock.now();
   return {
     type: 'layanan.kasus.status-berubah',
-    lane: s.nomor,
+    orderingKey: s.nomor,
     at,
     korelasi: s.korelasi ?? s.nomor,
     data: {

@@ -14,7 +14,7 @@ export function admitted(
 ): OutgoingEvent {
   return {
     type: 'pas.penghuni.diterima',
-    lane: orang,
+    orderingKey: orang,
     data: {
       nomorRegister: register,
       idOrang: orang,

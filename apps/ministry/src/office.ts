@@ -19,8 +19,8 @@ import type { Tally } from './tally.js';
 /** An event that an office publishes. */
 export interface OutgoingEvent {
   readonly type: string;
-  /** Events of one lane are published one after another (order per subject). */
-  readonly lane: string;
+  /** Events with the same ordering key are published one after another (order per subject). */
+  readonly orderingKey: string;
   readonly data: Readonly<Record<string, unknown>>;
   /** Simulated time, ms since 1970. @default now */
   readonly at?: number;
@@ -73,7 +73,7 @@ export class Office {
       random: () => deps.random.next(),
       now: () => deps.clock.now(),
       ...(deps.sequences === undefined ? {} : { sequences: deps.sequences }),
-      onStep: (step) => this.#step(step),
+      report: { step: (step) => this.#step(step) },
     });
     this.reader = createReader({ connection: deps.connection, key: own.key });
   }
@@ -90,7 +90,7 @@ export class Office {
       const prepared = this.publisher.prepare(this.#event(event));
       const twice = this.random.chance(RESEND_SHARE);
       const again = (): Promise<unknown> =>
-        this.publisher.publish({ ...prepared, lane: `${event.lane}#2` }).catch((e: unknown) => e);
+        this.publisher.publish({ ...prepared, orderingKey: `${event.orderingKey}#2` }).catch((e: unknown) => e);
       const concurrent = twice && this.random.chance(0.5) ? again() : undefined;
       const receipt = await this.publisher.publish(prepared);
       if (concurrent !== undefined) await concurrent;
@@ -124,11 +124,11 @@ export class Office {
     this.#deps.tally.open--;
   }
 
-  #event({ type, at, lane, data, korelasi }: OutgoingEvent): NewEvent & { readonly lane: string } {
+  #event({ type, at, orderingKey, data, korelasi }: OutgoingEvent): NewEvent & { readonly orderingKey: string } {
     return {
       type,
       time: new Date(at ?? this.#deps.clock.now()).toISOString(),
-      lane,
+      orderingKey,
       data,
       extensions: korelasi === undefined ? {} : { korelasi },
     };

@@ -109,7 +109,7 @@ async function* livePages(
   reader: Reader,
   stream: string,
   { from, type, unit, signal }: ReadOptions,
-  onGap: () => void,
+  gap: () => void,
 ): AsyncGenerator<EventPage> {
   const options = {
     ...(from === undefined ? {} : { from }),
@@ -117,7 +117,8 @@ async function* livePages(
     ...(unit === undefined ? {} : { unit }),
     ...(signal === undefined ? {} : { signal }),
   };
-  for await (const event of reader.live(stream, { ...options, onGap })) yield { events: [event], next: event.position };
+  for await (const event of reader.live(stream, { ...options, report: { gap } }))
+    yield { events: [event], next: event.position };
 }
 
 /** Reads to the end of the stream, waits about `pollMs` (with jitter, so that offices do not poll together), and goes on at the cursor. */

@@ -35,7 +35,7 @@ const TYPES = [
 const STATUS = ['diajukan', 'kelengkapan', 'diproses', 'diputuskan', 'selesai'];
 
 type Samples = ReadonlyMap<string, Record<string, unknown>>;
-type Planned = NewEvent & { readonly lane: string };
+type Planned = NewEvent & { readonly orderingKey: string };
 
 /** Valid invented data of every type in the bursts. */
 export async function samplesOf(hub: Deployment): Promise<Samples> {
@@ -54,9 +54,9 @@ const day = (n: number): string => `2021-07-${String(1 + n).padStart(2, '0')}`;
 function planOf(owner: string, system: string, seed: number, samples: Samples): Planned[] {
   const next = random(seed * 1_000 + Number(owner.slice(2)));
   const pick = (n: number): number => Math.floor(next() * n);
-  const make = (type: (typeof TYPES)[number], lane: string, data: Record<string, unknown>): Planned => ({
+  const make = (type: (typeof TYPES)[number], orderingKey: string, data: Record<string, unknown>): Planned => ({
     type,
-    lane,
+    orderingKey,
     data: { ...samples.get(type), ...data },
   });
   const out: Planned[] = [];
@@ -96,7 +96,7 @@ function planOf(owner: string, system: string, seed: number, samples: Samples): 
 const batchOf = (owner: string, seed: number, samples: Samples): Planned[] =>
   Array.from({ length: 40 }, (_, i) => ({
     type: 'imigrasi.paspor.permohonan-diajukan',
-    lane: `P-${owner}-${seed}-${i}`,
+    orderingKey: `P-${owner}-${seed}-${i}`,
     data: {
       ...samples.get('imigrasi.paspor.permohonan-diajukan'),
       nomorPermohonan: `P-${owner}-${seed}-${i}`,
@@ -136,7 +136,7 @@ export class PublisherGroup {
       keys.map(({ unit, system, key }) => {
         const who = `${process} ${system}@${unit}`;
         const options = { connection: this.#connection, key, owner: unit, system };
-        return [unit, createPublisher({ ...options, onStep: (s: Step): void => note(who, s) })];
+        return [unit, createPublisher({ ...options, report: { step: (s: Step): void => note(who, s) } })];
       }),
     );
   }
@@ -173,7 +173,7 @@ export async function burst(
       const roll = next();
       const first = publisher.publish(event);
       keep(first);
-      const again = { ...event, lane: `${planned.lane}#again` };
+      const again = { ...event, orderingKey: `${planned.orderingKey}#again` };
       if (other !== undefined) keep(other.publish(event));
       else if (roll < 0.3) keep(publisher.publish(again));
       else if (roll < 0.5) keep(first.then(() => publisher.publish(again)));

@@ -67,7 +67,7 @@ export class Bans implements Flow {
     const usulan = numbered('USL', number, n);
     await by.publish({
       type: 'imigrasi.cegah.diusulkan',
-      lane: usulan,
+      orderingKey: usulan,
       korelasi: usulan,
       data: {
         nomorUsulan: usulan,
@@ -110,7 +110,7 @@ export class Bans implements Flow {
     tally.fact(`ban ${version}`, label, `${say} ditetapkan, daftar v${version}`, `${say} decided, list v${version}`);
     await by.publish({
       type: 'imigrasi.cegah.ditetapkan',
-      lane: 'daftar',
+      orderingKey: 'daftar',
       korelasi: text(u['nomorUsulan']),
       data: {
         nomorCekal: this.#lastCekal,
@@ -146,7 +146,7 @@ export class Bans implements Flow {
     );
     await by.publish({
       type: 'imigrasi.cegah.berakhir',
-      lane: 'daftar',
+      orderingKey: 'daftar',
       data: {
         nomorCekal: this.#lastCekal,
         versiDaftar: version,
@@ -173,7 +173,7 @@ export class Bans implements Flow {
     clock.after(post.random.int(1, 14), () => {
       void post.publish({
         type: 'imigrasi.cegah.daftar-diterima',
-        lane: post.owner,
+        orderingKey: post.owner,
         data: { unit: post.owner, versiDaftar: version, waktuDiterima: clock.iso(), jumlahEntri: entries },
       });
     });

@@ -35,7 +35,7 @@ export function attendance({ clock, number }: Day, office: Office, at = clock.no
   const guard = office.system === 'sdp';
   return {
     type: 'sdm.presensi.tercatat',
-    lane: `${nip}:${number}`,
+    orderingKey: `${nip}:${number}`,
     at,
     data: {
       nipRef: nip,
@@ -85,7 +85,7 @@ export class Crossings implements Flow {
     const kind = post.unit?.checkpointKind ?? '';
     return {
       type: 'imigrasi.perlintasan.tercatat',
-      lane: id,
+      orderingKey: id,
       data: {
         idPerlintasan: id,
         unitTpi: post.owner,

@@ -43,7 +43,7 @@ export class Complaints implements Flow {
       clock.plan(clock.at('08:20', rng.int(0, 200)), () => {
         void complaintOffice.publish({
           type: 'layanan.pengaduan.diterima',
-          lane: nomor,
+          orderingKey: nomor,
           korelasi: nomor,
           data: {
             nomorPengaduan: nomor,

@@ -33,7 +33,7 @@ export class Foreigners implements Flow {
       clock.plan(clock.local('09:00', lapas.unit?.tz, rng.int(0, 120)), () => {
         void lapas.publish({
           type: 'pas.penghuni.bebas',
-          lane: orang,
+          orderingKey: orang,
           data: {
             idOrang: orang,
             nomorRegister: register,
@@ -73,7 +73,7 @@ export class Foreigners implements Flow {
       );
       void rudenim.publish({
         type: 'imigrasi.deteni.diterima',
-        lane: text(d['idOrang']),
+        orderingKey: text(d['idOrang']),
         korelasi: text(d['idOrang']),
         data: {
           nomorDeteni: numbered('DTN', number, n),

@@ -48,7 +48,7 @@ export class Garbage implements Flow {
     const e = office.publisher.prepare({
       type: 'imigrasi.paspor.diterbitkan',
       id: this.#goodId(),
-      lane: 'baik',
+      orderingKey: 'baik',
       time: this.#day.clock.iso(),
       data: this.#passport(office),
     });

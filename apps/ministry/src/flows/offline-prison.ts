@@ -79,7 +79,7 @@ export class OfflinePrison implements Flow {
     const { clock } = this.#day;
     return {
       type: 'layanan.gangguan.dilaporkan',
-      lane: id,
+      orderingKey: id,
       at,
       data: {
         idGangguan: id,

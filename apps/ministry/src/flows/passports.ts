@@ -65,7 +65,7 @@ export class Passports implements Flow {
     const rng = kanim.random;
     await kanim.publish({
       type: 'imigrasi.paspor.permohonan-diajukan',
-      lane: nomor,
+      orderingKey: nomor,
       korelasi: nomor,
       data: {
         nomorPermohonan: nomor,
@@ -96,7 +96,7 @@ export class Passports implements Flow {
     const price = a.elektronik ? '650000.00' : '350000.00';
     await kanim.publish({
       type: 'keu.pnbp.tagihan-diterbitkan',
-      lane: a.billing,
+      orderingKey: a.billing,
       korelasi: nomor,
       data: {
         kodeBilling: a.billing,
@@ -132,7 +132,7 @@ export class Passports implements Flow {
     const rng = simponi.random;
     await simponi.publish({
       type: 'keu.pnbp.pembayaran-diterima',
-      lane: text(bill['kodeBilling']),
+      orderingKey: text(bill['kodeBilling']),
       korelasi: text(bill['nomorKasus']),
       data: {
         ntpn: rng.hex(16).toUpperCase(),
@@ -165,7 +165,7 @@ export class Passports implements Flow {
     await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'menunggu_pembayaran', baru: 'diproses' }));
     await kanim.publish({
       type: 'imigrasi.paspor.diterbitkan',
-      lane: nomor,
+      orderingKey: nomor,
       korelasi: nomor,
       data: {
         nomorPaspor: `X${rng.digits(7)}`,

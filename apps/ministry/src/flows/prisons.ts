@@ -44,7 +44,7 @@ export function occupancy({ clock }: Day, prison: Office): OutgoingEvent {
   const remand = kind === 'lpka' ? 0 : Math.round(all * (kind === 'rutan' ? 0.6 : 0.1));
   return {
     type: 'pas.hunian.dilaporkan',
-    lane: `${prison.owner}:${clock.date}`,
+    orderingKey: `${prison.owner}:${clock.date}`,
     data: {
       unit: prison.owner,
       tanggal: clock.date,
@@ -88,7 +88,7 @@ export class RemandEnds implements Flow {
         const left = rng.pick([10, 3, 1]);
         return {
           type: 'pas.penahanan.akan-berakhir',
-          lane: `${stage[0]}.${r * EACH + i + 1}/${number}`,
+          orderingKey: `${stage[0]}.${r * EACH + i + 1}/${number}`,
           data: {
             nomorRegister: `${stage[0]}.${r * EACH + i + 1}/${number}`,
             unit: rutan.owner,
@@ -121,7 +121,7 @@ export class RemandEnds implements Flow {
             : { tanggapan: 'lepaskan' };
           void rutan.publish({
             ...t,
-            lane: text(t.data['nomorRegister']),
+            orderingKey: text(t.data['nomorRegister']),
             data: { ...t.data, ...end, waktu: clock.iso() },
           });
         });

@@ -54,7 +54,7 @@ export class Remission implements Flow {
     const nomor = numbered('RMS', number, n);
     return {
       type: 'pas.remisi.diusulkan',
-      lane: `WBP-${number}-R${n}`,
+      orderingKey: `WBP-${number}-R${n}`,
       korelasi: nomor,
       data: {
         nomorUsulan: nomor,
@@ -88,7 +88,7 @@ export class Remission implements Flow {
     const paper = document(rng, 'sk-remisi');
     const events = [...this.#proposals.values()].map(({ data: d }): OutgoingEvent => ({
       type: 'pas.remisi.ditetapkan',
-      lane: text(d['idOrang']),
+      orderingKey: text(d['idOrang']),
       korelasi: decree,
       data: {
         nomorKeputusan: decree,
@@ -138,7 +138,7 @@ export class Remission implements Flow {
     clock.after(rng.int(5, 20), () => {
       void prison.publish({
         type: 'pas.penghuni.bebas',
-        lane: text(d['idOrang']),
+        orderingKey: text(d['idOrang']),
         korelasi: text(d['nomorKeputusan']),
         data: {
           idOrang: d['idOrang'],

@@ -81,7 +81,7 @@ export class Transfers implements Flow {
     const rng = t.from.random;
     await t.from.publish({
       type: 'pas.pemindahan.diusulkan',
-      lane: t.nomor,
+      orderingKey: t.nomor,
       korelasi: t.nomor,
       data: {
         nomorUsulan: t.nomor,
@@ -149,7 +149,7 @@ export class Transfers implements Flow {
     clock.after(rng.int(30, 70), () => {
       void bapas.publish({
         type: 'pas.litmas.selesai',
-        lane: nomor,
+        orderingKey: nomor,
         korelasi,
         data: {
           nomorLitmas: `LIT-${nomor}`,
@@ -217,7 +217,7 @@ export class Transfers implements Flow {
     };
     return {
       type: 'pas.penghuni.dipindahkan',
-      lane: text(d['idOrang']),
+      orderingKey: text(d['idOrang']),
       korelasi: text(d['nomorUsulan']),
       data:
         peristiwa === 'berangkat'
