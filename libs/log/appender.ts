@@ -122,10 +122,15 @@ export class Appender {
   async #send({ topic, partition }: PartitionQueue, requests: readonly AppendRequest[]): Promise<void> {
     const records = requests.length === 1 ? requests[0]!.records : requests.flatMap((r) => r.records);
     const bytes = requests.reduce((sum, r) => sum + r.bytes, 0);
+    let sentBefore = false;
     for (;;) {
-      const outcome = await this.#log.append(topic, partition, records, bytes);
+      const answer = await this.#log.append(topic, partition, records, bytes);
+      // A refusal speaks of this try only: an earlier uncertain try of the same batch may have been written.
+      const outcome: AppendOutcome =
+        sentBefore && answer.kind === 'refused' ? { kind: 'uncertain', cause: answer.cause } : answer;
       // R3.5: an uncertain batch is sent again before anything newer, so that nothing overtakes it, while a caller still waits for it
-      if (outcome.kind === 'uncertain' && requests.some((r) => r.settle !== undefined)) {
+      if (answer.kind === 'uncertain' && requests.some((r) => r.settle !== undefined)) {
+        sentBefore = true;
         await new Promise((done) => setTimeout(done, RESEND_MS));
         continue;
       }

@@ -77,6 +77,19 @@ describe('an appender', () => {
     await b;
   });
 
+  it('answers uncertain when the resend of an uncertain batch is refused, because the first try may have been written', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const outcome = appender.append('t', 0, [record('a')]);
+    await log.called(1);
+    log.calls[0]!.answer({ kind: 'uncertain' });
+    await log.called(2);
+    const cause = new Error('the log was closed');
+    log.calls[1]!.answer({ kind: 'refused', code: 'log_unavailable', cause });
+    expect(await outcome).toEqual({ kind: 'uncertain', cause });
+    expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
+  });
+
   it('drops a request that was never sent at its deadline, and answers uncertain for one in flight', async () => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
     try {
