@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { IndexLookup } from './index.js';
 
 describe('IndexLookup', () => {
-  it('asks the store once for questions of the same event-loop turns', async () => {
+  it('asks the store once for lookups of the same event-loop turns', async () => {
     const calls: number[] = [];
     const lookup = new IndexLookup((ids) => {
       calls.push(ids.length);
@@ -11,7 +11,7 @@ describe('IndexLookup', () => {
     await Promise.all(['a', 'b', 'c'].map((id) => lookup.ask([{ source: 's', id }])));
     expect(calls).toEqual([3]);
   });
-  it('collects questions while a call is in flight, asks them together next, and gives each caller its own answers', async () => {
+  it('collects lookups while a call is in flight, asks them together next, and gives each caller its own answers', async () => {
     const calls: number[] = [];
     let answer!: () => void;
     const lookup = new IndexLookup((ids) => {
@@ -40,7 +40,7 @@ describe('IndexLookup', () => {
     expect(got.map((g) => g?.[0]?.id)).toEqual(['a', 'b', 'c']);
     expect(calls).toEqual([1, 2]);
   });
-  it('answers undefined when the store fails or is slower than the deadline, and asks again for the next question', async () => {
+  it('answers undefined when the store fails or is slower than the deadline, and asks again for the next lookup', async () => {
     let n = 0;
     const lookup = new IndexLookup(
       () =>

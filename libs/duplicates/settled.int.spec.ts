@@ -19,7 +19,7 @@ const ban = (id: string) =>
 const PART = { stream: 'imigrasi.cegah', partition: 0 };
 
 describe('settled ends', () => {
-  it('are not ready before the index has passed the log end of the start, and wake whoever waits', async () => {
+  it('are ready once the index has passed the log end of the start, and a new end ends the waiting for it', async () => {
     stage = new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif'));
     await stage.open();
     await stage.append([ban('a'), ban('b')]);
@@ -38,7 +38,7 @@ describe('settled ends', () => {
     await settled.close();
   });
 
-  it('come from the topic when the store is away', async () => {
+  it('come from the topic while the state store is unavailable', async () => {
     stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
     await stage.append([ban('a'), ban('b')]);
     await stage.project();
@@ -54,7 +54,7 @@ describe('settled ends', () => {
     await copies.close();
   });
 
-  it('another process never sees an end before it has read the copies below it', async () => {
+  it('are visible in another process only after the copies below them', async () => {
     const order: string[] = [];
     const wrapLog = (l: EventLog): EventLog =>
       new Proxy(l, {

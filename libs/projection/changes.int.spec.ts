@@ -12,7 +12,7 @@ const steward: Caller = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Se
 let stage: Stage;
 afterEach(() => stage.close());
 
-it('a change feed over a store that fails between two partitions tells every change once the store answers again', async () => {
+it('a change feed gives every change after the store failed between two partitions and answers again', async () => {
   let calls = 0;
   let failAt = 0;
   const wrapState = (state: State): State =>
@@ -40,7 +40,7 @@ it('a change feed over a store that fails between two partitions tells every cha
   expect(keys.toSorted()).toEqual(cases.toSorted());
 });
 
-it('a change feed of a view that does not serve yet waits, and lets others work meanwhile', async () => {
+it('a change feed of a view that does not serve yet waits without blocking the event loop', async () => {
   stage = await new Stage(catalogue, [board!]).open();
   let others = false;
   setTimeout(() => (others = true), 0);

@@ -11,8 +11,8 @@ function reads() {
   return { ends, judge, pass: (ms: number) => (now += ms) };
 }
 
-describe('what a read may say', () => {
-  it('is not stale while folding keeps up with a log that always grows', () => {
+describe('the freshness of a read (R7)', () => {
+  it('is not stale while the fold keeps up with a growing log', () => {
     const { judge, pass } = reads();
     for (let n = 0n; n < 2_000n; n += 20n) {
       expect(judge(n, n + 40n)).toMatchObject({ stale: false, reached: false });
@@ -20,7 +20,7 @@ describe('what a read may say', () => {
     }
   });
 
-  it('is stale at once when the store is behind what this process has read, until it is there again', () => {
+  it('is stale at once when the store is behind what this process has read, until it has caught up', () => {
     const { judge } = reads();
     expect(judge(10n, 10n)).toMatchObject({ stale: false, reached: true });
     for (const next of [6n, 9n]) expect(judge(next, 10n)).toMatchObject({ stale: true, reached: false });
@@ -29,7 +29,7 @@ describe('what a read may say', () => {
     expect(judge(10n, 12n).stale).toBe(false);
   });
 
-  it('is not stale for a read that another one merely overtook', () => {
+  it('is not stale for a read that a later read overtook', () => {
     const { ends, judge } = reads();
     const first = ends.begin();
     judge(12n, 12n);
@@ -37,7 +37,7 @@ describe('what a read may say', () => {
     expect(judge(11n, 12n).stale).toBe(true);
   });
 
-  it('forgets what it saw of a topic that was made anew', () => {
+  it('forgets the progress of a topic that was deleted and made again', () => {
     const { judge, pass } = reads();
     judge(10n, 10n);
     pass(5_001);
@@ -45,7 +45,7 @@ describe('what a read may say', () => {
     expect(judge(1n, 2n).stale).toBe(true);
   });
 
-  it('is stale when it was behind the same end for over 5 s', () => {
+  it('is stale after more than 5 s behind the same log end', () => {
     const { judge, pass } = reads();
     judge(10n, 20n);
     pass(5_001);

@@ -47,7 +47,7 @@ describe('merge', () => {
     });
   });
 
-  it('does not let a late application take an issued passport back, but keeps what it tells', () => {
+  it('does not let a late application undo an issued passport, but keeps the fields of the application', () => {
     const { desk } = run('imigrasi.paspor-status', [
       at('imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1' }),
       at('imigrasi.paspor.permohonan-diajukan', applied),
@@ -75,7 +75,7 @@ describe('merge', () => {
     });
   });
 
-  it('a departure that is told after the arrival changes nothing', () => {
+  it('a departure that is recorded after the arrival changes nothing', () => {
     const events = [
       arrived,
       at('pas.penghuni.dipindahkan', move('tiba')),
@@ -100,7 +100,7 @@ describe('set', () => {
   const ban = (nomorCekal: string, jenis = 'cegah') =>
     at('imigrasi.cegah.ditetapkan', { nomorCekal, jenis, versiDaftar: 1 });
 
-  it('holds what was added and not removed; removing what is not there is nothing', () => {
+  it('holds subjects that were added and not removed; removing an absent subject changes nothing', () => {
     const { desk } = run('imigrasi.cegah-aktif', [
       ban('C-1'),
       ban('C-2'),
@@ -111,7 +111,7 @@ describe('set', () => {
     expect([...desk.entries.keys()]).toEqual(['C-2']);
   });
 
-  it('a bill leaves the unpaid ones by payment, also by a double payment', () => {
+  it('a payment removes a bill from the unpaid ones, and so does a double payment', () => {
     const paid = () => at('keu.pnbp.pembayaran-diterima', { kodeBilling: '820210715000001' });
     const { desk } = run('keu.tagihan-belum-lunas', [
       at('keu.pnbp.tagihan-diterbitkan', { kodeBilling: '820210715000001', status: 'terbit' }),
@@ -124,13 +124,13 @@ describe('set', () => {
 });
 
 describe('latest', () => {
-  it('a post that tells an older list version later keeps the newer one', () => {
+  it('an older list version that is recorded later does not replace the newer one', () => {
     const ack = (versiDaftar: number) =>
       at('imigrasi.cegah.daftar-diterima', { unit: 'SU00301', versiDaftar, waktuDiterima: '2021-07-15T03:00:00.000Z' });
     expect(run('imigrasi.cegah-pos', [ack(4), ack(5), ack(3)]).desk.entries.get('SU00301')?.v['versiDaftar']).toBe(5);
   });
 
-  it('the partials of all partitions give the greatest, in whatever order they come', () => {
+  it('the entries of all partitions give the greatest, in any order', () => {
     const report = (tanggal: string, kapasitas: number) =>
       at('pas.hunian.dilaporkan', { unit: 'SU00208', tanggal, kapasitas, waktuLaporan: `${tanggal}T03:00:00.000Z` });
     const days = ['2021-07-14', '2021-07-16', '2021-07-15'].map((d, i) => {
@@ -160,7 +160,7 @@ describe('count', () => {
   const report = (unit: string, kode: string, kapasitas: number) =>
     at('pas.hunian.dilaporkan', { unit, tanggal: '2021-07-15', kapasitas }, { unitkode: kode });
 
-  it('a corrected report replaces, whatever was in between', () => {
+  it('a corrected report replaces the earlier one, also after other reports', () => {
     const { desk } = run('pas.hunian-kanwil', [
       report('SU00208', 'LAPAS-64-SAMARINDA', 500),
       report('SU00209', 'LAPAS-65-TARAKAN', 300),
@@ -181,7 +181,7 @@ describe('count', () => {
     expect([...desk.entries].map(([k, e]) => [k, e.v['jumlah']])).toEqual([['SU00102:diproses', 1]]);
   });
 
-  it('partials of several partitions add up', () => {
+  it('entries of several partitions add up', () => {
     const parts = [500, 300].map((kapasitas, i) => ({
       stored: run('pas.hunian-nasional', [report(`SU0020${i}`, 'LAPAS-64-A', kapasitas)]).desk.entries.get(
         '2021-07-15',

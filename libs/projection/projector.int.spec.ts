@@ -53,7 +53,7 @@ class Switch {
 }
 
 describe('the projector', () => {
-  it('folds what a plain fold of the log gives: copies once, foreign records never', async () => {
+  it('gives the result of a plain fold of the log: copies once, foreign records never', async () => {
     await open();
     const bad: BadRecord[] = [];
     let copies = 0;
@@ -67,7 +67,7 @@ describe('the projector', () => {
     expect(copies).toBeGreaterThan(50);
   });
 
-  it('after each of ten crashes in the middle goes on to the same digest', async () => {
+  it('gives the same digest after each of ten crashes between commits', async () => {
     const kill = new Switch();
     const wrapState = (s: State): State => kill.wrap(s, ['commit', 'putFirst']);
     const wrapLog = (l: EventLog): EventLog => kill.wrap(l, []);
@@ -91,7 +91,7 @@ describe('the projector', () => {
     await expectPlain();
   });
 
-  it('given a batch again, in part or overlapping, changes nothing', async () => {
+  it('changes nothing when a batch comes again, in part or overlapping', async () => {
     await open();
     await stage.append(traffic(catalogue, 3, 600));
     await stage.project();
@@ -110,7 +110,7 @@ describe('the projector', () => {
     await expectPlain();
   });
 
-  it('rebuilds alone when the store was emptied, to the same digest, and no read says "absent" meanwhile', async () => {
+  it('folds again by itself to the same digest when the store was emptied, and no read answers "absent" meanwhile', async () => {
     await open();
     const key = {
       type: 'layanan.kasus.status-berubah',
@@ -141,7 +141,7 @@ describe('the projector', () => {
     expect((await stage.reader.get(steward, board, 'TIDAK-ADA')).kind).toBe('absent');
   });
 
-  it('lists a copy before its position moves: no listing, no move', async () => {
+  it('moves its position past a copy only after the copy is listed durably', async () => {
     let fail = true;
     const wrapLog = (l: EventLog): EventLog =>
       new Proxy(l, {
@@ -177,7 +177,7 @@ describe('the projector', () => {
     await p.close();
   });
 
-  it('a zombie of an older epoch writes nothing and asks to claim again', async () => {
+  it('a member with an older epoch is fenced: it writes nothing and claims again', async () => {
     await open();
     for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
     await stage.append(traffic(catalogue, 5, 300));
@@ -227,7 +227,7 @@ describe('the projector', () => {
     await p.close();
   });
 
-  it('a copy that comes while the store is being emptied is still a copy, for good', async () => {
+  it('a copy that comes while the store is emptied is still a copy afterwards', async () => {
     await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
     for (const v of stage.views)
       await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
@@ -301,7 +301,7 @@ describe('the projector', () => {
     expect(await stage.state.findFirst([{ source, id: 'kasus' }])).toMatchObject([{ offset: kasus }]);
   });
 
-  it('other content under a used id is an event of its own and is told before the position moves past it', async () => {
+  it('other content under a used id is an event of its own, and the conflict is published before the position moves past it', async () => {
     const conflicts: string[] = [];
     let failing = 2;
     await open();
@@ -328,7 +328,7 @@ describe('the projector', () => {
     expect(entries.map((e) => e.key)).toEqual(['C-1', 'C-2']);
   });
 
-  it('lets a reader call stale what it reads from a store that was set back, from the first read on', async () => {
+  it('makes every read stale from the first read after the store was set back', async () => {
     let older: Awaited<ReturnType<State['read']>> | undefined;
     let setBack = false;
     const wrapState = (state: State): State =>
@@ -361,7 +361,7 @@ describe('the projector', () => {
     expect(await stale()).toBe(false);
   });
 
-  it('rebuilds a view beside the one that serves: readers never wait, the old one goes', async () => {
+  it('rebuilds a view beside the serving generation: readers never wait, and the old generation is dropped', async () => {
     await open();
     await stage.append(traffic(catalogue, 6, 3_000));
     const audited: unknown[] = [];
@@ -398,7 +398,7 @@ describe('the projector', () => {
     ]);
   });
 
-  it('a view that cannot catch up says why, once for each cause, and goes on when it can', async () => {
+  it('a view that cannot catch up reports each cause once a minute, and goes on when it can', async () => {
     let broken = false;
     let tries = 0;
     const wrapState = (state: State): State =>
@@ -427,7 +427,7 @@ describe('the projector', () => {
     await expectPlain();
   });
 
-  it('a view that is new catches up by a reader of its own; one with another definition starts over', async () => {
+  it('a new view is folded by a catch-up reader; a view with another definition is folded again from the start', async () => {
     await open();
     await stage.append(traffic(catalogue, 8, 9_000));
     await stage.shut();

@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-it('FLUSHALL under the running projector: the views rebuild alone, to the same digest, and no read says "absent"', async () => {
+it('after FLUSHALL under the running projector the views are folded again by themselves to the same digest, and no read answers "absent"', async () => {
   const catalogue = catalogueOfFiles(3);
   const views = viewsOf(catalogue, ...TRAFFIC_VIEWS);
   let embedded: State | undefined;
@@ -58,7 +58,7 @@ it('FLUSHALL under the running projector: the views rebuild alone, to the same d
     ]);
 });
 
-it('index entries lost over a reconnect: the last ten minutes are read again, and a copy that comes then is listed and folded by nobody', async () => {
+it('after a reconnect that lost index entries the last ten minutes are read again, and a copy that comes then is listed and never folded', async () => {
   const { catalogue } = stage;
   const again = recordOf(catalogue, {
     type: 'layanan.kasus.status-berubah',

@@ -12,7 +12,7 @@ const reasons = (d: ViewDefinition): string =>
     .join('\n');
 
 describe('the view files of the repository', () => {
-  it('are at least eight, among them the eight that were asked for', () => {
+  it('are at least eight, and the eight required ones are among them', () => {
     expect(texts.map(([n]) => n)).toEqual(
       expect.arrayContaining([
         'imigrasi.paspor-status',
@@ -55,14 +55,14 @@ describe('a view that could not be rebuilt to the same digest is refused', () =>
     expect(reasons({ ...def('imigrasi.cegah-aktif'), key: { v: 'nomorCekal' } })).not.toContain('R5.2');
   });
 
-  it('latest under a key that a corrected event could leave (R5.2)', () => {
+  it('latest under a key that a correction of an event could change (R5.2)', () => {
     const latest = def('pas.hunian-unit');
     expect(reasons({ ...latest, key: { kapasitas: 'kapasitas' } })).toContain('a corrected event could move');
     const { by: _, ...without } = latest;
     expect(reasons(without)).toContain('/by required');
   });
 
-  it('a field that two streams write, and an entry that is looked at across streams (R5.3)', () => {
+  it('a field that two streams write, and a condition on an entry that another stream writes (R5.3)', () => {
     const board = def('layanan.kasus-papan');
     const [cases, clock] = board.sources as [ViewDefinition['sources'][0], ViewDefinition['sources'][0]];
     const twice = { ...board, sources: [cases, { ...clock, set: { ...clock.set, tenggat: 'tenggat' } }] };
@@ -95,7 +95,7 @@ describe('a view that could not be rebuilt to the same digest is refused', () =>
     expect(() => parseView(text)).toThrow(expect.objectContaining({ code: 'invalid_schema' }));
   });
 
-  it('a stream that forgets: what is gone from it could not be folded again (R6)', () => {
+  it('a stream with retention: expired events could not be folded again (R6)', () => {
     const other = catalogueOfFiles();
     other.putStream('imigrasi.cegah', 1, 30 * 86_400_000);
     const view = def('imigrasi.cegah-aktif');

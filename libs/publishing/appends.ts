@@ -1,4 +1,4 @@
 import type { Appender } from '#log';
 
-/** How records get into the log. One call = one unit: its records lie one after another from `base`, all or none. */
+/** The append of an Appender: the records of one call lie one after another from `base`, all or none. */
 export type Appends = Pick<Appender, 'append'>;

@@ -19,16 +19,16 @@ export type AttributesRead =
   | { readonly ok: true; readonly attributes: Attributes }
   | { readonly ok: false; readonly code: FaultCode; readonly problems: readonly Problem[] };
 
-/** How a name is pointed at: `/id` in a body, `ce-id` among headers. */
+/** The pointer at an attribute: `/id` in a body, `ce-id` in headers. */
 export type PointAt = (name: string) => string;
 
 const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'specversion']);
-/** Set by the hub in what it gives out; an event that is sent on must not carry another's. */
+/** Set by the hub in events that it gives out: a forwarded event must not carry them. */
 const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position']);
-/** Not attributes: read by the door. */
+/** Members of the body that are no attributes: the door reads them. */
 const DATA = new Set(['data', 'data_base64']);
-/** Extensions that events of this hub agreed on. */
+/** Extensions with a meaning in this hub. */
 const AGREED = new Set([
   'unitasal',
   'unitkode',
@@ -48,17 +48,17 @@ const NAME = /^[a-z0-9]+$/;
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
-/** Whether a name is one of the envelope, not one that a publisher made up. */
+/** True for names that the envelope knows: never text that a publisher made up. */
 export function isAttribute(name: string): boolean {
   return KNOWN.has(name) || OF_THE_HUB.has(name) || DATA.has(name) || AGREED.has(name);
 }
 
-/** True for text that may stand in an attribute. */
+/** True for text without control characters, bidi marks and lone surrogates. */
 export function isPlainText(text: string): boolean {
   return !FORBIDDEN.test(text) && text.isWellFormed();
 }
 
-/** Reads every attribute of `given` (all members but the data). Pure; problems name all that is wrong. */
+/** Reads every attribute of `given` (all members but the data). Pure. Answers all problems, not only the first. */
 export function readAttributes(given: Record<string, unknown>, at: PointAt, limits: PublishLimits): AttributesRead {
   let code: FaultCode | undefined;
   const problems: Problem[] = [];

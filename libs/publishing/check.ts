@@ -9,19 +9,19 @@ import {
   schemaIdOf,
   toHeaders,
 } from '#event';
-import { Fault, isFault, verbatim, type FaultCode, type Problem } from '#faults';
+import { Fault, isFault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { Caller } from '#access';
 import type { Catalogue, EventType } from '#registry';
 import { UNIT_CHANGED, unitChangeProblems, type Units } from '#units';
-import { readAttributes, type PointAt } from './attributes.js';
-import { differs, hubExtensions } from './hub-attributes.js';
-import type { Checked, Content, Offered } from './item.js';
+import { readAttributes, type Attributes, type PointAt } from './attributes.js';
+import { differs, hubExtensions, type OfTheHub } from './hub-attributes.js';
+import type { Checked, Content, Offered, ReadyItem } from './item.js';
 import type { PublishLimits } from './limits.js';
 import { identityOf } from './recent.js';
-import { subjectOf, subjectRule } from './subject.js';
+import { eventSubject, subjectRule } from './subject.js';
 import { texts } from './texts.js';
 
-/** Why a caller may not publish an event; undefined = he may (R12). `mayPublish` of #access. */
+/** Why a caller may not publish an event; undefined: it may (R12). `mayPublish` of #access. */
 export type MayPublish = (
   caller: Caller,
   type: EventType,
@@ -50,29 +50,90 @@ export interface CheckContext {
 const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
-/** Attributes → type → rights → data (and its sense, for a change of units) → subject → size. Total: whatever was offered, an item or a fault. */
+/**
+ * Checks one offered event: attributes, type and version, source, data, rights, encoding, subject, attributes of the hub, size (and whether a change of
+ * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
+ */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
   if (offered.kind === 'broken') return refuse('', offered.code, offered.problems ?? [], offered.detail);
   const { limits, catalogue } = rules;
-  if (offered.bytes > limits.eventBytes) {
-    return refuse('', 'body_too_large', [
-      { pointer: '', reason: texts.too_large(), expected: texts.at_most_bytes({ most: limits.eventBytes }) },
-    ]);
-  }
+  if (offered.bytes > limits.eventBytes)
+    return refuse('', 'body_too_large', [{ pointer: '', reason: texts.too_large(), expected: atMost(limits) }]);
   const at = offered.form === 'body' ? IN_BODY : IN_HEADERS;
   const read = readAttributes(offered.given, at, limits);
   if (!read.ok) return refuse(knownType(catalogue, offered.given['type']), read.code, read.problems);
   const a = read.attributes;
-  if (offered.content.kind === 'avro' && !offered.content.framed && a.dataschema === undefined) {
+  const resolved = resolveType(a, offered.content, at, catalogue);
+  if (!resolved.ok) return resolved;
+  const { type } = resolved;
+  const source = parseSource(a.source);
+  if (source === undefined)
+    return refuse(a.type, 'source_not_yours', [
+      { pointer: at('source'), reason: texts.unknown_source(), expected: verbatim('urn:simpul:unit:<unit>:<system>') },
+    ]);
+  const decoded = decodeContent(offered.content, type);
+  if ('code' in decoded) return refuse(a.type, decoded.code, decoded.problems);
+  const data = asObject(decoded.data);
+  const notYours = rules.mayPublish(context.caller, type, a.source, data, rules.units);
+  if (notYours !== undefined)
+    return refuse(
+      a.type,
+      notYours.code,
+      notYours.problems.map((p) => inFormOf(at, p)),
+    );
+  const encoded = type.contract.encode(decoded.data, type.schemaId);
+  if (!encoded.ok) return refuse(a.type, worstCode(encoded.problems), encoded.problems);
+  const subject = eventSubject(type, data, rules);
+  if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
+  if (a.subject !== undefined && a.subject !== subject.subject)
+    return refuse(a.type, 'subject_mismatch', [
+      { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(type) },
+    ]);
+  const hub = hubExtensions(source, type, rules.units);
+  const differing = differs(a, hub, at);
+  if (differing.length > 0) return refuse(a.type, 'invalid_attribute', differing);
+  const key = Buffer.from(subject.subject);
+  if (key.length + encoded.value.length > limits.eventBytes)
+    return refuse(a.type, 'body_too_large', [
+      { pointer: at('data'), reason: texts.too_large_as_avro(), expected: atMost(limits) },
+    ]);
+  const stream = catalogue.stream(type.stream);
+  if (stream === undefined)
+    return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: texts.stream_not_open() }]);
+  // The hub derives its own rights from changes of units: they must fit the registry before they are facts.
+  const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(data, rules.units) : [];
+  const item = readyItem({
+    attributes: a,
+    type,
+    subject: subject.subject,
+    key,
+    value: encoded.value,
+    partition: partitionOf(key, stream.partitions),
+    hub,
+    unfit: unfit.length > 0 ? new Fault('unit_mismatch', { problems: unfit }) : undefined,
+    context,
+  });
+  return { ok: true, item };
+}
+
+type RefusedItem = Extract<Checked, { ok: false }>;
+
+/** The registered version that the event is checked against and encoded with. */
+function resolveType(
+  a: Attributes,
+  content: Content,
+  at: PointAt,
+  catalogue: Catalogue,
+): { readonly ok: true; readonly type: EventType } | RefusedItem {
+  if (content.kind === 'avro' && !content.framed && a.dataschema === undefined)
     return refuse(knownType(catalogue, a.type), 'missing_attribute', [
       { pointer: at('dataschema'), reason: texts.missing(), expected: texts.version_of_bare_avro() },
     ]);
-  }
   const newest = catalogue.newest(a.type);
   if (newest === undefined)
     return refuse('', 'unknown_type', [{ pointer: at('type'), reason: texts.not_in_catalogue() }]);
-  const type = versionOf(catalogue, newest, a.dataschema, offered.content);
-  if (type === undefined) {
+  const type = versionOf(catalogue, newest, a.dataschema, content);
+  if (type === undefined)
     return refuse(a.type, 'unknown_schema', [
       {
         pointer: at('dataschema'),
@@ -80,92 +141,65 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
         expected: verbatim(dataschemaUrn(a.type, newest.version)),
       },
     ]);
-  }
-  const source = parseSource(a.source);
-  if (source === undefined) {
-    return refuse(a.type, 'source_not_yours', [
-      { pointer: at('source'), reason: texts.unknown_source(), expected: verbatim('urn:simpul:unit:<unit>:<system>') },
-    ]);
-  }
-  const taken = dataOf(offered.content, type);
-  if ('code' in taken) return refuse(a.type, taken.code, taken.problems);
-  const refused = rules.mayPublish(context.caller, type, a.source, asObject(taken.data), rules.units);
-  if (refused !== undefined)
-    return refuse(
-      a.type,
-      refused.code,
-      refused.problems.map((p) => moved(p, at)),
-    );
-  const encoded = type.contract.encode(taken.data, type.schemaId);
-  if (!encoded.ok) return refuse(a.type, worst(encoded.problems), encoded.problems);
-  const { value } = encoded;
-  const made = subjectOf(type, asObject(taken.data), rules);
-  if (!made.ok) return refuse(a.type, made.code, [made.problem]);
-  const { subject } = made;
-  if (a.subject !== undefined && a.subject !== subject) {
-    return refuse(a.type, 'subject_mismatch', [
-      { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(type) },
-    ]);
-  }
-  const hub = hubExtensions(source, type, rules.units);
-  const differing = differs(a, hub, at);
-  if (differing.length > 0) return refuse(a.type, 'invalid_attribute', differing);
-  const key = Buffer.from(subject);
-  if (key.length + value.length > limits.eventBytes) {
-    return refuse(a.type, 'body_too_large', [
-      {
-        pointer: at('data'),
-        reason: texts.too_large_as_avro(),
-        expected: texts.at_most_bytes({ most: limits.eventBytes }),
-      },
-    ]);
-  }
-  const stream = catalogue.stream(type.stream);
-  if (stream === undefined)
-    return refuse(a.type, 'unknown_type', [{ pointer: at('type'), reason: texts.stream_not_open() }]);
+  return { ok: true, type };
+}
+
+interface Parts {
+  readonly attributes: Attributes;
+  readonly type: EventType;
+  readonly subject: string;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly partition: number;
+  readonly hub: OfTheHub;
+  readonly unfit: Fault | undefined;
+  readonly context: CheckContext;
+}
+
+/** The item with its record: digest and headers. */
+function readyItem({ attributes: a, type, subject, key, value, partition, hub, unfit, context }: Parts): ReadyItem {
   const digest = digestOf(key, value);
-  // The hub takes its own rights from these: they must make sense before they are facts.
-  const unfit = a.type === UNIT_CHANGED ? unitChangeProblems(asObject(taken.data), rules.units) : [];
-  // An event of a list may carry a trace of its own; the request's is for those without.
+  // An event of a list may carry a trace of its own; the trace of the request is for events without one.
   const own = a.extensions['traceparent'];
   const state = own === undefined && context.tracestate !== undefined ? { tracestate: context.tracestate } : undefined;
+  const { id, source } = a;
+  const { recordedtime } = context;
   const headers = toHeaders(
     {
-      id: a.id,
-      source: a.source,
+      id,
+      source,
       type: a.type,
       subject,
-      time: a.time ?? context.recordedtime,
+      time: a.time ?? recordedtime,
       dataschema: dataschemaUrn(type.type, type.version),
       extensions: { ...state, ...a.extensions, ...hub.extensions },
     },
-    { digest, recordedtime: context.recordedtime, unit: hub.unit, traceparent: own ?? context.traceparent },
+    { digest, recordedtime, unit: hub.unit, traceparent: own ?? context.traceparent },
   );
   return {
-    ok: true,
-    item: {
-      identity: identityOf(a.source, a.id),
-      id: a.id,
-      source: a.source,
-      type,
-      stream: type.stream,
-      partition: partitionOf(key, stream.partitions),
-      subject,
-      key,
-      value,
-      digest: digest.toString('hex'),
-      recordedtime: context.recordedtime,
-      unfit: unfit.length > 0 ? new Fault('unit_mismatch', { problems: unfit }) : undefined,
-      record: { key, value, headers },
-    },
+    identity: identityOf(source, id),
+    id,
+    source,
+    type,
+    stream: type.stream,
+    partition,
+    subject,
+    key,
+    value,
+    digest: digest.toString('hex'),
+    recordedtime,
+    unfit,
+    record: { key, value, headers },
   };
 }
 
-function refuse(type: string, code: FaultCode, problems: readonly Problem[], detail?: string): Checked {
+const atMost = ({ eventBytes }: PublishLimits): Text => texts.at_most_bytes({ most: eventBytes });
+
+function refuse(type: string, code: FaultCode, problems: readonly Problem[], detail?: string): RefusedItem {
   return { ok: false, type, fault: new Fault(code, { problems, ...(detail === undefined ? {} : { detail }) }) };
 }
 
-/** Only names of the catalogue are ever counted or shown. */
+/** The type for the count of refusals: only names of the catalogue, never text that a publisher made up. */
 function knownType(catalogue: Catalogue, type: unknown): string {
   return typeof type === 'string' && type.length <= 200 && catalogue.newest(type) !== undefined ? type : '';
 }
@@ -185,7 +219,7 @@ function versionOf(
   }
   if (content.kind === 'avro' && content.framed) {
     const id = schemaIdOf(content.bytes);
-    // A broken frame is told as such when it is decoded.
+    // A broken frame is refused when it is decoded (bad_magic).
     if (id === undefined) return asked ?? newest;
     const framed = catalogue.bySchemaId(id);
     if (framed?.type !== newest.type) return undefined;
@@ -195,10 +229,10 @@ function versionOf(
   return asked ?? newest;
 }
 
-type Taken = { readonly data: unknown } | { readonly code: FaultCode; readonly problems: readonly Problem[] };
+type Decoded = { readonly data: unknown } | { readonly code: FaultCode; readonly problems: readonly Problem[] };
 
-/** Plain JSON of the data. Foreign Avro is decoded under the guard and then goes the same way as JSON. */
-function dataOf(content: Content, type: EventType): Taken {
+/** The data as plain JSON. Foreign Avro is decoded under the guard and then checked like JSON. */
+function decodeContent(content: Content, type: EventType): Decoded {
   if (content.kind === 'json') {
     if (content.data === undefined) {
       return {
@@ -231,12 +265,12 @@ function asObject(data: unknown): Data {
   return typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as Data) : {};
 }
 
-/** One code for the event: the first that is not plain schema_mismatch, so that a caller sees the special reason. */
-function worst(problems: readonly Problem[]): FaultCode {
+/** One code for the event: the first that is more precise than schema_mismatch. */
+function worstCode(problems: readonly Problem[]): FaultCode {
   return problems.find((p) => p.code !== undefined && p.code !== 'schema_mismatch')?.code ?? 'schema_mismatch';
 }
 
-/** Pointers at attributes, in the form that the event came in. */
-function moved(p: Problem, at: PointAt): Problem {
+/** Points at an attribute in the form that the event came in: `/source` or `ce-source`. */
+function inFormOf(at: PointAt, p: Problem): Problem {
   return p.pointer === '/source' || p.pointer === '/type' ? { ...p, pointer: at(p.pointer.slice(1)) } : p;
 }

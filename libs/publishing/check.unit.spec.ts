@@ -11,7 +11,7 @@ import { PUBLISH_LIMITS } from './limits.js';
 import { planAppends } from './plan.js';
 import { identityOf, RecentAppends } from './recent.js';
 import { countedPointer } from './counted-pointer.js';
-import { subjectOf } from './subject.js';
+import { eventSubject } from './subject.js';
 
 const schema = (fields: readonly object[]): string =>
   JSON.stringify({ type: 'record', name: 'Lahir', namespace: 'uji.kasus', fields });
@@ -83,7 +83,7 @@ const ready = (data: unknown, more: Record<string, unknown> = {}): ReadyItem => 
 };
 
 describe('a checked event', () => {
-  it('carries what the hub sets, and lies at the partition of its subject', () => {
+  it('carries the attributes that the hub sets, and goes to the partition of its subject', () => {
     const item = ready({ nomor: 'K-1' }, { korelasi: 'x' });
     const e = fromHeaders(item.record.headers)!;
     expect(e).toMatchObject({
@@ -97,7 +97,7 @@ describe('a checked event', () => {
     expect(e.digest).toEqual(digestOf(item.key, item.value));
   });
 
-  it('may repeat what the hub sets when it is the same', () => {
+  it('may carry an attribute that the hub sets, with the value that the hub sets', () => {
     const same = { subject: 'K-1', unitasal: 'SU00123', unitkode: 'KANIM-31-BARAT', kelasdata: 'none' };
     expect(checkItem(offer({ nomor: 'K-1' }, same), context, rules).ok).toBe(true);
     const other = checkItem(offer({ nomor: 'K-1' }, { ...same, unitkode: 'LAIN' }), context, rules);
@@ -107,13 +107,13 @@ describe('a checked event', () => {
     });
   });
 
-  it('is written with the version that it names', () => {
+  it('is encoded with the schema version that its dataschema names', () => {
     const old = ready({ nomor: 'K-1' }, { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' });
     expect(old.type.version).toBe(1);
     expect(old.value.readUInt32BE(1)).toBe(101);
   });
 
-  it('tells every wrong attribute at once, what is missing first', () => {
+  it('answers every wrong attribute at once; the code is missing_attribute when one is missing', () => {
     const c = checkItem(offer({ nomor: 'K' }, { id: undefined, time: 'x', Aneh: 1 }), context, rules);
     expect(c.ok ? '' : [c.fault.code, c.fault.problems.map((p) => p.pointer)]).toEqual([
       'missing_attribute',
@@ -139,15 +139,15 @@ describe('a checked event', () => {
 
 describe('subjects', () => {
   const two = { subject: ['a', 'b'], subjectForm: 'clear' } as const;
-  it('join their fields; two cases never share one', () => {
-    expect(subjectOf(two, { a: 'SU1', b: '2021-07-15' }, rules)).toEqual({ ok: true, subject: 'SU1:2021-07-15' });
-    expect(subjectOf(two, { a: 'x:y', b: 'z' }, rules)).toMatchObject({ ok: false, code: 'forbidden_character' });
-    expect(subjectOf(two, { a: 'x' }, rules)).toMatchObject({ ok: false, problem: { pointer: '/data/b' } });
+  it('join their fields, and no two combinations of values give one subject', () => {
+    expect(eventSubject(two, { a: 'SU1', b: '2021-07-15' }, rules)).toEqual({ ok: true, subject: 'SU1:2021-07-15' });
+    expect(eventSubject(two, { a: 'x:y', b: 'z' }, rules)).toMatchObject({ ok: false, code: 'forbidden_character' });
+    expect(eventSubject(two, { a: 'x' }, rules)).toMatchObject({ ok: false, problem: { pointer: '/data/b' } });
   });
   it('of pseudonym types depend on the deployment key', () => {
     const type = { subject: ['nik'], subjectForm: 'pseudonym' } as const;
     const of = (key: number) =>
-      subjectOf(type, { nik: '9901010101010001' }, { ...rules, pseudonymKey: Buffer.alloc(32, key) });
+      eventSubject(type, { nik: '9901010101010001' }, { ...rules, pseudonymKey: Buffer.alloc(32, key) });
     const [a, b] = [of(1), of(2)];
     expect(a.ok && /^[a-z2-7]{26}$/.test(a.subject)).toBe(true);
     expect(a).not.toEqual(b);
@@ -156,7 +156,7 @@ describe('subjects', () => {
 });
 
 describe('plans of appends', () => {
-  it('keep the order of each partition and stay within one append', () => {
+  it('keep the order of each partition and stay within the limits of one append', () => {
     const big = 'x'.repeat(2_000);
     const items = Array.from({ length: 1_500 }, (_, i) => ready({ nomor: `K-${i % 3}`, isi: big }));
     const plans = planAppends(items);
@@ -173,7 +173,7 @@ describe('plans of appends', () => {
 });
 
 describe('recent appends', () => {
-  it('are remembered until the index has them, failed ones not at all', async () => {
+  it('are remembered until the index has passed them; failed ones are dropped at once', async () => {
     let settled = 0n;
     let now = 0;
     const recent = new RecentAppends(
@@ -202,7 +202,7 @@ describe('recent appends', () => {
     expect(get('c')).toBeDefined();
     expect(identityOf('a', 'b')).not.toBe(identityOf('ab', ''));
   });
-  it('are bounded', async () => {
+  it('are bounded by the limit', async () => {
     const recent = new RecentAppends(
       () => 0n,
       () => 0,
@@ -218,7 +218,7 @@ describe('recent appends', () => {
 });
 
 describe('small rules', () => {
-  it('pointers of refusals hold names of the contract and the envelope only, and stay as they are when counted again', () => {
+  it('pointers of refusals hold only names of the contract and the envelope, and the function is idempotent', () => {
     for (const [given, counted] of [
       ['/data/daftar/12/nama', '/data/daftar/*/nama'],
       ['/data/9901010101010001', '/data/*'],

@@ -4,7 +4,7 @@ import { isAttribute } from './attributes.js';
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Names of fields as the contracts of each type have them, in all versions. */
+/** The field names of each type, of all its versions. Cached. */
 export class FieldNames {
   readonly #known = new Map<string, { readonly versions: number; readonly names: ReadonlySet<string> }>();
 
@@ -31,8 +31,8 @@ function gather(value: Pick<ValueInfo, 'fields' | 'items'>, into: Set<string>): 
 }
 
 /**
- * A pointer of which nothing is left but names that the contract or the envelope has; places in lists, and every name that a publisher made up
- * (it may be a person's), become `*`. The same again for its own answer.
+ * A pointer that holds only names of the contract and the envelope. List indexes, and every name that a publisher made up (it may be personal data),
+ * become `*`. Idempotent.
  */
 export function countedPointer(pointer: string, fields: ReadonlySet<string>): string {
   if (pointer === '' || pointer === '…' || pointer === 'content-type') return pointer;

@@ -10,7 +10,7 @@ export interface OfTheHub {
   readonly extensions: Record<string, string>;
 }
 
-/** What the hub says of the sender: `unitasal`, `unitkode`, `kelasdata`, and the version of the unit that day. */
+/** The attributes that the hub sets: `unitasal`, `unitkode`, `kelasdata`; and the unit with its version at this time. */
 export function hubExtensions(source: Source, type: EventType, units: Units): OfTheHub {
   const kelasdata = type.contract.properties?.highestPii ?? 'none';
   if (source.kind !== 'unit') return { unit: undefined, extensions: { kelasdata } };
@@ -22,7 +22,7 @@ export function hubExtensions(source: Source, type: EventType, units: Units): Of
   };
 }
 
-/** Attributes of the hub that the publisher gave, and gave differently. */
+/** Problems of attributes that only the hub sets and that the publisher gave with another value. */
 export function differs(a: Attributes, hub: OfTheHub, at: PointAt): Problem[] {
   const out: Problem[] = [];
   for (const name of ['unitasal', 'unitkode', 'kelasdata']) {

@@ -20,4 +20,4 @@ export {
   type RefusalsDeps,
 } from './refusals.js';
 export { maySeeOwner, maySeeSource } from './rights.js';
-export { subjectOf } from './subject.js';
+export { eventSubject } from './subject.js';

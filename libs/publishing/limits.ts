@@ -1,20 +1,20 @@
 export interface PublishLimits {
   /** Bytes of one event, as sent and as a record. */
   readonly eventBytes: number;
-  /** Items of one request. */
+  /** Events of one request. */
   readonly items: number;
   readonly idLength: number;
   readonly subjectBytes: number;
   readonly extensions: number;
   readonly extensionNameLength: number;
   readonly extensionBytes: number;
-  /** How long a request waits for durability (R3.2). */
+  /** How long a request waits for its appends, ms (R3.2). */
   readonly waitMs: number;
-  /** How long the index may take to answer before the event is appended unchecked (R2.4). */
+  /** How long a lookup in the duplicate index may take before events are appended without a check, ms (R2.4). */
   readonly indexMs: number;
-  /** Events that may wait for the log in this process; beyond: 503 queue_full. */
+  /** Events that may be in flight in this process (backpressure): above it, `queue_full`. */
   readonly pendingEvents: number;
-  /** Appends remembered until the index has them. */
+  /** Accepted events that are remembered until the index has passed them. */
   readonly recent: number;
 }
 

@@ -8,8 +8,8 @@ const BATCH = 'application/cloudevents-batch+json';
 let hub: HubStage;
 afterEach(() => hub.close());
 
-describe('when the log does not say yes in time', () => {
-  it('one event is put off with 503, Retry-After and its result, and may be sent again', async () => {
+describe('when the log does not accept an event in time', () => {
+  it('one event is answered 503 with Retry-After and its result, and may be sent again', async () => {
     hub = await new HubStage().open({ project: false });
     const e = hub.event(TYPE);
     for (const [kind, detail] of [
@@ -28,14 +28,14 @@ describe('when the log does not say yes in time', () => {
     expect((await hub.post(e)).status).toBe(201);
   });
 
-  it('a full disk is told as such', async () => {
+  it('a full disk is answered as disk_full', async () => {
     hub = await new HubStage().open({ project: false });
     hub.appends.answer = () => Promise.resolve({ kind: 'refused', code: 'disk_full' });
     const r = await hub.post(hub.event(TYPE));
     expect([r.status, r.body['code']]).toEqual([503, 'disk_full']);
   });
 
-  it('a batch says of each event what is known, and the same batch again says which were there', async () => {
+  it('a batch is answered with the outcome of each event, and the same batch again names the duplicates', async () => {
     hub = await new HubStage().open();
     const events = Array.from({ length: 30 }, (_, i) => hub.event(TYPE, 'kanim', {}, { nomorPermohonan: `N-${i}` }));
     let call = 0;
@@ -55,7 +55,7 @@ describe('when the log does not say yes in time', () => {
     expect((await hub.post(events, { type: BATCH })).status).toBe(200);
   });
 
-  it('a joined duplicate shares the outcome, never a soft yes', async () => {
+  it('a duplicate that joins an append in flight gets the outcome of that append, never an early receipt', async () => {
     hub = await new HubStage().open({ project: false });
     let settle!: (o: { kind: 'uncertain' }) => void;
     hub.appends.answer = () => new Promise((resolve) => (settle = resolve));
@@ -71,7 +71,7 @@ describe('when the log does not say yes in time', () => {
     expect(hub.publishing.pending).toBe(0);
   });
 
-  it('a request gets its answer within its time although the log says nothing at all', async () => {
+  it('a request is answered within its deadline when the log never answers', async () => {
     hub = await new HubStage().open({ project: false, limits: { waitMs: 200 } });
     hub.appends.answer = () => new Promise(() => undefined);
     const began = performance.now();
@@ -80,7 +80,7 @@ describe('when the log does not say yes in time', () => {
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 
-  it('too many open events are refused before anything is sent', async () => {
+  it('above the limit of events in flight a request is refused with queue_full before anything is appended', async () => {
     hub = await new HubStage().open({ project: false, limits: { pendingEvents: 5 } });
     let settle!: () => void;
     const gate = new Promise<{ kind: 'uncertain' }>((resolve) => (settle = () => resolve({ kind: 'uncertain' })));
@@ -100,7 +100,7 @@ describe('when the log does not say yes in time', () => {
 });
 
 describe('when the index does not answer', () => {
-  it('publishing goes on unchecked, and receipts say neither yes nor no', async () => {
+  it('events are appended without a check, and a receipt lookup answers receipts_unavailable', async () => {
     let away = false;
     const hang = (): Promise<never> => new Promise(() => undefined);
     hub = await new HubStage().open({
@@ -125,7 +125,7 @@ describe('when the index does not answer', () => {
     expect([receipt.status, receipt.body['code']]).toEqual([503, 'receipts_unavailable']);
   });
 
-  it('other content that was acknowledged meanwhile stays an event of its own: each repeat gets its own receipt', async () => {
+  it('other content that was acknowledged meanwhile is an event of its own, and each repeat gets its own receipt', async () => {
     hub = await new HubStage().open({ project: false });
     const a = hub.event(TYPE);
     const b = { ...a, data: { ...a.data, namaLengkap: 'Orang Lain' } };
@@ -144,7 +144,7 @@ describe('when the index does not answer', () => {
     expect([c.status, c.body['code']]).toEqual([422, 'idempotency_mismatch']);
   });
 
-  it('an index that lags says no "404" of what this process has just appended', async () => {
+  it('a lagging index never makes a 404 for an event that this process has just appended', async () => {
     hub = await new HubStage().open({ project: false });
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);

@@ -1,11 +1,11 @@
 import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS } from '#log';
 import type { ReadyItem } from './item.js';
 
-/** One call to the log. */
+/** One append to the log. */
 export interface PlannedAppend {
   readonly stream: string;
   readonly partition: number;
-  /** Places among the planned, ascending. */
+  /** Indexes of its items, ascending. */
   readonly places: readonly number[];
   /** The size of the records, measured here once for the whole publish path. */
   readonly bytes: number;
@@ -16,7 +16,7 @@ interface List extends PlannedAppend {
   bytes: number;
 }
 
-/** One list per partition in the order given, cut where it would pass what one append may hold (R3.4). */
+/** One append for each partition, in the order given, cut at what one append may hold (R3.4). */
 export function planAppends(items: readonly ReadyItem[]): readonly PlannedAppend[] {
   const out: List[] = [];
   const last = new Map<string, List[]>();

@@ -25,7 +25,7 @@ const settle = (position: string): Promise<void> => {
 };
 
 describe('a published event', () => {
-  it('gets a receipt that names its place, and lies there with its digest', async () => {
+  it('gets a receipt with its position, and the record at that position has its digest', async () => {
     const e = hub.event(TYPE);
     const r = await hub.post(e);
     expect(r.status).toBe(201);
@@ -72,7 +72,7 @@ describe('a published event', () => {
     expect(headers.find(([n]) => n === 'traceparent')?.[1]?.toString()).toBe(trace);
   });
 
-  it('shows the trace it came with, of the request or its own; what is no trace is left out', async () => {
+  it('carries its own trace context or that of the request; an invalid trace context is left out', async () => {
     const of = (n: string) => `00-${n.repeat(32)}-b7ad6b7169203331-01`;
     const shown = async (headers: Record<string, string>, more: Body = {}) => {
       const r = await hub.post(hub.event(TYPE, 'kanim', more), { headers });
@@ -96,7 +96,7 @@ describe('a published event', () => {
     expect.assertions(6);
   });
 
-  it('may come in every form, and is the same event in each', async () => {
+  it('has the same content in every request form', async () => {
     const e = hub.event(TYPE);
     const first = await hub.post(e);
     expect(first.status).toBe(201);
@@ -148,7 +148,7 @@ describe('a published event', () => {
     expect((await hub.ask(`/v1/events/${r.body['position']}`)).body['korelasi']).toBe('Kasus "é" 100%');
   });
 
-  it('has a pseudonym as subject where its type says so, and no other subject is taken', async () => {
+  it('of a pseudonym type has a pseudonym as subject, and another given subject is refused', async () => {
     const type = 'pas.penghuni.diterima';
     const e = hub.event(type, 'lapas', {});
     const r = await hub.post(e, { key: 'lapas' });
@@ -173,7 +173,7 @@ describe('duplicates', () => {
     expect(hub.appends.calls).toBe(before + 1);
   });
 
-  it('are answered by the index when this process knows nothing of the first', async () => {
+  it('are found in the index when another process appended the first', async () => {
     const e = hub.event(TYPE);
     const first = await hub.post(e);
     await settle(first.body['position']);
@@ -186,7 +186,7 @@ describe('duplicates', () => {
     expect(receipt.body).toEqual(first.body);
   });
 
-  it('of other content are refused, settled or not, and append nothing', async () => {
+  it('of other content are refused, in flight and settled, and append nothing', async () => {
     const e = hub.event(TYPE);
     const first = await hub.post(e);
     const other = { ...e, data: { ...e.data, namaLengkap: 'Orang Lain' } };
@@ -199,7 +199,7 @@ describe('duplicates', () => {
     expect((await hub.post(e)).body).toEqual({ ...first.body, duplicate: true });
   });
 
-  it('of the same id under another source are events of their own', async () => {
+  it('with the same id under another source are events of their own', async () => {
     const a = await hub.post(hub.event('layanan.kasus.status-berubah', 'kanim', { id: 'SAMA' }));
     const b = await hub.post(hub.event('layanan.kasus.status-berubah', 'lapas', { id: 'SAMA' }), { key: 'lapas' });
     expect([a.status, b.status]).toEqual([201, 201]);
@@ -207,7 +207,7 @@ describe('duplicates', () => {
 });
 
 describe('many events', () => {
-  it('get receipts in request order, and 200 when all were there', async () => {
+  it('get receipts in request order, and 200 when all are duplicates', async () => {
     const events = Array.from({ length: 60 }, (_, i) =>
       hub.event(TYPE, 'kanim', {}, { nomorPermohonan: `P-${i % 20}` }),
     );
@@ -226,7 +226,7 @@ describe('many events', () => {
     expect([mixed.status, mixed.body['receipts'].map((x: Body) => x['duplicate'])]).toEqual([201, [true, true, false]]);
   });
 
-  it('are all refused for one bad one, by index, and nothing is appended', async () => {
+  it('are all refused when one is invalid, with its index, and nothing is appended', async () => {
     const events = Array.from({ length: 50 }, () => hub.event(TYPE));
     events[17]!.data['tanggalTerbit'] = 'kemarin';
     const before = await hub.records('imigrasi.paspor');
@@ -244,7 +244,7 @@ describe('many events', () => {
     expect(await hub.records('imigrasi.paspor')).toBe(before);
   });
 
-  it('are taken one by one with partial', async () => {
+  it('are accepted or refused one by one with partial=true', async () => {
     const events = [
       hub.event(TYPE),
       hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00300:sdp' }),
@@ -262,7 +262,7 @@ describe('many events', () => {
     expect(r.body['results'][0].receipt.id).toBe(events[0]!.id);
   });
 
-  it('with the same event twice count it once; other content under its id is named by index', async () => {
+  it('with the same event twice append it once; other content under its id is refused with its index', async () => {
     const e = hub.event(TYPE);
     const twice = await hub.post([e, hub.event(TYPE), e], { type: BATCH });
     expect([twice.status, twice.body['receipts'].map((x: Body) => x['duplicate'])]).toEqual([
@@ -279,7 +279,7 @@ describe('many events', () => {
     expect((await hub.post(f)).status).toBe(201);
   });
 
-  it('are tried without being written', async () => {
+  it('are checked by a dry run without being written', async () => {
     const before = hub.appends.calls;
     const e = hub.event(TYPE);
     const good = await hub.post(e, { query: '?dryRun=true' });
@@ -303,7 +303,7 @@ describe('many events', () => {
 });
 
 describe('rights', () => {
-  it('refuse a source, a type, a role that is not the key’s', async () => {
+  it('refuse a source, a type or a role that the key does not have', async () => {
     const cases: [Record<string, unknown>, string, number, string][] = [
       [hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00300:sdp' }), 'kanim', 403, 'source_not_yours'],
       [hub.event(TYPE, 'kanim', { source: 'urn:simpul:unit:SU00123:lain' }), 'kanim', 403, 'source_not_yours'],
@@ -317,7 +317,7 @@ describe('rights', () => {
     }
   });
 
-  it('let receipts be read by the owner, units above and those who run the hub; to others there is none', async () => {
+  it('show receipts to the owner, to units above and to operators; others get 404', async () => {
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);
     await settle(body['position']);

@@ -2,7 +2,7 @@ import { formatPosition } from '#event';
 import type { First } from '#state';
 import type { Receipt, RememberedItem } from './item.js';
 
-/** The receipt of an event of this process. Its id and source are the asker's: they are what it was found by. */
+/** The receipt of an event that this process appended. `id` and `source` are those of the request: RecentAppends keeps only their identity. */
 export function receiptOf(
   { id, source }: { readonly id: string; readonly source: string },
   item: RememberedItem,
@@ -23,7 +23,7 @@ export function receiptOf(
   };
 }
 
-/** The receipt of what stands in the index. */
+/** The receipt of an entry of the duplicate index. */
 export function receiptOfFirst(first: First, type: string, duplicate: boolean): Receipt {
   return {
     id: first.id,

@@ -18,7 +18,7 @@ export interface ReceiptsDeps {
 
 const INDEX_MS = 2_000;
 
-/** Looks receipts up: in flight, then the index. */
+/** Looks up receipts: appends of this process that are in flight or recent, then the duplicate index. */
 export class Receipts {
   readonly #certainty: IndexCertainty;
 
@@ -33,7 +33,7 @@ export class Receipts {
 
   /**
    * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
-   * Fault receipts_unavailable when neither can be said now.
+   * Fault receipts_unavailable while the index cannot answer, or is not far enough for a final no.
    */
   async find(source: string, id: string): Promise<Receipt | undefined> {
     const recent = this.recents.get(identityOf(source, id));
@@ -41,7 +41,7 @@ export class Receipts {
       await withDeadline(recent.done, this.waitMs, () => undefined);
       const { outcome } = recent;
       if (outcome?.kind === 'accepted') {
-        // A copy may have been appended unchecked while the index was away: the index names the first, if it knows.
+        // This one may be a copy that was appended without a check (R2.4): the index knows the first.
         const first = (await this.lookup.ask([{ source, id }]))?.[0];
         return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, outcome.base, false);
       }
@@ -49,7 +49,7 @@ export class Receipts {
     const found = await this.#inIndex(source, id);
     if (found !== undefined) return found;
     if (!(await this.#certainty.sure())) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
-    // What was not there before the index had caught up may be there now.
+    // The index may have caught up between the lookup and the certainty.
     return this.#inIndex(source, id);
   }
 

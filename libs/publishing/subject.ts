@@ -8,8 +8,8 @@ export type SubjectMade =
   | { readonly ok: true; readonly subject: string }
   | { readonly ok: false; readonly code: FaultCode; readonly problem: Problem };
 
-/** The subject from the fields that the type declares; a keyed hash of them for pseudonym types. `data` is valid. */
-export function subjectOf(
+/** The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. */
+export function eventSubject(
   type: Pick<EventType, 'subject' | 'subjectForm'>,
   data: Readonly<Record<string, unknown>>,
   rules: { readonly pseudonymKey: Uint8Array; readonly limits: { readonly subjectBytes: number } },
@@ -28,7 +28,7 @@ export function subjectOf(
         problem: { pointer, reason: texts.character_refused_in_subject() },
       };
     }
-    // Else two different cases could share one subject.
+    // `a:b` + `c` and `a` + `b:c` would be one subject.
     if (type.subject.length > 1 && text.includes(':')) {
       return {
         ok: false,

@@ -1,7 +1,7 @@
 import { parsePosition, type Position } from '#event';
 import { Fault, verbatim } from '#faults';
 import { keyText, type CompiledView, type Got } from '#projection';
-import { subjectOf } from '#publishing';
+import { eventSubject } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
@@ -76,7 +76,7 @@ function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
   }
   if (!view.bySubject) return names.map((n) => keyText(subject[n])).join(':');
   const type = deps.catalogue.newest(view.sources[0]!.type)!;
-  const made = subjectOf(type, subject, {
+  const made = eventSubject(type, subject, {
     pseudonymKey: deps.pseudonymKey,
     limits: { subjectBytes: deps.subjectBytes },
   });
