@@ -23,5 +23,6 @@ export {
 } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, sourceOf } from './publish-right.js';
-export { idsIn, readLevel } from './read-level.js';
+export { idsIn, mayRead, readLevel } from './read-level.js';
+export { maySeeOwner, maySeeSource } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

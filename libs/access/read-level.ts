@@ -1,7 +1,7 @@
 import { parseSource, type Source } from '#event';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
-import type { Caller, ReadLevel } from './access.js';
+import type { Caller, ReadLevel, Role } from './access.js';
 
 /** The part of an event type that decides who may read its events. */
 export type ReadableType = Pick<EventType, 'consumers' | 'unitFields' | 'restricted'>;
@@ -12,6 +12,7 @@ export interface ReadableEvent {
 }
 
 const NOTHING: readonly string[] = [];
+const READING: readonly Role[] = ['reader', 'operator', 'data-team', 'steward', 'admin'];
 
 /** The unit ids or party codes in a field of the data: one, several (a list field), or none. */
 export function idsIn(data: Readonly<Record<string, unknown>>, field: string): readonly string[] {
@@ -62,6 +63,13 @@ function isNamed(code: string, owner: string, data: ReadableEvent['data'], units
   }
 }
 
+/** Whether a key with these roles may read at all; only the role publisher grants no reading. Always asks all five roles (constant time, R12.4). */
+export function mayRead(roles: ReadonlySet<Role>): boolean {
+  let reads = false;
+  for (const role of READING) if (roles.has(role)) reads = true;
+  return reads;
+}
+
 /**
  * How much of an event a caller may see: the only function that decides R12 (R12.5). Pure; uses the unit tree of today.
  *
@@ -74,12 +82,7 @@ function isNamed(code: string, owner: string, data: ReadableEvent['data'], units
 export function readLevel(caller: Caller, type: ReadableType, event: ReadableEvent, units: Units): ReadLevel {
   const { owner, roles } = caller;
   const source = parseSource(event.source);
-  const reads =
-    roles.has('reader') ||
-    roles.has('operator') ||
-    roles.has('data-team') ||
-    roles.has('steward') ||
-    roles.has('admin');
+  const reads = mayRead(roles);
   const isSource = ownsSource(owner, source);
   const aboveSource = source?.kind === 'unit' && units.above(source.unit).has(owner);
   let inField = false;

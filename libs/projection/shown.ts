@@ -1,4 +1,4 @@
-import { maskData, readLevel, type Caller, type ReadLevel } from '#access';
+import { maskData, mayRead, readLevel, type Caller, type ReadLevel } from '#access';
 import type { FieldInfo } from '#avro';
 import type { Units } from '#units';
 import type { Catalogue, EventType } from '#registry';
@@ -9,8 +9,6 @@ export interface RightsDeps {
   readonly catalogue: Catalogue;
   readonly units: Units;
 }
-
-const READING = ['reader', 'operator', 'data-team', 'steward', 'admin'] as const;
 
 function levelOf(deps: RightsDeps, caller: Caller, type: EventType | undefined, [source, data]: Witness): ReadLevel {
   return type ? readLevel(caller, type, { source, data }, deps.units) : 'none';
@@ -27,7 +25,7 @@ export function shownTo(
   caller: Caller,
   stored: Stored,
 ): Record<string, unknown> | undefined {
-  if (view.kind === 'count') return READING.some((r) => caller.roles.has(r)) ? stored.v : undefined;
+  if (view.kind === 'count') return mayRead(caller.roles) ? stored.v : undefined;
   if (view.kind === 'timeline') return moments(deps, view, caller, stored);
   const levels = new Map<number, ReadLevel>();
   let best: ReadLevel = 'none';

@@ -1,6 +1,6 @@
-import type { Caller } from '#access';
+import { maySeeSource, type Caller } from '#access';
 import { Fault } from '#faults';
-import { maySeeSource, type Publishing } from '#publishing';
+import type { Publishing } from '#publishing';
 import type { Units } from '#units';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
-import type { Caller } from '#access';
-import { maySeeOwner, type Refusals } from '#publishing';
+import { maySeeOwner, type Caller } from '#access';
+import type { Refusals } from '#publishing';
 import type { Units } from '#units';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
