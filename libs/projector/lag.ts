@@ -4,6 +4,7 @@ import { INDEX_VIEW } from '#duplicates';
 import type { OpenProjector } from '#projection';
 
 interface LagLabels extends Record<string, string> {
+  /** Name of the view, or `duplicate index`. */
   readonly view: string;
   readonly storage: string;
   readonly stream: string;
@@ -25,7 +26,7 @@ async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   const found: { labels: LagLabels; lag: number; seconds: number }[] = [];
   for (const { stream, partition, index, views } of held) {
     const high = highs.get(partitionKey(stream, partition)) ?? index;
-    for (const { view, storage, next } of [{ view: INDEX_VIEW, storage: INDEX_VIEW, next: index }, ...views]) {
+    for (const { view, storage, next } of [{ view: 'duplicate index', storage: INDEX_VIEW, next: index }, ...views]) {
       const lag = high > next ? Number(high - next) : 0;
       let seconds = 0;
       if (lag > 0) {

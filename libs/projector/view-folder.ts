@@ -53,7 +53,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     metrics.beforeScrape(lagAtScrape(core, projector));
     this.#unlisten = registry.onRegistered(({ stream }) => {
       void projector.subscribe(registry.catalogue.streams().map((s) => s.name)).catch((e: unknown) => {
-        logger.warn({ stream, cause: innermostMessage(e) }, 'new stream is not folded yet');
+        logger.warn({ stream, cause: innermostMessage(e) }, 'subscribe to new stream failed');
       });
     });
   }

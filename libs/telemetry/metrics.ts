@@ -58,7 +58,7 @@ export class Metrics {
     });
     this.lagEvents = new Gauge({
       name: 'simpul_view_lag_events',
-      help: 'Events not folded yet, by view and the storage of its generation; view ~index is the duplicate index.',
+      help: 'Events not folded yet, by name of the view and storage of its generation. The duplicate index has view="duplicate index" and storage="~index".',
       labelNames: ['view', 'storage', 'stream', 'partition'],
       registers,
     });
