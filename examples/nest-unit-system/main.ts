@@ -17,10 +17,12 @@ const source = new StreamSource({
 app.enableShutdownHooks();
 await SimpulServer.start(app, {
   source,
-  onEnd: (cause) => {
-    console.error(String(cause));
-    process.exitCode = 1;
-    void app.close();
+  report: {
+    ended: (cause) => {
+      console.error(String(cause));
+      process.exitCode = 1;
+      void app.close();
+    },
   },
 });
 console.log('following imigrasi.cegah');

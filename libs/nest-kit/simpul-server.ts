@@ -18,8 +18,12 @@ export class SimpulContext extends BaseRpcContext<[type: string, signal: AbortSi
 
 export interface SimpulServerOptions {
   readonly source: EventSource;
+  readonly report?: SimpulServerReport;
+}
+
+export interface SimpulServerReport {
   /** The source ended with an error and reads no more: the process should end. */
-  readonly onEnd?: (cause: unknown) => void;
+  ended?(cause: unknown): void;
 }
 
 /**
@@ -34,13 +38,13 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   // Otherwise Nest logs the failure of a handler and reports success.
   override readonly propagatesEventHandlerErrors = true;
   readonly #source: EventSource;
-  readonly #onEnd: ((cause: unknown) => void) | undefined;
+  readonly #report: SimpulServerReport | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: SimpulServerOptions) {
     super();
     this.#source = options.source;
-    this.#onEnd = options.onEnd;
+    this.#report = options.report;
   }
 
   /** Connects an app to the source and starts it. The app is initialised before the first batch, so handlers find their providers ready. */
@@ -71,7 +75,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   listen(ready: (cause?: unknown) => void): void {
     this.#running = this.#source
       .run((type, batch, signal) => this.deliver(type, batch, signal))
-      .catch((cause: unknown) => this.#onEnd?.(cause));
+      .catch((cause: unknown) => this.#report?.ended?.(cause));
     ready();
   }
 
