@@ -86,8 +86,16 @@ function kafkaReport(logger: Logger): KafkaReport {
   return {
     producerReplaced: (reason) => logger.warn({ reason }, 'kafka producer replaced'),
     appendUncertain: (topic, partition, reason) => logger.warn({ topic, partition, reason }, 'kafka append uncertain'),
-    wroteElsewhere: (topic, partition, answer) =>
-      logger.warn({ topic, partition, answer }, 'kafka append answered with another place'),
+    wroteElsewhere: (topic, partition, acknowledged) =>
+      logger.warn(
+        {
+          topic,
+          partition,
+          acknowledgedPartition: acknowledged?.partition,
+          acknowledgedOffset: acknowledged && String(acknowledged.base),
+        },
+        'kafka append acknowledged at an unexpected offset',
+      ),
     rejoining: (group, reason) => logger.warn({ group, reason }, 'kafka group member rejoins'),
     memberFailed: ({ topic, partition }, error) =>
       logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka group member failed, retrying'),

@@ -68,7 +68,7 @@ export class Group {
     };
   }
 
-  /** Gives the partitions of all topics to the members anew. What stays with its member goes on undisturbed. */
+  /** Rebalances: assigns all partitions again. Partitions that keep their owner are not interrupted. */
   rebalance(): Promise<void> {
     return this.#rebalances.run(async () => {
       const wanted = this.#assignment();

@@ -110,9 +110,8 @@ export class Appends {
     if (written?.partition === partition)
       return { kind: 'accepted', base: written.base, appendTimeMs: written.appendTimeMs };
     // uncertain: by its sequence number the broker may know the batch as written before, and no longer know the offset
-    this.#retire(active, 'an answer without the place that was asked for');
-    const answer = written ? `partition ${written.partition}, offset ${written.base}` : 'no offset';
-    this.#options.report?.wroteElsewhere?.(topic, partition, answer);
+    this.#retire(active, 'append acknowledged at an unexpected offset');
+    this.#options.report?.wroteElsewhere?.(topic, partition, written);
     return { kind: 'uncertain' };
   }
 

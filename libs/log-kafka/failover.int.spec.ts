@@ -25,7 +25,7 @@ suite(
       control = new ClusterClient(options);
       log = await openKafkaLog({
         ...options,
-        report: { wroteElsewhere: (topic, p, answer) => elsewhere.push(`${topic}/${p}: ${answer}`) },
+        report: { wroteElsewhere: (topic, p, at) => elsewhere.push(`${topic}/${p}: ${at?.partition}/${at?.base}`) },
       });
     }, 180_000);
     afterAll(async () => {

@@ -6,8 +6,15 @@ export interface KafkaReport extends PartitionReport {
   producerReplaced?(reason: string): void;
   /** The outcome of an append or of a write of a control topic is uncertain. */
   appendUncertain?(topic: string, partition: number, reason: string): void;
-  /** A broker answered an append with another place than the one that was asked for. The outcome is uncertain; it should never happen. */
-  wroteElsewhere?(topic: string, partition: number, answer: string): void;
+  /**
+   * A broker acknowledged an append at an unexpected offset: in another partition than `partition`, or without an offset (`acknowledged` is
+   * undefined). The outcome is uncertain. It should never happen.
+   */
+  wroteElsewhere?(
+    topic: string,
+    partition: number,
+    acknowledged: { readonly partition: number; readonly base: bigint } | undefined,
+  ): void;
   /** A member of a group lost its session, or a claim failed: it joins or claims again. */
   rejoining?(group: string, reason: string): void;
   /** An error that a client library logged. */

@@ -31,7 +31,7 @@ interface PartitionQueue {
   readonly topic: string;
   readonly partition: number;
   readonly waiting: AppendRequest[];
-  /** An append is scheduled or in flight; it takes along what waits afterwards. */
+  /** An append is scheduled or in flight; requests that arrive meanwhile join the next one. */
   busy: boolean;
 }
 
