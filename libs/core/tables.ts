@@ -2,7 +2,6 @@ import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#acces
 import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
-import { REFUSALS_KEPT_MS, REFUSALS_TOPIC } from '#publishing';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
@@ -58,7 +57,6 @@ export async function openTables({ settings, log, state, now }: TablesDeps): Pro
   await log.ensureTopics([
     { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
     { name: COPIES_TOPIC, partitions: 1, cleanup: 'compact' },
-    { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
   ]);
   const meta = opened(await openMeta({ log }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions }));

@@ -12,12 +12,10 @@ export type { Checked, Content, ItemOutcome, Offered, ReadyItem, Receipt } from 
 export { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 export {
   openRefusals,
-  REFUSALS_KEPT_MS,
   REFUSALS_TOPIC,
   type Refusal,
   type RefusalQuery,
   Refusals,
   type RefusalsDeps,
 } from './refusals.js';
-export { maySeeOwner, maySeeSource } from './rights.js';
 export { eventSubject } from './subject.js';

@@ -5,7 +5,7 @@ import { openJournal, type Journal, type TableLog } from '#table';
 import { countedPointer, FieldNames } from './counted-pointer.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
-export const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
+const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
 const MINUTE_MS = 60_000;
 /** Different (type, code, pointer) of one unit in one minute. Beyond that, refusals are counted under the pointer `…`, which bounds the memory. */
 const MAX_PER_UNIT = 200;

@@ -17,14 +17,7 @@ import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
-import {
-  openRefusals,
-  Publishing,
-  REFUSALS_KEPT_MS,
-  REFUSALS_TOPIC,
-  type PublishLimits,
-  type Refusals,
-} from '#publishing';
+import { openRefusals, Publishing, type PublishLimits, type Refusals } from '#publishing';
 import { Reading } from '#reading';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
@@ -96,7 +89,6 @@ export class HubStage {
     const streams = this.catalogue.streams();
     await this.log.ensureTopics([
       ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
-      { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
       ...streams.map(({ name, partitions }) => ({
         name,
         partitions,
