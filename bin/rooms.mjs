@@ -129,7 +129,7 @@ const MARK = '<!-- generated from bin/rooms.mjs -->';
 /** The text of a room's README with its line "May import" as the table says; the line is added when it is missing. */
 export function withImports(readme, room) {
   const { rooms, clients } = ROOMS[room];
-  const names = rooms === '*' ? 'every room' : rooms.join(', ') || 'no other room';
+  const names = rooms.join(', ') || 'no other room';
   const line = `May import: ${names}${clients.length > 0 ? `; of npm: ${clients.join(', ')}` : ''}. ${MARK}`;
   const old = new RegExp(`^(- )?May import:.*$`, 'm');
   const marked = new RegExp(`^(- )?May import:.*${MARK}$`, 'm');

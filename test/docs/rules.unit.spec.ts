@@ -40,7 +40,9 @@ const rules = readRules(page);
 const groups = new Set([...page.matchAll(/^## (R\d+) /gm)].map((m) => m[1]!));
 const ids = new Set(rules.map((r) => r.id));
 const NOT_BUILT = /^no code yet; proven when .+$/;
-const isSpec = (file: string): boolean => /\.spec\.ts$|^libs\/[\w-]+\/conformance\/[\w-]+\.ts$/.test(file);
+// The rows of test/kit/bad-input.ts are tests of libs/http/bad-input.int.spec.ts.
+const isSpec = (file: string): boolean =>
+  /\.spec\.ts$|^libs\/[\w-]+\/conformance\/[\w-]+\.ts$|^test\/kit\/bad-input\.ts$/.test(file);
 
 function lineOf(text: string, index: number): number {
   return text.slice(0, index).split('\n').length;
@@ -78,14 +80,21 @@ describe('the rules in docs/rules.md', () => {
     for (const group of groups) expect([group, ids.has(`${group}.1`)]).toEqual([group, true]);
   });
 
-  it('name only spec files and tests that exist, or say that there is no code yet', () => {
+  it('name for each proof a spec file and a test that exist, none twice, or say that there is no code yet', () => {
     const problems: string[] = [];
     for (const { id, proof } of rules) {
       const text = proof[0] ?? '';
       if (NOT_BUILT.test(text)) continue;
       const parts = [...text.matchAll(/`([^`]+)`((?:,? “[^”]+”)*)/g)];
       if (parts.length === 0) problems.push(`${id} names no spec`);
+      const seen = new Set<string>();
+      const once = (what: string): void => {
+        if (seen.has(what)) problems.push(`${id} cites ${what} twice`);
+        seen.add(what);
+      };
       for (const [, file, names] of parts as unknown as [string, string, string][]) {
+        once(file);
+        if (names === '') problems.push(`${id}: ${file} is cited without the name of a test`);
         const spec = isSpec(file) ? texts.get(file) : undefined;
         if (spec === undefined) {
           const name = file.slice(file.lastIndexOf('/') + 1);
@@ -93,9 +102,11 @@ describe('the rules in docs/rules.md', () => {
           problems.push(`${id}: ${file} is no spec of this repository. Moved to ${moved.join(' or ') || '?'}`);
           continue;
         }
-        for (const [, name] of names.matchAll(/“([^”]+)”/g) as IterableIterator<RegExpExecArray>)
+        for (const [, name] of names.matchAll(/“([^”]+)”/g) as IterableIterator<RegExpExecArray>) {
+          once(`${file} “${name}”`);
           if (!spec.replaceAll("\\'", "'").includes(name!))
             problems.push(`${id}: ${file} has no test “${name}”. Renamed to “${nearest(name!, spec)}”?`);
+        }
       }
     }
     expect(problems).toEqual([]);
