@@ -13,7 +13,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A server of the bench in a process of its own: its first line is its port. */
+/** Starts a server of the bench in a process of its own. The server prints its port as the first line. */
 export async function startServer(
   file: string,
   args: readonly string[],
@@ -30,21 +30,21 @@ export async function startServer(
   return { pid: child.pid!, port, stop: () => end(child) };
 }
 
-/** A worker of the bench in a process of its own, asked one thing at a time. */
-export interface Worker<Asked> {
+/** A worker of the bench in a process of its own. It runs one request at a time. */
+export interface Worker<Request> {
   readonly pid: number;
-  ask(asked: Asked): Promise<{ readonly events: number; readonly seconds: number }>;
+  ask(request: Request): Promise<{ readonly events: number; readonly seconds: number }>;
   stop(): Promise<void>;
 }
 
-export function startWorker<Asked extends object>(file: string, args: readonly string[]): Worker<Asked> {
+export function startWorker<Request extends object>(file: string, args: readonly string[]): Worker<Request> {
   const child = fork(fileOf(file), [...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
   });
   return {
     pid: child.pid!,
-    ask: (asked) =>
+    ask: (request) =>
       new Promise((done, fail) => {
         const gone = (code: number | null): void => fail(new Error(`${file} ended with ${code ?? 'a signal'}`));
         child.once('close', gone);
@@ -52,18 +52,18 @@ export function startWorker<Asked extends object>(file: string, args: readonly s
           child.off('close', gone);
           done(answer as { events: number; seconds: number });
         });
-        child.send(asked);
+        child.send(request);
       }),
     stop: () => end(child),
   };
 }
 
-/** The other side: answers each thing asked. A failure ends the process, which the asker is told. */
-export function serve<Asked>(
-  work: (asked: Asked) => Promise<{ readonly events: number; readonly seconds: number }>,
+/** The worker side: answers each request. A failure ends the process, and `ask` rejects. */
+export function serve<Request>(
+  work: (request: Request) => Promise<{ readonly events: number; readonly seconds: number }>,
 ): void {
-  process.on('message', (asked) => {
-    work(asked as Asked).then(
+  process.on('message', (request) => {
+    work(request as Request).then(
       (answer) => process.send!(answer),
       (e: unknown) => {
         process.stderr.write(`${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`);

@@ -2,11 +2,11 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CatalogueIndex, readProperties, schemaValue, registrySubject } from '#registry';
 
-/** Of the repository: the bench is started from its root. */
+/** Folder of the contracts, relative to the root of the repository, where the bench is started. */
 export const SCHEMAS = 'schemas';
 export const PARTITIONS = 8;
 
-/** The repository's contracts, numbered as they come. */
+/** The catalogue of the contracts, with schema ids in the order of the files. */
 export function catalogueOfFiles(): CatalogueIndex {
   const catalogue = new CatalogueIndex();
   let id = 0;

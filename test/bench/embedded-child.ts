@@ -1,4 +1,4 @@
-/** Durable batches into a folder: the embedded log, or a bare SQLite. argv: variant folder. */
+/** Appends durable batches to the embedded log or to a bare SQLite table. argv: variant folder. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,7 +9,7 @@ import { CASE_TYPE, caseEvent } from './case-event.js';
 import { serve } from './child.js';
 import { catalogueOfFiles, PARTITIONS } from './contracts.js';
 
-export interface EmbeddedAsk {
+export interface EmbeddedRequest {
   readonly batch: number;
   readonly batches: number;
 }
@@ -48,7 +48,7 @@ async function openOurs(): Promise<(batch: readonly NewRecord[], n: number) => P
   };
 }
 
-/** What anybody would write: one row an event, one transaction a batch, durable at its commit. Headers are bytes already. */
+/** The simple design: one row per event, one transaction per batch, durable at commit. Headers are bytes already. */
 function openBare(): (batch: readonly NewRecord[]) => Promise<void> {
   const db = new DatabaseSync(join(dir, 'bare.sqlite'));
   db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL');
@@ -76,7 +76,7 @@ function openBare(): (batch: readonly NewRecord[]) => Promise<void> {
 const append = variant === 'simpul' ? await openOurs() : openBare();
 const records = recordsOf(500);
 
-serve<EmbeddedAsk>(async ({ batch, batches }) => {
+serve<EmbeddedRequest>(async ({ batch, batches }) => {
   const one = records.slice(0, batch);
   const began = performance.now();
   for (let n = 0; n < batches; n++) await append(one, n);

@@ -1,26 +1,27 @@
 import { median, ratioOfRates, ratioPerCpu, type Round } from './measure.js';
 
+/** A limit that the product must keep. */
 export interface Bar {
   readonly text: string;
   readonly value: number;
   readonly bar: number;
-  /** The value may not be above the bar; else not below. */
+  /** True: the value must not be above the bar. False: it must not be below. @default false */
   readonly atMost?: boolean;
 }
 
-/** What one bench found: a table, and the ratios that the product must keep. */
+/** The result of one bench: a table, and the values that the product must keep. */
 export interface Finding {
   readonly title: string;
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly bars: readonly Bar[];
-  /** What a reader needs to judge the bars. */
+  /** Notes for readers of the bars. */
   readonly notes?: readonly string[];
 }
 
 export const HEAD = ['', 'events/s', 'CPU µs an event', 'rates of the rounds'] as const;
 
-/** One row of a table: medians, and the rate of each round so that a reader sees the spread. */
+/** One row of a table: medians, and the rate of each round to show the spread. */
 export function row(name: string, rounds: readonly Round[]): readonly string[] {
   return [
     name,

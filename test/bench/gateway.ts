@@ -18,10 +18,10 @@ const SECONDS = 4;
 const BATCH = 50;
 const ONE = 'application/cloudevents+json';
 const LINES = 'application/x-ndjson';
-/** The naive design reads JSON only under its plain name. */
+/** The naive design parses JSON only under this media type. */
 const PLAIN = 'application/json';
 
-/** The publish door on a real Kafka with acks=all, beside the naive design and beside a bare node:http with the same appender. */
+/** Publishing to a real Kafka with acks=all, compared with a naive design and with bare node:http on the same appender. */
 export async function gatewayBench(): Promise<Finding> {
   const { brokers } = services();
   const run = `g${randomBytes(4).toString('hex')}`;
@@ -33,15 +33,15 @@ export async function gatewayBench(): Promise<Finding> {
     Object.values(topics).map((name) => ({ name, partitions: PARTITIONS, cleanup: 'keep' as const })),
   );
   await log.close();
-  const wish = { engine: 'kafka', prefix: `${run}.` } as const;
+  const deployment = { engine: 'kafka', prefix: `${run}.` } as const;
   const first = join(dir, 'gateway');
   const stops: (() => Promise<void>)[] = [];
   try {
-    const gateway = await openBenchHub({ ...wish, app: 'gateway', dir: first });
+    const gateway = await openBenchHub({ ...deployment, app: 'gateway', dir: first });
     stops.push(() => gateway.stop());
-    // What was published is indexed and folded by another process, as deployed. It rests during a round, so that it takes no core from
-    // the process under test, and catches up before the next.
-    const projector = await openBenchHub({ ...wish, app: 'projector', dir: join(dir, 'projector'), first });
+    // The projector runs in another process, as in a deployment. It is stopped (SIGSTOP) during a round, so that it takes no CPU from the process under
+    // test, and catches up before the next round.
+    const projector = await openBenchHub({ ...deployment, app: 'projector', dir: join(dir, 'projector'), first });
     stops.push(() => {
       process.kill(projector.pid, 'SIGCONT');
       return projector.stop();

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startHub } from '../../deploy/local/child.js';
 import { SYSTEM, UNIT } from './case-event.js';
@@ -15,38 +14,38 @@ export interface BenchHub {
   stop(): Promise<void>;
 }
 
-export interface HubWish {
+export interface BenchHubOptions {
   readonly app: 'hub' | 'gateway' | 'projector';
   readonly engine: BenchEngine;
   readonly dir: string;
-  /** Topics and state of this deployment. */
+  /** Prefix of the topics and the state of this deployment. */
   readonly prefix: string;
-  /** The data folder whose admin key and pseudonym key hold, when another process of this deployment made them. */
+  /** Data folder of the process that started this deployment: its pseudonym key is used, and no admin key is read. */
   readonly first?: string;
 }
 
-/** A built app on a free port, with the settings a deployment has. */
-export async function openBenchHub(wish: HubWish): Promise<BenchHub> {
-  mkdirSync(wish.dir, { recursive: true });
+/** Starts a built app on a free port with the settings of a deployment. */
+export async function openBenchHub(options: BenchHubOptions): Promise<BenchHub> {
+  mkdirSync(options.dir, { recursive: true });
   const env: NodeJS.ProcessEnv = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('SIMPUL_')),
   );
-  env['SIMPUL_ENGINE'] = wish.engine;
-  env['SIMPUL_DATA'] = wish.dir;
+  env['SIMPUL_ENGINE'] = options.engine;
+  env['SIMPUL_DATA'] = options.dir;
   env['SIMPUL_PORT'] = '0';
-  if (wish.engine === 'kafka') {
+  if (options.engine === 'kafka') {
     const { brokers, redis } = services();
     env['SIMPUL_KAFKA'] = brokers;
     env['SIMPUL_REDIS'] = redis;
-    env['SIMPUL_KAFKA_PREFIX'] = wish.prefix;
+    env['SIMPUL_KAFKA_PREFIX'] = options.prefix;
   }
-  if (wish.first !== undefined) env['SIMPUL_PSEUDONYM_KEY_FILE'] = join(wish.first, 'pseudonym.key');
-  const logFile = join(wish.dir, 'hub.log');
-  const hub = await startHub(`apps/${wish.app}/src/main.js`, env, logFile);
+  if (options.first !== undefined) env['SIMPUL_PSEUDONYM_KEY_FILE'] = join(options.first, 'pseudonym.key');
+  const logFile = join(options.dir, 'hub.log');
+  const hub = await startHub(`apps/${options.app}/src/main.js`, env, logFile);
   if ('kind' in hub)
-    throw new Error(`${wish.app}: ${hub.code}: ${hub.detail}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
+    throw new Error(`${options.app}: ${hub.code}: ${hub.detail}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
   const url = new URL(hub.url);
-  const adminKey = wish.first === undefined ? readFileSync(hub.adminKeyFile!, 'utf8').trim() : '';
+  const adminKey = options.first === undefined ? readFileSync(hub.adminKeyFile!, 'utf8').trim() : '';
   return {
     pid: hub.child.pid!,
     host: url.hostname,
@@ -59,7 +58,7 @@ export async function openBenchHub(wish: HubWish): Promise<BenchHub> {
   };
 }
 
-/** A key that may publish the events of the bench and read them. */
+/** Makes a key that may publish and read the events of the bench. */
 export async function benchKey(hub: BenchHub): Promise<string> {
   const answer = await fetch(`http://${hub.host}:${hub.port}/v1/keys`, {
     method: 'POST',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pause } from '#concurrency';
 import { CASE_STREAM } from './case-event.js';
 import type { Bar, Finding } from './finding.js';
 import { benchKey, openBenchHub } from './hub.js';
@@ -11,9 +12,7 @@ import { ROUNDS } from './rounds.js';
 const SETTLE_MS = 8_000;
 const WINDOW_MS = 4_000;
 
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-/** What a hub costs while nothing happens: all streams made, one reader of live events. */
+/** CPU and memory of an idle hub with all streams and one reader of live events. */
 export async function idleBench(): Promise<Finding> {
   const rows: string[][] = [];
   const bars: Bar[] = [];

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pause } from '#concurrency';
 import { CASE_VIEW, caseEvent, caseNumber } from './case-event.js';
 import { whole, type Bar, type Finding } from './finding.js';
 import { benchKey, openBenchHub, type BenchEngine, type BenchHub } from './hub.js';
-import { Lines } from './line.js';
+import { ConnectionPool } from './connection-pool.js';
 import { post, runLoad } from './load.js';
 import { median, quantile } from './measure.js';
 import { ROUNDS } from './rounds.js';
@@ -13,21 +14,21 @@ import { ROUNDS } from './rounds.js';
 const CONNECTIONS = 32;
 const MAX_SECONDS = 3;
 const SECONDS = 5;
-/** Events a second whose way into state is followed; the others are the load. */
+/** Events a second whose latency into state is measured; the others are load. */
 const FOLLOWED = 60;
 const CALM_MS = 100;
 const CALM_WITHIN_MS = 60_000;
 
-interface Seen {
-  /** Ms from when the event was due until its receipt, ascending. */
+interface Latencies {
+  /** Milliseconds from the time when an event was due until its receipt, ascending. */
   readonly receipt: Float64Array;
-  /** Ms from when it was due until state shows it, ascending. */
+  /** Milliseconds from the time when an event was due until state contains it, ascending. */
   readonly state: Float64Array;
 }
 
 class Publisher {
-  readonly #writers: Lines;
-  readonly #readers: Lines;
+  readonly #writers: ConnectionPool;
+  readonly #readers: ConnectionPool;
   #serial = 0;
 
   constructor(
@@ -35,8 +36,8 @@ class Publisher {
     private readonly key: string,
     private readonly run: string,
   ) {
-    this.#writers = new Lines(hub.host, hub.port, 64);
-    this.#readers = new Lines(hub.host, hub.port, 64);
+    this.#writers = new ConnectionPool(hub.host, hub.port, 64);
+    this.#readers = new ConnectionPool(hub.host, hub.port, 64);
   }
 
   request(n: number): Buffer {
@@ -53,7 +54,7 @@ class Publisher {
     return (JSON.parse(body) as { readonly position: string }).position;
   }
 
-  /** Resolves once state holds what this event says. */
+  /** Resolves when state contains this event. */
   async seen(n: number, position: string): Promise<void> {
     const path = `/v1/state/${CASE_VIEW}/${caseNumber(this.run, n)}?after=${position}`;
     const head = `GET ${path} HTTP/1.1\r\nhost: ${this.hub.host}\r\nauthorization: Bearer ${this.key}\r\nprefer: wait=20\r\n\r\n`;
@@ -61,8 +62,8 @@ class Publisher {
     if (status !== 200) throw new Error(`state answered ${status}: ${body}`);
   }
 
-  /** Events are due by the clock, whether or not the hub keeps up: a slow hub does not slow the load. */
-  async openLoop(rate: number, seconds: number): Promise<Seen> {
+  /** Open loop: events are sent at fixed times, so that a slow hub does not reduce the load (coordinated omission). */
+  async openLoop(rate: number, seconds: number): Promise<Latencies> {
     const receipt: number[] = [];
     const state: number[] = [];
     const every = Math.max(1, Math.floor(rate / FOLLOWED));
@@ -86,14 +87,14 @@ class Publisher {
           .finally(() => running.delete(going));
         running.add(going);
       }
-      await new Promise((tick) => setTimeout(tick, 1));
+      await pause(1);
     }
     await Promise.all(running);
     if (failed !== undefined) throw failed instanceof Error ? failed : new Error(String(failed));
     return { receipt: Float64Array.from(receipt).sort(), state: Float64Array.from(state).sort() };
   }
 
-  /** Waits until what the load before has left is folded. */
+  /** Waits until the events of the load before are folded. */
   async untilCalm(): Promise<void> {
     for (const end = performance.now() + CALM_WITHIN_MS; ;) {
       const { state } = await this.openLoop(16, 1);
@@ -109,7 +110,7 @@ class Publisher {
   }
 }
 
-async function measure(engine: BenchEngine): Promise<{ max: number; rate: number; rounds: readonly Seen[] }> {
+async function measure(engine: BenchEngine): Promise<{ max: number; rate: number; rounds: readonly Latencies[] }> {
   const run = `l${randomBytes(4).toString('hex')}`;
   const dir = mkdtempSync(join(tmpdir(), 'simpul-bench-'));
   const hub = await openBenchHub({ app: 'hub', engine, dir: join(dir, 'hub'), prefix: `${run}.` });
@@ -120,13 +121,13 @@ async function measure(engine: BenchEngine): Promise<{ max: number; rate: number
       const { host, port } = hub;
       const request = (): Buffer => publisher.request(publisher.next());
       const done = await runLoad({ host, port, connections: CONNECTIONS, seconds: MAX_SECONDS, request });
-      // The first is the warm-up.
+      // The first round is the warm-up.
       if (i > 0) rates.push(done.answered / done.seconds);
     }
     const max = median(rates);
     const rate = max / 3;
     await publisher.untilCalm();
-    const rounds: Seen[] = [];
+    const rounds: Latencies[] = [];
     for (let i = 0; i < ROUNDS; i++) rounds.push(await publisher.openLoop(rate, SECONDS));
     return { max, rate, rounds };
   } finally {
@@ -136,14 +137,14 @@ async function measure(engine: BenchEngine): Promise<{ max: number; rate: number
   }
 }
 
-/** How long an event takes from its publisher into state, at a third of what the hub can take, on both engines. */
+/** The time from the publisher until state contains the event, at a third of the maximum rate of the hub, on both engines. */
 export async function latencyBench(): Promise<Finding> {
   const rows: string[][] = [];
   const bars: Bar[] = [];
   for (const engine of ['embedded', 'kafka'] as const) {
     const { max, rate, rounds } = await measure(engine);
-    const of = (which: keyof Seen, q: number): number => median(rounds.map((r) => quantile(r[which], q)));
-    const ms = (which: keyof Seen, q: number): string => of(which, q).toFixed(1);
+    const of = (which: keyof Latencies, q: number): number => median(rounds.map((r) => quantile(r[which], q)));
+    const ms = (which: keyof Latencies, q: number): string => of(which, q).toFixed(1);
     rows.push([
       engine,
       whole(max),

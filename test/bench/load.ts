@@ -13,13 +13,13 @@ export interface Load {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
-  /** The whole HTTP request of number n, as bytes. */
+  /** The bytes of HTTP request number n. */
   readonly request: (n: number) => Buffer;
 }
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** One keep-alive connection that sends its next request as soon as the answer to the last is whole. */
+/** One keep-alive connection that sends the next request when the last answer is complete. */
 function runConnection(
   load: Load,
   next: () => number,
@@ -53,7 +53,7 @@ function runConnection(
   });
 }
 
-/** Closed loop over raw sockets: light enough to share two cores with the process under test. */
+/** Closed loop over raw sockets. It needs little CPU, because it shares the cores with the process under test. */
 export async function runLoad(load: Load): Promise<LoadResult> {
   const latencies: number[] = [];
   let refused = 0;
@@ -77,6 +77,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   return { answered: latencies.length - refused, refused, seconds, latencies: Float64Array.from(latencies).sort() };
 }
 
+/** The bytes of a POST request. */
 export function post(path: string, host: string, key: string, type: string, body: string): Buffer {
   const bytes = Buffer.from(body);
   return Buffer.concat([

@@ -1,6 +1,6 @@
 /**
- * npm run bench [-- gateway projector embedded latency idle] [-- --write]: ratios of variants in one run, interleaved, medians of ROUNDS, CPU of the
- * process under test beside every rate. The launcher provides SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write puts the page into docs/reference.
+ * npm run bench [-- gateway projector embedded latency idle] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -56,12 +56,12 @@ const words = process.argv.slice(2);
 const wanted = words.filter((w) => !w.startsWith('--'));
 const unknown = wanted.filter((w) => !(w in benches));
 if (unknown.length > 0) {
-  process.stderr.write(`no bench ${unknown.join(', ')}: ${Object.keys(benches).join(', ')}\n`);
+  process.stderr.write(`unknown bench ${unknown.join(', ')}; benches: ${Object.keys(benches).join(', ')}\n`);
   process.exit(2);
 }
 const write = words.includes('--write');
 if (write && wanted.length > 0) {
-  process.stderr.write('--write wants all benches: the page is of one run\n');
+  process.stderr.write('--write needs all benches, because the page shows one run\n');
   process.exit(2);
 }
 const findings: Finding[] = [];

@@ -45,11 +45,12 @@ export function rowOf(name: string, rounds: readonly Round[]): Row {
   };
 }
 
-/** Events per CPU second of a over b, pair by pair of the interleaved rounds, median. */
+/** Ratio of events per CPU second, a to b: the median over the pairs of interleaved rounds. */
 export function ratioPerCpu(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((r, i) => r.events / r.cpu / (b[i]!.events / b[i]!.cpu)));
 }
 
+/** Ratio of events per second, a to b: the median over the pairs of interleaved rounds. */
 export function ratioOfRates(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((r, i) => r.events / r.seconds / (b[i]!.events / b[i]!.seconds)));
 }

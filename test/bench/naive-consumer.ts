@@ -1,10 +1,10 @@
-/** The naive projector: kafkajs eachMessage, two HSETs an event. argv: brokers topic redis contract-file. */
+/** The naive projector: kafkajs eachMessage and two HSETs per event. argv: brokers topic redis contract-file. */
 import { readFileSync } from 'node:fs';
 import avsc from 'avsc';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
 import { serve } from './child.js';
-import type { FoldAsk } from './projector-child.js';
+import type { FoldRequest } from './projector-child.js';
 
 const FRAME = 5;
 const [brokers = '', topic = '', redisUrl = '', contractFile = ''] = process.argv.slice(2);
@@ -12,7 +12,7 @@ const type = avsc.Type.forSchema(JSON.parse(readFileSync(contractFile, 'utf8')) 
 const kafka = new Kafka({ clientId: 'naive', brokers: brokers.split(','), logLevel: logLevel.NOTHING });
 const redis = new Redis(redisUrl);
 
-serve<FoldAsk>(async ({ round, events }) => {
+serve<FoldRequest>(async ({ round, events }) => {
   const consumer = kafka.consumer({ groupId: round });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });

@@ -1,7 +1,7 @@
 /**
- * The naive gateway, for the same job: the same event checked field by field, the same record in the log, as the guides of Nest, zod, avsc and
- * kafkajs show it. Nest on Express with a guard (hash of the key), a zod pipe and an interceptor that times; one kafkajs send a request. It asks
- * no duplicate index. argv: brokers topic key-hash contract-file schema-id. Prints its port.
+ * The naive gateway for the same job, written as the guides of Nest, zod, avsc and kafkajs show it: it checks every field of the event and writes the same
+ * record. Nest on Express with a guard (hash of the key), a zod pipe and a timing interceptor; one kafkajs send per request; no duplicate index.
+ * argv: brokers topic key-hash contract-file schema-id. Prints its port.
  */
 import 'reflect-metadata';
 import { createHash, timingSafeEqual } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** The projector with one view, from the first record of the stream on, into an empty store each time. argv: brokers prefix redis view. */
+/** The projector with one view, from the first record of the stream into an empty store for each round. argv: brokers prefix redis view. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COPIES_TOPIC, OWNERS_TOPIC } from '#log';
@@ -9,10 +9,10 @@ import { openRedisState } from '#state-redis';
 import { serve } from './child.js';
 import { catalogueOfFiles, SCHEMAS } from './contracts.js';
 
-export interface FoldAsk {
-  /** Names the store of this round. */
+export interface FoldRequest {
+  /** Prefix of the store of this round. */
   readonly round: string;
-  /** Fold until this many events are in. */
+  /** Number of events to fold. */
   readonly events: number;
 }
 
@@ -39,7 +39,7 @@ class RowsInMemory implements Generations {
   }
 }
 
-serve<FoldAsk>(async ({ round, events }) => {
+serve<FoldRequest>(async ({ round, events }) => {
   const state = await openRedisState({ url: redis, prefix: round });
   const copies = await openCopies(log);
   let folded = 0;

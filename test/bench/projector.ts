@@ -5,7 +5,7 @@ import { startWorker } from './child.js';
 import { catalogueOfFiles, PARTITIONS } from './contracts.js';
 import { HEAD, perCpu, perSecond, row, type Finding } from './finding.js';
 import type { Round } from './measure.js';
-import type { FoldAsk } from './projector-child.js';
+import type { FoldRequest } from './projector-child.js';
 import { fillStream } from './remand-records.js';
 import { interleave, underTest } from './rounds.js';
 import { services } from './services.js';
@@ -16,7 +16,7 @@ const VIEW = 'pas.penahanan-berakhir';
 const EVENTS = 60_000;
 const NAIVE_EVENTS = 10_000;
 
-/** One `latest` view on Kafka and Redis, digest check and duplicate index on, beside eachMessage with two HSETs, over the same stream. */
+/** One `latest` view on Kafka and Redis with digest check and duplicate index, compared with eachMessage and two HSETs over the same stream. */
 export async function projectorBench(): Promise<Finding> {
   const { brokers, redis } = services();
   const run = `b${randomBytes(4).toString('hex')}`;
@@ -26,8 +26,8 @@ export async function projectorBench(): Promise<Finding> {
   const store = new Redis(redis);
   await log.ensureTopic({ name: type.stream, partitions: PARTITIONS, cleanup: 'keep' });
   await fillStream(log, type, EVENTS);
-  const ours = startWorker<FoldAsk>('projector-child.js', [brokers, prefix, redis, VIEW]);
-  const naive = startWorker<FoldAsk>('naive-consumer.js', [brokers, `${prefix}${type.stream}`, redis, CONTRACT]);
+  const ours = startWorker<FoldRequest>('projector-child.js', [brokers, prefix, redis, VIEW]);
+  const naive = startWorker<FoldRequest>('naive-consumer.js', [brokers, `${prefix}${type.stream}`, redis, CONTRACT]);
   let round = 0;
   const of = (worker: typeof ours, events: number) => async (): Promise<Round> => {
     const found = await underTest(worker.pid, () => worker.ask({ round: `${run}-${++round}`, events }));

@@ -1,4 +1,7 @@
-/** The ceiling: node:http with the same parser, contract and appender as the gateway, and nothing else. argv: brokers topic partitions contract-file schema-id. Prints its port. */
+/**
+ * The upper bound: node:http with only the parser, the contract and the appender of the gateway.
+ * argv: brokers topic partitions contract-file schema-id. Prints its port.
+ */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { compileContract, parseJson } from '#avro';

@@ -7,12 +7,12 @@ import { PARTITIONS } from './contracts.js';
 const SUBJECTS = 20_000;
 const KEY = Buffer.alloc(32, 7);
 
-/** Fills a stream as a gateway would: whole headers, digest, Avro; each subject several times, ids of their own. */
+/** Fills a stream with records as a gateway writes them: all headers, digest, Avro. Each subject has several events; ids are unique. */
 export async function fillStream(log: EventLog, type: EventType, count: number): Promise<void> {
   const appender = new Appender(log);
   const shapes = Array.from({ length: 50 }, (_, seed) => sample(type.contract, seed + 1));
   for (let n = 0; n < count;) {
-    const lanes = new Map<number, NewRecord[]>();
+    const byPartition = new Map<number, NewRecord[]>();
     for (const end = Math.min(n + 2_000, count); n < end; n++) {
       const clear = `NO-2021-${n % SUBJECTS}`;
       const subject = type.subjectForm === 'pseudonym' ? pseudonymOf(clear, KEY) : clear;
@@ -32,13 +32,15 @@ export async function fillStream(log: EventLog, type: EventType, count: number):
         },
         { digest: digestOf(key, value), recordedtime: '2021-07-15T03:00:01.000Z' },
       );
-      const lane = partitionOf(key, PARTITIONS);
-      const own = lanes.get(lane);
+      const partition = partitionOf(key, PARTITIONS);
+      const own = byPartition.get(partition);
       if (own) own.push({ key, value, headers });
-      else lanes.set(lane, [{ key, value, headers }]);
+      else byPartition.set(partition, [{ key, value, headers }]);
     }
     const done = await Promise.all(
-      [...lanes].map(([partition, records]) => appender.append(type.stream, partition, records, { timeoutMs: 60_000 })),
+      [...byPartition].map(([partition, records]) =>
+        appender.append(type.stream, partition, records, { timeoutMs: 60_000 }),
+      ),
     );
     const bad = done.find((d) => d.kind !== 'accepted');
     if (bad) throw new Error(`the stream could not be filled: ${bad.kind}`);

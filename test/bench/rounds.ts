@@ -1,10 +1,11 @@
+import { pause } from '#concurrency';
 import { cpuSeconds, type Round } from './measure.js';
 
 export const ROUNDS = 5;
 
 /**
- * Runs every variant once to warm up, then ROUNDS times in turn, so that what the machine does beside falls on all alike.
- * Every second round goes backwards. `before` is awaited ahead of each.
+ * Runs every variant once to warm up, then ROUNDS times in turn (interleaved), so that other load on the machine affects all variants equally.
+ * Every second round runs in reverse order. `before` is awaited before each run.
  */
 export async function interleave<K extends string>(
   variants: Readonly<Record<K, () => Promise<Round>>>,
@@ -25,20 +26,20 @@ export async function interleave<K extends string>(
 }
 
 const CALM_SHARE = 0.1;
-const CALM_LOOK_MS = 250;
+const CALM_SAMPLE_MS = 250;
 const CALM_WITHIN_MS = 30_000;
 
-/** Waits until a process has worked off what a round before has left to it. */
+/** Waits until a process is idle: it has finished the work of the round before. */
 export async function untilCalm(pid: number): Promise<void> {
   for (const end = performance.now() + CALM_WITHIN_MS; performance.now() < end;) {
     const before = cpuSeconds(pid);
-    await new Promise((done) => setTimeout(done, CALM_LOOK_MS));
-    if (cpuSeconds(pid) - before <= (CALM_SHARE * CALM_LOOK_MS) / 1000) return;
+    await pause(CALM_SAMPLE_MS);
+    if (cpuSeconds(pid) - before <= (CALM_SHARE * CALM_SAMPLE_MS) / 1000) return;
   }
   throw new Error(`process ${pid} is still busy after ${CALM_WITHIN_MS / 1000} s`);
 }
 
-/** Does the work and takes the CPU time that the process spent meanwhile. */
+/** Runs the work and measures the CPU time that the process under test used meanwhile. */
 export async function underTest(
   pid: number,
   work: () => Promise<{ readonly events: number; readonly seconds: number }>,

@@ -7,42 +7,45 @@ export interface Answer {
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** Keep-alive connections that whole requests are given to; what finds none free waits its turn. */
-export class Lines {
-  readonly #free: Line[] = [];
+/** Keep-alive connections over raw sockets, each with one request at a time. Requests wait in a queue while no connection is free. */
+export class ConnectionPool {
+  readonly #free: KeepAliveConnection[] = [];
   readonly #waiting: { readonly bytes: Buffer; readonly done: (a: Promise<Answer>) => void }[] = [];
-  readonly #all: Line[];
+  readonly #all: KeepAliveConnection[];
 
   constructor(host: string, port: number, count: number) {
-    this.#all = Array.from({ length: count }, () => new Line(() => connect({ host, port, noDelay: true })));
+    this.#all = Array.from(
+      { length: count },
+      () => new KeepAliveConnection(() => connect({ host, port, noDelay: true })),
+    );
     this.#free.push(...this.#all);
   }
 
   ask(bytes: Buffer): Promise<Answer> {
-    const line = this.#free.pop();
-    if (!line) return new Promise((done) => this.#waiting.push({ bytes, done }));
-    return this.#run(line, bytes);
+    const connection = this.#free.pop();
+    if (!connection) return new Promise((done) => this.#waiting.push({ bytes, done }));
+    return this.#run(connection, bytes);
   }
 
   close(): void {
-    for (const line of this.#all) line.close();
+    for (const connection of this.#all) connection.close();
   }
 
-  async #run(line: Line, bytes: Buffer): Promise<Answer> {
+  async #run(connection: KeepAliveConnection, bytes: Buffer): Promise<Answer> {
     try {
-      return await line.ask(bytes);
+      return await connection.ask(bytes);
     } finally {
       const next = this.#waiting.shift();
-      if (next) next.done(this.#run(line, next.bytes));
-      else this.#free.push(line);
+      if (next) next.done(this.#run(connection, next.bytes));
+      else this.#free.push(connection);
     }
   }
 }
 
-class Line {
+class KeepAliveConnection {
   readonly #connect: () => Socket;
   #socket: Socket | undefined;
-  #waiting: Buffer = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   #done: ((a: Answer) => void) | undefined;
   #fail: ((e: Error) => void) | undefined;
 
@@ -62,12 +65,12 @@ class Line {
     this.#socket?.destroy();
   }
 
-  /** The server closes what was idle for some seconds. */
+  /** The socket, a new one when the server has closed the old one after its idle timeout. */
   #open(): Socket {
     if (this.#socket?.writable) return this.#socket;
     const socket = this.#connect();
     this.#socket = socket;
-    this.#waiting = Buffer.alloc(0);
+    this.#received = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.on('error', (e) => this.#fail?.(e));
     socket.on('close', () => this.#fail?.(new Error('the connection was closed before the answer')));
@@ -75,15 +78,15 @@ class Line {
   }
 
   #take(chunk: Buffer): void {
-    const all = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
-    this.#waiting = all;
+    const all = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    this.#received = all;
     const end = all.indexOf(HEAD_END);
     if (end < 0) return;
     const head = all.toString('latin1', 0, end);
     const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0);
     const whole = end + 4 + length;
     if (all.length < whole) return;
-    this.#waiting = all.subarray(whole);
+    this.#received = all.subarray(whole);
     this.#fail = undefined;
     this.#done?.({ status: Number(head.slice(9, 12)), body: all.toString('utf8', end + 4, whole) });
   }
