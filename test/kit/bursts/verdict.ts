@@ -36,9 +36,11 @@ export async function expectReceipts(url: string, steward: string, lines: readon
   for (const [key, { source, id }] of ids) {
     const first = log.firsts.get(key)?.[0];
     const receipt = await hub.get(`/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`);
-    const at = first === undefined ? 'nowhere' : `${first.stream}/${first.partition}/${first.offset}`;
+    const at = first === undefined ? 'no position' : `${first.stream}/${first.partition}/${first.offset}`;
     if (receipt['position'] !== at || receipt['digest'] !== `sha-256:${first?.digest ?? ''}`)
-      wrong.push(`receipt of ${source} ${id} names ${String(receipt['position'])}, the log has it first at ${at}`);
+      wrong.push(
+        `receipt of ${source} ${id} has position ${String(receipt['position'])}, its first record is at ${at}`,
+      );
   }
   if (wrong.length > 0) throw new Error(wrong.slice(0, 12).join('\n'));
   return ids.size;

@@ -39,6 +39,33 @@ async function writeKeys(file: string, make: () => Promise<CreatedKey[]>): Promi
   }
 }
 
+function resetAdminCommand(key: Command, program: Command, run: Run): void {
+  key
+    .command('reset-admin')
+    .description('a new admin key when the old one is lost, on the machine of the hub; every older one is revoked')
+    .option('--engine <name>', 'embedded or kafka', 'embedded')
+    .addHelpText(
+      'after',
+      '\nWith the embedded engine the hub must be stopped; with kafka it may run, and SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) say where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
+    )
+    .action((o: { engine: string }) =>
+      run(async (ctx) => {
+        // Imported only here: no other command loads the rooms of the hub (start time of the CLI).
+        const { resetAdminKey } = await import('#core');
+        const { data = readTerminal().dataDir } = program.opts<{ data?: string }>();
+        const kafka = o.engine === 'kafka';
+        const path = await resetAdminKey({
+          SIMPUL_ENGINE: o.engine,
+          SIMPUL_DATA: data ?? (kafka ? '.simpul/data-kafka' : '.simpul/data'),
+          // Only the log is opened, but the settings of the kafka engine require a Redis address.
+          ...(kafka ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
+        });
+        process.stdout.write(`✔ ${ctx.say(texts.new_admin_key())}: ${path}\n`);
+        return EXIT.ok;
+      }, true),
+    );
+}
+
 export function keyCommands(program: Command, run: Run): void {
   const key = program.command('key').description('API keys: create, list, revoke');
   key
@@ -103,30 +130,7 @@ export function keyCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
-  key
-    .command('reset-admin')
-    .description('a new admin key when the old one is lost, on the machine of the hub; every older one is revoked')
-    .option('--engine <name>', 'embedded or kafka', 'embedded')
-    .addHelpText(
-      'after',
-      '\nWith the embedded engine the hub must be stopped; with kafka it may run, and SIMPUL_KAFKA (and _PREFIX, _SASL, _CA) say where the log is.\n\nExample:\n  simpul --data .simpul/data key reset-admin',
-    )
-    .action((o: { engine: string }) =>
-      run(async (ctx) => {
-        // Imported only here: no other command loads the rooms of the hub (start time of the CLI).
-        const { resetAdminKey } = await import('#core');
-        const { data = readTerminal().dataDir } = program.opts<{ data?: string }>();
-        const kafka = o.engine === 'kafka';
-        const path = await resetAdminKey({
-          SIMPUL_ENGINE: o.engine,
-          SIMPUL_DATA: data ?? (kafka ? '.simpul/data-kafka' : '.simpul/data'),
-          // Only the log is opened, but the settings of the kafka engine require a Redis address.
-          ...(kafka ? { SIMPUL_REDIS: 'redis://127.0.0.1' } : {}),
-        });
-        process.stdout.write(`✔ ${ctx.say(texts.new_admin_key())}: ${path}\n`);
-        return EXIT.ok;
-      }, true),
-    );
+  resetAdminCommand(key, program, run);
 }
 
 export function operatorCommands(program: Command, run: Run): void {
