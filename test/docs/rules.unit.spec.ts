@@ -40,9 +40,9 @@ const rules = readRules(page);
 const groups = new Set([...page.matchAll(/^## (R\d+) /gm)].map((m) => m[1]!));
 const ids = new Set(rules.map((r) => r.id));
 const NOT_BUILT = /^no code yet; proven when .+$/;
-// The rows of test/kit/bad-input.ts are tests of libs/http/bad-input.int.spec.ts.
+// The cases in test/kit/bad-input/ are tests of libs/http/bad-input.int.spec.ts.
 const isSpec = (file: string): boolean =>
-  /\.spec\.ts$|^libs\/[\w-]+\/conformance\/[\w-]+\.ts$|^test\/kit\/bad-input\.ts$/.test(file);
+  /\.spec\.ts$|^libs\/[\w-]+\/conformance\/[\w-]+\.ts$|^test\/kit\/bad-input\/\w+\.ts$/.test(file);
 
 function lineOf(text: string, index: number): number {
   return text.slice(0, index).split('\n').length;
