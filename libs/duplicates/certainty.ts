@@ -2,11 +2,11 @@ import type { EventLog } from '#log';
 import type { Catalogue } from '#registry';
 import type { Settled } from './settled.js';
 
-/** A certainty this old still makes a "no" good enough: together with the deadline of appends it stays well under the 120 s of R3.6. */
+/** How long a certainty is used again. With the deadline of appends it stays well under the 120 s of R3.6. */
 const GOOD_FOR_MS = 20_000;
 const CATCH_UP_MS = 1_000;
 
-/** Whether the index has seen everything that lay in the log a short while ago: only then is "not in the index" a no. */
+/** Whether the index has passed all that was in the log a short while ago: only then may "not in the index" be answered as a no (R3.6). */
 export class IndexCertainty {
   #sureOfMs = Number.NEGATIVE_INFINITY;
   #running: Promise<boolean> | undefined;
@@ -18,7 +18,7 @@ export class IndexCertainty {
     private readonly now: () => number,
   ) {}
 
-  /** Never throws: a log that does not answer makes nothing sure. */
+  /** Never throws: false when the log does not answer. Concurrent callers share one look (single-flight). */
   sure(): Promise<boolean> {
     if (!this.settled.ready) return Promise.resolve(false);
     if (this.now() - this.#sureOfMs <= GOOD_FOR_MS) return Promise.resolve(true);

@@ -1,20 +1,21 @@
+import { partitionKey } from '#event';
 import type { EventLog } from '#log';
 import type { State, StreamPartition } from '#state';
 import type { Copies } from './copies.js';
 import { INDEX_VIEW } from './index-view.js';
 
 /**
- * How far the duplicate index has come (R2.3). Doors read only below the settled end and leave out the copies.
- * Follows `_simpul.copies`, and asks the state store for the newest end while it answers.
+ * Up to which offset the duplicate index has judged each stream partition (R2.3). Readers read only below the settled end and leave out the copies.
+ * Follows `_simpul.copies`, and polls the state store for newer ends while a caller waits.
  */
 export interface Settled {
   /** The settled end known in this process; 0n when none. */
   end(stream: string, partition: number): bigint;
   /** Waits until the settled end reaches `target` or maxMs have passed; answers the settled end then. */
   waitFor(stream: string, partition: number, target: bigint, maxMs: number): Promise<bigint>;
-  /** The offset of the first, when the record at `offset` is a listed copy. */
+  /** The offset of the original, when the record at `offset` is a listed copy. */
   originalOf(stream: string, partition: number, offset: bigint): bigint | undefined;
-  /** false until every stream was caught up once. */
+  /** false until the index has once passed the log end that each stream had at the start. */
   readonly ready: boolean;
   close(): Promise<void>;
 }
@@ -23,9 +24,9 @@ export interface SettledDeps {
   readonly log: EventLog;
   readonly state: State;
   readonly copies: Copies;
-  /** The streams that must be caught up before `ready`. */
+  /** The streams that `ready` waits for. */
   readonly streams: readonly { readonly name: string; readonly partitions: number }[];
-  /** How often the store is asked while somebody waits, ms. @default 5 */
+  /** How often the store is polled while a caller waits, ms. @default 5 */
   readonly pollMs?: number;
 }
 
@@ -49,7 +50,7 @@ class FollowedEnds implements Settled {
   constructor(deps: SettledDeps) {
     this.#deps = deps;
     this.#pollMs = deps.pollMs ?? 5;
-    this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(`${stream}/${partition}`, end));
+    this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(partitionKey(stream, partition), end));
   }
 
   get ready(): boolean {
@@ -66,7 +67,7 @@ class FollowedEnds implements Settled {
 
   async waitFor(stream: string, partition: number, target: bigint, maxMs: number): Promise<bigint> {
     if (this.end(stream, partition) >= target || maxMs <= 0 || this.#closed) return this.end(stream, partition);
-    const key = `${stream}/${partition}`;
+    const key = partitionKey(stream, partition);
     await new Promise<void>((resolve) => {
       const waiters = this.#waiters.get(key) ?? new Set<Waiter>();
       this.#waiters.set(key, waiters);
@@ -92,11 +93,11 @@ class FollowedEnds implements Settled {
     return Promise.resolve();
   }
 
-  /** Reads the log ends of today: `ready` turns true when the index has passed each once. */
+  /** Reads the log ends: `ready` turns true when the index has passed each of them. */
   async prepare(): Promise<void> {
     for (const { name } of this.#deps.streams)
       for (const { partition, low, high } of await this.#deps.log.describe(name))
-        if (high > low && this.end(name, partition) < high) this.#missing.set(`${name}/${partition}`, high);
+        if (high > low && this.end(name, partition) < high) this.#missing.set(partitionKey(name, partition), high);
     this.#described = true;
     if (!this.ready) await this.#ask();
     this.#poll(READY_MS);
@@ -119,7 +120,7 @@ class FollowedEnds implements Settled {
     }, afterMs);
   }
 
-  /** Asks the store. A newer end counts only after the copies listed before it were read. */
+  /** Polls the store. A newer end counts only after the copies below it are known here. */
   async #ask(): Promise<void> {
     const keys = [...new Set([...this.#waiters.keys(), ...this.#missing.keys()])];
     const parts = keys.map((key): StreamPartition => {
@@ -136,12 +137,12 @@ class FollowedEnds implements Settled {
       await this.#deps.copies.refresh();
       for (const { stream, partition, next } of newer) this.#deps.copies.raise(stream, partition, next);
     } catch {
-      // Without the store or the log the topic alone tells, at most a second later.
+      // Without the store or the log, ends come from the topic alone, up to a second later.
     }
   }
 }
 
-/** Follows settled ends. `copies` must be caught up and following. Faults of the log while the ends of today are read. */
+/** Follows settled ends. `copies` must be open. Faults of the log while the log ends are read. */
 export async function openSettled(deps: SettledDeps): Promise<Settled> {
   const settled = new FollowedEnds(deps);
   await settled.prepare();

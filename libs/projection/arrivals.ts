@@ -1,3 +1,4 @@
+import { partitionKey } from '#event';
 import type { State, StreamPartition } from '#state';
 
 interface Waiter {
@@ -12,7 +13,10 @@ interface Place {
   readonly waiters: Set<Waiter>;
 }
 
-/** Waits until views have folded up to an offset. The store is asked only while somebody waits, once for all who wait. */
+const placeKey = (storage: string, { stream, partition }: StreamPartition): string =>
+  `${storage}/${partitionKey(stream, partition)}`;
+
+/** Waiting until views have folded up to an offset. Polls the store only while a caller waits, once for all callers. */
 export class Arrivals {
   readonly #state: State;
   readonly #pollMs: number;
@@ -33,7 +37,7 @@ export class Arrivals {
     signal?: AbortSignal,
   ): Promise<boolean> {
     if (maxMs <= 0 || signal?.aborted) return false;
-    const key = `${storage}/${part.stream}/${part.partition}`;
+    const key = placeKey(storage, part);
     return new Promise<boolean>((resolve) => {
       const place = this.#places.get(key) ?? { storage, part, waiters: new Set<Waiter>() };
       this.#places.set(key, place);
@@ -53,13 +57,13 @@ export class Arrivals {
     });
   }
 
-  /** A projector in this process has come this far. */
+  /** A projector of this process has folded up to `next`. */
   arrived(storage: string, part: StreamPartition, next: bigint): void {
-    const place = this.#places.get(`${storage}/${part.stream}/${part.partition}`);
+    const place = this.#places.get(placeKey(storage, part));
     for (const w of place?.waiters ?? []) if (next >= w.target) w.done();
   }
 
-  /** Another generation of the view serves: whoever waits for an older one is told false. */
+  /** Another generation of the view serves: waits for an older one end with false. */
   leave(view: string): void {
     for (const place of this.#places.values())
       if (place.storage.startsWith(`${view}~`)) for (const w of place.waiters) w.giveUp();
@@ -89,7 +93,7 @@ export class Arrivals {
           if (next !== undefined) this.arrived(storage, p.part, next);
         }
       } catch {
-        // The store does not answer: whoever waits goes on until its time is over.
+        // The store is unavailable: callers wait until their time is over.
       }
     }
   }

@@ -1,14 +1,15 @@
 import { readLevel, type Caller } from '#access';
+import { pause } from '#concurrency';
 import { formatPosition } from '#event';
 import { decodeEvent, openRecord } from '#registry';
 import type { Change, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
-import { mergePartials, openEntry } from './merge.js';
+import { mergeEntries, openEntry } from './merge.js';
 import { shownTo } from './shown.js';
 import type { Shown, StateReader } from './state-reader.js';
 
-/** Where a reader of a change feed stands: the offset of the last change told, for each stream and partition of the view. */
+/** The place of a reader in a change feed: the offset of the last change it got, for each stream partition of the view. */
 export interface FeedCursor {
   readonly generation: number;
   readonly after: readonly bigint[];
@@ -17,37 +18,24 @@ export interface FeedCursor {
 export type FeedEvent =
   | { readonly kind: 'entry'; readonly entry: Omit<Shown, 'stale'>; readonly cursor: FeedCursor }
   | { readonly kind: 'delete'; readonly key: string; readonly position: string; readonly cursor: FeedCursor }
-  /** Deletes before this may have been forgotten, or the view was rebuilt: read the list again, then go on from the cursor. */
+  /** Deletes may be missing (the store keeps them for a limited time), or the view was rebuilt: read the list again, then go on from the cursor. */
   | { readonly kind: 'gap'; readonly cursor: FeedCursor }
-  /** Nothing that this caller may see, but the place moved. */
+  /** A checkpoint: changes that this caller may not see lie before the cursor. */
   | { readonly kind: 'mark'; readonly cursor: FeedCursor };
 
 const PAGE = 100;
-const TOLD_KEYS = 10_000;
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted === true) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', done, { once: true });
-  });
-}
+const KNOWN_KEYS = 10_000;
 
 /**
- * Changes of a view for one caller: an order by offset in each partition; of a key the newest value only. Deletes are told to whoever was
- * told of the key, may read every event of the type, or may read the event that took it out (R12).
+ * Changes of a view for one caller, in offset order in each partition; of a key only the newest value. A caller gets the delete of a key if it got the
+ * key before, may read every event of the type, or may read the event that removed the key (R12).
  */
 export class ChangeFeed {
   readonly #reader: StateReader;
   readonly #caller: Caller;
   readonly #view: CompiledView;
   readonly #parts: readonly StreamPartition[];
-  readonly #told = new Set<string>();
+  readonly #knownKeys = new Set<string>();
   #cursor: FeedCursor | undefined;
 
   constructor(reader: StateReader, caller: Caller, view: CompiledView, cursor?: FeedCursor) {
@@ -60,7 +48,7 @@ export class ChangeFeed {
     this.#cursor = cursor?.after.length === this.#parts.length ? cursor : undefined;
   }
 
-  /** What changed since the last call, at once or after at most waitMs; empty when nothing did. Faults of the store pass through. */
+  /** The changes since the last call, at once or after at most waitMs (long poll); empty when there are none. Faults of the store pass through. */
   async next(waitMs: number, signal?: AbortSignal): Promise<readonly FeedEvent[]> {
     const { reader, view } = { reader: this.#reader, view: this.#view };
     const storage = reader.storage(view);
@@ -96,7 +84,7 @@ export class ChangeFeed {
     try {
       return await this.#pagesFrom(storage, before);
     } catch (e) {
-      // What was gathered is told to nobody: it must come again.
+      // The caller does not get the changes collected so far: they must come again.
       this.#cursor = before;
       throw e;
     }
@@ -113,7 +101,7 @@ export class ChangeFeed {
       }
       for (const change of page.changes) {
         this.#move(i, change.offset);
-        const event = await this.#tell(storage, part, change);
+        const event = await this.#eventOf(storage, part, change);
         if (event) out.push(event);
       }
       const next = page.progress.find((p) => p.stream === part.stream)?.next;
@@ -128,19 +116,19 @@ export class ChangeFeed {
     if (offset > after[i]!) this.#cursor = { generation, after: after.with(i, offset) };
   }
 
-  async #tell(storage: string, part: StreamPartition, change: Change): Promise<FeedEvent | undefined> {
+  async #eventOf(storage: string, part: StreamPartition, change: Change): Promise<FeedEvent | undefined> {
     const { key } = change;
     const cursor = this.#cursor!;
     const position = formatPosition(part.stream, part.partition, change.offset);
     const shown = await this.#shown(storage, part, change, position);
     if (shown === 'gone') {
-      if (!(await this.#mayHear(part, change))) return undefined;
-      this.#told.delete(key);
+      if (!(await this.#mayKnow(part, change))) return undefined;
+      this.#knownKeys.delete(key);
       return { kind: 'delete', key, position, cursor };
     }
     if (!shown) return undefined;
-    if (this.#told.size >= TOLD_KEYS) this.#told.delete(this.#told.values().next().value!);
-    this.#told.add(key);
+    if (this.#knownKeys.size >= KNOWN_KEYS) this.#knownKeys.delete(this.#knownKeys.values().next().value!);
+    this.#knownKeys.add(key);
     return { kind: 'entry', entry: shown, cursor };
   }
 
@@ -156,10 +144,10 @@ export class ChangeFeed {
     let appendTimeMs = change.appendTimeMs;
     let at = position;
     if (!view.bySubject) {
-      // Other partitions hold partials of the same key: readers get the whole.
+      // Other partitions may hold an entry of the same key: readers get the merged one.
       const numbers = this.#reader.partitionsOf(view, change.key);
       const reads = await Promise.all(numbers.map((p) => deps.state.read(storage, p, [change.key])));
-      const merged = mergePartials(
+      const merged = mergeEntries(
         view,
         reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : [])),
       );
@@ -173,9 +161,9 @@ export class ChangeFeed {
     return { view: view.name, key: change.key, value, position: at, updatedtime: new Date(appendTimeMs).toISOString() };
   }
 
-  async #mayHear(part: StreamPartition, change: Change): Promise<boolean> {
+  async #mayKnow(part: StreamPartition, change: Change): Promise<boolean> {
     const { deps } = this.#reader;
-    if (this.#told.has(change.key) || this.#view.kind === 'count') return true;
+    if (this.#knownKeys.has(change.key) || this.#view.kind === 'count') return true;
     const types = this.#view.sources.filter((s) => s.stream === part.stream).map((s) => deps.catalogue.newest(s.type));
     const nobody = { source: '', data: {} };
     if (types.every((t) => t && readLevel(this.#caller, t, nobody, deps.units) !== 'none')) return true;

@@ -45,7 +45,7 @@ function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: numbe
     out.add(`${at}/set`, texts.required());
 }
 
-/** R5.1 and R5.2: what may stand under which key. */
+/** R5.1 and R5.2: which kinds of views may have which key. */
 function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   if (def.key === 'subject') {
     const rules = new Set(types.map((t) => `${t.subjectForm} ${t.subject.join('+')}`));
@@ -68,7 +68,7 @@ function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[
     out.add('/key', texts.key_needs_one_partition({ kind: def.kind }), verbatim('subject'));
 }
 
-/** R6: what a stream has forgotten cannot be folded again. */
+/** R6: a stream with retention cannot be folded again from its beginning. */
 function checkRetention(out: Findings, types: readonly EventType[], catalogue: Catalogue): void {
   for (const [i, t] of types.entries())
     if (catalogue.stream(t.stream)?.retentionMs !== undefined)
@@ -120,8 +120,8 @@ function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType
 }
 
 /**
- * What is wrong with a view against the catalogue: rules R5.1 to R5.4, R6 (a stream that keeps everything) and references to fields that do not exist. Empty = it may be folded.
- * R5.4 (no clock) holds by form: no expression names the present.
+ * Problems of a view definition: rules R5.1 to R5.4, R6 (streams without retention), and references to types and fields that do not exist. Empty: it may be folded.
+ * R5.4 (no clock) holds by the form: no expression can name the present time.
  */
 export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] {
   const out = new Findings();

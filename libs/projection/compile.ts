@@ -10,7 +10,7 @@ import type { Expression, ViewDefinition, ViewSource } from './view.js';
 export type Evaluate = (event: DecodedEvent) => unknown;
 
 export interface CompiledSource {
-  /** Place in the view file: entries name their sources by it. */
+  /** Index in the view file: stored entries refer to their sources by it. */
   readonly index: number;
   readonly type: string;
   readonly stream: string;
@@ -20,7 +20,7 @@ export interface CompiledSource {
   readonly given: readonly { readonly value: string; readonly is?: Evaluate; readonly isNot?: unknown }[];
 }
 
-/** A field of the value as readers get it. `pii`: the gravest class of the contract fields that it is made of. */
+/** A field of the value as readers get it. `pii`: the highest data class of the contract fields that it is made of. */
 export type ViewField = FieldInfo;
 
 export interface CompiledView {
@@ -29,9 +29,9 @@ export interface CompiledView {
   readonly kind: ViewDefinition['kind'];
   readonly streams: readonly string[];
   readonly partitions: number;
-  /** The key is the stream's subject: one partition holds the whole entry. */
+  /** The key is the subject of the stream, so one partition holds the whole entry. */
   readonly bySubject: boolean;
-  /** The subject is a keyed hash: a clear value may not stand in a URL. */
+  /** The subject is a keyed hash: a URL must not carry the clear value. */
   readonly pseudonym: boolean;
   readonly sources: readonly CompiledSource[];
   readonly ofType: ReadonlyMap<string, readonly CompiledSource[]>;
@@ -42,9 +42,9 @@ export interface CompiledView {
   readonly sum: readonly (readonly [name: string, field: string])[];
   readonly keep: number;
   readonly fields: readonly ViewField[];
-  /** Value fields that more than one source writes: the entry remembers which did. */
+  /** Value fields that more than one source writes: an entry stores which source wrote them last. */
   readonly shared: ReadonlySet<string>;
-  /** Changes whenever the fold would come out otherwise: another one is rebuilt from the log. */
+  /** Hash of the definition: a view with another fingerprint is folded again from the log. */
   readonly fingerprint: string;
 }
 
@@ -140,7 +140,7 @@ function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
   return [...out.values()];
 }
 
-/** Makes a view ready to fold. Fault invalid_schema with the problems of checkView. Pure: nothing is read later but the catalogue handed in. */
+/** Compiles a view for folding. Fault invalid_schema with the problems of checkView. Pure: depends only on its arguments. */
 export function compileView(def: ViewDefinition, catalogue: Catalogue): CompiledView {
   const problems = checkView(def, catalogue);
   if (problems.length > 0) throw new Fault('invalid_schema', { detail: `view ${def.name}`, problems });

@@ -9,7 +9,7 @@ interface Change<T> {
   readonly event: DecodedEvent;
 }
 
-/** Entries of a batch: what was read, and over it what the fold changed; only the last change of a key is written. */
+/** Entries of a batch: those read from the store, and over them the changes of the fold. Only the last change of a key is written. */
 class BatchDesk implements Desk {
   readonly entries = new Map<string, Stored>();
   readonly parts = new Map<string, Contribution>();

@@ -15,7 +15,7 @@ export async function digestOfView(state: State, view: CompiledView, storage: st
       for (;;) {
         const page = await state.scan(storage, p, { space, limit: 500, ...(after === undefined ? {} : { after }) });
         for (const e of page.entries) {
-          // Which of several streams wrote last is open (R5.3).
+          // Of several streams it is not determined which wrote last (R5.3).
           const position = view.streams.length === 1 ? e.position : '';
           hash.update(`${p} ${space} ${e.key}\n${e.value}\n${position}\n`);
         }

@@ -1,15 +1,17 @@
+import { Coalescer } from '#concurrency';
+import { partitionKey } from '#event';
 import type { EventLog, PartitionRange } from '#log';
 import type { Progress } from '#state';
 
 type Ranges = readonly PartitionRange[];
 
-/** What a read may say about a view partition (R7). */
+/** What a read of a view partition may answer (R7). */
 export interface Freshness {
-  /** Every event that the log held when the end was read is folded. */
+  /** The view has folded every event that the log held when its end was read. */
   readonly reached: boolean;
-  /** Behind for over 5 s or behind what this process read before (the store was set back), being rebuilt, never filled, or the end of the log is unknown. */
+  /** Behind for over 5 s, behind an earlier read of this process (the store was set back), being rebuilt, never folded, or the log end is unknown. */
   readonly stale: boolean;
-  /** Something was folded, or the log is empty. */
+  /** Some event was folded, or the log is empty. */
   readonly filled: boolean;
 }
 
@@ -17,18 +19,16 @@ const MEMO_MS = 250;
 const LATE_MS = 5_000;
 const FAR = 1_000n;
 
-/** Log ends as this process sees them, and since when a view partition has been behind. */
+/** Log ends, cached for a quarter of a second, and the freshness of view partitions against them. */
 export class Ends {
   readonly #log: EventLog;
   readonly #now: () => number;
   readonly #memo = new Map<string, { at: number; ranges: Promise<Ranges> }>();
-  readonly #running = new Map<string, Promise<Ranges>>();
-  readonly #queued = new Map<string, Promise<Ranges>>();
-  /** Per storage, stream and partition: the end that was not reached, and when that was seen first. */
+  readonly #reads = new Map<string, Coalescer<undefined, Ranges>>();
+  /** By storage, stream and partition: a log end that the view had not reached, and when that was first seen. */
   readonly #behind = new Map<string, { high: bigint; since: number }>();
-
   readonly #reachedAt = new Map<string, number>();
-  /** Per storage, stream and partition: the furthest progress that this process read. `order` as of `begin`. */
+  /** By storage, stream and partition: the furthest progress that this process has read, with the order number of begin(). */
   readonly #seen = new Map<string, { next: bigint; order: number; at: number }>();
   #order = 0;
 
@@ -37,31 +37,22 @@ export class Ends {
     this.#now = now;
   }
 
-  /** Ends at most a quarter of a second old. undefined: the log does not answer. */
+  /** Log ends at most a quarter of a second old. undefined: the log is unavailable. */
   async recent(stream: string): Promise<Ranges | undefined> {
     const known = this.#memo.get(stream);
-    const ranges = known && this.#now() - known.at < MEMO_MS ? known.ranges : this.#ask(stream);
-    return ranges.catch(() => undefined);
+    if (known && this.#now() - known.at < MEMO_MS) return known.ranges.catch(() => undefined);
+    return this.fresh(stream);
   }
 
-  /** Ends read after this call began, shared by all who ask meanwhile. undefined: the log does not answer. */
+  /** Log ends that are read after this call; concurrent callers share one read. undefined: the log is unavailable. */
   async fresh(stream: string): Promise<Ranges | undefined> {
-    const running = this.#running.get(stream);
-    if (!running) return this.#ask(stream).catch(() => undefined);
-    let queued = this.#queued.get(stream);
-    if (!queued) {
-      queued = running
-        .catch(() => undefined)
-        .then(() => {
-          this.#queued.delete(stream);
-          return this.#ask(stream);
-        });
-      this.#queued.set(stream, queued);
-    }
-    return queued.catch(() => undefined);
+    let reads = this.#reads.get(stream);
+    if (!reads)
+      this.#reads.set(stream, (reads = new Coalescer({ run: (callers) => this.#read(stream, callers.length) })));
+    return reads.add(undefined).catch(() => undefined);
   }
 
-  /** Called before a read of the store: what was seen until then counts against what it finds, what others see meanwhile does not. */
+  /** Call it before a read of the store: only progress that was seen before counts as "set back", not what concurrent reads see. */
   begin(): number {
     return ++this.#order;
   }
@@ -75,7 +66,7 @@ export class Ends {
   ): Freshness {
     if (!range) return { reached: false, stale: true, filled: progress !== undefined };
     const next = progress?.next ?? range.low;
-    const key = `${storage}/${stream}/${range.partition}`;
+    const key = `${storage}/${partitionKey(stream, range.partition)}`;
     const before = this.#behind.get(key);
     const filled = progress !== undefined || range.low === range.high;
     const now = this.#now();
@@ -88,7 +79,7 @@ export class Ends {
     if (!before || next >= before.high) this.#behind.set(key, { high: range.high, since: now });
     const { since } = this.#behind.get(key)!;
     const reachedAt = this.#reachedAt.get(key) ?? Number.NEGATIVE_INFINITY;
-    // Far behind and not seen at the end lately: it is being rebuilt, whenever that began.
+    // Far behind, and not at the end lately: it is being folded again.
     const rebuilding = range.high - next > FAR && now - reachedAt > LATE_MS;
     return { reached: false, stale: !filled || setBack || rebuilding || now - since > LATE_MS, filled };
   }
@@ -96,23 +87,20 @@ export class Ends {
   #isSetBack(key: string, next: bigint, high: bigint, began: number): boolean {
     const seen = this.#seen.get(key);
     const at = this.#now();
-    // A log that still ends below what was seen is another log: its topic was made anew.
+    // A log end that stays below earlier progress belongs to a topic that was deleted and made again.
     const anew = seen !== undefined && high < seen.next && at - seen.at > LATE_MS;
     if (seen === undefined || next > seen.next || anew) this.#seen.set(key, { next, order: ++this.#order, at });
     return seen !== undefined && !anew && next < seen.next && seen.order < began;
   }
 
-  #ask(stream: string): Promise<Ranges> {
+  async #read(stream: string, callers: number): Promise<readonly Ranges[]> {
     const ranges = this.#log.describe(stream);
     this.#memo.set(stream, { at: this.#now(), ranges });
-    this.#running.set(stream, ranges);
-    const done = (): void => {
-      if (this.#running.get(stream) === ranges) this.#running.delete(stream);
-    };
-    ranges.then(done, () => {
-      done();
+    try {
+      return new Array<Ranges>(callers).fill(await ranges);
+    } catch (e) {
       this.#memo.delete(stream);
-    });
-    return ranges;
+      throw e;
+    }
   }
 }

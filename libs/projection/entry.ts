@@ -1,25 +1,26 @@
-/** The event that last wrote (part of) an entry, as far as reading rights need it (R12): source and its unit fields. */
+/** Of the event that last wrote an entry or a part of it: source and unit fields, which access rights need (R12). */
 export type Witness = readonly [source: string, units: Readonly<Record<string, unknown>>];
 
-/** An entry as it lies in the store. Short names: it is written for every event. */
+/** An entry as the state store holds it. Short names, because it is written with every event. */
 export interface Stored {
-  /** The value. Of a timeline: the moments, oldest first. */
+  /** The value that readers see. Of a timeline: its events, oldest first. */
   v: Record<string, unknown>;
-  /** By index of the source in the view file. Absent in counts. */
+  /** Witnesses by index of the source in the view file. Absent in counts. */
   e?: Record<number, Witness>;
-  /** merge: which source wrote a field that several may write. */
+  /** merge: which source last wrote a field that several may write. */
   w?: Record<string, number>;
-  /** latest: the values of `by`, for comparing. */
+  /** latest: the values of the fields in `by`, to compare with the next event. */
   b?: unknown[];
-  /** timeline: source index and witness of each moment. */
+  /** timeline: source index and witness of each event. */
   m?: (readonly [index: number, ...Witness])[];
 }
 
 /** What a subject adds to a count: under which key, with which sums. */
 export interface Contribution {
-  /** Key of the partial. */
+  /** Key of the entry that it counts in. */
   readonly k: string;
-  /** Dimensions. */
+  /** Dimensions of that entry. */
   readonly d: Readonly<Record<string, unknown>>;
+  /** Values of the sums, in the order of the view. */
   readonly s: readonly (number | string)[];
 }

@@ -3,7 +3,7 @@ export type Numeric = number | string;
 
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 
-/** undefined when the value is no number. */
+/** The value as a number; undefined when it is none. */
 export function asNumeric(value: unknown): Numeric | undefined {
   if (typeof value === 'number') return value;
   return typeof value === 'string' && DECIMAL.test(value) ? value : undefined;

@@ -14,8 +14,8 @@ export interface Condition {
 }
 
 /**
- * Reads the conditions of a list. Fields above class `none` may not stand in an address: Fault clear_subject_refused;
- * unknown fields, operators and numbers that are none: Fault invalid_query.
+ * Parses the conditions of a list query. Fault clear_subject_refused for a field with a data class above `none`, because URLs are logged;
+ * Fault invalid_query for unknown fields and operators, and for text in place of a number.
  */
 export function parseConditions(view: CompiledView, query: Readonly<Record<string, string>>): Condition[] {
   const out: Condition[] = [];
@@ -57,7 +57,7 @@ const namesOf = (view: CompiledView): Text =>
       .join(' · '),
   );
 
-/** Whether a value (as the caller sees it) fulfils all conditions. A field that is absent or null fulfils none. */
+/** Whether a value, as the caller sees it, fulfils all conditions. An absent or null field fulfils none. */
 export function fulfils(value: Readonly<Record<string, unknown>>, conditions: readonly Condition[]): boolean {
   return conditions.every(({ field, operator, value: wanted }) => {
     const has = value[field.name];

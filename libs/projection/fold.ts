@@ -3,7 +3,7 @@ import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, Stored, Witness } from './entry.js';
 
-/** Entries of one view partition while a batch is folded. `undefined` = no entry. Values handed in are never changed in place. */
+/** Entries of one view partition while a batch is folded. `undefined`: no entry. Values are never changed in place. */
 export interface Desk {
   entry(key: string): Stored | undefined;
   part(key: string): Contribution | undefined;
@@ -16,7 +16,7 @@ const matches = (source: CompiledSource, event: DecodedEvent): boolean =>
 
 const NONE: readonly CompiledSource[] = [];
 
-/** The sources of a view that take this event; none: the event changes nothing. Only a merge may have more than one. */
+/** The sources of a view that match this event; none: the event changes nothing. Only a merge may have several. */
 export function sourcesFor(view: CompiledView, event: DecodedEvent): readonly CompiledSource[] {
   const all = view.ofType.get(event.envelope.type);
   if (!all) return NONE;
@@ -25,7 +25,7 @@ export function sourcesFor(view: CompiledView, event: DecodedEvent): readonly Co
   return view.kind === 'merge' ? hits : hits.slice(0, 1);
 }
 
-/** The unit fields of an event: what R12 needs of its data. */
+/** The source and unit fields of an event, which access rights need (R12). */
 export function witnessOf(event: DecodedEvent): Witness {
   const units: Record<string, unknown> = {};
   for (const name of event.type.unitFields) {
@@ -72,7 +72,7 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
   const changed = valueOf(source, event);
   const stored: Stored = { v: {}, e: { ...before?.e, [source.index]: witnessOf(event) } };
   const writers: Record<string, number> = {};
-  // In the order of the view file, so that the text does not tell in which order streams came (R5.3).
+  // Members in the order of the view file, so that the stored text does not depend on the order between streams (R5.3).
   for (const { name } of view.fields) {
     const value = name in changed ? changed[name] : before?.v[name];
     if (value === undefined) continue;
@@ -112,7 +112,7 @@ function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: De
   desk.putEntry(c.k, { v }, event);
 }
 
-/** R5.2: what a subject added before is taken back, so a corrected report replaces. */
+/** Takes back what the subject added before, so that a corrected report replaces the earlier one (R5.2). */
 function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const subject = event.envelope.subject;
   const before = desk.part(subject);
@@ -132,12 +132,12 @@ function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEve
 
 const FOLDS = { latest: foldLatest, merge: foldMerge, set: foldSet, count: foldCount, timeline: foldTimeline };
 
-/** Folds one event into a view. Pure: the same events in the same order give the same entries, whatever the batches. */
+/** Folds one event into a view. Pure: the same events in the same order give the same entries, however they are batched. */
 export function fold(view: CompiledView, event: DecodedEvent, desk: Desk): void {
   for (const source of sourcesFor(view, event)) FOLDS[view.kind](view, source, event, desk);
 }
 
-/** Whether folding looks at the entry as it stands (else the batch needs no read). */
+/** Whether the fold needs the stored entry; else a batch needs no read. */
 export function needsEntry(view: CompiledView): boolean {
   return view.kind === 'merge' || view.kind === 'timeline' || (view.kind === 'latest' && view.by.length > 0);
 }

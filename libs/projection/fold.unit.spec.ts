@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DecodedEvent } from '#registry';
-import { fold, mergePartials, type CompiledView, type Contribution, type Desk, type Stored } from './index.js';
+import { fold, mergeEntries, type CompiledView, type Contribution, type Desk, type Stored } from './index.js';
 import { add, compareNumeric } from './exact.js';
 import { catalogueOfFiles, foldEventOf, viewsOf, type EventSpec } from '../../test/kit/projection/events.js';
 
@@ -147,7 +147,7 @@ describe('latest', () => {
       [1, 0, 2],
     ].map(
       (order) =>
-        mergePartials(
+        mergeEntries(
           view,
           order.map((i) => days[i]!.partial),
         )!.stored.v['kapasitas'],
@@ -189,7 +189,7 @@ describe('count', () => {
       position: `pas.hunian/${i}/7`,
       appendTimeMs: i,
     }));
-    const merged = mergePartials(viewsOf(catalogue, 'pas.hunian-nasional')[0]!, parts)!;
+    const merged = mergeEntries(viewsOf(catalogue, 'pas.hunian-nasional')[0]!, parts)!;
     expect(merged.stored.v).toMatchObject({ jumlahUnit: 2, kapasitas: 800 });
     expect(merged.position).toBe('pas.hunian/1/7');
   });

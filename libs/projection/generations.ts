@@ -1,14 +1,14 @@
-/** Which generation of a view is read, and which one is being folded beside it. */
+/** The generation of a view that readers read (`serving`), and one that is folded beside it (`building`). */
 export interface GenerationRow {
   readonly serving: number;
   readonly building?: number;
-  /** Of the definition that the serving generation was folded with. */
+  /** Fingerprint of the definition that the serving generation is folded with. */
   readonly fingerprint: string;
 }
 
 /**
  * Rows `view/<name>` of `_simpul.meta`, shared by every process.
- * change() reads the newest row, lets `decide` choose, and writes once; a `decide` that answers undefined writes nothing.
+ * change() calls `decide` with the newest row and writes what it answers; undefined writes nothing.
  */
 export interface Generations {
   row(view: string): GenerationRow | undefined;

@@ -3,7 +3,7 @@ export { checkView } from './check.js';
 export { compileView, type CompiledView, type ViewField } from './compile.js';
 export { fold, type Desk } from './fold.js';
 export type { Contribution, Stored, Witness } from './entry.js';
-export { mergePartials, openEntry, type Partial } from './merge.js';
+export { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
 export { storageOf, type GenerationRow, type Generations } from './generations.js';
 export { PROJECTOR_GROUP } from './projector.js';
 export type { ProjectionReport } from './report.js';

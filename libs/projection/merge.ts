@@ -4,21 +4,21 @@ import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
 import { add, compareValues } from './exact.js';
 
-/** An entry of one partition, opened. */
-export interface Partial {
+/** The entry of a key in one partition. Other partitions of the view may hold an entry of the same key. */
+export interface PartitionEntry {
   readonly stored: Stored;
   readonly position: string;
   readonly appendTimeMs: number;
 }
 
-export const openEntry = (entry: Entry): Partial => ({
+export const openEntry = (entry: Entry): PartitionEntry => ({
   stored: JSON.parse(entry.value) as Stored,
   position: entry.position,
   appendTimeMs: entry.appendTimeMs,
 });
 
-/** Later of two partials by recorded time, then position (R5.2). */
-function later(a: Partial, b: Partial): boolean {
+/** Whether `a` is the later one, by append time, then position (R5.2). */
+function later(a: PartitionEntry, b: PartitionEntry): boolean {
   if (a.appendTimeMs !== b.appendTimeMs) return a.appendTimeMs > b.appendTimeMs;
   const left = parsePosition(a.position);
   const right = parsePosition(b.position);
@@ -26,7 +26,7 @@ function later(a: Partial, b: Partial): boolean {
   return left.partition === right.partition ? left.offset > right.offset : left.partition > right.partition;
 }
 
-function greater(view: CompiledView, a: Partial, b: Partial): boolean {
+function greater(view: CompiledView, a: PartitionEntry, b: PartitionEntry): boolean {
   for (const [i, { numeric }] of view.by.entries()) {
     const order = compareValues(a.stored.b?.[i], b.stored.b?.[i], numeric);
     if (order !== 0) return order > 0;
@@ -34,7 +34,7 @@ function greater(view: CompiledView, a: Partial, b: Partial): boolean {
   return later(a, b);
 }
 
-function addUp(view: CompiledView, parts: readonly Partial[]): Stored {
+function addUp(view: CompiledView, parts: readonly PartitionEntry[]): Stored {
   const v: Record<string, unknown> = { ...parts[0]!.stored.v };
   for (const { stored } of parts.slice(1)) {
     v[view.count] = (v[view.count] as number) + (stored.v[view.count] as number);
@@ -43,8 +43,8 @@ function addUp(view: CompiledView, parts: readonly Partial[]): Stored {
   return { v };
 }
 
-/** The entry that readers see, of the partials of all partitions (R5.2). Whatever order they come in, the answer is the same. */
-export function mergePartials(view: CompiledView, parts: readonly Partial[]): Partial | undefined {
+/** The entry that readers see, of the entries of all partitions (R5.2). The same answer in any order. */
+export function mergeEntries(view: CompiledView, parts: readonly PartitionEntry[]): PartitionEntry | undefined {
   let last = parts[0];
   if (!last) return undefined;
   if (parts.length === 1) return last;

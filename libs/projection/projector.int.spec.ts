@@ -317,7 +317,7 @@ describe('the projector', () => {
         conflicts.push(...found.map((c) => `${c.position} after ${c.firstPosition}`));
         const at = await stage.state.position(INDEX_VIEW, { stream: 'imigrasi.cegah', partition: 0 });
         expect(at?.next ?? 0n).toBeLessThan(2n);
-        if (failing-- > 0) throw new Error('could not be told');
+        if (failing-- > 0) throw new Error('could not be published');
       },
     });
     await stage.untilCaughtUp();
@@ -408,10 +408,10 @@ describe('the projector', () => {
         throw new TypeError('x is not a function');
       });
     await open({ wrapState });
-    const told: unknown[] = [];
+    const reported: unknown[] = [];
     await stage.append(traffic(catalogue, 6, 500));
     await stage.project({
-      report: { catchUpFailed: (view, _part, cause) => told.push([view, (cause as Error).message]) },
+      report: { catchUpFailed: (view, _part, cause) => reported.push([view, (cause as Error).message]) },
     });
     await stage.untilCaughtUp();
     broken = true;
@@ -421,7 +421,7 @@ describe('the projector', () => {
       { keyId: 'k', owner: 'hub', system: 'uji' },
     );
     await until(() => tries >= 9);
-    expect(told).toEqual([['layanan.kasus-papan', 'x is not a function']]);
+    expect(reported).toEqual([['layanan.kasus-papan', 'x is not a function']]);
     broken = false;
     await until(() => stage.generations.row('layanan.kasus-papan')?.serving === 2);
     await expectPlain();

@@ -3,7 +3,7 @@ import { Fault } from '#faults';
 import type { CompiledView } from './compile.js';
 import type { GenerationRow, Generations } from './generations.js';
 
-/** A change of the row of a view, as it is meant to be. */
+/** An intended change of the generation row of a view. */
 export interface ViewAct {
   readonly action: 'view.rebuild' | 'view.switch';
   readonly view: string;
@@ -13,12 +13,12 @@ export interface ViewAct {
 }
 
 /**
- * Accounts for a change of a view: the record of what is meant is durable before `change` begins, and closed with what `change` answers, or with
- * the code of its failure. Without a durable record nothing is changed (Fault not_durable).
+ * Writes the audit record of a change: the intent is durable before `change` begins, and the record is closed with what `change` answers, or with the
+ * code of its failure. Without a durable record nothing changes (Fault not_durable).
  */
 export type AuditView = (act: ViewAct, change: () => Promise<GenerationRow>) => Promise<GenerationRow>;
 
-/** Who changes views without being asked. */
+/** The actor of changes that the projector makes by itself. */
 export const PROJECTOR_ACTOR: Actor = { keyId: 'hub:projector', owner: 'hub', system: 'projector' };
 
 export interface ChangeDeps {
@@ -27,8 +27,8 @@ export interface ChangeDeps {
 }
 
 /**
- * Changes the row of a view under audit. `decide` answers undefined when there is nothing to change, and throws a Fault when it finds another row
- * than it may change: closed as failed.
+ * Changes the generation row of a view under audit. `decide` answers undefined when there is nothing to change; when it throws a Fault, the audit record
+ * is closed as failed.
  */
 export async function changeView(
   deps: ChangeDeps,
@@ -36,7 +36,7 @@ export async function changeView(
   decide: (row: GenerationRow | undefined) => GenerationRow | undefined,
 ): Promise<GenerationRow> {
   const before = deps.generations.row(what.view);
-  // What can be refused from what is known here needs no record.
+  // A change that the row known here already refuses needs no audit record.
   const after = decide(before);
   if (after === undefined) return before!;
   const act: ViewAct = { ...what, before, after };

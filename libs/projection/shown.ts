@@ -15,9 +15,9 @@ function levelOf(deps: RightsDeps, caller: Caller, type: EventType | undefined, 
 }
 
 /**
- * A value as this caller may see it, undefined when it looks missing (R12). Each field follows the event that wrote it: what comes from
- * an event that the caller may not read is left out, what comes from one that is masked for the caller is masked.
- * Totals hold no personal data (checkView) and are open to every key that may read at all.
+ * A value as this caller may see it; undefined: answer as if there were no entry (R12). Each field follows the event that wrote it: it is left out when
+ * the caller may not read that event, and masked when the event is masked for the caller.
+ * Totals hold no personal data (checkView): every key with a reading role may see them.
  */
 export function shownTo(
   deps: RightsDeps,
@@ -51,7 +51,7 @@ export function shownTo(
   return out;
 }
 
-/** The source that wrote a field last. */
+/** Index of the source that wrote a field last. */
 function writerOf(view: CompiledView, stored: Stored, name: string): number {
   const noted = stored.w?.[name];
   if (noted !== undefined) return noted;

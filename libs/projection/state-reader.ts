@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Caller } from '#access';
-import { parsePosition, partitionOf, type Position } from '#event';
+import { partitionOf, type Position } from '#event';
 import type { EventLog, PartitionRange } from '#log';
 import type { Progress, State } from '#state';
 import type { Units } from '#units';
@@ -11,7 +11,7 @@ import type { CompiledView } from './compile.js';
 import { Ends, type Freshness } from './ends.js';
 import { fulfils, type Condition } from './filter.js';
 import { storageOf, type Generations } from './generations.js';
-import { mergePartials, openEntry, type Partial } from './merge.js';
+import { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
 import { shownTo } from './shown.js';
 
 export interface StateReaderDeps {
@@ -22,7 +22,7 @@ export interface StateReaderDeps {
   readonly catalogue: Catalogue;
   readonly units: Units;
   readonly now: () => number;
-  /** Fed by a projector of the same process: reads that wait then need not poll. @default one of its own */
+  /** Shared with a projector of this process, which reports what it folds: waiting reads then need not poll. @default one of its own */
   readonly arrivals?: Arrivals;
 }
 
@@ -31,36 +31,36 @@ export interface Shown {
   readonly view: string;
   readonly key: string;
   readonly value: Readonly<Record<string, unknown>>;
-  /** Of the last event that changed it. */
+  /** Position of the last event that changed it. */
   readonly position: string;
-  /** Recorded time of that event, RFC 3339. */
+  /** Append time of that event, RFC 3339. */
   readonly updatedtime: string;
   readonly stale: boolean;
 }
 
 export type Got =
-  | { readonly kind: 'entry'; readonly entry: Shown; /** Changes whenever the entry does. */ readonly tag: string }
+  | { readonly kind: 'entry'; readonly entry: Shown; /** Changes with the entry (for an ETag). */ readonly tag: string }
   | { readonly kind: 'absent' }
-  /** R7: whether there is such an entry cannot be said now. */
+  /** The view has not folded far enough to know whether the entry exists (R7). */
   | { readonly kind: 'rebuilding' }
-  /** `after` was not reached in time. */
+  /** The view did not fold the event at `after` in time. */
   | { readonly kind: 'behind' }
   /** `after` names a stream or partition that the view does not fold. */
   | { readonly kind: 'not_folding' };
 
 export interface GetOptions {
   readonly after?: Position;
-  /** For `after`, ms. @default 5,000 */
+  /** How long to wait for `after`, ms. @default 5,000 */
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface Listed {
   readonly entries: readonly Omit<Shown, 'view' | 'stale'>[];
-  /** Key to go on after; undefined: the end. */
+  /** Key after which the next page begins; undefined: this is the last page. */
   readonly next: string | undefined;
   readonly stale: boolean;
-  /** The page was cut by its scan budget. */
+  /** The page ends early because it scanned as many entries as one page may. */
   readonly incomplete: boolean;
 }
 
@@ -69,14 +69,14 @@ const SCAN_ENTRIES = 5_000;
 const AFTER_MS = 5_000;
 
 interface Look {
-  readonly partials: readonly Partial[];
+  readonly partials: readonly PartitionEntry[];
   readonly freshness: Freshness;
 }
 
 const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-const newest = (p: Partial): string => new Date(p.appendTimeMs).toISOString();
+const newest = (p: PartitionEntry): string => new Date(p.appendTimeMs).toISOString();
 
-/** Reads views for doors, honestly (R7) and by right (R12). Faults of the state store pass through. */
+/** Reads views for doors: freshness as R7 demands, access as R12 demands. Faults of the state store pass through. */
 export class StateReader {
   readonly deps: StateReaderDeps;
   readonly views: ReadonlyMap<string, CompiledView>;
@@ -96,7 +96,7 @@ export class StateReader {
     this.#unlisten();
   }
 
-  /** The storage that is read now; undefined: no generation serves yet. */
+  /** The storage of the serving generation; undefined: none serves yet. */
   storage(view: CompiledView): string | undefined {
     const row = this.deps.generations.row(view.name);
     return row && row.fingerprint === view.fingerprint ? storageOf(view.name, row.serving) : undefined;
@@ -114,7 +114,7 @@ export class StateReader {
       const storage = this.storage(view);
       const waitMs = Math.max(0, until - this.deps.now());
       const got = await this.#getIn(storage, caller, view, key, { ...options, waitMs });
-      // What was read while another generation began to serve may have been dropped under the read.
+      // Another generation began to serve meanwhile: the one that was read may have been dropped during the read.
       if (this.storage(view) === storage) return got;
     }
   }
@@ -141,7 +141,7 @@ export class StateReader {
       look = await this.#lookFresh(storage, view, key, signal);
       if (look.partials.length === 0) return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
     }
-    const merged = mergePartials(view, look.partials)!;
+    const merged = mergeEntries(view, look.partials)!;
     const value = shownTo(this.deps, view, caller, merged.stored);
     if (!value) return this.#unseen(storage, view, key, signal);
     return {
@@ -158,7 +158,7 @@ export class StateReader {
     };
   }
 
-  /** Waits until something new is folded where the key lives, at most maxMs. */
+  /** Waits until a new event is folded in a partition of the key, at most maxMs. */
   async changed(view: CompiledView, key: string, maxMs: number, signal?: AbortSignal): Promise<void> {
     const storage = this.storage(view);
     if (!storage) return;
@@ -194,7 +194,7 @@ export class StateReader {
       for (const [key, partials] of page.groups) {
         at = key;
         scanned += partials.length;
-        const merged = mergePartials(view, partials)!;
+        const merged = mergeEntries(view, partials)!;
         const value = shownTo(this.deps, view, caller, merged.stored);
         if (!value || !fulfils(value, conditions)) continue;
         entries.push({ key, value, position: merged.position, updatedtime: newest(merged) });
@@ -221,7 +221,7 @@ export class StateReader {
       const last = p.entries.at(-1)?.key;
       if (p.more && last !== undefined && (bound === undefined || bytes(last, bound) < 0)) bound = last;
     }
-    const groups = new Map<string, Partial[]>();
+    const groups = new Map<string, PartitionEntry[]>();
     for (const p of pages)
       for (const e of p.entries)
         if (bound === undefined || bytes(e.key, bound) <= 0)
@@ -232,7 +232,7 @@ export class StateReader {
 
   async #look(storage: string, view: CompiledView, key: string, fresh: boolean): Promise<Look> {
     const numbers = this.partitionsOf(view, key);
-    // The log end first: what was in the log before it was read must be in the answer.
+    // The log end is read before the store: every event that was in the log then must be in the answer.
     const ends = await this.#endsOf(view, fresh);
     const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
@@ -240,7 +240,7 @@ export class StateReader {
     return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
-  /** For a key that is not there: the end of the log is read anew, and the view gets a moment to reach it. */
+  /** For an absent key: reads the log end again, and waits up to a second for the view to reach it. */
   async #lookFresh(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Look> {
     const ends = await this.#endsOf(view, true);
     const numbers = this.partitionsOf(view, key);
@@ -261,7 +261,7 @@ export class StateReader {
     return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
-  /** An entry that this caller may not see answers as an absent one would, by the same steps (R12). */
+  /** An entry that this caller may not see is answered as an absent one, by the same steps, so that timing shows nothing (R12). */
   async #unseen(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Got> {
     const { freshness } = await this.#lookFresh(storage, view, key, signal);
     return freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
@@ -295,12 +295,9 @@ export class StateReader {
   }
 }
 
-/** Of one partial its position; of several a mark that changes with each. */
-function tagOf(merged: Partial, partials: readonly Partial[]): string {
+/** Of one entry its position; of several a text that changes with each of them. */
+function tagOf(merged: PartitionEntry, partials: readonly PartitionEntry[]): string {
   if (partials.length === 1) return merged.position;
   const all = partials.map((p) => p.position).sort();
   return `${merged.position}+${createHash('sha256').update(all.join('\n')).digest('hex').slice(0, 12)}`;
 }
-
-/** A position given by a caller; undefined when it is none. */
-export const readPosition = parsePosition;

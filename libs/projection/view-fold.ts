@@ -1,5 +1,6 @@
 import { Mutex } from '#concurrency';
 import type { JudgedEvents } from '#duplicates';
+import { partitionKey } from '#event';
 import { decodeEvent, type DecodedEvent, type EventRecord } from '#registry';
 import type { Committed, State, StreamPartition } from '#state';
 import { foldInto } from './desk.js';
@@ -59,7 +60,7 @@ export class ViewFold {
 
   /** A view over several streams reads and writes one entry from several stream partitions: one fold at a time for each view partition. */
   #mutexOf(storage: string, partition: number): Mutex {
-    const key = `${storage}/${partition}`;
+    const key = partitionKey(storage, partition);
     let mutex = this.#mutexes.get(key);
     if (!mutex) this.#mutexes.set(key, (mutex = new Mutex()));
     return mutex;

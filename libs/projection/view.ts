@@ -9,7 +9,7 @@ const expression = z.union([
   z.strictObject({ const: scalar }),
   z.strictObject({
     attribute: z.enum(['id', 'source', 'type', 'subject', 'time', 'unitasal', 'unitkode', 'korelasi', 'urutanunit']),
-    /** Part `segment` (from 0) of the attribute cut at `-`. */
+    /** Takes part number `segment` (from 0) of the attribute, split at `-`. */
     segment: z.int().min(0).max(9).optional(),
     map: z.record(z.string(), z.string()).optional(),
     prefix: z.string().max(40).optional(),
@@ -21,12 +21,12 @@ const given = z.strictObject({ value: fieldName, is: expression.optional(), isNo
 
 const source = z.strictObject({
   type: z.string(),
-  /** All must hold, else the event changes nothing. */
+  /** Conditions on the event; all must hold, else it changes nothing. */
   when: z.array(when).optional(),
-  /** Conditions on the entry as it stands; an absent entry fulfils them. Only with `merge`. */
+  /** Conditions on the stored entry; an absent entry fulfils them. Only with `merge`. */
   given: z.array(given).optional(),
   set: z.record(fieldName, expression).optional(),
-  /** `set` and `count`: the event takes the subject out. */
+  /** `set` and `count`: the event removes its subject. */
   remove: z.literal(true).optional(),
 });
 
@@ -37,23 +37,23 @@ const definition = z.strictObject({
   kind: z.enum(['latest', 'merge', 'set', 'count', 'timeline']),
   /** `subject`, or named parts joined by `:`. */
   key: z.union([z.literal('subject'), z.record(fieldName, expression)]),
-  /** `latest`: the greatest of these fields wins, then the later record. */
+  /** `latest`: the event with the greatest values of these fields wins; of equal ones the later record. */
   by: z.array(fieldName).min(1).optional(),
-  /** `count`: name of the number of subjects. @default "jumlah" */
+  /** `count`: name of the field with the number of subjects. @default "jumlah" */
   count: fieldName.optional(),
-  /** `count`: totals of numeric fields, name → field. */
+  /** `count`: totals of numeric fields: name of the total → field of the event. */
   sum: z.record(fieldName, fieldName).optional(),
-  /** `timeline`: how many of the newest positions stay. @default 200 */
+  /** `timeline`: how many of the newest events stay. @default 200 */
   keep: z.int().min(1).max(1000).optional(),
   sources: z.array(source).min(1),
 });
 
 export type Expression = z.infer<typeof expression>;
 export type ViewSource = z.infer<typeof source>;
-/** A view as it stands in `schemas/views/<name>.view.json`. See the README of this room for the form. */
+/** A view definition: `schemas/views/<name>.view.json`. Its form is in the README of this room. */
 export type ViewDefinition = z.infer<typeof definition>;
 
-/** Reads one view file. Fault invalid_schema with problems (pointers into the file). What it folds is checked by checkView. */
+/** Parses a view file. Fault invalid_schema with pointers into the file. References to types and fields are checked by checkView. */
 export function parseView(text: string): ViewDefinition {
   let json: unknown;
   try {
