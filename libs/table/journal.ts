@@ -29,29 +29,20 @@ export interface Journal<R> {
 
 /** Opens a journal: loads what the topic holds, then follows it. Fault `log_unavailable`. */
 export async function openJournal<R>({ log, topic, parse, serialise, onRow }: JournalOptions<R>): Promise<Journal<R>> {
-  let bad = 0;
   let closed = false;
   const appends = new TopicAppends(log, topic.name);
   const tail = new TopicTail({
     log,
     topic,
-    apply: ({ value }) => {
-      let row: R;
-      try {
-        row = parse(value ?? Buffer.alloc(0));
-      } catch {
-        bad++;
-        return;
-      }
-      onRow(row);
-    },
+    parse: ({ value }) => ({ row: parse(value ?? Buffer.alloc(0)) }),
+    apply: ({ row }) => onRow(row),
     // A row must never count twice: what a topic that was created again holds by now is left out until the next start.
     onShorter: (range) => range.high,
   });
   await tail.open();
   return {
     get bad() {
-      return bad;
+      return tail.bad;
     },
     append: async (row) =>
       closed

@@ -79,13 +79,12 @@ interface Ownership<V> {
  */
 class EpochTable<V> implements OwnedTable<V> {
   readonly #options: OwnedTableOptions<V>;
-  readonly #tail: TopicTail;
+  readonly #tail: TopicTail<OwnedChange<V>>;
   readonly #appends: TopicAppends;
   readonly #entries = new Map<string, Entry<V>>();
   readonly #owned = new Map<string, Ownership<V>>();
   readonly #closing = new AbortController();
   #size = 0;
-  #bad = 0;
 
   constructor(options: OwnedTableOptions<V>) {
     this.#options = options;
@@ -93,7 +92,8 @@ class EpochTable<V> implements OwnedTable<V> {
     this.#tail = new TopicTail({
       log: options.log,
       topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
-      apply: (record) => this.#apply(record),
+      parse: (record) => this.#parse(record),
+      apply: ({ key, row, epoch }, record) => this.#fold(key, row, epoch ?? UNOWNED, record),
       onShorter: (range) => {
         // The offsets of the deleted topic say nothing about the new one; the epochs go on growing (R1).
         for (const entry of this.#entries.values()) entry.offset = -1n;
@@ -125,7 +125,7 @@ class EpochTable<V> implements OwnedTable<V> {
   }
 
   get bad(): number {
-    return this.#bad;
+    return this.#tail.bad;
   }
 
   open(): Promise<void> {
@@ -191,19 +191,11 @@ class EpochTable<V> implements OwnedTable<V> {
     return { key: Buffer.from(key), value: null, headers };
   }
 
-  #apply(record: LogRecord): void {
-    if (record.key === null) return;
+  #parse(record: LogRecord): OwnedChange<V> | undefined {
+    if (record.key === null) return undefined;
     const key = record.key.toString();
-    let row: V | undefined;
-    let epoch: bigint | undefined;
-    try {
-      if (record.value === null) epoch = epochOfTombstone(record);
-      else ({ row, epoch } = this.#options.parse(record.value, key));
-    } catch {
-      this.#bad++;
-      return;
-    }
-    this.#fold(key, row, epoch ?? UNOWNED, record);
+    if (record.value === null) return { key, row: undefined, epoch: epochOfTombstone(record) };
+    return { key, ...this.#options.parse(record.value, key) };
   }
 
   /** A record that the tail has read: changes the row, or must not be the last record of its key. */

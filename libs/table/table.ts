@@ -57,11 +57,10 @@ export interface Table<V> extends TableReads<V> {
 
 class FencedTable<V> implements Table<V> {
   readonly #options: TableOptions<V>;
-  readonly #tail: TopicTail;
+  readonly #tail: TopicTail<Change<V>>;
   readonly #rows = new Map<string, V>();
   readonly #offsets = new Map<string, bigint>();
   readonly #writes = new Mutex();
-  #bad = 0;
   #writer: Writer | undefined;
   #closed = false;
 
@@ -70,7 +69,8 @@ class FencedTable<V> implements Table<V> {
     this.#tail = new TopicTail({
       log: options.log,
       topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
-      apply: (record) => this.#apply(record),
+      parse: ({ key, value }) => (key === null ? undefined : this.#parse(key.toString(), value)),
+      apply: (change, record) => this.#apply(change, record),
       onShorter: failWhenShorter(options.topic),
     });
   }
@@ -98,7 +98,7 @@ class FencedTable<V> implements Table<V> {
   }
 
   get bad(): number {
-    return this.#bad;
+    return this.#tail.bad;
   }
 
   open(): Promise<void> {
@@ -155,18 +155,11 @@ class FencedTable<V> implements Table<V> {
     await writer?.release().catch(() => undefined);
   }
 
-  #apply(record: LogRecord): void {
-    if (record.key === null) return;
-    const key = record.key.toString();
-    let row: V | undefined;
-    if (record.value !== null) {
-      try {
-        row = this.#options.parse(record.value, key);
-      } catch {
-        this.#bad++;
-        return;
-      }
-    }
+  #parse(key: string, value: Buffer | null): Change<V> {
+    return { key, row: value === null ? undefined : this.#options.parse(value, key) };
+  }
+
+  #apply({ key, row }: Change<V>, record: LogRecord): void {
     if (row === undefined) {
       this.#rows.delete(key);
       this.#offsets.delete(key);

@@ -5,12 +5,14 @@ import type { EventLog, LogRecord, OutOfRange, TopicSpec } from '#log';
 /** What a table needs of the log. */
 export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'append'>;
 
-export interface TopicTailOptions {
+export interface TopicTailOptions<P> {
   readonly log: Pick<EventLog, 'ensureTopic' | 'describe' | 'read'>;
   /** One partition. */
   readonly topic: TopicSpec;
-  /** Called once for each record, in log order. */
-  readonly apply: (record: LogRecord) => void;
+  /** What a record says; undefined skips it. A throw marks the record as bad: it is counted and skipped. */
+  readonly parse: (record: LogRecord) => P | undefined;
+  /** Called once for each parsed record, in log order. */
+  readonly apply: (parsed: P, record: LogRecord) => void;
   /**
    * The topic now ends before the position of this tail: it was deleted and created again. Answers the offset to go on from, or throws, and then
    * every read of this tail fails until the process is restarted.
@@ -24,11 +26,11 @@ const READ_RECORDS = 2_000;
 const PARTITION = 0;
 
 /**
- * The follower of one control topic: reads it to the end, then keeps on reading by long poll, and hands every record to `apply`.
+ * The follower of one control topic: reads it to the end, then keeps on reading by long poll, and hands every record that can be parsed to `apply`.
  * All tables of this room use it; there is no second follower. A log that is unavailable ends nothing: the tail tries again every 500 ms.
  */
-export class TopicTail {
-  readonly #options: TopicTailOptions;
+export class TopicTail<P> {
+  readonly #options: TopicTailOptions<P>;
   readonly #closing = new AbortController();
   // A read to the end that has begun before a call may miss what the caller must see, so a later caller waits for the next one (single-flight).
   readonly #refreshes = new Coalescer<undefined, undefined>({
@@ -39,15 +41,21 @@ export class TopicTail {
     },
   });
   #next = 0n;
+  #bad = 0;
   #following: Promise<void> = Promise.resolve();
 
-  constructor(options: TopicTailOptions) {
+  constructor(options: TopicTailOptions<P>) {
     this.#options = options;
   }
 
   /** First offset not read yet. */
   get next(): bigint {
     return this.#next;
+  }
+
+  /** Records that could not be parsed. */
+  get bad(): number {
+    return this.#bad;
   }
 
   /** Creates the topic if it does not exist, reads it to its end and begins to follow it. Faults of the log. */
@@ -79,7 +87,7 @@ export class TopicTail {
   }
 
   async #step(waitMs: number, signal?: AbortSignal): Promise<void> {
-    const { log, topic, apply, onShorter } = this.#options;
+    const { log, topic, onShorter } = this.#options;
     const from = this.#next;
     const read = await log.read(topic.name, PARTITION, from, {
       maxRecords: READ_RECORDS,
@@ -96,9 +104,20 @@ export class TopicTail {
     for (const record of read.records) {
       if (record.offset < this.#next) continue;
       this.#next = record.offset + 1n;
-      apply(record);
+      this.#take(record);
     }
     if (read.next > this.#next) this.#next = read.next;
+  }
+
+  #take(record: LogRecord): void {
+    let parsed: P | undefined;
+    try {
+      parsed = this.#options.parse(record);
+    } catch {
+      this.#bad++;
+      return;
+    }
+    if (parsed !== undefined) this.#options.apply(parsed, record);
   }
 
   async #follow(): Promise<void> {
