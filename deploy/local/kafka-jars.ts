@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Fault } from '#faults';
+import { missingTool } from './missing-tool.js';
 
 /** Receives one line of progress for the person who watches the start. */
 export type Log = (line: string) => void;
@@ -14,16 +15,12 @@ const POM = [
   resolve(import.meta.dirname, '../../../deploy/local/kafka-pom.xml'),
 ];
 
-function missingTool(tool: string, install = INSTALL): Fault {
-  return new Fault('missing_tool', { detail: `${tool} not found. Install it: ${install}` });
-}
-
 /** Checks that Java 17 or later is on the PATH. Throws Fault `missing_tool`. */
 function checkJava(): void {
   const run = spawnSync('java', ['-version'], { encoding: 'utf8' });
-  if (run.error || run.status !== 0) throw missingTool('java (17 or later)');
+  if (run.error || run.status !== 0) throw missingTool('java (17 or later)', INSTALL);
   const version = Number(/version "(\d+)/.exec(run.stderr)?.[1] ?? 0);
-  if (version < 17) throw missingTool(`java 17 or later (this is ${version})`);
+  if (version < 17) throw missingTool(`java 17 or later (this is ${version})`, INSTALL);
 }
 
 /** True when brokers can be started on this machine without docker: there is java, and the jars are in the cache or mvn can fetch them. */
@@ -45,7 +42,7 @@ export async function ensureKafkaJars(cache: string, log: Log = () => {}): Promi
   const stamp = resolve(cache, 'jars.ok');
   checkJava();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === pomHash && holdsKafka(jars)) return jars;
-  if (spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) throw missingTool('mvn');
+  if (spawnSync('mvn', ['-v'], { stdio: 'ignore' }).status !== 0) throw missingTool('mvn', INSTALL);
   log('Kafka: fetching the broker once through Maven (about 50 MB)');
   rmSync(jars, { recursive: true, force: true });
   mkdirSync(jars, { recursive: true });

@@ -13,6 +13,7 @@ import {
 import { join, resolve } from 'node:path';
 import { pause, withDeadline } from '#concurrency';
 import { Fault } from '#faults';
+import { endOrphan } from './end-orphan.js';
 import { ensureKafkaJars, type Log } from './kafka-jars.js';
 import { brokerProperties, layoutOf, type KafkaLayout, type KafkaSecurity } from './kafka-settings.js';
 
@@ -87,23 +88,19 @@ function textFrom(path: string, from: number): string {
   }
 }
 
-/** Stops a broker that is still running because the process that started it was killed: two brokers must not use one data folder. */
-async function endOrphan(dir: string, n: number): Promise<void> {
-  const path = join(dir, `n${n}.pid`);
-  if (!existsSync(path)) return;
-  const pid = Number(readFileSync(path, 'utf8'));
-  const isOurs = (): boolean => {
+/** Stops broker `n` of an earlier launcher on this folder, if it still runs. */
+function endOrphanBroker(dir: string, n: number): Promise<void> {
+  const isOurs = (pid: number): boolean => {
     const ps = spawnSync('ps', ['-p', String(pid), '-o', 'args='], { encoding: 'utf8' });
     return ps.status === 0 && ps.stdout.includes(join(dir, `n${n}.properties`));
   };
-  if (pid > 0 && isOurs()) {
-    process.kill(pid, 'SIGCONT');
-    process.kill(pid, 'SIGTERM');
-    for (const end = Date.now() + STOP_MS; isOurs(); await pause(100)) {
-      if (Date.now() > end) process.kill(pid, 'SIGKILL');
-    }
-  }
-  rmSync(path, { force: true });
+  return endOrphan({
+    pidFile: join(dir, `n${n}.pid`),
+    isOurs,
+    isRunning: isOurs,
+    stopMs: STOP_MS,
+    late: (pid) => process.kill(pid, 'SIGKILL'),
+  });
 }
 
 interface BrokerOptions {
@@ -209,7 +206,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
   const jars = `${await ensureKafkaJars(options.cache, log)}/*`;
   mkdirSync(dir, { recursive: true });
   const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
-  for (const n of numbers) await endOrphan(dir, n);
+  for (const n of numbers) await endOrphanBroker(dir, n);
   const layout = await layoutOf(dir, nodes, options.port);
   const brokers = new LocalBrokers({ dir, jars, layout, heap, secured });
   try {

