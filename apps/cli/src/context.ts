@@ -68,7 +68,8 @@ async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Pro
   return keys[0];
 }
 
-export function languageOf(globals: Globals): Language {
+/** The language of the output: `--lang`, else the one of the environment. Throws Usage for any other `--lang`. */
+export function terminalLanguage(globals: Globals): Language {
   const { lang } = globals;
   if (lang === 'id' || lang === 'en') return lang;
   if (lang !== undefined) throw new Usage(verbatim(`--lang ${lang}: id, en`));
@@ -81,7 +82,7 @@ export function languageOf(globals: Globals): Language {
  */
 export async function openContext(globals: Globals, keyless = false): Promise<Context> {
   const terminal = readTerminal();
-  const lang = languageOf(globals);
+  const lang = terminalLanguage(globals);
   const say: Say = (text) => text.in(lang);
   const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
   const hub = connect({ url });

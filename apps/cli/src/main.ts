@@ -1,6 +1,6 @@
 import { CommanderError, type Command } from 'commander';
 import { readLanguage } from '#settings';
-import { languageOf, openContext, type Context, type Globals } from './context.js';
+import { terminalLanguage, openContext, type Context, type Globals } from './context.js';
 import { buildProgram, type Run } from './program.js';
 import { EXIT, showRefusal } from './refusal.js';
 
@@ -16,7 +16,7 @@ const run: Run = async (work, keyless) => {
   let lang = readLanguage();
   let ctx: Context | undefined;
   try {
-    lang = languageOf(globals);
+    lang = terminalLanguage(globals);
     ctx = await openContext(globals, keyless);
     code = await work(ctx);
   } catch (e) {
