@@ -92,7 +92,15 @@ describe('parseOptions', () => {
   it('reads options with Indonesian as the default language, and reports a missing, wrong or unknown option', () => {
     const p = parseOptions(['--keys', 'k', '--history', 'h', '--day', '2']);
     expect(p).toMatchObject({ kind: 'play', options: { day: 2, lang: 'id', scale: 1 } });
-    expect(parseOptions(['--keys', 'k', '--history', 'h', '--day', 'x'])).toMatchObject({ kind: 'wrong' });
+    const wrongDay = ['--keys', 'k', '--history', 'h', '--day', 'x'];
+    expect(parseOptions(wrongDay)).toMatchObject({
+      kind: 'wrong',
+      reason: expect.stringContaining('--day: harus angka di atas 0\n'),
+    });
+    expect(parseOptions([...wrongDay, '--lang', 'en'])).toMatchObject({
+      kind: 'wrong',
+      reason: expect.stringContaining('--day: a number above 0\n'),
+    });
     expect(parseOptions(['--day', '1'])).toMatchObject({ kind: 'wrong' });
     expect(parseOptions(['--what'])).toMatchObject({ kind: 'wrong' });
   });

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { texts } from './texts.js';
 
 export interface MinistryOptions {
   readonly url: string;
@@ -45,11 +46,12 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
       },
     });
     if (v['print-keys']) return { kind: 'keys' };
+    const lang = v.lang === 'en' ? 'en' : 'id';
     const numbers = { day: Number(v.day), scale: Number(v.scale), seconds: Number(v.seconds) };
     if (v.keys === undefined || v.history === undefined) return { kind: 'wrong', reason: USAGE };
     for (const [name, n] of Object.entries(numbers))
-      if (!(n > 0)) return { kind: 'wrong', reason: `--${name}: a number above 0\n${USAGE}` };
-    const lang = v.lang === 'en' ? 'en' : 'id';
+      if (!(n > 0))
+        return { kind: 'wrong', reason: `${texts.number_above_0({ option: `--${name}` }).in(lang)}\n${USAGE}` };
     return {
       kind: 'play',
       options: {
