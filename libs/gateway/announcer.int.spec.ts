@@ -1,9 +1,8 @@
-import { mayPublish } from '#access';
-import { Appender } from '#log';
-import { Publishing } from '#publishing';
+import type { Publishing } from '#publishing';
 import { schemaValue, type EventType } from '#registry';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
+import { blindPublishing } from '../../test/kit/doors/blind-publishing.js';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { Announcer, CATALOGUE_SOURCE, VERSION_REGISTERED, type AnnouncerDeps } from './announcer.js';
 
@@ -34,20 +33,14 @@ describe('the announcements of registered versions', () => {
     announcer.start();
     return announcer;
   };
-  /** Publishing of another process: it knows nothing of what the first has in flight, and its index does not answer. */
   const elsewhere = (): Publishing =>
-    new Publishing({
+    blindPublishing({
       log: hub.log,
-      appends: new Appender(hub.log),
-      state: { findFirst: () => new Promise(() => undefined) },
       settled: hub.settled,
       catalogue: hub.catalogue,
       units: hub.units,
-      mayPublish,
-      pseudonymKey: Buffer.alloc(32, 7),
       refusals: hub.refusals,
-      now: Date.now,
-      limits: { indexMs: 1 },
+      pseudonymKey: Buffer.alloc(32, 7),
     });
   const announced = async (): Promise<Body[]> => {
     const { status, body } = await hub.ask(`/v1/streams/${STREAM}/events?type=${VERSION_REGISTERED}&limit=1000`);

@@ -1,15 +1,16 @@
-import { mayPublish, sampleEvent, sourceOf, type Caller } from '#access';
+import { sampleEvent, sourceOf, type Caller } from '#access';
 import { hubPublishing, type Core } from '#core';
 import { fromHeaders } from '#event';
 import type { Fault } from '#faults';
 import type { Type } from '@nestjs/common';
 import { Appender } from '#log';
-import { Publishing, type Offered } from '#publishing';
+import type { Offered, Publishing } from '#publishing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { blindPublishing } from '../../test/kit/doors/blind-publishing.js';
 import { openHub, type RunningHub } from '../../test/kit/hub/hub-module.js';
 import { until } from '../../test/kit/projection/stage.js';
 import { ID_CONFLICT, idConflictPublisher } from './id-conflicts.js';
@@ -31,20 +32,14 @@ describe('an id that was used for two contents', () => {
     ({ core } = hub);
   };
   const fold = (): Promise<void> => restart(ProjectorModule);
-  /** The publish path of a gateway that has seen no other publication and whose duplicate index does not answer. */
   const blind = (): Publishing =>
-    new Publishing({
+    blindPublishing({
       log: core.log,
-      appends: new Appender(core.log),
-      state: { findFirst: () => new Promise(() => undefined) },
       settled: core.settled,
       catalogue: core.registry.catalogue,
       units: core.units.units,
-      mayPublish,
-      pseudonymKey: core.pseudonymKey,
       refusals: { count: () => undefined },
-      now: Date.now,
-      limits: { indexMs: 1 },
+      pseudonymKey: core.pseudonymKey,
     });
   const publish = async (nomorPaspor: string): Promise<string> => {
     const time = '2021-07-15T00:00:00Z';
