@@ -1,3 +1,4 @@
+import { pause } from '#concurrency';
 import { partitionKey } from '#event';
 import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type AppendOutcome, type EventLog, type NewRecord } from './port.js';
 import { bytesOfAll, fitsOneAppend } from './size.js';
@@ -131,7 +132,7 @@ export class Appender {
       // R3.5: an uncertain batch is sent again before anything newer, so that nothing overtakes it, while a caller still waits for it
       if (answer.kind === 'uncertain' && requests.some((r) => r.settle !== undefined)) {
         sentBefore = true;
-        await new Promise((done) => setTimeout(done, RESEND_MS));
+        await pause(RESEND_MS);
         continue;
       }
       let base = outcome.kind === 'accepted' ? outcome.base : 0n;
