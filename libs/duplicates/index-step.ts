@@ -28,9 +28,13 @@ const RECHECK_MS = 10 * 60_000;
 
 const idOf = (e: EventRecord): string => `${e.envelope.source}\n${e.envelope.id}`;
 
-/** An event with other content under a used id has its entry under id and digest, so that its own copies are found (R2.5). */
-const underDigest = (entry: First): First => ({ ...entry, id: `${entry.id}\n${entry.digest}` });
-const idUnderDigest = (e: EventRecord): string => `${idOf(e)}\n${e.envelope.digest.toString('hex')}`;
+/**
+ * The id under which the index holds an event with other content than the first event of its id, so that its own copies are found (R2.5).
+ * `digest` is 64 hex digits.
+ */
+export const conflictId = (id: string, digest: string): string => `${id}\n${digest}`;
+const underDigest = (entry: First): First => ({ ...entry, id: conflictId(entry.id, entry.digest) });
+const idUnderDigest = (e: EventRecord): string => conflictId(idOf(e), e.envelope.digest.toString('hex'));
 
 function firstEntryOf(e: EventRecord, { stream, partition }: StreamPartition): First {
   return {

@@ -9,7 +9,7 @@ export {
   type JudgedEvents,
 } from './duplicate-index.js';
 export { IndexLookup, type Known } from './index-lookup.js';
-export type { IdConflict } from './index-step.js';
+export { conflictId, type IdConflict } from './index-step.js';
 export { INDEX_VIEW } from './index-view.js';
 export type { BadRecord } from './open-records.js';
 export { sameContent, type ComparedEvent, type OriginalContent } from './same-content.js';

@@ -1,6 +1,6 @@
 import type { Caller } from '#access';
 import { withDeadline } from '#concurrency';
-import { IndexLookup, sameContent, type Settled } from '#duplicates';
+import { conflictId, IndexLookup, sameContent, type Settled } from '#duplicates';
 import { blameOf, Fault, FAULTS } from '#faults';
 import type { AppendOutcome, EventLog } from '#log';
 import type { State } from '#state';
@@ -149,7 +149,7 @@ export class Publishing {
     const conflicting = asked.filter((i) => i.indexed !== undefined && !sameContent(i.item!, i.indexed, catalogue));
     if (conflicting.length === 0) return;
     const own = await this.#lookup.ask(
-      conflicting.map(({ item }) => ({ source: item!.source, id: `${item!.id}\n${item!.digest}` })),
+      conflicting.map(({ item }) => ({ source: item!.source, id: conflictId(item!.id, item!.digest) })),
     );
     for (const [n, state] of conflicting.entries()) {
       const first = own?.[n];
@@ -163,17 +163,12 @@ export class Publishing {
     const items = fresh.map((state) => state.item!);
     for (const { stream, partition, places, bytes } of planAppends(items)) {
       const ready = places.map((place) => items[place]!);
-      let call: Promise<AppendOutcome>;
-      try {
-        call = this.deps.appends.append(
-          stream,
-          partition,
-          ready.map((item) => item.record),
-          { timeoutMs, bytes },
-        );
-      } catch (cause) {
-        call = Promise.resolve({ kind: 'refused', code: 'not_durable', cause });
-      }
+      const call = this.deps.appends.append(
+        stream,
+        partition,
+        ready.map((item) => item.record),
+        { timeoutMs, bytes },
+      );
       const added = this.#recent.add(ready, call);
       for (const [at, place] of places.entries()) fresh[place]!.append = added[at];
     }
