@@ -30,6 +30,18 @@ it('the lag of a view is 0 when it has caught up, and its series are absent whil
   expect(await lag()).toBeUndefined();
 });
 
+it('the duplicate index has its name in the label view and its storage name in the label storage, and the help says so', async () => {
+  const log = { describe: () => Promise.resolve([at]), read: () => Promise.resolve({ kind: 'records', records: [] }) };
+  const projector = {
+    held: () => [{ stream: 'a.b', partition: 0, index: 4n, views: [] }],
+  } as unknown as OpenProjector;
+  const metrics = new Metrics('t');
+  metrics.beforeScrape(lagAtScrape({ metrics, log, now: Date.now } as unknown as Core, projector));
+  const text = await metrics.text();
+  expect(text).toMatch(/^simpul_view_lag_events{view="duplicate index",storage="~index",stream="a.b"[^}]*} 1$/m);
+  expect(text).toMatch(/^# HELP simpul_view_lag_events .*view="duplicate index" and storage="~index"\.$/m);
+});
+
 it('names and help of metrics repeat no prefix and name no label value that is never set', async () => {
   const text = await new Metrics('t').text();
   expect(text).not.toContain('process_process');
