@@ -1,4 +1,4 @@
-// Decodes bytes that end a process when avsc reads them unguarded; says what became of each: code, milliseconds, what it was.
+// Decodes bytes that would end the process if avsc read them without the guard. Prints for each its name, the fault code and the milliseconds.
 import { compileContract, type Contract } from '#avro';
 import { isFault } from '#faults';
 
@@ -28,7 +28,7 @@ const bombs: [string, unknown, string][] = [
   ['bytes of a negative length', 'bytes', '01'],
 ];
 
-/** The quickest of up to five tries: what the code needs, not what else the machine is doing. */
+/** The fastest of up to five tries, so that other work on the machine does not count. */
 function outcome(decode: () => unknown): { code: string; ms: number } {
   let code = 'none';
   let ms = Number.POSITIVE_INFINITY;

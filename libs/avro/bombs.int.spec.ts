@@ -8,7 +8,7 @@ interface Line {
   readonly ms: number;
 }
 
-/** In a process of their own with a small heap: without the guard it is that process that ends. */
+/** Runs in a child process with a small heap, because without the guard these bytes end the process. */
 function decodeBombs(): { status: number | null; signal: string | null; lines: Line[] } {
   const sources = new URL('../log/conformance/sources.mjs', import.meta.url).href;
   const fixture = join(import.meta.dirname, 'bombs.fixture.ts');
@@ -30,8 +30,8 @@ function decodeBombs(): { status: number | null; signal: string | null; lines: L
   return { status, signal, lines: lines.map((line) => JSON.parse(line) as Line) };
 }
 
-describe('bytes that end a process when avsc reads them unguarded', () => {
-  it('are refused by Contract.decode as written, framed and for another reader, each within 50 ms', () => {
+describe('bytes that would end the process if avsc read them without the guard', () => {
+  it('are refused by Contract.decode within 50 ms each: bare, framed and for another reader', () => {
     const run = decodeBombs();
     expect([run.status, run.signal, run.lines.length]).toEqual([0, null, 48]);
     for (const line of run.lines) {

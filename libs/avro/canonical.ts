@@ -2,53 +2,21 @@ import { createHash } from 'node:crypto';
 import type { Problem } from '#faults';
 import { readSchema, schemaOf, type Json, type JsonObject, type Node } from './schema.js';
 
-/** What makes a schema unacceptable; empty = fine. Pointers into the schema. Total. */
+/** Why a schema is not accepted; empty = it is accepted. The pointers point into the schema. Total. */
 export function checkSchema(schemaText: string): Problem[] {
   const read = readSchema(schemaText);
   return read.ok ? [] : [read.problem];
 }
 
-/** Avro's Parsing Canonical Form. Fault invalid_schema. */
-export function canonicalForm(schemaText: string): string {
-  return JSON.stringify(plain(schemaOf(schemaText).node, new Set()));
-}
-
 /**
- * SHA-256 (hex) of all that a schema says (names, types, defaults, docs, properties), whatever its white space, the order of
- * members and the way names are written: equal = the same schema. Fault invalid_schema.
+ * SHA-256 (hex) of the whole content of a schema: names, types, defaults, docs and properties. White space, the order of members and the spelling of names
+ * (with or without namespace) do not matter. Equal fingerprints = the same schema. Fault `invalid_schema`.
  */
 export function fingerprint(schemaText: string): string {
   const { node } = schemaOf(schemaText);
   return createHash('sha256')
     .update(JSON.stringify(full(node, new Set())))
     .digest('hex');
-}
-
-function plain(t: Node, seen: Set<string>): Json {
-  if (t.name !== '') {
-    if (seen.has(t.name)) return t.name;
-    seen.add(t.name);
-  }
-  switch (t.base) {
-    case 'record':
-      return {
-        name: t.name,
-        type: 'record',
-        fields: t.fields.map((f) => ({ name: f.name, type: plain(f.type, seen) })),
-      };
-    case 'enum':
-      return { name: t.name, type: 'enum', symbols: [...t.symbols] };
-    case 'fixed':
-      return { name: t.name, type: 'fixed', size: t.size };
-    case 'array':
-      return { type: 'array', items: plain(t.items!, seen) };
-    case 'map':
-      return { type: 'map', values: plain(t.items!, seen) };
-    case 'union':
-      return t.branches.map((b) => plain(b, seen));
-    default:
-      return t.base;
-  }
 }
 
 function sorted(json: Json): Json {

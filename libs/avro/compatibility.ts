@@ -3,12 +3,12 @@ import { readsScalar, sameName } from './match.js';
 import { schemaOf, type Node } from './schema.js';
 import { eitherOf, texts } from './texts.js';
 
-/** BACKWARD: the new schema reads old data. FORWARD: the old one reads new data. FULL: both. */
+/** BACKWARD: the new schema reads old data. FORWARD: the old schema reads new data. FULL: both. */
 export type Compatibility = 'BACKWARD' | 'FORWARD' | 'FULL';
 
 /**
- * Why a schema may not follow another; empty = it may. The pointer names the field, the reason says which side cannot read it.
- * Fault invalid_schema when one of them is no schema.
+ * Why a schema is not compatible with an older one; empty = it is. Each pointer names the field, each reason says which side cannot read it.
+ * Fault `invalid_schema` when one of the texts is no valid schema.
  */
 export function compatibility(newSchema: string, oldSchema: string, level: Compatibility): Problem[] {
   const next = schemaOf(newSchema).node;
@@ -36,13 +36,13 @@ function differences(writer: Node, reader: Node, when: (args: { reason: Text }) 
   return found;
 }
 
-type Report = (pointer: string, reason: Text, expected?: Text) => void;
+type AddDifference = (pointer: string, reason: Text, expected?: Text) => void;
 
 function label(t: Node): string {
   return t.logical ?? (t.name || t.base);
 }
 
-function compare(w: Node, r: Node, at: string, report: Report): void {
+function compare(w: Node, r: Node, at: string, report: AddDifference): void {
   if (w.base === 'union') {
     for (const b of w.branches) compare(b, r, at, report);
     return;
@@ -65,13 +65,13 @@ function compare(w: Node, r: Node, at: string, report: Report): void {
     report(at, texts.cannot_be_read_as({ written: label(w), read: label(r) }), verbatim(label(w)));
 }
 
-function trial(w: Node, r: Node, at: string): Parameters<Report>[] {
-  const out: Parameters<Report>[] = [];
+function trial(w: Node, r: Node, at: string): Parameters<AddDifference>[] {
+  const out: Parameters<AddDifference>[] = [];
   compare(w, r, at, (...p) => out.push(p));
   return out;
 }
 
-function compareFields(w: Node, r: Node, at: string, report: Report): void {
+function compareFields(w: Node, r: Node, at: string, report: AddDifference): void {
   const taken = new Set<string>();
   for (const f of w.fields) {
     const target = r.fields.find((x) => x.name === f.name) ?? r.fields.find((x) => x.aliases.includes(f.name));
@@ -84,7 +84,7 @@ function compareFields(w: Node, r: Node, at: string, report: Report): void {
   }
 }
 
-function compareSymbols(w: Node, r: Node, at: string, report: Report): void {
+function compareSymbols(w: Node, r: Node, at: string, report: AddDifference): void {
   if (r.fallback !== undefined) return;
   const lost = w.symbols.filter((s) => !r.symbols.includes(s));
   if (lost.length > 0)

@@ -5,22 +5,22 @@ import { writerOf } from './encode.js';
 import { runGuard } from './guard.js';
 import { fieldsOf } from './info.js';
 import { checkProperties, propertiesOf } from './properties.js';
-import { wayOf, type Way } from './resolve.js';
+import { readingOf, type Reading } from './resolve.js';
 import type { Write } from './scalar.js';
 import { schemaOf, type Node } from './schema.js';
 import { texts } from './texts.js';
 import type { Contract, Data, DecodeOptions, Encoded, EventContract, FieldInfo, Guarded } from './types.js';
 import { Walk } from './walk.js';
 
-/** One walk at a time: encoding is synchronous, so all contracts share its slab. */
-const walk = new Walk();
+/** Shared by all contracts, so that they share one slab of memory: encoding is synchronous, so only one walk runs at a time. */
+const sharedWalk = new Walk();
 
 class Compiled implements Contract {
   readonly name: string;
   readonly properties: Contract['properties'];
   readonly fields: readonly FieldInfo[];
   readonly #write: Write;
-  readonly #ways = new WeakMap<Contract, Way>();
+  readonly #readings = new WeakMap<Contract, Reading>();
 
   constructor(
     readonly schemaText: string,
@@ -33,6 +33,7 @@ class Compiled implements Contract {
   }
 
   encode(data: unknown, schemaId: number): Encoded {
+    const walk = sharedWalk;
     walk.begin();
     walk.sink.begin(schemaId);
     this.#write(data, walk);
@@ -41,38 +42,33 @@ class Compiled implements Contract {
     return { ok: false, problems: walk.problems };
   }
 
-  check(data: unknown): Problem[] {
-    const done = this.encode(data, 0);
-    return done.ok ? [] : [...done.problems];
-  }
-
   decode(bytes: Uint8Array, options: DecodeOptions): Data {
     if (options.framed && bytes[0] !== 0) throw new Fault('bad_magic');
-    const way = this.#wayTo(options.reader ?? this);
+    const reading = this.#readingFor(options.reader ?? this);
     const start = options.framed ? FRAME_BYTES : 0;
-    const guarded = runGuard(way.skip, bytes, start);
+    const guarded = runGuard(reading.skip, bytes, start);
     if (!guarded.ok) {
       const { code, reason, pointer, at } = guarded;
       throw new Fault(code, { detail: `${reason}, at byte ${at}`, problems: [{ pointer, reason, code }] });
     }
-    const { value, offset } = way.type.decode(bufferOf(bytes), start);
+    const { value, offset } = reading.type.decode(bufferOf(bytes), start);
     if (offset !== bytes.length) throw new Error(`${this.name}: avsc read to byte ${offset} of ${bytes.length}`);
     return value as Data;
   }
 
   guard(bytes: Uint8Array, offset: number): Guarded {
-    return runGuard(this.#wayTo(this).skip, bytes, offset);
+    return runGuard(this.#readingFor(this).skip, bytes, offset);
   }
 
-  /** Made at first use: who only encodes needs none. */
-  #wayTo(reader: Contract): Way {
-    let way = this.#ways.get(reader);
-    if (!way) {
-      way = wayOf(this.node, nodeOf(reader));
-      if (!way) throw new Fault('incompatible_schema', { detail: `${reader.name} cannot read ${this.name}` });
-      this.#ways.set(reader, way);
+  /** Built on first use: a gateway mostly encodes and needs no reader. */
+  #readingFor(reader: Contract): Reading {
+    let reading = this.#readings.get(reader);
+    if (!reading) {
+      reading = readingOf(this.node, nodeOf(reader));
+      if (!reading) throw new Fault('incompatible_schema', { detail: `${reader.name} cannot read ${this.name}` });
+      this.#readings.set(reader, reading);
     }
-    return way;
+    return reading;
   }
 }
 
@@ -85,7 +81,7 @@ export function nodeOf(contract: Contract): Node {
   return compiled(contract).node;
 }
 
-/** Compiles the schema of one record. Fault invalid_schema with problems. */
+/** Compiles the schema of a record. Fault `invalid_schema` with its problems. */
 export function compileContract(schemaText: string): Contract {
   const { node } = schemaOf(schemaText);
   if (node.base !== 'record') {
@@ -95,7 +91,7 @@ export function compileContract(schemaText: string): Contract {
   return new Compiled(schemaText, node);
 }
 
-/** As compileContract; Fault invalid_schema also when the `simpul` property of the record is missing or incomplete. */
+/** Like `compileContract`; Fault `invalid_schema` also when the `simpul` property of the record is missing or incomplete. */
 export function compileEventContract(schemaText: string): EventContract {
   const contract = compileContract(schemaText);
   const problems = checkProperties(nodeOf(contract));
@@ -106,8 +102,8 @@ export function compileEventContract(schemaText: string): EventContract {
 }
 
 /**
- * The counting pre-pass over bare Avro from `offset` to the end of `bytes`: answers within 10 ms whatever the bytes say.
- * Never throws.
+ * Checks bare Avro bytes from `offset` to the end without decoding them. It counts entries and bytes, so it answers within 10 ms even for hostile bytes (a few
+ * bytes that announce 10^9 entries). Total.
  */
 export function guard(contract: Contract, bytes: Uint8Array, offset: number): Guarded {
   return compiled(contract).guard(bytes, offset);

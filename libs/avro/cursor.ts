@@ -3,10 +3,10 @@ import type { Text } from '#faults';
 import { texts } from './texts.js';
 import { escapeToken, MAX_ITEMS } from './walk.js';
 
-/** Values of zero bytes that one event may hold. */
+/** Values that take no bytes, at most per event: their number cannot be bounded by the size of the data. */
 const MAX_ZERO_SIZE = 1_000;
 
-/** Why foreign bytes were given up; caught inside the room. */
+/** Why foreign bytes are refused. Never leaves this room. */
 export class Broken extends Error {
   constructor(
     readonly code: 'avro_decode_failed' | 'avro_limit_exceeded',
@@ -21,7 +21,7 @@ export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** Strict, bounded reading of Avro bytes. Every method throws Broken instead of going past the end or accepting an odd form. */
+/** Strict, bounded reading of Avro bytes. Every method throws Broken instead of reading past the end or accepting a non-canonical form. */
 export class Cursor {
   readonly buf: Buffer;
   readonly end: number;
@@ -48,14 +48,14 @@ export class Cursor {
     return out;
   }
 
-  /** Counts a value that takes no bytes: only a count can bound it. */
+  /** Counts values that take no bytes; only a count can limit them. */
   zeroSize(count: number): void {
     this.#zeroSize += count;
     if (this.#zeroSize > MAX_ZERO_SIZE)
       throw new Broken('avro_limit_exceeded', texts.too_many_empty_values({ most: MAX_ZERO_SIZE }));
   }
 
-  /** Number of entries of the next block, 0 = the list is over; `blockEnd` is where it must end, -1 when not told. */
+  /** Number of entries of the next block; 0 = the list has ended. `blockEnd` is the offset where the block must end, -1 when the block has no size. */
   blockEnd = -1;
   block(leastItem: number): number {
     let count = this.length64();
@@ -78,7 +78,7 @@ export class Cursor {
     if (end >= 0 && this.pos !== end) this.fail(texts.block_of_other_size());
   }
 
-  /** A long used as a count; values beyond 2^53 are as good as infinite. */
+  /** A long that is used as a count; a value beyond 2^53 exceeds every limit. */
   private length64(): number {
     const n = this.long();
     if (typeof n === 'number') return n;
@@ -91,7 +91,7 @@ export class Cursor {
     return n;
   }
 
-  /** A number where it is safe, else a bigint. Refuses more than 64 bits and forms longer than needed. */
+  /** A number when it is a safe integer, else a bigint. Refuses more than 64 bits and varints that are longer than needed. */
   long(): number | bigint {
     const { buf, end } = this;
     let at = this.pos;
@@ -154,7 +154,7 @@ export class Cursor {
     return Number.isFinite(n) ? n : this.fail(texts.number_not_finite());
   }
 
-  /** Start of the next n bytes, which it steps over. */
+  /** Steps over the next n bytes and answers where they start. */
   take(n: number): number {
     const at = this.pos;
     if (n > this.end - at) this.fail(texts.data_ends_early());
@@ -189,7 +189,7 @@ export class Cursor {
     this.isAscii(this.take(n), n);
   }
 
-  /** True for short plain text; otherwise the bytes are checked as UTF-8. */
+  /** True for short ASCII text. For any other text it checks that the bytes are UTF-8. */
   private isAscii(at: number, n: number): boolean {
     if (n <= 64) {
       let i = at;

@@ -2,12 +2,12 @@ const DECIMAL = /^-?(?:0|[1-9]\d*)(?:\.(\d+))?$/;
 
 export type Unscaled = { readonly value: bigint } | 'malformed' | 'too-precise' | 'out-of-range';
 
-/** 10^precision: every unscaled value of a decimal lies strictly between it and its negative. */
+/** 10^precision: every unscaled value of a decimal is smaller than this and greater than its negative. */
 export function decimalBound(precision: number): bigint {
   return 10n ** BigInt(precision);
 }
 
-/** Unscaled value of a decimal text at `scale`. More digits after the point than the scale are refused, even zeros. `-0` is refused. */
+/** The unscaled value of a decimal text at `scale`. More digits after the point than the scale are refused, even zeros; so is `-0`. */
 export function parseDecimal(text: string, scale: number, bound: bigint): Unscaled {
   if (text.length > 1_100) return 'out-of-range';
   const m = DECIMAL.exec(text);
@@ -18,7 +18,7 @@ export function parseDecimal(text: string, scale: number, bound: bigint): Unscal
   return within(BigInt(whole + fraction.padEnd(scale, '0')), text, bound);
 }
 
-/** Unscaled value of a JSON number: a safe integer, or a fraction that the double holds exactly at this scale (0.5, not 0.1). */
+/** The unscaled value of a JSON number: a safe integer, or a fraction that a double holds exactly at this scale (0.5, but not 0.1). */
 export function decimalOfNumber(n: number, scale: number, bound: bigint): Unscaled {
   if (!Number.isFinite(n) || Object.is(n, -0)) return 'out-of-range';
   if (Number.isInteger(n)) {
@@ -34,7 +34,7 @@ function within(value: bigint, text: string, bound: bigint): Unscaled {
   return value < bound && value > -bound ? { value } : 'out-of-range';
 }
 
-/** Shortest two's complement, big-endian, as Avro writes a decimal. */
+/** The shortest big-endian two's complement, as Avro writes a decimal. */
 export function toTwos(value: bigint): Buffer {
   let size = 1;
   while (BigInt.asIntN(size * 8, value) !== value) size++;
@@ -50,7 +50,7 @@ export function fromTwos(bytes: Uint8Array): bigint {
   return BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`));
 }
 
-/** Text with the full scale: `350000.00`. */
+/** The decimal as text with all digits of its scale: `350000.00`. */
 export function formatDecimal(value: bigint, scale: number): string {
   if (scale === 0) return value.toString();
   const sign = value < 0n ? '-' : '';

@@ -28,7 +28,7 @@ function refusal(decode: () => unknown): object {
   return {};
 }
 
-/** Everything in the value that is neither plain JSON nor a plain list or object. */
+/** All parts of the value that are neither plain JSON values nor plain lists or objects. */
 function strange(v: unknown): unknown[] {
   if (typeof v !== 'object' || v === null) return typeof v === 'undefined' || typeof v === 'bigint' ? [v] : [];
   const proto: unknown = Object.getPrototypeOf(v);
@@ -36,8 +36,8 @@ function strange(v: unknown): unknown[] {
   return [...(plain ? [] : [v]), ...Object.values(v).flatMap(strange)];
 }
 
-describe('what is decoded', () => {
-  it('is plain JSON: objects and lists of no class', () => {
+describe('a decoded value', () => {
+  it('is plain JSON: only plain objects and lists, no class instances', () => {
     const contract = contractOf(
       f('a', list(record('I', [f('x', 'int'), f('y', ['null', { type: 'map', values: 'bytes' }])]))),
       f('b', { type: 'fixed', name: 'F', size: 2 }),
@@ -55,7 +55,7 @@ describe('what is decoded', () => {
     expect(back(contract, data)).toStrictEqual(data);
   });
 
-  it('keeps the order of the bytes', () => {
+  it('keeps the fields in the order of the schema', () => {
     expect(Object.keys(back(contractOf(f('b', 'int'), f('a', 'int')), { a: 1, b: 2 }))).toEqual(['b', 'a']);
   });
 
@@ -85,7 +85,7 @@ describe('what is decoded', () => {
   });
 
   it.each([2n ** 53n - 1n, -(2n ** 53n) + 1n, -(2n ** 52n) - 1n, 2n ** 53n, -(2n ** 53n), -(2n ** 60n) - 1n])(
-    'holds the long %p exactly',
+    'holds the long %p exactly, as a number or as text',
     (n) => {
       const wanted = Number.isSafeInteger(Number(n)) ? Number(n) : n.toString();
       expect(back(contractOf(f('f', 'long')), { f: n.toString() })).toEqual({ f: wanted });
@@ -93,8 +93,8 @@ describe('what is decoded', () => {
   );
 });
 
-describe('what is decoded for another schema', () => {
-  it('has the fields that were written first and then the defaults, each in its order', () => {
+describe('a value decoded for another reader schema', () => {
+  it('has first the written fields and then the defaults, each in the order of its schema', () => {
     const old = contractOf(f('c', 'int'), f('gone', record('G', [f('x', list('int'))])), f('b', 'int'), f('a', 'int'));
     const next = contractOf(
       f('z', 'int', { default: 9 }),
@@ -141,7 +141,7 @@ describe('what is decoded for another schema', () => {
     expect(back(contractOf(f('f', written)), { f: value }, contractOf(f('f', read)))).toStrictEqual({ f: wanted });
   });
 
-  it('takes defaults of any branch and of any type, anew for each event', () => {
+  it('has defaults of any union branch and any type, as new objects for each event', () => {
     const next = contractOf(
       f('toString', ['null', 'int'], { default: 7 }),
       f('m', list({ type: 'bytes', logicalType: 'decimal', precision: 4, scale: 2 }), { default: ['\u0001'] }),
@@ -152,7 +152,7 @@ describe('what is decoded for another schema', () => {
     expect(back(contractOf(), {}, next)['m']).toEqual(['0.01']);
   });
 
-  it('gives one field to one reader, the first that fits', () => {
+  it('fills a field of the reader from only one field of the writer: the first that matches by name or alias', () => {
     const next = contractOf(f('a', 'int', { aliases: ['b'] }));
     expect(back(contractOf(f('a', 'int'), f('b', 'int')), { a: 1, b: 2 }, next)).toStrictEqual({ a: 1 });
     expect(back(contractOf(f('b', 'int'), f('a', 'int')), { a: 1, b: 2 }, next)).toStrictEqual({ a: 2 });
@@ -175,14 +175,17 @@ describe('what is decoded for another schema', () => {
       'a date outside the years 0001 to 9999',
     ],
     ['bytes that are no text', 'bytes', 'string', '/w==', 'text that is not UTF-8'],
-  ])('refuses %s only when it comes, and says where', (_what, written, read, value, reason) => {
-    const old = contractOf(f('a', list('int')), f('f', list(written)));
-    const next = contractOf(f('f', list(read)));
-    expect(back(old, { a: [1], f: [] }, next)).toEqual({ f: [] });
-    expect(refusal(() => back(old, { a: [1], f: [value] }, next))).toMatchObject({
-      code: 'avro_decode_failed',
-      detail: expect.stringContaining(reason),
-      pointers: ['/data/f/0'],
-    });
-  });
+  ])(
+    'is refused for %s only when it occurs in the data, with a pointer to it',
+    (_what, written, read, value, reason) => {
+      const old = contractOf(f('a', list('int')), f('f', list(written)));
+      const next = contractOf(f('f', list(read)));
+      expect(back(old, { a: [1], f: [] }, next)).toEqual({ f: [] });
+      expect(refusal(() => back(old, { a: [1], f: [value] }, next))).toMatchObject({
+        code: 'avro_decode_failed',
+        detail: expect.stringContaining(reason),
+        pointers: ['/data/f/0'],
+      });
+    },
+  );
 });

@@ -2,7 +2,7 @@ import { formatDecimal, fromTwos } from './decimal.js';
 import type { Json, Node } from './schema.js';
 import { formatDate, formatTimestamp } from './time.js';
 
-/** The plain JSON value (R13) of an Avro default that fits its type. */
+/** The plain JSON value (R13.5) of an Avro default that fits its type. A new value at each call. */
 export function defaultOf(t: Node, json: Json): unknown {
   if (t.logical === 'date') return formatDate(json as number);
   if (t.logical === 'timestamp-millis') return formatTimestamp(json as number);

@@ -6,7 +6,7 @@ import { describe, scalarWriter, UNKNOWN_SYMBOL, type Write } from './scalar.js'
 import { texts } from './texts.js';
 import { MAX_ITEMS, nearest, type Walk } from './walk.js';
 
-/** The one walk that validates and writes values of `t`. Writers of shared types are shared. */
+/** The writer of a type: it validates a value and writes it in one walk. A named type that is used several times gets one writer. */
 export function writerOf(t: Node, role?: string, made = new Map<string, Write>()): Write {
   const key = t.name === '' ? undefined : `${t.name}\0${role ?? ''}`;
   const known = key === undefined ? undefined : made.get(key);
@@ -41,17 +41,17 @@ function isObject(v: unknown): v is Record<string, unknown> {
   return typeof v === 'object' && v !== null && !Array.isArray(v) && !(v instanceof JsonNumber);
 }
 
-interface Slot {
+interface FieldWriter {
   readonly name: string;
   readonly write: Write;
   readonly expected: Text;
-  /** Written where the field is absent; undefined = the field is required. */
+  /** The value that is written when the field is absent; undefined: the field is required. */
   readonly fallback: { readonly value: unknown } | undefined;
-  /** The name exists on every object, so only an own property counts. */
+  /** Every object inherits a property of this name (`toString`), so only an own property counts. */
   readonly inherited: boolean;
 }
 
-function slotOf(f: FieldNode, made: Map<string, Write>): Slot {
+function fieldWriter(f: FieldNode, made: Map<string, Write>): FieldWriter {
   const optional = f.type.base === 'union' && f.type.branches.some((b) => b.base === 'null');
   const fallback = f.fallback
     ? { value: defaultOf(f.type, f.fallback.json) }
@@ -63,24 +63,24 @@ function slotOf(f: FieldNode, made: Map<string, Write>): Slot {
 }
 
 function recordWriter(t: Node, made: Map<string, Write>): Write {
-  const slots = t.fields.map((f) => slotOf(f, made));
+  const writers = t.fields.map((f) => fieldWriter(f, made));
   const names = t.fields.map((f) => f.name);
   const known = new Set(names);
   return (v, w) => {
     if (!isObject(v)) return w.problem(texts.not_an_object(), describe(t));
     let present = 0;
     const at = w.depth++;
-    for (const slot of slots) {
-      let x = v[slot.name];
-      if (slot.inherited && !Object.hasOwn(v, slot.name)) x = undefined;
-      w.path[at] = slot.name;
+    for (const field of writers) {
+      let x = v[field.name];
+      if (field.inherited && !Object.hasOwn(v, field.name)) x = undefined;
+      w.path[at] = field.name;
       if (x !== undefined) present++;
-      else if (slot.fallback) x = slot.fallback.value;
+      else if (field.fallback) x = field.fallback.value;
       else {
-        w.problem(texts.required_missing(), slot.expected);
+        w.problem(texts.required_missing(), field.expected);
         continue;
       }
-      slot.write(x, w);
+      field.write(x, w);
     }
     if (Object.keys(v).length !== present) {
       for (const name of Object.keys(v)) {
@@ -170,7 +170,7 @@ function unionWriter(t: Node, role: string | undefined, made: Map<string, Write>
       write(v, w);
     };
   }
-  // plain JSON has no tags, so the first branch that takes the value is meant
+  // Plain JSON has no branch tags, so the first branch that accepts the value is written.
   return (v, w) => {
     const mark = w.sink.mark();
     const { depth, items, problems } = w;

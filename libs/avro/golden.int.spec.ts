@@ -64,7 +64,7 @@ interface Line {
   }, 180_000);
 
   it.each(types.map((t, i) => [t.type, i] as const))(
-    '%s: the second codec reads our data and writes our bytes',
+    '%s: Apache Avro decodes our bytes to our data, and encodes the same bytes',
     (type, i) => {
       const base = join(ROOT, 'schemas/golden', type);
       expect(lines[i]!.data).toEqual(JSON.parse(readFileSync(`${base}.json`, 'utf8')));

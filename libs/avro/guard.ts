@@ -5,10 +5,10 @@ import { texts } from './texts.js';
 import { MAX_DAY, MAX_MS, MIN_DAY, MIN_MS } from './time.js';
 import type { Guarded } from './types.js';
 
-/** Steps over a value under all checks, without building it. */
+/** Checks a value and steps over it, without building it. */
 export type Skip = (c: Cursor) => void;
 
-/** The bytes of the scalar `w`, and that they are a value of the scalar `r` (`w` itself, or what it is promoted to). */
+/** Checks the bytes of the written scalar `w`, and that they are a value of the reader's scalar `r` (`w` itself, or a type that `w` is promoted to). */
 export function skipScalar(w: Node, r: Node): Skip {
   if (r.logical === 'decimal') return skipDecimal(w);
   if (r.logical === 'date') return skipDay;
@@ -43,7 +43,7 @@ function skipInstant(c: Cursor): void {
   if (n < MIN_MS || n > MAX_MS) c.fail(texts.time_outside_years());
 }
 
-/** At most as many bytes as the precision can need, or 32 where a writer pads with sign bytes. */
+/** Allows as many bytes as the precision can need, or 32, because some writers pad with sign bytes. */
 function skipDecimal(t: Node): Skip {
   const bound = decimalBound(t.precision);
   const longest = Math.max(32, t.size, t.precision);
@@ -55,14 +55,14 @@ function skipDecimal(t: Node): Skip {
   };
 }
 
-/** A symbol that is undefined is refused when it comes. */
+/** `symbols`: as the reader sees them; an undefined one is refused when it occurs in the data. */
 export function skipEnum(symbols: readonly (string | undefined)[]): Skip {
   return (c) => {
     if (symbols[c.index(symbols.length, texts.enum_index())] === undefined) c.fail(texts.symbol_without_place());
   };
 }
 
-/** A branch that is undefined is refused when it comes. */
+/** A branch that is undefined is refused when it occurs in the data. */
 export function skipUnion(branches: readonly (Skip | undefined)[]): Skip {
   return (c) => {
     const skip = branches[c.index(branches.length, texts.union_index())];
@@ -76,7 +76,7 @@ export interface SkipField {
   readonly skip: Skip;
 }
 
-/** `free`: the record may take no bytes, so only a count can bound it. */
+/** `free`: the record can take no bytes, so only a count can limit it. */
 export function skipRecord(fields: readonly SkipField[], free: boolean): Skip {
   return (c) => {
     if (free) c.zeroSize(1 + fields.length);
@@ -89,7 +89,7 @@ export function skipRecord(fields: readonly SkipField[], free: boolean): Skip {
   };
 }
 
-/** `least`: fewest bytes of an item. */
+/** `least`: fewest bytes that an item takes. */
 export function skipArray(item: Skip, least: number): Skip {
   return (c) => {
     const at = c.depth;
@@ -107,7 +107,7 @@ export function skipArray(item: Skip, least: number): Skip {
   };
 }
 
-/** A name must not stand twice, and never be `__proto__`: the object that is read later could not hold it. */
+/** Refuses a duplicate name and `__proto__`: the decoded object could not hold them. `least`: fewest bytes that a value takes. */
 export function skipMap(value: Skip, least: number): Skip {
   return (c) => {
     const at = c.depth;
@@ -128,7 +128,7 @@ export function skipMap(value: Skip, least: number): Skip {
   };
 }
 
-/** Walks the whole rest of the bytes; nothing may be left over. */
+/** Checks all bytes from `offset` on; no byte may be left over. */
 export function runGuard(skip: Skip, bytes: Uint8Array, offset: number): Guarded {
   const c = new Cursor(bytes, offset);
   try {

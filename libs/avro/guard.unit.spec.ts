@@ -145,7 +145,7 @@ const hostile: [string, Contract, Buffer, 'avro_decode_failed' | 'avro_limit_exc
   ],
 ];
 
-/** The quickest of up to five tries: what the code needs, not what else the machine is doing. */
+/** The fastest of up to five tries, so that other work on the machine does not count. */
 function quickest(limitMs: number, work: () => void): number {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 5 && best >= limitMs; i++) {
@@ -163,11 +163,11 @@ describe('the guard', () => {
     expect(guard(contract, body, 0)).toMatchObject({ ok: false, code });
   });
 
-  it.each(hostile)('decoding refuses %s by itself too', (_what, contract, body, code) => {
+  it.each(hostile)('is part of Contract.decode, which refuses %s with the same code', (_what, contract, body, code) => {
     expect(faultOf(() => contract.decode(body, { framed: false }))?.code).toBe(code);
   });
 
-  it('refuses more than 100,000 entries that are really there, within 10 ms of walking each 100,000', () => {
+  it('accepts 100,000 entries and refuses one more, although all of them are in the data', () => {
     const contract = record(list('boolean'));
     const block = (n: number): Buffer => Buffer.concat([bytes(long(BigInt(n))), Buffer.alloc(n, 1)]);
     expect(guard(contract, Buffer.concat([block(60_000), block(40_000), bytes(0)]), 0)).toEqual({ ok: true });
@@ -175,7 +175,7 @@ describe('the guard', () => {
     expect(guard(contract, over, 0)).toMatchObject({ ok: false, code: 'avro_limit_exceeded', pointer: '/data/f0' });
   });
 
-  it('counts records of no bytes, which a list of lists could multiply', () => {
+  it('limits records that take no bytes, whose number nested records can multiply', () => {
     const empty = { type: 'record', name: 'Z', fields: [] };
     const doubled = (inner: unknown, name: string): unknown => ({
       type: 'record',
@@ -190,7 +190,7 @@ describe('the guard', () => {
     expect(guard(record(type), bytes(), 0)).toMatchObject({ ok: false, code: 'avro_limit_exceeded' });
   });
 
-  it('names the field and the byte where it stopped', () => {
+  it('reports the field and the byte offset where it stopped', () => {
     const contract = record('string', list(pair));
     const body = bytes(long(1n), 65, long(2n), 2, 2, 2, 0x80, 0x00, 0);
     const guarded = guard(contract, body, 0);
@@ -198,7 +198,7 @@ describe('the guard', () => {
     expect(guarded.ok ? '' : guarded.reason.in('en')).toBe('a number written longer than needed');
   });
 
-  it('names the entry of a map, also when the map is read for another schema', () => {
+  it('reports the entry of a map, also when the map is decoded for another schema', () => {
     const contract = record(map(list('int')));
     const body = bytes(long(1n), [6, ...Buffer.from('a/b')], long(1n), 0x80, 0x00, 0);
     expect(guard(contract, body, 0)).toMatchObject({ pointer: '/data/f0/a~1b/0', at: 6 });
@@ -213,7 +213,7 @@ describe('the guard', () => {
     ]);
   });
 
-  it('takes what avsc writes, negative block counts included', () => {
+  it('accepts everything that avsc writes, and blocks with a size', () => {
     const contract = record(list('int'), ['null', 'string'], 'long', 'double');
     const type = avsc.Type.forSchema(JSON.parse(contract.schemaText) as avsc.Schema);
     for (const l of [0, 1, -1, 2 ** 40, -(2 ** 52), 2 ** 52]) {
@@ -225,7 +225,7 @@ describe('the guard', () => {
     expect(guard(contract, sized, 0)).toEqual({ ok: true });
   });
 
-  it('is total over random bytes, and what it takes can be decoded', () => {
+  it('never throws for random bytes, and every value that it accepts can be decoded', () => {
     const contract = record(list(['null', 'int', 'string']), 'boolean');
     let state = 12_345;
     const next = (): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) >>> 16;
@@ -239,13 +239,13 @@ describe('the guard', () => {
     expect(taken).toBeGreaterThan(10);
   });
 
-  it('a map entry cannot change the prototype of what is decoded', () => {
+  it('refuses a map entry __proto__, so that data cannot change the prototype of a decoded object', () => {
     const name = Buffer.from('__proto__');
     const body = bytes(long(1n), long(BigInt(name.length)), [...name], long(1n), 0);
     expect(faultOf(() => record(map('int')).decode(body, { framed: false }))?.code).toBe('avro_decode_failed');
   });
 
-  it('a wrong first byte of a frame is bad_magic', () => {
+  it('leaves a wrong first byte of a frame to Contract.decode, which answers bad_magic', () => {
     expect(faultOf(() => record('int').decode(bytes(1, 0, 0, 0, 1, 2), { framed: true }))?.code).toBe('bad_magic');
     expect(faultOf(() => record('int').decode(bytes(0, 0, 0), { framed: true }))?.code).toBe('avro_decode_failed');
   });

@@ -18,12 +18,12 @@ export type {
   ValueInfo,
 } from './types.js';
 export { PII_CLASSES } from './types.js';
-export { canonicalForm, checkSchema, fingerprint } from './canonical.js';
+export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
 export { compileContract, compileEventContract, guard } from './contract.js';
 export { parseJson } from './json.js';
 export { JsonNumber } from './number.js';
-export { nameOf, symbolOf } from './properties.js';
+export { nameOf } from './properties.js';
 export { sample } from './sample.js';
 export { UNKNOWN_SYMBOL } from './scalar.js';
 export { splitJsonArray, splitNdjson } from './split.js';

@@ -15,7 +15,7 @@ const ROLES: readonly string[] = [
   'regionCode',
 ] satisfies readonly FieldRole[];
 
-/** What the schema says of every field, ready to show. */
+/** The description of every field of a record, for the catalogue and for masking. */
 export function fieldsOf(t: Node): FieldInfo[] {
   return t.fields.map(fieldOf);
 }

@@ -4,7 +4,7 @@ import { JsonNumber, parseJson, splitJsonArray, splitNdjson } from '#avro';
 const parse = (text: string | Buffer): ReturnType<typeof parseJson> => parseJson(Buffer.from(text as string));
 const nested = (n: number): string => '['.repeat(n) + ']'.repeat(n);
 
-/** The quickest of up to five tries: what the code needs, not what else the machine is doing. */
+/** The fastest of up to five tries, so that other work on the machine does not count. */
 function quickest(limitMs: number, work: () => void): number {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 5 && best >= limitMs; i++) {
@@ -89,7 +89,7 @@ describe('strict JSON', () => {
     expect(parseJson(bytes)).toMatchObject({ ok: false, code });
   });
 
-  it('10 MB of brackets take less than 5 ms', () => {
+  it('refuses 10 MB of brackets within 5 ms', () => {
     const bytes = Buffer.alloc(10_000_000, '[');
     parseJson(Buffer.from(nested(65)));
     expect(quickest(5, () => parseJson(bytes))).toBeLessThan(5);
@@ -104,7 +104,7 @@ describe('strict JSON', () => {
     ['0.1000000000000000000001'],
     ['123456789.123456789123'],
     ['1E+30'],
-  ])('keeps the text of %s', (text) => {
+  ])('keeps the number %s as its text, because a double cannot hold it', (text) => {
     const parsed = parse(`{"a":[{"n":${text}}],"b":"${text}"}`);
     expect(parsed).toEqual({ ok: true, value: { a: [{ n: new JsonNumber(text) }], b: text } });
     expect(parse(text)).toEqual({ ok: true, value: new JsonNumber(text) });
@@ -124,7 +124,7 @@ describe('strict JSON', () => {
     expect(parse(`[${text}]`)).toEqual({ ok: true, value: [Number(text)] });
   });
 
-  it('agrees with JSON.parse on random JSON', () => {
+  it('answers the same as JSON.parse for random valid JSON', () => {
     let state = 99;
     const next = (n: number): number => ((state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) >>> 8) % n;
     const make = (depth: number): unknown => {
@@ -153,7 +153,7 @@ describe('strict JSON', () => {
   });
 });
 
-describe('lists cut into items', () => {
+describe('cutting a body into items', () => {
   const items = (text: string, most = 100): string[] | string => {
     const bytes = Buffer.from(text);
     const split = splitJsonArray(bytes, most);
@@ -169,7 +169,7 @@ describe('lists cut into items', () => {
     ['[1,]', ['1', '']],
     ['[{"é":"漢"},2]', ['{"é":"漢"}', '2']],
     ['[{bad},{"ok":1}]', ['{bad}', '{"ok":1}']],
-  ])('%s', (text, expected) => {
+  ])('cuts %s', (text, expected) => {
     expect(items(text)).toEqual(expected);
   });
 
@@ -182,16 +182,16 @@ describe('lists cut into items', () => {
     ['[1] x', 'invalid_json'],
     ['[1}', 'invalid_json'],
     ['['.repeat(1_000), 'json_too_deep'],
-  ])('%s is no list', (text, code) => {
+  ])('refuses %s with %s', (text, code) => {
     expect(items(text)).toBe(code);
   });
 
-  it('too many items', () => {
+  it('refuses more items than the limit', () => {
     expect(items('[1,2,3]', 2)).toBe('body_too_large');
     expect(splitNdjson(Buffer.from('1\n2\n3'), 2)).toMatchObject({ ok: false, code: 'body_too_large' });
   });
 
-  it('lines, blank ones left out', () => {
+  it('cuts NDJSON into its lines and leaves out blank lines', () => {
     const bytes = Buffer.from('{"a":1}\r\n\n  \n{"b":2}\n{"é":3}');
     const split = splitNdjson(bytes, 10);
     expect(split.ok && split.items.map(([a, b]) => bytes.toString('utf8', a, b))).toEqual([

@@ -4,13 +4,13 @@ function last(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-/** Whether a reader's named type stands for a writer's: same unqualified name, or the writer's name among the reader's aliases. */
+/** Whether a reader's named type matches a writer's: the same unqualified name, or the writer's name is an alias of the reader's type. */
 export function sameName(writer: Node, reader: Node): boolean {
   if (last(writer.name) === last(reader.name)) return true;
   return reader.aliases.some((a) => a === writer.name || (!a.includes('.') && a === last(writer.name)));
 }
 
-/** Reader's base → the writer's bases that it reads (Avro 1.12, promotions included). */
+/** For each base type of a reader the base types of a writer that it reads (Avro 1.12, including promotions). */
 const READS: { readonly [base in Node['base']]?: readonly Node['base'][] } = {
   null: ['null'],
   boolean: ['boolean'],
@@ -23,7 +23,7 @@ const READS: { readonly [base in Node['base']]?: readonly Node['base'][] } = {
   fixed: ['fixed'],
 };
 
-/** Whether a scalar type reads what another one wrote; the names of fixed types are looked at elsewhere. */
+/** Whether a scalar type reads what another one wrote. Names of fixed types are compared by the caller. */
 export function readsScalar(writer: Node, reader: Node): boolean {
   if (writer.logical === 'decimal' || reader.logical === 'decimal')
     return writer.logical === reader.logical && writer.precision <= reader.precision && writer.scale === reader.scale;

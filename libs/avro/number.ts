@@ -1,6 +1,6 @@
 /**
  * A number in JSON whose text a double cannot hold exactly, `9007199254740993` or `1e400`.
- * In JSON output it stands as text. The codec takes it only where its exact value fits.
+ * In JSON output it is a text. The codec accepts it only in a field that holds its exact value.
  */
 export class JsonNumber {
   constructor(readonly text: string) {}
@@ -12,7 +12,7 @@ export class JsonNumber {
 
 const PARTS = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
-/** The decimal value of a number text as digits without outer zeros and a power of ten: equal texts = equal values. */
+/** A number text in canonical form, digits without outer zeros and a power of ten: equal texts = equal values. */
 function canonical(text: string): string {
   const m = PARTS.exec(text);
   if (!m) return text;
@@ -24,7 +24,7 @@ function canonical(text: string): string {
   return `${text.startsWith('-') ? '-' : ''}${digits}e${power}`;
 }
 
-/** True when reading the text as a double and writing it again gives the same decimal value. */
+/** True when the double of a number text, written again, has the same decimal value. */
 export function isExact(text: string): boolean {
   const n = Number(text);
   return (
@@ -32,7 +32,9 @@ export function isExact(text: string): boolean {
   );
 }
 
-/** A fraction written with up to 17 significant digits names one double (C and PHP write them so); longer texts and integers beyond 2^53 do not. */
+/**
+ * The double of a fraction with at most 17 significant digits, which is how C and PHP write a double; undefined for longer texts and for integers beyond 2^53.
+ */
 export function doubleOf(n: JsonNumber): number | undefined {
   const value = Number(n.text);
   const digits = canonical(n.text);

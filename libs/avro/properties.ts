@@ -8,7 +8,7 @@ const PARTY =
   /^(any|type:[a-z0-9-]+|unit:SU\d{5,9}|party:(EXT-[A-Z0-9-]+|\*)|field:[A-Za-z_][A-Za-z0-9_]*|hub:[a-z][a-z-]*)$/;
 const CONSUMER = /^(above:[A-Za-z_][A-Za-z0-9_]*|word:[a-z][a-z0-9-]*)$/;
 
-/** The `simpul` property as it stands; undefined when the record has none. */
+/** The `simpul` property, unchecked; undefined when the record has none. */
 export function propertiesOf(t: Node): EventTypeProperties | undefined {
   const json = t.extra[PROPERTY];
   return isObject(json) ? (json as unknown as EventTypeProperties) : undefined;
@@ -18,7 +18,7 @@ function isObject(json: Json | undefined): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** What is missing or wrong in the `simpul` property of an event type. Empty = complete. */
+/** What is missing or wrong in the `simpul` property of an event type; empty = complete. */
 export function checkProperties(t: Node): Problem[] {
   const p = t.extra[PROPERTY];
   if (!isObject(p)) return [{ pointer: `/${PROPERTY}`, reason: texts.property_missing(), code: 'invalid_schema' }];
@@ -81,24 +81,19 @@ function isConsumer(v: JsonObject, names: ReadonlySet<string>): boolean {
   return CONSUMER.test(code) && (!code.startsWith('above:') || names.has(code.slice(6)));
 }
 
-function legal(part: string): string {
+function legalName(part: string): string {
   const name = part.replaceAll('-', '_');
   return /^\d/.test(name) ? `_${name}` : name;
 }
 
 function pascal(part: string): string {
   const name = part.split('-').map((w) => w.slice(0, 1).toUpperCase() + w.slice(1));
-  return legal(name.join(''));
+  return legalName(name.join(''));
 }
 
 /** The Avro full name of an event type: `imigrasi.izin-tinggal.berubah` → `imigrasi.izin_tinggal.Berubah`. */
 export function nameOf(type: string): string {
   const parts = type.split('.');
   const last = parts.pop() ?? '';
-  return [...parts.map(legal), pascal(last)].join('.');
-}
-
-/** The Avro symbol of a label: `jemput-bola` → `jemput_bola`, `3D` → `_3D`. */
-export function symbolOf(label: string): string {
-  return legal(label);
+  return [...parts.map(legalName), pascal(last)].join('.');
 }

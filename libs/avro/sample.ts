@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { UNKNOWN_SYMBOL } from './scalar.js';
 import type { Contract, Data, FieldInfo, ValueInfo } from './types.js';
 
-/** A small generator of fixed sequence (mulberry32). */
+/** Pseudo-random numbers with a fixed sequence per seed (mulberry32). */
 export class Dice {
   #state: number;
 
@@ -44,8 +44,8 @@ const COUNTRIES = ['IDN', 'MYS', 'AUS', 'TLS', 'PNG', 'NLD'];
 const LATER = /habis|berakhir|sampai|tenggat|batas|kedaluwarsa|bebas|perkiraan|jadwal|rencana/i;
 
 /**
- * Valid invented data of a contract: the same seed gives the same data. Seed 0 fills every field; others leave some optional ones out.
- * NIK begin with 99, names are made up, dates lie in July 2021 (or near it where they are a birth or a deadline).
+ * Valid invented data of a contract. The same seed gives the same data; seed 0 fills every field, other seeds omit some optional fields.
+ * NIK begin with 99, names are invented, dates are in July 2021 (a birth or a deadline has another date).
  */
 export function sample(contract: Contract, seed: number): Data {
   return fill(contract.fields, new Dice(seed * 7_919 + contract.name.length), seed === 0);
@@ -111,7 +111,7 @@ function number(name: string, dice: Dice): number {
   return dice.int(1, 400) / 4;
 }
 
-/** Whole thousands where they fit the precision. */
+/** Whole thousands when the precision allows them. */
 function amount(v: ValueInfo, dice: Dice): string {
   const scale = v.scale ?? 0;
   const whole = (v.precision ?? 0) - scale >= 7 ? `${dice.int(50, 5_000)}000` : '0';

@@ -6,7 +6,7 @@ import { eitherOf, texts } from './texts.js';
 import { parseDate, parseTimestamp } from './time.js';
 import type { Walk } from './walk.js';
 
-/** Writes a value, or adds to the problems of the walk and writes nothing of use. */
+/** Validates and writes a value. When the value is invalid it adds a problem to the walk, and the bytes written so far are dropped later. */
 export type Write = (v: unknown, w: Walk) => void;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -14,7 +14,7 @@ const WHOLE = /^(?:0|-?[1-9]\d{0,18})$/;
 const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
 
-/** Forms that a role asks of its text beyond being text. */
+/** The form that a role requires of a text. */
 const ROLES: Readonly<Record<string, readonly [RegExp, Text]>> = {
   unitId: [/^SU\d{5,9}$/, texts.unit_id()],
   nik: [/^\d{16}$/, texts.nik()],
@@ -22,7 +22,7 @@ const ROLES: Readonly<Record<string, readonly [RegExp, Text]>> = {
   partyCode: [/^EXT-[A-Z0-9-]{1,40}$/, texts.party_code()],
 };
 
-const WHAT: Readonly<Record<string, Text>> = {
+const EXPECTED: Readonly<Record<string, Text>> = {
   date: texts.day(),
   'timestamp-millis': texts.time(),
   uuid: texts.uuid(),
@@ -39,19 +39,19 @@ const WHAT: Readonly<Record<string, Text>> = {
   array: texts.list(),
 };
 
-/** What the schema asks for, in plain words. */
+/** What the schema expects, as a text for people. */
 export function describe(t: Node): Text {
   if (t.logical === 'decimal') return texts.decimal({ before: t.precision - t.scale, after: t.scale });
   if (t.base === 'enum') return texts.one_of({ names: t.symbols.filter((s) => s !== UNKNOWN_SYMBOL).join(', ') });
   if (t.base === 'union') return eitherOf(t.branches.map(describe));
   if (t.base === 'fixed') return texts.base64_of_size({ size: t.size });
-  return WHAT[t.logical ?? t.base]!;
+  return EXPECTED[t.logical ?? t.base]!;
 }
 
-/** The default symbol of every enum of ours: what a reader sees for a symbol it does not know. Never published. */
+/** The default symbol of every enum: a reader gets it in place of a symbol that its schema does not know. It cannot be published. */
 export const UNKNOWN_SYMBOL = '_tidak_dikenal';
 
-/** Scalars. Lists, maps, records, enums and unions are composed in encode.ts. */
+/** The writer of a scalar type. encode.ts composes lists, maps, records, enums and unions. */
 export function scalarWriter(t: Node, role: string | undefined): Write {
   switch (t.logical) {
     case 'date':
@@ -111,8 +111,8 @@ function textWriter(role: string | undefined): Write {
   };
 }
 
-/** True, after naming it, for what no number field takes: NaN, infinities, -0, and texts that a double cannot hold. */
-function odd(v: unknown, w: Walk, expected: Text): boolean {
+/** True, after adding the problem, for a value that no number field accepts: no number, NaN, infinity, -0, or a number that a double cannot hold. */
+function refusedNumber(v: unknown, w: Walk, expected: Text): boolean {
   if (typeof v === 'number') {
     if (Number.isFinite(v) && !Object.is(v, -0)) return false;
     w.problem(Object.is(v, -0) ? texts.negative_zero() : texts.not_finite(), expected, 'number_out_of_range');
@@ -125,7 +125,7 @@ function odd(v: unknown, w: Walk, expected: Text): boolean {
 
 function writeInt(v: unknown, w: Walk): void {
   if (typeof v === 'number' && v === (v | 0) && (v !== 0 || 1 / v > 0)) w.sink.long(v);
-  else if (odd(v, w, texts.int())) return;
+  else if (refusedNumber(v, w, texts.int())) return;
   else if (Number.isInteger(v)) w.problem(texts.outside_32_bits(), texts.int(), 'number_out_of_range');
   else w.problem(texts.not_whole(), texts.int());
 }
@@ -138,7 +138,7 @@ function writeLong(v: unknown, w: Walk): void {
     if (big < MIN_LONG || big > MAX_LONG) return w.problem(texts.outside_64_bits(), expected, 'number_out_of_range');
     return w.sink.bigLong(big);
   }
-  if (odd(v, w, expected)) return;
+  if (refusedNumber(v, w, expected)) return;
   if (Number.isSafeInteger(v)) w.sink.long(v as number);
   else if (Number.isInteger(v)) w.problem(texts.large_number_not_text(), expected, 'number_out_of_range');
   else w.problem(texts.not_whole(), expected);
@@ -147,11 +147,11 @@ function writeLong(v: unknown, w: Walk): void {
 function writeDouble(v: unknown, w: Walk): void {
   const n = v instanceof JsonNumber ? doubleOf(v) : v;
   if (typeof n === 'number' && Number.isFinite(n) && (n !== 0 || 1 / n > 0)) w.sink.double(n);
-  else odd(v, w, texts.number());
+  else refusedNumber(v, w, texts.number());
 }
 
 function writeFloat(v: unknown, w: Walk): void {
-  if (odd(v, w, texts.number())) return;
+  if (refusedNumber(v, w, texts.number())) return;
   if (Number.isFinite(Math.fround(v as number))) w.sink.float(v as number);
   else w.problem(texts.outside_float(), texts.number(), 'number_out_of_range');
 }
@@ -191,7 +191,7 @@ function bytesWriter(t: Node): Write {
   const expected = describe(t);
   return (v, w) => {
     const bytes = typeof v === 'string' ? Buffer.from(v, 'base64') : undefined;
-    // Node's reader is lenient; only what it would write again is base64 of these bytes
+    // Buffer.from is lenient: accept only the text that the bytes would be encoded to.
     if (bytes === undefined || bytes.toString('base64') !== v) return w.problem(texts.not_base64(), expected);
     if (t.base === 'bytes') return w.sink.bytes(bytes);
     if (bytes.length !== t.size) return w.problem(texts.not_of_size({ size: t.size }), expected);

@@ -1,173 +1,98 @@
-import type { Parsed } from './types.js';
+import { MAX_JSON_DEPTH } from './limits.js';
+import { OpenNames, type Refusal } from './open-names.js';
 
-export const MAX_JSON_DEPTH = 64;
-/** Numbers of at most this many characters without an exponent are held exactly by a double, or rounded as their writer meant. */
+/** A number of at most this many characters and without an exponent is held by a double as its writer meant it. */
 const SHORT_NUMBER = 15;
-/** Names of one object that are compared in the plain way; more go to a set. */
-const MANY_NAMES = 64;
-const STRIDE = 3;
 
 const QUOTE = 34;
-const BACKSLASH = 92;
+const PLUS = 43;
 const COMMA = 44;
+const MINUS = 45;
+const POINT = 46;
+const ZERO = 48;
+const NINE = 57;
+const UPPER_E = 69;
 const OPEN_LIST = 91;
+const BACKSLASH = 92;
 const CLOSE_LIST = 93;
+const LOWER_E = 101;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
-
-type Refusal = Extract<Parsed, { ok: false }>;
 
 export interface Scanned {
   readonly refusal: Refusal | undefined;
   readonly ascii: boolean;
-  /** Start and end of each number that a double may not hold, in pairs. */
+  /** Start and end of each number that a double may not hold exactly, in pairs. */
   readonly longNumbers: readonly number[];
 }
 
-const FORBIDDEN: Refusal = {
-  ok: false,
-  code: 'forbidden_key',
-  detail: '__proto__, constructor and prototype are not accepted',
-};
-const DUPLICATE: Refusal = { ok: false, code: 'duplicate_key', detail: 'a name stands twice in one object' };
 const TOO_DEEP: Refusal = { ok: false, code: 'json_too_deep', detail: `nested more than ${MAX_JSON_DEPTH} levels` };
 const NO_NUMBERS: readonly number[] = [];
-
-// One scan runs at a time (it never waits), so its tables are made once: start, end and hash of each name of the open objects.
-const names = new Int32Array(MAX_JSON_DEPTH * MANY_NAMES * STRIDE);
-/** Where the names of each open level begin; -1 for a list. */
-const levels = new Int32Array(MAX_JSON_DEPTH + 1);
-const sets: (Set<string> | undefined)[] = [];
+/** One instance for all scans: a scan is synchronous, so only one runs at a time. */
+const names = new OpenNames();
 
 /**
- * One pass over JSON bytes before JSON.parse: depth, names standing twice, forbidden names, long numbers. It follows any valid
- * JSON exactly; of invalid JSON it may say anything, since JSON.parse refuses that.
+ * One pass over JSON bytes before JSON.parse: finds too many levels, a duplicate or forbidden name, and long numbers. It is exact for valid JSON. For
+ * invalid JSON the result has no meaning, because JSON.parse refuses it anyway.
  */
 export function scan(buf: Buffer): Scanned {
   const n = buf.length;
   let longNumbers: number[] | undefined;
-  let high = 0;
+  let bits = 0;
   let depth = 0;
-  let nameCount = 0;
-  let wantsName = false;
+  let inObject = false;
+  let nameNext = false;
   let refusal: Refusal | undefined;
-  sets.length = 0;
-  levels[0] = -1;
-
+  names.begin();
   for (let i = 0; i < n && refusal === undefined; i++) {
     const c = buf[i]!;
     if (c === QUOTE) {
-      if (!wantsName) {
-        // most bytes of an event lie in its values: the shortest loop for them
+      if (nameNext) {
+        i = names.read(buf, i + 1);
+        refusal = names.refusal;
+        bits |= names.bits;
+        nameNext = false;
+      } else {
+        // Most bytes of an event are in text values, so this loop stands here and does as little as possible (measured).
         for (i++; i < n; i++) {
           const s = buf[i]!;
           if (s === QUOTE) break;
           if (s === BACKSLASH) i++;
-          high |= s;
+          bits |= s;
         }
-        continue;
       }
-      const start = ++i;
-      let hash = 0;
-      let escaped = false;
-      for (; i < n; i++) {
-        const s = buf[i]!;
-        if (s === QUOTE) break;
-        if (s === BACKSLASH) {
-          escaped = true;
-          i++;
-          continue;
-        }
-        high |= s;
-        hash = (Math.imul(hash, 31) + s) | 0;
-      }
-      wantsName = false;
-      const first = levels[depth]!;
-      if (escaped || nameCount - first >= MANY_NAMES || (sets.length > 0 && sets[depth] !== undefined)) {
-        refusal = slowName(buf, start, i, escaped, depth, first, nameCount);
-      } else {
-        refusal = repeated(buf, start, i, hash, first, nameCount);
-        nameCount++;
-      }
-    } else if (c === COMMA) wantsName = levels[depth]! >= 0;
-    else if (c === 45 || (c >= 48 && c <= 57)) {
-      const start = i;
-      let exponent = false;
-      for (i++; i < n; i++) {
-        const d = buf[i]!;
-        if (d >= 48 && d <= 57) continue;
-        if (d === 101 || d === 69) exponent = true;
-        else if (d !== 43 && d !== 45 && d !== 46) break;
-      }
-      if (exponent || i - start > SHORT_NUMBER) (longNumbers ??= []).push(start, i);
-      i--;
+    } else if (c === COMMA) nameNext = inObject;
+    else if (c === MINUS || (c >= ZERO && c <= NINE)) {
+      const end = numberEnd(buf, i);
+      if (end - i > SHORT_NUMBER || hasExponent(buf, i, end)) (longNumbers ??= []).push(i, end);
+      i = end - 1;
     } else if (c === OPEN_OBJECT || c === OPEN_LIST) {
       if (++depth > MAX_JSON_DEPTH) refusal = TOO_DEEP;
-      wantsName = c === OPEN_OBJECT;
-      levels[depth] = wantsName ? nameCount : -1;
+      else names.open(c === OPEN_OBJECT);
+      inObject = c === OPEN_OBJECT;
+      nameNext = inObject;
     } else if (c === CLOSE_OBJECT || c === CLOSE_LIST) {
       if (depth === 0) break;
-      if (levels[depth]! >= 0) nameCount = levels[depth]!;
-      if (sets.length > 0) sets[depth] = undefined;
       depth--;
-      wantsName = false;
-    } else high |= c;
+      inObject = names.close();
+      nameNext = false;
+    } else bits |= c;
   }
-  return { refusal, ascii: high < 128, longNumbers: longNumbers ?? NO_NUMBERS };
+  return { refusal, ascii: bits < 128, longNumbers: longNumbers ?? NO_NUMBERS };
 }
 
-/** Compares a name without escapes with those of its object, and keeps it. */
-function repeated(
-  buf: Buffer,
-  start: number,
-  end: number,
-  hash: number,
-  first: number,
-  count: number,
-): Refusal | undefined {
-  const length = end - start;
-  if ((length === 9 || length === 11) && isForbidden(buf.toString('latin1', start, end))) return FORBIDDEN;
-  const last = count * STRIDE;
-  for (let k = first * STRIDE; k < last; k += STRIDE) {
-    if (names[k + 2] !== hash || names[k + 1]! - names[k]! !== length) continue;
-    if (buf.compare(buf, names[k]!, names[k + 1]!, start, end) === 0) return DUPLICATE;
+/** The index after the last character of the number that begins at `start`. */
+function numberEnd(buf: Buffer, start: number): number {
+  let i = start + 1;
+  for (; i < buf.length; i++) {
+    const c = buf[i]!;
+    if (c >= ZERO && c <= NINE) continue;
+    if (c !== POINT && c !== LOWER_E && c !== UPPER_E && c !== PLUS && c !== MINUS) break;
   }
-  names[last] = start;
-  names[last + 1] = end;
-  names[last + 2] = hash;
-  return undefined;
+  return i;
 }
 
-/** Objects of many names, or a name with escapes: names are compared as what they mean, in a set. */
-function slowName(
-  buf: Buffer,
-  start: number,
-  end: number,
-  escaped: boolean,
-  depth: number,
-  first: number,
-  count: number,
-): Refusal | undefined {
-  let set = sets[depth];
-  if (!set) {
-    set = new Set();
-    for (let k = first; k < count; k++) set.add(buf.toString('utf8', names[k * STRIDE], names[k * STRIDE + 1]));
-    sets[depth] = set;
-  }
-  let name = buf.toString('utf8', start, end);
-  if (escaped) {
-    try {
-      name = JSON.parse(`"${name}"`) as string;
-    } catch {
-      return undefined;
-    }
-  }
-  if (isForbidden(name)) return FORBIDDEN;
-  if (set.has(name)) return DUPLICATE;
-  set.add(name);
-  return undefined;
-}
-
-function isForbidden(name: string): boolean {
-  return name === '__proto__' || name === 'constructor' || name === 'prototype';
+function hasExponent(buf: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((buf[i]! | 32) === LOWER_E) return true;
+  return false;
 }

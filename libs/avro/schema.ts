@@ -8,7 +8,7 @@ export type Logical = 'date' | 'timestamp-millis' | 'decimal' | 'uuid';
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 export type JsonObject = Record<string, Json>;
 
-/** A type of a parsed schema. Named types are shared nodes; there is no recursion, so this is a finite tree. */
+/** A type of a parsed schema. A named type is one shared node; there is no recursion, so the graph is finite and without cycles. */
 export interface Node {
   readonly base: Primitive | 'record' | 'enum' | 'fixed' | 'array' | 'map' | 'union';
   readonly logical?: Logical;
@@ -23,9 +23,9 @@ export interface Node {
   /** array, map: the entry; undefined elsewhere */
   readonly items?: Node;
   readonly branches: readonly Node[];
-  /** Fewest bytes of a value. */
+  /** Fewest bytes that a value takes. */
   readonly least: number;
-  /** Members that Avro does not define, doc included. */
+  /** Members that Avro does not define, and `doc`. */
   readonly extra: Readonly<JsonObject>;
 }
 
@@ -40,7 +40,7 @@ export interface FieldNode {
 export const MAX_SCHEMA_BYTES = 256 * 1024;
 const MAX_FIELDS = 1_000;
 const MAX_DEPTH = 32;
-/** Nodes with every shared type counted at each use: keeps a chain of doubled references from growing without bound. */
+/** Limit of nodes when a shared type counts at each use: a chain of records that each use the one before twice would grow exponentially. */
 const MAX_EXPANDED = 20_000;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export const FORBIDDEN_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
@@ -54,9 +54,9 @@ class Stop extends Error {
   }
 }
 
-interface Reading {
+interface SchemaReading {
   readonly named: Map<string, Node>;
-  readonly open: Set<string>;
+  readonly unfinished: Set<string>;
   readonly expanded: Map<Node, number>;
   fields: number;
 }
@@ -64,7 +64,7 @@ interface Reading {
 export type SchemaParsed =
   { readonly ok: true; readonly node: Node; readonly json: Json } | { readonly ok: false; readonly problem: Problem };
 
-/** Reads a schema text under our limits. Total. */
+/** Parses a schema and checks it against the limits of this room. Total. */
 export function readSchema(text: string): SchemaParsed {
   if (Buffer.byteLength(text) > MAX_SCHEMA_BYTES) return bad('', texts.schema_too_large({ most: MAX_SCHEMA_BYTES }));
   if (tooDeep(text)) return bad('', texts.schema_nested_too_deeply());
@@ -75,7 +75,7 @@ export function readSchema(text: string): SchemaParsed {
     return bad('', texts.schema_not_json());
   }
   try {
-    const reading: Reading = { named: new Map(), open: new Set(), expanded: new Map(), fields: 0 };
+    const reading: SchemaReading = { named: new Map(), unfinished: new Set(), expanded: new Map(), fields: 0 };
     return { ok: true, node: readType(json, '', '', 0, reading), json };
   } catch (e) {
     if (e instanceof Stop) return { ok: false, problem: e.problem };
@@ -83,7 +83,7 @@ export function readSchema(text: string): SchemaParsed {
   }
 }
 
-/** The root of a schema; Fault invalid_schema with its problem. */
+/** The root node of a schema. Fault `invalid_schema` with its problem. */
 export function schemaOf(text: string): { node: Node; json: Json } {
   const read = readSchema(text);
   if (!read.ok) throw new Fault('invalid_schema', { detail: String(read.problem.reason), problems: [read.problem] });
@@ -136,7 +136,7 @@ const EMPTY = {
   extra: {},
 };
 
-function readType(json: Json, at: string, space: string, depth: number, r: Reading): Node {
+function readType(json: Json, at: string, space: string, depth: number, r: SchemaReading): Node {
   if (depth > MAX_DEPTH) stop(at, texts.type_nested_too_deeply({ most: MAX_DEPTH }));
   const node = readAny(json, at, space, depth, r);
   if (!r.expanded.has(node)) {
@@ -150,7 +150,7 @@ function readType(json: Json, at: string, space: string, depth: number, r: Readi
   return node;
 }
 
-function readAny(json: Json, at: string, space: string, depth: number, r: Reading): Node {
+function readAny(json: Json, at: string, space: string, depth: number, r: SchemaReading): Node {
   if (typeof json === 'string') return readName(json, at, space, r);
   if (Array.isArray(json)) return readUnion(json, at, space, depth, r);
   if (typeof json !== 'object' || json === null) stop(at, texts.not_a_type(), texts.type_forms());
@@ -194,22 +194,22 @@ function withLogical(node: Node, json: JsonObject, at: string): Node {
     }
     return { ...node, logical, precision, scale, extra };
   }
-  // Avro: an unknown logical type is ignored, the base type counts.
+  // Avro: ignore an unknown logical type and use the base type.
   return Object.keys(extra).length === 0 ? node : { ...node, extra };
 }
 
-function readName(text: string, at: string, space: string, r: Reading): Node {
+function readName(text: string, at: string, space: string, r: SchemaReading): Node {
   if ((PRIMITIVES as readonly string[]).includes(text)) {
     return { ...EMPTY, base: text as Primitive, least: LEAST[text as Primitive] };
   }
   const full = text.includes('.') || space === '' ? text : `${space}.${text}`;
-  if (r.open.has(full)) stop(at, texts.recursive_type({ type: full }));
+  if (r.unfinished.has(full)) stop(at, texts.recursive_type({ type: full }));
   const node = r.named.get(full) ?? (full === text ? undefined : r.named.get(text));
   if (!node) stop(at, texts.unknown_type({ type: text.slice(0, 200) }));
   return node;
 }
 
-function readUnion(json: Json[], at: string, space: string, depth: number, r: Reading): Node {
+function readUnion(json: Json[], at: string, space: string, depth: number, r: SchemaReading): Node {
   if (json.length === 0) stop(at, texts.union_without_branches());
   const branches = json.map((b, i) => readType(b, `${at}/${i}`, space, depth + 1, r));
   const seen = new Set<string>();
@@ -228,11 +228,11 @@ function readNamed(
   at: string,
   outer: string,
   depth: number,
-  r: Reading,
+  r: SchemaReading,
 ): Node {
   const name = fullName(json, at, outer);
   const space = name.slice(0, Math.max(0, name.lastIndexOf('.')));
-  if (r.named.has(name) || r.open.has(name)) stop(`${at}/name`, texts.type_twice({ type: name }));
+  if (r.named.has(name) || r.unfinished.has(name)) stop(`${at}/name`, texts.type_twice({ type: name }));
   const common = { ...EMPTY, base, name, aliases: aliasesOf(json, at, space), extra: extraOf(json) };
   let node: Node;
   if (base === 'enum') node = { ...common, ...readSymbols(json, at), least: 1 };
@@ -242,16 +242,16 @@ function readNamed(
       stop(`${at}/size`, texts.not_a_size());
     node = withLogical({ ...common, size, least: size }, json, at);
   } else {
-    r.open.add(name);
+    r.unfinished.add(name);
     const fields = readFields(json, at, space, depth, r);
-    r.open.delete(name);
+    r.unfinished.delete(name);
     node = { ...common, fields, least: fields.reduce((sum, f) => sum + f.type.least, 0) };
   }
   r.named.set(name, node);
   return node;
 }
 
-function readFields(json: JsonObject, at: string, space: string, depth: number, r: Reading): FieldNode[] {
+function readFields(json: JsonObject, at: string, space: string, depth: number, r: SchemaReading): FieldNode[] {
   const list = json['fields'];
   if (!Array.isArray(list)) stop(`${at}/fields`, texts.member_not_a_list({ member: 'fields' }));
   const names = new Set<string>();
@@ -330,7 +330,7 @@ function extraOf(json: JsonObject): JsonObject {
   return out;
 }
 
-/** Avro's JSON form of a default. Of a union any branch may fit (Avro 1.12). */
+/** Whether a JSON value is a default of the type, in Avro's JSON form. For a union any branch may fit (Avro 1.12). */
 function fitsDefault(t: Node, v: Json): boolean {
   if (t.logical === 'date' && !(Number(v) >= MIN_DAY && Number(v) <= MAX_DAY)) return false;
   if (t.logical === 'timestamp-millis' && !(Number(v) >= MIN_MS && Number(v) <= MAX_MS)) return false;

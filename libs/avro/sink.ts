@@ -3,8 +3,8 @@ import { FRAME_BYTES } from '#event';
 const SLAB = 1024 * 1024;
 
 /**
- * Where frames are written. Finished frames are views of a slab and stay valid: a slab is never written twice, a full one is
- * left to its views. Not re-entrant: one frame at a time.
+ * Writes frames into slabs of memory. A finished frame is a view of a slab and stays valid: no byte of a slab is written twice, and a full slab lives as long
+ * as its frames. Not re-entrant: one frame at a time.
  */
 export class Sink {
   buf = Buffer.allocUnsafeSlow(SLAB);
@@ -29,7 +29,7 @@ export class Sink {
     this.pos = this.#start;
   }
 
-  /** Bytes of the frame so far: where `rewind` can go back to, also after the frame has moved. */
+  /** The number of bytes of the frame so far. `rewind` accepts it also after the frame has moved to another slab. */
   mark(): number {
     return this.pos - this.#start;
   }
@@ -38,7 +38,7 @@ export class Sink {
     this.pos = this.#start + mark;
   }
 
-  /** Room for `bytes` more; a frame that no longer fits moves to a fresh slab as a whole. */
+  /** Makes room for `bytes` more. A frame that does not fit into the slab moves to a new one as a whole. */
   ensure(bytes: number): void {
     if (this.pos + bytes <= this.buf.length) return;
     const used = this.pos - this.#start;
@@ -66,7 +66,7 @@ export class Sink {
       this.buf[this.pos++] = z;
       return;
     }
-    // doubling a safe integer may pass 2^53, so the last bit is kept apart: zigzag = 2·half + odd
+    // Twice a safe integer can exceed 2^53, so the lowest bit of the zigzag value (its sign) is kept separate.
     let half = n >= 0 ? n : -n - 1;
     this.buf[this.pos++] = ((half % 64) * 2 + (n >= 0 ? 0 : 1)) | 128;
     half = Math.floor(half / 64);
@@ -108,7 +108,7 @@ export class Sink {
     this.pos = this.buf.writeFloatLE(n, this.pos);
   }
 
-  /** Text of at most 63 ASCII characters without NUL, in one pass; false (and nothing written) for any other text. */
+  /** Writes a text of at most 63 ASCII characters without NUL, in one pass. For any other text it writes nothing and answers false. */
   shortAscii(text: string): boolean {
     const n = text.length;
     if (n > 63) return false;

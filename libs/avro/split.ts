@@ -1,4 +1,4 @@
-import { MAX_JSON_DEPTH } from './scan.js';
+import { MAX_JSON_DEPTH } from './limits.js';
 import type { ByteRange, Split } from './types.js';
 
 const NOT_A_LIST: Split = { ok: false, code: 'invalid_json', detail: 'the text is not one JSON list' };
@@ -8,8 +8,8 @@ function isSpace(c: number): boolean {
 }
 
 /**
- * Byte ranges of the items of one JSON list, found by brackets and quotes alone: an item may still be bad JSON, which is then
- * its own fault. `body_too_large` over maxItems.
+ * The byte ranges of the items of a JSON list. Only brackets and quotes are examined, so an item can still be invalid JSON: that is then an error of this item
+ * alone. Refusals `invalid_json`, `json_too_deep`, `body_too_large` (more than `maxItems` items). Total.
  */
 export function splitJsonArray(bytes: Uint8Array, maxItems: number): Split {
   const n = bytes.length;
@@ -24,7 +24,7 @@ export function splitJsonArray(bytes: Uint8Array, maxItems: number): Split {
     if (c === 34) {
       at = closingQuote(bytes, at + 1);
     } else if (c === 91 || c === 123) {
-      // the list itself is one level
+      // The list itself counts as one level.
       if (++depth >= MAX_JSON_DEPTH)
         return { ok: false, code: 'json_too_deep', detail: `nested more than ${MAX_JSON_DEPTH} levels` };
     } else if (depth > 0) {
@@ -41,7 +41,7 @@ export function splitJsonArray(bytes: Uint8Array, maxItems: number): Split {
   return NOT_A_LIST;
 }
 
-/** Byte ranges of the lines that are not blank. `body_too_large` over maxItems. */
+/** The byte ranges of the lines that are not blank. Refusal `body_too_large` for more than `maxItems` lines. Total. */
 export function splitNdjson(bytes: Uint8Array, maxItems: number): Split {
   const items: ByteRange[] = [];
   let start = 0;

@@ -1,6 +1,6 @@
 import { defineTexts, type Text } from '#faults';
 
-/** What is wrong with data, Avro bytes or schemas, and what was expected. */
+/** Reasons why data, Avro bytes or schemas are refused, and what was expected. */
 export const texts = defineTexts({
   // data: reasons
   required_missing: { id: 'bidang wajib tidak ada', en: 'required field is missing' },

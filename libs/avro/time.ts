@@ -1,5 +1,5 @@
 const DAY_MS = 86_400_000;
-/** 0001-01-01 and 9999-12-31, as days and as milliseconds: the years that RFC 3339 can write. */
+/** 0001-01-01 and 9999-12-31 in days and in milliseconds: the years that RFC 3339 can write. */
 export const MIN_DAY = -719_162;
 export const MAX_DAY = 2_932_896;
 export const MIN_MS = MIN_DAY * DAY_MS;
@@ -16,7 +16,7 @@ function digits(text: string, at: number, count: number): number {
   return n;
 }
 
-/** Days since 1970-01-01 of the first ten characters `YYYY-MM-DD`; NaN when they are no calendar day. */
+/** Days since 1970-01-01 of the first ten characters, `YYYY-MM-DD`; NaN when they are no calendar day. */
 function dayAt(text: string): number {
   if (text.charCodeAt(4) !== 45 || text.charCodeAt(7) !== 45) return Number.NaN;
   const y = digits(text, 0, 4);
@@ -25,7 +25,7 @@ function dayAt(text: string): number {
   if (!(y >= 1 && m >= 1 && m <= 12 && d >= 1)) return Number.NaN;
   const leap = m === 2 && y % 4 === 0 && (y % 100 !== 0 || y % 400 === 0);
   if (d > MONTH_DAYS[m - 1]! + (leap ? 1 : 0)) return Number.NaN;
-  // days from civil (Howard Hinnant): the year begins in March, so that the leap day is its last
+  // Algorithm `days_from_civil` (Howard Hinnant): the year begins in March, so that the leap day is its last day.
   const year = m <= 2 ? y - 1 : y;
   const era = Math.floor(year / 400);
   const ofEra = year - era * 400;
@@ -45,8 +45,7 @@ export function formatDate(day: number): string {
 export type Instant = { readonly ms: number } | 'malformed' | 'no-offset' | 'too-fine' | 'out-of-range';
 
 /**
- * Milliseconds of an RFC 3339 time with its offset. A fraction finer than a millisecond is refused (it would be lost),
- * and so are 24:00 and second 60.
+ * Milliseconds since 1970 of an RFC 3339 time with an offset. Refuses a fraction finer than a millisecond (it would be lost), the hour 24:00 and the second 60.
  */
 export function parseTimestamp(text: string): Instant {
   const n = text.length;
@@ -88,7 +87,7 @@ export function parseTimestamp(text: string): Instant {
   return ms >= MIN_MS && ms <= MAX_MS ? { ms } : 'out-of-range';
 }
 
-/** RFC 3339 in UTC, always with milliseconds, so that times sort as text. */
+/** RFC 3339 in UTC, always with milliseconds, so that times can be sorted as text. */
 export function formatTimestamp(ms: number): string {
   return new Date(ms).toISOString();
 }

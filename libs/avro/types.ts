@@ -1,6 +1,6 @@
 import type { FaultCode, Problem, Text } from '#faults';
 
-/** Data classes of Law 27/2022 as the catalogue writes them, mildest first. */
+/** Data classes after Law 27/2022 as the catalogue writes them, from the least to the most protected. */
 export const PII_CLASSES = ['none', 'umum', 'umum-identitas', 'terbatas', 'spesifik'] as const;
 export type PiiClass = (typeof PII_CLASSES)[number];
 
@@ -24,7 +24,7 @@ export type FieldKind =
   | 'null'
   | 'union';
 
-/** What a field means beyond its Avro type. */
+/** The meaning of a field beyond its Avro type. */
 export type FieldRole =
   | 'unitId'
   | 'nik'
@@ -38,16 +38,16 @@ export type FieldRole =
   | 'countryCode'
   | 'regionCode';
 
-/** The shape of a value. `optional` is true for a union of null and one type. */
+/** The shape of a value. `optional`: a union with null. */
 export interface ValueInfo {
   readonly kind: FieldKind;
   readonly optional: boolean;
   readonly role?: FieldRole;
-  /** enum: every symbol, the default one included */
+  /** enum: every symbol, including the default symbol */
   readonly symbols?: readonly string[];
-  /** enum: symbol → its label in both languages */
+  /** enum: the label of each symbol in both languages */
   readonly labels?: Readonly<Record<string, { readonly id: string; readonly en: string }>>;
-  /** array and map: the shape of an entry */
+  /** array, map: the shape of an entry */
   readonly items?: ValueInfo;
   /** record: its fields */
   readonly fields?: readonly FieldInfo[];
@@ -58,9 +58,9 @@ export interface ValueInfo {
 
 export interface FieldInfo extends ValueInfo {
   readonly name: string;
-  /** `none` where the schema says nothing. */
+  /** `none` when the schema gives no class. */
   readonly pii: PiiClass;
-  /** Legal ground, given where the class is above `umum`. */
+  /** Legal ground; every field with a class above `umum` has one. */
   readonly legal?: string;
   readonly note?: string;
   readonly doc?: string;
@@ -68,7 +68,7 @@ export interface FieldInfo extends ValueInfo {
 
 /** Who may publish: `any` · `type:<unit type>` · `unit:SU…` · `party:EXT-…` · `field:<name of a unit field>` · `hub:<role>`. */
 export type Publisher = string;
-/** Who it concerns. `code`: as Publisher, or `above:<unit field>` (both parent lines), or `word:<role that is no unit>`. */
+/** Whom an event concerns. `code`: as Publisher, or `above:<unit field>` (both parent lines), or `word:<people who are no unit>`. */
 export interface ConsumerInfo {
   readonly code: string;
   readonly why: string;
@@ -76,13 +76,13 @@ export interface ConsumerInfo {
 
 /** The `simpul` property of an event type's record. */
 export interface EventTypeProperties {
-  /** Original name, `imigrasi.paspor.diterbitkan`. */
+  /** Name of the event type, `imigrasi.paspor.diterbitkan`. */
   readonly type: string;
   readonly version: number;
   readonly stream: string;
   readonly titleId: string;
   readonly titleEn: string;
-  /** Unit id that owns the type. */
+  /** Id of the unit that owns the type. */
   readonly owner: string;
   readonly publishers: readonly Publisher[];
   readonly consumers: readonly ConsumerInfo[];
@@ -90,9 +90,9 @@ export interface EventTypeProperties {
   readonly subject: readonly string[];
   readonly subjectForm: 'clear' | 'pseudonym';
   readonly ordering: 'subject' | 'stream';
-  /** 1 where the order of the whole stream counts, else absent. */
+  /** 1 when the whole stream is ordered, else absent. */
   readonly partitions?: number;
-  /** Fields (also lists) that hold unit ids: they give read rights (R12). */
+  /** Names of fields with unit ids (one, or a list): they grant read rights (R12.1 b). */
   readonly unitFields: readonly string[];
   readonly highestPii: PiiClass;
   readonly main: boolean;
@@ -101,44 +101,45 @@ export interface EventTypeProperties {
   readonly retention: string;
   readonly availableFrom: string;
   readonly deadlines: readonly string[];
-  /** True: only ES1-ITJEN may read; unit fields and parent lines give no right. */
+  /** True: only ES1-ITJEN may read (R12.2). */
   readonly itjenOnly?: boolean;
 }
 
 export type Encoded =
-  | { readonly ok: true; /** Confluent V0 frame; a view that stays valid. */ readonly value: Buffer }
+  | {
+      readonly ok: true;
+      /** Confluent V0 frame: a view of memory that is never written again. */ readonly value: Buffer;
+    }
   | { readonly ok: false; /** 1 to 50. */ readonly problems: readonly Problem[] };
 
 export interface DecodeOptions {
-  /** True: the bytes begin with the 5-byte V0 prefix (its id is not looked at). False: bare Avro. */
+  /** True: the bytes begin with the 5-byte V0 prefix (its schema id is not checked). False: bare Avro. */
   readonly framed: boolean;
-  /** Answer in the shape of this contract (Avro schema resolution). Absent: as written. */
+  /** Decode into the shape of this contract (Avro schema resolution). Absent: the shape in which the data was written. */
   readonly reader?: Contract;
 }
 
 /** A JSON object of event data. */
 export type Data = Record<string, unknown>;
 
-/** A compiled Avro record. Immutable, safe to share. */
+/** The compiled schema of an Avro record. Immutable and safe to share. */
 export interface Contract {
   /** Avro full name, `imigrasi.paspor.Diterbitkan`. */
   readonly name: string;
   readonly schemaText: string;
-  /** The `simpul` property of the record, undefined for a schema that is no event type of ours. */
+  /** The `simpul` property of the record; undefined for a schema that is no event type. */
   readonly properties: EventTypeProperties | undefined;
   readonly fields: readonly FieldInfo[];
-  /** Validates plain JSON data and writes it as a V0 frame, in one walk. Never throws. */
+  /** Validates plain JSON data and writes it as a Confluent V0 frame, in one walk. Total. */
   encode(data: unknown, schemaId: number): Encoded;
   /**
-   * Plain JSON data (R13). Strict and bounded as `guard`, so safe on foreign bytes.
-   * Fault avro_decode_failed · avro_limit_exceeded · bad_magic · incompatible_schema (reader).
+   * Decodes to plain JSON data (R13.5). The bytes pass `guard` first, so foreign bytes are safe. Faults `avro_decode_failed`, `avro_limit_exceeded`, `bad_magic`,
+   * `incompatible_schema` (the reader cannot read this contract).
    */
   decode(bytes: Uint8Array, options: DecodeOptions): Data;
-  /** What is wrong with the data, at most 50, empty = valid. */
-  check(data: unknown): Problem[];
 }
 
-/** A contract of an event type: `properties` is there. */
+/** The contract of an event type: it has properties. */
 export type EventContract = Contract & { readonly properties: EventTypeProperties };
 
 export type Guarded =
@@ -146,10 +147,10 @@ export type Guarded =
   | {
       readonly ok: false;
       readonly code: 'avro_decode_failed' | 'avro_limit_exceeded';
-      /** Field path where it stopped, RFC 6901 from `/data`. */
+      /** RFC 6901 pointer to the field where the check stopped, from `/data`. */
       readonly pointer: string;
       readonly reason: Text;
-      /** Byte offset. */
+      /** Byte offset where the check stopped. */
       readonly at: number;
     };
 
@@ -161,7 +162,7 @@ export type Parsed =
         FaultCode,
         'invalid_json' | 'invalid_utf8' | 'json_too_deep' | 'duplicate_key' | 'forbidden_key'
       >;
-      /** Never holds data. */
+      /** English, without data of the event. */
       readonly detail: string;
     };
 

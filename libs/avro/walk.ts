@@ -3,13 +3,13 @@ import { Sink } from './sink.js';
 import { texts } from './texts.js';
 
 export const MAX_PROBLEMS = 50;
-/** Entries of all lists and maps of one event, together. */
+/** Limit for the entries of all lists and maps of one event together. */
 export const MAX_ITEMS = 100_000;
-/** Text that no door takes: NUL and the characters that turn the reading direction (bidi embeddings, overrides, isolates). */
+/** Characters that no text may contain: NUL, and bidi controls, which can make a text look like another (embeddings, overrides, isolates). */
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\0\u202A-\u202E\u2066-\u2069]/;
 
-/** The state of one walk over data: where it is, what it found wrong, where it writes. */
+/** The state of one encoding: the current path, the problems found, and the sink for the bytes. */
 export class Walk {
   readonly sink = new Sink();
   readonly path: (string | number)[] = [];
@@ -43,10 +43,10 @@ export class Walk {
     return out;
   }
 
-  /** Writes text with its length; names what is forbidden in it. */
+  /** Writes a text with its length, or adds a problem for a forbidden character. */
   text(text: string): void {
     if (this.sink.shortAscii(text)) return;
-    if (!isClean(text)) this.problem(dirt(text), texts.clean_text(), 'forbidden_character');
+    if (!isClean(text)) this.problem(reasonOf(text), texts.clean_text(), 'forbidden_character');
     else this.sink.text(text);
   }
 }
@@ -55,7 +55,7 @@ export function isClean(text: string): boolean {
   return text.isWellFormed() && !FORBIDDEN.test(text);
 }
 
-function dirt(text: string): Text {
+function reasonOf(text: string): Text {
   if (!text.isWellFormed()) return texts.lone_surrogate();
   const code = FORBIDDEN.exec(text)![0].codePointAt(0)!;
   return texts.forbidden_character({ hex: code.toString(16).toUpperCase().padStart(4, '0') });
@@ -68,7 +68,7 @@ export function escapeToken(token: string | number): string {
   return cut.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
 }
 
-/** The candidate that a misspelt name most likely means: at most 2 edits, or a third of its length (half, when short), away. */
+/** The candidate with the smallest edit distance to a misspelt name: at most 2 edits or a third of its length (half of it when shorter than 4 characters). */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (name.length > 80) return undefined;
   const plain = name.toLowerCase().replaceAll('-', '_');

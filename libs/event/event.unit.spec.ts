@@ -5,7 +5,6 @@ import {
   digestOf,
   formatPosition,
   fromHeaders,
-  isStreamName,
   isTypeName,
   murmur2,
   parseDataschema,
@@ -62,8 +61,6 @@ describe('names of types, sources and schemas', () => {
     expect(streamOf('imigrasi.cegah.daftar-diterima')).toBe('imigrasi.cegah');
     for (const bad of ['imigrasi.cegah', 'Imigrasi.a.b', 'a.b.c.d', 'a..b', '', 'a.b.c\n', '../a.b'])
       expect(isTypeName(bad)).toBe(false);
-    expect(isStreamName('imigrasi.cegah')).toBe(true);
-    expect(isStreamName('_simpul.owners')).toBe(false);
   });
 
   it('a source has one of three forms; anything else is not parsed', () => {

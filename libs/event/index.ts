@@ -13,16 +13,7 @@ export {
   type ReadEnvelope,
 } from './envelope.js';
 export { digestOf, murmur2, partitionOf, pseudonymOf } from './key.js';
-export {
-  dataschemaUrn,
-  isStreamName,
-  isTypeName,
-  parseDataschema,
-  parseSource,
-  sourceUrn,
-  streamOf,
-  type Source,
-} from './names.js';
+export { dataschemaUrn, isTypeName, parseDataschema, parseSource, sourceUrn, streamOf, type Source } from './names.js';
 export { isTime, timeMsOf } from './time.js';
 export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
 export { formatPosition, parsePosition, partitionKey, type Position } from './position.js';

@@ -1,13 +1,8 @@
 /** Event type name of three segments, `imigrasi.paspor.diterbitkan`; the first two segments name the stream. */
 const TYPE = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*){2}$/;
-const STREAM = /^[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*$/;
 
 export function isTypeName(text: string): boolean {
   return text.length <= 200 && TYPE.test(text);
-}
-
-export function isStreamName(text: string): boolean {
-  return text.length <= 140 && STREAM.test(text);
 }
 
 /** The stream (topic) of an event type. The input must satisfy isTypeName. */

@@ -1,0 +1,2 @@
+/** Levels of lists and objects in one JSON text. */
+export const MAX_JSON_DEPTH = 64;
