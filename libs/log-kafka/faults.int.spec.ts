@@ -89,7 +89,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     for (const log of open) await log.close();
   }, 90_000);
 
-  /** Appends batches one after another, sending an uncertain batch again first; ends when told. */
+  /** Appends batches one after another, sending an uncertain batch again first, until stop() is called. */
   function appendOn(
     log: EventLog,
     partition: number,

@@ -3,9 +3,9 @@ import type { EventLog } from '#log';
 import { openOwnedTable, openTable } from '../index.js';
 import { COUNTER, NOTES } from './rows.js';
 
-/** What the parent says, one JSON line each; every `add` and `put` is answered by one line. */
+/** A command of the parent process, one JSON line each; every `add` and `put` is answered by one line. */
 interface Order {
-  /** The next write stops right before it reaches the log, tells so, and waits for `go`. */
+  /** The next write stops right before it reaches the log, prints `held`, and waits for `go`. */
   readonly hold?: true;
   readonly go?: true;
   /** Fenced: adds one to the counter. Answers its new value. */
