@@ -46,8 +46,8 @@ function compose(w: Node, r: Node, cache: ReadingCache): Reading | undefined {
     return { skip: skipUnion(readings.map((reading) => reading?.skip)), type: unionType(types) };
   }
   if (r.base === 'union') {
-    const alike = (b: Node): boolean => b.base === w.base && sameName(w, b) && b.logical === w.logical;
-    const same = r.branches.find((b) => b === w) ?? r.branches.find(alike);
+    const similar = (b: Node): boolean => b.base === w.base && sameName(w, b) && b.logical === w.logical;
+    const same = r.branches.find((b) => b === w) ?? r.branches.find(similar);
     const reading = same && readingOf(w, same, cache);
     if (reading) return reading;
     for (const b of r.branches) {

@@ -53,7 +53,7 @@ export function scan(buf: Buffer): Scanned {
         bits |= names.bits;
         nameNext = false;
       } else {
-        // Most bytes of an event are in text values, so this loop stands here and does as little as possible (measured).
+        // Most bytes of an event are in text values, so this loop is inline and does as little as possible (measured).
         for (i++; i < n; i++) {
           const s = buf[i]!;
           if (s === QUOTE) break;

@@ -17,12 +17,12 @@ describe('pause', () => {
 });
 
 describe('withDeadline', () => {
-  it('answers the work when it is in time, and passes its rejection on', async () => {
+  it('answers the result of work that ends before the deadline, and passes its rejection on', async () => {
     await expect(withDeadline(Promise.resolve(1), 60_000, () => 2)).resolves.toBe(1);
     await expect(withDeadline(Promise.reject(new Error('no')), 60_000, () => 2)).rejects.toThrow('no');
   });
 
-  it('answers late() when the deadline passes first, or throws what late() throws', async () => {
+  it('answers late() when the deadline passes first, or throws the error of late()', async () => {
     const never = new Promise<number>(() => undefined);
     await expect(withDeadline(never, 1, () => 2)).resolves.toBe(2);
     const fail = (): never => {
@@ -33,7 +33,7 @@ describe('withDeadline', () => {
 });
 
 describe('Mutex', () => {
-  it('runs works one after the other in the order of the calls, also after a failure', async () => {
+  it('runs one task at a time in the order of the calls, also after a failure', async () => {
     const mutex = new Mutex();
     const order: string[] = [];
     const first = mutex.run(async () => {
@@ -49,7 +49,7 @@ describe('Mutex', () => {
 });
 
 describe('Coalescer', () => {
-  it('runs one batch at a time and puts what arrives meanwhile into the next, in order', async () => {
+  it('runs one batch at a time and puts inputs that arrive meanwhile into the next batch, in order', async () => {
     const batches: number[][] = [];
     const gates: (() => void)[] = [];
     const coalescer = new Coalescer<number, number>({
@@ -73,7 +73,7 @@ describe('Coalescer', () => {
     await coalescer.idle();
   });
 
-  it('cuts a batch at the size limit, but lets one larger input pass alone', async () => {
+  it('cuts a batch at the size limit, but runs a larger single input in a batch of its own', async () => {
     const batches: number[][] = [];
     const coalescer = new Coalescer<number, number>({
       max: 5,
@@ -87,7 +87,7 @@ describe('Coalescer', () => {
     expect(batches).toEqual([[9], [3, 2], [1]]);
   });
 
-  it('rejects every caller of a failed batch and goes on with the next', async () => {
+  it('rejects every caller of a failed batch, and runs the next batch', async () => {
     let runs = 0;
     const coalescer = new Coalescer<number, number>({
       run: (batch) => (runs++ === 0 ? Promise.reject(new Error('down')) : Promise.resolve(batch)),

@@ -1,6 +1,6 @@
 /**
- * The outcome of `work`, or of `late()` when `ms` pass first (`late` may answer a value or throw). A rejection of `work` within the deadline is passed on;
- * one after it is swallowed, because nobody waits for it any more. The work itself is not cancelled.
+ * The outcome of `work`, or of `late()` when `ms` pass first (`late` may answer a value or throw). A rejection of `work` before the deadline is passed on; a later
+ * one is ignored, because no caller waits for it any more. The work itself is not cancelled.
  */
 export function withDeadline<T, L>(work: PromiseLike<T>, ms: number, late: () => L): Promise<T | L> {
   return new Promise((resolve, reject) => {

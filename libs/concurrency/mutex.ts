@@ -1,4 +1,4 @@
-/** Runs one work after the other, in the order of the calls. A failed work does not stop the next. */
+/** Runs one task at a time, in the order of the calls. A task that fails does not stop the next one. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

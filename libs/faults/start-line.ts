@@ -33,7 +33,7 @@ const AT_START: Readonly<Record<string, StartRow>> = {
   },
 };
 
-/** Why a start failed, for the person at the terminal: title, detail and next step of the code, on one line whatever the detail holds. Total. */
+/** Why a start failed, for the person at the terminal: title, detail and next step of the code, on one line even when the detail has several. Total. */
 export function startLine(code: string, detail: string, language: Language): string {
   const known = FAULTS as Readonly<Record<string, StartRow | undefined>>;
   const row = AT_START[code] ?? known[code];

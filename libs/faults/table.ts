@@ -14,7 +14,7 @@ export const FAULT_CLASSES = {
   unauthenticated: { action: 'terminal', blame: 'request' },
   forbidden: { action: 'terminal', blame: 'request' },
   not_found: { action: 'terminal', blame: 'request' },
-  /** The place asked for existed and is no longer kept. */
+  /** The requested position existed, but its records are no longer kept. */
   gone: { action: 'terminal', blame: 'request' },
   /** The request contradicts the current state. */
   conflict: { action: 'terminal', blame: 'request' },
@@ -26,7 +26,7 @@ export const FAULT_CLASSES = {
   throttled: { action: 'retryable', blame: 'request' },
   /** The hub or a store behind it cannot do it at this moment. */
   unavailable: { action: 'retryable', blame: 'hub' },
-  /** An error that nobody foresaw. */
+  /** An unexpected error: a bug, or a failure without a code of its own. */
   internal: { action: 'retryable', blame: 'hub' },
   /** Settings, data or a writer of the hub cannot be used as they are; only an operator or the owner of the writer can change that. */
   unusable: { action: 'terminal', blame: 'hub' },

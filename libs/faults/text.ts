@@ -4,7 +4,7 @@ export type Language = 'id' | 'en';
 /** One sentence in each language. */
 export type Bilingual = Readonly<Record<Language, string>>;
 
-/** What stands in a placeholder: a name or a number, the same in both languages, or another text. */
+/** The value of a placeholder: a name or a number, the same in both languages, or another text. */
 export type TextArg = string | number | Text;
 
 /**

@@ -37,7 +37,7 @@ describe('the texts of a room', () => {
     expect(defineTexts({ a: { id: '{n} a', en: 'a' } })).toBeDefined();
   });
 
-  it('stand in a problem in the language of the reader, members in the order in which a person reads them', () => {
+  it('are shown in a problem in the language of the reader, with the members in reading order', () => {
     const problem = {
       reason: texts.not_a_list(),
       expected: texts.at_most({ most: 1, what: 'x' }),

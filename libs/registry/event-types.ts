@@ -2,7 +2,7 @@ import { compileEventContract, type EventContract, type EventTypeProperties } fr
 import type { Consumer, EventType } from './catalogue.js';
 import type { RegisteredSchema } from './records.js';
 
-/** An event type read from a registered schema. The contract is compiled on first use, so that a start does not wait for types that nobody publishes. */
+/** An event type read from a registered schema. The contract is compiled on first use, so that a start does not compile types that are never published. */
 class RegisteredType implements EventType {
   readonly version: number;
   readonly schemaId: number;

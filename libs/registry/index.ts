@@ -1,8 +1,8 @@
 export type { Catalogue, Consumer, EventType, StreamInfo } from './catalogue.js';
 export { CatalogueIndex } from './catalogue-index.js';
 export { readProperties, registrySubject } from './event-types.js';
-export { META_TOPIC, openMeta, streamKey, type MetaRow, type MetaTable } from './meta.js';
+export { openMeta, type MetaRow, type MetaTable } from './meta.js';
 export { decodeEvent, openRecord, type DecodedEvent, type EventRecord, type OpenedRecord } from './record.js';
 export { openRegistry, type Registered, type Registry, type RegistryDeps } from './open.js';
-export { parseSchemaValue, SCHEMAS_TOPIC, schemaKey, schemaValue, type RegisteredSchema } from './records.js';
+export { schemaValue, type RegisteredSchema } from './records.js';
 export { SchemaSet } from './schema-set.js';

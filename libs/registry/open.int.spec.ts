@@ -5,7 +5,8 @@ import { openEmbeddedLog } from '#log-embedded';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openMeta, openRegistry, SCHEMAS_TOPIC, type MetaTable, type Registry } from './index.js';
+import { openMeta, openRegistry, type MetaTable, type Registry } from './index.js';
+import { SCHEMAS_TOPIC } from './records.js';
 
 const root = new URL('../../schemas/', import.meta.url).pathname;
 const contracts = globSync('**/*.avsc', { cwd: root })

@@ -12,13 +12,13 @@ export interface JournalOptions<R> {
   readonly onRow: (row: R) => void;
 }
 
-/** A control topic without keys, to which every process appends facts that all count: nobody owns or replaces one. */
+/** A control topic without keys. Every process appends rows to it; all rows count, and no row replaces another. */
 export interface Journal<R> {
   /** Records that could not be parsed. */
   readonly bad: number;
   /**
-   * Appends one row. Concurrent calls share appends, each row with its own outcome. Never throws for I/O. `onRow` is called once the row is read
-   * back, so never for a row that was not written; refresh() waits for that.
+   * Appends one row. Concurrent calls share an append (coalesced); each row has its own outcome. Never throws for I/O. `onRow` is called when the row has been
+   * read back, so never for a row that was not written; refresh() waits for that.
    */
   append(row: R): Promise<AppendOutcome>;
   /** Reads what was written until now. Fault `log_unavailable`. */
@@ -36,7 +36,7 @@ export async function openJournal<R>({ log, topic, parse, serialise, onRow }: Jo
     topic,
     parse: ({ value }) => ({ row: parse(value ?? Buffer.alloc(0)) }),
     apply: ({ row }) => onRow(row),
-    // A row must never count twice: what a topic that was created again holds by now is left out until the next start.
+    // A row must never count twice, so rows that a recreated topic already has are skipped until the next start.
     onShorter: (range) => range.high,
   });
   await tail.open();

@@ -34,8 +34,8 @@ export interface OwnedChange<V> {
   /** undefined deletes the key; only an owner can delete. */
   readonly row: V | undefined;
   /**
-   * The R1 epoch under which this process owns the key (offset of its claim record). Absent: a row without an owner, for facts that every writer
-   * states alike; the last record wins and nothing is repaired.
+   * The R1 epoch under which this process owns the key (offset of its claim record). Absent: a row without an owner, for facts for which every writer
+   * writes the same row; the last record wins and nothing is repaired.
    */
   readonly epoch?: bigint | undefined;
 }
@@ -65,7 +65,7 @@ interface Ownership<V> {
   pending: number;
   /** The last accepted write. */
   accepted: { readonly row: V | undefined; readonly offset: bigint } | undefined;
-  /** The outcome of a write since the accepted one is uncertain: its record may still arrive, and is then as good as the row before it. */
+  /** A write after the accepted one has an uncertain outcome: its record may still arrive, and then it is the current row. */
   uncertain: boolean;
   /** Highest offset of a record that compaction must not leave as the last one of the key. */
   overwrittenAt: bigint;
@@ -73,9 +73,9 @@ interface Ownership<V> {
 }
 
 /**
- * The fold is by (epoch, offset), not by offset alone: the row of the highest epoch counts, and within one epoch the last. So every process and every
- * later load comes to the same rows whatever a paused former owner appends late. Compaction, however, keeps only the last record of a key. So an
- * owner that sees a record land after its own, and not count, appends its row once more.
+ * The current row of a key is decided by (epoch, offset), not by the offset alone: the highest epoch counts, and within one epoch the last record. So every
+ * process and every later load has the same rows, even when a paused former owner appends late. But compaction keeps only the last record of a key. So
+ * an owner that reads a later record which does not count appends its row again.
  */
 class EpochTable<V> implements OwnedTable<V> {
   readonly #options: OwnedTableOptions<V>;
@@ -95,7 +95,7 @@ class EpochTable<V> implements OwnedTable<V> {
       parse: (record) => this.#parse(record),
       apply: ({ key, row, epoch }, record) => this.#fold(key, row, epoch ?? UNOWNED, record),
       onShorter: (range) => {
-        // The offsets of the deleted topic say nothing about the new one; the epochs go on growing (R1).
+        // The offsets of the deleted topic mean nothing in the new one; the epochs still only grow (R1.2).
         for (const entry of this.#entries.values()) entry.offset = -1n;
         this.#owned.clear();
         return range.low;
@@ -214,8 +214,8 @@ class EpochTable<V> implements OwnedTable<V> {
   }
 
   /**
-   * Of our own epoch, but behind our last accepted record while no write of ours is open: an append of ours with an uncertain outcome that the log
-   * took late. A newer row of ours was accepted since, so the late one must not count.
+   * True for a record of our own epoch after our last accepted record while no write of ours is pending: the log accepted an append of ours with an uncertain
+   * outcome late. A newer row of ours was accepted in the meantime, so the late record must not count.
    */
   #isLate(key: string, own: Ownership<V>, record: LogRecord): boolean {
     if (own.pending > 0 || own.uncertain || own.accepted === undefined) return false;
@@ -224,7 +224,7 @@ class EpochTable<V> implements OwnedTable<V> {
     return !ours.equals(record.value);
   }
 
-  /** The row counts if its epoch is newer than that of the row shown, or the same and its record lies behind. */
+  /** The row counts if its epoch is newer than the epoch of the current row, or if the epoch is the same and its record comes later. */
   #set(key: string, row: V | undefined, epoch: bigint, offset: bigint): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined && (epoch < entry.epoch || (epoch === entry.epoch && offset <= entry.offset))) return;
@@ -239,20 +239,20 @@ class EpochTable<V> implements OwnedTable<V> {
     this.#options.onChange?.(key, row);
   }
 
-  /** Once no write of the key is open: makes sure that our last accepted row is the row shown and the last record of its key. */
+  /** When no write of the key is pending: ensures that our last accepted row is the current row and the last record of its key. */
   #settle(key: string): void {
     const own = this.#owned.get(key);
     const entry = this.#entries.get(key);
     if (!own || own.pending > 0 || entry?.epoch !== own.epoch) return;
     if (own.accepted !== undefined && !own.uncertain && own.accepted.offset < entry.offset) {
-      // The tail read a late record of ours while the newer write was still open.
+      // The tail read a late record of ours while the newer write was still pending.
       own.overwrittenAt = max(own.overwrittenAt, entry.offset);
       this.#show(key, own.accepted.row, own.epoch, own.accepted.offset);
     }
     if (!own.repairing) void this.#repair(key, own);
   }
 
-  /** The row that must be appended again, if the last record of this key is not the row that counts. */
+  /** The current row, when another record is the last one of its key and the row must be appended again. */
   #overwritten(key: string, own: Ownership<V>): Entry<V> | undefined {
     const entry = this.#entries.get(key);
     if (this.#closing.signal.aborted || this.#owned.get(key) !== own || own.pending > 0) return undefined;
@@ -276,7 +276,7 @@ function epochOfTombstone(record: LogRecord): bigint | undefined {
 
 /**
  * Opens a table with one owner per key under an epoch (R4): loads it to the end of its topic, then follows it. Fault `log_unavailable`.
- * A deleted key stays in memory with its epoch, so that a late record of an older owner does not bring it back.
+ * A deleted key stays in memory with its epoch, so that a late record of an older owner does not restore the row.
  */
 export async function openOwnedTable<V>(options: OwnedTableOptions<V>): Promise<OwnedTable<V>> {
   const table = new EpochTable(options);

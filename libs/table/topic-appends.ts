@@ -1,15 +1,15 @@
 import { Coalescer } from '#concurrency';
 import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type AppendOutcome, type EventLog, type NewRecord } from '#log';
 
-/** Share of one append that these records use (R3.4): 1 is a full one. */
+/** The share of one append that these records use (R3.4); 1 = a full append. */
 function shareOf(records: readonly NewRecord[]): number {
   const bytes = records.reduce((sum, r) => sum + bytesOf(r), 0);
   return Math.max(records.length / MAX_APPEND_RECORDS, bytes / MAX_APPEND_BYTES);
 }
 
 /**
- * Plain appends (no transaction) to a one-partition topic: one append in flight, callers that come meanwhile share the next one, in the order of
- * their calls. The records of one caller stay together: all or none. Never throws for I/O.
+ * Appends without a transaction to a topic with one partition. One append is in flight; callers that arrive meanwhile share the next one (coalesced), in the
+ * order of their calls. The records of one caller are written in one append: all or none. Never throws for I/O.
  */
 export class TopicAppends {
   readonly #coalescer: Coalescer<readonly NewRecord[], AppendOutcome>;
@@ -19,7 +19,7 @@ export class TopicAppends {
       max: 1,
       sizeOf: shareOf,
       run: async (callers) => {
-        // A log that breaks its promise never to throw must not leave callers waiting: what it did is unknown.
+        // The port promises never to throw. If an adapter does so, callers must not wait for ever, and it is unknown whether the records were written.
         const outcome = await log
           .append(topic, 0, callers.flat())
           .catch((cause: unknown): AppendOutcome => ({ kind: 'uncertain', cause }));

@@ -2,19 +2,19 @@ import { Coalescer, pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog, LogRecord, OutOfRange, TopicSpec } from '#log';
 
-/** What a table needs of the log. */
+/** The part of the log that a table needs. */
 export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'append'>;
 
 export interface TopicTailOptions<P> {
   readonly log: Pick<EventLog, 'ensureTopic' | 'describe' | 'read'>;
   /** One partition. */
   readonly topic: TopicSpec;
-  /** What a record says; undefined skips it. A throw marks the record as bad: it is counted and skipped. */
+  /** Parses a record; undefined skips it. A throw marks the record as bad: it is counted and skipped. */
   readonly parse: (record: LogRecord) => P | undefined;
   /** Called once for each parsed record, in log order. */
   readonly apply: (parsed: P, record: LogRecord) => void;
   /**
-   * The topic now ends before the position of this tail: it was deleted and created again. Answers the offset to go on from, or throws, and then
+   * The topic now ends before the position of this tail: it was deleted and created again. Answers the offset to continue from, or throws, and then
    * every read of this tail fails until the process is restarted.
    */
   readonly onShorter: (range: OutOfRange) => bigint;
@@ -26,13 +26,13 @@ const READ_RECORDS = 2_000;
 const PARTITION = 0;
 
 /**
- * The follower of one control topic: reads it to the end, then keeps on reading by long poll, and hands every record that can be parsed to `apply`.
- * All tables of this room use it; there is no second follower. A log that is unavailable ends nothing: the tail tries again every 500 ms.
+ * Follows one control topic: reads it to its end, then continues by long poll, and passes every parsed record to `apply`. All tables of this room use it. While
+ * the log is unavailable the tail retries every 500 ms.
  */
 export class TopicTail<P> {
   readonly #options: TopicTailOptions<P>;
   readonly #closing = new AbortController();
-  // A read to the end that has begun before a call may miss what the caller must see, so a later caller waits for the next one (single-flight).
+  // Single-flight: a read that began before a call may miss records that the caller must see, so that caller waits for the next read.
   readonly #refreshes = new Coalescer<undefined, undefined>({
     turns: 0,
     run: async (callers) => {
@@ -67,7 +67,7 @@ export class TopicTail<P> {
     this.#following = this.#follow();
   }
 
-  /** Reads to the end of the topic as it stands at the call or later; concurrent callers share one read. Faults of the log. */
+  /** Reads to the end that the topic has at the time of the call, or further; concurrent callers share one read. Faults of the log. */
   async refresh(): Promise<void> {
     await this.#refreshes.add(undefined);
   }
@@ -94,7 +94,7 @@ export class TopicTail<P> {
       waitMs,
       ...(signal === undefined ? {} : { signal }),
     });
-    // refresh() and the long poll may read the same records: the first that gets them has moved #next, and the other one's are skipped.
+    // refresh() and the long poll may read the same records: the first of them moves #next, and the other one skips these records.
     if (read.kind === 'out_of_range') {
       if (this.#next !== from) return;
       // Below `low` nothing is missed: compaction removes only records that a later one replaces, and retention only what has expired.
@@ -131,7 +131,7 @@ export class TopicTail<P> {
   }
 }
 
-/** For tables whose rows must never go back silently. */
+/** For tables whose rows must never silently return to an older state. */
 export function failWhenShorter(topic: string): (range: OutOfRange) => never {
   return (range) => {
     throw new Fault('offset_out_of_range', { detail: `${topic} now ends at ${range.high}` });

@@ -1,4 +1,4 @@
-export { foldUnitEvent, UNIT_CHANGED, type UnitChange } from './change.js';
+export { UNIT_CHANGED, type UnitChange } from './change.js';
 export { isDay } from './day.js';
 export { restated, unitChangeProblems } from './fits.js';
 export { startUnitFold, UNITS_STREAM, type UnitFold, type UnitFoldDeps } from './follow.js';

@@ -3,9 +3,9 @@ import type { EventLog } from '#log';
 import { openOwnedTable, openTable } from '../index.js';
 import { COUNTER, NOTES } from './rows.js';
 
-/** A command of the parent process, one JSON line each; every `add` and `put` is answered by one line. */
-interface Order {
-  /** The next write stops right before it reaches the log, prints `held`, and waits for `go`. */
+/** A command of the parent process, one JSON line each. Every `add`, `put` and `get` is answered by one line. */
+interface Command {
+  /** The next write stops before it reaches the log, prints `held` and waits for `go`. */
   readonly hold?: true;
   readonly go?: true;
   /** Fenced: adds one to the counter. Answers its new value. */
@@ -37,7 +37,7 @@ async function gate(): Promise<void> {
   await opened;
 }
 
-/** The decision is made; what is held here is a write on its way to the log. */
+/** A log whose writes can be held back. The table has already made its decision when a write is held. */
 function gated(log: EventLog): EventLog {
   return new Proxy(log, {
     get(target, name) {
@@ -65,7 +65,7 @@ const room = (await import(module)) as Record<string, (options: unknown) => Prom
 const log = gated(await room[open]!(options));
 const { topic } = argument;
 
-let answer: (order: Order) => Promise<unknown>;
+let answer: (command: Command) => Promise<unknown>;
 if (command === 'fenced') {
   const table = await openTable({ log, topic, ...COUNTER });
   answer = async ({ add }) => {
@@ -92,8 +92,8 @@ if (command === 'fenced') {
 }
 say('open');
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const order = JSON.parse(line) as Order;
-  if (order.hold) held = true;
-  if (order.go) go();
-  if (order.add || order.put !== undefined || order.get) void answer(order).then(say);
+  const received = JSON.parse(line) as Command;
+  if (received.hold) held = true;
+  if (received.go) go();
+  if (received.add || received.put !== undefined || received.get) void answer(received).then(say);
 });

@@ -11,7 +11,7 @@ const increment = (t: Table<number>): Promise<number> =>
 
 export function fencedCases(bench: () => TableBench): void {
   describe('one fenced writer (openTable, R4)', () => {
-    it('shows a write once it resolves, and again after the table is opened anew', async () => {
+    it('shows a write once it resolves, and also after the table is opened again', async () => {
       const table = await bench().counter();
       await table.write(() => ({
         changes: [
@@ -58,7 +58,7 @@ export function fencedCases(bench: () => TableBench): void {
       expect(await bench().values()).toEqual([]);
     });
 
-    it('counts a record that cannot be parsed and goes on', async () => {
+    it('counts a record that cannot be parsed, and reads the records after it', async () => {
       const table = await bench().counter();
       await bench().append([
         { key: Buffer.from('x'), value: Buffer.from('not a number'), headers: [] },
@@ -68,7 +68,7 @@ export function fencedCases(bench: () => TableBench): void {
       expect([table.bad, table.get('x'), table.get('y')]).toEqual([1, undefined, 7]);
     });
 
-    it('follows what another process wrote', async () => {
+    it('shows the rows that another process writes', async () => {
       const a = await bench().counter();
       const seen = Promise.withResolvers<number | undefined>();
       const b = await openTable({

@@ -16,7 +16,7 @@ export function journalCases(bench: () => TableBench): void {
       return { journal, rows };
     };
 
-    it('gives every row of every process exactly once, in log order, also after it is opened anew', async () => {
+    it('calls onRow exactly once for every row of every process, in log order, also after it is opened again', async () => {
       const [a, b] = [await open(), await open(await bench().otherLog())];
       await Promise.all([1, 2, 3].flatMap((n) => [a.journal.append(n), b.journal.append(n * 10)]));
       await Promise.all([a.journal.refresh(), b.journal.refresh(), a.journal.refresh()]);
@@ -26,7 +26,7 @@ export function journalCases(bench: () => TableBench): void {
       for (const { journal } of [a, b, c]) await journal.close();
     });
 
-    it('answers the outcome of the append, and gives a row only when the log has it', async () => {
+    it('answers the outcome of the append, and calls onRow only for a row that the log has', async () => {
       const log = withAppend(bench().log, () => Promise.resolve({ kind: 'refused', code: 'log_unavailable' }));
       const { journal, rows } = await open(log);
       expect(await journal.append(1)).toMatchObject({ kind: 'refused' });
@@ -35,7 +35,7 @@ export function journalCases(bench: () => TableBench): void {
       await journal.close();
     });
 
-    it('counts a record that cannot be parsed and goes on', async () => {
+    it('counts a record that cannot be parsed, and reads the records after it', async () => {
       const { journal, rows } = await open();
       await bench().append([
         { key: null, value: Buffer.from('no JSON'), headers: [] },

@@ -6,7 +6,7 @@ import { COUNTER, NOTES } from './rows.js';
 
 export type Note = OwnedTable<string>;
 
-/** What the cases share: one log for the whole suite, and for each case a topic of its own and the tables that it opened. */
+/** One log for the whole suite; for each case its own topic and the tables that it opened. */
 export class TableBench {
   readonly harness: Harness;
   readonly log: EventLog;
@@ -20,7 +20,7 @@ export class TableBench {
     this.log = log;
   }
 
-  /** New clients on the same log, as another process has them. */
+  /** A second connection to the same log, like another process has. */
   async otherLog(): Promise<EventLog> {
     const log = await this.harness.open();
     this.#logs.push(log);
@@ -35,7 +35,7 @@ export class TableBench {
     return this.#keep(await openOwnedTable({ log, topic: this.topic, ...NOTES, ...more }));
   }
 
-  /** A process of its own with the table open. */
+  /** A child process that has opened the table. */
   async child(mode: 'fenced' | 'owned', epoch?: number): Promise<Child> {
     const script = new URL('./child.ts', import.meta.url);
     const child = new Child(this.harness.child, mode, { topic: this.topic, epoch }, script);
@@ -44,7 +44,7 @@ export class TableBench {
     return child;
   }
 
-  /** Pauses a process (SIGSTOP) and waits until none of its threads runs any more. */
+  /** Pauses a process (SIGSTOP) and waits until none of its threads runs. */
   async pause(child: Child): Promise<void> {
     child.process.kill('SIGSTOP');
     await standsStill(child.process.pid!);
@@ -55,7 +55,7 @@ export class TableBench {
     return (await readAll(this.log, this.topic)).map(text);
   }
 
-  /** What compaction leaves of the topic in the end: the last record of each key. */
+  /** The records that compaction finally keeps: the last one of each key. */
   async compacted(): Promise<ReadonlyMap<string, string | undefined>> {
     return new Map((await readAll(this.log, this.topic)).map((r) => [r.key?.toString() ?? '', text(r)]));
   }

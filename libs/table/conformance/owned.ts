@@ -14,7 +14,7 @@ export function ownedCases(bench: () => TableBench): void {
         return value !== undefined && NOTES.parse(Buffer.from(value), 'k').row === note;
       });
 
-    it('shows a row in the process that wrote it once the write resolves, in others by following, and after the table is opened anew', async () => {
+    it('shows a row in the process that wrote it once the write resolves, later in other processes, and after the table is opened again', async () => {
       const a = await bench().notes();
       const seen = Promise.withResolvers<string | undefined>();
       const b = await bench().notes(await bench().otherLog(), { onChange: (_key, row) => seen.resolve(row) });
@@ -25,7 +25,7 @@ export function ownedCases(bench: () => TableBench): void {
       for (const table of [b, c]) expect([...table.entries()]).toEqual([['k', 'first']]);
     });
 
-    it('sends the writes that come while an append is in flight in one append, in their order', async () => {
+    it('coalesces the writes that arrive while an append is in flight into one append, in their order', async () => {
       const sizes: number[] = [];
       const log = withAppend(bench().log, (topic, partition, records) => {
         sizes.push(records.length);
@@ -38,7 +38,7 @@ export function ownedCases(bench: () => TableBench): void {
       expect(table.get('k')).toBe('note 5');
     });
 
-    it('shows the row of the newest epoch, whatever is appended later under an older one, also when the table is opened anew', async () => {
+    it('shows the row of the newest epoch even when a row under an older epoch is appended later, also after the table is opened again', async () => {
       const shown: (string | undefined)[] = [];
       const live = await bench().notes(undefined, { onChange: (_key, row) => shown.push(row) });
       await bench().append([
@@ -64,7 +64,7 @@ export function ownedCases(bench: () => TableBench): void {
       expect([fresh.get('k'), fresh.epoch('k')]).toEqual(['mine', 5n]);
     });
 
-    it('does not append again what a newer owner has replaced', async () => {
+    it('does not append a row again that a newer owner has replaced', async () => {
       const former = await bench().notes();
       await put(former, 'former', 5n);
       const owner = await bench().notes(await bench().otherLog());
@@ -135,7 +135,7 @@ export function ownedCases(bench: () => TableBench): void {
       expect(owner.get('k')).toBe('acknowledged');
     });
 
-    it('shows a write with unknown outcome if its record arrives and nothing was acknowledged since', async () => {
+    it('shows a write with an uncertain outcome when its record arrives and no later write was acknowledged', async () => {
       const log = withAppend(bench().log, async (...args): Promise<AppendOutcome> => {
         await bench().log.append(...args);
         return { kind: 'uncertain' };
@@ -146,14 +146,14 @@ export function ownedCases(bench: () => TableBench): void {
       expect(owner.get('k')).toBe('uncertain');
     });
 
-    it('passes on why the log refused a write, and shows nothing of it', async () => {
+    it('fails with the code of the log when the log refuses a write, and does not show the row', async () => {
       const log = withAppend(bench().log, () => Promise.resolve({ kind: 'refused', code: 'disk_full' }));
       const table = await bench().notes(log);
       await expect(put(table, 'x', 1n)).rejects.toMatchObject({ code: 'disk_full' });
       expect([table.get('k'), table.size]).toEqual([undefined, 0]);
     });
 
-    it('deletes under an epoch: a late record of an older owner does not bring the row back', async () => {
+    it('deletes a row under an epoch, and a late record of an older owner does not restore it', async () => {
       const owner = await bench().notes();
       await put(owner, 'mine', 5n);
       await owner.write([{ key: 'k', row: undefined, epoch: 6n }]);
@@ -172,7 +172,7 @@ export function ownedCases(bench: () => TableBench): void {
       expect([owner.get('k'), fresh.get('k')]).toEqual([undefined, undefined]);
     });
 
-    it('takes the last record of a key without an owner, and appends none of them again', async () => {
+    it('shows the last record of a key without an owner, and appends no record again', async () => {
       const [a, b] = [await bench().notes(), await bench().notes(await bench().otherLog())];
       await a.write([{ key: 'k', row: 'from a' }]);
       await b.write([{ key: 'k', row: 'from b' }]);
@@ -181,7 +181,7 @@ export function ownedCases(bench: () => TableBench): void {
       expect(await bench().values()).toHaveLength(2);
     });
 
-    it('counts a record that cannot be parsed and goes on', async () => {
+    it('counts a record that cannot be parsed, and reads the records after it', async () => {
       const table = await bench().notes();
       await bench().append([
         { key: Buffer.from('x'), value: Buffer.from('no JSON'), headers: [] },
