@@ -1,3 +1,4 @@
+import { withDeadline } from '#concurrency';
 import { INDEX_VIEW } from '#duplicates';
 import { Fault, isFault } from '#faults';
 import type { GroupMember, Membership } from '#log';
@@ -31,16 +32,21 @@ export interface OpenProjector {
       readonly live: boolean;
     }[];
   }[];
+  /** Leaves the group, after a join in flight (waits at most 5 s for it; later the closing of the log ends it). No call comes to the projector afterwards. */
   close(): Promise<void>;
 }
 
 const CAUGHT_UP = 500n;
+/** How long close() waits for a join in flight. A join that cannot end, because Kafka does not answer, must not hold up the shutdown. */
+const JOIN_WAIT_MS = 5_000;
 
 /** The projector with its group membership, and what it does between batches: verify positions, switch rebuilt views, drop old generations. */
 class RunningProjector implements OpenProjector {
   readonly #deps: OpenProjectorDeps;
   readonly #projector: Projector;
   #membership: Membership | undefined;
+  /** The join in flight or done; undefined when it failed. Never rejects. */
+  #joining: Promise<Membership | undefined> = Promise.resolve(undefined);
   #ticking: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
   readonly #drops = new Set<NodeJS.Timeout>();
@@ -64,7 +70,9 @@ class RunningProjector implements OpenProjector {
       outOfRange: (at, range) => p.outOfRange(at, range),
     };
     const topics = this.#deps.catalogue.streams().map((s) => s.name);
-    this.#membership = await this.#deps.log.join(PROJECTOR_GROUP, topics, member);
+    const joining = this.#deps.log.join(PROJECTOR_GROUP, topics, member);
+    this.#joining = joining.catch(() => undefined);
+    this.#membership = await joining;
     p.joined(this.#membership);
     this.#again();
   }
@@ -88,7 +96,9 @@ class RunningProjector implements OpenProjector {
     clearTimeout(this.#ticking);
     for (const t of this.#drops) clearTimeout(t);
     await this.#tick;
-    await this.#membership?.leave();
+    // While the join is in flight the group calls the member already, so the group is left after the join.
+    const membership = await withDeadline(this.#joining, JOIN_WAIT_MS, () => undefined);
+    await membership?.leave();
     await this.#projector.close();
   }
 

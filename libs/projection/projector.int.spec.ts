@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { INDEX_VIEW, type BadRecord } from '#duplicates';
 import { Fault } from '#faults';
-import { COPIES_TOPIC, type EventLog } from '#log';
+import { COPIES_TOPIC, type EventLog, type GroupMember } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
@@ -88,6 +88,42 @@ describe('the projector', () => {
     }
     await stage.project();
     await stage.untilCaughtUp();
+    await expectPlain();
+  });
+
+  it('leaves the group at close() also while join() is in flight: no start() or batch() is called after close()', async () => {
+    let calls = 0;
+    let counted = false;
+    const counting = (member: GroupMember): GroupMember => {
+      if (counted) return member;
+      counted = true;
+      return {
+        ...member,
+        start: (at) => (calls++, member.start(at)),
+        batch: (at, batch, signal) => (calls++, member.batch(at, batch, signal)),
+      };
+    };
+    const wrapLog = (log: EventLog): EventLog =>
+      new Proxy(log, {
+        get: (t, name) => {
+          if (name === 'join')
+            return (group: string, topics: readonly string[], member: GroupMember) =>
+              t.join(group, topics, counting(member));
+          const value: unknown = Reflect.get(t, name);
+          return typeof value === 'function' ? (value.bind(t) as unknown) : value;
+        },
+      });
+    await open({ wrapLog });
+    const first = await stage.prepareProjector();
+    const joining = first.join();
+    await first.close();
+    const before = calls;
+    await joining;
+    await stage.append(traffic(catalogue, 5, 500));
+    await stage.project();
+    await stage.untilCaughtUp();
+    expect(counted).toBe(true);
+    expect(calls).toBe(before);
     await expectPlain();
   });
 

@@ -96,7 +96,8 @@ export class Stage {
     return this;
   }
 
-  async project(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
+  /** A projector that has not joined its group yet. */
+  async prepareProjector(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
     const all = this.catalogue;
     const streams = this.streams;
     // The stage has topics only for the streams of its views.
@@ -121,8 +122,13 @@ export class Stage {
       dropAfterMs: 0,
       ...more,
     });
-    await this.projector.join();
     return this.projector;
+  }
+
+  async project(more: Partial<OpenProjectorDeps> = {}): Promise<OpenProjector> {
+    const projector = await this.prepareProjector(more);
+    await projector.join();
+    return projector;
   }
 
   /** Appends the records of each partition in the given order. Returns the offset of each record. */
