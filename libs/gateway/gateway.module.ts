@@ -26,7 +26,13 @@ import {
 import { Appender, type EventLog } from '#log';
 import { requestRebuild, StateReader } from '#projection';
 import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
-import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { Announcer } from './announcer.js';
 
 /** The role gateway: every door, the publish path, the reading of views, and the hub's own events about its catalogue. */
@@ -101,7 +107,7 @@ import { Announcer } from './announcer.js';
     },
   ],
 })
-export class GatewayModule implements OnModuleInit, OnApplicationShutdown {
+export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     @Inject(CORE) private readonly core: Core,
     private readonly appender: Appender,
@@ -118,6 +124,9 @@ export class GatewayModule implements OnModuleInit, OnApplicationShutdown {
       metrics.queued.set({ what: 'bytes' }, bytes);
     });
     await this.refusals.open();
+  }
+
+  onApplicationBootstrap(): void {
     this.announcer.start();
   }
 

@@ -1,13 +1,13 @@
 import { CORE, type Core } from '#core';
 import { innermostMessage } from '#faults';
 import { startUnitFold, UNITS_STREAM } from '#units';
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Alarms } from './alarms.js';
 import { readUnitChanges } from './unit-changes.js';
 
 /** Folds accepted changes of units into the table of units. */
 @Injectable()
-export class UnitFolder implements OnModuleInit, OnApplicationShutdown {
+export class UnitFolder implements OnApplicationBootstrap, OnApplicationShutdown {
   #fold: ReturnType<typeof startUnitFold> | undefined;
 
   constructor(
@@ -15,7 +15,7 @@ export class UnitFolder implements OnModuleInit, OnApplicationShutdown {
     private readonly alarms: Alarms,
   ) {}
 
-  onModuleInit(): void {
+  onApplicationBootstrap(): void {
     const { units, logger } = this.core;
     this.#fold = startUnitFold({
       registry: units,
