@@ -1,5 +1,5 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
-import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog } from '#log';
+import { OWNERS_TOPIC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
 import { openMeta, openRegistry, type Registry } from '#registry';
@@ -54,10 +54,7 @@ function today(now: () => number): () => string {
 export async function openTables({ settings, log, state, now }: TablesDeps): Promise<Tables> {
   await using opening = new AsyncDisposableStack();
   const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
-  await log.ensureTopics([
-    { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
-    { name: COPIES_TOPIC, partitions: 1, cleanup: 'compact' },
-  ]);
+  await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
   const meta = opened(await openMeta({ log }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions }));
   await registry.registerMissing(readContracts());

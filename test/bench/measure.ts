@@ -29,22 +29,6 @@ export interface Round {
   readonly cpu: number;
 }
 
-export interface Row {
-  readonly name: string;
-  /** Events a second, median of rounds. */
-  readonly rate: number;
-  /** CPU microseconds an event of the process under test, median of rounds. */
-  readonly cpuMicros: number;
-}
-
-export function rowOf(name: string, rounds: readonly Round[]): Row {
-  return {
-    name,
-    rate: median(rounds.map((r) => r.events / r.seconds)),
-    cpuMicros: median(rounds.map((r) => (r.cpu * 1e6) / r.events)),
-  };
-}
-
 /** Ratio of events per CPU second, a to b: the median over the pairs of interleaved rounds. */
 export function ratioPerCpu(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((r, i) => r.events / r.cpu / (b[i]!.events / b[i]!.cpu)));
