@@ -5,7 +5,19 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { change, DAY, del, digestOfFacts, digestOfState, facts, newView, put, STREAM, until } from '#state/conformance';
+import {
+  change,
+  DAY,
+  del,
+  digestOfFacts,
+  digestOfState,
+  facts,
+  newView,
+  put,
+  STREAM,
+  T0,
+  until,
+} from '#state/conformance';
 import { openEmbeddedState } from './index.js';
 
 const P0 = { stream: STREAM, partition: 0 };
@@ -117,6 +129,23 @@ describe('openEmbeddedState', () => {
     const two = await openEmbeddedState({ dir });
     expect(await two.position('v', P0)).toBeUndefined();
     await two.close();
+  });
+
+  it('keeps the state of a file of the last release, which has no proofs', async () => {
+    const view = newView();
+    const old = await openEmbeddedState({ dir });
+    await old.commit(view, P0, change(0, 2, [put('a', 1)], { proof: 'x' }));
+    await old.close();
+    const db = new DatabaseSync(join(dir, 'state.sqlite'));
+    for (const column of ['proof', 'reset_ms', 'reset_until']) db.exec(`ALTER TABLE progress DROP COLUMN ${column}`);
+    db.close();
+    const state = await openEmbeddedState({ dir });
+    const position = { stream: STREAM, next: 2n, epoch: 7n, appendTimeMs: T0 + 1 };
+    expect(await state.position(view, P0)).toEqual(position);
+    await state.commit(view, P0, change(2, 2, [], { proof: 'y' }));
+    expect(await state.position(view, P0)).toEqual({ ...position, proof: 'y' });
+    expect((await state.scan(view, 0)).entries).toHaveLength(1);
+    await state.close();
   });
 
   it('rejects with state_unavailable when the folder cannot be created', async () => {

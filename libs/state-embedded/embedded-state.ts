@@ -10,6 +10,8 @@ import {
   type ChangePage,
   type Committed,
   type First,
+  type FirstReplacement,
+  type FoldStart,
   type Page,
   type Progress,
   type ReadResult,
@@ -27,7 +29,10 @@ import type {
   DropRequest,
   ExpireRequest,
   PutFirstReply,
+  FirstRow,
   PutFirstRequest,
+  ReplaceFirstRequest,
+  ResetRequest,
   WriterMessage,
   WriterReply,
 } from './wire.js';
@@ -46,6 +51,8 @@ type PendingReply = { resolve(value: unknown): void; reject(fault: Fault): void 
 type RequestBody =
   | Omit<CommitRequest, 'id'>
   | Omit<PutFirstRequest, 'id'>
+  | Omit<ReplaceFirstRequest, 'id'>
+  | Omit<ResetRequest, 'id'>
   | Omit<DropRequest, 'id'>
   | Omit<ExpireRequest, 'id'>
   | Omit<CloseRequest, 'id'>;
@@ -55,6 +62,15 @@ const SQLITE_FULL = 13;
 /** An extended SQLite result code has its primary code in the low byte. */
 const PRIMARY_CODE = 0xff;
 const WRITER_FILE = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
+
+const rowOf = ({ stream, partition, offset, digest, schemaId, recordedTimeMs }: First): FirstRow => ({
+  stream,
+  partition,
+  offset,
+  digest,
+  schemaId,
+  recordedTimeMs,
+});
 
 const unavailable = (cause: unknown, detail?: string): Fault =>
   new Fault('state_unavailable', detail === undefined ? { cause } : { cause, detail });
@@ -97,6 +113,7 @@ class EmbeddedState implements State {
       next: change.next,
       low: change.low,
       appendTimeMs: appendTimeOf(change) ?? null,
+      proof: change.proof ?? null,
       now: this.#now(),
       spaces: Uint8Array.from(rows, (row) => (row.space === 'part' ? 1 : 0)),
       keys: rows.map((row) => row.key),
@@ -115,19 +132,28 @@ class EmbeddedState implements State {
       now: this.#now(),
       sources: ids.map((first) => first.source),
       ids: ids.map((first) => first.id),
-      rows: ids.map(({ stream, partition, offset, digest, schemaId, recordedTimeMs }) => ({
-        stream,
-        partition,
-        offset,
-        digest,
-        schemaId,
-        recordedTimeMs,
-      })),
+      rows: ids.map(rowOf),
     })) as PutFirstReply;
     this.#expire();
     return ids.map((own, i) => {
       const held = replies[i];
       return held ? { source: own.source, id: own.id, ...held } : own;
+    });
+  }
+
+  async replaceFirst(rows: readonly FirstReplacement[]): Promise<readonly First[]> {
+    if (rows.length === 0) return [];
+    const replies = (await this.#request({
+      kind: 'replaceFirst',
+      now: this.#now(),
+      sources: rows.map(({ by }) => by.source),
+      ids: rows.map(({ by }) => by.id),
+      stale: rows.map(({ stale }) => rowOf(stale)),
+      rows: rows.map(({ by }) => rowOf(by)),
+    })) as PutFirstReply;
+    return rows.map(({ by }, i) => {
+      const held = replies[i];
+      return held ? { source: by.source, id: by.id, ...held } : by;
     });
   }
 
@@ -155,6 +181,27 @@ class EmbeddedState implements State {
 
   async positions(view: string, parts: readonly StreamPartition[]): Promise<readonly (Progress | undefined)[]> {
     return this.#read((reader) => reader.positions(view, parts));
+  }
+
+  async reset(
+    view: string,
+    partition: number,
+    found: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    starts: readonly FoldStart[],
+    atMs: number,
+  ): Promise<boolean> {
+    const { stream, next, proof = null } = found;
+    const done = await this.#request({
+      kind: 'reset',
+      view,
+      partition,
+      found: { stream, next, proof },
+      starts: starts.map(({ stream, epoch, next, until }) => ({ stream, epoch, next, until })),
+      atMs,
+    });
+    this.#expiredAt = Number.NEGATIVE_INFINITY;
+    this.#expire();
+    return done === true;
   }
 
   async drop(view: string, partitions: number): Promise<void> {

@@ -8,6 +8,7 @@ const LAST_CODE_POINT = 0x10ffff;
 /** UTF-16 surrogates lie between these two code points and are not valid in UTF-8. */
 const BEFORE_SURROGATES = 0xd7ff;
 const AFTER_SURROGATES = 0xe000;
+const PROGRESS = 'stream, next, epoch, time_ms, proof, reset_ms, reset_until';
 const MAX_OFFSET = 2n ** 63n - 1n;
 
 /** The exclusive upper bound of a prefix scan: the smallest text that is greater, in UTF-8 byte order, than every text with this prefix. undefined: there is no bound. */
@@ -120,7 +121,7 @@ export class Reader {
     return this.#snapshot(() =>
       parts.map(({ stream, partition }) => {
         const row = this.#one(
-          `SELECT stream, next, epoch, time_ms FROM progress
+          `SELECT ${PROGRESS} FROM progress
            WHERE part = (SELECT id FROM parts WHERE view = ? AND partition = ?) AND stream = ?`,
           view,
           partition,
@@ -161,9 +162,7 @@ export class Reader {
   }
 
   #progress(part: bigint): Progress[] {
-    return this.#all('SELECT stream, next, epoch, time_ms FROM progress WHERE part = ? ORDER BY stream', part).map(
-      progressOf,
-    );
+    return this.#all(`SELECT ${PROGRESS} FROM progress WHERE part = ? ORDER BY stream`, part).map(progressOf);
   }
 
   #snapshot<T>(read: () => T): T {
@@ -209,5 +208,9 @@ function progressOf(row: Row): Progress {
     next: row['next'] as bigint,
     epoch: row['epoch'] as bigint,
     appendTimeMs: Number(row['time_ms']),
+    ...(typeof row['proof'] === 'string' ? { proof: row['proof'] } : {}),
+    ...(row['reset_until'] === null
+      ? {}
+      : { reset: { atMs: Number(row['reset_ms']), until: row['reset_until'] as bigint } }),
   };
 }

@@ -11,6 +11,7 @@ export interface CommitRequest {
   readonly low: bigint;
   /** null: the stored time stays. */
   readonly appendTimeMs: number | null;
+  readonly proof: string | null;
   readonly now: number;
   /** 0 entry, 1 part. */
   readonly spaces: Uint8Array;
@@ -39,6 +40,32 @@ export interface PutFirstRequest {
   readonly rows: readonly FirstRow[];
 }
 
+export interface ReplaceFirstRequest {
+  readonly kind: 'replaceFirst';
+  readonly id: number;
+  readonly now: number;
+  readonly sources: readonly string[];
+  readonly ids: readonly string[];
+  readonly stale: readonly FirstRow[];
+  readonly rows: readonly FirstRow[];
+}
+
+/** Its reply is true when the reset was done. */
+export interface ResetRequest {
+  readonly kind: 'reset';
+  readonly id: number;
+  readonly view: string;
+  readonly partition: number;
+  readonly found: { readonly stream: string; readonly next: bigint; readonly proof: string | null };
+  readonly starts: readonly {
+    readonly stream: string;
+    readonly epoch: bigint;
+    readonly next: bigint;
+    readonly until: bigint;
+  }[];
+  readonly atMs: number;
+}
+
 export interface DropRequest {
   readonly kind: 'drop';
   readonly id: number;
@@ -61,11 +88,12 @@ export interface CloseRequest {
   readonly id: number;
 }
 
-export type WriterRequest = CommitRequest | PutFirstRequest | DropRequest | ExpireRequest | CloseRequest;
+export type WriterRequest =
+  CommitRequest | PutFirstRequest | ReplaceFirstRequest | ResetRequest | DropRequest | ExpireRequest | CloseRequest;
 
 /** null: applied. Else the commit was refused, with the stored position and epoch. */
 export type CommitReply = { readonly expected: bigint; readonly epoch: bigint } | null;
-/** Per id: null when the row of the request was put, else the row that the index already held. */
+/** Of putFirst and replaceFirst, per id: null when the row of the request was put, else the row that the index already held. */
 export type PutFirstReply = readonly (FirstRow | null)[];
 
 export interface WriterReply {

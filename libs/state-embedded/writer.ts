@@ -11,6 +11,8 @@ import type {
   FirstRow,
   PutFirstReply,
   PutFirstRequest,
+  ReplaceFirstRequest,
+  ResetRequest,
   WriterMessage,
   WriterReply,
   WriterRequest,
@@ -43,6 +45,8 @@ CREATE TABLE IF NOT EXISTS firsts(hash BLOB PRIMARY KEY, stream TEXT NOT NULL, p
 CREATE INDEX IF NOT EXISTS firsts_by_age ON firsts(at);
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
+/** Columns of `progress` that files of earlier releases do not have. */
+const ADDED = ['proof TEXT', 'reset_ms INTEGER', 'reset_until INTEGER'];
 
 const errcodeOf = (e: unknown): number => Number((e as { errcode?: unknown } | null)?.errcode ?? 0);
 const messageOf = (e: unknown): string => String((e as { message?: unknown } | null)?.message ?? e);
@@ -60,6 +64,14 @@ function openFile(path: string): DatabaseSync {
       throw Object.assign(new Error(`state format ${version}`), { errcode: SQLITE_NOTADB });
     }
     db.exec(SCHEMA);
+    const known = new Set(
+      db
+        .prepare("SELECT name FROM pragma_table_info('progress')")
+        .all()
+        .map((c) => c['name']),
+    );
+    for (const column of ADDED)
+      if (!known.has(column.split(' ')[0]!)) db.exec(`ALTER TABLE progress ADD COLUMN ${column}`);
     return db;
   } catch (e) {
     db.close();
@@ -96,11 +108,17 @@ function prepareStatements(db: DatabaseSync) {
     partOf: prepare('SELECT id FROM parts WHERE view = ? AND partition = ?'),
     addPart: prepare('INSERT INTO parts(view, partition) VALUES(?, ?) RETURNING id'),
     dropParts: prepare('UPDATE parts SET view = NULL WHERE view = ? AND partition < ?'),
+    dropPart: prepare('UPDATE parts SET view = NULL WHERE id = ?'),
     droppedPart: prepare('SELECT id FROM parts WHERE view IS NULL LIMIT 1'),
     removePart: prepare('DELETE FROM parts WHERE id = ?'),
-    progressOf: prepare('SELECT next, epoch, time_ms FROM progress WHERE part = ? AND stream = ?'),
-    setProgress: prepare(`INSERT INTO progress(part, stream, next, epoch, time_ms, forgotten) VALUES(?, ?, ?, ?, ?, -1)
-      ON CONFLICT(part, stream) DO UPDATE SET next = excluded.next, epoch = excluded.epoch, time_ms = excluded.time_ms`),
+    progressOf: prepare('SELECT next, epoch, time_ms, proof FROM progress WHERE part = ? AND stream = ?'),
+    setProgress:
+      prepare(`INSERT INTO progress(part, stream, next, epoch, time_ms, forgotten, proof) VALUES(?, ?, ?, ?, ?, -1, ?)
+      ON CONFLICT(part, stream) DO UPDATE SET next = excluded.next, epoch = excluded.epoch, time_ms = excluded.time_ms, proof = excluded.proof`),
+    moveProgress: prepare('UPDATE progress SET part = ? WHERE part = ?'),
+    startProgress:
+      prepare(`INSERT OR REPLACE INTO progress(part, stream, next, epoch, time_ms, forgotten, proof, reset_ms, reset_until)
+      VALUES(?, ?, ?, ?, 0, -1, NULL, ?, ?)`),
     putEntry: prepare(`INSERT INTO entries(part, space, key, stream, offset, time_ms, value) VALUES(?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT(part, space, key) DO UPDATE SET stream = excluded.stream, offset = excluded.offset, time_ms = excluded.time_ms, value = excluded.value`),
     removeEntry: prepare('DELETE FROM entries WHERE part = ? AND space = ? AND key = ?'),
@@ -117,6 +135,9 @@ function prepareStatements(db: DatabaseSync) {
     putFirst:
       prepare(`INSERT INTO firsts(hash, stream, partition, offset, digest, schema_id, time_ms, at) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT(hash) DO NOTHING`),
+    replaceFirst:
+      prepare(`UPDATE firsts SET stream = ?2, partition = ?3, offset = ?4, digest = ?5, schema_id = ?6, time_ms = ?7, at = ?8
+      WHERE hash = ?1 AND stream = ?9 AND partition = ?10 AND offset = ?11 AND digest = ?12`),
     findFirst: prepare(
       'SELECT stream, partition, offset, lower(hex(digest)) digest, schema_id, time_ms FROM firsts WHERE hash = ?',
     ),
@@ -161,14 +182,16 @@ function commit(sql: Statements, request: CommitRequest): CommitReply {
     } else if (tombstones) sql.removeTombstone.run(part, key);
   }
   const appendTimeMs = request.appendTimeMs ?? stored?.['time_ms'] ?? 0;
-  sql.setProgress.run(part, stream, request.next, request.epoch, appendTimeMs);
+  sql.setProgress.run(part, stream, request.next, request.epoch, appendTimeMs, request.proof);
   return null;
 }
 
+const firstKeyOf = (source: string, id: string): Buffer =>
+  hash('sha256', `${source.length}:${source}${id}`, 'buffer').subarray(0, 16);
+
 function putFirst(sql: Statements, request: PutFirstRequest): PutFirstReply {
   return request.rows.map((row, i) => {
-    const source = request.sources[i]!;
-    const key = hash('sha256', `${source.length}:${source}${request.ids[i]!}`, 'buffer').subarray(0, 16);
+    const key = firstKeyOf(request.sources[i]!, request.ids[i]!);
     const digest = Buffer.from(row.digest, 'hex');
     const { stream, partition, offset, schemaId, recordedTimeMs } = row;
     const { changes } = sql.putFirst.run(key, stream, partition, offset, digest, schemaId, recordedTimeMs, request.now);
@@ -183,6 +206,31 @@ function putFirst(sql: Statements, request: PutFirstRequest): PutFirstReply {
       recordedTimeMs: Number(held['time_ms']),
     } satisfies FirstRow;
   });
+}
+
+function replaceFirst(sql: Statements, request: ReplaceFirstRequest): PutFirstReply {
+  for (const [i, row] of request.rows.entries()) {
+    const key = firstKeyOf(request.sources[i]!, request.ids[i]!);
+    const stale = request.stale[i]!;
+    const { stream, partition, offset, schemaId, recordedTimeMs } = row;
+    const digest = Buffer.from(row.digest, 'hex');
+    const was = [stale.stream, stale.partition, stale.offset, Buffer.from(stale.digest, 'hex')];
+    sql.replaceFirst.run(key, stream, partition, offset, digest, schemaId, recordedTimeMs, request.now, ...was);
+  }
+  return putFirst(sql, { ...request, kind: 'putFirst' });
+}
+
+/** The old rows stay under a dropped part, which the expire steps remove; checkpoints of other streams move to the new part. */
+function reset(sql: Statements, request: ResetRequest): boolean {
+  const { view, partition, found, starts, atMs } = request;
+  const old = sql.partOf.get(view, partition)?.['id'] as bigint | undefined;
+  const stored = old === undefined ? undefined : sql.progressOf.get(old, found.stream);
+  if (old === undefined || stored?.['next'] !== found.next || stored['proof'] !== found.proof) return false;
+  sql.dropPart.run(old);
+  const part = sql.addPart.get(view, partition)?.['id'] as bigint;
+  sql.moveProgress.run(part, old);
+  for (const { stream, epoch, next, until } of starts) sql.startProgress.run(part, stream, next, epoch, atMs, until);
+  return true;
 }
 
 function drop(sql: Statements, request: DropRequest): null {
@@ -222,6 +270,8 @@ function expire(sql: Statements, request: ExpireRequest): boolean {
 function apply(sql: Statements, request: WriterRequest): unknown {
   if (request.kind === 'commit') return commit(sql, request);
   if (request.kind === 'putFirst') return putFirst(sql, request);
+  if (request.kind === 'replaceFirst') return replaceFirst(sql, request);
+  if (request.kind === 'reset') return reset(sql, request);
   if (request.kind === 'drop') return drop(sql, request);
   if (request.kind === 'expire') return expire(sql, request);
   return null;
@@ -249,7 +299,11 @@ function applyAll(db: DatabaseSync, sql: Statements, requests: readonly WriterRe
 }
 
 const rowsOf = (request: WriterRequest): number =>
-  request.kind === 'commit' ? request.keys.length : request.kind === 'putFirst' ? request.rows.length : 1;
+  request.kind === 'commit'
+    ? request.keys.length
+    : request.kind === 'putFirst' || request.kind === 'replaceFirst'
+      ? request.rows.length
+      : 1;
 
 function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
   const sql = prepareStatements(db);

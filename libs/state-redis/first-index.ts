@@ -1,7 +1,7 @@
-import { INDEX_RETENTION_MS, type First } from '#state';
+import { INDEX_RETENTION_MS, type First, type FirstReplacement } from '#state';
 import type { Client } from './client.js';
 import { packFirst, indexKeyOf, unpackFirst } from './rows.js';
-import { PUT_FIRST } from './scripts.js';
+import { PUT_FIRST, REPLACE_FIRST } from './scripts.js';
 
 interface SourceId {
   readonly source: string;
@@ -36,6 +36,15 @@ export class FirstIndex {
       put.set(key, first);
       return first;
     });
+  }
+
+  async replaceFirst(rows: readonly FirstReplacement[]): Promise<readonly First[]> {
+    const asked = rows.map((row) => ({ ...row, source: row.by.source, id: row.by.id }));
+    const held = await this.#each(asked, (keys, some) => {
+      const texts = some.flatMap(({ stale, by }) => [packFirst(stale), packFirst(by)]);
+      return this.#client.run(REPLACE_FIRST, keys, [INDEX_RETENTION_MS, ...texts]) as Promise<(string | null)[]>;
+    });
+    return rows.map(({ by }, i) => (held[i] ? unpackFirst(by.source, by.id, held[i]) : by));
   }
 
   async findFirst(ids: readonly SourceId[]): Promise<readonly (First | undefined)[]> {

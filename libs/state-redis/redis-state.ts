@@ -6,6 +6,8 @@ import {
   type ChangePage,
   type Committed,
   type First,
+  type FirstReplacement,
+  type FoldStart,
   type Page,
   type Progress,
   type ReadResult,
@@ -18,8 +20,8 @@ import {
 import { parseRedisAddress } from './address.js';
 import { Client } from './client.js';
 import { FirstIndex } from './first-index.js';
-import { keyBaseOf, packEntry, progressOf, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
-import { CHANGES, COMMIT, DROP, READ, SCAN } from './scripts.js';
+import { keyBaseOf, packEntry, packStart, progressOf, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
+import { CHANGES, COMMIT, DROP, READ, RESET, SCAN } from './scripts.js';
 
 export interface RedisStateOptions {
   /** Address of a server, Sentinel or Cluster; the forms are those of parseRedisAddress. */
@@ -37,6 +39,9 @@ export interface RedisStateOptions {
   /** Deadline of the first connection in openRedisState, ms. @default 5000 */
   readonly openTimeoutMs?: number;
 }
+
+/** The keys of a view partition, but for its change feeds. */
+const fixedKeys = (base: string): string[] => ['o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
 
 type Texts = readonly (string | null)[];
 
@@ -84,13 +89,17 @@ class RedisState implements State {
     const now = this.#now();
     const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? '', now];
     const keys = ['o', 'e', 'el', 's', 'sl', `f:${stream}`, 'd', 'dx'].map((name) => base + name);
-    const args = [...head, now - this.#deleteRetentionMs, base, ...count].map(String);
+    const args = [...head, now - this.#deleteRetentionMs, base, ...count, change.proof ?? '-'].map(String);
     const refused = (await this.#client.run(COMMIT, keys, [...args, ...rows])) as [string, string] | null;
     return refused === null ? { ok: true } : { ok: false, expected: BigInt(refused[0]), epoch: BigInt(refused[1]) };
   }
 
   putFirst(ids: readonly First[]): Promise<readonly First[]> {
     return this.#index.putFirst(ids);
+  }
+
+  replaceFirst(rows: readonly FirstReplacement[]): Promise<readonly First[]> {
+    return this.#index.replaceFirst(rows);
   }
 
   findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]> {
@@ -176,11 +185,23 @@ class RedisState implements State {
     return all;
   }
 
+  async reset(
+    view: string,
+    partition: number,
+    { stream, next, proof = '-' }: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    starts: readonly FoldStart[],
+    atMs: number,
+  ): Promise<boolean> {
+    const base = keyBaseOf(this.#prefix, view, partition);
+    const rows = starts.flatMap((start) => [start.stream, packStart(start, atMs)]);
+    const done = await this.#client.run(RESET, fixedKeys(base), [base, stream, String(next), proof, ...rows]);
+    return done === 1;
+  }
+
   async drop(view: string, partitions: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
       const base = keyBaseOf(this.#prefix, view, partition);
-      const keys = ['o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
-      await this.#client.run(DROP, keys, [base]);
+      await this.#client.run(DROP, fixedKeys(base), [base]);
     }
   }
 

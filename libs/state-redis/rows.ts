@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatPosition } from '#event';
-import type { Entry, First, Progress } from '#state';
+import type { Entry, First, FoldStart, Progress } from '#state';
 
 /** Number of hash tags of the duplicate index, and so the greatest number of cluster nodes that can share it. Stored keys depend on it. */
 export const INDEX_TAGS = 64;
@@ -39,14 +39,22 @@ export interface StoredProgress extends Progress {
 }
 
 export function unpackProgress(stream: string, text: string): StoredProgress {
-  const [next = '0', epoch = '0', appendTimeMs = '0', expired = '-'] = text.split(' ');
+  const [next = '0', epoch = '0', appendTimeMs = '0', expired = '-', proof = '-', reset = '-'] = text.split(' ');
+  const [atMs = '0', until = '0'] = reset.split(':');
   return {
     stream,
     next: BigInt(next),
     epoch: BigInt(epoch),
     appendTimeMs: Number(appendTimeMs),
     expired: expired === '-' ? undefined : BigInt(expired),
+    ...(proof === '-' ? {} : { proof }),
+    ...(reset === '-' ? {} : { reset: { atMs: Number(atMs), until: BigInt(until) } }),
   };
+}
+
+/** The stored text of a checkpoint that begins anew. */
+export function packStart({ next, epoch, until }: FoldStart, atMs: number): string {
+  return `${next} ${epoch} 0 - - ${atMs}:${until}`;
 }
 
 /** Parses the field and value pairs of the progress hash; sorted by stream. */
@@ -56,8 +64,8 @@ export function unpackAllProgress(pairs: readonly string[]): StoredProgress[] {
   return all.sort((a, b) => (a.stream < b.stream ? -1 : 1));
 }
 
-export function progressOf({ stream, next, epoch, appendTimeMs }: StoredProgress): Progress {
-  return { stream, next, epoch, appendTimeMs };
+export function progressOf({ expired: _expired, ...progress }: StoredProgress): Progress {
+  return progress;
 }
 
 /** The key of (source, id) in the duplicate index: 128 bits of a SHA-256, so that a key is short for any id. */

@@ -22,9 +22,10 @@ end
  * One commit (R5.6): checks first, then values, progress last, then up to 100 expired tombstones. A server that is out of memory or a read-only replica
  * refuses the first write of a script, never a later one, so no commit is partial.
  * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 append time or '', 7 now, 8 tombstones written
- * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes; then rows of (key, value, offset),
- * (key, append time, offset), (key, value), (key). Progress is stored as "next epoch time expired": `expired` is the greatest offset of an expired
- * tombstone, or "-". Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
+ * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes, 14 proof or '-'; then rows of
+ * (key, value, offset), (key, append time, offset), (key, value), (key). Progress is stored as "next epoch time expired proof reset": `expired` is the
+ * greatest offset of an expired tombstone, or "-"; `proof` is a text or "-"; `reset` is "atMs:until" or "-". Rows of earlier releases end after `expired`.
+ * Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
  */
 export const COMMIT = script(`${SLICES}
 local function less(a, b)
@@ -33,12 +34,16 @@ local function less(a, b)
 end
 local stream = ARGV[1]
 local row = redis.call('HGET', KEYS[1], stream)
-local expected, epoch, time, expired = ARGV[5], '0', '0', '-'
-if row then expected, epoch, time, expired = string.match(row, '^(%S+) (%S+) (%S+) (%S+)$') end
+local expected, epoch, time, expired, reset = ARGV[5], '0', '0', '-', '-'
+if row then
+  local rest
+  expected, epoch, time, expired, rest = string.match(row, '^(%S+) (%S+) (%S+) (%S+)(.*)$')
+  reset = string.match(rest, '^ %S+ (%S+)$') or '-'
+end
 if less(ARGV[2], epoch) or ARGV[3] ~= expected then return {expected, epoch} end
 if ARGV[6] ~= '' then time = ARGV[6] end
 
-local at = 14
+local at = 15
 local function stop(n, width) return at + n * width - 1 end
 
 local tombstones = redis.call('EXISTS', KEYS[8]) == 1
@@ -108,14 +113,14 @@ each(at, last, 1000, function(from, to)
   redis.call('ZREM', KEYS[5], unpack(ARGV, from, to))
 end)
 
-redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. expired)
+redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. expired .. ' ' .. ARGV[14] .. ' ' .. reset)
 
 local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', ARGV[8], 'LIMIT', 0, 100)
 if #old > 0 then
   local streams = redis.call('HGETALL', KEYS[1])
   for i = 1, #streams, 2 do
     local feed = ARGV[9] .. 'f:' .. streams[i]
-    local next_, e, t, f = string.match(streams[i + 1], '^(%S+) (%S+) (%S+) (%S+)$')
+    local next_, e, t, f, rest = string.match(streams[i + 1], '^(%S+) (%S+) (%S+) (%S+)(.*)$')
     local before = f
     for _, key in ipairs(old) do
       local score = redis.call('ZSCORE', feed, key)
@@ -124,7 +129,7 @@ if #old > 0 then
         if f == '-' or less(f, score) then f = score end
       end
     end
-    if f ~= before then redis.call('HSET', KEYS[1], streams[i], next_ .. ' ' .. e .. ' ' .. t .. ' ' .. f) end
+    if f ~= before then redis.call('HSET', KEYS[1], streams[i], next_ .. ' ' .. e .. ' ' .. t .. ' ' .. f .. rest) end
   end
   redis.call('HDEL', KEYS[7], unpack(old))
   redis.call('ZREM', KEYS[8], unpack(old))
@@ -194,12 +199,43 @@ for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', AR
 return redis.call('UNLINK', unpack(KEYS))
 `);
 
+/**
+ * Empties a view partition and begins checkpoints anew, if the checkpoint is still the one that was found. KEYS: o and the other fixed keys. ARGV: key base,
+ * stream, next and proof of the found checkpoint, then rows of (stream, checkpoint). Returns 1 when it was done.
+ */
+export const RESET = script(`
+local row = redis.call('HGET', KEYS[1], ARGV[2])
+if not row then return 0 end
+local next_, rest = string.match(row, '^(%S+) %S+ %S+ %S+(.*)$')
+if next_ ~= ARGV[3] or (string.match(rest, '^ (%S+)') or '-') ~= ARGV[4] then return 0 end
+for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+redis.call('UNLINK', unpack(KEYS, 2))
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return 1
+`);
+
 /** Put-if-absent in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then one row per key. Returns per key the row that the index already held, or nil when the row was put. */
 export const PUT_FIRST = script(`
 local held = {}
 for i = 1, #KEYS do
   if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then held[i] = false
   else held[i] = redis.call('GET', KEYS[i]) end
+end
+return held
+`);
+
+/**
+ * Compare-and-set in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then per key the stale row and the row that takes its place. Returns per
+ * key the row that the index held and keeps, or nil when the row was replaced.
+ */
+export const REPLACE_FIRST = script(`
+local held = {}
+for i = 1, #KEYS do
+  local row = redis.call('GET', KEYS[i])
+  if not row or row == ARGV[i * 2] then
+    redis.call('SET', KEYS[i], ARGV[i * 2 + 1], 'PX', ARGV[1])
+    held[i] = false
+  else held[i] = row end
 end
 return held
 `);

@@ -30,6 +30,7 @@ export function checkChange(change: StateChange): void {
   if (change.from < 0n || change.low < 0n || change.epoch < 0n) reject('an offset or the epoch is negative');
   if (change.next < change.from) reject('next is less than from');
   if (change.appendTimeMs !== undefined && !isWhole(change.appendTimeMs)) reject('appendTimeMs is not a whole number');
+  if (change.proof !== undefined && !/^\S{1,200}$/.test(change.proof)) reject('the proof is not 1 to 200 characters');
   const seen = { entry: new Set<string>(), part: new Set<string>() };
   for (const row of [...change.puts, ...change.deletes]) {
     if (row.offset < 0n || !isWhole(row.appendTimeMs))

@@ -36,6 +36,8 @@ export interface StateChange {
   readonly low: bigint;
   /** Append time of the last event in [from, next), ms. Absent: the append time of the newest put or delete; if there is none, the stored time stays. */
   readonly appendTimeMs?: number;
+  /** Which record stands before `next` in the log (placeProof of `#log`): opaque, without white space. Absent: the stored position has no proof. */
+  readonly proof?: string;
   readonly puts: readonly Put[];
   readonly deletes: readonly Delete[];
 }
@@ -60,6 +62,32 @@ export interface Progress {
   readonly epoch: bigint;
   /** Append time of the last folded event, ms; 0 when there is none yet. */
   readonly appendTimeMs: number;
+  /** The proof of the commit that stored `next`; absent when it gave none, and in rows of older releases. */
+  readonly proof?: string;
+  /** The last reset() of this checkpoint: when, and the log end of that time. Below `until` the partition is being folded again. */
+  readonly reset?: FoldReset;
+}
+
+export interface FoldReset {
+  /** Clock of the caller, ms since 1970. */
+  readonly atMs: number;
+  readonly until: bigint;
+}
+
+/** Where a stream is folded again from after a reset(). */
+export interface FoldStart {
+  readonly stream: string;
+  readonly epoch: bigint;
+  /** First offset that the log has. */
+  readonly next: bigint;
+  /** Log end now. */
+  readonly until: bigint;
+}
+
+/** A row of the duplicate index that does not stand in the log, and the row that takes its place. */
+export interface FirstReplacement {
+  readonly stale: First;
+  readonly by: First;
 }
 
 /** Entries and progress of one view partition, read as one consistent snapshot (R7). `entries[i]` is the entry of `keys[i]`, undefined when the key has none. */
@@ -136,6 +164,11 @@ export interface State {
    * Atomic per (source, id). If one call has the same (source, id) twice, the first of the two wins. A row expires after `INDEX_RETENTION_MS`.
    */
   putFirst(ids: readonly First[]): Promise<readonly First[]>;
+  /**
+   * Compare-and-set in the duplicate index: where the index still holds `stale` (or nothing), it then holds `by`. Answers, in request order, the row that
+   * the index holds afterwards. `stale` and `by` have one (source, id). Atomic per (source, id).
+   */
+  replaceFirst(rows: readonly FirstReplacement[]): Promise<readonly First[]>;
   /** Looks the ids up in the duplicate index without writing; in request order. */
   findFirst(ids: readonly { readonly source: string; readonly id: string }[]): Promise<readonly (First | undefined)[]>;
   /** Entries of one view partition and its progress, as one snapshot. @default space entry */
@@ -148,6 +181,18 @@ export interface State {
   position(view: string, part: StreamPartition): Promise<Progress | undefined>;
   /** The checkpoints of several stream partitions of one view, in request order. */
   positions(view: string, parts: readonly StreamPartition[]): Promise<readonly (Progress | undefined)[]>;
+  /**
+   * Empties one view partition, because the log is not the one that it was folded from: all entries, contributions, tombstones and change feeds go, the
+   * checkpoints of `starts` begin anew with their epoch, whatever epoch was stored; checkpoints of other streams stay. Atomic, and a compare-and-set:
+   * false, and nothing is changed, when `found` is not the stored checkpoint any more (next and proof are compared).
+   */
+  reset(
+    view: string,
+    partition: number,
+    found: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    starts: readonly FoldStart[],
+    atMs: number,
+  ): Promise<boolean>;
   /** Removes the partitions 0 to partitions-1 of a view (an old generation after a rebuild). Readers see them empty at once; disk space or memory is freed in the background. Idempotent. */
   drop(view: string, partitions: number): Promise<void>;
   /** Health check. */

@@ -5,6 +5,7 @@ import { firstsCases } from './firsts-cases.js';
 import type { StateHarness } from './harness.js';
 import { lossCases } from './loss-cases.js';
 import { readingCases } from './reading-cases.js';
+import { resetCases } from './reset-cases.js';
 
 export { digestOfFacts, digestOfState, facts, fold, type Fact } from './fold.js';
 export { change, DAY, del, newView, put, STREAM, T0, until, type StateHarness } from './harness.js';
@@ -22,6 +23,7 @@ export function describeState(name: string, open: () => Promise<StateHarness>): 
     describe('reading', () => readingCases(h));
     describe('change feed', () => feedCases(h));
     describe('duplicate index', () => firstsCases(h));
+    describe('another log', () => resetCases(h));
     describe('restart and loss', () => lossCases(h));
   });
 }
