@@ -17,6 +17,17 @@ const KINDS = {
   timeline: 'the positions of all events of a key',
 };
 
+const LEVELS = { full: 'in full by', masked: 'masked by', count: 'as totals by' };
+
+/** People (`word:…`) have no keys: their rows grant no right. */
+function readers(consumers) {
+  const parts = Object.entries(LEVELS).flatMap(([level, text]) => {
+    const codes = consumers.filter((c) => c.level === level && !c.code.startsWith('word:')).map((c) => c.code);
+    return codes.length > 0 ? [`${text} ${list(codes)}`] : [];
+  });
+  return parts.join('; ') || 'by its own unit';
+}
+
 function valueOf(v) {
   if (typeof v === 'string') return v;
   if ('const' in v) return JSON.stringify(v.const);
@@ -71,7 +82,7 @@ export function eventTypesPage() {
       const fields = t.fields.map(
         (f) => `| \`${f.name}\` | ${cell(f.kind)} | ${f.optional ? '' : 'yes'} | ${f.pii === 'none' ? '' : f.pii} |`,
       );
-      return `### ${t.type}\n\n${t.titleEn} · *${t.titleId}*. Version ${t.version}, [schema](../../schemas/${t.file}). Owner \`${t.owner}\`, published by ${list(t.publishers)}, read in full by ${list(t.consumers.map((c) => c.code)) || 'its own unit'}.\n\n| field | kind | required | data class |\n|---|---|---|---|\n${fields.join('\n')}`;
+      return `### ${t.type}\n\n${t.titleEn} · *${t.titleId}*. Version ${t.version}, [schema](../../schemas/${t.file}). Owner \`${t.owner}\`, published by ${list(t.publishers)}, read ${readers(t.consumers)}.\n\n| field | kind | required | data class |\n|---|---|---|---|\n${fields.join('\n')}`;
     });
     const first = ofStream[0];
     const subject = `${list(first.subject)}${first.subjectForm === 'pseudonym' ? ' (keyed hash)' : ''}`;

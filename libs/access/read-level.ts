@@ -1,5 +1,5 @@
 import { parseSource, type Source } from '#event';
-import type { EventType } from '#registry';
+import type { Consumer, ConsumerLevel, EventType } from '#registry';
 import type { Units } from '#units';
 import type { Caller, ReadLevel, Role } from './access.js';
 
@@ -63,6 +63,14 @@ function isNamed(code: string, owner: string, data: ReadableEvent['data'], units
   }
 }
 
+/**
+ * How much a named consumer may read (R12.1 c, R12.3): what its contract says, else `masked` for `above:` and `type:`, which name many units at once, and
+ * `full` for the rest. `count` grants no event: totals, which every reading key may see (R12.3), are all that its reason needs.
+ */
+export function consumerLevel({ code, level }: Consumer): ConsumerLevel {
+  return level ?? (code.startsWith('above:') || code.startsWith('type:') ? 'masked' : 'full');
+}
+
 /** Whether a key with these roles may read at all; only the role publisher grants no reading. Always asks all five roles (constant time, R12.4). */
 export function mayRead(roles: ReadonlySet<Role>): boolean {
   let reads = false;
@@ -75,7 +83,8 @@ export function mayRead(roles: ReadonlySet<Role>): boolean {
  *
  * A key with the role reader may read an event when (a) its unit is the source or above the source on either parent line, (b) a unit field of the event
  * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team, operator and admin read every type masked, the
- * role steward reads every type in full. The source and the consumers of (c) read in full; everyone else reads masked (R12.3).
+ * role steward reads every type in full. The source reads in full, the consumers of (c) at the level of their row in the contract (consumerLevel);
+ * everyone else reads masked (R12.3). Of several reasons the greatest level holds.
  * A restricted type is readable only for its named consumers: (a), (b) and the roles grant nothing (R12.2).
  * Every condition is computed on every call, without an early return: the time of the answer must not reveal whether an event exists (R12.4).
  */
@@ -88,12 +97,18 @@ export function readLevel(caller: Caller, type: ReadableType, event: ReadableEve
   let inField = false;
   for (const field of type.unitFields)
     for (const id of idsIn(event.data, field)) if (id === owner || units.above(id).has(owner)) inField = true;
-  let named = false;
-  for (const c of type.consumers) if (isNamed(c.code, owner, event.data, units)) named = true;
+  let namedFull = false;
+  let namedMasked = false;
+  for (const c of type.consumers) {
+    const named = isNamed(c.code, owner, event.data, units);
+    const level = consumerLevel(c);
+    if (named && level === 'full') namedFull = true;
+    if (named && level === 'masked') namedMasked = true;
+  }
   const steward = roles.has('steward');
   const seesMasked = roles.has('data-team') || roles.has('operator') || roles.has('admin');
   const open = !type.restricted;
-  const full = reads && (named || (open && (isSource || steward)));
-  const masked = reads && open && (aboveSource || inField || seesMasked);
+  const full = reads && (namedFull || (open && (isSource || steward)));
+  const masked = reads && (namedMasked || (open && (aboveSource || inField || seesMasked)));
   return full ? 'full' : masked ? 'masked' : 'none';
 }

@@ -96,7 +96,7 @@ describe('who may read what (R12)', () => {
   it.each([
     ['any', 'SU00013', 'full'],
     ['any', 'EXT-POLRI', 'none'],
-    ['type:tpi', 'SU00013', 'full'],
+    ['type:tpi', 'SU00013', 'masked'],
     ['type:tpi', 'SU00011', 'none'],
     ['party:EXT-POLRI', 'EXT-POLRI', 'full'],
     ['party:EXT-POLRI', 'EXT-KPK', 'none'],
@@ -105,14 +105,53 @@ describe('who may read what (R12)', () => {
     ['field:unitTerkait', 'SU00022', 'full'],
     ['field:instansi', 'EXT-KPK', 'full'],
     ['field:unitTerkait', 'SU00020', 'none'],
-    ['above:unitTerkait', 'SU00020', 'full'],
-    ['above:unitTerkait', 'SU00003', 'full'],
+    ['above:unitTerkait', 'SU00020', 'masked'],
+    ['above:unitTerkait', 'SU00003', 'masked'],
     ['above:unitTerkait', 'SU00022', 'none'],
     ['hub:clock', 'hub', 'full'],
     ['word:public', 'SU00022', 'none'],
   ])('for the consumer pattern %s, gives a key of %s the level %s', (code, owner, level) => {
     const event = from('SU00004', { unitTerkait: ['SU00022', 'SU00021'], instansi: 'EXT-KPK' });
     expect(readLevel(reader(owner), named(code), event, tree)).toBe(level);
+  });
+
+  it.each(['full', 'masked', 'count'] as const)(
+    'gives a named consumer of level %s no more than that level, whatever the form of its code',
+    (level) => {
+      const event = from('SU00004', { unitTerkait: ['SU00022', 'SU00021'] });
+      const expected = level === 'count' ? 'none' : level;
+      for (const code of ['type:lapas', 'unit:SU00022', 'field:unitTerkait', 'any'])
+        expect(readLevel(reader('SU00022'), type({ consumers: [{ code, why: 'test', level }] }), event, tree)).toBe(
+          expected,
+        );
+      const above = type({ consumers: [{ code: 'above:unitTerkait', why: 'test', level }] });
+      expect(readLevel(reader('SU00020'), above, event, tree)).toBe(expected);
+    },
+  );
+
+  it('gives the greatest level of several reasons, and a level below it takes nothing away', () => {
+    const both = type({
+      unitFields: ['unitTerkait'],
+      consumers: [
+        { code: 'type:lapas', why: 'test', level: 'full' },
+        { code: 'unit:SU00022', why: 'test', level: 'masked' },
+        { code: 'unit:SU00021', why: 'test', level: 'count' },
+      ],
+    });
+    const event = from('SU00004', { unitTerkait: ['SU00022', 'SU00021'] });
+    expect(readLevel(reader('SU00022'), both, event, tree)).toBe('full');
+    expect(readLevel(reader('SU00021'), both, event, tree)).toBe('masked');
+  });
+
+  it('a restricted type gives a consumer named at level masked or count no more than that', () => {
+    const report = from('SU00012', {});
+    for (const [level, expected] of [
+      ['masked', 'masked'],
+      ['count', 'none'],
+    ] as const) {
+      const wbs = type({ restricted: true, consumers: [{ code: 'unit:SU00004', why: 'test', level }] });
+      expect(readLevel(reader('SU00004'), wbs, report, tree)).toBe(expected);
+    }
   });
 
   it('shows a type marked "ES1-ITJEN only" to its named consumers alone: source, parent lines, unit fields and roles grant nothing', () => {

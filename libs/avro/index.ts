@@ -1,6 +1,7 @@
 export type {
   ByteRange,
   ConsumerInfo,
+  ConsumerLevel,
   Contract,
   Data,
   DecodeOptions,
@@ -17,7 +18,7 @@ export type {
   Split,
   ValueInfo,
 } from './types.js';
-export { PII_CLASSES } from './types.js';
+export { CONSUMER_LEVELS, PII_CLASSES } from './types.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
 export { compileContract, compileEventContract, guard } from './contract.js';

@@ -1,7 +1,7 @@
 import { verbatim, type Problem, type Text } from '#faults';
 import type { Json, JsonObject, Node } from './schema.js';
 import { eitherOf, texts } from './texts.js';
-import { PII_CLASSES, type EventTypeProperties } from './types.js';
+import { CONSUMER_LEVELS, PII_CLASSES, type EventTypeProperties } from './types.js';
 
 export const PROPERTY = 'simpul';
 const PARTY =
@@ -55,7 +55,7 @@ export function checkProperties(t: Node): Problem[] {
   need(
     'consumers',
     (v) => Array.isArray(v) && v.every((x) => isObject(x) && isConsumer(x, names)),
-    texts.list_of({ form: '{code, why}' }),
+    texts.list_of({ form: '{code, level: full|masked|count, why}' }),
   );
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
   need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', eitherOf(['clear', 'pseudonym'].map(verbatim)));
@@ -75,8 +75,9 @@ function isParty(v: Json, names: ReadonlySet<string>): boolean {
 }
 
 function isConsumer(v: JsonObject, names: ReadonlySet<string>): boolean {
-  const { code, why } = v;
+  const { code, why, level } = v;
   if (typeof code !== 'string' || typeof why !== 'string') return false;
+  if (level !== undefined && !(CONSUMER_LEVELS as readonly Json[]).includes(level)) return false;
   if (isParty(code, names)) return true;
   return CONSUMER.test(code) && (!code.startsWith('above:') || names.has(code.slice(6)));
 }

@@ -68,9 +68,14 @@ export interface FieldInfo extends ValueInfo {
 
 /** Who may publish: `any` · `type:<unit type>` · `unit:SU…` · `party:EXT-…` · `field:<name of a unit field>` · `hub:<role>`. */
 export type Publisher = string;
+/** `full`: the event as it is. `masked`: without personal data. `count`: no event, totals only. */
+export const CONSUMER_LEVELS = ['full', 'masked', 'count'] as const;
+export type ConsumerLevel = (typeof CONSUMER_LEVELS)[number];
 /** Whom an event concerns. `code`: as Publisher, or `above:<unit field>` (both parent lines), or `word:<people who are no unit>`. */
 export interface ConsumerInfo {
   readonly code: string;
+  /** What its reason needs (R12.3). Absent: `masked` for `above:` and `type:`, else `full`. */
+  readonly level?: ConsumerLevel;
   readonly why: string;
 }
 

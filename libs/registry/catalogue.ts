@@ -1,8 +1,12 @@
-import type { Contract } from '#avro';
+import type { ConsumerLevel, Contract } from '#avro';
+
+export type { ConsumerLevel } from '#avro';
 
 export interface Consumer {
   /** `unit:SU…`, `party:EXT-…`, `type:tpi`, `field:unitTujuan`, or `word:public` (people, not units). */
   readonly code: string;
+  /** How much of an event its reason needs (R12.3); absent: the default of its code. */
+  readonly level?: ConsumerLevel;
   readonly why: string;
 }
 

@@ -1,4 +1,4 @@
-export type { Catalogue, Consumer, EventType, StreamInfo } from './catalogue.js';
+export type { Catalogue, Consumer, ConsumerLevel, EventType, StreamInfo } from './catalogue.js';
 export { CatalogueIndex } from './catalogue-index.js';
 export { readProperties, registrySubject } from './event-types.js';
 export { openMeta, type MetaRow, type MetaTable } from './meta.js';

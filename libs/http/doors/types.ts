@@ -1,4 +1,4 @@
-import { sampleEvent, type Caller } from '#access';
+import { consumerLevel, sampleEvent, type Caller } from '#access';
 import { dataschemaUrn } from '#event';
 import { Fault } from '#faults';
 import type { Catalogue, EventType } from '#registry';
@@ -59,7 +59,7 @@ export class TypesController {
     const p = t.contract.properties;
     return {
       ...rowOf(t),
-      consumers: t.consumers,
+      consumers: t.consumers.map((c) => ({ ...c, level: consumerLevel(c) })),
       unitFields: t.unitFields,
       ...(p === undefined
         ? {}
