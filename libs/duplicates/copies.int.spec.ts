@@ -8,6 +8,7 @@ import { readAll, text, until } from '#log/conformance';
 import { openCopies, type Copies } from './index.js';
 
 const STREAM = 'imigrasi.cegah';
+const ID = '0123456789abcdef0123456789abcdef';
 
 describe('the table of copies and settled ends', () => {
   let dir: string;
@@ -46,8 +47,8 @@ describe('the table of copies and settled ends', () => {
       undefined,
       12n,
     ]);
-    await one.list(STREAM, 1, [{ offset: 7n, first: 2n }]);
-    one.settle(STREAM, 0, 20n, 5n);
+    await one.list(STREAM, 1, ID, [{ offset: 7n, first: 2n }], 5n);
+    one.settle(STREAM, 0, 20n, 5n, ID);
     await one.writeEnds();
     expect((await records()).slice(2)).toEqual([
       [`${STREAM}/1/7`, '{"first":"2"}'],
@@ -60,8 +61,8 @@ describe('the table of copies and settled ends', () => {
     const [one, other] = [await copies(), await copies()];
     const ends: bigint[] = [];
     other.onEnd((_stream, _partition, end) => ends.push(end));
-    await one.list(STREAM, 0, [{ offset: 1n, first: 0n }]);
-    one.settle(STREAM, 0, 2n, 5n);
+    await one.list(STREAM, 0, ID, [{ offset: 1n, first: 0n }], 5n);
+    one.settle(STREAM, 0, 2n, 5n, ID);
     await one.writeEnds();
     await other.refresh();
     expect([other.originalOf(STREAM, 0, 1n), other.end(STREAM, 0), ends]).toEqual([0n, 2n, [2n]]);
@@ -69,7 +70,7 @@ describe('the table of copies and settled ends', () => {
 
   it('keeps the end of the owner as the last record when a former projector writes its end late, so that compaction does not set it back', async () => {
     const owner = await copies();
-    owner.settle(STREAM, 0, 100n, 7n);
+    owner.settle(STREAM, 0, 100n, 7n, ID);
     await owner.writeEnds();
     await append(`end/${STREAM}/0`, { end: '5', epoch: '3' });
     await until('the owner to write its end again', async () => (await records()).length === 3);

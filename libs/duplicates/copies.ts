@@ -15,6 +15,7 @@ interface MovedEnd {
   readonly partition: number;
   readonly end: bigint;
   readonly epoch: bigint;
+  readonly topicId: string;
 }
 
 /** A copy: its offset, and the offset of the original, in one partition. */
@@ -68,8 +69,17 @@ export class Copies {
     return this.#ends.get(partitionKey(stream, partition)) ?? 0n;
   }
 
-  /** Lists copies: durable when it resolves. Fault `log_unavailable` (surely not listed, or unknown): list them again, which does no harm. */
-  async list(stream: string, partition: number, copies: readonly ListedCopy[]): Promise<void> {
+  /**
+   * Lists copies of the topic with this id, as the owner of the partition under this epoch: durable when it resolves. Fault `log_unavailable` (surely not
+   * listed, or unknown): list them again, which does no harm.
+   */
+  async list(
+    stream: string,
+    partition: number,
+    _topicId: string,
+    copies: readonly ListedCopy[],
+    _epoch: bigint,
+  ): Promise<void> {
     const rows = copies.map(({ offset, first }) => ({ key: copyKey(stream, partition, offset), row: first }));
     try {
       for (let i = 0; i < rows.length; i += MAX_APPEND_RECORDS)
@@ -79,10 +89,25 @@ export class Copies {
     }
   }
 
-  /** The duplicate index has folded the partition up to `end`, under this epoch. Known here at once, in other processes within a second. */
-  settle(stream: string, partition: number, end: bigint, epoch: bigint): void {
+  /** The duplicate index has folded the partition of the topic with this id up to `end`, under this epoch. Known here at once, in other processes within a second. */
+  settle(stream: string, partition: number, end: bigint, epoch: bigint, topicId: string): void {
     this.raise(stream, partition, end);
-    this.#moved.set(partitionKey(stream, partition), { stream, partition, end, epoch });
+    this.#moved.set(partitionKey(stream, partition), { stream, partition, end, epoch, topicId });
+    this.#tellEnds();
+  }
+
+  /**
+   * The log of the partition is not what was folded before: the settled end goes down to `from`, and the copies at or above `from` that were listed under
+   * older epochs count no more; with another topic id, none of the older ones counts. Durable when it resolves. Call it under an epoch that is newer than every
+   * settle() and list() before. Fault `log_unavailable`: call it again.
+   */
+  async reset(stream: string, partition: number, topicId: string, epoch: bigint, from = 0n): Promise<void> {
+    this.#ends.set(partitionKey(stream, partition), from);
+    this.#moved.set(partitionKey(stream, partition), { stream, partition, end: from, epoch, topicId });
+    await this.writeEnds();
+  }
+
+  #tellEnds(): void {
     this.#writingEnds ??= setTimeout(() => {
       this.#writingEnds = undefined;
       void this.writeEnds();

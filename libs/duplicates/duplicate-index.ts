@@ -1,7 +1,6 @@
 import type { AssignedPartition, LogRecord } from '#log';
 import type { EventRecord } from '#registry';
-import type { StreamPartition } from '#state';
-import { findCopies, recheck, type IndexDeps, type Rechecked } from './index-step.js';
+import { findCopies, recheck, type IndexDeps, type OwnedPartition, type Rechecked } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
 
@@ -38,14 +37,15 @@ export class DuplicateIndex {
     // Copies that an earlier owner listed must be known before its position is read.
     await this.deps.copies.refresh();
     const stored = await this.deps.state.position(INDEX_VIEW, { stream: at.topic, partition: at.partition });
-    return new IndexedPartition(this.deps, at, low, stored?.next ?? low);
+    const topicId = await this.deps.log.topicId(at.topic);
+    return new IndexedPartition(this.deps, { ...at, topicId }, low, stored?.next ?? low);
   }
 }
 
 /** The duplicate index over one assigned stream partition. Calls of step() must not overlap. */
 export class IndexedPartition {
   readonly #deps: DuplicateIndexDeps;
-  readonly #part: StreamPartition;
+  readonly #part: OwnedPartition;
   readonly #epoch: bigint;
   readonly #low: bigint;
   #next: bigint;
@@ -53,9 +53,14 @@ export class IndexedPartition {
   #connection: number | undefined;
   #rechecked: Rechecked = new Map();
 
-  constructor(deps: DuplicateIndexDeps, at: AssignedPartition, low: bigint, next: bigint) {
+  constructor(
+    deps: DuplicateIndexDeps,
+    at: AssignedPartition & { readonly topicId: string },
+    low: bigint,
+    next: bigint,
+  ) {
     this.#deps = deps;
-    this.#part = { stream: at.topic, partition: at.partition };
+    this.#part = { stream: at.topic, partition: at.partition, epoch: at.epoch, topicId: at.topicId };
     this.#epoch = at.epoch;
     this.#low = low;
     this.#next = next;
@@ -87,7 +92,7 @@ export class IndexedPartition {
     }
     this.#next = next;
     if (found.size > 0) report?.copies?.(stream, partition, found.size);
-    copies.settle(stream, partition, next, this.#epoch);
+    copies.settle(stream, partition, next, this.#epoch, this.#part.topicId);
     return { kind: 'judged', events, copies: new Map([...listed, ...found]) };
   }
 

@@ -22,6 +22,12 @@ export interface IdConflict {
   readonly firstPosition: string;
 }
 
+/** A stream partition with its owner: the epoch of the claim, and the id of the topic that the owner reads. */
+export interface OwnedPartition extends StreamPartition {
+  readonly epoch: bigint;
+  readonly topicId: string;
+}
+
 /** How long the index keeps an entry, and how far back it is filled in again after the store connected anew (R2.2). */
 const KEPT_MS = 8 * 24 * 3_600_000;
 const RECHECK_MS = 10 * 60_000;
@@ -96,7 +102,7 @@ interface Judged {
  */
 export async function findCopies(
   deps: IndexDeps,
-  part: StreamPartition,
+  part: OwnedPartition,
   events: readonly EventRecord[],
   rechecked: Rechecked,
 ): Promise<ReadonlyMap<bigint, bigint>> {
@@ -125,7 +131,7 @@ export async function findCopies(
     else found.push({ offset, first: deps.copies.originalOf(stream, partition, first.offset) ?? first.offset });
   }
   if (conflicting.length > 0) found.push(...(await judgeConflicts(deps, part, conflicting, rechecked)));
-  if (found.length > 0) await deps.copies.list(stream, partition, found);
+  if (found.length > 0) await deps.copies.list(stream, partition, part.topicId, found, part.epoch);
   for (const { offset, first } of found) copies.set(offset, first);
   return copies;
 }
