@@ -25,7 +25,7 @@ export const ROOMS = {
   avro: { rooms: ['faults', 'event'], clients: ['avsc'] },
   log: { rooms: ['concurrency', 'event'], clients: [] },
   state: { rooms: ['faults'], clients: [] },
-  units: { rooms: ['concurrency', 'faults', 'log', 'table'], clients: [] },
+  units: { rooms: ['concurrency', 'faults', 'event', 'log', 'table'], clients: [] },
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
   'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },

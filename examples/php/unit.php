@@ -81,7 +81,7 @@ try {
     $me = call('GET', '/v1/me');
     $report = [
         'unit' => $me['unit'],
-        'tanggal' => gmdate('Y-m-d'),
+        'tanggal' => $me['today'], // the day in the zone of the unit, not of UTC
         'kapasitas' => 327,
         'jumlahTahanan' => 33,
         'jumlahNarapidana' => 298,

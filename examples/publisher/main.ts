@@ -6,7 +6,8 @@ const connection = connect({ url });
 
 try {
   const reply = await connection.callWithRetry('/v1/me', { key });
-  const { unit, system } = reply.body as { unit: string; system: string };
+  // `today` is the day in the zone of the unit: before 07:00 in Jakarta the day of UTC is still yesterday.
+  const { unit, system, today } = reply.body as { unit: string; system: string; today: string };
   const publisher = createPublisher({ connection, key, owner: unit, system });
   const now = new Date();
 
@@ -15,7 +16,7 @@ try {
     type: 'pas.hunian.dilaporkan',
     data: {
       unit,
-      tanggal: now.toISOString().slice(0, 10),
+      tanggal: today,
       kapasitas: 327,
       jumlahTahanan: 33,
       jumlahNarapidana: 298,

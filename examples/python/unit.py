@@ -80,7 +80,7 @@ def main():
     now = datetime.now(timezone.utc)
     report = {
         "unit": me["unit"],
-        "tanggal": now.date().isoformat(),
+        "tanggal": me["today"],  # the day in the zone of the unit, not of UTC
         "kapasitas": 327,
         "jumlahTahanan": 33,
         "jumlahNarapidana": 298,

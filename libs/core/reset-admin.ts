@@ -18,8 +18,7 @@ export async function resetAdminKey(given: Readonly<Record<string, string>> = {}
     opened.defer(() => folder.release());
   }
   const log = opened.adopt(await openLog(settings, openLogger('silent', 'reset-admin')), (l) => l.close());
-  const today = (): string => new Date().toISOString().slice(0, 10);
-  const units = opened.adopt(await openUnits({ log, today }), (u) => u.close());
+  const units = opened.adopt(await openUnits({ log, now: Date.now }), (u) => u.close());
   const deps = { log, units: units.units, parties: new Set<string>(), now: Date.now };
   const access = opened.adopt(await openAccess(deps), (a) => a.close());
   return (await access.resetAdmin(settings.dataDir)).path!;

@@ -31,22 +31,6 @@ export interface TablesDeps {
   readonly now: () => number;
 }
 
-const DAY_MS = 86_400_000;
-
-/** The UTC day as `2021-07-15`, formatted once a day: it is asked for at every publish. */
-function today(now: () => number): () => string {
-  let day = '';
-  let until = 0;
-  return () => {
-    const ms = now();
-    if (ms >= until) {
-      day = new Date(ms).toISOString().slice(0, 10);
-      until = (Math.floor(ms / DAY_MS) + 1) * DAY_MS;
-    }
-    return day;
-  };
-}
-
 /**
  * Opens the tables in the order of their dependencies; registers contracts and seeds units only where they are missing. On a failure it closes what
  * it has opened. Faults: log_unavailable, state_unavailable, pseudonym_key_mismatch.
@@ -58,7 +42,7 @@ export async function openTables({ settings, log, state, now }: TablesDeps): Pro
   const meta = opened(await openMeta({ log }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions }));
   await registry.registerMissing(readContracts());
-  const units = opened(await openUnits({ log, today: today(now) }));
+  const units = opened(await openUnits({ log, now }));
   const seed = readUnits();
   await units.seed(seed);
   const parties = new Set(seed.externalParties.map((p) => p.code));

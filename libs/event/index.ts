@@ -14,6 +14,7 @@ export {
 } from './envelope.js';
 export { digestOf, murmur2, partitionOf, pseudonymOf } from './key.js';
 export { dataschemaUrn, isTypeName, parseDataschema, parseSource, sourceUrn, streamOf, type Source } from './names.js';
+export { HUB_ZONE, localDay, todayOf, type Today } from './local-day.js';
 export { isTime, timeMsOf } from './time.js';
 export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
 export { formatPosition, parsePosition, partitionKey, type Position } from './position.js';

@@ -29,7 +29,7 @@ describe('the registry of units', () => {
   let log: EventLog;
   let opened: UnitRegistry[];
   const open = async (on = log): Promise<UnitRegistry> => {
-    const r = await openUnits({ log: on, today: () => '2021-12-31' });
+    const r = await openUnits({ log: on, now: () => Date.parse('2021-12-31T03:00:00Z') });
     opened.push(r);
     return r;
   };

@@ -1,3 +1,4 @@
+import { todayOf } from '#event';
 import type { Problem } from '#faults';
 import type { EventLog } from '#log';
 import { openTable, type Change, type Decision, type Table } from '#table';
@@ -55,13 +56,13 @@ export interface UnitRegistry {
 
 export interface UnitsDeps {
   readonly log: EventLog;
-  /** The current day, `YYYY-MM-DD`. */
-  readonly today: () => string;
+  /** The clock that says which rows are in force today, ms since 1970. */
+  readonly now: () => number;
 }
 
 /** Opens the registry of units: loads the table, then follows it. Fault `log_unavailable`. */
-export async function openUnits({ log, today }: UnitsDeps): Promise<UnitRegistry> {
-  const tree = new UnitTree(today);
+export async function openUnits({ log, now }: UnitsDeps): Promise<UnitRegistry> {
+  const tree = new UnitTree(todayOf(now));
   const table = await openTable<UnitRow>({
     log,
     topic: UNITS_TOPIC,

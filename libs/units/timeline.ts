@@ -1,3 +1,4 @@
+import type { Today } from '#event';
 import { addDays } from './day.js';
 import type { Unit } from './unit.js';
 
@@ -21,6 +22,17 @@ export function currentRows(rows: Rows, knownAt?: string): Unit[] {
 /** The row that is valid on a day. */
 export function validOn(rows: Rows, day: string): Unit | undefined {
   return rows.find((r) => r.validFrom <= day && (r.validTo === undefined || r.validTo >= day));
+}
+
+/**
+ * The row that is in force now, each row by the day of its own zone: the last one that has begun. Rows that follow each other leave no gap when the zone
+ * changes with the row: the earlier row stays in force until the later one has begun.
+ */
+export function validNow(rows: Rows, today: Today): Unit | undefined {
+  const at = rows.findLastIndex((r) => r.validFrom <= today(r.timezone));
+  const row = rows[at];
+  if (row?.validTo === undefined || row.validTo >= today(row.timezone)) return row;
+  return rows[at + 1]?.validFrom === addDays(row.validTo, 1) ? row : undefined;
 }
 
 /** `knownSince` for a new row: the given time, but never before the `knownSince` of an existing row, so that past knowledge does not change. */

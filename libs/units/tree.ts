@@ -1,4 +1,5 @@
-import { currentRows, validOn, type Rows } from './timeline.js';
+import type { Today } from '#event';
+import { currentRows, validNow, validOn, type Rows } from './timeline.js';
 import type { Line, Unit, UnitFilter, Units } from './unit.js';
 
 const NONE: readonly Unit[] = [];
@@ -18,14 +19,16 @@ interface DayTree {
 /** The units in memory. The indices of a day are built on the first look-up for that day after a change. */
 export class UnitTree implements Units {
   readonly #rows = new Map<string, Rows>();
-  readonly #today: () => string;
+  readonly #today: Today;
+  /** The zones of all rows, and the day of each when the current tree was built: that tree holds until one of them changes. */
+  #zones: readonly string[] | undefined;
   #current: DayTree | undefined;
-  #currentDay = '';
+  #currentDays = '';
   readonly #past = new Map<string, DayTree>();
   #holders: Map<string, Unit[]> | undefined;
   #links: Map<string, Rows> | undefined;
 
-  constructor(today: () => string) {
+  constructor(today: Today) {
     this.#today = today;
   }
 
@@ -34,9 +37,14 @@ export class UnitTree implements Units {
     if (rows === undefined) this.#rows.delete(id);
     else this.#rows.set(id, rows);
     this.#current = undefined;
+    this.#zones = undefined;
     this.#holders = undefined;
     this.#links = undefined;
     this.#past.clear();
+  }
+
+  today(id: string): string {
+    return this.#today(this.get(id)?.timezone);
   }
 
   get size(): number {
@@ -127,10 +135,10 @@ export class UnitTree implements Units {
 
   #day(asOf?: string): DayTree {
     if (asOf === undefined) {
-      const today = this.#today();
-      if (!this.#current || this.#currentDay !== today) {
-        this.#current = treeOf(this.#completeTree(today));
-        this.#currentDay = today;
+      const days = this.#days();
+      if (!this.#current || this.#currentDays !== days) {
+        this.#current = treeOf(this.#completeTree());
+        this.#currentDays = days;
       }
       return this.#current;
     }
@@ -148,11 +156,22 @@ export class UnitTree implements Units {
     return day;
   }
 
+  #days(): string {
+    if (!this.#zones) {
+      const zones = new Set<string>();
+      for (const rows of this.#rows.values()) for (const row of rows) zones.add(row.timezone);
+      this.#zones = [...zones];
+    }
+    let days = '';
+    for (const zone of this.#zones) days += this.#today(zone);
+    return days;
+  }
+
   /** Units that are valid today, then ended units that a unit of the tree still names as parent. */
-  #completeTree(today: string): Unit[] {
+  #completeTree(): Unit[] {
     const tree = new Map<string, Unit>();
     for (const id of this.#rows.keys()) {
-      const u = validOn(this.history(id), today);
+      const u = validNow(this.history(id), this.#today);
       if (u) tree.set(id, u);
     }
     const pending = [...tree.values()];

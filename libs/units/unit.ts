@@ -71,7 +71,8 @@ export type Line = 'administrative' | 'technical';
 /**
  * The effective-dated registry of units. All look-ups are in memory.
  *
- * With `asOf` (`YYYY-MM-DD`) only rows that are valid on that day count. Without `asOf`: the tree of today, which is complete: an ended unit that a
+ * With `asOf` (`YYYY-MM-DD`) only rows that are valid on that day count. Without `asOf`: the tree of today. Whose midnight: a row takes force and ends by
+ * the day of its own zone. The tree is complete: an ended unit that a
  * unit of today still names as parent stays in the tree, and `get` and `byCode` fall back to the last known version, so that the units of old events
  * and keys are still found.
  */
@@ -92,5 +93,7 @@ export interface Units {
   history(id: string, knownAt?: string): readonly Unit[];
   /** Every row ever known about a unit, in the order in which the hub got to know it, with links filled in. */
   allRows(id: string): readonly Unit[];
+  /** The day of today, `YYYY-MM-DD`, in the zone of the unit; in WIB for an id that is no unit (parties, the hub). */
+  today(id: string): string;
   readonly size: number;
 }

@@ -72,7 +72,8 @@ export class KeysController {
     return {
       keyId: caller.keyId,
       unit: caller.owner,
-      ...(unit ? { code: unit.code, name: unit.name, type: unit.type } : {}),
+      ...(unit ? { code: unit.code, name: unit.name, type: unit.type, timezone: unit.timezone } : {}),
+      today: this.deps.units.today(caller.owner),
       system: caller.system,
       roles: [...caller.roles],
       source: sourceOf(caller),

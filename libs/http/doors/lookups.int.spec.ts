@@ -27,7 +27,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'simpul-doors-'));
   log = await openEmbeddedLog({ dir });
   const seed = readUnitSeed(readFileSync(join(schemas, 'units.json'), 'utf8'));
-  units = await openUnits({ log, today: () => '2021-07-15' });
+  units = await openUnits({ log, now: () => Date.parse('2021-07-15T03:00:00Z') });
   await units.seed(seed);
   const meta = await openMeta({ log });
   registry = await openRegistry({ log, meta, defaultPartitions: 8 });
@@ -189,6 +189,8 @@ describe('the keys door', () => {
       unit: 'SU00123',
       roles: ['publisher', 'reader'],
       source: 'urn:simpul:unit:SU00123:simkim',
+      timezone: expect.stringMatching(/^Asia\//),
+      today: '2021-07-15',
     });
     const listed = JSON.stringify(await all('/v1/keys?limit=1', 'keys'));
     expect(listed).toContain(id);
