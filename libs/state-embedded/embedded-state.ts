@@ -12,6 +12,7 @@ import {
   type First,
   type FirstReplacement,
   type FoldStart,
+  type FoundCheckpoint,
   type Page,
   type Progress,
   type ReadResult,
@@ -114,6 +115,7 @@ class EmbeddedState implements State {
       low: change.low,
       appendTimeMs: appendTimeOf(change) ?? null,
       proof: change.proof ?? null,
+      feedGap: change.feedGap === true,
       now: this.#now(),
       spaces: Uint8Array.from(rows, (row) => (row.space === 'part' ? 1 : 0)),
       keys: rows.map((row) => row.key),
@@ -186,17 +188,23 @@ class EmbeddedState implements State {
   async reset(
     view: string,
     partition: number,
-    found: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    found: FoundCheckpoint,
     starts: readonly FoldStart[],
     atMs: number,
   ): Promise<boolean> {
-    const { stream, next, proof = null } = found;
+    const { stream, next = null, proof = null } = found;
     const done = await this.#request({
       kind: 'reset',
       view,
       partition,
       found: { stream, next, proof },
-      starts: starts.map(({ stream, epoch, next, until }) => ({ stream, epoch, next, until })),
+      starts: starts.map((s) => ({
+        stream: s.stream,
+        epoch: s.epoch,
+        next: s.next,
+        until: s.until,
+        proof: s.proof ?? null,
+      })),
       atMs,
     });
     this.#expiredAt = Number.NEGATIVE_INFINITY;

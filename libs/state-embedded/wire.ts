@@ -12,6 +12,7 @@ export interface CommitRequest {
   /** null: the stored time stays. */
   readonly appendTimeMs: number | null;
   readonly proof: string | null;
+  readonly feedGap: boolean;
   readonly now: number;
   /** 0 entry, 1 part. */
   readonly spaces: Uint8Array;
@@ -56,12 +57,14 @@ export interface ResetRequest {
   readonly id: number;
   readonly view: string;
   readonly partition: number;
-  readonly found: { readonly stream: string; readonly next: bigint; readonly proof: string | null };
+  /** `next` null: nothing is stored. */
+  readonly found: { readonly stream: string; readonly next: bigint | null; readonly proof: string | null };
   readonly starts: readonly {
     readonly stream: string;
     readonly epoch: bigint;
     readonly next: bigint;
     readonly until: bigint;
+    readonly proof: string | null;
   }[];
   readonly atMs: number;
 }

@@ -118,7 +118,7 @@ function prepareStatements(db: DatabaseSync) {
     moveProgress: prepare('UPDATE progress SET part = ? WHERE part = ?'),
     startProgress:
       prepare(`INSERT OR REPLACE INTO progress(part, stream, next, epoch, time_ms, forgotten, proof, reset_ms, reset_until)
-      VALUES(?, ?, ?, ?, 0, -1, NULL, ?, ?)`),
+      VALUES(?, ?, ?, ?, 0, -1, ?, ?, ?)`),
     putEntry: prepare(`INSERT INTO entries(part, space, key, stream, offset, time_ms, value) VALUES(?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT(part, space, key) DO UPDATE SET stream = excluded.stream, offset = excluded.offset, time_ms = excluded.time_ms, value = excluded.value`),
     removeEntry: prepare('DELETE FROM entries WHERE part = ? AND space = ? AND key = ?'),
@@ -183,6 +183,7 @@ function commit(sql: Statements, request: CommitRequest): CommitReply {
   }
   const appendTimeMs = request.appendTimeMs ?? stored?.['time_ms'] ?? 0;
   sql.setProgress.run(part, stream, request.next, request.epoch, appendTimeMs, request.proof);
+  if (request.feedGap) sql.setExpiredOffset.run(request.next - 1n, part, stream);
   return null;
 }
 
@@ -225,11 +226,12 @@ function reset(sql: Statements, request: ResetRequest): boolean {
   const { view, partition, found, starts, atMs } = request;
   const old = sql.partOf.get(view, partition)?.['id'] as bigint | undefined;
   const stored = old === undefined ? undefined : sql.progressOf.get(old, found.stream);
-  if (old === undefined || stored?.['next'] !== found.next || stored['proof'] !== found.proof) return false;
-  sql.dropPart.run(old);
+  if ((stored?.['next'] ?? null) !== found.next || (stored?.['proof'] ?? null) !== found.proof) return false;
+  if (old !== undefined) sql.dropPart.run(old);
   const part = sql.addPart.get(view, partition)?.['id'] as bigint;
-  sql.moveProgress.run(part, old);
-  for (const { stream, epoch, next, until } of starts) sql.startProgress.run(part, stream, next, epoch, atMs, until);
+  if (old !== undefined) sql.moveProgress.run(part, old);
+  for (const { stream, epoch, next, until, proof } of starts)
+    sql.startProgress.run(part, stream, next, epoch, proof, atMs, until);
   return true;
 }
 

@@ -8,6 +8,7 @@ import {
   type First,
   type FirstReplacement,
   type FoldStart,
+  type FoundCheckpoint,
   type Page,
   type Progress,
   type ReadResult,
@@ -89,7 +90,14 @@ class RedisState implements State {
     const now = this.#now();
     const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? '', now];
     const keys = ['o', 'e', 'el', 's', 'sl', `f:${stream}`, 'd', 'dx'].map((name) => base + name);
-    const args = [...head, now - this.#deleteRetentionMs, base, ...count, change.proof ?? '-'].map(String);
+    const args = [
+      ...head,
+      now - this.#deleteRetentionMs,
+      base,
+      ...count,
+      change.proof ?? '-',
+      change.feedGap === true ? 1 : 0,
+    ].map(String);
     const refused = (await this.#client.run(COMMIT, keys, [...args, ...rows])) as [string, string] | null;
     return refused === null ? { ok: true } : { ok: false, expected: BigInt(refused[0]), epoch: BigInt(refused[1]) };
   }
@@ -188,13 +196,13 @@ class RedisState implements State {
   async reset(
     view: string,
     partition: number,
-    { stream, next, proof = '-' }: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    { stream, next, proof = '-' }: FoundCheckpoint,
     starts: readonly FoldStart[],
     atMs: number,
   ): Promise<boolean> {
     const base = keyBaseOf(this.#prefix, view, partition);
     const rows = starts.flatMap((start) => [start.stream, packStart(start, atMs)]);
-    const done = await this.#client.run(RESET, fixedKeys(base), [base, stream, String(next), proof, ...rows]);
+    const done = await this.#client.run(RESET, fixedKeys(base), [base, stream, String(next ?? '-'), proof, ...rows]);
     return done === 1;
   }
 

@@ -53,8 +53,8 @@ export function unpackProgress(stream: string, text: string): StoredProgress {
 }
 
 /** The stored text of a checkpoint that begins anew. */
-export function packStart({ next, epoch, until }: FoldStart, atMs: number): string {
-  return `${next} ${epoch} 0 - - ${atMs}:${until}`;
+export function packStart({ next, epoch, until, proof = '-' }: FoldStart, atMs: number): string {
+  return `${next} ${epoch} 0 - ${proof} ${atMs}:${until}`;
 }
 
 /** Parses the field and value pairs of the progress hash; sorted by stream. */

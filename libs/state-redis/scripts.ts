@@ -22,7 +22,8 @@ end
  * One commit (R5.6): checks first, then values, progress last, then up to 100 expired tombstones. A server that is out of memory or a read-only replica
  * refuses the first write of a script, never a later one, so no commit is partial.
  * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 append time or '', 7 now, 8 tombstones written
- * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes, 14 proof or '-'; then rows of
+ * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes, 14 proof or '-', 15 '1' when the feed has
+ * no deletes below `next`; then rows of
  * (key, value, offset), (key, append time, offset), (key, value), (key). Progress is stored as "next epoch time expired proof reset": `expired` is the
  * greatest offset of an expired tombstone, or "-"; `proof` is a text or "-"; `reset` is "atMs:until" or "-". Rows of earlier releases end after `expired`.
  * Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
@@ -43,7 +44,7 @@ end
 if less(ARGV[2], epoch) or ARGV[3] ~= expected then return {expected, epoch} end
 if ARGV[6] ~= '' then time = ARGV[6] end
 
-local at = 15
+local at = 16
 local function stop(n, width) return at + n * width - 1 end
 
 local tombstones = redis.call('EXISTS', KEYS[8]) == 1
@@ -113,6 +114,7 @@ each(at, last, 1000, function(from, to)
   redis.call('ZREM', KEYS[5], unpack(ARGV, from, to))
 end)
 
+if ARGV[15] == '1' and ARGV[4] ~= '0' then expired = string.format('%.0f', tonumber(ARGV[4]) - 1) end
 redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. expired .. ' ' .. ARGV[14] .. ' ' .. reset)
 
 local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', ARGV[8], 'LIMIT', 0, 100)
@@ -201,12 +203,12 @@ return redis.call('UNLINK', unpack(KEYS))
 
 /**
  * Empties a view partition and begins checkpoints anew, if the checkpoint is still the one that was found. KEYS: o and the other fixed keys. ARGV: key base,
- * stream, next and proof of the found checkpoint, then rows of (stream, checkpoint). Returns 1 when it was done.
+ * stream, next and proof of the found checkpoint ('-': none), then rows of (stream, checkpoint). Returns 1 when it was done.
  */
 export const RESET = script(`
 local row = redis.call('HGET', KEYS[1], ARGV[2])
-if not row then return 0 end
-local next_, rest = string.match(row, '^(%S+) %S+ %S+ %S+(.*)$')
+local next_, rest = '-', ''
+if row then next_, rest = string.match(row, '^(%S+) %S+ %S+ %S+(.*)$') end
 if next_ ~= ARGV[3] or (string.match(rest, '^ (%S+)') or '-') ~= ARGV[4] then return 0 end
 for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
 redis.call('UNLINK', unpack(KEYS, 2))

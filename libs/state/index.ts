@@ -8,6 +8,7 @@ export type {
   FirstReplacement,
   FoldReset,
   FoldStart,
+  FoundCheckpoint,
   Page,
   Progress,
   Put,

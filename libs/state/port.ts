@@ -38,6 +38,8 @@ export interface StateChange {
   readonly appendTimeMs?: number;
   /** Which record stands before `next` in the log (placeProof of `#log`): opaque, without white space. Absent: the stored position has no proof. */
   readonly proof?: string;
+  /** The feed has no deletes below `next` (the entries come from a snapshot): a reader of the feed from before gets `gap`. @default false */
+  readonly feedGap?: boolean;
   readonly puts: readonly Put[];
   readonly deletes: readonly Delete[];
 }
@@ -82,7 +84,12 @@ export interface FoldStart {
   readonly next: bigint;
   /** Log end now. */
   readonly until: bigint;
+  /** As in StateChange. */
+  readonly proof?: string;
 }
+
+/** A checkpoint as it was found; without `next`: none was stored. */
+export type FoundCheckpoint = Pick<Progress, 'stream'> & Partial<Pick<Progress, 'next' | 'proof'>>;
 
 /** A row of the duplicate index that does not stand in the log, and the row that takes its place. */
 export interface FirstReplacement {
@@ -184,12 +191,13 @@ export interface State {
   /**
    * Empties one view partition, because the log is not the one that it was folded from: all entries, contributions, tombstones and change feeds go, the
    * checkpoints of `starts` begin anew with their epoch, whatever epoch was stored; checkpoints of other streams stay. Atomic, and a compare-and-set:
-   * false, and nothing is changed, when `found` is not the stored checkpoint any more (next and proof are compared).
+   * false, and nothing is changed, when `found` is not the stored checkpoint any more (next and proof are compared). The same begins the fill of a view
+   * partition from a snapshot, also where nothing is stored.
    */
   reset(
     view: string,
     partition: number,
-    found: Pick<Progress, 'stream' | 'next' | 'proof'>,
+    found: FoundCheckpoint,
     starts: readonly FoldStart[],
     atMs: number,
   ): Promise<boolean>;

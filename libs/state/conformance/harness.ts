@@ -50,7 +50,7 @@ export function change(
   from: number | bigint,
   next: number | bigint,
   rows: readonly (Put | Delete)[] = [],
-  more: Partial<Pick<StateChange, 'epoch' | 'low' | 'appendTimeMs' | 'proof'>> = {},
+  more: Partial<Pick<StateChange, 'epoch' | 'low' | 'appendTimeMs' | 'proof' | 'feedGap'>> = {},
 ): StateChange {
   const puts = rows.filter((row): row is Put => 'value' in row);
   const deletes = rows.filter((row): row is Delete => !('value' in row));

@@ -87,6 +87,40 @@ export function resetCases(h: () => StateHarness): void {
     expect(await h().state.position(view, P0)).toMatchObject({ next: 3n, proof: 'x', epoch: 7n });
   });
 
+  it('reset() begins the fill of a view partition that holds nothing, with a proof of its own; an older epoch and a second begin are refused', async () => {
+    const view = newView();
+    const starts = [STREAM, OTHER].map((stream) => ({ stream, epoch: 8n, next: 0n, until: 5n, proof: 'mengisi' }));
+    expect(await h().state.reset(view, 0, { stream: STREAM }, starts, T0)).toBe(true);
+    expect(await h().state.reset(view, 0, { stream: STREAM }, starts, T0)).toBe(false);
+    expect(await h().state.commit(view, P0, change(0, 1, [put('a', 3)]))).toEqual({
+      ok: false,
+      expected: 0n,
+      epoch: 8n,
+    });
+    const more = { epoch: 8n, proof: 'mengisi' };
+    expect(await h().state.commit(view, P0, change(0, 1, [put('a', 3), put('s', 3, 1, 'part')], more))).toEqual({
+      ok: true,
+    });
+    expect(await h().state.commit(view, O0, change(0, 1, [put('b', 2)], more))).toEqual({ ok: true });
+    expect(await h().state.positions(view, [P0, O0])).toMatchObject([
+      { next: 1n, proof: 'mengisi', reset: { until: 5n } },
+      { next: 1n, proof: 'mengisi', reset: { until: 5n } },
+    ]);
+    expect(await h().state.reset(view, 0, { stream: STREAM, next: 1n, proof: 'mengisi' }, starts, T0)).toBe(true);
+    expect((await h().state.scan(view, 0)).entries).toEqual([]);
+    expect((await h().state.scan(view, 0, { space: 'part' })).entries).toEqual([]);
+  });
+
+  it('a commit with feedGap tells every reader of the change feed from before its position that deletes may be missing', async () => {
+    const view = newView();
+    await h().state.commit(view, P0, change(0, 5, [put('a', 3)], { feedGap: true }));
+    expect(await h().state.changes(view, P0, 2n, 10)).toMatchObject({ gap: true });
+    expect(await h().state.changes(view, P0, 4n, 10)).toMatchObject({ gap: false, changes: [] });
+    await h().state.commit(view, P0, change(5, 6, [put('b', 5)]));
+    expect(await h().state.changes(view, P0, 3n, 10)).toMatchObject({ gap: true });
+    expect(await h().state.changes(view, P0, 4n, 10)).toMatchObject({ gap: false, changes: [{ key: 'b' }] });
+  });
+
   it('replaceFirst() puts a row in the place of the stale one, or of none, and obeys any other row that it finds', async () => {
     const run = newView();
     const row = (id: string, offset: number, digit = 'a'): First => ({
