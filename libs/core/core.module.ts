@@ -42,7 +42,7 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: LOGGER, inject: [SETTINGS], useFactory: (s: HubSettings) => openLogger(s.logLevel, name) },
         { provide: Metrics, useFactory: () => new Metrics(name) },
         { provide: CLOCK, useValue: Date.now },
-        { provide: ENGINE, inject: [SETTINGS, LOGGER], useFactory: openEngine },
+        { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics], useFactory: openEngine },
         { provide: EVENT_LOG, inject: [ENGINE], useFactory: ({ log }: Engine) => log },
         { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
         {

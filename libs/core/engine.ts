@@ -6,7 +6,8 @@ import type { KafkaReport } from '#log-kafka';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
-import type { Logger } from '#telemetry';
+import type { RedisReport } from '#state-redis';
+import type { Logger, Metrics } from '#telemetry';
 
 /** The data folder of the process and the two ports behind it. */
 export interface Engine {
@@ -17,11 +18,15 @@ export interface Engine {
 }
 
 /** Takes the data folder and opens both ports. On a failure everything is closed and the folder is free. Faults of openPorts, and data_locked, data_format. */
-export async function openEngine(settings: HubSettings, logger: Logger): Promise<Engine> {
+export async function openEngine(
+  settings: HubSettings,
+  logger: Logger,
+  metrics: Pick<Metrics, 'alarms'>,
+): Promise<Engine> {
   await using opening = new AsyncDisposableStack();
   const folder = openDataFolder(settings.dataDir, settings.engine);
   opening.defer(() => folder.release());
-  const { log, state, close } = await openPorts(settings, logger);
+  const { log, state, close } = await openPorts(settings, logger, metrics);
   opening.defer(close);
   const open = opening.move();
   return { log, state, close: () => open.disposeAsync() };
@@ -31,7 +36,7 @@ export async function openEngine(settings: HubSettings, logger: Logger): Promise
  * Opens both ports. Kafka and Redis are probed at the same time and not retried: a wrong password, CA or address is a Fault with the innermost cause
  * (`log_unavailable`, `state_unavailable`; one Fault names both when both fail). Events of the Kafka clients become log lines.
  */
-async function openPorts(settings: HubSettings, logger: Logger): Promise<Engine> {
+async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Metrics, 'alarms'>): Promise<Engine> {
   if (settings.engine === 'embedded') {
     await using opening = new AsyncDisposableStack();
     const log = opening.adopt(await openLog(settings, logger), (l) => l.close());
@@ -49,6 +54,7 @@ async function openPorts(settings: HubSettings, logger: Logger): Promise<Engine>
       url: redis.reveal(),
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
       ...(redisCa === undefined ? {} : { ca: redisCa }),
+      report: redisReport(logger, metrics),
     }),
   ]);
   if (log.status === 'fulfilled' && state.status === 'fulfilled')
@@ -102,6 +108,23 @@ function kafkaReport(logger: Logger): KafkaReport {
     readFailed: ({ topic, partition }, error) =>
       logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka read failed, retrying'),
     clientError: (client, message) => logger.warn({ client, reason: message }, 'kafka client error'),
+  };
+}
+
+function redisReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): RedisReport {
+  const raise = (code: 'state_untrusted' | 'state_evicted', facts: object): void => {
+    alarms.inc({ code });
+    logger.error({ code, ...facts }, 'redis alarm');
+  };
+  return {
+    untrusted: (node, reason) => raise('state_untrusted', { node, reason }),
+    trusted: () => logger.info({}, 'redis is trusted again'),
+    evicted: (node, keys) =>
+      raise('state_evicted', {
+        node,
+        keys,
+        reason: 'evicted views are folded again; see maxmemory and maxmemory-policy, then redis-cli CONFIG RESETSTAT',
+      }),
   };
 }
 

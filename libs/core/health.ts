@@ -1,5 +1,5 @@
 import { withDeadline } from '#concurrency';
-import type { FaultCode } from '#faults';
+import { isFault, type FaultCode } from '#faults';
 import type { DoorHealth, HealthDoorDeps } from '#http';
 import type { Core } from './core.js';
 
@@ -10,11 +10,11 @@ async function probe(name: DoorHealth['name'], ask: () => Promise<unknown>, code
   const answered = Promise.resolve()
     .then(ask)
     .then(
-      () => true,
-      () => false,
+      () => undefined,
+      (e: unknown) => (isFault(e) ? e.code : code),
     );
-  const ok = await withDeadline(answered, PROBE_MS, () => false);
-  return ok ? { name, ok } : { name, ok, reason: code };
+  const reason = await withDeadline(answered, PROBE_MS, () => code);
+  return reason === undefined ? { name, ok: true } : { name, ok: false, reason };
 }
 
 async function healthOf({ log: eventLog, state: store, settled }: Core): Promise<readonly DoorHealth[]> {

@@ -362,6 +362,17 @@ export const FAULTS = {
     title: { id: 'Ringkasan keadaan tidak dapat dicapai', en: 'The state store cannot be reached' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
   },
+  state_untrusted: {
+    class: 'unavailable',
+    title: {
+      id: 'Redis ini tidak boleh dipercaya menyimpan keadaan',
+      en: 'This Redis cannot be trusted with the state',
+    },
+    hint: {
+      id: 'Pengelola hub: jalankan redis-cli CONFIG SET maxmemory-policy noeviction pada setiap node, dan arahkan SIMPUL_REDIS ke master.',
+      en: 'Hub operator: run redis-cli CONFIG SET maxmemory-policy noeviction on every node, and point SIMPUL_REDIS to the master.',
+    },
+  },
   view_rebuilding: {
     class: 'unavailable',
     title: { id: 'Ringkasan sedang dibangun ulang', en: 'The view is being rebuilt' },

@@ -1,8 +1,9 @@
 import { Cluster, Redis } from 'ioredis';
 import { withDeadline } from '#concurrency';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { RedisAddress } from './address.js';
 import type { Script } from './scripts.js';
+import { checkAtStart, Trust, type RedisReport } from './trust.js';
 
 export interface ClientOptions {
   readonly address: RedisAddress;
@@ -12,6 +13,7 @@ export interface ClientOptions {
   readonly timeoutMs: number;
   /** Deadline of the first connection in open(), ms. */
   readonly openTimeoutMs: number;
+  readonly report?: RedisReport;
 }
 
 export type Arg = string | Buffer | number;
@@ -24,6 +26,8 @@ const FIRST_RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
 const CLUSTER_SLOTS_TIMEOUT_MS = 2_000;
 const CLUSTER_SLOTS_REFRESH_MS = 5_000;
+/** How often the servers are looked at while no ping comes: an operator may change the eviction policy of a running server. */
+const LOOK_EVERY_MS = 1_000;
 
 /** Exponential backoff between attempts to reconnect. */
 const retryDelayMs = (attempt: number): number => Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt, 6), MAX_RETRY_MS);
@@ -89,17 +93,23 @@ function createClient(options: ClientOptions): Redis | Cluster {
   return new Redis({ ...common, ...connectionPolicy, host: address.host, port: address.port, db: address.db });
 }
 
-/** The only user of ioredis. Every failure is Fault `state_unavailable`, at the latest when `timeoutMs` is over. */
+/** The only user of ioredis. Every failure is Fault `state_unavailable`, at the latest when `timeoutMs` is over; `state_untrusted` where a call says so. */
 export class Client {
   readonly #redis: Redis | Cluster;
   readonly #options: ClientOptions;
+  readonly #trust: Trust;
   #connections = 0;
+  /** Number of connections at the last look; undefined: none yet. */
+  #lookedAt: number | undefined;
+  #looking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #lastError: unknown;
   #closed = false;
 
   private constructor(options: ClientOptions) {
     this.#options = options;
     this.#redis = createClient(options);
+    this.#trust = new Trust(options.report);
     const count = (): void => {
       this.#connections++;
     };
@@ -110,18 +120,30 @@ export class Client {
     this.#redis.on('node error', (e: unknown) => (this.#lastError = e));
   }
 
-  /** Resolves when connected. Throws Fault `state_unavailable` with the last error at the deadline, or at once when Redis refuses the login. */
+  /**
+   * Resolves when connected and every master can hold the state. Throws Fault `state_unavailable` with the last error at the deadline, or at once when
+   * Redis refuses the login; Faults of checkAtStart.
+   */
   static async open(options: ClientOptions): Promise<Client> {
     const client = new Client(options);
     try {
       await withDeadline(client.#ready(), options.openTimeoutMs, () => {
         throw withoutArguments(client.#lastError ?? new Error('no answer'));
       });
-      return client;
     } catch (e) {
       client.close();
       throw new Fault('state_unavailable', { detail: 'Redis does not answer', cause: e });
     }
+    try {
+      const texts = await client.#within(() => client.#infos());
+      for (const text of texts.values()) checkAtStart(text);
+      client.#judge(texts);
+    } catch (e) {
+      client.close();
+      throw e;
+    }
+    client.#timer = setInterval(() => void client.#look().catch(() => undefined), LOOK_EVERY_MS).unref();
+    return client;
   }
 
   /** Resolves at the first connection. Rejects only when Redis refuses the login; after any other error ioredis tries again. */
@@ -151,9 +173,45 @@ export class Client {
     return this.#connections;
   }
 
+  /**
+   * Looks at every master: eviction policy, role, evicted keys. Keys that a server evicted count as a new connection, because rows of the duplicate index
+   * may be missing. Concurrent callers share one look.
+   */
+  #look(): Promise<void> {
+    this.#looking ??= this.#infos()
+      .then((texts) => this.#judge(texts))
+      .finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  #judge(texts: ReadonlyMap<string, string>): void {
+    const { evicted, replica } = this.#trust.judge(texts);
+    if (evicted) this.#connections++;
+    // Connect again, so that Sentinel answers the new master.
+    if (replica && this.#options.address.kind === 'sentinel') (this.#redis as Redis).disconnect(true);
+  }
+
+  /** Looks at the servers once for every connection. Fault state_untrusted while a server cannot hold the state. */
+  async #trusted(): Promise<void> {
+    if (this.#lookedAt !== this.#connections) {
+      const at = this.#connections;
+      await this.#look();
+      // An eviction that this look has found needs no further look.
+      this.#lookedAt = this.#connections === at + 1 ? at + 1 : at;
+    }
+    const { reason } = this.#trust;
+    if (reason !== undefined) throw new Fault('state_untrusted', { detail: reason });
+  }
+
+  /** Looks again when a script says that its server has evicted another number of keys than before. */
+  async lookAgain(): Promise<void> {
+    await this.#within(() => this.#look());
+  }
+
   /** EVALSHA, and EVAL where the script cache of the server does not have the script (after a restart, SCRIPT FLUSH, or on another node). */
   async run(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<unknown> {
     return this.#within(async () => {
+      if (script.needsTrust) await this.#trusted();
       try {
         return await this.#redis.evalsha(script.sha, keys.length, ...keys, ...args);
       } catch (e) {
@@ -163,26 +221,29 @@ export class Client {
     });
   }
 
+  /** Fault state_untrusted as #trusted says. */
   mget(keys: readonly string[]): Promise<(string | null)[]> {
-    return this.#within(() => this.#redis.mget(...keys));
+    return this.#within(async () => {
+      await this.#trusted();
+      return this.#redis.mget(...keys);
+    });
   }
 
   hmget(key: string, fields: readonly string[]): Promise<(string | null)[]> {
     return this.#within(() => this.#redis.hmget(key, ...fields));
   }
 
-  /** PING to every master. */
+  /** Looks at every master. Fault state_untrusted when one of them cannot hold the state. */
   async ping(): Promise<void> {
-    await this.#within(() => Promise.all(this.#masters().map((node) => node.ping())));
-  }
-
-  /** The INFO text of every master. */
-  info(): Promise<string[]> {
-    return this.#within(() => Promise.all(this.#masters().map((node) => node.info())));
+    await this.#within(async () => {
+      await this.#look();
+      await this.#trusted();
+    });
   }
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#timer);
     this.#redis.disconnect();
   }
 
@@ -193,6 +254,15 @@ export class Client {
     return nodes;
   }
 
+  /** The INFO text of every master, by its address. */
+  async #infos(): Promise<Map<string, string>> {
+    const named = this.#masters().map(async (node): Promise<[string, string]> => {
+      const { host, port } = node.options;
+      return [`${host}:${port}`, await node.info()];
+    });
+    return new Map(await Promise.all(named));
+  }
+
   async #within<T>(ask: () => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options;
     try {
@@ -201,6 +271,7 @@ export class Client {
         throw new Error(`no answer within ${timeoutMs} ms`);
       });
     } catch (e) {
+      if (isFault(e)) throw e;
       throw new Fault('state_unavailable', { cause: withoutArguments(e) });
     }
   }

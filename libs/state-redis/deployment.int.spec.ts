@@ -79,9 +79,12 @@ describe('TLS', () => {
 });
 
 describe('Sentinel', () => {
-  it('connects to the master, and after its death to the new master with the replicated state and a new connection epoch', async () => {
+  it('connects to the master, and after its death to the new master with the replicated state and a new connection epoch, once that master may not evict keys', async () => {
     const master = await redis('m');
-    const replica = await redis('r', ['--replicaof', '127.0.0.1', String(master.port)]);
+    const replica = await redis('r', [
+      ...['--replicaof', '127.0.0.1', String(master.port)],
+      ...['--maxmemory-policy', 'allkeys-lru'],
+    ]);
     const port = await freePort();
     const conf = join(dir, 'sentinel.conf');
     const lines = [
@@ -107,6 +110,17 @@ describe('Sentinel', () => {
     const before = state.connection();
     await master.kill('SIGKILL');
     await expect(state.read(view, 0, ['a'])).rejects.toMatchObject({ code: 'state_unavailable' });
+    const promoted = new Redis(replica.url);
+    cleanups.push(() => promoted.disconnect());
+    await until(
+      () =>
+        state.ping().then(
+          () => false,
+          (e: unknown) => (e as { code?: string }).code === 'state_untrusted',
+        ),
+      30_000,
+    );
+    await promoted.config('SET', 'maxmemory-policy', 'noeviction');
     await until(works(state, newView()), 30_000);
     expect(state.connection()).toBeGreaterThan(before);
     expect(await state.position(view, P0)).toMatchObject({ next: 5n });

@@ -15,6 +15,8 @@ const KEYS_PER_COMMAND = 500;
 export class FirstIndex {
   readonly #client: Client;
   readonly #prefix: string;
+  /** By hash tag (one tag in all on one server): the number of evicted keys that its server said last. */
+  readonly #evicted = new Map<number, string>();
 
   constructor(client: Client, prefix: string) {
     this.#client = client;
@@ -22,11 +24,7 @@ export class FirstIndex {
   }
 
   async putFirst(ids: readonly First[]): Promise<readonly First[]> {
-    const held = await this.#each(
-      ids,
-      (keys, first) =>
-        this.#client.run(PUT_FIRST, keys, [INDEX_RETENTION_MS, ...first.map(packFirst)]) as Promise<(string | null)[]>,
-    );
+    const held = await this.#each(ids, (keys, first, tag) => this.#put(keys, first, tag));
     const put = new Map<string, First>();
     return ids.map((own, i) => {
       const text = held[i];
@@ -52,10 +50,20 @@ export class FirstIndex {
     return ids.map(({ source, id }, i) => (texts[i] ? unpackFirst(source, id, texts[i]) : undefined));
   }
 
+  /** An evicted row is no absent row: when this server has evicted keys since the last call, connection() has grown before the answer is given (R2.2). */
+  async #put(keys: readonly string[], first: readonly First[], tag: number): Promise<(string | null)[]> {
+    const rows = [INDEX_RETENTION_MS, ...first.map(packFirst)];
+    const answer = (await this.#client.run(PUT_FIRST, keys, rows)) as (string | null)[];
+    const evicted = answer.at(-1) ?? '';
+    if (this.#evicted.get(tag) !== evicted) await this.#client.lookAgain();
+    this.#evicted.set(tag, evicted);
+    return answer;
+  }
+
   /** Sends one command per hash slot in a cluster, and as few commands as possible to one server. Answers in the order of `ids`. */
   async #each<T extends SourceId>(
     ids: readonly T[],
-    ask: (keys: string[], ids: T[]) => Promise<(string | null)[]>,
+    ask: (keys: string[], ids: T[], tag: number) => Promise<(string | null)[]>,
   ): Promise<(string | null)[]> {
     const groups = new Map<number, number[]>();
     const keysOf = ids.map(({ source, id }) => indexKeyOf(source, id));
@@ -67,13 +75,14 @@ export class FirstIndex {
     });
     const answers = Array.from<string | null>({ length: ids.length });
     const commands: Promise<void>[] = [];
-    for (const members of groups.values()) {
+    for (const [tag, members] of groups) {
       for (let from = 0; from < members.length; from += KEYS_PER_COMMAND) {
         const some = members.slice(from, from + KEYS_PER_COMMAND);
         const keys = some.map((i) => `${this.#prefix}{i:${keysOf[i]!.tag}}:${keysOf[i]!.key}`);
         const answer = ask(
           keys,
           some.map((i) => ids[i]!),
+          tag,
         );
         commands.push(answer.then((texts) => some.forEach((i, n) => (answers[i] = texts[n] ?? null))));
       }

@@ -1,2 +1,3 @@
 export { parseRedisAddress, type HostPort, type RedisAddress } from './address.js';
 export { openRedisState, type RedisStateOptions } from './redis-state.js';
+export type { RedisReport } from './trust.js';

@@ -20,6 +20,7 @@ import {
 } from '#state';
 import { parseRedisAddress } from './address.js';
 import { Client } from './client.js';
+import type { RedisReport } from './trust.js';
 import { FirstIndex } from './first-index.js';
 import { keyBaseOf, packEntry, packStart, progressOf, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
 import { CHANGES, COMMIT, DROP, READ, RESET, SCAN } from './scripts.js';
@@ -39,6 +40,7 @@ export interface RedisStateOptions {
   readonly timeoutMs?: number;
   /** Deadline of the first connection in openRedisState, ms. @default 5000 */
   readonly openTimeoutMs?: number;
+  readonly report?: RedisReport;
 }
 
 /** The keys of a view partition, but for its change feeds. */
@@ -226,24 +228,6 @@ class RedisState implements State {
   }
 }
 
-/** Throws when this server cannot hold the State: its eviction policy may drop keys, it is too old, or it is a read-only replica. */
-function checkServer(info: string): void {
-  const field = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  const policy = field('maxmemory_policy');
-  if (policy !== 'noeviction') {
-    throw new Fault('invalid_settings', {
-      detail: `Redis maxmemory-policy is ${policy || 'unknown'}; it must be noeviction, or state would vanish unseen (redis-cli CONFIG SET maxmemory-policy noeviction)`,
-    });
-  }
-  const [major = 0, minor = 0] = field('redis_version').split('.').map(Number);
-  if (major < 6 || (major === 6 && minor < 2)) {
-    throw new Fault('invalid_settings', { detail: `Redis is ${field('redis_version')}; 6.2 or later is needed` });
-  }
-  if (field('role') === 'slave') {
-    throw new Fault('state_unavailable', { detail: 'this Redis is a read-only replica; give its master, or Sentinel' });
-  }
-}
-
 /**
  * Opens the State in Redis: waits for the first connection, then checks the server. Afterwards it reconnects by itself, without a limit of attempts.
  * Throws Fault `state_unavailable` (no answer, login refused, read-only replica) or `invalid_settings` (address, prefix, eviction policy, version).
@@ -257,12 +241,7 @@ export async function openRedisState(options: RedisStateOptions): Promise<State>
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     timeoutMs: options.timeoutMs ?? 1_000,
     openTimeoutMs: options.openTimeoutMs ?? 5_000,
+    ...(options.report === undefined ? {} : { report: options.report }),
   });
-  try {
-    (await client.info()).forEach(checkServer);
-    return new RedisState(client, options);
-  } catch (e) {
-    client.close();
-    throw e;
-  }
+  return new RedisState(client, options);
 }

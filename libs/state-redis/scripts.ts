@@ -3,9 +3,11 @@ import { hash } from 'node:crypto';
 export interface Script {
   readonly lua: string;
   readonly sha: string;
+  /** Refused with `state_untrusted` while a server may evict keys or is a replica. Reads of a view partition see what is missing by themselves. */
+  readonly needsTrust: boolean;
 }
 
-const script = (lua: string): Script => ({ lua, sha: hash('sha1', lua) });
+const script = (lua: string, needsTrust: boolean): Script => ({ lua, sha: hash('sha1', lua), needsTrust });
 
 // unpack() of Lua accepts about 8,000 values, so long lists are handled in slices.
 const SLICES = `
@@ -28,7 +30,8 @@ end
  * greatest offset of an expired tombstone, or "-"; `proof` is a text or "-"; `reset` is "atMs:until" or "-". Rows of earlier releases end after `expired`.
  * Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
  */
-export const COMMIT = script(`${SLICES}
+export const COMMIT = script(
+  `${SLICES}
 local function less(a, b)
   if #a ~= #b then return #a < #b end
   return a < b
@@ -137,20 +140,26 @@ if #old > 0 then
   redis.call('ZREM', KEYS[8], unpack(old))
 end
 return false
-`);
+`,
+  true,
+);
 
 /** Entries and progress in one step. KEYS: o, hash. ARGV: keys. Returns {progress pairs, value or nil of each key}. */
-export const READ = script(`${SLICES}
+export const READ = script(
+  `${SLICES}
 local values = {}
 each(1, #ARGV, 4000, function(from, to)
   local some = redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))
   for i = 1, #some do values[from + i - 1] = some[i] end
 end)
 return {redis.call('HGETALL', KEYS[1]), values}
-`);
+`,
+  false,
+);
 
 /** One page in key order. KEYS: o, hash, sorted set of its keys. ARGV: min, max, limit. Returns {progress pairs, keys (limit + 1 of them when more follow), values}. */
-export const SCAN = script(`${SLICES}
+export const SCAN = script(
+  `${SLICES}
 local limit = tonumber(ARGV[3])
 local keys = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, limit + 1)
 local values = {}
@@ -159,14 +168,17 @@ each(1, math.min(limit, #keys), 4000, function(from, to)
   for i = 1, #some do values[from + i - 1] = some[i] end
 end)
 return {redis.call('HGETALL', KEYS[1]), keys, values}
-`);
+`,
+  false,
+);
 
 /**
  * One page of the change feed. KEYS: o, e, feed, d. ARGV: after, limit.
  * Returns {progress pairs, key and offset pairs, values, append times of tombstones, 1 when more follow}.
  * A page that would end between two keys of one offset is extended to the last key of that offset.
  */
-export const CHANGES = script(`${SLICES}
+export const CHANGES = script(
+  `${SLICES}
 local limit = tonumber(ARGV[2])
 local rows = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
 local more = 0
@@ -193,19 +205,25 @@ each(1, #keys, 4000, function(from, to)
   end
 end)
 return {redis.call('HGETALL', KEYS[1]), rows, values, deleted, more}
-`);
+`,
+  false,
+);
 
 /** Drops a view partition. KEYS: o and the other fixed keys. ARGV: key base. UNLINK hides the keys from readers at once and frees the memory in the background. */
-export const DROP = script(`
+export const DROP = script(
+  `
 for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
 return redis.call('UNLINK', unpack(KEYS))
-`);
+`,
+  false,
+);
 
 /**
  * Empties a view partition and begins checkpoints anew, if the checkpoint is still the one that was found. KEYS: o and the other fixed keys. ARGV: key base,
  * stream, next and proof of the found checkpoint ('-': none), then rows of (stream, checkpoint). Returns 1 when it was done.
  */
-export const RESET = script(`
+export const RESET = script(
+  `
 local row = redis.call('HGET', KEYS[1], ARGV[2])
 local next_, rest = '-', ''
 if row then next_, rest = string.match(row, '^(%S+) %S+ %S+ %S+(.*)$') end
@@ -214,23 +232,30 @@ for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', AR
 redis.call('UNLINK', unpack(KEYS, 2))
 for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return 1
-`);
+`,
+  true,
+);
 
-/** Put-if-absent in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then one row per key. Returns per key the row that the index already held, or nil when the row was put. */
-export const PUT_FIRST = script(`
+/** Put-if-absent in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then one row per key. Returns per key the row that the index already held, or nil when the row was put; last the number of keys that this server has evicted, which says whether absent means absent. */
+export const PUT_FIRST = script(
+  `
 local held = {}
 for i = 1, #KEYS do
   if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then held[i] = false
   else held[i] = redis.call('GET', KEYS[i]) end
 end
+held[#KEYS + 1] = string.match(redis.call('INFO', 'stats'), 'evicted_keys:(%d+)') or ''
 return held
-`);
+`,
+  true,
+);
 
 /**
  * Compare-and-set in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then per key the stale row and the row that takes its place. Returns per
  * key the row that the index held and keeps, or nil when the row was replaced.
  */
-export const REPLACE_FIRST = script(`
+export const REPLACE_FIRST = script(
+  `
 local held = {}
 for i = 1, #KEYS do
   local row = redis.call('GET', KEYS[i])
@@ -240,4 +265,6 @@ for i = 1, #KEYS do
   else held[i] = row end
 end
 return held
-`);
+`,
+  true,
+);

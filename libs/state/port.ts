@@ -159,6 +159,7 @@ export interface First {
  * The store of the entries of views, of the position up to which each view is folded, and of the duplicate index. All of it can be rebuilt from the log.
  * The conformance suite (libs/state/conformance) proves that both adapters, embedded and Redis, behave the same.
  * Every method rejects with Fault `state_unavailable` when the store cannot be reached; after that failure of a commit, the commit may or may not be applied.
+ * ping(), commit(), reset() and the methods of the duplicate index reject with Fault `state_untrusted`, and change nothing, while the store may drop rows by itself.
  */
 export interface State {
   /**
@@ -206,7 +207,7 @@ export interface State {
   /** Health check. */
   ping(): Promise<void>;
   /**
-   * The connection epoch: it grows with every new connection to the store. A new connection may lead to a store that lost its newest writes,
+   * The connection epoch: it grows with every new connection to the store, and when the store is seen to have evicted rows. Such a store may have lost rows,
    * so after a change the projector checks the duplicate index against the log again (R2.2). Constant in the embedded adapter.
    */
   connection(): number;
