@@ -1,4 +1,4 @@
 export { Coalescer, type CoalescerOptions } from './coalescer.js';
 export { withDeadline } from './deadline.js';
 export { Mutex } from './mutex.js';
-export { pause } from './pause.js';
+export { jittered, pause } from './pause.js';

@@ -14,3 +14,8 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** A random time around `ms`, from half of it to one and a half: callers that failed together do not all come back at the same moment. */
+export function jittered(ms: number): number {
+  return ms * (0.5 + Math.random());
+}

@@ -90,7 +90,8 @@ export async function openLog(settings: HubSettings, logger: Logger): Promise<Ev
 
 function kafkaReport(logger: Logger): KafkaReport {
   return {
-    producerReplaced: (reason) => logger.warn({ reason }, 'kafka producer replaced'),
+    producerRenewed: (topic, partition, what, reason) =>
+      logger.warn({ topic, partition, reason }, `kafka producer ${what} renewed`),
     appendUncertain: (topic, partition, reason) => logger.warn({ topic, partition, reason }, 'kafka append uncertain'),
     wroteElsewhere: (topic, partition, acknowledged) =>
       logger.warn(

@@ -440,6 +440,22 @@ export const FAULTS = {
     title: { id: 'Diska penuh', en: 'Disk full' },
     hint: { id: 'Kosongkan ruang di diska data.', en: 'Free space on the data disk.' },
   },
+  broker_unsupported: {
+    class: 'unusable',
+    title: {
+      id: 'Broker Kafka tidak mengenal permintaan hub',
+      en: 'The Kafka broker lacks a request that the hub needs',
+    },
+    hint: {
+      id: 'Pakai Apache Kafka 3.1 atau lebih baru di semua broker.',
+      en: 'Use Apache Kafka 3.1 or later on all brokers.',
+    },
+  },
+  invalid_record: {
+    class: 'invalid',
+    title: { id: 'Rekaman ditolak oleh catatan kejadian', en: 'The event log refuses the record' },
+    hint: { id: 'Lihat detail: alasan dari broker.', en: 'See detail: the reason of the broker.' },
+  },
   data_locked: {
     class: 'unusable',
     title: { id: 'Map data sedang dipakai proses lain', en: 'The data folder is in use by another process' },

@@ -140,6 +140,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     return answer.kind === 'fenced' ? { kind: 'uncertain' } : answer;
   }
 
+  appendLimit(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   async read(
     topic: string,
     partition: number,

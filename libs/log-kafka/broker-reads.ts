@@ -52,7 +52,6 @@ interface PendingRead {
  */
 export class BrokerReads {
   readonly #broker: Broker;
-  readonly #version: number;
   readonly #fetcher: Fetcher;
   readonly #longPollFetcher: Fetcher;
   /** For the next fetch that the broker answers at once. */
@@ -67,9 +66,8 @@ export class BrokerReads {
   #longPollRuns = false;
   #closed = false;
 
-  constructor(broker: Broker, version: number, fetcher: Fetcher, longPollFetcher: Fetcher) {
+  constructor(broker: Broker, fetcher: Fetcher, longPollFetcher: Fetcher) {
     this.#broker = broker;
-    this.#version = version;
     this.#fetcher = fetcher;
     this.#longPollFetcher = longPollFetcher;
   }
@@ -159,7 +157,7 @@ export class BrokerReads {
         forgotten: [],
       };
       try {
-        const answer = await this.#fetcher.fetch(this.#broker, this.#version, request);
+        const answer = await this.#fetcher.fetch(this.#broker, request);
         this.#fresh.push(...later);
         for (const part of answer.partitions) this.#settle(round, part, false);
         const cause = new Error(`${errorText(answer.error)}: no answer for this partition`);
@@ -248,7 +246,7 @@ export class BrokerReads {
       if (covers.size === 0) break;
       this.#covered = new Map([...covers].map(([key, w]) => [key, w.from]));
       try {
-        const answer = await this.#longPollFetcher.fetch(this.#broker, this.#version, this.#requestFor(covers));
+        const answer = await this.#longPollFetcher.fetch(this.#broker, this.#requestFor(covers));
         this.#covered = new Map();
         if (answer.error !== ERROR.NONE) this.#session = undefined;
         else this.#keepSession(answer, covers);

@@ -62,7 +62,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
   });
   const openLog = async (more: Partial<KafkaLogOptions> = {}): Promise<EventLog> => {
     const report: KafkaReport = {
-      producerReplaced: () => reported.push('producerReplaced'),
+      producerRenewed: () => reported.push('producerRenewed'),
       appendUncertain: () => reported.push('appendUncertain'),
     };
     const log = await openKafkaLog(options({ report, ...more }));
@@ -127,7 +127,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     return { copies: all.length - firsts.length };
   }
 
-  it('replaces its producer after a refusal by the broker: appends of this partition go on, those of other partitions are not disturbed', async () => {
+  it('a refusal by the broker renews the producer epoch of that partition alone: its appends go on, those of other partitions are not disturbed', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
     const neighbour = appendOn(log, 1);
@@ -137,8 +137,9 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
       const done = await log.append(topic, 0, [rec('big', Buffer.alloc(50_000))]);
       return done.kind === 'refused' && done;
     });
-    expect(refused).toMatchObject({ code: 'record_too_large' });
-    expect(reported).toContain('producerReplaced');
+    expect(refused).toMatchObject({ code: 'record_too_large', limit: 20_000 });
+    expect(log.appendLimit(topic)).toBeLessThanOrEqual(20_000);
+    expect(reported).toContain('producerRenewed');
     const high = (await log.describe(topic))[0]!.high;
     expect(await put(log, topic, 0, many(2, 'after'))).toBe(high);
     const { acked, unknown } = await neighbour.stop();
@@ -146,7 +147,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     expect(await expectAll(log, 1, acked)).toEqual({ copies: 0 });
   });
 
-  it('appends wait while the broker is frozen: nothing is lost or written twice, and no producer is replaced', async () => {
+  it('appends wait while the broker is frozen: nothing is lost or written twice, and no producer epoch is renewed', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
     const writers = [appendOn(log, 0), appendOn(log, 1)];
@@ -162,10 +163,10 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
       expect(unknown).toBe(0);
       expect(await expectAll(log, p, acked)).toEqual({ copies: 0 });
     }
-    expect(reported).not.toContain('producerReplaced');
+    expect(reported).not.toContain('producerRenewed');
   }, 120_000);
 
-  it('an append is uncertain after its deadline and is sent again by a new producer: nothing is lost, first copies are in order', async () => {
+  it('an append is uncertain after its deadline and is sent again with a new producer epoch: nothing is lost, first copies are in order', async () => {
     const log = await openLog({ appendDeadlineMs: 1_000 });
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
     const writers = [appendOn(log, 0), appendOn(log, 1)];
@@ -185,7 +186,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
       await expectAll(log, p, acked);
     }
     expect(unknowns).toBeGreaterThan(0);
-    expect(reported).toContain('producerReplaced');
+    expect(reported).toContain('producerRenewed');
   }, 120_000);
 
   it('recovers by itself after the broker was killed and started: no acknowledged record is missing, the order is kept', async () => {

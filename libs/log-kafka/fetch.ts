@@ -1,13 +1,11 @@
+import { OWN } from './api-versions.js';
 import { ByteReader } from './bytes.js';
 import type { KafkaLogOptions } from './options.js';
 import { Connections, fetchBody } from './platformatic/index.js';
-import { API } from './protocol.js';
 import type { AbortedTransaction } from './record-batch.js';
 import type { Broker, FetchRequest } from './types.js';
 
-/** The Fetch request and its answer. Version 13 (Kafka 3.1) is the first that names topics by id; 17 is the last that the client library can write. */
-const OLDEST_FETCH_VERSION = 13;
-const NEWEST_FETCH_VERSION = 17;
+/** The Fetch request and its answer, in the versions of OWN.FETCH. */
 
 const EMPTY = Buffer.alloc(0);
 
@@ -32,12 +30,14 @@ export interface FetchAnswer {
   /** 0: the broker keeps no session. */
   readonly session: number;
   readonly partitions: readonly FetchedPartition[];
+  /** Quota: the broker reads nothing more from this connection for so long (KIP-219). */
+  readonly throttleMs: number;
 }
 
 /** Body of a Fetch answer of the versions 13 to 17. */
 export function decodeFetch(body: Buffer): FetchAnswer {
   const c = new ByteReader(body);
-  c.int32(); // throttle time
+  const throttleMs = c.int32();
   const error = c.int16();
   const session = c.int32();
   const partitions: FetchedPartition[] = [];
@@ -63,7 +63,7 @@ export function decodeFetch(body: Buffer): FetchAnswer {
     }
     c.skipTags();
   }
-  return { error, session, partitions };
+  return { error, session, partitions, throttleMs };
 }
 
 /** Sends fetches over connections of its own, so that a long poll never delays another request: Kafka answers the requests of a connection in order. */
@@ -75,11 +75,8 @@ export class Fetcher {
   }
 
   /** Rejects when the broker cannot be reached or does not answer. An error of one partition is in its part of the answer. */
-  fetch(broker: Broker, brokerVersion: number, request: FetchRequest): Promise<FetchAnswer> {
-    const version = Math.min(brokerVersion, NEWEST_FETCH_VERSION);
-    if (version < OLDEST_FETCH_VERSION)
-      return Promise.reject(new Error('Kafka older than 3.1 is not supported (Fetch without topic ids)'));
-    return this.#connections.request(broker, API.FETCH, version, fetchBody(version, request), decodeFetch);
+  fetch(broker: Broker, request: FetchRequest): Promise<FetchAnswer> {
+    return this.#connections.request(broker, OWN.FETCH, (version) => fetchBody(version, request), decodeFetch);
   }
 
   close(): Promise<void> {

@@ -25,15 +25,19 @@ import { claimWriter } from './writer.js';
 
 const PING_MS = 5_000;
 const DELETE_MS = 30_000;
+/** What a record batch has before its records. */
+const BATCH_HEAD_BYTES = 61;
 
 /**
  * The event log on Apache Kafka (3.1 or later). Resolves when a broker has answered.
- * Throws Fault `log_unavailable` with the innermost cause: connection refused, wrong password, unknown certificate authority, TLS expected.
+ * Throws Fault `log_unavailable` with the innermost cause: connection refused, wrong password, unknown certificate authority, TLS expected. Throws Fault
+ * `broker_unsupported`, with its name, for a broker that lacks a request which the hub needs.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
   const log = new KafkaLog(options);
   try {
     await log.ping();
+    await log.check();
   } catch (error) {
     await log.close();
     throw error;
@@ -101,14 +105,19 @@ class KafkaLog implements EventLog {
     partition: number,
     records: readonly NewRecord[],
     bytes?: number,
+    withdraw?: AbortSignal,
   ): Promise<AppendOutcome> {
     const name = this.#kafkaName(topic);
-    const done = await this.#appends.append(name, partition, records, bytes);
+    const done = await this.#appends.append(name, partition, records, bytes, withdraw);
     if (done.kind === 'accepted') {
       const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
       this.#reads.wake(id, partition);
     }
     return done;
+  }
+
+  appendLimit(topic: string): number {
+    return (this.#topics.limit(this.#kafkaName(topic)) ?? Number.POSITIVE_INFINITY) - BATCH_HEAD_BYTES;
   }
 
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange> {
@@ -189,6 +198,11 @@ class KafkaLog implements EventLog {
     } catch (error) {
       throw unavailable(error);
     }
+  }
+
+  /** Asks the brokers that can be reached for their API versions. Throws Fault `broker_unsupported`. */
+  async check(): Promise<void> {
+    await this.#appends.check();
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,8 @@ import type { PartitionReport } from '#log';
 
 /** What an operator may want to see of the Kafka clients; never data of events. Each function is called when the thing happens and must not throw. */
 export interface KafkaReport extends PartitionReport {
-  /** A batch was rejected or had no answer in time: the next append uses a new producer id. */
-  producerReplaced?(reason: string): void;
+  /** A batch of the partition was refused, late or in doubt: its next batch has a new producer epoch, or after the last epoch a new producer id. */
+  producerRenewed?(topic: string, partition: number, what: 'epoch' | 'id', reason: string): void;
   /** The outcome of an append or of a write of a control topic is uncertain. */
   appendUncertain?(topic: string, partition: number, reason: string): void;
   /**
@@ -38,7 +38,7 @@ export interface KafkaLogOptions {
   readonly tls?: { readonly ca?: string };
   /** @default 3 replicas and min.insync.replicas 2 with three brokers or more, else the default of the cluster (1 and 1 on a single broker) */
   readonly replication?: { readonly factor: number; readonly minInSync: number };
-  /** After this time an append is `uncertain`. Must be longer than the longest failover of a leader that appends should survive. @default 60000 */
+  /** After this time an append is `uncertain`, or `refused` when it has not left the process. Must be longer than the longest failover of a leader that appends should survive. @default 60000 */
   readonly appendDeadlineMs?: number;
   /** Session timeout: after this time without a heartbeat, a group member loses its partitions. @default 10000 */
   readonly sessionMs?: number;

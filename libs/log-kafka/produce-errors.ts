@@ -7,7 +7,11 @@ export type ProduceVerdict =
   | 'retry'
   /** As `retry`, but this try may have written the batch: if no retry succeeds, the outcome is uncertain. */
   | 'retry_uncertain'
-  /** The same bytes would get the same answer: the producer rejects, and TOO_LARGE and NOT_WRITTEN say whether the batch was refused for sure. */
+  /** This try wrote nothing, because the broker does not know the producer's epoch or sequence: with a new epoch the batch can be written. */
+  | 'new_epoch'
+  /** As `new_epoch`, but the broker has seen a greater epoch of this producer id: only a new id helps. */
+  | 'new_id'
+  /** The same bytes would get the same answer; NOT_WRITTEN says whether this try surely wrote nothing. */
   | 'give_up';
 
 /**
@@ -38,6 +42,10 @@ export function verdictOf(error: number): ProduceVerdict {
     case ERROR.NOT_ENOUGH_REPLICAS:
       return 'retry';
 
+    // Retriable: the batch was damaged on its way; the broker compares the checksum before it writes.
+    case ERROR.CORRUPT_MESSAGE:
+      return 'retry';
+
     // Retriable: the log directory of the leader has failed; the controller moves the partition to another replica.
     case ERROR.KAFKA_STORAGE_ERROR:
       return 'retry';
@@ -64,20 +72,39 @@ export function verdictOf(error: number): ProduceVerdict {
     case ERROR.NETWORK_EXCEPTION:
       return 'retry_uncertain';
 
-    // Everything else is final. Among it: the batch is refused (too large, invalid, not authorised), the broker has lost or fenced the producer id
-    // (UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_EPOCH), or the sequence number does not follow (OUT_OF_ORDER_SEQUENCE_NUMBER). Only a new producer id helps.
+    // The sequence number does not follow, or the broker has lost its memory of this producer (for example after an unclean election).
+    case ERROR.OUT_OF_ORDER_SEQUENCE_NUMBER:
+    case ERROR.UNKNOWN_PRODUCER_ID:
+      return 'new_epoch';
+
+    case ERROR.INVALID_PRODUCER_EPOCH:
+      return 'new_id';
+
+    // Everything else is final: the batch is refused (too large, invalid, not authorised), or the code is not known.
     default:
       return 'give_up';
   }
 }
 
-/** Refused: the batch is larger than the topic allows. Each leader checks this before it writes, so no earlier try has written the batch either. */
+/**
+ * Refused: the batch is larger than the topic allows. The leader checks this before it writes, so this try wrote nothing. An earlier try of the same
+ * batch may have, when the limit was lowered in between.
+ */
 export const TOO_LARGE: readonly ErrorName[] = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'];
+
+/** Refused: the leader validates the records before it writes, for example that they have a key in a compacted topic. One bad record refuses its batch. */
+export const INVALID: readonly ErrorName[] = ['INVALID_RECORD', 'INVALID_TIMESTAMP'];
 
 /** Refused: the broker checks these before it writes, so this try wrote nothing. An earlier try of the same batch may have. */
 export const NOT_WRITTEN: readonly ErrorName[] = [
-  // the leader validates the records, for example that they have a key in a compacted topic
-  'INVALID_RECORD',
+  ...TOO_LARGE,
+  ...INVALID,
+  // settings of the topic that this client cannot follow, or a request in a form that the broker does not read
+  'UNSUPPORTED_COMPRESSION_TYPE',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'UNSUPPORTED_VERSION',
+  'INVALID_REQUEST',
+  'INVALID_REQUIRED_ACKS',
   // the broker authorises the whole request first
   'TOPIC_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FENCED, NOT_WRITTEN, TOO_LARGE, verdictOf } from './produce-errors.js';
+import { FENCED, NOT_WRITTEN, verdictOf } from './produce-errors.js';
 import { ERROR, errorText, type ErrorName } from './protocol.js';
 
 const withVerdict = (verdict: string): string[] =>
@@ -16,10 +16,17 @@ describe('the verdict on an error code of a Produce answer', () => {
     ]);
   });
 
-  it('is final for every code by which an append is refused or a writer is fenced, and for a code that is not in the table', () => {
-    for (const name of [...TOO_LARGE, ...NOT_WRITTEN, ...FENCED] satisfies readonly ErrorName[])
+  it('is final for every code by which an append is refused, among them UNSUPPORTED_COMPRESSION_TYPE (76), and for a code that is not in the table', () => {
+    for (const name of NOT_WRITTEN satisfies readonly ErrorName[])
       expect(`${name}: ${verdictOf(ERROR[name])}`).toBe(`${name}: give_up`);
     expect(verdictOf(9_999)).toBe('give_up');
+    expect(NOT_WRITTEN).toEqual(expect.arrayContaining(['UNSUPPORTED_COMPRESSION_TYPE', 'MESSAGE_TOO_LARGE']));
+    for (const name of FENCED) expect(verdictOf(ERROR[name])).not.toMatch(/^retry|written/);
+  });
+
+  it('asks for a new epoch or a new producer id when the broker does not know the numbers of the batch', () => {
+    expect(withVerdict('new_epoch')).toEqual(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID']);
+    expect(withVerdict('new_id')).toEqual(['INVALID_PRODUCER_EPOCH']);
   });
 
   it('is a retry while leadership moves', () => {

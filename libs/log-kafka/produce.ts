@@ -1,8 +1,7 @@
 import { ByteReader, ByteWriter, unsignedSize } from './bytes.js';
 
-/** The Produce request and its answer. Every Kafka that this room supports knows version 9. */
+/** The Produce request and its answer, in the versions 9 to 11, which have the same fields. */
 
-export const PRODUCE_VERSION = 9;
 /** acks: the leader answers when all in-sync replicas have the batch. */
 const ACKS_ALL = -1;
 
@@ -60,8 +59,14 @@ export interface ProduceOutcome {
   readonly text: string | undefined;
 }
 
+export interface ProduceAnswer {
+  readonly outcomes: readonly ProduceOutcome[];
+  /** Quota: the broker reads nothing more from this connection for so long (KIP-219). */
+  readonly throttleMs: number;
+}
+
 /** Body of a Produce answer. Throws RangeError when it is cut off. */
-export function decodeProduce(body: Buffer): ProduceOutcome[] {
+export function decodeProduce(body: Buffer): ProduceAnswer {
   const c = new ByteReader(body);
   const out: ProduceOutcome[] = [];
   for (let topics = c.unsigned() - 1; topics > 0; topics--) {
@@ -83,5 +88,5 @@ export function decodeProduce(body: Buffer): ProduceOutcome[] {
     }
     c.skipTags();
   }
-  return out;
+  return { outcomes: out, throttleMs: c.int32() };
 }

@@ -39,17 +39,20 @@ describe('a produce answer', () => {
         '046e6f74' +
         '00',
       '00', // tags of the topic
-      '00000000', // throttle
+      '00000bb8', // throttle
       '00',
     ].join(''),
     'hex',
   );
 
-  it('gives each partition an outcome of its own', () => {
-    expect(decodeProduce(answer)).toEqual([
-      { topic: 'a', partition: 0, error: 0, base: 42n, appendTimeMs: 0x17aa83e5bfb, text: undefined },
-      { topic: 'a', partition: 7, error: 6, base: -1n, appendTimeMs: -1, text: 'not' },
-    ]);
+  it('gives each partition an outcome of its own, and the time for which the broker throttles the client', () => {
+    expect(decodeProduce(answer)).toEqual({
+      outcomes: [
+        { topic: 'a', partition: 0, error: 0, base: 42n, appendTimeMs: 0x17aa83e5bfb, text: undefined },
+        { topic: 'a', partition: 7, error: 6, base: -1n, appendTimeMs: -1, text: 'not' },
+      ],
+      throttleMs: 3_000,
+    });
   });
 
   it('throws when it is cut off, instead of giving half of the outcomes', () => {

@@ -38,7 +38,6 @@ export class Reads {
   readonly #longPollFetcher: Fetcher;
   readonly #brokers = new Map<number, BrokerReads>();
   readonly #leftovers = new Map<string, Leftover>();
-  #fetchVersion: Promise<number> | undefined;
   #closed = false;
 
   constructor(options: KafkaLogOptions, cluster: ClusterClient, topics: Topics) {
@@ -133,17 +132,9 @@ export class Reads {
     if (known && this.#topics.knowsBroker(leader)) return known;
     const broker = await this.#topics.broker(leader);
     if (!broker) return undefined;
-    this.#fetchVersion ??= this.#cluster.fetchVersion();
-    let version: number;
-    try {
-      version = await this.#fetchVersion;
-    } catch (error) {
-      this.#fetchVersion = undefined;
-      throw error;
-    }
     const now = this.#brokers.get(leader);
     if (now?.isAt(broker)) return now;
-    const reads = new BrokerReads(broker, version, this.#fetcher, this.#longPollFetcher);
+    const reads = new BrokerReads(broker, this.#fetcher, this.#longPollFetcher);
     this.#brokers.set(leader, reads);
     now?.close();
     return reads;

@@ -13,6 +13,8 @@ const METADATA_MS = 4_000;
 const REFRESH_MS = 1_000;
 /** Topics in one request of metadata or configuration. */
 const TOPICS_PER_REQUEST = 200;
+/** The setting of a topic that bounds a record batch, with its head; the broker's message.max.bytes where the topic has none of its own. */
+const MAX_BATCH = 'max.message.bytes';
 
 interface CachedShape {
   readonly shape: TopicShape;
@@ -24,6 +26,8 @@ export class Topics {
   readonly #cluster: ClusterClient;
   readonly #known = new Map<string, CachedShape>();
   readonly #refreshing = new Map<string, Promise<TopicShape>>();
+  /** max.message.bytes, as last read. */
+  readonly #limits = new Map<string, number>();
   #brokers: ReadonlyMap<number, Broker> = new Map();
 
   constructor(cluster: ClusterClient) {
@@ -78,6 +82,21 @@ export class Topics {
 
   forget(topic: string): void {
     this.#known.delete(topic);
+  }
+
+  /** max.message.bytes of the topic, as last read: the largest batch that it takes, in bytes. undefined: not read yet. */
+  limit(topic: string): number | undefined {
+    return this.#limits.get(topic);
+  }
+
+  /** Asks Kafka for max.message.bytes now. Rejects when it cannot be asked. */
+  async readLimit(topic: string): Promise<number | undefined> {
+    this.#keepLimits(await this.#cluster.configs([topic], MAX_BATCH));
+    return this.limit(topic);
+  }
+
+  #keepLimits(found: ReadonlyMap<string, string | null>): void {
+    for (const [name, text] of found) if (text !== null && Number(text) > 0) this.#limits.set(name, Number(text));
   }
 
   /** The address of a broker; undefined: it is not in the cluster now. Rejects when Kafka cannot be asked. */
@@ -149,6 +168,7 @@ export class Topics {
     });
     const cleanups = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'cleanup.policy'));
     const kept = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'retention.ms'));
+    this.#keepLimits(await retry(ADMIN_MS, () => this.#cluster.configs(names, MAX_BATCH)));
     for (const [name, shape] of shapes) {
       const spec = wanted.get(name)!;
       if (shape.leaders.length !== spec.partitions)
@@ -173,7 +193,7 @@ function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<strin
     'retention.bytes': '-1',
     'message.timestamp.type': 'LogAppendTime',
     // the largest record, and room for the head of its batch
-    'max.message.bytes': String(MAX_RECORD_BYTES + 65_536),
+    [MAX_BATCH]: String(MAX_RECORD_BYTES + 65_536),
     ...(minInSync === undefined ? {} : { 'min.insync.replicas': String(minInSync) }),
   };
 }

@@ -7,7 +7,12 @@ const texts = (records: readonly NewRecord[]): string[] => records.map((r) => r.
 
 /** A log that holds every append open until the test answers it. */
 function scripted() {
-  const calls: { records: string[]; bytes: number | undefined; answer: (a: AppendOutcome) => void }[] = [];
+  const calls: {
+    records: string[];
+    bytes: number | undefined;
+    answer: (a: AppendOutcome) => void;
+    withdraw: AbortSignal | undefined;
+  }[] = [];
   const wanted: { n: number; done: () => void }[] = [];
   return {
     calls,
@@ -16,9 +21,10 @@ function scripted() {
       _partition: number,
       records: readonly NewRecord[],
       bytes?: number,
+      withdraw?: AbortSignal,
     ): Promise<AppendOutcome> =>
       new Promise((answer) => {
-        calls.push({ records: texts(records), bytes, answer });
+        calls.push({ records: texts(records), bytes, answer, withdraw });
         for (const w of wanted) if (calls.length >= w.n) w.done();
       }),
     called: (n: number): Promise<void> =>
@@ -152,5 +158,105 @@ describe('an appender', () => {
     log.calls[1]!.answer(accepted(0n));
     expect((await other).kind).toBe('accepted');
     log.calls[0]!.answer(accepted(0n));
+  });
+
+  /** A log with a limit of 250 bytes for one append, as max.message.bytes of a topic that the appender does not know. */
+  function small(refusal: 'record_too_large' | 'invalid_record' = 'record_too_large') {
+    const written: string[] = [];
+    let appends = 0;
+    return {
+      written,
+      appends: () => appends,
+      append: (_t: string, _p: number, records: readonly NewRecord[]): Promise<AppendOutcome> => {
+        appends++;
+        const values = texts(records);
+        const bad = refusal === 'invalid_record' ? values.includes('bad') : values.join('').length > 250;
+        if (bad) return Promise.resolve({ kind: 'refused', code: refusal, limit: 250 });
+        const base = BigInt(written.length);
+        written.push(...values);
+        return Promise.resolve({ kind: 'accepted', base, appendTimeMs: 1 });
+      },
+    };
+  }
+
+  it('halves a merged append that is refused as too large, by requests and in order, until the guilty request stands alone', async () => {
+    const log = small();
+    const appender = new Appender(log);
+    const sizes = [90, 80, 300, 10, 100, 100, 100, 260, 20];
+    const values = sizes.map((n, i) => String(i).repeat(n));
+    const outcomes = await Promise.all(values.map((v) => appender.append('t', 0, [record(v)])));
+    expect(outcomes.map((o) => o.kind)).toEqual(sizes.map((n) => (n > 250 ? 'refused' : 'accepted')));
+    expect(outcomes.filter((o) => o.kind === 'refused')).toEqual([
+      { kind: 'refused', code: 'record_too_large', limit: 250 },
+      { kind: 'refused', code: 'record_too_large', limit: 250 },
+    ]);
+    expect(log.written).toEqual(values.filter((v) => v.length <= 250));
+    expect(outcomes.map((o) => (o.kind === 'accepted' ? log.written[Number(o.base)] : undefined))).toEqual(
+      values.map((v) => (v.length > 250 ? undefined : v)),
+    );
+    expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
+  });
+
+  it('a record that the log refuses as invalid reaches its request alone', async () => {
+    const log = small('invalid_record');
+    const appender = new Appender(log);
+    const values = Array.from({ length: 64 }, (_, i) => (i === 41 ? 'bad' : String(i)));
+    const outcomes = await Promise.all(values.map((v) => appender.append('t', 0, [record(v)])));
+    expect(outcomes.flatMap((o, i) => (o.kind === 'accepted' ? [] : [i]))).toEqual([41]);
+    expect(log.written).toEqual(values.filter((v) => v !== 'bad'));
+    expect(log.appends()).toBeLessThan(25);
+  });
+
+  it('cuts an append at the limit that the log tells for the topic', async () => {
+    const log = { ...small(), appendLimit: () => 250 };
+    const appender = new Appender(log);
+    const outcomes = await Promise.all(
+      [1, 2, 3, 4].map((n) => appender.append('t', 0, [record(String(n).repeat(60))])),
+    );
+    expect(outcomes.every((o) => o.kind === 'accepted')).toBe(true);
+    // 60 bytes, 1 of the key and 64 for each record: one append holds two of them
+    expect(log.appends()).toBeLessThanOrEqual(3);
+  });
+
+  it('withdraws a request whose time is over: refused when it has not left the process, and the others go first in the next append', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const over = appender.append('t', 0, [record('over')], { timeoutMs: 20 });
+    const waits = appender.append('t', 0, [record('waits')]);
+    await log.called(1);
+    const later = appender.append('t', 0, [record('later')]);
+    log.calls[0]!.withdraw!.addEventListener('abort', () =>
+      log.calls[0]!.answer({ kind: 'refused', code: 'log_unavailable' }),
+    );
+    expect(await over).toMatchObject({ kind: 'refused', code: 'not_durable' });
+    await log.called(2);
+    expect(log.calls[1]!.records).toEqual(['waits', 'later']);
+    log.calls[1]!.answer(accepted(0n));
+    expect((await Promise.all([waits, later])).map((o) => o.kind)).toEqual(['accepted', 'accepted']);
+    expect(appender.waiting).toEqual({ records: 0, bytes: 0 });
+  });
+
+  it('a withdrawn request stays uncertain when an earlier try of it was uncertain', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const over = appender.append('t', 0, [record('a')], { timeoutMs: 200 });
+    await log.called(1);
+    log.calls[0]!.answer({ kind: 'uncertain' });
+    await log.called(2);
+    log.calls[1]!.withdraw!.addEventListener('abort', () =>
+      log.calls[1]!.answer({ kind: 'refused', code: 'log_unavailable' }),
+    );
+    expect(await over).toMatchObject({ kind: 'uncertain' });
+  });
+
+  it('does not halve a refusal after an uncertain try: the merged append stays uncertain', async () => {
+    const log = scripted();
+    const appender = new Appender(log);
+    const both = [appender.append('t', 0, [record('a')]), appender.append('t', 0, [record('b')])];
+    await log.called(1);
+    log.calls[0]!.answer({ kind: 'uncertain' });
+    await log.called(2);
+    log.calls[1]!.answer({ kind: 'refused', code: 'record_too_large' });
+    expect((await Promise.all(both)).map((o) => o.kind)).toEqual(['uncertain', 'uncertain']);
   });
 });

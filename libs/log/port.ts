@@ -34,12 +34,17 @@ export interface PartitionRange {
   readonly high: bigint;
 }
 
-/** Why the log surely did not write the records. `queue_full` and `not_durable` come from the Appender only: it never sent them. */
+/**
+ * Why the log surely did not write the records. `queue_full` and `not_durable` come from the Appender only: it never sent them. `record_too_large` and
+ * `invalid_record` are about a record of the list: sent without it, the others may be accepted. `broker_unsupported`: the broker lacks the request.
+ */
 export type AppendRefusal =
   | 'wrong_partition'
   | 'unknown_topic'
   | 'record_too_large'
+  | 'invalid_record'
   | 'disk_full'
+  | 'broker_unsupported'
   | 'log_unavailable'
   | 'queue_full'
   | 'not_durable';
@@ -52,7 +57,13 @@ export type AppendRefusal =
  */
 export type AppendOutcome =
   | { readonly kind: 'accepted'; readonly base: bigint; readonly appendTimeMs: number }
-  | { readonly kind: 'refused'; readonly code: AppendRefusal; readonly cause?: unknown }
+  | {
+      readonly kind: 'refused';
+      readonly code: AppendRefusal;
+      readonly cause?: unknown;
+      /** With `record_too_large`: what the log takes at most, in bytes. On Kafka the max.message.bytes of the topic: a whole batch with its head. */
+      readonly limit?: number;
+    }
   | { readonly kind: 'uncertain'; readonly cause?: unknown };
 
 /** Outcome of a write of the one writer of a control topic. `fenced`: another writer has claimed the topic since; nothing was written. */
@@ -166,8 +177,18 @@ export interface EventLog {
    * A caller that must not write behind an uncertain batch awaits each outcome itself (Appender does).
    *
    * `bytes`: the sum of bytesOf() of the records, if the caller has measured them already (the publish path measures once).
+   * `withdraw`: aborted, records that have not left the process are given up, and the outcome is `refused` (`log_unavailable`) at once. Records that have
+   * left are not touched.
    */
-  append(topic: string, partition: number, records: readonly NewRecord[], bytes?: number): Promise<AppendOutcome>;
+  append(
+    topic: string,
+    partition: number,
+    records: readonly NewRecord[],
+    bytes?: number,
+    withdraw?: AbortSignal,
+  ): Promise<AppendOutcome>;
+  /** What the log takes at most in one append to this topic, as far as it knows now: bytes as bytesOf(), and 64 for each record. Total. */
+  appendLimit(topic: string): number;
   /** Reads from an offset; keeps no position and belongs to no group. Throws Fault `unknown_topic`, `wrong_partition`. */
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange>;
   /** Offset of the first record with appendTimeMs ≥ t, or the high offset when there is none, also for a future time. Throws as read(). */

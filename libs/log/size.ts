@@ -19,3 +19,6 @@ export function bytesOfAll(records: readonly NewRecord[]): number {
   for (const record of records) bytes += bytesOf(record);
   return bytes;
 }
+
+/** What EventLog.appendLimit counts for each record beside bytesOf(): its lengths and the number of its headers. */
+export const RECORD_HEAD_BYTES = 64;

@@ -106,11 +106,6 @@ export class ClusterClient {
     });
   }
 
-  async fetchVersion(): Promise<number> {
-    const apis = await this.#metadata.listApis();
-    return apis.find((a) => a.name === 'Fetch')?.maxVersion ?? 0;
-  }
-
   close(): Promise<void> {
     return Promise.all([this.#metadata.close(), this.#admin.close()]).then(() => undefined);
   }
