@@ -1,8 +1,9 @@
 import type { AssignedPartition, LogRecord } from '#log';
 import type { EventRecord } from '#registry';
-import { findCopies, recheck, type IndexDeps, type OwnedPartition, type Rechecked } from './index-step.js';
+import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
+import { PositionTrace, recheck, recheckFrom } from './recheck.js';
 
 /** What the duplicate index reports. All calls return at once. */
 export interface DuplicatesReport {
@@ -51,7 +52,7 @@ export class IndexedPartition {
   #next: bigint;
   /** state.connection() when the last ten minutes were filled in again (R2.2). */
   #connection: number | undefined;
-  #rechecked: Rechecked = new Map();
+  readonly #trace: PositionTrace;
 
   constructor(
     deps: DuplicateIndexDeps,
@@ -64,6 +65,8 @@ export class IndexedPartition {
     this.#epoch = at.epoch;
     this.#low = low;
     this.#next = next;
+    this.#trace = new PositionTrace(deps.now);
+    this.#trace.mark(next);
   }
 
   /** The offset that is judged next. */
@@ -91,6 +94,7 @@ export class IndexedPartition {
       return { kind: 'rewound' };
     }
     this.#next = next;
+    this.#trace.mark(next);
     if (found.size > 0) report?.copies?.(stream, partition, found.size);
     copies.settle(stream, partition, next, this.#epoch, this.#part.topicId);
     return { kind: 'judged', events, copies: new Map([...listed, ...found]) };
@@ -116,9 +120,15 @@ export class IndexedPartition {
   async #find(events: readonly EventRecord[]): Promise<ReadonlyMap<bigint, bigint>> {
     for (;;) {
       const connection = this.#deps.state.connection();
-      if (this.#connection !== connection) this.#rechecked = await recheck(this.#deps, this.#part, this.#next);
+      if (this.#connection !== connection) {
+        const from = await recheckFrom(this.#deps, this.#part, this.#trace.before, {
+          low: this.#low,
+          next: this.#next,
+        });
+        await recheck(this.#deps, this.#part, from, this.#next);
+      }
       this.#connection = connection;
-      const found = await findCopies(this.#deps, this.#part, events, this.#rechecked);
+      const found = await findCopies(this.#deps, this.#part, events);
       if (this.#deps.state.connection() === connection) return found;
     }
   }

@@ -1,8 +1,10 @@
 import { formatPosition } from '#event';
+import { Fault } from '#faults';
 import type { EventLog } from '#log';
-import { openRecord, type Catalogue, type EventRecord } from '#registry';
-import type { First, State, StreamPartition } from '#state';
+import type { Catalogue, EventRecord } from '#registry';
+import type { First, FirstReplacement, State, StreamPartition } from '#state';
 import type { Copies, ListedCopy } from './copies.js';
+import { conflictId, lookAtPlaces } from './places.js';
 import { sameContent } from './same-content.js';
 
 export interface IndexDeps {
@@ -28,21 +30,14 @@ export interface OwnedPartition extends StreamPartition {
   readonly topicId: string;
 }
 
-/** How long the index keeps an entry, and how far back it is filled in again after the store connected anew (R2.2). */
+/** How long the index keeps an entry. */
 const KEPT_MS = 8 * 24 * 3_600_000;
-const RECHECK_MS = 10 * 60_000;
+/** Each round replaces stale rows; another process may write rows in between. */
+const MAX_ROUNDS = 5;
 
-const idOf = (e: EventRecord): string => `${e.envelope.source}\n${e.envelope.id}`;
+export const underDigest = (entry: First): First => ({ ...entry, id: conflictId(entry.id, entry.digest) });
 
-/**
- * The id under which the index holds an event with other content than the first event of its id, so that its own copies are found (R2.5).
- * `digest` is 64 hex digits.
- */
-export const conflictId = (id: string, digest: string): string => `${id}\n${digest}`;
-const underDigest = (entry: First): First => ({ ...entry, id: conflictId(entry.id, entry.digest) });
-const idUnderDigest = (e: EventRecord): string => conflictId(idOf(e), e.envelope.digest.toString('hex'));
-
-function firstEntryOf(e: EventRecord, { stream, partition }: StreamPartition): First {
+export function firstEntryOf(e: EventRecord, { stream, partition }: StreamPartition): First {
   return {
     source: e.envelope.source,
     id: e.envelope.id,
@@ -56,37 +51,38 @@ function firstEntryOf(e: EventRecord, { stream, partition }: StreamPartition): F
   };
 }
 
-/** The first event of each id in the last ten minutes of a partition, as read again from the log: by idOf, or idUnderDigest. */
-export type Rechecked = ReadonlyMap<string, EventRecord>;
+const isSameEvent = (a: First, b: First): boolean => a.source === b.source && a.id === b.id && a.digest === b.digest;
+const isAt = (row: First, place: First): boolean => isIn(row, place) && row.offset === place.offset;
 
 /**
- * Fills the index in again with the last ten minutes below `until` (R2.2). The answer is the truth for this stretch, whatever the
- * store says: the place of a lost entry may have been taken by a later copy. Faults of log and state: do it again.
+ * Puts the entries of events of one partition, and answers the rows that stand under their ids: their own, or that of an earlier event. A row that the
+ * log does not confirm is replaced and never answered (R2.7). Fault `log_unavailable` when the log does not answer.
  */
-export async function recheck(deps: IndexDeps, part: StreamPartition, until: bigint): Promise<Rechecked> {
-  const { stream, partition } = part;
-  const seen = new Map<string, EventRecord>();
-  let at = await deps.log.offsetAt(stream, partition, deps.now() - RECHECK_MS);
-  while (at < until) {
-    const read = await deps.log.read(stream, partition, at, { maxRecords: 500 });
-    if (read.kind === 'out_of_range') return seen;
-    const firsts: First[] = [];
-    for (const r of read.records) {
-      if (r.offset >= until || deps.copies.originalOf(stream, partition, r.offset) !== undefined) continue;
-      const opened = openRecord(r, deps.catalogue);
-      if (opened.kind !== 'event') continue;
-      const isTaken = seen.has(idOf(opened));
-      const id = isTaken ? idUnderDigest(opened) : idOf(opened);
-      if (seen.has(id)) continue;
-      seen.set(id, opened);
-      const entry = firstEntryOf(opened, part);
-      firsts.push(isTaken ? underDigest(entry) : entry);
-    }
-    if (firsts.length > 0) await deps.state.putFirst(firsts);
-    if (read.next <= at) break;
-    at = read.next;
+export async function putFirsts(deps: IndexDeps, entries: readonly First[]): Promise<readonly First[]> {
+  if (entries.length === 0) return [];
+  const own = new Map(entries.map((entry) => [entry.offset, entry]));
+  const answers = [...(await deps.state.putFirst(entries))];
+  let open = [...entries.keys()];
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    open = open.filter((i) => !isAt(answers[i]!, entries[i]!) || answers[i]!.digest !== entries[i]!.digest);
+    const known = open.map((i) => {
+      const inHand = isIn(answers[i]!, entries[i]!) ? own.get(answers[i]!.offset) : undefined;
+      return inHand && isSameEvent(inHand, answers[i]!);
+    });
+    const unread = open.filter((_, n) => known[n] === undefined);
+    const read = await lookAtPlaces(
+      deps.log,
+      unread.map((i) => answers[i]!),
+    );
+    if (read.includes('unknown')) throw new Fault('log_unavailable', { detail: 'an earlier event cannot be read' });
+    const stale = new Set(unread.filter((_, n) => read[n] === 'other'));
+    for (const [n, i] of open.entries()) if (known[n] === false) stale.add(i);
+    open = open.filter((i) => stale.has(i));
+    if (open.length === 0) return answers;
+    const replaced = await deps.state.replaceFirst(open.map((i) => ({ stale: answers[i]!, by: entries[i]! })));
+    for (const [n, i] of open.entries()) answers[i] = replaced[n]!;
   }
-  return seen;
+  throw new Fault('state_unavailable', { detail: 'the duplicate index changes faster than it can be compared' });
 }
 
 /** An event, its own entry, and the entry that stands under its id. */
@@ -104,7 +100,6 @@ export async function findCopies(
   deps: IndexDeps,
   part: OwnedPartition,
   events: readonly EventRecord[],
-  rechecked: Rechecked,
 ): Promise<ReadonlyMap<bigint, bigint>> {
   const { stream, partition } = part;
   const copies = new Map<bigint, bigint>();
@@ -116,21 +111,25 @@ export async function findCopies(
     else if (e.record.appendTimeMs >= oldest) asked.push(e);
   }
   const entries = asked.map((e) => firstEntryOf(e, part));
-  const answers = entries.length > 0 ? await deps.state.putFirst(entries) : [];
+  const answers = await putFirsts(deps, entries);
   const found: ListedCopy[] = [];
+  const later: FirstReplacement[] = [];
   const conflicting: Judged[] = [];
   for (const [i, event] of asked.entries()) {
     const { offset } = event.record;
-    const again = rechecked.get(idOf(event));
-    const first = again && again.record.offset < offset ? firstEntryOf(again, part) : answers[i]!;
-    if (isIn(first, part) && first.offset === offset) continue;
-    const judged: Judged = { event, entry: entries[i]!, first };
+    const first = answers[i]!;
+    const entry = entries[i]!;
+    if (isAt(first, entry)) continue;
+    const judged: Judged = { event, entry, first };
     if (!hasSameContent(deps.catalogue, judged)) conflicting.push(judged);
     // The store was emptied, and a later record took the place before this one came again: the log decides (R2.1).
-    else if (first.offset > offset) found.push({ offset: first.offset, first: offset });
-    else found.push({ offset, first: deps.copies.originalOf(stream, partition, first.offset) ?? first.offset });
+    else if (first.offset > offset) {
+      found.push({ offset: first.offset, first: offset });
+      later.push({ stale: first, by: entry });
+    } else found.push({ offset, first: deps.copies.originalOf(stream, partition, first.offset) ?? first.offset });
   }
-  if (conflicting.length > 0) found.push(...(await judgeConflicts(deps, part, conflicting, rechecked)));
+  if (conflicting.length > 0) found.push(...(await judgeConflicts(deps, part, conflicting)));
+  if (later.length > 0) await deps.state.replaceFirst(later);
   if (found.length > 0) await deps.copies.list(stream, partition, part.topicId, found, part.epoch);
   for (const { offset, first } of found) copies.set(offset, first);
   return copies;
@@ -141,17 +140,17 @@ async function judgeConflicts(
   deps: IndexDeps,
   part: StreamPartition,
   conflicting: readonly Judged[],
-  rechecked: Rechecked,
 ): Promise<ListedCopy[]> {
   const { stream, partition } = part;
-  const answers = await deps.state.putFirst(conflicting.map(({ entry }) => underDigest(entry)));
+  const answers = await putFirsts(
+    deps,
+    conflicting.map(({ entry }) => underDigest(entry)),
+  );
   const copies: ListedCopy[] = [];
   const found: IdConflict[] = [];
   for (const [i, { event, first }] of conflicting.entries()) {
     const { offset } = event.record;
-    const again = rechecked.get(idUnderDigest(event))?.record.offset;
-    const stored = isIn(answers[i]!, part) ? answers[i]!.offset : offset;
-    const original = again !== undefined && again < stored ? again : stored;
+    const original = isIn(answers[i]!, part) ? answers[i]!.offset : offset;
     if (original < offset) copies.push({ offset, first: original });
     // Of two conflicting records the later one is reported.
     else if (!isIn(first, part) || first.offset < offset)
@@ -165,7 +164,7 @@ async function judgeConflicts(
   return copies;
 }
 
-const isIn = (entry: First, { stream, partition }: StreamPartition): boolean =>
+export const isIn = (entry: First, { stream, partition }: StreamPartition): boolean =>
   entry.stream === stream && entry.partition === partition;
 
 const NO_KEY = Buffer.alloc(0);

@@ -9,8 +9,9 @@ export {
   type JudgedEvents,
 } from './duplicate-index.js';
 export { IndexLookup, type Known } from './index-lookup.js';
-export { conflictId, type IdConflict } from './index-step.js';
+export type { IdConflict } from './index-step.js';
 export { INDEX_VIEW } from './index-view.js';
 export type { BadRecord } from './open-records.js';
+export { conflictId, lookAtPlaces, type PlaceContent, type PlacedEvent } from './places.js';
 export { sameContent, type ComparedEvent, type OriginalContent } from './same-content.js';
 export { openSettled, type Settled, type SettledDeps } from './settled.js';

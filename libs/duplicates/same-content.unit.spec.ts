@@ -79,13 +79,16 @@ async function indexSaysSame({ record }: Event, original: Event): Promise<boolea
   const deps = {
     catalogue,
     now: () => record.record.appendTimeMs,
+    log: {
+      read: () => Promise.resolve({ kind: 'records', records: [original.record.record], next: 2n, low: 0n, high: 3n }),
+    },
     state: {
       putFirst: (entries: readonly First[]) => Promise.resolve(entries.map((e) => (e.id === 'a' ? original.entry : e))),
     },
     copies: { originalOf: () => undefined, list: () => Promise.resolve() },
   } as unknown as IndexDeps;
   return (
-    (await findCopies(deps, { ...PART, epoch: 1n, topicId: '' }, [record], new Map())).get(record.record.offset) ===
+    (await findCopies(deps, { ...PART, epoch: 1n, topicId: '' }, [record])).get(record.record.offset) ===
     original.entry.offset
   );
 }

@@ -38,6 +38,25 @@ describe('settled ends', () => {
     await settled.close();
   });
 
+  it('cost one question to the store in 20 ms for all who wait, however many they are', async () => {
+    let questions = 0;
+    const began = performance.now();
+    stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
+    const state = new Proxy(stage.state, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (name !== 'positions') return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+        return (...args: Parameters<State['positions']>) => (questions++, t.positions(...args));
+      },
+    });
+    const settled = await openSettled({ log: stage.log, state, copies: stage.copies, streams: stage.streams });
+    const waits = Array.from({ length: 500 }, (_, i) => settled.waitFor(PART.stream, i % 2, BigInt(i + 1), 300));
+    await Promise.all(waits);
+    expect(questions).toBeGreaterThan(0);
+    expect(questions).toBeLessThanOrEqual(1 + (performance.now() - began) / 20);
+    await settled.close();
+  });
+
   it('come from the topic while the state store is unavailable', async () => {
     stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
     await stage.append([ban('a'), ban('b')]);

@@ -26,7 +26,7 @@ export interface SettledDeps {
   readonly copies: Copies;
   /** The streams that `ready` waits for. */
   readonly streams: readonly { readonly name: string; readonly partitions: number }[];
-  /** How often the store is polled while a caller waits, ms. @default 5 */
+  /** How often the store is asked while callers wait: once for all of them, ms. @default 20 */
   readonly pollMs?: number;
 }
 
@@ -49,7 +49,7 @@ class FollowedEnds implements Settled {
 
   constructor(deps: SettledDeps) {
     this.#deps = deps;
-    this.#pollMs = deps.pollMs ?? 5;
+    this.#pollMs = deps.pollMs ?? 20;
     this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(partitionKey(stream, partition), end));
   }
 

@@ -12,6 +12,8 @@ export interface PublishLimits {
   readonly waitMs: number;
   /** How long a lookup in the duplicate index may take before events are appended without a check, ms (R2.4). */
   readonly indexMs: number;
+  /** How long the log may take to confirm the places of earlier events before they count as unknown, ms (R2.7). */
+  readonly placeMs: number;
   /** Events that may be in flight in this process (backpressure): above it, `queue_full`. */
   readonly pendingEvents: number;
   /** Accepted events that are remembered until the index has passed them. */
@@ -28,6 +30,7 @@ export const PUBLISH_LIMITS: PublishLimits = {
   extensionBytes: 1_024,
   waitMs: 5_000,
   indexMs: 50,
+  placeMs: 1_000,
   pendingEvents: 20_000,
   recent: 200_000,
 };

@@ -6,6 +6,7 @@ import type { AppendOutcome, EventLog } from '#log';
 import type { State } from '#state';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
+import { EarlierEvents, placeOf } from './earlier.js';
 import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem, type Receipt } from './item.js';
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { planAppends } from './plan.js';
@@ -22,7 +23,7 @@ export interface PublishingReport {
 }
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
-  readonly log: Pick<EventLog, 'describe'>;
+  readonly log: Pick<EventLog, 'describe' | 'read'>;
   readonly appends: Appends;
   readonly state: Pick<State, 'findFirst'>;
   readonly settled: Settled;
@@ -52,7 +53,7 @@ export class Publishing {
   readonly limits: PublishLimits;
   readonly #rules: CheckRules;
   readonly #recent: RecentAppends;
-  readonly #lookup: IndexLookup;
+  readonly #earlier: EarlierEvents;
   readonly #receipts: Receipts;
   readonly #isoTime = isoTimes();
 
@@ -60,8 +61,9 @@ export class Publishing {
     this.limits = { ...PUBLISH_LIMITS, ...deps.limits };
     this.#rules = { ...deps, limits: this.limits };
     this.#recent = new RecentAppends((s, p) => deps.settled.end(s, p), deps.now, this.limits.recent);
-    this.#lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
-    this.#receipts = new Receipts(deps, this.#recent, this.#lookup, this.limits.waitMs);
+    const lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
+    this.#earlier = new EarlierEvents(lookup, deps.log, this.limits.placeMs);
+    this.#receipts = new Receipts(deps, this.#recent, this.#earlier, this.limits.waitMs);
   }
 
   /** Events handed to the log whose outcome is still open. */
@@ -81,7 +83,7 @@ export class Publishing {
     const items = checked.map((c) => new ItemState(c));
     const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
     if (stops()) return this.#withhold(items, request, began);
-    await this.#askIndex(items);
+    await Promise.all([this.#askIndex(items), this.#forgetLost(items)]);
     // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
     const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
     if (stops()) return this.#withhold(items, request, began);
@@ -130,11 +132,23 @@ export class Publishing {
     return out;
   }
 
-  /** Sets what the duplicate index has under the id of each item; nothing, where the index does not answer in time (R2.4). */
+  /** Forgets appends of this process that the log does not hold any more. While the log does not answer, they count. */
+  async #forgetLost(items: readonly ItemState[]): Promise<void> {
+    const appends = items.flatMap(({ item }) => {
+      const append = item && this.#recent.get(item.identity);
+      const place = append && placeOf(item.source, item.id, append);
+      return place ? [{ append, place }] : [];
+    });
+    if (appends.length === 0) return;
+    const places = await this.#earlier.look(appends.map(({ place }) => place));
+    for (const [n, { append }] of appends.entries()) if (places[n] === 'other') this.#recent.forget(append);
+  }
+
+  /** Sets what the duplicate index has under the id of each item; nothing, where index or log do not answer in time (R2.4). */
   async #askIndex(items: readonly ItemState[]): Promise<void> {
     const asked = items.filter((i) => i.item !== undefined);
     if (asked.length === 0) return;
-    const known = await this.#lookup.ask(asked.map((i) => i.item!));
+    const known = await this.#earlier.ask(asked.map((i) => i.item!));
     if (known === undefined) return;
     for (const [n, state] of asked.entries()) state.indexed = known[n];
     await this.#askUnderDigest(asked);
@@ -148,7 +162,7 @@ export class Publishing {
     const { catalogue } = this.deps;
     const conflicting = asked.filter((i) => i.indexed !== undefined && !sameContent(i.item!, i.indexed, catalogue));
     if (conflicting.length === 0) return;
-    const own = await this.#lookup.ask(
+    const own = await this.#earlier.ask(
       conflicting.map(({ item }) => ({ source: item!.source, id: conflictId(item!.id, item!.digest) })),
     );
     for (const [n, state] of conflicting.entries()) {

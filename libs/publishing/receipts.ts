@@ -2,8 +2,9 @@ import { withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { First, State } from '#state';
-import { type Settled, IndexCertainty, type IndexLookup } from '#duplicates';
+import { type Settled, IndexCertainty } from '#duplicates';
 import type { Catalogue } from '#registry';
+import { placeOf, type EarlierEvents } from './earlier.js';
 import type { Receipt } from './item.js';
 import { receiptOf, receiptOfFirst } from './receipt.js';
 import { identityOf, type RecentAppends } from './recent.js';
@@ -25,7 +26,7 @@ export class Receipts {
   constructor(
     private readonly deps: ReceiptsDeps,
     private readonly recents: RecentAppends,
-    private readonly lookup: IndexLookup,
+    private readonly earlier: EarlierEvents,
     private readonly waitMs: number,
   ) {
     this.#certainty = new IndexCertainty(deps.log, deps.catalogue, deps.settled, deps.now);
@@ -33,17 +34,21 @@ export class Receipts {
 
   /**
    * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
-   * Fault receipts_unavailable while the index cannot answer, or is not far enough for a final no.
+   * Its place in the log holds the event (R2.7). Fault receipts_unavailable while the index or the log cannot answer, or the index is not far enough for
+   * a final no.
    */
   async find(source: string, id: string): Promise<Receipt | undefined> {
     const recent = this.recents.get(identityOf(source, id));
     if (recent !== undefined) {
       await withDeadline(recent.done, this.waitMs, () => undefined);
-      const { outcome } = recent;
-      if (outcome?.kind === 'accepted') {
+      const place = placeOf(source, id, recent);
+      const [found] = place === undefined ? [] : await this.earlier.look([place]);
+      if (found === 'unknown') throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+      if (found === 'other') this.recents.forget(recent);
+      if (place !== undefined && found === 'holds') {
         // This one may be a copy that was appended without a check (R2.4): the index knows the first.
-        const first = (await this.lookup.ask([{ source, id }]))?.[0];
-        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, outcome.base, false);
+        const first = (await this.earlier.ask([{ source, id }]))?.[0];
+        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, place.offset, false);
       }
     }
     const found = await this.#inIndex(source, id);
@@ -57,7 +62,10 @@ export class Receipts {
     const asked = this.deps.state.findFirst([{ source, id }]).catch(() => undefined);
     const known = await withDeadline(asked, INDEX_MS, () => undefined);
     if (known === undefined) throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
-    return known[0] && this.#receipt(known[0]);
+    if (known[0] === undefined) return undefined;
+    const [place] = await this.earlier.look([known[0]]);
+    if (place === 'unknown') throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    return place === 'holds' ? this.#receipt(known[0]) : undefined;
   }
 
   #receipt(first: First): Receipt {

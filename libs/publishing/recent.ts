@@ -104,10 +104,11 @@ export class RecentAppends {
       call.doneAtMs = this.now();
       this.#done.push(call);
       this.#sweep(2);
-    } else for (const member of call.members) this.#forget(member);
+    } else for (const member of call.members) this.forget(member);
   }
 
-  #forget(member: RecentAppend): void {
+  /** The log does not hold this event any more. */
+  forget(member: RecentAppend): void {
     const { identity } = member;
     if (this.#byIdentity.get(identity) === member) this.#byIdentity.delete(identity);
   }
@@ -122,7 +123,7 @@ export class RecentAppends {
       const settled = oldest.doneAtMs <= before && this.settledEnd(stream, partition) > last;
       if (!settled && this.#byIdentity.size <= this.limit) break;
       this.#head++;
-      for (const member of oldest.members) this.#forget(member);
+      for (const member of oldest.members) this.forget(member);
     }
     if (this.#head > 4_096 && this.#head * 2 > this.#done.length) {
       this.#done.splice(0, this.#head);
