@@ -31,6 +31,7 @@ export const ROOMS = {
   'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },
   'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
+  snapshots: { rooms: ['concurrency', 'faults', 'log', 'state'], clients: [] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
   duplicates: { rooms: ['concurrency', 'faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
