@@ -5,6 +5,6 @@ export { maskData } from './mask.js';
 export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey, type ShownKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, sourceOf } from './publish-right.js';
-export { consumerLevel, idsIn, mayRead, readLevel } from './read-level.js';
+export { consumerLevel, EventLevels, idsIn, mayRead, readLevel } from './read-level.js';
 export { maySeeOwner, maySeeSource } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

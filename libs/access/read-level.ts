@@ -35,11 +35,32 @@ export function ownsSource(owner: string, source: Source | undefined): boolean {
   }
 }
 
+/** A row of `consumers` in parts: `above:unitPenerima` is kind `above`, what `unitPenerima`. */
+interface Row {
+  readonly kind: string;
+  readonly what: string;
+  readonly level: ConsumerLevel;
+}
+
+/** The rows of a type, taken apart once and not for every event. */
+const rowsOf = new WeakMap<readonly Consumer[], readonly Row[]>();
+
+function rowsFor(consumers: readonly Consumer[]): readonly Row[] {
+  let rows = rowsOf.get(consumers);
+  if (rows === undefined) {
+    rows = consumers.map((consumer) => {
+      const { code } = consumer;
+      const colon = code.indexOf(':');
+      const kind = colon < 0 ? code : code.slice(0, colon);
+      return { kind, what: code.slice(colon + 1), level: consumerLevel(consumer) };
+    });
+    rowsOf.set(consumers, rows);
+  }
+  return rows;
+}
+
 /** R12.1 (c). `above:<field>` names every unit above the unit in that field, on either parent line; `word:…` names people, so no key matches it. */
-function isNamed(code: string, owner: string, data: ReadableEvent['data'], units: Units): boolean {
-  const colon = code.indexOf(':');
-  const kind = colon < 0 ? code : code.slice(0, colon);
-  const what = code.slice(colon + 1);
+function isNamed({ kind, what }: Row, owner: string, data: ReadableEvent['data'], units: Units): boolean {
   switch (kind) {
     case 'any':
       return owner.startsWith('SU');
@@ -79,7 +100,8 @@ export function mayRead(roles: ReadonlySet<Role>): boolean {
 }
 
 /**
- * How much of an event a caller may see: the only function that decides R12 (R12.5). Pure; uses the unit tree of today.
+ * How much of one event callers may see: the only place that decides R12 (R12.5). What depends on the event alone is worked out once, so that asking for
+ * many callers is cheap. Pure; holds the unit tree of the moment when it is made, so make it anew for each round of callers.
  *
  * A key with the role reader may read an event when (a) its unit is the source or above the source on either parent line, (b) a unit field of the event
  * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team, operator and admin read every type masked, the
@@ -88,27 +110,52 @@ export function mayRead(roles: ReadonlySet<Role>): boolean {
  * A restricted type is readable only for its named consumers: (a), (b) and the roles grant nothing (R12.2).
  * Every condition is computed on every call, without an early return: the time of the answer must not reveal whether an event exists (R12.4).
  */
-export function readLevel(caller: Caller, type: ReadableType, event: ReadableEvent, units: Units): ReadLevel {
-  const { owner, roles } = caller;
-  const source = parseSource(event.source);
-  const reads = mayRead(roles);
-  const isSource = ownsSource(owner, source);
-  const aboveSource = source?.kind === 'unit' && units.above(source.unit).has(owner);
-  let inField = false;
-  for (const field of type.unitFields)
-    for (const id of idsIn(event.data, field)) if (id === owner || units.above(id).has(owner)) inField = true;
-  let namedFull = false;
-  let namedMasked = false;
-  for (const c of type.consumers) {
-    const named = isNamed(c.code, owner, event.data, units);
-    const level = consumerLevel(c);
-    if (named && level === 'full') namedFull = true;
-    if (named && level === 'masked') namedMasked = true;
+export class EventLevels {
+  readonly #source: Source | undefined;
+  /** Owners above the source, and the owners of each unit field and those above them. */
+  readonly #aboveSource: ReadonlySet<string> | undefined;
+  readonly #inFields: readonly string[];
+  readonly #aboveFields: readonly ReadonlySet<string>[];
+  readonly #rows: readonly Row[];
+  readonly #open: boolean;
+  readonly #data: ReadableEvent['data'];
+  readonly #units: Units;
+
+  constructor(type: ReadableType, event: ReadableEvent, units: Units) {
+    this.#source = parseSource(event.source);
+    this.#aboveSource = this.#source?.kind === 'unit' ? units.above(this.#source.unit) : undefined;
+    this.#inFields = type.unitFields.flatMap((field) => idsIn(event.data, field));
+    this.#aboveFields = this.#inFields.map((id) => units.above(id));
+    this.#rows = rowsFor(type.consumers);
+    this.#open = !type.restricted;
+    this.#data = event.data;
+    this.#units = units;
   }
-  const steward = roles.has('steward');
-  const seesMasked = roles.has('data-team') || roles.has('operator') || roles.has('admin');
-  const open = !type.restricted;
-  const full = reads && (namedFull || (open && (isSource || steward)));
-  const masked = reads && (namedMasked || (open && (aboveSource || inField || seesMasked)));
-  return full ? 'full' : masked ? 'masked' : 'none';
+
+  of({ owner, roles }: Caller): ReadLevel {
+    const reads = mayRead(roles);
+    const isSource = ownsSource(owner, this.#source);
+    const aboveSource = this.#aboveSource?.has(owner) === true;
+    let inField = false;
+    for (const id of this.#inFields) if (id === owner) inField = true;
+    for (const above of this.#aboveFields) if (above.has(owner)) inField = true;
+    let namedFull = false;
+    let namedMasked = false;
+    for (const row of this.#rows) {
+      const named = isNamed(row, owner, this.#data, this.#units);
+      if (named && row.level === 'full') namedFull = true;
+      if (named && row.level === 'masked') namedMasked = true;
+    }
+    const steward = roles.has('steward');
+    const seesMasked = roles.has('data-team') || roles.has('operator') || roles.has('admin');
+    const open = this.#open;
+    const full = reads && (namedFull || (open && (isSource || steward)));
+    const masked = reads && (namedMasked || (open && (aboveSource || inField || seesMasked)));
+    return full ? 'full' : masked ? 'masked' : 'none';
+  }
+}
+
+/** How much of an event one caller may see (R12): see EventLevels. */
+export function readLevel(caller: Caller, type: ReadableType, event: ReadableEvent, units: Units): ReadLevel {
+  return new EventLevels(type, event, units).of(caller);
 }

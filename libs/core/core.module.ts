@@ -30,6 +30,7 @@ export class CoreModule implements OnApplicationShutdown {
   constructor(
     @Inject(ENGINE) private readonly engine: Engine,
     @Inject(TABLES) private readonly tables: Tables,
+    @Inject(Reading) private readonly reading: Reading,
   ) {}
 
   static forRoot({ name, settings }: CoreOptions): DynamicModule {
@@ -60,9 +61,8 @@ export class CoreModule implements OnApplicationShutdown {
         },
         {
           provide: Reading,
-          inject: [EVENT_LOG, TABLES, CLOCK],
-          useFactory: (log: EventLog, { settled, registry, units }: Tables, now: () => number) =>
-            new Reading({ log, settled, catalogue: registry.catalogue, units: units.units, now }),
+          inject: [EVENT_LOG, TABLES, CLOCK, Metrics],
+          useFactory: readingOf,
         },
         { provide: Arrivals, inject: [STATE], useFactory: (state: State) => new Arrivals(state) },
         { provide: ProcessEnd, inject: [LOGGER], useFactory: (logger: Logger) => new ProcessEnd(logger) },
@@ -91,12 +91,25 @@ export class CoreModule implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.reading.close();
     try {
       await this.tables.close();
     } finally {
       await this.engine.close();
     }
   }
+}
+
+function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Metrics): Reading {
+  const { settled, registry, units } = tables;
+  const report = { behind: () => metrics.tailBehind.inc() };
+  const reading = new Reading({ log, settled, catalogue: registry.catalogue, units: units.units, now, report });
+  metrics.beforeScrape(() => {
+    const { readers, ringBytes } = reading.tailUse;
+    metrics.tailReaders.set(readers);
+    metrics.tailBytes.set(ringBytes);
+  });
+  return reading;
 }
 
 /** The HTTP edge of the process: keys are checked by the table of keys, and the hot routes of all modules are mounted. */

@@ -7,7 +7,7 @@ import { sendPage } from './page.js';
 import { instanceOf, languageOf, problemOf } from './problem.js';
 import { readBody, readQuery } from './read-input.js';
 import { sendFault, type ErrorPathDeps } from './send-fault.js';
-import { openSse } from './sse.js';
+import { openSse, WatchedStreams } from './sse.js';
 import type { Door, Edge, HttpReport } from './types.js';
 import { whileKeyValid } from './waiting.js';
 import { WaitingQuota } from './waiting-quota.js';
@@ -67,7 +67,15 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
   const valid = (req: FastifyRequest): boolean => stillValid(deps, req);
   const quota = new WaitingQuota(limits);
   const faults = new LiveFaultLog(deps.log, deps.now);
-  const sseHost = { limits, open, report, quota, valid };
+  const sseHost = {
+    limits,
+    open,
+    report,
+    quota,
+    valid,
+    streams: new WatchedStreams(limits),
+    now: performance.now.bind(performance),
+  };
   const waitHost = { recheckMs: limits.recheckMs, closing, quota, valid };
   return {
     app,

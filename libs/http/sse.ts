@@ -18,6 +18,10 @@ export interface SseEvent {
 export interface Sse {
   /** false once the stream has ended. A reader with more than limits.liveBytes waiting is disconnected (backpressure). */
   send(event: SseEvent): boolean;
+  /** Sends whole messages in the event stream format. `full`: the reader has not taken what was sent; see onDrained. */
+  sendBytes(messages: Buffer): 'sent' | 'full' | 'ended';
+  /** Called when the reader has taken what was sent, after `full`. */
+  onDrained: (() => void) | undefined;
   /** Resolves when the reader has received what was sent, or the stream has ended. A reader that receives nothing for limits.stallMs is disconnected. */
   drained(): Promise<void>;
   /** Aborts when the stream has ended, by either side. */
@@ -31,6 +35,8 @@ export interface SseHost {
   readonly open: Set<() => void>;
   readonly quota: WaitingQuota;
   readonly report: HttpReport;
+  readonly streams: WatchedStreams;
+  readonly now: () => number;
   /** Whether the credentials of this request are still valid. */
   valid(req: FastifyRequest): boolean;
 }
@@ -51,8 +57,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   raw.write(`retry: ${options.retryMs ?? 2_000}\n\n`);
   const finish = (destroy: boolean): void => {
     if (ended.signal.aborted) return;
-    clearInterval(heartbeat);
-    clearInterval(check);
+    host.streams.remove(watched);
     release();
     host.open.delete(end);
     host.report.live?.(host.open.size);
@@ -63,51 +68,101 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   const end = (): void => {
     finish(false);
   };
-  const write = (text: string): boolean => {
+  /** Since when the reader has not taken what was sent; undefined when it has. */
+  let stalledSince: number | undefined;
+  const write = (bytes: string | Buffer): boolean => {
     if (ended.signal.aborted) return false;
     // Checked before the write: one large event does not mean that the reader is slow.
     if (raw.writableLength > host.limits.liveBytes) {
       finish(true);
       return false;
     }
-    raw.write(text);
+    if (!raw.write(bytes)) stalledSince ??= host.now();
     return true;
   };
-  const heartbeat = setInterval(() => write(': \n\n'), host.limits.heartbeatMs);
-  const check = setInterval(() => {
-    if (!host.valid(req)) end();
-  }, host.limits.recheckMs);
+  const waiting = new Set<() => void>();
+  raw.on('drain', () => {
+    stalledSince = undefined;
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+    live.onDrained?.();
+  });
+  const watched = {
+    beat: () => void write(': \n\n'),
+    check: () => {
+      if (!host.valid(req)) end();
+      else if (stalledSince !== undefined && host.now() - stalledSince >= host.limits.stallMs) finish(true);
+    },
+  };
   raw.on('close', () => {
     finish(true);
   });
   raw.on('error', () => {
     finish(true);
   });
+  ended.signal.addEventListener('abort', () => {
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+  });
+  host.streams.add(watched);
   host.open.add(end);
   host.report.live?.(host.open.size);
-  return {
+  const live: Sse = {
+    onDrained: undefined,
     send: (event) => write(formatEvent(event)),
-    drained: () =>
-      new Promise((resolve) => {
-        if (ended.signal.aborted || !raw.writableNeedDrain) {
-          resolve();
-          return;
-        }
-        const stalled = setTimeout(() => {
-          finish(true);
-        }, host.limits.stallMs);
-        const done = (): void => {
-          clearTimeout(stalled);
-          raw.off('drain', done);
-          ended.signal.removeEventListener('abort', done);
-          resolve();
-        };
-        raw.once('drain', done);
-        ended.signal.addEventListener('abort', done, { once: true });
-      }),
+    sendBytes: (messages) => {
+      if (!write(messages)) return 'ended';
+      return stalledSince === undefined ? 'sent' : 'full';
+    },
+    drained: () => {
+      if (ended.signal.aborted || stalledSince === undefined) return Promise.resolve();
+      return new Promise((resolve) => waiting.add(resolve));
+    },
     closed: ended.signal,
     end,
   };
+  return live;
+}
+
+interface WatchedStream {
+  beat(): void;
+  check(): void;
+}
+
+/** The timers of all open streams: one for heartbeats, one for the checks of keys and of readers that take nothing. */
+export class WatchedStreams {
+  readonly #streams = new Set<WatchedStream>();
+  readonly #limits: Pick<HttpLimits, 'heartbeatMs' | 'recheckMs'>;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(limits: Pick<HttpLimits, 'heartbeatMs' | 'recheckMs'>) {
+    this.#limits = limits;
+  }
+
+  add(stream: WatchedStream): void {
+    this.#streams.add(stream);
+    if (this.#timers.length > 0) return;
+    const each = (call: (stream: WatchedStream) => void) => (): void => {
+      for (const open of [...this.#streams]) call(open);
+    };
+    this.#timers = [
+      setInterval(
+        each((s) => s.beat()),
+        this.#limits.heartbeatMs,
+      ),
+      setInterval(
+        each((s) => s.check()),
+        this.#limits.recheckMs,
+      ),
+    ];
+  }
+
+  remove(stream: WatchedStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers = [];
+  }
 }
 
 /** WHATWG event stream format: line breaks in data become several data lines; in ids and names they are left out. */

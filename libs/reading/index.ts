@@ -3,6 +3,8 @@ export { decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cur
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
+export type { LiveMember, LiveSink } from './live-member.js';
 export { isIncomplete, type EventPage, type EventText } from './page.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export type { StreamRange } from './range.js';
+export type { ReadingReport, TailLimits, TailPlace, TailUse } from './tails.js';

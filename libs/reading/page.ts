@@ -4,7 +4,9 @@ import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
 import { eventText, type Encoding } from './event-text.js';
+import { textOf } from './live-message.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
+import type { Ring, TailEntry } from './ring.js';
 import { nextWithin, type StreamRange } from './range.js';
 import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
 
@@ -36,14 +38,27 @@ export interface EventText {
 /** What a page holds of each event, and how much that counts against `pageBytes`. */
 export interface Encoder<E> {
   readonly encode: (event: ReadEvent) => E;
+  /** The same for an entry of a tail: what is rendered is kept for other readers. */
+  readonly ofEntry: (ring: Ring, entry: TailEntry, level: ReadEvent['level']) => E;
   readonly sizeOf: (encoded: E) => number;
 }
 
-export const DECODED: Encoder<ReadEvent> = { encode: (event) => event, sizeOf: ({ bytes }) => bytes };
+export const DECODED: Encoder<ReadEvent> = {
+  encode: (event) => event,
+  ofEntry: (_ring, entry, level) => entry.event.as(level),
+  sizeOf: ({ bytes }) => bytes,
+};
 
 export function asText(encoding: Encoding): Encoder<EventText> {
+  const encode = (event: ReadEvent): EventText => {
+    return { text: eventText(event, encoding), partition: event.partition, offset: event.offset };
+  };
   return {
-    encode: (event) => ({ text: eventText(event, encoding), partition: event.partition, offset: event.offset }),
+    encode,
+    ofEntry: (ring, entry, level) =>
+      encoding === 'json'
+        ? { text: textOf(ring, entry, level), partition: entry.partition, offset: entry.offset }
+        : encode(entry.event.as(level)),
     sizeOf: ({ text }) => text.length,
   };
 }

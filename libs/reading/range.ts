@@ -7,6 +7,8 @@ import { texts } from './texts.js';
 /** Which records of a stream to read. Offsets are by partition number. */
 export interface StreamRange {
   readonly stream: StreamInfo;
+  /** The topic id of the cursor. Absent: that of the topic now. */
+  readonly topicId?: string | undefined;
   /** Next offset to read. */
   readonly next: readonly bigint[];
   /** Exclusive end offset of the period. Absent: no end. */

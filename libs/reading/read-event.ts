@@ -1,7 +1,14 @@
-import { idsIn, maskData, readLevel, type Caller, type ReadLevel } from '#access';
+import { EventLevels, idsIn, maskData, type Caller, type ReadLevel } from '#access';
 import { formatPosition, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
-import { decodeEvent, openRecord, type Catalogue, type EventType } from '#registry';
+import {
+  decodeEvent,
+  openRecord,
+  type Catalogue,
+  type DecodedEvent,
+  type EventRecord,
+  type EventType,
+} from '#registry';
 import type { Units } from '#units';
 
 /** The hub itself as a reader: it reads every event in full. Never for a request of somebody else. */
@@ -49,6 +56,72 @@ export interface RecordPlace {
   readonly original: bigint | undefined;
 }
 
+/** An event as it lies in the log, for any number of readers. Its data is decoded when it is first asked for. */
+export class LoggedEvent {
+  readonly #opened: EventRecord;
+  readonly #place: RecordPlace;
+  #decoded: DecodedEvent | undefined;
+  #broken = false;
+
+  private constructor(opened: EventRecord, place: RecordPlace) {
+    this.#opened = opened;
+    this.#place = place;
+  }
+
+  /** undefined: the record is no readable event of a gateway (R10). */
+  static open(record: LogRecord, place: RecordPlace, catalogue: Catalogue): LoggedEvent | undefined {
+    const opened = openRecord(record, catalogue);
+    return opened.kind === 'event' ? new LoggedEvent(opened, place) : undefined;
+  }
+
+  get record(): LogRecord {
+    return this.#opened.record;
+  }
+
+  /** Whether the event fulfils all conditions. */
+  matches({ types, subject, unit, copies }: EventFilter): boolean {
+    const { envelope, type } = this.#opened;
+    if (this.#place.original !== undefined && copies !== true) return false;
+    if (types !== undefined && !types.has(envelope.type)) return false;
+    if (subject !== undefined && envelope.subject !== subject) return false;
+    if (unit === undefined) return true;
+    const event = this.#event();
+    return event !== undefined && concerns(unit, envelope, type, event.data);
+  }
+
+  /** The levels of readers, by the unit tree of today (R12); undefined when the data cannot be decoded with its schema. */
+  levels(units: Units): Pick<EventLevels, 'of'> | undefined {
+    const event = this.#event();
+    if (event === undefined) return undefined;
+    return new EventLevels(event.type, { source: event.envelope.source, data: event.data }, units);
+  }
+
+  /** As a reader of this level sees it. Call it only after levels(). */
+  as(level: ReadEvent['level']): ReadEvent {
+    const { stream, partition, original } = this.#place;
+    const { type, envelope, position, offset, data } = this.#event()!;
+    const value = this.record.value!;
+    const copyOf = original === undefined ? undefined : formatPosition(stream, partition, original);
+    const seen = { partition, offset, position, type, envelope, bytes: value.length, copyOf };
+    return level === 'full'
+      ? { ...seen, level, data, stored: { digest: envelope.digest, frame: value } }
+      : { ...seen, level, data: maskData(type.contract, data as Record<string, unknown>) };
+  }
+
+  #event(): DecodedEvent | undefined {
+    if (this.#decoded === undefined && !this.#broken) {
+      this.#decoded = decodeEvent(this.#opened, this.#place.stream, this.#place.partition);
+      this.#broken = this.#decoded === undefined;
+    }
+    return this.#decoded;
+  }
+}
+
+/** The level at which a reader sees an event that matches its filter. */
+export function levelOf(reader: Reader, levels: Pick<EventLevels, 'of'>): ReadLevel {
+  return reader === HUB ? 'full' : levels.of(reader);
+}
+
 /**
  * The event of a record for one reader. undefined: it is no readable event of a gateway, does not match the filter, or the reader may not see it;
  * all three look the same (R12).
@@ -56,31 +129,20 @@ export interface RecordPlace {
 export function eventFor(
   reader: Reader,
   record: LogRecord,
-  { stream, partition, original }: RecordPlace,
+  place: RecordPlace,
   filter: EventFilter,
   { catalogue, units }: Rights,
 ): ReadEvent | undefined {
-  if (original !== undefined && filter.copies !== true) return undefined;
-  const opened = openRecord(record, catalogue);
-  if (opened.kind !== 'event') return undefined;
-  const { envelope } = opened;
-  if (filter.types !== undefined && !filter.types.has(envelope.type)) return undefined;
-  if (filter.subject !== undefined && envelope.subject !== filter.subject) return undefined;
-  const event = decodeEvent(opened, stream, partition);
-  if (event === undefined) return undefined;
-  const { type, position, offset } = event;
-  const data = event.data as Record<string, unknown>;
-  if (filter.unit !== undefined && !concerns(filter.unit, envelope, type, data)) return undefined;
-  const level = reader === HUB ? 'full' : readLevel(reader, type, { source: envelope.source, data }, units);
-  if (level === 'none') return undefined;
-  const copyOf = original === undefined ? undefined : formatPosition(stream, partition, original);
-  const seen = { partition, offset, position, type, envelope, bytes: record.value!.length, copyOf };
-  return level === 'full'
-    ? { ...seen, level, data, stored: { digest: envelope.digest, frame: record.value! } }
-    : { ...seen, level, data: maskData(type.contract, data) };
+  // A copy that is not asked for is left out before its digest is computed.
+  if (place.original !== undefined && filter.copies !== true) return undefined;
+  const event = LoggedEvent.open(record, place, catalogue);
+  if (event?.matches(filter) !== true) return undefined;
+  const levels = event.levels(units);
+  const level = levels === undefined ? 'none' : levelOf(reader, levels);
+  return level === 'none' ? undefined : event.as(level);
 }
 
-function concerns(unit: string, envelope: ReadEnvelope, type: EventType, data: Record<string, unknown>): boolean {
+function concerns(unit: string, envelope: ReadEnvelope, type: EventType, data: DecodedEvent['data']): boolean {
   if (envelope.extensions['unitasal'] === unit) return true;
   return type.unitFields.some((field) => idsIn(data, field).includes(unit));
 }

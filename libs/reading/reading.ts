@@ -1,21 +1,27 @@
 import { readLevel, sourceOf, type Caller } from '#access';
+import { pause } from '#concurrency';
 import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
-import { waitForArrival } from './arrival.js';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { decodeStreamCursor, type StreamCursor } from './cursor.js';
 import type { Encoding } from './event-text.js';
-import { asText, DECODED, readPage, wantedPartitions, type Encoder, type EventPage, type EventText } from './page.js';
+import type { LiveMember, LiveSink } from './live-member.js';
+import { asText, DECODED, readPage, type Encoder, type EventPage, type EventText } from './page.js';
 import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
+import { PollMember } from './poll-member.js';
 import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import { tailPage } from './tail-page.js';
+import { Tails, type ReadingReport, type TailLimits, type TailPlace, type TailUse } from './tails.js';
 
 export interface ReadingDeps extends Rights {
   readonly log: Pick<EventLog, 'describe' | 'read' | 'offsetAt' | 'topicId'>;
   readonly settled: Pick<Settled, 'end' | 'waitFor' | 'originalOf'>;
   readonly now: () => number;
+  readonly tails?: Partial<TailLimits>;
+  readonly report?: ReadingReport;
 }
 
 /** Where reading begins and ends, as a reader says it. */
@@ -39,9 +45,16 @@ export interface PartitionExtent {
  */
 export class Reading {
   readonly #deps: ReadingDeps;
+  readonly #tails: Tails;
 
   constructor(deps: ReadingDeps) {
     this.#deps = deps;
+    this.#tails = new Tails(deps, deps.tails);
+  }
+
+  /** What the tails of this process hold now. */
+  get tailUse(): TailUse {
+    return this.#tails.use;
   }
 
   /** The streams from which a caller can read at least the events of its own unit, with these types. */
@@ -132,23 +145,15 @@ export class Reading {
   }
 
   /**
-   * Waits until a partition of the range holds a settled record at or behind its next offset; at most maxMs, or until the signal aborts.
-   * true: a new page may hold events (read again; the record may not match the filter). Fault log_unavailable.
+   * Hangs a live reader on the tail of its stream: one read of each partition, one decoding and one text of each event serve all readers of this process
+   * that are at the end. The sink gets the messages behind `place`, in order, each event once. `atEnd`: a page (or `latest`) has brought the reader to
+   * the end, so that a tail may begin there. undefined: the reader is behind the tail, and reads a page.
    */
-  async waitForMore(
-    range: StreamRange,
-    filter: EventFilter,
-    maxMs: number,
-    signal: AbortSignal | undefined,
-    budget: Pick<ReadBudget, 'settleMs'> = {},
-  ): Promise<boolean> {
-    const { stream, next } = range;
-    const partitions = wantedPartitions(stream, filter);
-    const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
-    return waitForArrival(this.#deps, { stream: stream.name, partitions, next }, { maxMs, settleMs, signal });
+  hang(reader: Reader, place: TailPlace, filter: EventFilter, atEnd: boolean, sink: LiveSink): LiveMember | undefined {
+    return this.#tails.hang(place, reader, filter, atEnd, sink);
   }
 
-  /** A page; when it is empty and `waitMs` allows, waits for records and reads again (long poll). */
+  /** A page; when it is empty and `waitMs` allows, waits on the tail of the stream for an event that the reader sees (long poll). */
   async #poll<E>(
     reader: Reader,
     range: StreamRange,
@@ -157,15 +162,58 @@ export class Reading {
     encoder: Encoder<E>,
   ): Promise<EventPage<E>> {
     const limits: Limits = { ...READ_BUDGET, ...budget };
+    if (limits.waitMs <= 0) return readPage(this.#deps, reader, range, filter, limits, encoder);
     const deadline = this.#deps.now() + limits.waitMs;
-    let page = await readPage(this.#deps, reader, range, filter, limits, encoder);
-    while (limits.waitMs > 0 && page.events.length === 0 && page.stopped === 'end') {
-      const rest = { ...range, next: page.next };
-      if (range.end !== undefined && page.next.every((n, p) => n >= range.end![p]!)) break;
-      if (!(await this.waitForMore(rest, filter, deadline - this.#deps.now(), budget.signal, limits))) break;
-      page = await readPage(this.#deps, reader, rest, filter, limits, encoder);
+    const topicId = range.topicId ?? (await this.#deps.log.topicId(range.stream.name));
+    const read = async (next: readonly bigint[], atEnd: boolean): Promise<EventPage<E>> => {
+      const place = { stream: range.stream, topicId, next };
+      const seat = range.end === undefined ? this.#tails.seat(place, filter, atEnd) : undefined;
+      if (seat !== undefined) return tailPage(seat, reader, next, filter, limits, encoder);
+      return readPage(this.#deps, reader, { ...range, next }, filter, limits, encoder);
+    };
+    let page = await read(range.next, false);
+    while (page.events.length === 0 && page.stopped === 'end') {
+      const { next } = page;
+      if (range.end !== undefined && next.every((n, p) => n >= range.end![p]!)) break;
+      const place = { stream: range.stream, topicId, next };
+      const waited = await this.#waitOn(place, reader, filter, deadline - this.#deps.now(), budget.signal);
+      if (waited === 'unsettled') return { ...page, stopped: 'unsettled' };
+      if (waited === 'over') break;
+      page = await read(next, false);
     }
     return page;
+  }
+
+  /** `arrived`: read again. `over`: maxMs passed or the signal aborted. `unsettled`: so, and a record lies in the log that is not settled. */
+  async #waitOn(
+    place: TailPlace,
+    reader: Reader,
+    filter: EventFilter,
+    maxMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<'arrived' | 'over' | 'unsettled'> {
+    if (maxMs <= 0 || signal?.aborted === true) return 'over';
+    const seat = this.#tails.seat(place, filter, true);
+    if (seat === undefined) return 'arrived';
+    const { tail, partitions, at } = seat;
+    const audience = tail.audiences.join(reader, filter);
+    const member = new PollMember(tail, { audience, partitions, at, next: place.next });
+    this.#tails.add(tail, member);
+    const stop = new AbortController();
+    const ended = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    try {
+      const over = pause(maxMs, ended).then(() => 'over' as const);
+      const first = await Promise.race([member.arrival.then(() => 'arrived' as const), over]);
+      return first === 'over' && tail.isUnsettled(partitions) ? 'unsettled' : first;
+    } finally {
+      stop.abort();
+      member.leave();
+    }
+  }
+
+  /** Ends the tails. Readers that hang on them get nothing more. */
+  close(): void {
+    this.#tails.close();
   }
 
   #readableTypes(caller: Caller, stream: StreamInfo): readonly string[] {

@@ -14,6 +14,9 @@ export class Metrics {
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
+  readonly tailReaders: Gauge;
+  readonly tailBytes: Gauge;
+  readonly tailBehind: Counter;
   readonly #measures: (() => void | Promise<void>)[] = [];
 
   constructor(role: string) {
@@ -82,6 +85,21 @@ export class Metrics {
     this.liveReaders = new Gauge({
       name: 'simpul_live_readers',
       help: 'Open live streams (server-sent events).',
+      registers,
+    });
+    this.tailReaders = new Gauge({
+      name: 'simpul_tail_readers',
+      help: 'Live streams and long polls that hang on the shared tail of a stream. The other readers read ranges of the log.',
+      registers,
+    });
+    this.tailBytes = new Gauge({
+      name: 'simpul_tail_bytes',
+      help: 'Bytes of events that the tails of all streams hold.',
+      registers,
+    });
+    this.tailBehind = new Counter({
+      name: 'simpul_tail_behind_total',
+      help: 'Readers that were too slow for the tail of a stream and went on with ranges of the log.',
       registers,
     });
   }

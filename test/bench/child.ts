@@ -31,13 +31,21 @@ export async function startServer(
 }
 
 /** A worker of the bench in a process of its own. It runs one request at a time. */
-export interface Worker<Request> {
+export interface Worker<Request, Answer> {
   readonly pid: number;
-  ask(request: Request): Promise<{ readonly events: number; readonly seconds: number }>;
+  ask(request: Request): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-export function startWorker<Request extends object>(file: string, args: readonly string[]): Worker<Request> {
+export interface Worked {
+  readonly events: number;
+  readonly seconds: number;
+}
+
+export function startWorker<Request extends object, Answer extends Worked = Worked>(
+  file: string,
+  args: readonly string[],
+): Worker<Request, Answer> {
   const child = fork(fileOf(file), [...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     serialization: 'advanced',
@@ -50,7 +58,7 @@ export function startWorker<Request extends object>(file: string, args: readonly
         child.once('close', gone);
         child.once('message', (answer) => {
           child.off('close', gone);
-          done(answer as { events: number; seconds: number });
+          done(answer as Answer);
         });
         child.send(request);
       }),
@@ -59,9 +67,7 @@ export function startWorker<Request extends object>(file: string, args: readonly
 }
 
 /** The worker side: answers each request. A failure ends the process, and `ask` rejects. */
-export function serve<Request>(
-  work: (request: Request) => Promise<{ readonly events: number; readonly seconds: number }>,
-): void {
+export function serve<Request>(work: (request: Request) => Promise<Worked>): void {
   process.on('message', (request) => {
     work(request as Request).then(
       (answer) => process.send!(answer),

@@ -1,7 +1,14 @@
 import type { Caller } from '#access';
 import { pause } from '#concurrency';
 import { isFault, type FaultCode } from '#faults';
-import { encodeStreamCursor, isIncomplete, type EventFilter, type Reading, type StreamCursor } from '#reading';
+import {
+  encodeStreamCursor,
+  isIncomplete,
+  type EventFilter,
+  type LiveSink,
+  type Reading,
+  type StreamCursor,
+} from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Sse } from '../sse.js';
@@ -20,7 +27,6 @@ export interface LiveRequest {
 const PAGE_EVENTS = 100;
 /** After so many records without an event for this reader an empty message carries the cursor, so that a reconnect does not scan them again. */
 const CHECKPOINT_RECORDS = 2_000n;
-const WAIT_MS = 20_000;
 const RETRY_MS = 1_000;
 
 /**
@@ -45,11 +51,20 @@ export async function followLive(
     if (gap === undefined) throw e;
   }
   const sse = edge.sse(req, reply);
+  let atEnd = live.cursor === undefined && live.from === 'latest';
   while (!sse.closed.aborted) {
     try {
       at ??= await sendGap(sse, live, gap);
-      at = await sendPage(sse, live, at);
+      const hung = await hang(edge, sse, live, at, atEnd);
+      if (hung !== undefined) {
+        at = { ...at, next: hung };
+        atEnd = false;
+        await sse.drained();
+        continue;
+      }
+      ({ at, atEnd } = await sendPage(sse, live, at));
     } catch (e) {
+      atEnd = false;
       const gone = gapCode(e);
       if (gone !== undefined) {
         gap = gone;
@@ -63,6 +78,35 @@ export async function followLive(
   }
 }
 
+/** Hangs the reader on the tail of the stream until it leaves or is behind. Answers its next offsets; undefined: it is behind already. */
+async function hang(
+  edge: Edge,
+  sse: Sse,
+  { reading, stream, caller, filter }: LiveRequest,
+  { topicId, next }: StreamCursor,
+  atEnd: boolean,
+): Promise<readonly bigint[] | undefined> {
+  const sink: LiveSink = {
+    send: (messages) => sse.sendBytes(messages),
+    interrupted: (fault) => void edge.isTransient({ stream: stream.name }, fault),
+  };
+  const member = reading.hang(caller, { stream, topicId, next }, filter, atEnd, sink);
+  if (member === undefined) return undefined;
+  sse.onDrained = () => {
+    member.resume();
+  };
+  const leave = (): void => {
+    member.leave();
+  };
+  sse.closed.addEventListener('abort', leave, { once: true });
+  try {
+    return await member.left;
+  } finally {
+    sse.onDrained = undefined;
+    sse.closed.removeEventListener('abort', leave);
+  }
+}
+
 /** Sends the `gap` message. Answers the earliest kept place. */
 async function sendGap(sse: Sse, { reading, stream }: LiveRequest, code: FaultCode | undefined): Promise<StreamCursor> {
   const earliest = await reading.begin(stream, { from: 'earliest' });
@@ -71,23 +115,28 @@ async function sendGap(sse: Sse, { reading, stream }: LiveRequest, code: FaultCo
   return earliest;
 }
 
-/** Sends one page; when it is empty, waits for more. Answers the place behind what was sent. */
-async function sendPage(sse: Sse, live: LiveRequest, from: StreamCursor): Promise<StreamCursor> {
+/** Sends one page. Answers the place behind what was sent, and whether that is the end of the stream now. */
+async function sendPage(
+  sse: Sse,
+  live: LiveRequest,
+  from: StreamCursor,
+): Promise<{ readonly at: StreamCursor; readonly atEnd: boolean }> {
   const { reading, stream, caller, filter } = live;
-  const page = await reading.readTexts(caller, { stream, next: from.next }, filter, { limit: PAGE_EVENTS }, 'json');
+  const range = { stream, topicId: from.topicId, next: from.next };
+  const page = await reading.readTexts(caller, range, filter, { limit: PAGE_EVENTS }, 'json');
   const sent = [...from.next];
   for (const { text, partition, offset } of page.events) {
     sent[partition] = offset + 1n;
-    if (!sse.send({ id: encodeStreamCursor({ ...from, next: sent }), data: text })) return { ...from, next: sent };
+    const cursor = { ...from, next: [...sent] };
+    if (!sse.send({ id: encodeStreamCursor(cursor), data: text })) return { at: cursor, atEnd: false };
     await sse.drained();
   }
   const at = { ...from, next: page.next };
   if (page.events.length === 0) {
     const scanned = page.next.reduce((sum, n, p) => sum + n - from.next[p]!, 0n);
     if (isIncomplete(page) || scanned > CHECKPOINT_RECORDS) sse.send({ id: encodeStreamCursor(at) });
-    if (!isIncomplete(page)) await reading.waitForMore({ stream, next: page.next }, filter, WAIT_MS, sse.closed);
   }
-  return at;
+  return { at, atEnd: page.stopped === 'end' || page.stopped === 'unsettled' };
 }
 
 /** The code of a fault that means "older events are gone": 410 at the pull door, a `gap` message here. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { HubStage, type Body } from '../../../test/kit/doors/hub-stage.js';
 import { until } from '../../../test/kit/projection/stage.js';
@@ -312,6 +312,28 @@ describe('live reading (server-sent events)', () => {
     expect(JSON.parse(live.events[0]!.data)).toEqual({ stream: STREAM, code: 'stream_recreated', from: 'earliest' });
     expect(live.events[1]!.event).toBeUndefined();
     live.close();
+  });
+
+  it('twenty readers cost the log one read for each event, and no question for the log end', async () => {
+    const readers = await Promise.all(
+      Array.from({ length: 20 }, () => new Live().open(`/v1/streams/${STREAM}/live?subject=L-RAMAI`)),
+    );
+    await publish(1, () => ({ nomorPermohonan: 'L-RAMAI' }));
+    await Promise.all(readers.map((r) => r.atLeast(1)));
+    const [read, describe] = [jest.spyOn(hub.log, 'read'), jest.spyOn(hub.log, 'describe')];
+    try {
+      for (let i = 2; i <= 11; i++) {
+        await publish(1, () => ({ nomorPermohonan: 'L-RAMAI' }));
+        await Promise.all(readers.map((r) => r.atLeast(i)));
+      }
+      const of = (calls: readonly unknown[][]): number => calls.filter(([topic]) => topic === STREAM).length;
+      // The projector reads the stream, too.
+      expect([of(read.mock.calls) <= 60, of(describe.mock.calls)]).toEqual([true, 0]);
+    } finally {
+      read.mockRestore();
+      describe.mockRestore();
+      for (const reader of readers) reader.close();
+    }
   });
 
   it('ends when its key is revoked', async () => {

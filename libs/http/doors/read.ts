@@ -135,7 +135,7 @@ async function readPage(
   const filter = filterOf(stream, q);
   checkBeginning(q);
   const begin = await reading.begin(stream, q);
-  const range = { stream, next: begin.next, end: begin.end };
+  const range = { stream, topicId: begin.topicId, next: begin.next, end: begin.end };
   const limit = q.limit ?? 100;
   const encoding = q.encoding ?? 'json';
   const waitMs = (q.wait ?? 0) * 1_000;

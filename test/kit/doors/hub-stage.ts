@@ -191,6 +191,7 @@ export class HubStage {
 
   async close(): Promise<void> {
     for (const server of [this.server, ...this.#others]) await server.close();
+    this.reading.close();
     await this.refusals.close();
     await this.projector?.close();
     await this.settled.close();

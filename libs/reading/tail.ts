@@ -1,0 +1,242 @@
+import { pause } from '#concurrency';
+import { Fault, isFault, isRetryable } from '#faults';
+import type { Settled } from '#duplicates';
+import type { EventLog, LogRecord } from '#log';
+import type { StreamInfo } from '#registry';
+import { Audiences, Round, type Audience, type Excerpt } from './audience.js';
+import { offsetOutOfRange } from './range.js';
+import { LoggedEvent, type Rights } from './read-event.js';
+import { Ring } from './ring.js';
+
+/** Retry delay while the log does not answer. */
+const RETRY_MS = 1_000;
+const WAIT_MS = 30_000;
+/** How long one wait for the settled end takes at most before the tail looks whether it was stopped. */
+const SETTLE_MS = 1_000;
+const CHUNK_RECORDS = 500;
+const CHUNK_BYTES = 1_048_576;
+/**
+ * A round hands new events to all members. The next one begins PAUSE_FACTOR times as long after it as it took: with few readers an event is handed out
+ * at once; a crowd gets the events of up to MAX_PAUSE_MS together, so that it cannot take the event loop (the cost of a write is per write).
+ */
+const PAUSE_FACTOR = 5;
+const MAX_PAUSE_MS = 100;
+/** Members in one turn of the event loop: others are served between two turns. */
+const MEMBERS_A_TURN = 64;
+
+export interface TailDeps extends Rights {
+  readonly log: Pick<EventLog, 'read'>;
+  readonly settled: Pick<Settled, 'waitFor' | 'originalOf'>;
+  /** Greatest size of the ring now, bytes. */
+  readonly maxBytes: () => number;
+  /** Called when a member is gone; `behind`: because it was too slow for the ring. */
+  readonly removed: (tail: StreamTail, behind: boolean) => void;
+}
+
+/** A reader that hangs on a tail. The tail calls it, never while another call of it runs. */
+export interface Member {
+  readonly audience: Audience;
+  /** Partitions that its filter can match. */
+  readonly partitions: readonly number[];
+  /** Sequence of the entry that it takes next. */
+  at: number;
+  /** true: it takes nothing now (backpressure); the tail passes it over. */
+  readonly full: boolean;
+  /** Takes what it sees of the next entries; `at` is already behind them. */
+  take(excerpt: Excerpt, round: Round): void;
+  /** The ring no longer holds its next entry: it was too slow, and reads on by ranges. */
+  behind(): void;
+  /** The log does not answer for now: the tail tries again. */
+  interrupted(fault: unknown): void;
+  /** The tail has ended with this fault. */
+  failed(fault: unknown): void;
+}
+
+/**
+ * The newest settled events of one stream, read, opened and rendered once for all readers of this process that are at its end. Each partition has one
+ * read at a time, whatever the number of readers. Events go into a ring when the settled end has reached them (R2.3), in offset order in a partition; by
+ * append time over those that become settled together.
+ */
+export class StreamTail {
+  readonly ring: Ring;
+  readonly members = new Set<Member>();
+  readonly audiences = new Audiences();
+  readonly #deps: TailDeps;
+  readonly #stream: StreamInfo;
+  readonly #topicId: string;
+  readonly #stop = new AbortController();
+  /** Settled events that are not in the ring yet, in offset order in each partition. */
+  #arrived: { readonly partition: number; readonly event: LoggedEvent }[] = [];
+  /** Partitions whose newest record is read but not settled. */
+  readonly #unsettled = new Set<number>();
+  #scheduled = false;
+  #rounds = 0;
+  #rested = 0;
+
+  constructor(deps: TailDeps, stream: StreamInfo, topicId: string) {
+    this.#deps = deps;
+    this.#stream = stream;
+    this.#topicId = topicId;
+    this.ring = new Ring(stream.partitions);
+  }
+
+  get topicId(): string {
+    return this.#topicId;
+  }
+
+  get ended(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Follows these partitions from these offsets on, those that it does not follow already. */
+  follow(partitions: readonly number[], next: readonly bigint[]): void {
+    for (const p of partitions) {
+      if (this.ring.follows(p)) continue;
+      this.ring.follow(p, next[p]!);
+      void this.#follow(p, next[p]!);
+    }
+  }
+
+  /** Where a reader goes on; undefined: it is behind the ring. */
+  find(partitions: readonly number[], next: readonly bigint[]): number | undefined {
+    this.#merge();
+    return this.ring.find(partitions, next);
+  }
+
+  add(member: Member): void {
+    this.members.add(member);
+    if (member.at < this.ring.end) this.wake();
+  }
+
+  /** Called by a member that leaves. */
+  remove(member: Member, behind: boolean): void {
+    if (!this.members.delete(member)) return;
+    this.audiences.leave(member.audience);
+    this.#deps.removed(this, behind);
+  }
+
+  /** Hands out what members have not taken yet, soon. */
+  wake(): void {
+    if (this.#scheduled || this.ended) return;
+    this.#scheduled = true;
+    const rest = this.#rested - performance.now();
+    if (rest <= 1) setImmediate(() => void this.#round());
+    else setTimeout(() => void this.#round(), rest);
+  }
+
+  /** What an audience sees of the entries from `from` on, by the unit tree of now. */
+  look(audience: Audience, from: number): Excerpt {
+    return audience.excerpt(this.ring, from, new Round(++this.#rounds, this.#deps.units));
+  }
+
+  /** Whether one of the partitions holds a record that is read but not settled. */
+  isUnsettled(partitions: readonly number[]): boolean {
+    return partitions.some((p) => this.#unsettled.has(p));
+  }
+
+  /** Evicts what the bound of now does not allow. */
+  trim(): void {
+    this.ring.trim(this.#deps.maxBytes());
+  }
+
+  /** Ends the reads. Members are not called. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Ends the tail because the stream was made again. */
+  recreated(): void {
+    this.#fail(new Fault('stream_recreated'));
+  }
+
+  async #follow(partition: number, from: bigint): Promise<void> {
+    const { log } = this.#deps;
+    const { name } = this.#stream;
+    const { signal } = this.#stop;
+    const limits = { maxRecords: CHUNK_RECORDS, maxBytes: CHUNK_BYTES, waitMs: WAIT_MS, signal };
+    for (let next = from; !this.ended;) {
+      try {
+        const got = await log.read(name, partition, next, limits);
+        if (this.ended) return;
+        if (got.kind === 'out_of_range') {
+          this.#fail(next > got.high ? new Fault('unknown_cursor') : offsetOutOfRange(name, partition, got.low));
+          return;
+        }
+        await this.#settle(partition, got.records);
+        next = got.next;
+      } catch (fault) {
+        if (this.ended) return;
+        if (!isFault(fault) || !isRetryable(fault) || fault.code === 'internal') {
+          this.#fail(fault);
+          return;
+        }
+        for (const member of [...this.members]) member.interrupted(fault);
+        await pause(RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** Adds the records as they become settled. */
+  async #settle(partition: number, records: readonly LogRecord[]): Promise<void> {
+    const { settled, catalogue } = this.#deps;
+    const { name: stream } = this.#stream;
+    this.#unsettled.add(partition);
+    for (let at = 0; at < records.length && !this.ended;) {
+      const end = await settled.waitFor(stream, partition, records[at]!.offset + 1n, SETTLE_MS);
+      for (; at < records.length && records[at]!.offset < end; at++) {
+        const record = records[at]!;
+        const original = settled.originalOf(stream, partition, record.offset);
+        const event = LoggedEvent.open(record, { stream, partition, original }, catalogue);
+        if (event !== undefined) this.#arrived.push({ partition, event });
+      }
+      if (this.#arrived.length > 0) this.wake();
+    }
+    this.#unsettled.delete(partition);
+  }
+
+  #merge(): void {
+    const arrived = this.#arrived;
+    if (arrived.length === 0) return;
+    this.#arrived = [];
+    // A stable sort keeps the order within a partition: its append times never decrease.
+    if (arrived.length > 1) arrived.sort((a, b) => a.event.record.appendTimeMs - b.event.record.appendTimeMs);
+    for (const { event, partition } of arrived) this.ring.add(event, partition);
+    this.trim();
+  }
+
+  async #round(): Promise<void> {
+    this.#merge();
+    const round = new Round(++this.#rounds, this.#deps.units);
+    const { ring } = this;
+    let took = 0;
+    let turn = 0;
+    let began = performance.now();
+    for (const member of [...this.members]) {
+      if (turn++ === MEMBERS_A_TURN) {
+        took += performance.now() - began;
+        await new Promise(setImmediate);
+        turn = 1;
+        began = performance.now();
+      }
+      if (!this.members.has(member) || member.full || member.at >= ring.end) continue;
+      if (member.at < ring.first) {
+        member.behind();
+        continue;
+      }
+      const excerpt = member.audience.excerpt(ring, member.at, round);
+      member.at = excerpt.to;
+      member.take(excerpt, round);
+    }
+    this.trim();
+    took += performance.now() - began;
+    this.#rested = performance.now() + Math.min(MAX_PAUSE_MS, took * PAUSE_FACTOR);
+    this.#scheduled = false;
+    const waiting = [...this.members].some((m) => !m.full && m.at < ring.end);
+    if (this.#arrived.length > 0 || waiting) this.wake();
+  }
+
+  #fail(fault: unknown): void {
+    this.stop();
+    for (const member of [...this.members]) member.failed(fault);
+  }
+}
