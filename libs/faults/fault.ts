@@ -38,6 +38,8 @@ export interface FaultOptions {
   readonly problems?: readonly Problem[];
   readonly cause?: unknown;
   readonly retryAfterMs?: number;
+  /** What would have been accepted at most, in bytes. */
+  readonly limit?: number;
 }
 
 /** The only error class of the product. `code` names a row of the table; message texts never carry data of events. */
@@ -47,6 +49,7 @@ export class Fault extends Error {
   readonly problems: readonly Problem[];
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly limit: number | undefined;
 
   constructor(code: FaultCode, options: FaultOptions = {}) {
     super(
@@ -58,6 +61,7 @@ export class Fault extends Error {
     this.problems = options.problems ?? [];
     this.detail = options.detail;
     this.retryAfterMs = options.retryAfterMs;
+    this.limit = options.limit;
   }
 
   get row(): FaultRow {

@@ -433,7 +433,10 @@ export const FAULTS = {
   record_too_large: {
     class: 'too_large',
     title: { id: 'Rekaman terlalu besar untuk catatan', en: 'Record too large for the log' },
-    hint: { id: 'Paling besar 1 MiB.', en: 'At most 1 MiB.' },
+    hint: {
+      id: 'Perkecil kejadian ini sampai di bawah limit (byte, dengan kepala rekaman), atau minta admin menaikkan max.message.bytes topiknya.',
+      en: 'Make the event smaller than limit (bytes, with the head of its record), or ask the admin to raise max.message.bytes of its topic.',
+    },
   },
   disk_full: {
     class: 'unavailable',

@@ -15,6 +15,7 @@ const PROBLEM = {
     instance: { type: 'string' },
     code: { type: 'string' },
     errors: { type: 'array', items: { type: 'object' } },
+    limit: { type: 'integer' },
     hint: { type: 'string' },
   },
 };

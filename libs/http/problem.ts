@@ -45,6 +45,7 @@ export function problemOf(fault: Fault, language: Language, instance: string): P
   };
   // Details of an internal error go to the log, not to the caller.
   if (fault.detail !== undefined && status !== 500) out.detail = fault.detail;
+  if (fault.limit !== undefined) out.limit = fault.limit;
   if (fault.problems.length > 0) out.errors = problemsIn(language, fault.problems);
   return out;
 }

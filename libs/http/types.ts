@@ -133,5 +133,7 @@ export interface ProblemDocument {
   instance: string;
   code: string;
   errors?: readonly ShownProblem[];
+  /** With a `too_large` code: what would have been accepted at most, in bytes. */
+  limit?: number;
   hint: string;
 }

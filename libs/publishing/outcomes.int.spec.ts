@@ -14,7 +14,7 @@ describe('when the log does not accept an event in time', () => {
     const e = hub.event(TYPE);
     for (const [kind, detail] of [
       ['uncertain', 'it is not known whether the event was written'],
-      ['refused', 'the event was surely not written'],
+      ['refused', 'the event was surely not written by this request'],
     ] as const) {
       hub.appends.answer = () =>
         Promise.resolve(kind === 'uncertain' ? { kind } : { kind, code: 'not_durable' as const });
@@ -96,6 +96,80 @@ describe('when the log does not accept an event in time', () => {
     expect(hub.appends.calls).toBe(calls);
     settle();
     expect((await five).status).toBe(503);
+  });
+});
+
+describe('when the log refuses a record', () => {
+  const LIMIT = 20_000;
+  const GUILTY = 'X'.repeat(LIMIT);
+
+  /** A log that takes no append of more than LIMIT bytes, as a topic whose max.message.bytes was lowered. */
+  async function stage(): Promise<HubStage> {
+    hub = await new HubStage().open({ project: false, partitions: 1 });
+    const append = hub.log.append.bind(hub.log);
+    hub.log.append = (topic, partition, records, ...more) => {
+      const bytes = records.reduce((sum, r) => sum + r.value!.length, 0);
+      if (topic.startsWith('_simpul.') || bytes <= LIMIT) return append(topic, partition, records, ...more);
+      return Promise.resolve({ kind: 'refused', code: 'record_too_large', limit: LIMIT });
+    };
+    return hub;
+  }
+  const event = (namaLengkap: string, n: number) =>
+    hub.event(TYPE, 'kanim', {}, { namaLengkap, nomorPermohonan: `N-${n}` });
+  const TOO_LARGE = { status: 413, code: 'record_too_large', limit: LIMIT };
+
+  it('one event that is too large is 413 with the limit of its topic, in both languages, and is written by no repeat', async () => {
+    await stage();
+    const guilty = event(GUILTY, 1);
+    for (const [language, expected] of [
+      ['id', 'paling banyak 20000 byte sebagai rekaman, dengan kepalanya'],
+      ['en', 'at most 20000 bytes as a record, with its head'],
+    ] as const) {
+      const r = await hub.post(guilty, { headers: { 'accept-language': language } });
+      expect([r.status, r.body]).toEqual([413, expect.objectContaining(TOO_LARGE)]);
+      expect(r.body['errors']).toEqual([expect.objectContaining({ code: 'record_too_large', expected })]);
+    }
+    expect(hub.meter.filter(([name]) => name === 'record_too_large')).toHaveLength(2);
+  });
+
+  it('events of other callers in the same append are written, also those that are too large only together', async () => {
+    await stage();
+    const large = 'x'.repeat(9_000);
+    const all = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => hub.post(event(n === 5 ? GUILTY : n % 2 === 0 ? large : 'x', n))),
+    );
+    expect(all.map((r) => r.status)).toEqual(all.map((_, n) => (n === 5 ? 413 : 201)));
+  });
+
+  it('of one partial request, the guilty event is 413 in its own result and the others are written', async () => {
+    await stage();
+    const events = Array.from({ length: 9 }, (_, n) => event(n === 4 ? GUILTY : 'x'.repeat(4_000), n));
+    const r = await hub.post(events, { type: BATCH, query: '?partial=true' });
+    expect(r.status).toBe(207);
+    expect(r.body['results'].map((x: Body) => x['status'])).toEqual(events.map((_, n) => (n === 4 ? 413 : 201)));
+    expect(r.body['results'][4].problem).toMatchObject(TOO_LARGE);
+  });
+
+  it('of one request that is not partial, the outcome of each event is told, and a repeat names the guilty one for good', async () => {
+    await stage();
+    const events = Array.from({ length: 3 }, (_, n) => event(n === 1 ? GUILTY : 'x', n));
+    const first = await hub.post(events, { type: BATCH });
+    expect([first.status, first.body['results'].map((x: Body) => x['status'])]).toEqual([503, [201, 413, 201]]);
+    const again = await hub.post(events, { type: BATCH });
+    expect([again.status, again.body['code']]).toEqual([422, 'invalid_items']);
+    expect(again.body['errors']).toEqual([expect.objectContaining({ index: 1, code: 'record_too_large' })]);
+  });
+
+  it('a record that the broker refuses as invalid is 422 with the reason of the broker, alone', async () => {
+    hub = await new HubStage().open({ project: false, partitions: 1 });
+    const append = hub.log.append.bind(hub.log);
+    hub.log.append = (topic, partition, records, ...more) =>
+      records.some((r) => r.value!.includes('TERLARANG'))
+        ? Promise.resolve({ kind: 'refused', code: 'invalid_record', cause: new Error('a record has no key') })
+        : append(topic, partition, records, ...more);
+    const all = await Promise.all([1, 2, 3].map((n) => hub.post(event(n === 2 ? 'TERLARANG' : 'x', n))));
+    expect(all.map((r) => r.status)).toEqual([201, 422, 201]);
+    expect(all[1]!.body).toMatchObject({ code: 'invalid_record', detail: 'a record has no key' });
   });
 });
 

@@ -1,4 +1,4 @@
-import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS } from '#log';
+import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, RECORD_HEAD_BYTES } from '#log';
 import type { ReadyItem } from './item.js';
 
 /** One append to the log. */
@@ -16,8 +16,11 @@ interface List extends PlannedAppend {
   bytes: number;
 }
 
-/** One append for each partition, in the order given, cut at what one append may hold (R3.4). */
-export function planAppends(items: readonly ReadyItem[]): readonly PlannedAppend[] {
+/** One append for each partition, in the order given, cut at what one append may hold (R3.4) and its topic takes: `limitOf`, as EventLog.appendLimit. */
+export function planAppends(
+  items: readonly ReadyItem[],
+  limitOf: (stream: string) => number = () => Number.POSITIVE_INFINITY,
+): readonly PlannedAppend[] {
   const out: List[] = [];
   const last = new Map<string, List[]>();
   for (const [place, { stream, partition, record }] of items.entries()) {
@@ -25,7 +28,12 @@ export function planAppends(items: readonly ReadyItem[]): readonly PlannedAppend
     let ofStream = last.get(stream);
     if (ofStream === undefined) last.set(stream, (ofStream = []));
     let list = ofStream[partition];
-    if (list === undefined || list.places.length >= MAX_APPEND_RECORDS || list.bytes + bytes > MAX_APPEND_BYTES) {
+    if (
+      list === undefined ||
+      list.places.length >= MAX_APPEND_RECORDS ||
+      list.bytes + bytes > MAX_APPEND_BYTES ||
+      list.bytes + bytes + (list.places.length + 1) * RECORD_HEAD_BYTES > limitOf(stream)
+    ) {
       list = { stream, partition, places: [], bytes: 0 };
       ofStream[partition] = list;
       out.push(list);

@@ -1,8 +1,8 @@
 import type { Caller } from '#access';
 import { withDeadline } from '#concurrency';
 import { conflictId, IndexLookup, sameContent, type Settled } from '#duplicates';
-import { blameOf, Fault, FAULTS } from '#faults';
-import type { AppendOutcome, EventLog } from '#log';
+import { blameOf, Fault, FAULTS, innermostMessage } from '#faults';
+import { MAX_RECORD_BYTES, type AppendOutcome, type EventLog } from '#log';
 import type { State } from '#state';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
@@ -12,9 +12,10 @@ import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { planAppends } from './plan.js';
 import { receiptOf } from './receipt.js';
 import { Receipts } from './receipts.js';
-import { RecentAppends } from './recent.js';
+import { RecentAppends, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
 import { sortDuplicates } from './sort-duplicates.js';
+import { texts } from './texts.js';
 
 /** What publishing reports. All calls return at once. */
 export interface PublishingReport {
@@ -23,7 +24,7 @@ export interface PublishingReport {
 }
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
-  readonly log: Pick<EventLog, 'describe' | 'read'>;
+  readonly log: Pick<EventLog, 'describe' | 'read'> & Partial<Pick<EventLog, 'appendLimit'>>;
   readonly appends: Appends;
   readonly state: Pick<State, 'findFirst'>;
   readonly settled: Settled;
@@ -175,7 +176,8 @@ export class Publishing {
   #append(fresh: readonly ItemState[], began: number): void {
     const timeoutMs = Math.max(1, this.limits.waitMs - (this.deps.now() - began));
     const items = fresh.map((state) => state.item!);
-    for (const { stream, partition, places, bytes } of planAppends(items)) {
+    const limitOf = (stream: string): number => this.deps.log.appendLimit?.(stream) ?? Number.POSITIVE_INFINITY;
+    for (const { stream, partition, places, bytes } of planAppends(items, limitOf)) {
       const ready = places.map((place) => items[place]!);
       const call = this.deps.appends.append(
         stream,
@@ -190,12 +192,13 @@ export class Publishing {
 
   /** Waits for the appends and sets the outcomes that come from them. */
   async #settle(items: readonly ItemState[], began: number): Promise<void> {
-    const open = new Set<Promise<unknown>>();
-    for (const { append } of items) if (append !== undefined && append.outcome === undefined) open.add(append.done);
-    if (open.size > 0) {
+    do {
+      const open = new Set<Promise<unknown>>();
+      for (const { append } of items) if (append !== undefined && append.outcome === undefined) open.add(append.done);
+      if (open.size === 0) continue;
       const left = this.limits.waitMs - (this.deps.now() - began) + GRACE_MS;
       await withDeadline(Promise.all(open), left, () => undefined);
-    }
+    } while (this.#appendInHalves(items, began));
     for (const state of items) {
       const { item, append, joined, repeated } = state;
       if (append !== undefined) {
@@ -203,13 +206,38 @@ export class Publishing {
         state.outcome =
           outcome.kind === 'accepted'
             ? { kind: joined ? 'duplicate' : 'accepted', receipt: receiptOf(item!, append, outcome.base, joined) }
-            : notAccepted(outcome);
+            : notAccepted(outcome, isAlone(append));
       } else if (repeated !== undefined) {
         const first = repeated.outcome!;
         state.outcome =
           'receipt' in first ? { kind: 'duplicate', receipt: { ...first.receipt, duplicate: true } } : first;
       }
     }
+  }
+
+  /**
+   * A refusal that one record caused says nothing about the others of its append: they are appended again in halves, until the guilty ones stand alone
+   * (R3.9). False: there are none. No await in here.
+   */
+  #appendInHalves(items: readonly ItemState[], began: number): boolean {
+    if (this.deps.now() - began >= this.limits.waitMs) return false;
+    const refused = items.filter(
+      ({ append, joined }) => !joined && append !== undefined && isAboutARecord(append.outcome) && !isAlone(append),
+    );
+    for (const together of Map.groupBy(refused, (state) => state.append!.sharedAppend).values()) {
+      // another request may have appended the same event meanwhile: its outcome counts
+      const own = together.filter((state) => {
+        const recent = this.#recent.get(state.item!.identity);
+        if (recent === undefined) return true;
+        state.append = recent;
+        state.joined = true;
+        return false;
+      });
+      const half = Math.ceil(own.length / 2);
+      this.#append(own.slice(0, half), began);
+      this.#append(own.slice(half), began);
+    }
+    return refused.length > 0;
   }
 
   /** Nothing is appended: the events that were fine are refused with the others. */
@@ -260,14 +288,38 @@ function isoTimes(): (ms: number) => string {
   };
 }
 
-/** The event is not accepted now, and sending it again is safe: never the fault of the request, because others of it may be appended (R3.1). */
-function notAccepted(outcome: Exclude<AppendOutcome, { kind: 'accepted' }>): ItemOutcome {
+const isAboutARecord = (outcome: AppendOutcome | undefined): boolean =>
+  outcome?.kind === 'refused' && (outcome.code === 'record_too_large' || outcome.code === 'invalid_record');
+
+const isAlone = (append: RecentAppend): boolean => append.sharedAppend.members.length === 1;
+
+/**
+ * The event is not accepted now, and sending it again is safe. Only a refusal that its own record caused (`alone`) is the fault of the request: of several
+ * records another one may be guilty (R3.1).
+ */
+function notAccepted(outcome: Exclude<AppendOutcome, { kind: 'accepted' }>, alone: boolean): ItemOutcome {
   const { kind, cause } = outcome;
+  if (kind === 'refused' && alone && isAboutARecord(outcome)) return { kind, fault: recordFault(outcome) };
   const code = kind === 'refused' && FAULTS[outcome.code].class === 'unavailable' ? outcome.code : 'not_durable';
   const fault = new Fault(code, {
-    detail: kind === 'uncertain' ? 'it is not known whether the event was written' : 'the event was surely not written',
+    detail:
+      kind === 'uncertain'
+        ? 'it is not known whether the event was written'
+        : 'the event was surely not written by this request',
     retryAfterMs: kind === 'uncertain' ? 2_000 : 1_000,
     cause,
   });
   return { kind, fault };
+}
+
+function recordFault({ code, cause, limit }: AppendOutcome & { readonly kind: 'refused' }): Fault {
+  if (code === 'invalid_record') return new Fault(code, { detail: innermostMessage(cause), cause });
+  const most = limit ?? MAX_RECORD_BYTES;
+  return new Fault(code, {
+    limit: most,
+    problems: [
+      { pointer: '', reason: texts.too_large_for_log(), expected: texts.at_most_bytes_as_record({ most }), code },
+    ],
+    cause,
+  });
 }

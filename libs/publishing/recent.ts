@@ -31,6 +31,11 @@ export class RecentAppend {
     return this.call.partition;
   }
 
+  /** The append that it went with; the same object for all events of one append. */
+  get sharedAppend(): { readonly members: readonly RecentAppend[] } {
+    return this.call;
+  }
+
   get recordedtime(): string {
     return this.call.recordedtime;
   }

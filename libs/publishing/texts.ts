@@ -31,6 +31,7 @@ export const texts = defineTexts({
   too_large_as_avro: { id: 'terlalu besar sebagai Avro', en: 'too large as Avro' },
   stream_not_open: { id: 'alirannya belum dibuka', en: 'its stream is not open yet' },
   no_confluent_frame: { id: 'bukan bingkai Confluent', en: 'no Confluent frame' },
+  too_large_for_log: { id: 'terlalu besar untuk catatan kejadian', en: 'too large for the event log' },
   unreadable: { id: 'tidak dapat dibaca', en: 'cannot be read' },
   id_of_other_content: { id: 'sudah dipakai untuk isi lain', en: 'was used for other content' },
   needed_for_subject: { id: 'diperlukan untuk subject', en: 'needed for the subject' },
@@ -60,6 +61,10 @@ export const texts = defineTexts({
   },
   at_most: { id: 'paling banyak {most}', en: 'at most {most}' },
   at_most_bytes: { id: 'paling banyak {most} byte', en: 'at most {most} bytes' },
+  at_most_bytes_as_record: {
+    id: 'paling banyak {most} byte sebagai rekaman, dengan kepalanya',
+    en: 'at most {most} bytes as a record, with its head',
+  },
   at_most_characters: { id: 'paling banyak {most} karakter', en: 'at most {most} characters' },
   extension_name: { id: '1 sampai {most} dari a-z dan 0-9', en: '1 to {most} of a-z and 0-9' },
   version_of_bare_avro: {

@@ -17,17 +17,21 @@ export function sendOutcomes(
   { many, partial }: { readonly many: boolean; readonly partial: boolean },
 ): FastifyReply | undefined {
   let duplicates = 0;
+  let accepted = 0;
   let refused = false;
   for (const o of outcomes) {
     if ('fault' in o) {
       if (o.fault.row.class === 'unavailable') return sendUncertain(edge, req, reply, outcomes);
       refused = true;
     } else if (o.kind === 'duplicate') duplicates++;
+    else accepted++;
   }
   if (partial) {
     edge.json(req, reply, 207, { results: outcomes.map((o) => shown(edge, req, o)) });
     return undefined;
   }
+  // the log refused a record when others of this request were written already: sent again, those are duplicates, and the refusal is final
+  if (refused && accepted > 0) return sendUncertain(edge, req, reply, outcomes);
   if (refused) return edge.sendFault(req, reply, refusalOf(outcomes, many));
   const receipts = outcomes.map((o) => (o as { receipt: object }).receipt);
   edge.json(req, reply, duplicates === outcomes.length ? 200 : 201, many ? { receipts } : receipts[0]);
@@ -46,11 +50,16 @@ function sendUncertain(
   reply: FastifyReply,
   results: readonly ItemOutcome[],
 ): FastifyReply {
-  const uncertain = results.flatMap((r) => ('fault' in r && r.fault.row.class === 'unavailable' ? [r.fault] : []));
-  const worst = uncertain.find((f) => f.code === 'not_durable') ?? uncertain[0]!;
-  const fault = new Fault(worst.code, {
-    detail: `${uncertain.length} of ${results.length} events are not certain; send the request again as it is`,
-    retryAfterMs: Math.max(...uncertain.map((f) => f.retryAfterMs ?? 1_000)),
+  const faults = results.flatMap((r) => ('fault' in r ? [r.fault] : []));
+  const uncertain = faults.filter((f) => f.row.class === 'unavailable');
+  const code = uncertain.every((f) => f.code !== 'not_durable') ? (uncertain[0]?.code ?? 'not_durable') : 'not_durable';
+  const what =
+    uncertain.length > 0
+      ? `${uncertain.length} of ${results.length} events are not certain`
+      : `the log refused ${faults.length} of ${results.length} events and took the others`;
+  const fault = new Fault(code, {
+    detail: `${what}; send the request again as it is`,
+    retryAfterMs: Math.max(1_000, ...uncertain.map((f) => f.retryAfterMs ?? 1_000)),
   });
   return edge.sendFault(req, reply, fault, { results: results.map((r) => shown(edge, req, r)) });
 }
