@@ -95,8 +95,9 @@ function fieldOf(type: EventType, expression: Expression): Omit<FieldInfo, 'name
   }
   if ('const' in expression) {
     const v = expression.const;
-    const kind = typeof v === 'number' ? 'double' : typeof v === 'boolean' ? 'boolean' : 'string';
-    return { kind, optional: v === null, pii: 'none' };
+    if (v === null) return { kind: 'null', optional: true, pii: 'none' };
+    if (typeof v === 'string') return { kind: 'enum', symbols: [v], optional: false, pii: 'none' };
+    return { kind: typeof v === 'number' ? 'double' : 'boolean', optional: false, pii: 'none' };
   }
   return { kind: expression.attribute === 'time' ? 'timestamp' : 'string', optional: true, pii: 'none' };
 }
@@ -123,11 +124,19 @@ function compileSource(source: ViewSource, index: number, stream: string): Compi
   };
 }
 
+/** The shape of a value that two sources write: `null` has none of its own, and an enum takes the constants and symbols of both. */
+function oneShape(a: Omit<FieldInfo, 'name'>, b: Omit<FieldInfo, 'name'>): Omit<FieldInfo, 'name'> {
+  if (a.kind === 'null' || b.kind === 'null') return a.kind === 'null' ? b : a;
+  if (a.symbols === undefined || b.symbols === undefined) return b.kind === 'string' ? b : a;
+  return { ...a, symbols: [...new Set([...a.symbols, ...b.symbols])] };
+}
+
 function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
   const out = new Map<string, ViewField>();
   const put = (name: string, f: Omit<FieldInfo, 'name'>): void => {
     const before = out.get(name);
-    out.set(name, { ...(before ?? f), name, optional: true, pii: before ? gravest(before.pii, f.pii) : f.pii });
+    const shape = before ? oneShape(before, f) : f;
+    out.set(name, { ...shape, name, optional: true, pii: before ? gravest(before.pii, f.pii) : f.pii });
   };
   for (const s of def.sources) {
     const type = catalogue.newest(s.type)!;

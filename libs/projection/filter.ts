@@ -1,6 +1,6 @@
 import { Fault, verbatim, type Problem, type Text } from '#faults';
-import { compareValues } from './exact.js';
-import { isNumericKind, type CompiledView, type ViewField } from './compile.js';
+import type { CompiledView, ViewField } from './compile.js';
+import { comparableOf, type Comparable } from './filter-kinds.js';
 import { texts } from './texts.js';
 
 const OPERATORS = ['lt', 'lte', 'gt', 'gte'] as const;
@@ -10,24 +10,27 @@ type Operator = (typeof OPERATORS)[number] | 'eq';
 export interface Condition {
   readonly field: ViewField;
   readonly operator: Operator;
-  readonly value: string;
+  readonly comparable: Comparable;
+  /** The query's value, parsed by the kind of the field. */
+  readonly value: unknown;
 }
 
 /**
  * Parses the conditions of a list query. Fault clear_subject_refused for a field with a data class above `none`, because URLs are logged;
- * Fault invalid_query for unknown fields and operators, and for text in place of a number.
+ * Fault invalid_query for unknown fields and operators, for a value that is none of the field's kind, and for an order of values that have none.
  */
-export function parseConditions(view: CompiledView, query: Readonly<Record<string, string>>): Condition[] {
+export function parseConditions(view: CompiledView, query: Readonly<Record<string, unknown>>): Condition[] {
   const out: Condition[] = [];
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(query)) {
     const [fieldName = '', operator = 'eq', ...rest] = name.split('.');
     const field = view.fields.find((f) => f.name === fieldName);
-    if (!field || rest.length > 0 || field.items || field.fields) {
+    const comparable = field && comparableOf(field);
+    if (!field || rest.length > 0 || (!comparable && field.pii === 'none')) {
       problems.push({ pointer: `?${name}`, reason: texts.not_a_field_of_view(), expected: namesOf(view) });
       continue;
     }
-    if (field.pii !== 'none')
+    if (!comparable || field.pii !== 'none')
       throw new Fault('clear_subject_refused', {
         problems: [{ pointer: `?${name}`, reason: texts.of_class({ class: field.pii }) }],
       });
@@ -39,11 +42,16 @@ export function parseConditions(view: CompiledView, query: Readonly<Record<strin
       });
       continue;
     }
-    if (isNumericKind(field.kind) && !/^-?\d{1,30}(\.\d{1,30})?$/.test(value)) {
-      problems.push({ pointer: `?${name}`, reason: texts.not_a_number() });
+    if (operator !== 'eq' && !comparable.ordered) {
+      problems.push({ pointer: `?${name}`, reason: texts.no_order(), expected: verbatim(`${fieldName}=`) });
       continue;
     }
-    out.push({ field, operator: operator as Operator, value });
+    const parsed = typeof value === 'string' ? comparable.parse(value, field) : undefined;
+    if (parsed === undefined) {
+      problems.push({ pointer: `?${name}`, reason: texts.not_of_kind(), expected: comparable.expected(field) });
+      continue;
+    }
+    out.push({ field, operator: operator as Operator, comparable, value: parsed });
   }
   if (problems.length > 0) throw new Fault('invalid_query', { problems });
   return out;
@@ -52,18 +60,17 @@ export function parseConditions(view: CompiledView, query: Readonly<Record<strin
 const namesOf = (view: CompiledView): Text =>
   verbatim(
     view.fields
-      .filter((f) => f.pii === 'none' && !f.items && !f.fields)
+      .filter((f) => f.pii === 'none' && comparableOf(f))
       .map((f) => f.name)
       .join(' · '),
   );
 
 /** Whether a value, as the caller sees it, fulfils all conditions. An absent or null field fulfils none. */
 export function fulfils(value: Readonly<Record<string, unknown>>, conditions: readonly Condition[]): boolean {
-  return conditions.every(({ field, operator, value: wanted }) => {
-    const has = value[field.name];
-    if (has === null || has === undefined) return false;
-    const numeric = isNumericKind(field.kind);
-    const order = compareValues(numeric ? has : String(has), wanted, numeric);
+  return conditions.every(({ field, operator, comparable, value: wanted }) => {
+    const has = comparable.stored(value[field.name]);
+    if (has === undefined) return false;
+    const order = comparable.compare(has as never, wanted as never);
     switch (operator) {
       case 'eq':
         return order === 0;

@@ -6,7 +6,15 @@ export const texts = defineTexts({
   not_a_field_of_view: { id: 'bukan bidang ringkasan ini', en: 'not a field of this view' },
   of_class: { id: 'kelas {class}', en: 'class {class}' },
   unknown_comparison: { id: 'perbandingan tidak dikenal', en: 'unknown comparison' },
-  not_a_number: { id: 'bukan angka', en: 'not a number' },
+  no_order: { id: 'nilai bidang ini tidak berurutan', en: 'the values of this field have no order' },
+  not_of_kind: { id: 'bukan nilai bidang ini', en: 'not a value of this field' },
+  a_number: { id: 'angka, misalnya 12 atau -3.5', en: 'a number, such as 12 or -3.5' },
+  a_text: { id: 'teks, satu kali', en: 'a text, once' },
+  a_time: {
+    id: 'waktu RFC 3339 dengan zona, misalnya 2021-07-15T09:30:00+07:00 (tulis + sebagai %2B)',
+    en: 'an RFC 3339 time with a zone, such as 2021-07-15T09:30:00+07:00 (write + as %2B)',
+  },
+  base64: { id: 'base64', en: 'base64' },
   // definitions of views
   no_such_field: { id: '{type} tidak punya bidang {field}', en: '{type} has no field {field}' },
   not_a_symbol: { id: 'bukan simbol enum itu', en: 'not a symbol of the enum' },

@@ -236,6 +236,8 @@ export class Client {
   /** Looks at every master. Fault state_untrusted when one of them cannot hold the state. */
   async ping(): Promise<void> {
     await this.#within(async () => {
+      // ioredis sends INFO already before the connection is ready, so a look alone does not say that other commands are answered.
+      await Promise.all(this.#masters().map((node) => node.ping()));
       await this.#look();
       await this.#trusted();
     });
