@@ -90,6 +90,7 @@ export const ROOMS = {
       'state',
       'state-embedded',
       'state-redis',
+      'table',
       'registry',
       'units',
       'access',

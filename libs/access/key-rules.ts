@@ -63,9 +63,13 @@ export function isActiveAdmin(row: KeyRow): boolean {
   return row.revokedAt === undefined && row.roles.includes('admin');
 }
 
-/** The key row in a JSON text; undefined when it has another shape. Throws SyntaxError when it is no JSON. */
-export function parseKeyRow(json: string): KeyRow | undefined {
-  const v = JSON.parse(json) as Partial<KeyRow>;
-  const whole = typeof v.id === 'string' && typeof v.prefix === 'string' && /^[0-9a-f]{64}$/.test(v.sha256 ?? '');
-  return whole && typeof v.owner === 'string' && Array.isArray(v.roles) ? (v as KeyRow) : undefined;
+/** The key row in the JSON text of the record with this key; undefined when it has another shape. Throws SyntaxError when it is no JSON. */
+export function parseKeyRow(json: string, id: string): KeyRow | undefined {
+  const v = JSON.parse(json) as Partial<Record<keyof KeyRow, unknown>> | null;
+  if (v?.id !== id || typeof v.sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(v.sha256)) return undefined;
+  const texts = [v.prefix, v.owner].every((t) => typeof t === 'string') && isTextOrAbsent(v.revokedAt);
+  const roles = Array.isArray(v.roles) && v.roles.every((r) => typeof r === 'string');
+  return texts && roles ? (v as unknown as KeyRow) : undefined;
 }
+
+const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'string';

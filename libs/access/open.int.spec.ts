@@ -28,6 +28,11 @@ const second = async (): Promise<EventLog> => {
   closers.splice(closers.length - 1, 0, () => other.close());
   return other;
 };
+const valueOf = async (id: string): Promise<string | undefined> => {
+  const batch = await log.read(KEYS_TOPIC, 0, 0n);
+  if (batch.kind !== 'records') throw new Error('out of range');
+  return batch.records.findLast((r) => r.key?.toString() === id)?.value?.toString();
+};
 const keyIn = (d: string): string => readFileSync(join(d, 'admin.key'), 'utf8').trim();
 
 beforeEach(async () => {
@@ -49,6 +54,42 @@ describe('keys', () => {
     const stored = Buffer.concat(batch.records.map((r) => r.value!)).toString();
     expect(stored).toContain('"sha256"');
     expect(stored).not.toContain(key.slice(16));
+  });
+
+  it('whose record cannot be read authenticate nobody, also when an earlier record of them could be read, and end live readers as a revocation does', async () => {
+    const access = await open();
+    const [damaged, whole] = await access.createKeys(HUB_ACTOR, [spec, spec]);
+    const revoked: string[] = [];
+    access.onRevoked((id) => revoked.push(id));
+    const row = JSON.parse((await valueOf(damaged!.id))!) as Record<string, unknown>;
+    const wrongs = [
+      '{"id":"',
+      'null',
+      '5',
+      JSON.stringify({ ...row, id: whole!.id }),
+      JSON.stringify({ ...row, sha256: '' }),
+    ];
+    for (const value of wrongs) {
+      const record = { key: Buffer.from(damaged!.id), value: Buffer.from(value), headers: [] };
+      expect(await log.append(KEYS_TOPIC, 0, [record])).toMatchObject({ kind: 'accepted' });
+    }
+    await access.refresh();
+    const unreadable: string[] = [];
+    const loaded = await openAccess({
+      log,
+      units,
+      parties: new Set(),
+      now: Date.now,
+      report: { unreadable: ({ key }) => unreadable.push(key) },
+    });
+    closers.unshift(() => loaded.close());
+    for (const a of [access, loaded]) {
+      expect(a.authenticate(`Bearer ${damaged!.key}`)).toBeUndefined();
+      expect(a.authenticate(`Bearer ${whole!.key}`)?.keyId).toBe(whole!.id);
+      expect(a.get(damaged!.id)).toBeUndefined();
+    }
+    expect(revoked).toEqual([damaged!.id]);
+    expect(unreadable).toEqual(wrongs.map(() => damaged!.id));
   });
 
   it('authenticate their caller, also after the table was opened again; any other header authenticates nobody', async () => {
@@ -200,6 +241,16 @@ describe('audit', () => {
 });
 
 describe('the pseudonym key', () => {
+  it('is not replaced when its fingerprint cannot be read: the start is refused, and nothing is written', async () => {
+    const meta = await openMeta({ log });
+    closers.unshift(() => meta.close());
+    await loadPseudonymKey({ dir, meta });
+    await log.append('_simpul.meta', 0, [{ key: Buffer.from('pseudonym'), value: Buffer.from('{}'), headers: [] }]);
+    const end = (await log.describe('_simpul.meta'))[0]!.high;
+    await expect(loadPseudonymKey({ dir, meta })).rejects.toMatchObject({ code: 'control_record_unreadable' });
+    expect((await log.describe('_simpul.meta'))[0]!.high).toBe(end);
+  });
+
   const load = async (file?: string) => {
     const meta = await openMeta({ log });
     try {

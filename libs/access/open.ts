@@ -1,6 +1,6 @@
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change, type Decision, type Table } from '#table';
+import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
 import { AUDIT_TOPIC, audited, HUB_ACTOR, type Act, type Actor } from './audit.js';
@@ -56,19 +56,23 @@ export interface AccessDeps {
   /** Codes of external parties that keys may be bound to. */
   readonly parties: ReadonlySet<string>;
   readonly now: () => number;
+  readonly report?: TableReport | undefined;
 }
 
-/** Opens the keys: loads the keys table, then follows it. Fault `log_unavailable`. */
+/**
+ * Opens the keys: loads the keys table, then follows it. A key whose record cannot be read is unknown, also when an earlier record of it could be read: a damaged
+ * record must not undo a revocation. Fault `log_unavailable`.
+ */
 export async function openAccess(deps: AccessDeps): Promise<Access> {
-  const { log } = deps;
+  const { log, report } = deps;
   const authenticator = new Authenticator();
   const revocations = new Revocations();
   await log.ensureTopic({ name: AUDIT_TOPIC, partitions: 1, cleanup: 'keep' });
   const table = await openTable<KeyRow>({
     log,
     topic: KEYS_TOPIC,
-    parse: (value) => {
-      const row = parseKeyRow(value.toString());
+    parse: (value, id) => {
+      const row = parseKeyRow(value.toString(), id);
       if (!row) throw new TypeError('no row of the keys table');
       return row;
     },
@@ -78,6 +82,7 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
       else authenticator.put(row);
       revocations.put(id, row);
     },
+    report,
   });
   return new TableAccess({ ...deps, authenticator, revocations, table });
 }
@@ -213,7 +218,7 @@ class TableAccess implements Access {
   #drawKey(): NewKey {
     for (;;) {
       const key = makeKey();
-      if (this.#table.get(key.id) === undefined) return key;
+      if (this.#table.get(key.id) === undefined && !this.#table.damaged.has(key.id)) return key;
     }
   }
 
@@ -257,14 +262,17 @@ class TableAccess implements Access {
       this.#table.write<AdminKey>((rows) => {
         const old = replaced(rows);
         if (old === undefined) return { changes: [], result: { kind: 'exists', path: undefined } };
-        // The file is written before the row, under the claim: a row whose key text nobody has would lock every administrator out. The write is idempotent.
-        writeSecret(path, `${key.text}\n`);
         const revokedAt = this.#time();
         const changes: Change<KeyRow>[] = [
           ...old.map((row) => ({ key: row.id, row: { ...row, revokedAt, revokedBy: 'hub' } })),
           { key: key.id, row: this.#newRow(key, spec, HUB_ACTOR) },
         ];
-        return { changes, result: { kind: 'made', path, id: key.id } };
+        return {
+          changes,
+          result: { kind: 'made', path, id: key.id },
+          // The file is written before the row, under the claim: a row whose key text nobody has would lock every administrator out. The write is idempotent.
+          beforeWrite: () => writeSecret(path, `${key.text}\n`),
+        };
       }),
     );
   }

@@ -11,6 +11,7 @@ import type { Core } from './core.js';
 import { openEngine, type Engine } from './engine.js';
 import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
+import { tableReport } from './table-report.js';
 import { openTables, type Tables } from './tables.js';
 import { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';
 
@@ -48,10 +49,18 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
         {
           provide: TABLES,
-          inject: [SETTINGS, ENGINE, EVENT_LOG, STATE, CLOCK],
-          useFactory: async (s: HubSettings, engine: Engine, log: EventLog, state: State, now: () => number) => {
+          inject: [SETTINGS, ENGINE, EVENT_LOG, STATE, CLOCK, LOGGER, Metrics],
+          useFactory: async (
+            s: HubSettings,
+            engine: Engine,
+            log: EventLog,
+            state: State,
+            now: () => number,
+            logger: Logger,
+            metrics: Metrics,
+          ) => {
             try {
-              return await openTables({ settings: s, log, state, now });
+              return await openTables({ settings: s, log, state, now, report: tableReport(logger, metrics) });
             } catch (e) {
               // Nest calls no shutdown hook of a container that it could not build.
               await engine.close();

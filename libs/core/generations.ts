@@ -1,5 +1,5 @@
 import type { GenerationRow, Generations } from '#projection';
-import type { MetaRow, MetaTable } from '#registry';
+import { refuseDamaged, type MetaRow, type MetaTable } from '#registry';
 
 const keyOf = (view: string): string => `view/${view}`;
 
@@ -15,6 +15,7 @@ export function generationsOf(meta: MetaTable): Generations {
     row: (view) => rowOf(meta.get(keyOf(view))),
     change: (view, decide) =>
       meta.write((rows) => {
+        refuseDamaged(meta, keyOf(view));
         const now = rowOf(rows.get(keyOf(view)));
         const next = decide(now);
         if (next === undefined) return { changes: [], result: now };

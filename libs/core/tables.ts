@@ -5,6 +5,7 @@ import { openCopies, openSettled, type Copies, type Settled } from '#duplicates'
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
+import type { TableReport } from '#table';
 import { openUnits, type UnitRegistry } from '#units';
 import { readContracts, readUnits, readViews } from './contracts.js';
 import { generationsOf } from './generations.js';
@@ -20,6 +21,7 @@ export interface Tables {
   readonly generations: Generations;
   readonly copies: Copies;
   readonly settled: Settled;
+  readonly tableReport: TableReport;
   /** Closes them in the reverse order. The ports stay open. */
   close(): Promise<void>;
 }
@@ -29,24 +31,26 @@ export interface TablesDeps {
   readonly log: EventLog;
   readonly state: State;
   readonly now: () => number;
+  /** What control tables report. */
+  readonly report: TableReport;
 }
 
 /**
  * Opens the tables in the order of their dependencies; registers contracts and seeds units only where they are missing. On a failure it closes what
  * it has opened. Faults: log_unavailable, state_unavailable, pseudonym_key_mismatch.
  */
-export async function openTables({ settings, log, state, now }: TablesDeps): Promise<Tables> {
+export async function openTables({ settings, log, state, now, report }: TablesDeps): Promise<Tables> {
   await using opening = new AsyncDisposableStack();
   const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
   await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
-  const meta = opened(await openMeta({ log }));
-  const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions }));
+  const meta = opened(await openMeta({ log, report }));
+  const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions, report }));
   await registry.registerMissing(readContracts());
-  const units = opened(await openUnits({ log, now }));
+  const units = opened(await openUnits({ log, now, report }));
   const seed = readUnits();
   await units.seed(seed);
   const parties = new Set(seed.externalParties.map((p) => p.code));
-  const access = opened(await openAccess({ log, units: units.units, parties, now }));
+  const access = opened(await openAccess({ log, units: units.units, parties, now, report }));
   const adminKey = await access.ensureAdmin(settings.dataDir);
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
   const views = readViews().map((v) => compileView(v, registry.catalogue));
@@ -63,6 +67,7 @@ export async function openTables({ settings, log, state, now }: TablesDeps): Pro
     generations: generationsOf(meta),
     copies,
     settled,
+    tableReport: report,
     close: () => open.disposeAsync(),
   };
 }

@@ -469,6 +469,17 @@ export const FAULTS = {
     title: { id: 'Format map data tidak dikenal', en: 'Unknown format of the data folder' },
     hint: { id: 'Pakai versi Simpul yang menulisnya.', en: 'Use the version of Simpul that wrote it.' },
   },
+  control_record_unreadable: {
+    class: 'unusable',
+    title: {
+      id: 'Catatan kendali hub tidak dapat dibaca',
+      en: 'A control record of the hub cannot be read',
+    },
+    hint: {
+      id: 'Catatan log alarm menyebut topik, kunci dan posisinya. Pulihkan dari cadangan.',
+      en: 'The alarm in the log names topic, key and offset. Restore it from a backup.',
+    },
+  },
   pseudonym_key_mismatch: {
     class: 'unusable',
     title: {

@@ -41,6 +41,21 @@ export class CatalogueIndex implements Catalogue {
     return s;
   }
 
+  /**
+   * The record of this version cannot be read, or is deleted: no type has this version any more. Its id stays readable when it was read before, because an id never
+   * gets another schema (R4.4).
+   */
+  dropSchema(subject: string, version: number): void {
+    this.schemas.drop(subject, version);
+    this.#types.delete(`${subject}\n${version}`);
+    this.#index = undefined;
+  }
+
+  dropStream(name: string): void {
+    this.#streams.delete(name);
+    this.#index = undefined;
+  }
+
   putStream(name: string, partitions: number, retentionMs?: number): void {
     this.#streams.set(name, { partitions, ...(retentionMs === undefined ? {} : { retentionMs }) });
     this.#index = undefined;

@@ -6,7 +6,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openMeta, openRegistry, type MetaTable, type Registry } from './index.js';
-import { SCHEMAS_TOPIC } from './records.js';
+import { schemaKey, SCHEMAS_TOPIC } from './records.js';
 
 const root = new URL('../../schemas/', import.meta.url).pathname;
 const contracts = globSync('**/*.avsc', { cwd: root })
@@ -57,6 +57,39 @@ describe('the registry', () => {
     }
     expect(registry.catalogue.stream('imigrasi.cegah')).toMatchObject({ partitions: 1, ordering: 'stream' });
     expect(registry.catalogue.stream('pas.penghuni')).toMatchObject({ partitions: 8, subjectForm: 'pseudonym' });
+  });
+
+  it('has no version whose record cannot be read: its type takes no events, its id reads old events, and neither id nor version is used again', async () => {
+    const { registry } = await open();
+    const [first, last] = [contracts[0]!, record('Akhir', A)];
+    const [type] = await registry.registerMissing([first]);
+    const before = await registry.register('akhir', last);
+    for (const [subject, value] of [
+      [type!.subject, '{"subject":'],
+      ['akhir', JSON.stringify({ subject: 'akhir', version: 1, schema: last })],
+    ]) {
+      const key = Buffer.from(schemaKey(subject!, 1));
+      await log.append(SCHEMAS_TOPIC, 0, [{ key, value: Buffer.from(value!), headers: [] }]);
+    }
+    await registry.refresh();
+    expect(registry.catalogue.types()).toEqual([]);
+    expect(registry.catalogue.bySchemaId(type!.id)?.version).toBe(1);
+    const { registry: loaded } = await open();
+    expect(loaded.catalogue.types()).toEqual([]);
+    const again = await loaded.register('akhir', last);
+    expect([again.version, again.fresh]).toEqual([2, true]);
+    expect(again.id).toBeGreaterThan(before.id);
+  });
+
+  it('drops a stream whose meta row cannot be read, and does not record its partitions anew', async () => {
+    const { registry, meta } = await open();
+    await registry.registerMissing(contracts);
+    const row = { key: Buffer.from('stream/imigrasi.cegah'), value: Buffer.from('{"partitions":"1"}'), headers: [] };
+    await log.append('_simpul.meta', 0, [row]);
+    await meta.refresh();
+    expect(registry.catalogue.stream('imigrasi.cegah')).toBeUndefined();
+    await expect(registry.ensureStreams()).rejects.toMatchObject({ code: 'control_record_unreadable' });
+    expect([...meta.damaged]).toEqual(['stream/imigrasi.cegah']);
   });
 
   it('loads registered schemas when it is opened again, and finds event types by name, version and schema id', async () => {

@@ -1,11 +1,19 @@
 import { Fault, verbatim } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change, type Decision, type Table } from '#table';
+import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
 import type { Catalogue, EventType } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
 import { readProperties, registrySubject } from './event-types.js';
-import { streamKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
-import { isSchemaKey, parseSchemaValue, SCHEMAS_TOPIC, schemaKey, schemaValue } from './records.js';
+import { refuseDamaged, streamKey, streamOfKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
+import {
+  isSchemaKey,
+  isWholeSchema,
+  parseSchemaValue,
+  SCHEMAS_TOPIC,
+  schemaKey,
+  schemaPlace,
+  schemaValue,
+} from './records.js';
 import { SchemaSet } from './schema-set.js';
 import { texts } from './texts.js';
 
@@ -45,28 +53,41 @@ export interface RegistryDeps {
   readonly meta: MetaTable;
   /** Partitions of a new stream whose events are ordered by subject; a stream ordered as a whole gets one. */
   readonly defaultPartitions: number;
+  readonly report?: TableReport | undefined;
 }
 
 type OnRegistered = (type: EventType) => void;
 
 /** Opens the registry: loads `_schemas` to its end, then follows it. Fault `log_unavailable`. */
 export async function openRegistry(deps: RegistryDeps): Promise<Registry> {
-  const { log, meta } = deps;
+  const { log, meta, report } = deps;
   const index = new CatalogueIndex();
   const listeners = new Set<OnRegistered>();
   const putStream = (key: string, row: MetaRow | undefined): void => {
     const s = streamOfRow(key, row);
+    const name = streamOfKey(key);
     if (s) index.putStream(s.stream, s.partitions, s.retentionMs);
+    else if (name !== undefined) index.dropStream(name);
   };
   const unfollowMeta = meta.onChange(putStream);
   for (const [key, row] of meta.entries()) putStream(key, row);
   const table = await openTable<string>({
     log,
     topic: SCHEMAS_TOPIC,
-    parse: (value) => value.toString(),
+    parse: (value, key) => {
+      const text = value.toString();
+      if (isSchemaKey(key) && !isWholeSchema(text)) throw new TypeError('no schema of the registry');
+      return text;
+    },
     serialise: (row) => Buffer.from(row),
+    report,
     onChange: (key, row, { appendTimeMs }) => {
-      if (row === undefined || !isSchemaKey(key)) return;
+      const place = schemaPlace(key);
+      if (place === undefined) return;
+      if (row === undefined) {
+        index.dropSchema(place.subject, place.version);
+        return;
+      }
       const s = index.putSchema(row, appendTimeMs);
       const type = s === undefined || s.deleted ? undefined : index.bySchemaId(s.id);
       if (type) for (const listener of listeners) listener(type);
@@ -167,7 +188,7 @@ class TopicRegistry implements Registry {
   }
 
   #write(offers: readonly Offer[]): Promise<Registered[]> {
-    return this.#table.write((rows) => decideVersions(rows, this.schemas.highestId, offers));
+    return this.#table.write((rows) => decideVersions(rows, this.#table.damaged, this.schemas.highestId, offers));
   }
 
   /** Writes the meta rows of streams that have none: the number of partitions is fixed before the topic exists, so every process creates the same topic. */
@@ -178,18 +199,25 @@ class TopicRegistry implements Registry {
       else if (!partitionsOf.has(stream)) partitionsOf.set(stream, this.#defaultPartitions);
     const missing = [...partitionsOf].filter(([stream]) => this.#meta.get(streamKey(stream)) === undefined);
     if (missing.length === 0) return;
-    await this.#meta.write((rows) => ({
-      changes: missing
-        .filter(([stream]) => !rows.has(streamKey(stream)))
-        .map(([stream, partitions]) => ({ key: streamKey(stream), row: { partitions } })),
-      result: undefined,
-    }));
+    await this.#meta.write((rows) => {
+      for (const [stream] of missing) refuseDamaged(this.#meta, streamKey(stream));
+      return {
+        changes: missing
+          .filter(([stream]) => !rows.has(streamKey(stream)))
+          .map(([stream, partitions]) => ({ key: streamKey(stream), row: { partitions } })),
+        result: undefined,
+      };
+    });
   }
 }
 
-/** Each offer is judged against the rows and the offers before it. `highestId`: an id known to be taken, although its record may be gone (R4.4). */
+/**
+ * Each offer is judged against the rows and the offers before it. `damaged`: keys of records that cannot be read. `highestId`: an id known to be taken, although
+ * its record may be gone (R4.4).
+ */
 function decideVersions(
   rows: ReadonlyMap<string, string>,
+  damaged: ReadonlySet<string>,
   highestId: number,
   offers: readonly Offer[],
 ): Decision<string, Registered[]> {
@@ -197,6 +225,10 @@ function decideVersions(
   for (const [key, value] of rows) {
     const s = isSchemaKey(key) ? parseSchemaValue(value) : undefined;
     if (s) set.put(s);
+  }
+  for (const key of damaged) {
+    const place = schemaPlace(key);
+    if (place) set.take(place.subject, place.version);
   }
   const changes: Change<string>[] = [];
   const result = offers.map(({ subject, schema }): Registered => {

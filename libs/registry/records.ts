@@ -24,11 +24,25 @@ export function isSchemaKey(key: string): boolean {
   return key.includes('"SCHEMA"') && (parse(key) as { keytype?: unknown } | undefined)?.keytype === 'SCHEMA';
 }
 
+/** Subject and version in the key of a schema record; undefined for any other key. */
+export function schemaPlace(key: string): { readonly subject: string; readonly version: number } | undefined {
+  const v = isSchemaKey(key) ? (parse(key) as Partial<Record<'subject' | 'version', unknown>>) : undefined;
+  if (typeof v?.subject !== 'string' || typeof v.version !== 'number') return undefined;
+  return { subject: v.subject, version: v.version };
+}
+
+/** False for the value of a schema record that no schema can be read from, not even one of another kind than Avro. */
+export function isWholeSchema(value: string): boolean {
+  const v = parse(value) as Partial<Record<keyof RegisteredSchema, unknown>> | undefined;
+  return typeof v?.schema === 'string' && typeof v.subject === 'string' && areIds(v.version, v.id);
+}
+
+const areIds = (version: unknown, id: unknown): boolean => Number.isSafeInteger(version) && Number.isSafeInteger(id);
+
 /** The schema in a record value; undefined when there is none (not Avro, or another shape). Total. */
 export function parseSchemaValue(value: string): RegisteredSchema | undefined {
   const v = parse(value) as Partial<Record<keyof RegisteredSchema | 'schemaType', unknown>> | undefined;
-  if (!v || typeof v.subject !== 'string' || typeof v.schema !== 'string') return undefined;
-  if (!Number.isSafeInteger(v.version) || !Number.isSafeInteger(v.id)) return undefined;
+  if (!v || typeof v.subject !== 'string' || typeof v.schema !== 'string' || !areIds(v.version, v.id)) return undefined;
   if (v.schemaType !== undefined && v.schemaType !== 'AVRO') return undefined;
   return {
     subject: v.subject,

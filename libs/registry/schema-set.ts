@@ -8,6 +8,8 @@ export class SchemaSet {
   readonly #subjects = new Map<string, Map<number, RegisteredSchema>>();
   readonly #byId = new Map<number, RegisteredSchema>();
   readonly #fingerprints = new Map<string, string>();
+  /** Versions by subject that are taken by a record that cannot be read. */
+  readonly #taken = new Map<string, number>();
   #highest: number;
 
   /** `highest`: an id that is known to be taken, even when its record no longer exists. */
@@ -21,6 +23,20 @@ export class SchemaSet {
     versions.set(s.version, s);
     if (!this.#byId.has(s.id)) this.#byId.set(s.id, s);
     this.#highest = Math.max(this.#highest, s.id);
+  }
+
+  /** Forgets a version. Its id stays known by byId. */
+  drop(subject: string, version: number): void {
+    this.#subjects.get(subject)?.delete(version);
+  }
+
+  /**
+   * A version whose record cannot be read: the version and one id above the highest known one count as taken, so that neither is used again. (Ids are given one
+   * after the other, so the id in that record is at most that much higher.)
+   */
+  take(subject: string, version: number): void {
+    this.#taken.set(subject, Math.max(version, this.#taken.get(subject) ?? 0));
+    this.#highest++;
   }
 
   subjects(): readonly string[] {
@@ -62,7 +78,7 @@ export class SchemaSet {
     const elsewhere = [...this.#byId.values()].find(
       (s) => s.schema === schema || this.#fingerprintOf(s.schema) === print,
     );
-    const version = (this.#all(subject).at(-1)?.version ?? 0) + 1;
+    const version = Math.max(this.#all(subject).at(-1)?.version ?? 0, this.#taken.get(subject) ?? 0) + 1;
     return {
       known: false,
       entry: { subject, version, id: elsewhere?.id ?? this.#highest + 1, schema, deleted: false },

@@ -1,4 +1,5 @@
 import type { AppendOutcome, TopicSpec } from '#log';
+import type { TableReport } from './damaged.js';
 import { TopicAppends } from './topic-appends.js';
 import { TopicTail, type TableLog } from './topic-tail.js';
 
@@ -10,6 +11,7 @@ export interface JournalOptions<R> {
   readonly serialise: (row: R) => Buffer;
   /** Called once for each record in log order, whichever process wrote it. */
   readonly onRow: (row: R) => void;
+  readonly report?: TableReport | undefined;
 }
 
 /** A control topic without keys. Every process appends rows to it; all rows count, and no row replaces another. */
@@ -28,7 +30,8 @@ export interface Journal<R> {
 }
 
 /** Opens a journal: loads what the topic holds, then follows it. Fault `log_unavailable`. */
-export async function openJournal<R>({ log, topic, parse, serialise, onRow }: JournalOptions<R>): Promise<Journal<R>> {
+export async function openJournal<R>(options: JournalOptions<R>): Promise<Journal<R>> {
+  const { log, topic, parse, serialise, onRow, report } = options;
   let closed = false;
   const appends = new TopicAppends(log, topic.name);
   const tail = new TopicTail({
@@ -36,6 +39,8 @@ export async function openJournal<R>({ log, topic, parse, serialise, onRow }: Jo
     topic,
     parse: ({ value }) => ({ row: parse(value ?? Buffer.alloc(0)) }),
     apply: ({ row }) => onRow(row),
+    onBad: ({ key, offset }, cause) =>
+      report?.unreadable?.({ topic: topic.name, key: key?.toString() ?? '', offset, cause }),
     // A row must never count twice, so rows that a recreated topic already has are skipped until the next start.
     onShorter: (range) => range.high,
   });

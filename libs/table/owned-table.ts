@@ -1,6 +1,7 @@
 import { pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { LogRecord, NewRecord } from '#log';
+import type { TableReport } from './damaged.js';
 import type { TableReads } from './table.js';
 import { TopicAppends } from './topic-appends.js';
 import { TopicTail, type TableLog } from './topic-tail.js';
@@ -21,12 +22,16 @@ export interface OwnedTableOptions<V> {
   readonly log: TableLog;
   /** Created when it does not exist: one partition, compacted. */
   readonly topic: string;
-  /** The row and the owner's epoch of a record's value. A throw marks the record as bad: it is counted and skipped. */
+  /**
+   * The row and the owner's epoch of a record's value. A throw says that the record cannot be read: the key then has no row, whatever row it had before, until its
+   * owner, who appends its row again, or a later record repairs it; `report` is told.
+   */
   readonly parse: (value: Buffer, key: string) => ParsedRow<V>;
   /** The value of a record; it must hold the epoch so that `parse` gives it back. */
   readonly serialise: (row: V, epoch: bigint | undefined, key: string) => Buffer;
   /** Called after a row changed (undefined: deleted), whichever process wrote it. Records of an older epoch change nothing. */
   readonly onChange?: (key: string, row: V | undefined) => void;
+  readonly report?: TableReport | undefined;
 }
 
 export interface OwnedChange<V> {
@@ -94,6 +99,7 @@ class EpochTable<V> implements OwnedTable<V> {
       topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
       parse: (record) => this.#parse(record),
       apply: ({ key, row, epoch }, record) => this.#fold(key, row, epoch ?? UNOWNED, record),
+      onBad: (record, cause) => this.#unreadable(record, cause),
       onShorter: (range) => {
         // The offsets of the deleted topic mean nothing in the new one; the epochs still only grow (R1.2).
         for (const entry of this.#entries.values()) entry.offset = -1n;
@@ -211,6 +217,19 @@ class EpochTable<V> implements OwnedTable<V> {
       }
     }
     this.#set(key, row, epoch, record.offset);
+  }
+
+  #unreadable(record: LogRecord, cause: unknown): void {
+    const { topic, report } = this.#options;
+    const key = record.key?.toString() ?? '';
+    report?.unreadable?.({ topic, key, offset: record.offset, cause });
+    const entry = this.#entries.get(key);
+    if (entry === undefined || record.offset <= entry.offset) return;
+    const own = this.#owned.get(key);
+    if (own?.epoch === entry.epoch) {
+      own.overwrittenAt = record.offset;
+      this.#settle(key);
+    } else this.#show(key, undefined, entry.epoch, record.offset);
   }
 
   /**

@@ -1,17 +1,33 @@
-import { Mutex } from '#concurrency';
+import { Mutex, pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog, LogRecord, NewRecord, Writer } from '#log';
+import { randomUUID } from 'node:crypto';
+import type { TableReport } from './damaged.js';
 import { failWhenShorter, TopicTail } from './topic-tail.js';
+import { Turns, type Turn } from './turns.js';
+
+/** Header of every record: which write it belongs to. So a write with an uncertain outcome is found again, and no other one is taken for it. */
+const WRITE_HEADER = 'simpul-write';
+/** After a fence: a pause of up to this long, twice as long with each further fence, up to MAX_BACKOFF_MS. */
+const BACKOFF_MS = 20;
+const MAX_BACKOFF_MS = 1_000;
+/** Writes of one process that follow each other at once share a turn and a claim, up to this many and this long: a claim costs more than a write. */
+const MAX_WRITES_A_TURN = 10;
+const MAX_TURN_MS = 1_000;
 
 export interface TableOptions<V> {
   readonly log: EventLog;
   /** Created when it does not exist: one partition, compacted. */
   readonly topic: string;
-  /** The row of a record's value. A throw marks the record as bad: it is counted and skipped. */
+  /**
+   * The row of a record's value. A throw says that the record cannot be read: its key then has no row, whatever row it had before, it is in `damaged`, and
+   * `report` is told.
+   */
   readonly parse: (value: Buffer, key: string) => V;
   readonly serialise: (row: V, key: string) => Buffer;
-  /** Called after a row changed (undefined: deleted), in log order, whichever process wrote it. */
+  /** Called after a row changed (undefined: deleted, or its record cannot be read), in log order, whichever process wrote it. */
   readonly onChange?: (key: string, row: V | undefined, at: Pick<LogRecord, 'offset' | 'appendTimeMs'>) => void;
+  readonly report?: TableReport | undefined;
 }
 
 /** `row` undefined deletes the key. */
@@ -27,7 +43,12 @@ export interface Row<V> {
 }
 
 /** What `decide` answers: the changes to write (none: nothing is written) and the result that write() then answers. */
-export type Decision<V, R> = { readonly changes: readonly Change<V>[]; readonly result: R };
+export interface Decision<V, R> {
+  readonly changes: readonly Change<V>[];
+  readonly result: R;
+  /** Called under the claim, directly before the changes are written; once more when the write was fenced and decided again. A throw writes nothing. */
+  readonly beforeWrite?: () => void;
+}
 
 export interface TableReads<V> {
   get(key: string): V | undefined;
@@ -35,7 +56,7 @@ export interface TableReads<V> {
   readonly size: number;
   /** First offset not read yet. */
   readonly next: bigint;
-  /** Records that could not be parsed. */
+  /** How many records could not be read. */
   readonly bad: number;
   /** Reads what other processes wrote until now. Faults `log_unavailable`, `offset_out_of_range` (the topic was deleted and created again). */
   refresh(): Promise<void>;
@@ -45,32 +66,58 @@ export interface TableReads<V> {
 export interface Table<V> extends TableReads<V> {
   /** The row with the offset of its record. */
   row(key: string): Row<V> | undefined;
+  /** The keys whose last record cannot be read. They have no row. A decision that would take such a key for a new one must refuse instead. */
+  readonly damaged: ReadonlySet<string>;
   /**
-   * Claims the topic if this table does not hold the claim, reads to the end, calls `decide` with the rows as they are then, writes its changes in
-   * one transaction (all or none) and answers its result once they are durable and visible in this table. Fenced by another writer: claims again,
-   * reads again and calls `decide` again, so `decide` must have no side effects. At most 500 changes. When `decide` throws, nothing is written and
-   * the error is passed on. Faults `not_durable` (it is unknown whether the changes were written), `disk_full`, `record_too_large`,
+   * Reads to the end and calls `decide` with the rows; a decision without changes is answered and claims nothing. Otherwise waits for its turn among the
+   * writers of all processes, claims the topic, reads to the end, calls `decide` again if other rows were written meanwhile, and writes the changes
+   * in one transaction (all or none). Answers the result once they are durable and visible in this table. Fenced by another writer: takes a new turn after
+   * a pause and decides again, so `decide` must have no side effects (`beforeWrite` may). At most 500 changes. When `decide` throws, nothing is written
+   * and the error is passed on. Writes of one process are done in the order of the calls.
+   * Faults `not_durable` (it is unknown whether the changes were written, and the log did not answer when asked again), `disk_full`, `record_too_large`,
    * `log_unavailable`, `draining` (after close).
    */
   write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R>;
 }
 
+/** A turn of this process: it holds the claim. */
+interface Session {
+  readonly turn: Turn;
+  readonly writer: Writer;
+  readonly since: number;
+  writes: number;
+}
+
 class FencedTable<V> implements Table<V> {
   readonly #options: TableOptions<V>;
   readonly #tail: TopicTail<Change<V>>;
+  readonly #turns: Turns;
   readonly #rows = new Map<string, V>();
   readonly #offsets = new Map<string, bigint>();
+  readonly #damaged = new Set<string>();
   readonly #writes = new Mutex();
-  #writer: Writer | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
+  #session: Session | undefined;
+  /** Calls of write(). */
+  #asked = 0;
 
   constructor(options: TableOptions<V>) {
     this.#options = options;
+    this.#turns = new Turns(options.log, options.topic);
     this.#tail = new TopicTail({
       log: options.log,
       topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
       parse: ({ key, value }) => (key === null ? undefined : this.#parse(key.toString(), value)),
-      apply: (change, record) => this.#apply(change, record),
+      apply: ({ key, row }, record) => {
+        this.#damaged.delete(key);
+        this.#show(key, row, record);
+      },
+      onBad: (record, cause) => {
+        const key = record.key!.toString();
+        this.#damaged.add(key);
+        options.report?.unreadable?.({ topic: options.topic, key, offset: record.offset, cause });
+        this.#show(key, undefined, record);
+      },
       onShorter: failWhenShorter(options.topic),
     });
   }
@@ -101,12 +148,23 @@ class FencedTable<V> implements Table<V> {
     return this.#tail.bad;
   }
 
+  get damaged(): ReadonlySet<string> {
+    return this.#damaged;
+  }
+
   open(): Promise<void> {
     return this.#tail.open();
   }
 
   write<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R> {
-    return this.#writes.run(() => this.#writeNow(decide));
+    this.#asked++;
+    return this.#writes.run(async () => {
+      try {
+        return await this.#writeNow(decide);
+      } finally {
+        await this.#leave();
+      }
+    });
   }
 
   refresh(): Promise<void> {
@@ -114,52 +172,132 @@ class FencedTable<V> implements Table<V> {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#writes.run(() => this.#release());
+    this.#closing.abort();
+    this.#turns.stop();
+    await this.#writes.run(() => this.#end());
+    await this.#turns.close();
     await this.#tail.close();
   }
 
   async #writeNow<R>(decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>): Promise<R> {
-    const { log, topic, serialise } = this.#options;
-    for (;;) {
-      if (this.#closed) throw new Fault('draining');
-      const writer = (this.#writer ??= await log.claim(topic));
-      await this.#tail.refresh();
-      const { changes, result } = decide(this.#rows);
-      if (changes.length === 0) return result;
-      const records = changes.map(({ key, row }): NewRecord => ({
-        key: Buffer.from(key),
-        value: row === undefined ? null : serialise(row, key),
-        headers: [],
-      }));
-      const outcome = await writer.write(records);
-      switch (outcome.kind) {
-        case 'accepted':
-          await this.#tail.readTo(outcome.base + BigInt(records.length));
-          return result;
-        case 'fenced':
-          await this.#release();
-          continue;
-        case 'refused':
-          throw new Fault(outcome.code, { cause: outcome.cause });
-        case 'uncertain':
-          await this.#release();
-          throw new Fault('not_durable', { detail: topic, cause: outcome.cause });
+    for (let fences = 0; ; fences++) {
+      if (this.#closing.signal.aborted) throw new Fault('draining');
+      let decided = this.#session && tryDecide(decide, this.#rows);
+      let { next } = this.#tail;
+      if (decided === undefined) {
+        await this.#tail.refresh();
+        ({ next } = this.#tail);
+        decided = decide(this.#rows);
+        if (decided.changes.length === 0) return decided.result;
       }
+      if (this.#session === undefined) {
+        await this.#begin();
+        await this.#tail.refresh();
+        if (this.#tail.next !== next) decided = decide(this.#rows);
+        ({ next } = this.#tail);
+      }
+      if (decided.changes.length === 0 || (await this.#commit(decided, next))) return decided.result;
+      const backoff = Math.min(BACKOFF_MS * 2 ** fences, MAX_BACKOFF_MS);
+      await pause(backoff * Math.random(), this.#closing.signal);
     }
   }
 
-  async #release(): Promise<void> {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    await writer?.release().catch(() => undefined);
+  async #begin(): Promise<void> {
+    const { log, topic } = this.#options;
+    const turn = await this.#turns.take();
+    try {
+      this.#session = { turn, writer: await log.claim(topic), since: performance.now(), writes: 0 };
+    } catch (e) {
+      turn.end();
+      throw e;
+    }
+  }
+
+  /** Writes the changes that were decided at `next`. False: they were surely not written, and the turn has ended. */
+  async #commit<R>({ changes, beforeWrite }: Decision<V, R>, next: bigint): Promise<boolean> {
+    const { serialise } = this.#options;
+    const session = this.#session!;
+    const id = Buffer.from(randomUUID());
+    const records = changes.map(({ key, row }): NewRecord => ({
+      key: Buffer.from(key),
+      value: row === undefined ? null : serialise(row, key),
+      headers: [[WRITE_HEADER, id]],
+    }));
+    beforeWrite?.();
+    session.writes++;
+    const outcome = await session.writer.write(records);
+    switch (outcome.kind) {
+      case 'accepted':
+        await this.#tail.readTo(outcome.base + BigInt(records.length));
+        return true;
+      case 'fenced':
+        await this.#end();
+        return false;
+      case 'refused':
+        await this.#end();
+        throw new Fault(outcome.code, { cause: outcome.cause });
+      case 'uncertain':
+        try {
+          return await this.#isWritten(id, next, outcome.cause);
+        } finally {
+          await this.#end();
+        }
+    }
+  }
+
+  /** Ends the turn, unless the next write of this process follows at once and the turn has room for it. */
+  async #leave(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    if (session.writes >= MAX_WRITES_A_TURN || performance.now() - session.since > MAX_TURN_MS) {
+      await this.#end();
+      return;
+    }
+    const asked = this.#asked;
+    setImmediate(() => {
+      if (this.#asked === asked) void this.#writes.run(() => this.#end());
+    });
+  }
+
+  async #end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.turn.end();
+    await session?.writer.release().catch(() => undefined);
+  }
+
+  /**
+   * Whether a write with an uncertain outcome is in the log at or above `from`. The next claim ends what the write began, so behind it the log says so for
+   * good. Fault `not_durable` when the log does not answer.
+   */
+  async #isWritten(id: Buffer, from: bigint, cause: unknown): Promise<boolean> {
+    const { log, topic } = this.#options;
+    try {
+      const writer = await log.claim(topic);
+      try {
+        await this.#tail.refresh();
+        const end = this.#tail.next;
+        for (let at = from; at < end;) {
+          const read = await log.read(topic, 0, at);
+          if (read.kind !== 'records') throw new Error(`${topic} cannot be read at ${at}`);
+          if (read.records.some((r) => r.headers.some(([name, value]) => name === WRITE_HEADER && value?.equals(id))))
+            return true;
+          at = read.next;
+        }
+        return false;
+      } finally {
+        await writer.release().catch(() => undefined);
+      }
+    } catch {
+      throw new Fault('not_durable', { detail: topic, cause });
+    }
   }
 
   #parse(key: string, value: Buffer | null): Change<V> {
     return { key, row: value === null ? undefined : this.#options.parse(value, key) };
   }
 
-  #apply({ key, row }: Change<V>, record: LogRecord): void {
+  #show(key: string, row: V | undefined, record: LogRecord): void {
     if (row === undefined) {
       this.#rows.delete(key);
       this.#offsets.delete(key);
@@ -168,6 +306,22 @@ class FencedTable<V> implements Table<V> {
       this.#offsets.set(key, record.offset);
     }
     this.#options.onChange?.(key, row, record);
+  }
+}
+
+/**
+ * The decision on the rows that this process knows, while it holds the claim: when they are old, another writer has claimed since, and the write is fenced. So only an
+ * answer without a write must be decided on newer rows: undefined.
+ */
+function tryDecide<V, R>(
+  decide: (rows: ReadonlyMap<string, V>) => Decision<V, R>,
+  rows: ReadonlyMap<string, V>,
+): Decision<V, R> | undefined {
+  try {
+    const decided = decide(rows);
+    return decided.changes.length > 0 ? decided : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -9,8 +9,9 @@ export interface TopicTailOptions<P> {
   readonly log: Pick<EventLog, 'ensureTopic' | 'describe' | 'read'>;
   /** One partition. */
   readonly topic: TopicSpec;
-  /** Parses a record; undefined skips it. A throw marks the record as bad: it is counted and skipped. */
+  /** Parses a record; undefined skips it. A throw marks the record as bad: it is counted and given to `onBad` instead of `apply`. */
   readonly parse: (record: LogRecord) => P | undefined;
+  readonly onBad?: (record: LogRecord, cause: unknown) => void;
   /** Called once for each parsed record, in log order. */
   readonly apply: (parsed: P, record: LogRecord) => void;
   /**
@@ -113,8 +114,9 @@ export class TopicTail<P> {
     let parsed: P | undefined;
     try {
       parsed = this.#options.parse(record);
-    } catch {
+    } catch (cause) {
       this.#bad++;
+      this.#options.onBad?.(record, cause);
       return;
     }
     if (parsed !== undefined) this.#options.apply(parsed, record);

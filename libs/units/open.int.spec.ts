@@ -67,6 +67,26 @@ describe('the registry of units', () => {
     expect(r.units.size).toBe(770);
   });
 
+  it('has no unit whose record cannot be read; neither the seed nor an event makes it new, and a position that cannot be read stops the fold', async () => {
+    const r = await open();
+    await r.seed(seed);
+    await r.fold(0n, [rename(0n, 'A', '2021-08-01')], 1n);
+    const damage = async (key: string, value: string): Promise<void> => {
+      const record = { key: Buffer.from(key), value: Buffer.from(value), headers: [] };
+      expect(await log.append(UNITS_TOPIC, 0, [record])).toMatchObject({ kind: 'accepted' });
+      await r.refresh();
+    };
+    await damage('SU00123', '{"rows":[{"id":"SU00124"}]}');
+    const loaded = await open();
+    for (const u of [r, loaded]) expect([u.units.get('SU00123'), u.units.size]).toEqual([undefined, 769]);
+    expect(await r.seed(seed)).toBe(0);
+    const unreadable = { code: 'control_record_unreadable' };
+    await expect(r.fold(1n, [rename(1n, 'B', '2021-09-01')], 2n)).rejects.toMatchObject(unreadable);
+    expect(await r.fold(1n, [], 2n)).toBe(2n);
+    await damage('~position', '{"next":2}');
+    await expect(r.fold(0n, [], 5n)).rejects.toMatchObject(unreadable);
+  });
+
   it('folds each event once, even when the same or another process offers it again', async () => {
     const r = await open();
     await r.seed(seed);

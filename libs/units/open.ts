@@ -1,13 +1,13 @@
 import { todayOf } from '#event';
-import type { Problem } from '#faults';
+import { Fault, type Problem } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change, type Decision, type Table } from '#table';
+import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
 import { foldUnitEvent, type UnitChange } from './change.js';
 import { unitChangeProblems, type RegisteredUnits } from './fits.js';
 import type { UnitSeed } from './seed.js';
 import { currentRows, type Rows } from './timeline.js';
 import { UnitTree } from './tree.js';
-import type { Units } from './unit.js';
+import type { Unit, Units } from './unit.js';
 
 /** Control topic with one record per unit: every row ever known about it. */
 export const UNITS_TOPIC = '_simpul.units';
@@ -46,7 +46,7 @@ export interface UnitRegistry {
    * Folds the events from offset `from` (inclusive) to `next` (exclusive) of `org.unit`: units and position in one write, under the claim. Each event is
    * checked against the registry as the events before it left it; an event that does not fit is skipped as a whole, in every process alike, and
    * reported after the write. When another process has folded from `from` meanwhile, nothing is written or reported. Answers the position to continue
-   * from. At most 499 events. Faults as `Table.write`.
+   * from. At most 499 events. Faults as `Table.write`, and `control_record_unreadable` (the record of the position, or of a unit of these events).
    */
   fold(from: bigint, events: readonly UnitEvent[], next: bigint, report?: UnitsReport): Promise<bigint>;
   /** Reads the units that other processes have written until now. */
@@ -58,10 +58,11 @@ export interface UnitsDeps {
   readonly log: EventLog;
   /** The clock that says which rows are in force today, ms since 1970. */
   readonly now: () => number;
+  readonly report?: TableReport | undefined;
 }
 
 /** Opens the registry of units: loads the table, then follows it. Fault `log_unavailable`. */
-export async function openUnits({ log, now }: UnitsDeps): Promise<UnitRegistry> {
+export async function openUnits({ log, now, report }: UnitsDeps): Promise<UnitRegistry> {
   const tree = new UnitTree(todayOf(now));
   const table = await openTable<UnitRow>({
     log,
@@ -72,6 +73,7 @@ export async function openUnits({ log, now }: UnitsDeps): Promise<UnitRegistry> 
       if (row === undefined) tree.put(key, undefined);
       else if ('rows' in row) tree.put(key, row.rows);
     },
+    report,
   });
   return new TableUnits(tree, table);
 }
@@ -94,9 +96,11 @@ class TableUnits implements UnitRegistry {
     for (let at = 0; at < units.length; at += MAX_CHANGES) {
       const part = units.slice(at, at + MAX_CHANGES);
       // Look without the claim first: a later start then writes nothing and fences no other writer.
-      if (part.every((u) => this.#table.get(u.id) !== undefined)) continue;
-      written += await this.#table.write((rows) => {
-        const changes = part.filter((u) => !rows.has(u.id)).map((u) => ({ key: u.id, row: { rows: [u] } }));
+      // A unit whose record cannot be read is not new: the seed would undo its changes.
+      const isNew = (id: string): boolean => this.#table.get(id) === undefined && !this.#table.damaged.has(id);
+      if (!part.some((u) => isNew(u.id))) continue;
+      written += await this.#table.write(() => {
+        const changes = part.filter((u) => isNew(u.id)).map((u) => ({ key: u.id, row: { rows: [u] } }));
         return { changes, result: changes.length };
       });
     }
@@ -104,7 +108,10 @@ class TableUnits implements UnitRegistry {
   }
 
   async fold(from: bigint, events: readonly UnitEvent[], next: bigint, report: UnitsReport = {}): Promise<bigint> {
-    const { position, skipped } = await this.#table.write((rows) => decideFold(rows, from, events, next));
+    const { position, skipped } = await this.#table.write((rows) => {
+      refuseDamaged(this.#table.damaged, events);
+      return decideFold(rows, from, events, next);
+    });
     for (const change of skipped) report.changeSkipped?.(change);
     return position;
   }
@@ -116,6 +123,13 @@ class TableUnits implements UnitRegistry {
   close(): Promise<void> {
     return this.#table.close();
   }
+}
+
+/** An event may not be folded into a unit whose history cannot be read, nor from a position that cannot be read. Fault `control_record_unreadable`. */
+function refuseDamaged(damaged: ReadonlySet<string>, events: readonly UnitEvent[]): void {
+  const needed = [POSITION, ...events.map(({ data }) => String(data['unitId']))];
+  const key = needed.find((k) => damaged.has(k));
+  if (key !== undefined) throw new Fault('control_record_unreadable', { detail: `${UNITS_TOPIC}: ${key}` });
 }
 
 interface Folded {
@@ -162,10 +176,18 @@ function decideFold(
 }
 
 function parseRow(value: Buffer, key: string): UnitRow {
-  const row = JSON.parse(value.toString()) as Partial<Record<'rows' | 'next', unknown>>;
-  const fits = key === POSITION ? typeof row.next === 'string' && /^\d+$/.test(row.next) : Array.isArray(row.rows);
+  const row = JSON.parse(value.toString()) as Partial<Record<'rows' | 'next', unknown>> | null;
+  const fits =
+    key === POSITION ? typeof row?.next === 'string' && /^\d+$/.test(row.next) : areVersionsOf(key, row?.rows);
   if (!fits) throw new TypeError('no row of the units table');
   return row as UnitRow;
+}
+
+function areVersionsOf(id: string, rows: unknown): boolean {
+  if (!Array.isArray(rows)) return false;
+  return (rows as readonly (Partial<Unit> | null)[]).every(
+    (u) => u?.id === id && typeof u.code === 'string' && typeof u.version === 'number',
+  );
 }
 
 function positionOf(row: UnitRow | undefined): bigint {

@@ -43,7 +43,7 @@ function gated(log: EventLog): EventLog {
     get(target, name) {
       if (name === 'append')
         return async (...args: Parameters<EventLog['append']>) => {
-          await gate();
+          if (args[0] === argument.topic) await gate();
           return target.append(...args);
         };
       if (name === 'claim')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { openTable, type Table } from '../index.js';
+import { openTable, type Table, type TableOptions, type UnreadableRecord } from '../index.js';
 import { COUNTER } from './rows.js';
-import type { TableBench } from './kit.js';
+import { countClaims, withWriter, type TableBench } from './kit.js';
 
 const increment = (t: Table<number>): Promise<number> =>
   t.write((rows) => {
@@ -58,14 +58,129 @@ export function fencedCases(bench: () => TableBench): void {
       expect(await bench().values()).toEqual([]);
     });
 
-    it('counts a record that cannot be parsed, and reads the records after it', async () => {
-      const table = await bench().counter();
+    it('claims nothing for a write that decides nothing', async () => {
+      await increment(await bench().counter());
+      const { log, claims } = countClaims(bench().log);
+      const table = await bench().counter(log);
+      expect(await table.write(() => ({ changes: [], result: 'none' }))).toBe('none');
+      const refused = table.write(() => {
+        throw new Error('refused');
+      });
+      await expect(refused).rejects.toThrow('refused');
+      expect(claims()).toBe(0);
+      await increment(table);
+      expect(claims()).toBe(1);
+    });
+
+    it('calls beforeWrite under the claim, and not for a decision that another writer has overtaken', async () => {
+      const [a, b] = [await bench().counter(), await bench().counter(await bench().otherLog())];
+      const written: string[] = [];
+      const once = (table: Table<number>, name: string): Promise<boolean> =>
+        table.write((rows) =>
+          rows.has('n')
+            ? { changes: [], result: false }
+            : { changes: [{ key: 'n', row: 1 }], result: true, beforeWrite: () => void written.push(name) },
+        );
+      const [byA, byB] = await Promise.all([once(a, 'a'), once(b, 'b')]);
+      expect([byA, byB].filter(Boolean)).toHaveLength(1);
+      expect(written).toEqual([byA ? 'a' : 'b']);
+    });
+
+    it('lets 20 writers do 8 writes each within 10 s, each decided at most a few times, without a lost update', async () => {
+      const tables = await Promise.all(
+        Array.from({ length: 20 }, async () => bench().counter(await bench().otherLog())),
+      );
+      let decisions = 0;
+      let most = 0;
+      const before = performance.now();
+      const results = await Promise.all(
+        tables.map(async (table) => {
+          const answers: number[] = [];
+          for (let i = 0; i < 8; i++) {
+            let mine = 0;
+            const answer = await table.write((rows) => {
+              decisions++;
+              mine++;
+              const n = (rows.get('n') ?? 0) + 1;
+              return { changes: [{ key: 'n', row: n }], result: n };
+            });
+            answers.push(answer);
+            most = Math.max(most, mine);
+          }
+          return answers;
+        }),
+      );
+      expect(performance.now() - before).toBeLessThan(10_000);
+      const counted = Array.from({ length: 160 }, (_, i) => i + 1);
+      expect(results.flat().toSorted((x, y) => x - y)).toEqual(counted);
+      expect(await bench().values()).toEqual(counted.map(String));
+      expect(most).toBeLessThanOrEqual(4);
+      expect(decisions).toBeLessThanOrEqual(3 * 160);
+    }, 60_000);
+
+    it('knows of a write with an uncertain outcome whether it is in the log, and decides again only if it is not', async () => {
+      const outcomes: ('lost' | 'late answer')[] = ['lost', 'late answer'];
+      const log = withWriter(bench().log, async (write) => {
+        const told = outcomes.shift();
+        if (told === 'lost') return { kind: 'uncertain' };
+        const outcome = await write();
+        return told === 'late answer' ? { kind: 'uncertain' } : outcome;
+      });
+      const table = await bench().counter(log);
+      expect([await increment(table), await increment(table)]).toEqual([1, 2]);
+      expect(outcomes).toEqual([]);
+      expect(await bench().values()).toEqual(['1', '2']);
+    });
+
+    it('has no row for a key whose last record cannot be read, also when it had one before, and reports it; the next record of the key repairs it', async () => {
+      const unreadable: UnreadableRecord[] = [];
+      const changes: [string, number | undefined][] = [];
+      const more: Partial<TableOptions<number>> = {
+        report: { unreadable: (record) => unreadable.push(record) },
+        onChange: (key, row) => changes.push([key, row]),
+      };
+      const table = await bench().counter(undefined, more);
       await bench().append([
+        { key: Buffer.from('x'), value: Buffer.from('1'), headers: [] },
         { key: Buffer.from('x'), value: Buffer.from('not a number'), headers: [] },
         { key: Buffer.from('y'), value: Buffer.from('7'), headers: [] },
       ]);
       await table.refresh();
-      expect([table.bad, table.get('x'), table.get('y')]).toEqual([1, undefined, 7]);
+      const loaded = await bench().counter();
+      for (const t of [table, loaded])
+        expect([t.bad, t.get('x'), t.row('x'), [...t.damaged], t.get('y')]).toEqual([
+          1,
+          undefined,
+          undefined,
+          ['x'],
+          7,
+        ]);
+      expect(unreadable).toMatchObject([{ topic: bench().topic, key: 'x', offset: 1n }]);
+      expect(changes).toEqual([
+        ['x', 1],
+        ['x', undefined],
+        ['y', 7],
+      ]);
+      await table.write((rows) => ({ changes: [{ key: 'x', row: rows.size }], result: undefined }));
+      expect([table.get('x'), [...table.damaged]]).toEqual([1, []]);
+    });
+
+    it('goes on after kill -9 of a writer that holds the claim, and after kill -9 in the middle of its writes: nothing acknowledged is lost, nothing is done twice', async () => {
+      const holder = await bench().child('fenced');
+      holder.send({ add: true });
+      expect(await holder.line(1)).toBe(1);
+      holder.send({ hold: true, add: true });
+      expect(await holder.line(2)).toBe('held');
+      await holder.kill();
+      const table = await bench().counter();
+      expect(await increment(table)).toBe(2);
+      const busy = await bench().child('fenced');
+      for (let i = 0; i < 50; i++) busy.send({ add: true });
+      const acknowledged = (await busy.line(3)) as number;
+      await busy.kill();
+      const last = await increment(table);
+      expect(last).toBeGreaterThan(acknowledged);
+      expect(await bench().values()).toEqual(Array.from({ length: last }, (_, i) => String(i + 1)));
     });
 
     it('shows the rows that another process writes', async () => {

@@ -1,7 +1,14 @@
-import type { EventLog, NewRecord } from '#log';
+import type { EventLog, NewRecord, WriteOutcome, Writer } from '#log';
 import { Child, readAll, text, type Harness } from '#log/conformance';
 import { standsStill } from '../../../test/kit/stands-still.js';
-import { openOwnedTable, openTable, type OwnedTable, type OwnedTableOptions, type Table } from '../index.js';
+import {
+  openOwnedTable,
+  openTable,
+  type OwnedTable,
+  type OwnedTableOptions,
+  type Table,
+  type TableOptions,
+} from '../index.js';
 import { COUNTER, NOTES } from './rows.js';
 
 export type Note = OwnedTable<string>;
@@ -27,8 +34,8 @@ export class TableBench {
     return log;
   }
 
-  async counter(log = this.log): Promise<Table<number>> {
-    return this.#keep(await openTable({ log, topic: this.topic, ...COUNTER }));
+  async counter(log = this.log, more: Partial<TableOptions<number>> = {}): Promise<Table<number>> {
+    return this.#keep(await openTable({ log, topic: this.topic, ...COUNTER, ...more }));
   }
 
   async notes(log = this.log, more: Partial<OwnedTableOptions<string>> = {}): Promise<Note> {
@@ -93,5 +100,41 @@ export function withAppend(
       const value: unknown = Reflect.get(target, name);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
+  });
+}
+
+/** A log whose claims are handed to `wrap`. */
+function withClaim(log: EventLog, wrap: (claim: () => Promise<Writer>) => Promise<Writer>): EventLog {
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === 'claim') return (topic: string) => wrap(() => target.claim(topic));
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+/** A log that counts its claims. */
+export function countClaims(log: EventLog): { readonly log: EventLog; readonly claims: () => number } {
+  let claims = 0;
+  const counted = withClaim(log, (claim) => {
+    claims++;
+    return claim();
+  });
+  return { log: counted, claims: () => claims };
+}
+
+/** A log whose fenced writes pass through `write` first. */
+export function withWriter(
+  log: EventLog,
+  write: (original: () => Promise<WriteOutcome>) => Promise<WriteOutcome>,
+): EventLog {
+  return withClaim(log, async (claim) => {
+    const writer = await claim();
+    return {
+      topic: writer.topic,
+      write: (records) => write(() => writer.write(records)),
+      release: () => writer.release(),
+    };
   });
 }

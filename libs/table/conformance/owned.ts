@@ -181,6 +181,21 @@ export function ownedCases(bench: () => TableBench): void {
       expect(await bench().values()).toHaveLength(2);
     });
 
+    it('has no row for a key whose last record cannot be read, reports it, and has the row again once its owner has appended it again', async () => {
+      const offsets: bigint[] = [];
+      const shown: (string | undefined)[] = [];
+      const owner = await bench().notes();
+      const reader = await bench().notes(await bench().otherLog(), {
+        report: { unreadable: ({ offset }) => offsets.push(offset) },
+        onChange: (_key, row) => shown.push(row),
+      });
+      await put(owner, 'mine', 5n);
+      await bench().append([{ key: Buffer.from('k'), value: Buffer.from('no JSON'), headers: [] }]);
+      await until('the owner to append its row again', async () => (await bench().values()).length === 3);
+      await reader.refresh();
+      expect([shown, offsets, owner.get('k'), owner.bad]).toEqual([['mine', undefined, 'mine'], [1n], 'mine', 1]);
+    });
+
     it('counts a record that cannot be parsed, and reads the records after it', async () => {
       const table = await bench().notes();
       await bench().append([
