@@ -16,8 +16,8 @@ function sendToLauncher(message: LauncherMessage): void {
 }
 
 async function start(module: Type | DynamicModule): Promise<void> {
-  const { port, host } = readHubSettings();
-  const http = await openHttp(module, { port, host });
+  const { port, host, trustProxy, keepAliveMs } = readHubSettings();
+  const http = await openHttp(module, { port, host, trustProxy, keepAliveMs });
   const { logger, settings, adminKey, processEnd } = http.app.get<Core>(CORE, { strict: false });
   const end = (code: 0 | 1): void => void http.close().then(() => process.exit(code));
   processEnd.onFailure(() => end(1));

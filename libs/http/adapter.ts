@@ -2,9 +2,12 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
 import type { EdgeDeps } from './edge.js';
+import type { HttpOptions } from './open.js';
 import { answerBrokenConnection } from './raw-errors.js';
 import { sendFault } from './send-fault.js';
 
+/** Longer than the 60 s after which most proxies close an idle connection: the side that closes last never meets a request on a closed connection. */
+const KEEP_ALIVE_MS = 72_000;
 /** Bytes of all headers of a request; Node fixes this when the server is made. */
 const HEADER_BYTES = 16_384;
 
@@ -17,10 +20,14 @@ function requestIds(): (given: string | string[] | undefined) => string {
 }
 
 /** Nest's adapter to a Fastify server that does only what the edge asks for. `deps` is called for requests, never before the server listens. */
-export function makeAdapter(deps: () => EdgeDeps): FastifyAdapter {
+export function makeAdapter(
+  deps: () => EdgeDeps,
+  { trustProxy = [], keepAliveMs = KEEP_ALIVE_MS }: Pick<HttpOptions, 'trustProxy' | 'keepAliveMs'>,
+): FastifyAdapter {
   const nextId = requestIds();
   return new FastifyAdapter({
-    keepAliveTimeout: 5_000,
+    keepAliveTimeout: keepAliveMs,
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     routerOptions: { maxParamLength: 1_024 },
     http: {
       maxHeaderSize: HEADER_BYTES,
@@ -29,7 +36,7 @@ export function makeAdapter(deps: () => EdgeDeps): FastifyAdapter {
       requireHostHeader: false,
     },
     forceCloseConnections: 'idle',
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     skipMiddie: true,
     genReqId: (req: { headers: Record<string, string | string[] | undefined> }) => nextId(req.headers['x-request-id']),
     frameworkErrors: (e: Error, req: FastifyRequest, reply: FastifyReply) => {

@@ -91,7 +91,7 @@ describe('the HTTP edge', () => {
 
   it('answers 405 with Allow for a method that the path does not have', async () => {
     const r = await ask('/v1/things', { method: 'DELETE' });
-    expect([r.status, r.headers.get('allow')]).toEqual([405, 'GET, POST']);
+    expect([r.status, r.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
     expect(await problem(r)).toMatchObject({ code: 'method_not_allowed', status: 405 });
     expect(
       (

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders, Server } from 'node:http';
 import { addAdmission, callerOf, stillValid, type AdmissionDeps } from './admission.js';
+import { drainConnections } from './drain.js';
 import { addHeadChecks } from './head.js';
 import { LiveFaultLog } from './live-fault-log.js';
 import { sendPage } from './page.js';
@@ -39,9 +40,11 @@ export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: reado
     if (deps.closing.signal.aborted) reply.header('connection', 'close');
     done(null, body);
   });
+  const drain = drainConnections(fastify.server as Server, deps.limits.headersMs);
   fastify.addHook('preClose', (done) => {
     deps.closing.abort();
     for (const end of deps.openStreams) end();
+    drain();
     done();
   });
   fastify.addHook('onClose', (_app, done) => {

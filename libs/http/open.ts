@@ -55,6 +55,10 @@ export interface HttpOptions {
   readonly port: number;
   /** @default '127.0.0.1' */
   readonly host?: string;
+  /** Addresses and networks of proxies whose X-Forwarded-For says the address of the client. @default none */
+  readonly trustProxy?: readonly string[];
+  /** How long an idle connection stays open, ms. Idle connections are closed at once when the server drains. @default 72,000 */
+  readonly keepAliveMs?: number;
 }
 
 export interface HttpServer {
@@ -94,7 +98,7 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
   const nestLog = new NestLog();
   // Known once Nest has resolved the providers.
   let deps: EdgeDeps;
-  const adapter = makeAdapter(() => deps);
+  const adapter = makeAdapter(() => deps, options);
   const app = await NestFactory.create<NestFastifyApplication>(
     ServerModule.around(module, closing.signal, routes),
     adapter,

@@ -24,8 +24,9 @@ export class RouteTable {
     }
   }
 
+  /** Without HEAD, which stands beside every GET. */
   list(): readonly KnownRoute[] {
-    return this.#routes;
+    return this.#routes.filter((r) => r.method !== 'HEAD');
   }
 
   /** The methods of the path of this URL; empty when no route has it. */

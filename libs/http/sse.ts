@@ -107,6 +107,7 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   host.streams.add(watched);
   host.open.add(end);
   host.report.live?.(host.open.size);
+  if (req.method === 'HEAD') end();
   const live: Sse = {
     onDrained: undefined,
     send: (event) => write(formatEvent(event)),

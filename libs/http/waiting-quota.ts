@@ -17,7 +17,7 @@ export class WaitingQuota {
   /** Counts this request. Answers its release, which has an effect once. Fault too_many_requests. */
   acquire(req: FastifyRequest): () => void {
     const counters: [name: string, limit: number, owner: string][] = [
-      [`address ${req.raw.socket.remoteAddress ?? ''}`, this.limits.waitingPerAddress, 'this address'],
+      [`address ${req.ip}`, this.limits.waitingPerAddress, 'this address'],
     ];
     if (req.caller) counters.push([`key ${req.caller.keyId}`, this.limits.waitingPerKey, 'this key']);
     for (const [name, limit, owner] of counters) {

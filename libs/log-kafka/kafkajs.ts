@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module';
+import { connect as netConnect, isIP } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import {
   AssignerProtocol,
   Kafka,
@@ -6,6 +8,7 @@ import {
   type Assigner,
   type Cluster,
   type Consumer,
+  type ISocketFactory,
   type KafkaConfig,
   type PartitionAssigner,
 } from 'kafkajs';
@@ -17,6 +20,7 @@ import type { KafkaLogOptions } from './options.js';
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
 const HEARTBEAT_MS = 1_000;
 const FETCH_WAIT_MS = 800;
+const KEEP_ALIVE_MS = 60_000;
 /** Kafka refuses a member whose assigner has another name than that of the group: change it only together with the meaning of the metadata. */
 const PROTOCOL = 'simpul-by-number';
 
@@ -78,10 +82,24 @@ const assigner: PartitionAssigner = ({ cluster }: { cluster: Cluster }): Assigne
   },
 });
 
+/** kafkajs splits a bootstrap broker at its first colon: an IPv6 address goes through it without colons. */
+const withoutColons = (broker: string): string =>
+  broker.startsWith('[') ? broker.replace(/^\[[^\]]*\]/, (address) => address.replaceAll(':', '~')) : broker;
+
+/** As the factory of kafkajs, which it does not export, but for the host of withoutColons(). */
+const connect: ISocketFactory = ({ host: given, port, ssl, onConnect }) => {
+  const host = given.startsWith('[') ? given.slice(1, -1).replaceAll('~', ':') : given;
+  const socket = ssl
+    ? tlsConnect({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
+    : netConnect({ host, port }, onConnect);
+  return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+};
+
 function configOf(options: KafkaLogOptions): KafkaConfig {
   const config: KafkaConfig = {
     clientId: `${options.clientId}-group`,
-    brokers: [...options.brokers],
+    brokers: options.brokers.map(withoutColons),
+    socketFactory: connect,
     requestTimeout: 10_000,
     connectionTimeout: 3_000,
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 30 },

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Fault, verbatim, type Problem } from '#faults';
 import { z } from 'zod';
+import { readBrokers } from './brokers.js';
+import { isServiceLink } from './kubernetes.js';
 import { Secret } from './secret.js';
+import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -28,7 +31,7 @@ const TABLE = {
   SIMPUL_KAFKA: {
     schema: z.string().min(1).optional(),
     default: '(none)',
-    text: 'Kafka brokers, `host:port,host:port`. Needed with `SIMPUL_ENGINE=kafka`.',
+    text: 'Kafka brokers, `host:port,[IPv6]:port`. Needed with `SIMPUL_ENGINE=kafka`.',
   },
   SIMPUL_KAFKA_SASL: {
     schema: z
@@ -70,6 +73,25 @@ const TABLE = {
     schema: z.string().min(1).optional(),
     default: '`<data>/pseudonym.key`',
     text: 'File of the deployment key for pseudonym subjects (R11).',
+  },
+  SIMPUL_TRUST_PROXY: {
+    schema: z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((p) => p.trim())
+          .filter((p) => p !== ''),
+      )
+      .refine((list) => list.every(isTrustedProxy), 'expected addresses, networks or loopback')
+      .optional(),
+    default: '(none)',
+    text: 'Proxies whose `X-Forwarded-For` says the address of the client, for the limits per address: `10.0.0.5,10.1.0.0/16`, or `loopback`, `linklocal`, `uniquelocal`. Any other sender cannot choose its address.',
+  },
+  SIMPUL_KEEP_ALIVE: {
+    schema: z.coerce.number().int().min(1).max(3_600).default(72),
+    default: '`72`',
+    text: 'Seconds that an idle connection stays open. Longer than the idle time of a proxy in front of the hub (mostly 60), or the proxy sends a request into a closing connection.',
   },
   SIMPUL_LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -118,6 +140,10 @@ export interface HubSettings {
   readonly dataDir: string;
   readonly host: string;
   readonly port: number;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed; empty: none. */
+  readonly trustProxy: readonly string[];
+  /** How long an idle HTTP connection stays open. */
+  readonly keepAliveMs: number;
   readonly kafka: KafkaSettings | undefined;
   readonly redis: Secret | undefined;
   /** PEM text of the private certificate authority of Redis. */
@@ -132,7 +158,7 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
   const problems: Problem[] = [];
   for (const [name, row] of Object.entries(TABLE)) {
     const raw = env[name];
-    const result = row.schema.safeParse(raw === '' ? undefined : raw);
+    const result = row.schema.safeParse(raw === '' || isServiceLink(name, raw) ? undefined : raw);
     if (result.success) values[name] = result.data;
     else
       problems.push({
@@ -147,6 +173,7 @@ function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; probl
       name.startsWith('SIMPUL_') &&
       !known.has(name) &&
       !Object.hasOwn(CLIENT_TABLE, name) &&
+      !isServiceLink(name, env[name]) &&
       !name.startsWith('SIMPUL_TEST_')
     )
       problems.push({ pointer: name, reason: texts.no_such_setting(), expected: verbatim([...known].join(', ')) });
@@ -177,6 +204,9 @@ export function readHubSettings(
         expected: verbatim('redis://host:port'),
       });
   }
+  const list = v.SIMPUL_KAFKA === undefined ? undefined : readBrokers(v.SIMPUL_KAFKA);
+  if (list?.ok === false)
+    problems.push({ pointer: 'SIMPUL_KAFKA', reason: list.reason, expected: verbatim('host:port,[IPv6]:port') });
   const pemOf = (pointer: 'SIMPUL_KAFKA_CA' | 'SIMPUL_REDIS_CA'): string | undefined => {
     const file = v[pointer];
     if (file === undefined || (pointer === 'SIMPUL_KAFKA_CA' && file === 'system')) return file;
@@ -211,9 +241,9 @@ export function readHubSettings(
     dataDir: resolve(v.SIMPUL_DATA),
     host: v.SIMPUL_HOST,
     port: v.SIMPUL_PORT,
-    kafka: v.SIMPUL_KAFKA
-      ? { brokers: v.SIMPUL_KAFKA.split(',').map((b) => b.trim()), sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX }
-      : undefined,
+    trustProxy: v.SIMPUL_TRUST_PROXY ?? [],
+    keepAliveMs: v.SIMPUL_KEEP_ALIVE * 1_000,
+    kafka: list?.ok === true ? { brokers: list.brokers, sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX } : undefined,
     redis: v.SIMPUL_REDIS ? new Secret(v.SIMPUL_REDIS) : undefined,
     redisCa,
     partitions: v.SIMPUL_PARTITIONS,

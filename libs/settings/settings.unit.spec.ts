@@ -52,6 +52,77 @@ describe('hub settings', () => {
     expect(problemsOf({ SIMPUL_ENGINE: 'kafka' })).toEqual(['SIMPUL_KAFKA', 'SIMPUL_REDIS']);
   });
 
+  it.each([
+    ['h:9092', ['h:9092']],
+    ['h:9092,', ['h:9092']],
+    [' a:1 , b:2,,a:1', ['a:1', 'b:2']],
+    ['[::1]:9092', ['[::1]:9092']],
+    ['10.0.0.7:9092,broker-1.kafka.svc.cluster.local:9092', ['10.0.0.7:9092', 'broker-1.kafka.svc.cluster.local:9092']],
+  ])('read the brokers of %p in one way for every client', (list, brokers) => {
+    const s = readHubSettings({ SIMPUL_ENGINE: 'kafka', SIMPUL_KAFKA: list, SIMPUL_REDIS: 'redis://h' });
+    expect(s.kafka?.brokers).toEqual(brokers);
+  });
+
+  it.each([
+    'h',
+    'h:',
+    'h:x',
+    'h:0',
+    'h:70000',
+    '::1:9092',
+    '::1',
+    '[::1]',
+    '[h]:1',
+    'PLAINTEXT://h:1',
+    'a:1,b',
+    ',',
+    'a b:1',
+    'a:1:2',
+  ])('refuse the broker list %p by name', (list) => {
+    expect(problemsOf({ SIMPUL_ENGINE: 'kafka', SIMPUL_KAFKA: list, SIMPUL_REDIS: 'redis://h' })).toEqual([
+      'SIMPUL_KAFKA',
+    ]);
+  });
+
+  it('ignore the variables that Kubernetes sets for Services whose name begins with simpul', () => {
+    const links = {
+      SIMPUL_SERVICE_HOST: '10.96.0.7',
+      SIMPUL_SERVICE_PORT: '8080',
+      SIMPUL_SERVICE_PORT_HTTP: '8080',
+      SIMPUL_PORT: 'tcp://10.96.0.7:8080',
+      SIMPUL_PORT_8080_TCP: 'tcp://10.96.0.7:8080',
+      SIMPUL_PORT_8080_TCP_PROTO: 'tcp',
+      SIMPUL_PORT_8080_TCP_PORT: '8080',
+      SIMPUL_PORT_8080_TCP_ADDR: '10.96.0.7',
+      SIMPUL_KAFKA_SERVICE_HOST: '10.96.0.8',
+      SIMPUL_KAFKA_PORT: 'tcp://10.96.0.8:9092',
+      SIMPUL_REDIS_PORT_6379_TCP_ADDR: '10.96.0.9',
+    };
+    expect(problemsOf(links)).toEqual([]);
+    expect(readHubSettings(links).port).toBe(8080);
+    expect(problemsOf({ SIMPUL_PORTS: '1', SIMPUL_KAFKA_PORT: '9092' })).toEqual(['SIMPUL_PORTS', 'SIMPUL_KAFKA_PORT']);
+  });
+
+  it('take proxies by address, network or named range, never by host name or "true"', () => {
+    const trusted = (list: string) => readHubSettings({ SIMPUL_TRUST_PROXY: list }).trustProxy;
+    expect(trusted('10.0.0.5, 10.1.0.0/16,fd00::/8,loopback')).toEqual([
+      '10.0.0.5',
+      '10.1.0.0/16',
+      'fd00::/8',
+      'loopback',
+    ]);
+    expect(readHubSettings({}).trustProxy).toEqual([]);
+    for (const bad of ['true', '1', 'proxy.example', '10.0.0.0/33', '10.0.0.0/', '*'])
+      expect(problemsOf({ SIMPUL_TRUST_PROXY: bad })).toEqual(['SIMPUL_TRUST_PROXY']);
+  });
+
+  it('keep idle connections for 72 seconds unless told otherwise', () => {
+    expect([readHubSettings({}).keepAliveMs, readHubSettings({ SIMPUL_KEEP_ALIVE: '120' }).keepAliveMs]).toEqual([
+      72_000, 120_000,
+    ]);
+    expect(problemsOf({ SIMPUL_KEEP_ALIVE: '0' })).toEqual(['SIMPUL_KEEP_ALIVE']);
+  });
+
   it('never reveal a secret in JSON or text', () => {
     const s = readHubSettings({
       SIMPUL_ENGINE: 'kafka',

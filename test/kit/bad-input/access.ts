@@ -125,7 +125,6 @@ get('a long part of a path', [404, 414], undefined, `/v1/streams/${'a'.repeat(3_
 group('Method');
 for (const method of ['DELETE', 'PUT', 'PATCH', 'OPTIONS'])
   add(`${method} /v1/events`, 405, 'method_not_allowed', (s) => call(s, '/v1/events', undefined, { method }));
-add('HEAD /v1/streams', 405, undefined, (s) => call(s, '/v1/streams', undefined, { method: 'HEAD' }));
 for (const method of ['TRACE', 'PROPFIND', 'MKCOL'])
   add(`${method} /v1/streams`, 405, 'method_not_allowed', (s) =>
     raw(s, rawRequest(s, 'connection: close\r\n\r\n', `${method} /v1/streams HTTP/1.1`), { hold: true }),

@@ -1,4 +1,4 @@
-import { EDGE, openHttp, type EdgeParts, type HttpServer } from '#http';
+import { EDGE, openHttp, type EdgeParts, type HttpOptions, type HttpServer } from '#http';
 import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
 
 @Module({})
@@ -21,6 +21,10 @@ export function edgeModule(parts: Partial<EdgeParts>, nest: NestParts = {}): Dyn
 }
 
 /** Starts an HTTP server with these parts on a free port. */
-export function serveEdge(parts: Partial<EdgeParts>, nest?: NestParts): Promise<HttpServer> {
-  return openHttp(edgeModule(parts, nest), { port: 0 });
+export function serveEdge(
+  parts: Partial<EdgeParts>,
+  nest?: NestParts,
+  options: Partial<HttpOptions> = {},
+): Promise<HttpServer> {
+  return openHttp(edgeModule(parts, nest), { port: 0, ...options });
 }
