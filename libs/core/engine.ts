@@ -8,6 +8,7 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { RedisReport } from '#state-redis';
 import type { Logger, Metrics } from '#telemetry';
+import { embeddedLogReport } from './embedded-report.js';
 
 /** The data folder of the process and the two ports behind it. */
 export interface Engine {
@@ -39,7 +40,7 @@ export async function openEngine(
 async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Metrics, 'alarms'>): Promise<Engine> {
   if (settings.engine === 'embedded') {
     await using opening = new AsyncDisposableStack();
-    const log = opening.adopt(await openLog(settings, logger), (l) => l.close());
+    const log = opening.adopt(await openLog(settings, logger, metrics), (l) => l.close());
     const state = await openEmbeddedState({ dir: settings.dataDir });
     opening.move();
     return { log, state, close: () => closeBoth(log, state) };
@@ -49,7 +50,7 @@ async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Me
     throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA, SIMPUL_REDIS' });
   const { openRedisState } = await import('#state-redis');
   const [log, state] = await Promise.allSettled([
-    openLog(settings, logger),
+    openLog(settings, logger, metrics),
     openRedisState({
       url: redis.reveal(),
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
@@ -71,9 +72,14 @@ async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Me
   });
 }
 
-/** Opens the log port alone, for maintenance commands. Faults log_unavailable with the innermost cause, invalid_settings. */
-export async function openLog(settings: HubSettings, logger: Logger): Promise<EventLog> {
-  if (settings.engine === 'embedded') return openEmbeddedLog({ dir: settings.dataDir });
+/** Opens the log port alone, for maintenance commands. Faults log_unavailable with the innermost cause, invalid_settings, and those of openEmbeddedLog. */
+export async function openLog(
+  settings: HubSettings,
+  logger: Logger,
+  metrics: Pick<Metrics, 'alarms'>,
+): Promise<EventLog> {
+  if (settings.engine === 'embedded')
+    return openEmbeddedLog({ dir: settings.dataDir, report: embeddedLogReport(logger, metrics) });
   const { kafka } = settings;
   if (kafka === undefined) throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA' });
   const { brokers, prefix, sasl, ca } = kafka;

@@ -1,7 +1,7 @@
 import { openAccess } from '#access';
 import { openDataFolder } from '#folder';
 import { readHubSettings } from '#settings';
-import { openLogger } from '#telemetry';
+import { Metrics, openLogger } from '#telemetry';
 import { openUnits } from '#units';
 import { openLog } from './engine.js';
 
@@ -17,7 +17,10 @@ export async function resetAdminKey(given: Readonly<Record<string, string>> = {}
     const folder = openDataFolder(settings.dataDir, 'embedded');
     opened.defer(() => folder.release());
   }
-  const log = opened.adopt(await openLog(settings, openLogger('silent', 'reset-admin')), (l) => l.close());
+  const log = opened.adopt(
+    await openLog(settings, openLogger('silent', 'reset-admin'), new Metrics('reset-admin')),
+    (l) => l.close(),
+  );
   const units = opened.adopt(await openUnits({ log, now: Date.now }), (u) => u.close());
   const deps = { log, units: units.units, parties: new Set<string>(), now: Date.now };
   const access = opened.adopt(await openAccess(deps), (a) => a.close());

@@ -480,6 +480,22 @@ export const FAULTS = {
       en: 'The alarm in the log names topic, key and offset. Restore it from a backup.',
     },
   },
+  log_incomplete: {
+    class: 'unusable',
+    title: { id: 'Log di map data tidak utuh', en: 'The log of the data folder is not whole' },
+    hint: {
+      id: 'Kembalikan berkas yang kurang, atau pulihkan cadangan: simpul restore MAP --replace. Tanpa cadangan: simpul restore --accept-loss.',
+      en: 'Put back the missing file, or restore a backup: simpul restore DIR --replace. Without a backup: simpul restore --accept-loss.',
+    },
+  },
+  log_damaged: {
+    class: 'unusable',
+    title: { id: 'Log di map data rusak', en: 'The log of the data folder is damaged' },
+    hint: {
+      id: 'Periksa diska, lalu pulihkan cadangan: simpul restore MAP --replace. Yang rusak: simpul verify.',
+      en: 'Check the disk, then restore a backup: simpul restore DIR --replace. What is damaged: simpul verify.',
+    },
+  },
   pseudonym_key_mismatch: {
     class: 'unusable',
     title: {

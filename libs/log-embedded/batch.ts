@@ -1,11 +1,12 @@
 import type { Header } from '#event';
 import { headerNameBytes, type LogRecord, type NewRecord } from '#log';
+import { HEAD } from './row.js';
+import type { ReadRow } from './rows.js';
 
 // One append is one row. In its data, per record, little-endian 32-bit numbers:
 // offset minus base | size of what follows | key length (-1 = null) | value length (-1 = null) | number of headers
 // | key | value | per header: name length, value length (-1 = null), name, value.
-// writer.ts reads the first five numbers and the key when it compacts; change both together.
-const HEAD = 20;
+// row.ts `recordsOf` reads the first five numbers too; change both together.
 
 /** The records of one append in one buffer with memory of its own, because it is transferred to the writer thread. */
 export function encodeBatch(records: readonly NewRecord[]): Buffer {
@@ -44,25 +45,23 @@ function put(out: Buffer, bytes: Buffer, at: number): number {
   return at + bytes.length;
 }
 
-export interface StoredBatch {
-  readonly base: number;
-  readonly time: number;
-  readonly data: Uint8Array;
-}
+const NOTHING = Buffer.alloc(0);
 
 /**
- * Adds the records from offset `from` on to `out`, until it holds `maxRecords` or `bytes` is used up.
- * Answers the bytes that are left; zero or less: a limit was reached.
+ * Adds the records from offset `from` on to `out`, until it holds `maxRecords` or `bytes` is used up. Each damaged offset gives a record that is
+ * marked as damaged. Answers the bytes that are left; zero or less: a limit was reached.
  */
-export function decodeBatch(
-  stored: StoredBatch,
-  from: number,
-  out: LogRecord[],
-  maxRecords: number,
-  bytes: number,
-): number {
-  const data = Buffer.from(stored.data.buffer, stored.data.byteOffset, stored.data.byteLength);
-  const { base, time } = stored;
+export function decodeRow(row: ReadRow, from: number, out: LogRecord[], maxRecords: number, bytes: number): number {
+  const { base, time } = row;
+  if (row.data === undefined) {
+    for (let offset = Math.max(from, base); offset <= row.last; offset++) {
+      const none = { key: null, value: NOTHING, headers: [] };
+      out.push({ ...none, offset: BigInt(offset), appendTimeMs: time, damaged: true });
+      if (out.length >= maxRecords) return 0;
+    }
+    return bytes;
+  }
+  const data = Buffer.from(row.data.buffer, row.data.byteOffset, row.data.byteLength);
   const names: Name[] = [];
   let left = bytes;
   for (let at = 0; at < data.length;) {

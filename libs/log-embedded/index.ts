@@ -1,1 +1,2 @@
-export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './log.js';
+export { openEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions, type EmbeddedLogReport } from './log.js';
+export type { DamagedRange } from './reader.js';

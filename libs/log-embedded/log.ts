@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Fault, isFault } from '#faults';
 import {
@@ -22,9 +22,11 @@ import {
 import { encodeBatch } from './batch.js';
 import { Group, type GroupHome } from './group.js';
 import { Listeners } from './listeners.js';
-import type { Answer, Op } from './ops.js';
-import { Reader } from './reader.js';
-import { WriterThread } from './thread.js';
+import { HotTail } from './hot-tail.js';
+import { syncFolder } from './mark.js';
+import type { Answer, Op, OpenNotes, ReadAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
+import { Reader, type DamagedRange } from './reader.js';
+import { FileThread } from './thread.js';
 
 export interface EmbeddedLogOptions {
   /** Folder of `log.sqlite`; made if it is missing. */
@@ -35,6 +37,17 @@ export interface EmbeddedLogOptions {
   readonly address?: string;
   /** Limit of the file in pages of 4 KiB; at the limit appends are refused with `disk_full`, as on a full disk. @default no limit */
   readonly maxPages?: number;
+  readonly report?: EmbeddedLogReport;
+}
+
+/** What an operator should know; each call is one log line. */
+export interface EmbeddedLogReport {
+  /** A row of a stream fails its checksum, or is not there. Called once for each row and opening. Its offsets are read as damaged records. */
+  damaged?(range: DamagedRange): void;
+  /** Acknowledged records are gone: the WAL is damaged, or the folder was copied while a hub ran. What is left of the WAL was set aside. */
+  missing?(records: number): void;
+  /** The file was brought to the format of this version. Rows of streams that were written before have no checksum. */
+  migrated?(): void;
 }
 
 /** An EventLog in one SQLite file. */
@@ -48,34 +61,68 @@ const MAINTENANCE_MS = 60_000;
 const OTHER_PROCESSES_MS = 1_000;
 /** The longest delay of a Node timer. */
 const MAX_TIMER_MS = 0x7fff_ffff;
+/** Damaged rows that are told once. */
+const MAX_TOLD = 10_000;
+
+type Writing = FileThread<Op, Answer>;
+type Cold = FileThread<ReadOp, ReadAnswer>;
+
+const writerThread = (workerData: WriterStart): Writing =>
+  new FileThread<Op, Answer>({
+    name: 'writer',
+    workerData,
+    refused: (reason) => ({ kind: 'refused', code: 'log_unavailable', reason }),
+    lost: (reason) => ({ kind: 'uncertain', reason }),
+    transfer: (op) => (op.op === 'append' ? (op.data.buffer as ArrayBuffer) : undefined),
+  });
+
+const coldReader = (workerData: ReaderStart): Cold =>
+  new FileThread<ReadOp, ReadAnswer>({
+    name: 'cold-reader',
+    workerData,
+    refused: (reason) => ({ kind: 'failed', reason }),
+    lost: (reason) => ({ kind: 'failed', reason }),
+  });
 
 /**
  * Opens `<dir>/log.sqlite`, or makes it. Several openings, also of several processes, are safe; a group has members of one process only.
- * Throws Fault `log_unavailable` (folder, disk) and `data_format` (the file of another version).
+ * Throws Fault `log_unavailable` (folder, disk), `data_format` (the file of another version), `log_incomplete` (log.sqlite or its WAL is older than what
+ * was acknowledged, or missing) and `log_damaged` (a row of a control topic, or the file itself, is damaged).
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+  const wanted = resolve(options.dir);
   try {
-    await mkdir(options.dir, { recursive: true });
+    const made = await mkdir(wanted, { recursive: true });
+    if (made !== undefined)
+      for (let dir = wanted; dir.length >= made.length; dir = dirname(dir)) syncFolder(dirname(dir));
   } catch (e) {
     throw new Fault('log_unavailable', { detail: options.dir, cause: e });
   }
-  const file = join(await realpath(options.dir), 'log.sqlite');
-  const thread = new WriterThread({ file, maxPages: options.maxPages ?? 0 });
-  await thread.open();
+  const file = join(await realpath(wanted), 'log.sqlite');
+  const thread = writerThread({ file, maxPages: options.maxPages ?? 0 });
+  const notes = await thread.open();
   let log: FileLog | undefined;
   try {
     log = new FileLog(file, thread, options);
     await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+    tell(options.report, notes);
     return log;
   } catch (e) {
-    await (log ?? thread).close();
+    await (log?.close() ?? thread.close({ op: 'close' }));
     throw isFault(e) ? e : new Fault('log_unavailable', { detail: file, cause: e });
   }
 }
 
+function tell(report: EmbeddedLogReport | undefined, notes: OpenNotes | undefined): void {
+  if (notes?.migrated) report?.migrated?.();
+  if (notes && notes.missing > 0) report?.missing?.(notes.missing);
+}
+
 class FileLog implements EmbeddedLog, GroupHome {
   readonly #file: string;
-  readonly #thread: WriterThread;
+  readonly #thread: Writing;
+  readonly #cold: Cold;
+  readonly #hot = new HotTail();
   readonly #reader: Reader;
   readonly #listeners: Listeners;
   readonly now: () => number;
@@ -86,10 +133,16 @@ class FileLog implements EmbeddedLog, GroupHome {
   readonly #otherProcessesTimer: NodeJS.Timeout;
   #dataVersion: number;
 
-  constructor(file: string, thread: WriterThread, options: EmbeddedLogOptions) {
+  constructor(file: string, thread: Writing, options: EmbeddedLogOptions) {
     this.#file = file;
     this.#thread = thread;
-    this.#reader = new Reader(file);
+    this.#cold = coldReader({ file });
+    this.#reader = new Reader({
+      file,
+      cold: this.#cold,
+      isHot: (part, from) => this.#hot.isHot(part, from),
+      damaged: tellOnce(options.report),
+    });
     this.#listeners = Listeners.of(file);
     this.now = options.now ?? Date.now;
     this.address = options.address ?? '';
@@ -156,7 +209,7 @@ class FileLog implements EmbeddedLog, GroupHome {
       // a caller that reads in a loop must not starve the event loop: the read itself is synchronous
       await nextTurn();
       if (this.#closed.signal.aborted) throw new Fault('log_unavailable', { detail: 'the log is closed' });
-      const batch = this.#reader.read(topic, partition, from, limits);
+      const batch = await this.#reader.read(topic, partition, from, limits);
       if (batch.kind === 'out_of_range' || batch.records.length > 0 || batch.next > from) return batch;
       const left = end - performance.now();
       if (left <= 0 || signal?.aborted) return batch;
@@ -223,8 +276,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     clearInterval(this.#maintenanceTimer);
     clearInterval(this.#otherProcessesTimer);
     this.#closed.abort();
-    await this.#thread.close();
+    // readers first: a checkpoint cannot empty the WAL while one of them reads
+    await this.#cold.close();
     this.#reader.close();
+    await this.#thread.close({ op: 'close' });
     this.#listeners.release(this.#file);
   }
 
@@ -249,16 +304,19 @@ class FileLog implements EmbeddedLog, GroupHome {
       } catch (e) {
         return { kind: 'refused', code: refusalOf(e), cause: e };
       }
+      const data = encodeBatch(records);
+      const size = data.length;
       const answer = await this.#request({
         op: 'append',
         part,
         nowMs: this.now(),
         count: records.length,
-        data: encodeBatch(records),
+        data,
         ...(claim ? { claim } : {}),
       });
       switch (answer.kind) {
         case 'accepted':
+          this.#hot.appended(part, answer.base, records.length, size);
           this.#listeners.wake(part);
           return { kind: 'accepted', base: BigInt(answer.base), appendTimeMs: answer.appendTimeMs };
         case 'fenced':
@@ -313,6 +371,17 @@ class FileLog implements EmbeddedLog, GroupHome {
       // the file cannot be read now: the next second tries again
     }
   }
+}
+
+/** Damage is found at each read of its place, and told at the first. */
+function tellOnce(report: EmbeddedLogReport | undefined): (range: DamagedRange) => void {
+  const told = new Set<string>();
+  return (range) => {
+    const key = `${range.topic}/${range.partition}/${range.last}`;
+    if (told.has(key) || told.size >= MAX_TOLD) return;
+    told.add(key);
+    report?.damaged?.(range);
+  };
 }
 
 function refusalOf(e: unknown): 'wrong_partition' | 'unknown_topic' | 'log_unavailable' {

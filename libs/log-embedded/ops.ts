@@ -1,6 +1,8 @@
 import type { TopicSpec } from '#log';
+import type { ReadRow } from './rows.ts';
+import type { IncompleteReason } from './schema.ts';
 
-/** A request to the writer thread. This file holds only types, because Node loads writer.ts without the rest of the room. */
+/** A request to the writer thread. This file holds only types, because Node loads the threads without the rest of the room. */
 export type Op =
   | {
       readonly op: 'append';
@@ -16,6 +18,7 @@ export type Op =
   | { readonly op: 'delete'; readonly topic: number }
   | { readonly op: 'claim'; readonly topic: number }
   | { readonly op: 'maintain'; readonly nowMs: number; readonly whole: boolean }
+  /** An orderly stop: everything goes into log.sqlite, and the mark says so. Readers of this process must be closed before. */
   | { readonly op: 'close' };
 
 export type Answer =
@@ -28,19 +31,59 @@ export type Answer =
   | { readonly kind: 'refused'; readonly code: 'disk_full' | 'log_unavailable'; readonly reason: string }
   | { readonly kind: 'uncertain'; readonly reason: string };
 
-export interface Request {
+/** A request to the reader thread: reads that are far from the tail, and so may wait for the disk. */
+export type ReadOp =
+  | {
+      readonly op: 'page';
+      readonly part: number;
+      readonly from: number;
+      /** See Rows.from. */
+      readonly dense: boolean;
+      readonly maxRecords: number;
+      readonly maxBytes: number;
+    }
+  | { readonly op: 'offsetAt'; readonly part: number; readonly timeMs: number };
+
+export type ReadAnswer =
+  | { readonly kind: 'page'; readonly low: number; readonly high: number; readonly rows: readonly ReadRow[] }
+  | { readonly kind: 'offset'; readonly offset: number }
+  /** The partition was deleted. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface Request<O> {
   readonly id: number;
-  readonly op: Op;
+  readonly op: O;
 }
 
-/** A message of the thread: many answers at once, or the result of opening the file. A message to it is a list of requests. */
-export type FromThread =
-  | { readonly opened: true }
-  | { readonly opened: false; readonly code: 'data_format' | 'log_unavailable'; readonly reason: string }
-  | { readonly answers: readonly (readonly [id: number, answer: Answer])[] };
+/** Why a file cannot be opened. `why`: with `log_incomplete`, the sentence for the operator and its arguments. */
+export interface OpenFailure {
+  readonly code: 'data_format' | 'disk_full' | 'log_unavailable' | 'log_damaged' | 'log_incomplete';
+  readonly reason: string;
+  readonly why?: IncompleteReason;
+  readonly detail?: Readonly<Record<string, string | number>>;
+}
 
-export interface ThreadStart {
+/** What an operator should know of an open file. */
+export interface OpenNotes {
+  /** Acknowledged records that the log does not hold any more: the WAL is damaged, or the folder was copied while a hub ran. */
+  readonly missing: number;
+  /** The file was brought to this format. */
+  readonly migrated: boolean;
+}
+
+/** A message of a thread: many answers at once, or the result of opening the file. A message to it is a list of requests. */
+export type FromThread<A> =
+  | { readonly opened: true; readonly notes?: OpenNotes }
+  | ({ readonly opened: false } & OpenFailure)
+  | { readonly answers: readonly (readonly [id: number, answer: A])[] };
+
+export interface WriterStart {
   readonly file: string;
   /** Upper bound of the file in pages of 4 KiB; 0 = none. */
   readonly maxPages: number;
+}
+
+export interface ReaderStart {
+  readonly file: string;
 }

@@ -1,46 +1,62 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#faults';
 import type { LogRecord, OutOfRange, PartitionRange, ReadLimits, RecordBatch } from '#log';
-import { decodeBatch, type StoredBatch } from './batch.js';
+import { decodeRow } from './batch.js';
+import type { ReadAnswer, ReadOp } from './ops.js';
+import { inSnapshot, Rows, type PageLimits, type PartRange, type ReadRow } from './rows.js';
+import type { FileThread } from './thread.js';
 
 /** A topic in the file: `parts[p]` is the row number of partition p in the table `partitions`. */
 export interface Topic {
+  readonly name: string;
   readonly no: number;
   readonly id: string;
+  /** Not compacted: every offset from `low` to `high` is in a row. */
+  readonly dense: boolean;
   readonly parts: readonly number[];
+}
+
+/** Offsets of a stream whose records are lost: their row fails its checksum, or SQLite does not find it. */
+export interface DamagedRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+export interface ReaderDeps {
+  readonly file: string;
+  /** Reads what is far from the tail. */
+  readonly cold: Pick<FileThread<ReadOp, ReadAnswer>, 'request'>;
+  /** Whether the rows from this offset on were written a short while ago, so that they are in memory. */
+  isHot(part: number, from: bigint): boolean;
+  /** Called at each read of damaged offsets. */
+  damaged(range: DamagedRange): void;
 }
 
 const READ_RECORDS = 500;
 const READ_BYTES = 1 << 20;
-const rowOf = (part: number, offset: bigint | number): bigint => (BigInt(part) << 40n) + BigInt(offset);
 
-/** The read-only connection. Every call is synchronous and short: it reads at most the bytes of one batch. */
+/** The read-only connection of the calling thread, for the tail and the small tables; what is far from the tail is read by the reader thread. */
 export class Reader {
+  readonly #deps: ReaderDeps;
+  readonly #rows: Rows;
   readonly #db: DatabaseSync;
-  readonly #sql: Record<
-    'begin' | 'commit' | 'topic' | 'parts' | 'names' | 'range' | 'ranges' | 'scan' | 'before' | 'version',
-    StatementSync
-  >;
+  readonly #sql: Record<'topic' | 'parts' | 'names' | 'ranges' | 'version', StatementSync>;
   readonly #topics = new Map<string, Topic>();
 
-  constructor(file: string) {
-    this.#db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
+  constructor(deps: ReaderDeps) {
+    this.#deps = deps;
+    this.#db = new DatabaseSync(deps.file, { readOnly: true, timeout: 1_000 });
     const prepare = (text: string): StatementSync => this.#db.prepare(text);
     this.#sql = {
-      begin: prepare('BEGIN'),
-      commit: prepare('COMMIT'),
-      topic: prepare('SELECT no, id FROM topics WHERE name = ?'),
+      topic: prepare('SELECT no, id, cleanup FROM topics WHERE name = ?'),
       parts: prepare('SELECT part FROM partitions WHERE topic = ? ORDER BY p'),
       names: prepare('SELECT name FROM topics ORDER BY name'),
-      range: prepare('SELECT low, high FROM partitions WHERE part = ?'),
       ranges: prepare('SELECT p AS partition, low, high FROM partitions WHERE topic = ? ORDER BY p'),
-      // starts at the append (row) that contains the offset, or at the first one after it
-      scan: prepare(
-        'SELECT base, time, data FROM batches WHERE id >= coalesce((SELECT max(id) FROM batches WHERE id BETWEEN ?1 AND ?2), ?2) AND id < ?3 ORDER BY id',
-      ),
-      before: prepare('SELECT base, last, time FROM batches WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1'),
       version: prepare('PRAGMA data_version'),
     };
+    this.#rows = new Rows(this.#db);
   }
 
   close(): void {
@@ -56,7 +72,7 @@ export class Reader {
       if (!row) throw new Fault('unknown_topic', { detail: name });
       const no = row['no'] as number;
       const parts = this.#sql.parts.all(no).map((r) => r['part'] as number);
-      const topic = { no, id: row['id'] as string, parts };
+      const topic = { name, no, id: row['id'] as string, dense: row['cleanup'] === 'keep', parts };
       this.#topics.set(name, topic);
       return topic;
     });
@@ -91,8 +107,8 @@ export class Reader {
 
   /** undefined: the partition was deleted. */
   high(part: number): bigint | undefined {
-    const row = this.#guarded(() => this.#sql.range.get(part));
-    return row ? BigInt(row['high'] as number) : undefined;
+    const range = this.#guarded(() => this.#rows.range(part));
+    return range && BigInt(range.high);
   }
 
   /** Changes when another connection, of this process or another, has written since the last call. */
@@ -100,43 +116,74 @@ export class Reader {
     return this.#guarded(() => this.#sql.version.get()!['data_version'] as number);
   }
 
-  /** The records from this offset on, without waiting. Throws Fault `unknown_topic`, `wrong_partition`, `log_unavailable`. */
-  read(name: string, partition: number, from: bigint, limits: ReadLimits): RecordBatch | OutOfRange {
-    return this.#snapshot(name, () => this.#readPart(this.part(name, partition), from, limits));
-  }
-
-  /** See EventLog.offsetAt. */
-  offsetAt(name: string, partition: number, timeMs: number): bigint {
-    return this.#snapshot(name, () => {
-      const part = this.part(name, partition);
-      const range = this.#sql.range.get(part);
+  /** The records from this offset on, without waiting. Throws Fault `unknown_topic`, `wrong_partition`, `log_unavailable`, `log_damaged`. */
+  async read(name: string, partition: number, from: bigint, limits: ReadLimits): Promise<RecordBatch | OutOfRange> {
+    const page: PageLimits = {
+      maxRecords: Math.max(1, limits.maxRecords ?? READ_RECORDS),
+      maxBytes: Math.max(1, limits.maxBytes ?? READ_BYTES),
+    };
+    const part = this.part(name, partition);
+    const high = this.#deps.isHot(part, from) ? undefined : this.high(part);
+    if (high !== undefined && from < high) return this.#readCold(name, partition, from, page);
+    const read = (): RecordBatch | OutOfRange | undefined => {
+      const topic = this.topic(name);
+      const at = this.part(name, partition);
+      const range = this.#rows.range(at);
       if (!range) return undefined;
-      let low = range['low'] as number;
-      let high = range['high'] as number;
-      // binary search: append times never decrease in a partition
-      while (low < high) {
-        const middle = Math.floor((low + high) / 2);
-        const row = this.#sql.before.get(rowOf(part, low), rowOf(part, middle));
-        if (!row) low = middle + 1;
-        else if ((row['time'] as number) < timeMs) low = (row['last'] as number) + 1;
-        else high = row['base'] as number;
-      }
-      return BigInt(low);
-    });
+      const rows = this.#rows.from(at, Number(from), range.high, topic.dense);
+      return this.#batch(topic, partition, from, range, rows, page);
+    };
+    return this.#snapshot(name, read);
   }
 
-  #readPart(part: number, from: bigint, limits: ReadLimits): RecordBatch | OutOfRange | undefined {
-    const range = this.#sql.range.get(part);
-    if (!range) return undefined;
-    const low = BigInt(range['low'] as number);
-    const high = BigInt(range['high'] as number);
+  async #readCold(
+    name: string,
+    partition: number,
+    from: bigint,
+    limits: PageLimits,
+  ): Promise<RecordBatch | OutOfRange> {
+    for (let retried = false; ; retried = true) {
+      const topic = this.topic(name);
+      const part = this.part(name, partition);
+      const { dense } = topic;
+      const answer = await this.#ask({ op: 'page', part, from: Number(from), dense, ...limits });
+      if (answer.kind === 'page') return this.#batch(topic, partition, from, answer, answer.rows, limits);
+      if (retried) throw new Fault('unknown_topic', { detail: name });
+      this.#topics.delete(name);
+    }
+  }
+
+  /** See EventLog.offsetAt. Its search reads pages all over the partition, so it is never done in the calling thread. */
+  async offsetAt(name: string, partition: number, timeMs: number): Promise<bigint> {
+    for (let retried = false; ; retried = true) {
+      const answer = await this.#ask({ op: 'offsetAt', part: this.part(name, partition), timeMs });
+      if (answer.kind === 'offset') return BigInt(answer.offset);
+      if (retried) throw new Fault('unknown_topic', { detail: name });
+      this.#topics.delete(name);
+    }
+  }
+
+  async #ask(op: ReadOp): Promise<Exclude<ReadAnswer, { kind: 'failed' }>> {
+    const answer = await this.#deps.cold.request(op);
+    if (answer.kind === 'failed') throw new Fault('log_unavailable', { detail: answer.reason });
+    return answer;
+  }
+
+  #batch(
+    topic: Topic,
+    partition: number,
+    from: bigint,
+    range: PartRange,
+    rows: Iterable<ReadRow>,
+    limits: PageLimits,
+  ): RecordBatch | OutOfRange {
+    const [low, high] = [BigInt(range.low), BigInt(range.high)];
     if (from < low || from > high) return { kind: 'out_of_range', low, high };
     const records: LogRecord[] = [];
-    if (from === high) return { kind: 'records', records, next: high, low, high };
-    const maxRecords = Math.max(1, limits.maxRecords ?? READ_RECORDS);
-    let left = Math.max(1, limits.maxBytes ?? READ_BYTES);
-    for (const row of this.#sql.scan.iterate(rowOf(part, 0), rowOf(part, from), rowOf(part, high))) {
-      left = decodeBatch(row as unknown as StoredBatch, Number(from), records, maxRecords, left);
+    let left = limits.maxBytes;
+    for (const row of from === high ? [] : rows) {
+      if (row.data === undefined) this.#foundDamage(topic, partition, row);
+      left = decodeRow(row, Number(from), records, limits.maxRecords, left);
       if (left <= 0) break;
     }
     // no limit was reached: there are no more records below `high`, also where compaction left a hole
@@ -144,17 +191,16 @@ export class Reader {
     return { kind: 'records', records, next, low, high };
   }
 
+  /** A record of a control topic is never left out: without it a revoked key would be valid again. */
+  #foundDamage({ name }: Topic, partition: number, { base, last }: ReadRow): void {
+    if (name.startsWith('_')) throw new Fault('log_damaged', { detail: `${name}/${partition}/${base}` });
+    this.#deps.damaged({ topic: name, partition, first: BigInt(base), last: BigInt(last) });
+  }
+
   /** Runs the queries in one read transaction. undefined from them means that the cached topic was deleted: they run once more with the topic as it is now. */
   #snapshot<T>(name: string, queries: () => T | undefined): T {
     for (let retried = false; ; retried = true) {
-      const found = this.#guarded(() => {
-        this.#sql.begin.run();
-        try {
-          return queries();
-        } finally {
-          this.#sql.commit.run();
-        }
-      });
+      const found = this.#guarded(() => inSnapshot(this.#db, queries));
       if (found !== undefined) return found;
       if (retried) throw new Fault('unknown_topic', { detail: name });
       this.#topics.delete(name);

@@ -25,6 +25,8 @@ export interface LogRecord extends NewRecord {
   readonly offset: bigint;
   /** The log's own clock when it accepted the record, ms since 1970 (LogAppendTime). The gateway's clock is the header `simpul-recordedtime`. */
   readonly appendTimeMs: number;
+  /** The bytes at this offset fail their checksum, or are gone. Key, value and headers are empty; no record of a control topic is given like this. */
+  readonly damaged?: true;
 }
 
 /** `low`: the first offset that is kept. `high`: the offset of the next record to be written (the log end). Equal: the partition is empty. */

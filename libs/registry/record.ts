@@ -4,7 +4,7 @@ import type { Catalogue, EventType } from './catalogue.js';
 
 /**
  * A stream record after its headers and digest were checked. `foreign`: not written by a gateway (R10.1). `unknown_schema`: its schema id is not registered
- * (yet). `corrupt`: the digest, the frame or the type does not fit the headers.
+ * (yet). `corrupt`: the log cannot give its bytes, or the digest, the frame or the type does not fit the headers.
  */
 export type OpenedRecord =
   | { readonly kind: 'event'; readonly record: LogRecord; readonly envelope: ReadEnvelope; readonly type: EventType }
@@ -29,6 +29,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** Checks headers, digest and schema id of a stream record, without decoding its data. Pure and total. */
 export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecord {
+  if (record.damaged) return { kind: 'corrupt', record };
   const envelope = fromHeaders(record.headers);
   if (!envelope || record.value === null) return { kind: 'foreign', record };
   if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, record.value))) return { kind: 'corrupt', record };

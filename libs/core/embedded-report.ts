@@ -1,0 +1,20 @@
+import type { EmbeddedLogReport } from '#log-embedded';
+import type { Logger, Metrics } from '#telemetry';
+
+/** What the embedded log tells an operator: a line of the log, and an alarm for what needs a person. */
+export function embeddedLogReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): EmbeddedLogReport {
+  return {
+    damaged: ({ topic, partition, first, last }) => {
+      alarms.inc({ code: 'log_damaged' }, Number(last - first) + 1);
+      logger.error(
+        { code: 'log_damaged', topic, partition, first: String(first), last: String(last) },
+        'records of the log are damaged',
+      );
+    },
+    missing: (records) => {
+      alarms.inc({ code: 'log_incomplete' }, records);
+      logger.error({ code: 'log_incomplete', records }, 'acknowledged records are missing from the log');
+    },
+    migrated: () => logger.info({}, 'the log was brought to format 2; events written before have no checksum'),
+  };
+}
