@@ -44,6 +44,7 @@ function valueOf(t: Node, role: FieldRole | undefined): ValueInfo {
     kind: kindOf(t),
     optional: false,
     ...(own === undefined ? {} : { role: own }),
+    ...(t.base === 'fixed' ? { size: t.size } : {}),
     ...(t.base === 'enum' ? { symbols: t.symbols, ...labelsOf(t.extra) } : {}),
     ...(t.items ? { items: valueOf(t.items, own) } : {}),
     ...(t.base === 'record' ? { fields: fieldsOf(t) } : {}),

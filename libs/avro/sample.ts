@@ -84,6 +84,8 @@ function value(v: ValueInfo, name: string, dice: Dice, all: boolean): unknown {
       return uuid(dice);
     case 'bytes':
       return Buffer.from(dice.digits(8)).toString('base64');
+    case 'fixed':
+      return Buffer.from(dice.digits(v.size!)).toString('base64');
     case 'record':
       return fill(v.fields!, dice, all);
     case 'array':

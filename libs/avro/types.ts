@@ -51,6 +51,8 @@ export interface ValueInfo {
   readonly items?: ValueInfo;
   /** record: its fields */
   readonly fields?: readonly FieldInfo[];
+  /** fixed: bytes of a value */
+  readonly size?: number;
   /** decimal */
   readonly precision?: number;
   readonly scale?: number;

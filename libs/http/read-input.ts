@@ -55,7 +55,7 @@ export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.o
   if (!Buffer.isBuffer(body) || body.length === 0) {
     throw new Fault('invalid_json', { detail: 'the body is empty' });
   }
-  if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type)) {
+  if (!isJsonType(type)) {
     throw new Fault('unsupported_media_type', {
       problems: [{ pointer: 'content-type', reason: texts.not_json(), expected: verbatim('application/json') }],
     });
@@ -70,6 +70,13 @@ export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.o
 /** JSON pointer, RFC 6901. */
 export function pointer(path: readonly PropertyKey[]): string {
   return path.map((p) => `/${String(p).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+/** Whether the media type, as mediaType() gives it, says JSON: application/json, text/json, or any type with the suffix +json (RFC 6839). */
+export function isJsonType(type: string): boolean {
+  return (
+    type === 'application/json' || type === 'text/json' || /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]*\+json$/.test(type)
+  );
 }
 
 /** The media type without parameters, lower case. */

@@ -165,7 +165,8 @@ function textOf(value: unknown): string | undefined {
 function extensionText(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
-  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 0x7fffffff
+  // Integer of CloudEvents: signed, 32 bits.
+  return typeof value === 'number' && Number.isInteger(value) && value >= -0x80000000 && value <= 0x7fffffff
     ? String(value)
     : undefined;
 }

@@ -102,6 +102,7 @@ export function connect(options: ConnectionOptions): Connection {
   const languageHeader = options.language === undefined ? {} : { 'accept-language': options.language };
   const headersOf = (c: Call): Record<string, string> => ({
     authorization: `Bearer ${c.key}`,
+    accept: 'application/json',
     ...languageHeader,
     ...c.headers,
   });

@@ -55,6 +55,59 @@ describe('an event that the CloudEvents SDK serialises', () => {
   });
 });
 
+describe('what other writers of CloudEvents send', () => {
+  const raw = (headers: Record<string, string>, type = 'application/json') => {
+    const e = hub.event(TYPE);
+    const attributes = {
+      'ce-specversion': '1.0',
+      'ce-id': String(e.id),
+      'ce-source': String(e.source),
+      'ce-type': TYPE,
+    };
+    return hub.post(JSON.stringify(e.data), { type, headers: { ...attributes, ...headers } });
+  };
+  const korelasi = async (position: unknown) => (await hub.ask(`/v1/events/${String(position)}`)).body['korelasi'];
+
+  it.each([
+    ['a quoted string', '"K 1"', 'K 1'],
+    ['escapes in a quoted string', '"say \\"K\\" \\\\"', 'say "K" \\'],
+    ['percent codes in a quoted string, decoded once', '"a%20b%2520c"', 'a b%20c'],
+    ['percent codes', 'Euro%20%E2%82%AC%20%F0%9F%98%80', 'Euro € 😀'],
+    ['a quote inside', 'K"1', 'K"1'],
+    ['a comment, which is no comment', 'K (1)', 'K (1)'],
+  ])(
+    '%s in a header is the attribute that it stands for (CloudEvents HTTP binding 3.1.3.2)',
+    async (_what, header, text) => {
+      const r = await raw({ 'ce-korelasi': header });
+      expect(r.status).toBe(201);
+      expect(await korelasi(r.body['position'])).toBe(text);
+    },
+  );
+
+  it.each(['"K', '"K"1"', '"K\\"'])('the broken quoted string %p is refused', async (header) => {
+    const r = await raw({ 'ce-korelasi': header });
+    expect([r.status, r.body['code']]).toEqual([400, 'invalid_utf8']);
+  });
+
+  it.each(['text/json', 'application/vnd.simkim.v2+json', 'text/x+json; charset=utf-8'])(
+    'data of the type %s is JSON, in binary and in structured mode',
+    async (type) => {
+      expect((await raw({}, type)).status).toBe(201);
+      const e = { ...hub.event(TYPE), datacontenttype: type };
+      expect((await hub.post(JSON.stringify(e), { type: 'application/cloudevents+json' })).status).toBe(201);
+    },
+  );
+
+  it.each([-2147483648, 2147483647])('the integer %d of an extension is kept', async (angka) => {
+    const e = { ...hub.event(TYPE), angka };
+    const r = await hub.post(JSON.stringify(e), { type: 'application/cloudevents+json' });
+    expect(r.status).toBe(201);
+    expect((await hub.ask(`/v1/events/${String(r.body['position'])}`)).body['angka']).toBe(String(angka));
+    const over = { ...hub.event(TYPE), angka: angka + Math.sign(angka) };
+    expect((await hub.post(JSON.stringify(over), { type: 'application/cloudevents+json' })).status).toBe(422);
+  });
+});
+
 describe('an event that the hub returns', () => {
   it('is a valid CloudEvent for the SDK: as one event, in a page, and with Avro data', async () => {
     const e = made();

@@ -2,7 +2,7 @@ import { parseJson, splitJsonArray, splitNdjson } from '#avro';
 import { Fault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { Content, Offered } from '#publishing';
 import type { FastifyRequest } from 'fastify';
-import { mediaType } from '../read-input.js';
+import { isJsonType, mediaType } from '../read-input.js';
 import { texts } from '../texts.js';
 
 /** The forms of events that the publish door accepts, as its 415 lists them. */
@@ -91,8 +91,7 @@ function contentOf(given: Record<string, unknown>): Content | Broken {
   const declared = given['datacontenttype'];
   const type = typeof declared === 'string' ? mediaType(declared) : 'application/json';
   if (base64 === undefined || base64 === null) {
-    if (type === 'application/json' || /^[a-z]+\/[a-z0-9.-]+\+json$/.test(type))
-      return { kind: 'json', data: given['data'] };
+    if (isJsonType(type)) return { kind: 'json', data: given['data'] };
     return broken('invalid_attribute', 'data in JSON has another content type', {
       pointer: '/datacontenttype',
       reason: texts.data_is_json(),
@@ -138,7 +137,7 @@ function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
     if (name in given) return broken('invalid_request', 'an attribute is given twice', problem(texts.given_twice()));
     if (RESERVED.has(name))
       return broken('invalid_request', 'not an attribute of the binary form', problem(texts.not_an_attribute()));
-    const text = percentDecoded(raw[i + 1]!);
+    const text = attributeText(raw[i + 1]!);
     if (text === undefined)
       return broken('invalid_utf8', 'a header is not percent-encoded UTF-8', problem(texts.not_percent_encoded()));
     given[name] = text;
@@ -153,21 +152,28 @@ function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
       bytes,
     };
   }
-  if (type !== 'application/json' && !/^application\/[a-z0-9.-]+\+json$/.test(type))
-    throw unsupported(texts.not_a_form_of_data());
+  if (!isJsonType(type)) throw unsupported(texts.not_a_form_of_data());
   if (bytes === 0) return { kind: 'event', given, content: { kind: 'json', data: undefined }, form: 'headers', bytes };
   const parsed = parseJson(body);
   if (!parsed.ok) return broken(parsed.code, parsed.detail);
   return { kind: 'event', given, content: { kind: 'json', data: parsed.value }, form: 'headers', bytes };
 }
 
-/** CloudEvents HTTP binding 3.1.3.2: printable ASCII, all else percent-encoded UTF-8. */
-function percentDecoded(text: string): string | undefined {
-  if (!/^[\x20-\x7e]*$/.test(text)) return undefined;
-  if (!text.includes('%')) return text;
+/**
+ * The text of an attribute in a header (CloudEvents HTTP binding 3.1.3.2): printable ASCII; a quoted string of RFC 7230 3.2.6 is unquoted, as older
+ * versions of the binding wrote spaces and quotes; then percent codes are decoded, once. undefined: neither.
+ */
+function attributeText(header: string): string | undefined {
+  if (!/^[\x20-\x7e]*$/.test(header)) return undefined;
+  const text = header.startsWith('"') ? unquoted(header) : header;
+  if (text === undefined || !text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {
     return undefined;
   }
+}
+
+function unquoted(header: string): string | undefined {
+  return /^"(?:[^"\\]|\\.)*"$/.test(header) ? header.slice(1, -1).replace(/\\(.)/g, '$1') : undefined;
 }

@@ -124,6 +124,20 @@ const lifted = (nomorCekal: string): EventSpec => ({
 });
 
 describe('one entry', () => {
+  it('is found under the key "changes" too, by a reader that asks for JSON; a reader of an event stream gets the feed', async () => {
+    const after = await put(ban('changes'));
+    const path = '/v1/state/imigrasi.cegah-aktif/changes';
+    const got = await ask(`${path}?after=${after}`, { headers: { accept: 'application/json' } });
+    expect([got.status, got.body['key']]).toEqual([200, 'changes']);
+    for (const accept of ['text/event-stream', '*/*', 'text/event-stream, application/json']) {
+      const stop = new AbortController();
+      const headers = { authorization: 'Bearer steward', accept };
+      const feed = await fetch(`${server.url}${path}`, { headers, signal: stop.signal });
+      expect(feed.headers.get('content-type')).toContain('text/event-stream');
+      stop.abort();
+    }
+  });
+
   it('answers the value of its own write (read your write), with the position as ETag, and 304 while it is unchanged', async () => {
     const position = await put(ban('C/1'));
     const path = `/v1/state/imigrasi.cegah-aktif/${encodeURIComponent('C/1')}`;

@@ -29,6 +29,10 @@ const READ_AFTER_MS = 5_000;
 export function stateDoor(deps: StateDoorDeps): Door {
   return (edge) => {
     const { app } = edge;
+    const oneEntry = (req: ViewRequest, key: string, reply: FastifyReply): Promise<FastifyReply> => {
+      const view = viewOf(deps.reader.views, req.params.view);
+      return answer(deps, edge, req, reply, view, checkedKey(view, key, 'key'));
+    };
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view',
       { config: { summary: 'Entries in key order; ?field=value, ?field.lte=value', query: LIST } },
@@ -43,17 +47,20 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view/changes',
       { config: { summary: 'Server-sent events: entry, delete, gap; Last-Event-ID goes on', query: NONE } },
-      (req, reply) => followChanges(deps, edge, req, reply),
+      // A key may be named "changes" too: who asks for JSON and not for an event stream wants that entry.
+      (req, reply) => (wantsEntry(req) ? oneEntry(req, 'changes', reply) : followChanges(deps, edge, req, reply)),
     );
     app.get<{ Params: { view: string; key: string } }>(
       '/v1/state/:view/:key',
       { config: { summary: 'One entry; ETag, If-None-Match, Prefer: wait=, ?after=', query: ONE } },
-      (req: KeyRequest, reply) => {
-        const view = viewOf(deps.reader.views, req.params.view);
-        return answer(deps, edge, req, reply, view, checkedKey(view, req.params.key, 'key'));
-      },
+      (req: KeyRequest, reply) => oneEntry(req, req.params.key, reply),
     );
   };
+}
+
+function wantsEntry(req: FastifyRequest): boolean {
+  const accept = req.headers.accept ?? '';
+  return /\bapplication\/json\b/i.test(accept) && !/\btext\/event-stream\b/i.test(accept);
 }
 
 function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
