@@ -77,7 +77,8 @@ export interface AuditPage {
 /** Audit records from an offset on, oldest first, at most `limit`. Faults `log_unavailable`, `offset_out_of_range`. */
 export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit: number): Promise<AuditPage> {
   const batch = await log.read(AUDIT_TOPIC, 0, from, { maxRecords: limit });
-  if (batch.kind === 'out_of_range') throw new Fault('offset_out_of_range', { detail: `earliest ${batch.low}` });
+  if (batch.kind !== 'records')
+    throw new Fault('offset_out_of_range', batch.kind === 'out_of_range' ? { detail: `earliest ${batch.low}` } : {});
   const records = batch.records.map((r) => ({
     offset: String(r.offset),
     ...(JSON.parse(r.value?.toString() ?? '{}') as AuditRecord),

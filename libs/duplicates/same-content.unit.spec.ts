@@ -58,7 +58,7 @@ function write([version, data]: Written, offset: bigint, type = types[version - 
     { ...given, time: recordedtime, dataschema: dataschemaUrn(type.type, version), extensions: {} },
     { digest, recordedtime, unit: undefined, traceparent: undefined },
   );
-  const record: LogRecord = { key, value, headers, offset, appendTimeMs: Date.parse(recordedtime) };
+  const record: LogRecord = { key, value, headers, offset, leaderEpoch: 0, appendTimeMs: Date.parse(recordedtime) };
   const hex = digest.toString('hex');
   const item = { identity: 'a', ...given, ...PART, type, key, value, digest: hex, recordedtime, unfit: undefined };
   const { id, source } = given;

@@ -56,7 +56,7 @@ export function decodeRow(row: ReadRow, from: number, out: LogRecord[], maxRecor
   if (row.data === undefined) {
     for (let offset = Math.max(from, base); offset <= row.last; offset++) {
       const none = { key: null, value: NOTHING, headers: [] };
-      out.push({ ...none, offset: BigInt(offset), appendTimeMs: time, damaged: true });
+      out.push({ ...none, offset: BigInt(offset), appendTimeMs: time, leaderEpoch: 0, damaged: true });
       if (out.length >= maxRecords) return 0;
     }
     return bytes;
@@ -114,5 +114,5 @@ function decodeRecord(data: Buffer, start: number, offset: number, appendTimeMs:
     at += 8 + nameLength;
     headers.push([name, contentLength < 0 ? null : data.subarray(at, (at += contentLength))]);
   }
-  return { offset: BigInt(offset), appendTimeMs, key, value, headers };
+  return { offset: BigInt(offset), appendTimeMs, leaderEpoch: 0, key, value, headers };
 }

@@ -157,7 +157,7 @@ describe('the file of the embedded log', () => {
       void log.join('pembaca', [topic], {
         start: (at) => {
           resolve(at.epoch);
-          return Promise.resolve(0n);
+          return Promise.resolve({ offset: 0n });
         },
         batch: (_at, batch) => Promise.resolve({ next: batch.next }),
       });

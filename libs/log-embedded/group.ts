@@ -19,7 +19,13 @@ export interface GroupHome extends Pick<EventLog, 'append' | 'read'> {
   readonly address: string;
   now(): number;
   /** Throws Fault `unknown_topic`. */
-  partitionCount(topic: string): number;
+  shapeOf(topic: string): TopicShape;
+}
+
+export interface TopicShape {
+  /** See EventLog.topicId. */
+  readonly topicId: string;
+  readonly partitions: number;
 }
 
 interface Member {
@@ -51,7 +57,7 @@ export class Group {
 
   /** See EventLog.join. Resolves when the partitions of the new member are claimed. */
   async join(home: GroupHome, topics: readonly string[], handler: GroupMember): Promise<Membership> {
-    for (const topic of topics) home.partitionCount(topic);
+    for (const topic of topics) home.shapeOf(topic);
     const id = String(this.#joined++).padStart(12, '0');
     const member: Member = { id, handler, home, topics: new Set(topics), loops: new Map(), leaving: false };
     this.#members.push(member);
@@ -59,7 +65,7 @@ export class Group {
     return {
       seek: (topic, partition, offset) => member.loops.get(partitionKey(topic, partition))?.seek(offset),
       subscribe: async (more) => {
-        for (const topic of more) home.partitionCount(topic);
+        for (const topic of more) home.shapeOf(topic);
         for (const topic of more) member.topics.add(topic);
         await this.rebalance();
       },
@@ -79,15 +85,18 @@ export class Group {
 
   #assignment(): Map<Member, Map<string, Omit<AssignedPartition, 'epoch'>>> {
     const members = this.#members.filter((member) => !member.leaving);
-    const counts = new Map<string, number>();
+    const shapes = new Map<string, TopicShape>();
     for (const { topics, home } of members)
-      for (const topic of topics) if (!counts.has(topic)) counts.set(topic, countOrNone(home, topic));
+      for (const topic of topics) if (!shapes.has(topic)) shapes.set(topic, shapeOrNone(home, topic));
+    const counts = new Map([...shapes].map(([topic, { partitions }]) => [topic, partitions]));
     const assigned = assignPartitions(new Map(members.map((m) => [m.id, [...m.topics]])), counts);
     return new Map(
       members.map((member) => {
         const own = new Map<string, Omit<AssignedPartition, 'epoch'>>();
-        for (const [topic, partitions] of assigned.get(member.id)!)
-          for (const partition of partitions) own.set(partitionKey(topic, partition), { topic, partition });
+        for (const [topic, partitions] of assigned.get(member.id)!) {
+          const { topicId } = shapes.get(topic)!;
+          for (const partition of partitions) own.set(partitionKey(topic, partition), { topic, topicId, partition });
+        }
         return [member, own];
       }),
     );
@@ -155,11 +164,11 @@ export class Group {
   }
 }
 
-function countOrNone(home: GroupHome, topic: string): number {
+function shapeOrNone(home: GroupHome, topic: string): TopicShape {
   try {
-    return home.partitionCount(topic);
+    return home.shapeOf(topic);
   } catch {
     // deleted since it was subscribed
-    return 0;
+    return { topicId: '', partitions: 0 };
   }
 }

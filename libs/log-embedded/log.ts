@@ -11,20 +11,19 @@ import {
   type GroupMember,
   type Membership,
   type NewRecord,
-  type OutOfRange,
   type PartitionRange,
+  type ReadAnswer,
   type ReadLimits,
-  type RecordBatch,
   type TopicSpec,
   type WriteOutcome,
   type Writer,
 } from '#log';
 import { encodeBatch } from './batch.js';
-import { Group, type GroupHome } from './group.js';
+import { Group, type GroupHome, type TopicShape } from './group.js';
 import { Listeners } from './listeners.js';
 import { HotTail } from './hot-tail.js';
 import { syncFolder } from './mark.js';
-import type { Answer, Op, OpenNotes, ReadAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
+import type { Answer, Op, OpenNotes, ReadAnswer as FileAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
 import { Reader, type DamagedRange } from './reader.js';
 import { FileThread } from './thread.js';
 
@@ -65,7 +64,7 @@ const MAX_TIMER_MS = 0x7fff_ffff;
 const MAX_TOLD = 10_000;
 
 type Writing = FileThread<Op, Answer>;
-type Cold = FileThread<ReadOp, ReadAnswer>;
+type Cold = FileThread<ReadOp, FileAnswer>;
 
 const writerThread = (workerData: WriterStart): Writing =>
   new FileThread<Op, Answer>({
@@ -77,7 +76,7 @@ const writerThread = (workerData: WriterStart): Writing =>
   });
 
 const coldReader = (workerData: ReaderStart): Cold =>
-  new FileThread<ReadOp, ReadAnswer>({
+  new FileThread<ReadOp, FileAnswer>({
     name: 'cold-reader',
     workerData,
     refused: (reason) => ({ kind: 'failed', reason }),
@@ -167,6 +166,8 @@ class FileLog implements EmbeddedLog, GroupHome {
     });
     if (answer.kind === 'conflict') throw new Fault('conflict', { detail: `topic ${answer.topic} has another shape` });
     if (answer.kind !== 'done') throw unavailable(answer);
+    // a topic that a group had subscribed may have been made again; not awaited, because a rebalance may wait for the batch that calls this
+    for (const group of this.#listeners.groups.values()) void group.rebalance().catch(() => undefined);
   }
 
   async topics(): Promise<readonly string[]> {
@@ -197,12 +198,7 @@ class FileLog implements EmbeddedLog, GroupHome {
     return Number.POSITIVE_INFINITY;
   }
 
-  async read(
-    topic: string,
-    partition: number,
-    from: bigint,
-    limits: ReadLimits = {},
-  ): Promise<RecordBatch | OutOfRange> {
+  async read(topic: string, partition: number, from: bigint, limits: ReadLimits = {}): Promise<ReadAnswer> {
     const { waitMs = 0, signal } = limits;
     const end = performance.now() + waitMs;
     for (;;) {
@@ -210,7 +206,7 @@ class FileLog implements EmbeddedLog, GroupHome {
       await nextTurn();
       if (this.#closed.signal.aborted) throw new Fault('log_unavailable', { detail: 'the log is closed' });
       const batch = await this.#reader.read(topic, partition, from, limits);
-      if (batch.kind === 'out_of_range' || batch.records.length > 0 || batch.next > from) return batch;
+      if (batch.kind !== 'records' || batch.records.length > 0 || batch.next > from) return batch;
       const left = end - performance.now();
       if (left <= 0 || signal?.aborted) return batch;
       await this.#wait(this.#reader.part(topic, partition), from, left, signal);
@@ -283,8 +279,9 @@ class FileLog implements EmbeddedLog, GroupHome {
     this.#listeners.release(this.#file);
   }
 
-  partitionCount(topic: string): number {
-    return this.#reader.freshTopic(topic).parts.length;
+  shapeOf(topic: string): TopicShape {
+    const { id, parts } = this.#reader.freshTopic(topic);
+    return { topicId: id, partitions: parts.length };
   }
 
   async #append(

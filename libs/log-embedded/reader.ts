@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#faults';
-import type { LogRecord, OutOfRange, PartitionRange, ReadLimits, RecordBatch } from '#log';
+import type { LogRecord, PartitionRange, ReadAnswer, ReadLimits } from '#log';
 import { decodeRow } from './batch.js';
-import type { ReadAnswer, ReadOp } from './ops.js';
+import type { ReadAnswer as FileAnswer, ReadOp } from './ops.js';
 import { inSnapshot, Rows, type PageLimits, type PartRange, type ReadRow } from './rows.js';
 import type { FileThread } from './thread.js';
 
@@ -10,6 +11,7 @@ import type { FileThread } from './thread.js';
 export interface Topic {
   readonly name: string;
   readonly no: number;
+  /** 32 hex digits: those of the topic, then of a digest with the id of the log. */
   readonly id: string;
   /** Not compacted: every offset from `low` to `high` is in a row. */
   readonly dense: boolean;
@@ -27,11 +29,16 @@ export interface DamagedRange {
 export interface ReaderDeps {
   readonly file: string;
   /** Reads what is far from the tail. */
-  readonly cold: Pick<FileThread<ReadOp, ReadAnswer>, 'request'>;
+  readonly cold: Pick<FileThread<ReadOp, FileAnswer>, 'request'>;
   /** Whether the rows from this offset on were written a short while ago, so that they are in memory. */
   isHot(part: number, from: bigint): boolean;
   /** Called at each read of damaged offsets. */
   damaged(range: DamagedRange): void;
+}
+
+interface Page extends PageLimits {
+  /** See ReadLimits. */
+  readonly topicId: string | undefined;
 }
 
 const READ_RECORDS = 500;
@@ -44,6 +51,7 @@ export class Reader {
   readonly #db: DatabaseSync;
   readonly #sql: Record<'topic' | 'parts' | 'names' | 'ranges' | 'version', StatementSync>;
   readonly #topics = new Map<string, Topic>();
+  readonly #logId: string;
 
   constructor(deps: ReaderDeps) {
     this.#deps = deps;
@@ -57,6 +65,7 @@ export class Reader {
       version: prepare('PRAGMA data_version'),
     };
     this.#rows = new Rows(this.#db);
+    this.#logId = prepare('SELECT id FROM log').get()!['id'] as string;
   }
 
   close(): void {
@@ -72,10 +81,15 @@ export class Reader {
       if (!row) throw new Fault('unknown_topic', { detail: name });
       const no = row['no'] as number;
       const parts = this.#sql.parts.all(no).map((r) => r['part'] as number);
-      const topic = { name, no, id: row['id'] as string, dense: row['cleanup'] === 'keep', parts };
+      const topic = { name, no, id: this.#idOf(row['id'] as string, no), dense: row['cleanup'] === 'keep', parts };
       this.#topics.set(name, topic);
       return topic;
     });
+  }
+
+  #idOf(id: string, no: number): string {
+    const rest = createHash('sha256').update(`${this.#logId} ${no} ${id}`).digest('hex');
+    return id + rest.slice(id.length, 32);
   }
 
   /** The topic as the file has it now, past the cache. Throws Fault `unknown_topic`. */
@@ -117,15 +131,16 @@ export class Reader {
   }
 
   /** The records from this offset on, without waiting. Throws Fault `unknown_topic`, `wrong_partition`, `log_unavailable`, `log_damaged`. */
-  async read(name: string, partition: number, from: bigint, limits: ReadLimits): Promise<RecordBatch | OutOfRange> {
-    const page: PageLimits = {
+  async read(name: string, partition: number, from: bigint, limits: ReadLimits): Promise<ReadAnswer> {
+    const page: Page = {
+      topicId: limits.topicId,
       maxRecords: Math.max(1, limits.maxRecords ?? READ_RECORDS),
       maxBytes: Math.max(1, limits.maxBytes ?? READ_BYTES),
     };
     const part = this.part(name, partition);
     const high = this.#deps.isHot(part, from) ? undefined : this.high(part);
     if (high !== undefined && from < high) return this.#readCold(name, partition, from, page);
-    const read = (): RecordBatch | OutOfRange | undefined => {
+    const read = (): ReadAnswer | undefined => {
       const topic = this.topic(name);
       const at = this.part(name, partition);
       const range = this.#rows.range(at);
@@ -136,17 +151,13 @@ export class Reader {
     return this.#snapshot(name, read);
   }
 
-  async #readCold(
-    name: string,
-    partition: number,
-    from: bigint,
-    limits: PageLimits,
-  ): Promise<RecordBatch | OutOfRange> {
+  async #readCold(name: string, partition: number, from: bigint, limits: Page): Promise<ReadAnswer> {
     for (let retried = false; ; retried = true) {
       const topic = this.topic(name);
       const part = this.part(name, partition);
       const { dense } = topic;
-      const answer = await this.#ask({ op: 'page', part, from: Number(from), dense, ...limits });
+      const { maxRecords, maxBytes } = limits;
+      const answer = await this.#ask({ op: 'page', part, from: Number(from), dense, maxRecords, maxBytes });
       if (answer.kind === 'page') return this.#batch(topic, partition, from, answer, answer.rows, limits);
       if (retried) throw new Fault('unknown_topic', { detail: name });
       this.#topics.delete(name);
@@ -163,7 +174,7 @@ export class Reader {
     }
   }
 
-  async #ask(op: ReadOp): Promise<Exclude<ReadAnswer, { kind: 'failed' }>> {
+  async #ask(op: ReadOp): Promise<Exclude<FileAnswer, { kind: 'failed' }>> {
     const answer = await this.#deps.cold.request(op);
     if (answer.kind === 'failed') throw new Fault('log_unavailable', { detail: answer.reason });
     return answer;
@@ -175,8 +186,10 @@ export class Reader {
     from: bigint,
     range: PartRange,
     rows: Iterable<ReadRow>,
-    limits: PageLimits,
-  ): RecordBatch | OutOfRange {
+    limits: Page,
+  ): ReadAnswer {
+    const { id: topicId } = topic;
+    if (limits.topicId !== undefined && !topicId.startsWith(limits.topicId)) return { kind: 'recreated', topicId };
     const [low, high] = [BigInt(range.low), BigInt(range.high)];
     if (from < low || from > high) return { kind: 'out_of_range', low, high };
     const records: LogRecord[] = [];
@@ -188,7 +201,7 @@ export class Reader {
     }
     // no limit was reached: there are no more records below `high`, also where compaction left a hole
     const next = left <= 0 ? records[records.length - 1]!.offset + 1n : high;
-    return { kind: 'records', records, next, low, high };
+    return { kind: 'records', topicId, records, next, low, high };
   }
 
   /** A record of a control topic is never left out: without it a revoked key would be valid again. */

@@ -307,7 +307,7 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     await until('retention', async () => (await log.describe(topic))[0]!.low === 10n);
     reader.onBatch = undefined;
     release!();
-    await until('the alarm', () => reader.outside.length === 1);
+    await until('the alarm', () => reader.interruptions.length === 1);
     await put(log, topic, 0, many(2, 'later'));
     expect(reader.values()).toHaveLength(5);
     membership.seek(topic, 0, 10n);

@@ -1,6 +1,6 @@
 import { pause } from '#concurrency';
 import { partitionKey } from '#event';
-import { innermostMessage } from '#faults';
+import { innermostMessage, isFault } from '#faults';
 import {
   claimPartitions,
   PartitionLoop,
@@ -30,6 +30,8 @@ export interface GroupDeps {
   readonly member: GroupMember;
   /** Those of the topics that exist; all of them while Kafka does not answer. */
   existing(topics: readonly string[]): Promise<readonly string[]>;
+  /** See EventLog.topicId. */
+  topicId(topic: string): Promise<string>;
   left(group: Group): void;
 }
 
@@ -145,8 +147,13 @@ export class Group implements Membership {
     const numbers = [...new Set([...wanted.values()].map((w) => w.partition))].sort((a, b) => a - b);
     const epochs = await this.#claim(numbers, generation);
     if (!epochs) return;
+    const ids = await this.#topicIds(new Set([...wanted.values()].map((w) => w.topic)), generation);
+    if (!ids) return;
     for (const [key, place] of wanted) {
-      const at: AssignedPartition = { ...place, epoch: epochs.get(place.partition)! };
+      const topicId = ids.get(place.topic);
+      // deleted since the assignment: Kafka will assign again
+      if (topicId === undefined) continue;
+      const at: AssignedPartition = { ...place, topicId, epoch: epochs.get(place.partition)! };
       const loop = this.#loops.get(key);
       if (loop) loop.restart(at);
       else this.#loops.set(key, new PartitionLoop(this.#loopDeps, at));
@@ -166,6 +173,24 @@ export class Group implements Membership {
       failed: (reason) => this.#reportRejoin(reason),
     });
     return generation === this.#generation ? epochs : undefined;
+  }
+
+  /** The ids of the topics that exist; undefined: there was another assignment since, or the member leaves. */
+  async #topicIds(topics: ReadonlySet<string>, generation: number): Promise<Map<string, string> | undefined> {
+    const ids = new Map<string, string>();
+    for (const topic of topics)
+      for (let known = false; !known && generation === this.#generation;)
+        try {
+          ids.set(topic, await this.#deps.topicId(topic));
+          known = true;
+        } catch (error) {
+          known = isFault(error) && error.code === 'unknown_topic';
+          if (!known) {
+            this.#reportRejoin(innermostMessage(error));
+            await pause(REJOIN_MS);
+          }
+        }
+    return generation === this.#generation ? ids : undefined;
   }
 
   async #commitOffsets(): Promise<void> {

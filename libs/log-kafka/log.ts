@@ -7,10 +7,9 @@ import {
   type GroupMember,
   type Membership,
   type NewRecord,
-  type OutOfRange,
   type PartitionRange,
+  type ReadAnswer,
   type ReadLimits,
-  type RecordBatch,
   type TopicSpec,
   type Writer,
 } from '#log';
@@ -18,7 +17,7 @@ import { Appends } from './append.js';
 import { Group } from './group.js';
 import type { KafkaLogOptions } from './options.js';
 import { ClusterClient, isUnknownTopic } from './platformatic/index.js';
-import { Reads } from './reads.js';
+import { publicId, Reads } from './reads.js';
 import { noAnswer, retry, unavailable } from './retry.js';
 import { Topics } from './topics.js';
 import { claimWriter } from './writer.js';
@@ -97,7 +96,7 @@ class KafkaLog implements EventLog {
   }
 
   async topicId(topic: string): Promise<string> {
-    return (await this.#topics.shape(this.#kafkaName(topic))).id.slice(0, 8);
+    return publicId((await this.#topics.shape(this.#kafkaName(topic))).id);
   }
 
   async append(
@@ -120,7 +119,7 @@ class KafkaLog implements EventLog {
     return (this.#topics.limit(this.#kafkaName(topic)) ?? Number.POSITIVE_INFINITY) - BATCH_HEAD_BYTES;
   }
 
-  read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange> {
+  read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<ReadAnswer> {
     return this.#reads.read(this.#kafkaName(topic), partition, from, limits);
   }
 
@@ -148,6 +147,7 @@ class KafkaLog implements EventLog {
           const all = await this.topics().catch(() => names);
           return names.filter((name) => all.includes(name));
         },
+        topicId: (topic) => this.topicId(topic),
         left: (gone) => this.#groups.delete(gone),
       },
       topics,

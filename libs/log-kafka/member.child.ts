@@ -7,7 +7,7 @@ const log = await openKafkaLog(order.options);
 await log.join(order.group, [order.topic], {
   start: ({ partition, epoch }) => {
     writeLine({ kind: 'start', partition, epoch: String(epoch) });
-    return Promise.resolve(0n);
+    return Promise.resolve({ offset: 0n });
   },
   batch: ({ partition, epoch }, batch) => {
     const values = batch.records.map((r) => r.value?.toString());

@@ -1,7 +1,7 @@
 import { pause } from '#concurrency';
 import { partitionKey } from '#event';
 import { Fault } from '#faults';
-import { bytesOf, type LogRecord, type OutOfRange, type PartitionRange, type ReadLimits, type RecordBatch } from '#log';
+import { bytesOf, type LogRecord, type PartitionRange, type ReadAnswer, type ReadLimits, type RecordBatch } from '#log';
 import { BrokerReads } from './broker-reads.js';
 import { Fetcher } from './fetch.js';
 import type { KafkaLogOptions } from './options.js';
@@ -9,6 +9,7 @@ import type { ClusterClient } from './platformatic/index.js';
 import { EARLIEST, LATEST } from './protocol.js';
 import { retry, unavailable } from './retry.js';
 import type { Topics } from './topics.js';
+import type { TopicShape } from './types.js';
 
 const MAX_RECORDS = 500;
 const MAX_BYTES = 1_048_576;
@@ -30,6 +31,11 @@ interface Leftover {
   readonly at: number;
 }
 
+/** The id of a topic as the port gives it: the UUID without hyphens. */
+export function publicId(uuid: string): string {
+  return uuid.replaceAll('-', '');
+}
+
 /** Stateless reads at the leaders of the partitions. Names of topics are Kafka's own, with the prefix of the deployment. */
 export class Reads {
   readonly #topics: Topics;
@@ -47,31 +53,27 @@ export class Reads {
     this.#longPollFetcher = new Fetcher(options, 'wait');
   }
 
-  async read(
-    topic: string,
-    partition: number,
-    from: bigint,
-    limits: ReadLimits = {},
-  ): Promise<RecordBatch | OutOfRange> {
+  async read(topic: string, partition: number, from: bigint, limits: ReadLimits = {}): Promise<ReadAnswer> {
     const { waitMs = 0, signal } = limits;
     const until = Date.now() + waitMs;
     let giveUp: number | undefined;
     for (;;) {
-      const { id, leaders } = await this.#topics.shape(topic);
+      const { id, leaders } = await this.#shapeFor(topic, limits.topicId);
+      const topicId = publicId(id);
+      if (limits.topicId !== undefined && !topicId.startsWith(limits.topicId)) return { kind: 'recreated', topicId };
       const leader = leaders[partition];
       if (leader === undefined || partition < 0)
         throw new Fault('wrong_partition', { detail: `${topic}/${partition}` });
       const leftover = this.#takeLeftover(partitionKey(id, partition), from);
-      if (leftover) return this.#cut(partitionKey(id, partition), from, leftover, limits);
+      if (leftover) return this.#cut(id, partition, leftover, limits);
       let cause: unknown = new Error(`${topic}/${partition} has no leader`);
       try {
         const reads = await this.#readsAt(leader);
         const left = Math.max(0, until - Date.now());
         const fetched = reads && (await reads.read(id, partition, from, left, signal));
-        if (fetched?.kind === 'records')
-          return this.#cut(partitionKey(id, partition), from, { ...fetched, from, at: Date.now() }, limits);
+        if (fetched?.kind === 'records') return this.#cut(id, partition, { ...fetched, from, at: Date.now() }, limits);
         if (fetched?.kind === 'empty')
-          return { kind: 'records', records: [], next: from, low: fetched.low, high: fetched.high };
+          return { kind: 'records', topicId, records: [], next: from, low: fetched.low, high: fetched.high };
         if (fetched?.kind === 'out_of_range') {
           const range = await this.range(topic, partition);
           // the log may have grown up to this offset since the fetch
@@ -83,13 +85,20 @@ export class Reads {
       }
       giveUp ??= Date.now() + LEADER_MS;
       if (this.#closed || Date.now() > giveUp) throw unavailable(cause);
-      if (signal?.aborted) return { kind: 'records', records: [], next: from, low: 0n, high: from };
+      if (signal?.aborted) return { kind: 'records', topicId, records: [], next: from, low: 0n, high: from };
       await pause(LEADER_RETRY_MS, signal);
       this.#topics.forgetBrokers();
       await this.#topics.refresh(topic).catch((error: unknown) => {
         if (error instanceof Fault && error.code === 'unknown_topic') throw error;
       });
     }
+  }
+
+  /** The metadata; asked anew when the reader believes in another topic, because the cache may be the older of the two. */
+  async #shapeFor(topic: string, believed: string | undefined): Promise<TopicShape> {
+    const shape = await this.#topics.shape(topic);
+    if (believed === undefined || publicId(shape.id).startsWith(believed)) return shape;
+    return this.#topics.refresh(topic);
   }
 
   /** Low and high offset of every partition. Throws Fault `unknown_topic`, `log_unavailable`. */
@@ -149,7 +158,9 @@ export class Reads {
   }
 
   /** The records within the limits of the read; the others are kept for the read that goes on behind them. */
-  #cut(key: string, from: bigint, leftover: Leftover, limits: ReadLimits): RecordBatch {
+  #cut(id: string, partition: number, leftover: Leftover, limits: ReadLimits): RecordBatch {
+    const topicId = publicId(id);
+    const key = partitionKey(id, partition);
     const { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES } = limits;
     const all = leftover.records;
     let count = 0;
@@ -158,7 +169,7 @@ export class Reads {
       if (count > 0 && bytes > maxBytes) break;
     }
     const { low, high } = leftover;
-    if (count >= all.length) return { kind: 'records', records: all, next: leftover.next, low, high };
+    if (count >= all.length) return { kind: 'records', topicId, records: all, next: leftover.next, low, high };
     const records = all.slice(0, count);
     const next = records.at(-1)!.offset + 1n;
     if (this.#leftovers.size >= MAX_LEFTOVERS) this.#leftovers.delete(this.#leftovers.keys().next().value!);
@@ -170,7 +181,7 @@ export class Reads {
       high,
       at: leftover.at,
     });
-    return { kind: 'records', records, next, low, high };
+    return { kind: 'records', topicId, records, next, low, high };
   }
 
   async close(): Promise<void> {

@@ -138,6 +138,7 @@ function decodeRecord(
   base: bigint,
   fixedTime: number | undefined,
   baseTime: number,
+  leaderEpoch: number,
   names: HeaderNames,
 ): LogRecord {
   const length = c.varint();
@@ -151,7 +152,7 @@ function decodeRecord(
   const headers: Header[] = [];
   for (let i = 0; i < count; i++) headers.push([names.read(i, c), c.varBytes()]);
   c.at = end;
-  return { offset, appendTimeMs: fixedTime ?? baseTime + delta, key, value, headers };
+  return { offset, appendTimeMs: fixedTime ?? baseTime + delta, leaderEpoch, key, value, headers };
 }
 
 /**
@@ -193,8 +194,9 @@ export function decodeRecords(
         const fixed = (attributes & LOG_APPEND_TIME) !== 0 ? Number(bytes.readBigInt64BE(at + AT.maxTime)) : undefined;
         const c = new ByteReader(plain);
         const baseTime = Number(bytes.readBigInt64BE(at + AT.baseTime));
+        const leaderEpoch = bytes.readInt32BE(at + AT.leaderEpoch);
         for (let n = bytes.readInt32BE(at + AT.count); n > 0; n--) {
-          const record = decodeRecord(c, base, fixed, baseTime, names);
+          const record = decodeRecord(c, base, fixed, baseTime, leaderEpoch, names);
           if (record.offset >= from) records.push(record);
         }
       }

@@ -42,13 +42,12 @@ suite(`log-kafka behind TLS and passwords${reason === undefined ? '' : ` (skippe
     await writer.release();
     const seen: LogRecord[] = [];
     const member = await log.join('pembaca', ['a'], {
-      start: () => Promise.resolve(0n),
+      start: () => Promise.resolve({ offset: 0n }),
       batch: (_at: AssignedPartition, { records, next }) => {
         seen.push(...records);
         return Promise.resolve({ next });
       },
       lost: () => undefined,
-      outOfRange: () => undefined,
     });
     await until('both records', () => seen.length === 2);
     await member.leave();

@@ -2,6 +2,7 @@ export { Appender, type AppenderOptions, type AppendOptions } from './appender.j
 export { assignPartitions } from './assignment.js';
 export { claimPartitions, type ClaimRequest } from './claim.js';
 export { headerNameBytes } from './header-names.js';
+export { checkPlace, epochOf, placeProof, type PlaceCheck } from './place-proof.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
 export {
   COPIES_TOPIC,
@@ -14,14 +15,19 @@ export {
   type AssignedPartition,
   type EventLog,
   type GroupMember,
+  type Interruption,
   type LogRecord,
   type Membership,
   type NewRecord,
   type OutOfRange,
   type PartitionRange,
+  type ReadAnswer,
   type ReadLimits,
   type RecordBatch,
+  type Recreated,
+  type StartPlace,
   type TopicSpec,
+  type Truncated,
   type WriteOutcome,
   type Writer,
 } from './port.js';

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pause } from '#concurrency';
-import type { AssignedPartition, EventLog, GroupMember, OutOfRange, RecordBatch } from './port.js';
+import type { AssignedPartition, EventLog, GroupMember, ReadAnswer, RecordBatch } from './port.js';
 
 /** After a failed start, read or batch, before the same step is tried again. */
 const RETRY_MS = 1_000;
@@ -40,7 +40,9 @@ export class PartitionLoop {
   #interrupt = new AbortController();
   #seekTo: bigint | undefined;
   #next: bigint | undefined;
-  #outOfRange = false;
+  /** Leader epoch at `next − 1`, when it is known (ReadLimits.lastEpoch). */
+  #lastEpoch: number | undefined;
+  #interrupted = false;
   /** The batch that the member has thrown at. */
   #failedBatch: RecordBatch | undefined;
   /** On the clock of performance.now(). */
@@ -68,10 +70,10 @@ export class PartitionLoop {
     this.#at = at;
     this.#seekTo = undefined;
     const generation = this.#nextGeneration();
-    this.#running = this.#running.then(() => this.#run(generation, at));
+    this.#running = this.#running.then(() => this.#run(generation));
   }
 
-  /** See Membership.seek. Ends a hold and an out-of-range stand. */
+  /** See Membership.seek. Ends a hold and an interruption. */
   seek(offset: bigint): void {
     this.#seekTo = offset;
     this.#interrupt.abort();
@@ -102,12 +104,13 @@ export class PartitionLoop {
     return ++this.#generation;
   }
 
-  async #run(generation: number, at: AssignedPartition): Promise<void> {
+  async #run(generation: number): Promise<void> {
     // join() resolves first: a member has its membership before it is asked start()
     await nextTurn();
     const current = (): boolean => generation === this.#generation;
     this.#next = undefined;
-    this.#outOfRange = false;
+    this.#lastEpoch = undefined;
+    this.#interrupted = false;
     this.#failedBatch = undefined;
     this.#holdUntil = 0;
     while (current()) {
@@ -116,13 +119,14 @@ export class PartitionLoop {
       if (this.#next !== undefined) this.#takeSeek();
       const holdMs = this.#holdUntil - performance.now();
       if (holdMs > 0) await this.#wait(holdMs);
-      else if (this.#outOfRange) await this.#wait(FOREVER_MS);
-      else if (this.#next === undefined) await this.#start(current, at);
+      else if (this.#interrupted) await this.#wait(FOREVER_MS);
+      else if (this.#next === undefined) await this.#start(current, this.#at);
       else if (!this.#isSure()) await this.#wait(RETRY_MS);
       else {
-        const read = this.#failedBatch ?? (await this.#read(current, at, this.#next));
+        const read = this.#failedBatch ?? (await this.#read(current, this.#at, this.#next));
         // asked again: this process may have been frozen while it read
-        if (read && current() && this.#seekTo === undefined && this.#isSure()) await this.#handOut(current, at, read);
+        if (read && current() && this.#seekTo === undefined && this.#isSure())
+          await this.#handOut(current, this.#at, read);
       }
     }
   }
@@ -142,16 +146,19 @@ export class PartitionLoop {
   #takeSeek(): void {
     if (this.#seekTo === undefined) return;
     this.#next = this.#seekTo;
+    this.#lastEpoch = undefined;
     this.#seekTo = undefined;
-    this.#outOfRange = false;
+    this.#interrupted = false;
     this.#failedBatch = undefined;
     this.#holdUntil = 0;
   }
 
   async #start(current: () => boolean, at: AssignedPartition): Promise<void> {
     try {
-      const next = await this.#deps.member.start(at);
-      if (current()) this.#next = next;
+      const { offset, lastEpoch } = await this.#deps.member.start(at);
+      if (!current()) return;
+      this.#next = offset;
+      this.#lastEpoch = lastEpoch;
     } catch (error) {
       if (!current()) return;
       this.#deps.report?.memberFailed?.(at, error);
@@ -159,14 +166,17 @@ export class PartitionLoop {
     }
   }
 
-  async #read(
-    current: () => boolean,
-    at: AssignedPartition,
-    from: bigint,
-  ): Promise<RecordBatch | OutOfRange | undefined> {
+  async #read(current: () => boolean, at: AssignedPartition, from: bigint): Promise<ReadAnswer | undefined> {
     const { signal } = this.#interrupt;
+    const { topic, partition, topicId } = at;
+    const lastEpoch = this.#lastEpoch;
     try {
-      return await this.#deps.log.read(at.topic, at.partition, from, { waitMs: LONG_POLL_MS, signal });
+      return await this.#deps.log.read(topic, partition, from, {
+        topicId,
+        ...(lastEpoch === undefined ? {} : { lastEpoch }),
+        waitMs: LONG_POLL_MS,
+        signal,
+      });
     } catch (error) {
       if (!current()) return undefined;
       this.#deps.report?.readFailed?.(at, error);
@@ -175,17 +185,18 @@ export class PartitionLoop {
     }
   }
 
-  async #handOut(current: () => boolean, at: AssignedPartition, read: RecordBatch | OutOfRange): Promise<void> {
+  async #handOut(current: () => boolean, at: AssignedPartition, read: ReadAnswer): Promise<void> {
     const { member, report } = this.#deps;
     try {
-      if (read.kind === 'out_of_range') {
-        this.#outOfRange = true;
-        member.outOfRange?.(at, read);
-      } else if (read.records.length === 0) this.#next = read.next;
+      if (read.kind !== 'records') {
+        this.#interrupted = true;
+        if (read.kind === 'recreated') this.#at = { ...at, topicId: read.topicId };
+        member.interrupted?.(this.#at, read);
+      } else if (read.records.length === 0) this.#moveTo(read.next, read);
       else {
         const { next, waitMs = 0 } = await member.batch(at, read, this.#lost.signal);
         if (!current() || this.#seekTo !== undefined) return;
-        this.#next = next;
+        this.#moveTo(next, read);
         this.#failedBatch = undefined;
         if (waitMs > 0) this.#hold(waitMs);
       }
@@ -195,5 +206,13 @@ export class PartitionLoop {
       if (read.kind === 'records') this.#failedBatch = read;
       this.#hold(RETRY_MS);
     }
+  }
+
+  /** An epoch that does not belong to the record before `next` would make the log look truncated: it is kept only where the batch shows it. */
+  #moveTo(next: bigint, read: RecordBatch): void {
+    if (next === this.#next) return;
+    const before = read.records.findLast((r) => r.offset === next - 1n);
+    this.#lastEpoch = next === read.next ? read.lastEpoch : before?.leaderEpoch;
+    this.#next = next;
   }
 }

@@ -1,12 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PartitionLoop, type PartitionLoopDeps } from './partition-loop.js';
-import type { AssignedPartition, GroupMember, LogRecord, OutOfRange, ReadLimits, RecordBatch } from './port.js';
+import type {
+  AssignedPartition,
+  GroupMember,
+  Interruption,
+  LogRecord,
+  ReadAnswer,
+  ReadLimits,
+  RecordBatch,
+  StartPlace,
+} from './port.js';
 
-const AT: AssignedPartition = { topic: 't', partition: 3, epoch: 1n };
+const AT: AssignedPartition = { topic: 't', topicId: 'id1', partition: 3, epoch: 1n };
 const record = (offset: bigint): LogRecord => ({
   offset,
   appendTimeMs: 1,
+  leaderEpoch: 4,
   key: null,
   value: Buffer.from(String(offset)),
   headers: [],
@@ -16,7 +26,11 @@ const record = (offset: bigint): LogRecord => ({
 class OnePartition {
   low = 0n;
   high = 0n;
+  topicId = 'id1';
+  /** Every place from here on is not what was read there. */
+  lostFrom: bigint | undefined;
   reads: bigint[] = [];
+  limits: ReadLimits[] = [];
   /** The next reads fail so often. */
   failures = 0;
   #added = new AbortController();
@@ -27,13 +41,13 @@ class OnePartition {
     this.#added = new AbortController();
   }
 
-  async read(_topic: string, _partition: number, from: bigint, limits: ReadLimits): Promise<RecordBatch | OutOfRange> {
+  async read(_topic: string, _partition: number, from: bigint, limits: ReadLimits): Promise<ReadAnswer> {
     this.reads.push(from);
+    this.limits.push(limits);
     if (this.failures > 0) {
       this.failures--;
       throw new Error('the log is away');
     }
-    if (from < this.low || from > this.high) return { kind: 'out_of_range', low: this.low, high: this.high };
     if (from === this.high && limits.signal?.aborted === false) {
       const added = this.#added.signal;
       await new Promise<void>((resolve) => {
@@ -41,9 +55,13 @@ class OnePartition {
         limits.signal!.addEventListener('abort', () => resolve());
       });
     }
-    const { low, high } = this;
-    if (from === high) return { kind: 'records', records: [], next: from, low, high };
-    return { kind: 'records', records: [record(from)], next: from + 1n, low, high };
+    if (limits.topicId !== this.topicId) return { kind: 'recreated', topicId: this.topicId };
+    if (this.lostFrom !== undefined && limits.lastEpoch !== undefined)
+      return { kind: 'truncated', from: this.lostFrom };
+    const { low, high, topicId } = this;
+    if (from < low || from > high) return { kind: 'out_of_range', low, high };
+    if (from === high) return { kind: 'records', topicId, records: [], next: from, low, high };
+    return { kind: 'records', topicId, records: [record(from)], next: from + 1n, lastEpoch: 4, low, high };
   }
 }
 
@@ -51,11 +69,11 @@ class OnePartition {
 class Member implements GroupMember {
   readonly calls: string[] = [];
   signals: AbortSignal[] = [];
-  onStart: () => Promise<bigint> = () => Promise.resolve(0n);
+  onStart: () => Promise<StartPlace> = () => Promise.resolve({ offset: 0n });
   onBatch: (batch: RecordBatch) => Promise<{ next: bigint; waitMs?: number }> = (batch) =>
     Promise.resolve({ next: batch.next });
 
-  start(at: AssignedPartition): Promise<bigint> {
+  start(at: AssignedPartition): Promise<StartPlace> {
     this.calls.push(`start under ${at.epoch}`);
     return this.onStart();
   }
@@ -70,8 +88,9 @@ class Member implements GroupMember {
     this.calls.push(`lost under ${at.epoch}`);
   }
 
-  outOfRange(_at: AssignedPartition, range: OutOfRange): void {
-    this.calls.push(`out of range ${range.low} to ${range.high}`);
+  interrupted(at: AssignedPartition, why: Interruption): void {
+    const facts = why.kind === 'out_of_range' ? `${why.low} to ${why.high}` : why.kind === 'truncated' ? why.from : '';
+    this.calls.push(`${why.kind} ${facts} in ${at.topicId}`);
   }
 }
 
@@ -126,7 +145,7 @@ describe('a partition loop', () => {
 
   it('asks start() first, not before the caller has the loop, then hands out batch after batch from there', async () => {
     log.add(3);
-    member.onStart = () => Promise.resolve(1n);
+    member.onStart = () => Promise.resolve({ offset: 1n });
     const loop = begin();
     expect([member.calls, loop.next]).toEqual([[], undefined]);
     await settle();
@@ -154,7 +173,7 @@ describe('a partition loop', () => {
     member.onStart = () => Promise.reject(new Error('the store is away'));
     begin();
     await settle();
-    member.onStart = () => Promise.resolve(0n);
+    member.onStart = () => Promise.resolve({ offset: 0n });
     await pass(990);
     expect(member.calls).toEqual(['start under 1']);
     await pass(10);
@@ -218,12 +237,12 @@ describe('a partition loop', () => {
 
   it('takes a seek during start() in place of what start() answers', async () => {
     log.add(3);
-    let answer: ((next: bigint) => void) | undefined;
+    let answer: ((place: StartPlace) => void) | undefined;
     member.onStart = () => new Promise((resolve) => (answer = resolve));
     const loop = begin();
     await settle();
     loop.seek(2n);
-    answer!(0n);
+    answer!({ offset: 0n });
     await settle();
     expect(member.calls).toEqual(['start under 1', 'batch 2 under 1']);
   });
@@ -250,10 +269,57 @@ describe('a partition loop', () => {
     await settle();
     log.add(1);
     await pass(3_600_000);
-    expect(member.calls).toEqual(['start under 1', 'out of range 3 to 5']);
+    expect(member.calls).toEqual(['start under 1', 'out_of_range 3 to 5 in id1']);
     loop.seek(5n);
     await settle();
     expect(member.calls.slice(2)).toEqual(['batch 5 under 1']);
+  });
+
+  it('names the topic and the leader epoch of the last record in each read, and no epoch after a seek', async () => {
+    log.add(3);
+    member.onStart = () => Promise.resolve({ offset: 1n, lastEpoch: 3 });
+    const loop = begin();
+    await settle();
+    loop.seek(0n);
+    await settle();
+    expect(log.reads.map((from, i) => [from, log.limits[i]!.topicId, log.limits[i]!.lastEpoch])).toEqual([
+      [1n, 'id1', 3],
+      [2n, 'id1', 4],
+      [3n, 'id1', 4],
+      [0n, 'id1', undefined],
+      [1n, 'id1', 4],
+      [2n, 'id1', 4],
+      [3n, 'id1', 4],
+    ]);
+  });
+
+  it('says that the topic was made again and stands still; a seek goes on in the new topic', async () => {
+    log.add(3);
+    const loop = begin();
+    await settle();
+    log.topicId = 'id2';
+    log.add(3);
+    await settle();
+    await pass(3_600_000);
+    expect(member.calls.slice(-2)).toEqual(['batch 2 under 1', 'recreated  in id2']);
+    loop.seek(0n);
+    await settle();
+    expect(member.calls.slice(-6).join()).toBe([0, 1, 2, 3, 4, 5].map((o) => `batch ${o} under 1`).join());
+  });
+
+  it('says that the log lost what was read, although it has grown again, and stands still until a seek', async () => {
+    log.add(3);
+    const loop = begin();
+    await settle();
+    log.lostFrom = 1n;
+    log.add(3);
+    await settle();
+    await pass(3_600_000);
+    expect(member.calls.slice(-2)).toEqual(['batch 2 under 1', 'truncated 1 in id1']);
+    log.lostFrom = undefined;
+    loop.seek(1n);
+    await settle();
+    expect(member.calls.slice(-5)[0]).toBe('batch 1 under 1');
   });
 
   it('asks start() again under the new epoch after restart, once the running batch has ended, and ignores its outcome', async () => {
@@ -264,7 +330,7 @@ describe('a partition loop', () => {
     loop.restart({ ...AT, epoch: 9n });
     await settle();
     expect(member.calls).toEqual(['start under 1', 'batch 0 under 1']);
-    member.onStart = () => Promise.resolve(1n);
+    member.onStart = () => Promise.resolve({ offset: 1n });
     end({ next: 0n, waitMs: 60_000 });
     await settle();
     expect(member.calls.slice(2)).toEqual(['start under 9', 'batch 1 under 9']);
@@ -339,7 +405,7 @@ describe('a partition loop', () => {
     const read = log.read.bind(log);
     log.read = (topic, partition, from, limits) =>
       from < 7n
-        ? Promise.resolve({ kind: 'records', records: [], next: 7n, low: 0n, high: 9n })
+        ? Promise.resolve({ kind: 'records', topicId: 'id1', records: [], next: 7n, low: 0n, high: 9n })
         : read(topic, partition, from, limits);
     begin();
     await settle();

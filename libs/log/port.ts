@@ -25,6 +25,8 @@ export interface LogRecord extends NewRecord {
   readonly offset: bigint;
   /** The log's own clock when it accepted the record, ms since 1970 (LogAppendTime). The gateway's clock is the header `simpul-recordedtime`. */
   readonly appendTimeMs: number;
+  /** Kafka: the epoch of the partition leader that wrote the record. Embedded: 0. Part of the proof of a place (place-proof.ts). */
+  readonly leaderEpoch: number;
   /** The bytes at this offset fail their checksum, or are gone. Key, value and headers are empty; no record of a control topic is given like this. */
   readonly damaged?: true;
 }
@@ -72,6 +74,16 @@ export type AppendOutcome =
 export type WriteOutcome = AppendOutcome | { readonly kind: 'fenced' };
 
 export interface ReadLimits {
+  /**
+   * The id of the topic that the offset was taken from: all 32 digits, or the first 8 as cursors carry them. Another topic of that name answers
+   * `recreated`. Absent: not compared.
+   */
+  readonly topicId?: string;
+  /**
+   * `lastEpoch` of the batch that ended at this offset (KIP-320). A log that has lost this place since answers `truncated`, also after it has grown
+   * again. Absent, or on the embedded log: only an offset above `high` shows a truncation.
+   */
+  readonly lastEpoch?: number;
   /** @default 500 */
   readonly maxRecords?: number;
   /** Soft limit: at least one record is given, whatever its size. @default 1 MiB */
@@ -85,8 +97,12 @@ export interface ReadLimits {
 /** Records of one partition in offset order. Offsets may have holes (compaction): `next` is where to read on, also when `records` is empty. */
 export interface RecordBatch {
   readonly kind: 'records';
+  /** See EventLog.topicId. */
+  readonly topicId: string;
   readonly records: readonly LogRecord[];
   readonly next: bigint;
+  /** Leader epoch at `next − 1`, for the read that goes on at `next`; absent when this batch does not show it. */
+  readonly lastEpoch?: number;
   readonly low: bigint;
   readonly high: bigint;
 }
@@ -98,11 +114,39 @@ export interface OutOfRange {
   readonly high: bigint;
 }
 
+/** The topic was deleted and made again: no offset of the old topic means anything in it. */
+export interface Recreated {
+  readonly kind: 'recreated';
+  /** The id of the topic that has the name now. */
+  readonly topicId: string;
+}
+
+/**
+ * The log has lost records that the reader has read, for example because a replica without them was elected leader. At `from`, and perhaps at lower
+ * offsets too, the log does not hold what was read there.
+ */
+export interface Truncated {
+  readonly kind: 'truncated';
+  readonly from: bigint;
+}
+
+/** Why a read gives no records: the log is not the one, or not at the place, that the reader believes in. */
+export type Interruption = OutOfRange | Recreated | Truncated;
+
+export type ReadAnswer = RecordBatch | Interruption;
+
 export interface AssignedPartition {
   readonly topic: string;
+  /** See EventLog.topicId. */
+  readonly topicId: string;
   readonly partition: number;
   /** Offset of the claim record in `_simpul.owners` (R1): grows with every assignment of this partition number in this group. */
   readonly epoch: bigint;
+}
+
+export interface StartPlace {
+  readonly offset: bigint;
+  readonly lastEpoch?: number;
 }
 
 /**
@@ -113,9 +157,9 @@ export interface AssignedPartition {
 export interface GroupMember {
   /**
    * The offset to begin at; called after the epoch was claimed and before the first read. The answer comes from the member's own store, never from
-   * the committed offset of the group. A throw: called again after 1 s.
+   * the committed offset of the group. `lastEpoch` as in ReadLimits, when the store has it (epochOf). A throw: called again after 1 s.
    */
-  start(at: AssignedPartition): Promise<bigint>;
+  start(at: AssignedPartition): Promise<StartPlace>;
   /**
    * Handles one batch, never an empty one. Answers the offset to read next: usually `batch.next`, lower to rewind; `waitMs` holds this partition
    * back before that read. A throw: the same batch again after 1 s. `signal` aborts when the partition is lost; commits are then fenced by the epoch.
@@ -127,13 +171,16 @@ export interface GroupMember {
   ): Promise<{ readonly next: bigint; readonly waitMs?: number }>;
   /** The partition was assigned to another member, or this member leaves. Called once, before another start() for the partition. */
   lost?(at: AssignedPartition): void;
-  /** The offset to read is out of range: the partition stands still until seek() or a new assignment. Raise an alarm; there is no jump. */
-  outOfRange?(at: AssignedPartition, range: OutOfRange): void;
+  /**
+   * The offset to read is not, or no longer, in the log: the partition stands still until seek(), reclaim() or a new assignment. Raise an alarm; there
+   * is no jump. After `recreated` these go on in the new topic, with its id in `at`.
+   */
+  interrupted?(at: AssignedPartition, why: Interruption): void;
 }
 
 /** A member's own end of EventLog.join. Calls for a partition that is not assigned to this member do nothing. */
 export interface Membership {
-  /** Goes on from this offset. While a batch runs: after it, and its outcome is ignored. Ends a hold and an out-of-range stand. */
+  /** Goes on from this offset. While a batch runs: after it, and its outcome is ignored. Ends a hold and an interruption. */
   seek(topic: string, partition: number, offset: bigint): void;
   /** Reads these topics too, from now on (rebalance). Throws Fault `unknown_topic` on the embedded log; on Kafka a topic that is missing gets no partition. */
   subscribe(topics: readonly string[]): Promise<void>;
@@ -169,7 +216,10 @@ export interface EventLog {
   topics(): Promise<readonly string[]>;
   /** The ranges of all partitions, ascending. Throws Fault `unknown_topic`. */
   describe(topic: string): Promise<readonly PartitionRange[]>;
-  /** 8 hex digits that change when a topic is deleted and made again (cursors carry them, R13). Throws Fault `unknown_topic`. */
+  /**
+   * 32 hex digits that change when a topic is deleted and made again, and that differ in another log. Cursors carry the first 8 (R13.4).
+   * Throws Fault `unknown_topic`.
+   */
   topicId(topic: string): Promise<string>;
   /**
    * Appends records to one partition as ONE record batch: all or none (R3.4). Never throws: see AppendOutcome. At most 500 records and 900 KB
@@ -192,7 +242,7 @@ export interface EventLog {
   /** What the log takes at most in one append to this topic, as far as it knows now: bytes as bytesOf(), and 64 for each record. Total. */
   appendLimit(topic: string): number;
   /** Reads from an offset; keeps no position and belongs to no group. Throws Fault `unknown_topic`, `wrong_partition`. */
-  read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<RecordBatch | OutOfRange>;
+  read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<ReadAnswer>;
   /** Offset of the first record with appendTimeMs ≥ t, or the high offset when there is none, also for a future time. Throws as read(). */
   offsetAt(topic: string, partition: number, timeMs: number): Promise<bigint>;
   /**

@@ -67,7 +67,7 @@ export class CatchUp {
   async #readOnce(held: HeldPartition, slot: Slot): Promise<void> {
     const until = held.index.next;
     const read = await this.#deps.log.read(held.stream, held.partition, slot.next, { maxRecords: READ_EVENTS });
-    if (read.kind === 'out_of_range') throw new Fault('offset_out_of_range');
+    if (read.kind !== 'records') throw new Fault('offset_out_of_range');
     const next = read.next < until ? read.next : until;
     if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
     const judged = await held.index.passed(read.records.filter((r) => r.offset < until));

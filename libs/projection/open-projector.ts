@@ -67,7 +67,7 @@ class RunningProjector implements OpenProjector {
           throw cause;
         }),
       lost: (at) => p.lost(at),
-      outOfRange: (at, range) => p.outOfRange(at, range),
+      interrupted: (at, why) => p.interrupted(at, why),
     };
     const topics = this.#deps.catalogue.streams().map((s) => s.name);
     const joining = this.#deps.log.join(PROJECTOR_GROUP, topics, member);

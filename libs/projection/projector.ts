@@ -1,7 +1,16 @@
 import { DuplicateIndex, INDEX_VIEW, type Copies, type DuplicateIndexDeps, type JudgedEvents } from '#duplicates';
 import { partitionKey } from '#event';
 import { Fault } from '#faults';
-import type { AssignedPartition, EventLog, GroupMember, LogRecord, Membership, RecordBatch } from '#log';
+import type {
+  AssignedPartition,
+  EventLog,
+  GroupMember,
+  Interruption,
+  LogRecord,
+  Membership,
+  RecordBatch,
+  StartPlace,
+} from '#log';
 import type { Catalogue } from '#registry';
 import type { State, StreamPartition } from '#state';
 import { CatchUp } from './catch-up.js';
@@ -66,7 +75,7 @@ export class Projector implements GroupMember {
     return [...this.#held.values()];
   }
 
-  async start(at: AssignedPartition): Promise<bigint> {
+  async start(at: AssignedPartition): Promise<StartPlace> {
     this.lost(at);
     const low = await this.#low(at.topic, at.partition);
     const held = new HeldPartition(at, low, await this.#index.open(at, low));
@@ -76,7 +85,7 @@ export class Projector implements GroupMember {
     }
     this.#held.set(partitionKey(at.topic, at.partition), held);
     this.#catchUp.start(held);
-    return held.next();
+    return { offset: held.next() };
   }
 
   async batch(at: AssignedPartition, batch: RecordBatch, signal: AbortSignal): Promise<{ readonly next: bigint }> {
@@ -101,8 +110,8 @@ export class Projector implements GroupMember {
     this.#held.delete(key);
   }
 
-  outOfRange(at: AssignedPartition, range: { readonly low: bigint; readonly high: bigint }): void {
-    this.deps.report?.outOfRange?.(at, range.low, range.high);
+  interrupted(at: AssignedPartition, why: Interruption): void {
+    this.deps.report?.interrupted?.(at, why);
   }
 
   /** Compares positions with the store while no event comes, and reads again where the store was emptied or set back. Fault state_unavailable. */
@@ -141,7 +150,7 @@ export class Projector implements GroupMember {
     const from = held.next();
     if (first <= from) return false;
     const read = await this.deps.log.read(held.stream, held.partition, from, { maxRecords: 1 });
-    return read.kind === 'out_of_range' || (read.records[0]?.offset ?? first) < first;
+    return read.kind !== 'records' || (read.records[0]?.offset ?? first) < first;
   }
 
   async #setBack(held: HeldPartition, slot: Slot | undefined, next: bigint): Promise<void> {

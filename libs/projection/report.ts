@@ -1,5 +1,5 @@
 import type { BadRecord, DuplicatesReport } from '#duplicates';
-import type { AssignedPartition } from '#log';
+import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
 
 /** What the projector reports while it works. All calls return at once. */
@@ -9,7 +9,7 @@ export interface ProjectionReport extends DuplicatesReport {
   /** A view's catch-up reader failed and will try again. Reported once a minute for each view and cause. */
   catchUpFailed?(view: string, part: StreamPartition, cause: unknown): void;
   /** A partition stands still: its next offset is not in the log (any more, or yet). */
-  outOfRange?(at: AssignedPartition, low: bigint, high: bigint): void;
+  interrupted?(at: AssignedPartition, why: Interruption): void;
   /** A step or a background job failed and will be tried again. */
   failed?(cause: unknown): void;
 }

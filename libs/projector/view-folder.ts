@@ -83,8 +83,13 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'view does not catch up, retried');
         else this.alarms.raise('view_broken', facts);
       },
-      outOfRange: ({ topic, partition }, low, high) =>
-        this.alarms.raise('offset_out_of_range', { topic, partition, low: String(low), high: String(high) }),
+      interrupted: ({ topic, partition }, why) =>
+        this.alarms.raise('offset_out_of_range', {
+          topic,
+          partition,
+          kind: why.kind,
+          ...(why.kind === 'out_of_range' ? { low: String(why.low), high: String(why.high) } : {}),
+        }),
       failed: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
     };
   }

@@ -16,6 +16,11 @@ const OFFSETS = /^(0|[1-9]\d{0,18})(,(0|[1-9]\d{0,18}))*$/;
 const OFFSETS_LENGTH = 4_000;
 const MEMBERS = new Set(['s', 't', 'o', 'e']);
 
+/** The part of a topic's id (EventLog.topicId) that cursors carry. */
+export function cursorTopicId(topicId: string): string {
+  return topicId.slice(0, 8);
+}
+
 export function encodeStreamCursor(c: StreamCursor): string {
   return encodeCursor({
     s: c.stream,

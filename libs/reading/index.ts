@@ -1,5 +1,5 @@
 export { cursorValue, encodeCursor } from './cursor-text.js';
-export { decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
+export { cursorTopicId, decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';

@@ -6,6 +6,7 @@ type ReadSide = Pick<EventLog, 'describe' | 'read' | 'offsetAt' | 'topicId'>;
 export class LogInMemory implements ReadSide {
   readonly partitions: LogRecord[][];
   readonly low: bigint[];
+  id = '0123abcd'.repeat(4);
   /** Called before each read. */
   onRead: (() => void) | undefined;
   readonly #arrived = new Set<() => void>();
@@ -18,7 +19,7 @@ export class LogInMemory implements ReadSide {
   append(partition: number, record: NewRecord, appendTimeMs: number): bigint {
     const records = this.partitions[partition]!;
     const offset = BigInt(records.length);
-    records.push({ ...record, offset, appendTimeMs });
+    records.push({ ...record, offset, appendTimeMs, leaderEpoch: 0 });
     for (const wake of this.#arrived) wake();
     return offset;
   }
@@ -38,10 +39,12 @@ export class LogInMemory implements ReadSide {
     const records = this.partitions[partition]!;
     const { waitMs = 0, signal } = limits;
     if (from === BigInt(records.length) && waitMs > 0 && signal?.aborted !== true) await this.#arrival(waitMs, signal);
+    if (limits.topicId !== undefined && !this.id.startsWith(limits.topicId))
+      return { kind: 'recreated', topicId: this.id };
     const [low, high] = [this.low[partition]!, BigInt(records.length)];
     if (from < low || from > high) return { kind: 'out_of_range', low, high };
     const chunk = records.slice(Number(from), Number(from) + (limits.maxRecords ?? 500));
-    return { kind: 'records', records: chunk, next: from + BigInt(chunk.length), low, high };
+    return { kind: 'records', topicId: this.id, records: chunk, next: from + BigInt(chunk.length), low, high };
   }
 
   offsetAt(...[, partition, timeMs]: Parameters<EventLog['offsetAt']>): Promise<bigint> {
@@ -50,7 +53,7 @@ export class LogInMemory implements ReadSide {
   }
 
   topicId(): Promise<string> {
-    return Promise.resolve('0123abcd');
+    return Promise.resolve(this.id);
   }
 
   #arrival(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -124,7 +124,7 @@ async function openCursors(
   filter: EventFilter,
   limits: Limits,
 ): Promise<{ next: bigint[]; cursors: readonly PartitionCursor[]; unsettled: boolean }> {
-  const { stream, missing = 'fault' } = range;
+  const { stream, missing = 'fault', topicId } = range;
   const kept = await log.describe(stream.name);
   const next = nextWithin(range, kept);
   const partitions = wantedPartitions(stream, filter);
@@ -138,7 +138,7 @@ async function openCursors(
       const reached = from < target ? await settled.waitFor(stream.name, partition, target, limits.settleMs) : target;
       if (reached < target) unsettled = true;
       const end = min(target, reached);
-      return new PartitionCursor({ log, stream: stream.name, partition, from, end, chunkRecords, missing });
+      return new PartitionCursor({ log, stream: stream.name, partition, from, end, chunkRecords, missing, topicId });
     }),
   );
   await Promise.all(cursors.map((c) => c.load()));

@@ -1,4 +1,5 @@
 import type { EventLog, LogRecord } from '#log';
+import { Fault } from '#faults';
 import { offsetOutOfRange } from './range.js';
 
 const CHUNK_BYTES = 1_048_576;
@@ -14,6 +15,8 @@ export interface PartitionCursorOptions {
   readonly chunkRecords: number;
   /** See StreamRange. */
   readonly missing: 'fault' | 'skip';
+  /** See StreamRange. */
+  readonly topicId?: string | undefined;
 }
 
 /** Reads one partition forward to a fixed end, one chunk of records at a time. */
@@ -53,13 +56,19 @@ export class PartitionCursor {
     return true;
   }
 
-  /** Reads the next chunk, if there is one before the end. Faults: offset_out_of_range, log_unavailable. */
+  /** Reads the next chunk, if there is one before the end. Faults: offset_out_of_range, stream_recreated, unknown_cursor, log_unavailable. */
   async load(): Promise<void> {
-    const { log, stream, partition, end, chunkRecords: maxRecords, missing } = this.#options;
+    const { log, stream, partition, end, chunkRecords: maxRecords, missing, topicId } = this.#options;
     this.#chunk = [];
     this.#at = 0;
     while (this.#next < end) {
-      const got = await log.read(stream, partition, this.#next, { maxRecords, maxBytes: CHUNK_BYTES });
+      const got = await log.read(stream, partition, this.#next, {
+        ...(topicId === undefined ? {} : { topicId }),
+        maxRecords,
+        maxBytes: CHUNK_BYTES,
+      });
+      if (got.kind === 'recreated') throw new Fault('stream_recreated');
+      if (got.kind === 'truncated') throw new Fault('unknown_cursor');
       if (got.kind === 'out_of_range') {
         // The retention passed by while this reader was between two chunks.
         if (missing !== 'skip' || got.low <= this.#next) throw offsetOutOfRange(stream, partition, got.low);

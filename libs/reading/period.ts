@@ -37,6 +37,8 @@ async function offsetsAtPosition(
   const kept = (await log.describe(topic))[position.partition]!;
   if (position.offset > kept.high) throw invalid(name, texts.position_not_reached());
   const got = await log.read(topic, position.partition, position.offset, { maxRecords: 1 });
+  if (got.kind === 'recreated') throw new Fault('stream_recreated');
+  if (got.kind === 'truncated') throw new Fault('unknown_cursor');
   if (got.kind === 'out_of_range') {
     throw new Fault('offset_out_of_range', {
       problems: [

@@ -7,10 +7,10 @@ import { texts } from './texts.js';
 /** Which records of a stream to read. Offsets are by partition number. */
 export interface StreamRange {
   readonly stream: StreamInfo;
-  /** The topic id of the cursor. Absent: that of the topic now. */
-  readonly topicId?: string | undefined;
   /** Next offset to read. */
   readonly next: readonly bigint[];
+  /** Of the cursor that the offsets come from: the topic made again answers stream_recreated, also while this reads. Absent: that of the topic now. */
+  readonly topicId?: string | undefined;
   /** Exclusive end offset of the period. Absent: no end. */
   readonly end?: readonly bigint[] | undefined;
   /**

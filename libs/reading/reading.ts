@@ -5,7 +5,7 @@ import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
-import { decodeStreamCursor, type StreamCursor } from './cursor.js';
+import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.js';
 import type { Encoding } from './event-text.js';
 import type { LiveMember, LiveSink } from './live-member.js';
 import { asText, DECODED, readPage, type Encoder, type EventPage, type EventText } from './page.js';
@@ -90,7 +90,7 @@ export class Reading {
    */
   async begin(stream: StreamInfo, { cursor, from = 'earliest', until }: Beginning): Promise<StreamCursor> {
     const { log } = this.#deps;
-    const topicId = await log.topicId(stream.name);
+    const topicId = cursorTopicId(await log.topicId(stream.name));
     const at = cursor === undefined ? undefined : decodeStreamCursor(cursor, stream.name, topicId, stream.partitions);
     const next = at?.next ?? (await offsetsOf(log, stream, from, 'from'));
     const end = at?.end ?? (until === undefined ? undefined : await offsetsOf(log, stream, until, 'until'));
@@ -164,7 +164,7 @@ export class Reading {
     const limits: Limits = { ...READ_BUDGET, ...budget };
     if (limits.waitMs <= 0) return readPage(this.#deps, reader, range, filter, limits, encoder);
     const deadline = this.#deps.now() + limits.waitMs;
-    const topicId = range.topicId ?? (await this.#deps.log.topicId(range.stream.name));
+    const topicId = range.topicId ?? cursorTopicId(await this.#deps.log.topicId(range.stream.name));
     const read = async (next: readonly bigint[], atEnd: boolean): Promise<EventPage<E>> => {
       const place = { stream: range.stream, topicId, next };
       const seat = range.end === undefined ? this.#tails.seat(place, filter, atEnd) : undefined;

@@ -153,11 +153,21 @@ export class StreamTail {
     const { log } = this.#deps;
     const { name } = this.#stream;
     const { signal } = this.#stop;
-    const limits = { maxRecords: CHUNK_RECORDS, maxBytes: CHUNK_BYTES, waitMs: WAIT_MS, signal };
+    const limits = {
+      topicId: this.#topicId,
+      maxRecords: CHUNK_RECORDS,
+      maxBytes: CHUNK_BYTES,
+      waitMs: WAIT_MS,
+      signal,
+    };
     for (let next = from; !this.ended;) {
       try {
         const got = await log.read(name, partition, next, limits);
         if (this.ended) return;
+        if (got.kind === 'recreated' || got.kind === 'truncated') {
+          this.#fail(new Fault(got.kind === 'recreated' ? 'stream_recreated' : 'unknown_cursor'));
+          return;
+        }
         if (got.kind === 'out_of_range') {
           this.#fail(next > got.high ? new Fault('unknown_cursor') : offsetOutOfRange(name, partition, got.low));
           return;

@@ -42,7 +42,7 @@ export async function openJournal<R>(options: JournalOptions<R>): Promise<Journa
     onBad: ({ key, offset }, cause) =>
       report?.unreadable?.({ topic: topic.name, key: key?.toString() ?? '', offset, cause }),
     // A row must never count twice, so rows that a recreated topic already has are skipped until the next start.
-    onShorter: (range) => range.high,
+    onReset: (range) => range.high,
   });
   await tail.open();
   return {

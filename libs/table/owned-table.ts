@@ -100,7 +100,7 @@ class EpochTable<V> implements OwnedTable<V> {
       parse: (record) => this.#parse(record),
       apply: ({ key, row, epoch }, record) => this.#fold(key, row, epoch ?? UNOWNED, record),
       onBad: (record, cause) => this.#unreadable(record, cause),
-      onShorter: (range) => {
+      onReset: (range) => {
         // The offsets of the deleted topic mean nothing in the new one; the epochs still only grow (R1.2).
         for (const entry of this.#entries.values()) entry.offset = -1n;
         this.#owned.clear();

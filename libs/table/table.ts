@@ -3,7 +3,7 @@ import { Fault } from '#faults';
 import type { EventLog, LogRecord, NewRecord, Writer } from '#log';
 import { randomUUID } from 'node:crypto';
 import type { TableReport } from './damaged.js';
-import { failWhenShorter, TopicTail } from './topic-tail.js';
+import { failWhenReset, TopicTail } from './topic-tail.js';
 import { Turns, type Turn } from './turns.js';
 
 /** Header of every record: which write it belongs to. So a write with an uncertain outcome is found again, and no other one is taken for it. */
@@ -118,7 +118,7 @@ class FencedTable<V> implements Table<V> {
         options.report?.unreadable?.({ topic: options.topic, key, offset: record.offset, cause });
         this.#show(key, undefined, record);
       },
-      onShorter: failWhenShorter(options.topic),
+      onReset: failWhenReset(options.topic),
     });
   }
 

@@ -1,6 +1,6 @@
 import { Coalescer, pause } from '#concurrency';
 import { Fault } from '#faults';
-import type { EventLog, LogRecord, OutOfRange, TopicSpec } from '#log';
+import type { EventLog, Interruption, LogRecord, TopicSpec } from '#log';
 
 /** The part of the log that a table needs. */
 export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'append'>;
@@ -15,10 +15,16 @@ export interface TopicTailOptions<P> {
   /** Called once for each parsed record, in log order. */
   readonly apply: (parsed: P, record: LogRecord) => void;
   /**
-   * The topic now ends before the position of this tail: it was deleted and created again. Answers the offset to continue from, or throws, and then
-   * every read of this tail fails until the process is restarted.
+   * The topic was deleted and created again, or it lost records that this tail has read. Answers the offset to continue from, or throws, and then every
+   * read of this tail fails until the process is restarted.
    */
-  readonly onShorter: (range: OutOfRange) => bigint;
+  readonly onReset: (range: TopicRange) => bigint;
+}
+
+/** First offset that is kept, and the end. */
+export interface TopicRange {
+  readonly low: bigint;
+  readonly high: bigint;
 }
 
 const LONG_POLL_MS = 5_000;
@@ -42,6 +48,9 @@ export class TopicTail<P> {
     },
   });
   #next = 0n;
+  /** Of the topic that #next belongs to; the first batch says it. */
+  #topicId: string | undefined;
+  #lastEpoch: number | undefined;
   #bad = 0;
   #following: Promise<void> = Promise.resolve();
 
@@ -83,31 +92,47 @@ export class TopicTail<P> {
     await this.#following;
   }
 
-  async #range(): Promise<{ readonly low: bigint; readonly high: bigint }> {
+  async #range(): Promise<TopicRange> {
     return (await this.#options.log.describe(this.#options.topic.name))[PARTITION]!;
   }
 
   async #step(waitMs: number, signal?: AbortSignal): Promise<void> {
-    const { log, topic, onShorter } = this.#options;
+    const { log, topic } = this.#options;
     const from = this.#next;
+    const [topicId, lastEpoch] = [this.#topicId, this.#lastEpoch];
     const read = await log.read(topic.name, PARTITION, from, {
+      ...(topicId === undefined ? {} : { topicId }),
+      ...(lastEpoch === undefined ? {} : { lastEpoch }),
       maxRecords: READ_RECORDS,
       waitMs,
       ...(signal === undefined ? {} : { signal }),
     });
     // refresh() and the long poll may read the same records: the first of them moves #next, and the other one skips these records.
-    if (read.kind === 'out_of_range') {
-      if (this.#next !== from) return;
-      // Below `low` nothing is missed: compaction removes only records that a later one replaces, and retention only what has expired.
-      this.#next = from < read.low ? read.low : onShorter(read);
+    if (read.kind !== 'records') {
+      const range = read.kind === 'out_of_range' ? read : await this.#range();
+      if (this.#next === from && this.#topicId === topicId) this.#reset(read, range);
       return;
     }
+    // Two reads at once: the topic may have been created again between their answers.
+    if (this.#topicId !== topicId && this.#topicId !== read.topicId) return;
+    this.#topicId = read.topicId;
     for (const record of read.records) {
       if (record.offset < this.#next) continue;
       this.#next = record.offset + 1n;
       this.#take(record);
     }
-    if (read.next > this.#next) this.#next = read.next;
+    if (read.next >= this.#next) {
+      this.#next = read.next;
+      this.#lastEpoch = read.lastEpoch ?? (read.next === from ? lastEpoch : undefined);
+    }
+  }
+
+  #reset(why: Interruption, range: TopicRange): void {
+    // Below `low` nothing is missed: compaction removes only records that a later one replaces, and retention only what has expired.
+    const passed = why.kind === 'out_of_range' && this.#next < range.low;
+    this.#next = passed ? range.low : this.#options.onReset(range);
+    this.#lastEpoch = undefined;
+    if (why.kind === 'recreated') this.#topicId = why.topicId;
   }
 
   #take(record: LogRecord): void {
@@ -134,7 +159,7 @@ export class TopicTail<P> {
 }
 
 /** For tables whose rows must never silently return to an older state. */
-export function failWhenShorter(topic: string): (range: OutOfRange) => never {
+export function failWhenReset(topic: string): (range: TopicRange) => never {
   return (range) => {
     throw new Fault('offset_out_of_range', { detail: `${topic} now ends at ${range.high}` });
   };

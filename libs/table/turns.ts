@@ -59,7 +59,7 @@ export class Turns {
         this.#wake();
       },
       // The queue was deleted and made again: the tickets of before have no meaning.
-      onShorter: (range) => {
+      onReset: (range) => {
         this.#tickets.clear();
         return range.low;
       },

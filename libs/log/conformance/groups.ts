@@ -312,11 +312,41 @@ export function groupCases(bench: () => Bench): void {
       expect(reader.seen.at(-1)!.at.epoch).toBe(again.epoch);
     });
 
+    it('reports that a topic was made again and never reads on in it by itself; after reclaim start() gets the new id', async () => {
+      const other = await openOther();
+      const mine = bench().harness.newTopic();
+      const spec = { name: mine, partitions: 1, cleanup: 'keep' } as const;
+      await log.ensureTopic(spec);
+      await put(log, mine, 0, many(12, 'old'));
+      const reader = new Reader();
+      const m = await join(reader, log, [mine]);
+      await until('the old records', () => reader.values().length === 12);
+      const { topicId } = reader.starts[0]!;
+      expect(topicId).toBe(await log.topicId(mine));
+      await other.deleteTopic(mine);
+      await other.ensureTopic(spec);
+      await put(other, mine, 0, many(20, 'new'));
+      // an assignment after the recreation asks start() with the new id; without one, the next read tells it
+      const told = await until('the interruption or a new start', () => {
+        const at = reader.interruptions[0]?.at ?? reader.starts[1];
+        return at !== undefined && at;
+      });
+      expect(told.topicId).toBe(await log.topicId(mine));
+      if (reader.interruptions.length > 0) {
+        expect(reader.interruptions[0]!.why).toEqual({ kind: 'recreated', topicId: told.topicId });
+        expect(reader.values()).toHaveLength(12);
+        reader.positions.clear();
+        await m.reclaim(0);
+      }
+      const again = await until('start() with the new id', () => reader.starts.find((s) => s.topicId === told.topicId));
+      expect(again.epoch).toBeGreaterThan(reader.starts[0]!.epoch);
+    });
+
     it('reports out of range and stands still until a seek', async () => {
       await put(log, topic, 0, many(5));
       const reader = new Reader(new Map([[`${topic}/0`, 50n]]));
       const m = await join(reader);
-      await until('the alarm', () => reader.outside.length > 0);
+      await until('the alarm', () => reader.interruptions.length > 0);
       await put(log, topic, 0, many(5, 'w'));
       await put(log, topic, 1, many(1, 'other'));
       await until('another partition', () => reader.values(topic, 1).length === 1);

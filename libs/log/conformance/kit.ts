@@ -9,8 +9,10 @@ import type {
   GroupMember,
   LogRecord,
   NewRecord,
-  OutOfRange,
+  Interruption,
+  ReadAnswer,
   RecordBatch,
+  StartPlace,
 } from '../index.js';
 import type { ChildLog } from './harness.js';
 
@@ -65,7 +67,7 @@ export async function readAll(log: EventLog, topic: string, partition = 0, from?
   let at = from ?? range.low;
   while (at < range.high) {
     const batch = await log.read(topic, partition, at);
-    if (batch.kind !== 'records') throw new Error('out of range');
+    if (batch.kind !== 'records') throw new Error(batch.kind, { cause: batch });
     out.push(...batch.records);
     if (batch.next <= at) break;
     at = batch.next;
@@ -73,9 +75,9 @@ export async function readAll(log: EventLog, topic: string, partition = 0, from?
   return out;
 }
 
-export async function records(read: Promise<RecordBatch | OutOfRange>): Promise<RecordBatch> {
+export async function records(read: Promise<ReadAnswer>): Promise<RecordBatch> {
   const batch = await read;
-  if (batch.kind !== 'records') throw new Error(`out of range: ${batch.low}..${batch.high}`);
+  if (batch.kind !== 'records') throw new Error(batch.kind, { cause: batch });
   return batch;
 }
 
@@ -86,7 +88,7 @@ export class Reader implements GroupMember {
   readonly starts: AssignedPartition[] = [];
   readonly seen: { at: AssignedPartition; record: LogRecord }[] = [];
   readonly gone: AssignedPartition[] = [];
-  readonly outside: AssignedPartition[] = [];
+  readonly interruptions: { at: AssignedPartition; why: Interruption }[] = [];
   readonly #held = new Map<string, AssignedPartition>();
   readonly positions: Map<string, bigint>;
   /** Runs before the batch is recorded; what it answers replaces the outcome, and the batch is then not recorded. */
@@ -103,11 +105,11 @@ export class Reader implements GroupMember {
     this.positions = positions;
   }
 
-  async start(at: AssignedPartition): Promise<bigint> {
+  async start(at: AssignedPartition): Promise<StartPlace> {
     await this.onStart?.(at);
     this.starts.push(at);
     this.#held.set(keyOf(at), at);
-    return this.positions.get(keyOf(at)) ?? 0n;
+    return { offset: this.positions.get(keyOf(at)) ?? 0n };
   }
 
   async batch(
@@ -127,8 +129,8 @@ export class Reader implements GroupMember {
     this.#held.delete(keyOf(at));
   }
 
-  outOfRange(at: AssignedPartition): void {
-    this.outside.push(at);
+  interrupted(at: AssignedPartition, why: Interruption): void {
+    this.interruptions.push({ at, why });
   }
 
   /** The partitions that were started and not lost since, ascending. */

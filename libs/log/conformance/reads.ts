@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { EventLog } from '../index.js';
+import { checkPlace, placeProof, type EventLog } from '../index.js';
 import { many, put, readAll, rec, records, text, until } from './kit.js';
 import type { Bench } from './harness.js';
 
@@ -184,6 +184,9 @@ export function readCases(bench: () => Bench): void {
       await put(log, topic, 0, many(1));
       expect(low).toBe(10n);
       expect(await log.read(topic, 0, 0n)).toMatchObject({ kind: 'out_of_range', low: 10n });
+      // the proven record is gone, and the topic is the same
+      const gone = { offset: 2n, appendTimeMs: 0, leaderEpoch: 0, key: null, value: null, headers: [] };
+      expect(await checkPlace(log, topic, 0, 3n, placeProof(await log.topicId(topic), gone))).toBe('unknown');
       expect(await put(log, topic, 0, many(1))).toBe(11n);
     });
   });

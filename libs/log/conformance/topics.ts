@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { readAll, put, rec } from './kit.js';
+import { checkPlace, epochOf, placeProof } from '../index.js';
+import { many, put, readAll, rec, records, text } from './kit.js';
 import type { Bench } from './harness.js';
 
 export function topicCases(bench: () => Bench): void {
@@ -76,11 +77,58 @@ export function topicCases(bench: () => Bench): void {
       await expect(log.topicId(name)).rejects.toMatchObject({ code: 'unknown_topic' });
       await log.ensureTopic({ name, partitions: 1, cleanup: 'keep' });
       const second = await log.topicId(name);
-      expect(first).toMatch(/^[0-9a-f]{8}$/);
-      expect(second).toMatch(/^[0-9a-f]{8}$/);
-      expect(second).not.toBe(first);
+      expect(first).toMatch(/^[0-9a-f]{32}$/);
+      expect(second).toMatch(/^[0-9a-f]{32}$/);
+      expect(second.slice(0, 8)).not.toBe(first.slice(0, 8));
       expect(await log.describe(name)).toEqual([{ partition: 0, low: 0n, high: 0n }]);
       expect(await put(log, name, 0, [rec('k', 'new')])).toBe(0n);
+    });
+
+    it('never gives a reader of the deleted topic records of the one that was made again: recreated, with the new id', async () => {
+      const { log, harness } = bench();
+      const other = await harness.open();
+      const name = harness.newTopic();
+      const spec = { name, partitions: 1, cleanup: 'keep' } as const;
+      await log.ensureTopic(spec);
+      await put(log, name, 0, many(20, 'old'));
+      const read = await records(log.read(name, 0, 0n, { maxRecords: 12 }));
+      const { topicId } = read;
+      expect(topicId).toBe(await log.topicId(name));
+      await records(other.read(name, 0, read.next, { topicId }));
+      // at the end of the old topic, while it is deleted
+      const waiting = log.read(name, 0, 20n, { topicId, waitMs: 30_000 }).catch((error: unknown) => error);
+      await other.deleteTopic(name);
+      await other.ensureTopic(spec);
+      await put(other, name, 0, many(20, 'new'));
+      const now = { kind: 'recreated', topicId: await other.topicId(name) };
+      for (const believed of [topicId, topicId.slice(0, 8)])
+        for (const from of [read.next, 20n, 500n])
+          expect(await log.read(name, 0, from, { topicId: believed })).toEqual(now);
+      const told = await waiting;
+      expect(told).toMatchObject(told instanceof Error ? { code: 'unknown_topic' } : { kind: 'recreated' });
+      expect(
+        (await records(log.read(name, 0, 12n, { maxRecords: 3, topicId: now.topicId }))).records.map(text),
+      ).toEqual(['new12', 'new13', 'new14']);
+      await other.close();
+    });
+
+    it('tells by its proof whether a place still holds the record that was read there', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      const spec = { name, partitions: 1, cleanup: 'keep' } as const;
+      await log.ensureTopic(spec);
+      await put(log, name, 0, many(5));
+      const { records: read, topicId } = await records(log.read(name, 0, 0n));
+      const proof = placeProof(topicId, read[2]!);
+      expect(epochOf(proof)).toBe(read[2]!.leaderEpoch);
+      expect(await checkPlace(log, name, 0, 3n, proof)).toBe('same');
+      expect(await checkPlace(log, name, 0, 4n, proof)).toBe('differs');
+      expect(await checkPlace(log, name, 0, 6n, proof)).toBe('differs');
+      expect(await checkPlace(log, name, 0, 3n, 'of another version')).toBe('unknown');
+      await log.deleteTopic(name);
+      await log.ensureTopic(spec);
+      await put(log, name, 0, many(5));
+      expect(await checkPlace(log, name, 0, 3n, proof)).toBe('differs');
     });
 
     it('answers a ping', async () => {

@@ -99,7 +99,7 @@ export function foldEventOf(
   appendTimeMs = 0,
 ): DecodedEvent {
   const { record, partition, stream } = recordOf(catalogue, spec);
-  const opened = openRecord({ ...record, offset, appendTimeMs } satisfies LogRecord, catalogue);
+  const opened = openRecord({ ...record, offset, appendTimeMs, leaderEpoch: 0 } satisfies LogRecord, catalogue);
   if (opened.kind !== 'event') throw new Error(`not an event: ${opened.kind}`);
   return decodeEvent(opened, stream, partition)!;
 }

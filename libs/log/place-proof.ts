@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import type { EventLog, LogRecord } from './port.js';
+
+const FORMAT = '1';
+const DIGEST_BYTES = 16;
+/** A place may lie behind offsets without a record (markers of a transaction): the proof is then of the record before them. */
+const MAX_HOLE = 64n;
+
+/** `same`: the log still holds the record. `differs`: it does not. `unknown`: nothing is left to compare (retention, an unknown form of the proof). */
+export type PlaceCheck = 'same' | 'differs' | 'unknown';
+
+/**
+ * What is stored beside an offset `next`, to know later whether the log is still the one that was read up to there: opaque text of topic id, leader
+ * epoch, append time and digest of the last record below `next`. The offset itself is not in it.
+ */
+export function placeProof(topicId: string, record: LogRecord): string {
+  const hash = createHash('sha256');
+  for (const part of [record.key, record.value]) {
+    hash.update(part === null ? 'null ' : `${part.length} `);
+    if (part !== null) hash.update(part);
+  }
+  const digest = hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
+  return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest].join(' ');
+}
+
+/** Leader epoch of the proven record, for ReadLimits.lastEpoch of a read at `next`. undefined: the proof does not say it. */
+export function epochOf(proof: string | undefined): number | undefined {
+  const epoch = Number(partsOf(proof)?.epoch ?? -1);
+  return Number.isInteger(epoch) && epoch >= 0 ? epoch : undefined;
+}
+
+/**
+ * Whether the log holds the record of this proof as the last one below `next`. Also `differs`: another topic has the name now, or the log ends below
+ * `next`. Faults of EventLog.read.
+ */
+export async function checkPlace(
+  log: Pick<EventLog, 'read'>,
+  topic: string,
+  partition: number,
+  next: bigint,
+  proof: string,
+): Promise<PlaceCheck> {
+  const topicId = partsOf(proof)?.topicId;
+  if (topicId === undefined || next === 0n) return 'unknown';
+  let from = next - 1n;
+  for (;;) {
+    const read = await log.read(topic, partition, from, { maxRecords: Number(next - from), topicId });
+    if (read.kind === 'recreated' || read.kind === 'truncated' || next > read.high) return 'differs';
+    // retention has passed it
+    if (read.kind === 'out_of_range') return 'unknown';
+    const last = read.records.findLast((r) => r.offset < next);
+    if (last !== undefined) return placeProof(topicId, last) === proof ? 'same' : 'differs';
+    const lowest = next - MAX_HOLE < read.low ? read.low : next - MAX_HOLE;
+    if (from === lowest) return 'unknown';
+    from = lowest;
+  }
+}
+
+function partsOf(proof: string | undefined): { readonly topicId: string; readonly epoch: string } | undefined {
+  const [format, topicId, epoch] = proof?.split(' ') ?? [];
+  return format === FORMAT && topicId !== undefined && epoch !== undefined ? { topicId, epoch } : undefined;
+}
