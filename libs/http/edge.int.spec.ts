@@ -69,6 +69,58 @@ function raw(text: string, hold = false): Promise<string> {
 }
 
 describe('the HTTP edge', () => {
+  it.each([
+    ['a body over the limit', 'authorization: Bearer good\r\n', 'POST /v1/things', 'body_too_large'],
+    ['a body of a sender without a key', '', 'POST /v1/things', 'unauthenticated'],
+    [
+      'a body over the limit of an unknown path',
+      'authorization: Bearer good\r\n',
+      'POST /v1/nowhere',
+      'body_too_large',
+    ],
+  ])('%s: the refusal reaches a client that sends everything before it reads', async (_what, head, line, code) => {
+    const { port } = new URL(server.url);
+    const bytes = 12 * 1_048_576;
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect({ port: Number(port), host: '127.0.0.1' });
+      let out = '';
+      socket.setEncoding('utf8').pause();
+      socket.write(
+        `${line} HTTP/1.1\r\nhost: a\r\n${head}content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`,
+      );
+      socket.write(Buffer.alloc(bytes, ' '), (e) => {
+        if (e) reject(e);
+        else
+          socket
+            .on('data', (d: string) => (out += d))
+            .on('close', () => resolve(out))
+            .resume();
+      });
+      socket.on('error', reject);
+    });
+    expect(answer).toContain(`"code":"${code}"`);
+    expect(answer).toMatch(/connection: close/i);
+  });
+
+  it('a client that goes on sending after its refusal for longer than the bound is cut', async () => {
+    const { port } = new URL(server.url);
+    const socket = connect({ port: Number(port), host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    let sent = 0;
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    socket.write('POST /v1/things HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n');
+    const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(0x100000), Buffer.from('\r\n')]);
+    const more = (): void => {
+      if (socket.destroyed) return;
+      sent += 0x100000;
+      socket.write(chunk, more);
+    };
+    more();
+    socket.resume();
+    await closed;
+    expect(sent).toBeLessThan(80 * 0x100000);
+  });
+
   it('answers every refusal as a problem document with code, title, instance and hint', async () => {
     const r = await ask('/v1/nowhere', { headers: { 'x-request-id': 'req-12345678' } });
     expect(r.status).toBe(404);

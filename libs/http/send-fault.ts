@@ -1,8 +1,10 @@
 import { Fault, innermostMessage } from '#faults';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { CHALLENGES } from './authentication.js';
 import { faultOf } from './faults-of-fastify.js';
 import { instanceOf, languageOf, PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
+import { endAfterBody } from './linger.js';
 import type { Profiles } from './profile.js';
 import type { RefusedLog } from './refused-log.js';
 import { REGISTRY_TYPE, registryErrorOf } from './registry-error.js';
@@ -41,17 +43,28 @@ export function sendFault(
   if (status === 401 && challenge !== undefined) reply.header('www-authenticate', challenge);
   if (status === 405) reply.header('allow', deps.routes.methods(req.url).join(', '));
   if (status === 503 || status === 429) reply.header('retry-after', retryAfter(fault.retryAfterMs ?? 1_000));
-  // A body that nothing will read must not be drained from a slow or endless sender.
-  if (hasBody(req) && req.body === undefined) reply.header('connection', 'close');
   if (profile.errors === 'registry') {
     // As bytes: Fastify would add a charset to the media type of a text.
-    return reply.header('content-type', REGISTRY_TYPE).send(Buffer.from(JSON.stringify(registryErrorOf(fault))));
+    reply.header('content-type', REGISTRY_TYPE);
+    return send(req, reply, fault, Buffer.from(JSON.stringify(registryErrorOf(fault))));
   }
   const language = languageOf(req.headers['accept-language']);
-  return reply
-    .header('content-type', PROBLEM_TYPE)
-    .header('content-language', language)
-    .send(JSON.stringify({ ...problemOf(fault, language, instanceOf(req.id)), ...more }));
+  reply.header('content-type', PROBLEM_TYPE).header('content-language', language);
+  const document = { ...problemOf(fault, language, instanceOf(req.id)), ...more };
+  return send(req, reply, fault, Buffer.from(JSON.stringify(document)));
+}
+
+/** The connection of a request whose body nothing will read is not used again: a slow or endless sender would hold it. */
+function send(req: FastifyRequest, reply: FastifyReply, { code }: Fault, body: Buffer): FastifyReply {
+  if (!hasBody(req) || req.body !== undefined) return reply.send(body);
+  reply.header('connection', 'close');
+  // A client that waits for 100 Continue sends no body after a refusal; where the framing is wrong nobody knows where a body ends.
+  if (req.headers.expect !== undefined || code === 'bad_request_line') return reply.send(body);
+  reply.header('x-request-id', req.id).header('content-length', body.length);
+  reply.hijack();
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  endAfterBody(req.raw, reply.raw, body);
+  return reply;
 }
 
 /** Fastify finds no route, and has no configuration, for a URL that it cannot read. */
