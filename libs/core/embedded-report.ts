@@ -1,4 +1,5 @@
 import type { EmbeddedLogReport } from '#log-embedded';
+import type { EmbeddedStateReport } from '#state-embedded';
 import type { Logger, Metrics } from '#telemetry';
 
 /** What the embedded log tells an operator: a line of the log, and an alarm for what needs a person. */
@@ -16,5 +17,18 @@ export function embeddedLogReport(logger: Logger, { alarms }: Pick<Metrics, 'ala
       logger.error({ code: 'log_incomplete', records }, 'acknowledged records are missing from the log');
     },
     migrated: () => logger.info({}, 'the log was brought to format 2; events written before have no checksum'),
+  };
+}
+
+/** The same of the embedded state. */
+export function embeddedStateReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): EmbeddedStateReport {
+  return {
+    setAside: (file, reason) => {
+      alarms.inc({ code: 'state_damaged' });
+      logger.error(
+        { code: 'state_damaged', file, reason },
+        'state.sqlite is damaged and was set aside; views and duplicate index are folded again',
+      );
+    },
   };
 }

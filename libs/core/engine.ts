@@ -8,7 +8,7 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { RedisReport } from '#state-redis';
 import type { Logger, Metrics } from '#telemetry';
-import { embeddedLogReport } from './embedded-report.js';
+import { embeddedLogReport, embeddedStateReport } from './embedded-report.js';
 
 /** The data folder of the process and the two ports behind it. */
 export interface Engine {
@@ -41,7 +41,7 @@ async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Me
   if (settings.engine === 'embedded') {
     await using opening = new AsyncDisposableStack();
     const log = opening.adopt(await openLog(settings, logger, metrics), (l) => l.close());
-    const state = await openEmbeddedState({ dir: settings.dataDir });
+    const state = await openEmbeddedState({ dir: settings.dataDir, report: embeddedStateReport(logger, metrics) });
     opening.move();
     return { log, state, close: () => closeBoth(log, state) };
   }

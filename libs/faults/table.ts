@@ -496,6 +496,14 @@ export const FAULTS = {
       en: 'Check the disk, then restore a backup: simpul restore DIR --replace. What is damaged: simpul verify.',
     },
   },
+  state_damaged: {
+    class: 'unavailable',
+    title: { id: 'Berkas keadaan rusak', en: 'The state file is damaged' },
+    hint: {
+      id: 'Hub menyisihkannya dan melipat ulang dari log. Periksa diska.',
+      en: 'The hub sets it aside and folds it again from the log. Check the disk.',
+    },
+  },
   pseudonym_key_mismatch: {
     class: 'unusable',
     title: {

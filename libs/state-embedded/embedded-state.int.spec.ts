@@ -110,13 +110,17 @@ describe('a full disk', () => {
 });
 
 describe('openEmbeddedState', () => {
-  it('renames a corrupt file to state.sqlite.set-aside and creates an empty one', async () => {
-    writeFileSync(join(dir, 'state.sqlite'), 'no longer a database '.repeat(500));
-    const state = await openEmbeddedState({ dir });
-    expect(await state.position('v', P0)).toBeUndefined();
-    expect(await state.commit('v', P0, change(0, 1, [put('a', 0)]))).toEqual({ ok: true });
-    expect(existsSync(join(dir, 'state.sqlite.set-aside'))).toBe(true);
-    await state.close();
+  it('renames a file without a valid header to state.sqlite.set-aside-<number>, reports it, and creates an empty one', async () => {
+    const aside: string[] = [];
+    for (const number of [1, 2]) {
+      writeFileSync(join(dir, 'state.sqlite'), 'no longer a database '.repeat(500));
+      const state = await openEmbeddedState({ dir, report: { setAside: (file) => aside.push(file) } });
+      expect(await state.position('v', P0)).toBeUndefined();
+      expect(await state.commit('v', P0, change(0, 1, [put('a', 0)]))).toEqual({ ok: true });
+      expect(existsSync(join(dir, `state.sqlite.set-aside-${number}`))).toBe(true);
+      await state.close();
+    }
+    expect(aside).toEqual([1, 2].map((n) => join(dir, `state.sqlite.set-aside-${n}`)));
   });
 
   it('replaces a file of another format by an empty one', async () => {

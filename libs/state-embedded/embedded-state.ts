@@ -23,19 +23,20 @@ import {
   type StreamPartition,
 } from '#state';
 import { Reader } from './reader.js';
-import type {
-  CloseRequest,
-  CommitReply,
-  CommitRequest,
-  DropRequest,
-  ExpireRequest,
-  PutFirstReply,
-  FirstRow,
-  PutFirstRequest,
-  ReplaceFirstRequest,
-  ResetRequest,
-  WriterMessage,
-  WriterReply,
+import { BackgroundCheck, isDamage, setAside } from './damage.js';
+import {
+  rowOf,
+  type CloseRequest,
+  type CommitReply,
+  type CommitRequest,
+  type DropRequest,
+  type ExpireRequest,
+  type PutFirstReply,
+  type PutFirstRequest,
+  type ReplaceFirstRequest,
+  type ResetRequest,
+  type WriterMessage,
+  type WriterReply,
 } from './wire.js';
 
 export interface EmbeddedStateOptions {
@@ -45,9 +46,20 @@ export interface EmbeddedStateOptions {
   readonly now?: () => number;
   /** Retention of tombstones in the change feed, ms. @default 7 days */
   readonly deleteRetentionMs?: number;
+  readonly report?: EmbeddedStateReport;
 }
 
-type PendingReply = { resolve(value: unknown): void; reject(fault: Fault): void };
+export interface EmbeddedStateReport {
+  /** The file was damaged: it was renamed to `file`, and an empty one took its place. The projector folds it again from the log. */
+  setAside?(file: string, reason: string): void;
+}
+
+interface PendingReply {
+  /** The thread that was asked. */
+  readonly worker: Worker;
+  resolve(value: unknown): void;
+  reject(fault: Fault): void;
+}
 /** A WriterRequest before it has its id. */
 type RequestBody =
   | Omit<CommitRequest, 'id'>
@@ -64,20 +76,12 @@ const SQLITE_FULL = 13;
 const PRIMARY_CODE = 0xff;
 const WRITER_FILE = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
 
-const rowOf = ({ stream, partition, offset, digest, schemaId, recordedTimeMs }: First): FirstRow => ({
-  stream,
-  partition,
-  offset,
-  digest,
-  schemaId,
-  recordedTimeMs,
-});
-
 const unavailable = (cause: unknown, detail?: string): Fault =>
   new Fault('state_unavailable', detail === undefined ? { cause } : { cause, detail });
 
 class EmbeddedState implements State {
   readonly #path: string;
+  readonly #report: EmbeddedStateReport;
   readonly #now: () => number;
   readonly #deleteRetentionMs: number;
   readonly #pending = new Map<number, PendingReply>();
@@ -86,19 +90,36 @@ class EmbeddedState implements State {
   #starting: Promise<void> | undefined;
   #reader: Reader | undefined;
   #closing: Promise<void> | undefined;
+  /** Runs while a damaged file is replaced by an empty one. */
+  #replacing: Promise<void> | undefined;
+  #connection = 1;
+  #check: BackgroundCheck | undefined;
   #expiring = false;
   #expiredAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EmbeddedStateOptions) {
     this.#path = join(options.dir, 'state.sqlite');
+    this.#report = options.report ?? {};
     this.#now = options.now ?? Date.now;
     this.#deleteRetentionMs = options.deleteRetentionMs ?? DELETE_RETENTION_MS;
   }
 
   async open(): Promise<void> {
-    await this.#writer();
-    this.#reader = new Reader(this.#path);
+    try {
+      await this.#openFile();
+    } catch (e) {
+      const cause = isDamage(e) ? e : (e as { cause?: unknown }).cause;
+      if (!isDamage(cause)) throw e;
+      await this.#closeFile();
+      await this.#replaceFile(cause);
+    }
+    this.#check = new BackgroundCheck(this.#path, (cause) => this.#damaged(cause));
     this.#expire();
+  }
+
+  async #openFile(): Promise<void> {
+    await this.#writer();
+    this.#reader ??= new Reader(this.#path);
   }
 
   async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
@@ -219,12 +240,14 @@ class EmbeddedState implements State {
   }
 
   async ping(): Promise<void> {
-    await this.#writer();
+    if (this.#replacing !== undefined) throw unavailable(new Error('state.sqlite is damaged and is being replaced'));
+    await this.#openFile();
     this.#read((reader) => reader.ping());
   }
 
+  /** Grows when a damaged file was replaced by an empty one. */
   connection(): number {
-    return 1;
+    return this.#connection;
   }
 
   close(): Promise<void> {
@@ -233,6 +256,12 @@ class EmbeddedState implements State {
   }
 
   async #end(): Promise<void> {
+    this.#check?.stop();
+    await this.#replacing;
+    await this.#closeFile();
+  }
+
+  async #closeFile(): Promise<void> {
     const worker = this.#worker;
     this.#reader?.close();
     this.#reader = undefined;
@@ -242,17 +271,37 @@ class EmbeddedState implements State {
     await exited;
   }
 
+  /** A statement met a damaged page: every later one could meet it too, and all that the file holds can be folded again from the log. */
+  #damaged(cause: unknown): void {
+    if (this.#replacing !== undefined || this.#closing !== undefined) return;
+    this.#replacing = this.#closeFile()
+      .then(() => this.#replaceFile(cause))
+      // the disk may be full or read-only: the next statement meets the damage again
+      .catch(() => undefined)
+      .finally(() => (this.#replacing = undefined));
+  }
+
+  async #replaceFile(cause: unknown): Promise<void> {
+    const file = setAside(this.#path);
+    this.#connection++;
+    this.#report.setAside?.(file, String((cause as { message?: unknown } | null)?.message ?? cause));
+    await this.#openFile();
+  }
+
   #read<T>(read: (reader: Reader) => T): T {
-    if (this.#reader === undefined) throw unavailable(new Error('the state is closed'));
+    if (this.#closing !== undefined) throw unavailable(new Error('the state is closed'));
+    if (this.#replacing !== undefined) throw unavailable(new Error('state.sqlite is damaged and is being replaced'));
     try {
-      return read(this.#reader);
+      return read((this.#reader ??= new Reader(this.#path)));
     } catch (e) {
+      if (isDamage(e)) this.#damaged(e);
       throw unavailable(e);
     }
   }
 
   async #request(body: RequestBody): Promise<unknown> {
     if (this.#closing !== undefined) throw unavailable(new Error('the state is closed'));
+    if (this.#replacing !== undefined) throw unavailable(new Error('state.sqlite is damaged and is being replaced'));
     // No await while the writer runs: requests must reach it in the order of the calls.
     const worker = this.#starting === undefined ? this.#worker : undefined;
     return this.#send(worker ?? (await this.#writer()), body);
@@ -261,7 +310,7 @@ class EmbeddedState implements State {
   #send(worker: Worker, body: RequestBody): Promise<unknown> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { worker, resolve, reject });
       worker.postMessage({ ...body, id });
     });
   }
@@ -273,18 +322,20 @@ class EmbeddedState implements State {
       const worker = new Worker(WRITER_FILE, { execArgv: [], workerData: { path: this.#path } });
       this.#worker = worker;
       this.#starting = new Promise<void>((resolve, reject) => {
+        // 'error' is followed by 'exit', and the next thread may have begun between the two: only what this one was asked is rejected
         const ended = (cause: unknown): void => {
           if (this.#worker === worker) this.#worker = undefined;
           const fault = unavailable(cause);
           reject(fault);
           for (const [id, pending] of this.#pending) {
+            if (pending.worker !== worker) continue;
             this.#pending.delete(id);
             pending.reject(fault);
           }
         };
         worker.on('message', (message: WriterMessage) => {
           if ('replies' in message) message.replies.forEach((reply) => this.#settle(reply));
-          else if ('failed' in message) ended(new Error(message.failed));
+          else if ('failed' in message) ended(Object.assign(new Error(message.failed), { errcode: message.errcode }));
           else resolve();
         });
         worker.once('error', ended);
@@ -302,6 +353,7 @@ class EmbeddedState implements State {
     this.#pending.delete(reply.id);
     if (reply.error === undefined) return pending.resolve(reply.value);
     const { message, errcode } = reply.error;
+    if (isDamage(reply.error)) this.#damaged(new Error(message));
     const detail = (errcode & PRIMARY_CODE) === SQLITE_FULL ? 'disk full' : undefined;
     pending.reject(unavailable(Object.assign(new Error(message), { errcode }), detail));
   }
@@ -329,7 +381,7 @@ class EmbeddedState implements State {
 
 /**
  * Opens the State in one SQLite file. Only one process may use the folder; the caller must make sure of that.
- * A corrupt file, or one of another format, is renamed to `state.sqlite.set-aside` and an empty one is created. Throws Fault `state_unavailable` when the folder cannot be written.
+ * A corrupt file, or one of another format, is renamed to `state.sqlite.set-aside-<number>` and an empty one takes its place: at the start, and also when a statement meets damage later (state_unavailable meanwhile). Throws Fault `state_unavailable` when the folder cannot be written.
  */
 export async function openEmbeddedState(options: EmbeddedStateOptions): Promise<State> {
   const state = new EmbeddedState(options);

@@ -1,1 +1,1 @@
-export { openEmbeddedState, type EmbeddedStateOptions } from './embedded-state.js';
+export { openEmbeddedState, type EmbeddedStateOptions, type EmbeddedStateReport } from './embedded-state.js';

@@ -41,7 +41,8 @@ export class Reader {
   }
 
   ping(): void {
-    this.#one('SELECT count(*) n FROM parts');
+    for (const table of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts'])
+      this.#one(`SELECT * FROM ${table} LIMIT 1`);
   }
 
   read(view: string, partition: number, keys: readonly string[], space: Space | undefined): ReadResult {

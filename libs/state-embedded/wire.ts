@@ -1,3 +1,5 @@
+import type { First } from '#state';
+
 /** Requests to the writer thread. A commit is sent as columns instead of objects: the structured clone of 500 small objects costs more than writing them. */
 export interface CommitRequest {
   readonly kind: 'commit';
@@ -31,6 +33,16 @@ export interface FirstRow {
   readonly schemaId: number;
   readonly recordedTimeMs: number;
 }
+
+/** Without source and id, which are sent beside the rows. */
+export const rowOf = ({ stream, partition, offset, digest, schemaId, recordedTimeMs }: First): FirstRow => ({
+  stream,
+  partition,
+  offset,
+  digest,
+  schemaId,
+  recordedTimeMs,
+});
 
 export interface PutFirstRequest {
   readonly kind: 'putFirst';
@@ -107,4 +119,6 @@ export interface WriterReply {
 
 /** What the writer thread sends: `ready` once (or `failed`), then the replies of one transaction at a time. */
 export type WriterMessage =
-  { readonly ready: true } | { readonly failed: string } | { readonly replies: readonly WriterReply[] };
+  | { readonly ready: true }
+  | { readonly failed: string; readonly errcode: number }
+  | { readonly replies: readonly WriterReply[] };

@@ -1,6 +1,5 @@
 // Runs in a worker thread. Node loads this file itself and only strips its types: import only node: modules and types.
 import { hash } from 'node:crypto';
-import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type {
@@ -19,10 +18,7 @@ import type {
 } from './wire.js';
 
 const FORMAT_VERSION = 1;
-const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
-/** An extended SQLite result code has its primary code in the low byte. */
-const PRIMARY_CODE = 0xff;
 /** A group commit takes requests until their rows together reach this number. */
 const GROUP_COMMIT_ROWS = 2_000;
 /** Rows that one expire step removes from a table. */
@@ -51,6 +47,7 @@ const ADDED = ['proof TEXT', 'reset_ms INTEGER', 'reset_until INTEGER'];
 const errcodeOf = (e: unknown): number => Number((e as { errcode?: unknown } | null)?.errcode ?? 0);
 const messageOf = (e: unknown): string => String((e as { message?: unknown } | null)?.message ?? e);
 
+/** Throws with `errcode` NOTADB for a file of another format: all of its content can be rebuilt from the log. */
 function openFile(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
@@ -76,20 +73,6 @@ function openFile(path: string): DatabaseSync {
   } catch (e) {
     db.close();
     throw e;
-  }
-}
-
-/** Opens the file. A corrupt file, or one of another format, is renamed and replaced by an empty one: all of its content can be rebuilt from the log. */
-function openOrReplace(path: string): DatabaseSync {
-  try {
-    return openFile(path);
-  } catch (e) {
-    const code = errcodeOf(e) & PRIMARY_CODE;
-    if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) throw e;
-    rmSync(`${path}-wal`, { force: true });
-    rmSync(`${path}-shm`, { force: true });
-    renameSync(path, `${path}.set-aside`);
-    return openFile(path);
   }
 }
 
@@ -330,9 +313,9 @@ function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
 
 if (parentPort !== null) {
   try {
-    serve(openOrReplace(String((workerData as { path: string }).path)), parentPort);
+    serve(openFile(String((workerData as { path: string }).path)), parentPort);
   } catch (e) {
-    parentPort.postMessage({ failed: messageOf(e) } satisfies WriterMessage);
+    parentPort.postMessage({ failed: messageOf(e), errcode: errcodeOf(e) } satisfies WriterMessage);
     parentPort.close();
   }
 }
