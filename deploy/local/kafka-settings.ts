@@ -11,6 +11,16 @@ export interface KafkaSecurity {
   readonly ca: string;
   /** The first user is also the one of the broker itself. */
   readonly users: Readonly<Record<string, string>>;
+  /** After this time a client must authenticate its connection again (connections.max.reauth.ms). @default never */
+  readonly reauthMs?: number;
+}
+
+/** A second listener of a broker, for clients that reach it through a proxy. */
+export interface ProxiedPort {
+  /** Port of the listener: where the proxy connects to. */
+  readonly listen: number;
+  /** Port that the broker tells clients: where the proxy listens. */
+  readonly advertised: number;
 }
 
 /** Cluster id and ports, kept in `cluster.json` so that a second start uses the same. */
@@ -54,11 +64,29 @@ function securedListener(dir: string, port: number, secured: KafkaSecurity): Rec
     'ssl.keystore.location': keystore,
     'ssl.truststore.type': 'PEM',
     'ssl.truststore.location': truststore,
+    ...(secured.reauthMs === undefined ? {} : { 'connections.max.reauth.ms': String(secured.reauthMs) }),
+  };
+}
+
+/** Brokers go on speaking to each other without the proxy. */
+function proxiedListener(broker: number, controller: number, proxied: ProxiedPort): Record<string, string> {
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${broker},CLIENT://127.0.0.1:${proxied.listen},CONTROLLER://127.0.0.1:${controller}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker},CLIENT://127.0.0.1:${proxied.advertised}`,
   };
 }
 
 /** The text of `server.properties` for broker `n`. */
-export function brokerProperties(dir: string, layout: KafkaLayout, n: number, secured?: KafkaSecurity): string {
+export function brokerProperties(
+  dir: string,
+  layout: KafkaLayout,
+  n: number,
+  {
+    secured,
+    proxied,
+  }: { readonly secured?: KafkaSecurity | undefined; readonly proxied?: ProxiedPort | undefined } = {},
+): string {
   const replicas = layout.ports.length >= 3 ? 3 : 1;
   const inSync = replicas === 3 ? 2 : 1;
   const { broker, controller } = layout.ports[n - 1]!;
@@ -97,6 +125,7 @@ export function brokerProperties(dir: string, layout: KafkaLayout, n: number, se
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1000,
     ...(secured ? securedListener(dir, broker, secured) : {}),
+    ...(proxied ? proxiedListener(broker, controller, proxied) : {}),
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');

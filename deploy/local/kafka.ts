@@ -15,7 +15,13 @@ import { pause, withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import { endOrphan } from './end-orphan.js';
 import { ensureKafkaJars, type Log } from './kafka-jars.js';
-import { brokerProperties, layoutOf, type KafkaLayout, type KafkaSecurity } from './kafka-settings.js';
+import {
+  brokerProperties,
+  layoutOf,
+  type KafkaLayout,
+  type KafkaSecurity,
+  type ProxiedPort,
+} from './kafka-settings.js';
 
 export interface KafkaOptions {
   /** Data, settings, logs and pid files of the brokers. They are kept, so a second start is quick. */
@@ -30,6 +36,8 @@ export interface KafkaOptions {
   readonly heap?: string;
   /** TLS and SCRAM-SHA-512 on the listener, for one broker. @default plaintext */
   readonly secured?: KafkaSecurity;
+  /** A second listener for each broker, which clients reach through a proxy. @default none */
+  readonly proxied?: readonly ProxiedPort[] | undefined;
   readonly log?: Log;
 }
 
@@ -110,6 +118,7 @@ interface BrokerOptions {
   readonly layout: KafkaLayout;
   readonly heap: string;
   readonly secured?: KafkaSecurity | undefined;
+  readonly proxied?: readonly ProxiedPort[] | undefined;
 }
 
 class LocalBrokers implements KafkaCluster {
@@ -141,9 +150,9 @@ class LocalBrokers implements KafkaCluster {
 
   /** Writes the settings of a node, and formats its data folder unless this was done before. */
   async format(n: number): Promise<void> {
-    const { dir, jars, layout, secured } = this.#options;
+    const { dir, jars, layout, secured, proxied } = this.#options;
     const config = this.#file(n, 'properties');
-    writeFileSync(config, brokerProperties(dir, layout, n, secured));
+    writeFileSync(config, brokerProperties(dir, layout, n, { secured, proxied: proxied?.[n - 1] }));
     if (existsSync(join(dir, `data${n}`, 'meta.properties'))) return;
     const args = [...JVM, '-Xmx128m', '-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', layout.uuid];
     const users = Object.entries(secured?.users ?? {}).flatMap(([name, password]) => [
@@ -201,14 +210,14 @@ class LocalBrokers implements KafkaCluster {
  * Throws Fault `missing_tool`, or `log_unavailable` with the error line of a broker that did not start.
  */
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
-  const { nodes = 1, heap = '512m', secured, log = () => {} } = options;
+  const { nodes = 1, heap = '512m', secured, proxied, log = () => {} } = options;
   const dir = resolve(options.dir);
   const jars = `${await ensureKafkaJars(options.cache, log)}/*`;
   mkdirSync(dir, { recursive: true });
   const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
   for (const n of numbers) await endOrphanBroker(dir, n);
   const layout = await layoutOf(dir, nodes, options.port);
-  const brokers = new LocalBrokers({ dir, jars, layout, heap, secured });
+  const brokers = new LocalBrokers({ dir, jars, layout, heap, secured, proxied });
   try {
     await Promise.all(numbers.map((n) => brokers.format(n)));
     log(`Kafka: starting ${nodes === 1 ? 'a broker' : `${nodes} brokers`} in ${dir}`);

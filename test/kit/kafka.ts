@@ -5,7 +5,10 @@ import { join, resolve } from 'node:path';
 import { startKafka, type KafkaCluster } from '../../deploy/local/kafka.js';
 import { canRunKafka } from '../../deploy/local/kafka-jars.js';
 import type { KafkaSecurity } from '../../deploy/local/kafka-settings.js';
+import { freePort } from '../../deploy/local/free-port.js';
 import { dockerAnswers, provisionKafka } from '../../deploy/local/provision-kafka.js';
+
+import { BrokerProxy } from './broker-proxy.js';
 
 const CACHE = resolve(import.meta.dirname, '../../.simpul/kafka');
 const GIVEN = process.env['SIMPUL_TEST_KAFKA'];
@@ -58,4 +61,27 @@ export async function ownKafka(
     rmSync(dir, { recursive: true, force: true });
   };
   return { brokers: cluster.bootstrap.split(','), prefix: newPrefix(), cluster, stop };
+}
+
+/** Three brokers for one test, each behind a proxy. `brokers` and the metadata of the cluster name the proxies; `direct` goes past them. */
+export async function proxiedKafka(): Promise<
+  TestKafka & { readonly direct: readonly string[]; readonly proxies: readonly BrokerProxy[] }
+> {
+  const dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-'));
+  const proxies = await Promise.all([1, 2, 3].map(() => BrokerProxy.open()));
+  const proxied = await Promise.all(
+    proxies.map(async (proxy) => {
+      const listen = await freePort();
+      proxy.target = listen;
+      return { listen, advertised: proxy.port };
+    }),
+  );
+  const cluster = await startKafka({ dir, cache: CACHE, nodes: 3, heap: '400m', proxied });
+  const stop = async (): Promise<void> => {
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await cluster.stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const brokers = proxies.map((proxy) => `127.0.0.1:${proxy.port}`);
+  return { brokers, direct: cluster.bootstrap.split(','), prefix: newPrefix(), proxies, stop };
 }
