@@ -7,8 +7,13 @@ import { eventText, type Encoding } from './event-text.js';
 import { textOf } from './live-message.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
-import { nextWithin, type StreamRange } from './range.js';
+import type { StreamRange } from './range.js';
 import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import type { Rests } from './rests.js';
+
+const CHUNK_BYTES = 1_048_576;
+/** What a record counts when a page asks the log for so many bytes. */
+const RECORD_BYTES = 2_048;
 
 export interface EventPage<E> {
   /** Ordered by append time over all partitions; within a partition, and so within a subject, by offset. */
@@ -64,8 +69,9 @@ export function asText(encoding: Encoding): Encoder<EventText> {
 }
 
 export interface PageDeps extends Rights {
-  readonly log: Pick<EventLog, 'describe' | 'read'>;
+  readonly log: Pick<EventLog, 'read'>;
   readonly settled: Pick<Settled, 'waitFor' | 'originalOf'>;
+  readonly rests: Rests;
   readonly now: () => number;
 }
 
@@ -80,16 +86,24 @@ export async function readPage<E>(
 ): Promise<EventPage<E>> {
   const { settled, now } = deps;
   const { name: stream } = range.stream;
-  const { next, cursors, unsettled } = await openCursors(deps, range, filter, limits);
+  const cursors = await openCursors(deps, range, filter, limits);
+  const next = [...range.next];
   const events: E[] = [];
   const began = now();
   let scanned = 0;
   let bytes = 0;
+  let confirmed = false;
   let stopped: EventPage<E>['stopped'];
   for (;;) {
     const cursor = earliestHead(cursors);
     if (cursor === undefined) {
-      stopped = unsettled ? 'unsettled' : 'end';
+      // An empty page says that the end is reached (R13.2), but a log may answer a chunk with the log end of an earlier fetch.
+      if (!confirmed && events.length === 0 && scanned > 0 && scanned < limits.scanRecords) {
+        confirmed = true;
+        await Promise.all(cursors.map((c) => c.readOn()));
+        continue;
+      }
+      stopped = cursors.some((c) => c.unsettled) ? 'unsettled' : 'end';
       break;
     }
     if (events.length >= limits.limit || bytes >= limits.pageBytes) {
@@ -113,44 +127,34 @@ export async function readPage<E>(
     }
     if (usedUp) await cursor.load();
   }
-  for (const cursor of cursors) next[cursor.partition] = cursor.next;
+  for (const cursor of cursors) {
+    next[cursor.partition] = cursor.next;
+    cursor.keepRest();
+  }
   return { events, next, stopped };
 }
 
-/** One loaded cursor per partition that can hold matching events, each ending at the settled end (R2.3). */
+/** One loaded cursor per partition that can hold matching events. */
 async function openCursors(
-  { log, settled }: PageDeps,
-  range: StreamRange,
+  deps: PageDeps,
+  { stream, next, end, missing = 'fault', topicId }: StreamRange,
   filter: EventFilter,
   limits: Limits,
-): Promise<{ next: bigint[]; cursors: readonly PartitionCursor[]; unsettled: boolean }> {
-  const { stream, missing = 'fault', topicId } = range;
-  const kept = await log.describe(stream.name);
-  const next = nextWithin(range, kept);
+): Promise<readonly PartitionCursor[]> {
   const partitions = wantedPartitions(stream, filter);
   const chunkRecords = Math.max(20, Math.min(500, Math.ceil((limits.limit * 2) / partitions.length)));
-  let unsettled = false;
-  const cursors = await Promise.all(
-    partitions.map(async (partition) => {
-      const from = next[partition]!;
-      const { high } = kept[partition]!;
-      const target = min(high, range.end?.[partition] ?? high);
-      const reached = from < target ? await settled.waitFor(stream.name, partition, target, limits.settleMs) : target;
-      if (reached < target) unsettled = true;
-      const end = min(target, reached);
-      return new PartitionCursor({ log, stream: stream.name, partition, from, end, chunkRecords, missing, topicId });
-    }),
-  );
+  const chunkBytes = Math.min(CHUNK_BYTES, chunkRecords * RECORD_BYTES);
+  const { settleMs } = limits;
+  const cursors = partitions.map((partition) => {
+    const place = { stream: stream.name, partition, from: next[partition]!, end: end?.[partition] };
+    return new PartitionCursor(deps, { ...place, chunkRecords, chunkBytes, settleMs, missing, topicId });
+  });
   await Promise.all(cursors.map((c) => c.load()));
-  return { next, cursors, unsettled };
+  return cursors;
 }
 
 /** All partitions, or only the one of the subject that the filter asks for. */
 export function wantedPartitions(stream: StreamInfo, { subject }: EventFilter): readonly number[] {
   if (subject !== undefined) return [partitionOf(Buffer.from(subject), stream.partitions)];
   return Array.from({ length: stream.partitions }, (_, p) => p);
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

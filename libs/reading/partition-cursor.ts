@@ -1,37 +1,57 @@
-import type { EventLog, LogRecord } from '#log';
+import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
+import type { EventLog, LogRecord, RecordBatch } from '#log';
 import { offsetOutOfRange } from './range.js';
+import type { Rests } from './rests.js';
 
-const CHUNK_BYTES = 1_048_576;
+export interface PartitionCursorDeps {
+  readonly log: Pick<EventLog, 'read'>;
+  readonly settled: Pick<Settled, 'waitFor'>;
+  readonly rests: Rests;
+}
 
 export interface PartitionCursorOptions {
-  readonly log: Pick<EventLog, 'read'>;
   readonly stream: string;
   readonly partition: number;
   readonly from: bigint;
-  /** Exclusive end offset. */
-  readonly end: bigint;
-  /** Records of one read of the log. */
+  /** Exclusive end offset of the period. */
+  readonly end: bigint | undefined;
+  /** Records of one read of the log, and about how many bytes. */
   readonly chunkRecords: number;
+  readonly chunkBytes: number;
+  /** How long to wait for the settled end, ms. */
+  readonly settleMs: number;
   /** See StreamRange. */
   readonly missing: 'fault' | 'skip';
   /** See StreamRange. */
   readonly topicId?: string | undefined;
 }
 
-/** Reads one partition forward to a fixed end, one chunk of records at a time. */
+/**
+ * Reads one partition forward, one chunk of records at a time, to the log end that its first read answered, or to the end of the period; never above the
+ * settled end (R2.3).
+ */
 export class PartitionCursor {
+  readonly #deps: PartitionCursorDeps;
   readonly #options: PartitionCursorOptions;
   #next: bigint;
   #chunk: readonly LogRecord[] = [];
   #at = 0;
   /** The next offset when the whole chunk is taken; the chunk may end before a hole. */
   #afterChunk: bigint;
+  /** Exclusive end offset, settled; undefined before the first read of the log. */
+  #end: bigint | undefined;
+  #topicId: string | undefined;
+  #unsettled = false;
+  /** The chunk was kept by an earlier page. */
+  #isRest = false;
 
-  constructor(options: PartitionCursorOptions) {
+  constructor(deps: PartitionCursorDeps, options: PartitionCursorOptions) {
+    this.#deps = deps;
     this.#options = options;
     this.#next = options.from;
     this.#afterChunk = options.from;
+    this.#topicId = options.topicId;
   }
 
   get partition(): number {
@@ -48,43 +68,96 @@ export class PartitionCursor {
     return this.#chunk[this.#at];
   }
 
+  /** The settled end did not reach the log end in time. */
+  get unsettled(): boolean {
+    return this.#unsettled;
+  }
+
   /** Takes the head. Answers true when the chunk is used up: call load() before the next head. */
   take(): boolean {
     this.#next = this.#chunk[this.#at++]!.offset + 1n;
     if (this.#at < this.#chunk.length) return false;
-    this.#next = min(this.#afterChunk, this.#options.end);
+    this.#next = this.#afterChunk;
     return true;
   }
 
   /** Reads the next chunk, if there is one before the end. Faults: offset_out_of_range, stream_recreated, unknown_cursor, log_unavailable. */
   async load(): Promise<void> {
-    const { log, stream, partition, end, chunkRecords: maxRecords, missing, topicId } = this.#options;
     this.#chunk = [];
     this.#at = 0;
-    while (this.#next < end) {
-      const got = await log.read(stream, partition, this.#next, {
-        ...(topicId === undefined ? {} : { topicId }),
-        maxRecords,
-        maxBytes: CHUNK_BYTES,
-      });
-      if (got.kind === 'recreated') throw new Fault('stream_recreated');
-      if (got.kind === 'truncated') throw new Fault('unknown_cursor');
-      if (got.kind === 'out_of_range') {
-        // The retention passed by while this reader was between two chunks.
-        if (missing !== 'skip' || got.low <= this.#next) throw offsetOutOfRange(stream, partition, got.low);
-        this.#next = min(got.low, end);
-        continue;
-      }
-      const chunk = got.records.filter((r) => r.offset < end);
+    this.#isRest = false;
+    if (this.#takeRest()) return;
+    while (!this.#isAtEnd()) {
+      const got = await this.#read();
+      if (got === undefined) continue;
+      this.#topicId = got.topicId;
+      this.#end ??= await this.#settledEnd(got.high);
+      const end = this.#end;
+      const chunk = (got.records.at(-1)?.offset ?? -1n) < end ? got.records : got.records.filter((r) => r.offset < end);
+      const after = min(got.next, end);
       if (chunk.length > 0) {
         this.#chunk = chunk;
-        this.#afterChunk = got.next;
+        this.#afterChunk = after;
         return;
       }
       // Only holes, or only records at or behind the end.
-      if (got.next <= this.#next) return;
-      this.#next = min(got.next, end);
+      if (after <= this.#next) return;
+      this.#next = after;
     }
+  }
+
+  /** Reads on behind the end, to the log end of now. */
+  readOn(): Promise<void> {
+    if (!this.#unsettled) this.#end = undefined;
+    return this.load();
+  }
+
+  /** Keeps the records that were read and not taken for the reader that goes on here. */
+  keepRest(): void {
+    if (this.#at >= this.#chunk.length || (this.#at === 0 && this.#isRest)) return;
+    const { stream, partition } = this.#options;
+    const records = this.#chunk.slice(this.#at);
+    this.#deps.rests.keep(stream, partition, this.#next, { topicId: this.#topicId!, records, next: this.#afterChunk });
+  }
+
+  #isAtEnd(): boolean {
+    const { end } = this.#options;
+    return (end !== undefined && this.#next >= end) || (this.#end !== undefined && this.#next >= this.#end);
+  }
+
+  #takeRest(): boolean {
+    const { stream, partition, end, topicId } = this.#options;
+    // The end of a period may lie inside: then the log is read, which cuts there.
+    if (this.#end !== undefined || end !== undefined || topicId === undefined) return false;
+    const rest = this.#deps.rests.take(stream, partition, this.#next, topicId);
+    if (rest === undefined) return false;
+    this.#topicId = rest.topicId;
+    this.#chunk = rest.records;
+    this.#isRest = true;
+    this.#afterChunk = rest.next;
+    return true;
+  }
+
+  async #settledEnd(high: bigint): Promise<bigint> {
+    const { stream, partition, end, settleMs } = this.#options;
+    const target = end === undefined ? high : min(high, end);
+    if (this.#next >= target) return target;
+    const reached = await this.#deps.settled.waitFor(stream, partition, target, settleMs);
+    if (reached < target) this.#unsettled = true;
+    return min(target, reached);
+  }
+
+  /** undefined: moved on to the earliest kept offset. */
+  async #read(): Promise<RecordBatch | undefined> {
+    const { stream, partition, missing, topicId, chunkRecords: maxRecords, chunkBytes: maxBytes } = this.#options;
+    const limits = { maxRecords, maxBytes, ...(topicId === undefined ? {} : { topicId }) };
+    const got = await this.#deps.log.read(stream, partition, this.#next, limits);
+    if (got.kind === 'records') return got;
+    if (got.kind === 'recreated') throw new Fault('stream_recreated');
+    if (got.kind === 'truncated' || this.#next > got.high) throw new Fault('unknown_cursor');
+    if (missing !== 'skip') throw offsetOutOfRange(stream, partition, got.low);
+    this.#next = got.low;
+    return undefined;
   }
 }
 

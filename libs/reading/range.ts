@@ -1,6 +1,5 @@
 import { formatPosition } from '#event';
 import { Fault, verbatim } from '#faults';
-import type { PartitionRange } from '#log';
 import type { StreamInfo } from '#registry';
 import { texts } from './texts.js';
 
@@ -18,17 +17,6 @@ export interface StreamRange {
    * (for readers of the hub that must never stand still). @default fault
    */
   readonly missing?: 'fault' | 'skip';
-}
-
-/** The next offsets of a range within what the log keeps. Faults: offset_out_of_range, unknown_cursor (above the log end). */
-export function nextWithin(range: StreamRange, kept: readonly PartitionRange[]): bigint[] {
-  return kept.map(({ partition, low, high }) => {
-    const next = range.next[partition]!;
-    if (next > high) throw new Fault('unknown_cursor');
-    if (next >= low) return next;
-    if (range.missing === 'skip') return low;
-    throw offsetOutOfRange(range.stream.name, partition, low);
-  });
 }
 
 /** Fault offset_out_of_range that names the earliest kept position. */

@@ -12,6 +12,7 @@ import { asText, DECODED, readPage, type Encoder, type EventPage, type EventText
 import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
 import { PollMember } from './poll-member.js';
+import { Rests } from './rests.js';
 import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
 import { tailPage } from './tail-page.js';
 import { Tails, type ReadingReport, type TailLimits, type TailPlace, type TailUse } from './tails.js';
@@ -44,11 +45,11 @@ export interface PartitionExtent {
  * filtered, and masked by the rights of the reader (R2.3, R12). Every way to read a stream goes through this class.
  */
 export class Reading {
-  readonly #deps: ReadingDeps;
+  readonly #deps: ReadingDeps & { readonly rests: Rests };
   readonly #tails: Tails;
 
   constructor(deps: ReadingDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, rests: new Rests() };
     this.#tails = new Tails(deps, deps.tails);
   }
 
@@ -132,14 +133,12 @@ export class Reading {
     const { log, settled } = this.#deps;
     const { name } = stream;
     if (partition >= stream.partitions) return undefined;
-    const kept = (await log.describe(name))[partition]!;
-    if (offset < kept.low) throw offsetOutOfRange(name, partition, kept.low);
-    if (offset >= kept.high) return undefined;
-    const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
-    if ((await settled.waitFor(name, partition, offset + 1n, settleMs)) <= offset) return undefined;
-    const got = await log.read(name, partition, offset, { maxRecords: 1 });
+    const got = await log.read(name, partition, offset, { maxRecords: 1, maxBytes: 1 });
+    if (got.kind === 'out_of_range' && offset < got.low) throw offsetOutOfRange(name, partition, got.low);
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return undefined;
+    const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
+    if ((await settled.waitFor(name, partition, offset + 1n, settleMs)) <= offset) return undefined;
     const original = settled.originalOf(name, partition, offset);
     return eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
   }
@@ -214,6 +213,7 @@ export class Reading {
   /** Ends the tails. Readers that hang on them get nothing more. */
   close(): void {
     this.#tails.close();
+    this.#deps.rests.close();
   }
 
   #readableTypes(caller: Caller, stream: StreamInfo): readonly string[] {

@@ -153,16 +153,12 @@ export class StreamTail {
     const { log } = this.#deps;
     const { name } = this.#stream;
     const { signal } = this.#stop;
-    const limits = {
-      topicId: this.#topicId,
-      maxRecords: CHUNK_RECORDS,
-      maxBytes: CHUNK_BYTES,
-      waitMs: WAIT_MS,
-      signal,
-    };
+    const topicId = this.#topicId;
+    const limits = { topicId, maxRecords: CHUNK_RECORDS, maxBytes: CHUNK_BYTES, waitMs: WAIT_MS, signal };
+    let epoch: { readonly lastEpoch?: number } = {};
     for (let next = from; !this.ended;) {
       try {
-        const got = await log.read(name, partition, next, limits);
+        const got = await log.read(name, partition, next, { ...limits, ...epoch });
         if (this.ended) return;
         if (got.kind === 'recreated' || got.kind === 'truncated') {
           this.#fail(new Fault(got.kind === 'recreated' ? 'stream_recreated' : 'unknown_cursor'));
@@ -173,6 +169,8 @@ export class StreamTail {
           return;
         }
         await this.#settle(partition, got.records);
+        // The epoch belongs to the offset before `next`: that of an earlier one would look like a truncation.
+        if (got.next !== next) epoch = got.lastEpoch === undefined ? {} : { lastEpoch: got.lastEpoch };
         next = got.next;
       } catch (fault) {
         if (this.ended) return;

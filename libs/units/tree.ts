@@ -23,7 +23,7 @@ export class UnitTree implements Units {
   /** The zones of all rows, and the day of each when the current tree was built: that tree holds until one of them changes. */
   #zones: readonly string[] | undefined;
   #current: DayTree | undefined;
-  #currentDays = '';
+  #currentDays: string[] = [];
   readonly #past = new Map<string, DayTree>();
   #holders: Map<string, Unit[]> | undefined;
   #links: Map<string, Rows> | undefined;
@@ -135,11 +135,7 @@ export class UnitTree implements Units {
 
   #day(asOf?: string): DayTree {
     if (asOf === undefined) {
-      const days = this.#days();
-      if (!this.#current || this.#currentDays !== days) {
-        this.#current = treeOf(this.#completeTree());
-        this.#currentDays = days;
-      }
+      if (this.#isNewDay() || !this.#current) this.#current = treeOf(this.#completeTree());
       return this.#current;
     }
     let day = this.#past.get(asOf);
@@ -156,15 +152,22 @@ export class UnitTree implements Units {
     return day;
   }
 
-  #days(): string {
-    if (!this.#zones) {
+  /** Whether the day has changed in a zone since the tree of today was built. Asked for at every look-up, so it makes no text of the days. */
+  #isNewDay(): boolean {
+    if (this.#zones === undefined) {
       const zones = new Set<string>();
       for (const rows of this.#rows.values()) for (const row of rows) zones.add(row.timezone);
       this.#zones = [...zones];
+      this.#currentDays = [];
     }
-    let days = '';
-    for (const zone of this.#zones) days += this.#today(zone);
-    return days;
+    let isNew = false;
+    for (let i = 0; i < this.#zones.length; i++) {
+      const day = this.#today(this.#zones[i]);
+      if (day === this.#currentDays[i]) continue;
+      this.#currentDays[i] = day;
+      isNew = true;
+    }
+    return isNew;
   }
 
   /** Units that are valid today, then ended units that a unit of the tree still names as parent. */

@@ -1,0 +1,87 @@
+import type { LogRecord } from '#log';
+
+/** Settled records that were read and not shown. */
+export interface Rest {
+  readonly topicId: string;
+  readonly records: readonly LogRecord[];
+  /** The offset behind them. */
+  readonly next: bigint;
+}
+
+export interface RestLimits {
+  /** @default 16 MiB */
+  readonly bytes: number;
+  /** @default 5 s */
+  readonly ageMs: number;
+}
+
+const LIMITS: RestLimits = { bytes: 16 * 1_048_576, ageMs: 5_000 };
+
+/** What key, headers and objects of a record count. */
+const HEAD_BYTES = 1_024;
+
+interface KeptRest extends Rest {
+  readonly bytes: number;
+  readonly until: number;
+}
+
+/**
+ * What pages have read beyond their last event, for the page that goes on there: the next page of a reader does not read the log again for it. Bounded in
+ * bytes and age; the oldest go first.
+ */
+export class Rests {
+  readonly #limits: RestLimits;
+  readonly #now: () => number;
+  readonly #kept = new Map<string, KeptRest>();
+  #bytes = 0;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(limits: Partial<RestLimits> = {}, now: () => number = () => performance.now()) {
+    this.#limits = { ...LIMITS, ...limits };
+    this.#now = now;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  keep(stream: string, partition: number, from: bigint, rest: Rest): void {
+    const key = keyOf(stream, partition, from);
+    this.#drop(key);
+    const bytes = rest.records.reduce((sum, { value }) => sum + HEAD_BYTES + (value?.length ?? 0), 0);
+    this.#kept.set(key, { ...rest, bytes, until: this.#now() + this.#limits.ageMs });
+    this.#bytes += bytes;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#bytes <= this.#limits.bytes) break;
+      this.#drop(oldest);
+    }
+    this.#sweep ??= setTimeout(() => this.#dropOld(), this.#limits.ageMs).unref();
+  }
+
+  /** The rest of this life of the topic at this offset, if it is still kept. Several readers may take it. */
+  take(stream: string, partition: number, from: bigint, topicId: string): Rest | undefined {
+    const rest = this.#kept.get(keyOf(stream, partition, from));
+    return rest?.topicId.startsWith(topicId) === true && this.#now() < rest.until ? rest : undefined;
+  }
+
+  close(): void {
+    clearTimeout(this.#sweep);
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
+  #dropOld(): void {
+    const now = this.#now();
+    for (const [key, { until }] of this.#kept) if (until <= now) this.#drop(key);
+    this.#sweep = this.#kept.size === 0 ? undefined : setTimeout(() => this.#dropOld(), this.#limits.ageMs).unref();
+  }
+
+  #drop(key: string): void {
+    const rest = this.#kept.get(key);
+    if (rest === undefined) return;
+    this.#kept.delete(key);
+    this.#bytes -= rest.bytes;
+  }
+}
+
+const keyOf = (stream: string, partition: number, from: bigint): string => `${stream}/${partition}/${from}`;
