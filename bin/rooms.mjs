@@ -52,7 +52,19 @@ export const ROOMS = {
     clients: [],
   },
   projection: {
-    rooms: ['concurrency', 'faults', 'event', 'avro', 'log', 'state', 'units', 'registry', 'access', 'duplicates'],
+    rooms: [
+      'concurrency',
+      'faults',
+      'event',
+      'avro',
+      'log',
+      'state',
+      'snapshots',
+      'units',
+      'registry',
+      'access',
+      'duplicates',
+    ],
     clients: ['zod'],
   },
   reading: {

@@ -11,6 +11,8 @@ export interface CatchUpDeps {
   readonly state: State;
   readonly now: () => number;
   readonly report?: ProjectionReport;
+  /** Called before the position of a slot is read: fills it from a snapshot. */
+  readonly prepare?: (held: HeldPartition, slot: Slot) => Promise<void>;
   readonly fold: (held: HeldPartition, slot: Slot, judged: JudgedEvents, next: bigint) => Promise<void>;
 }
 
@@ -50,12 +52,16 @@ export class CatchUp {
     const wanted = (): boolean => !signal.aborted && held.slots.get(slot.storage) === slot;
     while (wanted() && !slot.live) {
       try {
+        await this.#deps.prepare?.(held, slot);
         slot.next = (await this.#deps.state.position(slot.storage, held))?.next ?? held.low;
-        while (wanted() && held.index.next - slot.next > BigInt(READ_EVENTS)) await this.#readOnce(held, slot);
+        let moved = true;
+        while (moved && wanted() && held.index.next - slot.next > BigInt(READ_EVENTS))
+          moved = await this.#readOnce(held, slot);
         await held.mutex.run(async () => {
-          while (slot.next < held.index.next && !signal.aborted) await this.#readOnce(held, slot);
-          slot.live = slot.next >= held.index.next;
+          while (moved && slot.next < held.index.next && !signal.aborted) moved = await this.#readOnce(held, slot);
+          slot.live = moved && slot.next >= held.index.next;
         });
+        if (!moved) await pause(RETRY_MS, signal);
       } catch (cause) {
         if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
           this.#deps.report?.catchUpFailed?.(slot.view.name, held, cause);
@@ -64,7 +70,9 @@ export class CatchUp {
     }
   }
 
-  async #readOnce(held: HeldPartition, slot: Slot): Promise<void> {
+  /** false: the store was set back. The slot begins again where the store is. */
+  async #readOnce(held: HeldPartition, slot: Slot): Promise<boolean> {
+    const before = slot.next;
     const until = held.index.next;
     const read = await this.#deps.log.read(held.stream, held.partition, slot.next, { maxRecords: READ_EVENTS });
     if (read.kind !== 'records') throw new Fault('offset_out_of_range');
@@ -72,5 +80,6 @@ export class CatchUp {
     if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
     const judged = await held.index.passed(read.records.filter((r) => r.offset < until));
     await this.#deps.fold(held, slot, judged, next);
+    return slot.next > before;
   }
 }

@@ -1,5 +1,5 @@
 import type { DecodedEvent } from '#registry';
-import type { Put, Delete, State, StreamPartition, Committed } from '#state';
+import type { Put, Delete, State, StateChange, StreamPartition, Committed } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Contribution, Stored } from './entry.js';
 import { fold, needsEntry, sourcesFor, type Desk } from './fold.js';
@@ -84,7 +84,7 @@ export interface Step {
   readonly low: bigint;
 }
 
-/** Folds events (at most 500, in order, of one stream partition) into a view and commits them with the new position, in one step. */
+/** Folds events (at most 500, in order, of one stream partition) into a view and commits them with the new position, in one step. Answers the change too. */
 export async function foldInto(
   state: State,
   storage: string,
@@ -92,10 +92,23 @@ export async function foldInto(
   part: StreamPartition,
   events: readonly DecodedEvent[],
   step: Step,
-): Promise<Committed> {
+): Promise<{ readonly committed: Committed; readonly change: StateChange }> {
   const taken = events.filter((e) => sourcesFor(view, e).length > 0);
-  if (taken.length === 0) return state.commit(storage, part, { ...step, puts: [], deletes: [] });
-  const desk = await load(state, storage, view, part.partition, taken);
-  for (const event of taken) fold(view, event, desk);
-  return state.commit(storage, part, { ...step, ...desk.changes() });
+  const change: StateChange =
+    taken.length === 0
+      ? { ...step, puts: [], deletes: [] }
+      : { ...step, ...(await changesOf(state, storage, view, part, taken)) };
+  return { committed: await state.commit(storage, part, change), change };
+}
+
+async function changesOf(
+  state: State,
+  storage: string,
+  view: CompiledView,
+  part: StreamPartition,
+  events: readonly DecodedEvent[],
+): Promise<Pick<StateChange, 'puts' | 'deletes'>> {
+  const desk = await load(state, storage, view, part.partition, events);
+  for (const event of events) fold(view, event, desk);
+  return desk.changes();
 }

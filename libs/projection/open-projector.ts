@@ -6,6 +6,7 @@ import type { CompiledView } from './compile.js';
 import { storageOf, type GenerationRow } from './generations.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
 import { changeView, PROJECTOR_ACTOR, type AuditView } from './rebuild.js';
+import type { SnapshotStatus } from './view-snapshot.js';
 
 export interface OpenProjectorDeps extends ProjectorDeps {
   readonly audit?: AuditView;
@@ -32,6 +33,8 @@ export interface OpenProjector {
       readonly live: boolean;
     }[];
   }[];
+  /** The snapshots of the held view partitions. */
+  snapshots(): readonly SnapshotStatus[];
   /** Leaves the group, after a join in flight (waits at most 5 s for it; later the closing of the log ends it). No call comes to the projector afterwards. */
   close(): Promise<void>;
 }
@@ -90,6 +93,10 @@ class RunningProjector implements OpenProjector {
     }));
   }
 
+  snapshots(): readonly SnapshotStatus[] {
+    return this.#projector.snapshots.status();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -98,6 +105,7 @@ class RunningProjector implements OpenProjector {
     await this.#tick;
     // While the join is in flight the group calls the member already, so the group is left after the join.
     const membership = await withDeadline(this.#joining, JOIN_WAIT_MS, () => undefined);
+    await this.#projector.snapshots.flush();
     await membership?.leave();
     await this.#projector.close();
   }
@@ -109,7 +117,7 @@ class RunningProjector implements OpenProjector {
       if (row?.fingerprint === view.fingerprint) continue;
       const { serving } = await this.#redefine(view, row);
       for (let g = serving - 1; row && g >= row.serving; g--)
-        await this.#deps.state.drop(storageOf(view.name, g), view.partitions);
+        await this.#drop(storageOf(view.name, g), view.partitions);
     }
   }
 
@@ -123,6 +131,11 @@ class RunningProjector implements OpenProjector {
     const audit = row && this.#deps.audit;
     const { generations } = this.#deps;
     return changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, next);
+  }
+
+  async #drop(storage: string, partitions: number): Promise<void> {
+    await this.#deps.state.drop(storage, partitions);
+    await this.#projector.snapshots.drop(storage);
   }
 
   #again(): void {
@@ -176,7 +189,7 @@ class RunningProjector implements OpenProjector {
     const old = storageOf(view.name, before);
     const timer = setTimeout(() => {
       this.#drops.delete(timer);
-      this.#deps.state.drop(old, view.partitions).catch((cause: unknown) => this.#deps.report?.failed?.(cause));
+      this.#drop(old, view.partitions).catch((cause: unknown) => this.#deps.report?.failed?.(cause));
     }, this.#deps.dropAfterMs ?? 2_000);
     this.#drops.add(timer);
   }

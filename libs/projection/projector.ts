@@ -18,7 +18,9 @@ import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
 import { HeldPartition, type Slot } from './held-partition.js';
 import type { ProjectionReport } from './report.js';
+import { isUnfilled } from './snapshot-fill.js';
 import { ViewFold, type Decoded } from './view-fold.js';
+import { ViewSnapshots, type SnapshotPolicy } from './view-snapshots.js';
 
 export const PROJECTOR_GROUP = 'simpul.projector';
 
@@ -32,6 +34,10 @@ export interface ProjectorDeps extends Pick<DuplicateIndexDeps, 'refresh' | 'pub
   /** ms since 1970; no fold reads it (R5.4). */
   readonly now: () => number;
   readonly report?: ProjectionReport;
+  /** Which views have a snapshot, from which an empty store is filled. @default none */
+  readonly snapshots?: SnapshotPolicy;
+  /** How long changes wait before they go into a snapshot, ms. @default 1,000 */
+  readonly snapshotLingerMs?: number;
 }
 
 const STEP_EVENTS = 500;
@@ -46,6 +52,7 @@ const RANGES_MS = 1_000;
 export class Projector implements GroupMember {
   readonly deps: ProjectorDeps;
   readonly views: ReadonlyMap<string, CompiledView>;
+  readonly snapshots: ViewSnapshots;
   readonly #held = new Map<string, HeldPartition>();
   readonly #ranges = new Map<string, { at: number; answer: ReturnType<EventLog['describe']> }>();
   readonly #index: DuplicateIndex;
@@ -58,9 +65,16 @@ export class Projector implements GroupMember {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.#index = new DuplicateIndex(deps);
-    this.#viewFold = new ViewFold(deps.state, deps.report);
+    this.#viewFold = new ViewFold(deps.state, deps.report, () => this.snapshots);
+    this.snapshots = new ViewSnapshots({
+      ...deps,
+      policy: deps.snapshots ?? 'none',
+      mutexOf: (storage, partition) => this.#viewFold.mutexOf(storage, partition),
+      ...(deps.snapshotLingerMs === undefined ? {} : { lingerMs: deps.snapshotLingerMs }),
+    });
     this.#catchUp = new CatchUp({
       ...deps,
+      prepare: (held, slot) => this.#prepareSlot(held, slot),
       fold: (held, slot, judged, next) => this.#foldView(held, slot, judged, next, new Map()),
     });
     this.#unlisten = deps.generations.onChange((view) => this.#reconcile(view));
@@ -106,8 +120,10 @@ export class Projector implements GroupMember {
 
   lost(at: AssignedPartition): void {
     const key = partitionKey(at.topic, at.partition);
-    this.#held.get(key)?.lost.abort();
+    const held = this.#held.get(key);
+    held?.lost.abort();
     this.#held.delete(key);
+    if (held) this.snapshots.lost(held.partition, held.epoch);
   }
 
   interrupted(at: AssignedPartition, why: Interruption): void {
@@ -132,6 +148,20 @@ export class Projector implements GroupMember {
         if (next < m.before) await this.#setBack(m.held, m.slot, next);
       }
     }
+    for (const held of this.held()) for (const slot of held.slots.values()) this.#keepSnapshot(held, slot);
+  }
+
+  #keepSnapshot(held: HeldPartition, slot: Slot): void {
+    // Of a view over several streams all are held by one member (R1.4).
+    const slots = slot.view.streams.map((s) =>
+      this.#held.get(partitionKey(s, held.partition))?.slots.get(slot.storage),
+    );
+    if (slots.every((s) => s !== undefined))
+      this.snapshots.keep(
+        held,
+        slot,
+        slots.every((s) => s.live),
+      );
   }
 
   /** Ends the catch-up readers. The group must be left before. */
@@ -139,6 +169,7 @@ export class Projector implements GroupMember {
     this.#unlisten();
     for (const held of this.held()) held.lost.abort();
     this.#held.clear();
+    this.snapshots.close();
     await this.#catchUp.ended();
   }
 
@@ -158,14 +189,15 @@ export class Projector implements GroupMember {
       if (held.lost.signal.aborted) return;
       if (slot === undefined) held.index.setBack(next);
       else if (next < slot.next) slot.next = next;
-      if (slot === undefined || !this.#leaveLive(held, slot))
+      if (slot === undefined || !this.#leaveLive(held, slot, next <= held.low))
         this.#membership?.seek(held.stream, held.partition, held.next());
     });
   }
 
-  /** Hands a view that lies far behind to a catch-up reader. */
-  #leaveLive(held: HeldPartition, slot: Slot): boolean {
-    if (slot.next + NEAR >= held.index.next) return false;
+  /** Hands a view that lies far behind, or whose store may be filled from a snapshot, to a catch-up reader. */
+  #leaveLive(held: HeldPartition, slot: Slot, emptied: boolean): boolean {
+    const mayFill = emptied && this.snapshots.mayFill(slot.storage);
+    if (slot.next + NEAR >= held.index.next && !mayFill) return false;
     slot.live = false;
     this.#catchUp.start(held);
     return true;
@@ -189,17 +221,39 @@ export class Projector implements GroupMember {
   }
 
   async #openSlot(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
+    const stored = await this.#stored(held, view, storage);
+    if (isUnfilled(stored) && (stored.some((at) => at !== undefined) || (await this.snapshots.exists(storage))))
+      return { view, storage, next: held.low, live: false };
+    await this.#claimParts(held, view, storage);
+    const next = stored[view.streams.indexOf(held.stream)]?.next ?? held.low;
+    return { view, storage, next, live: next + NEAR >= held.index.next };
+  }
+
+  /** A view over several streams: the store must refuse an older owner on all of them before this one reads entries. */
+  async #claimParts({ partition, epoch }: HeldPartition, view: CompiledView, storage: string): Promise<void> {
     const { state } = this.deps;
-    const { partition, epoch, low } = held;
-    const next = (await state.position(storage, { stream: held.stream, partition }))?.next ?? low;
-    // A view over several streams: the store must refuse an older owner on all of them before this one reads entries.
     for (const stream of view.streams.length > 1 ? view.streams : []) {
       const part: StreamPartition = { stream, partition };
-      const begin = await this.#low(stream, partition);
-      const from = (await state.position(storage, part))?.next ?? begin;
-      await state.commit(storage, part, { epoch, from, next: from, low: begin, puts: [], deletes: [] });
+      const low = await this.#low(stream, partition);
+      const from = (await state.position(storage, part))?.next ?? low;
+      await state.commit(storage, part, { epoch, from, next: from, low, puts: [], deletes: [] });
     }
-    return { view, storage, next, live: next + NEAR >= held.index.next };
+  }
+
+  /** Before a catch-up reader begins: a view partition in which nothing is folded is filled from its snapshot. */
+  async #prepareSlot(held: HeldPartition, slot: Slot): Promise<void> {
+    const stored = await this.#stored(held, slot.view, slot.storage);
+    if (!isUnfilled(stored)) return;
+    if (stored.some((at) => at !== undefined) || (await this.snapshots.exists(slot.storage)))
+      await this.snapshots.fill(held, slot);
+    await this.#claimParts(held, slot.view, slot.storage);
+  }
+
+  #stored({ partition }: HeldPartition, view: CompiledView, storage: string): ReturnType<State['positions']> {
+    return this.deps.state.positions(
+      storage,
+      view.streams.map((stream) => ({ stream, partition })),
+    );
   }
 
   async #step(held: HeldPartition, records: readonly LogRecord[], next: bigint): Promise<void> {
@@ -230,7 +284,7 @@ export class Projector implements GroupMember {
     }
     if (committed.epoch > held.epoch) await this.#reclaim(held);
     else if (!held.lost.signal.aborted) slot.next = committed.expected;
-    if (slot.live) this.#leaveLive(held, slot);
+    if (slot.live) this.#leaveLive(held, slot, slot.next <= held.low);
   }
 
   async #reclaim(held: HeldPartition): Promise<void> {
@@ -249,7 +303,10 @@ export class Projector implements GroupMember {
     for (const held of this.#held.values()) {
       if (!view.streams.includes(held.stream)) continue;
       for (const [storage, slot] of held.slots)
-        if (slot.view === view && !wanted.includes(storage)) held.slots.delete(storage);
+        if (slot.view === view && !wanted.includes(storage)) {
+          held.slots.delete(storage);
+          this.snapshots.forget(storage);
+        }
       for (const storage of wanted)
         if (!held.slots.has(storage)) held.slots.set(storage, { view, storage, next: held.low, live: false });
       this.#catchUp.start(held);

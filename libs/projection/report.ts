@@ -1,6 +1,7 @@
 import type { BadRecord, DuplicatesReport } from '#duplicates';
 import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
+import type { FillOutcome } from './snapshot-fill.js';
 
 /** What the projector reports while it works. All calls return at once. */
 export interface ProjectionReport extends DuplicatesReport {
@@ -10,6 +11,10 @@ export interface ProjectionReport extends DuplicatesReport {
   catchUpFailed?(view: string, part: StreamPartition, cause: unknown): void;
   /** A partition stands still: its next offset is not in the log (any more, or yet). */
   interrupted?(at: AssignedPartition, why: Interruption): void;
+  /** An empty view partition was filled from its snapshot, or why it was not (then it is folded from the beginning of the log). */
+  filledFromSnapshot?(view: string, storage: string, partition: number, outcome: FillOutcome, entries: number): void;
+  /** The snapshot of a view partition could not be written. It is tried again. Reported once a minute for each storage and cause. */
+  snapshotFailed?(view: string, storage: string, partition: number, cause: unknown): void;
   /** A step or a background job failed and will be tried again. */
   failed?(cause: unknown): void;
 }

@@ -6,6 +6,7 @@ import type { Committed, State, StreamPartition } from '#state';
 import { foldInto } from './desk.js';
 import type { HeldPartition, Slot } from './held-partition.js';
 import type { ProjectionReport } from './report.js';
+import type { ViewSnapshots } from './view-snapshots.js';
 
 /** The events of a batch that some view has decoded already, by offset; undefined: it cannot be decoded. */
 export type Decoded = Map<bigint, DecodedEvent | undefined>;
@@ -17,6 +18,7 @@ export class ViewFold {
   constructor(
     private readonly state: State,
     private readonly report: ProjectionReport | undefined,
+    private readonly snapshots?: () => ViewSnapshots | undefined,
   ) {}
 
   /** Folds the events from slot.next up to `next`, without the copies. Faults of the store: do it again. */
@@ -39,9 +41,13 @@ export class ViewFold {
       if (event) events.push(event);
     }
     const step = { epoch: held.epoch, from: slot.next, next, low: held.low };
-    const committed = await this.#mutexOf(storage, held.partition).run(() =>
-      foldInto(this.state, storage, view, part, events, step),
-    );
+    const snapshots = this.snapshots?.();
+    const committed = await this.mutexOf(storage, held.partition).run(async () => {
+      const { committed, change } = await foldInto(this.state, storage, view, part, events, step);
+      if (committed.ok) snapshots?.committed(storage, part, change);
+      return committed;
+    });
+    await snapshots?.room(storage, held.partition);
     if (committed.ok) {
       slot.next = next;
       this.report?.folded?.(view.name, storage, part, next, events.length);
@@ -59,7 +65,7 @@ export class ViewFold {
   }
 
   /** A view over several streams reads and writes one entry from several stream partitions: one fold at a time for each view partition. */
-  #mutexOf(storage: string, partition: number): Mutex {
+  mutexOf(storage: string, partition: number): Mutex {
     const key = partitionKey(storage, partition);
     let mutex = this.#mutexes.get(key);
     if (!mutex) this.#mutexes.set(key, (mutex = new Mutex()));

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -181,6 +181,19 @@ export class Stage {
   /** Deletes the duplicate index and leaves views and positions, as after a partial loss of the store. */
   loseIndex(): void {
     this.#lose('firsts');
+  }
+
+  /** A copy of the closed store, for restoreState(). */
+  copyState(): string {
+    const copy = join(this.dir, `state-${Date.now()}`);
+    cpSync(join(this.dir, 'state'), copy, { recursive: true });
+    return copy;
+  }
+
+  /** Puts the closed store back to what it was, as a failover does that lost the newest writes. */
+  restoreState(copy: string): void {
+    rmSync(join(this.dir, 'state'), { recursive: true });
+    cpSync(copy, join(this.dir, 'state'), { recursive: true });
   }
 
   #lose(...tables: readonly string[]): void {

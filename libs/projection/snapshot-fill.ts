@@ -1,0 +1,155 @@
+import { Fault } from '#faults';
+import type { EventLog } from '#log';
+import {
+  readSnapshot,
+  readTail,
+  snapshotTopic,
+  type SnapshotChange,
+  type SnapshotFlaw,
+  type SnapshotTail,
+  type StreamPlace,
+} from '#snapshots';
+import type { FoldStart, FoundCheckpoint, Progress, State, StateChange, StreamPartition } from '#state';
+import type { ViewPartition } from './snapshot-source.js';
+
+/** Proof of a checkpoint while the view partition is filled: its `next` counts pages then, and is no offset. */
+export const FILLING = 'filling';
+
+/** By the checkpoints of all streams of a view partition: nothing is folded in it, or a fill of it has not ended. */
+export const isUnfilled = (stored: readonly (Progress | undefined)[]): boolean =>
+  stored.every((at) => at === undefined) || stored.some((at) => at?.proof === FILLING);
+
+export interface FillDeps {
+  readonly log: EventLog;
+  readonly state: State;
+  readonly now: () => number;
+}
+
+export interface Fill extends ViewPartition {
+  readonly epoch: bigint;
+  readonly signal: AbortSignal;
+  /** Whether the topic of the snapshot exists. */
+  readonly exists: boolean;
+  /** Whether the log is the one that the snapshot was folded from. */
+  readonly isOurs: (places: readonly StreamPlace[]) => Promise<boolean>;
+  readonly filled: (entries: number) => void;
+}
+
+/** `filled`: the view partition stands at the places of its snapshot. `foreign`: the snapshot was folded from another log. */
+export type FillOutcome = 'filled' | 'no_snapshot' | 'foreign' | SnapshotFlaw;
+
+/**
+ * Fills an empty view partition from its snapshot, in pages. Until the end the checkpoints are marked, so that readers get no "absent", an older owner is
+ * refused, and an owner that finds the mark of a fill that was cut off begins anew. Without a usable snapshot the view partition is empty afterwards.
+ * Faults of log and store; `fenced` when another owner has written meanwhile.
+ */
+export async function fillFromSnapshot(
+  deps: FillDeps,
+  fill: Fill,
+  stored: readonly (Progress | undefined)[],
+): Promise<FillOutcome> {
+  const topic = snapshotTopic(fill.storage);
+  const tail = fill.exists ? await readTail(deps.log, topic, fill.partition) : { end: 0n };
+  const { progress }: SnapshotTail = tail;
+  const covers = fill.view.streams.every((s) => progress?.places.some((p) => p.stream === s));
+  const outcome =
+    progress === undefined || !covers
+      ? 'no_snapshot'
+      : !progress.complete
+        ? 'incomplete'
+        : (await fill.isOurs(progress.places))
+          ? undefined
+          : 'foreign';
+  if (outcome !== undefined) {
+    if (stored.some((at) => at !== undefined)) await restart(deps, fill, stored, false);
+    return outcome;
+  }
+  await restart(deps, fill, stored, true);
+  const pages = new Map(fill.view.streams.map((stream) => [stream, 0n]));
+  const read = await readSnapshot({
+    log: deps.log,
+    topic,
+    partition: fill.partition,
+    tail,
+    page: (changes) => writePage(deps, fill, pages, changes),
+  });
+  if (typeof read === 'string') {
+    const now = fill.view.streams.map((stream) => ({ stream, next: pages.get(stream)!, proof: FILLING }));
+    await restart(deps, fill, now, false);
+    return read;
+  }
+  for (const place of read.places) {
+    const from = pages.get(place.stream);
+    if (from === undefined) continue;
+    const { next, appendTimeMs, proof } = place;
+    const end = { epoch: fill.epoch, from, next, low: 0n, appendTimeMs, puts: [], deletes: [], feedGap: true };
+    await commit(deps, fill, place.stream, proof === undefined ? end : { ...end, proof });
+  }
+  return 'filled';
+}
+
+/** Empties the view partition: for a fill, or to be folded from the beginning of the log. */
+async function restart(
+  deps: FillDeps,
+  { view, storage, partition, epoch }: Fill,
+  stored: readonly (FoundCheckpoint | undefined)[],
+  filling: boolean,
+): Promise<void> {
+  const starts = await Promise.all(
+    view.streams.map(async (stream): Promise<FoldStart> => {
+      const { low, high } = (await deps.log.describe(stream)).find((r) => r.partition === partition)!;
+      return { stream, epoch, until: high, ...(filling ? { next: 0n, proof: FILLING } : { next: low }) };
+    }),
+  );
+  const first = Math.max(
+    0,
+    stored.findIndex((at) => at !== undefined),
+  );
+  const found = stored[first] ?? { stream: view.streams[first]! };
+  if (!(await deps.state.reset(storage, partition, found, starts, deps.now())))
+    throw new Fault('fenced', { detail: `${storage}/${partition} was written by another owner` });
+}
+
+async function writePage(
+  deps: FillDeps,
+  fill: Fill,
+  pages: Map<string, bigint>,
+  changes: readonly SnapshotChange[],
+): Promise<void> {
+  for (const [stream, mine] of Map.groupBy(changes, (c) => c.stream)) {
+    const from = pages.get(stream);
+    if (from === undefined) continue;
+    const next = from + 1n;
+    const rows = mine.map(({ space, key, offset, appendTimeMs, value }) => ({
+      space,
+      key,
+      offset,
+      appendTimeMs,
+      value,
+    }));
+    await commit(deps, fill, stream, {
+      epoch: fill.epoch,
+      from,
+      next,
+      low: 0n,
+      appendTimeMs: 0,
+      proof: FILLING,
+      puts: rows.flatMap(({ value, ...row }) => (value === null ? [] : [{ ...row, value }])),
+      deletes: rows.flatMap(({ value, ...row }) => (value === null ? [row] : [])),
+    });
+    pages.set(stream, next);
+  }
+  fill.filled(changes.length);
+}
+
+async function commit(
+  { state }: FillDeps,
+  { storage, partition, signal }: Fill,
+  stream: string,
+  change: StateChange,
+): Promise<void> {
+  if (signal.aborted) throw new Fault('fenced', { detail: 'the partition was lost' });
+  const part: StreamPartition = { stream, partition };
+  const committed = await state.commit(storage, part, change);
+  if (!committed.ok) throw new Fault('fenced', { detail: `${storage}/${partition} was written by another owner` });
+}
