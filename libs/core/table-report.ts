@@ -1,8 +1,8 @@
-import type { TableReport } from '#table';
+import type { CopiesReport } from '#duplicates';
 import type { Logger, Metrics } from '#telemetry';
 
 /** Alarms of control tables: a line in the log and a count. Never the content of a record: it may hold secrets, and so may the message of a parser. */
-export function tableReport(logger: Pick<Logger, 'error'>, metrics: Pick<Metrics, 'alarms'>): TableReport {
+export function tableReport(logger: Pick<Logger, 'error' | 'info'>, metrics: Pick<Metrics, 'alarms'>): CopiesReport {
   return {
     unreadable: ({ topic, key, offset, cause }) => {
       const code = 'control_record_unreadable';
@@ -13,5 +13,6 @@ export function tableReport(logger: Pick<Logger, 'error'>, metrics: Pick<Metrics
         'control record cannot be read, its key has no row',
       );
     },
+    earlierCopies: (found) => logger.info(found, 'copies listed by an earlier version are read too'),
   };
 }

@@ -1,22 +1,24 @@
-import { partitionKey } from '#event';
+import { partitionKey, partitionOf } from '#event';
 import { Fault } from '#faults';
-import { COPIES_TOPIC, MAX_APPEND_RECORDS } from '#log';
-import { openOwnedTable, type OwnedTable, type ParsedRow, type TableLog } from '#table';
+import { COPIES_TOPIC, type EventLog } from '#log';
+import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
+import { PartitionCopies } from './partition-copies.js';
+import {
+  CHUNK,
+  keyOfRow,
+  parseEarlierRow,
+  parseRow,
+  valueOfRow,
+  type EarlierRow,
+  type SettledRow,
+} from './settled-rows.js';
 
-const KEY = /^(?:(end)\/)?([^/]+)\/(\d+)(?:\/(\d+))?$/;
+/** Copies and settled ends (R2), by a hash of the stream: compacted. */
+export const SETTLED_TOPIC = '_simpul.settled';
+const PARTITIONS = 8;
 const WRITE_ENDS_MS = 1_000;
-
-const endKey = (stream: string, partition: number): string => `end/${partitionKey(stream, partition)}`;
-const copyKey = (stream: string, partition: number, offset: bigint): string =>
-  `${partitionKey(stream, partition)}/${offset}`;
-
-interface MovedEnd {
-  readonly stream: string;
-  readonly partition: number;
-  readonly end: bigint;
-  readonly epoch: bigint;
-  readonly topicId: string;
-}
+/** Settled ends that a process tells in a second. Every process reads all of them, so the number must not grow with the number of streams. */
+const ENDS_A_SECOND = 50;
 
 /** A copy: its offset, and the offset of the original, in one partition. */
 export interface ListedCopy {
@@ -26,74 +28,124 @@ export interface ListedCopy {
 
 type EndListener = (stream: string, partition: number, end: bigint) => void;
 
+export interface CopiesReport extends TableReport {
+  /** The topic of an earlier version exists and was read; it is followed as well. Called once, when the table is opened. */
+  readonly earlierCopies?: (found: { readonly topic: string; readonly copies: number }) => void;
+}
+
+/** A partition that this process owns. */
+interface Owned {
+  readonly stream: string;
+  readonly partition: number;
+  readonly epoch: bigint;
+  /** The chunk that grows, and the copies in it. */
+  chunk: number;
+  copies: ListedCopy[];
+  /** Copies of the chunk are not known to be durable. */
+  unsure: boolean;
+  /** The reset row of the partition is not known to be durable. */
+  resetUntold: boolean;
+}
+
 /**
- * The copies and settled ends of `_simpul.copies` (R2.2, R2.3), as an owned table of `#table`: key `stream/partition/offset` holds the offset of the
- * original, key `end/stream/partition` the settled end. The projector that is assigned a partition owns its end under its epoch (R1). A listed copy
- * has no owner: which record is a copy follows from the log, so every projector lists the same.
+ * The copies and settled ends of `_simpul.settled` (R2.2, R2.3). Which record is a copy follows from the log, so a copy that any owner has listed counts:
+ * rows only add, until the owner of the partition resets it. An end belongs to the owner of the partition under its epoch (R1). Rows name the id of
+ * the topic of their stream; rows of another topic count as absent. Memory: 16 bytes a copy.
  */
 export class Copies {
-  #table: OwnedTable<bigint> | undefined;
-  /** Partitions with a listed copy: most have none, and then no key needs to be built for each event. */
-  readonly #withCopies = new Set<string>();
-  readonly #ends = new Map<string, bigint>();
-  readonly #moved = new Map<string, MovedEnd>();
+  readonly #report: CopiesReport;
+  readonly #rows: Journal<SettledRow>[] = [];
+  #earlier: Journal<EarlierRow> | undefined;
+  #earlierCopies = 0;
+  readonly #partitions = new Map<string, PartitionCopies[]>();
+  /** The topic of each stream, where it is known. */
+  readonly #topics = new Map<string, string>();
+  readonly #owned = new Map<string, Owned>();
+  /** Partitions whose end was not told since it moved, the longest waiting first. */
+  readonly #moved = new Map<string, Owned>();
   readonly #listeners = new Set<EndListener>();
   #writingEnds: NodeJS.Timeout | undefined;
 
-  async open(log: TableLog): Promise<void> {
-    this.#table = await openOwnedTable<bigint>({
-      log,
-      topic: COPIES_TOPIC,
-      parse: parseRow,
-      serialise: (row, epoch, key) =>
-        Buffer.from(
-          JSON.stringify(key.startsWith('end/') ? { end: `${row}`, epoch: `${epoch}` } : { first: `${row}` }),
-        ),
-      onChange: (key, row) => this.#changed(key, row),
-    });
+  constructor(report: CopiesReport = {}) {
+    this.#report = report;
   }
 
-  /** Reads what other processes wrote until now; concurrent callers share one read. Faults of the log. */
-  async refresh(): Promise<void> {
-    await this.#open.refresh();
+  async open(log: TableLog & Pick<EventLog, 'topics'>): Promise<void> {
+    await this.#openEarlier(log);
+    const topic = { name: SETTLED_TOPIC, partitions: PARTITIONS, cleanup: 'compact' as const };
+    await log.ensureTopic(topic);
+    const opening = Array.from({ length: PARTITIONS }, (_, partition) =>
+      openJournal<SettledRow>({
+        log,
+        topic,
+        partition,
+        keyOf: keyOfRow,
+        parse: parseRow,
+        serialise: valueOfRow,
+        onRow: (row) => this.#take(row),
+        report: this.#report,
+      }),
+    );
+    const opened = await Promise.allSettled(opening);
+    for (const o of opened) if (o.status === 'fulfilled') this.#rows.push(o.value);
+    const failed = opened.find((o) => o.status === 'rejected');
+    if (failed === undefined) return;
+    await this.close();
+    throw failed.reason;
+  }
+
+  /** Reads what other processes wrote until now, of these streams; concurrent callers share one read. Faults of the log. */
+  async refresh(streams: readonly string[] = []): Promise<void> {
+    const rows = streams.length === 0 ? this.#rows : new Set(streams.map((s) => this.#rowsOf(s)));
+    await Promise.all([this.#earlier?.refresh(), ...[...rows].map((r) => r.refresh())]);
+  }
+
+  /** The topic of a stream has this id now: copies and ends of another topic are absent until an owner of the new topic writes. */
+  identify(stream: string, topicId: string): void {
+    this.#topics.set(stream, topicId);
   }
 
   /** Offset of the original when the record at `offset` is a listed copy. */
   originalOf(stream: string, partition: number, offset: bigint): bigint | undefined {
-    if (!this.#withCopies.has(partitionKey(stream, partition))) return undefined;
-    return this.#open.get(copyKey(stream, partition, offset));
+    return this.#current(stream, partition)?.originalOf(offset);
   }
 
   /** The greatest settled end known in this process; 0n when none. */
   end(stream: string, partition: number): bigint {
-    return this.#ends.get(partitionKey(stream, partition)) ?? 0n;
+    return this.#current(stream, partition)?.end ?? 0n;
   }
 
   /**
    * Lists copies of the topic with this id, as the owner of the partition under this epoch: durable when it resolves. Fault `log_unavailable` (surely not
-   * listed, or unknown): list them again, which does no harm.
+   * listed, or unknown): list them again, which does no harm. Calls for one partition must not overlap.
    */
   async list(
     stream: string,
     partition: number,
-    _topicId: string,
+    topicId: string,
     copies: readonly ListedCopy[],
-    _epoch: bigint,
+    epoch: bigint,
   ): Promise<void> {
-    const rows = copies.map(({ offset, first }) => ({ key: copyKey(stream, partition, offset), row: first }));
-    try {
-      for (let i = 0; i < rows.length; i += MAX_APPEND_RECORDS)
-        await this.#open.write(rows.slice(i, i + MAX_APPEND_RECORDS));
-    } catch (cause) {
-      throw new Fault('log_unavailable', { detail: 'copies could not be listed', cause });
-    }
+    const own = this.#own(stream, partition, topicId, epoch);
+    await this.#tellReset(own);
+    const { reset } = this.#at(stream, partition);
+    const known = new Set(own.copies.map((c) => c.offset));
+    await this.#append(
+      own,
+      reset,
+      topicId,
+      copies.filter((c) => !known.has(c.offset)),
+    );
   }
 
-  /** The duplicate index has folded the partition of the topic with this id up to `end`, under this epoch. Known here at once, in other processes within a second. */
+  /**
+   * The duplicate index has folded the partition of the topic with this id up to `end`, under this epoch. Known here at once; told to other processes after a
+   * second, later when very many ends move (the store knows them too).
+   */
   settle(stream: string, partition: number, end: bigint, epoch: bigint, topicId: string): void {
-    this.raise(stream, partition, end);
-    this.#moved.set(partitionKey(stream, partition), { stream, partition, end, epoch, topicId });
-    this.#tellEnds();
+    const own = this.#own(stream, partition, topicId, epoch);
+    this.#raiseTo(stream, partition, end);
+    this.#tellLater(own);
   }
 
   /**
@@ -102,27 +154,23 @@ export class Copies {
    * settle() and list() before. Fault `log_unavailable`: call it again.
    */
   async reset(stream: string, partition: number, topicId: string, epoch: bigint, from = 0n): Promise<void> {
-    this.#ends.set(partitionKey(stream, partition), from);
-    this.#moved.set(partitionKey(stream, partition), { stream, partition, end: from, epoch, topicId });
-    await this.writeEnds();
+    const state = this.#at(stream, partition);
+    const isSame = state.topicId === undefined || state.topicId === topicId;
+    const kept = isSame ? state.below(from) : [];
+    const own = this.#claim(stream, partition, epoch);
+    await this.#append(own, epoch, topicId, kept);
+    state.begin(topicId, epoch);
+    state.add(kept);
+    state.raise(from);
+    this.identify(stream, topicId);
+    own.resetUntold = true;
+    await this.#tellReset(own);
+    await this.#writeEnd(own);
   }
 
-  #tellEnds(): void {
-    this.#writingEnds ??= setTimeout(() => {
-      this.#writingEnds = undefined;
-      void this.writeEnds();
-    }, WRITE_ENDS_MS).unref();
-  }
-
-  /** Writes the ends that moved since the last call. Never throws: the state store holds them too, and the next call writes newer ones. */
+  /** Tells the ends that moved and were not told yet, all of them. Never throws: the state store holds them too, and a later end says more. */
   async writeEnds(): Promise<void> {
-    const moved = [...this.#moved.values()];
-    this.#moved.clear();
-    await Promise.all(
-      moved.map(({ stream, partition, end, epoch }) =>
-        this.#open.write([{ key: endKey(stream, partition), row: end, epoch }]).catch(() => undefined),
-      ),
-    );
+    await this.#writeMoved(this.#moved.size);
   }
 
   /** Calls the listener whenever a settled end grows. Answers how to stop that. */
@@ -131,43 +179,171 @@ export class Copies {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The state store says that the index has come this far. Call it only after a refresh(): the copies below the end must be known first. */
-  raise(stream: string, partition: number, end: bigint): void {
-    if (end <= this.end(stream, partition)) return;
-    this.#ends.set(partitionKey(stream, partition), end);
-    for (const listener of this.#listeners) listener(stream, partition, end);
+  /**
+   * The state store says that the index has come this far, under this epoch. Call it only after a refresh(): the copies below the end must be known first.
+   * An epoch before the last reset of the partition is ignored.
+   */
+  raise(stream: string, partition: number, end: bigint, epoch?: bigint): void {
+    if (epoch !== undefined && epoch < this.#at(stream, partition).reset) return;
+    this.#raiseTo(stream, partition, end);
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#writingEnds);
     await this.writeEnds();
-    await this.#open.close();
+    await Promise.all([this.#earlier?.close(), ...this.#rows.map((r) => r.close())]);
   }
 
-  get #open(): OwnedTable<bigint> {
-    if (this.#table === undefined) throw new Error('the table of copies is not open');
-    return this.#table;
+  #at(stream: string, partition: number): PartitionCopies {
+    let all = this.#partitions.get(stream);
+    if (all === undefined) this.#partitions.set(stream, (all = []));
+    return (all[partition] ??= new PartitionCopies());
   }
 
-  #changed(key: string, row: bigint | undefined): void {
-    const [, end, stream, partition] = KEY.exec(key) ?? [];
-    if (stream === undefined || partition === undefined || row === undefined) return;
-    if (end === undefined) this.#withCopies.add(partitionKey(stream, Number(partition)));
-    else this.raise(stream, Number(partition), row);
+  /** What counts of a partition: undefined when what is known belongs to another topic than the current one. */
+  #current(stream: string, partition: number): PartitionCopies | undefined {
+    const state = this.#partitions.get(stream)?.[partition];
+    const topic = this.#topics.get(stream);
+    return topic === undefined || state?.topicId === undefined || state.topicId === topic ? state : undefined;
   }
-}
 
-function parseRow(value: Buffer, key: string): ParsedRow<bigint> {
-  const [, isEnd, , , offset] = KEY.exec(key) ?? [];
-  const row = JSON.parse(value.toString()) as Readonly<Record<'first' | 'end' | 'epoch', unknown>>;
-  if (isEnd !== undefined) return { row: BigInt(String(row.end)), epoch: BigInt(String(row.epoch)) };
-  if (offset !== undefined) return { row: BigInt(String(row.first)) };
-  throw new TypeError('neither a copy nor a settled end');
+  #rowsOf(stream: string): Journal<SettledRow> {
+    const rows = this.#rows[partitionOf(Buffer.from(stream), PARTITIONS)];
+    if (rows === undefined) throw new Error('the table of copies is not open');
+    return rows;
+  }
+
+  #own(stream: string, partition: number, topicId: string, epoch: bigint): Owned {
+    const own = this.#claim(stream, partition, epoch);
+    const state = this.#at(stream, partition);
+    if (!state.adopt(topicId)) {
+      // The topic was made again, and nothing of the old one counts.
+      state.begin(topicId, epoch);
+      Object.assign(own, { copies: [], unsure: false, resetUntold: true });
+    }
+    this.identify(stream, topicId);
+    return own;
+  }
+
+  #claim(stream: string, partition: number, epoch: bigint): Owned {
+    const key = partitionKey(stream, partition);
+    let own = this.#owned.get(key);
+    if (own === undefined || own.epoch < epoch) {
+      own = { stream, partition, epoch, chunk: 0, copies: [], unsure: false, resetUntold: false };
+      this.#owned.set(key, own);
+    }
+    return own;
+  }
+
+  /** Appends copies to the chunk of the owner, and begins a new chunk when it is full. */
+  async #append(own: Owned, reset: bigint, topicId: string, copies: readonly ListedCopy[]): Promise<void> {
+    const { stream, partition, epoch } = own;
+    for (let at = 0; at < copies.length || own.unsure;) {
+      const added = copies.slice(at, at + CHUNK - own.copies.length);
+      at += added.length;
+      own.copies.push(...added);
+      own.unsure = true;
+      const { chunk } = own;
+      await this.#write({ kind: 'chunk', stream, partition, topicId, reset, epoch, chunk, copies: [...own.copies] });
+      own.unsure = false;
+      if (reset === this.#at(stream, partition).reset) this.#at(stream, partition).add(own.copies);
+      if (own.copies.length >= CHUNK) Object.assign(own, { chunk: own.chunk + 1, copies: [] });
+    }
+  }
+
+  async #tellReset(own: Owned): Promise<void> {
+    if (!own.resetUntold) return;
+    const { stream, partition } = own;
+    const { topicId, reset } = this.#at(stream, partition);
+    await this.#write({ kind: 'reset', stream, partition, topicId: topicId!, reset });
+    own.resetUntold = false;
+  }
+
+  async #write(row: SettledRow): Promise<void> {
+    const outcome = await this.#rowsOf(row.stream).append(row);
+    if (outcome.kind !== 'accepted')
+      throw new Fault('log_unavailable', { detail: `${SETTLED_TOPIC}: ${keyOfRow(row)}`, cause: outcome.cause });
+  }
+
+  #tellLater(own: Owned): void {
+    this.#moved.set(partitionKey(own.stream, own.partition), own);
+    this.#writingEnds ??= setTimeout(() => {
+      this.#writingEnds = undefined;
+      void this.#writeMoved(ENDS_A_SECOND).then(() => {
+        const next = this.#moved.values().next().value;
+        if (next !== undefined) this.#tellLater(next);
+      });
+    }, WRITE_ENDS_MS).unref();
+  }
+
+  async #writeMoved(max: number): Promise<void> {
+    const told = [...this.#moved].slice(0, max);
+    for (const [key] of told) this.#moved.delete(key);
+    await Promise.all(told.map(([, own]) => this.#writeEnd(own).catch(() => undefined)));
+  }
+
+  async #writeEnd(own: Owned): Promise<void> {
+    await this.#tellReset(own);
+    const { stream, partition, epoch } = own;
+    const { topicId, reset, end } = this.#at(stream, partition);
+    if (this.#owned.get(partitionKey(stream, partition)) !== own || topicId === undefined) return;
+    await this.#write({ kind: 'end', stream, partition, topicId, reset, epoch, end });
+  }
+
+  #take(row: SettledRow): void {
+    const { stream, partition } = row;
+    const taken = this.#at(stream, partition).take(row);
+    const key = partitionKey(stream, partition);
+    const own = this.#owned.get(key);
+    if (taken === 'reset') {
+      this.identify(stream, row.topicId);
+      // Another process has reset the partition under a newer epoch.
+      this.#owned.delete(key);
+      this.#moved.delete(key);
+    } else if (row.kind === 'end' && own !== undefined && row.epoch < own.epoch)
+      // A former owner was late. Compaction must not keep its end as the last one of the key.
+      this.#tellLater(own);
+    if (taken !== 'nothing') this.#notify(stream, partition);
+  }
+
+  #raiseTo(stream: string, partition: number, end: bigint): void {
+    if (this.#at(stream, partition).raise(end)) this.#notify(stream, partition);
+  }
+
+  #notify(stream: string, partition: number): void {
+    const end = this.end(stream, partition);
+    for (const listener of this.#listeners) listener(stream, partition, end);
+  }
+
+  /** Earlier versions wrote `_simpul.copies`, and may still do so during an upgrade. Those rows name no topic: they belong to a partition until its first reset. */
+  async #openEarlier(log: TableLog & Pick<EventLog, 'topics'>): Promise<void> {
+    if (!(await log.topics()).includes(COPIES_TOPIC)) return;
+    this.#earlier = await openJournal<EarlierRow>({
+      log,
+      topic: { name: COPIES_TOPIC, partitions: 1, cleanup: 'compact' },
+      keyOf: () => '',
+      parse: parseEarlierRow,
+      serialise: () => Buffer.alloc(0),
+      onRow: ({ stream, partition, fact }) => this.#takeEarlier(stream, partition, fact),
+      report: this.#report,
+    });
+    this.#report.earlierCopies?.({ topic: COPIES_TOPIC, copies: this.#earlierCopies });
+  }
+
+  #takeEarlier(stream: string, partition: number, fact: EarlierRow['fact']): void {
+    const state = this.#at(stream, partition);
+    if (state.reset >= 0n) return;
+    if ('end' in fact) this.#raiseTo(stream, partition, fact.end);
+    else {
+      this.#earlierCopies++;
+      state.add([fact]);
+    }
+  }
 }
 
 /** Opens the table of copies and settled ends: loads it, then follows it. Fault `log_unavailable`. */
-export async function openCopies(log: TableLog): Promise<Copies> {
-  const copies = new Copies();
+export async function openCopies(log: TableLog & Pick<EventLog, 'topics'>, report: CopiesReport = {}): Promise<Copies> {
+  const copies = new Copies(report);
   await copies.open(log);
   return copies;
 }

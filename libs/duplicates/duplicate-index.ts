@@ -36,7 +36,7 @@ export class DuplicateIndex {
   /** The index over an assigned partition, from its stored position, else from `low`. Faults of log and state. */
   async open(at: AssignedPartition, low: bigint): Promise<IndexedPartition> {
     // Copies that an earlier owner listed must be known before its position is read.
-    await this.deps.copies.refresh();
+    await this.deps.copies.refresh([at.topic]);
     const stored = await this.deps.state.position(INDEX_VIEW, { stream: at.topic, partition: at.partition });
     const topicId = await this.deps.log.topicId(at.topic);
     return new IndexedPartition(this.deps, { ...at, topicId }, low, stored?.next ?? low);
@@ -87,7 +87,11 @@ export class IndexedPartition {
     const { events, copies: listed } = await this.#open(records, true);
     const found = await this.#find(events.filter((e) => e.record.offset >= this.#next));
     const change = { epoch: this.#epoch, from: this.#next, next, low: this.#low, puts: [], deletes: [] };
-    const committed = await state.commit(INDEX_VIEW, this.#part, change);
+    const committed = await state.commit(INDEX_VIEW, this.#part, change).catch((e: unknown) => {
+      // Other processes cannot ask the store either: the ends that were not told yet are told now.
+      void copies.writeEnds();
+      throw e;
+    });
     if (!committed.ok) {
       if (committed.epoch > this.#epoch) return { kind: 'fenced' };
       this.#next = committed.expected;

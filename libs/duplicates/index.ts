@@ -1,5 +1,5 @@
 export { IndexCertainty } from './certainty.js';
-export { openCopies, type Copies, type ListedCopy } from './copies.js';
+export { openCopies, SETTLED_TOPIC, type Copies, type CopiesReport, type ListedCopy } from './copies.js';
 export {
   DuplicateIndex,
   type DuplicateIndexDeps,

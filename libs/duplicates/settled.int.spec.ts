@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { pause } from '#concurrency';
-import { COPIES_TOPIC, type EventLog, type ReadLimits } from '#log';
+import type { EventLog, ReadLimits } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { Stage, until } from '../../test/kit/projection/stage.js';
-import { INDEX_VIEW, openCopies, openSettled } from './index.js';
+import { INDEX_VIEW, openCopies, openSettled, SETTLED_TOPIC } from './index.js';
 
 let catalogue: CatalogueIndex;
 let stage: Stage;
@@ -82,9 +82,9 @@ describe('settled ends', () => {
           if (name !== 'read') return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
           return async (topic: string, partition: number, from: bigint, limits: ReadLimits = {}) => {
             // The long poll of the follower stays away, so that only what the settled end itself reads can make the copies known.
-            if (topic === COPIES_TOPIC && limits.signal) await pause(60_000, limits.signal);
+            if (topic === SETTLED_TOPIC && limits.signal) await pause(60_000, limits.signal);
             const read = await t.read(topic, partition, from, limits);
-            if (topic === COPIES_TOPIC) order.push('copies read');
+            if (topic === SETTLED_TOPIC) order.push('copies read');
             return read;
           };
         },

@@ -6,7 +6,7 @@ import { INDEX_VIEW } from './index-view.js';
 
 /**
  * Up to which offset the duplicate index has judged each stream partition (R2.3). Readers read only below the settled end and leave out the copies.
- * Follows `_simpul.copies`, and polls the state store for newer ends while a caller waits.
+ * Follows `_simpul.settled`, and polls the state store for newer ends while a caller waits.
  */
 export interface Settled {
   /** The settled end known in this process; 0n when none. */
@@ -95,9 +95,11 @@ class FollowedEnds implements Settled {
 
   /** Reads the log ends: `ready` turns true when the index has passed each of them. */
   async prepare(): Promise<void> {
-    for (const { name } of this.#deps.streams)
+    for (const { name } of this.#deps.streams) {
+      this.#deps.copies.identify(name, await this.#deps.log.topicId(name));
       for (const { partition, low, high } of await this.#deps.log.describe(name))
         if (high > low && this.end(name, partition) < high) this.#missing.set(partitionKey(name, partition), high);
+    }
     this.#described = true;
     if (!this.ready) await this.#ask();
     this.#poll(READY_MS);
@@ -130,14 +132,14 @@ class FollowedEnds implements Settled {
     try {
       const stored = await this.#deps.state.positions(INDEX_VIEW, parts);
       const newer = parts.flatMap((p, i) => {
-        const next = stored[i]?.next;
-        return next !== undefined && next > this.end(p.stream, p.partition) ? [{ ...p, next }] : [];
+        const { next, epoch } = stored[i] ?? {};
+        return next !== undefined && next > this.end(p.stream, p.partition) ? [{ ...p, next, epoch }] : [];
       });
       if (newer.length === 0) return;
-      await this.#deps.copies.refresh();
-      for (const { stream, partition, next } of newer) this.#deps.copies.raise(stream, partition, next);
+      await this.#deps.copies.refresh(newer.map(({ stream }) => stream));
+      for (const { stream, partition, next, epoch } of newer) this.#deps.copies.raise(stream, partition, next, epoch);
     } catch {
-      // Without the store or the log, ends come from the topic alone, up to a second later.
+      // Without the store or the log, ends come from the topic alone, a second later or more.
     }
   }
 }

@@ -1,6 +1,7 @@
 // The writer thread loads this file as well as the main thread, so it imports no other file of ours.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { threadId } from 'node:worker_threads';
 
 /**
  * What the file `log.mark` says of the log beside it. It lets a start find out that log.sqlite, or its WAL, is older than what was acknowledged:
@@ -50,7 +51,7 @@ export function readMark(file: string): Mark | undefined {
 /** Durable: written beside, renamed, and the folder is synced. */
 export function writeMark(file: string, { state, log, stopped, appended }: Mark): void {
   const path = markPath(file);
-  const fresh = `${path}.${process.pid}.new`;
+  const fresh = `${path}.${process.pid}-${threadId}.new`;
   const fd = openSync(fresh, 'w', 0o600);
   try {
     writeSync(fd, `${JSON.stringify({ format: 1, state, log, stopped })}\n${countLine(appended)}`);

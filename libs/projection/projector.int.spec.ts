@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { INDEX_VIEW, type BadRecord } from '#duplicates';
+import { INDEX_VIEW, SETTLED_TOPIC, type BadRecord } from '#duplicates';
 import { Fault } from '#faults';
-import { COPIES_TOPIC, type EventLog, type GroupMember } from '#log';
+import type { EventLog, GroupMember } from '#log';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
@@ -185,7 +185,7 @@ describe('the projector', () => {
           const value: unknown = Reflect.get(t, name);
           if (name === 'append')
             return (topic: string, ...rest: [number, never[]]) =>
-              fail && topic === COPIES_TOPIC ? Promise.resolve({ kind: 'uncertain' }) : t.append(topic, ...rest);
+              fail && topic === SETTLED_TOPIC ? Promise.resolve({ kind: 'uncertain' }) : t.append(topic, ...rest);
           return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
         },
       });

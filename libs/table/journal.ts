@@ -5,16 +5,24 @@ import { TopicTail, type TableLog } from './topic-tail.js';
 
 export interface JournalOptions<R> {
   readonly log: TableLog;
-  /** Created when it does not exist. One partition, `keep`. */
+  /** Created when it does not exist. `keep`; with `keyOf` also `compact`. */
   readonly topic: TopicSpec;
-  readonly parse: (value: Buffer) => R;
+  /** The partition of the topic that this journal is. @default 0 */
+  readonly partition?: number;
+  /**
+   * Key of a row. Compaction keeps the last row of a key, so a later row of a key must say all that the earlier ones said, and a row that is read again
+   * must do no harm.
+   */
+  readonly keyOf?: (row: R) => string;
+  /** A throw says that the record cannot be read: it is counted (`bad`), left out and reported. `key` is empty without `keyOf`. */
+  readonly parse: (value: Buffer, key: string) => R;
   readonly serialise: (row: R) => Buffer;
   /** Called once for each record in log order, whichever process wrote it. */
   readonly onRow: (row: R) => void;
   readonly report?: TableReport | undefined;
 }
 
-/** A control topic without keys. Every process appends rows to it; all rows count, and no row replaces another. */
+/** A control topic to which every process appends rows; all rows count, and no row replaces another. */
 export interface Journal<R> {
   /** Records that could not be parsed. */
   readonly bad: number;
@@ -31,18 +39,19 @@ export interface Journal<R> {
 
 /** Opens a journal: loads what the topic holds, then follows it. Fault `log_unavailable`. */
 export async function openJournal<R>(options: JournalOptions<R>): Promise<Journal<R>> {
-  const { log, topic, parse, serialise, onRow, report } = options;
+  const { log, topic, partition, keyOf, parse, serialise, onRow, report } = options;
   let closed = false;
-  const appends = new TopicAppends(log, topic.name);
+  const appends = new TopicAppends(log, topic.name, partition);
   const tail = new TopicTail({
     log,
     topic,
-    parse: ({ value }) => ({ row: parse(value ?? Buffer.alloc(0)) }),
+    partition,
+    parse: ({ key, value }) => ({ row: parse(value ?? Buffer.alloc(0), key?.toString() ?? '') }),
     apply: ({ row }) => onRow(row),
     onBad: ({ key, offset }, cause) =>
       report?.unreadable?.({ topic: topic.name, key: key?.toString() ?? '', offset, cause }),
-    // A row must never count twice, so rows that a recreated topic already has are skipped until the next start.
-    onReset: (range) => range.high,
+    // A row without a key must never count twice, so rows that a recreated topic already has are skipped until the next start.
+    onReset: (range) => (keyOf ? range.low : range.high),
   });
   await tail.open();
   return {
@@ -52,7 +61,7 @@ export async function openJournal<R>(options: JournalOptions<R>): Promise<Journa
     append: async (row) =>
       closed
         ? { kind: 'refused', code: 'log_unavailable' }
-        : appends.append([{ key: null, value: serialise(row), headers: [] }]),
+        : appends.append([{ key: keyOf ? Buffer.from(keyOf(row)) : null, value: serialise(row), headers: [] }]),
     refresh: () => tail.refresh(),
     async close() {
       closed = true;

@@ -20,8 +20,11 @@ export interface ParsedRow<V> {
 
 export interface OwnedTableOptions<V> {
   readonly log: TableLog;
-  /** Created when it does not exist: one partition, compacted. */
+  /** Created when it does not exist: compacted. */
   readonly topic: string;
+  /** Partitions of the topic, and the one that this table is. A key belongs to one of them, for ever. @default 1 and 0 */
+  readonly partitions?: number;
+  readonly partition?: number;
   /**
    * The row and the owner's epoch of a record's value. A throw says that the record cannot be read: the key then has no row, whatever row it had before, until its
    * owner, who appends its row again, or a later record repairs it; `report` is told.
@@ -93,10 +96,11 @@ class EpochTable<V> implements OwnedTable<V> {
 
   constructor(options: OwnedTableOptions<V>) {
     this.#options = options;
-    this.#appends = new TopicAppends(options.log, options.topic);
+    this.#appends = new TopicAppends(options.log, options.topic, options.partition);
     this.#tail = new TopicTail({
       log: options.log,
-      topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
+      topic: { name: options.topic, partitions: options.partitions ?? 1, cleanup: 'compact' },
+      partition: options.partition,
       parse: (record) => this.#parse(record),
       apply: ({ key, row, epoch }, record) => this.#fold(key, row, epoch ?? UNOWNED, record),
       onBad: (record, cause) => this.#unreadable(record, cause),

@@ -8,20 +8,20 @@ function shareOf(records: readonly NewRecord[]): number {
 }
 
 /**
- * Appends without a transaction to a topic with one partition. One append is in flight; callers that arrive meanwhile share the next one (coalesced), in the
+ * Appends without a transaction to one partition of a topic. One append is in flight; callers that arrive meanwhile share the next one (coalesced), in the
  * order of their calls. The records of one caller are written in one append: all or none. Never throws for I/O.
  */
 export class TopicAppends {
   readonly #coalescer: Coalescer<readonly NewRecord[], AppendOutcome>;
 
-  constructor(log: Pick<EventLog, 'append'>, topic: string) {
+  constructor(log: Pick<EventLog, 'append'>, topic: string, partition = 0) {
     this.#coalescer = new Coalescer({
       max: 1,
       sizeOf: shareOf,
       run: async (callers) => {
         // The port promises never to throw. If an adapter does so, callers must not wait for ever, and it is unknown whether the records were written.
         const outcome = await log
-          .append(topic, 0, callers.flat())
+          .append(topic, partition, callers.flat())
           .catch((cause: unknown): AppendOutcome => ({ kind: 'uncertain', cause }));
         let base = outcome.kind === 'accepted' ? outcome.base : 0n;
         return callers.map((records): AppendOutcome => {

@@ -7,8 +7,9 @@ export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'app
 
 export interface TopicTailOptions<P> {
   readonly log: Pick<EventLog, 'ensureTopic' | 'describe' | 'read'>;
-  /** One partition. */
   readonly topic: TopicSpec;
+  /** The partition that is followed. @default 0 */
+  readonly partition?: number | undefined;
   /** Parses a record; undefined skips it. A throw marks the record as bad: it is counted and given to `onBad` instead of `apply`. */
   readonly parse: (record: LogRecord) => P | undefined;
   readonly onBad?: (record: LogRecord, cause: unknown) => void;
@@ -30,14 +31,14 @@ export interface TopicRange {
 const LONG_POLL_MS = 5_000;
 const RETRY_MS = 500;
 const READ_RECORDS = 2_000;
-const PARTITION = 0;
 
 /**
- * Follows one control topic: reads it to its end, then continues by long poll, and passes every parsed record to `apply`. All tables of this room use it. While
+ * Follows one partition of a control topic: reads it to its end, then continues by long poll, and passes every parsed record to `apply`. All tables of this room use it. While
  * the log is unavailable the tail retries every 500 ms.
  */
 export class TopicTail<P> {
   readonly #options: TopicTailOptions<P>;
+  readonly #partition: number;
   readonly #closing = new AbortController();
   // Single-flight: a read that began before a call may miss records that the caller must see, so that caller waits for the next read.
   readonly #refreshes = new Coalescer<undefined, undefined>({
@@ -56,6 +57,7 @@ export class TopicTail<P> {
 
   constructor(options: TopicTailOptions<P>) {
     this.#options = options;
+    this.#partition = options.partition ?? 0;
   }
 
   /** First offset not read yet. */
@@ -93,14 +95,14 @@ export class TopicTail<P> {
   }
 
   async #range(): Promise<TopicRange> {
-    return (await this.#options.log.describe(this.#options.topic.name))[PARTITION]!;
+    return (await this.#options.log.describe(this.#options.topic.name))[this.#partition]!;
   }
 
   async #step(waitMs: number, signal?: AbortSignal): Promise<void> {
     const { log, topic } = this.#options;
     const from = this.#next;
     const [topicId, lastEpoch] = [this.#topicId, this.#lastEpoch];
-    const read = await log.read(topic.name, PARTITION, from, {
+    const read = await log.read(topic.name, this.#partition, from, {
       ...(topicId === undefined ? {} : { topicId }),
       ...(lastEpoch === undefined ? {} : { lastEpoch }),
       maxRecords: READ_RECORDS,

@@ -13,7 +13,7 @@ import {
   type HttpLimits,
   type HttpServer,
 } from '#http';
-import { Appender, COPIES_TOPIC, OWNERS_TOPIC, type AppendOutcome } from '#log';
+import { Appender, OWNERS_TOPIC, type AppendOutcome } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
@@ -88,7 +88,7 @@ export class HubStage {
     this.state = options.wrapState?.(state) ?? state;
     const streams = this.catalogue.streams();
     await this.log.ensureTopics([
-      ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
+      { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
       ...streams.map(({ name, partitions }) => ({
         name,
         partitions,

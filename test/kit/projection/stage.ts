@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { pause } from '#concurrency';
-import { COPIES_TOPIC, OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
+import { OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import {
   openProjector,
@@ -77,7 +77,7 @@ export class Stage {
     const { wrapLog = (l: EventLog) => l, wrapState = (s: State) => s } = this.options;
     const log = await openEmbeddedLog({ dir: join(this.dir, 'log') });
     await log.ensureTopics([
-      ...[COPIES_TOPIC, OWNERS_TOPIC].map((name) => ({ name, partitions: 1, cleanup: 'compact' as const })),
+      { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
       ...this.streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
     ]);
     this.log = wrapLog(log);
