@@ -1,5 +1,6 @@
 import type { AssignedPartition, LogRecord } from '#log';
 import type { EventRecord } from '#registry';
+import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
 import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
@@ -12,12 +13,14 @@ export interface DuplicatesReport {
 }
 
 export interface DuplicateIndexDeps extends IndexDeps, OpenRecordsDeps {
-  readonly report?: DuplicatesReport & OpenRecordsDeps['report'];
+  readonly report?: DuplicatesReport & OpenRecordsDeps['report'] & CheckpointDeps['report'];
 }
 
 /** The events of a batch, and which of them are copies: offset of the copy → offset of its original. */
 export interface JudgedEvents {
   readonly events: readonly EventRecord[];
+  /** What a commit of the batch stores beside its end. */
+  readonly end: ReturnType<typeof endOf>;
   readonly copies: ReadonlyMap<bigint, bigint>;
 }
 
@@ -33,13 +36,19 @@ export type IndexStep =
 export class DuplicateIndex {
   constructor(private readonly deps: DuplicateIndexDeps) {}
 
-  /** The index over an assigned partition, from its stored position, else from `low`. Faults of log and state. */
+  /**
+   * The index over an assigned partition, from its stored position, else from `low`. Where the log does not confirm the position, copies and settled end
+   * of the partition are taken back and the index begins anew. Faults of log and state.
+   */
   async open(at: AssignedPartition, low: bigint): Promise<IndexedPartition> {
+    const { copies } = this.deps;
+    const { topic, topicId, partition, epoch } = at;
     // Copies that an earlier owner listed must be known before its position is read.
-    await this.deps.copies.refresh([at.topic]);
-    const stored = await this.deps.state.position(INDEX_VIEW, { stream: at.topic, partition: at.partition });
-    const topicId = await this.deps.log.topicId(at.topic);
-    return new IndexedPartition(this.deps, { ...at, topicId }, low, stored?.next ?? low);
+    await copies.refresh([topic]);
+    const stored = await trustedCheckpoint(this.deps, at, INDEX_VIEW, [topic], (from) =>
+      copies.reset(topic, partition, topicId, epoch, from),
+    );
+    return new IndexedPartition(this.deps, at, low, stored?.next ?? low, stored?.proof);
   }
 }
 
@@ -50,21 +59,18 @@ export class IndexedPartition {
   readonly #epoch: bigint;
   readonly #low: bigint;
   #next: bigint;
+  #proof: string | undefined;
   /** state.connection() when the last ten minutes were filled in again (R2.2). */
   #connection: number | undefined;
   readonly #trace: PositionTrace;
 
-  constructor(
-    deps: DuplicateIndexDeps,
-    at: AssignedPartition & { readonly topicId: string },
-    low: bigint,
-    next: bigint,
-  ) {
+  constructor(deps: DuplicateIndexDeps, at: AssignedPartition, low: bigint, next: bigint, proof: string | undefined) {
     this.#deps = deps;
     this.#part = { stream: at.topic, partition: at.partition, epoch: at.epoch, topicId: at.topicId };
     this.#epoch = at.epoch;
     this.#low = low;
     this.#next = next;
+    this.#proof = proof;
     this.#trace = new PositionTrace(deps.now);
     this.#trace.mark(next);
   }
@@ -74,19 +80,26 @@ export class IndexedPartition {
     return this.#next;
   }
 
+  /** Which record of the log stands before `next`. */
+  get proof(): string | undefined {
+    return this.#proof;
+  }
+
   /** The store was set back: judge again from this offset, when it is a lower one. */
   setBack(next: bigint): void {
-    if (next < this.#next) this.#next = next;
+    if (next >= this.#next) return;
+    this.#next = next;
+    this.#proof = undefined;
   }
 
   /** Judges records up to `next` and moves the index there; copies are listed durably before it moves. Faults of log and state: do it again. */
   async step(records: readonly LogRecord[], next: bigint): Promise<IndexStep> {
-    if (next <= this.#next) return { kind: 'judged', ...(await this.passed(records)) };
+    if (next <= this.#next) return { kind: 'judged', ...(await this.passed(records, next)) };
     const { copies, state, report } = this.#deps;
     const { stream, partition } = this.#part;
-    const { events, copies: listed } = await this.#open(records, true);
+    const { events, copies: listed, end } = await this.#open(records, next, true);
     const found = await this.#find(events.filter((e) => e.record.offset >= this.#next));
-    const change = { epoch: this.#epoch, from: this.#next, next, low: this.#low, puts: [], deletes: [] };
+    const change = { epoch: this.#epoch, from: this.#next, next, low: this.#low, ...end, puts: [], deletes: [] };
     const committed = await state.commit(INDEX_VIEW, this.#part, change).catch((e: unknown) => {
       // Other processes cannot ask the store either: the ends that were not told yet are told now.
       void copies.writeEnds();
@@ -95,21 +108,23 @@ export class IndexedPartition {
     if (!committed.ok) {
       if (committed.epoch > this.#epoch) return { kind: 'fenced' };
       this.#next = committed.expected;
+      this.#proof = undefined;
       return { kind: 'rewound' };
     }
     this.#next = next;
+    this.#proof = end.proof;
     this.#trace.mark(next);
     if (found.size > 0) report?.copies?.(stream, partition, found.size);
     copies.settle(stream, partition, next, this.#epoch, this.#part.topicId);
-    return { kind: 'judged', events, copies: new Map([...listed, ...found]) };
+    return { kind: 'judged', events, end, copies: new Map([...listed, ...found]) };
   }
 
-  /** Events of records that the index has passed: the list of copies decides. */
-  passed(records: readonly LogRecord[]): Promise<JudgedEvents> {
-    return this.#open(records, false);
+  /** Events of records up to `next`, which the index has passed: the list of copies decides. */
+  passed(records: readonly LogRecord[], next: bigint): Promise<JudgedEvents> {
+    return this.#open(records, next, false);
   }
 
-  async #open(records: readonly LogRecord[], report: boolean): Promise<JudgedEvents> {
+  async #open(records: readonly LogRecord[], next: bigint, report: boolean): Promise<JudgedEvents> {
     const { stream, partition } = this.#part;
     const events = await openRecords(this.#deps, this.#part, records, report);
     const copies = new Map<bigint, bigint>();
@@ -117,7 +132,7 @@ export class IndexedPartition {
       const original = this.#deps.copies.originalOf(stream, partition, record.offset);
       if (original !== undefined) copies.set(record.offset, original);
     }
-    return { events, copies };
+    return { events, copies, end: endOf(this.#part.topicId, records, next) };
   }
 
   /** A store that reconnected meanwhile may have lost entries: the answers count only when the connection is still the same afterwards. */

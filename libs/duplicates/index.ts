@@ -1,4 +1,12 @@
 export { IndexCertainty } from './certainty.js';
+export {
+  confirmsCheckpoint,
+  contradicts,
+  endOf,
+  trustedCheckpoint,
+  type CheckpointDeps,
+  type Refold,
+} from './checkpoint.js';
 export { openCopies, SETTLED_TOPIC, type Copies, type CopiesReport, type ListedCopy } from './copies.js';
 export {
   DuplicateIndex,

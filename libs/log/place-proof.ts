@@ -20,7 +20,7 @@ export function placeProof(topicId: string, record: LogRecord): string {
     if (part !== null) hash.update(part);
   }
   const digest = hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
-  return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest].join(' ');
+  return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest].join(':');
 }
 
 /** Leader epoch of the proven record, for ReadLimits.lastEpoch of a read at `next`. undefined: the proof does not say it. */
@@ -57,6 +57,6 @@ export async function checkPlace(
 }
 
 function partsOf(proof: string | undefined): { readonly topicId: string; readonly epoch: string } | undefined {
-  const [format, topicId, epoch] = proof?.split(' ') ?? [];
+  const [format, topicId, epoch] = proof?.split(':') ?? [];
   return format === FORMAT && topicId !== undefined && epoch !== undefined ? { topicId, epoch } : undefined;
 }

@@ -1,8 +1,9 @@
 import { pause } from '#concurrency';
-import type { JudgedEvents } from '#duplicates';
+import { contradicts, type JudgedEvents } from '#duplicates';
 import { Fault, innermostMessage, OnceAMinute } from '#faults';
-import type { EventLog } from '#log';
-import type { State } from '#state';
+import { epochOf, type EventLog } from '#log';
+import type { Progress, State } from '#state';
+import type { CompiledView } from './compile.js';
 import type { HeldPartition, Slot } from './held-partition.js';
 import type { ProjectionReport } from './report.js';
 
@@ -13,6 +14,10 @@ export interface CatchUpDeps {
   readonly report?: ProjectionReport;
   /** Called before the position of a slot is read: fills it from a snapshot. */
   readonly prepare?: (held: HeldPartition, slot: Slot) => Promise<void>;
+  /** The stored position of a slot, confirmed by the log. */
+  readonly trusted: (held: HeldPartition, view: CompiledView, storage: string) => Promise<Progress | undefined>;
+  /** The log is not the one that the partition was folded from: claim it again. */
+  readonly interrupted: (held: HeldPartition) => Promise<void>;
   readonly fold: (held: HeldPartition, slot: Slot, judged: JudgedEvents, next: bigint) => Promise<void>;
 }
 
@@ -53,7 +58,9 @@ export class CatchUp {
     while (wanted() && !slot.live) {
       try {
         await this.#deps.prepare?.(held, slot);
-        slot.next = (await this.#deps.state.position(slot.storage, held))?.next ?? held.low;
+        const stored = await this.#deps.trusted(held, slot.view, slot.storage);
+        slot.next = stored?.next ?? held.low;
+        slot.proof = stored?.proof;
         let moved = true;
         while (moved && wanted() && held.index.next - slot.next > BigInt(READ_EVENTS))
           moved = await this.#readOnce(held, slot);
@@ -70,15 +77,28 @@ export class CatchUp {
     }
   }
 
-  /** false: the store was set back. The slot begins again where the store is. */
+  /** false: the store was set back, or the partition is claimed again. The slot begins again where the store is. */
   async #readOnce(held: HeldPartition, slot: Slot): Promise<boolean> {
     const before = slot.next;
     const until = held.index.next;
-    const read = await this.#deps.log.read(held.stream, held.partition, slot.next, { maxRecords: READ_EVENTS });
+    const lastEpoch = epochOf(slot.proof);
+    const read = await this.#deps.log.read(held.stream, held.partition, slot.next, {
+      maxRecords: READ_EVENTS,
+      topicId: held.topicId,
+      ...(lastEpoch === undefined ? {} : { lastEpoch }),
+    });
+    const lost = read.kind !== 'records' && (read.kind !== 'out_of_range' || slot.next > read.high);
+    if (lost || (read.kind === 'records' && contradicts(held.topicId, read.records, held.index))) {
+      await this.#deps.interrupted(held);
+      return false;
+    }
     if (read.kind !== 'records') throw new Fault('offset_out_of_range');
     const next = read.next < until ? read.next : until;
     if (next <= slot.next) throw new Fault('log_unavailable', { detail: 'the log ends below the index' });
-    const judged = await held.index.passed(read.records.filter((r) => r.offset < until));
+    const judged = await held.index.passed(
+      read.records.filter((r) => r.offset < until),
+      next,
+    );
     await this.#deps.fold(held, slot, judged, next);
     return slot.next > before;
   }

@@ -77,12 +77,8 @@ async function load(
   return desk;
 }
 
-export interface Step {
-  readonly epoch: bigint;
-  readonly from: bigint;
-  readonly next: bigint;
-  readonly low: bigint;
-}
+/** A StateChange without its rows. */
+export type Step = Omit<StateChange, 'puts' | 'deletes'>;
 
 /** Folds events (at most 500, in order, of one stream partition) into a view and commits them with the new position, in one step. Answers the change too. */
 export async function foldInto(

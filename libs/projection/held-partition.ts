@@ -9,6 +9,8 @@ export interface Slot {
   readonly storage: string;
   /** Offset that is folded next. */
   next: bigint;
+  /** Which record of the log stands before `next`; undefined: not known. */
+  proof?: string | undefined;
   /** true: folded with each batch of the group; false: a catch-up reader of its own folds it. */
   live: boolean;
 }
@@ -17,19 +19,34 @@ export interface Slot {
 export class HeldPartition {
   readonly stream: string;
   readonly partition: number;
-  readonly epoch: bigint;
   readonly mutex = new Mutex();
   readonly slots = new Map<string, Slot>();
   readonly lost = new AbortController();
+  /** The greatest log end that was seen. */
+  high = 0n;
 
   constructor(
-    at: AssignedPartition,
+    readonly at: AssignedPartition,
     readonly low: bigint,
     readonly index: IndexedPartition,
+    /** state.connection() when the stored positions were compared with the log. */
+    public connection: number,
   ) {
     this.stream = at.topic;
     this.partition = at.partition;
-    this.epoch = at.epoch;
+  }
+
+  get epoch(): bigint {
+    return this.at.epoch;
+  }
+
+  get topicId(): string {
+    return this.at.topicId;
+  }
+
+  /** The index and the views with the record that stands before their position, as far as it is known. */
+  places(): readonly { readonly next: bigint; readonly proof?: string | undefined }[] {
+    return [this.index, ...this.slots.values()];
   }
 
   /** Where the group reads on: the least of the index and the live views. */

@@ -135,7 +135,12 @@ describe('the projector', () => {
     await stage.projector!.close();
     const p = new Projector({ ...stage, now: Date.now });
     const signal = new AbortController().signal;
-    const at = { topic: 'layanan.kasus', topicId: '', partition: 1, epoch: 1_000_000n };
+    const at = {
+      topic: 'layanan.kasus',
+      topicId: await stage.log.topicId('layanan.kasus'),
+      partition: 1,
+      epoch: 1_000_000n,
+    };
     await p.start(at);
     for (const from of [0n, 17n, 40n]) {
       const read = await stage.log.read(at.topic, at.partition, from, { maxRecords: 50 });
@@ -198,7 +203,7 @@ describe('the projector', () => {
     await stage.append([one, one]);
     const p = new Projector({ ...stage, now: Date.now });
     for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
-    const at = { topic: one.stream, topicId: '', partition: 0, epoch: 1n };
+    const at = { topic: one.stream, topicId: await stage.log.topicId(one.stream), partition: 0, epoch: 1n };
     const part = { stream: one.stream, partition: 0 };
     await p.start(at);
     const read = await stage.log.read(one.stream, 0, 0n);
@@ -221,7 +226,8 @@ describe('the projector', () => {
     const owner = new Projector({ ...stage, now: Date.now });
     const reclaimed: number[] = [];
     zombie.joined({ reclaim: (p: number) => (reclaimed.push(p), Promise.resolve(false)) } as never);
-    const at = (epoch: bigint) => ({ topic: 'layanan.kasus', topicId: '', partition: 0, epoch });
+    const topicId = await stage.log.topicId('layanan.kasus');
+    const at = (epoch: bigint) => ({ topic: 'layanan.kasus', topicId, partition: 0, epoch });
     const signal = new AbortController().signal;
     const batch = async (n: number) => {
       const read = await stage.log.read('layanan.kasus', 0, 0n, { maxRecords: n });
@@ -246,7 +252,7 @@ describe('the projector', () => {
     for (const v of views) await stage.generations.change(v.name, () => ({ serving: 1, fingerprint: v.fingerprint }));
     await stage.append(traffic(catalogue, 9, 400));
     const p = new Projector({ ...stage, now: Date.now });
-    const at = { topic: 'layanan.kasus', topicId: '', partition: 0, epoch: 1n };
+    const at = { topic: 'layanan.kasus', topicId: await stage.log.topicId('layanan.kasus'), partition: 0, epoch: 1n };
     const signal = new AbortController().signal;
     const read = async (from: bigint, maxRecords: number) => {
       const batch = await stage.log.read(at.topic, 0, from, { maxRecords });
@@ -271,7 +277,12 @@ describe('the projector', () => {
       recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data: { nomorKasus, statusBaru: 'selesai' }, id });
     const first = step('sama', 'K-1');
     const other = step('sama', 'K-1');
-    const at = { topic: first.stream, topicId: '', partition: first.partition, epoch: 1n };
+    const at = {
+      topic: first.stream,
+      topicId: await stage.log.topicId(first.stream),
+      partition: first.partition,
+      epoch: 1n,
+    };
     const signal = new AbortController().signal;
     const p = new Projector({ ...stage, now: Date.now });
     const from = async (offset: bigint) => {

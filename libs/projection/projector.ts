@@ -1,18 +1,29 @@
-import { DuplicateIndex, INDEX_VIEW, type Copies, type DuplicateIndexDeps, type JudgedEvents } from '#duplicates';
+import {
+  confirmsCheckpoint,
+  contradicts,
+  DuplicateIndex,
+  INDEX_VIEW,
+  trustedCheckpoint,
+  type Copies,
+  type DuplicateIndexDeps,
+  type JudgedEvents,
+  type Refold,
+} from '#duplicates';
 import { partitionKey } from '#event';
 import { Fault } from '#faults';
-import type {
-  AssignedPartition,
-  EventLog,
-  GroupMember,
-  Interruption,
-  LogRecord,
-  Membership,
-  RecordBatch,
-  StartPlace,
+import {
+  epochOf,
+  type AssignedPartition,
+  type EventLog,
+  type GroupMember,
+  type Interruption,
+  type LogRecord,
+  type Membership,
+  type RecordBatch,
+  type StartPlace,
 } from '#log';
 import type { Catalogue } from '#registry';
-import type { State, StreamPartition } from '#state';
+import type { Progress, State, StreamPartition } from '#state';
 import { CatchUp } from './catch-up.js';
 import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
@@ -60,6 +71,8 @@ export class Projector implements GroupMember {
   readonly #catchUp: CatchUp;
   readonly #unlisten: () => void;
   #membership: Membership | undefined;
+  /** Partitions that must be claimed again once the group is joined. */
+  readonly #unclaimed = new Set<number>();
 
   constructor(deps: ProjectorDeps) {
     this.deps = deps;
@@ -75,6 +88,8 @@ export class Projector implements GroupMember {
     this.#catchUp = new CatchUp({
       ...deps,
       prepare: (held, slot) => this.#prepareSlot(held, slot),
+      trusted: (held, view, storage) => this.#trusted(held, view, storage),
+      interrupted: (held) => this.#reclaim(held),
       fold: (held, slot, judged, next) => this.#foldView(held, slot, judged, next, new Map()),
     });
     this.#unlisten = deps.generations.onChange((view) => this.#reconcile(view));
@@ -83,6 +98,8 @@ export class Projector implements GroupMember {
   /** The membership, once the group is joined: to seek and to claim again. */
   joined(membership: Membership): void {
     this.#membership = membership;
+    for (const partition of this.#unclaimed) void this.#claimAgain(partition);
+    this.#unclaimed.clear();
   }
 
   held(): readonly HeldPartition[] {
@@ -91,21 +108,26 @@ export class Projector implements GroupMember {
 
   async start(at: AssignedPartition): Promise<StartPlace> {
     this.lost(at);
+    const connection = this.deps.state.connection();
     const low = await this.#low(at.topic, at.partition);
-    const held = new HeldPartition(at, low, await this.#index.open(at, low));
+    const held = new HeldPartition(at, low, await this.#index.open(at, low), connection);
     for (const view of this.views.values()) {
       if (!view.streams.includes(at.topic)) continue;
       for (const storage of this.#storages(view)) held.slots.set(storage, await this.#openSlot(held, view, storage));
     }
     this.#held.set(partitionKey(at.topic, at.partition), held);
     this.#catchUp.start(held);
-    return { offset: held.next() };
+    const offset = held.next();
+    const lastEpoch = epochOf(held.places().find((place) => place.next === offset)?.proof);
+    return lastEpoch === undefined ? { offset } : { offset, lastEpoch };
   }
 
   async batch(at: AssignedPartition, batch: RecordBatch, signal: AbortSignal): Promise<{ readonly next: bigint }> {
     const held = this.#held.get(partitionKey(at.topic, at.partition));
     if (!held || held.epoch !== at.epoch || signal.aborted) return { next: batch.records[0]!.offset };
     return held.mutex.run(async () => {
+      if (await this.#isOtherLog(held, batch)) await this.#reclaim(held);
+      if (held.lost.signal.aborted) return { next: batch.records[0]!.offset };
       if (await this.#missing(held, batch.records[0]!.offset)) return { next: held.next() };
       for (let i = 0; i < batch.records.length; i += STEP_EVENTS) {
         const records = batch.records.slice(i, i + STEP_EVENTS);
@@ -128,10 +150,21 @@ export class Projector implements GroupMember {
 
   interrupted(at: AssignedPartition, why: Interruption): void {
     this.deps.report?.interrupted?.(at, why);
+    const held = this.#held.get(partitionKey(at.topic, at.partition));
+    // Below the earliest kept offset the partition stands still: the records are gone, and a new claim would not bring them back.
+    if (why.kind === 'out_of_range' && (held?.next() ?? 0n) <= why.high) return;
+    held?.lost.abort();
+    if (this.#membership) void this.#claimAgain(at.partition);
+    else this.#unclaimed.add(at.partition);
   }
 
   /** Compares positions with the store while no event comes, and reads again where the store was emptied or set back. Fault state_unavailable. */
   async verify(): Promise<void> {
+    for (const held of this.held())
+      if (held.connection !== this.deps.state.connection())
+        await held.mutex.run(async () => {
+          if (!held.lost.signal.aborted && !(await this.#isConfirmed(held))) await this.#reclaim(held);
+        });
     const marks: { held: HeldPartition; storage: string; slot?: Slot; before: bigint }[] = [];
     for (const held of this.held()) {
       marks.push({ held, storage: INDEX_VIEW, before: held.index.next });
@@ -184,11 +217,31 @@ export class Projector implements GroupMember {
     return read.kind !== 'records' || (read.records[0]?.offset ?? first) < first;
   }
 
+  /** Whether this batch shows that the log is not the one that was folded, or a new connection leads to a store that was folded from another. */
+  async #isOtherLog(held: HeldPartition, { topicId, records, high }: RecordBatch): Promise<boolean> {
+    const shrunk = high < held.high;
+    held.high = high;
+    if (topicId !== held.topicId || held.places().some((place) => contradicts(topicId, records, place))) return true;
+    return (shrunk || held.connection !== this.deps.state.connection()) && !(await this.#isConfirmed(held));
+  }
+
+  /** Compares every stored position of the partition with the log. Faults of log and state. */
+  async #isConfirmed(held: HeldPartition): Promise<boolean> {
+    const { log, state } = this.deps;
+    const connection = state.connection();
+    for (const storage of [INDEX_VIEW, ...held.slots.keys()]) {
+      const stored = await state.position(storage, held);
+      if (stored !== undefined && !(await confirmsCheckpoint(log, held.partition, stored))) return false;
+    }
+    held.connection = connection;
+    return true;
+  }
+
   async #setBack(held: HeldPartition, slot: Slot | undefined, next: bigint): Promise<void> {
     await held.mutex.run(async () => {
       if (held.lost.signal.aborted) return;
       if (slot === undefined) held.index.setBack(next);
-      else if (next < slot.next) slot.next = next;
+      else if (next < slot.next) moveBack(slot, next);
       if (slot === undefined || !this.#leaveLive(held, slot, next <= held.low))
         this.#membership?.seek(held.stream, held.partition, held.next());
     });
@@ -224,9 +277,19 @@ export class Projector implements GroupMember {
     const stored = await this.#stored(held, view, storage);
     if (isUnfilled(stored) && (stored.some((at) => at !== undefined) || (await this.snapshots.exists(storage))))
       return { view, storage, next: held.low, live: false };
+    const trusted = await this.#trusted(held, view, storage);
     await this.#claimParts(held, view, storage);
-    const next = stored[view.streams.indexOf(held.stream)]?.next ?? held.low;
-    return { view, storage, next, live: next + NEAR >= held.index.next };
+    const next = trusted?.next ?? held.low;
+    return { view, storage, next, proof: trusted?.proof, live: next + NEAR >= held.index.next };
+  }
+
+  /** The stored position of a view, confirmed by the log. Where it is not, the view partition and its snapshot begin anew. */
+  #trusted(held: HeldPartition, view: CompiledView, storage: string): Promise<Progress | undefined> {
+    const refolding = (refold: Refold): void => {
+      this.snapshots.discard(storage, held.partition);
+      this.deps.report?.refolding?.(refold);
+    };
+    return trustedCheckpoint({ ...this.deps, report: { refolding } }, held.at, storage, view.streams);
   }
 
   /** A view over several streams: the store must refuse an older owner on all of them before this one reads entries. */
@@ -235,8 +298,9 @@ export class Projector implements GroupMember {
     for (const stream of view.streams.length > 1 ? view.streams : []) {
       const part: StreamPartition = { stream, partition };
       const low = await this.#low(stream, partition);
-      const from = (await state.position(storage, part))?.next ?? low;
-      await state.commit(storage, part, { epoch, from, next: from, low, puts: [], deletes: [] });
+      const { next: from = low, proof } = (await state.position(storage, part)) ?? {};
+      const same = { from, next: from, ...(proof === undefined ? {} : { proof }) };
+      await state.commit(storage, part, { epoch, ...same, low, puts: [], deletes: [] });
     }
   }
 
@@ -283,7 +347,7 @@ export class Projector implements GroupMember {
       return;
     }
     if (committed.epoch > held.epoch) await this.#reclaim(held);
-    else if (!held.lost.signal.aborted) slot.next = committed.expected;
+    else if (!held.lost.signal.aborted) moveBack(slot, committed.expected);
     if (slot.live) this.#leaveLive(held, slot, slot.next <= held.low);
   }
 
@@ -293,6 +357,10 @@ export class Projector implements GroupMember {
       throw new Fault('fenced', { detail: 'a newer epoch has written, and the group is not joined yet' });
     held.lost.abort();
     await this.#membership.reclaim(held.partition);
+  }
+
+  async #claimAgain(partition: number): Promise<void> {
+    await this.#membership?.reclaim(partition).catch((cause: unknown) => this.deps.report?.failed?.(cause));
   }
 
   /** Generations of a view changed: a catch-up reader folds a new one, and a retired one is dropped. */
@@ -312,4 +380,9 @@ export class Projector implements GroupMember {
       this.#catchUp.start(held);
     }
   }
+}
+
+function moveBack(slot: Slot, next: bigint): void {
+  slot.next = next;
+  slot.proof = undefined;
 }

@@ -1,4 +1,4 @@
-import type { BadRecord, DuplicatesReport } from '#duplicates';
+import type { BadRecord, DuplicatesReport, Refold } from '#duplicates';
 import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
 import type { FillOutcome } from './snapshot-fill.js';
@@ -15,6 +15,8 @@ export interface ProjectionReport extends DuplicatesReport {
   filledFromSnapshot?(view: string, storage: string, partition: number, outcome: FillOutcome, entries: number): void;
   /** The snapshot of a view partition could not be written. It is tried again. Reported once a minute for each storage and cause. */
   snapshotFailed?(view: string, storage: string, partition: number, cause: unknown): void;
+  /** A view partition, or the duplicate index of one, was folded from a log that is not there: it is emptied and folded again. */
+  refolding?(refold: Refold): void;
   /** A step or a background job failed and will be tried again. */
   failed?(cause: unknown): void;
 }

@@ -40,7 +40,7 @@ export class ViewFold {
       const event = decoded.get(offset);
       if (event) events.push(event);
     }
-    const step = { epoch: held.epoch, from: slot.next, next, low: held.low };
+    const step = { epoch: held.epoch, from: slot.next, next, low: held.low, ...judged.end };
     const snapshots = this.snapshots?.();
     const committed = await this.mutexOf(storage, held.partition).run(async () => {
       const { committed, change } = await foldInto(this.state, storage, view, part, events, step);
@@ -50,6 +50,7 @@ export class ViewFold {
     await snapshots?.room(storage, held.partition);
     if (committed.ok) {
       slot.next = next;
+      slot.proof = judged.end.proof;
       this.report?.folded?.(view.name, storage, part, next, events.length);
     }
     return committed;

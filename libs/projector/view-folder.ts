@@ -90,6 +90,15 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           kind: why.kind,
           ...(why.kind === 'out_of_range' ? { low: String(why.low), high: String(why.high) } : {}),
         }),
+      refolding: ({ storage, stream, partition, next, low, high }) =>
+        this.alarms.raise('log_mismatch', {
+          storage,
+          stream,
+          partition,
+          next: String(next),
+          low: String(low),
+          high: String(high),
+        }),
       failed: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
     };
   }

@@ -196,10 +196,19 @@ export class Stage {
     cpSync(copy, join(this.dir, 'state'), { recursive: true });
   }
 
+  /** Makes the positions those of a release that stored no proofs. */
+  loseProofs(): void {
+    this.#run('UPDATE progress SET proof = NULL');
+  }
+
   #lose(...tables: readonly string[]): void {
+    this.#run(...tables.map((t) => `DELETE FROM ${t}`));
+  }
+
+  #run(...statements: readonly string[]): void {
     const db = new DatabaseSync(join(this.dir, 'state', 'state.sqlite'));
     db.exec('PRAGMA busy_timeout=5000; BEGIN IMMEDIATE');
-    for (const t of tables) db.exec(`DELETE FROM ${t}`);
+    for (const statement of statements) db.exec(statement);
     db.exec('COMMIT');
     db.close();
   }

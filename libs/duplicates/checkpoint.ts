@@ -1,0 +1,128 @@
+import { checkPlace, placeProof, type AssignedPartition, type EventLog, type LogRecord } from '#log';
+import type { FoldStart, Progress, State, StateChange } from '#state';
+
+/** A view partition, or the duplicate index of one, is emptied and folded again, because the log does not confirm the stored checkpoint. */
+export interface Refold {
+  readonly storage: string;
+  readonly stream: string;
+  readonly partition: number;
+  /** The checkpoint that the log does not confirm. */
+  readonly next: bigint;
+  /** What the log has: folding goes on at `low`, and reads answer 503 `view_rebuilding` until it has reached `high`. */
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+export interface CheckpointDeps {
+  readonly log: EventLog;
+  readonly state: State;
+  readonly now: () => number;
+  readonly report?: { refolding?(refold: Refold): void };
+}
+
+/** Offsets without a record (markers of a transaction) that may lie below a checkpoint. */
+const HOLE = 64n;
+
+/** What a commit up to `next` stores beside it, from the records that it covers. */
+export function endOf(
+  topicId: string,
+  records: readonly LogRecord[],
+  next: bigint,
+): Pick<StateChange, 'proof' | 'appendTimeMs'> {
+  const last = records.findLast((r) => r.offset < next);
+  return last === undefined ? {} : { proof: placeProof(topicId, last), appendTimeMs: last.appendTimeMs };
+}
+
+/** Whether a record of this batch stands where a proof says otherwise: the log was truncated and has grown again since the proof was stored. */
+export function contradicts(
+  topicId: string,
+  records: readonly LogRecord[],
+  { next, proof }: { readonly next: bigint; readonly proof?: string | undefined },
+): boolean {
+  if (proof === undefined || records.length === 0 || records[0]!.offset >= next) return false;
+  const at = records.find((r) => r.offset === next - 1n);
+  return at !== undefined && placeProof(topicId, at) !== proof;
+}
+
+/**
+ * Whether the log is the one that a checkpoint was folded from. One without a proof (of an older release, or just begun) is believed when the log is not
+ * shorter. Faults of the log.
+ */
+export async function confirmsCheckpoint(
+  log: Pick<EventLog, 'read' | 'describe'>,
+  partition: number,
+  { stream, next, proof }: Pick<Progress, 'stream' | 'next' | 'proof'>,
+): Promise<boolean> {
+  const checked = proof === undefined ? 'unknown' : await checkPlace(log, stream, partition, next, proof);
+  if (checked !== 'unknown') return checked === 'same';
+  const range = (await log.describe(stream)).find((r) => r.partition === partition);
+  return range !== undefined && next <= range.high;
+}
+
+/**
+ * The stored checkpoint of an assigned partition, confirmed by the log (R5.9). A view partition whose checkpoint the log does not confirm is emptied, for
+ * all its streams, and begins anew; `beforeReset` is done first. A checkpoint of an older release gets its proof. undefined: nothing is stored. Faults of
+ * log and state: do it again.
+ */
+export async function trustedCheckpoint(
+  deps: CheckpointDeps,
+  at: Pick<AssignedPartition, 'topic' | 'topicId' | 'partition' | 'epoch'>,
+  storage: string,
+  streams: readonly string[],
+  beforeReset?: (low: bigint) => Promise<void>,
+): Promise<Progress | undefined> {
+  const { log, state } = deps;
+  const { partition, epoch } = at;
+  const part = { stream: at.topic, partition };
+  for (;;) {
+    const found = await state.position(storage, part);
+    if (found === undefined) return undefined;
+    if (await confirmsCheckpoint(log, partition, found))
+      return found.proof === undefined ? stamp(deps, at, storage, found) : found;
+    const starts = (await Promise.all(streams.map((stream) => startOf(log, stream, partition, epoch)))).flat();
+    const own = starts.find((start) => start.stream === at.topic)!;
+    await beforeReset?.(own.next);
+    if (!(await state.reset(storage, partition, found, starts, deps.now()))) continue;
+    const { next: low, until: high } = own;
+    deps.report?.refolding?.({ storage, stream: at.topic, partition, next: found.next, low, high });
+  }
+}
+
+async function startOf(log: EventLog, stream: string, partition: number, epoch: bigint): Promise<FoldStart[]> {
+  const range = (await log.describe(stream)).find((r) => r.partition === partition);
+  return range === undefined ? [] : [{ stream, epoch, next: range.low, until: range.high }];
+}
+
+/** Gives a checkpoint its proof. One that moves meanwhile, or that a newer owner has, stays as it is. */
+async function stamp(
+  { log, state }: CheckpointDeps,
+  { topic, topicId, partition, epoch }: Pick<AssignedPartition, 'topic' | 'topicId' | 'partition' | 'epoch'>,
+  storage: string,
+  found: Progress,
+): Promise<Progress> {
+  const { next } = found;
+  const from = next > HOLE ? next - HOLE : 0n;
+  if (next === 0n) return found;
+  let read = await log.read(topic, partition, from, { maxRecords: Number(next - from), topicId });
+  // retention may have passed a part of it
+  if (read.kind === 'out_of_range' && read.low < next)
+    read = await log.read(topic, partition, read.low, { maxRecords: Number(next - read.low), topicId });
+  if (read.kind !== 'records') return found;
+  const { proof } = endOf(topicId, read.records, next);
+  if (proof === undefined) return found;
+  const low = read.low;
+  const stamped = await state.commit(
+    storage,
+    { stream: topic, partition },
+    {
+      epoch,
+      from: next,
+      next,
+      low,
+      proof,
+      puts: [],
+      deletes: [],
+    },
+  );
+  return stamped.ok ? { ...found, epoch, proof } : found;
+}
