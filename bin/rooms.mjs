@@ -74,7 +74,7 @@ export const ROOMS = {
   settings: { rooms: ['faults'], clients: ['zod'] },
   folder: { rooms: ['faults'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
-  sdk: { rooms: ['concurrency', 'faults', 'event'], clients: ['undici', 'eventsource-parser'] },
+  sdk: { rooms: ['concurrency', 'event'], clients: ['undici', 'eventsource-parser'] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [

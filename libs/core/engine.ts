@@ -126,6 +126,8 @@ function redisReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): Redis
   return {
     untrusted: (node, reason) => raise('state_untrusted', { node, reason }),
     trusted: () => logger.info({}, 'redis is trusted again'),
+    leftOldLayout: () =>
+      logger.info({}, 'views in the storage layout of release 0.1 are folded again, and their old keys are removed'),
     evicted: (node, keys) =>
       raise('state_evicted', {
         node,

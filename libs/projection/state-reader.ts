@@ -12,7 +12,6 @@ import { Ends, type Freshness } from './ends.js';
 import { fulfils, type Condition } from './filter.js';
 import { storageOf, type Generations } from './generations.js';
 import { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
-import { SharedPages } from './shared-pages.js';
 import { shownTo } from './shown.js';
 
 export interface StateReaderDeps {
@@ -82,8 +81,6 @@ export class StateReader {
   readonly deps: StateReaderDeps;
   readonly views: ReadonlyMap<string, CompiledView>;
   readonly arrivals: Arrivals;
-  /** What the change feeds of this process read. */
-  readonly pages: SharedPages;
   readonly #ends: Ends;
   readonly #unlisten: () => void;
 
@@ -91,7 +88,6 @@ export class StateReader {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.arrivals = deps.arrivals ?? new Arrivals(deps.state);
-    this.pages = new SharedPages(deps.state, deps.now);
     this.#ends = new Ends(deps.log, deps.now);
     this.#unlisten = deps.generations.onChange((view) => this.arrivals.leave(view));
   }

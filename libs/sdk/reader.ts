@@ -1,5 +1,4 @@
 import { connect, type Connection } from './connection.js';
-import { listOf, type Shape } from './answer.js';
 import { faultOf } from './fault.js';
 import { followLive, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
@@ -130,14 +129,6 @@ export interface EventTypeRow {
   readonly [more: string]: unknown;
 }
 
-const isPage: Shape = (b) => Array.isArray(b['events']) && typeof b['next'] === 'string';
-const isEntry: Shape = (b) =>
-  typeof b['key'] === 'string' &&
-  typeof b['value'] === 'object' &&
-  b['value'] !== null &&
-  typeof b['position'] === 'string';
-const isReceipt: Shape = (b) => typeof b['position'] === 'string' && typeof b['id'] === 'string';
-
 /** Opens a reader of streams, state, receipts, units and event types. */
 export function createReader(options: ReaderOptions): Reader {
   const ownsConnection = options.connection === undefined;
@@ -165,7 +156,6 @@ export function createReader(options: ReaderOptions): Reader {
         signal: o.signal,
         timeoutMs: (waitMs ?? 0) + 30_000,
         deadlineMs: o.follow === true ? Number.POSITIVE_INFINITY : 60_000,
-        shape: isPage,
       });
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const page = reply.body as EventPage & { readonly incomplete?: boolean };
@@ -184,7 +174,7 @@ export function createReader(options: ReaderOptions): Reader {
     path: string,
     call: Parameters<Connection['callWithRetry']>[1],
   ): Promise<StateEntry | undefined> {
-    const reply = await hub.callWithRetry(path, { ...call, shape: isEntry });
+    const reply = await hub.callWithRetry(path, call);
     return reply.status === 404 ? undefined : (reply.body as StateEntry);
   }
   const preferHeader = (o: StateOptions): { headers?: Record<string, string> } =>
@@ -204,10 +194,7 @@ export function createReader(options: ReaderOptions): Reader {
   ): AsyncGenerator<T> {
     let cursor: string | undefined;
     do {
-      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), {
-        ...callOf(o),
-        shape: listOf(field),
-      });
+      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), callOf(o));
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const body = reply.body as Record<string, unknown>;
       yield* body[field] as T[];
@@ -230,7 +217,7 @@ export function createReader(options: ReaderOptions): Reader {
       }),
     states: (view, filters, o) => listAll<StateEntry>(`/v1/state/${enc(view)}`, 'entries', filters, o),
     async receipt(source, id) {
-      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key, shape: isReceipt });
+      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key });
       return reply.status === 404 ? undefined : (reply.body as Receipt);
     },
     units: (filters) => listAll<UnitRow>('/v1/units', 'units', { limit: '500', ...filters }),

@@ -109,6 +109,8 @@ function prepareStatements(db: DatabaseSync) {
       ON CONFLICT(part, stream, key) DO UPDATE SET offset = excluded.offset`),
     removeFeed: prepare('DELETE FROM feed WHERE part = ? AND stream = ? AND key = ? RETURNING offset'),
     anyTombstone: prepare('SELECT 1 FROM deletes WHERE part = ? LIMIT 1'),
+    anyEntry: prepare('SELECT 1 FROM entries WHERE part = ? LIMIT 1'),
+    newestEpoch: prepare('SELECT max(epoch) epoch FROM progress WHERE part = ?'),
     putTombstone: prepare(`INSERT INTO deletes(part, key, time_ms, at) VALUES(?, ?, ?, ?)
       ON CONFLICT(part, key) DO UPDATE SET time_ms = excluded.time_ms, at = excluded.at`),
     removeTombstone: prepare('DELETE FROM deletes WHERE part = ? AND key = ?'),
@@ -140,12 +142,19 @@ function prepareStatements(db: DatabaseSync) {
   };
 }
 
+/** The epoch that a commit must not be older than: where there are entries that of every stream, because one entry may come from several, else that of its own. */
+function newestEpoch(sql: Statements, request: CommitRequest, part: bigint | undefined, own: bigint): bigint {
+  if (part === undefined) return own;
+  const joint = [request.keys.length > 0, sql.anyEntry.get(part), sql.anyTombstone.get(part)].some(Boolean);
+  return joint ? ((sql.newestEpoch.get(part)?.['epoch'] as bigint | null | undefined) ?? own) : own;
+}
+
 function commit(sql: Statements, request: CommitRequest): CommitReply {
   const { view, partition, stream } = request;
   const known = sql.partOf.get(view, partition)?.['id'] as bigint | undefined;
   const stored = known === undefined ? undefined : sql.progressOf.get(known, stream);
   const expected = stored === undefined ? request.low : (stored['next'] as bigint);
-  const epoch = stored === undefined ? 0n : (stored['epoch'] as bigint);
+  const epoch = newestEpoch(sql, request, known, stored === undefined ? 0n : (stored['epoch'] as bigint));
   if (request.epoch < epoch || request.from !== expected) return { expected, epoch };
   const part = known ?? (sql.addPart.get(view, partition)?.['id'] as bigint);
   let tombstones = sql.anyTombstone.get(part) !== undefined;

@@ -2,7 +2,7 @@ import { Cluster, Redis } from 'ioredis';
 import { withDeadline } from '#concurrency';
 import { Fault, isFault } from '#faults';
 import type { RedisAddress } from './address.js';
-import type { Script } from './scripts.js';
+import type { Script } from './script.js';
 import { checkAtStart, Trust, type RedisReport } from './trust.js';
 
 export interface ClientOptions {
@@ -41,6 +41,8 @@ function withoutArguments(e: unknown): Error {
     last === undefined ? undefined : { cause: withoutArguments(last) },
   );
 }
+
+const isUnknownScript = (e: unknown): boolean => String((e as { message?: unknown }).message).includes('NOSCRIPT');
 
 /** Options of every connection, also of those to the nodes of a cluster. */
 function connectionOptions(options: ClientOptions) {
@@ -215,8 +217,21 @@ export class Client {
       try {
         return await this.#redis.evalsha(script.sha, keys.length, ...keys, ...args);
       } catch (e) {
-        if (!String((e as { message?: unknown }).message).includes('NOSCRIPT')) throw e;
+        if (!isUnknownScript(e)) throw e;
         return this.#redis.eval(script.lua, keys.length, ...keys, ...args);
+      }
+    });
+  }
+
+  /** run() with answers as bytes. */
+  async runForBytes(script: Script, keys: readonly string[], args: readonly Arg[]): Promise<unknown> {
+    return this.#within(async () => {
+      if (script.needsTrust) await this.#trusted();
+      try {
+        return await this.#redis.callBuffer('evalsha', script.sha, keys.length, ...keys, ...args);
+      } catch (e) {
+        if (!isUnknownScript(e)) throw e;
+        return this.#redis.callBuffer('eval', script.lua, keys.length, ...keys, ...args);
       }
     });
   }
@@ -227,10 +242,6 @@ export class Client {
       await this.#trusted();
       return this.#redis.mget(...keys);
     });
-  }
-
-  hmget(key: string, fields: readonly string[]): Promise<(string | null)[]> {
-    return this.#within(() => this.#redis.hmget(key, ...fields));
   }
 
   /** Looks at every master. Fault state_untrusted when one of them cannot hold the state. */

@@ -1,7 +1,7 @@
 import { INDEX_RETENTION_MS, type First, type FirstReplacement } from '#state';
 import type { Client } from './client.js';
 import { packFirst, indexKeyOf, unpackFirst } from './rows.js';
-import { PUT_FIRST, REPLACE_FIRST } from './scripts.js';
+import { PUT_FIRST, REPLACE_FIRST } from './index-scripts.js';
 
 interface SourceId {
   readonly source: string;

@@ -3,6 +3,7 @@ import {
   checkChange,
   DELETE_RETENTION_MS,
   appendTimeOf,
+  type Change,
   type ChangePage,
   type Committed,
   type First,
@@ -22,8 +23,11 @@ import { parseRedisAddress } from './address.js';
 import { Client } from './client.js';
 import type { RedisReport } from './trust.js';
 import { FirstIndex } from './first-index.js';
-import { keyBaseOf, packEntry, packStart, progressOf, unpackAllProgress, unpackEntry, unpackProgress } from './rows.js';
-import { CHANGES, COMMIT, DROP, READ, RESET, SCAN } from './scripts.js';
+import { packChange, packWanted, storedKey, StoredRecord } from './records.js';
+import { keyBaseOf, keysOf, packStart, partitionKeys, progressOf, unpackAllProgress, unpackProgress } from './rows.js';
+import { COMMIT } from './commit-script.js';
+import { CHANGES, DROP, POSITIONS, READ, RESET, SCAN } from './scripts.js';
+import { Upkeep } from './upkeep.js';
 
 export interface RedisStateOptions {
   /** Address of a server, Sentinel or Cluster; the forms are those of parseRedisAddress. */
@@ -43,10 +47,12 @@ export interface RedisStateOptions {
   readonly report?: RedisReport;
 }
 
-/** The keys of a view partition, but for its change feeds. */
-const fixedKeys = (base: string): string[] => ['o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
+type CommitAnswer =
+  | readonly [refused: 1, expected: Buffer, epoch: Buffer, leftOldLayout: number]
+  | readonly [applied: 0, buckets: number, leftOldLayout: number, grow: number, compact: number, merge: number];
 
-type Texts = readonly (string | null)[];
+/** Feed records that one call of CHANGES looks at, so that it does not hold the server for long. */
+const FEED_LOOK = 1_000;
 
 class RedisState implements State {
   readonly #client: Client;
@@ -54,6 +60,9 @@ class RedisState implements State {
   readonly #prefix: string;
   readonly #now: () => number;
   readonly #deleteRetentionMs: number;
+  readonly #report: RedisReport;
+  readonly #upkeep: Upkeep;
+  #hasLeftOldLayout = false;
 
   constructor(client: Client, options: RedisStateOptions) {
     this.#client = client;
@@ -61,47 +70,37 @@ class RedisState implements State {
     this.#index = new FirstIndex(client, this.#prefix);
     this.#now = options.now ?? Date.now;
     this.#deleteRetentionMs = options.deleteRetentionMs ?? DELETE_RETENTION_MS;
+    this.#report = options.report ?? {};
+    this.#upkeep = new Upkeep(client);
   }
 
   async commit(view: string, part: StreamPartition, change: StateChange): Promise<Committed> {
     checkChange(change);
     const { stream, partition } = part;
     const base = keyBaseOf(this.#prefix, view, partition);
-    const rows: string[] = [];
-    const count = [0, 0, 0, 0];
-    for (const { space, key, value, offset, appendTimeMs } of change.puts) {
-      if (space !== 'entry') continue;
-      rows.push(key, packEntry(stream, partition, offset, appendTimeMs, value), String(offset));
-      count[0]!++;
-    }
-    for (const { space, key, offset, appendTimeMs } of change.deletes) {
-      if (space !== 'entry') continue;
-      rows.push(key, String(appendTimeMs), String(offset));
-      count[1]!++;
-    }
-    for (const { space, key, value, offset, appendTimeMs } of change.puts) {
-      if (space !== 'part') continue;
-      rows.push(key, packEntry(stream, partition, offset, appendTimeMs, value));
-      count[2]!++;
-    }
-    for (const { space, key } of change.deletes) {
-      if (space !== 'part') continue;
-      rows.push(key);
-      count[3]!++;
-    }
     const now = this.#now();
-    const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? '', now];
-    const keys = ['o', 'e', 'el', 's', 'sl', `f:${stream}`, 'd', 'dx'].map((name) => base + name);
-    const args = [
-      ...head,
-      now - this.#deleteRetentionMs,
-      base,
-      ...count,
-      change.proof ?? '-',
-      change.feedGap === true ? 1 : 0,
-    ].map(String);
-    const refused = (await this.#client.run(COMMIT, keys, [...args, ...rows])) as [string, string] | null;
-    return refused === null ? { ok: true } : { ok: false, expected: BigInt(refused[0]), epoch: BigInt(refused[1]) };
+    await this.#upkeep.done(base);
+    const buckets = this.#upkeep.buckets(base);
+    const { puts, removals, segment } = packChange(change, now, buckets);
+    const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? ''];
+    const more = [now - this.#deleteRetentionMs, change.proof ?? '-', change.feedGap === true ? 1 : 0];
+    const args = [...[...head, ...more].map(String), puts, removals, segment, base, buckets];
+    const answer = (await this.#client.runForBytes(COMMIT, keysOf(base), args)) as CommitAnswer;
+    if (answer[0] === 1) {
+      if (answer[3] === 1) this.#leftOldLayout();
+      return { ok: false, expected: BigInt(answer[1].toString()), epoch: BigInt(answer[2].toString()) };
+    }
+    const [, count, moved, grow, compact, merge] = answer;
+    if (moved === 1) this.#leftOldLayout();
+    this.#upkeep.start(base, stream, { buckets: count, grow: grow === 1, compact: compact === 1, merge: merge === 1 });
+    return { ok: true };
+  }
+
+  /** Partitions leave the old layout one by one, with their first commit; one report says that it has begun. */
+  #leftOldLayout(): void {
+    if (this.#hasLeftOldLayout) return;
+    this.#hasLeftOldLayout = true;
+    this.#report.leftOldLayout?.();
   }
 
   putFirst(ids: readonly First[]): Promise<readonly First[]> {
@@ -118,62 +117,75 @@ class RedisState implements State {
 
   async read(view: string, partition: number, keys: readonly string[], space: Space = 'entry'): Promise<ReadResult> {
     const base = keyBaseOf(this.#prefix, view, partition);
-    const hashes = [`${base}o`, base + (space === 'entry' ? 'e' : 's')];
-    const [progress, values] = (await this.#client.run(READ, hashes, keys)) as [string[], Texts];
+    const buckets = this.#upkeep.buckets(base);
+    const args = [packWanted(space, keys, buckets), buckets];
+    const answer = await this.#client.runForBytes(READ, partitionKeys(base), args);
+    const [pairs, found, count] = answer as [Buffer[], (Buffer | null)[], number];
+    if (count > 0) this.#upkeep.note(base, count);
+    const progress = unpackAllProgress(pairs);
+    const streams = new Map(progress.map(({ number, stream }) => [number, stream]));
     return {
-      entries: keys.map((key, i) => unpackEntry(key, values[i])),
-      progress: unpackAllProgress(progress).map(progressOf),
+      entries: keys.map((_, i) => (found[i] ? new StoredRecord(found[i]).entry(streams, partition) : undefined)),
+      progress: progress.map(progressOf),
     };
   }
 
   async scan(view: string, partition: number, range: ScanRange = {}): Promise<Page> {
     const { space = 'entry', after, prefix = '', limit = 500 } = range;
     const base = keyBaseOf(this.#prefix, view, partition);
-    const [hash, sortedKeys] = space === 'entry' ? ['e', 'el'] : ['s', 'sl'];
-    const start = Buffer.from(prefix);
-    const beyond = after === undefined ? undefined : Buffer.from(after);
-    const min =
-      beyond !== undefined && Buffer.compare(beyond, start) >= 0
-        ? Buffer.concat([Buffer.from('('), beyond])
-        : Buffer.concat([Buffer.from('['), start]);
+    const start = storedKey(space, prefix);
+    const beyond = after === undefined ? Buffer.alloc(0) : storedKey(space, after);
+    const first = Buffer.compare(beyond, start) > 0 ? beyond : start;
     // The byte 255 does not occur in UTF-8, so this is greater than every key with the prefix.
-    const max = prefix === '' ? '+' : Buffer.concat([Buffer.from('('), start, Buffer.of(255)]);
-    const [progress, keys, values] = (await this.#client.run(
-      SCAN,
-      [`${base}o`, base + hash, base + sortedKeys],
-      [min, max, limit],
-    )) as [string[], string[], Texts];
+    const end = Buffer.concat([Buffer.from('('), start, Buffer.of(255)]);
+    const answer = await this.#client.runForBytes(SCAN, partitionKeys(base), [beyond, first, end, start, limit + 1]);
+    const [pairs, found] = answer as [Buffer[], Buffer[]];
+    const records = found.map((bytes) => new StoredRecord(bytes));
+    const sorted = records
+      .map((record) => ({ record, key: record.storedKey }))
+      .sort((a, b) => Buffer.compare(a.key, b.key));
+    const progress = unpackAllProgress(pairs);
+    const streams = new Map(progress.map(({ number, stream }) => [number, stream]));
     return {
-      entries: keys.slice(0, limit).flatMap((key, i) => unpackEntry(key, values[i]) ?? []),
-      more: keys.length > limit,
-      progress: unpackAllProgress(progress).map(progressOf),
+      entries: sorted.slice(0, limit).map(({ record }) => record.entry(streams, partition)),
+      more: sorted.length > limit,
+      progress: progress.map(progressOf),
     };
   }
 
   async changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
     const base = keyBaseOf(this.#prefix, view, part.partition);
-    const keys = [`${base}o`, `${base}e`, `${base}f:${part.stream}`, `${base}d`];
-    const [pairs, rows, values, deleted, more] = (await this.#client.run(CHANGES, keys, [String(after), limit])) as [
-      string[],
-      string[],
-      Texts,
-      Texts,
-      number,
-    ];
-    const progress = unpackAllProgress(pairs);
-    const expired = progress.find(({ stream }) => stream === part.stream)?.expired;
-    const changes = values.map((text, i) => {
-      const key = rows[i * 2]!;
-      const entry = unpackEntry(key, text);
-      const appendTimeMs = entry?.appendTimeMs ?? Number(deleted[i] ?? 0);
-      return { key, value: entry?.value ?? null, offset: BigInt(rows[i * 2 + 1]!), appendTimeMs };
-    });
-    return {
-      changes,
-      more: more === 1,
-      gap: expired !== undefined && after < expired,
-      progress: progress.map(progressOf),
-    };
+    const byKey = new Map<string, Change>();
+    for (let from = String(after), wanted = limit; ;) {
+      const args = [part.stream, from, wanted, FEED_LOOK];
+      const answer = await this.#client.runForBytes(CHANGES, partitionKeys(base), args);
+      const [pairs, found, more, last] = answer as [Buffer[], Buffer[], number, Buffer];
+      const progress = unpackAllProgress(pairs);
+      const own = progress.find(({ stream }) => stream === part.stream);
+      for (const bytes of found) {
+        const record = new StoredRecord(bytes);
+        const { key } = record;
+        const value = record.isTombstone ? null : record.value;
+        byKey.set(key, { key, value, offset: record.offsetIn(own?.number ?? 0), appendTimeMs: record.appendTimeMs });
+      }
+      // 2: the records to look at were used up. Keys that changed again meanwhile come again at their newer offset.
+      if (more === 2) {
+        from = last.toString();
+        wanted = Math.max(0, limit - byKey.size);
+        continue;
+      }
+      const changes = [...byKey.values()].map((change) => ({ change, bytes: Buffer.from(change.key) }));
+      changes.sort(
+        ({ change: a, bytes: x }, { change: b, bytes: y }) =>
+          Number(a.offset > b.offset) - Number(a.offset < b.offset) || Buffer.compare(x, y),
+      );
+      return {
+        changes: changes.map(({ change }) => change),
+        more: more === 1,
+        gap: own?.expired !== undefined && after < own.expired,
+        progress: progress.map(progressOf),
+      };
+    }
   }
 
   async position(view: string, part: StreamPartition): Promise<Progress | undefined> {
@@ -185,7 +197,8 @@ class RedisState implements State {
     const all = Array.from<Progress | undefined>({ length: parts.length });
     const ask = async (partition: number, members: number[]): Promise<void> => {
       const streams = members.map((i) => parts[i]!.stream);
-      const texts = await this.#client.hmget(`${keyBaseOf(this.#prefix, view, partition)}o`, streams);
+      const keys = keysOf(keyBaseOf(this.#prefix, view, partition));
+      const texts = (await this.#client.run(POSITIONS, keys, streams)) as (string | null)[];
       members.forEach((i, n) => {
         const text = texts[n];
         if (text) all[i] = progressOf(unpackProgress(streams[n]!, text));
@@ -204,14 +217,14 @@ class RedisState implements State {
   ): Promise<boolean> {
     const base = keyBaseOf(this.#prefix, view, partition);
     const rows = starts.flatMap((start) => [start.stream, packStart(start, atMs)]);
-    const done = await this.#client.run(RESET, fixedKeys(base), [base, stream, String(next ?? '-'), proof, ...rows]);
+    const done = await this.#client.run(RESET, keysOf(base), [base, stream, String(next ?? '-'), proof, ...rows]);
     return done === 1;
   }
 
   async drop(view: string, partitions: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
       const base = keyBaseOf(this.#prefix, view, partition);
-      await this.#client.run(DROP, fixedKeys(base), [base]);
+      await this.#client.run(DROP, keysOf(base), [base]);
     }
   }
 

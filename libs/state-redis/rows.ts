@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-import { formatPosition } from '#event';
-import type { Entry, First, FoldStart, Progress } from '#state';
+import type { First, FoldStart, Progress } from '#state';
 
 /** Number of hash tags of the duplicate index, and so the greatest number of cluster nodes that can share it. Stored keys depend on it. */
 export const INDEX_TAGS = 64;
@@ -10,38 +9,24 @@ export function keyBaseOf(prefix: string, view: string, partition: number): stri
   return `${prefix}{${encodeURIComponent(view)}:${partition}}:`;
 }
 
-/** The stored text of an entry: position, append time and value, separated by spaces. */
-export function packEntry(
-  stream: string,
-  partition: number,
-  offset: bigint,
-  appendTimeMs: number,
-  value: string,
-): string {
-  return `${formatPosition(stream, partition, offset)} ${appendTimeMs} ${value}`;
-}
-
-export function unpackEntry(key: string, text: string | null | undefined): Entry | undefined {
-  if (text === null || text === undefined) return undefined;
-  const one = text.indexOf(' ');
-  const two = text.indexOf(' ', one + 1);
-  return {
-    key,
-    value: text.slice(two + 1),
-    position: text.slice(0, one),
-    appendTimeMs: Number(text.slice(one + 1, two)),
-  };
-}
+/** The keys of a view partition: hash, sorted set of the bounds of its leaves; then those of the layout of release 0.1, which are removed. */
+export const keysOf = (base: string): string[] =>
+  ['2', '2l', 'o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
+export const partitionKeys = (base: string): string[] => keysOf(base).slice(0, 2);
 
 export interface StoredProgress extends Progress {
+  /** The number by which records of the partition name the stream. */
+  readonly number: number;
   /** Greatest offset of an expired tombstone; undefined: none has expired. */
   readonly expired: bigint | undefined;
 }
 
 export function unpackProgress(stream: string, text: string): StoredProgress {
-  const [next = '0', epoch = '0', appendTimeMs = '0', expired = '-', proof = '-', reset = '-'] = text.split(' ');
+  const [number = '0', next = '0', epoch = '0', appendTimeMs = '0', expired = '-', proof = '-', reset = '-'] =
+    text.split(' ');
   const [atMs = '0', until = '0'] = reset.split(':');
   return {
+    number: Number(number),
     stream,
     next: BigInt(next),
     epoch: BigInt(epoch),
@@ -52,19 +37,19 @@ export function unpackProgress(stream: string, text: string): StoredProgress {
   };
 }
 
-/** The stored text of a checkpoint that begins anew. */
+/** The stored text of a checkpoint that begins anew, without its number. */
 export function packStart({ next, epoch, until, proof = '-' }: FoldStart, atMs: number): string {
   return `${next} ${epoch} 0 - ${proof} ${atMs}:${until}`;
 }
 
-/** Parses the field and value pairs of the progress hash; sorted by stream. */
-export function unpackAllProgress(pairs: readonly string[]): StoredProgress[] {
+/** Parses pairs of stream and stored text; sorted by stream. */
+export function unpackAllProgress(pairs: readonly Buffer[]): StoredProgress[] {
   const all: StoredProgress[] = [];
-  for (let i = 0; i < pairs.length; i += 2) all.push(unpackProgress(pairs[i]!, pairs[i + 1]!));
+  for (let i = 0; i < pairs.length; i += 2) all.push(unpackProgress(pairs[i]!.toString(), pairs[i + 1]!.toString()));
   return all.sort((a, b) => (a.stream < b.stream ? -1 : 1));
 }
 
-export function progressOf({ expired: _expired, ...progress }: StoredProgress): Progress {
+export function progressOf({ expired: _expired, number: _number, ...progress }: StoredProgress): Progress {
   return progress;
 }
 

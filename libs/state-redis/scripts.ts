@@ -1,270 +1,206 @@
-import { hash } from 'node:crypto';
-
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-  /** Refused with `state_untrusted` while a server may evict keys or is a replica. Reads of a view partition see what is missing by themselves. */
-  readonly needsTrust: boolean;
-}
-
-const script = (lua: string, needsTrust: boolean): Script => ({ lua, sha: hash('sha1', lua), needsTrust });
-
-// unpack() of Lua accepts about 8,000 values, so long lists are handled in slices.
-const SLICES = `
-local function each(from, to, size, run)
-  while from <= to do
-    local last = math.min(from + size - 1, to)
-    run(from, last)
-    from = last + 1
-  end
-end
-`;
+import { BASE, BUCKETS, FEED, LEAVES, OLD_LAYOUT, STORE } from './lua.js';
+import { script } from './script.js';
 
 /**
- * One commit (R5.6): checks first, then values, progress last, then up to 100 expired tombstones. A server that is out of memory or a read-only replica
- * refuses the first write of a script, never a later one, so no commit is partial.
- * KEYS: o, e, el, s, sl, feed of the stream, d, dx. ARGV: 1 stream, 2 epoch, 3 from, 4 next, 5 low, 6 append time or '', 7 now, 8 tombstones written
- * at or before this time expire, 9 key base, 10-13 number of entry puts, entry deletes, part puts, part deletes, 14 proof or '-', 15 '1' when the feed has
- * no deletes below `next`; then rows of
- * (key, value, offset), (key, append time, offset), (key, value), (key). Progress is stored as "next epoch time expired proof reset": `expired` is the
- * greatest offset of an expired tombstone, or "-"; `proof` is a text or "-"; `reset` is "atMs:until" or "-". Rows of earlier releases end after `expired`.
- * Returns false when applied, {expected, epoch} when refused. less() compares decimal texts as numbers of any size.
+ * Entries and progress in one step. KEYS: hash, sorted set. ARGV: 1 for each wanted key bucket field, id, key length, space and key; 2 number of buckets for
+ * which the fields were computed. Returns {progress pairs, record or nil of each, number of buckets}.
  */
-export const COMMIT = script(
-  `${SLICES}
-local function less(a, b)
-  if #a ~= #b then return #a < #b end
-  return a < b
-end
-local stream = ARGV[1]
-local row = redis.call('HGET', KEYS[1], stream)
-local expected, epoch, time, expired, reset = ARGV[5], '0', '0', '-', '-'
-if row then
-  local rest
-  expected, epoch, time, expired, rest = string.match(row, '^(%S+) (%S+) (%S+) (%S+)(.*)$')
-  reset = string.match(rest, '^ %S+ (%S+)$') or '-'
-end
-if less(ARGV[2], epoch) or ARGV[3] ~= expected then return {expected, epoch} end
-if ARGV[6] ~= '' then time = ARGV[6] end
-
-local at = 16
-local function stop(n, width) return at + n * width - 1 end
-
-local tombstones = redis.call('EXISTS', KEYS[8]) == 1
-local last = stop(tonumber(ARGV[10]), 3)
-each(at, last, 3000, function(from, to)
-  local set, feed = {}, {}
-  for i = from, to, 3 do
-    set[#set + 1] = ARGV[i]
-    set[#set + 1] = ARGV[i + 1]
-    feed[#feed + 1] = ARGV[i + 2]
-    feed[#feed + 1] = ARGV[i]
-  end
-  local added = redis.call('HSET', KEYS[2], unpack(set))
-  redis.call('ZADD', KEYS[6], unpack(feed))
-  if added > 0 then
-    local index, keys = {}, {}
-    for i = from, to, 3 do
-      index[#index + 1] = 0
-      index[#index + 1] = ARGV[i]
-      keys[#keys + 1] = ARGV[i]
-    end
-    redis.call('ZADD', KEYS[3], unpack(index))
-    if tombstones then
-      redis.call('HDEL', KEYS[7], unpack(keys))
-      redis.call('ZREM', KEYS[8], unpack(keys))
-    end
-  end
-end)
-at = last + 1
-
-last = stop(tonumber(ARGV[11]), 3)
-each(at, last, 3000, function(from, to)
-  local keys, times, ages, feed = {}, {}, {}, {}
-  for i = from, to, 3 do
-    keys[#keys + 1] = ARGV[i]
-    times[#times + 1] = ARGV[i]
-    times[#times + 1] = ARGV[i + 1]
-    ages[#ages + 1] = ARGV[7]
-    ages[#ages + 1] = ARGV[i]
-    feed[#feed + 1] = ARGV[i + 2]
-    feed[#feed + 1] = ARGV[i]
-  end
-  redis.call('HDEL', KEYS[2], unpack(keys))
-  redis.call('ZREM', KEYS[3], unpack(keys))
-  redis.call('HSET', KEYS[7], unpack(times))
-  redis.call('ZADD', KEYS[8], unpack(ages))
-  redis.call('ZADD', KEYS[6], unpack(feed))
-end)
-at = last + 1
-
-last = stop(tonumber(ARGV[12]), 2)
-each(at, last, 2000, function(from, to)
-  if redis.call('HSET', KEYS[4], unpack(ARGV, from, to)) > 0 then
-    local index = {}
-    for i = from, to, 2 do
-      index[#index + 1] = 0
-      index[#index + 1] = ARGV[i]
-    end
-    redis.call('ZADD', KEYS[5], unpack(index))
-  end
-end)
-at = last + 1
-
-last = stop(tonumber(ARGV[13]), 1)
-each(at, last, 1000, function(from, to)
-  redis.call('HDEL', KEYS[4], unpack(ARGV, from, to))
-  redis.call('ZREM', KEYS[5], unpack(ARGV, from, to))
-end)
-
-if ARGV[15] == '1' and ARGV[4] ~= '0' then expired = string.format('%.0f', tonumber(ARGV[4]) - 1) end
-redis.call('HSET', KEYS[1], stream, ARGV[4] .. ' ' .. ARGV[2] .. ' ' .. time .. ' ' .. expired .. ' ' .. ARGV[14] .. ' ' .. reset)
-
-local old = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', ARGV[8], 'LIMIT', 0, 100)
-if #old > 0 then
-  local streams = redis.call('HGETALL', KEYS[1])
-  for i = 1, #streams, 2 do
-    local feed = ARGV[9] .. 'f:' .. streams[i]
-    local next_, e, t, f, rest = string.match(streams[i + 1], '^(%S+) (%S+) (%S+) (%S+)(.*)$')
-    local before = f
-    for _, key in ipairs(old) do
-      local score = redis.call('ZSCORE', feed, key)
-      if score then
-        redis.call('ZREM', feed, key)
-        if f == '-' or less(f, score) then f = score end
-      end
-    end
-    if f ~= before then redis.call('HSET', KEYS[1], streams[i], next_ .. ' ' .. e .. ' ' .. t .. ' ' .. f .. rest) end
-  end
-  redis.call('HDEL', KEYS[7], unpack(old))
-  redis.call('ZREM', KEYS[8], unpack(old))
-end
-return false
-`,
-  true,
-);
-
-/** Entries and progress in one step. KEYS: o, hash. ARGV: keys. Returns {progress pairs, value or nil of each key}. */
 export const READ = script(
-  `${SLICES}
-local values = {}
-each(1, #ARGV, 4000, function(from, to)
-  local some = redis.call('HMGET', KEYS[2], unpack(ARGV, from, to))
-  for i = 1, #some do values[from + i - 1] = some[i] end
-end)
-return {redis.call('HGETALL', KEYS[1]), values}
-`,
-  false,
-);
-
-/** One page in key order. KEYS: o, hash, sorted set of its keys. ARGV: min, max, limit. Returns {progress pairs, keys (limit + 1 of them when more follow), values}. */
-export const SCAN = script(
-  `${SLICES}
-local limit = tonumber(ARGV[3])
-local keys = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, limit + 1)
-local values = {}
-each(1, math.min(limit, #keys), 4000, function(from, to)
-  local some = redis.call('HMGET', KEYS[2], unpack(keys, from, to))
-  for i = 1, #some do values[from + i - 1] = some[i] end
-end)
-return {redis.call('HGETALL', KEYS[1]), keys, values}
+  `${BASE}
+local head = header()
+if not head then return NOTHING end
+${BUCKETS}
+local wanted, known = ARGV[1], tonumber(ARGV[2]) == head.b
+local marks, fields, found = {}, {}, {}
+local at = 1
+while at <= #wanted do
+  local k1, k2, k3 = byte(wanted, at + 10, at + 12)
+  local stop = at + 12 + (k1 * 128 + k2) * 128 + k3
+  local name = sub(wanted, at + 5, stop)
+  marks[#marks + 1] = '\\255' .. name
+  fields[#fields + 1] = known and sub(wanted, at, at + 4) or field_of(sub(name, 1, 5))
+  at = stop + 1
+end
+load(fields)
+for i = 1, #marks do
+  local b = cur[fields[i]]
+  local q = find(b, marks[i], 1, true)
+  found[i] = false
+  if q then
+    local l1, l2, l3, l4, _, flags = byte(b, q - 21, q - 16)
+    if flags % 2 == 0 then found[i] = sub(b, q - 21, q - 22 + ((l1 * 128 + l2) * 128 + l3) * 128 + l4) end
+  end
+end
+return {progress(), found, head.b}
 `,
   false,
 );
 
 /**
- * One page of the change feed. KEYS: o, e, feed, d. ARGV: after, limit.
- * Returns {progress pairs, key and offset pairs, values, append times of tombstones, 1 when more follow}.
- * A page that would end between two keys of one offset is extended to the last key of that offset.
+ * Records of one page. KEYS: hash, sorted set. ARGV: 1 key (with space) that the page begins after, or '', 2 key that lies in the first leaf, 3 the end of
+ * ZRANGEBYLEX, 4 prefix (with space), 5 number of records wanted. Returns {progress pairs, records}: all that match of the keys
+ * that are not in leaves yet, and of each leaf in turn, at least the wanted number unless there are no more; unsorted.
+ */
+export const SCAN = script(
+  `${BASE}
+local head = header()
+if not head or head.l == 0 then return {head and progress() or {}, {}} end
+${BUCKETS}${LEAVES}
+local after, prefix, wanted = ARGV[1], ARGV[4], tonumber(ARGV[5])
+local records, count = {}, 0
+-- Keys that are not in their leaves yet. They may lie beyond the page, so they do not count.
+local list, listed = call('HGET', H, 'n') or '', {}
+local at = 1
+while at <= #list do
+  local stop = at + 8 + number3(list, at + 6)
+  local key = sub(list, at + 9, stop)
+  if not listed[key] and sub(key, 1, #prefix) == prefix and less_bytes(after, key) then
+    local name = '\\255' .. sub(list, at + 1, stop)
+    local b = cur[bucket_of(sub(name, 2, 6))]
+    local q = find(b, name, 1, true)
+    if q and byte(b, q - 16) % 2 == 0 then
+      listed[key] = true
+      records[#records + 1] = sub(b, q - 21, q - 22 + number4(b, q - 21))
+    end
+  end
+  at = stop + 1
+end
+local from = '[' .. bound_of(ARGV[2])
+while count < wanted do
+  local bounds = call('ZRANGEBYLEX', K, from, ARGV[3], 'LIMIT', 0, 8)
+  if #bounds == 0 then break end
+  for _, bound in ipairs(bounds) do
+    each_in_leaf(bound, call('HGET', H, 'l' .. bound) or '', function(key, id, b, at, len)
+      if sub(key, 1, #prefix) == prefix and not listed[key] and less_bytes(after, key) then
+        records[#records + 1] = sub(b, at, at + len - 1)
+        count = count + 1
+      end
+    end)
+    if count >= wanted then break end
+    from = '(' .. bound
+  end
+end
+return {progress(), records}
+`,
+  false,
+);
+
+/**
+ * A stretch of the change feed. KEYS: hash, sorted set. ARGV: 1 stream, 2 after, 3 number of changes wanted, 4 number of feed records to look at most.
+ * Returns {progress pairs, changed records, more, offset of the last feed record looked at}. `more`: 0 at the end, 1 when a change follows, 2 when the records
+ * to look at were used up. A stretch never ends between two records of one offset.
  */
 export const CHANGES = script(
-  `${SLICES}
-local limit = tonumber(ARGV[2])
-local rows = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
-local more = 0
-if #rows == limit * 2 then
-  local last = rows[#rows]
-  local tied = redis.call('ZRANGEBYSCORE', KEYS[3], last, last)
-  local have = 0
-  while have < limit and rows[#rows - have * 2] == last do have = have + 1 end
-  for i = have + 1, #tied do
-    rows[#rows + 1] = tied[i]
-    rows[#rows + 1] = last
-  end
-  more = redis.call('ZCOUNT', KEYS[3], '(' .. last, '+inf')
-  if more > 0 then more = 1 end
+  `${BASE}
+local head = header()
+if not head then return NOTHING end
+local row = call('HGET', H, 'o' .. ARGV[1])
+if not row then return {progress(), {}, 0, ARGV[2]} end
+local S = tonumber(string.match(row, '^%S+'))
+${BUCKETS}${FEED}
+local directory = call('HGET', H, feed_key('F', S)) or ''
+local after, wanted, look = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local low, high = 0, #directory / 12
+while high - low > 1 do
+  local middle = math.floor((low + high) / 2)
+  if unpack_('>I8', directory, middle * 12 + 1) <= after then low = middle else high = middle end
 end
-local keys, values, deleted = {}, {}, {}
-for i = 1, #rows, 2 do keys[#keys + 1] = rows[i] end
-each(1, #keys, 4000, function(from, to)
-  local some = redis.call('HMGET', KEYS[2], unpack(keys, from, to))
-  local gone = redis.call('HMGET', KEYS[4], unpack(keys, from, to))
-  for i = 1, #some do
-    values[from + i - 1] = some[i]
-    deleted[from + i - 1] = gone[i]
+local changes, last, more = {}, nil, 0
+local function look_at(offset, id)
+  if offset ~= last and look <= 0 then return 2 end
+  local b = cur[bucket_of(id)]
+  local found = {}
+  each_of(b, id, function(from, len)
+    if is_changed_at(b, from, len, S, offset) then found[#found + 1] = sub(b, from, from + len - 1) end
+  end)
+  if #found > 0 and offset ~= last and #changes >= wanted then return 1 end
+  for i = 1, #found do changes[#changes + 1] = found[i] end
+  last = offset
+  look = look - 1
+  return 0
+end
+for i = low, #directory / 12 - 1 do
+  local base, n = unpack_('>I8I4', directory, i * 12 + 1)
+  local segment = call('HGET', H, segment_key(S, n))
+  for at = 9, #segment, 9 do
+    local offset = base + unpack_('>I4', segment, at)
+    if offset > after then more = look_at(offset, sub(segment, at + 4, at + 8)) end
+    if more > 0 then break end
   end
-end)
-return {redis.call('HGETALL', KEYS[1]), rows, values, deleted, more}
+  if more > 0 then break end
+end
+return {progress(), changes, more, last and string.format('%.0f', last) or ARGV[2]}
 `,
   false,
 );
 
-/** Drops a view partition. KEYS: o and the other fixed keys. ARGV: key base. UNLINK hides the keys from readers at once and frees the memory in the background. */
-export const DROP = script(
-  `
-for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
-return redis.call('UNLINK', unpack(KEYS))
+/** Checkpoints. KEYS: hash, sorted set, keys of the old layout. ARGV: streams. Returns the rows, or nil. */
+export const POSITIONS = script(
+  `${BASE}
+local rows = {}
+if header() then
+  each(1, #ARGV, 4000, function(from, to)
+    local fields = {}
+    for i = from, to do fields[#fields + 1] = 'o' .. ARGV[i] end
+    local some = call('HMGET', H, unpack(fields))
+    for i = 1, #some do rows[from + i - 1] = some[i] end
+  end)
+elseif call('EXISTS', H) == 0 and call('EXISTS', KEYS[4], KEYS[6]) == 0 then
+  -- The duplicate index in the old layout: its first commit takes the checkpoints over.
+  for i, stream in ipairs(ARGV) do
+    local row = call('HGET', KEYS[3], stream)
+    rows[i] = row and '0 ' .. row
+  end
+else
+  for i = 1, #ARGV do rows[i] = false end
+end
+return rows
 `,
   false,
 );
 
 /**
- * Empties a view partition and begins checkpoints anew, if the checkpoint is still the one that was found. KEYS: o and the other fixed keys. ARGV: key base,
- * stream, next and proof of the found checkpoint ('-': none), then rows of (stream, checkpoint). Returns 1 when it was done.
+ * Empties a view partition in one step, when its checkpoint of a stream is still the one that was found. KEYS: hash, sorted set, keys of the old layout.
+ * ARGV: key base of the old layout, stream, next or '-' for no checkpoint, proof or '-', then (stream, stored text without its number) of each checkpoint that
+ * begins anew. Returns 1 when done.
  */
 export const RESET = script(
-  `
-local row = redis.call('HGET', KEYS[1], ARGV[2])
+  `${BASE}${STORE}${OLD_LAYOUT}
+if not header() and call('EXISTS', H) == 0 then leave_old_layout(ARGV[1]) end
+local known = header()
+local row = known and call('HGET', H, 'o' .. ARGV[2])
 local next_, rest = '-', ''
-if row then next_, rest = string.match(row, '^(%S+) %S+ %S+ %S+(.*)$') end
+if row then next_, rest = string.match(row, '^%S+ (%S+) %S+ %S+ %S+(.*)$') end
 if next_ ~= ARGV[3] or (string.match(rest, '^ (%S+)') or '-') ~= ARGV[4] then return 0 end
-for _, stream in ipairs(redis.call('HKEYS', KEYS[1])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
-redis.call('UNLINK', unpack(KEYS, 2))
-for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+local rows, order = {}, {}
+local old = known and progress() or {}
+for i = 1, #old, 2 do
+  order[#order + 1] = old[i]
+  rows[old[i]] = string.match(old[i + 1], '^%S+ (.*)$')
+end
+for i = 5, #ARGV, 2 do
+  if not rows[ARGV[i]] then order[#order + 1] = ARGV[i] end
+  rows[ARGV[i]] = ARGV[i + 1]
+end
+call('UNLINK', H, K)
+local head = fresh()
+for i, stream in ipairs(order) do
+  local epoch = string.match(rows[stream], '^%S+ (%S+)')
+  if less(head.e, epoch) then head.e = epoch end
+  call('HSET', H, 'o' .. stream, (i - 1) .. ' ' .. rows[stream])
+end
+call('HSET', H, 's', cmsgpack.pack(order))
+store(head)
 return 1
 `,
   true,
 );
 
-/** Put-if-absent in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then one row per key. Returns per key the row that the index already held, or nil when the row was put; last the number of keys that this server has evicted, which says whether absent means absent. */
-export const PUT_FIRST = script(
+/** Drops a view partition. KEYS: hash, sorted set, keys of the old layout. ARGV: key base of the old layout. UNLINK hides the keys from readers at once and frees the memory in the background. */
+export const DROP = script(
   `
-local held = {}
-for i = 1, #KEYS do
-  if redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'PX', ARGV[1]) then held[i] = false
-  else held[i] = redis.call('GET', KEYS[i]) end
-end
-held[#KEYS + 1] = string.match(redis.call('INFO', 'stats'), 'evicted_keys:(%d+)') or ''
-return held
+for _, stream in ipairs(redis.call('HKEYS', KEYS[3])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+return redis.call('UNLINK', unpack(KEYS))
 `,
-  true,
-);
-
-/**
- * Compare-and-set in the duplicate index. KEYS: index keys. ARGV: expiry in ms, then per key the stale row and the row that takes its place. Returns per
- * key the row that the index held and keeps, or nil when the row was replaced.
- */
-export const REPLACE_FIRST = script(
-  `
-local held = {}
-for i = 1, #KEYS do
-  local row = redis.call('GET', KEYS[i])
-  if not row or row == ARGV[i * 2] then
-    redis.call('SET', KEYS[i], ARGV[i * 2 + 1], 'PX', ARGV[1])
-    held[i] = false
-  else held[i] = row end
-end
-return held
-`,
-  true,
+  false,
 );

@@ -50,6 +50,11 @@ export interface RedisReport {
   trusted?(): void;
   /** A server has evicted keys since the last look, or before the first one. */
   evicted?(node: string, keys: number): void;
+  /**
+   * View partitions in the storage layout of release 0.1 were found: each is folded again, and its old keys are removed with its first commit; positions of
+   * the duplicate index are taken over. Reported once.
+   */
+  leftOldLayout?(): void;
 }
 
 /** The judgement over all nodes, from the INFO texts that they answer. */

@@ -120,16 +120,44 @@ export function commitCases(h: () => StateHarness): void {
     const view = newView();
     const other = { stream: OTHER, partition: 0 };
     await h().state.commit(view, P0, change(0, 4, [put('a', 3)], { epoch: 3n }));
-    expect(await h().state.commit(view, other, change(20, 30, [put('b', 29)], { epoch: 1n, low: 20n }))).toEqual({
+    expect(await h().state.commit(view, other, change(20, 30, [put('b', 29)], { epoch: 4n, low: 20n }))).toEqual({
       ok: true,
     });
-    await h().state.commit(view, P0, change(4, 5, [put('b', 4)], { epoch: 3n }));
+    await h().state.commit(view, P0, change(4, 5, [put('b', 4)], { epoch: 5n }));
     const { entries, progress } = await h().state.read(view, 0, ['a', 'b']);
     expect(entries.map((entry) => entry?.position)).toEqual([`${STREAM}/0/3`, `${STREAM}/0/4`]);
     expect([...progress].sort((x, y) => (x.stream < y.stream ? -1 : 1))).toEqual([
-      { stream: OTHER, next: 30n, epoch: 1n, appendTimeMs: T0 + 29 },
-      { stream: STREAM, next: 5n, epoch: 3n, appendTimeMs: T0 + 4 },
+      { stream: OTHER, next: 30n, epoch: 4n, appendTimeMs: T0 + 29 },
+      { stream: STREAM, next: 5n, epoch: 5n, appendTimeMs: T0 + 4 },
     ]);
+  });
+
+  it('refuses a commit with an epoch older than that of any stream of the view partition, because one entry may come from several streams', async () => {
+    const view = newView();
+    const other = { stream: OTHER, partition: 0 };
+    await h().state.commit(view, P0, change(0, 4, [put('a', 3)], { epoch: 9n }));
+    for (const rows of [[put('a', 2, 'usang')], [del('a', 2)], [], [put('x', 2, 1, 'part')]])
+      expect(await h().state.commit(view, other, change(0, 3, rows, { epoch: 8n }))).toEqual({
+        ok: false,
+        expected: 0n,
+        epoch: 9n,
+      });
+    expect(await h().state.position(view, other)).toBeUndefined();
+    expect((await h().state.read(view, 0, ['a'])).entries[0]?.position).toBe(`${STREAM}/0/3`);
+    expect(await h().state.commit(view, other, change(0, 3, [put('b', 2)], { epoch: 10n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(4, 5, [put('a', 4)], { epoch: 9n }))).toEqual({
+      ok: false,
+      expected: 4n,
+      epoch: 10n,
+    });
+  });
+
+  it('checks the epoch of each stream by itself in a view partition without entries, as the duplicate index is', async () => {
+    const view = newView();
+    const other = { stream: OTHER, partition: 0 };
+    expect(await h().state.commit(view, P0, change(0, 4, [], { epoch: 9n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, other, change(0, 3, [], { epoch: 8n }))).toEqual({ ok: true });
+    expect(await h().state.commit(view, P0, change(4, 5, [], { epoch: 8n }))).toMatchObject({ ok: false, epoch: 9n });
   });
 
   it('keeps entries and progress separate for each view and each partition', async () => {

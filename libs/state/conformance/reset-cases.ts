@@ -26,9 +26,9 @@ export function resetCases(h: () => StateHarness): void {
 
   it('reset() empties one view partition in one step, begins its checkpoints anew, and keeps those of other streams and partitions', async () => {
     const view = newView();
+    await h().state.commit(view, O0, change(0, 4, [put('c', 3)], { epoch: 4n }));
     await h().state.commit(view, P0, change(0, 9, [put('a', 0), put('p', 1, 1, 'part')], { proof: 'x', epoch: 9n }));
     await h().state.commit(view, P0, change(9, 10, [put('b', 9), del('a', 9)], { proof: 'y', epoch: 9n }));
-    await h().state.commit(view, O0, change(0, 4, [put('c', 3)], { epoch: 9n }));
     await h().state.commit(view, { stream: STREAM, partition: 1 }, change(0, 1, [put('a', 0)]));
     const found = { stream: STREAM, next: 10n, proof: 'y' };
     const start = { stream: STREAM, epoch: 5n, next: 2n, until: 6n };
@@ -36,7 +36,7 @@ export function resetCases(h: () => StateHarness): void {
     expect(await h().state.read(view, 0, ['a', 'b', 'c'])).toEqual({
       entries: [undefined, undefined, undefined],
       progress: [
-        { stream: OTHER, next: 4n, epoch: 9n, appendTimeMs: T0 + 3 },
+        { stream: OTHER, next: 4n, epoch: 4n, appendTimeMs: T0 + 3 },
         { stream: STREAM, next: 2n, epoch: 5n, appendTimeMs: 0, reset: { atMs: T0, until: 6n } },
       ],
     });

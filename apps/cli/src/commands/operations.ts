@@ -151,10 +151,7 @@ export function operatorCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul doctor')
     .action(() =>
       run(async (ctx) => {
-        const reply = await ctx.hub.call('/health/ready', {
-          key: ctx.key,
-          shape: (b) => typeof b['status'] === 'string',
-        });
+        const reply = await ctx.hub.call('/health/ready', { key: ctx.key });
         printOne(ctx, reply.body);
         return reply.status === 200 ? EXIT.ok : EXIT.failed;
       }, true),
