@@ -73,6 +73,7 @@ export const ROOMS = {
   },
   settings: { rooms: ['faults'], clients: ['zod'] },
   folder: { rooms: ['faults'], clients: [] },
+  backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
   sdk: { rooms: ['concurrency', 'event'], clients: ['undici', 'eventsource-parser'] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },

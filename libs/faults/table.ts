@@ -496,6 +496,30 @@ export const FAULTS = {
       en: 'Check the disk, then restore a backup: simpul restore DIR --replace. What is damaged: simpul verify.',
     },
   },
+  backup_damaged: {
+    class: 'unusable',
+    title: { id: 'Ini bukan cadangan yang utuh', en: 'This is not a whole backup' },
+    hint: {
+      id: 'Pakai cadangan lain. Yang rusak: simpul verify MAP.',
+      en: 'Use another backup. What is damaged: simpul verify DIR.',
+    },
+  },
+  target_exists: {
+    class: 'unusable',
+    title: { id: 'Tempat tujuan sudah terisi', en: 'The target is taken already' },
+    hint: {
+      id: 'Pilih tempat lain. Hanya simpul restore yang dapat mengganti isi map data: --replace.',
+      en: 'Choose another place. Only simpul restore can replace what a data folder holds: --replace.',
+    },
+  },
+  folder_unusable: {
+    class: 'unusable',
+    title: { id: 'Map tidak dapat dipakai', en: 'The folder cannot be used' },
+    hint: {
+      id: 'Periksa nama map, haknya dan disknya; map data disebut dengan --data.',
+      en: 'Check the name of the folder, its permissions and its disk; --data names the data folder.',
+    },
+  },
   state_damaged: {
     class: 'unavailable',
     title: { id: 'Berkas keadaan rusak', en: 'The state file is damaged' },

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
@@ -11,16 +20,33 @@ export interface DataFolder {
   release(): void;
 }
 
-/** Recursive mkdir of our own: `recursive: true` of Node 24 never returns below a directory that exists but accepts no entries (/proc). */
-function makeFolder(dir: string): void {
+/**
+ * Makes a folder and those above it, durably and for the owner only. Throws the error of Node. A mkdir of our own, because `recursive: true` of Node 24
+ * never returns below a directory that exists but accepts no entries (/proc).
+ */
+export function makeFolder(dir: string): void {
   try {
     mkdirSync(dir, { mode: 0o700 });
+    syncFolder(dirname(dir));
   } catch (e) {
     const { code } = e as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || existsSync(dirname(dir))) throw e;
     makeFolder(dirname(dir));
     mkdirSync(dir, { mode: 0o700 });
+    syncFolder(dirname(dir));
+  }
+}
+
+/** Makes the entries of a folder durable: what was created or renamed in it is there after a power failure. */
+export function syncFolder(dir: string): void {
+  // Windows opens no folders
+  if (process.platform === 'win32') return;
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -50,6 +76,7 @@ function parseFormat(text: string): Format {
 function writeFormat(file: string, engine: string): void {
   writeFileSync(`${file}.new`, `${JSON.stringify({ format: FORMAT, engine })}\n`, { flush: true });
   renameSync(`${file}.new`, file);
+  syncFolder(dirname(file));
 }
 
 /**

@@ -1,1 +1,1 @@
-export { openDataFolder, type DataFolder } from './folder.js';
+export { makeFolder, openDataFolder, syncFolder, type DataFolder } from './folder.js';

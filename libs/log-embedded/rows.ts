@@ -10,6 +10,8 @@ export interface ReadRow {
   readonly time: number;
   /** undefined: damaged. */
   readonly data: Uint8Array | undefined;
+  /** Only of a row that can be trusted; null: without a checksum. */
+  readonly crc?: number | null;
 }
 
 export interface PartRange {
@@ -41,12 +43,13 @@ export function inSnapshot<T>(db: DatabaseSync, queries: () => T): T {
 export class Rows {
   readonly #sql: Record<'range' | 'scan' | 'places' | 'before', StatementSync>;
 
-  constructor(db: DatabaseSync) {
+  /** `columns`: ROW_COLUMNS, or those of a file of format 1. */
+  constructor(db: DatabaseSync, columns: string = ROW_COLUMNS) {
     // starts at the append (row) that contains the offset, or at the first one after it
     const start = 'coalesce((SELECT max(id) FROM batches WHERE id BETWEEN ?1 AND ?2), ?2)';
     this.#sql = {
       range: db.prepare('SELECT low, high FROM partitions WHERE part = ?'),
-      scan: db.prepare(`SELECT ${ROW_COLUMNS} FROM batches WHERE id >= ${start} AND id < ?3 ORDER BY id`),
+      scan: db.prepare(`SELECT ${columns} FROM batches WHERE id >= ${start} AND id < ?3 ORDER BY id`),
       places: db.prepare('SELECT base, last FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT 1'),
       before: db.prepare('SELECT base, last, time FROM batches WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1'),
     };

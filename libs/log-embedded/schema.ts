@@ -115,6 +115,7 @@ export function openFile(file: string, maxPages: number): OpenedFile {
   // the mark before the WAL: another process that stops in between has removed the WAL, and its flag says so
   const mark = markOf(file);
   const size = sizeOf(file);
+  // a reader leaves an empty one behind: it holds as much as none
   const wal = sizeOf(`${file}-wal`);
   const begins = mark === undefined || mark.state === 'creating';
   if (!begins && (size ?? 0) === 0) throw incomplete('file_missing');
@@ -135,9 +136,9 @@ export function openFile(file: string, maxPages: number): OpenedFile {
     if (!begins) {
       if (mark.log !== log) throw incomplete('other_log', { expected: mark.log, found: log });
       if (appended < mark.stopped) throw incomplete('older_than_stop', { expected: mark.stopped, found: appended });
-      if (appended < mark.appended && wal === undefined)
+      if (appended < mark.appended && !wal)
         throw incomplete('wal_missing', { expected: mark.appended, found: appended });
-    } else if (mark === undefined && !made && !migrated && wal === undefined && isOpen(db)) {
+    } else if (mark === undefined && !made && !migrated && !wal && isOpen(db)) {
       throw incomplete('wal_missing', { expected: '?', found: appended });
     }
     checkControlRows(db);
@@ -173,7 +174,7 @@ function make(db: DatabaseSync): boolean {
 }
 
 /** Brings a file of an earlier format to this one, in one transaction. True: it did. */
-function prepareFormat(db: DatabaseSync, creating: boolean): boolean {
+export function prepareFormat(db: DatabaseSync, creating: boolean): boolean {
   db.exec('BEGIN IMMEDIATE');
   try {
     // a first start of an earlier version that was killed leaves such a file, and so does a copy without the WAL
@@ -225,13 +226,36 @@ function checkControlRows(db: DatabaseSync): void {
 const damaged = (topic: string, partition: number, offset: number | string): Unopenable =>
   new Unopenable({ code: 'log_damaged', reason: `${topic}/${partition}/${offset}` });
 
-/** The names, ranges and counters. Their indexes too: a topic that an index does not find would be made again, empty. */
 function checkSmallTables(db: DatabaseSync): void {
+  const bad = badSmallTable(db);
+  if (bad !== undefined) throw new Unopenable({ code: 'log_damaged', reason: bad });
+}
+
+/**
+ * A damaged row of the tables of topics, partitions and counters, as `table: row`. Their indexes too: a topic that an index does not find would be made
+ * again, empty.
+ */
+export function badSmallTable(db: DatabaseSync): string | undefined {
   for (const [table, columns] of Object.entries(SEALED)) {
     const bad = db.prepare(`SELECT * FROM ${table} WHERE crc IS NOT row_crc(${columns}) LIMIT 1`).get();
     const found = String(Object.values(db.prepare(`PRAGMA integrity_check(${table})`).get() ?? {})[0]);
-    if (bad === undefined && found === 'ok') continue;
-    const row = bad?.['name'] ?? bad?.['part'] ?? found;
-    throw new Unopenable({ code: 'log_damaged', reason: `${table}: ${String(row)}` });
+    if (bad !== undefined || found !== 'ok') return `${table}: ${String(bad?.['name'] ?? bad?.['part'] ?? found)}`;
   }
+  return undefined;
+}
+
+/**
+ * Offsets of records that were acknowledged and are gone are not given again, because readers may have seen them: the next append of each
+ * partition leaves this many out.
+ */
+const RESERVED_OFFSETS = 1 << 30;
+
+/** After a loss, and after a restore from an older copy. In the transaction of the caller. */
+export function reserveOffsets(db: DatabaseSync): void {
+  db.exec(`UPDATE partitions SET reserved = high + ${RESERVED_OFFSETS}; ${sealing('partitions')}`);
+}
+
+/** Says in the file itself that everything is in it. In the transaction of the caller. */
+export function flagStopped(db: DatabaseSync): void {
+  db.exec(`UPDATE counters SET value = 0 WHERE name = 'open'; ${sealing('counters')}`);
 }

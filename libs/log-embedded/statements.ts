@@ -31,7 +31,6 @@ const STATEMENTS = {
   nextBatch: `SELECT ${ROW_COLUMNS} FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT 1`,
   dropBatch: 'DELETE FROM batches WHERE id = ?',
   setClean: 'UPDATE partitions SET clean = ?, kept = ?, tombstone = ? WHERE part = ?',
-  reserve: 'UPDATE partitions SET reserved = high + ?, crc = NULL',
   sealTopic: sealing('topics', 'WHERE no = ?'),
   sealTopics: sealing('topics', 'WHERE crc IS NULL'),
   sealPartition: sealing('partitions', 'WHERE part = ?'),

@@ -149,7 +149,8 @@ const INCOMPLETE: Readonly<Record<IncompleteReason, (detail: Details) => Text>> 
   wal_missing: (detail) => texts.wal_missing(detail),
 };
 
-function openFault({ code, reason, why, detail }: OpenFailure): Fault {
+/** Why a file cannot be opened, as a Fault with the sentence for the operator. */
+export function openFault({ code, reason, why, detail }: OpenFailure): Fault {
   if (why === undefined) return new Fault(code, { detail: reason });
   const text = INCOMPLETE[why]({ found: '?', expected: '?', ...detail });
   return new Fault(code, { detail: text.in('en'), problems: [{ pointer: 'log.sqlite', reason: text }] });

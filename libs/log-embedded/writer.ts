@@ -6,7 +6,7 @@ import { maintenance, MAINTENANCE_STEP_MS, insertRow } from './maintenance.ts';
 import { RunningMark } from './mark.ts';
 import type { Answer, FromThread, Op, OpenFailure, Request, WriterStart } from './ops.ts';
 import { idOf } from './row.ts';
-import { appendedIn, openFile, Unopenable, type OpenedFile } from './schema.ts';
+import { appendedIn, flagStopped, openFile, reserveOffsets, Unopenable, type OpenedFile } from './schema.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
 type Append = Extract<Op, { op: 'append' }>;
@@ -20,12 +20,6 @@ const CHECKPOINT_EVERY_MS = 5_000;
 /** A checkpoint waits this long for readers, then it is tried again later. */
 const CHECKPOINT_WAIT_MS = 100;
 const BUSY_MS = 5_000;
-/**
- * Offsets of records that were acknowledged and are gone are not given again, because readers may have seen them: the next append of each
- * partition leaves this many out.
- */
-const RESERVED_OFFSETS = 1 << 30;
-
 const start = workerData as WriterStart;
 const port = parentPort!;
 const post = (message: FromThread<Answer>): void => port.postMessage(message);
@@ -340,8 +334,7 @@ function stop(): void {
   clearTimeout(idleTimer);
   try {
     begin();
-    sql.setCounter.run(0, 'open');
-    sql.sealCounters.run();
+    flagStopped(db);
     sql.commit.run();
     if (checkpoint(BUSY_MS)) mark?.stop(appendedIn(db));
   } catch {
@@ -366,8 +359,7 @@ function afterLoss(): void {
     break;
   }
   begin();
-  sql.reserve.run(RESERVED_OFFSETS);
-  sql.sealPartitions.run();
+  reserveOffsets(db);
   sql.commit.run();
 }
 

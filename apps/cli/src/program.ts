@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { backupCommands } from './commands/backup.js';
 import { eventCommands, publishCommand, streamCommands } from './commands/events.js';
 import { stateCommands, typeCommands, unitCommands, viewCommands } from './commands/lookups.js';
 import { keyCommands, operatorCommands } from './commands/operations.js';
@@ -18,6 +19,7 @@ const COMMANDS = [
   typeCommands,
   keyCommands,
   operatorCommands,
+  backupCommands,
 ];
 
 /** Builds the command line; it does not parse arguments yet. */

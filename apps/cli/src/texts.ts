@@ -27,4 +27,47 @@ export const texts = defineTexts({
   start_hub: { id: 'Nyalakan: npm start', en: 'Start it: npm start' },
   or_other_address: { id: 'atau sebut alamatnya: --url', en: 'or name its address: --url' },
   next_step: { id: 'Lanjut', en: 'Next' },
+  backup_made: {
+    id: '{records} rekaman dan kunci disalin ke {dir}; simpan seperti menyimpan kunci',
+    en: '{records} records and the keys were copied to {dir}; keep it as you keep the keys',
+  },
+  backup_without_pseudonym_key: {
+    id: 'pseudonym.key tidak ada di map data (SIMPUL_PSEUDONYM_KEY_FILE?), jadi tidak ikut disalin; simpan sendiri',
+    en: 'pseudonym.key is not in the data folder (SIMPUL_PSEUDONYM_KEY_FILE?), so it was not copied; keep it yourself',
+  },
+  restored: {
+    id: '{records} rekaman dari {from} dipulihkan ke {dir}; keadaan dilipat ulang saat hub mulai',
+    en: '{records} records of {from} were restored into {dir}; state is folded again when the hub starts',
+  },
+  replaced_kept: {
+    id: 'isi sebelumnya disimpan di {dir}; hapus bila sudah yakin',
+    en: 'what was there before is kept in {dir}; delete it when you are sure',
+  },
+  loss_accepted: {
+    id: 'log di {dir} diterima seperti adanya: {records} rekaman; keadaan dilipat ulang saat hub mulai',
+    en: 'the log in {dir} is accepted as it is: {records} records; state is folded again when the hub starts',
+  },
+  damaged_at: { id: 'rusak: {place}', en: 'damaged: {place}' },
+  file_changed: {
+    id: '{name} tidak sama dengan yang dicadangkan',
+    en: '{name} is not as it was when the backup was made',
+  },
+  restore_not_ended: {
+    id: 'pemulihan ke map ini belum selesai; jalankan lagi',
+    en: 'a restore into this folder has not ended; run it again',
+  },
+  other_log: {
+    id: 'log.mark milik log lain daripada log.sqlite',
+    en: 'log.mark is of another log than log.sqlite',
+  },
+  records_missing: {
+    id: '{count} rekaman yang sudah dijawab tercatat tidak ada di log',
+    en: '{count} records that were acknowledged are not in the log',
+  },
+  unchecked: {
+    id: '{count} rekaman ditulis sebelum ada jumlah periksa; isinya dijaga sidiknya',
+    en: '{count} records were written before there were checksums; their digests protect them',
+  },
+  log_whole: { id: 'log utuh: {records} rekaman', en: 'the log is whole: {records} records' },
+  log_not_whole: { id: 'log tidak utuh', en: 'the log is not whole' },
 });

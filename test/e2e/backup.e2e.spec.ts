@@ -1,0 +1,167 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { deploy, type Deployment } from '../kit/deployment.js';
+
+let root: string;
+let hub: Deployment;
+let key: string;
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'simpul-e2e-backup-'));
+  hub = await deploy();
+  key = await hub.key('SU00518', 'sistem', ['publisher', 'reader']);
+});
+afterEach(async () => {
+  await hub.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const cli = (...args: string[]) => {
+  const run = spawnSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', resolve('dist/apps/cli/src/main.js'), ...args],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] ?? '', LANG: 'en_US.UTF-8', SIMPUL_DATA: hub.dir },
+      timeout: 60_000,
+    },
+  );
+  return { code: run.status, out: run.stdout, err: run.stderr };
+};
+const bearer = () => ({ authorization: `Bearer ${key}` });
+
+interface Published {
+  readonly status: number;
+  readonly position: string;
+  readonly event: Record<string, unknown>;
+}
+async function publish(id: string, again?: Published): Promise<Published> {
+  const event = again?.event ?? (await eventOf(id));
+  const answer = await fetch(`${hub.url}/v1/events`, {
+    method: 'POST',
+    headers: { ...bearer(), 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+  });
+  const { position } = (await answer.json()) as { position: string };
+  return { status: answer.status, position, event };
+}
+async function eventOf(id: string): Promise<Record<string, unknown>> {
+  const answer = await fetch(`${hub.url}/v1/event-types/layanan.kasus.status-berubah/sample`, {
+    headers: { authorization: `Bearer ${hub.adminKey}` },
+  });
+  const sample = (await answer.json()) as { data: object };
+  const data = { ...sample.data, nomorKasus: `CAD-${id}` };
+  const ours = { unitasal: undefined, unitkode: undefined, subject: undefined };
+  return { ...sample, ...ours, id, source: 'urn:simpul:unit:SU00518:sistem', data };
+}
+const caseOf = async (id: string): Promise<number> =>
+  (await fetch(`${hub.url}/v1/state/layanan.kasus-papan/CAD-${id}`, { headers: bearer() })).status;
+async function seen(id: string): Promise<void> {
+  for (let n = 0; n < 400; n++) {
+    if ((await caseOf(id)) === 200) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  throw new Error(`no entry CAD-${id}`);
+}
+const eventAt = async ({ position }: Published): Promise<number> =>
+  (await fetch(`${hub.url}/v1/events/${position}`, { headers: bearer() })).status;
+
+describe('simpul backup, restore and verify', () => {
+  it('bring back what was there at the backup; what came later is in no log, has no receipt, and is recorded when it is sent again', async () => {
+    const kept = await publish('satu');
+    expect(kept.status).toBe(201);
+    const target = join(root, 'cadangan');
+    const made = cli('backup', target);
+    expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^✔ \d+ records and the keys were copied to/)]);
+    const lost = await publish('dua');
+    expect(lost.status).toBe(201);
+    await seen('dua');
+    // a hub holds the folder
+    const busy = cli('restore', target, '--replace');
+    expect([busy.code, busy.err]).toEqual([
+      1,
+      expect.stringMatching(/^✗ The data folder is in use by another process: .*pid \d+/),
+    ]);
+    await hub.stop();
+    const unasked = cli('restore', target);
+    expect([unasked.code, unasked.err]).toEqual([1, expect.stringMatching(/^✗ The target is taken already: /)]);
+    const done = cli('restore', target, '--replace');
+    expect([done.code, done.out]).toEqual([0, expect.stringMatching(/^✔ \d+ records of \d{4}-.* were restored into/)]);
+    await hub.start();
+    await seen('satu');
+    expect(await eventAt(kept)).toBe(200);
+    expect([(await caseOf('dua')) >= 400, await eventAt(lost)]).toEqual([true, 404]);
+    const again = await publish('dua', lost);
+    expect(again.status).toBe(201);
+    expect(again.position).not.toBe(lost.position);
+    await seen('dua');
+    expect([await eventAt(again), await eventAt(lost)]).toEqual([200, 404]);
+    expect((await publish('satu', kept)).status).toBe(200);
+    expect(cli('verify').code).toBe(0);
+  });
+
+  it('say what is wrong on one line, and verify ends with 1 and names every damaged place, also as JSON', async () => {
+    for (let n = 0; n < 5; n++) await publish(`v${n}`);
+    await hub.stop();
+    const target = join(root, 'cadangan');
+    expect(cli('backup', target).code).toBe(0);
+    expect(cli('backup', target)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^✗ The target is taken already: /),
+    });
+    expect(cli('--data', join(root, 'none'), 'backup', join(root, 'b')).err).toMatch(
+      /^✗ The folder cannot be used: .*none \(ENOENT\)/,
+    );
+    expect(cli('restore')).toMatchObject({ code: 2 });
+    expect(cli('restore', target, '--accept-loss')).toMatchObject({ code: 2 });
+    expect(cli('backup')).toMatchObject({ code: 2 });
+    expect(cli('restore', root)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^✗ This is not a whole backup: .*backup\.json/),
+    });
+    const damaged = join(root, 'rusak');
+    cpSync(hub.dir, damaged, { recursive: true });
+    const bytes = readFileSync(join(damaged, 'log.sqlite'));
+    bytes[bytes.indexOf('CAD-v3') + 1]! ^= 1;
+    writeFileSync(join(damaged, 'log.sqlite'), bytes);
+    const found = cli('verify', damaged);
+    expect(found).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^✗ damaged: layanan\.kasus\/\d+\/\d+\n[^]*✗ the log is not whole/),
+    });
+    const json = JSON.parse(cli('verify', damaged, '--json').out) as {
+      whole: boolean;
+      log: { partitions: { damaged: object[] }[] };
+    };
+    expect([json.whole, json.log.partitions.filter((p) => p.damaged.length > 0)]).toEqual([false, [expect.anything()]]);
+    expect(cli('--lang', 'id', 'verify').err).toMatch(/✔ log utuh: \d+ rekaman/);
+    await hub.start();
+  });
+
+  it('a log that lacks its WAL refuses the start with one line, and restore --accept-loss makes it start', async () => {
+    await publish('satu');
+    await hub.stop('SIGKILL');
+    await hub.start();
+    await publish('dua');
+    await hub.stop('SIGKILL');
+    expect(existsSync(join(hub.dir, 'log.sqlite-wal'))).toBe(true);
+    rmSync(join(hub.dir, 'log.sqlite-wal'));
+    await expect(hub.start()).rejects.toThrow(
+      /log_incomplete: .*log\.sqlite-wal tidak ada, dan tanpa itu hanya ada \d+ dari \d+ rekaman/,
+    );
+    expect(cli('verify')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/records that were acknowledged are not in the log/),
+    });
+    expect(cli('restore', '--accept-loss')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/is accepted as it is/),
+    });
+    await hub.start();
+    expect((await publish('tiga')).status).toBe(201);
+    await seen('tiga');
+    expect(readdirSync(hub.dir)).toContain('log.mark');
+  });
+});
