@@ -13,6 +13,7 @@ import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
 import { tableReport } from './table-report.js';
 import { openTables, type Tables } from './tables.js';
+import { ViewReports } from './view-health.js';
 import { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';
 
 export interface CoreOptions {
@@ -75,9 +76,22 @@ export class CoreModule implements OnApplicationShutdown {
         },
         { provide: Arrivals, inject: [STATE], useFactory: (state: State) => new Arrivals(state) },
         { provide: ProcessEnd, inject: [LOGGER], useFactory: (logger: Logger) => new ProcessEnd(logger) },
+        { provide: ViewReports, useFactory: () => new ViewReports() },
         {
           provide: CORE,
-          inject: [SETTINGS, LOGGER, Metrics, CLOCK, EVENT_LOG, STATE, TABLES, Reading, Arrivals, ProcessEnd],
+          inject: [
+            SETTINGS,
+            LOGGER,
+            Metrics,
+            CLOCK,
+            EVENT_LOG,
+            STATE,
+            TABLES,
+            Reading,
+            Arrivals,
+            ProcessEnd,
+            ViewReports,
+          ],
           useFactory: (
             s: HubSettings,
             logger: Logger,
@@ -89,7 +103,20 @@ export class CoreModule implements OnApplicationShutdown {
             reading: Reading,
             arrivals: Arrivals,
             processEnd: ProcessEnd,
-          ): Core => ({ settings: s, logger, metrics, now, log, state, ...tables, reading, arrivals, processEnd }),
+            viewReports: ViewReports,
+          ): Core => ({
+            settings: s,
+            logger,
+            metrics,
+            now,
+            log,
+            state,
+            ...tables,
+            reading,
+            arrivals,
+            processEnd,
+            viewReports,
+          }),
         },
         { provide: HEALTH_DOOR, inject: [CORE], useFactory: coreHealth },
         { provide: HOT_DOORS, useValue: [] },

@@ -6,6 +6,7 @@ import type { State } from '#state';
 import type { Logger, Metrics } from '#telemetry';
 import type { ProcessEnd } from './process-end.js';
 import type { Tables } from './tables.js';
+import type { ViewReports } from './view-health.js';
 
 /** What every hub process has, whatever its roles: the engine's ports, the control tables, and where it reports. */
 export interface Core extends Omit<Tables, 'close'> {
@@ -21,4 +22,6 @@ export interface Core extends Omit<Tables, 'close'> {
   /** A projector reports here how far it has folded; readers of the same process wait here. */
   readonly arrivals: Arrivals;
   readonly processEnd: ProcessEnd;
+  /** A projector says here how its views stand. */
+  readonly viewReports: ViewReports;
 }

@@ -2,12 +2,13 @@ import { expect, it } from '@jest/globals';
 import { HEALTH_DOOR, HealthController } from '#http';
 import type { Core } from './core.js';
 import { coreHealth } from './health.js';
+import { ViewReports } from './view-health.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 
 it('a process is not ready before the duplicate index has caught up once, also when log and store answer', async () => {
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
-  const core = { settled, log: answers, state: answers } as unknown as Core;
+  const core = { settled, log: answers, state: answers, viewReports: new ViewReports() } as unknown as Core;
   const providers = [{ provide: HEALTH_DOOR, useValue: coreHealth(core) }];
   const server = await serveEdge({}, { controllers: [HealthController], providers });
   const ready = async () => {
@@ -36,4 +37,20 @@ it('a door whose port does not answer within a second is not ok, with the code o
     { name: 'state', ok: true },
   ]);
   expect(Date.now() - began).toBeLessThan(3_000);
+});
+
+it('of a view with several partitions the state is that of the partition which an operator must know first', () => {
+  const reports = new ViewReports();
+  expect(reports.views()).toBeUndefined();
+  const at = (partition: number, state: 'complete' | 'filling' | 'writing', next: bigint) => ({
+    ...{ view: 'uji.papan', storage: 'uji.papan~2', partition, state },
+    places: state === 'writing' ? [] : [{ stream: 'uji.kasus', next, appendTimeMs: 1 }],
+  });
+  reports.from(() => [at(1, 'complete', 7n), at(0, 'complete', 5n)]);
+  const row = { view: 'uji.papan', storage: 'uji.papan~2', partitions: 2 };
+  expect(reports.views()).toEqual([{ ...row, snapshot: 'complete', upTo: { 'uji.kasus': { 0: '5', 1: '7' } } }]);
+  reports.from(() => [at(1, 'complete', 7n), at(0, 'writing', 0n)]);
+  expect(reports.views()).toEqual([{ ...row, snapshot: 'writing', upTo: { 'uji.kasus': { 1: '7' } } }]);
+  reports.from(() => [at(1, 'writing', 7n), at(0, 'filling', 5n)]);
+  expect(reports.views()).toMatchObject([{ snapshot: 'filling' }]);
 });

@@ -33,6 +33,7 @@ export function coreHealth(core: Core): HealthDoorDeps {
     doors: () => healthOf(core),
     // `serving` once the duplicate index has caught up (R2.3); a later backlog shows in the state of each door, not here.
     phase: () => (core.settled.ready ? 'serving' : 'starting'),
+    views: () => core.viewReports.views(),
     metrics: async () => ({
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: await core.metrics.text(),

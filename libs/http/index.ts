@@ -8,7 +8,13 @@ export { mediaType, pointer } from './read-input.js';
 export { statusOf } from './status.js';
 export { formatEvent, type Sse, type SseEvent, type SseOptions } from './sse.js';
 export { openapiOf } from './openapi.js';
-export { HEALTH_DOOR, HealthController, type DoorHealth, type HealthDoorDeps } from './doors/health.js';
+export {
+  HEALTH_DOOR,
+  HealthController,
+  type DoorHealth,
+  type HealthDoorDeps,
+  type ViewHealth,
+} from './doors/health.js';
 export { KEYS_DOOR, KeysController, type KeysDoorDeps } from './doors/keys.js';
 export { RECEIPTS_DOOR, ReceiptsController, type ReceiptsDoorDeps } from './doors/receipts.js';
 export { REFUSALS_DOOR, RefusalsController, type RefusalsDoorDeps } from './doors/refusals.js';

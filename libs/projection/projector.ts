@@ -29,7 +29,7 @@ import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
 import { HeldPartition, type Slot } from './held-partition.js';
 import type { ProjectionReport } from './report.js';
-import { isUnfilled } from './snapshot-fill.js';
+import { isBeingFilled, isUnfilled } from './snapshot-fill.js';
 import { ViewFold, type Decoded } from './view-fold.js';
 import { ViewSnapshots, type SnapshotPolicy } from './view-snapshots.js';
 
@@ -178,7 +178,9 @@ export class Projector implements GroupMember {
       );
       for (const [i, m] of mine.entries()) {
         const next = stored[i]?.next ?? m.held.low;
-        if (next < m.before) await this.#setBack(m.held, m.slot, next);
+        // With a snapshot every view partition has a checkpoint, also one without events: without it the store was emptied.
+        const emptied = m.slot !== undefined && stored[i] === undefined && this.snapshots.mayFill(storage);
+        if (next < m.before || emptied) await this.#setBack(m.held, m.slot, next);
       }
     }
     for (const held of this.held()) for (const slot of held.slots.values()) this.#keepSnapshot(held, slot);
@@ -274,13 +276,16 @@ export class Projector implements GroupMember {
   }
 
   async #openSlot(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
-    const stored = await this.#stored(held, view, storage);
-    if (isUnfilled(stored) && (stored.some((at) => at !== undefined) || (await this.snapshots.exists(storage))))
+    let stored = await this.#stored(held, view, storage);
+    const trusted = isUnfilled(stored) ? undefined : await this.#trusted(held, view, storage);
+    // The log may not have confirmed it: then it begins anew.
+    if (trusted !== undefined) stored = await this.#stored(held, view, storage);
+    if (isBeingFilled(stored) || (isUnfilled(stored) && (await this.snapshots.exists(storage))))
       return { view, storage, next: held.low, live: false };
-    const trusted = await this.#trusted(held, view, storage);
     await this.#claimParts(held, view, storage);
-    const next = trusted?.next ?? held.low;
-    return { view, storage, next, proof: trusted?.proof, live: next + NEAR >= held.index.next };
+    const own = stored[view.streams.indexOf(held.stream)];
+    const next = own?.next ?? held.low;
+    return { view, storage, next, proof: own?.proof, live: next + NEAR >= held.index.next };
   }
 
   /** The stored position of a view, confirmed by the log. Where it is not, the view partition and its snapshot begin anew. */
@@ -292,10 +297,14 @@ export class Projector implements GroupMember {
     return trustedCheckpoint({ ...this.deps, report: { refolding } }, held.at, storage, view.streams);
   }
 
-  /** A view over several streams: the store must refuse an older owner on all of them before this one reads entries. */
+  /**
+   * A view over several streams: the store must refuse an older owner on all of them before this one reads entries. A view with a snapshot: a checkpoint
+   * shows that the store was not emptied.
+   */
   async #claimParts({ partition, epoch }: HeldPartition, view: CompiledView, storage: string): Promise<void> {
     const { state } = this.deps;
-    for (const stream of view.streams.length > 1 ? view.streams : []) {
+    const needed = view.streams.length > 1 || this.snapshots.mayFill(storage);
+    for (const stream of needed ? view.streams : []) {
       const part: StreamPartition = { stream, partition };
       const low = await this.#low(stream, partition);
       const { next: from = low, proof } = (await state.position(storage, part)) ?? {};
@@ -308,8 +317,7 @@ export class Projector implements GroupMember {
   async #prepareSlot(held: HeldPartition, slot: Slot): Promise<void> {
     const stored = await this.#stored(held, slot.view, slot.storage);
     if (!isUnfilled(stored)) return;
-    if (stored.some((at) => at !== undefined) || (await this.snapshots.exists(slot.storage)))
-      await this.snapshots.fill(held, slot);
+    if (isBeingFilled(stored) || (await this.snapshots.exists(slot.storage))) await this.snapshots.fill(held, slot);
     await this.#claimParts(held, slot.view, slot.storage);
   }
 

@@ -15,9 +15,15 @@ import type { ViewPartition } from './snapshot-source.js';
 /** Proof of a checkpoint while the view partition is filled: its `next` counts pages then, and is no offset. */
 export const FILLING = 'filling';
 
-/** By the checkpoints of all streams of a view partition: nothing is folded in it, or a fill of it has not ended. */
+export const isBeingFilled = (stored: readonly (Progress | undefined)[]): boolean =>
+  stored.some((at) => at?.proof === FILLING);
+
+/** By the checkpoints of all streams of a view partition: nothing is folded in it (also since a reset), or a fill of it has not ended. */
 export const isUnfilled = (stored: readonly (Progress | undefined)[]): boolean =>
-  stored.every((at) => at === undefined) || stored.some((at) => at?.proof === FILLING);
+  isBeingFilled(stored) || stored.every((at) => at === undefined || isReset(at));
+
+const isReset = ({ reset, proof, appendTimeMs }: Progress): boolean =>
+  reset !== undefined && proof === undefined && appendTimeMs === 0;
 
 export interface FillDeps {
   readonly log: EventLog;

@@ -11,6 +11,7 @@ import {
 import { Alarms } from './alarms.js';
 import { idConflictPublisher } from './id-conflicts.js';
 import { lagAtScrape } from './lag.js';
+import { snapshotsAtScrape } from './snapshots.js';
 
 /** Folds the streams into views as a member of the projector's group, also streams that are registered while it runs. */
 @Injectable()
@@ -48,9 +49,12 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           this.alarms.raise('id_conflict', { position, first: firstPosition });
       },
       audit: auditView(core),
+      snapshots: core.settings.snapshots,
     });
     this.#projector = projector;
     metrics.beforeScrape(lagAtScrape(core, projector));
+    metrics.beforeScrape(() => snapshotsAtScrape(core.metrics, projector));
+    core.viewReports.from(() => projector.snapshots());
     this.#unlisten = registry.onRegistered(({ stream }) => {
       void projector.subscribe(registry.catalogue.streams().map((s) => s.name)).catch((e: unknown) => {
         logger.warn({ stream, cause: innermostMessage(e) }, 'subscribe to new stream failed');
@@ -99,6 +103,14 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           low: String(low),
           high: String(high),
         }),
+      filledFromSnapshot: (view, storage, partition, outcome, entries) => {
+        const facts = { view, storage, partition, outcome, entries };
+        if (outcome === 'filled') logger.info(facts, 'view filled from snapshot');
+        else logger.warn(facts, 'snapshot not used, view folded from the log');
+        if (outcome === 'filled') metrics.snapshotFilled.inc({ view }, entries);
+      },
+      snapshotFailed: (view, storage, partition, cause) =>
+        logger.warn({ view, storage, partition, cause: innermostMessage(cause) }, 'snapshot not written, retried'),
       failed: (cause) => logger.warn({ cause: innermostMessage(cause) }, 'projector step failed, retried'),
     };
   }

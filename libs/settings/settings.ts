@@ -69,6 +69,11 @@ const TABLE = {
     default: '`8`',
     text: 'Partitions of a stream at its creation; later changes touch new streams only.',
   },
+  SIMPUL_SNAPSHOTS: {
+    schema: z.enum(['auto', 'all', 'none']).default('auto'),
+    default: '`auto`',
+    text: 'Views with a snapshot in the log, from which an emptied store is filled: `auto` (those over a stream with a retention, or over streams that have had 100,000 events), `all` or `none`. Read by projectors.',
+  },
   SIMPUL_PSEUDONYM_KEY_FILE: {
     schema: z.string().min(1).optional(),
     default: '`<data>/pseudonym.key`',
@@ -149,6 +154,8 @@ export interface HubSettings {
   /** PEM text of the private certificate authority of Redis. */
   readonly redisCa: string | undefined;
   readonly partitions: number;
+  /** Which views have a snapshot, from which an emptied store is filled. */
+  readonly snapshots: 'auto' | 'all' | 'none';
   readonly pseudonymKeyFile: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
@@ -247,6 +254,7 @@ export function readHubSettings(
     redis: v.SIMPUL_REDIS ? new Secret(v.SIMPUL_REDIS) : undefined,
     redisCa,
     partitions: v.SIMPUL_PARTITIONS,
+    snapshots: v.SIMPUL_SNAPSHOTS,
     pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
     logLevel: v.SIMPUL_LOG_LEVEL,
   });

@@ -11,6 +11,9 @@ export class Metrics {
   readonly projected: Counter<'view'>;
   readonly lagEvents: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
   readonly lagSeconds: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
+  readonly snapshotComplete: Gauge<'view' | 'storage' | 'partition'>;
+  readonly snapshotLag: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
+  readonly snapshotFilled: Counter<'view'>;
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
@@ -69,6 +72,24 @@ export class Metrics {
       name: 'simpul_view_lag_seconds',
       help: 'Age of the oldest event not folded yet, with the same labels.',
       labelNames: ['view', 'storage', 'stream', 'partition'],
+      registers,
+    });
+    this.snapshotComplete = new Gauge({
+      name: 'simpul_snapshot_complete',
+      help: '1: an emptied store would be filled from the snapshot of this view partition; 0: it would be folded from the beginning of the log.',
+      labelNames: ['view', 'storage', 'partition'],
+      registers,
+    });
+    this.snapshotLag = new Gauge({
+      name: 'simpul_snapshot_lag_events',
+      help: 'Events that are folded into the store and not yet in the complete snapshot of the view partition.',
+      labelNames: ['view', 'storage', 'stream', 'partition'],
+      registers,
+    });
+    this.snapshotFilled = new Counter({
+      name: 'simpul_snapshot_filled_total',
+      help: 'Entries that the store was filled with from snapshots, by view.',
+      labelNames: ['view'],
       registers,
     });
     this.copies = new Counter({

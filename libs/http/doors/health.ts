@@ -16,11 +16,29 @@ export interface DoorHealth {
   readonly reason?: string;
 }
 
+/** One stored generation of a view, in the partitions that the process holds. */
+export interface ViewHealth {
+  readonly view: string;
+  /** The view and its generation. */
+  readonly storage: string;
+  /** Number of partitions held. */
+  readonly partitions: number;
+  /**
+   * The snapshot from which an emptied store would be filled: `complete`; `filling`: the store is being filled from it; `writing`: not usable yet;
+   * `stopped`: it could not be written further; `none`.
+   */
+  readonly snapshot: string;
+  /** By stream and partition: the offset up to which the store could be filled. */
+  readonly upTo: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 export interface HealthDoorDeps {
   /** Asked at each `/health/ready`; must answer quickly. */
   readonly doors: () => Promise<readonly DoorHealth[]> | readonly DoorHealth[];
   /** `starting` until every door has been able to work once. */
   readonly phase: () => 'starting' | 'serving' | 'draining';
+  /** undefined: this process folds no views. */
+  readonly views?: () => readonly ViewHealth[] | undefined;
   /** Prometheus text. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -50,14 +68,20 @@ export class HealthController {
 
   @Get('health/ready')
   @Header('cache-control', 'no-store')
-  @RouteConfig({ open: true, summary: 'Which doors work; ?door= asks for one', query: READY })
+  @RouteConfig({
+    open: true,
+    summary: 'Which doors work, and the snapshots of the views; ?door= asks for one door',
+    query: READY,
+  })
   async ready(@CheckedQuery() { door }: Ready, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const phase = this.closing?.aborted === true ? 'draining' : this.deps.phase();
     const doors = await this.deps.doors();
     const asked = door === undefined ? doors : doors.filter((d) => d.name === door);
     const ready = phase === 'serving' && asked.some((d) => d.ok);
     if (!ready) reply.code(503).header('retry-after', '1');
-    return { status: phase === 'serving' ? (ready ? 'ready' : 'not_ready') : phase, doors };
+    const views = this.deps.views?.();
+    const status = phase === 'serving' ? (ready ? 'ready' : 'not_ready') : phase;
+    return { status, doors, ...(views === undefined ? {} : { views }) };
   }
 
   @Get('metrics')
