@@ -4,7 +4,7 @@ import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
 import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
-import { PositionTrace, recheck, recheckFrom } from './recheck.js';
+import { PositionTrace, recheck, recheckAllFrom, recheckFrom } from './recheck.js';
 
 /** What the duplicate index reports. All calls return at once. */
 export interface DuplicatesReport {
@@ -62,6 +62,8 @@ export class IndexedPartition {
   #proof: string | undefined;
   /** state.connection() when the last ten minutes were filled in again (R2.2). */
   #connection: number | undefined;
+  /** state.evictions() when the whole index was filled in again. */
+  #evictions = 0;
   readonly #trace: PositionTrace;
 
   constructor(deps: DuplicateIndexDeps, at: AssignedPartition, low: bigint, next: bigint, proof: string | undefined) {
@@ -140,11 +142,14 @@ export class IndexedPartition {
     for (;;) {
       const connection = this.#deps.state.connection();
       if (this.#connection !== connection) {
-        const from = await recheckFrom(this.#deps, this.#part, this.#trace.before, {
-          low: this.#low,
-          next: this.#next,
-        });
+        const evictions = this.#deps.state.evictions();
+        const range = { low: this.#low, next: this.#next };
+        const from =
+          evictions > this.#evictions
+            ? await recheckAllFrom(this.#deps, this.#part)
+            : await recheckFrom(this.#deps, this.#part, this.#trace.before, range);
         await recheck(this.#deps, this.#part, from, this.#next);
+        this.#evictions = evictions;
       }
       this.#connection = connection;
       const found = await findCopies(this.#deps, this.#part, events);

@@ -31,7 +31,7 @@ export interface OwnedPartition extends StreamPartition {
 }
 
 /** How long the index keeps an entry. */
-const KEPT_MS = 8 * 24 * 3_600_000;
+export const KEPT_MS = 8 * 24 * 3_600_000;
 /** Each round replaces stale rows; another process may write rows in between. */
 const MAX_ROUNDS = 5;
 

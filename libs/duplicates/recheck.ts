@@ -1,12 +1,28 @@
 import { openRecord } from '#registry';
 import type { First, FirstReplacement, StreamPartition } from '#state';
-import { firstEntryOf, isIn, putFirsts, underDigest, type IndexDeps, type OwnedPartition } from './index-step.js';
+import {
+  firstEntryOf,
+  isIn,
+  KEPT_MS,
+  putFirsts,
+  underDigest,
+  type IndexDeps,
+  type OwnedPartition,
+} from './index-step.js';
 
 /** A new connection may lead to a store that lost the writes of this time (R2.2). */
 export const RECHECK_MS = 10 * 60_000;
 const PAGE = 500;
 /** Offsets without a record (markers of a transaction) that may lie below a position. */
 const HOLE = 64n;
+
+/** Where to begin after the store has evicted rows, which may be of any age: as far back as the index keeps them. */
+export async function recheckAllFrom(
+  { log, now }: Pick<IndexDeps, 'log' | 'now'>,
+  { stream, partition }: StreamPartition,
+): Promise<bigint> {
+  return log.offsetAt(stream, partition, now() - KEPT_MS);
+}
 
 /**
  * Where to begin: where the index stood ten minutes ago (`before`), else ten minutes of the log below `next`. Never by the wall clock: an index that lies

@@ -10,6 +10,7 @@ import { DuplicateIndex, type IndexedPartition } from './index.js';
 let catalogue: CatalogueIndex;
 let stage: Stage;
 let connection: number;
+let evictions: number;
 beforeAll(() => {
   catalogue = catalogueOfFiles(2);
 });
@@ -23,10 +24,13 @@ const asked = (...ids: string[]) => ids.map((id) => ({ source: SOURCE, id }));
 
 async function open(): Promise<void> {
   connection = 1;
+  evictions = 0;
   const wrapState = (state: State): State =>
     new Proxy(state, {
       get: (t, name) => {
-        const value: unknown = name === 'connection' ? () => connection : Reflect.get(t, name);
+        if (name === 'connection') return () => connection;
+        if (name === 'evictions') return () => evictions;
+        const value: unknown = Reflect.get(t, name);
         return typeof value === 'function' ? (value.bind(t) as unknown) : value;
       },
     });
@@ -105,6 +109,31 @@ describe('the index after the store connected anew', () => {
       { offset: 0n },
       { offset: 1n },
       { offset: 3n },
+    ]);
+  });
+
+  it('has the rows of all eight days again when the store has evicted keys, so that a copy of an old event is found', async () => {
+    await open();
+    let now = Date.now();
+    const one = await index(() => now);
+    for (const [id, minutes] of [
+      ['a', 0],
+      ['b', 1],
+      ['c', 11],
+    ] as const) {
+      now += minutes * 60_000;
+      await stage.append([ban(id)]);
+      await step(one);
+    }
+    stage.loseIndex();
+    evictions = 3;
+    connection++;
+    await stage.append([ban('a')]);
+    expect(await step(one)).toEqual([3n]);
+    expect(await stage.state.findFirst(asked('a', 'b', 'c'))).toMatchObject([
+      { offset: 0n },
+      { offset: 1n },
+      { offset: 2n },
     ]);
   });
 

@@ -250,6 +250,10 @@ class EmbeddedState implements State {
     return this.#connection;
   }
 
+  evictions(): number {
+    return 0;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;

@@ -101,6 +101,7 @@ export class Client {
   readonly #options: ClientOptions;
   readonly #trust: Trust;
   #connections = 0;
+  #evictions = 0;
   /** Number of connections at the last look; undefined: none yet. */
   #lookedAt: number | undefined;
   #looking: Promise<void> | undefined;
@@ -188,7 +189,8 @@ export class Client {
 
   #judge(texts: ReadonlyMap<string, string>): void {
     const { evicted, replica } = this.#trust.judge(texts);
-    if (evicted) this.#connections++;
+    if (evicted > 0) this.#connections++;
+    this.#evictions += evicted;
     // Connect again, so that Sentinel answers the new master.
     if (replica && this.#options.address.kind === 'sentinel') (this.#redis as Redis).disconnect(true);
   }
@@ -208,6 +210,11 @@ export class Client {
   /** Looks again when a script says that its server has evicted another number of keys than before. */
   async lookAgain(): Promise<void> {
     await this.#within(() => this.#look());
+  }
+
+  /** Number of keys that the servers are known to have evicted. */
+  get evictions(): number {
+    return this.#evictions;
   }
 
   /** EVALSHA, and EVAL where the script cache of the server does not have the script (after a restart, SCRIPT FLUSH, or on another node). */

@@ -236,6 +236,10 @@ class RedisState implements State {
     return this.#client.connections;
   }
 
+  evictions(): number {
+    return this.#client.evictions;
+  }
+
   async close(): Promise<void> {
     this.#client.close();
   }

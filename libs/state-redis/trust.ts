@@ -72,11 +72,11 @@ export class Trust {
     return this.#reasons.values().next().value;
   }
 
-  /** Takes the INFO texts of all masters. `evicted`: some node has evicted keys since the last time. `replica`: some node is a replica. */
-  judge(texts: ReadonlyMap<string, string>): { readonly evicted: boolean; readonly replica: boolean } {
+  /** Takes the INFO texts of all masters. `evicted`: how many keys they have evicted since the last time. `replica`: some node is a replica. */
+  judge(texts: ReadonlyMap<string, string>): { readonly evicted: number; readonly replica: boolean } {
     const before = new Map(this.#reasons);
     this.#reasons.clear();
-    let evicted = false;
+    let evicted = 0;
     let replica = false;
     for (const [node, text] of texts) {
       const info = parseInfo(text);
@@ -90,7 +90,7 @@ export class Trust {
       const keys = info.evictedKeys - (last?.runId === info.runId ? last.evictedKeys : 0);
       this.#seen.set(node, info);
       if (keys <= 0) continue;
-      evicted = true;
+      evicted += keys;
       this.#report.evicted?.(node, keys);
     }
     if (before.size > 0 && this.#reasons.size === 0) this.#report.trusted?.();

@@ -24,11 +24,11 @@ function judge(): { trust: Trust; told: unknown[]; look: (...texts: string[]) =>
 
 it('counts evicted keys from each look to the next, and from 0 after the server was started anew', () => {
   const { told, look } = judge();
-  expect(look(info('noeviction', 0))).toEqual({ evicted: false, replica: false });
-  expect(look(info('noeviction', 5))).toEqual({ evicted: true, replica: false });
-  expect(look(info('noeviction', 5))).toEqual({ evicted: false, replica: false });
-  expect(look(info('noeviction', 2, 'master', 'r2'))).toEqual({ evicted: true, replica: false });
-  expect(look(info('noeviction', 0, 'master', 'r2'))).toEqual({ evicted: false, replica: false });
+  expect(look(info('noeviction', 0))).toEqual({ evicted: 0, replica: false });
+  expect(look(info('noeviction', 5))).toEqual({ evicted: 5, replica: false });
+  expect(look(info('noeviction', 5))).toEqual({ evicted: 0, replica: false });
+  expect(look(info('noeviction', 2, 'master', 'r2'))).toEqual({ evicted: 2, replica: false });
+  expect(look(info('noeviction', 0, 'master', 'r2'))).toEqual({ evicted: 0, replica: false });
   expect(told).toEqual([
     ['evicted', 'n0', 5],
     ['evicted', 'n0', 2],

@@ -211,6 +211,11 @@ export interface State {
    * so after a change the projector checks the duplicate index against the log again (R2.2). Constant in the embedded adapter.
    */
   connection(): number;
+  /**
+   * How many keys the store is known to have evicted; 0 in the embedded adapter. When it grows, connection() grows too. Rows of the duplicate index of any age
+   * may be among them, so the projector fills the index in again for all of its retention (R2.2).
+   */
+  evictions(): number;
   /** Finishes or rejects the calls that run. Every later call rejects with Fault `state_unavailable`. */
   close(): Promise<void>;
 }
