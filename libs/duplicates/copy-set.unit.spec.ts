@@ -24,7 +24,8 @@ describe('a set of copies', () => {
       map.set(offset, first);
     }
     expect(set.size).toBe(map.size);
-    for (let offset = -1; offset < 15_001; offset++) expect(set.get(offset)).toBe(map.get(offset));
+    const asked = Array.from({ length: 15_002 }, (_, i) => i - 1);
+    expect(asked.map((offset) => set.get(offset))).toEqual(asked.map((offset) => map.get(offset)));
     expect([...set.entries()]).toEqual([...map].sort(([a], [b]) => a - b));
   });
 

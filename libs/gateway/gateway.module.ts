@@ -50,7 +50,8 @@ import { Announcer } from './announcer.js';
     {
       provide: Refusals,
       inject: [CORE],
-      useFactory: ({ log, now, registry }: Core) => new Refusals({ log, now, catalogue: registry.catalogue }),
+      useFactory: ({ log, now, registry, tableReport }: Core) =>
+        new Refusals({ log, now, catalogue: registry.catalogue, report: tableReport }),
     },
     { provide: Publishing, inject: [CORE, Appender, Refusals], useFactory: publishingOf },
     {

@@ -1,25 +1,30 @@
 import { Mutex } from '#concurrency';
 import { isFault } from '#faults';
+import type { AppendOutcome } from '#log';
 import type { Catalogue } from '#registry';
-import { openJournal, type Journal, type TableLog } from '#table';
+import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
 import { countedPointer, FieldNames } from './counted-pointer.js';
+import { KEPT_MS, RefusalCounts, type CountedRefusal, type Keeping } from './refusal-counts.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
-const REFUSALS_KEPT_MS = 7 * 24 * 3_600_000;
-const MINUTE_MS = 60_000;
-/** Different (type, code, pointer) of one unit in one minute. Beyond that, refusals are counted under the pointer `…`, which bounds the memory. */
-const MAX_PER_UNIT = 200;
 const COUNTS_A_RECORD = 500;
+/** Records of one flush that wait for the log at the same time. */
+const RECORDS_AT_ONCE = 20;
+/** Memory for the counts of all units, and for those of this process that wait for the log (twice while they are written). */
+const WRITTEN_BYTES = 16_000_000;
+const FRESH_BYTES = 2_000_000;
 
-/** Refusals of one kind in one minute. Never data: `pointer` holds names of the contract and the envelope, everything else is `*`. */
+/** Refusals of one kind in a minute or an hour. Never data: `pointer` holds names of the contract and the envelope, everything else is `*`. */
 export interface Refusal {
   readonly unit: string;
-  /** Empty when no known type was named. */
+  /** Empty when no known type was named, or when kinds were summarised. */
   readonly type: string;
   readonly code: string;
+  /** `…`: kinds beyond the 20 of a unit in an hour, summarised by code, or of any code. */
   readonly pointer: string;
-  /** RFC 3339, start of the minute. */
+  /** RFC 3339, start of the minute or hour. */
   readonly minute: string;
+  readonly per: 'minute' | 'hour';
   readonly count: number;
 }
 
@@ -40,8 +45,11 @@ interface Counted {
 }
 
 /** What one record of the topic holds. */
-interface MinuteCounts {
+interface RecordedCounts {
+  /** Start of the minute, or of the hour, ms. */
   readonly minute: number;
+  /** The counts are of an hour: they waited so long for the log that their minutes were summarised. */
+  readonly hour?: true;
   readonly counts: readonly Counted[];
 }
 
@@ -49,23 +57,25 @@ export interface RefusalsDeps {
   readonly log: TableLog;
   readonly now: () => number;
   readonly catalogue: Pick<Catalogue, 'versions'>;
+  readonly report?: TableReport | undefined;
   /** How often counts are written to the log, ms. @default 5,000 */
   readonly flushEveryMs?: number;
+  /** Memory for the counts of all units, bytes. @default 16 MB */
+  readonly maxBytes?: number;
 }
 
 /**
- * Counts refused items per minute in memory and writes the counts to `_simpul.refusals`, so that every gateway shows the counts of all gateways.
+ * Counts refused items in a bounded amount of memory and writes the counts to `_simpul.refusals`, so that every gateway shows the counts of all gateways:
+ * by the minute for a day, by the hour up to seven days, 20 kinds a unit and hour, at most 20 MB of all units. `keeping` says what was summarised beyond that.
  * Each record is a sum that adds to the others and nobody owns one, so the topic is a journal of `#table`, not a table with owners.
  */
 export class Refusals {
-  /** minute (ms) → kind → count: what the topic holds, of every process. */
-  readonly #written = new Map<number, Map<string, Counted>>();
+  /** What the topic holds, of every process. */
+  readonly #written: RefusalCounts;
   /** Counts of this process that are not in the topic yet. */
-  #fresh = new Map<number, Map<string, Counted>>();
-  readonly #perUnit = new Map<string, number>();
-  #perUnitMinute = 0;
+  #fresh = new RefusalCounts(FRESH_BYTES);
   readonly #flushes = new Mutex();
-  #journal: Journal<MinuteCounts> | undefined;
+  #journal: Journal<RecordedCounts> | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #deps: RefusalsDeps;
   readonly #fields: FieldNames;
@@ -73,15 +83,19 @@ export class Refusals {
   constructor(deps: RefusalsDeps) {
     this.#deps = deps;
     this.#fields = new FieldNames(deps.catalogue);
+    this.#written = new RefusalCounts(deps.maxBytes ?? WRITTEN_BYTES);
   }
 
   async open(): Promise<void> {
-    this.#journal = await openJournal<MinuteCounts>({
+    // Before the first record: what is due is summarised as it is read, so that a start takes no more memory than running.
+    this.#written.tidy(this.#deps.now());
+    this.#journal = await openJournal<RecordedCounts>({
       log: this.#deps.log,
-      topic: { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: REFUSALS_KEPT_MS },
-      parse: minuteCountsOf,
+      topic: { name: REFUSALS_TOPIC, partitions: 1, cleanup: 'keep', retentionMs: KEPT_MS },
+      parse: recordedCountsOf,
       serialise: (row) => Buffer.from(JSON.stringify(row)),
       onRow: (row) => this.#add(row),
+      report: this.#deps.report,
     });
     this.#timer = setInterval(() => {
       void this.flush();
@@ -89,44 +103,31 @@ export class Refusals {
     this.#timer.unref();
   }
 
+  /** What of the counts is exact, by when: for a list, beside its rows. */
+  get keeping(): Keeping {
+    const [a, b] = [this.#written.keeping, this.#fresh.keeping];
+    return {
+      fromMs: Math.max(a.fromMs, b.fromMs),
+      kindsFromMs: Math.max(a.kindsFromMs, b.kindsFromMs),
+      minutesFromMs: Math.max(a.minutesFromMs, b.minutesFromMs),
+    };
+  }
+
   /** Counts one refused item, in memory. Never throws, never waits. */
   count(unit: string, type: string, code: string, pointer: string): void {
-    const minute = Math.floor(this.#deps.now() / MINUTE_MS) * MINUTE_MS;
-    if (minute !== this.#perUnitMinute) {
-      this.#perUnit.clear();
-      this.#perUnitMinute = minute;
-    }
-    let where = countedPointer(pointer, this.#fields.of(type));
-    const kinds = mapAt(this.#fresh, minute);
-    if (!kinds.has(kindOf(unit, type, code, where))) {
-      const seen = this.#perUnit.get(unit) ?? 0;
-      if (seen >= MAX_PER_UNIT) where = '…';
-      else this.#perUnit.set(unit, seen + 1);
-    }
-    add(kinds, { unit, type, code, pointer: where, count: 1 });
+    const now = this.#deps.now();
+    const where = countedPointer(pointer, this.#fields.of(type));
+    this.#fresh.add(unit, now, { type, code, pointer: where }, 1, now);
   }
 
   /**
-   * Counts of every process, newest minute first, then by unit, type, code and pointer. Reads what other processes have written until now; while
-   * the log is unavailable, answers what is known here.
+   * Counts of every process, newest first, then by unit, type, code and pointer. Reads what other processes have written until now; while the log is
+   * unavailable, answers what is known here. The rows are made one by one as they are asked for: ask before anything else is awaited.
    */
-  async list(query: RefusalQuery): Promise<readonly Refusal[]> {
+  async list(query: RefusalQuery): Promise<Iterable<Refusal>> {
     await this.#journal?.refresh().catch(ignoreFault);
-    const merged = new Map<number, Map<string, Counted>>();
-    for (const source of [this.#written, this.#fresh]) {
-      for (const [minute, kinds] of source) {
-        if (minute + MINUTE_MS <= (query.fromMs ?? 0) || minute >= (query.untilMs ?? Number.POSITIVE_INFINITY))
-          continue;
-        for (const c of kinds.values()) if (matches(c, query)) add(mapAt(merged, minute), c);
-      }
-    }
-    return [...merged]
-      .sort(([a], [b]) => b - a)
-      .flatMap(([minute, kinds]) =>
-        [...kinds]
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([, c]) => ({ ...c, minute: new Date(minute).toISOString() })),
-      );
+    const { fromMs = 0, untilMs = Number.POSITIVE_INFINITY, unit } = query;
+    return shown(this.#written.rows(fromMs, untilMs, unit, this.#fresh), query);
   }
 
   /**
@@ -145,29 +146,31 @@ export class Refusals {
 
   async #write(): Promise<void> {
     const journal = this.#journal;
-    this.#forgetExpired();
-    if (this.#fresh.size === 0 || journal === undefined) return;
+    this.#written.tidy(this.#deps.now());
+    if (this.#fresh.isEmpty || journal === undefined) return;
     const taken = this.#fresh;
-    this.#fresh = new Map();
-    const rows = [...taken].flatMap(([minute, kinds]) => rowsOf(minute, [...kinds.values()]));
-    await Promise.all(
-      rows.map(async (row) => {
-        const outcome = await journal.append(row);
-        if (outcome.kind === 'refused') for (const c of row.counts) add(mapAt(this.#fresh, row.minute), c);
-      }),
-    );
+    this.#fresh = new RefusalCounts(FRESH_BYTES);
+    let refuses = false;
+    for (const rows of inParts(recordsOf(taken.rows(0, Number.POSITIVE_INFINITY)), RECORDS_AT_ONCE)) {
+      const outcomes: readonly AppendOutcome[] = refuses
+        ? []
+        : await Promise.all(rows.map((row) => journal.append(row)));
+      for (const [i, row] of rows.entries())
+        if (refuses || outcomes[i]!.kind === 'refused') this.#put(this.#fresh, row);
+      refuses ||= outcomes.some((o) => o.kind === 'refused');
+    }
     await journal.refresh();
   }
 
-  #add({ minute, counts }: MinuteCounts): void {
+  #add(row: RecordedCounts): void {
     // Older hubs kept names that publishers had made up, so the pointer is reduced to known names once more.
-    for (const c of counts)
-      add(mapAt(this.#written, minute), { ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) });
+    const counts = row.counts.map((c) => ({ ...c, pointer: countedPointer(c.pointer, this.#fields.of(c.type)) }));
+    this.#put(this.#written, { ...row, counts });
   }
 
-  #forgetExpired(): void {
-    const before = this.#deps.now() - REFUSALS_KEPT_MS;
-    for (const minute of this.#written.keys()) if (minute < before) this.#written.delete(minute);
+  #put(into: RefusalCounts, { minute, hour, counts }: RecordedCounts): void {
+    const now = this.#deps.now();
+    for (const { unit, count, ...kind } of counts) into.add(unit, minute, kind, count, now, hour ? 'hour' : 'minute');
   }
 }
 
@@ -178,43 +181,47 @@ export async function openRefusals(deps: RefusalsDeps): Promise<Refusals> {
   return refusals;
 }
 
-function minuteCountsOf(value: Buffer): MinuteCounts {
-  const { minute, counts } = JSON.parse(value.toString()) as Partial<MinuteCounts>;
-  if (typeof minute !== 'number' || !Array.isArray(counts)) throw new TypeError('no counts of a minute');
-  return { minute, counts };
+function recordedCountsOf(value: Buffer): RecordedCounts {
+  const { minute, hour, counts } = JSON.parse(value.toString()) as Partial<RecordedCounts>;
+  if (!Number.isSafeInteger(minute) || !Array.isArray(counts)) throw new TypeError('no counts of a minute');
+  return { minute: minute!, ...(hour ? { hour } : {}), counts };
 }
 
-/** Cut so that a record stays far below the limits of one append. */
-function rowsOf(minute: number, all: readonly Counted[]): MinuteCounts[] {
-  const rows: MinuteCounts[] = [];
-  for (let i = 0; i < all.length; i += COUNTS_A_RECORD)
-    rows.push({ minute, counts: all.slice(i, i + COUNTS_A_RECORD) });
-  return rows;
+/** Cut so that a record stays far below the limits of one append. Made one by one: there may be very many after an outage of the log. */
+function* recordsOf(rows: Iterable<CountedRefusal>): IterableIterator<RecordedCounts> {
+  let counts: Counted[] = [];
+  let last: CountedRefusal | undefined;
+  const record = ({ startMs, per }: CountedRefusal): RecordedCounts => ({
+    minute: startMs,
+    ...(per === 'hour' ? { hour: true } : {}),
+    counts,
+  });
+  for (const row of rows) {
+    if (last && (last.startMs !== row.startMs || last.per !== row.per || counts.length >= COUNTS_A_RECORD)) {
+      yield record(last);
+      counts = [];
+    }
+    const { unit, type, code, pointer, count } = row;
+    counts.push({ unit, type, code, pointer, count });
+    last = row;
+  }
+  if (last) yield record(last);
 }
 
-function matches(c: Counted, q: RefusalQuery): boolean {
-  return (
-    (q.unit === undefined || c.unit === q.unit) &&
-    (q.type === undefined || c.type === q.type) &&
-    (q.code === undefined || c.code === q.code)
-  );
+function* inParts<T>(all: Iterable<T>, size: number): IterableIterator<readonly T[]> {
+  let part: T[] = [];
+  for (const one of all) {
+    if (part.push(one) < size) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
 }
 
-function kindOf(unit: string, type: string, code: string, pointer: string): string {
-  return `${unit}\0${type}\0${code}\0${pointer}`;
-}
-
-function mapAt(of: Map<number, Map<string, Counted>>, minute: number): Map<string, Counted> {
-  let kinds = of.get(minute);
-  if (!kinds) of.set(minute, (kinds = new Map<string, Counted>()));
-  return kinds;
-}
-
-function add(kinds: Map<string, Counted>, c: Counted): void {
-  const key = kindOf(c.unit, c.type, c.code, c.pointer);
-  const known = kinds.get(key);
-  if (known) known.count += c.count;
-  else kinds.set(key, { unit: c.unit, type: c.type, code: c.code, pointer: c.pointer, count: c.count });
+function* shown(rows: Iterable<CountedRefusal>, { type, code }: RefusalQuery): IterableIterator<Refusal> {
+  for (const { startMs, ...row } of rows)
+    if ((type === undefined || row.type === type) && (code === undefined || row.code === code))
+      yield { ...row, minute: new Date(startMs).toISOString() };
 }
 
 function ignoreFault(e: unknown): void {

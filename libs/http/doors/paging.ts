@@ -20,6 +20,11 @@ export interface PageOrder {
   readonly follows?: (key: string, after: string) => boolean;
 }
 
+/** The place behind which a page begins; undefined for the first page. Fault invalid_cursor. */
+export function placeAfter(query: { readonly cursor?: string | undefined }): string | undefined {
+  return query.cursor === undefined ? undefined : decodeCursor(query.cursor, AFTER).after;
+}
+
 /**
  * One page of ordered rows: those behind the cursor (also when its own row is gone), and the next cursor when there are more. Fault invalid_cursor.
  */
@@ -29,7 +34,7 @@ export function pageOf<T>(
   query: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
   { limit = 100, follows = (key, after) => key > after }: PageOrder = {},
 ): { readonly items: readonly T[]; readonly next: string | undefined } {
-  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, AFTER).after;
+  const after = placeAfter(query);
   const size = query.limit ?? limit;
   const start = after === undefined ? 0 : rows.findIndex((r) => follows(keyOf(r), after));
   const items = start < 0 ? [] : rows.slice(start, start + size);

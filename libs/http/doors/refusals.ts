@@ -1,5 +1,5 @@
 import { maySeeOwner, type Caller } from '#access';
-import type { Refusals } from '#publishing';
+import type { Refusal, Refusals } from '#publishing';
 import type { Units } from '#units';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,13 +7,13 @@ import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { momentMs } from './moment.js';
-import { pageOf, PAGING } from './paging.js';
+import { pageOf, PAGING, placeAfter } from './paging.js';
 
 /** Token of RefusalsDoorDeps. */
 export const REFUSALS_DOOR = Symbol('simpul.door.refusals');
 
 export interface RefusalsDoorDeps {
-  readonly refusals: Pick<Refusals, 'list'>;
+  readonly refusals: Pick<Refusals, 'list' | 'keeping'>;
   readonly units: Units;
 }
 
@@ -33,7 +33,12 @@ interface Row {
   readonly type: string;
   readonly code: string;
   readonly pointer: string;
+  readonly per: 'minute' | 'hour';
 }
+
+const MINUTE_MS = 60_000;
+/** Rows of a page when the query names no limit. */
+const ROWS = 100;
 
 /** Counts of refused events, of the units that the caller may see. */
 @Controller('v1/refusals')
@@ -41,31 +46,47 @@ export class RefusalsController {
   constructor(@Inject(REFUSALS_DOOR) private readonly deps: RefusalsDoorDeps) {}
 
   @Get()
-  @RouteConfig({ summary: 'Refused events, counted by unit, type, code and pointer a minute; 7 days', query: REFUSALS })
+  @RouteConfig({
+    summary:
+      'Refused events, counted by unit, type, code and pointer: a minute for a day, an hour up to 7 days; `counted` says from when on',
+    query: REFUSALS,
+  })
   async list(
     @CheckedQuery() q: Query,
     @CurrentCaller() caller: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
+    const after = placeAfter(q);
+    const untilMs = q.until === undefined ? undefined : momentMs(q.until, '?until');
     const all = await this.deps.refusals.list({
       unit: q.unit,
       type: q.type,
       code: q.code,
       fromMs: q.from === undefined || q.from === 'earliest' ? undefined : momentMs(q.from, '?from'),
-      untilMs: q.until === undefined ? undefined : momentMs(q.until, '?until'),
+      // The pages before this one are not made again.
+      untilMs: after === undefined ? untilMs : Math.min(untilMs ?? Infinity, Date.parse(minuteOf(after)) + MINUTE_MS),
     });
     const visible = new Map<string, boolean>();
-    const rows = all.filter(({ unit }) => {
+    const rows: Refusal[] = [];
+    for (const row of all) {
+      const { unit } = row;
       if (!visible.has(unit)) visible.set(unit, maySeeOwner(caller, unit, this.deps.units));
-      return visible.get(unit);
-    });
-    const { items, next } = pageOf(rows, placeOf, q, { follows });
-    return pageBody(req, reply, 'refusals', items, next);
+      if (!visible.get(unit) || (after !== undefined && !follows(placeOf(row), after))) continue;
+      if (rows.push(row) > (q.limit ?? ROWS)) break;
+    }
+    const { items, next } = pageOf(rows, placeOf, { limit: ROWS, ...q }, { follows });
+    return pageBody(req, reply, 'refusals', items, next, { counted: countedOf(this.deps.refusals.keeping) });
   }
 }
 
-const placeOf = (r: Row): string => [r.minute, r.unit, r.type, r.code, r.pointer].join('\n');
+/** From when on refusals are counted, with their kinds, and by the minute. */
+function countedOf({ fromMs, kindsFromMs, minutesFromMs }: Refusals['keeping']): Record<string, string> {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return { from: iso(fromMs), kindsFrom: iso(kindsFromMs), minutesFrom: iso(minutesFromMs) };
+}
+
+const placeOf = (r: Row): string => [r.minute, r.unit, r.type, r.code, r.pointer, r.per].join('\n');
 
 /** Rows are ordered by minute, newest first, and within a minute ascending. */
 function follows(place: string, after: string): boolean {

@@ -136,12 +136,12 @@ export function keyCommands(program: Command, run: Run): void {
 export function operatorCommands(program: Command, run: Run): void {
   program
     .command('refusals')
-    .description('what was refused: unit, type, code, pointer, count a minute')
+    .description('what was refused: unit, type, code, pointer, count a minute (an hour after the first day)')
     .addHelpText('after', '\nExample:\n  simpul refusals')
     .action(() =>
       run(async (ctx) => {
         const rows = await ctx.rows('/v1/refusals', 'refusals', 1000);
-        printRows(ctx, rows, ['minute', 'unit', 'type', 'code', 'pointer', 'count']);
+        printRows(ctx, rows, ['minute', 'per', 'unit', 'type', 'code', 'pointer', 'count']);
         return EXIT.ok;
       }),
     );

@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { LogRecord } from '#log';
+import type { TableLog } from '#table';
+import { openRefusals, type Refusals } from './index.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+async function memory(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    gc();
+    await setImmediate();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+const MINUTE_MS = 60_000;
+const NOW = Date.UTC(2026, 10, 8);
+const MINUTES = 3 * 24 * 60;
+const KINDS = 200;
+
+/** The record of a minute as earlier hubs wrote it: 200 kinds of one unit. Made when it is read, so that only what is kept of it takes memory. */
+function recordAt(offset: number): LogRecord {
+  const counts = Array.from({ length: KINDS }, (_, k) => ({
+    unit: 'SU00123',
+    type: `type.${k % 20}`,
+    code: `code_${Math.floor(k / 20)}`,
+    pointer: '/data',
+    count: 1,
+  }));
+  const value = Buffer.from(JSON.stringify({ minute: NOW - (MINUTES - offset) * MINUTE_MS, counts }));
+  return { key: null, value, headers: [], offset: BigInt(offset), appendTimeMs: NOW, leaderEpoch: 0 };
+}
+
+const log: TableLog = {
+  ensureTopic: () => Promise.resolve(),
+  describe: () => Promise.resolve([{ partition: 0, low: 0n, high: BigInt(MINUTES) }]),
+  append: () => Promise.resolve({ kind: 'refused', code: 'log_unavailable' }),
+  read: async (_topic, _partition, from, { signal } = {}) => {
+    if (signal !== undefined) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    const at = Number(from);
+    const records = Array.from({ length: Math.min(100, MINUTES - at) }, (_, i) => recordAt(at + i));
+    const next = BigInt(at + records.length);
+    return { kind: 'records', records, next, low: 0n, high: BigInt(MINUTES), topicId: '0'.repeat(32) };
+  },
+};
+const open = (): Promise<Refusals> => openRefusals({ log, now: () => NOW, catalogue: { versions: () => [] } });
+
+describe('refusals at the start of a gateway', () => {
+  it('take less than 2 MB for one bad unit, whatever an earlier version has recorded of it, and none is lost', async () => {
+    await (await open()).close();
+    const before = await memory();
+    const refusals = await open();
+    expect((await memory()) - before).toBeLessThan(2_000_000);
+    let count = 0;
+    for (const row of await refusals.list({})) count += row.count;
+    expect(count).toBe(MINUTES * KINDS);
+    await refusals.close();
+  });
+
+  it('that wait for a log which does not answer take a bounded amount of memory as well', async () => {
+    let now = NOW;
+    const refusals = await openRefusals({
+      log: { ...log, describe: () => Promise.resolve([{ partition: 0, low: 0n, high: 0n }]) },
+      now: () => now,
+      catalogue: { versions: () => [] },
+    });
+    const outage = (minutes: number, units: number): void => {
+      for (let m = 0; m < minutes; m++, now += MINUTE_MS)
+        for (let u = 0; u < units; u++) for (let k = 0; k < 10; k++) refusals.count(`SU${u}`, '', `code_${k}`, '/data');
+    };
+    outage(10, 10);
+    const before = await memory();
+    outage(600, 100);
+    expect((await memory()) - before).toBeLessThan(8_000_000);
+    let count = 0;
+    for (const row of await refusals.list({})) count += row.count;
+    expect(count).toBe(10 * 10 * 10 + 600 * 100 * 10);
+    await refusals.close();
+  });
+});
