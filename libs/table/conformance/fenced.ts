@@ -183,6 +183,32 @@ export function fencedCases(bench: () => TableBench): void {
       expect(await bench().values()).toEqual(Array.from({ length: last }, (_, i) => String(i + 1)));
     });
 
+    it('loses no update beside a writer of an earlier version, which claims without a turn and claims again at once when it is fenced', async () => {
+      const [table, other] = [await bench().counter(), await bench().counter(await bench().otherLog())];
+      const log = await bench().otherLog();
+      const rows = await bench().counter(log);
+      const earlier = async (): Promise<number> => {
+        for (;;) {
+          const writer = await log.claim(bench().topic);
+          await rows.refresh();
+          const n = (rows.get('n') ?? 0) + 1;
+          const outcome = await writer.write([{ key: Buffer.from('n'), value: Buffer.from(`${n}`), headers: [] }]);
+          await writer.release();
+          if (outcome.kind === 'accepted') return n;
+        }
+      };
+      const one = async (): Promise<number[]> => [await earlier(), await earlier(), await earlier(), await earlier()];
+      const many = async (t: Table<number>): Promise<number[]> => [
+        await increment(t),
+        await increment(t),
+        await increment(t),
+      ];
+      const results = (await Promise.all([one(), many(table), many(other)])).flat();
+      const counted = Array.from({ length: 10 }, (_, i) => i + 1);
+      expect(results.toSorted((x, y) => x - y)).toEqual(counted);
+      expect(await bench().values()).toEqual(counted.map(String));
+    });
+
     it('shows the rows that another process writes', async () => {
       const a = await bench().counter();
       const seen = Promise.withResolvers<number | undefined>();
