@@ -87,14 +87,14 @@ export async function openLog(
   return openKafkaLog({
     brokers,
     clientId: 'simpul',
-    report: kafkaReport(logger),
+    report: kafkaReport(logger, metrics),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
     ...(ca === undefined ? {} : { tls: ca === 'system' ? {} : { ca } }),
   });
 }
 
-function kafkaReport(logger: Logger): KafkaReport {
+function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): KafkaReport {
   return {
     producerRenewed: (topic, partition, what, reason) =>
       logger.warn({ topic, partition, reason }, `kafka producer ${what} renewed`),
@@ -114,6 +114,27 @@ function kafkaReport(logger: Logger): KafkaReport {
       logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka group member failed, retrying'),
     readFailed: ({ topic, partition }, error) =>
       logger.warn({ topic, partition, reason: innermostMessage(error) }, 'kafka read failed, retrying'),
+    batchUnreadable: (topic, partition, { first, last, reason }) => {
+      alarms.inc({ code: 'batch_unreadable' });
+      logger.error(
+        { code: 'batch_unreadable', topic, partition, first: String(first), last: String(last), reason },
+        'kafka batch cannot be read: no gateway wrote it',
+      );
+    },
+    transactionOpen: ({ topic, partition, lastStable, highWatermark, openMs }) => {
+      alarms.inc({ code: 'transaction_open' });
+      logger.error(
+        {
+          code: 'transaction_open',
+          topic,
+          partition,
+          lastStable: String(lastStable),
+          highWatermark: String(highWatermark),
+          openSeconds: Math.round(openMs / 1_000),
+        },
+        'kafka transaction stays open; see kafka-transactions.sh find-hanging',
+      );
+    },
     clientError: (client, message) => logger.warn({ client, reason: message }, 'kafka client error'),
   };
 }

@@ -30,7 +30,7 @@ export function endOf(
   next: bigint,
 ): Pick<StateChange, 'proof' | 'appendTimeMs'> {
   const last = records.findLast((r) => r.offset < next);
-  return last === undefined ? {} : { proof: placeProof(topicId, last), appendTimeMs: last.appendTimeMs };
+  return last === undefined ? {} : { proof: placeProof(topicId, last, next), appendTimeMs: last.appendTimeMs };
 }
 
 /** Whether a record of this batch stands where a proof says otherwise: the log was truncated and has grown again since the proof was stored. */
@@ -41,7 +41,7 @@ export function contradicts(
 ): boolean {
   if (proof === undefined || records.length === 0 || records[0]!.offset >= next) return false;
   const at = records.find((r) => r.offset === next - 1n);
-  return at !== undefined && placeProof(topicId, at) !== proof;
+  return at !== undefined && placeProof(topicId, at, next) !== proof;
 }
 
 /**

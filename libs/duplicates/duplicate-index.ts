@@ -1,4 +1,4 @@
-import type { AssignedPartition, LogRecord } from '#log';
+import { proofBehindHole, type AssignedPartition, type LogRecord } from '#log';
 import type { EventRecord } from '#registry';
 import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
 import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
@@ -134,7 +134,9 @@ export class IndexedPartition {
       const original = this.#deps.copies.originalOf(stream, partition, record.offset);
       if (original !== undefined) copies.set(record.offset, original);
     }
-    return { events, copies, end: endOf(this.#part.topicId, records, next) };
+    const hole = records.length === 0 && this.#proof !== undefined;
+    const end = hole ? { proof: proofBehindHole(this.#proof!) } : endOf(this.#part.topicId, records, next);
+    return { events, copies, end };
   }
 
   /** A store that reconnected meanwhile may have lost entries: the answers count only when the connection is still the same afterwards. */

@@ -213,35 +213,76 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     expect(new Set(reader.values())).toEqual(new Set(all));
   }, 180_000);
 
-  it('never shows the records of an aborted transaction, and reads on behind its marker', async () => {
-    const log = await openLog();
-    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
+  type Transaction = Awaited<ReturnType<Producer['beginTransaction']>>;
+
+  /** Transactions of somebody else in a topic. */
+  const foreign = (
+    name: string,
+  ): { producer: Producer; send: (tx: Transaction, value: string) => Promise<unknown> } => {
     const producer = new Producer({
       clientId: 'left-open',
       bootstrapBrokers: [...kafka.brokers],
-      transactionalId: kafka.prefix + topic,
+      transactionalId: kafka.prefix + name,
       idempotent: true,
       producerId: -1n,
       producerEpoch: -1,
     });
-    const send = (value: string): { messages: { topic: string; partition: number; key: Buffer; value: Buffer }[] } => ({
-      messages: [{ topic: kafka.prefix + topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value) }],
-    });
+    const send = (tx: Transaction, value: string): Promise<unknown> =>
+      tx.send({
+        messages: [{ topic: kafka.prefix + name, partition: 0, key: Buffer.from('k'), value: Buffer.from(value) }],
+      } as never);
+    return { producer, send };
+  };
+
+  it('never shows the records of an aborted transaction in a control topic, and reads on behind its marker', async () => {
+    const log = await openLog();
+    const control = `_${topic}`;
+    await log.ensureTopic({ name: control, partitions: 1, cleanup: 'compact' });
+    const { producer, send } = foreign(control);
     const first = await producer.beginTransaction();
-    await first.send(send('aborted on purpose'));
+    await send(first, 'aborted on purpose');
     await first.abort();
     const second = await producer.beginTransaction();
-    await second.send(send('left open'));
+    await send(second, 'left open');
     // an open transaction holds the end back
-    expect((await log.describe(topic))[0]!.high).toBe(2n);
-    const writer = await log.claim(topic);
+    expect((await log.describe(control))[0]!.high).toBe(2n);
+    const writer = await log.claim(control);
     expect(await writer.write([rec('k', 'kept'), rec('k', 'kept too')])).toMatchObject({ kind: 'accepted', base: 4n });
     await expect(second.commit()).rejects.toThrow();
     await producer.close(true);
-    expect((await readAll(log, topic)).map(text)).toEqual(['kept', 'kept too']);
-    const batch = await log.read(topic, 0, 0n);
+    expect((await readAll(log, control)).map(text)).toEqual(['kept', 'kept too']);
+    const batch = await log.read(control, 0, 0n);
     expect(batch).toMatchObject({ kind: 'records', next: 7n, high: 7n });
-    expect(await log.read(topic, 0, 6n)).toMatchObject({ kind: 'records', records: [], next: 7n });
+    expect(await log.read(control, 0, 6n)).toMatchObject({ kind: 'records', records: [], next: 7n });
+  });
+
+  it('does not hide acknowledged records of a stream behind an open foreign transaction; its records are foreign', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
+    const { producer, send } = foreign(topic);
+    const first = await producer.beginTransaction();
+    await send(first, 'aborted on purpose');
+    await first.abort();
+    const open = await producer.beginTransaction();
+    await send(open, 'left open');
+    const waiting = log.read(topic, 0, 3n, { waitMs: 30_000 });
+    expect(await put(log, topic, 0, [rec('k', 'acknowledged')])).toBe(3n);
+    const parked = await waiting;
+    expect(parked.kind === 'records' && parked.records.map(text)).toEqual(['acknowledged']);
+    expect((await log.describe(topic))[0]!.high).toBe(4n);
+    const all = await readAll(log, topic);
+    expect(all.map((r) => [r.offset, text(r), r.foreign])).toEqual([
+      [0n, 'aborted on purpose', true],
+      [2n, 'left open', true],
+      [3n, 'acknowledged', undefined],
+    ]);
+    await open.commit();
+    await producer.close(true);
+    // a group goes on behind the marker, so that it reaches the end of the partition
+    const reader = new Reader(new Map([[`${topic}/0`, 4n]]));
+    await log.join(`g-${topic}`, [topic], reader);
+    await until('the position behind the marker', () => reader.positions.get(`${topic}/0`) === 5n);
+    expect(reader.values()).toEqual([]);
   });
 
   it('takes over the partitions of a killed member with higher epochs', async () => {

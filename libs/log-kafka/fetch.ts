@@ -2,7 +2,7 @@ import { OWN } from './api-versions.js';
 import { ByteReader } from './bytes.js';
 import type { KafkaLogOptions } from './options.js';
 import { Connections, fetchBody } from './platformatic/index.js';
-import type { AbortedTransaction } from './record-batch.js';
+import type { AbortedTransaction } from './fetched-records.js';
 import type { Broker, FetchRequest } from './types.js';
 
 /** The Fetch request and its answer, in the versions of OWN.FETCH. */
@@ -16,9 +16,16 @@ export interface FetchedPartition {
   readonly partition: number;
   /** Kafka's error code. */
   readonly error: number;
-  /** Last stable offset: the end of the committed records. */
-  readonly high: bigint;
+  /** The end of the records that all in-sync replicas have. Control batches and the records of open transactions lie below it too. */
+  readonly highWatermark: bigint;
+  /** The end of the records whose transactions have ended. */
+  readonly lastStable: bigint;
   readonly low: bigint;
+  /**
+   * KIP-320: the log does not hold what was read up to the offset of the request. The greatest leader epoch of this log that is not above that of the
+   * request, and where it ends.
+   */
+  readonly diverging: { readonly epoch: number; readonly end: bigint } | undefined;
   readonly aborted: readonly AbortedTransaction[];
   /** Record batches as the broker sent them, for decodeRecords. */
   readonly records: Buffer;
@@ -46,8 +53,8 @@ export function decodeFetch(body: Buffer): FetchAnswer {
     for (let n = c.unsigned() - 1; n > 0; n--) {
       const partition = c.int32();
       const code = c.int16();
-      c.int64(); // high watermark: not used, because open transactions lie below it too
-      const high = c.int64();
+      const highWatermark = c.int64();
+      const lastStable = c.int64();
       const low = c.int64();
       const aborted: AbortedTransaction[] = [];
       for (let a = c.unsigned() - 1; a > 0; a--) {
@@ -58,12 +65,27 @@ export function decodeFetch(body: Buffer): FetchAnswer {
       const size = c.unsigned() - 1;
       const records = size > 0 ? body.subarray(c.at, c.at + size) : EMPTY;
       c.at += Math.max(0, size);
-      c.skipTags();
-      partitions.push({ topicId, partition, error: code, high, low, aborted, records });
+      const diverging = divergingOf(c);
+      const ends = { highWatermark, lastStable, low, diverging };
+      partitions.push({ topicId, partition, error: code, ...ends, aborted, records });
     }
     c.skipTags();
   }
   return { error, session, partitions, throttleMs };
+}
+
+const DIVERGING_EPOCH = 0;
+
+/** Reads the tagged fields at the end of a partition. */
+function divergingOf(c: ByteReader): FetchedPartition['diverging'] {
+  let found: FetchedPartition['diverging'];
+  for (let n = c.unsigned(); n > 0; n--) {
+    const tag = c.unsigned();
+    const end = c.unsigned() + c.at;
+    if (tag === DIVERGING_EPOCH) found = { epoch: c.int32(), end: c.int64() };
+    c.at = end;
+  }
+  return found !== undefined && found.epoch >= 0 ? found : undefined;
 }
 
 /** Sends fetches over connections of its own, so that a long poll never delays another request: Kafka answers the requests of a connection in order. */

@@ -51,7 +51,7 @@ export class Group implements Membership {
   /** Grows with every assignment, loss and leave: a claim of an older generation starts nothing. */
   #generation = 0;
   #claiming: Promise<unknown> = Promise.resolve();
-  /** When the coordinator answered the last heartbeat, ms since 1970. */
+  /** When the last heartbeat that the coordinator accepted was sent, ms since 1970. */
   #heartbeatAt = 0;
   #ended = false;
 
@@ -100,8 +100,8 @@ export class Group implements Membership {
   #newClient(topics: readonly string[]): GroupClient {
     const { options, group, kafkaName } = this.#deps;
     const client: GroupClient = new GroupClient(options, kafkaName(group), topics.map(kafkaName), {
-      heartbeat: () => {
-        if (this.#client === client) this.#heartbeatAt = Date.now();
+      heartbeat: (sentAt) => {
+        if (this.#client === client) this.#heartbeatAt = sentAt;
       },
       assigned: (partitions) => {
         if (this.#client === client) this.#claiming = this.#take(partitions);

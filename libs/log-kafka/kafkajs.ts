@@ -14,6 +14,7 @@ import {
 } from 'kafkajs';
 import { assignPartitions } from '#log';
 import type { KafkaLogOptions } from './options.js';
+import { SessionClock } from './session.js';
 
 /** The only file that imports kafkajs: the membership of a consumer group (join, heartbeat, assignment, offset commits for Kafka's own tools). */
 
@@ -41,8 +42,8 @@ function patchTimer(): void {
 export interface Callbacks {
   /** A new assignment: topic → partitions, as Kafka calls them. */
   assigned(partitions: ReadonlyMap<string, readonly number[]>): void;
-  /** The coordinator has answered a heartbeat or a join. */
-  heartbeat(): void;
+  /** The coordinator has accepted a heartbeat or a join that was sent at `sentAt`, ms since 1970. */
+  heartbeat(sentAt: number): void;
   /** kafkajs has given up and will not rejoin. Not called before join() has resolved. */
   crashed(error: unknown): void;
 }
@@ -124,6 +125,7 @@ export class GroupClient {
   readonly #consumer: Consumer;
   readonly #topics: readonly string[];
   readonly #callbacks: Callbacks;
+  readonly #session = new SessionClock();
   #joined = false;
   #failed: unknown;
   #ended = false;
@@ -156,10 +158,15 @@ export class GroupClient {
       // repeated headers, and a slow partition stops all others of its broker (head-of-line blocking)
       this.#consumer.pause(this.#topics.map((topic) => ({ topic })));
       this.#joined = true;
-      this.#callbacks.heartbeat();
+      this.#session.joined();
+      this.#callbacks.heartbeat(this.#session.aliveAt);
       this.#callbacks.assigned(new Map(Object.entries(payload.memberAssignment)));
     });
-    this.#consumer.on(events.HEARTBEAT, () => this.#callbacks.heartbeat());
+    this.#consumer.on(events.REQUEST, ({ payload }) => this.#session.answered(payload.apiName, payload.createdAt));
+    this.#consumer.on(events.HEARTBEAT, () => {
+      this.#session.heartbeat();
+      this.#callbacks.heartbeat(this.#session.aliveAt);
+    });
     this.#consumer.on(events.CRASH, ({ payload }) => {
       if (!this.#joined) this.#failed = payload.error;
       else if (!this.#ended) this.#callbacks.crashed(payload.error);

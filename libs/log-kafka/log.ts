@@ -3,6 +3,7 @@ import { Fault } from '#faults';
 import {
   OWNERS_TOPIC,
   type AppendOutcome,
+  type DescribeLimits,
   type EventLog,
   type GroupMember,
   type Membership,
@@ -91,8 +92,10 @@ class KafkaLog implements EventLog {
     return all.filter((name) => name.startsWith(this.#prefix) && !name.startsWith('__')).map(this.#portName);
   }
 
-  describe(topic: string): Promise<readonly PartitionRange[]> {
-    return this.#reads.ranges(this.#kafkaName(topic));
+  async describe(topic: string, { maxAgeMs = 0 }: DescribeLimits = {}): Promise<readonly PartitionRange[]> {
+    const name = this.#kafkaName(topic);
+    const recent = maxAgeMs > 0 ? await this.#reads.recentRanges(name, maxAgeMs) : undefined;
+    return recent ?? this.#reads.ranges(name);
   }
 
   async topicId(topic: string): Promise<string> {
@@ -110,7 +113,7 @@ class KafkaLog implements EventLog {
     const done = await this.#appends.append(name, partition, records, bytes, withdraw);
     if (done.kind === 'accepted') {
       const { id } = this.#topics.fresh(name) ?? (await this.#topics.shape(name).catch(() => ({ id: '' })));
-      this.#reads.wake(id, partition);
+      this.#reads.wake(id, partition, done.base + BigInt(records.length));
     }
     return done;
   }

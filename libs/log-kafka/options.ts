@@ -1,4 +1,6 @@
 import type { PartitionReport } from '#log';
+import type { UnreadableBatch } from './fetched-records.js';
+import type { OpenTransaction } from './stable-watch.js';
 
 /** What an operator may want to see of the Kafka clients; never data of events. Each function is called when the thing happens and must not throw. */
 export interface KafkaReport extends PartitionReport {
@@ -17,6 +19,13 @@ export interface KafkaReport extends PartitionReport {
   ): void;
   /** A member of a group lost its session, or a claim failed: it joins or claims again. */
   rejoining?(group: string, reason: string): void;
+  /**
+   * A batch of a stream has a right checksum and cannot be read: more than 16 MiB when decompressed, an unknown codec, nonsense inside. No gateway
+   * writes such a batch. One damaged record stands for its offsets `first` to `last`. Called at each read of it.
+   */
+  batchUnreadable?(topic: string, partition: number, batch: UnreadableBatch): void;
+  /** A transaction in this partition has been open for 60 s or more. In a control topic it hides the rows behind it. */
+  transactionOpen?(open: OpenTransaction): void;
   /** An error that a client library logged. */
   clientError?(client: 'kafkajs', message: string): void;
 }

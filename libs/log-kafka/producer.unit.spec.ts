@@ -9,7 +9,7 @@ import type { Topics } from './topics.js';
 
 const records: NewRecord[] = [{ key: Buffer.from('k'), value: Buffer.from('v'), headers: [] }];
 const broker = { id: 1, host: 'kafka', port: 9092 };
-const shape = { id: 'id', leaders: [1, 1], behind: 0 };
+const shape = { id: 'id', leaders: [1, 1], epochs: [0, 0], behind: 0 };
 /** Length of the batch of `records`, which is the end of a request before three empty tag lists. */
 const BATCH = 70;
 

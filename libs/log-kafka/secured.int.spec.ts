@@ -34,11 +34,11 @@ suite(`log-kafka behind TLS and passwords${reason === undefined ? '' : ` (skippe
     const log = await open({});
     await log.ensureTopics([
       { name: 'a', partitions: 2, cleanup: 'keep' },
-      { name: 'kontrol', partitions: 1, cleanup: 'compact' },
+      { name: '_kontrol', partitions: 1, cleanup: 'compact' },
     ]);
     expect(await log.append('a', 1, [rec('k', 'satu'), rec('k', 'dua')])).toMatchObject({ kind: 'accepted', base: 0n });
     expect((await readAll(log, 'a', 1)).map(text)).toEqual(['satu', 'dua']);
-    const writer = await log.claim('kontrol');
+    const writer = await log.claim('_kontrol');
     await writer.release();
     const seen: LogRecord[] = [];
     const member = await log.join('pembaca', ['a'], {

@@ -11,6 +11,8 @@ export interface TopicShape {
   readonly id: string;
   /** The broker that leads each partition; -1: no leader now. */
   readonly leaders: readonly number[];
+  /** The leader epoch of each partition, as the metadata tells it. */
+  readonly epochs: readonly number[];
   /** Number of partitions with a replica that is not in sync. */
   readonly behind: number;
 }
@@ -28,12 +30,18 @@ export interface FetchPosition {
   readonly partition: number;
   readonly from: bigint;
   readonly maxBytes: number;
+  /** KIP-320. Of the leader that the metadata names: a broker with another epoch refuses. -1: not compared. */
+  readonly leaderEpoch: number;
+  /** KIP-320. Leader epoch at `from − 1`: a log that holds something else there answers where they diverge. -1: not compared. */
+  readonly lastEpoch: number;
 }
 
 export interface FetchRequest {
   /** Long poll: how long the broker may hold the request while there is nothing to send. */
   readonly waitMs: number;
   readonly maxBytes: number;
+  /** READ_COMMITTED: no record of an open or aborted transaction. Else every record up to the high watermark. */
+  readonly committed: boolean;
   /** NO_SESSION, NEW_SESSION, or a session id of the broker with the next epoch. */
   readonly session: number;
   readonly epoch: number;

@@ -87,7 +87,7 @@ class KafkaWriter implements Writer {
       if ((await this.#parts.reads.range(this.#name, PARTITION)).high > end) break;
       await pause(VISIBLE_PAUSE_MS);
     }
-    this.#parts.reads.wake((await this.#parts.topics.shape(this.#name)).id, PARTITION);
+    this.#parts.reads.wake((await this.#parts.topics.shape(this.#name)).id, PARTITION, end);
   }
 
   async release(): Promise<void> {

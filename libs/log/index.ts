@@ -2,10 +2,11 @@ export { Appender, type AppenderOptions, type AppendOptions } from './appender.j
 export { assignPartitions } from './assignment.js';
 export { claimPartitions, type ClaimRequest } from './claim.js';
 export { headerNameBytes } from './header-names.js';
-export { checkPlace, epochOf, placeProof, type PlaceCheck } from './place-proof.js';
+export { checkPlace, epochOf, placeProof, proofBehindHole, type PlaceCheck } from './place-proof.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
 export {
   COPIES_TOPIC,
+  isControlTopic,
   MAX_APPEND_BYTES,
   MAX_APPEND_RECORDS,
   MAX_RECORD_BYTES,
@@ -13,6 +14,7 @@ export {
   type AppendOutcome,
   type AppendRefusal,
   type AssignedPartition,
+  type DescribeLimits,
   type EventLog,
   type GroupMember,
   type Interruption,

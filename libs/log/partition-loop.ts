@@ -192,8 +192,7 @@ export class PartitionLoop {
         this.#interrupted = true;
         if (read.kind === 'recreated') this.#at = { ...at, topicId: read.topicId };
         member.interrupted?.(this.#at, read);
-      } else if (read.records.length === 0) this.#moveTo(read.next, read);
-      else {
+      } else if (read.records.length > 0 || read.next !== this.#next) {
         const { next, waitMs = 0 } = await member.batch(at, read, this.#lost.signal);
         if (!current() || this.#seekTo !== undefined) return;
         this.#moveTo(next, read);

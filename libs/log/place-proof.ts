@@ -11,22 +11,32 @@ export type PlaceCheck = 'same' | 'differs' | 'unknown';
 
 /**
  * What is stored beside an offset `next`, to know later whether the log is still the one that was read up to there: opaque text of topic id, leader
- * epoch, append time and digest of the last record below `next`. The offset itself is not in it.
+ * epoch, append time and digest of the last record below `next`. The offset itself is not in it, only whether offsets without a record follow.
  */
-export function placeProof(topicId: string, record: LogRecord): string {
+export function placeProof(topicId: string, record: LogRecord, next: bigint): string {
+  const hole = record.offset === next - 1n ? [] : ['hole'];
   // nothing of a damaged record is known, so that two of its proofs must not differ by chance
-  if (record.damaged) return [FORMAT, topicId, record.leaderEpoch, 'damaged'].join(' ');
+  if (record.damaged) return [FORMAT, topicId, record.leaderEpoch, 'damaged', ...hole].join(':');
   const hash = createHash('sha256');
   for (const part of [record.key, record.value]) {
     hash.update(part === null ? 'null ' : `${part.length} `);
     if (part !== null) hash.update(part);
   }
   const digest = hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
-  return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest].join(':');
+  return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest, ...hole].join(':');
 }
 
-/** Leader epoch of the proven record, for ReadLimits.lastEpoch of a read at `next`. undefined: the proof does not say it. */
+/** The proof of the same record, for a greater `next` with no record between. */
+export function proofBehindHole(proof: string): string {
+  return proof.endsWith(':hole') ? proof : `${proof}:hole`;
+}
+
+/**
+ * Leader epoch at `next − 1`, for ReadLimits.lastEpoch of a read at `next`. undefined: the proof does not say it. Behind a hole a marker of another
+ * leader may lie, and with the epoch of the record the log would look truncated.
+ */
 export function epochOf(proof: string | undefined): number | undefined {
+  if (proof?.endsWith(':hole')) return undefined;
   const epoch = Number(partsOf(proof)?.epoch ?? -1);
   return Number.isInteger(epoch) && epoch >= 0 ? epoch : undefined;
 }
@@ -47,11 +57,17 @@ export async function checkPlace(
   let from = next - 1n;
   for (;;) {
     const read = await log.read(topic, partition, from, { maxRecords: Number(next - from), topicId });
-    if (read.kind === 'recreated' || read.kind === 'truncated' || next > read.high) return 'differs';
+    if (read.kind === 'recreated' || read.kind === 'truncated') return 'differs';
+    if (next > read.high) {
+      // a leader that was just elected may not know yet how far the log is committed: a read at `next` waits for it
+      const end = await log.read(topic, partition, next, { maxRecords: 1, topicId });
+      if (end.kind !== 'records') return 'differs';
+      continue;
+    }
     // retention has passed it
     if (read.kind === 'out_of_range') return 'unknown';
     const last = read.records.findLast((r) => r.offset < next);
-    if (last !== undefined) return placeProof(topicId, last) === proof ? 'same' : 'differs';
+    if (last !== undefined) return placeProof(topicId, last, next) === proof ? 'same' : 'differs';
     const lowest = next - MAX_HOLE < read.low ? read.low : next - MAX_HOLE;
     if (from === lowest) return 'unknown';
     from = lowest;

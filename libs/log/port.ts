@@ -29,6 +29,8 @@ export interface LogRecord extends NewRecord {
   readonly leaderEpoch: number;
   /** The bytes at this offset fail their checksum, or are gone. Key, value and headers are empty; no record of a control topic is given like this. */
   readonly damaged?: true;
+  /** Written in a transaction, ended or not. Only a gateway writes streams, and it writes none, so the record is foreign whatever it holds (R10.1). */
+  readonly foreign?: true;
 }
 
 /** `low`: the first offset that is kept. `high`: the offset of the next record to be written (the log end). Equal: the partition is empty. */
@@ -72,6 +74,14 @@ export type AppendOutcome =
 
 /** Outcome of a write of the one writer of a control topic. `fenced`: another writer has claimed the topic since; nothing was written. */
 export type WriteOutcome = AppendOutcome | { readonly kind: 'fenced' };
+
+export interface DescribeLimits {
+  /**
+   * The ranges may be this old: then what reads were told meanwhile is used, without a request of its own. They hold every record that this process has
+   * appended. @default 0: as of now
+   */
+  readonly maxAgeMs?: number;
+}
 
 export interface ReadLimits {
   /**
@@ -161,7 +171,7 @@ export interface GroupMember {
    */
   start(at: AssignedPartition): Promise<StartPlace>;
   /**
-   * Handles one batch, never an empty one. Answers the offset to read next: usually `batch.next`, lower to rewind; `waitMs` holds this partition
+   * Handles one batch. It has records, or at least a `next` behind offsets that hold none (compaction, markers of a transaction). Answers the offset to read next: usually `batch.next`, lower to rewind; `waitMs` holds this partition
    * back before that read. A throw: the same batch again after 1 s. `signal` aborts when the partition is lost; commits are then fenced by the epoch.
    */
   batch(
@@ -204,7 +214,7 @@ export interface Writer {
 
 /**
  * The durable, partitioned, append-only log. The adapters (embedded, Kafka) keep the same promises, proven by libs/log/conformance; README.md explains
- * them. Only committed records are read: what a fenced writer left behind is never seen.
+ * them. Only committed records of a control topic are read: what a fenced writer left behind is never seen.
  * Every call but append() and Writer.write() throws Fault `log_unavailable` when the log cannot be reached in time or is closed.
  */
 export interface EventLog {
@@ -215,10 +225,10 @@ export interface EventLog {
   /** The names of all topics of this deployment. */
   topics(): Promise<readonly string[]>;
   /** The ranges of all partitions, ascending. Throws Fault `unknown_topic`. */
-  describe(topic: string): Promise<readonly PartitionRange[]>;
+  describe(topic: string, limits?: DescribeLimits): Promise<readonly PartitionRange[]>;
   /**
    * 32 hex digits that change when a topic is deleted and made again, and that differ in another log. Cursors carry the first 8 (R13.4).
-   * Throws Fault `unknown_topic`.
+   * On Kafka it may be 5 s old; read() with an id compares it with the topic as it is. Throws Fault `unknown_topic`.
    */
   topicId(topic: string): Promise<string>;
   /**
@@ -250,7 +260,7 @@ export interface EventLog {
    * member (assignPartitions). Resolves when the first assignment is claimed. Throws Fault `unknown_topic`.
    */
   join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership>;
-  /** Becomes the one writer of a one-partition topic and fences the earlier one (R4). Throws Fault `unknown_topic`. */
+  /** Becomes the one writer of a control topic (isControlTopic) and fences the earlier one (R4). Throws Fault `unknown_topic`. */
   claim(topic: string): Promise<Writer>;
   /** Deletes a topic with its records. No role of the hub calls it: it is for tests and for scripts of an operator. */
   deleteTopic(topic: string): Promise<void>;
@@ -258,6 +268,14 @@ export interface EventLog {
   ping(): Promise<void>;
   /** Leaves all groups, lets appends in flight end (on Kafka at most 10 s, then they are `uncertain`) and closes. A later append is `refused`, `log_unavailable`. */
   close(): Promise<void>;
+}
+
+/**
+ * Control topics are the hub's own tables: their names begin with `_`. They are read committed, so that what a fenced writer left behind is never seen
+ * (R4). A stream is read to its end: a transaction in it is foreign (R10.1), and must not hide what is acknowledged behind it.
+ */
+export function isControlTopic(topic: string): boolean {
+  return topic.startsWith('_');
 }
 
 /** Limits of one append of several records (R3.4). Bytes as bytesOf() counts them. */

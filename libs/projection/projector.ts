@@ -124,12 +124,14 @@ export class Projector implements GroupMember {
 
   async batch(at: AssignedPartition, batch: RecordBatch, signal: AbortSignal): Promise<{ readonly next: bigint }> {
     const held = this.#held.get(partitionKey(at.topic, at.partition));
-    if (!held || held.epoch !== at.epoch || signal.aborted) return { next: batch.records[0]!.offset };
+    const first = batch.records[0]?.offset ?? batch.next;
+    if (!held || held.epoch !== at.epoch || signal.aborted) return { next: first };
     return held.mutex.run(async () => {
       if (await this.#isOtherLog(held, batch)) await this.#reclaim(held);
-      if (held.lost.signal.aborted) return { next: batch.records[0]!.offset };
-      if (await this.#missing(held, batch.records[0]!.offset)) return { next: held.next() };
-      for (let i = 0; i < batch.records.length; i += STEP_EVENTS) {
+      if (held.lost.signal.aborted) return { next: first };
+      if (await this.#missing(held, first)) return { next: held.next() };
+      // a batch without records moves the positions over offsets that hold none
+      for (let i = 0; i === 0 || i < batch.records.length; i += STEP_EVENTS) {
         const records = batch.records.slice(i, i + STEP_EVENTS);
         const last = i + STEP_EVENTS >= batch.records.length;
         const next = last ? batch.next : batch.records[i + STEP_EVENTS]!.offset;

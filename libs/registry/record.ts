@@ -30,6 +30,7 @@ const EMPTY = Buffer.alloc(0);
 /** Checks headers, digest and schema id of a stream record, without decoding its data. Pure and total. */
 export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecord {
   if (record.damaged) return { kind: 'corrupt', record };
+  if (record.foreign) return { kind: 'foreign', record };
   const envelope = fromHeaders(record.headers);
   if (!envelope || record.value === null) return { kind: 'foreign', record };
   if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, record.value))) return { kind: 'corrupt', record };

@@ -8,7 +8,7 @@ import { describeTables } from '#table/conformance';
 import { noKafka, testKafka } from '../../test/kit/kafka.js';
 
 let topics = 0;
-const newTopic = (): string => `t.${++topics}`;
+const newTopic = (): string => `_t.${++topics}`;
 
 describeTables('the embedded log', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'simpul-table-'));

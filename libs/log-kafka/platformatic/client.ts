@@ -1,5 +1,5 @@
 import {
-  compressionsAlgorithmsByBitmask,
+  compressionsAlgorithms,
   crc32c,
   kGetBootstrapConnection,
   kMetadata,
@@ -7,7 +7,8 @@ import {
   type BaseOptions,
 } from '@platformatic/kafka';
 import type { KafkaLogOptions } from '../options.js';
-import type { Codecs } from '../record-batch.js';
+import { decompress } from '../decompress.js';
+import type { Codecs } from '../fetched-records.js';
 import { hasNetworkError } from './errors.js';
 
 const REQUEST_MS = 10_000;
@@ -34,12 +35,15 @@ export function clientOptions(options: KafkaLogOptions, role: string): ClientOpt
   return out;
 }
 
+const { snappy, lz4 } = compressionsAlgorithms;
+
 export const codecs: Codecs = {
   crc32c: (bytes) => crc32c(bytes),
-  decompress: (codec, bytes) =>
-    (compressionsAlgorithmsByBitmask as Record<number, { decompressSync(data: Buffer): Buffer } | undefined>)[
-      codec
-    ]?.decompressSync(bytes),
+  decompress: (codec, bytes, maxBytes) =>
+    decompress(codec, bytes, maxBytes, {
+      snappy: (data) => snappy.decompressSync(data),
+      lz4: (data) => lz4.decompressSync(data),
+    }),
 };
 
 /**

@@ -34,9 +34,20 @@ export class ClusterClient {
       const shape = found.topics.get(topic);
       if (!shape) continue;
       const behind = shape.partitions.filter((p) => p.isr.length < p.replicas.length).length;
-      out.set(topic, { id: shape.id, leaders: shape.partitions.map((p) => p.leader), behind });
+      out.set(topic, {
+        id: shape.id,
+        leaders: shape.partitions.map((p) => p.leader),
+        epochs: shape.partitions.map((p) => p.leaderEpoch),
+        behind,
+      });
     }
     return out;
+  }
+
+  /** The ids of the brokers that keep each partition. */
+  async replicas(topic: string): Promise<readonly (readonly number[])[]> {
+    const found = await this.#metadata.metadata({ topics: [topic], forceUpdate: true });
+    return found.topics.get(topic)!.partitions.map((p) => p.replicas);
   }
 
   async topics(): Promise<string[]> {
@@ -85,11 +96,16 @@ export class ClusterClient {
     });
   }
 
-  /** By partition number: the offset for LATEST, EARLIEST, or of the first record with that append time or later (ms since 1970), -1 when there is none. */
-  async offsets(topic: string, partitions: readonly number[], timestamp: bigint): Promise<bigint[]> {
+  /** By partition number: the offset for LATEST (with `committed` the last stable offset), EARLIEST, or of the first record with that append time or later (ms since 1970), -1 when there is none. */
+  async offsets(
+    topic: string,
+    partitions: readonly number[],
+    timestamp: bigint,
+    committed: boolean,
+  ): Promise<bigint[]> {
     const [found] = await this.#metadata.listOffsets({
       topics: [{ name: topic, partitions: partitions.map((partitionIndex) => ({ partitionIndex, timestamp })) }],
-      isolationLevel: FetchIsolationLevels.READ_COMMITTED,
+      isolationLevel: committed ? FetchIsolationLevels.READ_COMMITTED : FetchIsolationLevels.READ_UNCOMMITTED,
     });
     const out: bigint[] = [];
     for (const p of found?.partitions ?? []) out[p.partitionIndex] = p.offset;

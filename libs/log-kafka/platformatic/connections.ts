@@ -53,27 +53,27 @@ const FETCH_REQUESTS: Record<number, typeof fetchV17 | undefined> = {
   17: fetchV17,
 };
 
-/** The body of a Fetch request of one of the versions 13 to 17, READ_COMMITTED: records of open and aborted transactions are not shown. */
+/** The body of a Fetch request of one of the versions 13 to 17. */
 export function fetchBody(version: number, request: FetchRequest): RequestBody {
   const byTopic = Map.groupBy(request.wanted, (w: FetchPosition) => w.topicId);
   const topics = [...byTopic].map(([topicId, list]) => ({
     topicId,
     partitions: list.map((w) => ({
       partition: w.partition,
-      currentLeaderEpoch: -1,
+      currentLeaderEpoch: w.leaderEpoch,
       fetchOffset: w.from,
-      lastFetchedEpoch: -1,
+      lastFetchedEpoch: w.lastEpoch,
       partitionMaxBytes: w.maxBytes,
     })),
   }));
   const forgotten = request.forgotten.map((f) => ({ topicId: f.topicId, partitions: [f.partition] }));
-  const { waitMs, maxBytes, session, epoch } = request;
+  const { waitMs, maxBytes, committed, session, epoch } = request;
   return () =>
     FETCH_REQUESTS[version]!.createRequest(
       waitMs,
       MIN_BYTES,
       maxBytes,
-      FetchIsolationLevels.READ_COMMITTED,
+      committed ? FetchIsolationLevels.READ_COMMITTED : FetchIsolationLevels.READ_UNCOMMITTED,
       session,
       epoch,
       topics,

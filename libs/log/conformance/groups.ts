@@ -329,7 +329,7 @@ export function groupCases(bench: () => Bench): void {
       await other.ensureTopic(spec);
       await put(other, mine, 0, many(20, 'new'));
       // an assignment after the recreation asks start() with the new id; without one, the next read tells it
-      const newId = await log.topicId(mine);
+      const newId = await other.topicId(mine);
       await until('the interruption or a new start', () => reader.interruptions.length > 0 || reader.starts.length > 1);
       if (reader.interruptions.length > 0) {
         expect(reader.interruptions[0]).toMatchObject({

@@ -186,7 +186,7 @@ export function readCases(bench: () => Bench): void {
       expect(await log.read(topic, 0, 0n)).toMatchObject({ kind: 'out_of_range', low: 10n });
       // the proven record is gone, and the topic is the same
       const gone = { offset: 2n, appendTimeMs: 0, leaderEpoch: 0, key: null, value: null, headers: [] };
-      expect(await checkPlace(log, topic, 0, 3n, placeProof(await log.topicId(topic), gone))).toBe('unknown');
+      expect(await checkPlace(log, topic, 0, 3n, placeProof(await log.topicId(topic), gone, 3n))).toBe('unknown');
       expect(await put(log, topic, 0, many(1))).toBe(11n);
     });
   });

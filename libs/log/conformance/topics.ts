@@ -127,7 +127,7 @@ export function topicCases(bench: () => Bench): void {
       await log.ensureTopic(spec);
       await put(log, name, 0, many(5));
       const { records: read, topicId } = await records(log.read(name, 0, 0n));
-      const proof = placeProof(topicId, read[2]!);
+      const proof = placeProof(topicId, read[2]!, 3n);
       expect(epochOf(proof)).toBe(read[2]!.leaderEpoch);
       expect(await checkPlace(log, name, 0, 3n, proof)).toBe('same');
       expect(await checkPlace(log, name, 0, 4n, proof)).toBe('differs');

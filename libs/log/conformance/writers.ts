@@ -9,7 +9,7 @@ export function writerCases(bench: () => Bench): void {
     let topic: string;
     beforeEach(async () => {
       log = bench().log;
-      topic = bench().harness.newTopic();
+      topic = `_${bench().harness.newTopic()}`;
       await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
     });
 
