@@ -1,6 +1,6 @@
 import { EDGE, HEALTH_DOOR, HealthController, type Door, type EdgeParts } from '#http';
 import type { EventLog } from '#log';
-import { Arrivals } from '#projection';
+import { Arrivals, Ends } from '#projection';
 import { Reading } from '#reading';
 import { readHubSettings, type HubSettings } from '#settings';
 import type { State } from '#state';
@@ -12,6 +12,7 @@ import { openEngine, type Engine } from './engine.js';
 import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
 import { tableReport } from './table-report.js';
+import { Readiness } from './readiness.js';
 import { openTables, type Tables } from './tables.js';
 import { ViewReports } from './view-health.js';
 import { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';
@@ -75,6 +76,11 @@ export class CoreModule implements OnApplicationShutdown {
           useFactory: readingOf,
         },
         { provide: Arrivals, inject: [STATE], useFactory: (state: State) => new Arrivals(state) },
+        {
+          provide: Ends,
+          inject: [EVENT_LOG, STATE, CLOCK],
+          useFactory: (log: EventLog, state: State, now: () => number) => new Ends({ log, state, now }),
+        },
         { provide: ProcessEnd, inject: [LOGGER], useFactory: (logger: Logger) => new ProcessEnd(logger) },
         { provide: ViewReports, useFactory: () => new ViewReports() },
         {
@@ -89,6 +95,7 @@ export class CoreModule implements OnApplicationShutdown {
             TABLES,
             Reading,
             Arrivals,
+            Ends,
             ProcessEnd,
             ViewReports,
           ],
@@ -102,6 +109,7 @@ export class CoreModule implements OnApplicationShutdown {
             { close: _close, ...tables }: Tables,
             reading: Reading,
             arrivals: Arrivals,
+            ends: Ends,
             processEnd: ProcessEnd,
             viewReports: ViewReports,
           ): Core => ({
@@ -114,7 +122,9 @@ export class CoreModule implements OnApplicationShutdown {
             ...tables,
             reading,
             arrivals,
+            ends,
             processEnd,
+            readiness: new Readiness(),
             viewReports,
           }),
         },
@@ -122,7 +132,7 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: HOT_DOORS, useValue: [] },
         { provide: EDGE, inject: [CORE, ModuleRef], useFactory: edgeOf },
       ],
-      exports: [CORE, EDGE, SETTINGS, LOGGER, Metrics, CLOCK, EVENT_LOG, STATE, Reading, Arrivals, ProcessEnd],
+      exports: [CORE, EDGE, SETTINGS, LOGGER, Metrics, CLOCK, EVENT_LOG, STATE, Reading, Arrivals, Ends, ProcessEnd],
     };
   }
 

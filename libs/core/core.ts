@@ -1,10 +1,11 @@
 import type { EventLog } from '#log';
-import type { Arrivals } from '#projection';
+import type { Arrivals, Ends } from '#projection';
 import type { Reading } from '#reading';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import type { Logger, Metrics } from '#telemetry';
 import type { ProcessEnd } from './process-end.js';
+import type { Readiness } from './readiness.js';
 import type { Tables } from './tables.js';
 import type { ViewReports } from './view-health.js';
 
@@ -21,7 +22,10 @@ export interface Core extends Omit<Tables, 'close'> {
   readonly reading: Reading;
   /** A projector reports here how far it has folded; readers of the same process wait here. */
   readonly arrivals: Arrivals;
+  /** Log ends and how far folds are behind them: one source for `stale`, the lag metric and health (R7.3). */
+  readonly ends: Ends;
   readonly processEnd: ProcessEnd;
   /** A projector says here how its views stand. */
   readonly viewReports: ViewReports;
+  readonly readiness: Readiness;
 }

@@ -1,14 +1,26 @@
 import { expect, it } from '@jest/globals';
 import { HEALTH_DOOR, HealthController } from '#http';
+import { Ends } from '#projection';
 import type { Core } from './core.js';
 import { coreHealth } from './health.js';
 import { ViewReports } from './view-health.js';
+import { Readiness } from './readiness.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 
-it('a process is not ready before the duplicate index has caught up once, also when log and store answer', async () => {
+const nothingBehind = {
+  views: [],
+  generations: { row: () => undefined },
+  registry: { catalogue: { streams: () => [] } },
+  ends: new Ends({ log: {} as Core['log'], state: { connection: () => 1 }, now: Date.now }),
+  now: Date.now,
+};
+
+it('a process is not ready before the duplicate index has caught up once and its projector had a first assignment, also when log and store answer', async () => {
   const settled = { ready: false };
   const answers = { ping: () => Promise.resolve() };
-  const core = { settled, log: answers, state: answers, viewReports: new ViewReports() } as unknown as Core;
+  const readiness = new Readiness();
+  const assigned = readiness.expect('projector');
+  const core = { ...nothingBehind, viewReports: new ViewReports(), settled, readiness, log: answers, state: answers } as unknown as Core;
   const providers = [{ provide: HEALTH_DOOR, useValue: coreHealth(core) }];
   const server = await serveEdge({}, { controllers: [HealthController], providers });
   const ready = async () => {
@@ -18,6 +30,9 @@ it('a process is not ready before the duplicate index has caught up once, also w
   try {
     expect(await ready()).toEqual([503, 'starting']);
     settled.ready = true;
+    // A process with a projector is not ready before its first assignment.
+    expect(await ready()).toEqual([503, 'starting']);
+    assigned();
     expect(await ready()).toEqual([200, 'ready']);
   } finally {
     await server.close();
@@ -26,6 +41,7 @@ it('a process is not ready before the duplicate index has caught up once, also w
 
 it('a door whose port does not answer within a second is not ok, with the code of the port, and the others are', async () => {
   const core = {
+    ...nothingBehind,
     settled: { ready: true },
     log: { ping: () => new Promise(() => undefined) },
     state: { ping: () => Promise.resolve() },

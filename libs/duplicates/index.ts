@@ -22,4 +22,5 @@ export { INDEX_VIEW } from './index-view.js';
 export type { BadRecord } from './open-records.js';
 export { conflictId, lookAtPlaces, type PlaceContent, type PlacedEvent } from './places.js';
 export { sameContent, type ComparedEvent, type OriginalContent } from './same-content.js';
+export { StoredPlaces, type LogEnd, type Standing } from './stored-places.js';
 export { openSettled, type Settled, type SettledDeps } from './settled.js';

@@ -68,7 +68,7 @@ import { Announcer } from './announcer.js';
     {
       provide: StateReader,
       inject: [CORE],
-      useFactory: ({ log, state, views, generations, registry, units, arrivals, now }: Core) =>
+      useFactory: ({ log, state, views, generations, registry, units, arrivals, ends, now }: Core) =>
         new StateReader({
           log,
           state,
@@ -77,6 +77,7 @@ import { Announcer } from './announcer.js';
           catalogue: registry.catalogue,
           units: units.units,
           arrivals,
+          ends,
           now,
         }),
     },

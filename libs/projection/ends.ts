@@ -1,9 +1,16 @@
 import { Coalescer } from '#concurrency';
+import { StoredPlaces, type LogEnd, type Standing } from '#duplicates';
 import { partitionKey } from '#event';
-import type { EventLog, PartitionRange } from '#log';
-import type { Progress } from '#state';
+import type { EventLog } from '#log';
+import type { Progress, State } from '#state';
+import { FoldAges } from './fold-ages.js';
+import { FILLING } from './snapshot-fill.js';
 
-type Ranges = readonly PartitionRange[];
+/** The log end of a partition, and when it was asked for. */
+interface KnownEnd extends LogEnd {
+  readonly atMs: number;
+}
+type KnownEnds = readonly KnownEnd[];
 
 /** What a read of a view partition may answer (R7). */
 export interface Freshness {
@@ -13,39 +20,56 @@ export interface Freshness {
   readonly stale: boolean;
   /** Some event was folded, or the log is empty. */
   readonly filled: boolean;
+  /** false: folded from a log that is not there, or emptied and not folded again yet (R5.9). Nothing may be answered from it. */
+  readonly trusted: boolean;
+}
+
+export interface EndsDeps {
+  readonly log: Pick<EventLog, 'describe' | 'read' | 'topicId'>;
+  readonly state: Pick<State, 'connection'>;
+  readonly now: () => number;
+}
+
+interface Seen {
+  readonly next: bigint;
+  readonly order: number;
+  readonly topicId: string;
+  readonly resetAtMs: number;
 }
 
 const MEMO_MS = 250;
-const LATE_MS = 5_000;
-const FAR = 1_000n;
+/** A view partition that is longer behind is stale (R7.3). */
+export const LATE_MS = 5_000;
 
 /** Log ends, cached for a quarter of a second, and the freshness of view partitions against them. */
 export class Ends {
-  readonly #log: EventLog;
-  readonly #now: () => number;
-  readonly #memo = new Map<string, { at: number; ranges: Promise<Ranges> }>();
-  readonly #reads = new Map<string, Coalescer<undefined, Ranges>>();
-  /** By storage, stream and partition: a log end that the view had not reached, and when that was first seen. */
-  readonly #behind = new Map<string, { high: bigint; since: number }>();
+  /** How long a fold is behind. */
+  readonly ages: FoldAges;
+  readonly #deps: EndsDeps;
+  readonly #places: StoredPlaces;
+  readonly #memo = new Map<string, { at: number; ends: Promise<KnownEnds> }>();
+  readonly #reads = new Map<string, Coalescer<undefined, KnownEnds>>();
+  /** By storage, stream and partition: when the log end was asked for that the view had reached. */
   readonly #reachedAt = new Map<string, number>();
   /** By storage, stream and partition: the furthest progress that this process has read, with the order number of begin(). */
-  readonly #seen = new Map<string, { next: bigint; order: number; at: number }>();
+  readonly #seen = new Map<string, Seen>();
   #order = 0;
 
-  constructor(log: EventLog, now: () => number) {
-    this.#log = log;
-    this.#now = now;
+  constructor(deps: EndsDeps) {
+    this.#deps = deps;
+    this.ages = new FoldAges(deps.log, deps.now);
+    this.#places = new StoredPlaces(deps);
   }
 
   /** Log ends at most a quarter of a second old. undefined: the log is unavailable. */
-  async recent(stream: string): Promise<Ranges | undefined> {
+  async recent(stream: string): Promise<KnownEnds | undefined> {
     const known = this.#memo.get(stream);
-    if (known && this.#now() - known.at < MEMO_MS) return known.ranges.catch(() => undefined);
+    if (known && this.#deps.now() - known.at < MEMO_MS) return known.ends.catch(() => undefined);
     return this.fresh(stream);
   }
 
   /** Log ends that are read after this call; concurrent callers share one read. undefined: the log is unavailable. */
-  async fresh(stream: string): Promise<Ranges | undefined> {
+  async fresh(stream: string): Promise<KnownEnds | undefined> {
     let reads = this.#reads.get(stream);
     if (!reads)
       this.#reads.set(stream, (reads = new Coalescer({ run: (callers) => this.#read(stream, callers.length) })));
@@ -57,50 +81,71 @@ export class Ends {
     return ++this.#order;
   }
 
-  judge(
+  async judge(
     storage: string,
-    range: PartitionRange | undefined,
+    end: KnownEnd | undefined,
     stream: string,
     progress: Progress | undefined,
     began: number,
-  ): Freshness {
-    if (!range) return { reached: false, stale: true, filled: progress !== undefined };
-    const next = progress?.next ?? range.low;
-    const key = `${storage}/${partitionKey(stream, range.partition)}`;
-    const before = this.#behind.get(key);
-    const filled = progress !== undefined || range.low === range.high;
-    const now = this.#now();
-    const setBack = this.#isSetBack(key, next, range.high, began);
-    if (next >= range.high) {
-      this.#behind.delete(key);
-      this.#reachedAt.set(key, now);
-      return { reached: !setBack, stale: setBack, filled };
+  ): Promise<Freshness> {
+    if (!end) return { reached: false, stale: true, filled: progress !== undefined, trusted: !isFilling(progress) };
+    const next = progress?.next ?? end.low;
+    const key = `${storage}/${partitionKey(stream, end.partition)}`;
+    const filled = progress !== undefined || end.low === end.high;
+    const standing = await this.#standingOf(storage, progress, end);
+    if (standing === 'refolding' || standing === 'other_log')
+      return { reached: false, stale: true, filled, trusted: false };
+    const setBack = this.#isSetBack(key, next, progress, end, began);
+    if (next >= end.high) {
+      this.#reachedAt.set(key, end.atMs);
+      return { reached: !setBack, stale: setBack, filled, trusted: true };
     }
-    if (!before || next >= before.high) this.#behind.set(key, { high: range.high, since: now });
-    const { since } = this.#behind.get(key)!;
-    const reachedAt = this.#reachedAt.get(key) ?? Number.NEGATIVE_INFINITY;
-    // Far behind, and not at the end lately: it is being folded again.
-    const rebuilding = range.high - next > FAR && now - reachedAt > LATE_MS;
-    return { reached: false, stale: !filled || setBack || rebuilding || now - since > LATE_MS, filled };
+    const stale = !filled || setBack || standing === 'unknown' || (await this.#isLate(key, stream, progress, end));
+    return { reached: false, stale, filled, trusted: true };
   }
 
-  #isSetBack(key: string, next: bigint, high: bigint, began: number): boolean {
-    const seen = this.#seen.get(key);
-    const at = this.#now();
-    // A log end that stays below earlier progress belongs to a topic that was deleted and made again.
-    const anew = seen !== undefined && high < seen.next && at - seen.at > LATE_MS;
-    if (seen === undefined || next > seen.next || anew) this.#seen.set(key, { next, order: ++this.#order, at });
-    return seen !== undefined && !anew && next < seen.next && seen.order < began;
+  /** The first record that is not folded was accepted after the view had reached the log end, and after the last one that is folded: mostly no read is needed. */
+  async #isLate(key: string, stream: string, progress: Progress | undefined, end: KnownEnd): Promise<boolean> {
+    const after = Math.max(this.#reachedAt.get(key) ?? 0, progress?.appendTimeMs ?? 0);
+    if (this.#deps.now() - after <= LATE_MS) return false;
+    const { partition, high, low, topicId } = end;
+    const behindMs = await this.ages.behindMs({ stream, partition }, progress?.next ?? low, high, topicId);
+    return behindMs === undefined || behindMs > LATE_MS;
   }
 
-  async #read(stream: string, callers: number): Promise<readonly Ranges[]> {
-    const ranges = this.#log.describe(stream);
-    this.#memo.set(stream, { at: this.#now(), ranges });
+  async #standingOf(storage: string, progress: Progress | undefined, end: KnownEnd): Promise<Standing> {
+    if (progress === undefined) return 'confirmed';
+    if (isFilling(progress)) return 'refolding';
+    return this.#places.standingOf(storage, progress, end);
+  }
+
+  #isSetBack(key: string, next: bigint, progress: Progress | undefined, end: KnownEnd, began: number): boolean {
+    const { topicId } = end;
+    const before = this.#seen.get(key);
+    const resetAtMs = progress?.reset?.atMs ?? 0;
+    // Another topic, or folded again from a log that is not the same: what was read before means nothing.
+    const anew = before !== undefined && (before.topicId !== topicId || before.resetAtMs < resetAtMs);
+    if (before === undefined || next > before.next || anew)
+      this.#seen.set(key, { next, order: ++this.#order, topicId, resetAtMs });
+    return before !== undefined && !anew && next < before.next && before.order < began;
+  }
+
+  async #read(stream: string, callers: number): Promise<readonly KnownEnds[]> {
+    const { log, now } = this.#deps;
+    const at = now();
+    const ends = log.describe(stream).then(async (ranges) => {
+      // After the ends: on Kafka they are asked of the topic as it is now.
+      const topicId = await log.topicId(stream);
+      return ranges.map((range) => ({ ...range, topicId, atMs: at }));
+    });
+    this.#memo.set(stream, { at, ends });
     try {
-      return new Array<Ranges>(callers).fill(await ranges);
+      return new Array<KnownEnds>(callers).fill(await ends);
     } catch (e) {
       this.#memo.delete(stream);
       throw e;
     }
   }
 }
+
+const isFilling = (progress: Progress | undefined): boolean => progress?.proof === FILLING;

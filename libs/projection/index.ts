@@ -21,6 +21,8 @@ export {
   type StateReaderDeps,
 } from './state-reader.js';
 export { Arrivals } from './arrivals.js';
+export { Backlogs, type Backlog, type BacklogsDeps } from './backlog.js';
+export { Ends, type EndsDeps, type Freshness } from './ends.js';
 export { ChangeFeed, type FeedCursor, type FeedEvent } from './changes.js';
 export { PROJECTOR_ACTOR, requestRebuild, type AuditView, type ViewAct } from './rebuild.js';
 export { keyText } from './compile.js';

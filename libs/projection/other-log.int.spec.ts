@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Caller } from '#access';
 import { INDEX_VIEW, type Refold } from '#duplicates';
 import type { CatalogueIndex } from '#registry';
 import type { State } from '#state';
@@ -10,7 +11,7 @@ import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/e
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
-import { digestOfView, type CompiledView } from './index.js';
+import { Backlogs, digestOfView, Ends, type CompiledView } from './index.js';
 
 let catalogue: CatalogueIndex;
 let views: CompiledView[];
@@ -119,6 +120,55 @@ describe('a log that was restored from an older copy while the state was kept', 
     expect([1n, 2n].map((offset) => stage.settled.originalOf(STREAM, partition, offset))).toEqual([undefined, 1n]);
     await expectPlain();
   });
+});
+
+const steward: Caller = { keyId: 'uji', owner: 'SU00001', system: 'uji', roles: new Set(['steward']) };
+const board = (): CompiledView => views.find((v) => v.name === 'layanan.kasus-papan')!;
+const fact = (nomorKasus: string) =>
+  recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data: { nomorKasus }, source: `urn:simpul:unit:SU00100:${nomorKasus}` });
+
+describe('a read of a view that was folded from another log', () => {
+  it('is 503 before the projector has looked and while it folds, never an entry and never "absent"; the state door says so', async () => {
+    await open();
+    await restored([fact('K-1')], [fact('K-2'), fact('K-3')]);
+    const backlogs = new Backlogs({ ...backlogDeps(), now: () => ++clock * 10_000 });
+    const get = async (key: string): Promise<string> => (await stage.reader.get(steward, board(), key)).kind;
+    for (const key of ['K-1', 'K-2', 'K-9'])
+      if (fact(key).partition === fact('K-2').partition) expect([key, await get(key)]).toEqual([key, 'rebuilding']);
+    expect(await get('K-2')).toBe('rebuilding');
+    expect(await stage.reader.list(steward, board(), [], 10, undefined)).toBeUndefined();
+    expect([await backlogs.views(), await backlogs.index()]).toEqual(['view_rebuilding', 'view_rebuilding']);
+    await stage.project({ report });
+    const seen = new Set<string>();
+    await until(async () => {
+      const kind = await get('K-2');
+      seen.add(kind);
+      return kind === 'absent';
+    });
+    expect([...seen].filter((kind) => kind !== 'absent')).toEqual(seen.size > 1 ? ['rebuilding'] : []);
+    expect(await get('K-1')).toBe('entry');
+    await until(async () => (await backlogs.views()) === undefined && (await backlogs.index()) === undefined);
+  });
+
+  it('waits with after= for an acknowledged position of the topic that was made again', async () => {
+    await open();
+    await stage.append([fact('K-1'), fact('K-2'), fact('K-3')]);
+    await fold();
+    await recreate(STREAM);
+    const one = fact('K-4');
+    const [offset] = await stage.append([one]);
+    const got = await stage.reader.get(steward, board(), 'K-4', { after: { ...one, offset: offset! }, waitMs: 10_000 });
+    expect(got).toMatchObject({ kind: 'entry', entry: { position: `${STREAM}/${one.partition}/${offset}` } });
+  });
+});
+
+let clock = 0;
+const backlogDeps = () => ({
+  state: stage.state,
+  views: stage.views,
+  generations: stage.generations,
+  ends: new Ends({ log: stage.log, state: stage.state, now: () => ++clock * 10_000 }),
+  streams: () => stage.streams,
 });
 
 describe('a topic that was deleted and made again', () => {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
 import type { Caller } from '#access';
+import { pause } from '#concurrency';
 import { partitionOf, type Position } from '#event';
-import type { EventLog, PartitionRange } from '#log';
+import type { EventLog } from '#log';
 import type { Progress, State } from '#state';
 import type { Units } from '#units';
 import type { Catalogue } from '#registry';
@@ -24,6 +25,8 @@ export interface StateReaderDeps {
   readonly now: () => number;
   /** Shared with a projector of this process, which reports what it folds: waiting reads then need not poll. @default one of its own */
   readonly arrivals?: Arrivals;
+  /** Shared with whatever else of this process judges how far views are. @default one of its own */
+  readonly ends?: Ends;
 }
 
 /** An entry as a caller sees it. */
@@ -65,8 +68,11 @@ export interface Listed {
 }
 
 const ABSENT_MS = 1_000;
+const REFOLD_POLL_MS = 50;
 const SCAN_ENTRIES = 5_000;
 const AFTER_MS = 5_000;
+
+type KnownEnds = Awaited<ReturnType<Ends['recent']>>;
 
 interface Look {
   readonly partials: readonly PartitionEntry[];
@@ -88,7 +94,7 @@ export class StateReader {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.arrivals = deps.arrivals ?? new Arrivals(deps.state);
-    this.#ends = new Ends(deps.log, deps.now);
+    this.#ends = deps.ends ?? new Ends(deps);
     this.#unlisten = deps.generations.onChange((view) => this.arrivals.leave(view));
   }
 
@@ -115,7 +121,10 @@ export class StateReader {
       const waitMs = Math.max(0, until - this.deps.now());
       const got = await this.#getIn(storage, caller, view, key, { ...options, waitMs });
       // Another generation began to serve meanwhile: the one that was read may have been dropped during the read.
-      if (this.storage(view) === storage) return got;
+      if (this.storage(view) !== storage) continue;
+      // Folded again from another log: the position that is waited for lies ahead, whatever the store says of it.
+      if (got.kind !== 'rebuilding' || !options.after || waitMs <= 0 || options.signal?.aborted === true) return got;
+      await pause(Math.min(waitMs, REFOLD_POLL_MS), options.signal);
     }
   }
 
@@ -137,9 +146,10 @@ export class StateReader {
         return { kind: 'behind' };
     }
     let look = await this.#look(storage, view, key, false);
+    if (!look.freshness.trusted) return { kind: 'rebuilding' };
     if (look.partials.length === 0) {
       look = await this.#lookFresh(storage, view, key, signal);
-      if (look.partials.length === 0) return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
+      if (look.partials.length === 0 || !look.freshness.trusted) return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
     }
     const merged = mergeEntries(view, look.partials)!;
     const value = shownTo(this.deps, view, caller, merged.stored);
@@ -173,7 +183,7 @@ export class StateReader {
     stop.abort();
   }
 
-  /** One page in key order (UTF-8 bytes). undefined: a partition that holds events was never folded (R7). */
+  /** One page in key order (UTF-8 bytes). undefined: a partition that holds events was never folded, or is folded again (R7). */
   async list(
     caller: Caller,
     view: CompiledView,
@@ -189,7 +199,7 @@ export class StateReader {
     let stale = false;
     for (;;) {
       const page = await this.#page(storage, view, at, limit);
-      if (!page.filled) return undefined;
+      if (!page.isWhole) return undefined;
       stale ||= page.stale;
       for (const [key, partials] of page.groups) {
         at = key;
@@ -215,7 +225,7 @@ export class StateReader {
     const numbers = Array.from({ length: view.partitions }, (_, p) => p);
     const began = this.#ends.begin();
     const pages = await Promise.all(numbers.map((p) => this.deps.state.scan(storage, p, range)));
-    const freshness = this.#weigh(storage, view, numbers, pages, await this.#endsOf(view, false), began);
+    const freshness = await this.#weigh(storage, view, numbers, pages, await this.#endsOf(view, false), began);
     let bound: string | undefined;
     for (const p of pages) {
       const last = p.entries.at(-1)?.key;
@@ -227,7 +237,7 @@ export class StateReader {
         if (bound === undefined || bytes(e.key, bound) <= 0)
           groups.set(e.key, [...(groups.get(e.key) ?? []), openEntry(e)]);
     const sorted = [...groups].sort(([a], [b]) => bytes(a, b));
-    return { groups: sorted, more: bound !== undefined, stale: freshness.stale, filled: freshness.filled };
+    return { groups: sorted, more: bound !== undefined, stale: freshness.stale, isWhole: freshness.filled && freshness.trusted };
   }
 
   async #look(storage: string, view: CompiledView, key: string, fresh: boolean): Promise<Look> {
@@ -237,7 +247,7 @@ export class StateReader {
     const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
     const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
+    return { partials, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
   /** For an absent key: reads the log end again, and waits up to a second for the view to reach it. */
@@ -258,7 +268,7 @@ export class StateReader {
     const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
     const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: this.#weigh(storage, view, numbers, reads, ends, began) };
+    return { partials, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
   /** An entry that this caller may not see is answered as an absent one, by the same steps, so that timing shows nothing (R12). */
@@ -267,31 +277,33 @@ export class StateReader {
     return freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
   }
 
-  #endsOf(view: CompiledView, fresh: boolean): Promise<(readonly PartitionRange[] | undefined)[]> {
+  #endsOf(view: CompiledView, fresh: boolean): Promise<KnownEnds[]> {
     return Promise.all(view.streams.map((s) => (fresh ? this.#ends.fresh(s) : this.#ends.recent(s))));
   }
 
-  #weigh(
+  async #weigh(
     storage: string,
     view: CompiledView,
     numbers: readonly number[],
     reads: readonly { readonly progress: readonly Progress[] }[],
-    ends: readonly (readonly PartitionRange[] | undefined)[],
+    ends: readonly KnownEnds[],
     began: number,
-  ): Freshness {
+  ): Promise<Freshness> {
     let reached = true;
     let stale = false;
     let filled = true;
+    let trusted = true;
     for (const [i, stream] of view.streams.entries())
       for (const [j, partition] of numbers.entries()) {
         const range = ends[i]?.find((r) => r.partition === partition);
         const progress = reads[j]?.progress.find((p) => p.stream === stream);
-        const one = this.#ends.judge(storage, range, stream, progress, began);
+        const one = await this.#ends.judge(storage, range, stream, progress, began);
         reached &&= one.reached;
         stale ||= one.stale;
         filled &&= one.filled;
+        trusted &&= one.trusted;
       }
-    return { reached, stale, filled };
+    return { reached, stale, filled, trusted };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Core } from '#core';
 import { partitionKey } from '#event';
-import { INDEX_VIEW } from '#duplicates';
+import { INDEX_VIEW, type LogEnd } from '#duplicates';
+import { Fault } from '#faults';
 import type { OpenProjector } from '#projection';
 
 interface LagLabels extends Record<string, string> {
@@ -13,28 +14,25 @@ interface LagLabels extends Record<string, string> {
 
 /** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them. 0 when none waits. */
 async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
-  const { log, now: clock } = core;
+  const { ends } = core;
   const { lagEvents, lagSeconds } = core.metrics;
   const held = projector.held();
-  const highs = new Map<string, bigint>();
+  const known = new Map<string, LogEnd>();
   await Promise.all(
     [...new Set(held.map((h) => h.stream))].map(async (stream) => {
-      for (const { partition, high } of await log.describe(stream)) highs.set(partitionKey(stream, partition), high);
+      const all = await ends.fresh(stream);
+      if (all === undefined) throw new Fault('log_unavailable');
+      for (const end of all) known.set(partitionKey(stream, end.partition), end);
     }),
   );
-  const now = clock();
   const found: { labels: LagLabels; lag: number; seconds: number }[] = [];
   for (const { stream, partition, index, views } of held) {
-    const high = highs.get(partitionKey(stream, partition)) ?? index;
+    const end = known.get(partitionKey(stream, partition));
     for (const { view, storage, next } of [{ view: 'duplicate index', storage: INDEX_VIEW, next: index }, ...views]) {
-      const lag = high > next ? Number(high - next) : 0;
-      let seconds = 0;
-      if (lag > 0) {
-        const oldest = await log.read(stream, partition, next, { maxRecords: 1 });
-        const time = oldest.kind === 'records' ? oldest.records[0]?.appendTimeMs : undefined;
-        if (time !== undefined) seconds = Math.max(0, now - time) / 1000;
-      }
-      found.push({ labels: { view, storage, stream, partition: String(partition) }, lag, seconds });
+      const { high = next, topicId = '' } = end ?? {};
+      const behindMs = (await ends.ages.behindMs({ stream, partition }, next, high, topicId)) ?? 0;
+      const labels = { view, storage, stream, partition: String(partition) };
+      found.push({ labels, lag: high > next ? Number(high - next) : 0, seconds: behindMs / 1000 });
     }
   }
   // No await between reset and set: a concurrent scrape must not see a series missing.

@@ -1,10 +1,14 @@
 import { expect, it } from '@jest/globals';
 import type { Core } from '#core';
-import type { OpenProjector } from '#projection';
+import { Ends, type OpenProjector } from '#projection';
 import { Metrics } from '#telemetry';
 import { lagAtScrape } from './lag.js';
 
 const at = { partition: 0, low: 0n, high: 5n };
+const coreOf = (metrics: Metrics, log: object): Core => {
+  const read = { topicId: () => Promise.resolve('satu'), ...log } as unknown as Core['log'];
+  return { metrics, ends: new Ends({ log: read, state: { connection: () => 1 }, now: Date.now }) } as unknown as Core;
+};
 
 it('the lag of a view is 0 when it has caught up, and its series are absent while the log does not answer', async () => {
   let answers = true;
@@ -18,7 +22,7 @@ it('the lag of a view is 0 when it has caught up, and its series are absent whil
     held: () => [{ stream: 'a.b', partition: 0, index: 5n, views: [{ ...view, next }] }],
   } as unknown as OpenProjector;
   const metrics = new Metrics('t');
-  metrics.beforeScrape(lagAtScrape({ metrics, log, now: Date.now } as unknown as Core, projector));
+  metrics.beforeScrape(lagAtScrape(coreOf(metrics, log), projector));
   const lag = async () =>
     /simpul_view_lag_events{view="v",storage="v~1",stream="a.b",partition="0"[^}]*} (\d+)/.exec(
       await metrics.text(),
@@ -36,7 +40,7 @@ it('the duplicate index has its name in the label view and its storage name in t
     held: () => [{ stream: 'a.b', partition: 0, index: 4n, views: [] }],
   } as unknown as OpenProjector;
   const metrics = new Metrics('t');
-  metrics.beforeScrape(lagAtScrape({ metrics, log, now: Date.now } as unknown as Core, projector));
+  metrics.beforeScrape(lagAtScrape(coreOf(metrics, log), projector));
   const text = await metrics.text();
   expect(text).toMatch(/^simpul_view_lag_events{view="duplicate index",storage="~index",stream="a.b"[^}]*} 1$/m);
   expect(text).toMatch(/^# HELP simpul_view_lag_events .*view="duplicate index" and storage="~index"\.$/m);

@@ -18,6 +18,7 @@ import { snapshotsAtScrape } from './snapshots.js';
 export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   #projector: OpenProjector | undefined;
   #unlisten: () => void = () => undefined;
+  #assigned: () => void = () => undefined;
 
   constructor(
     @Inject(CORE) private readonly core: Core,
@@ -52,6 +53,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       snapshots: core.settings.snapshots,
     });
     this.#projector = projector;
+    this.#assigned = this.core.readiness.expect('projector');
     metrics.beforeScrape(lagAtScrape(core, projector));
     metrics.beforeScrape(() => snapshotsAtScrape(core.metrics, projector));
     core.viewReports.from(() => projector.snapshots());
@@ -62,9 +64,9 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     });
   }
 
-  /** Not awaited: joining a Kafka group takes seconds, and `/health/ready` says `starting` until the index has caught up. */
+  /** Not awaited: joining a Kafka group takes seconds, and `/health/ready` says `starting` until the first assignment, and until the index has caught up. */
   onApplicationBootstrap(): void {
-    this.#projector?.join().catch((cause: unknown) => this.core.processEnd.fail('projector', cause));
+    this.#projector?.join().then(this.#assigned, (cause: unknown) => this.core.processEnd.fail('projector', cause));
   }
 
   async onApplicationShutdown(): Promise<void> {
