@@ -75,7 +75,7 @@ export const ROOMS = {
   folder: { rooms: ['faults'], clients: [] },
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
-  sdk: { rooms: ['concurrency', 'event'], clients: ['undici', 'eventsource-parser'] },
+  sdk: { rooms: ['concurrency', 'faults', 'event'], clients: ['undici', 'eventsource-parser'] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [

@@ -15,17 +15,34 @@ final class Refused extends Exception
     }
 }
 
+function header_value(array $headers, string $name): string
+{
+    foreach ($headers as $h) {
+        if (stripos($h, "$name:") === 0) {
+            return strtolower(trim(substr($h, strlen($name) + 1)));
+        }
+    }
+    return '';
+}
+
+/** Seconds of the header Retry-After, at most 60: a number, or a date as many proxies send it. null without one. */
+function retry_after(string $value): ?float
+{
+    $at = is_numeric($value) ? time() + (float) $value : strtotime($value);
+    return $value === '' || $at === false ? null : min(max($at - time(), 0), 60);
+}
+
 /**
  * Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx. That is safe (idempotent): the hub stores an event id only once.
  */
-function call(string $method, string $path, ?array $body = null, string $type = 'application/json', int $tries = 8): array
+function call(string $method, string $path, string $member, ?array $body = null, string $type = 'application/json', int $tries = 8): array
 {
     global $url, $key;
     $headers = ["authorization: Bearer $key", 'accept-language: en', 'connection: close'];
     if ($body !== null) {
         $headers[] = "content-type: $type";
     }
-    $options = ['method' => $method, 'header' => $headers, 'timeout' => 60, 'ignore_errors' => true];
+    $options = ['method' => $method, 'header' => $headers, 'timeout' => 60, 'ignore_errors' => true, 'follow_location' => 0];
     if ($body !== null) {
         $options['content'] = json_encode($body, JSON_THROW_ON_ERROR);
     }
@@ -35,17 +52,17 @@ function call(string $method, string $path, ?array $body = null, string $type = 
         if ($text !== false) {
             preg_match('#^HTTP/\S+ (\d+)#', $http_response_header[0], $m);
             $status = (int) $m[1];
-            if ($status < 300) {
-                return json_decode($text, true, 64, JSON_THROW_ON_ERROR);
+            $json = json_decode($text, true, 64);
+            $kind = header_value($http_response_header, 'content-type');
+            if ($status < 300 && isset($json[$member]) && str_starts_with($kind, 'application/json')) {
+                return $json;
             }
-            if ($status < 500 && !in_array($status, [408, 425, 429], true)) {
-                throw new Refused($status, json_decode($text, true, 64, JSON_THROW_ON_ERROR));
+            // A page of a proxy or firewall on the way, a redirect and cut JSON are no answer of the hub.
+            $refused = str_starts_with($kind, 'application/problem+json') && is_string($json['code'] ?? null);
+            if ($refused && $status < 500 && !in_array($status, [408, 425, 429], true)) {
+                throw new Refused($status, $json);
             }
-            foreach ($http_response_header as $h) {
-                if (preg_match('/^retry-after:\s*(\d+)/i', $h, $m)) {
-                    $wait = (int) $m[1];
-                }
-            }
+            $wait = retry_after(header_value($http_response_header, 'retry-after')) ?? $wait;
         }
         if ($n < $tries) {
             usleep((int) ($wait * 1e6));
@@ -56,7 +73,7 @@ function call(string $method, string $path, ?array $body = null, string $type = 
 
 function publish(string $source, string $type, array $data): array
 {
-    return call('POST', '/v1/events', [
+    return call('POST', '/v1/events', 'position', [
         'specversion' => '1.0',
         'id' => bin2hex(random_bytes(16)),
         'source' => $source,
@@ -71,14 +88,14 @@ function pages(string $stream, ?string $cursor = null): Generator
 {
     do {
         $place = http_build_query($cursor === null ? ['from' => 'earliest'] : ['cursor' => $cursor]);
-        $page = call('GET', "/v1/streams/$stream/events?$place");
+        $page = call('GET', "/v1/streams/$stream/events?$place", 'events');
         yield $page;
         $cursor = $page['next'];
     } while ($page['events'] !== [] || ($page['incomplete'] ?? false));
 }
 
 try {
-    $me = call('GET', '/v1/me');
+    $me = call('GET', '/v1/me', 'source');
     $report = [
         'unit' => $me['unit'],
         'tanggal' => $me['today'], // the day in the zone of the unit, not of UTC
@@ -107,7 +124,7 @@ try {
     }
     echo 'in the stream: ' . count($ours) . ' of ours, last at ' . end($ours) . "\n";
     $after = rawurlencode($receipt['position']);
-    $entry = call('GET', "/v1/state/pas.hunian-unit/{$me['unit']}?after=$after");
+    $entry = call('GET', "/v1/state/pas.hunian-unit/{$me['unit']}?after=$after", 'value');
     echo "state: {$entry['value']['jumlahNarapidana']} convicts, stale " . json_encode($entry['stale']) . "\n";
     try {
         publish($me['source'], 'pas.hunian.dilaporkan', ['tanggal' => 'yesterday'] + $report);

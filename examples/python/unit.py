@@ -1,5 +1,6 @@
 """A prison over plain HTTP: publish a report, read the stream, read the state. Standard library only."""
 
+import http.client
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 URL = os.environ.get("SIMPUL_URL", "http://127.0.0.1:8080")
 KEY = os.environ.get("SIMPUL_KEY", "")
@@ -22,10 +24,36 @@ class Refused(Exception):
         self.status, self.problem = status, problem
 
 
-def call(method, path, body=None, content_type="application/json", tries=8):
+def problem_of(answer):
+    """The problem document of a refusal by the hub; None for a page of a proxy or firewall on the way, which is no answer."""
+    if answer.headers.get_content_type() != "application/problem+json":
+        return None
+    try:
+        problem = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return problem if isinstance(problem, dict) and isinstance(problem.get("code"), str) else None
+
+
+def retry_after(value):
+    """Seconds of the header Retry-After, at most 60: a number, or a date as many proxies send it. None without one."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0), 60)
+
+
+def call(method, path, member, body=None, content_type="application/json", tries=8):
     """Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx.
 
-    That is safe (idempotent): the hub stores an event id only once.
+    That is safe (idempotent): the hub stores an event id only once. An answer that is not the hub's counts as no answer: the hub answers JSON with
+    `member`, or a problem document.
     """
     data = None if body is None else json.dumps(body).encode()
     for n in range(1, tries + 1):
@@ -37,14 +65,19 @@ def call(method, path, body=None, content_type="application/json", tries=8):
         wait = min(2.0**n / 4, 30)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
+                kind = answer.headers.get_content_type()
+                if kind == "application/json":
+                    found = json.load(answer)
+                    if isinstance(found, dict) and member in found:
+                        return found
+                last = f"{answer.status} {kind}, which is not the hub"
         except urllib.error.HTTPError as e:
-            text = e.read()
-            if e.code < 500 and e.code not in (408, 425, 429):
-                raise Refused(e.code, json.loads(text)) from None
-            wait = float(e.headers.get("retry-after") or wait)
+            refusal = problem_of(e)
+            if refusal and e.code < 500 and e.code not in (408, 425, 429):
+                raise Refused(e.code, refusal) from None
+            wait = retry_after(e.headers.get("retry-after")) or wait
             last = f"{e.code}"
-        except OSError as e:
+        except (OSError, http.client.HTTPException, ValueError) as e:  # ValueError: cut JSON
             last = str(e)
         if n < tries:
             time.sleep(wait)
@@ -60,14 +93,14 @@ def publish(source, event_type, data, event_id=None):
         "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         "data": data,
     }
-    return call("POST", "/v1/events", event, "application/cloudevents+json")
+    return call("POST", "/v1/events", "position", event, "application/cloudevents+json")
 
 
 def read(stream, cursor=None):
     """Events to the end of the stream, each with the cursor after its page: store it, and pass it as the cursor the next time."""
     while True:
         place = {"cursor": cursor} if cursor else {"from": "earliest"}
-        page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place))
+        page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place), "events")
         for event in page["events"]:
             yield event, page["next"]
         if not page["events"] and not page.get("incomplete"):
@@ -76,7 +109,7 @@ def read(stream, cursor=None):
 
 
 def main():
-    me = call("GET", "/v1/me")
+    me = call("GET", "/v1/me", "source")
     now = datetime.now(timezone.utc)
     report = {
         "unit": me["unit"],
@@ -99,7 +132,7 @@ def main():
     ours = [e for e, _ in read("pas.hunian") if e["source"] == me["source"]]
     print(f"in the stream: {len(ours)} of ours, last at {ours[-1]['position']}")
     after = urllib.parse.quote(receipt["position"], safe="")
-    entry = call("GET", f"/v1/state/pas.hunian-unit/{me['unit']}?after={after}")
+    entry = call("GET", f"/v1/state/pas.hunian-unit/{me['unit']}?after={after}", "value")
     print(f"state: {entry['value']['jumlahNarapidana']} convicts, stale {json.dumps(entry['stale'])}")
     try:
         publish(me["source"], "pas.hunian.dilaporkan", {**report, "tanggal": "yesterday"})

@@ -20,7 +20,14 @@ it('a process is not ready before the duplicate index has caught up once and its
   const answers = { ping: () => Promise.resolve() };
   const readiness = new Readiness();
   const assigned = readiness.expect('projector');
-  const core = { ...nothingBehind, viewReports: new ViewReports(), settled, readiness, log: answers, state: answers } as unknown as Core;
+  const core = {
+    ...nothingBehind,
+    viewReports: new ViewReports(),
+    settled,
+    readiness,
+    log: answers,
+    state: answers,
+  } as unknown as Core;
   const providers = [{ provide: HEALTH_DOOR, useValue: coreHealth(core) }];
   const server = await serveEdge({}, { controllers: [HealthController], providers });
   const ready = async () => {

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, type INestApplication, type OnModuleInit } from '@nestjs/common';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Injectable, Logger, Module, type INestApplication, type OnModuleInit } from '@nestjs/common';
 import { Ctx, Payload, Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import {
@@ -73,6 +73,27 @@ describe('SimpulServer', () => {
     expect(await source.deliver('imigrasi.cegah.ditetapkan', [1, 2, 3], signal)).toEqual({ next: 3 });
     expect(seen).toEqual(['imigrasi.cegah.ditetapkan false']);
     expect(strategy.types()).toEqual(['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir']);
+  });
+
+  it('ends the process with one line when its source fails and the app does not listen for that', async () => {
+    const killed = jest.spyOn(process, 'kill').mockReturnValue(true);
+    const lines = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const before = process.exitCode;
+    try {
+      const ended = new Promise<void>((resolve) => killed.mockImplementation(() => (resolve(), true)));
+      const source = { run: () => Promise.reject(new Error('401 unauthenticated')), stop: () => Promise.resolve() };
+      await start(source as unknown as Hand, [Posts]);
+      await ended;
+      expect(killed).toHaveBeenCalledWith(process.pid, 'SIGTERM');
+      expect(process.exitCode).toBe(1);
+      expect(lines.mock.calls.map(([line]) => String(line))).toEqual([
+        'the event source ended, so the process ends: 401 unauthenticated',
+      ]);
+    } finally {
+      process.exitCode = before;
+      killed.mockRestore();
+      lines.mockRestore();
+    }
   });
 
   it('rejects a batch of a type that has no handler, so the source does not move its position', async () => {

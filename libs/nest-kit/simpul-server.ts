@@ -1,4 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
+import { Logger, type INestApplication } from '@nestjs/common';
 import { BaseRpcContext, Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { EventSource } from './event-source.js';
@@ -22,7 +22,10 @@ export interface SimpulServerOptions {
 }
 
 export interface SimpulServerReport {
-  /** The source ended with an error and reads no more: the process should end. */
+  /**
+   * The source has ended with an error and reads no more: the app must end its process, or start the source again. Without this function
+   * the transport logs one line and ends the process itself: SIGTERM for the shutdown hooks, exit code 1.
+   */
   ended?(cause: unknown): void;
 }
 
@@ -39,7 +42,9 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   override readonly propagatesEventHandlerErrors = true;
   readonly #source: EventSource;
   readonly #report: SimpulServerReport | undefined;
+  readonly #log = new Logger(SimpulServer.name);
   #running: Promise<void> | undefined;
+  #closing = false;
 
   constructor(options: SimpulServerOptions) {
     super();
@@ -75,7 +80,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   listen(ready: (cause?: unknown) => void): void {
     this.#running = this.#source
       .run((type, batch, signal) => this.deliver(type, batch, signal))
-      .catch((cause: unknown) => this.#report?.ended?.(cause));
+      .catch((cause: unknown) => this.#ended(cause));
     ready();
   }
 
@@ -87,7 +92,21 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
     return isObservable(answer) ? lastValueFrom(answer, { defaultValue: undefined }) : answer;
   }
 
+  #ended(cause: unknown): void {
+    if (this.#closing) return;
+    if (this.#report?.ended) {
+      this.#report.ended(cause);
+      return;
+    }
+    this.#log.error(
+      `the event source ended, so the process ends: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  }
+
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#source.stop();
     await this.#running;
   }

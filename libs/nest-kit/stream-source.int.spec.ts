@@ -53,6 +53,27 @@ describe('a StreamSource', () => {
     expect(seen).toEqual(['ban ab at start', 'end c at start', 'ban d at start', 'ban e at 1']);
   });
 
+  it('goes on after an ingress has answered 404 for the hub for a while', async () => {
+    let foreign = 0;
+    const source = await stage((r) => {
+      if (r.query.get('cursor') === '1' && foreign++ < 3)
+        return { status: 404, body: 'default backend - 404', headers: { 'content-type': 'text/html' } };
+      return pages(r);
+    }, new Map());
+    const seen: string[] = [];
+    await source.run((_type, batch) => {
+      seen.push(ids(batch));
+      if (ids(batch) === 'e') setImmediate(() => void source.stop());
+      return Promise.resolve();
+    });
+    expect([seen, foreign]).toEqual([['ab', 'c', 'd', 'e'], 4]);
+  });
+
+  it('ends with the refusal of the hub itself, so that the app hears it', async () => {
+    const source = await stage(() => ({ status: 401, body: { code: 'unauthenticated' } }), new Map());
+    await expect(source.run(() => Promise.resolve())).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
   it('delivers a failed batch again and does not read past it', async () => {
     const places = new Map<string, string>();
     const faults: string[] = [];

@@ -39,7 +39,10 @@ export class StreamSource implements EventSource {
     this.#options = options;
   }
 
-  /** Rejects when the hub refuses to give a stream (4xx). */
+  /**
+   * Rejects when the hub itself refuses to give a stream (4xx), or a cursor cannot be loaded or stored. Everything that only stands between the app and the
+   * hub, such as a 404 of an ingress, is waited for.
+   */
   async run(deliver: Deliver): Promise<void> {
     const streams = Map.groupBy(this.#options.types, streamOf);
     try {

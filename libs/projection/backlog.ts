@@ -39,7 +39,9 @@ export class Backlogs {
   /** Of the duplicate index only `view_rebuilding`: readers wait for it by its settled end. */
   index(): Promise<Backlog | undefined> {
     return this.#remembered('index', async () => {
-      const all = await Promise.all(this.#deps.streams().map((s) => this.#of(INDEX_VIEW, [s.name], s.partitions, false)));
+      const all = await Promise.all(
+        this.#deps.streams().map((s) => this.#of(INDEX_VIEW, [s.name], s.partitions, false)),
+      );
       return worst(all.map((one) => (one === 'view_behind' ? undefined : one)));
     });
   }

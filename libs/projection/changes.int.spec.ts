@@ -3,7 +3,7 @@ import type { Caller } from '#access';
 import { Fault } from '#faults';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
-import { interposed, Stage } from '../../test/kit/projection/stage.js';
+import { interposed, Stage, until } from '../../test/kit/projection/stage.js';
 import { ChangeFeed } from './index.js';
 
 const catalogue = catalogueOfFiles(3);
@@ -38,6 +38,32 @@ it('a change feed gives every change after the store failed between two partitio
   await expect(feed.next(1)).rejects.toMatchObject({ code: 'state_unavailable' });
   const keys = (await feed.next(1)).flatMap((e) => (e.kind === 'entry' ? [e.entry.key] : []));
   expect(keys.toSorted()).toEqual(cases.toSorted());
+});
+
+it('fifty change feeds of a view ask the store once for each change, and each gets every change', async () => {
+  let calls = 0;
+  const wrapState = (state: State): State => interposed(state, (call) => void (call === 'changes' && calls++));
+  stage = await new Stage(catalogue, [board!], { wrapState }).open();
+  await stage.project();
+  await stage.untilCaughtUp();
+  const keys = Array.from({ length: 20 }, (_, i) => `K-${i}`);
+  const stop = new AbortController();
+  const feeds = Array.from({ length: 50 }, () => new ChangeFeed(stage.reader, steward, board!));
+  await Promise.all(feeds.map((feed) => feed.next(1)));
+  const got = feeds.map(() => new Set<string>());
+  const following = feeds.map(async (feed, i) => {
+    while (!stop.signal.aborted)
+      for (const e of await feed.next(60_000, stop.signal)) if (e.kind === 'entry') got[i]!.add(e.entry.key);
+  });
+  for (const [i, nomorKasus] of keys.entries()) {
+    const data = { nomorKasus, statusBaru: 'diproses', unitPemegang: 'SU00201' };
+    await stage.append([recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data })]);
+    await until(() => got.every((seen) => seen.size === i + 1));
+  }
+  stop.abort();
+  await Promise.all(following);
+  // Each change: the page that has it, and the one that says that there is no more.
+  expect(calls).toBeLessThanOrEqual(keys.length * 6);
 });
 
 it('a change feed of a view that does not serve yet waits without blocking the event loop', async () => {

@@ -5,7 +5,6 @@ import { decodeEvent, openRecord } from '#registry';
 import type { Change, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
-import { mergeEntries, openEntry } from './merge.js';
 import { shownTo } from './shown.js';
 import type { Shown, StateReader } from './state-reader.js';
 
@@ -37,6 +36,8 @@ export class ChangeFeed {
   readonly #parts: readonly StreamPartition[];
   readonly #knownKeys = new Set<string>();
   #cursor: FeedCursor | undefined;
+  /** Indices of the parts that may hold changes behind the cursor: only those are asked for. */
+  readonly #moved = new Set<number>();
 
   constructor(reader: StateReader, caller: Caller, view: CompiledView, cursor?: FeedCursor) {
     this.#reader = reader;
@@ -46,6 +47,7 @@ export class ChangeFeed {
       Array.from({ length: view.partitions }, (_, partition) => ({ stream, partition })),
     );
     this.#cursor = cursor?.after.length === this.#parts.length ? cursor : undefined;
+    this.#askAll();
   }
 
   /** The changes since the last call, at once or after at most waitMs (long poll); empty when there are none. Faults of the store pass through. */
@@ -60,6 +62,7 @@ export class ChangeFeed {
     if (this.#cursor?.generation !== generation) {
       const isNew = this.#cursor === undefined;
       this.#cursor = { generation, after: await this.#ends(storage) };
+      this.#askAll();
       return [isNew ? { kind: 'mark', cursor: this.#cursor } : { kind: 'gap', cursor: this.#cursor }];
     }
     const events = await this.#pages(storage);
@@ -67,11 +70,20 @@ export class ChangeFeed {
     const stop = new AbortController();
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const { after } = this.#cursor;
-    await Promise.race(
-      this.#parts.map((part, i) => reader.arrivals.waitFor(storage, part, after[i]! + 2n, waitMs, both)),
+    const moved = await Promise.race(
+      this.#parts.map(async (part, i) => {
+        const arrived = await reader.arrivals.waitFor(storage, part, after[i]! + 2n, waitMs, both);
+        if (arrived) this.#moved.add(i);
+        return arrived;
+      }),
     );
     stop.abort();
+    if (!moved) this.#askAll();
     return [];
+  }
+
+  #askAll(): void {
+    for (const i of this.#parts.keys()) this.#moved.add(i);
   }
 
   async #ends(storage: string): Promise<bigint[]> {
@@ -92,11 +104,14 @@ export class ChangeFeed {
 
   async #pagesFrom(storage: string, before: FeedCursor): Promise<FeedEvent[]> {
     const out: FeedEvent[] = [];
-    for (const [i, part] of this.#parts.entries()) {
-      const page = await this.#reader.deps.state.changes(storage, part, this.#cursor!.after[i]!, PAGE);
+    const asked: number[] = [];
+    for (const i of [...this.#moved].sort((a, b) => a - b)) {
+      const part = this.#parts[i]!;
+      const page = await this.#reader.pages.changes(storage, part, this.#cursor!.after[i]!, PAGE);
       if (page.gap) {
         this.#move(i, (page.progress.find((p) => p.stream === part.stream)?.next ?? 0n) - 1n);
         out.push({ kind: 'gap', cursor: this.#cursor! });
+        asked.push(i);
         continue;
       }
       for (const change of page.changes) {
@@ -106,7 +121,9 @@ export class ChangeFeed {
       }
       const next = page.progress.find((p) => p.stream === part.stream)?.next;
       if (!page.more && next !== undefined) this.#move(i, next - 1n);
+      if (!page.more) asked.push(i);
     }
+    for (const i of asked) this.#moved.delete(i);
     if (out.length === 0 && this.#cursor !== before) out.push({ kind: 'mark', cursor: this.#cursor! });
     return out;
   }
@@ -146,11 +163,7 @@ export class ChangeFeed {
     if (!view.bySubject) {
       // Other partitions may hold an entry of the same key: readers get the merged one.
       const numbers = this.#reader.partitionsOf(view, change.key);
-      const reads = await Promise.all(numbers.map((p) => deps.state.read(storage, p, [change.key])));
-      const merged = mergeEntries(
-        view,
-        reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : [])),
-      );
+      const merged = await this.#reader.pages.entry(view, storage, change.key, numbers, position);
       stored = merged?.stored;
       appendTimeMs = merged?.appendTimeMs ?? appendTimeMs;
       at = merged?.position ?? at;

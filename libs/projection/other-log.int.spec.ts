@@ -125,7 +125,11 @@ describe('a log that was restored from an older copy while the state was kept', 
 const steward: Caller = { keyId: 'uji', owner: 'SU00001', system: 'uji', roles: new Set(['steward']) };
 const board = (): CompiledView => views.find((v) => v.name === 'layanan.kasus-papan')!;
 const fact = (nomorKasus: string) =>
-  recordOf(catalogue, { type: 'layanan.kasus.status-berubah', data: { nomorKasus }, source: `urn:simpul:unit:SU00100:${nomorKasus}` });
+  recordOf(catalogue, {
+    type: 'layanan.kasus.status-berubah',
+    data: { nomorKasus },
+    source: `urn:simpul:unit:SU00100:${nomorKasus}`,
+  });
 
 describe('a read of a view that was folded from another log', () => {
   it('is 503 before the projector has looked and while it folds, never an entry and never "absent"; the state door says so', async () => {

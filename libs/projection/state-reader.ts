@@ -13,6 +13,7 @@ import { Ends, type Freshness } from './ends.js';
 import { fulfils, type Condition } from './filter.js';
 import { storageOf, type Generations } from './generations.js';
 import { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
+import { SharedPages } from './shared-pages.js';
 import { shownTo } from './shown.js';
 
 export interface StateReaderDeps {
@@ -87,6 +88,8 @@ export class StateReader {
   readonly deps: StateReaderDeps;
   readonly views: ReadonlyMap<string, CompiledView>;
   readonly arrivals: Arrivals;
+  /** What the change feeds of this process read. */
+  readonly pages: SharedPages;
   readonly #ends: Ends;
   readonly #unlisten: () => void;
 
@@ -94,6 +97,7 @@ export class StateReader {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.arrivals = deps.arrivals ?? new Arrivals(deps.state);
+    this.pages = new SharedPages(deps.state, deps.now);
     this.#ends = deps.ends ?? new Ends(deps);
     this.#unlisten = deps.generations.onChange((view) => this.arrivals.leave(view));
   }
@@ -149,7 +153,8 @@ export class StateReader {
     if (!look.freshness.trusted) return { kind: 'rebuilding' };
     if (look.partials.length === 0) {
       look = await this.#lookFresh(storage, view, key, signal);
-      if (look.partials.length === 0 || !look.freshness.trusted) return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
+      if (look.partials.length === 0 || !look.freshness.trusted)
+        return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
     }
     const merged = mergeEntries(view, look.partials)!;
     const value = shownTo(this.deps, view, caller, merged.stored);
@@ -237,7 +242,12 @@ export class StateReader {
         if (bound === undefined || bytes(e.key, bound) <= 0)
           groups.set(e.key, [...(groups.get(e.key) ?? []), openEntry(e)]);
     const sorted = [...groups].sort(([a], [b]) => bytes(a, b));
-    return { groups: sorted, more: bound !== undefined, stale: freshness.stale, isWhole: freshness.filled && freshness.trusted };
+    return {
+      groups: sorted,
+      more: bound !== undefined,
+      stale: freshness.stale,
+      isWhole: freshness.filled && freshness.trusted,
+    };
   }
 
   async #look(storage: string, view: CompiledView, key: string, fresh: boolean): Promise<Look> {

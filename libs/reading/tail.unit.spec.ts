@@ -437,6 +437,16 @@ describe('a tail', () => {
     expect(kept.fault).toMatchObject({ code: 'offset_out_of_range' });
   });
 
+  it('ends with stream_recreated when the topic is made again while readers hang on it', async () => {
+    const s = stage();
+    const reader = new LiveReader(s);
+    await until(() => s.reading.tailUse.readers === 1);
+    s.log.id = 'ffffffff'.repeat(4);
+    s.appendMany(1);
+    await until(() => reader.fault !== undefined);
+    expect([reader.fault, reader.ids]).toEqual([expect.objectContaining({ code: 'stream_recreated' }), []]);
+  });
+
   it('readers of another life of the topic do not share it: those of the old one get stream_recreated', async () => {
     const s = stage();
     const old = new LiveReader(s);

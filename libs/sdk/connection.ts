@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici';
 import { pause } from '#concurrency';
-import { faultOf, unanswered } from './fault.js';
+import { foreignAnswer, isOfHub, type Answer, type Shape } from './answer.js';
+import { faultOf, isSdkFault, unanswered } from './fault.js';
 import { systemRandom } from './ids.js';
 
 export interface RetryOptions {
@@ -43,11 +44,13 @@ export interface Call {
   readonly body?: string | Uint8Array;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** The form of the JSON that the hub answers. An answer of another form is not the hub's. @default any object */
+  readonly shape?: Shape;
 }
 
 export interface Reply {
   readonly status: number;
-  /** Parsed JSON; undefined when the answer has no JSON. */
+  /** Parsed JSON. */
   readonly body: unknown;
   readonly etag: string | undefined;
   /** From the header Retry-After, at most 60 s. */
@@ -59,10 +62,13 @@ export interface Connection {
   readonly url: string;
   readonly random: () => number;
   readonly retry: RetryOptions;
-  /** One HTTP request. Every status resolves as a reply; no answer rejects with `SdkFault` of status 0. An abort rejects with the reason of the signal. */
+  /**
+   * One HTTP request. Every answer of the hub resolves, whatever its status. No answer rejects with a retryable `SdkFault` of status 0, and so does an answer
+   * that is not the hub's (code `foreign_answer`): HTML of a proxy, a redirect, cut JSON. An abort rejects with the reason of the signal.
+   */
   call(path: string, call: Call): Promise<Reply>;
   /**
-   * Repeats a read (idempotent) call while its fault is retryable and `deadlineMs` (default 60 s) is not over. Resolves with a status below 400, or 404.
+   * Repeats a read (idempotent) call while its fault is retryable and `deadlineMs` (default 60 s) is not over. Resolves with a status below 400, or 404 of the hub.
    * Rejects with the last `SdkFault`.
    */
   callWithRetry(path: string, call: Call & { readonly deadlineMs?: number }): Promise<Reply>;
@@ -89,6 +95,18 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+type Received = Awaited<ReturnType<typeof request>>;
+
+async function received(
+  res: Received,
+): Promise<{ readonly answer: Answer; readonly retryAfterMs: number | undefined }> {
+  const text = await res.body.text();
+  return {
+    answer: { status: res.statusCode, contentType: firstValue(res.headers['content-type']), body: parse(text) },
+    retryAfterMs: retryAfter(firstValue(res.headers['retry-after']), Date.now()),
+  };
 }
 
 /** Opens a connection to a hub. Sockets are opened with the first call. */
@@ -119,16 +137,12 @@ export function connect(options: ConnectionOptions): Connection {
         ...(c.body === undefined ? {} : { body: c.body }),
         ...(c.signal === undefined ? {} : { signal: c.signal }),
       });
-      const text = await res.body.text();
-      return {
-        status: res.statusCode,
-        body: parse(text),
-        etag: firstValue(res.headers['etag']),
-        retryAfterMs: retryAfter(firstValue(res.headers['retry-after']), Date.now()),
-      };
+      const { answer, retryAfterMs } = await received(res);
+      if (!isOfHub(answer, c.shape)) throw foreignAnswer(answer, retryAfterMs);
+      return { status: answer.status, body: answer.body, etag: firstValue(res.headers['etag']), retryAfterMs };
     } catch (e) {
       if (c.signal?.aborted) throw c.signal.reason;
-      throw unanswered(e);
+      throw isSdkFault(e) ? e : unanswered(e);
     }
   };
 
@@ -141,8 +155,8 @@ export function connect(options: ConnectionOptions): Connection {
         if (reply.status < 400 || reply.status === 404) return reply;
         fault = faultOf(reply.status, reply.body, reply.retryAfterMs);
       } catch (e) {
-        if (c.signal?.aborted || !(e instanceof Error) || e.name !== 'SdkFault') throw e;
-        fault = e as ReturnType<typeof faultOf>;
+        if (c.signal?.aborted || !isSdkFault(e)) throw e;
+        fault = e;
       }
       const ms = backoffMs(n, fault.retryAfterMs, random, retry);
       if (!fault.retryable || Date.now() + ms > until) throw fault;
@@ -167,14 +181,16 @@ export function connect(options: ConnectionOptions): Connection {
           bodyTimeout: SILENCE_MS,
           ...(c.signal === undefined ? {} : { signal: c.signal }),
         });
-        if (res.statusCode >= 300) {
-          const text = await res.body.text();
-          throw faultOf(res.statusCode, parse(text), retryAfter(firstValue(res.headers['retry-after']), Date.now()));
-        }
-        return { status: res.statusCode, body: res.body };
+        const { statusCode: status } = res;
+        if (status === 200 && /^text\/event-stream\b/i.test(firstValue(res.headers['content-type']) ?? ''))
+          return { status, body: res.body };
+        const { answer, retryAfterMs } = await received(res);
+        throw status >= 400 && isOfHub(answer)
+          ? faultOf(status, answer.body, retryAfterMs)
+          : foreignAnswer(answer, retryAfterMs);
       } catch (e) {
         if (c.signal?.aborted) throw c.signal.reason;
-        throw e instanceof Error && e.name === 'SdkFault' ? e : unanswered(e);
+        throw isSdkFault(e) ? e : unanswered(e);
       }
     },
     async close() {

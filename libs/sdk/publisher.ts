@@ -1,5 +1,6 @@
 import { pause, withDeadline } from '#concurrency';
 import { sourceUrn, streamOf } from '#event';
+import type { Shape } from './answer.js';
 import { backoffMs, connect, type Connection, type Reply } from './connection.js';
 import { faultOf, SdkFault, unanswered } from './fault.js';
 import { createIds } from './ids.js';
@@ -296,6 +297,7 @@ class HttpPublisher implements Publisher {
       headers: { 'content-type': type },
       body,
       signal: this.#stop.signal,
+      shape: isPublished,
     });
   }
 
@@ -307,6 +309,9 @@ class HttpPublisher implements Publisher {
     });
   }
 }
+
+const isPublished: Shape = (b) =>
+  typeof b['position'] === 'string' || Array.isArray(b['receipts']) || Array.isArray(b['results']);
 
 /** Opens a publisher of the events of one system. It sends nothing before the first publish(). */
 export function createPublisher(options: PublisherOptions): Publisher {

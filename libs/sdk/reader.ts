@@ -1,4 +1,5 @@
 import { connect, type Connection } from './connection.js';
+import { listOf, type Shape } from './answer.js';
 import { faultOf } from './fault.js';
 import { followLive, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
@@ -129,6 +130,14 @@ export interface EventTypeRow {
   readonly [more: string]: unknown;
 }
 
+const isPage: Shape = (b) => Array.isArray(b['events']) && typeof b['next'] === 'string';
+const isEntry: Shape = (b) =>
+  typeof b['key'] === 'string' &&
+  typeof b['value'] === 'object' &&
+  b['value'] !== null &&
+  typeof b['position'] === 'string';
+const isReceipt: Shape = (b) => typeof b['position'] === 'string' && typeof b['id'] === 'string';
+
 /** Opens a reader of streams, state, receipts, units and event types. */
 export function createReader(options: ReaderOptions): Reader {
   const ownsConnection = options.connection === undefined;
@@ -156,6 +165,7 @@ export function createReader(options: ReaderOptions): Reader {
         signal: o.signal,
         timeoutMs: (waitMs ?? 0) + 30_000,
         deadlineMs: o.follow === true ? Number.POSITIVE_INFINITY : 60_000,
+        shape: isPage,
       });
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const page = reply.body as EventPage & { readonly incomplete?: boolean };
@@ -174,7 +184,7 @@ export function createReader(options: ReaderOptions): Reader {
     path: string,
     call: Parameters<Connection['callWithRetry']>[1],
   ): Promise<StateEntry | undefined> {
-    const reply = await hub.callWithRetry(path, call);
+    const reply = await hub.callWithRetry(path, { ...call, shape: isEntry });
     return reply.status === 404 ? undefined : (reply.body as StateEntry);
   }
   const preferHeader = (o: StateOptions): { headers?: Record<string, string> } =>
@@ -194,7 +204,10 @@ export function createReader(options: ReaderOptions): Reader {
   ): AsyncGenerator<T> {
     let cursor: string | undefined;
     do {
-      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), callOf(o));
+      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), {
+        ...callOf(o),
+        shape: listOf(field),
+      });
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const body = reply.body as Record<string, unknown>;
       yield* body[field] as T[];
@@ -217,7 +230,7 @@ export function createReader(options: ReaderOptions): Reader {
       }),
     states: (view, filters, o) => listAll<StateEntry>(`/v1/state/${enc(view)}`, 'entries', filters, o),
     async receipt(source, id) {
-      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key });
+      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key, shape: isReceipt });
       return reply.status === 404 ? undefined : (reply.body as Receipt);
     },
     units: (filters) => listAll<UnitRow>('/v1/units', 'units', { limit: '500', ...filters }),

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { createReader } from '#sdk';
 import { nodeArgs } from '../../deploy/local/child.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
+import { scriptedHub } from '../kit/scripted-hub.js';
 
 const PRISON = 'SU00518';
 const REGIONAL_OFFICE = 'SU00061';
@@ -33,9 +34,9 @@ interface Example {
   stop(): void;
 }
 
-function start(command: string, args: readonly string[], key: string): Example {
+function start(command: string, args: readonly string[], key: string, url = hub.url): Example {
   const child = spawn(command, args, {
-    env: { PATH: process.env['PATH'] ?? '', SIMPUL_URL: hub.url, SIMPUL_KEY: key },
+    env: { PATH: process.env['PATH'] ?? '', SIMPUL_URL: url, SIMPUL_KEY: key },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.push(child);
@@ -142,6 +143,31 @@ describe('the examples, started as their READMEs say', () => {
         expect(lines[2]).toBe('state: 298 convicts, stale false');
         expect(lines[3]).toMatch(/^refused as it should be: 422 schema_mismatch: .*\/data\/tanggal/);
         expect(lines).toHaveLength(4);
+      },
+    );
+  }
+
+  for (const [name, command, file] of [
+    ['python', 'python3', 'examples/python/unit.py'],
+    ['php', 'php', 'examples/php/unit.php'],
+  ] as const) {
+    const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
+    (missing ? it.skip : it)(
+      `${name}: takes no page of a proxy for an answer of the hub, and waits for a Retry-After that is a date${missing ? ` (no ${command} here)` : ''}`,
+      async () => {
+        const html = { 'content-type': 'text/html' };
+        const answers = [
+          { status: 404, body: 'default backend', headers: html },
+          { status: 403, body: 'blocked', headers: html },
+          { status: 200, body: '<html>', headers: html },
+          { status: 200, body: { status: 'ok' } },
+          { status: 503, headers: { ...html, 'retry-after': new Date(Date.now() + 1_000).toUTCString() } },
+          { status: 401, body: { code: 'unauthenticated', hint: 'a key' } },
+        ];
+        const proxy = await scriptedHub(() => answers.shift());
+        const ran = await start(command, [file], 'k', proxy.url).ended;
+        await proxy.close();
+        expect([answers.length, ran.err + ran.out]).toEqual([0, expect.stringContaining('401 unauthenticated')]);
       },
     );
   }

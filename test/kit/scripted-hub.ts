@@ -37,7 +37,8 @@ export async function scriptedHub(
       requests.push(asked);
       const answer = script(asked);
       if (answer === undefined) return;
-      res.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
+      const type = answer.status < 400 ? 'application/json' : 'application/problem+json';
+      res.writeHead(answer.status, { 'content-type': type, ...answer.headers });
       res.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
     });
   });

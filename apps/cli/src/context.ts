@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLanguage, readTerminal } from '#settings';
-import { connect, faultOf, type Connection, type Reply } from '#sdk';
+import { connect, faultOf, foreignAnswer, type Connection, type Reply } from '#sdk';
 import { verbatim, type Language, type Text } from '#faults';
 import { texts } from './texts.js';
 
@@ -122,6 +122,7 @@ export async function openContext(globals: Globals, keyless = false): Promise<Co
         const step = `${path.includes('?') ? '&' : '?'}limit=${Math.min(500, limit - out.length)}`;
         const { body } = await get(`${path}${step}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
         const page = body as Record<string, unknown>;
+        if (!Array.isArray(page[field])) throw foreignAnswer({ status: 200, contentType: 'application/json', body });
         out.push(...(page[field] as Record<string, unknown>[]));
         cursor = typeof page['next'] === 'string' ? page['next'] : undefined;
         if ((page[field] as unknown[]).length === 0) break;

@@ -22,6 +22,10 @@ export function showRefusal(e: unknown, lang: Language, url: string): number {
     err(`✗ ${e instanceof Error ? e.message : String(e)}`);
     return EXIT.failed;
   }
+  if (e.code === 'foreign_answer') {
+    err(`✗ ${texts.foreign_answer({ url, what: e.problem.detail ?? '' }).in(lang)}`);
+    return EXIT.unreachable;
+  }
   if (e.status === 0) {
     err(`✗ ${texts.hub_silent({ url }).in(lang)}`);
     err(`  ${texts.start_hub().in(lang)}   ${texts.or_other_address().in(lang)}`);

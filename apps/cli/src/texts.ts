@@ -24,6 +24,11 @@ export const texts = defineTexts({
   },
   new_admin_key: { id: 'kunci admin baru', en: 'new admin key' },
   hub_silent: { id: 'Hub di {url} tidak menjawab.', en: 'The hub at {url} does not answer.' },
+  foreign_answer: {
+    id: 'Di {url} bukan hub yang menjawab ({what}). Periksa alamat dan proxy di antaranya.',
+    en: 'Something that is not the hub answers at {url} ({what}). Check the address and any proxy on the way.',
+  },
+  not_utf8: { id: '{file}: byte {at} (baris {line}) bukan UTF-8', en: '{file}: byte {at} (line {line}) is not UTF-8' },
   start_hub: { id: 'Nyalakan: npm start', en: 'Start it: npm start' },
   or_other_address: { id: 'atau sebut alamatnya: --url', en: 'or name its address: --url' },
   next_step: { id: 'Lanjut', en: 'Next' },

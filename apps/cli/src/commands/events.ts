@@ -4,16 +4,19 @@ import { createReader, faultOf, type ReadEvent } from '#sdk';
 import { verbatim } from '#faults';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
+import { textOf } from '../text-file.js';
 import { EXIT, showRefusal } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
 
 function read(file: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    bytes = readFileSync(file === '-' ? 0 : file);
   } catch (e) {
     throw new Usage(verbatim(`${file}: ${(e as NodeJS.ErrnoException).code ?? 'error'}`));
   }
+  return textOf(bytes, file);
 }
 
 /** The media type of a file: JSON array, one event a line (NDJSON), or one event. */
@@ -67,6 +70,9 @@ function line(e: ReadEvent): string {
   return `${e.time}  ${e.position}  ${e.type}  ${e.source.replace('urn:simpul:', '')}  ${e.subject}`;
 }
 
+const isPublishAnswer = (b: Readonly<Record<string, unknown>>): boolean =>
+  typeof b['position'] === 'string' || ['receipts', 'results', 'problems'].some((list) => Array.isArray(b[list]));
+
 export function publishCommand(program: Command, run: Run): void {
   program
     .command('publish <file>')
@@ -86,6 +92,7 @@ export function publishCommand(program: Command, run: Run): void {
           key: ctx.key,
           headers: { 'content-type': mediaTypeOf(body), 'accept-language': ctx.lang },
           body,
+          shape: isPublishAnswer,
         });
         if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
         if (o.dryRun) {

@@ -151,7 +151,10 @@ export function operatorCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul doctor')
     .action(() =>
       run(async (ctx) => {
-        const reply = await ctx.hub.call('/health/ready', { key: ctx.key });
+        const reply = await ctx.hub.call('/health/ready', {
+          key: ctx.key,
+          shape: (b) => typeof b['status'] === 'string',
+        });
         printOne(ctx, reply.body);
         return reply.status === 200 ? EXIT.ok : EXIT.failed;
       }, true),
