@@ -88,6 +88,21 @@ export async function trustedCheckpoint(
   }
 }
 
+/**
+ * Where nothing is stored of a view partition, but the log holds events: it was never folded, or the store lost it. The mark says up to which log end it is
+ * being folded, so that every process answers 503 until then, and no short list (R7.6). Faults of log and state.
+ */
+export async function markRefold(
+  { log, state, now }: Pick<CheckpointDeps, 'log' | 'state' | 'now'>,
+  { topic: stream, partition, epoch }: Pick<AssignedPartition, 'topic' | 'partition' | 'epoch'>,
+  storage: string,
+  streams: readonly string[],
+): Promise<void> {
+  if ((await state.position(storage, { stream, partition })) !== undefined) return;
+  const starts = (await Promise.all(streams.map((s) => startOf(log, s, partition, epoch)))).flat();
+  if (starts.some(({ next, until }) => next < until)) await state.reset(storage, partition, { stream }, starts, now());
+}
+
 async function startOf(log: EventLog, stream: string, partition: number, epoch: bigint): Promise<FoldStart[]> {
   const range = (await log.describe(stream)).find((r) => r.partition === partition);
   return range === undefined ? [] : [{ stream, epoch, next: range.low, until: range.high }];

@@ -3,6 +3,7 @@ export {
   confirmsCheckpoint,
   contradicts,
   endOf,
+  markRefold,
   trustedCheckpoint,
   type CheckpointDeps,
   type Refold,

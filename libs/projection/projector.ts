@@ -3,6 +3,7 @@ import {
   contradicts,
   DuplicateIndex,
   INDEX_VIEW,
+  markRefold,
   trustedCheckpoint,
   type Copies,
   type DuplicateIndexDeps,
@@ -251,10 +252,9 @@ export class Projector implements GroupMember {
     });
   }
 
-  /** Hands a view that lies far behind, or whose store may be filled from a snapshot, to a catch-up reader. */
+  /** Hands a view that lies far behind, or whose store was emptied, to a catch-up reader. */
   #leaveLive(held: HeldPartition, slot: Slot, emptied: boolean): boolean {
-    const mayFill = emptied && this.snapshots.mayFill(slot.storage);
-    if (slot.next + NEAR >= held.index.next && !mayFill) return false;
+    if (slot.next + NEAR >= held.index.next && !emptied) return false;
     slot.live = false;
     this.#catchUp.start(held);
     return true;
@@ -303,8 +303,10 @@ export class Projector implements GroupMember {
    * A view over several streams: the store must refuse an older owner on all of them before this one reads entries. A view with a snapshot: a checkpoint
    * shows that the store was not emptied.
    */
-  async #claimParts({ partition, epoch }: HeldPartition, view: CompiledView, storage: string): Promise<void> {
+  async #claimParts(held: HeldPartition, view: CompiledView, storage: string): Promise<void> {
+    await markRefold(this.deps, held.at, storage, view.streams);
     const { state } = this.deps;
+    const { partition, epoch } = held;
     const needed = view.streams.length > 1 || this.snapshots.mayFill(storage);
     for (const stream of needed ? view.streams : []) {
       const part: StreamPartition = { stream, partition };
