@@ -8,6 +8,7 @@ import { Metrics, openLogger, type Logger } from '#telemetry';
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { Core } from './core.js';
+import { Concerns } from './concerns.js';
 import { openEngine, type Engine } from './engine.js';
 import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
@@ -46,7 +47,8 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: LOGGER, inject: [SETTINGS], useFactory: (s: HubSettings) => openLogger(s.logLevel, name) },
         { provide: Metrics, useFactory: () => new Metrics(name) },
         { provide: CLOCK, useValue: Date.now },
-        { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics], useFactory: openEngine },
+        { provide: Concerns, useFactory: () => new Concerns() },
+        { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics, Concerns], useFactory: openEngine },
         { provide: EVENT_LOG, inject: [ENGINE], useFactory: ({ log }: Engine) => log },
         { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
         {
@@ -98,6 +100,7 @@ export class CoreModule implements OnApplicationShutdown {
             Ends,
             ProcessEnd,
             ViewReports,
+            Concerns,
           ],
           useFactory: (
             s: HubSettings,
@@ -112,6 +115,7 @@ export class CoreModule implements OnApplicationShutdown {
             ends: Ends,
             processEnd: ProcessEnd,
             viewReports: ViewReports,
+            concerns: Concerns,
           ): Core => ({
             settings: s,
             logger,
@@ -126,6 +130,7 @@ export class CoreModule implements OnApplicationShutdown {
             processEnd,
             readiness: new Readiness(),
             viewReports,
+            concerns,
           }),
         },
         { provide: HEALTH_DOOR, inject: [CORE], useFactory: coreHealth },

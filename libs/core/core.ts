@@ -4,6 +4,7 @@ import type { Reading } from '#reading';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import type { Logger, Metrics } from '#telemetry';
+import type { Concerns } from './concerns.js';
 import type { ProcessEnd } from './process-end.js';
 import type { Readiness } from './readiness.js';
 import type { Tables } from './tables.js';
@@ -28,4 +29,5 @@ export interface Core extends Omit<Tables, 'close'> {
   /** A projector says here how its views stand. */
   readonly viewReports: ViewReports;
   readonly readiness: Readiness;
+  readonly concerns: Concerns;
 }

@@ -8,6 +8,7 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { RedisReport } from '#state-redis';
 import type { Logger, Metrics } from '#telemetry';
+import { Concerns } from './concerns.js';
 import { embeddedLogReport, embeddedStateReport } from './embedded-report.js';
 
 /** The data folder of the process and the two ports behind it. */
@@ -23,11 +24,12 @@ export async function openEngine(
   settings: HubSettings,
   logger: Logger,
   metrics: Pick<Metrics, 'alarms'>,
+  concerns: Concerns,
 ): Promise<Engine> {
   await using opening = new AsyncDisposableStack();
   const folder = openDataFolder(settings.dataDir, settings.engine);
   opening.defer(() => folder.release());
-  const { log, state, close } = await openPorts(settings, logger, metrics);
+  const { log, state, close } = await openPorts(settings, logger, metrics, concerns);
   opening.defer(close);
   const open = opening.move();
   return { log, state, close: () => open.disposeAsync() };
@@ -37,7 +39,12 @@ export async function openEngine(
  * Opens both ports. Kafka and Redis are probed at the same time and not retried: a wrong password, CA or address is a Fault with the innermost cause
  * (`log_unavailable`, `state_unavailable`; one Fault names both when both fail). Events of the Kafka clients become log lines.
  */
-async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Metrics, 'alarms'>): Promise<Engine> {
+async function openPorts(
+  settings: HubSettings,
+  logger: Logger,
+  metrics: Pick<Metrics, 'alarms'>,
+  concerns: Concerns,
+): Promise<Engine> {
   if (settings.engine === 'embedded') {
     await using opening = new AsyncDisposableStack();
     const log = opening.adopt(await openLog(settings, logger, metrics), (l) => l.close());
@@ -50,7 +57,7 @@ async function openPorts(settings: HubSettings, logger: Logger, metrics: Pick<Me
     throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA, SIMPUL_REDIS' });
   const { openRedisState } = await import('#state-redis');
   const [log, state] = await Promise.allSettled([
-    openLog(settings, logger, metrics),
+    openLog(settings, logger, metrics, concerns),
     openRedisState({
       url: redis.reveal(),
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
@@ -77,25 +84,34 @@ export async function openLog(
   settings: HubSettings,
   logger: Logger,
   metrics: Pick<Metrics, 'alarms'>,
+  concerns: Concerns = new Concerns(),
 ): Promise<EventLog> {
   if (settings.engine === 'embedded')
     return openEmbeddedLog({ dir: settings.dataDir, report: embeddedLogReport(logger, metrics) });
   const { kafka } = settings;
   if (kafka === undefined) throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA' });
-  const { brokers, prefix, sasl, ca } = kafka;
+  const { brokers, prefix, sasl, ca, accept } = kafka;
   const { openKafkaLog } = await import('#log-kafka');
   return openKafkaLog({
     brokers,
     clientId: 'simpul',
-    report: kafkaReport(logger, metrics),
+    accept,
+    report: kafkaReport(logger, metrics, concerns),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
     ...(ca === undefined ? {} : { tls: ca === 'system' ? {} : { ca } }),
   });
 }
 
-function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): KafkaReport {
+function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>, concerns: Concerns): KafkaReport {
   return {
+    topicConcern: ({ topic, setting, actual, needed, command }) => {
+      const concern = { subject: topic, setting, actual, needed, ...(command === undefined ? {} : { command }) };
+      // Topics are ensured again and again; a concern is one line in the life of a process.
+      if (!concerns.note(concern)) return;
+      alarms.inc({ code: 'topic_unsafe' });
+      logger.warn({ code: 'topic_unsafe', ...concern }, 'kafka topic is not as the hub needs it');
+    },
     producerRenewed: (topic, partition, what, reason) =>
       logger.warn({ topic, partition, reason }, `kafka producer ${what} renewed`),
     appendUncertain: (topic, partition, reason) => logger.warn({ topic, partition, reason }, 'kafka append uncertain'),

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { HEALTH_DOOR, HealthController } from '#http';
 import { Ends } from '#projection';
+import { Concerns } from './concerns.js';
 import type { Core } from './core.js';
 import { coreHealth } from './health.js';
 import { ViewReports } from './view-health.js';
@@ -24,6 +25,7 @@ it('a process is not ready before the duplicate index has caught up once and its
     ...nothingBehind,
     viewReports: new ViewReports(),
     settled,
+    concerns: new Concerns(),
     readiness,
     log: answers,
     state: answers,
@@ -52,6 +54,7 @@ it('a door whose port does not answer within a second is not ok, with the code o
     settled: { ready: true },
     log: { ping: () => new Promise(() => undefined) },
     state: { ping: () => Promise.resolve() },
+    concerns: new Concerns(),
   } as unknown as Core;
   const began = Date.now();
   expect(await coreHealth(core).doors()).toEqual([

@@ -52,6 +52,7 @@ export function coreHealth(core: Core): HealthDoorDeps {
     // `serving` once the duplicate index has caught up (R2.3) and every role is ready; a later backlog shows in the state of each door, not here.
     phase: () => (core.settled.ready && core.readiness.ready ? 'serving' : 'starting'),
     views: () => core.viewReports.views(),
+    concerns: () => core.concerns.list(),
     metrics: async () => ({
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: await core.metrics.text(),

@@ -228,6 +228,14 @@ export const FAULTS = {
     title: { id: 'Bertentangan dengan keadaan sekarang', en: 'Conflict with the current state' },
     hint: { id: 'Baca keadaan terbaru, lalu coba lagi.', en: 'Read the newest state, then try again.' },
   },
+  topic_unsafe: {
+    class: 'unusable',
+    title: { id: 'Topik Kafka melanggar janji hub', en: 'A Kafka topic breaks a promise of the hub' },
+    hint: {
+      id: 'Jalankan perintah yang tertulis, atau terima risikonya dengan SIMPUL_KAFKA_ACCEPT.',
+      en: 'Run the command that is shown, or accept the risk with SIMPUL_KAFKA_ACCEPT.',
+    },
+  },
   last_admin: {
     class: 'conflict',
     title: { id: 'Kunci admin terakhir tidak dapat dicabut', en: 'The last admin key cannot be revoked' },

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { Producer } from '@platformatic/kafka';
+import { Admin, Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AppendOutcome, EventLog, NewRecord } from '#log';
 import { many, put, readAll, Reader, rec, text, until } from '../log/conformance/kit.js';
@@ -126,6 +126,50 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     expect(firsts.slice(0, acked.length)).toEqual(acked);
     return { copies: all.length - firsts.length };
   }
+
+  it('a topic that breaks a promise is refused with the command that mends it, unless the operator accepts the check', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    await control.alter(kafka.prefix + topic, { 'retention.bytes': '1048576', 'message.timestamp.type': 'CreateTime' });
+    const refused = log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    await expect(refused).rejects.toMatchObject({ code: 'topic_unsafe' });
+    const detail = await refused.catch((e: { detail?: string }) => e.detail);
+    expect(detail).toContain('--add-config retention.bytes=-1');
+    expect(detail).toContain('--add-config message.timestamp.type=LogAppendTime');
+    const concerns: string[] = [];
+    const accepting = await openLog({
+      accept: ['retention-bytes', 'timestamp'],
+      report: { topicConcern: (c) => concerns.push(`${c.check} ${c.breaks}`) },
+    });
+    await accepting.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    expect(concerns).toEqual(['brokers false', 'retention-bytes true', 'timestamp true']);
+  });
+
+  it('partitions that an admin adds are a concern: the start goes on, and readers, groups and appends keep to the recorded number', async () => {
+    const first = await openLog();
+    await first.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+    await put(first, topic, 1, [rec('k', 'a')]);
+    const admin = new Admin({ clientId: 'admin', bootstrapBrokers: [...kafka.brokers] });
+    await admin.createPartitions({
+      topics: [{ name: kafka.prefix + topic, count: 4, assignments: null }],
+      validateOnly: false,
+    });
+    await admin.close();
+    const concerns: string[] = [];
+    const log = await openLog({ report: { topicConcern: (c) => concerns.push(c.check) } });
+    await until('the added partitions are seen', async () => {
+      await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
+      return concerns.includes('partitions');
+    });
+    expect((await log.describe(topic)).map((r) => r.partition)).toEqual([0, 1]);
+    expect(await log.append(topic, 3, [rec('k', 'v')])).toMatchObject({ kind: 'refused', code: 'wrong_partition' });
+    const reader = new Reader();
+    const member = await log.join(`group-${topic}`, [topic], reader);
+    await put(log, topic, 0, [rec('k', 'b')]);
+    await until('both records', () => reader.seen.length === 2);
+    expect([...new Set(reader.starts.map((at) => at.partition))].sort()).toEqual([0, 1]);
+    await member.leave();
+  });
 
   it('a refusal by the broker renews the producer epoch of that partition alone: its appends go on, those of other partitions are not disturbed', async () => {
     const log = await openLog();

@@ -30,6 +30,8 @@ export interface GroupDeps {
   readonly member: GroupMember;
   /** Those of the topics that exist; all of them while Kafka does not answer. */
   existing(topics: readonly string[]): Promise<readonly string[]>;
+  /** false for a partition above the number with which the topic was ensured. */
+  owns(topic: string, partition: number): boolean;
   /** See EventLog.topicId. */
   topicId(topic: string): Promise<string>;
   left(group: Group): void;
@@ -134,7 +136,9 @@ export class Group implements Membership {
     const wanted = new Map<string, { topic: string; partition: number }>();
     for (const [kafkaTopic, list] of partitions) {
       const topic = this.#deps.portName(kafkaTopic);
-      for (const partition of list) wanted.set(partitionKey(topic, partition), { topic, partition });
+      // Partitions that an admin added hold nothing of the hub's.
+      for (const partition of list)
+        if (this.#deps.owns(topic, partition)) wanted.set(partitionKey(topic, partition), { topic, partition });
     }
     for (const [key, loop] of this.#loops) {
       // also what stays with this member stops: another member may have owned it between the two assignments

@@ -20,6 +20,7 @@ import type { KafkaLogOptions } from './options.js';
 import { ClusterClient, isUnknownTopic } from './platformatic/index.js';
 import { publicId, Reads } from './reads.js';
 import { noAnswer, retry, unavailable } from './retry.js';
+import { checkCluster } from './topic-checks.js';
 import { Topics } from './topics.js';
 import { claimWriter } from './writer.js';
 
@@ -60,7 +61,7 @@ class KafkaLog implements EventLog {
     this.#options = options;
     this.#prefix = options.prefix ?? '';
     this.#cluster = new ClusterClient(options);
-    this.#topics = new Topics(this.#cluster);
+    this.#topics = new Topics(this.#cluster, options);
     this.#appends = new Appends(options, this.#topics);
     this.#reads = new Reads(options, this.#cluster, this.#topics);
   }
@@ -75,6 +76,8 @@ class KafkaLog implements EventLog {
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     if (specs.length === 0) return;
     const { factor, minInSync } = this.#options.replication ?? (await this.#replication());
+    const small = checkCluster(await this.#topics.brokerCount());
+    if (small) this.#options.report?.topicConcern?.(small);
     await this.#topics.ensure(
       specs.map((spec) => ({ ...spec, name: this.#kafkaName(spec.name) })),
       factor,
@@ -150,6 +153,7 @@ class KafkaLog implements EventLog {
           const all = await this.topics().catch(() => names);
           return names.filter((name) => all.includes(name));
         },
+        owns: (topic, partition) => this.#topics.owns(this.#kafkaName(topic), partition),
         topicId: (topic) => this.topicId(topic),
         left: (gone) => this.#groups.delete(gone),
       },

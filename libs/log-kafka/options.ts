@@ -1,6 +1,7 @@
 import type { PartitionReport } from '#log';
 import type { UnreadableBatch } from './fetched-records.js';
 import type { OpenTransaction } from './stable-watch.js';
+import type { TopicCheck, TopicConcern } from './topic-checks.js';
 
 /** What an operator may want to see of the Kafka clients; never data of events. Each function is called when the thing happens and must not throw. */
 export interface KafkaReport extends PartitionReport {
@@ -26,6 +27,8 @@ export interface KafkaReport extends PartitionReport {
   batchUnreadable?(topic: string, partition: number, batch: UnreadableBatch): void;
   /** A transaction in this partition has been open for 60 s or more. In a control topic it hides the rows behind it. */
   transactionOpen?(open: OpenTransaction): void;
+  /** A topic, or the cluster, is not as the promises of the hub need it, and is used all the same. Called each time that topics are ensured. */
+  topicConcern?(concern: TopicConcern): void;
   /** An error that a client library logged. */
   clientError?(client: 'kafkajs', message: string): void;
 }
@@ -51,5 +54,7 @@ export interface KafkaLogOptions {
   readonly appendDeadlineMs?: number;
   /** Session timeout: after this time without a heartbeat, a group member loses its partitions. @default 10000 */
   readonly sessionMs?: number;
+  /** Checks of topics whose result the operator accepts: reported as concerns, but no reason to refuse the topic. @default none */
+  readonly accept?: readonly TopicCheck[];
   readonly report?: KafkaReport;
 }

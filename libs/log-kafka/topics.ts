@@ -1,7 +1,10 @@
-import { Fault } from '#faults';
-import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
+import { Fault, verbatim } from '#faults';
+import type { TopicSpec } from '#log';
 import { hasCode, isUnknownTopic, type ClusterClient } from './platformatic/index.js';
+import type { KafkaLogOptions } from './options.js';
 import { retry } from './retry.js';
+import { BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
+import { texts } from './texts.js';
 import type { Broker, TopicShape } from './types.js';
 
 /** How long the cached metadata of a topic is used without asking again. */
@@ -30,8 +33,13 @@ export class Topics {
   readonly #limits = new Map<string, number>();
   #brokers: ReadonlyMap<number, Broker> = new Map();
 
-  constructor(cluster: ClusterClient) {
+  readonly #options: Pick<KafkaLogOptions, 'accept' | 'report'>;
+  /** The partitions of topics that were ensured: those above belong to nobody, because keys are mapped to these. */
+  readonly #partitions = new Map<string, number>();
+
+  constructor(cluster: ClusterClient, options: Pick<KafkaLogOptions, 'accept' | 'report'> = {}) {
     this.#cluster = cluster;
+    this.#options = options;
   }
 
   /** The cached metadata while it is younger than 5 s; undefined: call shape(). Without a promise, because every append calls it. */
@@ -66,7 +74,7 @@ export class Topics {
     const known = this.#known.has(topic);
     const shape = await retry(known ? REFRESH_MS : METADATA_MS, async () => {
       try {
-        return (await this.#cluster.shapes([topic])).get(topic);
+        return this.#withOwnPartitions(topic, (await this.#cluster.shapes([topic])).get(topic));
       } catch (error) {
         if (isUnknownTopic(error)) return undefined;
         throw error;
@@ -78,6 +86,16 @@ export class Topics {
     }
     this.#known.set(topic, { shape, at: Date.now() });
     return shape;
+  }
+
+  owns(topic: string, partition: number): boolean {
+    return partition < (this.#partitions.get(topic) ?? Number.POSITIVE_INFINITY);
+  }
+
+  #withOwnPartitions(topic: string, shape: TopicShape | undefined): TopicShape | undefined {
+    const count = this.#partitions.get(topic);
+    if (shape === undefined || count === undefined || shape.leaders.length <= count) return shape;
+    return { ...shape, leaders: shape.leaders.slice(0, count) };
   }
 
   forget(topic: string): void {
@@ -130,7 +148,9 @@ export class Topics {
 
   /**
    * Creates the topics that are missing and waits until every partition has a leader that knows it. `replicas` -1 and `minInSync` undefined: the defaults
-   * of the cluster. Throws Fault `conflict` when a topic exists with another number of partitions, cleanup or retention.
+   * of the cluster. A topic that exists is checked as it is, whoever made it (checkTopic). Throws Fault `conflict` when one has fewer partitions, another
+   * cleanup or retention; Fault `topic_unsafe` when one breaks a promise and the operator does not accept that. More partitions are a concern only: keys
+   * go on being mapped to the recorded number.
    */
   async ensure(specs: readonly TopicSpec[], replicas: number, minInSync: number | undefined): Promise<void> {
     const wanted = new Map(specs.map((s) => [s.name, s]));
@@ -166,24 +186,54 @@ export class Topics {
       if (open.length > 0) throw new Error(`no leader yet: ${open.slice(0, 3).join(', ')}`);
       return now;
     });
-    const cleanups = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'cleanup.policy'));
-    const kept = await retry(ADMIN_MS, () => this.#cluster.configs(names, 'retention.ms'));
-    this.#keepLimits(await retry(ADMIN_MS, () => this.#cluster.configs(names, MAX_BATCH)));
+    const settings = await retry(ADMIN_MS, () =>
+      this.#cluster.settings(names, ['cleanup.policy', 'retention.ms', ...CHECKED_CONFIGS]),
+    );
+    const brokers = await this.brokerCount();
+    const unsafe: TopicConcern[] = [];
     for (const [name, shape] of shapes) {
       const spec = wanted.get(name)!;
-      if (shape.leaders.length !== spec.partitions)
+      const configs = settings.get(name) ?? {};
+      this.#keepLimits(new Map([[name, configs[MAX_BATCH] ?? null]]));
+      const found = { partitions: shape.leaders.length, replicas: shape.replicas, configs };
+      for (const concern of checkTopic(name, spec, found, brokers)) {
+        const { check, breaks } = concern;
+        if (breaks && !(this.#options.accept as readonly string[] | undefined)?.includes(check)) unsafe.push(concern);
+        else this.#options.report?.topicConcern?.(concern);
+      }
+      if (shape.leaders.length < spec.partitions)
         throw new Fault('conflict', {
           detail: `${name} has ${shape.leaders.length} partitions, not ${spec.partitions}`,
         });
       const cleanup = spec.cleanup === 'compact' ? 'compact' : 'delete';
-      if (cleanups.get(name) !== cleanup)
-        throw new Fault('conflict', { detail: `${name} has cleanup.policy ${cleanups.get(name)}, not ${cleanup}` });
+      if (configs['cleanup.policy'] !== cleanup)
+        throw new Fault('conflict', {
+          detail: `${name} has cleanup.policy ${configs['cleanup.policy']}, not ${cleanup}`,
+        });
       const keep = String(spec.retentionMs ?? -1);
-      if (kept.get(name) !== keep)
-        throw new Fault('conflict', { detail: `${name} has retention.ms ${kept.get(name)}, not ${keep}` });
-      this.#known.set(name, { shape, at: Date.now() });
+      if (configs['retention.ms'] !== keep)
+        throw new Fault('conflict', { detail: `${name} has retention.ms ${configs['retention.ms']}, not ${keep}` });
+      this.#partitions.set(name, spec.partitions);
+      this.#known.set(name, { shape: this.#withOwnPartitions(name, shape)!, at: Date.now() });
     }
+    if (unsafe.length > 0) throw unsafeTopics(unsafe);
   }
+}
+
+/** One problem for each topic and setting, with the command that mends it. */
+function unsafeTopics(concerns: readonly TopicConcern[]): Fault {
+  const problems = concerns.map(({ topic, check, setting, actual, needed, command }) => ({
+    pointer: topic,
+    reason: texts.topic_setting({ setting, actual, needed, check }),
+    ...(command === undefined ? {} : { expected: verbatim(command) }),
+  }));
+  return new Fault('topic_unsafe', {
+    problems: problems.slice(0, 50),
+    detail: problems
+      .slice(0, 3)
+      .map((p) => `${p.pointer}: ${p.reason} → ${p.expected ?? ''}`)
+      .join('; '),
+  });
 }
 
 function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<string, string> {
@@ -192,8 +242,7 @@ function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<strin
     'retention.ms': String(spec.retentionMs ?? -1),
     'retention.bytes': '-1',
     'message.timestamp.type': 'LogAppendTime',
-    // the largest record, and room for the head of its batch
-    [MAX_BATCH]: String(MAX_RECORD_BYTES + 65_536),
+    [MAX_BATCH]: String(BATCH_BYTES),
     ...(minInSync === undefined ? {} : { 'min.insync.replicas': String(minInSync) }),
   };
 }

@@ -15,6 +15,8 @@ export interface TopicShape {
   readonly epochs: readonly number[];
   /** Number of partitions with a replica that is not in sync. */
   readonly behind: number;
+  /** The least number of replicas of a partition. */
+  readonly replicas: number;
 }
 
 /** Where a broker says that records were written. */

@@ -8,6 +8,9 @@ import { Secret } from './secret.js';
 import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
 
+/** The names of the checks that the Kafka adapter makes of topics that exist. */
+const KAFKA_CHECKS = ['replication', 'min-insync', 'unclean', 'retention-bytes', 'timestamp', 'max-message'] as const;
+
 const port = z.coerce.number().int().min(0).max(65_535);
 
 /** Every setting of a hub process: schema, default in words, meaning. docs/reference/settings.md is generated from these tables. */
@@ -53,6 +56,20 @@ const TABLE = {
       .optional(),
     default: '(none)',
     text: 'Prefix of every topic and group, for several deployments on one cluster.',
+  },
+  SIMPUL_KAFKA_ACCEPT: {
+    schema: z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((c) => c.trim())
+          .filter((c) => c !== ''),
+      )
+      .pipe(z.array(z.enum(KAFKA_CHECKS)))
+      .optional(),
+    default: '(none)',
+    text: 'Checks of Kafka topics whose risk you accept: `replication`, `min-insync`, `unclean`, `retention-bytes`, `timestamp`, `max-message`. A topic that breaks a promise of the hub refuses the start otherwise. Accepted ones are said at every start and in `/health/ready`.',
   },
   SIMPUL_REDIS: {
     schema: z.string().min(1).optional(),
@@ -137,6 +154,8 @@ export interface KafkaSettings {
   /** PEM text of the CA, or `system`. Present = TLS. */
   readonly ca: string | undefined;
   readonly prefix: string | undefined;
+  /** Checks of topics whose result the operator accepts. */
+  readonly accept: readonly (typeof KAFKA_CHECKS)[number][];
 }
 
 export interface HubSettings {
@@ -250,7 +269,10 @@ export function readHubSettings(
     port: v.SIMPUL_PORT,
     trustProxy: v.SIMPUL_TRUST_PROXY ?? [],
     keepAliveMs: v.SIMPUL_KEEP_ALIVE * 1_000,
-    kafka: list?.ok === true ? { brokers: list.brokers, sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX } : undefined,
+    kafka:
+      list?.ok === true
+        ? { brokers: list.brokers, sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX, accept: v.SIMPUL_KAFKA_ACCEPT ?? [] }
+        : undefined,
     redis: v.SIMPUL_REDIS ? new Secret(v.SIMPUL_REDIS) : undefined,
     redisCa,
     partitions: v.SIMPUL_PARTITIONS,

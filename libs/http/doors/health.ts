@@ -39,6 +39,8 @@ export interface HealthDoorDeps {
   readonly phase: () => 'starting' | 'serving' | 'draining';
   /** undefined: this process folds no views. */
   readonly views?: () => readonly ViewHealth[] | undefined;
+  /** What works and should be changed by an operator; names of topics and settings, no hosts, no data. */
+  readonly concerns?: () => readonly object[];
   /** Prometheus text. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -80,8 +82,14 @@ export class HealthController {
     const ready = phase === 'serving' && asked.some((d) => d.ok);
     if (!ready) reply.code(503).header('retry-after', '1');
     const views = this.deps.views?.();
+    const concerns = this.deps.concerns?.() ?? [];
     const status = phase === 'serving' ? (ready ? 'ready' : 'not_ready') : phase;
-    return { status, doors, ...(views === undefined ? {} : { views }) };
+    return {
+      status,
+      doors,
+      ...(views === undefined ? {} : { views }),
+      ...(concerns.length > 0 ? { concerns } : {}),
+    };
   }
 
   @Get('metrics')

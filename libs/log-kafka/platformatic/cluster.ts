@@ -39,6 +39,7 @@ export class ClusterClient {
         leaders: shape.partitions.map((p) => p.leader),
         epochs: shape.partitions.map((p) => p.leaderEpoch),
         behind,
+        replicas: Math.min(...shape.partitions.map((p) => p.replicas.length)),
       });
     }
     return out;
@@ -70,6 +71,23 @@ export class ClusterClient {
 
   async delete(topic: string): Promise<void> {
     await this.#admin.deleteTopics({ topics: [topic] });
+  }
+
+  /** These settings of each topic, in one request. */
+  async settings(
+    topics: readonly string[],
+    names: readonly string[],
+  ): Promise<Map<string, Readonly<Record<string, string | null>>>> {
+    const found = await this.#admin.describeConfigs({
+      resources: topics.map((t) => ({
+        resourceType: ConfigResourceTypes.TOPIC,
+        resourceName: t,
+        configurationKeys: [...names],
+      })),
+    });
+    return new Map(
+      found.map((r) => [r.resourceName, Object.fromEntries(r.configs.map((c) => [c.name, c.value ?? null]))]),
+    );
   }
 
   async configs(topics: readonly string[], name: string): Promise<Map<string, string | null>> {

@@ -1,0 +1,105 @@
+import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
+
+/** What a check may be accepted as, by its name in the setting of the operator. */
+export const TOPIC_CHECKS = [
+  'replication',
+  'min-insync',
+  'unclean',
+  'retention-bytes',
+  'timestamp',
+  'max-message',
+] as const;
+export type TopicCheck = (typeof TOPIC_CHECKS)[number];
+
+/** A topic that is not as the hub's promises need it. */
+export interface TopicConcern {
+  /** Kafka's own name of the topic, with the prefix of the deployment; `cluster` for the cluster itself. */
+  readonly topic: string;
+  readonly check: TopicCheck | 'partitions' | 'brokers';
+  /** Kafka's name of the setting, and its value now. */
+  readonly setting: string;
+  readonly actual: string;
+  /** The value that the promise needs. */
+  readonly needed: string;
+  /** The command of Kafka's own tools that mends it; absent when no command does. */
+  readonly command?: string;
+  /** true: events could be lost or shown wrongly, so the start is refused unless the operator accepts the check. */
+  readonly breaks: boolean;
+}
+
+/** The settings of a topic that are looked at. */
+export const CHECKED_CONFIGS = [
+  'min.insync.replicas',
+  'unclean.leader.election.enable',
+  'retention.bytes',
+  'message.timestamp.type',
+  'max.message.bytes',
+] as const;
+
+export interface FoundTopic {
+  readonly partitions: number;
+  /** The least number of replicas of a partition. */
+  readonly replicas: number;
+  readonly configs: Readonly<Record<string, string | null>>;
+}
+
+/** Kafka's limit for one record batch: the largest record, and room for the head of its batch. */
+export const BATCH_BYTES = MAX_RECORD_BYTES + 65_536;
+const REPLICAS = 3;
+
+const alter = (topic: string, config: string): string =>
+  `kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name ${topic} --add-config ${config}`;
+
+/**
+ * Compares a topic that exists with what the promises of the hub need of it, whoever made it. `brokers`: how many the cluster has now; with fewer than
+ * three, one copy of a record is all that there can be. Pure.
+ */
+export function checkTopic(name: string, spec: TopicSpec, found: FoundTopic, brokers: number): TopicConcern[] {
+  const { replicas, configs } = found;
+  const out: TopicConcern[] = [];
+  const config = (check: TopicCheck, setting: string, needed: string, isWrong: (value: string) => boolean): void => {
+    const actual = configs[setting];
+    if (actual === undefined || actual === null || !isWrong(actual)) return;
+    const command = alter(name, `${setting}=${needed}`);
+    out.push({ topic: name, check, setting, actual, needed, command, breaks: true });
+  };
+  if (found.partitions > spec.partitions)
+    out.push({
+      topic: name,
+      check: 'partitions',
+      setting: 'partitions',
+      actual: String(found.partitions),
+      needed: String(spec.partitions),
+      breaks: false,
+    });
+  if (brokers >= REPLICAS && replicas < REPLICAS)
+    out.push({
+      topic: name,
+      check: 'replication',
+      setting: 'replication factor',
+      actual: String(replicas),
+      needed: String(REPLICAS),
+      command: `kafka-reassign-partitions.sh --bootstrap-server … --execute --reassignment-json-file …  (3 replicas for each partition of ${name})`,
+      breaks: true,
+    });
+  if (replicas >= REPLICAS) config('min-insync', 'min.insync.replicas', '2', (v) => Number(v) < 2);
+  config('unclean', 'unclean.leader.election.enable', 'false', (v) => v === 'true');
+  // Of a compacted topic Kafka deletes nothing by size.
+  if (spec.cleanup === 'keep') config('retention-bytes', 'retention.bytes', '-1', (v) => v !== '-1');
+  config('timestamp', 'message.timestamp.type', 'LogAppendTime', (v) => v !== 'LogAppendTime');
+  config('max-message', 'max.message.bytes', String(BATCH_BYTES), (v) => Number(v) < BATCH_BYTES);
+  return out;
+}
+
+/** A cluster of fewer than three brokers: said at every start, because a lost disk is then lost data. */
+export function checkCluster(brokers: number): TopicConcern | undefined {
+  if (brokers >= REPLICAS) return undefined;
+  return {
+    topic: 'cluster',
+    check: 'brokers',
+    setting: 'brokers',
+    actual: String(brokers),
+    needed: String(REPLICAS),
+    breaks: false,
+  };
+}
