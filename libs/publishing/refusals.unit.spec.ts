@@ -75,7 +75,7 @@ describe('refusals at the start of a gateway', () => {
     outage(10, 10);
     const before = await memory();
     outage(600, 100);
-    expect((await memory()) - before).toBeLessThan(8_000_000);
+    expect((await memory()) - before).toBeLessThan(24_000_000);
     let count = 0;
     for (const row of await refusals.list({})) count += row.count;
     expect(count).toBe(10 * 10 * 10 + 600 * 100 * 10);
