@@ -181,10 +181,14 @@ export class Copies {
 
   /**
    * The state store says that the index has come this far, under this epoch. Call it only after a refresh(): the copies below the end must be known first.
-   * An epoch before the last reset of the partition is ignored.
+   * An epoch before the last reset of the partition is ignored, and so is an end while copies of another topic are all that is known.
    */
   raise(stream: string, partition: number, end: bigint, epoch?: bigint): void {
-    if (epoch !== undefined && epoch < this.#at(stream, partition).reset) return;
+    const state = this.#at(stream, partition);
+    if (epoch !== undefined && epoch < state.reset) return;
+    const topic = this.#topics.get(stream);
+    // What is known belongs to the topic that had the name before: only its owner says what counts in the new one.
+    if (topic !== undefined && !state.adopt(topic)) return;
     this.#raiseTo(stream, partition, end);
   }
 

@@ -73,6 +73,33 @@ describe('settled ends', () => {
     await copies.close();
   });
 
+  it('and copies do not survive their topic in a process without a projector, and the kept state store cannot raise them again', async () => {
+    stage = await new Stage(catalogue, viewsOf(catalogue, 'imigrasi.cegah-aktif')).open();
+    const one = ban('sama');
+    await stage.append([one, one, ban('b')]);
+    await stage.project();
+    await stage.untilCaughtUp();
+    await stage.projector!.close();
+    stage.projector = undefined;
+    const { log, state, streams } = stage;
+    const copies = await openCopies(log);
+    const settled = await openSettled({ log, state, copies, streams });
+    await until(() => settled.end(PART.stream, 0) === 3n && settled.originalOf(PART.stream, 0, 1n) === 0n);
+    await log.deleteTopic(PART.stream);
+    const { partitions } = catalogue.stream(PART.stream)!;
+    await log.ensureTopic({ name: PART.stream, partitions, cleanup: 'keep' });
+    await stage.append([ban('c'), ban('d')]);
+    const read = await log.read(PART.stream, 0, 0n);
+    const { topicId } = read as { topicId: string };
+    expect(await settled.waitFor(PART.stream, 0, 1n, 200, topicId)).toBe(0n);
+    expect(settled.originalOf(PART.stream, 0, 1n)).toBeUndefined();
+    await stage.project();
+    expect(await settled.waitFor(PART.stream, 0, 2n, 20_000, topicId)).toBe(2n);
+    expect(settled.originalOf(PART.stream, 0, 1n)).toBeUndefined();
+    await settled.close();
+    await copies.close();
+  });
+
   it('are visible in another process only after the copies below them', async () => {
     const order: string[] = [];
     const wrapLog = (l: EventLog): EventLog =>

@@ -1,8 +1,9 @@
 import { partitionKey } from '#event';
 import type { EventLog } from '#log';
-import type { State, StreamPartition } from '#state';
+import type { Progress, State, StreamPartition } from '#state';
 import type { Copies } from './copies.js';
 import { INDEX_VIEW } from './index-view.js';
+import { StoredPlaces } from './stored-places.js';
 
 /**
  * Up to which offset the duplicate index has judged each stream partition (R2.3). Readers read only below the settled end and leave out the copies.
@@ -11,8 +12,11 @@ import { INDEX_VIEW } from './index-view.js';
 export interface Settled {
   /** The settled end known in this process; 0n when none. */
   end(stream: string, partition: number): bigint;
-  /** Waits until the settled end reaches `target` or maxMs have passed; answers the settled end then. */
-  waitFor(stream: string, partition: number, target: bigint, maxMs: number): Promise<bigint>;
+  /**
+   * Waits until the settled end reaches `target` or maxMs have passed; answers the settled end then. `topicId`: of the topic that the caller has read: ends
+   * and copies of another topic of that name are forgotten at once.
+   */
+  waitFor(stream: string, partition: number, target: bigint, maxMs: number, topicId?: string): Promise<bigint>;
   /** The offset of the original, when the record at `offset` is a listed copy. */
   originalOf(stream: string, partition: number, offset: bigint): bigint | undefined;
   /** false until the index has once passed the log end that each stream had at the start. */
@@ -28,6 +32,8 @@ export interface SettledDeps {
   readonly streams: readonly { readonly name: string; readonly partitions: number }[];
   /** How often the store is asked while callers wait: once for all of them, ms. @default 20 */
   readonly pollMs?: number;
+  /** ms since 1970. @default Date.now */
+  readonly now?: () => number;
 }
 
 interface Waiter {
@@ -36,6 +42,8 @@ interface Waiter {
 }
 
 const READY_MS = 100;
+/** How often is asked whether a topic was made again, while nobody reads it. */
+const IDENTIFY_MS = 5_000;
 
 class FollowedEnds implements Settled {
   readonly #deps: SettledDeps;
@@ -43,6 +51,10 @@ class FollowedEnds implements Settled {
   readonly #missing = new Map<string, bigint>();
   readonly #unlisten: () => void;
   readonly #pollMs: number;
+  readonly #places: StoredPlaces;
+  /** The topic of each stream, as this process knows it. */
+  readonly #topics = new Map<string, string>();
+  readonly #identifying: NodeJS.Timeout;
   #described = false;
   #polling: NodeJS.Timeout | undefined;
   #closed = false;
@@ -50,6 +62,10 @@ class FollowedEnds implements Settled {
   constructor(deps: SettledDeps) {
     this.#deps = deps;
     this.#pollMs = deps.pollMs ?? 20;
+    this.#places = new StoredPlaces({ ...deps, now: deps.now ?? Date.now });
+    this.#identifying = setInterval(() => {
+      for (const stream of this.#topics.keys()) void this.#identify(stream).catch(() => undefined);
+    }, IDENTIFY_MS).unref();
     this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(partitionKey(stream, partition), end));
   }
 
@@ -65,7 +81,9 @@ class FollowedEnds implements Settled {
     return this.#deps.copies.originalOf(stream, partition, offset);
   }
 
-  async waitFor(stream: string, partition: number, target: bigint, maxMs: number): Promise<bigint> {
+  async waitFor(stream: string, partition: number, target: bigint, maxMs: number, topicId?: string): Promise<bigint> {
+    // Not the caller's id: its read may be older than what is known here.
+    if (topicId !== undefined && topicId !== this.#topics.get(stream)) await this.#identify(stream);
     if (this.end(stream, partition) >= target || maxMs <= 0 || this.#closed) return this.end(stream, partition);
     const key = partitionKey(stream, partition);
     await new Promise<void>((resolve) => {
@@ -89,6 +107,7 @@ class FollowedEnds implements Settled {
     this.#closed = true;
     this.#unlisten();
     clearTimeout(this.#polling);
+    clearInterval(this.#identifying);
     for (const waiters of this.#waiters.values()) for (const w of waiters) w.done();
     return Promise.resolve();
   }
@@ -96,13 +115,24 @@ class FollowedEnds implements Settled {
   /** Reads the log ends: `ready` turns true when the index has passed each of them. */
   async prepare(): Promise<void> {
     for (const { name } of this.#deps.streams) {
-      this.#deps.copies.identify(name, await this.#deps.log.topicId(name));
+      await this.#identify(name);
       for (const { partition, low, high } of await this.#deps.log.describe(name))
         if (high > low && this.end(name, partition) < high) this.#missing.set(partitionKey(name, partition), high);
     }
     this.#described = true;
     if (!this.ready) await this.#ask();
     this.#poll(READY_MS);
+  }
+
+  async #identify(stream: string): Promise<string> {
+    const topicId = await this.#deps.log.topicId(stream);
+    if (this.#topics.get(stream) !== topicId) {
+      // Log ends of the old topic say nothing about the new one.
+      for (const key of this.#missing.keys()) if (key.startsWith(`${stream}/`)) this.#missing.delete(key);
+      this.#topics.set(stream, topicId);
+      this.#deps.copies.identify(stream, topicId);
+    }
+    return topicId;
   }
 
   #reached(key: string, end: bigint): void {
@@ -122,7 +152,7 @@ class FollowedEnds implements Settled {
     }, afterMs);
   }
 
-  /** Polls the store. A newer end counts only after the copies below it are known here. */
+  /** Polls the store. A newer end counts only when the log confirms it (R5.9), and after the copies below it are known here. */
   async #ask(): Promise<void> {
     const keys = [...new Set([...this.#waiters.keys(), ...this.#missing.keys()])];
     const parts = keys.map((key): StreamPartition => {
@@ -132,15 +162,30 @@ class FollowedEnds implements Settled {
     try {
       const stored = await this.#deps.state.positions(INDEX_VIEW, parts);
       const newer = parts.flatMap((p, i) => {
-        const { next, epoch } = stored[i] ?? {};
-        return next !== undefined && next > this.end(p.stream, p.partition) ? [{ ...p, next, epoch }] : [];
+        const progress = stored[i];
+        return progress !== undefined && progress.next > this.end(p.stream, p.partition) ? [{ ...p, progress }] : [];
       });
-      if (newer.length === 0) return;
-      await this.#deps.copies.refresh(newer.map(({ stream }) => stream));
-      for (const { stream, partition, next, epoch } of newer) this.#deps.copies.raise(stream, partition, next, epoch);
+      const confirmed = await Promise.all(newer.map((p) => this.#isConfirmed(p, p.progress)));
+      const counting = newer.filter((_, i) => confirmed[i]);
+      if (counting.length === 0) return;
+      await this.#deps.copies.refresh(counting.map(({ stream }) => stream));
+      for (const { stream, partition, progress } of counting)
+        this.#deps.copies.raise(stream, partition, progress.next, progress.epoch);
     } catch {
       // Without the store or the log, ends come from the topic alone, a second later or more.
     }
+  }
+
+  /** A position below which the index has begun anew is right: it was folded from the log that is there. */
+  async #isConfirmed(
+    { stream, partition }: StreamPartition,
+    { reset: _reset, ...progress }: Progress,
+  ): Promise<boolean> {
+    const topicId = await this.#identify(stream);
+    const { next } = progress;
+    return (
+      (await this.#places.standingOf(INDEX_VIEW, progress, { partition, low: 0n, high: next, topicId })) === 'confirmed'
+    );
   }
 }
 

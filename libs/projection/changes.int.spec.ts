@@ -73,3 +73,33 @@ it('a change feed of a view that does not serve yet waits without blocking the e
   expect(await new ChangeFeed(stage.reader, steward, board!).next(50)).toEqual([]);
   expect(others).toBe(true);
 });
+
+it('a change feed tells a gap when its view was folded again from another log, also at a higher offset, and then gives the changes of that log', async () => {
+  const fact = (nomorKasus: string) =>
+    recordOf(catalogue, {
+      type: 'layanan.kasus.status-berubah',
+      data: { nomorKasus, statusBaru: 'diproses', unitPemegang: 'SU00201' },
+    });
+  stage = await new Stage(catalogue, [board!]).open();
+  await stage.project();
+  await stage.append(Array.from({ length: 30 }, (_, i) => fact(`K-${i}`)));
+  await stage.untilCaughtUp();
+  const before = new ChangeFeed(stage.reader, steward, board!);
+  const [mark] = await before.next(1);
+  await stage.log.deleteTopic('layanan.kasus');
+  await stage.log.ensureTopic({ name: 'layanan.kasus', partitions: 3, cleanup: 'keep' });
+  await stage.append(Array.from({ length: 90 }, (_, i) => fact(`B-${i}`)));
+  const feed = new ChangeFeed(stage.reader, steward, board!, mark!.cursor);
+  const gaps = new Set<number>();
+  await until(async () => {
+    for (const e of await feed.next(20)) if (e.kind === 'gap') e.cursor.folds.forEach((at, i) => at > 0 && gaps.add(i));
+    return [0, 1, 2].every((i) => gaps.has(i));
+  });
+  await stage.append([fact('B-90')]);
+  const keys = new Set<string>();
+  await until(async () => {
+    for (const e of await feed.next(20)) if (e.kind === 'entry') keys.add(e.entry.key);
+    return keys.has('B-90');
+  });
+  expect([...keys].filter((key) => !key.startsWith('B-'))).toEqual([]);
+});

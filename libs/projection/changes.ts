@@ -2,7 +2,7 @@ import { readLevel, type Caller } from '#access';
 import { pause } from '#concurrency';
 import { formatPosition } from '#event';
 import { decodeEvent, openRecord } from '#registry';
-import type { Change, StreamPartition } from '#state';
+import type { Change, Progress, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
 import { shownTo } from './shown.js';
@@ -12,6 +12,8 @@ import type { Shown, StateReader } from './state-reader.js';
 export interface FeedCursor {
   readonly generation: number;
   readonly after: readonly bigint[];
+  /** For each of them when its partition was last emptied to be folded again from another log (R5.9), ms; 0: never. Offsets of an earlier fold mean nothing. */
+  readonly folds: readonly number[];
 }
 
 export type FeedEvent =
@@ -46,7 +48,8 @@ export class ChangeFeed {
     this.#parts = view.streams.flatMap((stream) =>
       Array.from({ length: view.partitions }, (_, partition) => ({ stream, partition })),
     );
-    this.#cursor = cursor?.after.length === this.#parts.length ? cursor : undefined;
+    const { length } = this.#parts;
+    this.#cursor = cursor?.after.length === length && cursor.folds.length === length ? cursor : undefined;
     this.#askAll();
   }
 
@@ -61,7 +64,7 @@ export class ChangeFeed {
     }
     if (this.#cursor?.generation !== generation) {
       const isNew = this.#cursor === undefined;
-      this.#cursor = { generation, after: await this.#ends(storage) };
+      this.#cursor = { generation, ...(await this.#ends(storage)) };
       this.#askAll();
       return [isNew ? { kind: 'mark', cursor: this.#cursor } : { kind: 'gap', cursor: this.#cursor }];
     }
@@ -86,9 +89,9 @@ export class ChangeFeed {
     for (const i of this.#parts.keys()) this.#moved.add(i);
   }
 
-  async #ends(storage: string): Promise<bigint[]> {
+  async #ends(storage: string): Promise<Omit<FeedCursor, 'generation'>> {
     const at = await this.#reader.deps.state.positions(storage, this.#parts);
-    return at.map((p) => (p?.next ?? 0n) - 1n);
+    return { after: at.map((p) => (p?.next ?? 0n) - 1n), folds: at.map((p) => p?.reset?.atMs ?? 0) };
   }
 
   async #pages(storage: string): Promise<FeedEvent[]> {
@@ -108,8 +111,18 @@ export class ChangeFeed {
     for (const i of [...this.#moved].sort((a, b) => a - b)) {
       const part = this.#parts[i]!;
       const page = await this.#reader.pages.changes(storage, part, this.#cursor!.after[i]!, PAGE);
+      const progress = page.progress.find((p) => p.stream === part.stream);
+      const isAnew = (progress?.reset?.atMs ?? 0) > this.#cursor!.folds[i]!;
+      // Entries of the old log have vanished without a delete. Until the fold is through, the list that a gap asks for would be answered 503.
+      if (isAnew && progress!.next < progress!.reset!.until) continue;
+      if (isAnew) {
+        this.#beginAnew(i, progress!);
+        out.push({ kind: 'gap', cursor: this.#cursor! });
+        asked.push(i);
+        continue;
+      }
       if (page.gap) {
-        this.#move(i, (page.progress.find((p) => p.stream === part.stream)?.next ?? 0n) - 1n);
+        this.#move(i, (progress?.next ?? 0n) - 1n);
         out.push({ kind: 'gap', cursor: this.#cursor! });
         asked.push(i);
         continue;
@@ -119,7 +132,7 @@ export class ChangeFeed {
         const event = await this.#eventOf(storage, part, change);
         if (event) out.push(event);
       }
-      const next = page.progress.find((p) => p.stream === part.stream)?.next;
+      const next = progress?.next;
       if (!page.more && next !== undefined) this.#move(i, next - 1n);
       if (!page.more) asked.push(i);
     }
@@ -129,8 +142,13 @@ export class ChangeFeed {
   }
 
   #move(i: number, offset: bigint): void {
-    const { generation, after } = this.#cursor!;
-    if (offset > after[i]!) this.#cursor = { generation, after: after.with(i, offset) };
+    const cursor = this.#cursor!;
+    if (offset > cursor.after[i]!) this.#cursor = { ...cursor, after: cursor.after.with(i, offset) };
+  }
+
+  #beginAnew(i: number, { next, reset }: Progress): void {
+    const { generation, after, folds } = this.#cursor!;
+    this.#cursor = { generation, after: after.with(i, next - 1n), folds: folds.with(i, reset!.atMs) };
   }
 
   async #eventOf(storage: string, part: StreamPartition, change: Change): Promise<FeedEvent | undefined> {

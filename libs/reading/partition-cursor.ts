@@ -91,7 +91,7 @@ export class PartitionCursor {
       const got = await this.#read();
       if (got === undefined) continue;
       this.#topicId = got.topicId;
-      this.#end ??= await this.#settledEnd(got.high);
+      this.#end ??= await this.#settledEnd(got.high, got.topicId);
       const end = this.#end;
       const chunk = (got.records.at(-1)?.offset ?? -1n) < end ? got.records : got.records.filter((r) => r.offset < end);
       const after = min(got.next, end);
@@ -138,11 +138,11 @@ export class PartitionCursor {
     return true;
   }
 
-  async #settledEnd(high: bigint): Promise<bigint> {
+  async #settledEnd(high: bigint, topicId: string): Promise<bigint> {
     const { stream, partition, end, settleMs } = this.#options;
     const target = end === undefined ? high : min(high, end);
     if (this.#next >= target) return target;
-    const reached = await this.#deps.settled.waitFor(stream, partition, target, settleMs);
+    const reached = await this.#deps.settled.waitFor(stream, partition, target, settleMs, topicId);
     if (reached < target) this.#unsettled = true;
     return min(target, reached);
   }

@@ -135,10 +135,11 @@ export class Reading {
     if (partition >= stream.partitions) return undefined;
     const got = await log.read(name, partition, offset, { maxRecords: 1, maxBytes: 1 });
     if (got.kind === 'out_of_range' && offset < got.low) throw offsetOutOfRange(name, partition, got.low);
-    const record = got.kind === 'records' ? got.records[0] : undefined;
+    if (got.kind !== 'records') return undefined;
+    const [record] = got.records;
     if (record?.offset !== offset) return undefined;
     const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
-    if ((await settled.waitFor(name, partition, offset + 1n, settleMs)) <= offset) return undefined;
+    if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset) return undefined;
     const original = settled.originalOf(name, partition, offset);
     return eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
   }

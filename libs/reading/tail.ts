@@ -168,7 +168,7 @@ export class StreamTail {
           this.#fail(next > got.high ? new Fault('unknown_cursor') : offsetOutOfRange(name, partition, got.low));
           return;
         }
-        await this.#settle(partition, got.records);
+        await this.#settle(partition, got.records, got.topicId);
         // The epoch belongs to the offset before `next`: that of an earlier one would look like a truncation.
         if (got.next !== next) epoch = got.lastEpoch === undefined ? {} : { lastEpoch: got.lastEpoch };
         next = got.next;
@@ -185,12 +185,12 @@ export class StreamTail {
   }
 
   /** Adds the records as they become settled. */
-  async #settle(partition: number, records: readonly LogRecord[]): Promise<void> {
+  async #settle(partition: number, records: readonly LogRecord[], topicId: string): Promise<void> {
     const { settled, catalogue } = this.#deps;
     const { name: stream } = this.#stream;
     this.#unsettled.add(partition);
     for (let at = 0; at < records.length && !this.ended;) {
-      const end = await settled.waitFor(stream, partition, records[at]!.offset + 1n, SETTLE_MS);
+      const end = await settled.waitFor(stream, partition, records[at]!.offset + 1n, SETTLE_MS, topicId);
       for (; at < records.length && records[at]!.offset < end; at++) {
         const record = records[at]!;
         const original = settled.originalOf(stream, partition, record.offset);

@@ -13,16 +13,26 @@ const FEED = z.strictObject({
     .string()
     .max(8_000)
     .regex(/^-?\d{1,19}(,-?\d{1,19})*$/),
+  /** Absent: no partition was ever emptied, and in cursors of earlier releases. */
+  f: z
+    .string()
+    .max(8_000)
+    .regex(/^\d{1,15}(,\d{1,15})*$/)
+    .optional(),
 });
 const FEED_WAIT_MS = 10_000;
 const RETRY_MS = 1_000;
 
-const feedId = (c: FeedCursor): string => encodeCursor({ g: c.generation, o: c.after.join(',') });
+function feedId({ generation, after, folds }: FeedCursor): string {
+  const anew = folds.some((atMs) => atMs > 0) ? { f: folds.join(',') } : {};
+  return encodeCursor({ g: generation, o: after.join(','), ...anew });
+}
 
 function feedCursor(text: string | string[] | undefined): FeedCursor | undefined {
   if (typeof text !== 'string' || text === '') return undefined;
-  const { g, o } = decodeCursor(text, FEED);
-  return { generation: g, after: o.split(',').map(BigInt) };
+  const { g, o, f } = decodeCursor(text, FEED);
+  const after = o.split(',').map(BigInt);
+  return { generation: g, after, folds: f?.split(',').map(Number) ?? after.map(() => 0) };
 }
 
 /** Server-sent events of the changes of a view, until the reader disconnects. */
