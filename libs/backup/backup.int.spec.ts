@@ -120,7 +120,7 @@ describe('a backup', () => {
     await expect(to(target)).rejects.toMatchObject({ code: 'target_exists', detail: target });
     const other = join(root, 'two');
     await expect(to(other, join(root, 'none'))).rejects.toMatchObject({ code: 'folder_unusable' });
-    await expect(to(other, target)).rejects.toMatchObject({ code: 'log_unavailable' });
+    await expect(to(other, target)).rejects.toMatchObject({ code: 'folder_unusable' });
     openDataFolder(join(root, 'kafka'), 'kafka').release();
     await expect(to(other, join(root, 'kafka'))).rejects.toMatchObject({
       code: 'data_format',
@@ -156,6 +156,24 @@ describe('a backup', () => {
       } finally {
         execFileSync('umount', ['-l', mount]);
       }
+    });
+
+  if (disk)
+    it('of a folder on a disk that cannot be written any more is as good', async () => {
+      await close(await dataFolder(200));
+      const mount = join(root, 'disk');
+      mkdirSync(mount);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
+      try {
+        cpSync(dir, join(mount, 'data'), { recursive: true });
+        execFileSync('mount', ['-o', 'remount,ro', mount]);
+        await makeBackup({ dataDir: join(mount, 'data'), target });
+        expect(await verifyFolder(join(mount, 'data'))).toMatchObject({ whole: true });
+        expect(() => openDataFolder(join(mount, 'data'), 'embedded')).toThrow(/cannot be written/);
+      } finally {
+        execFileSync('umount', ['-l', mount]);
+      }
+      expect((await verifyFolder(target)).log.partitions.find((p) => p.topic === topic)).toMatchObject({ records: 200 });
     });
 
   it('tells damaged events and their place, and keeps them apart from the good ones', async () => {

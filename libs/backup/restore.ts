@@ -76,7 +76,7 @@ export async function restoreBackup({ backup, dataDir, replace }: RestoreOptions
 
 /**
  * Goes on with what is left of the log of a data folder, when there is no backup: see acceptLog. State is removed. Faults: `data_locked`,
- * `log_unavailable`, `log_damaged`, `folder_unusable`.
+ * `log_damaged`, `folder_unusable`.
  */
 export async function acceptLoss(dataDir: string): Promise<LogSummary> {
   const dir = resolve(dataDir);

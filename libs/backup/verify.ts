@@ -18,7 +18,7 @@ export interface Verified {
 
 /**
  * Checks every row of a data folder or of a backup, also while a hub runs. Nothing is written. Faults: `folder_unusable`, `backup_damaged`,
- * `log_unavailable`, `log_damaged`, `data_format`.
+ * `log_damaged`, `data_format`.
  */
 export async function verifyFolder(folder: string): Promise<Verified> {
   const dir = resolve(folder);

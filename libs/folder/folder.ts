@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 
 const FORMAT = 1;
 
@@ -123,7 +123,10 @@ export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataF
     writeFileSync(join(dir, 'owner.pid'), `${process.pid}\n`);
   } catch (e) {
     release();
-    throw e;
+    if (isFault(e)) throw e;
+    // a folder that was mounted read-only, or a full disk
+    const code = (e as NodeJS.ErrnoException).code ?? 'error';
+    throw new Fault('invalid_settings', { detail: `${dir} cannot be written (${code})`, cause: e });
   }
   return { dir, release };
 }

@@ -1,8 +1,8 @@
-import { closeSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
-import { asLogFault, inspectLog, reading, type LogSummary } from './inspect.js';
+import { asLogFault, inspectLog, reading, unchanging, type LogSummary } from './inspect.js';
 import { markPath, readMark, writeMark } from './mark.js';
 import { appendedIn, badSmallTable, defineChecksum, flagStopped, prepareFormat, reserveOffsets } from './schema.js';
 
@@ -17,7 +17,7 @@ export async function copyLog(dir: string, target: string): Promise<void> {
   const file = join(dir, 'log.sqlite');
   // before the snapshot, because a running hub goes on
   const mark = readMark(file);
-  await reading(file, file, async (db) => {
+  await reading(file, existsSync(`${file}-wal`) || isWritable(dir) ? file : unchanging(file), async (db) => {
     // without this transaction a hub that writes would make the copy begin again and again
     db.exec('BEGIN');
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
@@ -34,6 +34,15 @@ export async function copyLog(dir: string, target: string): Promise<void> {
       throw new Fault('log_incomplete', { detail: `${file}: ${appendedIn(db)} of ${mark.appended} records` });
     flagStopped(db);
   });
+}
+
+function isWritable(dir: string): boolean {
+  try {
+    accessSync(dir, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The offsets behind those of a copy are not given again: since it was made, others may have been acknowledged there, and read. */
@@ -98,7 +107,7 @@ export function endRestore(dir: string, { log, appended }: Pick<LogSummary, 'log
 export async function acceptLog(dir: string): Promise<LogSummary> {
   const file = join(dir, 'log.sqlite');
   if (!existsSync(file) || statSync(file).size === 0)
-    throw new Fault('log_unavailable', { detail: `${file}: no such file, or it is empty` });
+    throw new Fault('folder_unusable', { detail: `${file}: no such file, or it is empty` });
   changeClosed(file, (db) => {
     const bad = badSmallTable(db);
     if (bad !== undefined) throw new Fault('log_damaged', { detail: bad });

@@ -40,12 +40,11 @@ const PAGE = { maxRecords: 5_000, maxBytes: 8 << 20 };
 
 /**
  * Checks every row of the log of a folder against its checksum and counts the records; also while a hub runs on it. Nothing is written.
- * Faults: `log_unavailable` (no file, not readable), `data_format`, `log_damaged` (not readable as a database at all).
+ * Faults: `folder_unusable` (no file, not readable), `data_format`, `log_damaged` (not readable as a database at all).
  */
 export async function inspectLog(file: string): Promise<LogSummary> {
-  // without a WAL nobody has the file open: it is read as it is, and no files of SQLite are left beside it, also on a disk that cannot be written
-  const from = existsSync(`${file}-wal`) ? file : Object.assign(pathToFileURL(file), { search: 'immutable=1' });
-  return reading(file, from, async (db) => {
+  // without a WAL nobody has the file open: it is read as it is, and no files of SQLite are left beside it
+  return reading(file, existsSync(`${file}-wal`) ? file : unchanging(file), async (db) => {
     const format = Number(db.prepare('PRAGMA user_version').get()!['user_version']);
     if (format !== 1 && format !== 2) throw new Fault('data_format', { detail: `${file}: format ${format}` });
     // the mark first: a running hub goes on in between
@@ -135,9 +134,12 @@ async function inspectPartition(
   return { topic, partition, low: String(low), high: String(high), records, unchecked, damaged };
 }
 
+/** For SQLite: a file that no process changes. It is read without lock and WAL, so also on a disk that cannot be written. */
+export const unchanging = (file: string): URL => Object.assign(pathToFileURL(file), { search: 'immutable=1' });
+
 /** Runs `read` on a read-only connection to a file; errors of SQLite become Faults. */
 export async function reading<T>(file: string, from: string | URL, read: (db: DatabaseSync) => Promise<T>): Promise<T> {
-  if (!existsSync(file)) throw new Fault('log_unavailable', { detail: `${file}: no such file` });
+  if (!existsSync(file)) throw new Fault('folder_unusable', { detail: `${file} (ENOENT)` });
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(from, { readOnly: true, timeout: 5_000 });
@@ -158,5 +160,5 @@ export function asLogFault(e: unknown, file: string): Fault {
   const code = (errcode ?? 0) & 0xff;
   const detail = `${file}: ${message ?? String(e)}`;
   if (code === 13) return new Fault('disk_full', { detail, cause: e });
-  return new Fault(code === 11 || code === 26 ? 'log_damaged' : 'log_unavailable', { detail, cause: e });
+  return new Fault(code === 11 || code === 26 ? 'log_damaged' : 'folder_unusable', { detail, cause: e });
 }
