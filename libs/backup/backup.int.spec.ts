@@ -173,7 +173,9 @@ describe('a backup', () => {
       } finally {
         execFileSync('umount', ['-l', mount]);
       }
-      expect((await verifyFolder(target)).log.partitions.find((p) => p.topic === topic)).toMatchObject({ records: 200 });
+      expect((await verifyFolder(target)).log.partitions.find((p) => p.topic === topic)).toMatchObject({
+        records: 200,
+      });
     });
 
   it('tells damaged events and their place, and keeps them apart from the good ones', async () => {
