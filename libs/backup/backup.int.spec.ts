@@ -350,7 +350,7 @@ describe('kill -9 (SIGKILL)', () => {
     }
     expect(seen).toContain('8100');
     expect(seen).toContain('8000');
-  });
+  }, 180_000);
 });
 
 const LOCK = `import { DatabaseSync } from 'node:sqlite';
