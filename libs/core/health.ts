@@ -40,7 +40,8 @@ async function healthOf(core: Core, backlogs: Backlogs): Promise<readonly DoorHe
     log.ok && (!settled.ready || index !== undefined)
       ? { name: 'read', ok: false, reason: settled.ready ? 'view_rebuilding' : 'starting' }
       : { ...log, name: 'read' },
-    state.ok && views !== undefined ? { name: 'state', ok: false, reason: views } : state,
+    // While the log does not answer, nothing newer is known, and what is folded can be read: the process stays ready for it.
+    state.ok && log.ok && views !== undefined ? { name: 'state', ok: false, reason: views } : state,
   ];
 }
 
