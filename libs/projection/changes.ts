@@ -112,7 +112,11 @@ export class ChangeFeed {
       const part = this.#parts[i]!;
       const page = await this.#reader.pages.changes(storage, part, this.#cursor!.after[i]!, PAGE);
       const progress = page.progress.find((p) => p.stream === part.stream);
-      const isAnew = (progress?.reset?.atMs ?? 0) > this.#cursor!.folds[i]!;
+      const resetMs = progress?.reset?.atMs ?? 0;
+      // A reader that was given nothing of this partition has lost nothing by a new fold.
+      if (resetMs > this.#cursor!.folds[i]! && this.#cursor!.after[i]! < 0n)
+        this.#cursor = { ...this.#cursor!, folds: this.#cursor!.folds.with(i, resetMs) };
+      const isAnew = resetMs > this.#cursor!.folds[i]!;
       // Entries of the old log have vanished without a delete. Until the fold is through, the list that a gap asks for would be answered 503.
       if (isAnew && progress!.next < progress!.reset!.until) continue;
       if (isAnew) {
