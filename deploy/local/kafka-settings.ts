@@ -15,6 +15,9 @@ export interface KafkaSecurity {
   readonly reauthMs?: number;
 }
 
+/** Settings of `server.properties` by name. */
+export type BrokerSettings = Readonly<Record<string, string | number>>;
+
 /** A second listener of a broker, for clients that reach it through a proxy. */
 export interface ProxiedPort {
   /** Port of the listener: where the proxy connects to. */
@@ -85,7 +88,12 @@ export function brokerProperties(
   {
     secured,
     proxied,
-  }: { readonly secured?: KafkaSecurity | undefined; readonly proxied?: ProxiedPort | undefined } = {},
+    properties,
+  }: {
+    readonly secured?: KafkaSecurity | undefined;
+    readonly proxied?: ProxiedPort | undefined;
+    readonly properties?: BrokerSettings | undefined;
+  } = {},
 ): string {
   const replicas = layout.ports.length >= 3 ? 3 : 1;
   const inSync = replicas === 3 ? 2 : 1;
@@ -126,6 +134,7 @@ export function brokerProperties(
     'group.min.session.timeout.ms': 1000,
     ...(secured ? securedListener(dir, broker, secured) : {}),
     ...(proxied ? proxiedListener(broker, controller, proxied) : {}),
+    ...properties,
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');

@@ -17,6 +17,7 @@ import { endOrphan } from './end-orphan.js';
 import { ensureKafkaJars, type Log } from './kafka-jars.js';
 import {
   brokerProperties,
+  type BrokerSettings,
   layoutOf,
   type KafkaLayout,
   type KafkaSecurity,
@@ -38,6 +39,8 @@ export interface KafkaOptions {
   readonly secured?: KafkaSecurity;
   /** A second listener for each broker, which clients reach through a proxy. @default none */
   readonly proxied?: readonly ProxiedPort[] | undefined;
+  /** More settings of every broker. @default none */
+  readonly properties?: BrokerSettings | undefined;
   readonly log?: Log;
 }
 
@@ -119,6 +122,7 @@ interface BrokerOptions {
   readonly heap: string;
   readonly secured?: KafkaSecurity | undefined;
   readonly proxied?: readonly ProxiedPort[] | undefined;
+  readonly properties?: BrokerSettings | undefined;
 }
 
 class LocalBrokers implements KafkaCluster {
@@ -150,9 +154,9 @@ class LocalBrokers implements KafkaCluster {
 
   /** Writes the settings of a node, and formats its data folder unless this was done before. */
   async format(n: number): Promise<void> {
-    const { dir, jars, layout, secured, proxied } = this.#options;
+    const { dir, jars, layout, secured, proxied, properties } = this.#options;
     const config = this.#file(n, 'properties');
-    writeFileSync(config, brokerProperties(dir, layout, n, { secured, proxied: proxied?.[n - 1] }));
+    writeFileSync(config, brokerProperties(dir, layout, n, { secured, proxied: proxied?.[n - 1], properties }));
     if (existsSync(join(dir, `data${n}`, 'meta.properties'))) return;
     const args = [...JVM, '-Xmx128m', '-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', layout.uuid];
     const users = Object.entries(secured?.users ?? {}).flatMap(([name, password]) => [
@@ -210,14 +214,14 @@ class LocalBrokers implements KafkaCluster {
  * Throws Fault `missing_tool`, or `log_unavailable` with the error line of a broker that did not start.
  */
 export async function startKafka(options: KafkaOptions): Promise<KafkaCluster> {
-  const { nodes = 1, heap = '512m', secured, proxied, log = () => {} } = options;
+  const { nodes = 1, heap = '512m', secured, proxied, properties, log = () => {} } = options;
   const dir = resolve(options.dir);
   const jars = `${await ensureKafkaJars(options.cache, log)}/*`;
   mkdirSync(dir, { recursive: true });
   const numbers = Array.from({ length: nodes }, (_, i) => i + 1);
   for (const n of numbers) await endOrphanBroker(dir, n);
   const layout = await layoutOf(dir, nodes, options.port);
-  const brokers = new LocalBrokers({ dir, jars, layout, heap, secured, proxied });
+  const brokers = new LocalBrokers({ dir, jars, layout, heap, secured, proxied, properties });
   try {
     await Promise.all(numbers.map((n) => brokers.format(n)));
     log(`Kafka: starting ${nodes === 1 ? 'a broker' : `${nodes} brokers`} in ${dir}`);

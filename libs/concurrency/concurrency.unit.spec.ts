@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { Coalescer, Mutex, pause, withDeadline } from './index.js';
+import { Coalescer, Mutex, jittered, pause, withDeadline } from './index.js';
 
 describe('pause', () => {
   it('resolves at once when the signal aborts, and leaves no listener', async () => {
@@ -13,6 +13,15 @@ describe('pause', () => {
 
   it('resolves at once on a signal that has aborted already', async () => {
     await expect(pause(60_000, AbortSignal.abort())).resolves.toBeUndefined();
+  });
+});
+
+describe('jittered', () => {
+  it('spreads a time between half of it and one and a half', () => {
+    const times = Array.from({ length: 1_000 }, () => jittered(200));
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(100);
+    expect(Math.max(...times)).toBeLessThan(300);
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(150);
   });
 });
 

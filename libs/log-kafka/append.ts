@@ -7,7 +7,7 @@ import { hasCode, isUnknownTopic } from './platformatic/index.js';
 import { INVALID, TOO_LARGE } from './produce-errors.js';
 import { IdempotentProducer } from './producer.js';
 import type { Topics } from './topics.js';
-import type { TopicShape } from './types.js';
+import type { Broker, TopicShape } from './types.js';
 
 const DEADLINE_MS = 60_000;
 const CLOSE_MS = 10_000;
@@ -109,13 +109,13 @@ export class Appends {
     if (code === 'unknown_topic') this.#topics.forget(topic);
     if (code !== 'record_too_large') return { kind: 'refused', code, cause };
     // the limit may have been changed since it was read
-    const limit = await this.#topics.readLimit(topic).catch(() => undefined);
-    return { kind: 'refused', code, cause, ...(limit === undefined ? {} : { limit }) };
+    const limit = await this.#topics.readLimit(topic).catch(() => this.#topics.limit(topic));
+    return { kind: 'refused', code, cause, ...(Number.isFinite(limit) ? { limit } : {}) };
   }
 
-  /** Throws Fault `broker_unsupported` when a broker lacks a request that the hub needs. A broker that cannot be reached is passed over. */
-  check(): Promise<void> {
-    return this.#producer.check();
+  /** Throws Fault `broker_unsupported` when one of these brokers lacks a request that the hub needs. One that cannot be reached is passed over. */
+  check(brokers: readonly Broker[]): Promise<void> {
+    return this.#producer.check(brokers);
   }
 
   /** Waits for the appends in flight; after 10 s they end: `uncertain` when they have left the process. */

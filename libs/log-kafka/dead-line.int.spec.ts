@@ -9,7 +9,7 @@ const reason = noOwnKafka();
 const suite = reason === undefined ? describe : describe.skip;
 const CAMPAIGN = process.env['SIMPUL_TEST_CAMPAIGN'] !== undefined;
 /** Rounds of the dead line, and how long each lasts at least; the deadline of an append is passed in each. */
-const [ROUNDS, DEADLINE_MS] = CAMPAIGN ? [5, 20_000] : [1, 2_000];
+const [ROUNDS, DEADLINE_MS] = CAMPAIGN ? [5, 20_000] : [1, 4_000];
 const PARTITIONS = 9;
 
 suite(
@@ -40,7 +40,7 @@ suite(
     }, 120_000);
 
     it('a batch that is held up on its way until after its deadline is refused by the broker: it is never written behind a newer acknowledged one', async () => {
-      const log = await open({ appendDeadlineMs: 2_000 });
+      const log = await open({ appendDeadlineMs: 4_000 });
       await log.ensureTopic({ name: 'late', partitions: 3, cleanup: 'keep' });
       const leaders = await leadersOf('late');
       await put(log, 'late', 0, [rec('k', 'first')]);

@@ -191,6 +191,30 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     expect(await expectAll(log, 1, acked)).toEqual({ copies: 0 });
   });
 
+  it('a broker with a small socket.request.max.bytes: requests are cut by it, and a record that fits into none is refused with the limit', async () => {
+    const small = await ownKafka(1, undefined, { 'socket.request.max.bytes': 200_000 });
+    try {
+      const log = await openLog({ brokers: small.brokers });
+      await log.ensureTopic({ name: topic, partitions: 8, cleanup: 'keep' });
+      const value = Buffer.alloc(60_000, 7);
+      for (let round = 0; round < 3; round++) {
+        const outcomes = await Promise.all(
+          Array.from({ length: 8 }, (_, p) => log.append(topic, p, [rec('a', value), rec('b', value)])),
+        );
+        expect(outcomes.map((o) => o.kind)).toEqual(outcomes.map(() => 'accepted'));
+      }
+      expect(await log.append(topic, 0, [rec('big', Buffer.alloc(250_000))])).toMatchObject({
+        kind: 'refused',
+        code: 'record_too_large',
+        limit: 200_000 - 1_024,
+      });
+      expect(reported).not.toContain('appendUncertain');
+    } finally {
+      for (const log of open.splice(0)) await log.close();
+      await small.stop();
+    }
+  }, 90_000);
+
   it('appends wait while the broker is frozen: nothing is lost or written twice, and no producer epoch is renewed', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });

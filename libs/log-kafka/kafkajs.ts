@@ -39,6 +39,39 @@ function patchTimer(): void {
   queue.prototype.patched = true;
 }
 
+/** A broker refuses a client that authenticates a connection again within one second, so a shorter session could not be kept by a client that asks once a second. */
+const SHORTEST_SESSION_MS = 3_000;
+const AHEAD_MS = 10_000;
+
+/**
+ * kafkajs authenticates a connection again 10 s before its SASL session ends (connections.max.reauth.ms), which for a session of 10 s or less is before
+ * every request: the broker closes the connection. Here it is at half of the session, at most 10 s before its end.
+ */
+function patchReauthentication(): void {
+  const require = createRequire(import.meta.url);
+  const connection = require('kafkajs/src/network/connection') as {
+    prototype: { sessionLifetime: { toNumber(): number }; reauthenticationThreshold: number };
+  };
+  if (Object.hasOwn(connection.prototype, 'reauthenticationThreshold')) return;
+  Object.defineProperty(connection.prototype, 'reauthenticationThreshold', {
+    get(this: { sessionLifetime: { toNumber(): number } }): number {
+      return reauthenticateAheadMs(this.sessionLifetime.toNumber());
+    },
+    set() {
+      // the constructor of kafkajs sets its default
+    },
+  });
+}
+
+/** How long before the end of a SASL session of so many ms a connection is authenticated again. Throws when no client can keep such a session. */
+export function reauthenticateAheadMs(sessionMs: number): number {
+  if (sessionMs > 0 && sessionMs < SHORTEST_SESSION_MS)
+    throw new Error(
+      `SASL sessions of ${sessionMs} ms are too short: connections.max.reauth.ms must be ${SHORTEST_SESSION_MS} or more`,
+    );
+  return Math.min(AHEAD_MS, sessionMs / 2);
+}
+
 export interface Callbacks {
   /** A new assignment: topic → partitions, as Kafka calls them. */
   assigned(partitions: ReadonlyMap<string, readonly number[]>): void;
@@ -132,6 +165,7 @@ export class GroupClient {
 
   constructor(options: KafkaLogOptions, group: string, topics: readonly string[], callbacks: Callbacks) {
     patchTimer();
+    patchReauthentication();
     this.#topics = topics;
     this.#callbacks = callbacks;
     this.#consumer = new Kafka(configOf(options)).consumer({

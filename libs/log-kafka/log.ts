@@ -22,6 +22,7 @@ import { publicId, Reads } from './reads.js';
 import { noAnswer, retry, unavailable } from './retry.js';
 import { checkCluster } from './topic-checks.js';
 import { Topics } from './topics.js';
+import type { Broker } from './types.js';
 import { claimWriter } from './writer.js';
 
 const PING_MS = 5_000;
@@ -37,8 +38,7 @@ const BATCH_HEAD_BYTES = 61;
 export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
   const log = new KafkaLog(options);
   try {
-    await log.ping();
-    await log.check();
+    await log.start();
   } catch (error) {
     await log.close();
     throw error;
@@ -122,7 +122,7 @@ class KafkaLog implements EventLog {
   }
 
   appendLimit(topic: string): number {
-    return (this.#topics.limit(this.#kafkaName(topic)) ?? Number.POSITIVE_INFINITY) - BATCH_HEAD_BYTES;
+    return this.#topics.limit(this.#kafkaName(topic)) - BATCH_HEAD_BYTES;
   }
 
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<ReadAnswer> {
@@ -207,9 +207,14 @@ class KafkaLog implements EventLog {
     }
   }
 
-  /** Asks the brokers that can be reached for their API versions. Throws Fault `broker_unsupported`. */
-  async check(): Promise<void> {
-    await this.#appends.check();
+  /** ping(), and the API versions of the brokers that can be reached. Throws also Fault `broker_unsupported`. */
+  async start(): Promise<void> {
+    // a broker that is too old may not answer the ping either: what it lacks is the better reason
+    const given = this.#options.brokers.map(addressOf);
+    const [checked, answered] = await Promise.allSettled([this.#appends.check(given), this.ping()]);
+    for (const one of [checked, answered]) if (one.status === 'rejected') throw one.reason;
+    await this.#appends.check(await this.#topics.brokers());
+    await this.#topics.readRequestLimit();
   }
 
   async close(): Promise<void> {
@@ -219,4 +224,10 @@ class KafkaLog implements EventLog {
     await this.#reads.close();
     await this.#cluster.close().catch(() => undefined);
   }
+}
+
+/** `host:port`; an IPv6 host may stand in brackets. */
+function addressOf(text: string): Broker {
+  const at = text.lastIndexOf(':');
+  return { id: -1, host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
 }

@@ -1,4 +1,4 @@
-import { Coalescer, jittered, pause } from '#concurrency';
+import { Coalescer, jittered, pause, withDeadline } from '#concurrency';
 import { partitionKey } from '#event';
 import { isFault } from '#faults';
 import type { NewRecord } from '#log';
@@ -10,16 +10,20 @@ import { decodeProduce, encodeProduce, type ProduceOutcome } from './produce.js'
 import { NOT_WRITTEN, verdictOf } from './produce-errors.js';
 import { ERROR, NO_LEADER } from './protocol.js';
 import { encodeBatch } from './record-batch.js';
-import type { Topics } from './topics.js';
-import type { TopicShape, Written } from './types.js';
+import { REQUEST_HEAD_BYTES, type Topics } from './topics.js';
+import type { Broker, TopicShape, Written } from './types.js';
 
 const RETRY_MS = 200;
+/** How long a retry waits for newer metadata. A broker that does not answer must not hold it up until its deadline. */
+const REFRESH_MS = 1_000;
 /** How long a leader waits for the in-sync replicas before it answers REQUEST_TIMED_OUT. */
 const REPLICATION_MS = 8_000;
 /** How long a Produce request waits for its answer; a shorter deadline of the appends shortens it, so that the next append gets a new connection. */
 const REQUEST_MS = 10_000;
 /** Largest Produce request. One larger batch goes alone. */
 const REQUEST_BYTES = 8 * 1_048_576;
+/** Largest Produce request of partitions in doubt: a request that no broker reads, because of its size, is cut by it. */
+const SUSPECT_REQUEST_BYTES = 1_310_720;
 
 /**
  * What became of one batch.
@@ -149,9 +153,8 @@ export class IdempotentProducer {
     });
   }
 
-  /** Throws Fault `broker_unsupported` when a broker lacks a request that the hub needs. A broker that cannot be reached is passed over. */
-  async check(): Promise<void> {
-    const brokers = await this.#topics.brokers();
+  /** Throws Fault `broker_unsupported` when one of these brokers lacks a request that the hub needs. One that cannot be reached is passed over. */
+  async check(brokers: readonly Broker[]): Promise<void> {
     const found = await Promise.allSettled(brokers.map((broker) => this.#lines.well.check(broker)));
     for (const one of found) if (one.status === 'rejected' && lacksRequest(one.reason)) throw one.reason;
   }
@@ -191,7 +194,8 @@ export class IdempotentProducer {
         await pause(jittered(RETRY_MS), this.#closing.signal);
         if (pending.ended) return;
         // concurrent refreshes of a topic share one request; when it fails, the next try decides with what is known
-        await this.#topics.refresh(pending.topic).catch(() => undefined);
+        const refreshed = this.#topics.refresh(pending.topic).catch(() => undefined);
+        await withDeadline(refreshed, REFRESH_MS, () => undefined);
         if (pending.ended) return;
       }
     } catch (error) {
@@ -214,6 +218,9 @@ export class IdempotentProducer {
         codecs.crc32c(bytes),
       );
     }
+    // a broker closes the connection of a larger request: the batch would be in doubt for ever
+    if (pending.batch.length > this.#topics.requestLimit - REQUEST_HEAD_BYTES)
+      throw brokerError(ERROR.MESSAGE_TOO_LARGE);
     const tried = await this.#queueOf(pending.of.suspect ? 'suspect' : 'well', leader).add(pending);
     if (pending.ended) return;
     if (tried.kind !== 'answer') {
@@ -308,7 +315,10 @@ export class IdempotentProducer {
       queue = new Coalescer({
         run: (batches) => this.#produce(this.#lines[line], broker, batches),
         sizeOf: ({ batch }) => batch!.length,
-        max: REQUEST_BYTES,
+        max: Math.min(
+          line === 'well' ? REQUEST_BYTES : SUSPECT_REQUEST_BYTES,
+          this.#topics.requestLimit - REQUEST_HEAD_BYTES,
+        ),
       });
       queues.set(broker, queue);
     }

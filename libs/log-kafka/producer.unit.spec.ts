@@ -73,6 +73,7 @@ describe('IdempotentProducer', () => {
     };
     jest.spyOn(Connections.prototype, 'line').mockImplementation(() => connect().then(() => line));
     const topics = {
+      requestLimit: Number.POSITIVE_INFINITY,
       fresh: () => shape,
       refresh: () => Promise.resolve((refreshed++, shape)),
       broker: () => Promise.resolve(broker),

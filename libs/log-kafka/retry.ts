@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { Fault, innermostMessage, isFault } from '#faults';
 
 const FIRST_PAUSE_MS = 50;
@@ -16,7 +16,7 @@ export function unavailable(cause: unknown): Fault {
   return isFault(cause) ? cause : new Fault('log_unavailable', { detail: innermostMessage(cause), cause });
 }
 
-/** Retries with exponential backoff until the work succeeds. Throws a Fault of the work at once, and Fault `log_unavailable` after `limitMs`. */
+/** Retries with exponential backoff and jitter until the work succeeds. Throws a Fault of the work at once, and Fault `log_unavailable` after `limitMs`. */
 export async function retry<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
   const end = Date.now() + limitMs;
   for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
@@ -25,6 +25,6 @@ export async function retry<T>(limitMs: number, work: () => Promise<T>): Promise
     } catch (error) {
       if (isFault(error) || Date.now() + ms > end) throw unavailable(error);
     }
-    await pause(ms);
+    await pause(jittered(ms));
   }
 }

@@ -7,6 +7,8 @@ import { openKafkaLog, type KafkaLogOptions } from './index.js';
 
 const reason = noOwnKafka();
 const suite = reason === undefined ? describe : describe.skip;
+/** connections.max.reauth.ms of the broker. */
+const SESSION_MS = 4_000;
 const sasl = { mechanism: 'SCRAM-SHA-512', username: 'simpul', password: 'rahasia-contoh' } as const;
 
 suite(`log-kafka behind TLS and passwords${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
@@ -22,7 +24,7 @@ suite(`log-kafka behind TLS and passwords${reason === undefined ? '' : ` (skippe
 
   beforeAll(async () => {
     const users = { broker: 'antar-broker', [sasl.username]: sasl.password };
-    kafka = await ownKafka(1, { ...door, ca: door.cert, users });
+    kafka = await ownKafka(1, { ...door, ca: door.cert, users, reauthMs: SESSION_MS });
     options = { brokers: kafka.brokers, prefix: kafka.prefix, clientId: 'secured', sasl, tls: { ca: door.cert } };
   }, 120_000);
   afterAll(async () => {
@@ -52,6 +54,40 @@ suite(`log-kafka behind TLS and passwords${reason === undefined ? '' : ` (skippe
     await until('both records', () => seen.length === 2);
     await member.leave();
   });
+
+  it('goes on over SASL sessions of 4 s: no append fails, no read fails, and the group keeps its partitions', async () => {
+    const problems: string[] = [];
+    const log = await open({
+      report: {
+        rejoining: (_group, why) => problems.push(`rejoining: ${why}`),
+        readFailed: (_at, error) => problems.push(`read: ${String(error)}`),
+      },
+    });
+    await log.ensureTopics([
+      { name: 'sesi', partitions: 2, cleanup: 'keep' },
+      { name: 'sesi-kontrol', partitions: 1, cleanup: 'compact' },
+    ]);
+    let read = 0;
+    let lost = 0;
+    const member = await log.join('sesi', ['sesi'], {
+      start: () => Promise.resolve({ offset: 0n }),
+      batch: (_at: AssignedPartition, { records, next }) => Promise.resolve({ next: ((read += records.length), next) }),
+      lost: () => lost++,
+    });
+    const writer = await log.claim('sesi-kontrol');
+    let appended = 0;
+    const end = performance.now() + 3 * SESSION_MS;
+    while (performance.now() < end) {
+      const outcomes = await Promise.all([0, 1].map((p) => log.append('sesi', p, [rec('k', 'v')])));
+      expect(outcomes.map((o) => o.kind)).toEqual(['accepted', 'accepted']);
+      if (appended % 100 === 0) expect((await writer.write([rec('k', 'v')])).kind).toBe('accepted');
+      appended += 2;
+    }
+    await until('the group to read all', () => read === appended);
+    expect([lost, problems]).toEqual([0, []]);
+    await member.leave();
+    await writer.release();
+  }, 60_000);
 
   it.each([
     ['a wrong password', { sasl: { ...sasl, password: 'salah' } }, /SASL|[Aa]uthentication/],

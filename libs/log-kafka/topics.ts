@@ -1,3 +1,4 @@
+import { withDeadline } from '#concurrency';
 import { Fault, verbatim } from '#faults';
 import type { TopicSpec } from '#log';
 import { hasCode, isUnknownTopic, type ClusterClient } from './platformatic/index.js';
@@ -16,6 +17,8 @@ const METADATA_MS = 4_000;
 const REFRESH_MS = 1_000;
 /** Topics in one request of metadata or configuration. */
 const TOPICS_PER_REQUEST = 200;
+/** What a Produce request has beside a batch: its head and the names of the client and the topic. */
+export const REQUEST_HEAD_BYTES = 1_024;
 /** The setting of a topic that bounds a record batch, with its head; the broker's message.max.bytes where the topic has none of its own. */
 const MAX_BATCH = 'max.message.bytes';
 
@@ -31,7 +34,11 @@ export class Topics {
   readonly #refreshing = new Map<string, Promise<TopicShape>>();
   /** max.message.bytes, as last read. */
   readonly #limits = new Map<string, number>();
+  #requestLimit = Number.POSITIVE_INFINITY;
   #brokers: ReadonlyMap<number, Broker> = new Map();
+  /** A broker may have another address by now. */
+  #brokersStale = false;
+  #askingBrokers: Promise<ReadonlyMap<number, Broker>> | undefined;
 
   readonly #options: Pick<KafkaLogOptions, 'accept' | 'report'>;
   /** The partitions of topics that were ensured: those above belong to nobody, because keys are mapped to these. */
@@ -54,7 +61,9 @@ export class Topics {
     if (fresh) return fresh;
     const known = this.#known.get(topic);
     try {
-      return await this.refresh(topic);
+      const refreshed = this.refresh(topic);
+      // the append of a healthy partition must not wait for a broker that does not answer
+      return await (known ? withDeadline(refreshed, REFRESH_MS, () => known.shape) : refreshed);
     } catch (error) {
       if (known && (error as { code?: unknown }).code === 'log_unavailable') return known.shape;
       throw error;
@@ -102,13 +111,26 @@ export class Topics {
     this.#known.delete(topic);
   }
 
-  /** max.message.bytes of the topic, as last read: the largest batch that it takes, in bytes. undefined: not read yet. */
-  limit(topic: string): number | undefined {
-    return this.#limits.get(topic);
+  /** The largest batch that the topic takes, in bytes: its max.message.bytes as last read, and what fits into a request. Infinity: not read yet. */
+  limit(topic: string): number {
+    return Math.min(this.#limits.get(topic) ?? Number.POSITIVE_INFINITY, this.#requestLimit - REQUEST_HEAD_BYTES);
+  }
+
+  /** The largest Produce request that every broker reads, in bytes (socket.request.max.bytes). Infinity: not read yet. */
+  get requestLimit(): number {
+    return this.#requestLimit;
+  }
+
+  /** Asks the brokers for their socket.request.max.bytes. A cluster that does not tell it is used without a limit. */
+  async readRequestLimit(): Promise<void> {
+    const brokers = (await this.brokers()).map((b) => b.id);
+    const asked = this.#cluster.requestLimits(brokers).catch(() => []);
+    const limits = await withDeadline(asked, METADATA_MS, () => []);
+    this.#requestLimit = Math.min(Number.POSITIVE_INFINITY, ...limits.filter((n) => n > 0));
   }
 
   /** Asks Kafka for max.message.bytes now. Rejects when it cannot be asked. */
-  async readLimit(topic: string): Promise<number | undefined> {
+  async readLimit(topic: string): Promise<number> {
     this.#keepLimits(await this.#cluster.configs([topic], MAX_BATCH));
     return this.limit(topic);
   }
@@ -117,28 +139,45 @@ export class Topics {
     for (const [name, text] of found) if (text !== null && Number(text) > 0) this.#limits.set(name, Number(text));
   }
 
-  /** The address of a broker; undefined: it is not in the cluster now. Rejects when Kafka cannot be asked. */
+  /**
+   * The address of a broker; undefined: it is not in the cluster now. While Kafka does not answer, the last known address stands in. Rejects when Kafka
+   * cannot be asked and no address is known.
+   */
   async broker(id: number): Promise<Broker | undefined> {
-    const broker = this.#brokers.get(id);
-    if (broker) return broker;
-    this.#brokers = await this.#cluster.brokers();
-    return this.#brokers.get(id);
+    const known = this.#brokers.get(id);
+    if (known && !this.#brokersStale) return known;
+    if (!known) return (await this.#askBrokers()).get(id);
+    const asked = this.#askBrokers().catch(() => this.#brokers);
+    // asked at a broker that does not answer, it would hold up the requests to the others
+    return (await withDeadline(asked, REFRESH_MS, () => this.#brokers)).get(id);
   }
 
   /** Every broker of the cluster, at least one. Rejects when Kafka cannot be asked. */
   async brokers(): Promise<readonly Broker[]> {
-    if (this.#brokers.size === 0) this.#brokers = await this.#cluster.brokers();
-    if (this.#brokers.size === 0) throw new Error('no broker in the cluster');
-    return [...this.#brokers.values()];
+    const known = this.#brokers.size === 0 || this.#brokersStale ? await this.#askBrokers() : this.#brokers;
+    if (known.size === 0) throw new Error('no broker in the cluster');
+    return [...known.values()];
+  }
+
+  /** Concurrent calls share one request (single-flight). */
+  #askBrokers(): Promise<ReadonlyMap<number, Broker>> {
+    this.#askingBrokers ??= this.#cluster
+      .brokers()
+      .then((found) => {
+        this.#brokersStale = false;
+        return (this.#brokers = found);
+      })
+      .finally(() => (this.#askingBrokers = undefined));
+    return this.#askingBrokers;
   }
 
   knowsBroker(id: number): boolean {
-    return this.#brokers.has(id);
+    return !this.#brokersStale && this.#brokers.has(id);
   }
 
   /** After a connection broke: a broker may come back at another address. */
   forgetBrokers(): void {
-    this.#brokers = new Map();
+    this.#brokersStale = true;
   }
 
   /** Number of brokers in the cluster now. */

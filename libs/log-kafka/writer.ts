@@ -2,7 +2,7 @@ import { Mutex, pause, withDeadline } from '#concurrency';
 import { innermostMessage } from '#faults';
 import { fitsOneAppend, type NewRecord, type WriteOutcome, type Writer } from '#log';
 import type { KafkaLogOptions } from './options.js';
-import { hasCode, Transactor } from './platformatic/index.js';
+import { hasCode, hasNetworkError, Transactor } from './platformatic/index.js';
 import { FENCED, TOO_LARGE } from './produce-errors.js';
 import type { Reads } from './reads.js';
 import { noAnswer, unavailable } from './retry.js';
@@ -72,7 +72,8 @@ class KafkaWriter implements Writer {
     } catch (cause) {
       // after any error the state of the transaction is unknown: this writer ends, and the next claim aborts an open transaction
       await this.release();
-      if (hasCode(cause, ...FENCED)) return { kind: 'fenced' };
+      // after a try without an answer, the fence may have come behind our own commit
+      if (hasCode(cause, ...FENCED) && !hasNetworkError(cause)) return { kind: 'fenced' };
       // refused: the broker checks the size and the records before it writes, and the transaction is never committed
       if (hasCode(cause, ...TOO_LARGE, 'INVALID_RECORD')) return { kind: 'refused', code: 'record_too_large', cause };
       // uncertain: the commit may have been written before the connection broke

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { MAX_APPEND_RECORDS, OWNERS_TOPIC, type EventLog, type NewRecord } from './port.js';
 
 /** Between two tries while the log does not accept the claim records. */
@@ -36,7 +36,7 @@ export async function claimPartitions(request: ClaimRequest): Promise<ReadonlyMa
     if (outcome.kind === 'accepted') for (const [i, p] of some.entries()) epochs.set(p, outcome.base + BigInt(i));
     else {
       request.failed?.(`claim ${outcome.kind}`);
-      await pause(RETRY_MS);
+      await pause(jittered(RETRY_MS));
       if (!request.wanted()) return undefined;
     }
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startKafka, type KafkaCluster } from '../../deploy/local/kafka.js';
 import { canRunKafka } from '../../deploy/local/kafka-jars.js';
-import type { KafkaSecurity } from '../../deploy/local/kafka-settings.js';
+import type { BrokerSettings, KafkaSecurity } from '../../deploy/local/kafka-settings.js';
 import { freePort } from '../../deploy/local/free-port.js';
 import { dockerAnswers, provisionKafka } from '../../deploy/local/provision-kafka.js';
 
@@ -52,10 +52,11 @@ export async function testKafka(): Promise<TestKafka> {
 export async function ownKafka(
   nodes: 1 | 3 = 1,
   secured?: KafkaSecurity,
+  properties?: BrokerSettings,
 ): Promise<TestKafka & { readonly cluster: KafkaCluster }> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-'));
   const heap = nodes === 3 ? '400m' : '512m';
-  const cluster = await startKafka({ dir, cache: CACHE, nodes, heap, ...(secured ? { secured } : {}) });
+  const cluster = await startKafka({ dir, cache: CACHE, nodes, heap, properties, ...(secured ? { secured } : {}) });
   const stop = async (): Promise<void> => {
     await cluster.stop();
     rmSync(dir, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { clientOptions, rotateBrokers } from './client.js';
 
 const METADATA_MS = 4_000;
 const ADMIN_MS = 20_000;
+const REQUEST_LIMIT = 'socket.request.max.bytes';
 /** The operation of IncrementalAlterConfigs that sets a value. */
 const SET = 0;
 
@@ -99,6 +100,18 @@ export class ClusterClient {
       })),
     });
     return new Map(found.map((r) => [r.resourceName, r.configs.find((c) => c.name === name)?.value ?? null]));
+  }
+
+  /** The largest request that each of these brokers reads (socket.request.max.bytes), in bytes. Rejects also when this client may not ask for it. */
+  async requestLimits(brokers: readonly number[]): Promise<number[]> {
+    const found = await this.#admin.describeConfigs({
+      resources: brokers.map((id) => ({
+        resourceType: ConfigResourceTypes.BROKER,
+        resourceName: String(id),
+        configurationKeys: [REQUEST_LIMIT],
+      })),
+    });
+    return found.flatMap((r) => r.configs.filter((c) => c.name === REQUEST_LIMIT).map((c) => Number(c.value)));
   }
 
   /** Sets these settings of a topic and leaves the others as they are (AlterConfigs without `incremental` would reset them). */
