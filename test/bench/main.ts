@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- gateway projector embedded latency idle live] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded latency idle live pages] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
@@ -11,6 +11,7 @@ import { gatewayBench } from './gateway.js';
 import { idleBench } from './idle.js';
 import { latencyBench } from './latency.js';
 import { liveBench } from './live.js';
+import { pagesBench } from './pages.js';
 import { projectorBench } from './projector.js';
 
 const PAGE = 'docs/reference/benchmarks.md';
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   latency: latencyBench,
   idle: idleBench,
   live: liveBench,
+  pages: pagesBench,
 };
 
 const loadAtStart = loadavg()[0]!;
