@@ -28,7 +28,10 @@ export const ROOMS = {
   units: { rooms: ['concurrency', 'faults', 'event', 'log', 'table'], clients: [] },
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
-  'log-kafka': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: ['kafkajs', '@platformatic/kafka'] },
+  'log-kafka': {
+    rooms: ['concurrency', 'faults', 'event', 'log'],
+    clients: ['kafkajs', '@platformatic/kafka', '@node-rs/crc32'],
+  },
   'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   snapshots: { rooms: ['concurrency', 'faults', 'log', 'state'], clients: [] },

@@ -20,8 +20,9 @@ const MAX_BYTES = 1_048_576;
 const LEADER_MS = 10_000;
 const LEADER_RETRY_MS = 100;
 const OFFSETS_MS = 10_000;
-/** A read asks for at least so much: one round trip costs more than these bytes. */
+/** A read asks for at least so much: one round trip costs more than these bytes. A broker gives the first batch whole, whatever its size (KIP-74). */
 const LEAST_FETCH_BYTES = 65_536;
+const LEAST_FETCH_BYTES_OF_ONE = 16_384;
 /** Bytes of a record while no record of the topic has been read. */
 const USUAL_RECORD_BYTES = 1_000;
 /** The weight of a read in the mean size of the records of its topic. */
@@ -229,6 +230,7 @@ export class Reads {
   /** How much to ask for: what the read needs, by the mean size of the records; a read of a whole batch takes what one answer may hold. */
   #bytesFor(id: string, { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES }: ReadLimits): number {
     if (maxRecords >= MAX_RECORDS) return MAX_BYTES;
+    if (maxRecords <= 1) return LEAST_FETCH_BYTES_OF_ONE;
     const wanted = Math.min(maxBytes, maxRecords * (this.#recordBytes.get(id) ?? USUAL_RECORD_BYTES));
     return Math.ceil(Math.min(MAX_BYTES, Math.max(LEAST_FETCH_BYTES, wanted * 1.1)));
   }
@@ -247,7 +249,8 @@ export class Reads {
     const { records, next, lastEpoch, size, unreadable } = taken;
     if (records.length > 0) this.#learnSize(id, size / records.length);
     if (unreadable) this.#options.report?.batchUnreadable?.(this.#portName(topic), partition, unreadable);
-    this.#cache.keep(partitionKey(id, partition), fetched, next);
+    // whoever asks for one record does not read on
+    if (maxRecords > 1) this.#cache.keep(partitionKey(id, partition), fetched, next);
     const epoch = lastEpoch === undefined ? {} : { lastEpoch };
     return { kind: 'records', topicId: publicId(id), records, next, ...epoch, low, high };
   }

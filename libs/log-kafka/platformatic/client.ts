@@ -1,6 +1,6 @@
 import {
   compressionsAlgorithms,
-  crc32c,
+  crc32c as copyingCrc32c,
   kGetBootstrapConnection,
   kMetadata,
   type Base,
@@ -37,8 +37,14 @@ export function clientOptions(options: KafkaLogOptions, role: string): ClientOpt
 
 const { snappy, lz4 } = compressionsAlgorithms;
 
+/** Natively where the platform has it. The function of the client library does the same, but copies the bytes first. */
+const crc32c: Codecs['crc32c'] = await import('@node-rs/crc32').then(
+  (native) => (bytes: Buffer) => native.crc32c(bytes),
+  () => (bytes: Buffer) => copyingCrc32c(bytes),
+);
+
 export const codecs: Codecs = {
-  crc32c: (bytes) => crc32c(bytes),
+  crc32c,
   decompress: (codec, bytes, maxBytes) =>
     decompress(codec, bytes, maxBytes, {
       snappy: (data) => snappy.decompressSync(data),
