@@ -1,10 +1,11 @@
 import { withDeadline } from '#concurrency';
 import { Fault, verbatim } from '#faults';
 import type { TopicSpec } from '#log';
-import { hasCode, isUnknownTopic, type ClusterClient } from './platformatic/index.js';
+import { hasCode, type ClusterClient } from './platformatic/index.js';
 import type { KafkaLogOptions } from './options.js';
 import { retry } from './retry.js';
 import { BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
+import { ShapeRequests } from './shape-requests.js';
 import { texts } from './texts.js';
 import type { Broker, TopicShape } from './types.js';
 
@@ -22,9 +23,14 @@ export const REQUEST_HEAD_BYTES = 1_024;
 /** The setting of a topic that bounds a record batch, with its head; the broker's message.max.bytes where the topic has none of its own. */
 const MAX_BATCH = 'max.message.bytes';
 
+/** Metadata of this age is asked for again along with that of another topic. */
+const STALE_MS = FRESH_MS / 2;
+
 interface CachedShape {
   readonly shape: TopicShape;
   readonly at: number;
+  /** Used since it was read: only such a topic is asked for again without being needed now. */
+  used: boolean;
 }
 
 /** The metadata cache of topics and brokers, and the creation of topics. Names of topics are Kafka's own, with the prefix of the deployment. */
@@ -32,6 +38,7 @@ export class Topics {
   readonly #cluster: ClusterClient;
   readonly #known = new Map<string, CachedShape>();
   readonly #refreshing = new Map<string, Promise<TopicShape>>();
+  readonly #requests: ShapeRequests;
   /** max.message.bytes, as last read. */
   readonly #limits = new Map<string, number>();
   #requestLimit = Number.POSITIVE_INFINITY;
@@ -47,12 +54,20 @@ export class Topics {
   constructor(cluster: ClusterClient, options: Pick<KafkaLogOptions, 'accept' | 'report'> = {}) {
     this.#cluster = cluster;
     this.#options = options;
+    this.#requests = new ShapeRequests({
+      ask: (topics) => cluster.shapes(topics),
+      stale: () => this.#stale(),
+      took: (topic, shape) => this.#keep(topic, this.#withOwnPartitions(topic, shape) ?? shape),
+      most: TOPICS_PER_REQUEST,
+    });
   }
 
   /** The cached metadata while it is younger than 5 s; undefined: call shape(). Without a promise, because every append calls it. */
   fresh(topic: string): TopicShape | undefined {
     const known = this.#known.get(topic);
-    return known && Date.now() - known.at < FRESH_MS ? known.shape : undefined;
+    if (known === undefined) return undefined;
+    known.used = true;
+    return Date.now() - known.at < FRESH_MS ? known.shape : undefined;
   }
 
   /** The metadata, from the cache or from Kafka. While Kafka does not answer, older metadata stands in. Throws Fault `unknown_topic`, `log_unavailable`. */
@@ -70,7 +85,7 @@ export class Topics {
     }
   }
 
-  /** Asks Kafka now. Concurrent calls for the same topic share one request (single-flight). Throws as shape(). */
+  /** Asks Kafka now. Concurrent calls share one request (single-flight), which asks for the stale topics in use too. Throws as shape(). */
   refresh(topic: string): Promise<TopicShape> {
     const running = this.#refreshing.get(topic);
     if (running) return running;
@@ -82,19 +97,23 @@ export class Topics {
   async #request(topic: string): Promise<TopicShape> {
     const known = this.#known.has(topic);
     const shape = await retry(known ? REFRESH_MS : METADATA_MS, async () => {
-      try {
-        return this.#withOwnPartitions(topic, (await this.#cluster.shapes([topic])).get(topic));
-      } catch (error) {
-        if (isUnknownTopic(error)) return undefined;
-        throw error;
-      }
+      return this.#withOwnPartitions(topic, await this.#requests.get(topic));
     });
     if (!shape) {
       this.#known.delete(topic);
       throw new Fault('unknown_topic', { detail: topic });
     }
-    this.#known.set(topic, { shape, at: Date.now() });
+    this.#keep(topic, shape);
     return shape;
+  }
+
+  #keep(topic: string, shape: TopicShape): void {
+    this.#known.set(topic, { shape, at: Date.now(), used: false });
+  }
+
+  #stale(): string[] {
+    const before = Date.now() - STALE_MS;
+    return [...this.#known].filter(([, known]) => known.used && known.at < before).map(([topic]) => topic);
   }
 
   owns(topic: string, partition: number): boolean {
@@ -253,7 +272,7 @@ export class Topics {
       if (configs['retention.ms'] !== keep)
         throw new Fault('conflict', { detail: `${name} has retention.ms ${configs['retention.ms']}, not ${keep}` });
       this.#partitions.set(name, spec.partitions);
-      this.#known.set(name, { shape: this.#withOwnPartitions(name, shape)!, at: Date.now() });
+      this.#keep(name, this.#withOwnPartitions(name, shape)!);
     }
     if (unsafe.length > 0) throw unsafeTopics(unsafe);
   }
