@@ -21,7 +21,7 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const view = { name: 'uji.pandangan', fingerprint: 'f' } as CompiledView;
+const view = { name: 'uji.pandangan', fingerprint: 'f', streams: [] as readonly string[] } as CompiledView;
 const admin = { keyId: 'k1', owner: 'SU00001', system: 'ops', roles: new Set(['admin'] as const) };
 const audit = (own: Pick<EventLog, 'append'>) => auditView({ log: own as EventLog, now: Date.now });
 
@@ -31,7 +31,7 @@ it('a rebuild of a view has an audit record with the asking key before the chang
   const watched: Pick<EventLog, 'append'> = {
     append: (...a) => (rows.push(generations.row(view.name)), log.append(...a)),
   };
-  const after = await requestRebuild({ generations, audit: audit(watched) }, view, admin);
+  const after = await requestRebuild({ generations, log, audit: audit(watched) }, view, admin);
   expect(rows).toEqual([undefined, after]);
   const { records } = await readAudit(log, 0n, 10);
   const who = { keyId: 'k1', owner: 'SU00001', system: 'ops' };
@@ -45,7 +45,7 @@ it('a rebuild of a view has an audit record with the asking key before the chang
 it('a rebuild of a view is not done when its audit record cannot be written', async () => {
   const generations = new RowsInMemory();
   const full: Pick<EventLog, 'append'> = { append: () => Promise.resolve({ kind: 'refused', code: 'disk_full' }) };
-  const asked = requestRebuild({ generations, audit: audit(full) }, view, admin);
+  const asked = requestRebuild({ generations, log, audit: audit(full) }, view, admin);
   await expect(asked).rejects.toMatchObject({ code: 'not_durable' });
   expect(generations.row(view.name)).toBeUndefined();
 });

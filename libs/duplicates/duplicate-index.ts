@@ -4,7 +4,7 @@ import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
 import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
-import { PositionTrace, recheck, recheckAllFrom, recheckFrom } from './recheck.js';
+import { beginningOf, PositionTrace, recheck, recheckAllFrom, recheckFrom } from './recheck.js';
 
 /** What the duplicate index reports. All calls return at once. */
 export interface DuplicatesReport {
@@ -37,7 +37,7 @@ export class DuplicateIndex {
   constructor(private readonly deps: DuplicateIndexDeps) {}
 
   /**
-   * The index over an assigned partition, from its stored position, else from `low`. Where the log does not confirm the position, copies and settled end
+   * The index over an assigned partition, from its stored position, else from its beginning (`begin()`), not below `low`. Where the log does not confirm the position, copies and settled end
    * of the partition are taken back and the index begins anew. Faults of log and state.
    */
   async open(at: AssignedPartition, low: bigint): Promise<IndexedPartition> {
@@ -48,7 +48,9 @@ export class DuplicateIndex {
     const stored = await trustedCheckpoint(this.deps, at, INDEX_VIEW, [topic], (from) =>
       copies.reset(topic, partition, topicId, epoch, from),
     );
-    return new IndexedPartition(this.deps, at, low, stored?.next ?? low, stored?.proof);
+    const index = new IndexedPartition(this.deps, at, low, stored?.next ?? low, stored?.proof);
+    if (stored === undefined) await index.begin();
+    return index;
   }
 }
 
@@ -57,7 +59,10 @@ export class IndexedPartition {
   readonly #deps: DuplicateIndexDeps;
   readonly #part: OwnedPartition;
   readonly #epoch: bigint;
-  readonly #low: bigint;
+  /** First offset that the log had. */
+  readonly #logLow: bigint;
+  /** Where the index begins while the store has nothing of it. */
+  #low: bigint;
   #next: bigint;
   #proof: string | undefined;
   /** state.connection() when the last ten minutes were filled in again (R2.2). */
@@ -70,6 +75,7 @@ export class IndexedPartition {
     this.#deps = deps;
     this.#part = { stream: at.topic, partition: at.partition, epoch: at.epoch, topicId: at.topicId };
     this.#epoch = at.epoch;
+    this.#logLow = low;
     this.#low = low;
     this.#next = next;
     this.#proof = proof;
@@ -94,6 +100,13 @@ export class IndexedPartition {
     this.#proof = undefined;
   }
 
+  /** The store has nothing of this index: judge from its beginning. Faults of the log. */
+  async begin(): Promise<void> {
+    this.#low = await beginningOf(this.#deps, this.#part, this.#logLow);
+    this.#next = this.#low;
+    this.#proof = undefined;
+  }
+
   /** Judges records up to `next` and moves the index there; copies are listed durably before it moves. Faults of log and state: do it again. */
   async step(records: readonly LogRecord[], next: bigint): Promise<IndexStep> {
     if (next <= this.#next) return { kind: 'judged', ...(await this.passed(records, next)) };
@@ -111,6 +124,9 @@ export class IndexedPartition {
       if (committed.epoch > this.#epoch) return { kind: 'fenced' };
       this.#next = committed.expected;
       this.#proof = undefined;
+      // Our own `low` is expected where nothing is stored.
+      if (committed.expected === this.#low && (await state.position(INDEX_VIEW, this.#part)) === undefined)
+        await this.begin();
       return { kind: 'rewound' };
     }
     this.#next = next;

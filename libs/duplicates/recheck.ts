@@ -25,6 +25,22 @@ export async function recheckAllFrom(
 }
 
 /**
+ * Where an index begins of which the store has nothing: as far back as it keeps rows (R2.2), but not above the settled end, below which the copies are
+ * listed, and not below `low`. Faults of the log.
+ */
+export async function beginningOf(
+  deps: Pick<IndexDeps, 'log' | 'now' | 'copies'>,
+  part: StreamPartition,
+  low: bigint,
+): Promise<bigint> {
+  const end = deps.copies.end(part.stream, part.partition);
+  if (end <= low) return low;
+  const kept = await recheckAllFrom(deps, part);
+  const from = kept < end ? kept : end;
+  return from > low ? from : low;
+}
+
+/**
  * Where to begin: where the index stood ten minutes ago (`before`), else ten minutes of the log below `next`. Never by the wall clock: an index that lies
  * further behind would then check nothing.
  */

@@ -236,6 +236,22 @@ export const FAULTS = {
       en: 'Run the command that is shown, or accept the risk with SIMPUL_KAFKA_ACCEPT.',
     },
   },
+  view_history_missing: {
+    class: 'conflict',
+    title: { id: 'Riwayat untuk ringkasan tidak lengkap', en: 'The history for this view is not complete' },
+    hint: {
+      id: 'Aliran sudah menghapus kejadian lama dan tidak ada snapshot yang lengkap. Pakai berkas ringkasan yang lama, atau pulihkan penyimpanan keadaan dari cadangan.',
+      en: 'The stream has deleted old events and there is no complete snapshot. Keep the earlier view file, or restore the state store from a backup.',
+    },
+  },
+  snapshot_incomplete: {
+    class: 'conflict',
+    title: { id: 'Snapshot ringkasan belum lengkap', en: 'A view has no complete snapshot' },
+    hint: {
+      id: 'Aliran boleh menghapus kejadian hanya bila setiap ringkasannya punya snapshot lengkap: simpul doctor. Atur SIMPUL_SNAPSHOTS.',
+      en: 'A stream may delete events only when each of its views has a complete snapshot: simpul doctor. Set SIMPUL_SNAPSHOTS.',
+    },
+  },
   last_admin: {
     class: 'conflict',
     title: { id: 'Kunci admin terakhir tidak dapat dicabut', en: 'The last admin key cannot be revoked' },

@@ -1,3 +1,4 @@
+import { audited } from '#access';
 import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
 import {
   KEYS_DOOR,
@@ -10,6 +11,9 @@ import {
   RefusalsController,
   stateDoor,
   TYPES_DOOR,
+  STREAMS_DOOR,
+  StreamsController,
+  type StreamsDoorDeps,
   TypesController,
   UNITS_DOOR,
   UnitsController,
@@ -24,7 +28,7 @@ import {
   type ViewsDoorDeps,
 } from '#http';
 import { Appender, type EventLog } from '#log';
-import { requestRebuild, StateReader } from '#projection';
+import { needSnapshots, requestRebuild, StateReader } from '#projection';
 import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
 import {
   Inject,
@@ -41,6 +45,7 @@ import { Announcer } from './announcer.js';
     ReceiptsController,
     RefusalsController,
     ViewsController,
+    StreamsController,
     UnitsController,
     TypesController,
     KeysController,
@@ -93,6 +98,7 @@ import { Announcer } from './announcer.js';
       useFactory: ({ units }: Core, refusals: Refusals): RefusalsDoorDeps => ({ refusals, units: units.units }),
     },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
+    { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
     { provide: UNITS_DOOR, inject: [CORE], useFactory: ({ units }: Core): UnitsDoorDeps => ({ units: units.units }) },
     {
       provide: TYPES_DOOR,
@@ -164,12 +170,32 @@ function hotDoors(core: Core, publishing: Publishing, reader: StateReader): read
   ];
 }
 
+function streamsDoor({ registry, log, views, generations, now }: Core): StreamsDoorDeps {
+  const { catalogue } = registry;
+  return {
+    catalogue,
+    setRetention: (stream, retentionMs, by, why) => {
+      const before = { retentionMs: catalogue.stream(stream)?.retentionMs ?? null };
+      const after = { retentionMs: retentionMs ?? null };
+      return audited(
+        { log, now },
+        { who: by, what: 'stream.retention', target: stream, why, before, after },
+        async () => {
+          // Asked inside, so that a refusal is on record too.
+          if (retentionMs !== undefined) await needSnapshots({ log, views, generations }, stream);
+          await registry.setRetention(stream, retentionMs);
+        },
+      );
+    },
+  };
+}
+
 function viewsDoor(core: Core, { views }: StateReader): ViewsDoorDeps {
   const { registry, generations } = core;
   return {
     views,
     catalogue: registry.catalogue,
     generations,
-    rebuild: (view, by) => requestRebuild({ generations, audit: auditView(core) }, view, by),
+    rebuild: (view, by) => requestRebuild({ generations, log: core.log, audit: auditView(core) }, view, by),
   };
 }

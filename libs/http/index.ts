@@ -18,6 +18,7 @@ export {
 export { KEYS_DOOR, KeysController, type KeysDoorDeps } from './doors/keys.js';
 export { RECEIPTS_DOOR, ReceiptsController, type ReceiptsDoorDeps } from './doors/receipts.js';
 export { REFUSALS_DOOR, RefusalsController, type RefusalsDoorDeps } from './doors/refusals.js';
+export { STREAMS_DOOR, StreamsController, type StreamsDoorDeps } from './doors/streams.js';
 export { TYPES_DOOR, TypesController, type TypesDoorDeps } from './doors/types.js';
 export { UNITS_DOOR, UnitsController, type UnitsDoorDeps } from './doors/units.js';
 export { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './doors/views.js';

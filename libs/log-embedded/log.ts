@@ -250,6 +250,12 @@ class FileLog implements EmbeddedLog, GroupHome {
     };
   }
 
+  async setRetention(topic: string, retentionMs: number | undefined): Promise<void> {
+    const { no } = this.#reader.freshTopic(topic);
+    const answer = await this.#request({ op: 'retention', topic: no, retentionMs: retentionMs ?? null });
+    if (answer.kind !== 'done') throw unavailable(answer);
+  }
+
   async deleteTopic(topic: string): Promise<void> {
     const { no, parts } = this.#reader.freshTopic(topic);
     const answer = await this.#request({ op: 'delete', topic: no });

@@ -15,6 +15,7 @@ export type Op =
       readonly claim?: { readonly topic: number; readonly epoch: number };
     }
   | { readonly op: 'topics'; readonly specs: readonly (TopicSpec & { readonly id: string })[] }
+  | { readonly op: 'retention'; readonly topic: number; readonly retentionMs: number | null }
   | { readonly op: 'delete'; readonly topic: number }
   | { readonly op: 'claim'; readonly topic: number }
   | { readonly op: 'maintain'; readonly nowMs: number; readonly whole: boolean }

@@ -15,6 +15,7 @@ const STATEMENTS = {
   topicNamed:
     'SELECT t.cleanup, t.retention, (SELECT count(*) FROM partitions WHERE topic = t.no) AS partitions FROM topics t WHERE t.name = ?',
   addTopic: 'INSERT INTO topics(name, id, cleanup, retention) VALUES (?, ?, ?, ?)',
+  setRetention: 'UPDATE topics SET retention = ? WHERE no = ?',
   addPartition: 'INSERT INTO partitions(topic, p, low, high, time, clean, kept) VALUES (?, ?, 0, 0, 0, 0, 0)',
   partsOf: 'SELECT part, high FROM partitions WHERE topic = ?',
   dropRange: 'DELETE FROM batches WHERE id >= ? AND id < ?',

@@ -162,6 +162,12 @@ function appendOne(op: Append, touched: Map<number, Touched>): Answer {
   return { kind: 'accepted', base, appendTimeMs };
 }
 
+function setRetention(topic: number, retentionMs: number | null): Answer {
+  if (sql.setRetention.run(retentionMs, topic).changes === 0) return { kind: 'gone' };
+  sql.sealTopic.run(topic);
+  return { kind: 'done' };
+}
+
 function makeTopics(specs: Extract<Op, { op: 'topics' }>['specs']): Answer {
   for (const spec of specs) {
     const row = sql.topicNamed.get(spec.name);
@@ -239,6 +245,7 @@ function work(): void {
 function handle({ id, op }: Request<Op>): void {
   const answer = (a: Answer): void => post({ answers: [[id, a]] });
   if (op.op === 'topics') answer(inTransaction(() => makeTopics(op.specs)));
+  else if (op.op === 'retention') answer(inTransaction(() => setRetention(op.topic, op.retentionMs)));
   else if (op.op === 'delete') answer(inTransaction(() => deleteTopic(op.topic)));
   else if (op.op === 'claim') answer(inTransaction(() => claim(op.topic)));
   else if (op.op === 'maintain') maintenanceQueue.push({ id, nowMs: op.nowMs, whole: op.whole });

@@ -27,6 +27,7 @@ import { claimWriter } from './writer.js';
 
 const PING_MS = 5_000;
 const DELETE_MS = 30_000;
+const ALTER_MS = 30_000;
 /** What a record batch has before its records. */
 const BATCH_HEAD_BYTES = 61;
 
@@ -179,6 +180,12 @@ class KafkaLog implements EventLog {
     const writer = await claimWriter(parts, topic, this.#kafkaName(topic));
     this.#writers.add(writer);
     return writer;
+  }
+
+  async setRetention(topic: string, retentionMs: number | undefined): Promise<void> {
+    const name = this.#kafkaName(topic);
+    await this.#topics.refresh(name);
+    await retry(ALTER_MS, () => this.#cluster.alter(name, { 'retention.ms': String(retentionMs ?? -1) }));
   }
 
   async deleteTopic(topic: string): Promise<void> {

@@ -222,6 +222,11 @@ export interface EventLog {
   ensureTopic(spec: TopicSpec): Promise<void>;
   /** Makes the topics that are missing. Idempotent. Throws Fault `conflict` when one exists with other partitions, cleanup or retention. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>;
+  /**
+   * Sets how long a `keep` topic keeps its records; undefined: without limit. The caller decides whether that is allowed (R6). Idempotent. Throws Fault
+   * `unknown_topic`.
+   */
+  setRetention(topic: string, retentionMs: number | undefined): Promise<void>;
   /** The names of all topics of this deployment. */
   topics(): Promise<readonly string[]>;
   /** The ranges of all partitions, ascending. Throws Fault `unknown_topic`. */

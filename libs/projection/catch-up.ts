@@ -1,6 +1,6 @@
 import { pause } from '#concurrency';
 import { contradicts, type JudgedEvents } from '#duplicates';
-import { Fault, innermostMessage, OnceAMinute } from '#faults';
+import { Fault, innermostMessage, isFault, OnceAMinute } from '#faults';
 import { epochOf, type EventLog } from '#log';
 import type { Progress, State } from '#state';
 import type { CompiledView } from './compile.js';
@@ -23,6 +23,8 @@ export interface CatchUpDeps {
 
 const READ_EVENTS = 500;
 const RETRY_MS = 250;
+/** Only an operator can help: a restored store, or another view file. */
+const STANDS_STILL_MS = 5_000;
 
 /** Readers of their own for views that lie behind, so that the views that are up to date stay fresh. One reader for each slot. */
 export class CatchUp {
@@ -72,7 +74,8 @@ export class CatchUp {
       } catch (cause) {
         if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
           this.#deps.report?.catchUpFailed?.(slot.view.name, held, cause);
-        await pause(RETRY_MS, signal);
+        const stands = isFault(cause) && cause.code === 'view_history_missing';
+        await pause(stands ? STANDS_STILL_MS : RETRY_MS, signal);
       }
     }
   }

@@ -68,13 +68,6 @@ function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[
     out.add('/key', texts.key_needs_one_partition({ kind: def.kind }), verbatim('subject'));
 }
 
-/** R6: a stream with retention cannot be folded again from its beginning. */
-function checkRetention(out: Findings, types: readonly EventType[], catalogue: Catalogue): void {
-  for (const [i, t] of types.entries())
-    if (catalogue.stream(t.stream)?.retentionMs !== undefined)
-      out.add(`/sources/${i}/type`, texts.limited_retention({ stream: t.stream }), texts.unlimited_stream());
-}
-
 /** R5.3: several streams in one view. */
 function checkStreams(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   const streams = [...new Set(types.map((t) => t.stream))];
@@ -120,7 +113,7 @@ function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType
 }
 
 /**
- * Problems of a view definition: rules R5.1 to R5.4, R6 (streams without retention), and references to types and fields that do not exist. Empty: it may be folded.
+ * Problems of a view definition: rules R5.1 to R5.4, and references to types and fields that do not exist. Empty: it may be folded.
  * R5.4 (no clock) holds by the form: no expression can name the present time.
  */
 export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] {
@@ -136,6 +129,5 @@ export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] 
   checkKey(out, def, types, catalogue);
   checkStreams(out, def, types, catalogue);
   checkKind(out, def, types);
-  checkRetention(out, types, catalogue);
   return out.problems;
 }

@@ -89,9 +89,10 @@ export class Ends {
     began: number,
   ): Promise<Freshness> {
     if (!end) return { reached: false, stale: true, filled: progress !== undefined, trusted: !isFilling(progress) };
-    const next = progress?.next ?? end.low;
+    // What retention has deleted counts as not folded: a store without a position knows nothing of it.
+    const next = progress?.next ?? 0n;
     const key = `${storage}/${partitionKey(stream, end.partition)}`;
-    const filled = progress !== undefined || end.low === end.high;
+    const filled = progress !== undefined || end.high === 0n;
     const standing = await this.#standingOf(storage, progress, end);
     if (standing === 'refolding' || standing === 'other_log')
       return { reached: false, stale: true, filled, trusted: false };

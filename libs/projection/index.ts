@@ -9,6 +9,7 @@ export { PROJECTOR_GROUP } from './projector.js';
 export type { ProjectionReport } from './report.js';
 export { openProjector, type OpenProjector, type OpenProjectorDeps } from './open-projector.js';
 export { digestOfView } from './digest.js';
+export { needSnapshots } from './history.js';
 export type { SnapshotState, SnapshotStatus } from './view-snapshot.js';
 export type { SnapshotPolicy } from './view-snapshots.js';
 export { fulfils, parseConditions, type Condition } from './filter.js';

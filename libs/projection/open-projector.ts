@@ -4,6 +4,7 @@ import { Fault, isFault } from '#faults';
 import type { GroupMember, Membership } from '#log';
 import type { CompiledView } from './compile.js';
 import { storageOf, type GenerationRow } from './generations.js';
+import { needWholeHistory } from './history.js';
 import { Projector, PROJECTOR_GROUP, type ProjectorDeps } from './projector.js';
 import { changeView, PROJECTOR_ACTOR, type AuditView } from './rebuild.js';
 import type { SnapshotStatus } from './view-snapshot.js';
@@ -114,11 +115,23 @@ class RunningProjector implements OpenProjector {
   async prepare(): Promise<void> {
     for (const view of this.#projector.views.values()) {
       const row = this.#deps.generations.row(view.name);
+      this.#needSnapshotPolicy(view);
       if (row?.fingerprint === view.fingerprint) continue;
+      // Before anything changes: the generation that serves stays what it is.
+      await needWholeHistory(this.#deps.log, view);
       const { serving } = await this.#redefine(view, row);
       for (let g = serving - 1; row && g >= row.serving; g--)
         await this.#drop(storageOf(view.name, g), view.partitions);
     }
+  }
+
+  /** A stream that deletes events needs snapshots of its views (R6.2). */
+  #needSnapshotPolicy(view: CompiledView): void {
+    const forgets = view.streams.find((s) => this.#deps.catalogue.stream(s)?.retentionMs !== undefined);
+    if (forgets !== undefined && (this.#deps.snapshots ?? 'none') === 'none')
+      throw new Fault('snapshot_incomplete', {
+        detail: `${view.name} folds ${forgets}, which deletes events: SIMPUL_SNAPSHOTS=none`,
+      });
   }
 
   async #redefine(view: CompiledView, row: GenerationRow | undefined): Promise<GenerationRow> {

@@ -430,8 +430,10 @@ describe('the projector', () => {
     const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
     const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
     const { generations } = stage;
-    await requestRebuild({ generations, audit }, board, steward);
-    await expect(requestRebuild({ generations, audit }, board, steward)).rejects.toMatchObject({ code: 'conflict' });
+    await requestRebuild({ generations, log: stage.log, audit }, board, steward);
+    await expect(requestRebuild({ generations, log: stage.log, audit }, board, steward)).rejects.toMatchObject({
+      code: 'conflict',
+    });
     const seen = new Set<string>();
     let more = 7;
     while (stage.generations.row(board.name)!.serving === 1) {

@@ -3,12 +3,9 @@ import {
   contradicts,
   DuplicateIndex,
   INDEX_VIEW,
-  markRefold,
-  trustedCheckpoint,
   type Copies,
   type DuplicateIndexDeps,
   type JudgedEvents,
-  type Refold,
 } from '#duplicates';
 import { partitionKey } from '#event';
 import { Fault } from '#faults';
@@ -24,13 +21,13 @@ import {
   type StartPlace,
 } from '#log';
 import type { Catalogue } from '#registry';
-import type { Progress, State, StreamPartition } from '#state';
+import type { State } from '#state';
 import { CatchUp } from './catch-up.js';
 import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
 import { HeldPartition, type Slot } from './held-partition.js';
 import type { ProjectionReport } from './report.js';
-import { isBeingFilled, isUnfilled } from './snapshot-fill.js';
+import { NEAR, Slots } from './slots.js';
 import { ViewFold, type Decoded } from './view-fold.js';
 import { ViewSnapshots, type SnapshotPolicy } from './view-snapshots.js';
 
@@ -53,9 +50,6 @@ export interface ProjectorDeps extends Pick<DuplicateIndexDeps, 'refresh' | 'pub
 }
 
 const STEP_EVENTS = 500;
-/** A view that lies further behind the index than this gets a catch-up reader, so that the others stay fresh. */
-const NEAR = 2_000n;
-const RANGES_MS = 1_000;
 
 /**
  * Folds every stream into the views, each batch after the duplicate index has judged it (R2, R5). A member of the group `simpul.projector`.
@@ -66,7 +60,7 @@ export class Projector implements GroupMember {
   readonly views: ReadonlyMap<string, CompiledView>;
   readonly snapshots: ViewSnapshots;
   readonly #held = new Map<string, HeldPartition>();
-  readonly #ranges = new Map<string, { at: number; answer: ReturnType<EventLog['describe']> }>();
+  readonly #slots: Slots;
   readonly #index: DuplicateIndex;
   readonly #viewFold: ViewFold;
   readonly #catchUp: CatchUp;
@@ -86,10 +80,11 @@ export class Projector implements GroupMember {
       mutexOf: (storage, partition) => this.#viewFold.mutexOf(storage, partition),
       ...(deps.snapshotLingerMs === undefined ? {} : { lingerMs: deps.snapshotLingerMs }),
     });
+    this.#slots = new Slots({ ...deps, snapshots: this.snapshots });
     this.#catchUp = new CatchUp({
       ...deps,
-      prepare: (held, slot) => this.#prepareSlot(held, slot),
-      trusted: (held, view, storage) => this.#trusted(held, view, storage),
+      prepare: (held, slot) => this.#slots.prepare(held, slot),
+      trusted: (held, view, storage) => this.#slots.trusted(held, view, storage),
       interrupted: (held) => this.#reclaim(held),
       fold: (held, slot, judged, next) => this.#foldView(held, slot, judged, next, new Map()),
     });
@@ -110,11 +105,11 @@ export class Projector implements GroupMember {
   async start(at: AssignedPartition): Promise<StartPlace> {
     this.lost(at);
     const connection = this.deps.state.connection();
-    const low = await this.#low(at.topic, at.partition);
+    const low = await this.#slots.low(at.topic, at.partition);
     const held = new HeldPartition(at, low, await this.#index.open(at, low), connection);
     for (const view of this.views.values()) {
       if (!view.streams.includes(at.topic)) continue;
-      for (const storage of this.#storages(view)) held.slots.set(storage, await this.#openSlot(held, view, storage));
+      for (const storage of this.#storages(view)) held.slots.set(storage, await this.#slots.open(held, view, storage));
     }
     this.#held.set(partitionKey(at.topic, at.partition), held);
     this.#catchUp.start(held);
@@ -183,7 +178,7 @@ export class Projector implements GroupMember {
         const next = stored[i]?.next ?? m.held.low;
         // With a snapshot every view partition has a checkpoint, also one without events: without it the store was emptied.
         const emptied = m.slot !== undefined && stored[i] === undefined && this.snapshots.mayFill(storage);
-        if (next < m.before || emptied) await this.#setBack(m.held, m.slot, next);
+        if (next < m.before || emptied) await this.#setBack(m.held, m.slot, next, stored[i] === undefined);
       }
     }
     for (const held of this.held()) for (const slot of held.slots.values()) this.#keepSnapshot(held, slot);
@@ -242,10 +237,10 @@ export class Projector implements GroupMember {
     return true;
   }
 
-  async #setBack(held: HeldPartition, slot: Slot | undefined, next: bigint): Promise<void> {
+  async #setBack(held: HeldPartition, slot: Slot | undefined, next: bigint, emptied: boolean): Promise<void> {
     await held.mutex.run(async () => {
       if (held.lost.signal.aborted) return;
-      if (slot === undefined) held.index.setBack(next);
+      if (slot === undefined) await (emptied ? held.index.begin() : held.index.setBack(next));
       else if (next < slot.next) moveBack(slot, next);
       if (slot === undefined || !this.#leaveLive(held, slot, next <= held.low))
         this.#membership?.seek(held.stream, held.partition, held.next());
@@ -264,72 +259,6 @@ export class Projector implements GroupMember {
     const row = this.deps.generations.row(view.name);
     if (!row) return [];
     return [row.serving, ...(row.building === undefined ? [] : [row.building])].map((g) => storageOf(view.name, g));
-  }
-
-  async #low(stream: string, partition: number): Promise<bigint> {
-    const known = this.#ranges.get(stream);
-    const now = this.deps.now();
-    if (!known || now - known.at >= RANGES_MS) {
-      const answer = this.deps.log.describe(stream);
-      this.#ranges.set(stream, { at: now, answer });
-      answer.catch(() => this.#ranges.delete(stream));
-    }
-    return (await this.#ranges.get(stream)!.answer).find((r) => r.partition === partition)!.low;
-  }
-
-  async #openSlot(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
-    let stored = await this.#stored(held, view, storage);
-    const trusted = isUnfilled(stored) ? undefined : await this.#trusted(held, view, storage);
-    // The log may not have confirmed it: then it begins anew.
-    if (trusted !== undefined) stored = await this.#stored(held, view, storage);
-    if (isBeingFilled(stored) || (isUnfilled(stored) && (await this.snapshots.exists(storage))))
-      return { view, storage, next: held.low, live: false };
-    await this.#claimParts(held, view, storage);
-    const own = stored[view.streams.indexOf(held.stream)];
-    const next = own?.next ?? held.low;
-    return { view, storage, next, proof: own?.proof, live: next + NEAR >= held.index.next };
-  }
-
-  /** The stored position of a view, confirmed by the log. Where it is not, the view partition and its snapshot begin anew. */
-  #trusted(held: HeldPartition, view: CompiledView, storage: string): Promise<Progress | undefined> {
-    const refolding = (refold: Refold): void => {
-      this.snapshots.discard(storage, held.partition);
-      this.deps.report?.refolding?.(refold);
-    };
-    return trustedCheckpoint({ ...this.deps, report: { refolding } }, held.at, storage, view.streams);
-  }
-
-  /**
-   * A view over several streams: the store must refuse an older owner on all of them before this one reads entries. A view with a snapshot: a checkpoint
-   * shows that the store was not emptied.
-   */
-  async #claimParts(held: HeldPartition, view: CompiledView, storage: string): Promise<void> {
-    await markRefold(this.deps, held.at, storage, view.streams);
-    const { state } = this.deps;
-    const { partition, epoch } = held;
-    const needed = view.streams.length > 1 || this.snapshots.mayFill(storage);
-    for (const stream of needed ? view.streams : []) {
-      const part: StreamPartition = { stream, partition };
-      const low = await this.#low(stream, partition);
-      const { next: from = low, proof } = (await state.position(storage, part)) ?? {};
-      const same = { from, next: from, ...(proof === undefined ? {} : { proof }) };
-      await state.commit(storage, part, { epoch, ...same, low, puts: [], deletes: [] });
-    }
-  }
-
-  /** Before a catch-up reader begins: a view partition in which nothing is folded is filled from its snapshot. */
-  async #prepareSlot(held: HeldPartition, slot: Slot): Promise<void> {
-    const stored = await this.#stored(held, slot.view, slot.storage);
-    if (!isUnfilled(stored)) return;
-    if (isBeingFilled(stored) || (await this.snapshots.exists(slot.storage))) await this.snapshots.fill(held, slot);
-    await this.#claimParts(held, slot.view, slot.storage);
-  }
-
-  #stored({ partition }: HeldPartition, view: CompiledView, storage: string): ReturnType<State['positions']> {
-    return this.deps.state.positions(
-      storage,
-      view.streams.map((stream) => ({ stream, partition })),
-    );
   }
 
   async #step(held: HeldPartition, records: readonly LogRecord[], next: bigint): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Actor } from '#access';
 import { Fault } from '#faults';
+import type { EventLog } from '#log';
 import type { CompiledView } from './compile.js';
 import type { GenerationRow, Generations } from './generations.js';
+import { needWholeHistory } from './history.js';
 
 /** An intended change of the generation row of a view. */
 export interface ViewAct {
@@ -46,9 +48,14 @@ export async function changeView(
 
 /**
  * Asks for a new generation of a view: projectors fold it beside the one that serves and switch when it has caught up. Works in any process.
- * Fault conflict: one is being built.
+ * Faults conflict: one is being built; view_history_missing: a stream of the view has deleted events (R6.2).
  */
-export function requestRebuild(deps: ChangeDeps, view: CompiledView, by: Actor): Promise<GenerationRow> {
+export async function requestRebuild(
+  deps: ChangeDeps & { readonly log: Pick<EventLog, 'describe'> },
+  view: CompiledView,
+  by: Actor,
+): Promise<GenerationRow> {
+  await needWholeHistory(deps.log, view);
   return changeView(deps, { action: 'view.rebuild', view: view.name, by }, (row) => {
     if (row?.building !== undefined) throw new Fault('conflict', { detail: 'a generation is being built' });
     const serving = row?.serving ?? 1;

@@ -42,10 +42,6 @@ export const texts = defineTexts({
     id: '{kind} dengan kunci selain subject: hanya untuk aliran satu partisi (R5.2)',
     en: '{kind} under another key than the subject: only over a stream of one partition (R5.2)',
   },
-  limited_retention: {
-    id: '{stream} menyimpan kejadiannya selama waktu terbatas (R6)',
-    en: '{stream} keeps its events for a limited time (R6)',
-  },
   unknown_stream: { id: 'ada aliran yang tidak ada di katalog', en: 'a stream is not in the catalogue' },
   several_streams: {
     id: 'beberapa aliran: hanya dengan kind merge di bawah subject (R5.3)',
@@ -97,5 +93,8 @@ export const texts = defineTexts({
   field_of_class_none: { id: 'bidang berkelas none', en: 'a field of class none' },
   class_none: { id: 'kelas none', en: 'class none' },
   one_of: { id: 'salah satu dari {names}', en: 'one of {names}' },
-  unlimited_stream: { id: 'aliran tanpa batas waktu', en: 'a stream without limit' },
+  without_snapshot: {
+    id: '{view} belum punya snapshot yang lengkap di {missing} dari {partitions} partisi',
+    en: '{view} has no complete snapshot in {missing} of {partitions} partitions',
+  },
 });

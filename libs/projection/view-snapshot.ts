@@ -140,7 +140,7 @@ export class ViewSnapshot implements ViewPartition {
   /** Resolves when more changes may come (backpressure). After 10 s the writer stops instead, and the snapshot is caught up later. */
   async room(): Promise<void> {
     const { writer } = this;
-    if (writer === undefined) return;
+    if (writer === undefined || writer.hasRoom) return;
     const roomy = await withDeadline(
       writer.room().then(() => true),
       ROOM_MS,

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLog } from '#log';
 import type { CatalogueIndex } from '#registry';
@@ -8,7 +8,15 @@ import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/e
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
-import { digestOfView, requestRebuild, storageOf, type CompiledView, type OpenProjectorDeps } from './index.js';
+import { Projector } from './projector.js';
+import {
+  digestOfView,
+  needSnapshots,
+  requestRebuild,
+  storageOf,
+  type CompiledView,
+  type OpenProjectorDeps,
+} from './index.js';
 
 /** The log as this process sees it: counts reads of streams, and stops snapshots or everything as a kill does. */
 class Tap {
@@ -206,6 +214,35 @@ describe('a store that was emptied', () => {
     expect(all()).toBe(0);
   });
 
+  it('needs no reading of events that are older than the duplicate index keeps, and a copy of a newer one is still a copy', async () => {
+    let logNow = Date.now() - 20 * 86_400_000;
+    await open({ logNow: () => logNow }, viewsOf(catalogue, 'layanan.kasus-jumlah'));
+    const old = some(81, 900);
+    await stage.append(old);
+    logNow = Date.now();
+    const fresh = some(82, 200);
+    await stage.append(fresh);
+    await project();
+    await stage.untilCaughtUp();
+    await untilWritten();
+    // Ids of the old events come again: beyond eight days the index does not know them, so a plain fold is no measure.
+    const [view] = stage.views;
+    const digest = () => digestOfView(stage.state, view!, stage.storage(view!));
+    const want = await digest();
+    await loseStore();
+    await stage.append(fresh.slice(0, 20));
+    await project();
+    await until(() => stage.projector!.held().length === 3);
+    const ends = await stage.log.describe('layanan.kasus');
+    for (const { partition } of ends) {
+      const { index } = stage.projector!.held().find((h) => h.partition === partition)!;
+      expect(Number(index)).toBeGreaterThanOrEqual(old.filter((o) => o.partition === partition).length);
+    }
+    await stage.untilCaughtUp();
+    expect(await digest()).toBe(want);
+    expect(all()).toBe(0);
+  });
+
   it('is filled anew when the fill was cut off by a kill', async () => {
     await open();
     await stage.append(some(29, 2_500));
@@ -244,7 +281,254 @@ describe('a store that was emptied', () => {
   });
 });
 
+describe('a stream that deletes old events (R6)', () => {
+  const DAYS = 10 * 86_400_000;
+
+  /** The streams of the stage keep their events for ten days from now on, and all that they hold is older. */
+  async function forget(): Promise<void> {
+    for (const { name, partitions } of stage.streams) {
+      await stage.log.setRetention(name, DAYS);
+      catalogue.putStream(name, partitions, DAYS);
+    }
+    logNow += 11 * 86_400_000;
+    await stage.maintain();
+    for (const { name } of stage.streams)
+      for (const { low, high } of await stage.log.describe(name)) expect(low).toBe(high);
+  }
+
+  let logNow: number;
+  beforeEach(() => {
+    logNow = Date.now() - 30 * 86_400_000;
+  });
+  afterEach(() => {
+    for (const { name, partitions } of stage.streams) catalogue.putStream(name, partitions);
+  });
+
+  it('may delete what its views have folded: the emptied store comes back whole from the snapshots, also under the running hub', async () => {
+    await open({ logNow: () => logNow });
+    await stage.append(some(51, 2_000));
+    await project();
+    await stage.untilCaughtUp();
+    await untilWritten();
+    const want = new Map<string, string>();
+    for (const view of views) {
+      for (const stream of view.streams)
+        await expect(
+          needSnapshots({ log: stage.log, views, generations: stage.generations }, stream),
+        ).resolves.toBeUndefined();
+      want.set(view.name, await digestOfView(stage.state, view, stage.storage(view)));
+    }
+    await forget();
+    const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+    const board = views.find((v) => v.name === 'layanan.kasus-papan')!;
+    const key = (await stage.state.scan(stage.storage(board), 0, { limit: 1 })).entries[0]!.key;
+    const same = async (): Promise<boolean> => {
+      for (const view of views)
+        if ((await digestOfView(stage.state, view, stage.storage(view))) !== want.get(view.name)) return false;
+      return true;
+    };
+    outcomes = [];
+    const seen = new Set<string>();
+    stage.emptyStore();
+    await until(async () => {
+      seen.add((await stage.reader.get(steward, board, key)).kind);
+      return same();
+    });
+    expect([...seen].filter((k) => k !== 'entry' && k !== 'rebuilding')).toEqual([]);
+    await loseStore();
+    await project();
+    await until(same);
+    expect(all()).toBe(0);
+    // And it is folded on.
+    const more = some(52, 100);
+    await stage.append(more);
+    await stage.untilCaughtUp();
+    expect(await same()).toBe(false);
+  });
+
+  it('may not while a view has no complete snapshot, and each such view is named', async () => {
+    await open();
+    await stage.append(some(53, 300));
+    await project({ snapshots: 'none' });
+    await stage.untilCaughtUp();
+    const deps = { log: stage.log, views, generations: stage.generations };
+    await expect(needSnapshots(deps, 'layanan.kasus')).rejects.toMatchObject({
+      code: 'snapshot_incomplete',
+      problems: [{ pointer: 'layanan.kasus-papan' }, { pointer: 'layanan.kasus-jumlah' }],
+    });
+    await stage.projector!.close();
+    await project();
+    await untilWritten();
+    await expect(needSnapshots(deps, 'layanan.kasus')).resolves.toBeUndefined();
+  });
+
+  it('cannot be folded from its beginning any more: a rebuild, a new view and a changed one are refused, and an empty store without a snapshot stands still', async () => {
+    await open({ logNow: () => logNow }, viewsOf(catalogue, 'layanan.kasus-jumlah'));
+    const [view] = stage.views;
+    await stage.append(some(54, 300));
+    await project();
+    await stage.untilCaughtUp();
+    await untilWritten();
+    await forget();
+    await expect(requestRebuild(stage, view!, { keyId: 'k', owner: 'hub', system: 'uji' })).rejects.toMatchObject({
+      code: 'view_history_missing',
+    });
+    await stage.shut();
+    const row = stage.generations.row(view!.name)!;
+    await stage.open();
+    await expect(
+      project({ views: viewsOf(catalogue, 'layanan.kasus-jumlah', 'layanan.kasus-papan') }),
+    ).rejects.toMatchObject({
+      code: 'view_history_missing',
+    });
+    await expect(project({ views: [{ ...view!, fingerprint: 'lain' }] })).rejects.toMatchObject({
+      code: 'view_history_missing',
+    });
+    await expect(project({ snapshots: 'none' })).rejects.toMatchObject({ code: 'snapshot_incomplete' });
+    expect(stage.generations.row(view!.name)).toEqual(row);
+    await stage.log.deleteTopic(snapshotTopic(stage.storage(view!)));
+    await loseStore();
+    const failed: unknown[] = [];
+    await project({
+      report: {
+        catchUpFailed: (_view, part, cause) => failed.push([part.partition, (cause as { code: string }).code]),
+      },
+    });
+    await until(() => failed.length >= 3);
+    expect(failed).toEqual(expect.arrayContaining([0, 1, 2].map((p) => [p, 'view_history_missing'])));
+    const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+    expect((await stage.reader.get(steward, view!, 'SU00201')).kind).toBe('rebuilding');
+  });
+});
+
 describe('a snapshot', () => {
+  it('that was folded from another stream of the same name is not used: the stream is folded from its beginning', async () => {
+    await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
+    await stage.append(some(61, 900));
+    await project();
+    await stage.untilCaughtUp();
+    await untilWritten();
+    await stage.shut();
+    await stage.open();
+    const { partitions } = catalogue.stream('layanan.kasus')!;
+    await stage.log.deleteTopic('layanan.kasus');
+    await stage.log.ensureTopic({ name: 'layanan.kasus', partitions, cleanup: 'keep' });
+    await stage.append(some(62, 1_500));
+    await loseStore();
+    await project();
+    await stage.untilCaughtUp();
+    await expectPlain();
+    expect(new Set(outcomes.map((o) => o.split(' ')[1]))).toEqual(new Set(['foreign']));
+    await untilWritten();
+    await loseStore();
+    await project();
+    await stage.untilCaughtUp();
+    await expectPlain();
+    expect(new Set(outcomes.map((o) => o.split(' ')[1]))).toEqual(new Set(['filled']));
+  });
+
+  it('of a log that was restored from an older copy fills the view that was folded from the lost events', async () => {
+    await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah', 'layanan.kasus-papan'));
+    await stage.append(some(63, 900));
+    await project();
+    await stage.untilCaughtUp();
+    await untilWritten();
+    await stage.shut();
+    const log = join(stage.dir, 'log');
+    cpSync(log, `${log}-cadangan`, { recursive: true });
+    await stage.open();
+    await project();
+    await stage.append(some(64, 400));
+    await stage.untilCaughtUp();
+    await untilWritten();
+    await stage.shut();
+    rmSync(log, { recursive: true });
+    cpSync(`${log}-cadangan`, log, { recursive: true });
+    await stage.open();
+    outcomes = [];
+    await project();
+    await until(async () => {
+      for (const view of stage.views)
+        if (
+          (await digestOfView(stage.state, view, stage.storage(view))) !==
+          (await plainDigest(stage.log, catalogue, view))
+        )
+          return false;
+      return true;
+    });
+    expect(new Set(outcomes.map((o) => o.split(' ')[1]))).toEqual(new Set(['filled']));
+  });
+
+  it('is right when a former owner writes late, beside the owner that took over, and the store is lost', async () => {
+    await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
+    const [view] = stage.views;
+    await stage.generations.change(view!.name, () => ({ serving: 1, fingerprint: view!.fingerprint }));
+    await stage.append(some(65, 1_800));
+    const topicId = await stage.log.topicId('layanan.kasus');
+    const at = (epoch: bigint) => ({ topic: 'layanan.kasus', topicId, partition: 0, epoch });
+    const signal = new AbortController().signal;
+    const deps = { ...stage, now: Date.now, snapshots: 'all' as const, snapshotLingerMs: 1 };
+    let held: (() => void) | undefined;
+    const slow = new Proxy(stage.log, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (name === 'append')
+          return async (topic: string, ...rest: [number, never[]]) => {
+            if (held !== undefined && topic.startsWith('_simpul.view.')) await new Promise<void>((go) => (held = go));
+            return t.append(topic, ...rest);
+          };
+        return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+      },
+    });
+    const zombie = new Projector({ ...deps, log: slow });
+    const owner = new Projector(deps);
+    const fold = async (p: Projector, epoch: bigint, from: bigint, n: number): Promise<bigint> => {
+      const read = await stage.log.read('layanan.kasus', 0, from, { maxRecords: n });
+      if (read.kind !== 'records') throw new Error(read.kind);
+      return (await p.batch(at(epoch), read, signal)).next;
+    };
+    const complete = async (p: Projector, next: bigint): Promise<void> =>
+      until(async () => {
+        await p.verify();
+        const [status] = p.snapshots.status();
+        return status?.state === 'complete' && status.places[0]?.next === next;
+      });
+    await zombie.start(at(1n));
+    expect(await fold(zombie, 1n, 0n, 40)).toBe(40n);
+    await complete(zombie, 40n);
+    held = () => undefined;
+    // Committed, and on its way into the snapshot when another owner takes over.
+    expect(await fold(zombie, 1n, 40n, 30)).toBe(70n);
+    await owner.start(at(2n));
+    await complete(owner, 70n);
+    expect(await fold(owner, 2n, 70n, 60)).toBe(130n);
+    await complete(owner, 130n);
+    const go = held;
+    held = undefined;
+    go();
+    const topic = snapshotTopic(stage.storage(view!));
+    const end = async () => (await readTail(stage.log, topic, 0)).end;
+    const before = await end();
+    await until(async () => (await end()) > before);
+    const want = async (): Promise<string> => digestOfView(stage.state, view!, stage.storage(view!));
+    expect(await fold(owner, 2n, 130n, 20)).toBe(150n);
+    await complete(owner, 150n);
+    await owner.snapshots.flush();
+    const digest = await want();
+    await zombie.close();
+    await owner.close();
+    await stage.maintain();
+    stage.emptyStore();
+    const next = new Projector({
+      ...deps,
+      report: { filledFromSnapshot: (_v, _s, _p, outcome) => outcomes.push(outcome) },
+    });
+    await next.start(at(3n));
+    await until(async () => outcomes.length > 0 && (await want()) === digest);
+    expect(outcomes).toEqual(['filled']);
+    await next.close();
+  });
+
   it('is begun from a store that has none, while events come, and is then as good as one that was written from the first event', async () => {
     await open();
     await stage.append(some(31, 3_000));

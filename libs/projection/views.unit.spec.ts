@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { showProblem } from '#faults';
 import { checkView, compileView, parseView, type ViewDefinition } from './index.js';
 import { catalogueOfFiles, viewTexts } from '../../test/kit/projection/events.js';
 
@@ -93,22 +92,6 @@ describe('a view that could not be rebuilt to the same digest is refused', () =>
       '"sisaHari":{"now":true}',
     );
     expect(() => parseView(text)).toThrow(expect.objectContaining({ code: 'invalid_schema' }));
-  });
-
-  it('a stream with retention: expired events could not be folded again (R6)', () => {
-    const other = catalogueOfFiles();
-    other.putStream('imigrasi.cegah', 1, 30 * 86_400_000);
-    const view = def('imigrasi.cegah-aktif');
-    expect(checkView(view, other).map((p) => showProblem(p, 'en'))).toEqual(
-      view.sources.map((_, i) => ({
-        pointer: `/sources/${i}/type`,
-        reason: 'imigrasi.cegah keeps its events for a limited time (R6)',
-        expected: 'a stream without limit',
-      })),
-    );
-    expect(() => compileView(view, other)).toThrow(
-      expect.objectContaining({ code: 'invalid_schema', detail: 'view imigrasi.cegah-aktif' }),
-    );
   });
 
   it('totals over personal data, keys of personal data', () => {

@@ -86,7 +86,8 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         this.alarms.raise(code, { position: `${stream}/${partition}/${offset}` }),
       catchUpFailed: (view, { stream, partition }, thrown) => {
         const facts = { view, stream, partition, cause: innermostMessage(thrown) };
-        if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'view does not catch up, retried');
+        if (isFault(thrown) && thrown.code === 'view_history_missing') this.alarms.raise(thrown.code, facts);
+        else if (isFault(thrown)) logger.warn({ ...facts, code: thrown.code }, 'view does not catch up, retried');
         else this.alarms.raise('view_broken', facts);
       },
       interrupted: ({ topic, partition }, why) =>

@@ -1,7 +1,7 @@
-import { Fault, verbatim } from '#faults';
+import { Fault, isFault, verbatim } from '#faults';
 import type { EventLog } from '#log';
 import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
-import type { Catalogue, EventType } from './catalogue.js';
+import type { Catalogue, EventType, StreamInfo } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
 import { readProperties, registrySubject } from './event-types.js';
 import { refuseDamaged, streamKey, streamOfKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
@@ -41,6 +41,11 @@ export interface Registry {
   registerMissing(schemas: readonly string[]): Promise<readonly Registered[]>;
   /** Creates the missing topics of all streams in the catalogue, with the partitions and retention of their meta rows. */
   ensureStreams(): Promise<void>;
+  /**
+   * Sets how long a stream keeps its events, in its meta row and its topic; undefined: without limit. Whether the views allow it is for the caller to
+   * decide (R6.2). Faults `not_found` (no such stream), `log_unavailable`, `not_durable`: call it again.
+   */
+  setRetention(stream: string, retentionMs: number | undefined): Promise<void>;
   /** Calls the listener for every event type that is new or has a new version, also when another process registered it. Answers how to stop that. */
   onRegistered(listener: (type: EventType) => void): () => void;
   /** Reads the schemas that other processes have registered until now. */
@@ -163,6 +168,9 @@ class TopicRegistry implements Registry {
 
   async ensureStreams(): Promise<void> {
     await this.#recordPartitions();
+    // The row was written before its topic was changed: a process that ended in between is caught up with.
+    for (const stream of this.#index.streams())
+      if (stream.retentionMs !== undefined) await this.#shorten(stream, stream.retentionMs);
     await this.#log.ensureTopics(
       this.#index.streams().map((s) => ({
         name: s.name,
@@ -171,6 +179,31 @@ class TopicRegistry implements Registry {
         ...(s.retentionMs === undefined ? {} : { retentionMs: s.retentionMs }),
       })),
     );
+  }
+
+  async setRetention(stream: string, retentionMs: number | undefined): Promise<void> {
+    const known = this.#index.stream(stream);
+    if (known === undefined) throw new Fault('not_found', { detail: stream });
+    // The topic never forgets what the row does not allow it to forget.
+    if (retentionMs === undefined) await this.#log.setRetention(stream, undefined);
+    await this.#meta.write((rows) => {
+      refuseDamaged(this.#meta, streamKey(stream));
+      const { retentionMs: _before, ...row } = rows.get(streamKey(stream)) ?? { partitions: known.partitions };
+      const next = retentionMs === undefined ? row : { ...row, retentionMs };
+      return { changes: [{ key: streamKey(stream), row: next }], result: undefined };
+    });
+    if (retentionMs !== undefined) await this.#log.setRetention(stream, retentionMs);
+  }
+
+  /** A topic that is there without a limit gets that of its row; any other difference is the conflict that ensureTopics finds. */
+  async #shorten({ name, partitions }: StreamInfo, retentionMs: number): Promise<void> {
+    try {
+      await this.#log.ensureTopic({ name, partitions, cleanup: 'keep' });
+    } catch (e) {
+      if (isFault(e) && e.code === 'conflict') return;
+      throw e;
+    }
+    await this.#log.setRetention(name, retentionMs);
   }
 
   onRegistered(listener: OnRegistered): () => void {

@@ -133,10 +133,13 @@ export class SnapshotWriter {
     this.#push({ changes: new Map(), places, complete: true, size: 0 });
   }
 
+  get hasRoom(): boolean {
+    return this.stopped || (this.#changes <= MOST_WAITING && this.#bytes <= MOST_WAITING_BYTES);
+  }
+
   /** Resolves when there is room for more changes (backpressure), and at once after the writer has stopped. */
   async room(): Promise<void> {
-    while (!this.stopped && (this.#changes > MOST_WAITING || this.#bytes > MOST_WAITING_BYTES))
-      await new Promise<void>((resolve) => this.#rooms.push(resolve));
+    while (!this.hasRoom) await new Promise<void>((resolve) => this.#rooms.push(resolve));
   }
 
   /** Writes what waits, without the linger. Resolves when all of it is durable, or the writer has stopped. */

@@ -37,6 +37,21 @@ export function topicCases(bench: () => Bench): void {
       expect(await log.describe(name)).toHaveLength(2);
     });
 
+    it('setRetention() changes how long a topic keeps its records, and an open topic follows it; undefined: without limit again', async () => {
+      const { log, harness } = bench();
+      const name = harness.newTopic();
+      const spec = { name, partitions: 1, cleanup: 'keep' as const };
+      await log.ensureTopic(spec);
+      await put(log, name, 0, [rec('k', 'v')]);
+      await log.setRetention(name, 60_000);
+      await log.ensureTopic({ ...spec, retentionMs: 60_000 });
+      await expect(log.ensureTopic(spec)).rejects.toMatchObject({ code: 'conflict' });
+      await log.setRetention(name, undefined);
+      await log.ensureTopic(spec);
+      expect(await readAll(log, name)).toHaveLength(1);
+      await expect(log.setRetention(harness.newTopic(), 60_000)).rejects.toMatchObject({ code: 'unknown_topic' });
+    });
+
     it('makes many topics at once, also when some exist', async () => {
       const { log, harness } = bench();
       const names = Array.from({ length: 4 }, () => harness.newTopic());

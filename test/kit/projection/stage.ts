@@ -50,6 +50,8 @@ export interface StageOptions {
   readonly wrapLog?: (log: EventLog) => EventLog;
   readonly wrapState?: (state: State) => State;
   readonly units?: Units;
+  /** Clock of the log, ms since 1970. */
+  readonly logNow?: () => number;
 }
 
 /** An embedded log and state in a temporary folder, with a projector that can be started, stopped and started again. */
@@ -62,6 +64,8 @@ export class Stage {
   settled!: Settled;
   reader!: StateReader;
   projector: OpenProjector | undefined;
+  /** Compaction and retention of the log, now. */
+  maintain!: () => Promise<void>;
 
   constructor(
     readonly catalogue: CatalogueIndex,
@@ -75,10 +79,15 @@ export class Stage {
 
   async open(): Promise<this> {
     const { wrapLog = (l: EventLog) => l, wrapState = (s: State) => s } = this.options;
-    const log = await openEmbeddedLog({ dir: join(this.dir, 'log') });
+    const { logNow } = this.options;
+    const log = await openEmbeddedLog({ dir: join(this.dir, 'log'), ...(logNow ? { now: logNow } : {}) });
+    this.maintain = () => log.maintain();
     await log.ensureTopics([
       { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
-      ...this.streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
+      ...this.streams.map(({ name, partitions, retentionMs }) => ({
+        ...{ name, partitions, cleanup: 'keep' as const },
+        ...(retentionMs === undefined ? {} : { retentionMs }),
+      })),
     ]);
     this.log = wrapLog(log);
     this.state = wrapState(await openEmbeddedState({ dir: join(this.dir, 'state') }));

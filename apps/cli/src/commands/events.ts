@@ -108,7 +108,21 @@ export function publishCommand(program: Command, run: Run): void {
 }
 
 export function streamCommands(program: Command, run: Run): void {
-  const stream = program.command('stream').description('streams: list, read, follow');
+  const stream = program.command('stream').description('streams: list, read, follow, retention');
+  stream
+    .command('retention <stream> <days>')
+    .description(
+      'delete events after so many days (8 or more), or `forever`; only when each view has a complete snapshot',
+    )
+    .option('--why <text>', 'for the audit record')
+    .addHelpText('after', '\nExample:\n  simpul stream retention imigrasi.paspor 730 --why "arsip 2 tahun"')
+    .action((name: string, days: string, { why }: { why?: string }) =>
+      run(async (ctx) => {
+        const body = { days: days === 'forever' ? null : Number(days), ...(why === undefined ? {} : { why }) };
+        printOne(ctx, (await ctx.send('POST', `/v1/streams/${encodeURIComponent(name)}/retention`, body)).body);
+        return EXIT.ok;
+      }),
+    );
   stream
     .command('ls')
     .description('streams that your key may read')

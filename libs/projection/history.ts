@@ -1,0 +1,58 @@
+import { Fault, type Problem } from '#faults';
+import type { EventLog } from '#log';
+import { readTail, snapshotTopic } from '#snapshots';
+import type { CompiledView } from './compile.js';
+import { storageOf, type Generations } from './generations.js';
+import { texts } from './texts.js';
+
+/** Fault view_history_missing when a stream of the view has deleted events: a new generation could not be folded from the beginning (R6.2). Faults of the log. */
+export async function needWholeHistory(log: Pick<EventLog, 'describe'>, view: CompiledView): Promise<void> {
+  for (const stream of view.streams)
+    for (const { partition, low } of await log.describe(stream))
+      if (low > 0n)
+        throw new Fault('view_history_missing', { detail: `${view.name}: ${stream}/${partition} begins at ${low}` });
+}
+
+/**
+ * Fault snapshot_incomplete unless every view that folds this stream has a complete snapshot in every partition, of the generation that serves and with
+ * none being built: only then may the stream delete events (R6.2). Faults of the log.
+ */
+export async function needSnapshots(
+  deps: {
+    readonly log: Pick<EventLog, 'describe' | 'read'>;
+    readonly views: Iterable<CompiledView>;
+    readonly generations: Pick<Generations, 'row'>;
+  },
+  stream: string,
+): Promise<void> {
+  const problems: Problem[] = [];
+  for (const view of deps.views) {
+    if (!view.streams.includes(stream)) continue;
+    const { partitions } = view;
+    const row = deps.generations.row(view.name);
+    const whole =
+      row === undefined ? [] : await wholePartitions(deps.log, view, storageOf(view.name, row.serving), stream);
+    const missing = row?.building === undefined ? partitions - whole.length : partitions;
+    if (missing > 0)
+      problems.push({ pointer: view.name, reason: texts.without_snapshot({ view: view.name, missing, partitions }) });
+  }
+  if (problems.length > 0) throw new Fault('snapshot_incomplete', { detail: stream, problems });
+}
+
+async function wholePartitions(
+  log: Pick<EventLog, 'describe' | 'read'>,
+  view: CompiledView,
+  storage: string,
+  stream: string,
+): Promise<number[]> {
+  const topic = snapshotTopic(storage);
+  const known = await log.describe(topic).catch(() => []);
+  const whole: number[] = [];
+  for (const { partition } of known.slice(0, view.partitions)) {
+    const { progress } = await readTail(log, topic, partition);
+    const place = progress?.complete === true ? progress.places.find((p) => p.stream === stream) : undefined;
+    const low = (await log.describe(stream)).find((r) => r.partition === partition)?.low;
+    if (place !== undefined && low !== undefined && place.next >= low) whole.push(partition);
+  }
+  return whole;
+}
