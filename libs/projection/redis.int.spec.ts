@@ -10,7 +10,7 @@ import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/e
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { Stage, until } from '../../test/kit/projection/stage.js';
 import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
-import { digestOfView } from './index.js';
+import { digestOfView, StateReader } from './index.js';
 
 let dir: string;
 let server: RedisServer;
@@ -83,10 +83,20 @@ it('after a reconnect that lost index entries the last ten minutes are read agai
     ]);
 });
 
-it('after each kind of key of a view partition was evicted or deleted under the running projector, no read answers "absent", and the view is folded again to the same digest', async () => {
+it('after each kind of key of a view partition was evicted or deleted under the running projector, no read answers "absent", no list is short, and the view is folded again to the same digest', async () => {
   const board = stage.views.find((v) => v.name === 'layanan.kasus-papan')!;
   const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
   const admin = new Redis(server.url);
+  /** As another process lists, which has never read the view before. */
+  const listed = async (): Promise<number | undefined> => {
+    const reader = new StateReader(stage.reader.deps);
+    const list = await reader.list(steward, board, [], 10_000, undefined);
+    reader.close();
+    return list?.entries.length;
+  };
+  const whole = await listed();
+  expect(whole).toBeGreaterThan(20);
+  const lists = new Set<number | undefined>();
   const base = `{${encodeURIComponent(stage.storage(board))}:`;
   const names = (await admin.keys('*')).filter((key) => key.startsWith(base));
   const kinds = new Set(names.map((key) => key.split(':').at(-1)!));
@@ -99,6 +109,7 @@ it('after each kind of key of a view partition was evicted or deleted under the 
     await admin.unlink(...gone);
     await until(async () => {
       seen.add((await stage.reader.get(steward, board, 'K-TETAP')).kind);
+      lists.add(await listed());
       const page = await stage.state.scan(stage.storage(board), 0);
       // Until it is folded again, what is stored says so to every process.
       if (page.progress[0]?.reset) marked.add(kind);
@@ -108,4 +119,5 @@ it('after each kind of key of a view partition was evicted or deleted under the 
   admin.disconnect();
   expect([...seen].filter((kind) => kind !== 'entry' && kind !== 'rebuilding')).toEqual([]);
   expect(marked).toEqual(kinds);
+  expect([...lists].filter((length) => length !== whole && length !== undefined)).toEqual([]);
 });
