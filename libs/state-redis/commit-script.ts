@@ -9,8 +9,8 @@ import { BUCKET_BYTES, FEED_SLACK, script } from './script.js';
  * length, space and key), 12 segment of the change feed or '', 13 key base of the old layout, 14 number of buckets for which the fields were computed.
  * A checkpoint is stored as "number next epoch time expired proof reset": `expired` is the greatest offset of an expired tombstone, or "-"; `proof` is a text
  * or "-"; `reset` is "atMs:until" or "-". A change of entries must have the greatest epoch of all streams, because one entry may come from several.
- * Returns {1, expected, epoch, old layout left} when refused, {0, number of buckets, old layout left, 1 when GROW is needed, 1 when COMPACT is needed, 1 when
- * MERGE is needed}.
+ * Returns {1, expected, epoch, old layout left} when refused, {0, number of buckets, old layout left, 1 when GROW is needed, 1 when COMPACT is needed, bytes
+ * of the list of keys that are not in their leaves (0 when this commit added none)}.
  */
 export const COMMIT = script(
   `${BASE}${STORE}${OLD_LAYOUT}
@@ -47,12 +47,13 @@ local function store_row()
   call('HSET', H, 'o' .. stream, table.concat({S, ARGV[4], ARGV[2], time, expired, ARGV[8], reset}, ' '))
 end
 store_row()
-local too_many = 0
+local too_many, waiting = 0, 0
 ${BUCKETS}${FEED}
 local dirty, keys_changed, buried = {}, {}, {}
 
 if head.n == 0 and #puts > ${BUCKET_BYTES} then
-  head.b = math.ceil(#puts / ${BUCKET_BYTES})
+  -- A first commit that is large is mostly followed by others.
+  head.b = math.ceil(#puts / ${BUCKET_BYTES}) * (#puts > 100 * ${BUCKET_BYTES} and 2 or 1)
   while head.p * 2 <= head.b do head.p = head.p * 2 end
 end
 if #puts > 0 then
@@ -132,7 +133,9 @@ end
 
 if #keys_changed > 0 then
   if head.l == 0 then call('ZADD', K, 0, '') end
-  call('HSET', H, 'n', (call('HGET', H, 'n') or '') .. table.concat(keys_changed))
+  local list = (call('HGET', H, 'n') or '') .. table.concat(keys_changed)
+  call('HSET', H, 'n', list)
+  waiting = #list
 end
 
 if #segment > 0 and ARGV[9] ~= '1' then
@@ -238,7 +241,7 @@ end
 each(1, #set, 4000, function(from, to) call('HSET', H, unpack(set, from, to)) end)
 store_row()
 store(head)
-return {0, head.b, moved, head.y > head.b * ${BUCKET_BYTES} and head.b < head.n and 1 or 0, too_many, #keys_changed > 0 and 1 or 0}
+return {0, head.b, moved, head.y > 1.25 * head.b * ${BUCKET_BYTES} and head.b < head.n and 1 or 0, too_many, waiting}
 `,
   true,
 );

@@ -253,8 +253,11 @@ describe('a view partition of which something is missing', () => {
     for (const letter of ['b', 'l', 'F', 'f', 'g', 'o', 's', 'h', 'd']) {
       const view = await folded();
       const key = `{${view}:0}:2`;
-      const fields = await admin.hkeysBuffer(key);
-      const field = fields.find((name) => name[0] === letter.charCodeAt(0))!;
+      const named = async (): Promise<Buffer | undefined> =>
+        (await admin.hkeysBuffer(key)).find((name) => name[0] === letter.charCodeAt(0));
+      // Leaves are written a moment after the commit.
+      await until(async () => (await named()) !== undefined);
+      const field = (await named())!;
       expect([letter, await admin.hdel(key, field)]).toEqual([letter, 1]);
       await expectNothing(view, letter);
     }

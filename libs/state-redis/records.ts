@@ -20,31 +20,64 @@ const MAX_KEY_BYTES = 128 ** 3 - 1;
 const MAX_RECORD_BYTES = 128 ** 4 - 1;
 const SPACE_BYTE: Readonly<Record<Space, number>> = { entry: 'e'.charCodeAt(0), part: 'p'.charCodeAt(0) };
 
-function write7(out: Buffer, n: number, at: number, size: number): void {
-  for (let i = at + size - 1; i >= at; i--) {
-    out[i] = n % 128;
-    n = Math.floor(n / 128);
-  }
+const GROUP = 2 ** 21;
+
+/** 21 bits in 3 bytes. */
+function write3(out: Buffer, n: number, at: number): void {
+  out[at] = (n >>> 14) & 127;
+  out[at + 1] = (n >>> 7) & 127;
+  out[at + 2] = n & 127;
 }
 
-function read7(bytes: Buffer, at: number, size: number): number {
-  let n = 0;
-  for (let i = at; i < at + size; i++) n = n * 128 + bytes[i]!;
-  return n;
+const read3 = (bytes: Buffer, at: number): number => (bytes[at]! << 14) | (bytes[at + 1]! << 7) | bytes[at + 2]!;
+
+/** 28 bits in 4 bytes. */
+function write4(out: Buffer, n: number, at: number): void {
+  out[at] = n >>> 21;
+  write3(out, n, at + 1);
 }
+
+/** 32 bits in 5 bytes. */
+function writeId(out: Buffer, id: number, at: number): void {
+  out[at] = id >>> 28;
+  out[at + 1] = (id >>> 21) & 127;
+  write3(out, id, at + 2);
+}
+
+/** Milliseconds since 1970: 42 bits in 6 bytes. */
+function writeTime(out: Buffer, ms: number, at: number): void {
+  write3(out, Math.floor(ms / GROUP), at);
+  write3(out, ms % GROUP, at + 3);
+}
+
+const readTime = (bytes: Buffer, at: number): number => read3(bytes, at) * GROUP + read3(bytes, at + 3);
 
 /** 63 bits in 9 bytes. */
 function writeOffset(out: Buffer, offset: bigint, at: number): void {
-  if (offset <= BigInt(Number.MAX_SAFE_INTEGER)) return write7(out, Number(offset), at, 9);
-  for (let i = at + 8, rest = offset; i >= at; i--, rest >>= 7n) out[i] = Number(rest & 127n);
+  const n = Number(offset);
+  if (Number.isSafeInteger(n)) {
+    const high = Math.floor(n / GROUP);
+    write3(out, Math.floor(high / GROUP), at);
+    write3(out, high % GROUP, at + 3);
+    write3(out, n % GROUP, at + 6);
+  } else for (let i = at + 8, rest = offset; i >= at; i--, rest >>= 7n) out[i] = Number(rest & 127n);
 }
 
 function readOffset(bytes: Buffer, at: number): bigint {
-  // Two leading bytes of zero: the rest has 49 bits.
-  if (bytes[at] === 0 && bytes[at + 1] === 0) return BigInt(read7(bytes, at + 2, 7));
-  let offset = 0n;
-  for (let i = at; i < at + 9; i++) offset = (offset << 7n) | BigInt(bytes[i]!);
-  return offset;
+  const high = read3(bytes, at);
+  const low = read3(bytes, at + 3) * GROUP + read3(bytes, at + 6);
+  return high === 0 ? BigInt(low) : (BigInt(high) << 42n) + BigInt(low);
+}
+
+/** Writes short text, and answers its end. Most keys are ASCII, which is written faster byte by byte. */
+function writeText(out: Buffer, text: string, at: number): number {
+  const { length } = text;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return at + i + out.write(text.slice(i), at + i);
+    out[at + i] = code;
+  }
+  return at + length;
 }
 
 /** The key as it is stored: its space, then its UTF-8 bytes. */
@@ -73,24 +106,36 @@ export function idOf(bytes: Uint8Array, from: number, to: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Linear hashing: the bucket of an id among so many buckets, as field_of() of lua.ts computes it. */
-function writeField(out: Buffer, id: number, buckets: number, at: number): void {
-  let half = 1;
-  while (half * 2 <= buckets) half *= 2;
-  const n = id % (half * 2);
-  out[at] = 'b'.charCodeAt(0);
-  out.writeUInt32BE(n >= buckets ? n - half : n, at + 1);
+/** Linear hashing: writes the field of the bucket of an id among so many buckets, as field_of() of lua.ts computes it. */
+class BucketFields {
+  readonly #half: number;
+
+  constructor(private readonly buckets: number) {
+    let half = 1;
+    while (half * 2 <= buckets) half *= 2;
+    this.#half = half;
+  }
+
+  write(out: Buffer, id: number, at: number): void {
+    const n = id % (this.#half * 2);
+    const bucket = n >= this.buckets ? n - this.#half : n;
+    out[at] = 98;
+    out[at + 1] = bucket >>> 24;
+    out[at + 2] = bucket >>> 16;
+    out[at + 3] = bucket >>> 8;
+    out[at + 4] = bucket;
+  }
 }
 
-/** Writes id, length, space and key of a key. Answers the end, and the id. */
-function writeName(out: Buffer, space: Space, key: string, at: number): { readonly end: number; readonly id: number } {
+/** Writes id, length, space and key of a key at `at`, up to `end`. Answers the id. */
+function writeName(out: Buffer, space: Space, key: string, at: number, end: number): number {
   const from = at + NAME;
   out[from] = SPACE_BYTE[space];
-  const end = from + 1 + out.write(key, from + 1);
+  writeText(out, key, from + 1);
   const id = idOf(out, from, end);
-  write7(out, id, at, 5);
-  write7(out, end - from, at + 5, 3);
-  return { end, id };
+  writeId(out, id, at);
+  write3(out, end - from, at + 5);
+  return id;
 }
 
 function keySize(key: string): number {
@@ -101,21 +146,26 @@ function keySize(key: string): number {
 
 /** The keys that READ looks up: bucket field and name of each. */
 export function packWanted(space: Space, keys: readonly string[], buckets: number): Buffer {
-  const size = keys.reduce((sum, key) => sum + FIELD + NAME + keySize(key), 0);
-  const out = Buffer.allocUnsafe(size);
+  const fields = new BucketFields(buckets);
+  const sizes = keys.map(keySize);
+  const out = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + FIELD + NAME + size, 0));
   let at = 0;
-  for (const key of keys) {
-    const { end, id } = writeName(out, space, key, at + FIELD);
-    writeField(out, id, buckets, at);
+  for (const [i, key] of keys.entries()) {
+    const end = at + FIELD + NAME + sizes[i]!;
+    fields.write(out, writeName(out, space, key, at + FIELD, end), at);
     at = end;
   }
   return out;
 }
 
 function packRemovals(keys: readonly string[]): Buffer {
-  const out = Buffer.allocUnsafe(keys.reduce((sum, key) => sum + NAME + keySize(key), 0));
+  const sizes = keys.map(keySize);
+  const out = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + NAME + size, 0));
   let at = 0;
-  for (const key of keys) at = writeName(out, 'part', key, at).end;
+  for (const [i, key] of keys.entries()) {
+    writeName(out, 'part', key, at, at + NAME + sizes[i]!);
+    at += NAME + sizes[i]!;
+  }
   return out;
 }
 
@@ -138,27 +188,30 @@ export function packChange(change: StateChange, now: number, buckets: number): P
   }
   // In order, so that the script finds neighbours in one leaf. The order of UTF-16 is that of UTF-8 for nearly all keys; it is not relied on.
   rows.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  const sizes = rows.map((row) => {
-    const size = HEADER + keySize(row.key) + ('value' in row ? Buffer.byteLength(row.value) : WRITTEN_AT);
+  const keySizes = rows.map((row) => keySize(row.key));
+  const sizes = rows.map((row, i) => {
+    const size = HEADER + keySizes[i]! + ('value' in row ? Buffer.byteLength(row.value) : WRITTEN_AT);
     if (size > MAX_RECORD_BYTES) throw new Fault('internal', { detail: 'an entry of the state has 256 MiB or more' });
     return size;
   });
   const puts = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + FIELD + size, 0));
+  const fields = new BucketFields(buckets);
   const feed: FeedRecord[] = [];
   let at = 0;
   for (const [i, row] of rows.entries()) {
     const from = at + FIELD;
-    const { end, id } = writeName(puts, row.space, row.key, from + MARK_AT + 1);
-    writeField(puts, id, buckets, at);
-    write7(puts, sizes[i]!, from, 4);
+    const end = from + HEADER + keySizes[i]!;
+    const id = writeName(puts, row.space, row.key, from + MARK_AT + 1, end);
+    fields.write(puts, id, at);
+    write4(puts, sizes[i]!, from);
     puts[from + 4] = 0;
     puts[from + FLAGS_AT] = 'value' in row ? 0 : TOMBSTONE;
-    write7(puts, row.appendTimeMs, from + 6, 6);
+    writeTime(puts, row.appendTimeMs, from + 6);
     writeOffset(puts, row.offset, from + 12);
     puts[from + MARK_AT] = MARK;
     if ('value' in row) puts.write(row.value, end);
-    else write7(puts, now, end, WRITTEN_AT);
-    if (row.space === 'entry') feed.push({ offset: row.offset, id });
+    else writeTime(puts, now, end);
+    if (row.space === 'entry') feed.push({ offset: row.offset, order: Number(row.offset), id });
     at = from + sizes[i]!;
   }
   return { puts, removals: packRemovals(removed), segment: packSegment(feed) };
@@ -166,19 +219,21 @@ export function packChange(change: StateChange, now: number, buckets: number): P
 
 interface FeedRecord {
   readonly offset: bigint;
+  readonly order: number;
   readonly id: number;
 }
 
 function packSegment(feed: FeedRecord[]): Buffer {
   if (feed.length === 0) return Buffer.alloc(0);
-  feed.sort((a, b) => (a.offset < b.offset ? -1 : a.offset > b.offset ? 1 : 0));
+  feed.sort((a, b) => a.order - b.order);
   const first = feed[0]!.offset;
   const out = Buffer.allocUnsafe(FEED_START + FEED_RECORD * feed.length);
   out.writeBigUInt64BE(first);
   let at = FEED_START;
-  for (const { offset, id } of feed) {
-    out.writeUInt32BE(Number(offset - first), at);
-    write7(out, id, at + 4, 5);
+  const base = feed[0]!.order;
+  for (const { order, id } of feed) {
+    out.writeUInt32BE(order - base, at);
+    writeId(out, id, at + 4);
     at += FEED_RECORD;
   }
   return out;
@@ -193,7 +248,7 @@ export class StoredRecord {
   }
 
   get appendTimeMs(): number {
-    return read7(this.bytes, 6, 6);
+    return readTime(this.bytes, 6);
   }
 
   /** Its space and key, as storedKey() gives them. */
@@ -225,7 +280,7 @@ export class StoredRecord {
   }
 
   get #keyEnd(): number {
-    return HEADER + read7(this.bytes, HEADER - 3, 3);
+    return HEADER + read3(this.bytes, HEADER - 3);
   }
 
   get #othersFrom(): number {

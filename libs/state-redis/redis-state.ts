@@ -90,9 +90,9 @@ class RedisState implements State {
       if (answer[3] === 1) this.#leftOldLayout();
       return { ok: false, expected: BigInt(answer[1].toString()), epoch: BigInt(answer[2].toString()) };
     }
-    const [, count, moved, grow, compact, merge] = answer;
+    const [, count, moved, grow, compact, waiting] = answer;
     if (moved === 1) this.#leftOldLayout();
-    this.#upkeep.start(base, stream, { buckets: count, grow: grow === 1, compact: compact === 1, merge: merge === 1 });
+    this.#upkeep.start(base, stream, { buckets: count, grow: grow === 1, compact: compact === 1, waiting });
     return { ok: true };
   }
 
@@ -241,6 +241,7 @@ class RedisState implements State {
   }
 
   async close(): Promise<void> {
+    this.#upkeep.close();
     this.#client.close();
   }
 }

@@ -47,6 +47,32 @@ return {head.b, is_full() and 1 or 0}
   true,
 );
 
+/** The list of changed keys, while no key is in a leaf yet; else ''. KEYS: hash, sorted set. */
+export const LISTED = script(
+  `${BASE}
+local head = header()
+if not head or head.l ~= 1 or #(call('HGET', H, 'l') or '') > 0 then return '' end
+return call('HGET', H, 'n') or ''
+`,
+  false,
+);
+
+/** Writes the first leaves. KEYS: hash, sorted set. ARGV: the list of changed keys that was found, then bound and ids of each leaf. Returns 1 when done. */
+export const BUILD = script(
+  `${BASE}${STORE}
+local head = header()
+if not head or head.l ~= 1 or #(call('HGET', H, 'l') or '') > 0 or call('HGET', H, 'n') ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 2 do
+  call('HSET', H, 'l' .. ARGV[i], ARGV[i + 1])
+  call('ZADD', K, 0, ARGV[i])
+end
+call('HDEL', H, 'n')
+store(head)
+return 1
+`,
+  true,
+);
+
 /**
  * Brings up to ARGV[1] keys that came or went from the list of changed keys into their leaves. KEYS: hash, sorted set. Returns {1 when more are in the list,
  * bounds of the leaves that are too large}.
