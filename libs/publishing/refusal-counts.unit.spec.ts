@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { until } from '#log/conformance';
 import { HOUR_MS, MINUTE_MS, RefusalCounts, type CountedRefusal } from './refusal-counts.js';
 
 setFlagsFromString('--expose-gc');
@@ -36,7 +37,8 @@ describe('counts of refusals', () => {
     const before = await memory();
     now = START;
     const counts = fill(7 * 24 * 60);
-    expect((await memory()) - before).toBeLessThan(2_000_000);
+    // The engine frees buffers some time after they are garbage, later on a busy machine.
+    await until('less than 2 MB', async () => (await memory()) - before < 2_000_000);
     const rows = all(counts);
     expect(sum(rows)).toBe(7 * 24 * 60 * 200);
     const lastDay = now - 24 * HOUR_MS;

@@ -109,6 +109,7 @@ class FencedTable<V> implements Table<V> {
       topic: { name: options.topic, partitions: 1, cleanup: 'compact' },
       parse: ({ key, value }) => (key === null ? undefined : this.#parse(key.toString(), value)),
       apply: ({ key, row }, record) => {
+        this.#turns.worked();
         this.#damaged.delete(key);
         this.#show(key, row, record);
       },

@@ -7,7 +7,7 @@ import { TopicTail } from './topic-tail.js';
 
 /** The queues of the writers of all fenced tables: key `table/ticket`, and a tombstone when the turn has ended. One partition, compacted. */
 export const TURNS_TOPIC = '_simpul.turns';
-/** How long the first ticket may stand without an end until the next writer passes it: its writer has crashed, or stands still. */
+/** How long the first ticket may stand without an end, and without a record of the table, until the next writer passes it: its writer has crashed, or stands still. */
 const PATIENCE_MS = 3_000;
 /** After each ticket that was passed the patience with the next one is half as long, down to this. */
 const LEAST_PATIENCE_MS = 500;
@@ -92,6 +92,11 @@ export class Turns {
   stop(): void {
     this.#closing.abort();
     this.#wake();
+  }
+
+  /** The table has a new record: the writer whose turn it is works, however slow the machine is. */
+  worked(): void {
+    this.#firstSince = performance.now();
   }
 
   /** Waits until the turns that have ended are told to the other processes. */

@@ -9,6 +9,13 @@ const increment = (t: Table<number>): Promise<number> =>
     return { changes: [{ key: 'n', row: n }], result: n };
   });
 
+/** How long eight writes of another key take, ms. */
+async function timeOfEight(table: Table<number>, key: string): Promise<number> {
+  const before = performance.now();
+  for (let row = 0; row < 8; row++) await table.write(() => ({ changes: [{ key, row }], result: undefined }));
+  return performance.now() - before;
+}
+
 export function fencedCases(bench: () => TableBench): void {
   describe('one fenced writer (openTable, R4)', () => {
     it('shows a write once it resolves, and also after the table is opened again', async () => {
@@ -92,6 +99,8 @@ export function fencedCases(bench: () => TableBench): void {
       );
       let decisions = 0;
       let most = 0;
+      // On a busy machine every write takes longer: what one writer needs for eight writes, alone, says how much.
+      const alone = await timeOfEight(tables[0]!, 'alone');
       const before = performance.now();
       const results = await Promise.all(
         tables.map(async (table) => {
@@ -110,13 +119,13 @@ export function fencedCases(bench: () => TableBench): void {
           return answers;
         }),
       );
-      expect(performance.now() - before).toBeLessThan(10_000);
+      expect(performance.now() - before).toBeLessThan(Math.max(10_000, 60 * alone));
       const counted = Array.from({ length: 160 }, (_, i) => i + 1);
       expect(results.flat().toSorted((x, y) => x - y)).toEqual(counted);
-      expect(await bench().values()).toEqual(counted.map(String));
+      expect((await bench().values()).slice(8)).toEqual(counted.map(String));
       expect(most).toBeLessThanOrEqual(4);
       expect(decisions).toBeLessThanOrEqual(3 * 160);
-    }, 60_000);
+    }, 120_000);
 
     it('knows of a write with an uncertain outcome whether it is in the log, and decides again only if it is not', async () => {
       const outcomes: ('lost' | 'late answer')[] = ['lost', 'late answer'];
