@@ -123,7 +123,7 @@ describe('a backup', () => {
     await expect(to(other, target)).rejects.toMatchObject({ code: 'folder_unusable' });
     openDataFolder(join(root, 'kafka'), 'kafka').release();
     await expect(to(other, join(root, 'kafka'))).rejects.toMatchObject({
-      code: 'data_format',
+      code: 'folder_unusable',
       detail: expect.stringContaining('engine kafka'),
     });
     await expect(to('/proc/simpul/cadangan')).rejects.toMatchObject({ code: 'folder_unusable' });

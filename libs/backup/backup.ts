@@ -26,7 +26,7 @@ export interface BackupOptions {
 /**
  * Copies the log and the keys of a data folder of the embedded engine, as of one moment, also while a hub runs on it. State is left out: it is folded
  * again. The target appears at once and whole, by a rename; until then everything lies beside it in `<target>.partial-<pid>`.
- * Faults: `target_exists`, `folder_unusable`, `data_format` (a folder of the Kafka engine), `log_incomplete`, `log_damaged`, `disk_full`.
+ * Faults: `target_exists`, `folder_unusable` (also a folder of the Kafka engine), `data_format`, `log_incomplete`, `log_damaged`, `disk_full`.
  */
 export async function makeBackup({ dataDir, target, now = Date.now }: BackupOptions): Promise<Manifest> {
   const from = resolve(dataDir);
@@ -70,7 +70,7 @@ function refuseOtherEngine(dir: string): void {
     return;
   }
   if (engine !== 'embedded')
-    throw new Fault('data_format', {
+    throw new Fault('folder_unusable', {
       detail: `${dir}: engine ${String(engine)}, not embedded; docs/how-to/backup-and-restore.md`,
     });
 }

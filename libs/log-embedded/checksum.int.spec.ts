@@ -140,12 +140,12 @@ describe('a row of a stream with a flipped bit', () => {
     expect(bad).toEqual([...ten(200), ...ten(300), ...ten(590)]);
   });
 
-  it('or a damaged page of the file never ends or shortens a read: seeds 1 to 60', async () => {
+  it('or a damaged page of the file never ends or shortens a read: 20 seeds', async () => {
     const file = await make();
     const good = readFileSync(file);
     let damaged = 0;
     let refused = 0;
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 3; seed <= 60; seed += 3) {
       const bytes = Buffer.from(good);
       // somewhere behind the pages of the small tables
       const page = 12 + ((seed * 7) % (bytes.length / 4096 - 12));
@@ -162,6 +162,6 @@ describe('a row of a stream with a flipped bit', () => {
       await log.close();
       rmSync(join(dir, 'log.mark'));
     }
-    expect(damaged + refused).toBeGreaterThan(20);
+    expect(damaged + refused).toBeGreaterThan(10);
   });
 });
