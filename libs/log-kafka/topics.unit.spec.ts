@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { ClusterClient } from './platformatic/index.js';
 import { Topics } from './topics.js';
 import type { TopicShape } from './types.js';
@@ -18,11 +18,14 @@ describe('the metadata of topics', () => {
     const shapes = (wanted: readonly string[]): Promise<Map<string, TopicShape>> => {
       asked.push([...wanted]);
       if (wanted.some((name) => !existing.has(name))) return Promise.reject(new Error('Unknown topic'));
-      const shape = { leaders: [1], epochs: [3], behind: 0 };
+      const shape = { leaders: [1], epochs: [3], behind: 0, replicas: 1 };
       return Promise.resolve(new Map(wanted.map((name) => [name, { ...shape, id: `id of ${name}` }])));
     };
     topics = new Topics({ shapes } as unknown as ClusterClient);
-    return () => jest.useRealTimers();
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
   });
 
   it('is asked for in one request for all topics that are needed at once, and for a topic once', async () => {
