@@ -15,7 +15,7 @@ export interface ClaimRequest {
   now(): number;
   /** False: the claim is no longer needed (lost, or the member leaves); asked after every append. */
   wanted(): boolean;
-  /** An append of claim records was refused or is uncertain; it is tried again after 1 s. */
+  /** An append of claim records was refused or is uncertain; it is tried again after about 1 s. */
   failed?(reason: string): void;
 }
 
