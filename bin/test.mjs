@@ -11,7 +11,9 @@ const node = await bootstrap();
 const env = { ...environment(node), FORCE_COLOR: process.stdout.isTTY ? '1' : '0' };
 if (campaign) {
   env.SIMPUL_TEST_CAMPAIGN = '1';
-  if (rest.length === 0) rest.push('test/fault', 'libs/log-kafka/failover', 'libs/log-kafka/truncation', 'libs/table');
+  const kafka = ['dead-line', 'failover', 'truncation'].map((name) => `libs/log-kafka/${name}`);
+  const embedded = ['libs/log-embedded/kill', 'libs/backup'];
+  if (rest.length === 0) rest.push('test/fault', ...kafka, ...embedded, 'libs/state-redis/trust', 'libs/table');
 }
 
 if (!campaign && !bench && rest.length === 0) {

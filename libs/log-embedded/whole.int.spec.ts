@@ -265,7 +265,7 @@ describe('a file of format 1', () => {
     db.close();
   });
 
-  it('is not changed when the migration cannot be finished: kill -9 or a full disk leaves format 1', async () => {
+  it('is not changed when the disk is too full for the migration', async () => {
     writeFormat1(dir, [
       { ...topics[0], appends: Array.from({ length: 50 }, () => many(400, 'x'.repeat(50))) },
       topics[1],

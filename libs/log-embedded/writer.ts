@@ -320,9 +320,11 @@ function declareOpen(file: { readonly log: string; readonly stopped: number }): 
   sql.setCounter.run(1, 'open');
   sql.sealCounters.run();
   sql.commit.run();
-  checkpoint(CHECKPOINT_WAIT_MS);
+  mark?.close();
   mark = new RunningMark(start.file, file.log, file.stopped);
+  // before the checkpoint empties the WAL: a file that says "open", without a mark and a WAL, is taken for a copy without its WAL
   mark.open(appended);
+  checkpoint(CHECKPOINT_WAIT_MS);
   declared = true;
 }
 

@@ -146,7 +146,9 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
   });
 
   it('partitions that an admin adds are a concern: the start goes on, and readers, groups and appends keep to the recorded number', async () => {
-    const first = await openLog();
+    const told: string[] = [];
+    const report = { topicConcern: (c: { check: string; actual: string }) => told.push(`${c.check} ${c.actual}`) };
+    const first = await openLog({ report });
     await first.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });
     await put(first, topic, 1, [rec('k', 'a')]);
     const admin = new Admin({ clientId: 'admin', bootstrapBrokers: [...kafka.brokers] });
@@ -155,6 +157,10 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
       validateOnly: false,
     });
     await admin.close();
+    await until('the log that is open to tell it', async () => {
+      await first.describe(topic);
+      return told.includes('partitions 4');
+    });
     const concerns: string[] = [];
     const log = await openLog({ report: { topicConcern: (c) => concerns.push(c.check) } });
     await until('the added partitions are seen', async () => {

@@ -27,7 +27,7 @@ export interface KafkaReport extends PartitionReport {
   batchUnreadable?(topic: string, partition: number, batch: UnreadableBatch): void;
   /** A transaction in this partition has been open for 60 s or more. In a control topic it hides the rows behind it. */
   transactionOpen?(open: OpenTransaction): void;
-  /** A topic, or the cluster, is not as the promises of the hub need it, and is used all the same. Called each time that topics are ensured. */
+  /** A topic, or the cluster, is not as the promises of the hub need it, and is used all the same. Called each time that topics are ensured, and when partitions are added while the log is open. */
   topicConcern?(concern: TopicConcern): void;
   /** An error that a client library logged. */
   clientError?(client: 'kafkajs', message: string): void;

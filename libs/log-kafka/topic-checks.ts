@@ -50,6 +50,19 @@ const REPLICAS = 3;
 const alter = (topic: string, config: string): string =>
   `kafka-configs.sh --bootstrap-server … --alter --entity-type topics --entity-name ${topic} --add-config ${config}`;
 
+/** More partitions than the hub made or recorded: a concern only, because keys go on being mapped to the recorded number. */
+export function addedPartitions(name: string, recorded: number, found: number): TopicConcern | undefined {
+  if (found <= recorded) return undefined;
+  return {
+    topic: name,
+    check: 'partitions',
+    setting: 'partitions',
+    actual: String(found),
+    needed: String(recorded),
+    breaks: false,
+  };
+}
+
 /**
  * Compares a topic that exists with what the promises of the hub need of it, whoever made it. `brokers`: how many the cluster has now; with fewer than
  * three, one copy of a record is all that there can be. Pure.
@@ -63,15 +76,8 @@ export function checkTopic(name: string, spec: TopicSpec, found: FoundTopic, bro
     const command = alter(name, `${setting}=${needed}`);
     out.push({ topic: name, check, setting, actual, needed, command, breaks: true });
   };
-  if (found.partitions > spec.partitions)
-    out.push({
-      topic: name,
-      check: 'partitions',
-      setting: 'partitions',
-      actual: String(found.partitions),
-      needed: String(spec.partitions),
-      breaks: false,
-    });
+  const added = addedPartitions(name, spec.partitions, found.partitions);
+  if (added !== undefined) out.push(added);
   if (brokers >= REPLICAS && replicas < REPLICAS)
     out.push({
       topic: name,

@@ -4,7 +4,7 @@ import type { TopicSpec } from '#log';
 import { hasCode, type ClusterClient } from './platformatic/index.js';
 import type { KafkaLogOptions } from './options.js';
 import { retry } from './retry.js';
-import { BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
+import { addedPartitions, BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
 import { ShapeRequests } from './shape-requests.js';
 import { texts } from './texts.js';
 import type { Broker, TopicShape } from './types.js';
@@ -50,6 +50,8 @@ export class Topics {
   readonly #options: Pick<KafkaLogOptions, 'accept' | 'report'>;
   /** The partitions of topics that were ensured: those above belong to nobody, because keys are mapped to these. */
   readonly #partitions = new Map<string, number>();
+  /** Numbers of partitions, above the ensured ones, that were reported. */
+  readonly #told = new Map<string, number>();
 
   constructor(cluster: ClusterClient, options: Pick<KafkaLogOptions, 'accept' | 'report'> = {}) {
     this.#cluster = cluster;
@@ -122,7 +124,12 @@ export class Topics {
 
   #withOwnPartitions(topic: string, shape: TopicShape | undefined): TopicShape | undefined {
     const count = this.#partitions.get(topic);
-    if (shape === undefined || count === undefined || shape.leaders.length <= count) return shape;
+    if (shape === undefined || count === undefined) return shape;
+    const found = shape.leaders.length;
+    const added = addedPartitions(topic, count, found);
+    if (added === undefined) return shape;
+    if (this.#told.get(topic) !== found) this.#options.report?.topicConcern?.(added);
+    this.#told.set(topic, found);
     return { ...shape, leaders: shape.leaders.slice(0, count) };
   }
 
@@ -272,6 +279,7 @@ export class Topics {
       if (configs['retention.ms'] !== keep)
         throw new Fault('conflict', { detail: `${name} has retention.ms ${configs['retention.ms']}, not ${keep}` });
       this.#partitions.set(name, spec.partitions);
+      this.#told.set(name, shape.leaders.length);
       this.#keep(name, this.#withOwnPartitions(name, shape)!);
     }
     if (unsafe.length > 0) throw unsafeTopics(unsafe);

@@ -199,6 +199,37 @@ describe('when the index does not answer', () => {
     expect([receipt.status, receipt.body['code']]).toEqual([503, 'receipts_unavailable']);
   });
 
+  it('in time, and the event is appended a second time, its receipt names the first place, never the copy, also while the index is slow', async () => {
+    let slow: (() => Promise<unknown>) | undefined;
+    hub = await new HubStage().open({
+      limits: { indexMs: 50 },
+      wrapState: (s): State =>
+        new Proxy(s, {
+          get: (t, name) => {
+            const value: unknown = Reflect.get(t, name);
+            if (typeof value !== 'function') return value;
+            const call = (value as (...a: unknown[]) => unknown).bind(t);
+            if (name !== 'findFirst' || slow === undefined) return call;
+            return (...args: unknown[]) => slow!().then(() => call(...args));
+          },
+        }),
+    });
+    const other = await hub.another();
+    const e = hub.event(TYPE);
+    const first = await other.post(e);
+    slow = () => new Promise((done) => setTimeout(done, 300));
+    const copy = await hub.post(e);
+    expect([first.status, copy.status, copy.body['position'] === first.body['position']]).toEqual([201, 201, false]);
+    const { stream, partition, offset } = copy.body as { stream: string; partition: number; offset: number };
+    await until(() => hub.settled.end(stream, partition) > BigInt(offset));
+    const path = `/v1/receipts?${new URLSearchParams({ source: e.source, id: e.id })}`;
+    const receipt = await hub.ask(path);
+    expect([receipt.status, receipt.body['position']]).toEqual([200, first.body['position']]);
+    slow = () => new Promise(() => undefined);
+    const unknown = await hub.ask(path);
+    expect([unknown.status, unknown.body['code']]).toEqual([503, 'receipts_unavailable']);
+  });
+
   it('other content that was acknowledged meanwhile is an event of its own, and each repeat gets its own receipt', async () => {
     hub = await new HubStage().open({ project: false });
     const a = hub.event(TYPE);

@@ -47,8 +47,7 @@ export class Receipts {
       if (found === 'other') this.recents.forget(recent);
       if (place !== undefined && found === 'holds') {
         // This one may be a copy that was appended without a check (R2.4): the index knows the first.
-        const first = (await this.earlier.ask([{ source, id }]))?.[0];
-        return (first && this.#receipt(first)) ?? receiptOf({ source, id }, recent, place.offset, false);
+        return (await this.#inIndex(source, id)) ?? receiptOf({ source, id }, recent, place.offset, false);
       }
     }
     const found = await this.#inIndex(source, id);
