@@ -11,6 +11,9 @@ import type { Broker, TopicShape } from './types.js';
 
 const DEADLINE_MS = 60_000;
 const CLOSE_MS = 10_000;
+/** How long a refusal waits for the limit that it names: the next append of the partition waits too. */
+const LIMIT_MS = 1_000;
+const WITHDRAWN: AppendOutcome = { kind: 'refused', code: 'log_unavailable' };
 
 /**
  * Appends with an idempotent producer, so that no record is lost, repeated or reordered: the partition is checked against the topic first, one append
@@ -46,12 +49,15 @@ export class Appends {
   ): Promise<AppendOutcome> {
     const key = partitionKey(topic, partition);
     const before = this.#tails.get(key);
+    const next = (): Promise<AppendOutcome> => this.#one(topic, partition, records, bytes, withdraw);
     const outcome = before
-      ? before.then(() => this.#one(topic, partition, records, bytes, withdraw))
-      : this.#one(topic, partition, records, bytes, withdraw);
-    this.#tails.set(key, outcome);
-    void outcome.then(() => {
-      if (this.#tails.get(key) === outcome) this.#tails.delete(key);
+      ? unlessAborted(before, withdraw).then((turn) => (turn === 'aborted' ? WITHDRAWN : next()))
+      : next();
+    // an append that was withdrawn while it waited ends before the one in front of it
+    const tail = before ? Promise.all([before, outcome]) : outcome;
+    this.#tails.set(key, tail);
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
     });
     return outcome;
   }
@@ -97,7 +103,7 @@ export class Appends {
   ): Promise<AppendOutcome | undefined> {
     try {
       const shape = await unlessAborted(this.#topics.shape(topic), signal);
-      return shape === 'aborted' ? { kind: 'refused', code: 'log_unavailable' } : wrongPartition(shape, partition);
+      return shape === 'aborted' ? WITHDRAWN : wrongPartition(shape, partition);
     } catch (cause) {
       const unknown = isFault(cause) && cause.code === 'unknown_topic';
       return { kind: 'refused', code: unknown ? 'unknown_topic' : 'log_unavailable', cause };
@@ -109,7 +115,8 @@ export class Appends {
     if (code === 'unknown_topic') this.#topics.forget(topic);
     if (code !== 'record_too_large') return { kind: 'refused', code, cause };
     // the limit may have been changed since it was read
-    const limit = await this.#topics.readLimit(topic).catch(() => this.#topics.limit(topic));
+    const known = (): number => this.#topics.limit(topic);
+    const limit = await withDeadline(this.#topics.readLimit(topic).catch(known), LIMIT_MS, known);
     return { kind: 'refused', code, cause, ...(Number.isFinite(limit) ? { limit } : {}) };
   }
 
@@ -130,7 +137,8 @@ function refusalOf(cause: unknown): AppendRefusal {
   if (hasCode(cause, ...TOO_LARGE)) return 'record_too_large';
   if (hasCode(cause, ...INVALID)) return 'invalid_record';
   if (isUnknownTopic(cause)) return 'unknown_topic';
-  return isFault(cause) && cause.code === 'broker_unsupported' ? 'broker_unsupported' : 'log_unavailable';
+  if (isFault(cause) && (cause.code === 'broker_unsupported' || cause.code === 'wrong_partition')) return cause.code;
+  return 'log_unavailable';
 }
 
 /** Kafka's clients take a partition that does not exist modulo the number of partitions, and write to another one. */

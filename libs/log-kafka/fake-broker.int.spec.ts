@@ -5,7 +5,7 @@ import { FakeBroker, KAFKA_4 } from '../../test/kit/fake-broker.js';
 import { openKafkaLog, type KafkaLogOptions } from './index.js';
 import { ERROR } from './protocol.js';
 
-const [PRODUCE, API_VERSIONS] = [0, 18];
+const [PRODUCE, API_VERSIONS, INIT_PRODUCER_ID] = [0, 18, 22];
 const TOPIC = 'aliran';
 
 describe('log-kafka at a broker that is not as it should be', () => {
@@ -64,6 +64,13 @@ describe('log-kafka at a broker that is not as it should be', () => {
     expect(asked).toEqual([...new Set(asked)]);
     expect(new Set(asked.map((a) => a.split('/')[0])).size).toBe(1);
     expect(broker.asked(PRODUCE).map((r) => r.version)).toEqual([10, 10, 10, 10, 10]);
+  });
+
+  it('asks for a producer id on a connection of its own, so that no batch waits behind the question as if it had left', async () => {
+    await open();
+    expect((await log!.append(TOPIC, 0, [rec('k', 'v')])).kind).toBe('accepted');
+    const [id] = broker.asked(INIT_PRODUCER_ID);
+    expect(broker.asked(PRODUCE).map((r) => r.connection)).not.toContain(id!.connection);
   });
 
   it('leaves a broker that throttles alone for as long as it asks: an append whose deadline passes meanwhile never left, and the connection is kept', async () => {

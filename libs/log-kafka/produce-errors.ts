@@ -7,6 +7,8 @@ export type ProduceVerdict =
   | 'retry'
   /** As `retry`, but this try may have written the batch: if no retry succeeds, the outcome is uncertain. */
   | 'retry_uncertain'
+  /** As `retry_uncertain`: the leader has lost the partition, and may have written the batch before. It answers at once, so nobody waits. */
+  | 'retry_moved'
   /** This try wrote nothing, because the broker does not know the producer's epoch or sequence: with a new epoch the batch can be written. */
   | 'new_epoch'
   /** As `new_epoch`, but the broker has seen a greater epoch of this producer id: only a new id helps. */
@@ -23,9 +25,17 @@ export function verdictOf(error: number): ProduceVerdict {
     case ERROR.NONE:
       return 'written';
 
-    // Retriable: leadership has moved, or an election is not finished. A broker checks that it leads the partition before it writes.
+    // Uncertain: leadership has moved. A broker checks that it leads the partition before it writes, and looks again while it waits for the in-sync
+    // replicas: it then gives the same answer for a batch that it has written, and that the new leader may have got from it.
     // The metadata is refreshed before the retry, so that it goes to the new leader.
     case ERROR.NOT_LEADER_OR_FOLLOWER:
+      return 'retry_moved';
+
+    // Uncertain for the same reason: the log directory of the leader has failed, before the write or after it.
+    case ERROR.KAFKA_STORAGE_ERROR:
+      return 'retry_moved';
+
+    // Retriable: an election is not finished, or the request names another leader epoch. The broker checks these before it writes.
     case ERROR.LEADER_NOT_AVAILABLE:
     case ERROR.REPLICA_NOT_AVAILABLE:
     case ERROR.BROKER_NOT_AVAILABLE:
@@ -44,10 +54,6 @@ export function verdictOf(error: number): ProduceVerdict {
 
     // Retriable: the batch was damaged on its way; the broker compares the checksum before it writes.
     case ERROR.CORRUPT_MESSAGE:
-      return 'retry';
-
-    // Retriable: the log directory of the leader has failed; the controller moves the partition to another replica.
-    case ERROR.KAFKA_STORAGE_ERROR:
       return 'retry';
 
     // Retriable: the broker asks the client to slow down, and the pause before a retry does.

@@ -8,12 +8,16 @@ const withVerdict = (verdict: string): string[] =>
     .map(([name]) => name);
 
 describe('the verdict on an error code of a Produce answer', () => {
-  it('is uncertain exactly for the codes that a leader may answer after it has written the batch', () => {
+  it('is uncertain for the codes that a leader answers only after it may have written the batch', () => {
     expect(withVerdict('retry_uncertain')).toEqual([
       'REQUEST_TIMED_OUT',
       'NETWORK_EXCEPTION',
       'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
     ]);
+  });
+
+  it('is uncertain also when the leader has lost the partition, because it says so for a batch that it has written and that others may have copied', () => {
+    expect(withVerdict('retry_moved')).toEqual(['NOT_LEADER_OR_FOLLOWER', 'KAFKA_STORAGE_ERROR']);
   });
 
   it('is final for every code by which an append is refused, among them UNSUPPORTED_COMPRESSION_TYPE (76), and for a code that is not in the table', () => {
@@ -29,9 +33,9 @@ describe('the verdict on an error code of a Produce answer', () => {
     expect(withVerdict('new_id')).toEqual(['INVALID_PRODUCER_EPOCH']);
   });
 
-  it('is a retry while leadership moves', () => {
+  it('is a retry while an election is not finished', () => {
     expect(withVerdict('retry')).toEqual(
-      expect.arrayContaining(['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS']),
+      expect.arrayContaining(['LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION', 'NOT_ENOUGH_REPLICAS']),
     );
     expect(withVerdict('written')).toEqual(['NONE']);
   });

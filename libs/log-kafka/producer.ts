@@ -1,6 +1,6 @@
 import { Coalescer, jittered, pause, withDeadline } from '#concurrency';
 import { partitionKey } from '#event';
-import { isFault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { NewRecord } from '#log';
 import { OWN } from './api-versions.js';
 import type { KafkaLogOptions } from './options.js';
@@ -89,6 +89,8 @@ export class IdempotentProducer {
   readonly #report: ProducerReport;
   /** For batches whose partition is well, and for those of suspect partitions. */
   readonly #lines: { readonly well: Connections; readonly suspect: Connections };
+  /** Producer ids have a connection of their own: a batch that waits behind the question for one, in the client library, counts as sent. */
+  readonly #identities: Connections;
   readonly #partitions = new Map<string, Partition>();
   readonly #pending = new Set<PendingBatch>();
   readonly #queues = { well: new Map<number, BrokerQueue>(), suspect: new Map<number, BrokerQueue>() };
@@ -104,6 +106,7 @@ export class IdempotentProducer {
       well: new Connections(options, 'append', { requestMs }),
       suspect: new Connections(options, 'append-retry', { requestMs }),
     };
+    this.#identities = new Connections(options, 'append-id', { requestMs });
   }
 
   /** Resolves at the latest at the deadline, and on close(). Never rejects. */
@@ -163,7 +166,7 @@ export class IdempotentProducer {
   async close(): Promise<void> {
     this.#closing.abort();
     for (const pending of this.#pending) this.#giveUp(pending, networkError('closed while it was being sent'));
-    await Promise.allSettled([this.#lines.well.close(), this.#lines.suspect.close()]);
+    await Promise.allSettled([this.#lines.well, this.#lines.suspect, this.#identities].map((c) => c.close()));
   }
 
   /** No further try: refused when no try can have written the batch, else uncertain. */
@@ -206,6 +209,9 @@ export class IdempotentProducer {
   /** Ends the batch when its outcome is known. Throws when a retry cannot succeed and this try wrote nothing. */
   async #try(pending: PendingBatch): Promise<void> {
     const shape = this.#topics.fresh(pending.topic) ?? (await this.#shape(pending));
+    // made again with fewer partitions since the append was checked
+    if (shape !== undefined && pending.partition >= shape.leaders.length)
+      throw new Fault('wrong_partition', { detail: `${pending.topic}/${pending.partition}` });
     const leader = shape?.leaders[pending.partition] ?? NO_LEADER;
     if (leader === NO_LEADER) {
       pending.reason ??= networkError(`${pending.topic}/${pending.partition} has no leader`);
@@ -243,6 +249,8 @@ export class IdempotentProducer {
     if (verdict === 'retry_uncertain') {
       pending.of.suspect = true;
       pending.doubt ??= networkError('not all replicas answered in time', error);
+    } else if (verdict === 'retry_moved') {
+      pending.doubt ??= networkError('the leader has lost the partition', error);
     } else if (verdict === 'new_epoch' || verdict === 'new_id') {
       // with a doubt, an earlier try may be the one that the broker knows: new numbers could write the batch twice
       if (pending.doubt !== undefined) return this.#final(pending, error, true);
@@ -296,7 +304,7 @@ export class IdempotentProducer {
     try {
       for (const broker of await this.#topics.brokers()) {
         try {
-          return (this.#identity = await this.#lines.well.producerIdentity(broker));
+          return (this.#identity = await this.#identities.producerIdentity(broker));
         } catch (error) {
           last = error;
         }

@@ -127,6 +127,26 @@ describe('IdempotentProducer', () => {
     },
   );
 
+  it.each([
+    ['NOT_LEADER_OR_FOLLOWER', 'MESSAGE_TOO_LARGE'],
+    ['KAFKA_STORAGE_ERROR', 'TOPIC_AUTHORIZATION_FAILED'],
+    ['NOT_LEADER_OR_FOLLOWER', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
+  ] as const)(
+    'is uncertain after %s and then %s: the leader that lost the partition may have written the batch, and others may have copied it',
+    async (first, then) => {
+      answers = [answered(0, first, 5n), answered(0, then)];
+      const sent = (await send(0)) as SendOutcome & { kind: 'uncertain' };
+      expect([sent.kind, hasCode(sent.error, first), hasCode(sent.error, then)]).toEqual(['uncertain', true, true]);
+      answers = Array.from({ length: 50 }, () => answered(0, first));
+      expect((await send(0, { deadlineMs: 300 })).kind).toBe('uncertain');
+    },
+  );
+
+  it('ends a batch at once whose topic was made again with fewer partitions', async () => {
+    expect(await send(7)).toMatchObject({ kind: 'refused', error: { code: 'wrong_partition' } });
+    expect(bodies).toHaveLength(0);
+  });
+
   it('after a refused batch the next batch of that partition has the next epoch and sequence 0, with the same producer id; other partitions go on with theirs', async () => {
     answers = [answered(0, 'NONE', 0n), answered(1, 'NONE', 0n), answered(0, 'INVALID_RECORD')];
     for (const partition of [0, 1, 0]) await send(partition);

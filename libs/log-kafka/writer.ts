@@ -3,7 +3,7 @@ import { innermostMessage } from '#faults';
 import { fitsOneAppend, type NewRecord, type WriteOutcome, type Writer } from '#log';
 import type { KafkaLogOptions } from './options.js';
 import { hasCode, hasNetworkError, Transactor } from './platformatic/index.js';
-import { FENCED, TOO_LARGE } from './produce-errors.js';
+import { FENCED, INVALID, TOO_LARGE } from './produce-errors.js';
 import type { Reads } from './reads.js';
 import { noAnswer, unavailable } from './retry.js';
 import type { Topics } from './topics.js';
@@ -75,7 +75,8 @@ class KafkaWriter implements Writer {
       // after a try without an answer, the fence may have come behind our own commit
       if (hasCode(cause, ...FENCED) && !hasNetworkError(cause)) return { kind: 'fenced' };
       // refused: the broker checks the size and the records before it writes, and the transaction is never committed
-      if (hasCode(cause, ...TOO_LARGE, 'INVALID_RECORD')) return { kind: 'refused', code: 'record_too_large', cause };
+      if (hasCode(cause, ...TOO_LARGE)) return { kind: 'refused', code: 'record_too_large', cause };
+      if (hasCode(cause, ...INVALID)) return { kind: 'refused', code: 'invalid_record', cause };
       // uncertain: the commit may have been written before the connection broke
       this.#parts.options.report?.appendUncertain?.(this.topic, PARTITION, innermostMessage(cause));
       return { kind: 'uncertain', cause };

@@ -161,7 +161,7 @@ export class Appender {
       const withdraw = (queue.withdraw = new AbortController());
       const answer = await this.#log.append(queue.topic, queue.partition, records, bytes, withdraw.signal);
       queue.withdraw = undefined;
-      const wanted = requests.some((r) => r.settle !== undefined && !r.expired);
+      const wanted = (): boolean => requests.some((r) => r.settle !== undefined && !r.expired);
       if (answer.kind === 'refused' && !sentBefore) {
         if (withdraw.signal.aborted) return this.#withdrawn(queue, requests, answer);
         if (requests.length > 1 && ABOUT_A_RECORD.has(answer.code)) {
@@ -172,12 +172,12 @@ export class Appender {
       }
       // R3.5: a batch in doubt is sent again before anything newer, so that nothing overtakes it, while a caller still waits for it
       if (
-        wanted &&
+        wanted() &&
         (answer.kind === 'uncertain' || (sentBefore && withdraw.signal.aborted && answer.kind === 'refused'))
       ) {
         sentBefore = true;
         await pause(jittered(RESEND_MS));
-        continue;
+        if (wanted()) continue;
       }
       if (answer.kind === 'accepted') queue.most *= 2;
       // A refusal speaks of this try only: an earlier uncertain try of the same batch may have been written.

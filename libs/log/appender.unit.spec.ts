@@ -249,6 +249,28 @@ describe('an appender', () => {
     expect(await over).toMatchObject({ kind: 'uncertain' });
   });
 
+  it('does not send an uncertain batch again when the time of its last request ends in the pause before', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    try {
+      const log = scripted();
+      const appender = new Appender(log);
+      const over = appender.append('t', 0, [record('a')], { timeoutMs: 10 });
+      await log.called(1);
+      log.calls[0]!.answer({ kind: 'uncertain' });
+      await new Promise(setImmediate);
+      jest.advanceTimersByTime(10);
+      expect((await over).kind).toBe('uncertain');
+      const next = appender.append('t', 0, [record('b')]);
+      jest.advanceTimersByTime(1_000);
+      await log.called(2);
+      expect(log.calls[1]!.records).toEqual(['b']);
+      log.calls[1]!.answer(accepted(0n));
+      expect((await next).kind).toBe('accepted');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('does not halve a refusal after an uncertain try: the merged append stays uncertain', async () => {
     const log = scripted();
     const appender = new Appender(log);
