@@ -1,13 +1,15 @@
 import { mayPublish } from '#access';
+import { OnceAMinute } from '#faults';
 import { Appender } from '#log';
-import { Publishing, type PublishingDeps } from '#publishing';
+import { Publishing, type PublishingDeps, type PublishingReport } from '#publishing';
 import type { Core } from './core.js';
 
 /** The publish path of this process. Without `refusals` (a process without a gateway) refused events are not counted. */
 export function hubPublishing(
-  { log, state, registry, settled, units, pseudonymKey, now }: Core,
+  core: Core,
   more: Partial<Pick<PublishingDeps, 'appends' | 'refusals' | 'report'>> = {},
 ): Publishing {
+  const { log, state, registry, settled, units, pseudonymKey, now } = core;
   return new Publishing({
     log,
     state,
@@ -20,5 +22,16 @@ export function hubPublishing(
     appends: more.appends ?? new Appender(log),
     refusals: { count: () => undefined },
     ...more,
+    report: { ...more.report, unwritable: unwritableAlarm(core) },
   });
+}
+
+/** One line and one alarm a minute for each partition that takes no events until an operator acts: publishers send them again and again. */
+function unwritableAlarm({ logger, metrics, now }: Core): NonNullable<PublishingReport['unwritable']> {
+  const once = new OnceAMinute(now);
+  return (code, stream, partition) => {
+    if (!once.first(`${code} ${stream}/${partition}`)) return;
+    metrics.alarms.inc({ code });
+    logger.error({ code, stream, partition }, 'events cannot be written until an operator acts');
+  };
 }

@@ -344,6 +344,14 @@ export const FAULTS = {
       en: 'Mend those named in errors, or use ?partial=true (simpul publish --partial).',
     },
   },
+  partly_recorded: {
+    class: 'invalid',
+    title: { id: 'Sebagian kejadian tercatat, sebagian ditolak', en: 'Some events were recorded, others are refused' },
+    hint: {
+      id: 'Lihat results: yang tercatat punya receipt. Perbaiki yang ditolak; mengirim semuanya lagi dengan id yang sama juga aman.',
+      en: 'See results: what was recorded has a receipt. Correct what is refused; sending all again with the same ids is safe too.',
+    },
+  },
   invalid_schema: {
     class: 'invalid',
     title: { id: 'Skema tidak sah', en: 'Invalid schema' },
@@ -439,12 +447,18 @@ export const FAULTS = {
   wrong_partition: {
     class: 'unusable',
     title: { id: 'Partisi tidak ada', en: 'No such partition' },
-    hint: { id: 'Periksa jumlah partisi aliran.', en: 'Check the partition count of the stream.' },
+    hint: {
+      id: 'Pengelola hub: topiknya punya lebih sedikit partisi daripada yang tercatat. Tambahkan: kafka-topics.sh --alter --topic TOPIK --partitions JUMLAH.',
+      en: 'Hub operator: the topic has fewer partitions than recorded. Add them: kafka-topics.sh --alter --topic TOPIC --partitions COUNT.',
+    },
   },
   unknown_topic: {
     class: 'unusable',
     title: { id: 'Aliran tidak ada', en: 'No such topic' },
-    hint: { id: 'Buat aliran dahulu.', en: 'Create the topic first.' },
+    hint: {
+      id: 'Pengelola hub: pulihkan topiknya dari cadangan, atau mulai ulang hub; hub membuat topik yang hilang, kosong.',
+      en: 'Hub operator: restore the topic from a backup, or restart a hub, which makes a missing topic again, empty.',
+    },
   },
   fenced: {
     class: 'unusable',

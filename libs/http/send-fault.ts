@@ -42,7 +42,8 @@ export function sendFault(
   const challenge = CHALLENGES[profile.auth];
   if (status === 401 && challenge !== undefined) reply.header('www-authenticate', challenge);
   if (status === 405) reply.header('allow', deps.routes.methods(req.url).join(', '));
-  if (status === 503 || status === 429) reply.header('retry-after', retryAfter(fault.retryAfterMs ?? 1_000));
+  if (status === 503 || status === 429 || (status === 500 && fault.retryAfterMs !== undefined))
+    reply.header('retry-after', retryAfter(fault.retryAfterMs ?? 1_000));
   if (profile.errors === 'registry') {
     // As bytes: Fastify would add a charset to the media type of a text.
     reply.header('content-type', REGISTRY_TYPE);
@@ -78,7 +79,8 @@ function report(deps: ErrorPathDeps, req: FastifyRequest, route: string | null, 
   }
   // The text of an inner error may name hosts and files, never event data; it goes to the log only.
   const fields = { code: fault.code, request: req.id, route, cause: innermostMessage(fault) };
-  if (status === 500) deps.log.error(fields, 'request failed: internal error');
+  if (fault.row.class === 'unusable') deps.log.error(fields, 'request failed: an operator must act');
+  else if (status === 500) deps.log.error(fields, 'request failed: internal error');
   else deps.log.warn(fields, 'request answered 503: service unavailable');
 }
 

@@ -3,6 +3,10 @@ import { defineTexts } from '#faults';
 /** Why a request is refused before it reaches a use case, and what was expected. */
 export const texts = defineTexts({
   // parameters, headers, bodies
+  see_results: {
+    id: 'sebagian dari {all} kejadian baru dapat ditulis setelah pengelola hub bertindak; lihat results',
+    en: 'some of {all} events can be written only after the operator of the hub has acted; see results',
+  },
   percent_code_broken: {
     id: 'kode persen rusak atau bukan UTF-8',
     en: 'a percent code is broken or no UTF-8',

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Fault, isFault } from '#faults';
 import {
   fitsOneAppend,
+  MAX_RECORD_BYTES,
   OWNERS_TOPIC,
   type AppendOutcome,
   type EventLog,
@@ -194,9 +195,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     return answer.kind === 'fenced' ? { kind: 'uncertain' } : answer;
   }
 
-  appendLimit(): number {
-    return Number.POSITIVE_INFINITY;
-  }
+  appendLimit = (): number => Number.POSITIVE_INFINITY;
+
+  limitExceeded = async (_topic: string, record: NewRecord): Promise<number | undefined> =>
+    fitsOneAppend([record]) ? undefined : MAX_RECORD_BYTES;
 
   async read(topic: string, partition: number, from: bigint, limits: ReadLimits = {}): Promise<ReadAnswer> {
     const { waitMs = 0, signal } = limits;

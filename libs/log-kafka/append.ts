@@ -11,8 +11,6 @@ import type { Broker, TopicShape } from './types.js';
 
 const DEADLINE_MS = 60_000;
 const CLOSE_MS = 10_000;
-/** How long a refusal waits for the limit that it names: the next append of the partition waits too. */
-const LIMIT_MS = 1_000;
 const WITHDRAWN: AppendOutcome = { kind: 'refused', code: 'log_unavailable' };
 
 /**
@@ -115,8 +113,7 @@ export class Appends {
     if (code === 'unknown_topic') this.#topics.forget(topic);
     if (code !== 'record_too_large') return { kind: 'refused', code, cause };
     // the limit may have been changed since it was read
-    const known = (): number => this.#topics.limit(topic);
-    const limit = await withDeadline(this.#topics.readLimit(topic).catch(known), LIMIT_MS, known);
+    const limit = await this.#topics.freshLimit(topic);
     return { kind: 'refused', code, cause, ...(Number.isFinite(limit) ? { limit } : {}) };
   }
 

@@ -1,23 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { NewRecord } from '#log';
 import { Appends } from './append.js';
-import { brokerError } from './platformatic/index.js';
 import { IdempotentProducer, type SendOutcome } from './producer.js';
-import { ERROR } from './protocol.js';
 import type { Topics } from './topics.js';
 
 const records: NewRecord[] = [{ key: Buffer.from('k'), value: Buffer.from('v'), headers: [] }];
-const REFUSED: SendOutcome = { kind: 'refused', error: brokerError(ERROR.MESSAGE_TOO_LARGE) };
 const WRITTEN: SendOutcome = { kind: 'written', written: { partition: 0, base: 3n, appendTimeMs: 1 } };
 
 describe('Appends', () => {
   let sent: ((outcome: SendOutcome) => void)[];
   let appends: Appends;
-  const topics = {
-    fresh: () => ({ id: 'id', leaders: [1], epochs: [0], behind: 0 }),
-    limit: () => 1_000,
-    readLimit: () => new Promise(() => undefined),
-  };
+  const topics = { fresh: () => ({ id: 'id', leaders: [1], epochs: [0], behind: 0 }) };
 
   beforeEach(() => {
     sent = [];
@@ -27,18 +20,8 @@ describe('Appends', () => {
     appends = new Appends({ brokers: ['kafka:9092'], clientId: 'test' }, topics as unknown as Topics);
   });
   afterEach(async () => {
-    jest.useRealTimers();
     jest.restoreAllMocks();
     await appends.close();
-  });
-
-  it('a refusal as too large names the limit as last known when Kafka does not tell it within a second', async () => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
-    const refused = appends.append('t', 0, records);
-    sent[0]!(REFUSED);
-    await new Promise(setImmediate);
-    jest.advanceTimersByTime(1_000);
-    expect(await refused).toMatchObject({ kind: 'refused', code: 'record_too_large', limit: 1_000 });
   });
 
   it('an append that is withdrawn while another one of its partition is in flight was surely not written, is never sent, and lets no later one overtake', async () => {

@@ -20,6 +20,7 @@ import type { KafkaLogOptions } from './options.js';
 import { ClusterClient, isUnknownTopic } from './platformatic/index.js';
 import { publicId, Reads } from './reads.js';
 import { noAnswer, retry, unavailable } from './retry.js';
+import { batchBytes } from './record-batch.js';
 import { checkCluster } from './topic-checks.js';
 import { Topics } from './topics.js';
 import type { Broker } from './types.js';
@@ -30,6 +31,8 @@ const DELETE_MS = 30_000;
 const ALTER_MS = 30_000;
 /** What a record batch has before its records. */
 const BATCH_HEAD_BYTES = 61;
+/** The limit that an event is refused by before it is sent may be this old. */
+const LIMIT_AGE_MS = 1_000;
 
 /**
  * The event log on Apache Kafka (3.1 or later). Resolves when a broker has answered.
@@ -124,6 +127,14 @@ class KafkaLog implements EventLog {
 
   appendLimit(topic: string): number {
     return this.#topics.limit(this.#kafkaName(topic)) - BATCH_HEAD_BYTES;
+  }
+
+  async limitExceeded(topic: string, record: NewRecord): Promise<number | undefined> {
+    const name = this.#kafkaName(topic);
+    const bytes = batchBytes([record]);
+    if (bytes <= this.#topics.limit(name)) return undefined;
+    const limit = await this.#topics.freshLimit(name, LIMIT_AGE_MS);
+    return bytes > limit ? limit : undefined;
   }
 
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<ReadAnswer> {

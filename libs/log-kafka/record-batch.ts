@@ -49,6 +49,14 @@ function recordSize(record: NewRecord, index: number): number {
   return size;
 }
 
+/** What encodeBatch() makes of these records, in bytes. */
+export function batchBytes(records: readonly NewRecord[]): number {
+  return sizeOf(records.map(recordSize));
+}
+
+const sizeOf = (sizes: readonly number[]): number =>
+  sizes.reduce((sum, size) => sum + varintSize(size) + size, AT.records);
+
 /** One uncompressed batch. Header order, repeated header names and null values are kept. */
 export function encodeBatch(
   records: readonly NewRecord[],
@@ -56,9 +64,7 @@ export function encodeBatch(
   crc32c: (bytes: Buffer) => number,
 ): Buffer {
   const sizes = records.map(recordSize);
-  const out = new ByteWriter(
-    Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + varintSize(size) + size, AT.records)),
-  );
+  const out = new ByteWriter(Buffer.allocUnsafe(sizeOf(sizes)));
   const { bytes } = out;
   const time = BigInt(origin.timeMs);
   bytes.writeBigInt64BE(0n, AT.baseOffset);

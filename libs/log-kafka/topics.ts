@@ -16,6 +16,8 @@ const ADMIN_MS = 30_000;
 const METADATA_MS = 4_000;
 /** Known topics are asked again with a shorter limit, because their cached metadata can stand in. */
 const REFRESH_MS = 1_000;
+/** How long a refusal waits for the limit that it names: the next append of the partition waits too. */
+const LIMIT_MS = 1_000;
 /** Topics in one request of metadata or configuration. */
 const TOPICS_PER_REQUEST = 200;
 /** What a Produce request has beside a batch: its head and the names of the client and the topic. */
@@ -41,6 +43,7 @@ export class Topics {
   readonly #requests: ShapeRequests;
   /** max.message.bytes, as last read. */
   readonly #limits = new Map<string, number>();
+  readonly #limitReads = new Map<string, { readonly at: number; readonly read: Promise<number> }>();
   #requestLimit = Number.POSITIVE_INFINITY;
   #brokers: ReadonlyMap<number, Broker> = new Map();
   /** A broker may have another address by now. */
@@ -155,10 +158,17 @@ export class Topics {
     this.#requestLimit = Math.min(Number.POSITIVE_INFINITY, ...limits.filter((n) => n > 0));
   }
 
-  /** Asks Kafka for max.message.bytes now. Rejects when it cannot be asked. */
-  async readLimit(topic: string): Promise<number> {
-    this.#keepLimits(await this.#cluster.configs([topic], MAX_BATCH));
-    return this.limit(topic);
+  /** limit() as Kafka has it now, or had `maxAgeMs` ago; as last known when Kafka does not tell it in a second. Never rejects. */
+  freshLimit(topic: string, maxAgeMs = 0): Promise<number> {
+    const last = this.#limitReads.get(topic);
+    if (last !== undefined && Date.now() - last.at < maxAgeMs) return last.read;
+    const asked = this.#cluster.configs([topic], MAX_BATCH).then(
+      (found) => this.#keepLimits(found),
+      () => undefined,
+    );
+    const read = withDeadline(asked, LIMIT_MS, () => undefined).then(() => this.limit(topic));
+    this.#limitReads.set(topic, { at: Date.now(), read });
+    return read;
   }
 
   #keepLimits(found: ReadonlyMap<string, string | null>): void {

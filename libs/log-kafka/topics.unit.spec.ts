@@ -9,6 +9,7 @@ describe('the metadata of topics', () => {
   /** The topics of each request. */
   let asked: string[][];
   let existing: Set<string>;
+  let configs: () => Promise<Map<string, string>>;
   let topics: Topics;
 
   beforeEach(() => {
@@ -21,7 +22,8 @@ describe('the metadata of topics', () => {
       const shape = { leaders: [1], epochs: [3], behind: 0, replicas: 1 };
       return Promise.resolve(new Map(wanted.map((name) => [name, { ...shape, id: `id of ${name}` }])));
     };
-    topics = new Topics({ shapes } as unknown as ClusterClient);
+    configs = () => new Promise(() => undefined);
+    topics = new Topics({ shapes, configs: () => configs() } as unknown as ClusterClient);
   });
 
   afterEach(() => {
@@ -61,5 +63,20 @@ describe('the metadata of topics', () => {
     expect(answers.map((a) => (a.status === 'fulfilled' ? a.value.id : (a.reason as { code: string }).code))).toEqual(
       names(10).map((name) => (name === 'topik-3' ? 'unknown_topic' : `id of ${name}`)),
     );
+  });
+
+  it('tells max.message.bytes as Kafka has it now, and as last known when Kafka does not tell it within a second: a refusal waits for it', async () => {
+    configs = () => Promise.resolve(new Map([['topik-1', '2000']]));
+    expect(await topics.freshLimit('topik-1')).toBe(2_000);
+    let asked = 0;
+    configs = () => new Promise(() => asked++);
+    expect(await topics.freshLimit('topik-1', 1_000)).toBe(2_000);
+    expect(asked).toBe(0);
+    const now = topics.freshLimit('topik-1');
+    expect(asked).toBe(1);
+    jest.advanceTimersByTime(1_000);
+    expect(await now).toBe(2_000);
+    configs = () => Promise.reject(new Error('no answer'));
+    expect(await topics.freshLimit('topik-1')).toBe(2_000);
   });
 });

@@ -256,6 +256,11 @@ export interface EventLog {
   ): Promise<AppendOutcome>;
   /** What the log takes at most in one append to this topic, as far as it knows now: bytes as bytesOf(), and 64 for each record. Total. */
   appendLimit(topic: string): number;
+  /**
+   * The limit of the topic, as AppendOutcome.limit, when this record alone is larger than the topic takes now; undefined: it is not, or the log does not
+   * tell within a second. Never rejects.
+   */
+  limitExceeded(topic: string, record: NewRecord): Promise<number | undefined>;
   /** Reads from an offset; keeps no position and belongs to no group. Throws Fault `unknown_topic`, `wrong_partition`. */
   read(topic: string, partition: number, from: bigint, limits?: ReadLimits): Promise<ReadAnswer>;
   /** Offset of the first record with appendTimeMs ≥ t, or the high offset when there is none, also for a future time. Throws as read(). */

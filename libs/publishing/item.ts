@@ -90,6 +90,8 @@ export class ItemState {
   outcome: ItemOutcome | undefined;
   /** What the duplicate index has under its (source, id). */
   indexed: First | undefined = undefined;
+  /** It is larger than its topic takes. */
+  tooLarge: Fault | undefined = undefined;
   /** The append that its outcome comes from: its own, or that of an earlier request with the same event (`joined`). */
   append: RecentAppend | undefined = undefined;
   joined = false;
@@ -100,6 +102,11 @@ export class ItemState {
     this.item = checked.ok ? checked.item : undefined;
     this.type = checked.ok ? checked.item.type.type : checked.type;
     this.outcome = checked.ok ? undefined : { kind: 'refused', fault: checked.fault };
+  }
+
+  /** Why it is refused if it is new. */
+  get unfit(): Fault | undefined {
+    return this.item?.unfit ?? this.tooLarge;
   }
 
   get isRefused(): boolean {

@@ -1,30 +1,32 @@
 import type { Caller } from '#access';
 import { withDeadline } from '#concurrency';
 import { conflictId, IndexLookup, sameContent, type Settled } from '#duplicates';
-import { blameOf, Fault, FAULTS, innermostMessage } from '#faults';
-import { MAX_RECORD_BYTES, type AppendOutcome, type EventLog } from '#log';
+import { blameOf, Fault, type FaultCode } from '#faults';
+import { bytesOf, RECORD_HEAD_BYTES, type EventLog } from '#log';
 import type { State } from '#state';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
 import { EarlierEvents, placeOf } from './earlier.js';
 import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem, type Receipt } from './item.js';
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
+import { isAboutARecord, needsOperator, notAccepted, tooLarge } from './not-accepted.js';
 import { planAppends } from './plan.js';
 import { receiptOf } from './receipt.js';
 import { Receipts } from './receipts.js';
 import { RecentAppends, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
 import { sortDuplicates } from './sort-duplicates.js';
-import { texts } from './texts.js';
 
 /** What publishing reports. All calls return at once. */
 export interface PublishingReport {
   /** `count` events of one request became `accepted`, `duplicate`, or a fault code, `ms` after the request came. */
   outcome?(name: string, count: number, ms: number): void;
+  /** The log takes no events of this partition, for a reason that only an operator can change. Called for each event. */
+  unwritable?(code: FaultCode, stream: string, partition: number): void;
 }
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
-  readonly log: Pick<EventLog, 'describe' | 'read'> & Partial<Pick<EventLog, 'appendLimit'>>;
+  readonly log: Pick<EventLog, 'describe' | 'read'> & Partial<Pick<EventLog, 'appendLimit' | 'limitExceeded'>>;
   readonly appends: Appends;
   readonly state: Pick<State, 'findFirst'>;
   readonly settled: Settled;
@@ -46,6 +48,8 @@ export interface PublishRequest {
 export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
 
 const YIELD_EVERY = 256;
+/** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
+const HEADERS_BYTES = 65_536;
 /** After the deadline of the appender: reached only when the appender itself does not answer. */
 const GRACE_MS = 250;
 
@@ -84,7 +88,7 @@ export class Publishing {
     const items = checked.map((c) => new ItemState(c));
     const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
     if (stops()) return this.#withhold(items, request, began);
-    await Promise.all([this.#askIndex(items), this.#forgetLost(items)]);
+    await Promise.all([this.#askIndex(items), this.#forgetLost(items), this.#findTooLarge(items)]);
     // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
     const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
     if (stops()) return this.#withhold(items, request, began);
@@ -96,11 +100,13 @@ export class Publishing {
   /** Checks, and appends nothing. */
   async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
     this.#admit(offered);
-    return (await this.#checkMany(offered, request)).map((c) =>
-      c.ok && c.item.unfit === undefined
-        ? { ok: true, item: c.item }
-        : { ok: false, fault: c.ok ? c.item.unfit! : c.fault },
-    );
+    const checked = await this.#checkMany(offered, request);
+    const items = checked.map((c) => new ItemState(c));
+    await this.#findTooLarge(items);
+    return checked.map((c, n) => {
+      const fault = c.ok ? items[n]!.unfit : c.fault;
+      return c.ok && fault === undefined ? { ok: true, item: c.item } : { ok: false, fault: fault! };
+    });
   }
 
   /** The receipt of the first event with this (source, id); see Receipts.find. */
@@ -131,6 +137,22 @@ export class Publishing {
       out.push(...this.#check(offered.slice(i, i + YIELD_EVERY), request));
     }
     return out;
+  }
+
+  /** Sets why an event is unfit that its topic, as it is now, does not take: it is refused before the first append (R3.1). */
+  async #findTooLarge(items: readonly ItemState[]): Promise<void> {
+    const { log } = this.deps;
+    const suspects = items.filter(({ item }) => {
+      const limit = item && log.appendLimit?.(item.stream);
+      if (limit === undefined || item!.key.length + item!.value.length + HEADERS_BYTES <= limit) return false;
+      return bytesOf(item!.record) + RECORD_HEAD_BYTES > limit;
+    });
+    await Promise.all(
+      suspects.map(async (state) => {
+        const limit = await log.limitExceeded?.(state.item!.stream, state.item!.record);
+        if (limit !== undefined) state.tooLarge = tooLarge(limit);
+      }),
+    );
   }
 
   /** Forgets appends of this process that the log does not hold any more. While the log does not answer, they count. */
@@ -207,6 +229,8 @@ export class Publishing {
           outcome.kind === 'accepted'
             ? { kind: joined ? 'duplicate' : 'accepted', receipt: receiptOf(item!, append, outcome.base, joined) }
             : notAccepted(outcome, isAlone(append));
+        if ('fault' in state.outcome && needsOperator(state.outcome.fault))
+          this.deps.report?.unwritable?.(state.outcome.fault.code, item!.stream, item!.partition);
       } else if (repeated !== undefined) {
         const first = repeated.outcome!;
         state.outcome =
@@ -288,38 +312,4 @@ function isoTimes(): (ms: number) => string {
   };
 }
 
-const isAboutARecord = (outcome: AppendOutcome | undefined): boolean =>
-  outcome?.kind === 'refused' && (outcome.code === 'record_too_large' || outcome.code === 'invalid_record');
-
 const isAlone = (append: RecentAppend): boolean => append.sharedAppend.members.length === 1;
-
-/**
- * The event is not accepted now, and sending it again is safe. Only a refusal that its own record caused (`alone`) is the fault of the request: of several
- * records another one may be guilty (R3.1).
- */
-function notAccepted(outcome: Exclude<AppendOutcome, { kind: 'accepted' }>, alone: boolean): ItemOutcome {
-  const { kind, cause } = outcome;
-  if (kind === 'refused' && alone && isAboutARecord(outcome)) return { kind, fault: recordFault(outcome) };
-  const code = kind === 'refused' && FAULTS[outcome.code].class === 'unavailable' ? outcome.code : 'not_durable';
-  const fault = new Fault(code, {
-    detail:
-      kind === 'uncertain'
-        ? 'it is not known whether the event was written'
-        : 'the event was surely not written by this request',
-    retryAfterMs: kind === 'uncertain' ? 2_000 : 1_000,
-    cause,
-  });
-  return { kind, fault };
-}
-
-function recordFault({ code, cause, limit }: AppendOutcome & { readonly kind: 'refused' }): Fault {
-  if (code === 'invalid_record') return new Fault(code, { detail: innermostMessage(cause), cause });
-  const most = limit ?? MAX_RECORD_BYTES;
-  return new Fault(code, {
-    limit: most,
-    problems: [
-      { pointer: '', reason: texts.too_large_for_log(), expected: texts.at_most_bytes_as_record({ most }), code },
-    ],
-    cause,
-  });
-}

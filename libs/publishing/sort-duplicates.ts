@@ -36,7 +36,7 @@ export function sortDuplicates(
       state.joined = true;
     } else if (indexed !== undefined)
       state.outcome = { kind: 'duplicate', receipt: receiptOfFirst(indexed, item.type.type, true) };
-    else if (item.unfit !== undefined) state.outcome = { kind: 'refused', fault: item.unfit };
+    else if (state.unfit !== undefined) state.outcome = { kind: 'refused', fault: state.unfit };
     else fresh.push(state);
     if (earlier === undefined) inRequest?.set(item.identity, state);
   }

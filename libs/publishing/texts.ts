@@ -32,6 +32,10 @@ export const texts = defineTexts({
   stream_not_open: { id: 'alirannya belum dibuka', en: 'its stream is not open yet' },
   no_confluent_frame: { id: 'bukan bingkai Confluent', en: 'no Confluent frame' },
   too_large_for_log: { id: 'terlalu besar untuk catatan kejadian', en: 'too large for the event log' },
+  not_written_operator: {
+    id: 'pasti tidak tercatat oleh permintaan ini; hanya pengelola hub dapat memperbaikinya. Simpan kejadian ini dan kirim lagi nanti',
+    en: 'surely not written by this request; only the operator of the hub can mend this. Keep the event and send it again later',
+  },
   unreadable: { id: 'tidak dapat dibaca', en: 'cannot be read' },
   id_of_other_content: { id: 'sudah dipakai untuk isi lain', en: 'was used for other content' },
   needed_for_subject: { id: 'diperlukan untuk subject', en: 'needed for the subject' },

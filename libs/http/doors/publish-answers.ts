@@ -1,13 +1,16 @@
-import { Fault, titleOf, verbatim, type Problem } from '#faults';
+import { blameOf, Fault, titleOf, verbatim, type Problem } from '#faults';
 import type { ItemOutcome, Trial } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { languageOf, problemsIn } from '../problem.js';
 import { statusOf } from '../status.js';
+import { texts } from '../texts.js';
 import type { Edge } from '../types.js';
 
 /**
- * Answers a publish request. 503 when an event is not certain, or not accepted for a reason of the hub (R3.2); 4xx when a request that is not partial
- * was refused (R3.1); 207 with the outcome of each event of a partial request; else 201, or 200 when every event is a duplicate.
+ * Answers a publish request, by the first of these that holds: 503 when an event is not certain, or not accepted for a reason of the hub that may pass
+ * (R3.2); 207 with the outcome of each event of a partial request; 500 when the log takes an event only after an operator has acted (R3.9); 4xx when an
+ * event was refused: `partly_recorded` when others were recorded, else this request appended nothing (R3.1); 201, or 200 when every event is a
+ * duplicate. 5xx and `partly_recorded` have the outcome of each event.
  */
 export function sendOutcomes(
   edge: Edge,
@@ -16,23 +19,26 @@ export function sendOutcomes(
   outcomes: readonly ItemOutcome[],
   { many, partial }: { readonly many: boolean; readonly partial: boolean },
 ): FastifyReply | undefined {
+  const faults: Fault[] = [];
   let duplicates = 0;
-  let accepted = 0;
-  let refused = false;
   for (const o of outcomes) {
-    if ('fault' in o) {
-      if (o.fault.row.class === 'unavailable') return sendUncertain(edge, req, reply, outcomes);
-      refused = true;
-    } else if (o.kind === 'duplicate') duplicates++;
-    else accepted++;
+    if ('fault' in o) faults.push(o.fault);
+    else if (o.kind === 'duplicate') duplicates++;
   }
+  const send = (fault: Fault): FastifyReply =>
+    edge.sendFault(req, reply, fault, { results: outcomes.map((o) => shown(edge, req, o)) });
+  const passing = faults.filter((f) => f.row.class === 'unavailable');
+  if (passing.length > 0) return send(uncertainOf(passing, outcomes.length));
   if (partial) {
     edge.json(req, reply, 207, { results: outcomes.map((o) => shown(edge, req, o)) });
     return undefined;
   }
-  // the log refused a record when others of this request were written already: sent again, those are duplicates, and the refusal is final
-  if (refused && accepted > 0) return sendUncertain(edge, req, reply, outcomes);
-  if (refused) return edge.sendFault(req, reply, refusalOf(outcomes, many));
+  const lasting = faults.find((f) => blameOf(f.code) === 'hub');
+  if (lasting !== undefined) return send(many ? ofMany(lasting, outcomes.length) : lasting);
+  if (faults.length > 0) {
+    const refused = refusalOf(outcomes, many);
+    return faults.length < outcomes.length ? send(refused) : edge.sendFault(req, reply, refused);
+  }
   const receipts = outcomes.map((o) => (o as { receipt: object }).receipt);
   edge.json(req, reply, duplicates === outcomes.length ? 200 : 201, many ? { receipts } : receipts[0]);
   return undefined;
@@ -43,28 +49,27 @@ function shown(edge: Edge, req: FastifyRequest, r: ItemOutcome): object {
   return { status: r.kind === 'accepted' ? 201 : 200, receipt: r.receipt };
 }
 
-/** 503 with the outcome of each event, so that the same request can be sent again. */
-function sendUncertain(
-  edge: Edge,
-  req: FastifyRequest,
-  reply: FastifyReply,
-  results: readonly ItemOutcome[],
-): FastifyReply {
-  const faults = results.flatMap((r) => ('fault' in r ? [r.fault] : []));
-  const uncertain = faults.filter((f) => f.row.class === 'unavailable');
-  const code = uncertain.every((f) => f.code !== 'not_durable') ? (uncertain[0]?.code ?? 'not_durable') : 'not_durable';
-  const what =
-    uncertain.length > 0
-      ? `${uncertain.length} of ${results.length} events are not certain`
-      : `the log refused ${faults.length} of ${results.length} events and took the others`;
-  const fault = new Fault(code, {
-    detail: `${what}; send the request again as it is`,
-    retryAfterMs: Math.max(1_000, ...uncertain.map((f) => f.retryAfterMs ?? 1_000)),
+/** The fault of a request with these events that are not certain: the same request can be sent again. */
+function uncertainOf(passing: readonly Fault[], all: number): Fault {
+  return new Fault(passing.every((f) => f.code !== 'not_durable') ? passing[0]!.code : 'not_durable', {
+    detail: `${passing.length} of ${all} events are not certain; send the request again as it is`,
+    retryAfterMs: Math.max(...passing.map((f) => f.retryAfterMs ?? 1_000)),
   });
-  return edge.sendFault(req, reply, fault, { results: results.map((r) => shown(edge, req, r)) });
 }
 
-/** The fault of a refused request. Of one event: its own. Of a list: invalid_items, with the problems of each refused event and its index. */
+/** The fault of a list that has an event with this one. */
+function ofMany({ code, retryAfterMs, cause }: Fault, all: number): Fault {
+  return new Fault(code, {
+    problems: [{ pointer: '', reason: texts.see_results({ all }), code }],
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause,
+  });
+}
+
+/**
+ * The fault of a refused request. Of one event: its own. Of a list: with the problems of each refused event and its index, and partly_recorded when this
+ * request has recorded others, else invalid_items.
+ */
 function refusalOf(outcomes: readonly ItemOutcome[], many: boolean): Fault {
   const faults = outcomes.map((o) => ('fault' in o ? o.fault : undefined));
   if (!many && faults.length === 1) return faults[0]!;
@@ -76,7 +81,13 @@ function refusalOf(outcomes: readonly ItemOutcome[], many: boolean): Fault {
     refused++;
     problems.push(...problemsOf(fault).map((p) => ({ ...p, index })));
   }
-  return new Fault('invalid_items', { detail: `${refused} of ${faults.length} events refused`, problems });
+  const recorded = outcomes.filter((o) => o.kind === 'accepted').length;
+  if (recorded === 0)
+    return new Fault('invalid_items', { detail: `${refused} of ${faults.length} events refused`, problems });
+  return new Fault('partly_recorded', {
+    detail: `${refused} of ${faults.length} events refused, ${recorded} recorded`,
+    problems,
+  });
 }
 
 function problemsOf(fault: Fault): readonly Problem[] {

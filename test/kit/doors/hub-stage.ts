@@ -13,7 +13,7 @@ import {
   type HttpLimits,
   type HttpServer,
 } from '#http';
-import { Appender, OWNERS_TOPIC, type AppendOutcome } from '#log';
+import { Appender, OWNERS_TOPIC, type AppendOutcome, type EventLog } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
@@ -49,6 +49,8 @@ export interface HubStageOptions {
   readonly wrapState?: (state: State) => State;
   /** False: no projector, so no event is settled and the duplicate index stays empty. @default true */
   readonly project?: boolean;
+  /** Another log than the embedded one in the folder of the stage; closed with it. `maintain` of the stage's log is then missing. */
+  readonly openLog?: () => Promise<EventLog>;
   readonly partitions?: number;
   /** A stream with a retention time, and the clock of the log. */
   readonly retention?: { readonly stream: string; readonly ms: number; readonly now: () => number };
@@ -67,6 +69,8 @@ export class HubStage {
   readonly appends: AppendScript = { answer: undefined, calls: 0 };
   readonly units = new UnitTree(() => '2021-07-15');
   readonly meter: [string, number][] = [];
+  /** What needs an operator, as publishing reports it: `<code> <stream>/<partition>`. */
+  readonly unwritable: string[] = [];
   catalogue!: CatalogueIndex;
   log!: EmbeddedLog;
   state!: State;
@@ -83,7 +87,9 @@ export class HubStage {
     this.catalogue = catalogueOfFiles(options.partitions ?? 3);
     for (const u of readUnitSeed(readFileSync(seed, 'utf8')).units) this.units.put(u.id, [u]);
     const { retention } = options;
-    this.log = await openEmbeddedLog({ dir: this.dir, ...(retention ? { now: retention.now } : {}) });
+    const embedded = (): Promise<EventLog> =>
+      openEmbeddedLog({ dir: this.dir, ...(retention ? { now: retention.now } : {}) });
+    this.log = (await (options.openLog ?? embedded)()) as EmbeddedLog;
     const state = await openEmbeddedState({ dir: this.dir });
     this.state = options.wrapState?.(state) ?? state;
     const streams = this.catalogue.streams();
@@ -141,7 +147,10 @@ export class HubStage {
       refusals: this.refusals,
       now: Date.now,
       limits: { indexMs: 2_000, ...options.limits },
-      report: { outcome: (name, count) => this.meter.push([name, count]) },
+      report: {
+        outcome: (name, count) => this.meter.push([name, count]),
+        unwritable: (code, stream, partition) => this.unwritable.push(`${code} ${stream}/${partition}`),
+      },
     });
   }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { createReader, faultOf, type ReadEvent } from '#sdk';
+import { createReader, faultOf, type ReadEvent, type Reply } from '#sdk';
 import { verbatim } from '#faults';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
@@ -57,6 +57,15 @@ function showResults(ctx: Context, results: readonly Result[]): number {
   return results.every((r) => r.receipt) ? EXIT.ok : EXIT.part;
 }
 
+/** A refused list may have events that were recorded all the same. */
+function showRefused(ctx: Context, { status, body, retryAfterMs }: Reply): number {
+  for (const { receipt } of (body as { results?: readonly Result[] }).results ?? [])
+    if (receipt !== undefined) showReceipt(ctx, receipt);
+  const fault = faultOf(status, body, retryAfterMs);
+  const code = showRefusal(fault, ctx.lang, ctx.url);
+  return fault.code === 'partly_recorded' ? EXIT.part : code;
+}
+
 /** What a dry run found in one event. */
 interface DryRunResult {
   readonly problems: readonly unknown[];
@@ -94,7 +103,7 @@ export function publishCommand(program: Command, run: Run): void {
           body,
           shape: isPublishAnswer,
         });
-        if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
+        if (reply.status >= 400) return showRefused(ctx, reply);
         if (o.dryRun) {
           printOne(ctx, reply.body);
           return dryRunResultsOf(reply.body).every((r) => r.problems.length === 0) ? EXIT.ok : EXIT.failed;
