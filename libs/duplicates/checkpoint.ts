@@ -1,4 +1,4 @@
-import { checkPlace, placeProof, type AssignedPartition, type EventLog, type LogRecord } from '#log';
+import { confirmsPlace, placeProof, proofAt, type AssignedPartition, type EventLog, type LogRecord } from '#log';
 import type { FoldStart, Progress, State, StateChange } from '#state';
 
 /** A view partition, or the duplicate index of one, is emptied and folded again, because the log does not confirm the stored checkpoint. */
@@ -19,9 +19,6 @@ export interface CheckpointDeps {
   readonly now: () => number;
   readonly report?: { refolding?(refold: Refold): void };
 }
-
-/** Offsets without a record (markers of a transaction) that may lie below a checkpoint. */
-const HOLE = 64n;
 
 /** What a commit up to `next` stores beside it, from the records that it covers. */
 export function endOf(
@@ -53,10 +50,7 @@ export async function confirmsCheckpoint(
   partition: number,
   { stream, next, proof }: Pick<Progress, 'stream' | 'next' | 'proof'>,
 ): Promise<boolean> {
-  const checked = proof === undefined ? 'unknown' : await checkPlace(log, stream, partition, next, proof);
-  if (checked !== 'unknown') return checked === 'same';
-  const range = (await log.describe(stream)).find((r) => r.partition === partition);
-  return range !== undefined && next <= range.high;
+  return confirmsPlace(log, stream, partition, { next, proof });
 }
 
 /**
@@ -116,16 +110,10 @@ async function stamp(
   found: Progress,
 ): Promise<Progress> {
   const { next } = found;
-  const from = next > HOLE ? next - HOLE : 0n;
-  if (next === 0n) return found;
-  let read = await log.read(topic, partition, from, { maxRecords: Number(next - from), topicId });
-  // retention may have passed a part of it
-  if (read.kind === 'out_of_range' && read.low < next)
-    read = await log.read(topic, partition, read.low, { maxRecords: Number(next - read.low), topicId });
-  if (read.kind !== 'records') return found;
-  const { proof } = endOf(topicId, read.records, next);
-  if (proof === undefined) return found;
-  const low = read.low;
+  const range = (await log.describe(topic)).find((r) => r.partition === partition);
+  const proof = await proofAt(log, topic, partition, next, topicId);
+  if (range === undefined || proof === undefined) return found;
+  const { low } = range;
   const stamped = await state.commit(
     storage,
     { stream: topic, partition },

@@ -157,4 +157,20 @@ describe('a change of units at the door', () => {
     expect(core.units.units.byCode('KANIM-31-BARU')?.id).toBe('SU90001');
     expect((await ask('/v1/units/SU90002', planning)).status).toBe(404);
   });
+
+  it('is taken back, with an alarm and a concern in /health/ready, when org.unit was made again without it', async () => {
+    const closed = await change('SU90001', 'ganti_nama', { nama: 'Hilang' });
+    expect((await ask('/v1/events', planning, closed)).status).toBe(201);
+    await until(() => core.units.units.get('SU90001')?.name === 'Hilang');
+    await core.log.deleteTopic('org.unit');
+    await core.log.ensureTopic({ name: 'org.unit', partitions: 1, cleanup: 'keep' });
+    await until(() => core.units.units.get('SU90001') === undefined);
+    expect(core.units.units.above(KANIM).has(OTHER)).toBe(false);
+    expect(await core.metrics.text()).toContain('simpul_alarms_total{code="log_mismatch"');
+    const { concerns } = (await ask('/health/ready', planning)).body;
+    expect(concerns).toMatchObject([{ subject: 'org.unit', needed: expect.stringContaining('published again') }]);
+    const again = await change('SU90003', 'dibentuk', { like: KANIM, kode: 'KANIM-31-BARU', nama: 'Lagi' });
+    expect((await ask('/v1/events', planning, again)).status).toBe(201);
+    await until(() => core.units.units.get('SU90003')?.name === 'Lagi');
+  });
 });

@@ -2,7 +2,15 @@ export { Appender, type AppenderOptions, type AppendOptions } from './appender.j
 export { assignPartitions } from './assignment.js';
 export { claimPartitions, type ClaimRequest } from './claim.js';
 export { headerNameBytes } from './header-names.js';
-export { checkPlace, epochOf, placeProof, proofBehindHole, type PlaceCheck } from './place-proof.js';
+export {
+  checkPlace,
+  confirmsPlace,
+  epochOf,
+  placeProof,
+  proofAt,
+  proofBehindHole,
+  type PlaceCheck,
+} from './place-proof.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
 export {
   COPIES_TOPIC,

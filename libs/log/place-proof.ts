@@ -74,6 +74,54 @@ export async function checkPlace(
   }
 }
 
+/**
+ * Whether the log is the one in which `next` was stored. A place without a proof (of an older release, or the beginning), and one that retention has passed,
+ * is believed when the log is not shorter. Faults of EventLog.read and EventLog.describe.
+ */
+export async function confirmsPlace(
+  log: Pick<EventLog, 'read' | 'describe'>,
+  topic: string,
+  partition: number,
+  { next, proof }: { readonly next: bigint; readonly proof?: string | undefined },
+): Promise<boolean> {
+  const checked = proof === undefined ? 'unknown' : await checkPlace(log, topic, partition, next, proof);
+  if (checked !== 'unknown') return checked === 'same';
+  const range = (await log.describe(topic)).find((r) => r.partition === partition);
+  return range !== undefined && next <= range.high;
+}
+
+/**
+ * The proof of `next` in the topic with this id, from its last record below. undefined: there is none within MAX_HOLE offsets (retention), or the log ends
+ * below, or another topic has the name. Faults of EventLog.read.
+ */
+export async function proofAt(
+  log: Pick<EventLog, 'read'>,
+  topic: string,
+  partition: number,
+  next: bigint,
+  topicId: string,
+): Promise<string | undefined> {
+  if (next === 0n) return undefined;
+  let last: LogRecord | undefined;
+  // mostly the record right below; else all that may lie behind a hole, however few of them one read gives
+  const lowest = next > MAX_HOLE ? next - MAX_HOLE : 0n;
+  for (let at = next - 1n, back = false; at < next;) {
+    const read = await log.read(topic, partition, at, { maxRecords: Number(next - at), topicId });
+    if (read.kind === 'out_of_range' && at < read.low && read.low < next) {
+      at = read.low;
+      continue;
+    }
+    if (read.kind !== 'records' || read.high < next) return undefined;
+    last = read.records.findLast((r) => r.offset < next) ?? last;
+    if (last !== undefined && !back) break;
+    if (!back) at = lowest;
+    else if (read.next <= at) return undefined;
+    else at = read.next;
+    back = true;
+  }
+  return last && placeProof(topicId, last, next);
+}
+
 function partsOf(proof: string | undefined): { readonly topicId: string; readonly epoch: string } | undefined {
   const [format, topicId, epoch] = proof?.split(':') ?? [];
   return format === FORMAT && topicId !== undefined && epoch !== undefined ? { topicId, epoch } : undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkPlace, epochOf, placeProof, proofBehindHole } from './place-proof.js';
+import { checkPlace, epochOf, placeProof, proofAt, proofBehindHole } from './place-proof.js';
 import type { EventLog, LogRecord, ReadAnswer } from './port.js';
 
 const TOPIC_ID = '0123456789abcdef0123456789abcdef';
@@ -13,6 +13,11 @@ const record = (offset: bigint, more: Partial<LogRecord> = {}): LogRecord => ({
   ...more,
 });
 
+const nextOf = (found: readonly LogRecord[]) => {
+  const last = found.at(-1);
+  return last && last.offset + 1n;
+};
+
 /** A log whose leader believes at first that less is committed than there is. */
 function logOf(records: readonly LogRecord[], end: bigint, knownEnds: bigint[] = []): Pick<EventLog, 'read'> {
   return {
@@ -22,7 +27,7 @@ function logOf(records: readonly LogRecord[], end: bigint, knownEnds: bigint[] =
       const answer: ReadAnswer =
         from > end
           ? { kind: 'out_of_range', low: 0n, high }
-          : { kind: 'records', topicId: TOPIC_ID, records: found, next: from, low: 0n, high };
+          : { kind: 'records', topicId: TOPIC_ID, records: found, next: nextOf(found) ?? high, low: 0n, high };
       return Promise.resolve(answer);
     },
   };
@@ -63,6 +68,14 @@ describe('the proof of a place', () => {
     expect(await checkPlace(log, 't', 0, 5n, placeProof(TOPIC_ID, record(4n), 5n))).toBe('same');
     expect(await checkPlace(log, 't', 0, 5n, placeProof(TOPIC_ID, record(3n), 5n))).toBe('differs');
     expect(await checkPlace(log, 't', 0, 9n, placeProof(TOPIC_ID, record(4n), 9n))).toBe('differs');
+  });
+
+  it('is made for a place that was stored without one, when the log has that place', async () => {
+    const log = logOf([record(3n), record(4n)], 8n);
+    expect(await proofAt(log, 't', 0, 5n, TOPIC_ID)).toBe(placeProof(TOPIC_ID, record(4n), 5n));
+    expect(await proofAt(log, 't', 0, 8n, TOPIC_ID)).toBe(placeProof(TOPIC_ID, record(4n), 8n));
+    expect(await proofAt(log, 't', 0, 9n, TOPIC_ID)).toBeUndefined();
+    expect(await proofAt(log, 't', 0, 0n, TOPIC_ID)).toBeUndefined();
   });
 
   it('is no mismatch when a leader that was just elected does not know yet how far the log is committed', async () => {

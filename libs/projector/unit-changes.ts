@@ -1,7 +1,7 @@
 import type { Core } from '#core';
 import { Fault } from '#faults';
 import { HUB } from '#reading';
-import { UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitFoldDeps } from '#units';
+import { UNIT_CHANGED, UNITS_STREAM, type UnitChange, type UnitFoldDeps, type UnitReadLimits } from '#units';
 
 const TYPES = new Set([UNIT_CHANGED]);
 
@@ -9,11 +9,11 @@ const TYPES = new Set([UNIT_CHANGED]);
 export async function readUnitChanges(
   { reading, registry }: Pick<Core, 'reading' | 'registry'>,
   from: bigint,
-  { max, waitMs, signal }: Parameters<UnitFoldDeps['read']>[1],
+  { topicId, max, waitMs, signal }: UnitReadLimits,
 ): ReturnType<UnitFoldDeps['read']> {
   const stream = registry.catalogue.stream(UNITS_STREAM);
   if (stream === undefined) throw new Fault('unknown_topic', { detail: UNITS_STREAM });
-  const range = { stream, next: [from], missing: 'skip' } as const;
+  const range = { stream, topicId, next: [from], missing: 'skip' } as const;
   const page = await reading.readEvents(HUB, range, { types: TYPES }, { limit: max, waitMs, signal });
   return {
     events: page.events.map(({ offset, data }) => ({ offset, data: data as UnitChange })),

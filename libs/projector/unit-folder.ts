@@ -16,13 +16,24 @@ export class UnitFolder implements OnApplicationBootstrap, OnApplicationShutdown
   ) {}
 
   onApplicationBootstrap(): void {
-    const { units, logger } = this.core;
+    const { units, log, logger, concerns } = this.core;
     this.#fold = startUnitFold({
       registry: units,
+      log,
       report: {
         foldFailed: (e) => logger.warn({ cause: innermostMessage(e) }, 'unit changes are not folded, retried'),
         changeSkipped: ({ offset, problems }) =>
           this.alarms.raise('unit_mismatch', { position: `${UNITS_STREAM}/0/${offset}`, errors: problems }),
+        refolding: ({ next, low, high }) => {
+          const place = { next: String(next), low: String(low), high: String(high) };
+          this.alarms.raise('log_mismatch', { table: 'units', stream: UNITS_STREAM, partition: 0, ...place });
+          concerns.note({
+            subject: UNITS_STREAM,
+            setting: 'topic',
+            actual: `made again, or records lost: units folded up to ${next} are folded again from ${low} to ${high}`,
+            needed: 'changes of units that were lost must be published again',
+          });
+        },
       },
       read: (from, limits) => readUnitChanges(this.core, from, limits),
     });

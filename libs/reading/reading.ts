@@ -164,7 +164,7 @@ export class Reading {
     const limits: Limits = { ...READ_BUDGET, ...budget };
     if (limits.waitMs <= 0) return readPage(this.#deps, reader, range, filter, limits, encoder);
     const deadline = this.#deps.now() + limits.waitMs;
-    const topicId = range.topicId ?? cursorTopicId(await this.#deps.log.topicId(range.stream.name));
+    const topicId = cursorTopicId(range.topicId ?? (await this.#deps.log.topicId(range.stream.name)));
     const read = async (next: readonly bigint[], atEnd: boolean): Promise<EventPage<E>> => {
       const place = { stream: range.stream, topicId, next };
       const seat = range.end === undefined ? this.#tails.seat(place, filter, atEnd) : undefined;

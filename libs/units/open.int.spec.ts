@@ -4,7 +4,7 @@ import { openEmbeddedLog } from '#log-embedded';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startUnitFold } from './follow.js';
+import { startUnitFold, UNITS_STREAM } from './follow.js';
 import { openUnits, UNITS_TOPIC, type SkippedChange, type UnitEvent, type UnitRegistry } from './open.js';
 import { readUnitSeed } from './seed.js';
 
@@ -61,7 +61,7 @@ describe('the registry of units', () => {
   it('seeds only the units that are missing; a unit that an event changed stays as it is', async () => {
     const r = await open();
     const founded = rename(0n, 'Kanim Baru', '2021-08-01');
-    await r.fold(0n, [{ ...founded, data: { ...founded.data, peristiwa: 'dibentuk' } }], 1n);
+    await r.fold({ next: 0n }, [{ ...founded, data: { ...founded.data, peristiwa: 'dibentuk' } }], { next: 1n });
     await r.seed(seed);
     expect(r.units.get('SU00123')).toMatchObject({ name: 'Kanim Baru', basis: 'founded' });
     expect(r.units.size).toBe(770);
@@ -70,7 +70,7 @@ describe('the registry of units', () => {
   it('has no unit whose record cannot be read; neither the seed nor an event makes it new, and a position that cannot be read stops the fold', async () => {
     const r = await open();
     await r.seed(seed);
-    await r.fold(0n, [rename(0n, 'A', '2021-08-01')], 1n);
+    await r.fold({ next: 0n }, [rename(0n, 'A', '2021-08-01')], { next: 1n });
     const damage = async (key: string, value: string): Promise<void> => {
       const record = { key: Buffer.from(key), value: Buffer.from(value), headers: [] };
       expect(await log.append(UNITS_TOPIC, 0, [record])).toMatchObject({ kind: 'accepted' });
@@ -81,22 +81,25 @@ describe('the registry of units', () => {
     for (const u of [r, loaded]) expect([u.units.get('SU00123'), u.units.size]).toEqual([undefined, 769]);
     expect(await r.seed(seed)).toBe(0);
     const unreadable = { code: 'control_record_unreadable' };
-    await expect(r.fold(1n, [rename(1n, 'B', '2021-09-01')], 2n)).rejects.toMatchObject(unreadable);
-    expect(await r.fold(1n, [], 2n)).toBe(2n);
+    await expect(r.fold({ next: 1n }, [rename(1n, 'B', '2021-09-01')], { next: 2n })).rejects.toMatchObject(unreadable);
+    await r.fold({ next: 1n }, [], { next: 2n });
+    expect(r.place.next).toBe(2n);
     await damage('~position', '{"next":2}');
-    await expect(r.fold(0n, [], 5n)).rejects.toMatchObject(unreadable);
+    await expect(r.fold({ next: 0n }, [], { next: 5n })).rejects.toMatchObject(unreadable);
   });
 
   it('folds each event once, even when the same or another process offers it again', async () => {
     const r = await open();
     await r.seed(seed);
     const events = [rename(3n, 'A', '2021-08-01'), rename(5n, 'B', '2021-09-01')];
-    expect(await r.fold(0n, events, 6n)).toBe(6n);
+    await r.fold({ next: 0n }, events, { next: 6n });
+    expect(r.place.next).toBe(6n);
     const after = r.units.allRows('SU00123');
-    expect(await r.fold(0n, events, 6n)).toBe(6n);
+    await r.fold({ next: 0n }, events, { next: 6n });
+    expect(r.place.next).toBe(6n);
     const other = await open();
-    expect(other.next).toBe(6n);
-    expect(await other.fold(0n, events, 6n)).toBe(6n);
+    expect(other.place.next).toBe(6n);
+    await other.fold({ next: 0n }, events, { next: 6n });
     expect(other.units.allRows('SU00123')).toEqual(after);
     expect(other.units.history('SU00123').map((u) => u.name)).toEqual([expect.any(String), 'A', 'B']);
   });
@@ -116,7 +119,8 @@ describe('the registry of units', () => {
       rename(3n, 'A', '2021-09-01'),
     ];
     const skipped: SkippedChange[] = [];
-    expect(await r.fold(0n, events, 4n, { changeSkipped: (c) => skipped.push(c) })).toBe(4n);
+    await r.fold({ next: 0n }, events, { next: 4n }, { changeSkipped: (c) => skipped.push(c) });
+    expect(r.place.next).toBe(4n);
     expect(skipped.map((c) => [c.offset, c.problems.map((p) => p.pointer)])).toEqual([
       [1n, ['/data/indukTeknis']],
       [2n, ['/data/unitId']],
@@ -125,7 +129,8 @@ describe('the registry of units', () => {
     expect(r.units.get('SU99999')).toBeUndefined();
     expect(r.units.get('SU00123')).toMatchObject({ name: 'A', technicalParent: 'SU00124' });
     const other = await open();
-    expect(await other.fold(0n, events, 4n, { changeSkipped: (c) => skipped.push(c) })).toBe(4n);
+    await other.fold({ next: 0n }, events, { next: 4n }, { changeSkipped: (c) => skipped.push(c) });
+    expect(other.place.next).toBe(4n);
     expect(skipped).toHaveLength(2);
   });
 
@@ -136,10 +141,14 @@ describe('the registry of units', () => {
     const stream = Array.from({ length: 40 }, (_, i) =>
       rename(BigInt(i), `Nama ${i}`, `2021-08-${String((i % 28) + 1).padStart(2, '0')}`),
     );
+    await log.ensureTopic({ name: UNITS_STREAM, partitions: 1, cleanup: 'keep' });
+    const records = stream.map((e) => ({ key: null, value: Buffer.from(String(e.offset)), headers: [] }));
+    expect(await log.append(UNITS_STREAM, 0, records)).toMatchObject({ kind: 'accepted' });
     const errors: unknown[] = [];
     const folds = [a, b].map((registry) =>
       startUnitFold({
         registry,
+        log,
         waitMs: 5,
         report: { foldFailed: (e) => errors.push(e) },
         read: (from, { waitMs, signal }) =>
@@ -151,7 +160,7 @@ describe('the registry of units', () => {
           }),
       }),
     );
-    while (a.next < 40n || b.next < 40n) await new Promise((r) => setImmediate(r));
+    while (a.place.next < 40n || b.place.next < 40n) await new Promise((r) => setImmediate(r));
     await Promise.all(folds.map((f) => f.stop()));
     await Promise.all([a.refresh(), b.refresh()]);
     expect(errors).toEqual([]);

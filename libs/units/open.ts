@@ -1,7 +1,7 @@
 import { todayOf } from '#event';
 import { Fault, type Problem } from '#faults';
 import type { EventLog } from '#log';
-import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
+import { openTable, type Change, type Table, type TableReport } from '#table';
 import { foldUnitEvent, type UnitChange } from './change.js';
 import { unitChangeProblems, type RegisteredUnits } from './fits.js';
 import type { UnitSeed } from './seed.js';
@@ -15,12 +15,25 @@ export const UNITS_TOPIC = '_simpul.units';
 const POSITION = '~position';
 const MAX_CHANGES = 500;
 
-type UnitRow = { readonly rows: Rows } | { readonly next: string };
+type UnitRow = { readonly rows: Rows } | { readonly next: string; readonly proof?: string };
+
+/** How far `org.unit` is folded. `proof`: of the last record below `next` (placeProof); absent at the beginning, and where an older release has written. */
+export interface UnitPlace {
+  readonly next: bigint;
+  readonly proof?: string | undefined;
+}
 
 /** An `org.unit.berubah` event with its offset in the stream. */
 export interface UnitEvent {
   readonly offset: bigint;
   readonly data: UnitChange;
+}
+
+/** The changes that the log has. */
+export interface UnitHistory {
+  readonly events: readonly UnitEvent[];
+  /** Retention has removed none. */
+  readonly whole: boolean;
 }
 
 /** A change that did not fit the registry when it was folded (two gateways accepted conflicting changes, or an old record). Nothing of it was applied. */
@@ -29,26 +42,44 @@ export interface SkippedChange {
   readonly problems: readonly Problem[];
 }
 
+/** `next`: the place that the log does not confirm. `low`, `high`: what the log has. */
+export interface UnitMismatch {
+  readonly next: bigint;
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
 export interface UnitsReport {
   /** A change was skipped. Called once per change, by the process that moved the position past it. */
   readonly changeSkipped?: (change: SkippedChange) => void;
   /** A step of the fold failed; it is tried again after a second. */
   readonly foldFailed?: (cause: unknown) => void;
+  /**
+   * The log is not the one that was folded: `org.unit` was made again, or has lost records. Units are folded again from what it has. Alarm: changes
+   * that were lost must be published again. Called once for each such log.
+   */
+  readonly refolding?: (found: UnitMismatch) => void;
 }
 
 export interface UnitRegistry {
   readonly units: Units;
   /** Writes the units of the seed that the table does not have, at most 500 per write. Existing rows stay as they are. Answers how many units were written. */
   seed(seed: UnitSeed): Promise<number>;
-  /** First offset of `org.unit` that is not folded yet. */
-  readonly next: bigint;
+  /** How far `org.unit` is folded. */
+  readonly place: UnitPlace;
   /**
-   * Folds the events from offset `from` (inclusive) to `next` (exclusive) of `org.unit`: units and position in one write, under the claim. Each event is
+   * Folds the events from offset `from` (inclusive) to `to` (exclusive) of `org.unit`: units and place in one write, under the claim. Each event is
    * checked against the registry as the events before it left it; an event that does not fit is skipped as a whole, in every process alike, and
-   * reported after the write. When another process has folded from `from` meanwhile, nothing is written or reported. Answers the position to continue
-   * from. At most 499 events. Faults as `Table.write`, and `control_record_unreadable` (the record of the position, or of a unit of these events).
+   * reported after the write. When the place is not `from` any more, because another process has folded meanwhile, nothing is written or reported.
+   * At most 499 events. Faults as `Table.write`, and `control_record_unreadable` (the record of the place, or of a unit of these events).
    */
-  fold(from: bigint, events: readonly UnitEvent[], next: bigint, report?: UnitsReport): Promise<bigint>;
+  fold(from: UnitPlace, events: readonly UnitEvent[], to: UnitPlace, report?: UnitsReport): Promise<void>;
+  /**
+   * The log is not the one that was folded up to `from`: replaces every unit by what the seed and these events, all that the log has below `to`, make of it.
+   * `whole`: the log has them from the first one on. Otherwise the units stay, and the events are folded into them. Units that do not change are not
+   * written; readers see the units of before or of after, while it is at most 499 units that change. Else as fold().
+   */
+  refold(from: UnitPlace, log: UnitHistory, to: UnitPlace, report?: UnitsReport): Promise<void>;
   /** Reads the units that other processes have written until now. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -81,17 +112,20 @@ export async function openUnits({ log, now, report }: UnitsDeps): Promise<UnitRe
 class TableUnits implements UnitRegistry {
   readonly units: Units;
   readonly #table: Table<UnitRow>;
+  /** Of the last seed(). */
+  #seed: ReadonlyMap<string, Rows> = new Map();
 
   constructor(units: Units, table: Table<UnitRow>) {
     this.units = units;
     this.#table = table;
   }
 
-  get next(): bigint {
-    return positionOf(this.#table.get(POSITION));
+  get place(): UnitPlace {
+    return placeOf(this.#table.get(POSITION));
   }
 
   async seed({ units }: UnitSeed): Promise<number> {
+    this.#seed = new Map(units.map((u) => [u.id, [u]]));
     let written = 0;
     for (let at = 0; at < units.length; at += MAX_CHANGES) {
       const part = units.slice(at, at + MAX_CHANGES);
@@ -107,13 +141,40 @@ class TableUnits implements UnitRegistry {
     return written;
   }
 
-  async fold(from: bigint, events: readonly UnitEvent[], next: bigint, report: UnitsReport = {}): Promise<bigint> {
-    const { position, skipped } = await this.#table.write((rows) => {
+  async fold(from: UnitPlace, events: readonly UnitEvent[], to: UnitPlace, report: UnitsReport = {}): Promise<void> {
+    const skipped = await this.#table.write((rows) => {
       refuseDamaged(this.#table.damaged, events);
-      return decideFold(rows, from, events, next);
+      if (!isSamePlace(placeOf(rows.get(POSITION)), from)) return { changes: [], result: [] };
+      const { changed, skipped: left } = foldAll(unitsOf(rows), events);
+      const changes = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
+      return { changes: [...changes, positionAt(to)], result: left };
     });
     for (const change of skipped) report.changeSkipped?.(change);
-    return position;
+  }
+
+  async refold(
+    from: UnitPlace,
+    { events, whole }: UnitHistory,
+    to: UnitPlace,
+    report: UnitsReport = {},
+  ): Promise<void> {
+    for (let done = false; !done;) {
+      const written = await this.#table.write<{ last: boolean; skipped: readonly SkippedChange[] }>((rows) => {
+        refuseDamaged(this.#table.damaged, whole ? [] : events);
+        if (!isSamePlace(placeOf(rows.get(POSITION)), from))
+          return { changes: [], result: { last: true, skipped: [] } };
+        const now = unitsOf(rows);
+        const base = whole ? this.#seed : now;
+        const { changed, skipped } = foldAll(base, events);
+        const changes = changesBetween(now, new Map([...base, ...changed]));
+        // The place goes with the last of them: until then the same is done again.
+        if (changes.length >= MAX_CHANGES)
+          return { changes: changes.slice(0, MAX_CHANGES), result: { last: false, skipped: [] } };
+        return { changes: [...changes, positionAt(to)], result: { last: true, skipped } };
+      });
+      done = written.last;
+      for (const change of written.skipped) report.changeSkipped?.(change);
+    }
   }
 
   refresh(): Promise<void> {
@@ -133,28 +194,19 @@ function refuseDamaged(damaged: ReadonlySet<string>, events: readonly UnitEvent[
 }
 
 interface Folded {
-  readonly position: bigint;
+  /** Units that the events changed. */
+  readonly changed: ReadonlyMap<string, Rows>;
   readonly skipped: readonly SkippedChange[];
 }
 
-function decideFold(
-  rows: ReadonlyMap<string, UnitRow>,
-  from: bigint,
-  events: readonly UnitEvent[],
-  next: bigint,
-): Decision<UnitRow, Folded> {
-  const expected = positionOf(rows.get(POSITION));
-  if (expected !== from || next <= from) return { changes: [], result: { position: expected, skipped: [] } };
+function foldAll(units: ReadonlyMap<string, Rows>, events: readonly UnitEvent[]): Folded {
   const changed = new Map<string, Rows>();
   const skipped: SkippedChange[] = [];
-  const rowsOf = (id: string): Rows => {
-    const row = rows.get(id);
-    return changed.get(id) ?? (row !== undefined && 'rows' in row ? row.rows : []);
-  };
+  const rowsOf = (id: string): Rows => changed.get(id) ?? units.get(id) ?? [];
   const registered: RegisteredUnits = {
     history: (id) => currentRows(rowsOf(id)),
     holders: (code) =>
-      [...new Set([...rows.keys(), ...changed.keys()])].flatMap((id) =>
+      [...new Set([...units.keys(), ...changed.keys()])].flatMap((id) =>
         rowsOf(id).filter((u) => u.code === code && u.knownUntil === undefined),
       ),
   };
@@ -170,17 +222,33 @@ function decideFold(
       foldUnitEvent(rowsOf(id), data, (near) => registered.history(near).at(-1)),
     );
   }
-  const changes: Change<UnitRow>[] = [...changed].map(([key, after]) => ({ key, row: { rows: after } }));
-  changes.push({ key: POSITION, row: { next: String(next) } });
-  return { changes, result: { position: next, skipped } };
+  return { changed, skipped };
+}
+
+function unitsOf(rows: ReadonlyMap<string, UnitRow>): ReadonlyMap<string, Rows> {
+  const units = new Map<string, Rows>();
+  for (const [id, row] of rows) if ('rows' in row) units.set(id, row.rows);
+  return units;
+}
+
+function changesBetween(now: ReadonlyMap<string, Rows>, wanted: ReadonlyMap<string, Rows>): Change<UnitRow>[] {
+  const changes: Change<UnitRow>[] = [];
+  for (const [key, rows] of wanted)
+    if (JSON.stringify(now.get(key)) !== JSON.stringify(rows)) changes.push({ key, row: { rows } });
+  for (const key of now.keys()) if (!wanted.has(key)) changes.push({ key, row: undefined });
+  return changes;
 }
 
 function parseRow(value: Buffer, key: string): UnitRow {
-  const row = JSON.parse(value.toString()) as Partial<Record<'rows' | 'next', unknown>> | null;
-  const fits =
-    key === POSITION ? typeof row?.next === 'string' && /^\d+$/.test(row.next) : areVersionsOf(key, row?.rows);
+  const row = JSON.parse(value.toString()) as Partial<Record<'rows' | 'next' | 'proof', unknown>> | null;
+  const fits = key === POSITION ? isPosition(row) : areVersionsOf(key, row?.rows);
   if (!fits) throw new TypeError('no row of the units table');
   return row as UnitRow;
+}
+
+function isPosition(row: Partial<Record<'next' | 'proof', unknown>> | null): boolean {
+  const { next, proof } = row ?? {};
+  return typeof next === 'string' && /^\d+$/.test(next) && (proof === undefined || typeof proof === 'string');
 }
 
 function areVersionsOf(id: string, rows: unknown): boolean {
@@ -190,6 +258,15 @@ function areVersionsOf(id: string, rows: unknown): boolean {
   );
 }
 
-function positionOf(row: UnitRow | undefined): bigint {
-  return row !== undefined && 'next' in row ? BigInt(row.next) : 0n;
+function placeOf(row: UnitRow | undefined): UnitPlace {
+  return row !== undefined && 'next' in row ? { next: BigInt(row.next), proof: row.proof } : { next: 0n };
+}
+
+function positionAt({ next, proof }: UnitPlace): Change<UnitRow> {
+  return { key: POSITION, row: { next: String(next), ...(proof === undefined ? {} : { proof }) } };
+}
+
+/** Whether two places are the same one of the same log. */
+export function isSamePlace(a: UnitPlace, b: UnitPlace): boolean {
+  return a.next === b.next && a.proof === b.proof;
 }
