@@ -21,6 +21,11 @@ export class Concerns {
     return before?.actual !== concern.actual;
   }
 
+  /** What the concern was about is mended. */
+  settle({ subject, setting }: Pick<Concern, 'subject' | 'setting'>): void {
+    this.#all.delete(`${subject}\n${setting}`);
+  }
+
   list(): readonly Concern[] {
     return [...this.#all.values()];
   }

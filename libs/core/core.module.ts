@@ -53,7 +53,7 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
         {
           provide: TABLES,
-          inject: [SETTINGS, ENGINE, EVENT_LOG, STATE, CLOCK, LOGGER, Metrics],
+          inject: [SETTINGS, ENGINE, EVENT_LOG, STATE, CLOCK, LOGGER, Metrics, Concerns],
           useFactory: async (
             s: HubSettings,
             engine: Engine,
@@ -62,9 +62,10 @@ export class CoreModule implements OnApplicationShutdown {
             now: () => number,
             logger: Logger,
             metrics: Metrics,
+            concerns: Concerns,
           ) => {
             try {
-              return await openTables({ settings: s, log, state, now, report: tableReport(logger, metrics) });
+              return await openTables({ settings: s, log, state, now, report: tableReport(logger, metrics, concerns) });
             } catch (e) {
               // Nest calls no shutdown hook of a container that it could not build.
               await engine.close();

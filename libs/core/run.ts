@@ -1,6 +1,6 @@
 import { asFault, innermostMessage, startDetail, startLine } from '#faults';
 import { openHttp } from '#http';
-import { readHubSettings, readLanguage } from '#settings';
+import { readHubSettings, readLanguage, readTerminal } from '#settings';
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { Core } from './core.js';
 import { CORE } from './tokens.js';
@@ -46,7 +46,7 @@ export async function runHub(module: Type | DynamicModule): Promise<void> {
     const language = readLanguage();
     const known = portTaken ? '' : startDetail(fault, language);
     const detail = known === '' ? cause : cause === '' || known.includes(cause) ? known : `${known} (${cause})`;
-    process.stderr.write(`✗ ${code}: ${startLine(code, detail, language)}\n`);
+    process.stderr.write(`✗ ${code}: ${startLine(code, detail, language, readTerminal().engine)}\n`);
     if (fault.code === 'internal' && !portTaken) process.stderr.write(`${e instanceof Error ? (e.stack ?? '') : ''}\n`);
     sendToLauncher({ kind: 'failed', code, detail });
     process.exit(1);

@@ -1,8 +1,18 @@
 import type { CopiesReport } from '#duplicates';
+import { asFault } from '#faults';
 import type { Logger, Metrics } from '#telemetry';
+import type { Concerns } from './concerns.js';
 
 /** Alarms of control tables: a line in the log and a count. Never the content of a record: it may hold secrets, and so may the message of a parser. */
-export function tableReport(logger: Pick<Logger, 'error' | 'info'>, metrics: Pick<Metrics, 'alarms'>): CopiesReport {
+export function tableReport(
+  logger: Pick<Logger, 'error' | 'info'>,
+  metrics: Pick<Metrics, 'alarms'>,
+  concerns: Concerns,
+): CopiesReport {
+  const aboutReading = (topic: string, partition: number) => ({
+    subject: topic,
+    setting: `reading partition ${partition}`,
+  });
   return {
     unreadable: ({ topic, key, offset, cause }) => {
       const code = 'control_record_unreadable';
@@ -12,6 +22,20 @@ export function tableReport(logger: Pick<Logger, 'error' | 'info'>, metrics: Pic
         { code, topic, key, offset: String(offset), error },
         'control record cannot be read, its key has no row',
       );
+    },
+    stuck: ({ topic, partition, cause }) => {
+      const code = 'control_topic_unreadable';
+      const { code: reason, detail } = asFault(cause);
+      const actual = `fails (${detail === undefined ? reason : `${reason}: ${detail}`}); what it says grows old`;
+      const needed = 'the topic as it was: restore it from a backup, then start the hub again';
+      // Each try reports; an operator needs one line.
+      if (!concerns.note({ ...aboutReading(topic, partition), actual, needed })) return;
+      metrics.alarms.inc({ code });
+      logger.error({ code, topic, partition, reason, detail }, 'control topic cannot be read on, retried');
+    },
+    followed: ({ topic, partition }) => {
+      concerns.settle(aboutReading(topic, partition));
+      logger.info({ topic, partition }, 'control topic is read on again');
     },
     earlierCopies: (found) => logger.info(found, 'copies listed by an earlier version are read too'),
   };

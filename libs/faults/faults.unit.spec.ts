@@ -15,7 +15,17 @@ describe('the table of errors', () => {
       for (const line of [id, en]) expect(line).toMatch(/^[^\n]+: here and there\. [^\n]+$/);
       expect(id).not.toBe(en);
     }
-    expect(startLine('log_unavailable', '', 'en')).toMatch(/^The event log cannot be reached\. See that Kafka is up/);
+    expect(startLine('log_unavailable', '', 'en', 'kafka')).toMatch(
+      /^The event log cannot be reached\. See that Kafka is up/,
+    );
+    expect(startLine('state_unavailable', '', 'en', 'kafka')).toMatch(/ See that Redis is up/);
+    for (const engine of ['embedded', undefined])
+      for (const code of ['log_unavailable', 'state_unavailable'])
+        for (const language of ['id', 'en'] as const) {
+          const line = startLine(code, '', language, engine);
+          expect(line).toMatch(/SIMPUL_DATA/);
+          expect(line).not.toMatch(/Kafka|Redis/i);
+        }
     expect(startLine('unheard_of', 'x', 'id')).toBe('unheard_of: x');
   });
 

@@ -33,10 +33,28 @@ const AT_START: Readonly<Record<string, StartRow>> = {
   },
 };
 
-/** Why a start failed, for the person at the terminal: title, detail and next step of the code, on one line even when the detail has several. Total. */
-export function startLine(code: string, detail: string, language: Language): string {
+/** On the embedded engine log and state are files of the data folder. */
+const folderHint: StartRow['hint'] = {
+  id: 'Periksa map data (SIMPUL_DATA): hak baca dan tulis, ruang disk, dan diskanya; lalu mulai lagi.',
+  en: 'Check the data folder (SIMPUL_DATA): rights to read and write, room on the disk, and the disk; then start again.',
+};
+const AT_START_EMBEDDED: typeof AT_START = {
+  log_unavailable: { ...FAULTS.log_unavailable, hint: folderHint },
+  state_unavailable: { ...FAULTS.state_unavailable, hint: folderHint },
+};
+
+/**
+ * Why a start failed, for the person at the terminal: title, detail and next step of the code, on one line even when the detail has several. `engine`: the
+ * next step is another one with Kafka and Redis. Total.
+ */
+export function startLine(
+  code: string,
+  detail: string,
+  language: Language,
+  engine: string | undefined = 'embedded',
+): string {
   const known = FAULTS as Readonly<Record<string, StartRow | undefined>>;
-  const row = AT_START[code] ?? known[code];
+  const row = (engine === 'kafka' ? undefined : AT_START_EMBEDDED[code]) ?? AT_START[code] ?? known[code];
   const oneLine = detail
     .replaceAll(/\s*[\r\n]+\s*/g, ' ')
     .trim()

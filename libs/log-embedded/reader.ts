@@ -49,7 +49,7 @@ export class Reader {
   readonly #deps: ReaderDeps;
   readonly #rows: Rows;
   readonly #db: DatabaseSync;
-  readonly #sql: Record<'topic' | 'parts' | 'names' | 'ranges' | 'version', StatementSync>;
+  readonly #sql: Record<'topic' | 'names' | 'ranges' | 'version', StatementSync>;
   readonly #topics = new Map<string, Topic>();
   readonly #logId: string;
 
@@ -58,8 +58,10 @@ export class Reader {
     this.#db = new DatabaseSync(deps.file, { readOnly: true, timeout: 1_000 });
     const prepare = (text: string): StatementSync => this.#db.prepare(text);
     this.#sql = {
-      topic: prepare('SELECT no, id, cleanup FROM topics WHERE name = ?'),
-      parts: prepare('SELECT part FROM partitions WHERE topic = ? ORDER BY p'),
+      // one statement: with two, a topic that is made again between them would have no partitions, for as long as it is cached
+      topic: prepare(
+        'SELECT no, id, cleanup, part FROM topics JOIN partitions ON topic = no WHERE name = ? ORDER BY p',
+      ),
       names: prepare('SELECT name FROM topics ORDER BY name'),
       ranges: prepare('SELECT p AS partition, low, high FROM partitions WHERE topic = ? ORDER BY p'),
       version: prepare('PRAGMA data_version'),
@@ -77,10 +79,11 @@ export class Reader {
     const known = this.#topics.get(name);
     if (known) return known;
     return this.#guarded(() => {
-      const row = this.#sql.topic.get(name);
+      const rows = this.#sql.topic.all(name);
+      const [row] = rows;
       if (!row) throw new Fault('unknown_topic', { detail: name });
       const no = row['no'] as number;
-      const parts = this.#sql.parts.all(no).map((r) => r['part'] as number);
+      const parts = rows.map((r) => r['part'] as number);
       const topic = { name, no, id: this.#idOf(row['id'] as string, no), dense: row['cleanup'] === 'keep', parts };
       this.#topics.set(name, topic);
       return topic;

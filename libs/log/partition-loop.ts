@@ -157,6 +157,8 @@ export class PartitionLoop {
     try {
       const { offset, lastEpoch } = await this.#deps.member.start(at);
       if (!current()) return;
+      // A member without types may answer none: without an error the loop would ask it again and again, and nothing else would run.
+      if (typeof offset !== 'bigint') throw new TypeError('start() has answered no offset');
       this.#next = offset;
       this.#lastEpoch = lastEpoch;
     } catch (error) {

@@ -181,6 +181,22 @@ describe('a partition loop', () => {
     expect(reports).toEqual(['member: the store is away']);
   });
 
+  it('takes an answer of start() without an offset for a failure: it waits 1 s, reports it, and nothing else is held up', async () => {
+    log.add(1);
+    let left = 2;
+    member.onStart = () => Promise.resolve(left-- > 0 ? ({} as StartPlace) : { offset: 0n });
+    begin();
+    await settle();
+    expect(member.calls).toEqual(['start under 1']);
+    await pass(999);
+    expect(member.calls).toHaveLength(1);
+    await pass(1);
+    expect(member.calls).toHaveLength(2);
+    await pass(1_000);
+    expect(member.calls).toEqual(['start under 1', 'start under 1', 'start under 1', 'batch 0 under 1']);
+    expect(reports).toEqual(['member: start() has answered no offset', 'member: start() has answered no offset']);
+  });
+
   it('gives the same batch again 1 s after batch() has thrown, without another read, and passes over nothing', async () => {
     log.add(2);
     const end = holdBatch();

@@ -1,4 +1,4 @@
-export type { TableReport, UnreadableRecord } from './damaged.js';
+export type { StuckTopic, TableReport, UnreadableRecord } from './damaged.js';
 export { openJournal, type Journal, type JournalOptions } from './journal.js';
 export {
   openOwnedTable,

@@ -52,6 +52,7 @@ export async function openJournal<R>(options: JournalOptions<R>): Promise<Journa
       report?.unreadable?.({ topic: topic.name, key: key?.toString() ?? '', offset, cause }),
     // A row without a key must never count twice, so rows that a recreated topic already has are skipped until the next start.
     onReset: (range) => (keyOf ? range.low : range.high),
+    report,
   });
   await tail.open();
   return {

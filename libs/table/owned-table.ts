@@ -110,6 +110,7 @@ class EpochTable<V> implements OwnedTable<V> {
         this.#owned.clear();
         return range.low;
       },
+      report: options.report,
     });
   }
 

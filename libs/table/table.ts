@@ -120,6 +120,7 @@ class FencedTable<V> implements Table<V> {
         this.#show(key, undefined, record);
       },
       onReset: failWhenReset(options.topic),
+      report: options.report,
     });
   }
 

@@ -1,6 +1,7 @@
 import { Coalescer, pause } from '#concurrency';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { EventLog, Interruption, LogRecord, TopicSpec } from '#log';
+import type { TableReport } from './damaged.js';
 
 /** The part of the log that a table needs. */
 export type TableLog = Pick<EventLog, 'ensureTopic' | 'describe' | 'read' | 'append'>;
@@ -20,6 +21,7 @@ export interface TopicTailOptions<P> {
    * read of this tail fails until the process is restarted.
    */
   readonly onReset: (range: TopicRange) => bigint;
+  readonly report?: Pick<TableReport, 'stuck' | 'followed'> | undefined;
 }
 
 /** First offset that is kept, and the end. */
@@ -34,7 +36,7 @@ const READ_RECORDS = 2_000;
 
 /**
  * Follows one partition of a control topic: reads it to its end, then continues by long poll, and passes every parsed record to `apply`. All tables of this room use it. While
- * the log is unavailable the tail retries every 500 ms.
+ * the log is unavailable, or the topic cannot be read on, the tail retries every 500 ms.
  */
 export class TopicTail<P> {
   readonly #options: TopicTailOptions<P>;
@@ -151,10 +153,20 @@ export class TopicTail<P> {
 
   async #follow(): Promise<void> {
     const { signal } = this.#closing;
-    while (!signal.aborted)
+    const { topic, report } = this.#options;
+    const at = { topic: topic.name, partition: this.#partition };
+    for (let stuck = false; !signal.aborted;)
       try {
         await this.#step(LONG_POLL_MS, signal);
-      } catch {
+        if (stuck) report?.followed?.(at);
+        stuck = false;
+      } catch (cause) {
+        if (signal.aborted) return;
+        // A log that does not answer is told by its own probe, once for all tables.
+        if (!isFault(cause) || cause.code !== 'log_unavailable') {
+          stuck = true;
+          report?.stuck?.({ ...at, cause });
+        }
         await pause(RETRY_MS, signal);
       }
   }

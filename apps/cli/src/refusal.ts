@@ -1,5 +1,6 @@
 import { FAULTS, isFault, startDetail, startLine, type FaultCode, type FaultRow, type Language } from '#faults';
 import { isSdkFault } from '#sdk';
+import { readTerminal } from '#settings';
 import { Usage } from './context.js';
 import { texts } from './texts.js';
 
@@ -15,7 +16,7 @@ export function showRefusal(e: unknown, lang: Language, url: string): number {
     return EXIT.usage;
   }
   if (isFault(e)) {
-    err(`✗ ${startLine(e.code, startDetail(e, lang), lang)}`);
+    err(`✗ ${startLine(e.code, startDetail(e, lang), lang, readTerminal().engine)}`);
     return EXIT.failed;
   }
   if (!isSdkFault(e)) {
