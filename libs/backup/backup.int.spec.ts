@@ -22,7 +22,7 @@ import { killsAt, runKilled } from '../../test/kit/kills/killed.js';
 import { acceptLoss, makeBackup, restoreBackup, verifyFolder } from './index.js';
 
 /** Kills of a task: a spread of its steps, in the campaign every one. */
-const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] === '1' ? 400 : 12;
+const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] === '1' ? 400 : 8;
 const topic = 'coba.cadangan';
 const rec = (value: string): NewRecord => ({ key: Buffer.from('k'), value: Buffer.from(value), headers: [] });
 const many = (from: number, count: number): NewRecord[] => Array.from({ length: count }, (_, i) => rec(`v${from + i}`));
@@ -304,7 +304,7 @@ describe('kill -9 (SIGKILL)', () => {
       rmSync(to, { recursive: true });
     }
     expect([...left].sort()).toEqual(['none', 'whole']);
-  }, 180_000);
+  }, 300_000);
 
   it('of a restore, at any moment, leaves the old log, the new one, or a folder that no hub starts on until it is run again', async () => {
     await close(await dataFolder(2_000));
@@ -338,7 +338,7 @@ describe('kill -9 (SIGKILL)', () => {
       }
     }
     expect([...seen].sort()).toEqual(['2000', '2100', 'refused']);
-  }, 180_000);
+  }, 300_000);
 
   it('of accepting a loss, at any moment, leaves a log that still refuses to start, or one with what was left', async () => {
     await close(await dataFolder(50));
@@ -367,7 +367,7 @@ describe('kill -9 (SIGKILL)', () => {
       await again.close();
     }
     expect([...seen].sort()).toEqual(['log_incomplete', 'opened']);
-  }, 180_000);
+  }, 300_000);
 });
 
 const LOCK = `import { DatabaseSync } from 'node:sqlite';

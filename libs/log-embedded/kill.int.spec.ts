@@ -87,7 +87,7 @@ describe('kill -9 (SIGKILL)', () => {
       });
     }
     expect([...found].sort()).toEqual(['format 1', 'format 2']);
-  }, 120_000);
+  }, 300_000);
 
   /** Appends, tells what was acknowledged, and closes with appends in flight. The WAL is then about 8 MB. */
   const stop = (armed: 'stop' | 'idle'): string => `import { statSync, writeSync } from 'node:fs';
@@ -154,6 +154,6 @@ describe('kill -9 (SIGKILL)', () => {
       expect(states).toContain('open, with a WAL');
       if (armed === 'stop') expect(states).toContain('stopped, without a WAL');
     },
-    240_000,
+    600_000,
   );
 });

@@ -90,7 +90,7 @@ describe('the projector', () => {
     await stage.project();
     await stage.untilCaughtUp();
     await expectPlain();
-  });
+  }, 240_000);
 
   it('leaves the group at close() also while join() is in flight: no start() or batch() is called after close()', async () => {
     let calls = 0;

@@ -58,7 +58,7 @@ export function change(
 }
 
 /** Polls every 10 ms until the condition is true. Throws after `ms`: a test that fails by its own deadline also ends its own background loops. */
-export async function until(condition: () => Promise<boolean>, ms = 20_000): Promise<void> {
+export async function until(condition: () => Promise<boolean>, ms = 45_000): Promise<void> {
   for (const end = performance.now() + ms; !(await condition()); await sleep(10)) {
     if (performance.now() > end) throw new Error(`the condition was not true within ${ms} ms`);
   }

@@ -239,9 +239,9 @@ export class Stage {
 
 /** Waits until a condition is true, at most 10 s. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 45_000;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error('the condition did not come true within 10 s');
+    if (Date.now() > end) throw new Error('the condition did not come true within 45 s');
     await pause(5);
   }
 }
