@@ -19,6 +19,7 @@ import {
   type WriteOutcome,
   type Writer,
 } from '#log';
+import { appendPlace } from './append-place.js';
 import { encodeBatch } from './batch.js';
 import { Group, type GroupHome, type TopicShape } from './group.js';
 import { Listeners } from './listeners.js';
@@ -299,16 +300,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     bytes: number | undefined,
     claim?: { readonly topic: number; readonly epoch: number },
   ): Promise<WriteOutcome> {
-    if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
     // `gone`: the cached topic was deleted, and perhaps made again: it is looked up once more
     for (let retried = false; ; retried = true) {
-      let part: number;
-      try {
-        if (retried) this.#reader.freshTopic(topic);
-        part = this.#reader.part(topic, partition);
-      } catch (e) {
-        return { kind: 'refused', code: refusalOf(e), cause: e };
-      }
+      const part = appendPlace(this.#reader, topic, partition, records, bytes, retried);
+      if (typeof part !== 'number') return part;
       const data = encodeBatch(records);
       const size = data.length;
       const answer = await this.#request({
@@ -387,11 +382,6 @@ function tellOnce(report: EmbeddedLogReport | undefined): (range: DamagedRange) 
     told.add(key);
     report?.damaged?.(range);
   };
-}
-
-function refusalOf(e: unknown): 'wrong_partition' | 'unknown_topic' | 'log_unavailable' {
-  const code = isFault(e) ? e.code : undefined;
-  return code === 'wrong_partition' || code === 'unknown_topic' ? code : 'log_unavailable';
 }
 
 function unavailable(answer: Answer): Fault {

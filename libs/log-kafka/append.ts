@@ -1,7 +1,7 @@
 import { withDeadline } from '#concurrency';
 import { partitionKey } from '#event';
 import { innermostMessage, isFault } from '#faults';
-import { fitsOneAppend, type AppendOutcome, type AppendRefusal, type NewRecord } from '#log';
+import { fitsOneAppend, tooLarge, type AppendOutcome, type AppendRefusal, type NewRecord } from '#log';
 import type { KafkaLogOptions } from './options.js';
 import { hasCode, isUnknownTopic } from './platformatic/index.js';
 import { INVALID, TOO_LARGE } from './produce-errors.js';
@@ -67,10 +67,12 @@ export class Appends {
     bytes: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<AppendOutcome> {
-    if (!fitsOneAppend(records, bytes)) return { kind: 'refused', code: 'record_too_large' };
+    if (!fitsOneAppend(records, bytes)) return tooLarge(records);
     if (this.#closed) return { kind: 'refused', code: 'log_unavailable' };
     const known = this.#topics.fresh(topic);
-    const refusal = known ? wrongPartition(known, partition) : await this.#refusal(topic, partition, signal);
+    // the cache may hold a topic that was made again with more partitions: it refuses nothing by itself
+    const sure = known !== undefined && hasPartition(known, partition);
+    const refusal = sure ? undefined : await this.#refusal(topic, partition, signal);
     if (refusal) return refusal;
     const sent = await this.#producer.send(topic, partition, records, { deadlineMs: this.#deadlineMs, signal });
     switch (sent.kind) {
@@ -100,8 +102,10 @@ export class Appends {
     signal: AbortSignal | undefined,
   ): Promise<AppendOutcome | undefined> {
     try {
-      const shape = await unlessAborted(this.#topics.shape(topic), signal);
-      return shape === 'aborted' ? WITHDRAWN : wrongPartition(shape, partition);
+      const asked = this.#topics.fresh(topic) ? this.#topics.refresh(topic) : this.#topics.shape(topic);
+      const shape = await unlessAborted(asked, signal);
+      if (shape === 'aborted') return WITHDRAWN;
+      return hasPartition(shape, partition) ? undefined : { kind: 'refused', code: 'wrong_partition' };
     } catch (cause) {
       const unknown = isFault(cause) && cause.code === 'unknown_topic';
       return { kind: 'refused', code: unknown ? 'unknown_topic' : 'log_unavailable', cause };
@@ -139,9 +143,8 @@ function refusalOf(cause: unknown): AppendRefusal {
 }
 
 /** Kafka's clients take a partition that does not exist modulo the number of partitions, and write to another one. */
-function wrongPartition({ leaders }: TopicShape, partition: number): AppendOutcome | undefined {
-  if (Number.isInteger(partition) && partition >= 0 && partition < leaders.length) return undefined;
-  return { kind: 'refused', code: 'wrong_partition' };
+function hasPartition({ leaders }: TopicShape, partition: number): boolean {
+  return Number.isInteger(partition) && partition >= 0 && partition < leaders.length;
 }
 
 /** The outcome of the work, or `aborted` as soon as the signal aborts; the work itself goes on. */

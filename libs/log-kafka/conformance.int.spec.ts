@@ -21,6 +21,7 @@ async function harness(): Promise<Harness> {
         'min.cleanable.dirty.ratio': '0.001',
         'max.compaction.lag.ms': '100',
       }),
+    lowerLimit: (topic, bytes) => control.alter(`${kafka.prefix}${topic}`, { 'max.message.bytes': String(bytes) }),
     close: async () => {
       await control.close();
       await kafka.stop();

@@ -1,6 +1,6 @@
 import { Mutex, pause, withDeadline } from '#concurrency';
 import { innermostMessage } from '#faults';
-import { fitsOneAppend, type NewRecord, type WriteOutcome, type Writer } from '#log';
+import { fitsOneAppend, tooLarge, type NewRecord, type WriteOutcome, type Writer } from '#log';
 import type { KafkaLogOptions } from './options.js';
 import { hasCode, hasNetworkError, Transactor } from './platformatic/index.js';
 import { FENCED, INVALID, TOO_LARGE } from './produce-errors.js';
@@ -61,7 +61,7 @@ class KafkaWriter implements Writer {
 
   async #one(records: readonly NewRecord[]): Promise<WriteOutcome> {
     if (this.#ended) return { kind: 'fenced' };
-    if (!fitsOneAppend(records)) return { kind: 'refused', code: 'record_too_large' };
+    if (!fitsOneAppend(records)) return tooLarge(records);
     const limit = this.#parts.options.appendDeadlineMs ?? DEADLINE_MS;
     try {
       const writing = this.#transactor.write(this.#name, PARTITION, records);

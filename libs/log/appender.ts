@@ -8,7 +8,7 @@ import {
   type EventLog,
   type NewRecord,
 } from './port.js';
-import { bytesOfAll, fitsOneAppend, RECORD_HEAD_BYTES } from './size.js';
+import { bytesOfAll, fitsOneAppend, RECORD_HEAD_BYTES, tooLarge } from './size.js';
 
 export interface AppenderOptions {
   /** Bytes that may wait or be in flight, all partitions together (backpressure: `queue_full` above it). @default 64 MiB */
@@ -93,7 +93,7 @@ export class Appender {
     options: AppendOptions = {},
   ): Promise<AppendOutcome> {
     const { timeoutMs = TIMEOUT_MS, bytes = bytesOfAll(records) } = options;
-    if (!fitsOneAppend(records, bytes)) return Promise.resolve({ kind: 'refused', code: 'record_too_large' });
+    if (!fitsOneAppend(records, bytes)) return Promise.resolve(tooLarge(records));
     if (this.#bytes + bytes > this.#maxBytes) return Promise.resolve({ kind: 'refused', code: 'queue_full' });
     const key = partitionKey(topic, partition);
     let queue = this.#queues.get(key);

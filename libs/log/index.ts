@@ -41,4 +41,4 @@ export {
   type WriteOutcome,
   type Writer,
 } from './port.js';
-export { bytesOf, fitsOneAppend, RECORD_HEAD_BYTES } from './size.js';
+export { bytesOf, fitsOneAppend, RECORD_HEAD_BYTES, tooLarge } from './size.js';

@@ -1,5 +1,5 @@
 import { headerNameBytes } from './header-names.js';
-import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, MAX_RECORD_BYTES, type NewRecord } from './port.js';
+import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, MAX_RECORD_BYTES, type AppendOutcome, type NewRecord } from './port.js';
 
 /** The size of a record as every limit of the log counts it, in bytes: key, value, header names and header values. */
 export function bytesOf(record: NewRecord): number {
@@ -12,6 +12,11 @@ export function bytesOf(record: NewRecord): number {
 export function fitsOneAppend(records: readonly NewRecord[], bytes = bytesOfAll(records)): boolean {
   if (records.length === 0 || records.length > MAX_APPEND_RECORDS) return false;
   return bytes <= (records.length === 1 ? MAX_RECORD_BYTES : MAX_APPEND_BYTES);
+}
+
+/** The outcome of records that do not fit one append. Of one record it names the limit; a longer list may be cut. */
+export function tooLarge(records: readonly NewRecord[]): AppendOutcome & { readonly kind: 'refused' } {
+  return { kind: 'refused', code: 'record_too_large', ...(records.length === 1 ? { limit: MAX_RECORD_BYTES } : {}) };
 }
 
 export function bytesOfAll(records: readonly NewRecord[]): number {

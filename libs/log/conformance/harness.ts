@@ -19,6 +19,8 @@ export interface Harness {
   compact?(topic: string): Promise<void>;
   /** Makes the engine drop expired records soon. Absent: it does so by itself within 30 s. */
   expire?(topic: string): Promise<void>;
+  /** Lowers what the topic takes in one batch, in bytes, without this log's knowledge. Absent: the engine has no limit of a topic. */
+  lowerLimit?(topic: string, bytes: number): Promise<void>;
   /** Kills the engine and starts it again; needed with `restarts: true`. */
   restart?(): Promise<void>;
   /** Called after the suite: removes what the harness made. */

@@ -3,6 +3,7 @@ import { appendCases } from './appends.js';
 import { groupCases } from './groups.js';
 import type { Bench, Harness, SuiteOptions } from './harness.js';
 import { readCases } from './reads.js';
+import { refusalCases } from './refusals.js';
 import { topicCases } from './topics.js';
 import { crashCases, writerCases } from './writers.js';
 
@@ -31,6 +32,7 @@ export function describeEventLog(name: string, open: () => Promise<Harness>, opt
 
     topicCases(bench);
     appendCases(bench);
+    refusalCases(bench);
     readCases(bench);
     groupCases(bench);
     writerCases(bench);
