@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, jest } from '@jest/globals';
 import { Coalescer, Mutex, jittered, pause, withDeadline } from './index.js';
 
@@ -38,6 +39,14 @@ describe('withDeadline', () => {
       throw new Error('late');
     };
     await expect(withDeadline(never, 1, fail)).rejects.toThrow('late');
+  });
+
+  it('prefers an answer that arrived in time to the deadline, when the event loop comes back late', async () => {
+    const worker = new Worker("require('node:worker_threads').parentPort.postMessage('answer')", { eval: true });
+    const ended = new Promise((resolve) => worker.once('message', resolve));
+    const answer = withDeadline(ended, 1_000, () => 'late');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+    expect(await answer).toBe('answer');
   });
 });
 

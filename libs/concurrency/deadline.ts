@@ -4,13 +4,15 @@
  */
 export function withDeadline<T, L>(work: PromiseLike<T>, ms: number, late: () => L): Promise<T | L> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const end = (): void => {
       try {
         resolve(late());
       } catch (e) {
         reject(e as Error);
       }
-    }, ms);
+    };
+    // After a stall of the event loop, timers run before the answers that have arrived meanwhile: those are looked at first.
+    const timer = setTimeout(() => setImmediate(end), ms);
     work.then(
       (value) => {
         clearTimeout(timer);

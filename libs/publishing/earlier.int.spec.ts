@@ -71,6 +71,7 @@ describe('a receipt', () => {
     const again = await hub.post(e);
     expect([again.status, again.body['duplicate']]).toEqual([201, false]);
     expect(await idAt(again.body)).toBe(e['id']);
+    await hub.project();
     await until(async () => (await hub.ask(receiptPath(e))).status === 200);
     expect((await hub.ask(receiptPath(e))).body).toMatchObject({ position: again.body['position'] });
   });

@@ -281,8 +281,6 @@ describe('when the index does not answer', () => {
     slow = () => new Promise((done) => setTimeout(done, 300));
     const copy = await hub.post(e);
     expect([first.status, copy.status, copy.body['position'] === first.body['position']]).toEqual([201, 201, false]);
-    const { stream, partition, offset } = copy.body as { stream: string; partition: number; offset: number };
-    await until(() => hub.settled.end(stream, partition) > BigInt(offset));
     const path = `/v1/receipts?${new URLSearchParams({ source: e.source, id: e.id })}`;
     const receipt = await hub.ask(path);
     expect([receipt.status, receipt.body['position']]).toEqual([200, first.body['position']]);
@@ -310,16 +308,17 @@ describe('when the index does not answer', () => {
     expect([c.status, c.body['code']]).toEqual([422, 'idempotency_mismatch']);
   });
 
-  it('a lagging index never makes a 404 for an event that this process has just appended', async () => {
+  it('a lagging index never makes a 404 for an event that this process has just appended, nor a receipt of what may be a copy', async () => {
     hub = await new HubStage().open({ project: false });
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);
     const path = (id: string): string => `/v1/receipts?${new URLSearchParams({ source: e.source, id })}`;
-    expect((await hub.ask(path(e.id))).body).toEqual(body);
-    const other = await hub.ask(path('tidak-ada'));
-    expect([other.status, other.body['code']]).toEqual([503, 'receipts_unavailable']);
+    let last!: Awaited<ReturnType<typeof hub.ask>>;
+    for (const id of [e.id, 'tidak-ada']) {
+      last = await hub.ask(path(id));
+      expect([last.status, last.body['code']]).toEqual([503, 'receipts_unavailable']);
+    }
     await hub.project();
-    let last = other;
     while ((last = await hub.ask(path('tidak-ada'))).status === 503);
     expect(last.status).toBe(404);
     expect((await hub.ask(path(e.id))).body['position']).toBe(body['position']);

@@ -4,9 +4,9 @@ import type { EventLog } from '#log';
 import type { First, State } from '#state';
 import { type Settled, IndexCertainty } from '#duplicates';
 import type { Catalogue } from '#registry';
-import { placeOf, type EarlierEvents } from './earlier.js';
+import type { EarlierEvents } from './earlier.js';
 import type { Receipt } from './item.js';
-import { receiptOf, receiptOfFirst } from './receipt.js';
+import { receiptOfFirst } from './receipt.js';
 import { identityOf, type RecentAppends } from './recent.js';
 
 export interface ReceiptsDeps {
@@ -19,7 +19,7 @@ export interface ReceiptsDeps {
 
 const INDEX_MS = 2_000;
 
-/** Looks up receipts: appends of this process that are in flight or recent, then the duplicate index. */
+/** Looks up receipts in the duplicate index, which names the first event also where later copies were acknowledged (R2.4). */
 export class Receipts {
   readonly #certainty: IndexCertainty;
 
@@ -41,13 +41,10 @@ export class Receipts {
     const recent = this.recents.get(identityOf(source, id));
     if (recent !== undefined) {
       await withDeadline(recent.done, this.waitMs, () => undefined);
-      const place = placeOf(source, id, recent);
-      const [found] = place === undefined ? [] : await this.earlier.look([place]);
-      if (found === 'unknown') throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
-      if (found === 'other') this.recents.forget(recent);
-      if (place !== undefined && found === 'holds') {
-        // This one may be a copy that was appended without a check (R2.4): the index knows the first.
-        return (await this.#inIndex(source, id)) ?? receiptOf({ source, id }, recent, place.offset, false);
+      const { stream, partition, outcome } = recent;
+      // This one may be a copy that was appended without a check (R2.4): only the index, once it has passed the place, knows the first.
+      if (outcome?.kind === 'accepted') {
+        await this.deps.settled.waitFor(stream, partition, outcome.base + 1n, this.waitMs);
       }
     }
     const found = await this.#inIndex(source, id);

@@ -79,8 +79,8 @@ class Stage {
     // The middle of the burst: some events are acknowledged, others have no answer yet.
     expect(count('ok')).toBeGreaterThan(0);
     expect(count('ok', 'fail')).toBeLessThan(count('invoke'));
-    await fault();
-    await all;
+    // A fault that fails must not leave its burst running into the next test.
+    await fault().finally(() => all);
     return this.lines.slice(from);
   }
 
@@ -165,8 +165,10 @@ only(noOwnKafka())('a hub that keeps running', () => {
       for (;;) {
         const { status, doors } = await health();
         // State can still be read, so the process stays ready.
-        expect(status).toBe(200);
-        expect(doors).toContainEqual({ name: 'state', ok: true });
+        expect({ status, doors }).toEqual({
+          status: 200,
+          doors: expect.arrayContaining([{ name: 'state', ok: true }]) as unknown,
+        });
         if (doors.some((d) => d['name'] === 'publish' && d['ok'] === false)) {
           expect(doors).toContainEqual({ name: 'publish', ok: false, reason: 'log_unavailable' });
           break;
