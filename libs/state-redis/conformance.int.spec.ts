@@ -14,7 +14,7 @@ async function harness(
   end: () => Promise<void>,
 ): Promise<StateHarness> {
   let now = Date.now();
-  const open = () => openRedisState({ url, prefix, now: () => now });
+  const open = () => openRedisState({ url, prefix, now: () => now, timeoutMs: 10_000 });
   let state = await open();
   return {
     get state() {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { isFault } from '#faults';
 import type { Put, State } from '#state';
 import {
   change,
@@ -208,8 +209,12 @@ describe('the storage layout', () => {
     now += 8 * DAY;
     for (let at = 2_000; at < 2_030; at++) await state.commit(view, P0, change(at, at + 1));
     expect(await state.changes(view, P0, 1_500n, 10)).toMatchObject({ changes: [], gap: true });
-    const sizes = await Promise.all((await keysOfView(view)).map((key) => admin.memory('USAGE', key, 'SAMPLES', 0)));
-    expect(sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0)).toBeLessThan(40_000);
+    const used = async (): Promise<number> => {
+      const sizes = await Promise.all((await keysOfView(view)).map((key) => admin.memory('USAGE', key, 'SAMPLES', 0)));
+      return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+    };
+    // buckets are merged beside the commits
+    await until(async () => (await used()) < 40_000);
   });
 });
 
@@ -265,6 +270,9 @@ describe('a view partition of which something is missing', () => {
 
   it('is seen also while the server evicts: under every policy a read never answers an entry of another moment, nor a part of a scan', async () => {
     const filler = newView();
+    const unlessUntrusted = (e: unknown): undefined => {
+      if (!(isFault(e) && e.code === 'state_untrusted')) throw e;
+    };
     for (const policy of ['allkeys-random', 'allkeys-lru']) {
       const views = await Promise.all(Array.from({ length: 6 }, folded));
       const want = await Promise.all(views.map((view) => digestOfState(state, view, 0)));
@@ -275,7 +283,9 @@ describe('a view partition of which something is missing', () => {
       for (let i = 0; i < 40; i++) {
         await admin.set(`${filler}${i}`, 'x'.repeat(5_000)).catch(() => undefined);
         for (const [n, view] of views.entries()) {
-          const page = await state.scan(view, 0, { limit: 100 });
+          const page = await state.scan(view, 0, { limit: 100 }).catch(unlessUntrusted);
+          // the store looks at the policy once a second, and refuses from then on
+          if (page === undefined) continue;
           if (page.progress.length === 0) expect(page.entries).toEqual([]);
           else whole.add(n);
         }
@@ -283,18 +293,18 @@ describe('a view partition of which something is missing', () => {
       expect(Number(/evicted_keys:(\d+)/.exec(await admin.info('stats'))?.[1])).toBeGreaterThan(0);
       await admin.config('SET', 'maxmemory', '0');
       await admin.config('SET', 'maxmemory-policy', 'noeviction');
+      await until(() =>
+        state.ping().then(
+          () => true,
+          () => false,
+        ),
+      );
       for (const [n, view] of views.entries()) {
         const kept = await state.position(view, P0);
         expect([undefined, want[n]]).toContain(kept && (await digestOfState(state, view, 0)));
       }
       expect(whole.size).toBeGreaterThan(0);
     }
-    await until(() =>
-      state.ping().then(
-        () => true,
-        () => false,
-      ),
-    );
   });
 });
 
