@@ -1,6 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventLog } from '#log';
 import { put, readAll, rec, text, until } from '../log/conformance/kit.js';
+import { startRedis } from '../../deploy/local/redis.js';
+import { burst, keysOf, PublisherGroup, samplesOf } from '../../test/kit/bursts/bursts.js';
+import { expectReceipts, expectSound } from '../../test/kit/bursts/verdict.js';
+import type { HistoryLine } from '../../test/kit/checking/history.js';
+import { deploy } from '../../test/kit/deployment.js';
 import { noOwnKafka, proxiedKafka } from '../../test/kit/kafka.js';
 import { openKafkaLog, type KafkaLogOptions } from './index.js';
 import { ClusterClient } from './platformatic/index.js';
@@ -144,5 +152,50 @@ suite(
       },
       60_000 + ROUNDS * 220_000,
     );
+
+    // A hub, its Redis and four bursts: minutes on three brokers of one machine.
+    if (CAMPAIGN)
+      it('a hub goes on while the line to one broker is dead, and afterwards log, reads, views and receipts agree: nothing lost, doubled or out of order', async () => {
+        const dir = mkdtempSync(join(tmpdir(), 'simpul-line-'));
+        const redis = await startRedis({ dir });
+        const hub = await deploy({
+          SIMPUL_ENGINE: 'kafka',
+          SIMPUL_KAFKA: kafka.brokers.join(','),
+          SIMPUL_KAFKA_PREFIX: `${kafka.prefix}hub.`,
+          SIMPUL_REDIS: redis.url,
+        });
+        const lines: HistoryLine[] = [];
+        const keys = await keysOf(hub);
+        const steward = await hub.key('SU00002', 'pemeriksa', ['steward']);
+        const samples = await samplesOf(hub);
+        const publishers = new PublisherGroup(hub.url, 'hub', keys, lines);
+        const acked = (): number => lines.filter((line) => line.type === 'ok').length;
+        try {
+          for (const [round, proxy] of [undefined, ...kafka.proxies].entries()) {
+            const before = acked();
+            const all = burst(publishers, keys, 301 + round, samples);
+            await Promise.race([until('the first events', () => acked() > before + 20), all]);
+            proxy?.hold();
+            try {
+              await until('events of other partitions', () => acked() > before + 60, 60_000);
+              if (proxy !== undefined) await new Promise((done) => setTimeout(done, 20_000));
+            } finally {
+              proxy?.open();
+            }
+            await all;
+            expect(await expectSound(hub.url, steward, lines, 'kafka')).toMatchObject({
+              lost: 0,
+              doubled: 0,
+              misordered: 0,
+            });
+            expect(await expectReceipts(hub.url, steward, lines)).toBeGreaterThan(200);
+          }
+        } finally {
+          await publishers.close();
+          await hub.close();
+          await redis.stop();
+          rmSync(dir, { recursive: true, force: true });
+        }
+      }, 900_000);
   },
 );
