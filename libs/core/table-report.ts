@@ -37,6 +37,17 @@ export function tableReport(
       concerns.settle(aboutReading(topic, partition));
       logger.info({ topic, partition }, 'control topic is read on again');
     },
+    listLost: ({ topic, partition }) => {
+      const code = 'log_mismatch';
+      metrics.alarms.inc({ code });
+      logger.error({ code, table: topic, partition }, 'the list of copies was lost, owners list them again');
+      concerns.note({
+        subject: topic,
+        setting: 'topic',
+        actual: 'made again, or rows lost: the owners of partitions list their copies again',
+        needed: 'nothing while a hub runs; what was lost while none ran is said by an alarm for each partition',
+      });
+    },
     earlierCopies: (found) => logger.info(found, 'copies listed by an earlier version are read too'),
   };
 }

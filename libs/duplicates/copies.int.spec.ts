@@ -39,6 +39,8 @@ describe('the table of copies and settled ends', () => {
     ...offsets.map((o) => c.originalOf(STREAM, partition, o)),
   ];
 
+  const tableId = async (): Promise<string> => (await log.topicId(SETTLED_TOPIC)).slice(0, 8);
+
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'simpul-copies-'));
     log = await openEmbeddedLog({ dir });
@@ -63,7 +65,7 @@ describe('the table of copies and settled ends', () => {
     await one.writeEnds();
     expect(await rows()).toEqual([
       [`${STREAM}/1/5/0`, `{"topic":"${ID}","at":"7","copies":[0,5]}`],
-      [`${STREAM}/0/end`, `{"topic":"${ID}","end":"20","epoch":"5"}`],
+      [`${STREAM}/0/end`, `{"topic":"${ID}","end":"20","epoch":"5","table":"${await tableId()}"}`],
     ]);
     // An earlier version that is still running during the upgrade.
     await append(COPIES_TOPIC, `${STREAM}/0/15`, { first: '14' });
@@ -142,7 +144,10 @@ describe('the table of copies and settled ends', () => {
     await owner.writeEnds();
     await append(SETTLED_TOPIC, `${STREAM}/0/end`, { topic: ID, end: '5', epoch: '3' });
     await until('the owner to write its end again', async () => (await records()).length === 3);
-    expect((await rows()).at(-1)).toEqual([`${STREAM}/0/end`, `{"topic":"${ID}","end":"100","epoch":"7"}`]);
+    expect((await rows()).at(-1)).toEqual([
+      `${STREAM}/0/end`,
+      `{"topic":"${ID}","end":"100","epoch":"7","table":"${await tableId()}"}`,
+    ]);
     await log.maintain();
     expect((await copies()).end(STREAM, 0)).toBe(100n);
   });

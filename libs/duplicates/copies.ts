@@ -1,7 +1,8 @@
 import { partitionKey, partitionOf } from '#event';
 import { Fault } from '#faults';
 import { COPIES_TOPIC, type EventLog } from '#log';
-import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
+import { openJournal, type Journal, type TableLog } from '#table';
+import type { CopiesReport, ListedCopy, Owned } from './listed.js';
 import { PartitionCopies } from './partition-copies.js';
 import {
   CHUNK,
@@ -20,32 +21,9 @@ const WRITE_ENDS_MS = 1_000;
 /** Settled ends that a process tells in a second. Every process reads all of them, so the number must not grow with the number of streams. */
 const ENDS_A_SECOND = 50;
 
-/** A copy: its offset, and the offset of the original, in one partition. */
-export interface ListedCopy {
-  readonly offset: bigint;
-  readonly first: bigint;
-}
+const MAX_OFFSET = BigInt(Number.MAX_SAFE_INTEGER);
 
 type EndListener = (stream: string, partition: number, end: bigint) => void;
-
-export interface CopiesReport extends TableReport {
-  /** The topic of an earlier version exists and was read; it is followed as well. Called once, when the table is opened. */
-  readonly earlierCopies?: (found: { readonly topic: string; readonly copies: number }) => void;
-}
-
-/** A partition that this process owns. */
-interface Owned {
-  readonly stream: string;
-  readonly partition: number;
-  readonly epoch: bigint;
-  /** The chunk that grows, and the copies in it. */
-  chunk: number;
-  copies: ListedCopy[];
-  /** Copies of the chunk are not known to be durable. */
-  unsure: boolean;
-  /** The reset row of the partition is not known to be durable. */
-  resetUntold: boolean;
-}
 
 /**
  * The copies and settled ends of `_simpul.settled` (R2.2, R2.3). Which record is a copy follows from the log, so a copy that any owner has listed counts:
@@ -61,6 +39,8 @@ export class Copies {
   /** The topic of each stream, where it is known. */
   readonly #topics = new Map<string, string>();
   readonly #owned = new Map<string, Owned>();
+  /** Partitions of which the table, as it is now, has an end: the copies below it are in the table. */
+  readonly #listed = new Set<string>();
   /** Partitions whose end was not told since it moved, the longest waiting first. */
   readonly #moved = new Map<string, Owned>();
   readonly #listeners = new Set<EndListener>();
@@ -82,7 +62,8 @@ export class Copies {
         keyOf: keyOfRow,
         parse: parseRow,
         serialise: valueOfRow,
-        onRow: (row) => this.#take(row),
+        onRow: (row, table) => this.#take(row, table.slice(0, 8)),
+        onAnew: () => this.#lost(partition),
         report: this.#report,
       }),
     );
@@ -115,6 +96,23 @@ export class Copies {
     return this.#current(stream, partition)?.end ?? 0n;
   }
 
+  /** Whether the table has the copies of a partition: without its end row they may be lost, and no end that the store has may be believed. */
+  isListed(stream: string, partition: number): boolean {
+    return this.#listed.has(partitionKey(stream, partition));
+  }
+
+  /**
+   * The owner has opened the partition, and everything below `end` is judged: known copies and end are in the table when it resolves, also when the table was
+   * lost. Fault `log_unavailable`: call it again.
+   */
+  async opened(stream: string, partition: number, topicId: string, epoch: bigint, end: bigint): Promise<void> {
+    const own = this.#own(stream, partition, topicId, epoch);
+    if (this.isListed(stream, partition)) return;
+    own.listUntold = true;
+    this.#raiseTo(stream, partition, end);
+    await this.#writeEnd(own);
+  }
+
   /**
    * Lists copies of the topic with this id, as the owner of the partition under this epoch: durable when it resolves. Fault `log_unavailable` (surely not
    * listed, or unknown): list them again, which does no harm. Calls for one partition must not overlap.
@@ -127,6 +125,7 @@ export class Copies {
     epoch: bigint,
   ): Promise<void> {
     const own = this.#own(stream, partition, topicId, epoch);
+    await this.#tellList(own);
     await this.#tellReset(own);
     const { reset } = this.#at(stream, partition);
     const known = new Set(own.copies.map((c) => c.offset));
@@ -163,7 +162,7 @@ export class Copies {
     state.add(kept);
     state.raise(from);
     this.identify(stream, topicId);
-    own.resetUntold = true;
+    Object.assign(own, { resetUntold: true, listUntold: false });
     await this.#tellReset(own);
     await this.#writeEnd(own);
   }
@@ -181,9 +180,11 @@ export class Copies {
 
   /**
    * The state store says that the index has come this far, under this epoch. Call it only after a refresh(): the copies below the end must be known first.
-   * An epoch before the last reset of the partition is ignored, and so is an end while copies of another topic are all that is known.
+   * An epoch before the last reset of the partition is ignored, and so is an end while copies of another topic are all that is known, or while the table does
+   * not have the copies of the partition (isListed).
    */
   raise(stream: string, partition: number, end: bigint, epoch?: bigint): void {
+    if (!this.isListed(stream, partition)) return;
     const state = this.#at(stream, partition);
     if (epoch !== undefined && epoch < state.reset) return;
     const topic = this.#topics.get(stream);
@@ -233,7 +234,7 @@ export class Copies {
     const key = partitionKey(stream, partition);
     let own = this.#owned.get(key);
     if (own === undefined || own.epoch < epoch) {
-      own = { stream, partition, epoch, chunk: 0, copies: [], unsure: false, resetUntold: false };
+      own = { stream, partition, epoch, chunk: 0, copies: [], unsure: false, resetUntold: false, listUntold: false };
       this.#owned.set(key, own);
     }
     return own;
@@ -263,6 +264,24 @@ export class Copies {
     own.resetUntold = false;
   }
 
+  /** Lists all known copies again, in new chunks: the table may lack those of older ones. */
+  async #tellList(own: Owned): Promise<void> {
+    if (!own.listUntold) return;
+    const { stream, partition } = own;
+    const { topicId, reset } = this.#at(stream, partition);
+    const known = this.#at(stream, partition).below(MAX_OFFSET);
+    // The table may be lost once more meanwhile.
+    Object.assign(own, { listUntold: false, resetUntold: own.resetUntold || reset >= 0n });
+    if (topicId === undefined || known.length === 0) return;
+    Object.assign(own, { chunk: own.chunk + 1, copies: [], unsure: false });
+    try {
+      await this.#append(own, reset, topicId, known);
+    } catch (e) {
+      own.listUntold = true;
+      throw e;
+    }
+  }
+
   async #write(row: SettledRow): Promise<void> {
     const outcome = await this.#rowsOf(row.stream).append(row);
     if (outcome.kind !== 'accepted')
@@ -287,17 +306,37 @@ export class Copies {
   }
 
   async #writeEnd(own: Owned): Promise<void> {
+    await this.#tellList(own);
     await this.#tellReset(own);
     const { stream, partition, epoch } = own;
     const { topicId, reset, end } = this.#at(stream, partition);
     if (this.#owned.get(partitionKey(stream, partition)) !== own || topicId === undefined) return;
-    await this.#write({ kind: 'end', stream, partition, topicId, reset, epoch, end });
+    const table = this.#rowsOf(stream).topicId.slice(0, 8);
+    await this.#write({ kind: 'end', stream, partition, topicId, reset, epoch, end, table });
+    if (table === this.#rowsOf(stream).topicId.slice(0, 8) && !own.listUntold)
+      this.#listed.add(partitionKey(stream, partition));
   }
 
-  #take(row: SettledRow): void {
+  /** The table may lack what it had. What this process knows stays, and its partitions are listed again. */
+  #lost(table: number): void {
+    const isIn = (stream: string): boolean => partitionOf(Buffer.from(stream), PARTITIONS) === table;
+    for (const key of this.#listed) if (isIn(key.slice(0, key.lastIndexOf('/')))) this.#listed.delete(key);
+    this.#report.listLost?.({ topic: SETTLED_TOPIC, partition: table });
+    for (const own of this.#owned.values())
+      if (isIn(own.stream)) {
+        own.listUntold = true;
+        this.#tellLater(own);
+      }
+  }
+
+  #take(row: SettledRow, table: string): void {
     const { stream, partition } = row;
-    const taken = this.#at(stream, partition).take(row);
+    // Written by an owner who did not know yet that the table was made again: the copies below it are not in this one.
+    if (row.kind === 'end' && row.table !== undefined && row.table !== table) return;
+    const state = this.#at(stream, partition);
+    const taken = state.take(row);
     const key = partitionKey(stream, partition);
+    if (row.kind === 'end' && row.topicId === state.topicId && row.reset === state.reset) this.#listed.add(key);
     const own = this.#owned.get(key);
     if (taken === 'reset') {
       this.identify(stream, row.topicId);
@@ -337,8 +376,10 @@ export class Copies {
   #takeEarlier(stream: string, partition: number, fact: EarlierRow['fact']): void {
     const state = this.#at(stream, partition);
     if (state.reset >= 0n) return;
-    if ('end' in fact) this.#raiseTo(stream, partition, fact.end);
-    else {
+    if ('end' in fact) {
+      this.#listed.add(partitionKey(stream, partition));
+      this.#raiseTo(stream, partition, fact.end);
+    } else {
       this.#earlierCopies++;
       state.add([fact]);
     }

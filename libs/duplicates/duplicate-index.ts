@@ -1,3 +1,4 @@
+import { Fault } from '#faults';
 import { proofBehindHole, type AssignedPartition, type LogRecord } from '#log';
 import type { EventRecord } from '#registry';
 import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
@@ -6,8 +7,20 @@ import { INDEX_VIEW } from './index-view.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
 import { beginningOf, PositionTrace, recheck, recheckAllFrom, recheckFrom } from './recheck.js';
 
+const RELISTED_AT_ONCE = 500;
+
 /** What the duplicate index reports. All calls return at once. */
 export interface DuplicatesReport {
+  /**
+   * `_simpul.settled` does not have the copies of this partition: those of [from, next) are looked for again. Of events that are older than the index keeps, copies
+   * are not found again. Alarm.
+   */
+  relisting?(at: {
+    readonly stream: string;
+    readonly partition: number;
+    readonly from: bigint;
+    readonly next: bigint;
+  }): void;
   /** Copies were found among new records, and listed. */
   copies?(stream: string, partition: number, count: number): void;
 }
@@ -50,7 +63,32 @@ export class DuplicateIndex {
     );
     const index = new IndexedPartition(this.deps, at, low, stored?.next ?? low, stored?.proof);
     if (stored === undefined) await index.begin();
+    else if (!copies.isListed(topic, partition)) await this.#relist(at, low, index.next);
+    await copies.opened(topic, partition, topicId, epoch, index.next);
     return index;
+  }
+
+  /** The table of copies was lost: judges again what lies between the settled end that this process knows and the position of the index. */
+  async #relist({ topic, topicId, partition, epoch }: AssignedPartition, low: bigint, next: bigint): Promise<void> {
+    const { log, copies, report } = this.deps;
+    const part = { stream: topic, partition, epoch, topicId };
+    const end = copies.end(topic, partition);
+    const from = end > low ? end : low;
+    if (from >= next) return;
+    report?.relisting?.({ stream: topic, partition, from, next });
+    for (let at = from; at < next;) {
+      const read = await log.read(topic, partition, at, { maxRecords: RELISTED_AT_ONCE, topicId });
+      if (read.kind === 'out_of_range' && at < read.low) {
+        at = read.low;
+        continue;
+      }
+      // The log has changed since the claim: the partition is opened again.
+      if (read.kind !== 'records') throw new Fault('log_unavailable', { detail: `${topic}/${partition} at ${at}` });
+      const records = read.records.filter((r) => r.offset < next);
+      await findCopies(this.deps, part, await openRecords(this.deps, part, records, false));
+      if (read.next <= at) return;
+      at = read.next;
+    }
   }
 }
 

@@ -3,7 +3,8 @@ import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Catalogue, EventRecord } from '#registry';
 import type { First, FirstReplacement, State, StreamPartition } from '#state';
-import type { Copies, ListedCopy } from './copies.js';
+import type { Copies } from './copies.js';
+import type { ListedCopy } from './listed.js';
 import { conflictId, lookAtPlaces } from './places.js';
 import { sameContent } from './same-content.js';
 

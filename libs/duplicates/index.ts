@@ -8,7 +8,8 @@ export {
   type CheckpointDeps,
   type Refold,
 } from './checkpoint.js';
-export { openCopies, SETTLED_TOPIC, type Copies, type CopiesReport, type ListedCopy } from './copies.js';
+export { openCopies, SETTLED_TOPIC, type Copies } from './copies.js';
+export type { CopiesReport, ListedCopy } from './listed.js';
 export {
   DuplicateIndex,
   type DuplicateIndexDeps,

@@ -1,5 +1,5 @@
 import { CopySet } from './copy-set.js';
-import type { ListedCopy } from './copies.js';
+import type { ListedCopy } from './listed.js';
 import { NEVER_RESET, type SettledRow } from './settled-rows.js';
 
 /** What a row changed. */

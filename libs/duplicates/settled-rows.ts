@@ -1,4 +1,4 @@
-import type { ListedCopy } from './copies.js';
+import type { ListedCopy } from './listed.js';
 
 /** Below every epoch: the reset of a partition that never had one. */
 export const NEVER_RESET = -1n;
@@ -35,6 +35,8 @@ export interface EndRow extends Place {
   readonly kind: 'end';
   readonly epoch: bigint;
   readonly end: bigint;
+  /** First 8 digits of the id of the table's own topic, as the writer knew it. Absent: of an earlier version. */
+  readonly table?: string;
 }
 
 /** A row of `_simpul.settled`. */
@@ -51,6 +53,7 @@ interface Value {
   readonly reset?: string;
   readonly end?: string;
   readonly epoch?: string;
+  readonly table?: string;
   /** Offset of the first copy of a chunk; the others are relative to it. */
   readonly at?: string;
   /** For each copy: its offset less `at`, and how far before it its original lies. */
@@ -62,6 +65,7 @@ export function valueOfRow(row: SettledRow): Buffer {
     topic: row.topicId,
     ...(row.reset === NEVER_RESET ? {} : { reset: `${row.reset}` }),
     ...(row.kind === 'end' ? { end: `${row.end}`, epoch: `${row.epoch}` } : {}),
+    ...(row.kind === 'end' && row.table !== undefined ? { table: row.table } : {}),
     ...(row.kind === 'chunk' ? pairsOf(row.copies) : {}),
   };
   return Buffer.from(JSON.stringify(value));
@@ -82,7 +86,11 @@ export function parseRow(bytes: Buffer, key: string): SettledRow {
   const reset = value.reset === undefined ? NEVER_RESET : BigInt(value.reset);
   const place: Place = { stream, partition: Number(partition), topicId: value.topic, reset };
   if (kind === 'reset') return { kind, ...place };
-  if (kind === 'end') return { kind, ...place, end: BigInt(value.end!), epoch: BigInt(value.epoch!) };
+  if (kind === 'end') {
+    const { table } = value;
+    const end = { kind, ...place, end: BigInt(value.end!), epoch: BigInt(value.epoch!) } as const;
+    return typeof table === 'string' ? { ...end, table } : end;
+  }
   return { kind: 'chunk', ...place, epoch: BigInt(epoch!), chunk: Number(chunk), copies: listedCopies(value) };
 }
 

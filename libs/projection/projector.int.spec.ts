@@ -184,7 +184,7 @@ describe('the projector', () => {
   });
 
   it('moves its position past a copy only after the copy is listed durably', async () => {
-    let fail = true;
+    let fail = false;
     const wrapLog = (l: EventLog): EventLog =>
       new Proxy(l, {
         get: (t, name) => {
@@ -207,6 +207,7 @@ describe('the projector', () => {
     const at = { topic: one.stream, topicId: await stage.log.topicId(one.stream), partition: 0, epoch: 1n };
     const part = { stream: one.stream, partition: 0 };
     await p.start(at);
+    fail = true;
     const read = await stage.log.read(one.stream, 0, 0n);
     if (read.kind !== 'records') throw new Error(read.kind);
     const signal = new AbortController().signal;

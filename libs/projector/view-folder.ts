@@ -1,4 +1,5 @@
 import { auditView, CORE, hubPublishing, type Core } from '#core';
+import { SETTLED_TOPIC } from '#duplicates';
 import { innermostMessage, isFault } from '#faults';
 import { openProjector, type OpenProjector, type ProjectionReport } from '#projection';
 import {
@@ -97,6 +98,16 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           kind: why.kind,
           ...(why.kind === 'out_of_range' ? { low: String(why.low), high: String(why.high) } : {}),
         }),
+      relisting: ({ stream, partition, from, next }) => {
+        const place = { stream, partition, from: String(from), next: String(next) };
+        this.alarms.raise('log_mismatch', { table: SETTLED_TOPIC, ...place });
+        this.core.concerns.note({
+          subject: `${stream}/${partition}`,
+          setting: 'copies',
+          actual: `the list of copies was lost: those of ${from} to ${next} were looked for again`,
+          needed: 'copies of events that are older than 8 days are not found again: readers see them as events',
+        });
+      },
       refolding: ({ storage, stream, partition, next, low, high }) =>
         this.alarms.raise('log_mismatch', {
           storage,

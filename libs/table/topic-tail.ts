@@ -67,6 +67,11 @@ export class TopicTail<P> {
     return this.#next;
   }
 
+  /** See EventLog.topicId: of the topic that is followed. undefined before open(). */
+  get topicId(): string | undefined {
+    return this.#topicId;
+  }
+
   /** Records that could not be parsed. */
   get bad(): number {
     return this.#bad;
@@ -78,6 +83,8 @@ export class TopicTail<P> {
     const { low, high } = await this.#range();
     this.#next = low;
     await this.readTo(high);
+    // of an empty topic the id is not known yet
+    if (this.#topicId === undefined) await this.#step(0);
     this.#following = this.#follow();
   }
 

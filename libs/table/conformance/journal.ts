@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { openJournal, type Journal } from '../index.js';
+import { until } from '#log/conformance';
 import { withAppend, type TableBench } from './kit.js';
 
 export function journalCases(bench: () => TableBench): void {
@@ -32,6 +33,36 @@ export function journalCases(bench: () => TableBench): void {
       expect(await journal.append(1)).toMatchObject({ kind: 'refused' });
       await journal.refresh();
       expect(rows).toEqual([]);
+      await journal.close();
+    });
+
+    it('tells that its topic was made again before it gives a row of the new one, and gives the rows of the new one from the first', async () => {
+      const { log, topic } = bench();
+      const seen: string[] = [];
+      const journal = await openJournal<number>({
+        log,
+        topic: { name: topic, partitions: 1, cleanup: 'compact' },
+        keyOf: String,
+        parse: (value) => JSON.parse(value.toString()) as number,
+        serialise: (n) => Buffer.from(String(n)),
+        onRow: (n, topicId) => seen.push(`${n} of ${topicId}`),
+        onAnew: () => seen.push('anew'),
+      });
+      const first = await log.topicId(topic);
+      expect(journal.topicId).toBe(first);
+      for (const n of [1, 2]) await journal.append(n);
+      await journal.refresh();
+      await log.deleteTopic(topic);
+      await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
+      await until('rows of the new topic', async () => {
+        if (!seen.some((s) => s.startsWith('3'))) await journal.append(3);
+        await journal.refresh().catch(() => undefined);
+        return seen.some((s) => s.startsWith('3'));
+      });
+      const second = await log.topicId(topic);
+      expect(second).not.toBe(first);
+      expect(seen.slice(0, 4)).toEqual([`1 of ${first}`, `2 of ${first}`, 'anew', `3 of ${second}`]);
+      expect(journal.topicId).toBe(second);
       await journal.close();
     });
 
