@@ -13,13 +13,13 @@ export interface PostClient extends SimpulClient {
 async function openClient(): Promise<PostClient> {
   const key = process.env['SIMPUL_KEY'] ?? '';
   const connection = connect({ url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080' });
-  const { body } = await connection.callWithRetry('/v1/me', { key });
-  const { unit, system } = body as { unit: string; system: string };
+  const reader = createReader({ connection, key });
+  const { unit, system } = await reader.me();
   const publisher = createPublisher({ connection, key, owner: unit, system });
   return {
     unit,
     publisher,
-    reader: createReader({ connection, key }),
+    reader,
     async close() {
       await publisher.close();
       await connection.close();

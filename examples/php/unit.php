@@ -32,10 +32,18 @@ function retry_after(string $value): ?float
     return $value === '' || $at === false ? null : min(max($at - time(), 0), 60);
 }
 
+/** A refusal by the hub: the type of its problem document names its code. Proxies and firewalls have problem documents too. */
+function is_refusal(string $kind, mixed $json): bool
+{
+    $code = is_array($json) ? $json['code'] ?? null : null;
+    return str_starts_with($kind, 'application/problem+json') && is_string($code) && ($json['type'] ?? null) === "/docs/errors#$code";
+}
+
 /**
  * Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx. That is safe (idempotent): the hub stores an event id only once.
+ * An answer that is not the hub's counts as no answer: the hub answers JSON for which $expected is true, or a problem document.
  */
-function call(string $method, string $path, string $member, ?array $body = null, string $type = 'application/json', int $tries = 8): array
+function call(string $method, string $path, callable $expected, ?array $body = null, string $type = 'application/json', int $tries = 8): array
 {
     global $url, $key;
     $headers = ["authorization: Bearer $key", 'accept-language: en', 'connection: close'];
@@ -54,12 +62,11 @@ function call(string $method, string $path, string $member, ?array $body = null,
             $status = (int) $m[1];
             $json = json_decode($text, true, 64);
             $kind = header_value($http_response_header, 'content-type');
-            if ($status < 300 && isset($json[$member]) && str_starts_with($kind, 'application/json')) {
+            if ($status < 300 && str_starts_with($kind, 'application/json') && is_array($json) && $expected($json)) {
                 return $json;
             }
             // A page of a proxy or firewall on the way, a redirect and cut JSON are no answer of the hub.
-            $refused = str_starts_with($kind, 'application/problem+json') && is_string($json['code'] ?? null);
-            if ($refused && $status < 500 && !in_array($status, [408, 425, 429], true)) {
+            if (is_refusal($kind, $json) && $status < 500 && !in_array($status, [408, 425, 429], true)) {
                 throw new Refused($status, $json);
             }
             $wait = retry_after(header_value($http_response_header, 'retry-after')) ?? $wait;
@@ -73,9 +80,12 @@ function call(string $method, string $path, string $member, ?array $body = null,
 
 function publish(string $source, string $type, array $data): array
 {
-    return call('POST', '/v1/events', 'position', [
+    $id = bin2hex(random_bytes(16));
+    // The receipt of this event, not of another that a cache on the way has kept.
+    $ours = fn (array $found) => ($found['id'] ?? null) === $id && ($found['source'] ?? null) === $source && isset($found['position']);
+    return call('POST', '/v1/events', $ours, [
         'specversion' => '1.0',
-        'id' => bin2hex(random_bytes(16)),
+        'id' => $id,
         'source' => $source,
         'type' => $type,
         'time' => gmdate('Y-m-d\TH:i:s\Z'),
@@ -88,14 +98,14 @@ function pages(string $stream, ?string $cursor = null): Generator
 {
     do {
         $place = http_build_query($cursor === null ? ['from' => 'earliest'] : ['cursor' => $cursor]);
-        $page = call('GET', "/v1/streams/$stream/events?$place", 'events');
+        $page = call('GET', "/v1/streams/$stream/events?$place", fn (array $found) => is_array($found['events'] ?? null) && is_string($found['next'] ?? null));
         yield $page;
         $cursor = $page['next'];
     } while ($page['events'] !== [] || ($page['incomplete'] ?? false));
 }
 
 try {
-    $me = call('GET', '/v1/me', 'source');
+    $me = call('GET', '/v1/me', fn (array $found) => isset($found['source'], $found['unit']));
     $report = [
         'unit' => $me['unit'],
         'tanggal' => $me['today'], // the day in the zone of the unit, not of UTC
@@ -124,7 +134,8 @@ try {
     }
     echo 'in the stream: ' . count($ours) . ' of ours, last at ' . end($ours) . "\n";
     $after = rawurlencode($receipt['position']);
-    $entry = call('GET', "/v1/state/pas.hunian-unit/{$me['unit']}?after=$after", 'value');
+    $ours = fn (array $found) => ($found['key'] ?? null) === $me['unit'] && is_array($found['value'] ?? null);
+    $entry = call('GET', "/v1/state/pas.hunian-unit/{$me['unit']}?after=$after", $ours);
     echo "state: {$entry['value']['jumlahNarapidana']} convicts, stale " . json_encode($entry['stale']) . "\n";
     try {
         publish($me['source'], 'pas.hunian.dilaporkan', ['tanggal' => 'yesterday'] + $report);

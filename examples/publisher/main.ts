@@ -5,9 +5,9 @@ const key = process.env['SIMPUL_KEY'] ?? '';
 const connection = connect({ url });
 
 try {
-  const reply = await connection.callWithRetry('/v1/me', { key });
+  const reader = createReader({ connection, key });
   // `today` is the day in the zone of the unit: before 07:00 in Jakarta the day of UTC is still yesterday.
-  const { unit, system, today } = reply.body as { unit: string; system: string; today: string };
+  const { unit, system, today } = await reader.me();
   const publisher = createPublisher({ connection, key, owner: unit, system });
   const now = new Date();
 
@@ -34,7 +34,7 @@ try {
   console.log(`recorded at ${receipt.position}`);
 
   // Read your own write: `after` waits until the view contains the event.
-  const entry = await createReader({ connection, key }).state('pas.hunian-unit', unit, { after: receipt.position });
+  const entry = await reader.state('pas.hunian-unit', unit, { after: receipt.position });
   console.log(`state: ${JSON.stringify(entry?.value)}`);
   await publisher.close();
 } catch (e) {

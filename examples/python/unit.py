@@ -24,15 +24,27 @@ class Refused(Exception):
         self.status, self.problem = status, problem
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The hub redirects nobody. Following a redirect would send the key to another server, and a POST as a GET."""
+
+    def redirect_request(self, *args):
+        return None
+
+
+OPENER = urllib.request.build_opener(NoRedirect)
+
+
 def problem_of(answer):
-    """The problem document of a refusal by the hub; None for a page of a proxy or firewall on the way, which is no answer."""
+    """The problem document of a refusal by the hub: its type names its code. None for that of a proxy or firewall on the way, which is no answer."""
     if answer.headers.get_content_type() != "application/problem+json":
         return None
     try:
         problem = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError):
         return None
-    return problem if isinstance(problem, dict) and isinstance(problem.get("code"), str) else None
+    if not isinstance(problem, dict) or not isinstance(problem.get("code"), str):
+        return None
+    return problem if problem.get("type") == "/docs/errors#" + problem["code"] else None
 
 
 def retry_after(value):
@@ -49,11 +61,11 @@ def retry_after(value):
     return min(max(seconds, 0), 60)
 
 
-def call(method, path, member, body=None, content_type="application/json", tries=8):
+def call(method, path, expected, body=None, content_type="application/json", tries=8):
     """Sends a request and retries it, unchanged, after a lost connection, 408, 425, 429 and 5xx.
 
-    That is safe (idempotent): the hub stores an event id only once. An answer that is not the hub's counts as no answer: the hub answers JSON with
-    `member`, or a problem document.
+    That is safe (idempotent): the hub stores an event id only once. An answer that is not the hub's counts as no answer: the hub answers JSON for which
+    `expected` is true, or a problem document.
     """
     data = None if body is None else json.dumps(body).encode()
     for n in range(1, tries + 1):
@@ -64,18 +76,19 @@ def call(method, path, member, body=None, content_type="application/json", tries
             request.add_header("content-type", content_type)
         wait = min(2.0**n / 4, 30)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with OPENER.open(request, timeout=60) as answer:
                 kind = answer.headers.get_content_type()
                 if kind == "application/json":
                     found = json.load(answer)
-                    if isinstance(found, dict) and member in found:
+                    if isinstance(found, dict) and expected(found):
                         return found
                 last = f"{answer.status} {kind}, which is not the hub"
         except urllib.error.HTTPError as e:
             refusal = problem_of(e)
             if refusal and e.code < 500 and e.code not in (408, 425, 429):
                 raise Refused(e.code, refusal) from None
-            wait = retry_after(e.headers.get("retry-after")) or wait
+            given = retry_after(e.headers.get("retry-after"))
+            wait = wait if given is None else given
             last = f"{e.code}"
         except (OSError, http.client.HTTPException, ValueError) as e:  # ValueError: cut JSON
             last = str(e)
@@ -93,14 +106,22 @@ def publish(source, event_type, data, event_id=None):
         "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         "data": data,
     }
-    return call("POST", "/v1/events", "position", event, "application/cloudevents+json")
+
+    def is_receipt(found):  # of this event, not of another that a cache on the way has kept
+        return found.get("id") == event["id"] and found.get("source") == source and isinstance(found.get("position"), str)
+
+    return call("POST", "/v1/events", is_receipt, event, "application/cloudevents+json")
+
+
+def is_page(found):
+    return isinstance(found.get("events"), list) and isinstance(found.get("next"), str)
 
 
 def read(stream, cursor=None):
     """Events to the end of the stream, each with the cursor after its page: store it, and pass it as the cursor the next time."""
     while True:
         place = {"cursor": cursor} if cursor else {"from": "earliest"}
-        page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place), "events")
+        page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place), is_page)
         for event in page["events"]:
             yield event, page["next"]
         if not page["events"] and not page.get("incomplete"):
@@ -109,7 +130,7 @@ def read(stream, cursor=None):
 
 
 def main():
-    me = call("GET", "/v1/me", "source")
+    me = call("GET", "/v1/me", lambda found: "source" in found and "unit" in found)
     now = datetime.now(timezone.utc)
     report = {
         "unit": me["unit"],
@@ -132,7 +153,8 @@ def main():
     ours = [e for e, _ in read("pas.hunian") if e["source"] == me["source"]]
     print(f"in the stream: {len(ours)} of ours, last at {ours[-1]['position']}")
     after = urllib.parse.quote(receipt["position"], safe="")
-    entry = call("GET", f"/v1/state/pas.hunian-unit/{me['unit']}?after={after}", "value")
+    path = f"/v1/state/pas.hunian-unit/{me['unit']}?after={after}"
+    entry = call("GET", path, lambda found: found.get("key") == me["unit"] and isinstance(found.get("value"), dict))
     print(f"state: {entry['value']['jumlahNarapidana']} convicts, stale {json.dumps(entry['stale'])}")
     try:
         publish(me["source"], "pas.hunian.dilaporkan", {**report, "tanggal": "yesterday"})

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { ServerResponse } from 'node:http';
+import { FOREIGN, giveForeign as give } from '../../test/kit/foreign-answers.js';
 import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
 import { connect, createPublisher, createReader, type Reader } from './index.js';
 
@@ -22,32 +22,9 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 type Reply = NonNullable<ReturnType<Script>>;
-const html = { 'content-type': 'text/html' };
 const json = { 'content-type': 'application/json' };
-/** What stands between a unit and the hub may answer for it. */
-const FOREIGN: readonly (readonly [what: string, answer: Reply | string])[] = [
-  ['404 HTML of an ingress', { status: 404, body: 'default backend - 404', headers: html }],
-  ['404 JSON of a gateway', { status: 404, body: { message: 'no Route matched' }, headers: json }],
-  ['404 problem document of another service', { status: 404, body: { title: 'Not Found', status: 404 } }],
-  ['403 HTML of a firewall', { status: 403, body: 'blocked', headers: html }],
-  ['413 of a proxy', { status: 413, body: 'too large', headers: html }],
-  ['401 of a proxy', { status: 401, body: 'login', headers: html }],
-  ['a login page with 200', { status: 200, body: '<html>', headers: html }],
-  ['JSON of another form with 200', { status: 200, body: { status: 'ok' }, headers: json }],
-  ['a list with 200', { status: 200, body: [], headers: json }],
-  ['a redirect', { status: 302, headers: { location: '/login' } }],
-  ['cut JSON with 200', '{"key":"C-1","val'],
-  ['an empty answer with 200', ''],
-];
-const give = (answer: Reply | string, res: ServerResponse) => {
-  if (typeof answer !== 'string') return answer;
-  res.writeHead(200, json);
-  res.end(answer);
-  return undefined;
-};
-
 const entry = {
-  view: 'v',
+  view: 'imigrasi.cegah-aktif',
   key: 'C-1',
   value: { nomorCekal: 'C-1' },
   position: 's/0/1',
@@ -55,12 +32,14 @@ const entry = {
   stale: false,
 };
 const page = { events: [], next: 'c' };
-const receipt = { position: 's/0/1', id: 'a', type: 't', duplicate: false };
+const receipt = { position: 's/0/1', id: 'a', source: 's', type: 't', duplicate: false };
+const me = { keyId: 'k', unit: 'SU00123', system: 'uji', source: 'urn:simpul:unit:SU00123:uji', roles: ['reader'] };
 const READS: Readonly<Record<string, readonly [(r: Reader) => Promise<unknown>, Reply, unknown]>> = {
   state: [(r) => r.state('imigrasi.cegah-aktif', 'C-1'), { status: 200, body: entry }, entry],
   lookup: [(r) => r.lookup('imigrasi.cegah-aktif', { nik: '9901' }), { status: 200, body: entry }, entry],
   receipt: [(r) => r.receipt('s', 'a'), { status: 200, body: receipt }, receipt],
   states: [(r) => all(r.states('v')), { status: 200, body: { entries: [entry] } }, [entry]],
+  me: [(r) => r.me(), { status: 200, body: me }, me],
   units: [(r) => all(r.units()), { status: 200, body: { units: [] } }, []],
   read: [(r) => all(r.read('s')), { status: 200, body: page }, []],
 };
@@ -87,13 +66,93 @@ describe("an answer that is not the hub's is no answer", () => {
     },
   );
 
+  const OTHER: readonly (readonly [keyof typeof READS, string, Reply])[] = [
+    ['state', 'the entry of another key', { status: 200, body: { ...entry, key: 'OTHER' } }],
+    ['state', 'the entry of another view', { status: 200, body: { ...entry, view: 'imigrasi.paspor-status' } }],
+    ['state', 'an entry with 404', { status: 404, body: entry, headers: json }],
+    ['lookup', 'the entry of another view', { status: 200, body: { ...entry, view: 'imigrasi.paspor-status' } }],
+    ['receipt', 'the receipt of another id', { status: 200, body: { ...receipt, id: 'b' } }],
+    ['receipt', 'the receipt of another source', { status: 200, body: { ...receipt, source: 't' } }],
+    ['receipt', 'a receipt with 404', { status: 404, body: receipt, headers: json }],
+    ['receipt', 'a receipt without a position', { status: 200, body: { ...receipt, position: '9' } }],
+    [
+      'read',
+      'a page of another stream',
+      { status: 200, body: { events: [{ ...receipt, position: 't/0/1' }], next: 'c' } },
+    ],
+    ['states', 'a list of other things', { status: 200, body: { entries: ['C-1'] } }],
+  ];
+  it.each(OTHER)(
+    '%s() takes %s for no answer: a cache on the way may give what another caller asked for',
+    async (name, _what, answer) => {
+      let n = 0;
+      const [ask, good, expected] = READS[name]!;
+      const { reader } = await against(() => (n++ < 2 ? answer : good));
+      expect(await ask(reader)).toEqual(expected);
+      expect(n).toBe(3);
+    },
+  );
+
+  const sent = (body: string) => JSON.parse(body) as { id: string; source: string };
+  it.each<readonly [string, (id: string, source: string) => Reply]>([
+    ['the receipt of another event', (_id, source) => ({ status: 201, body: { ...receipt, id: 'other', source } })],
+    ['the receipt of another source', (id) => ({ status: 200, body: { ...receipt, id } })],
+    ['a receipt without a place', (id, source) => ({ status: 201, body: { ...receipt, id, source, position: '9' } })],
+    ['a receipt with 404', (id, source) => ({ status: 404, body: { ...receipt, id, source }, headers: json })],
+    ['results with 403', () => ({ status: 403, body: { results: [] }, headers: json })],
+  ])('publish() sends the event again after %s', async (_what, answer) => {
+    let n = 0;
+    const { connection } = await against(({ body }) => {
+      const { id, source } = sent(body);
+      return n++ < 2 ? answer(id, source) : { status: 201, body: { ...receipt, id, source } };
+    });
+    const publisher = createPublisher({ connection, key: 'k', owner: 'SU00123', system: 'uji' });
+    const got = await publisher.publish({ type: 'pas.hunian.dilaporkan', data: {} });
+    expect([got.position, got.source, n]).toEqual(['s/0/1', publisher.source, 3]);
+    await publisher.close();
+  });
+
+  it('publishBatch() sends again what a list of answers does not say about its own event', async () => {
+    let n = 0;
+    const { hub, connection } = await against(({ body }) => {
+      const given = body.split('\n').map((line) => ({ ...receipt, ...sent(line) }));
+      switch (n++) {
+        case 0: // an answer to another request
+          return { status: 207, body: { results: [{ status: 201, receipt: given[0] }] } };
+        case 1: // in another order; and a refusal that the hub has not said
+          return {
+            status: 207,
+            body: {
+              results: [
+                { status: 201, receipt: given[0] },
+                { status: 201, receipt: given[2] },
+                { status: 403, problem: { message: 'forbidden' } },
+              ],
+            },
+          };
+        default:
+          return { status: 201, body: { receipts: given } };
+      }
+    });
+    const publisher = createPublisher({ connection, key: 'k', owner: 'SU00123', system: 'uji' });
+    const out = await publisher.publishBatch(
+      ['a', 'b', 'c'].map((id) => ({ id, type: 'pas.hunian.dilaporkan', data: {} })),
+    );
+    expect(out.map((o) => o.ok && o.receipt.id)).toEqual(['a', 'b', 'c']);
+    expect(hub.requests.map((r) => r.body.split('\n').length)).toEqual([3, 3, 2]);
+    await publisher.close();
+  });
+
   it.each(FOREIGN)(
     'publish() sends the event again after %s: its outcome is open until the hub has spoken',
     async (_what, answer) => {
       let n = 0;
-      const { connection } = await against(({ res }) => (n++ < 2 ? give(answer, res) : { status: 201, body: receipt }));
+      const { connection } = await against(({ res, body }) => {
+        if (n++ < 2) return give(answer, res);
+        return { status: 201, body: { ...receipt, ...sent(body) } };
+      });
       const publisher = createPublisher({ connection, key: 'k', owner: 'SU00123', system: 'uji' });
-      expect(await publisher.publish({ type: 'pas.hunian.dilaporkan', data: {} })).toEqual(receipt);
+      expect((await publisher.publish({ type: 'pas.hunian.dilaporkan', data: {} })).position).toBe('s/0/1');
       await publisher.close();
     },
   );
@@ -118,6 +177,18 @@ describe("an answer that is not the hub's is no answer", () => {
     const other = await against(() => ({ status: 401, body: { code: 'unauthenticated' } }));
     await expect(other.reader.state('v', 'C-1')).rejects.toMatchObject({ status: 401, code: 'unauthenticated' });
     expect(other.hub.requests).toHaveLength(1);
+  });
+
+  it('a call that expects JSON also with an error takes it with that status only', async () => {
+    const shape = (b: Readonly<Record<string, unknown>>) => typeof b['status'] === 'string';
+    const { connection } = await against(({ query }) => ({
+      status: Number(query.get('s')),
+      body: { status: 'starting' },
+      headers: json,
+    }));
+    const ask = (s: number) => connection.call(`/health/ready?s=${s}`, { key: 'k', shape, shaped: [503] });
+    expect((await ask(503)).body).toEqual({ status: 'starting' });
+    await expect(ask(502)).rejects.toMatchObject({ code: 'foreign_answer' });
   });
 
   it('a code of a newer hub counts when its type names it', async () => {

@@ -1,7 +1,7 @@
 import { FAULTS } from '#faults';
 import { SdkFault } from './fault.js';
 
-/** Whether the parsed JSON of an answer has the form that the call expects. */
+/** Whether the parsed JSON of an answer has the form, and names the thing, that the call asked for. */
 export type Shape = (body: Readonly<Record<string, unknown>>) => boolean;
 
 /** What came over HTTP, before it is known whether the hub has said it. */
@@ -12,32 +12,38 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** A list under this name. */
-export const listOf =
-  (name: string): Shape =>
-  (body) =>
-    Array.isArray(body[name]);
+const PROBLEM = 'application/problem+json';
+const JSON_TYPE = /^application\/(.+\+)?json$/;
 
-function isObject(body: unknown): body is Readonly<Record<string, unknown>> {
-  return typeof body === 'object' && body !== null && !Array.isArray(body);
-}
-
-/** A code of this version's table, or one that its `type` names: a newer hub has more codes. */
-function isProblem(body: unknown): boolean {
-  if (!isObject(body) || typeof body['code'] !== 'string') return false;
-  return Object.hasOwn(FAULTS, body['code']) || body['type'] === `/docs/errors#${body['code']}`;
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * Whether an answer is the hub's, and not that of a proxy, a load balancer or a login page on the way: a refusal is a problem document with a code of the hub,
- * everything else a JSON object of the expected shape. 404 from an ingress must never read as "no such entry": for a ban list that would say "nobody".
+ * A problem document of the hub: its `type` names its code (a newer hub has codes that this version does not know). Other services have problem documents with
+ * a `code` too, so without a `type` the code must be one of this version's table.
  */
-export function isOfHub({ status, contentType = '', body }: Answer, shape?: Shape): boolean {
+export function isProblem(body: unknown, status: number): boolean {
+  if (!isObject(body)) return false;
+  const { code, type, status: named } = body;
+  if (typeof code !== 'string' || (named !== undefined && named !== status)) return false;
+  return type === undefined ? Object.hasOwn(FAULTS, code) : type === `/docs/errors#${code}`;
+}
+
+/**
+ * Whether an answer is the hub's, and not that of a proxy, a load balancer or a login page on the way: a refusal is a problem document of the hub, a success
+ * JSON of the expected shape. 404 from an ingress must never read as "no such entry": for a ban list that would say "nobody".
+ * `shaped`: statuses from 400 on whose answer has the shape too.
+ */
+export function isOfHub(
+  { status, contentType = '', body }: Answer,
+  shape: Shape,
+  shaped: readonly number[] = [],
+): boolean {
   const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
-  if (status >= 300 && status < 400) return false;
-  if (isObject(body) && shape?.(body) === true && /^application\/(.+\+)?json$/.test(type)) return true;
-  if (status >= 400) return type === 'application/problem+json' && isProblem(body);
-  return shape === undefined && isObject(body) && /^application\/(.+\+)?json$/.test(type);
+  if (status >= 400 && type === PROBLEM) return isProblem(body, status);
+  const mayHaveShape = (status >= 200 && status < 300) || shaped.includes(status);
+  return mayHaveShape && type !== PROBLEM && JSON_TYPE.test(type) && isObject(body) && shape(body);
 }
 
 /** The fault of an answer that is not the hub's: no answer, so the call may be sent again. `problem.detail` says what came. */

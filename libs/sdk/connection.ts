@@ -44,8 +44,10 @@ export interface Call {
   readonly body?: string | Uint8Array;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** The form of the JSON that the hub answers. An answer of another form is not the hub's. @default any object */
-  readonly shape?: Shape;
+  /** The form of the JSON that the hub answers to this call. An answer of another form is not the hub's. */
+  readonly shape: Shape;
+  /** Statuses from 400 on whose answer has the shape too and is no problem document: `/health/ready` answers so with 503. @default none */
+  readonly shaped?: readonly number[];
 }
 
 export interface Reply {
@@ -73,7 +75,10 @@ export interface Connection {
    */
   callWithRetry(path: string, call: Call & { readonly deadlineMs?: number }): Promise<Reply>;
   /** Opens a response body that may be silent for up to 60 s (server-sent events). Rejects with `SdkFault`. */
-  open(path: string, call: Call): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }>;
+  open(
+    path: string,
+    call: Omit<Call, 'shape' | 'shaped'>,
+  ): Promise<{ readonly status: number; readonly body: AsyncIterable<Uint8Array> }>;
   close(): Promise<void>;
 }
 
@@ -118,7 +123,7 @@ export function connect(options: ConnectionOptions): Connection {
   const agent = new Agent({ connections: options.connections ?? 16, pipelining: 1, keepAliveTimeout: 4000 });
   const streams = new Agent({ keepAliveTimeout: 1000 });
   const languageHeader = options.language === undefined ? {} : { 'accept-language': options.language };
-  const headersOf = (c: Call): Record<string, string> => ({
+  const headersOf = (c: Pick<Call, 'key' | 'headers'>): Record<string, string> => ({
     authorization: `Bearer ${c.key}`,
     accept: 'application/json',
     ...languageHeader,
@@ -138,7 +143,7 @@ export function connect(options: ConnectionOptions): Connection {
         ...(c.signal === undefined ? {} : { signal: c.signal }),
       });
       const { answer, retryAfterMs } = await received(res);
-      if (!isOfHub(answer, c.shape)) throw foreignAnswer(answer, retryAfterMs);
+      if (!isOfHub(answer, c.shape, c.shaped)) throw foreignAnswer(answer, retryAfterMs);
       return { status: answer.status, body: answer.body, etag: firstValue(res.headers['etag']), retryAfterMs };
     } catch (e) {
       if (c.signal?.aborted) throw c.signal.reason;
@@ -185,7 +190,7 @@ export function connect(options: ConnectionOptions): Connection {
         if (status === 200 && /^text\/event-stream\b/i.test(firstValue(res.headers['content-type']) ?? ''))
           return { status, body: res.body };
         const { answer, retryAfterMs } = await received(res);
-        throw status >= 400 && isOfHub(answer)
+        throw isOfHub(answer, () => false)
           ? faultOf(status, answer.body, retryAfterMs)
           : foreignAnswer(answer, retryAfterMs);
       } catch (e) {

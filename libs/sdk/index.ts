@@ -18,6 +18,7 @@ export {
   createReader,
   type EventPage,
   type EventTypeRow,
+  type KeyOwner,
   type Reader,
   type ReaderOptions,
   type ReadEvent,
@@ -26,3 +27,4 @@ export {
   type StateOptions,
   type UnitRow,
 } from './reader.js';
+export * as shapes from './shapes.js';

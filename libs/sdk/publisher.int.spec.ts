@@ -119,7 +119,7 @@ describe('publish', () => {
     const hub = await scriptedHub(() => ({ status: 200, body: {} }));
     for (const more of [{ language: 'en' as const }, {}]) {
       const connection = connect({ url: hub.url, ...more });
-      await connection.call('/v1/me', { key: 'k1' });
+      await connection.call('/v1/me', { key: 'k1', shape: () => true });
       await connection.close();
     }
     await hub.close();

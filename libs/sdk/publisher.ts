@@ -1,11 +1,12 @@
 import { pause, withDeadline } from '#concurrency';
 import { sourceUrn, streamOf } from '#event';
-import type { Shape } from './answer.js';
+import { isObject, isProblem, type Shape } from './answer.js';
 import { backoffMs, connect, type Connection, type Reply } from './connection.js';
 import { faultOf, SdkFault, unanswered } from './fault.js';
 import { createIds } from './ids.js';
 import { KeyedQueue } from './keyed-queue.js';
 import { SequenceNumbers } from './sequence-numbers.js';
+import { isReceipt } from './shapes.js';
 
 /** An event to publish. Only type and data are required; the hub computes the subject. */
 export interface NewEvent {
@@ -279,25 +280,28 @@ class HttpPublisher implements Publisher {
     this.#options.report?.step?.(step);
   }
 
-  readonly #sendOne: SendBatch = async ([item]) => {
-    const reply = await this.#post('/v1/events', 'application/cloudevents+json', item!.body);
-    return { reply, items: reply.status < 300 ? [itemOf(reply.status, reply.body)] : [] };
+  readonly #sendOne: SendBatch = async (items) => {
+    const { body, event } = items[0]!;
+    const shape = isReceipt(event.source, event.id);
+    const reply = await this.#post('/v1/events', 'application/cloudevents+json', body, shape);
+    return { reply, items: reply.status < 300 ? [{ status: reply.status, receipt: reply.body as Receipt }] : [] };
   };
 
   readonly #sendMany: SendBatch = async (items) => {
     const body = items.map((item) => item.body).join('\n');
-    const reply = await this.#post('/v1/events?partial=true', 'application/x-ndjson', body);
-    return { reply, items: itemsOf(reply) };
+    const shape: Shape = (b) => listIn(b)?.length === items.length;
+    const reply = await this.#post('/v1/events?partial=true', 'application/x-ndjson', body, shape);
+    return { reply, items: itemsOf(reply, items) };
   };
 
-  #post(path: string, type: string, body: string): Promise<Reply> {
+  #post(path: string, type: string, body: string, shape: Shape): Promise<Reply> {
     return this.#connection.call(path, {
       method: 'POST',
       key: this.#options.key,
       headers: { 'content-type': type },
       body,
       signal: this.#stop.signal,
-      shape: isPublished,
+      shape,
     });
   }
 
@@ -309,9 +313,6 @@ class HttpPublisher implements Publisher {
     });
   }
 }
-
-const isPublished: Shape = (b) =>
-  typeof b['position'] === 'string' || Array.isArray(b['receipts']) || Array.isArray(b['results']);
 
 /** Opens a publisher of the events of one system. It sends nothing before the first publish(). */
 export function createPublisher(options: PublisherOptions): Publisher {
@@ -327,19 +328,25 @@ interface ItemReply {
   readonly problem?: unknown;
 }
 
-/** A success without a receipt comes from a proxy, not from the hub: 502, so that it is retried. */
-function itemOf(status: number, receipt: unknown): ItemReply {
-  const r = receipt as Partial<Receipt> | undefined;
-  return typeof r?.position === 'string' ? { status, receipt: r as Receipt } : { status: 502 };
+/** The `results` of a 207 or 503, or the `receipts` of a 200 or 201: one for each event, in the order of the request. */
+function listIn(body: unknown): readonly unknown[] | undefined {
+  const { results, receipts } = (body ?? {}) as { results?: unknown; receipts?: unknown };
+  if (Array.isArray(results)) return results;
+  return Array.isArray(receipts) ? receipts : undefined;
 }
 
-/** The items of a 207 or 503 (`results`) or of a 200 or 201 (`receipts`). Empty: the status of the reply counts for every item. */
-function itemsOf(reply: Reply): readonly ItemReply[] {
-  const body = (reply.body ?? {}) as { results?: unknown; receipts?: unknown };
-  if (Array.isArray(body.results))
-    return (body.results as ItemReply[]).map((r) =>
-      r.status < 300 ? itemOf(r.status, r.receipt) : { status: r.status, problem: r.problem },
-    );
-  if (Array.isArray(body.receipts)) return body.receipts.map((r) => itemOf(reply.status, r));
-  return [];
+/** The items of a reply to a list. Empty: the status of the reply counts for every item. */
+function itemsOf({ status, body }: Reply, sent: readonly BatchItem[]): readonly ItemReply[] {
+  const list = listIn(body);
+  if (list === undefined) return [];
+  const isResults = Array.isArray((body as { results?: unknown }).results);
+  return sent.map(({ event }, i) => itemOf(isResults ? list[i] : { status, receipt: list[i] }, event));
+}
+
+/** What an answer says of one event. It says nothing when it is not about this event: 502, so that the event is sent again. */
+function itemOf(result: unknown, { source, id }: PreparedEvent): ItemReply {
+  const { status = 0, receipt, problem } = (result ?? {}) as Partial<ItemReply>;
+  if (status >= 200 && status < 300 && isObject(receipt) && isReceipt(source, id)(receipt)) return { status, receipt };
+  if (status >= 400 && isProblem(problem, status)) return { status, problem };
+  return { status: 502 };
 }

@@ -143,6 +143,22 @@ describe('state, lists and receipts', () => {
     expect(ids).toEqual(['SU1']);
   });
 
+  it('reads a list on over empty pages to its end: a page whose scan found nothing to show is not the end', async () => {
+    const entry = { view: 'v', key: 'z', value: {}, position: 's/0/1', updatedtime: 't', stale: false };
+    const pages: Record<string, object> = {
+      first: { entries: [], next: 'a', stale: false, incomplete: true },
+      a: { entries: [], next: 'b', stale: false, incomplete: true },
+      b: { entries: [entry], next: 'c', stale: false, incomplete: true },
+      c: { entries: [], next: 'd', stale: false },
+      d: { entries: [{ ...entry, key: 'zz' }], next: null, stale: false },
+    };
+    const { hub, reader } = await reading((r) => ({ status: 200, body: pages[r.query.get('cursor') ?? 'first'] }));
+    const keys: string[] = [];
+    for await (const e of reader.states('v', { unit: 'SU00066' })) keys.push(e.key);
+    expect(keys).toEqual(['z', 'zz']);
+    expect(hub.requests.map((r) => r.query.get('unit'))).toEqual(Array(5).fill('SU00066'));
+  });
+
   it('resolves undefined for the receipt of an event that is not in the log', async () => {
     const { reader } = await reading(() => ({ status: 404, body: { code: 'not_found' } }));
     expect(await reader.receipt('s', 'i')).toBeUndefined();

@@ -1,10 +1,11 @@
 import { connect, type Connection } from './connection.js';
-import { listOf, type Shape } from './answer.js';
+import type { Shape } from './answer.js';
 import { faultOf } from './fault.js';
 import { followLive, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
 import { query, typeList } from './query.js';
 import { Deduplicator } from './deduplicator.js';
+import { isEntry, isListedEntry, isMe, isPage, isReceipt, listOf, texts } from './shapes.js';
 
 /** A CloudEvent from the hub. Masked fields are `"••••"` or null; an event with masked fields has no `digest`. */
 export interface ReadEvent {
@@ -43,6 +44,8 @@ export interface ReadOptions {
   readonly follow?: boolean;
   /** Longest wait of one long poll, ms. @default 20 s */
   readonly waitMs?: number;
+  /** Deadline of each page with its retries, ms. @default 60 s; with `follow` none */
+  readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -102,9 +105,29 @@ export interface Reader {
   states(view: string, filters?: Readonly<Record<string, string>>, options?: StateOptions): AsyncIterable<StateEntry>;
   /** The receipt of an event; undefined: the event is not in the log. That answer is final 120 s after the last attempt to publish (R3.6). */
   receipt(source: string, id: string): Promise<Receipt | undefined>;
+  /** Whose the key is. */
+  me(options?: Pick<StateOptions, 'deadlineMs' | 'signal'>): Promise<KeyOwner>;
   units(filters?: Readonly<Record<string, string>>): AsyncIterable<UnitRow>;
   eventTypes(): AsyncIterable<EventTypeRow>;
   close(): Promise<void>;
+}
+
+/** The unit, party or hub that a key belongs to, and what the key may do. */
+export interface KeyOwner {
+  readonly keyId: string;
+  /** `SU…`, `EXT-…` or `hub`: the option `owner` of a publisher. */
+  readonly unit: string;
+  readonly system: string;
+  /** The CloudEvents source of events that this key publishes. */
+  readonly source: string;
+  readonly roles: readonly string[];
+  /** Day of today in the zone of the unit, `YYYY-MM-DD`: before 07:00 in Jakarta the day of UTC is still yesterday. A hub of an earlier release does not give it. */
+  readonly today?: string;
+  /** Of a unit: its code, name, type and zone. */
+  readonly code?: string;
+  readonly name?: string;
+  readonly type?: string;
+  readonly timezone?: string;
 }
 
 export interface UnitRow {
@@ -129,14 +152,6 @@ export interface EventTypeRow {
   readonly version: number;
   readonly [more: string]: unknown;
 }
-
-const isPage: Shape = (b) => Array.isArray(b['events']) && typeof b['next'] === 'string';
-const isEntry: Shape = (b) =>
-  typeof b['key'] === 'string' &&
-  typeof b['value'] === 'object' &&
-  b['value'] !== null &&
-  typeof b['position'] === 'string';
-const isReceipt: Shape = (b) => typeof b['position'] === 'string' && typeof b['id'] === 'string';
 
 /** Opens a reader of streams, state, receipts, units and event types. */
 export function createReader(options: ReaderOptions): Reader {
@@ -164,8 +179,8 @@ export function createReader(options: ReaderOptions): Reader {
         key,
         signal: o.signal,
         timeoutMs: (waitMs ?? 0) + 30_000,
-        deadlineMs: o.follow === true ? Number.POSITIVE_INFINITY : 60_000,
-        shape: isPage,
+        deadlineMs: o.deadlineMs ?? (o.follow === true ? Number.POSITIVE_INFINITY : 60_000),
+        shape: isPage(stream),
       });
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const page = reply.body as EventPage & { readonly incomplete?: boolean };
@@ -184,13 +199,14 @@ export function createReader(options: ReaderOptions): Reader {
     path: string,
     call: Parameters<Connection['callWithRetry']>[1],
   ): Promise<StateEntry | undefined> {
-    const reply = await hub.callWithRetry(path, { ...call, shape: isEntry });
+    const reply = await hub.callWithRetry(path, call);
     return reply.status === 404 ? undefined : (reply.body as StateEntry);
   }
   const preferHeader = (o: StateOptions): { headers?: Record<string, string> } =>
     o.waitMs === undefined ? {} : { headers: { prefer: `wait=${Math.ceil(o.waitMs / 1000)}` } };
-  const callOf = (o: StateOptions): Parameters<Connection['callWithRetry']>[1] => ({
+  const callOf = (o: StateOptions, shape: Shape): Parameters<Connection['callWithRetry']>[1] => ({
     key,
+    shape,
     signal: o.signal,
     ...(o.deadlineMs === undefined ? {} : { deadlineMs: o.deadlineMs }),
     ...preferHeader(o),
@@ -199,42 +215,50 @@ export function createReader(options: ReaderOptions): Reader {
   async function* listAll<T>(
     path: string,
     field: string,
+    shape: Shape,
     filters: Readonly<Record<string, string>> = {},
     o: StateOptions = {},
   ): AsyncGenerator<T> {
     let cursor: string | undefined;
-    do {
-      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), {
-        ...callOf(o),
-        shape: listOf(field),
-      });
+    for (;;) {
+      const reply = await hub.callWithRetry(path + query({ ...filters, cursor }), callOf(o, shape));
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const body = reply.body as Record<string, unknown>;
       yield* body[field] as T[];
-      cursor = typeof body['next'] === 'string' && body['next'] !== cursor ? body['next'] : undefined;
-      if ((body[field] as T[]).length === 0) return;
-    } while (cursor !== undefined);
+      // An empty page is not the end of a list: the hub ends a page when it has looked at many entries that it does not show (`incomplete`).
+      if (typeof body['next'] !== 'string' || body['next'] === cursor) return;
+      cursor = body['next'];
+    }
   }
 
   return {
     pages,
     read,
     live: (stream, o) => followLive(hub, key, stream, o ?? {}),
-    state: (view, k, o = {}) => entry(`/v1/state/${enc(view)}/${enc(k)}${query({ after: o.after })}`, callOf(o)),
+    state: (view, k, o = {}) =>
+      entry(`/v1/state/${enc(view)}/${enc(k)}${query({ after: o.after })}`, callOf(o, isEntry(view, k))),
     lookup: (view, subject, o = {}) =>
       entry(`/v1/state/${enc(view)}/lookup${query({ after: o.after })}`, {
-        ...callOf(o),
+        ...callOf(o, isEntry(view)),
         method: 'POST',
         headers: { ...preferHeader(o).headers, 'content-type': 'application/json' },
         body: JSON.stringify({ subject }),
       }),
-    states: (view, filters, o) => listAll<StateEntry>(`/v1/state/${enc(view)}`, 'entries', filters, o),
+    states: (view, filters, o) =>
+      listAll<StateEntry>(`/v1/state/${enc(view)}`, 'entries', listOf('entries', isListedEntry), filters, o),
     async receipt(source, id) {
-      const reply = await hub.callWithRetry(`/v1/receipts${query({ source, id })}`, { key, shape: isReceipt });
+      const path = `/v1/receipts${query({ source, id })}`;
+      const reply = await hub.callWithRetry(path, { key, shape: isReceipt(source, id) });
       return reply.status === 404 ? undefined : (reply.body as Receipt);
     },
-    units: (filters) => listAll<UnitRow>('/v1/units', 'units', { limit: '500', ...filters }),
-    eventTypes: () => listAll<EventTypeRow>('/v1/event-types', 'types'),
+    async me(o = {}) {
+      const reply = await hub.callWithRetry('/v1/me', callOf(o, isMe));
+      if (reply.status !== 200) throw faultOf(reply.status, reply.body);
+      return reply.body as KeyOwner;
+    },
+    units: (filters) =>
+      listAll<UnitRow>('/v1/units', 'units', listOf('units', texts('id')), { limit: '500', ...filters }),
+    eventTypes: () => listAll<EventTypeRow>('/v1/event-types', 'types', listOf('types', texts('type'))),
     async close() {
       if (ownsConnection) await hub.close();
     },

@@ -153,21 +153,51 @@ describe('the examples, started as their READMEs say', () => {
   ] as const) {
     const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
     (missing ? it.skip : it)(
-      `${name}: takes no page of a proxy for an answer of the hub, and waits for a Retry-After that is a date${missing ? ` (no ${command} here)` : ''}`,
+      `${name}: takes no answer of a proxy for the hub's, follows no redirect, and waits for a Retry-After that is a date${missing ? ` (no ${command} here)` : ''}`,
       async () => {
-        const html = { 'content-type': 'text/html' };
-        const answers = [
-          { status: 404, body: 'default backend', headers: html },
-          { status: 403, body: 'blocked', headers: html },
+        const now = { 'retry-after': '0' };
+        const html = { ...now, 'content-type': 'text/html' };
+        const vendor = (status: number, code: string) => ({
+          status,
+          body: { type: `https://gateway.example/errors/${code}`, code, title: code, status },
+          headers: now,
+        });
+        const redirect = (status: number, location: string) => ({ status, headers: { ...html, location } });
+        const me = { keyId: 'k', unit: PRISON, system: 'sdp', source: `urn:simpul:unit:${PRISON}:sdp`, roles: [] };
+        const receipt = { id: 'other', source: me.source, position: 'pas.hunian/0/1' };
+        const refusal = { type: '/docs/errors#unauthenticated', code: 'unauthenticated', hint: 'a key' };
+        // 2xx first: their Retry-After is not read, and the waits double.
+        const gets = [
           { status: 200, body: '<html>', headers: html },
           { status: 200, body: { status: 'ok' } },
+          { status: 404, body: 'default backend', headers: html },
+          vendor(404, 'not_found'),
+          redirect(301, '/elsewhere'),
           { status: 503, headers: { ...html, 'retry-after': new Date(Date.now() + 1_000).toUTCString() } },
-          { status: 401, body: { code: 'unauthenticated', hint: 'a key' } },
+          { status: 200, body: { ...me, today: '2021-07-15' } },
         ];
-        const proxy = await scriptedHub(() => answers.shift());
+        const posts = [
+          { status: 201, body: receipt },
+          redirect(301, '/elsewhere'),
+          vendor(403, 'forbidden'),
+          vendor(409, 'conflict'),
+          redirect(307, '/elsewhere'),
+          { status: 403, body: 'blocked', headers: html },
+          { status: 401, body: refusal },
+        ];
+        const proxy = await scriptedHub(({ method }) => (method === 'GET' ? gets : posts).shift() ?? { status: 500 });
         const ran = await start(command, [file], 'k', proxy.url).ended;
         await proxy.close();
-        expect([answers.length, ran.err + ran.out]).toEqual([0, expect.stringContaining('401 unauthenticated')]);
+        expect([gets.length, posts.length, ran.err + ran.out]).toEqual([
+          0,
+          0,
+          expect.stringContaining('401 unauthenticated'),
+        ]);
+        // A redirect is not followed: it would send the key to another server, and a POST as a GET.
+        expect(proxy.requests.map((r) => `${r.method} ${r.path}`)).toEqual([
+          ...Array<string>(7).fill('GET /v1/me'),
+          ...Array<string>(7).fill('POST /v1/events'),
+        ]);
       },
     );
   }

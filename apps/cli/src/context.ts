@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLanguage, readTerminal } from '#settings';
-import { connect, faultOf, foreignAnswer, type Connection, type Reply } from '#sdk';
+import { connect, faultOf, shapes, type Connection, type Reply, type Shape } from '#sdk';
 import { verbatim, type Language, type Text } from '#faults';
 import { texts } from './texts.js';
 
@@ -23,12 +23,12 @@ export interface Context {
   readonly url: string;
   readonly key: string;
   readonly format: 'table' | 'json' | 'jsonl';
-  /** GET. Rejects with SdkFault for every status of 400 and above, also 404. */
-  get(path: string): Promise<Reply>;
+  /** GET. Rejects with SdkFault for every status of 400 and above, also 404, and for an answer of another shape (`foreign_answer`). */
+  get(path: string, shape: Shape): Promise<Reply>;
   /** POST or DELETE with a JSON body. Rejects like `get`. */
-  send(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<Reply>;
-  /** At most `limit` rows of a paged list, page by page; `field` is the member of the answer that holds the rows. */
-  rows(path: string, field: string, limit: number): Promise<Record<string, unknown>[]>;
+  send(method: 'POST' | 'DELETE', path: string, shape: Shape, body?: unknown): Promise<Reply>;
+  /** At most `limit` rows of a paged list, page by page to its end; `field` is the member of the answer that holds the rows, `row` their shape. */
+  rows(path: string, field: string, row: Shape, limit: number): Promise<Record<string, unknown>[]>;
 }
 
 /** A wrong use of the command line: exit code 2. */
@@ -62,7 +62,7 @@ async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Pro
   if (keys.length < 2) return keys[0];
   // Two deployments (embedded and kafka) were started here: take the key that the hub at this address accepts.
   for (const key of keys) {
-    const me = await hub.call('/v1/me', { key }).catch(() => undefined);
+    const me = await hub.call('/v1/me', { key, shape: shapes.isMe }).catch(() => undefined);
     if (me?.status === 200) return key;
   }
   return keys[0];
@@ -96,7 +96,8 @@ export async function openContext(globals: Globals, keyless = false): Promise<Co
     if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
     return reply;
   };
-  const get = async (path: string): Promise<Reply> => check(await hub.call(path, { key, headers }));
+  const get = async (path: string, shape: Shape): Promise<Reply> =>
+    check(await hub.call(path, { key, headers, shape }));
   return {
     say,
     lang,
@@ -105,27 +106,29 @@ export async function openContext(globals: Globals, keyless = false): Promise<Co
     key,
     format,
     get,
-    async send(method, path, body) {
+    async send(method, path, shape, body) {
       return check(
         await hub.call(path, {
           method,
           key,
+          shape,
           headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         }),
       );
     },
-    async rows(path, field, limit) {
+    async rows(path, field, row, limit) {
       const out: Record<string, unknown>[] = [];
+      const shape = shapes.listOf(field, row);
       let cursor: string | undefined;
       do {
         const step = `${path.includes('?') ? '&' : '?'}limit=${Math.min(500, limit - out.length)}`;
-        const { body } = await get(`${path}${step}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+        const { body } = await get(`${path}${step}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, shape);
         const page = body as Record<string, unknown>;
-        if (!Array.isArray(page[field])) throw foreignAnswer({ status: 200, contentType: 'application/json', body });
         out.push(...(page[field] as Record<string, unknown>[]));
-        cursor = typeof page['next'] === 'string' ? page['next'] : undefined;
-        if ((page[field] as unknown[]).length === 0) break;
+        // An empty page is not the end: the hub ends a page when it has looked at many entries that it does not show.
+        const next = typeof page['next'] === 'string' ? page['next'] : undefined;
+        cursor = next === cursor ? undefined : next;
       } while (cursor !== undefined && out.length < limit);
       return out.slice(0, limit);
     },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Caller, Role } from '#access';
 import { requestRebuild } from '#projection';
 import type { CatalogueIndex } from '#registry';
+import { createReader } from '#sdk';
 import { readUnitSeed, UnitTree } from '#units';
 import {
   catalogueOfFiles,
@@ -311,6 +312,25 @@ describe('lists', () => {
     }
     expect(keys).toEqual(cases);
     expect((await ask('/v1/state/layanan.kasus-papan', { key: 'kanwil64' })).body['entries']).toEqual([]);
+  });
+
+  it('give an empty page with incomplete and next when the scan budget ends before an entry to show, and a reader that follows next finds it', async () => {
+    const held = (nomorKasus: string, unitPemegang: string) =>
+      recordOf(catalogue, {
+        type: 'layanan.kasus.status-berubah',
+        data: { nomorKasus, statusBaru: 'selesai', unitPemegang, unitSebelumnya: null },
+      });
+    const hidden = Array.from({ length: 5_200 }, (_, i) => held(`T-${String(i).padStart(4, '0')}`, unit['kanim']!));
+    await stage.append([...hidden, held('T-SHOWN', unit['lapas']!)]);
+    await stage.untilCaughtUp();
+    const path = '/v1/state/layanan.kasus-papan?status=selesai';
+    const first = (await ask(path, { key: 'kanwil64' })).body;
+    expect([first['entries'], first['incomplete'], typeof first['next']]).toEqual([[], true, 'string']);
+    const reader = createReader({ url: server.url, key: 'kanwil64' });
+    const keys: string[] = [];
+    for await (const e of reader.states('layanan.kasus-papan', { status: 'selesai' })) keys.push(e.key);
+    await reader.close();
+    expect(keys).toContain('T-SHOWN');
   });
 
   it('of one subject obey the same filters and cursor as every list', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { createReader, faultOf, type ReadEvent, type Reply } from '#sdk';
+import { createReader, faultOf, shapes, type ReadEvent, type Reply, type Shape } from '#sdk';
 import { verbatim } from '#faults';
 import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
@@ -19,11 +19,13 @@ function read(file: string): string {
   return textOf(bytes, file);
 }
 
+const LINES = 'application/x-ndjson';
+
 /** The media type of a file: JSON array, one event a line (NDJSON), or one event. */
 function mediaTypeOf(text: string): string {
   const trimmed = text.trimStart();
   if (trimmed.startsWith('[')) return 'application/cloudevents-batch+json';
-  return trimmed.trimEnd().includes('\n{') ? 'application/x-ndjson' : 'application/cloudevents+json';
+  return trimmed.trimEnd().includes('\n{') ? LINES : 'application/cloudevents+json';
 }
 
 interface ReceiptRow {
@@ -79,8 +81,44 @@ function line(e: ReadEvent): string {
   return `${e.time}  ${e.position}  ${e.type}  ${e.source.replace('urn:simpul:', '')}  ${e.subject}`;
 }
 
-const isPublishAnswer = (b: Readonly<Record<string, unknown>>): boolean =>
-  typeof b['position'] === 'string' || ['receipts', 'results', 'problems'].some((list) => Array.isArray(b[list]));
+interface FileEvent {
+  readonly id?: unknown;
+  readonly source?: unknown;
+}
+
+/** The events of a file as far as they can be read; undefined when its JSON cannot be: the hub then refuses it. */
+function eventsIn(text: string, mediaType: string): readonly FileEvent[] | undefined {
+  try {
+    if (mediaType === LINES)
+      return text
+        .split('\n')
+        .filter((l) => l.trim() !== '')
+        .map((l) => JSON.parse(l) as FileEvent);
+    const parsed = JSON.parse(text) as FileEvent | FileEvent[];
+    return Array.isArray(parsed) ? parsed : [parsed];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The answer to the publish request of these events: the receipts, results or findings of each of them, in their order. */
+function publishShape(events: readonly FileEvent[] | undefined, dryRun: boolean): Shape {
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+  const ofEvent = (i: number): Shape => shapes.isReceipt(text(events?.[i]?.source), text(events?.[i]?.id));
+  const isCount = (rows: readonly unknown[]): boolean => events === undefined || rows.length === events.length;
+  const isFinding: Shape = (b) => Array.isArray(b['problems']);
+  return (body) => {
+    const { receipts, results } = body as { receipts?: unknown; results?: unknown };
+    if (dryRun) return Array.isArray(results) ? isCount(results) && results.every(isFinding) : isFinding(body);
+    if (Array.isArray(results))
+      return (
+        isCount(results) &&
+        results.every((r: Result, i) => (r.receipt ? ofEvent(i)({ ...r.receipt }) : r.status >= 400))
+      );
+    if (Array.isArray(receipts)) return isCount(receipts) && receipts.every((r: object, i) => ofEvent(i)({ ...r }));
+    return ofEvent(0)(body);
+  };
+}
 
 export function publishCommand(program: Command, run: Run): void {
   program
@@ -96,12 +134,13 @@ export function publishCommand(program: Command, run: Run): void {
       run(async (ctx) => {
         const body = read(file);
         const query = [...(o.dryRun ? ['dryRun=true'] : []), ...(o.partial ? ['partial=true'] : [])].join('&');
+        const type = mediaTypeOf(body);
         const reply = await ctx.hub.call(`/v1/events${query === '' ? '' : `?${query}`}`, {
           method: 'POST',
           key: ctx.key,
-          headers: { 'content-type': mediaTypeOf(body), 'accept-language': ctx.lang },
+          headers: { 'content-type': type, 'accept-language': ctx.lang },
           body,
-          shape: isPublishAnswer,
+          shape: publishShape(eventsIn(body, type), o.dryRun ?? false),
         });
         if (reply.status >= 400) return showRefused(ctx, reply);
         if (o.dryRun) {
@@ -128,7 +167,8 @@ export function streamCommands(program: Command, run: Run): void {
     .action((name: string, days: string, { why }: { why?: string }) =>
       run(async (ctx) => {
         const body = { days: days === 'forever' ? null : Number(days), ...(why === undefined ? {} : { why }) };
-        printOne(ctx, (await ctx.send('POST', `/v1/streams/${encodeURIComponent(name)}/retention`, body)).body);
+        const path = `/v1/streams/${encodeURIComponent(name)}/retention`;
+        printOne(ctx, (await ctx.send('POST', path, shapes.named('stream', name), body)).body);
         return EXIT.ok;
       }),
     );
@@ -138,12 +178,8 @@ export function streamCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul stream ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, ((await ctx.get('/v1/streams')).body as { streams: object[] }).streams, [
-          'name',
-          'partitions',
-          'ordering',
-          'types',
-        ]);
+        const { body } = await ctx.get('/v1/streams', shapes.listOf('streams', shapes.texts('name')));
+        printRows(ctx, (body as { streams: object[] }).streams, ['name', 'partitions', 'ordering', 'types']);
         return EXIT.ok;
       }),
     );
@@ -169,6 +205,7 @@ export function streamCommands(program: Command, run: Run): void {
             from: o.from,
             follow: o.follow ?? false,
             signal: stopping.signal,
+            ...(o.follow ? {} : { deadlineMs: 0 }),
             ...(o.type ? { type: o.type } : {}),
             ...(o.subject ? { subject: o.subject } : {}),
             ...(Number.isFinite(limit) ? { limit: Math.min(limit, 500) } : {}),
@@ -193,7 +230,8 @@ export function eventCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul event imigrasi.paspor/3/1042')
     .action((position: string) =>
       run(async (ctx) => {
-        printOne(ctx, (await ctx.get(`/v1/events/${position.split('/').map(encodeURIComponent).join('/')}`)).body);
+        const path = `/v1/events/${position.split('/').map(encodeURIComponent).join('/')}`;
+        printOne(ctx, (await ctx.get(path, shapes.named('position', position))).body);
         return EXIT.ok;
       }),
     );
@@ -203,10 +241,8 @@ export function eventCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul receipt urn:simpul:unit:SU00123:simkim 01J2…')
     .action((source: string, id: string) =>
       run(async (ctx) => {
-        printOne(
-          ctx,
-          (await ctx.get(`/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`)).body,
-        );
+        const path = `/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`;
+        printOne(ctx, (await ctx.get(path, shapes.isReceipt(source, id))).body);
         return EXIT.ok;
       }),
     );

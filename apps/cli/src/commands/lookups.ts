@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { verbatim } from '#faults';
+import { shapes } from '#sdk';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import { Usage } from '../context.js';
@@ -11,6 +12,8 @@ const query = (o: Record<string, string | undefined>): string => {
   const text = q.toString();
   return text ? `?${text}` : '';
 };
+
+const isUnit = shapes.texts('id', 'code');
 
 export function stateCommands(program: Command, run: Run): void {
   const state = program.command('state').description('current state: one entry, a list');
@@ -26,6 +29,7 @@ export function stateCommands(program: Command, run: Run): void {
           (
             await ctx.get(
               `/v1/state/${encodeURIComponent(view)}/${encodeURIComponent(key)}${query({ after: o.after })}`,
+              shapes.isEntry(view, key),
             )
           ).body,
         );
@@ -45,7 +49,8 @@ export function stateCommands(program: Command, run: Run): void {
           if (at < 1) throw new Usage(verbatim(`${f}: field=value`));
           pairs[f.slice(0, at)] = f.slice(at + 1);
         }
-        const rows = await ctx.rows(`/v1/state/${encodeURIComponent(view)}${query(pairs)}`, 'entries', Number(o.limit));
+        const path = `/v1/state/${encodeURIComponent(view)}${query(pairs)}`;
+        const rows = await ctx.rows(path, 'entries', shapes.isListedEntry, Number(o.limit));
         printRows(ctx, rows, ['key', 'position', 'value']);
         return rows.length > 0 ? EXIT.ok : EXIT.nothing;
       }),
@@ -60,7 +65,7 @@ export function viewCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul view ls')
     .action(() =>
       run(async (ctx) => {
-        const { body } = await ctx.get('/v1/views');
+        const { body } = await ctx.get('/v1/views', shapes.listOf('views', shapes.texts('view')));
         printRows(ctx, (body as { views: object[] }).views, [
           'view',
           'kind',
@@ -77,7 +82,11 @@ export function viewCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul view rebuild imigrasi.cegah-aktif')
     .action((name: string) =>
       run(async (ctx) => {
-        printOne(ctx, (await ctx.send('POST', `/v1/views/${encodeURIComponent(name)}/rebuild`, {})).body);
+        printOne(
+          ctx,
+          (await ctx.send('POST', `/v1/views/${encodeURIComponent(name)}/rebuild`, shapes.named('view', name), {}))
+            .body,
+        );
         return EXIT.ok;
       }),
     );
@@ -98,7 +107,7 @@ export function unitCommands(program: Command, run: Run): void {
     .action((o: { type?: string; province?: string; text?: string; asOf?: string; limit: string }) =>
       run(async (ctx) => {
         const q = query({ type: o.type, province: o.province, text: o.text, asOf: o.asOf });
-        const rows = await ctx.rows(`/v1/units${q}`, 'units', Number(o.limit));
+        const rows = await ctx.rows(`/v1/units${q}`, 'units', isUnit, Number(o.limit));
         printRows(ctx, rows, columns);
         return rows.length > 0 ? EXIT.ok : EXIT.nothing;
       }),
@@ -110,7 +119,7 @@ export function unitCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul unit get SU00123 --as-of 2021-07-15')
     .action((id: string, o: { asOf?: string }) =>
       run(async (ctx) => {
-        printOne(ctx, (await ctx.get(`/v1/units/${encodeURIComponent(id)}${query({ asOf: o.asOf })}`)).body);
+        printOne(ctx, (await ctx.get(`/v1/units/${encodeURIComponent(id)}${query({ asOf: o.asOf })}`, isUnit)).body);
         return EXIT.ok;
       }),
     );
@@ -125,6 +134,7 @@ export function unitCommands(program: Command, run: Run): void {
       run(async (ctx) => {
         const { body } = await ctx.get(
           `/v1/units/resolve${query({ function: o.function, province: o.province, asOf: o.asOf })}`,
+          shapes.listOf('units', isUnit),
         );
         const rows = (body as { units: object[] }).units;
         printRows(ctx, rows, columns);
@@ -141,7 +151,7 @@ export function typeCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul type ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/event-types', 'types', 10_000), [
+        printRows(ctx, await ctx.rows('/v1/event-types', 'types', shapes.texts('type', 'stream'), 10_000), [
           'type',
           'version',
           'owner',
@@ -160,7 +170,10 @@ export function typeCommands(program: Command, run: Run): void {
       .addHelpText('after', `\nExample:\n  simpul type ${name} imigrasi.paspor.diterbitkan`)
       .action((type: string) =>
         run(async (ctx) => {
-          printOne(ctx, (await ctx.get(`/v1/event-types/${encodeURIComponent(type)}${suffix}`)).body);
+          printOne(
+            ctx,
+            (await ctx.get(`/v1/event-types/${encodeURIComponent(type)}${suffix}`, shapes.named('type', type))).body,
+          );
           return EXIT.ok;
         }),
       );

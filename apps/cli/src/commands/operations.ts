@@ -1,6 +1,7 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { verbatim } from '#faults';
+import { shapes, type Shape } from '#sdk';
 import { readTerminal } from '#settings';
 import { Usage } from '../context.js';
 import { printOne, printRows } from '../output.js';
@@ -15,6 +16,7 @@ interface CreatedKey {
   readonly system: string;
 }
 
+const isMadeKey: Shape = shapes.texts('id', 'key', 'unit', 'system');
 const csv = (text: string): string => (/[",\n]|^[=+\-@]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Opens the file before it asks the hub for keys: the hub gives the text of a key only once, so a file that cannot be written would lose it. */
@@ -85,14 +87,16 @@ export function keyCommands(program: Command, run: Run): void {
         if (o.all) {
           if (!o.out) throw new Usage(verbatim('--all: --out FILE.csv'));
           const keys = await writeKeys(o.out, async () => {
-            const { body } = await ctx.send('POST', '/v1/keys', { all: o.all, system: o.system, roles });
+            const shape = shapes.listOf('keys', isMadeKey);
+            const { body } = await ctx.send('POST', '/v1/keys', shape, { all: o.all, system: o.system, roles });
             return (body as { keys: CreatedKey[] }).keys;
           });
           process.stdout.write(`✔ ${ctx.say(texts.keys_written({ count: keys.length, file: o.out }))}\n`);
           return EXIT.ok;
         }
         if (!unit) throw new Usage(verbatim('simpul key create <unit> --system <name>'));
-        const { body } = await ctx.send('POST', '/v1/keys', { unit, system: o.system, roles });
+        const shape = shapes.all(isMadeKey, shapes.named('unit', unit), shapes.named('system', o.system));
+        const { body } = await ctx.send('POST', '/v1/keys', shape, { unit, system: o.system, roles });
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
           const made = body as CreatedKey;
@@ -108,7 +112,7 @@ export function keyCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul key ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/keys', 'keys', 100_000), [
+        printRows(ctx, await ctx.rows('/v1/keys', 'keys', shapes.texts('id', 'unit'), 100_000), [
           'id',
           'unit',
           'system',
@@ -125,13 +129,17 @@ export function keyCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul key ls && simpul key revoke <id>')
     .action((id: string) =>
       run(async (ctx) => {
-        await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`);
+        const shape = shapes.all(shapes.named('id', id), shapes.texts('revokedAt'));
+        await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`, shape);
         process.stdout.write(`✔ ${id} ${ctx.say(texts.key_revoked())}\n`);
         return EXIT.ok;
       }),
     );
   resetAdminCommand(key, program, run);
 }
+
+/** What `/health/ready` of a hub says in `status`. */
+const PHASES = ['ready', 'not_ready', 'starting', 'draining'];
 
 export function operatorCommands(program: Command, run: Run): void {
   program
@@ -140,7 +148,7 @@ export function operatorCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul refusals')
     .action(() =>
       run(async (ctx) => {
-        const rows = await ctx.rows('/v1/refusals', 'refusals', 1000);
+        const rows = await ctx.rows('/v1/refusals', 'refusals', shapes.texts('minute', 'unit', 'code'), 1000);
         printRows(ctx, rows, ['minute', 'per', 'unit', 'type', 'code', 'pointer', 'count']);
         return EXIT.ok;
       }),
@@ -153,7 +161,8 @@ export function operatorCommands(program: Command, run: Run): void {
       run(async (ctx) => {
         const reply = await ctx.hub.call('/health/ready', {
           key: ctx.key,
-          shape: (b) => typeof b['status'] === 'string',
+          shape: (b) => PHASES.includes(String(b['status'])) && Array.isArray(b['doors']),
+          shaped: [503],
         });
         printOne(ctx, reply.body);
         return reply.status === 200 ? EXIT.ok : EXIT.failed;

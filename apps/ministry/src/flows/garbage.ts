@@ -144,7 +144,13 @@ export class Garbage implements Flow {
     this.#history.write({ type: 'invoke', ...head });
     for (let tries = 0; ; tries++) {
       const reply = await office.connection
-        .call('/v1/events', { method: 'POST', key: w.key ?? office.key, headers: { ...JSON_TYPE, ...w.headers }, body })
+        .call('/v1/events', {
+          method: 'POST',
+          key: w.key ?? office.key,
+          headers: { ...JSON_TYPE, ...w.headers },
+          body,
+          shape: (b) => typeof b['position'] === 'string' || Array.isArray(b['receipts']),
+        })
         .catch(() => undefined);
       if (reply === undefined || reply.status >= 500 || reply.status === 429) {
         if (tries < MAX_RETRIES) await pause(RETRY_MS);

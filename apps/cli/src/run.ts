@@ -1,0 +1,39 @@
+import { CommanderError, type Command } from 'commander';
+import { readLanguage } from '#settings';
+import { openContext, terminalLanguage, type Context, type Globals } from './context.js';
+import { buildProgram, type Run } from './program.js';
+import { EXIT, showRefusal } from './refusal.js';
+
+function exitWithUsageCode(c: Command): void {
+  c.exitOverride();
+  c.showHelpAfterError('(simpul --help)');
+  for (const sub of c.commands) exitWithUsageCode(sub);
+}
+
+/** Runs one command line (without the names of node and the script); resolves with the exit code of the process. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  let code: number = EXIT.ok;
+  const run: Run = async (work, keyless) => {
+    const globals = program.opts<Globals>();
+    let lang = readLanguage();
+    let ctx: Context | undefined;
+    try {
+      lang = terminalLanguage(globals);
+      ctx = await openContext(globals, keyless);
+      code = await work(ctx);
+    } catch (e) {
+      code = showRefusal(e, lang, ctx?.url ?? globals.url ?? 'http://127.0.0.1:8080');
+    } finally {
+      await ctx?.hub.close();
+    }
+  };
+  const program = buildProgram(run);
+  exitWithUsageCode(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (e) {
+    if (!(e instanceof CommanderError)) throw e;
+    code = e.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return code;
+}
