@@ -2,7 +2,7 @@ import type { ViewHealth } from '#http';
 import type { SnapshotState, SnapshotStatus } from '#projection';
 
 /** Of several partitions the state that an operator must know first. */
-const FIRST: readonly SnapshotState[] = ['filling', 'stopped', 'none', 'writing', 'complete'];
+const FIRST: readonly SnapshotState[] = ['filling', 'stopped', 'none', 'writing', 'renewing', 'complete'];
 
 /** How the views of this process stand, for `/health/ready`. The projector of the process says it; a process without one says nothing. */
 export class ViewReports {

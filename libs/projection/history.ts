@@ -1,7 +1,8 @@
 import { Fault, type Problem } from '#faults';
 import type { EventLog } from '#log';
-import { readTail, snapshotTopic } from '#snapshots';
+import { snapshotTopics } from '#snapshots';
 import type { CompiledView } from './compile.js';
+import { existingTopics, findSnapshots } from './found-snapshots.js';
 import { storageOf, type Generations } from './generations.js';
 import { texts } from './texts.js';
 
@@ -19,7 +20,7 @@ export async function needWholeHistory(log: Pick<EventLog, 'describe'>, view: Co
  */
 export async function needSnapshots(
   deps: {
-    readonly log: Pick<EventLog, 'describe' | 'read'>;
+    readonly log: Pick<EventLog, 'describe' | 'read' | 'topicId'>;
     readonly views: Iterable<CompiledView>;
     readonly generations: Pick<Generations, 'row'>;
   },
@@ -30,8 +31,7 @@ export async function needSnapshots(
     if (!view.streams.includes(stream)) continue;
     const { partitions } = view;
     const row = deps.generations.row(view.name);
-    const whole =
-      row === undefined ? [] : await wholePartitions(deps.log, view, storageOf(view.name, row.serving), stream);
+    const whole = row === undefined ? [] : await wholePartitions(deps.log, view, storageOf(view.name, row.serving));
     const missing = row?.building === undefined ? partitions - whole.length : partitions;
     if (missing > 0)
       problems.push({ pointer: view.name, reason: texts.without_snapshot({ view: view.name, missing, partitions }) });
@@ -40,19 +40,13 @@ export async function needSnapshots(
 }
 
 async function wholePartitions(
-  log: Pick<EventLog, 'describe' | 'read'>,
+  log: Pick<EventLog, 'describe' | 'read' | 'topicId'>,
   view: CompiledView,
   storage: string,
-  stream: string,
 ): Promise<number[]> {
-  const topic = snapshotTopic(storage);
-  const known = await log.describe(topic).catch(() => []);
+  const topics = await existingTopics(log, snapshotTopics(storage));
   const whole: number[] = [];
-  for (const { partition } of known.slice(0, view.partitions)) {
-    const { progress } = await readTail(log, topic, partition);
-    const place = progress?.complete === true ? progress.places.find((p) => p.stream === stream) : undefined;
-    const low = (await log.describe(stream)).find((r) => r.partition === partition)?.low;
-    if (place !== undefined && low !== undefined && place.next >= low) whole.push(partition);
-  }
+  for (let partition = 0; partition < view.partitions; partition++)
+    if ((await findSnapshots(log, { view, partition }, topics)).some((s) => s.reaches)) whole.push(partition);
   return whole;
 }

@@ -1,15 +1,8 @@
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
-import {
-  readSnapshot,
-  readTail,
-  snapshotTopic,
-  type SnapshotChange,
-  type SnapshotFlaw,
-  type SnapshotTail,
-  type StreamPlace,
-} from '#snapshots';
+import { readSnapshot, type SnapshotChange, type SnapshotFlaw, type StreamPlace } from '#snapshots';
 import type { FoldStart, FoundCheckpoint, Progress, State, StateChange, StreamPartition } from '#state';
+import type { FoundSnapshot } from './found-snapshots.js';
 import type { ViewPartition } from './snapshot-source.js';
 
 /** Proof of a checkpoint while the view partition is filled: its `next` counts pages then, and is no offset. */
@@ -34,19 +27,19 @@ export interface FillDeps {
 export interface Fill extends ViewPartition {
   readonly epoch: bigint;
   readonly signal: AbortSignal;
-  /** Whether the topic of the snapshot exists. */
-  readonly exists: boolean;
-  /** Whether the log is the one that the snapshot was folded from. */
-  readonly isOurs: (places: readonly StreamPlace[]) => Promise<boolean>;
+  /** The snapshots of the view partition, the best first. */
+  readonly found: readonly FoundSnapshot[];
   readonly filled: (entries: number) => void;
+  /** This snapshot turned out unusable while it was read. */
+  readonly flawed: (topic: string) => void;
 }
 
-/** `filled`: the view partition stands at the places of its snapshot. `foreign`: the snapshot was folded from another log. */
-export type FillOutcome = 'filled' | 'no_snapshot' | 'foreign' | SnapshotFlaw;
+/** `filled`: the view partition stands at the places of a snapshot. `foreign`: the snapshot was folded from another log. */
+export type FillOutcome = 'filled' | NonNullable<FoundSnapshot['flaw']> | SnapshotFlaw;
 
 /**
- * Fills an empty view partition from its snapshot, in pages. Until the end the checkpoints are marked, so that readers get no "absent", an older owner is
- * refused, and an owner that finds the mark of a fill that was cut off begins anew. Without a usable snapshot the view partition is empty afterwards.
+ * Fills an empty view partition from its best snapshot, in pages. Until the end the checkpoints are marked, so that readers get no "absent", an older owner
+ * is refused, and an owner that finds the mark of a fill that was cut off begins anew. Without a usable snapshot the view partition is empty afterwards.
  * Faults of log and store; `fenced` when another owner has written meanwhile.
  */
 export async function fillFromSnapshot(
@@ -54,44 +47,43 @@ export async function fillFromSnapshot(
   fill: Fill,
   stored: readonly (Progress | undefined)[],
 ): Promise<FillOutcome> {
-  const topic = snapshotTopic(fill.storage);
-  const tail = fill.exists ? await readTail(deps.log, topic, fill.partition) : { end: 0n };
-  const { progress }: SnapshotTail = tail;
-  const covers = fill.view.streams.every((s) => progress?.places.some((p) => p.stream === s));
-  const outcome =
-    progress === undefined || !covers
-      ? 'no_snapshot'
-      : !progress.complete
-        ? 'incomplete'
-        : (await fill.isOurs(progress.places))
-          ? undefined
-          : 'foreign';
-  if (outcome !== undefined) {
-    if (stored.some((at) => at !== undefined)) await restart(deps, fill, stored, false);
-    return outcome;
+  let now: readonly (FoundCheckpoint | undefined)[] = stored;
+  let outcome: FillOutcome = fill.found[0]?.flaw ?? 'no_snapshot';
+  for (const { topic, tail } of fill.found.filter((f) => f.flaw === undefined)) {
+    await restart(deps, fill, now, true);
+    const pages = new Map(fill.view.streams.map((stream) => [stream, 0n]));
+    const read = await readSnapshot({
+      log: deps.log,
+      topic,
+      partition: fill.partition,
+      tail,
+      page: (changes) => writePage(deps, fill, pages, changes),
+    });
+    if (typeof read !== 'string') {
+      await finish(deps, fill, pages, read.places);
+      return 'filled';
+    }
+    outcome = read;
+    fill.flawed(topic);
+    now = fill.view.streams.map((stream) => ({ stream, next: pages.get(stream)!, proof: FILLING }));
   }
-  await restart(deps, fill, stored, true);
-  const pages = new Map(fill.view.streams.map((stream) => [stream, 0n]));
-  const read = await readSnapshot({
-    log: deps.log,
-    topic,
-    partition: fill.partition,
-    tail,
-    page: (changes) => writePage(deps, fill, pages, changes),
-  });
-  if (typeof read === 'string') {
-    const now = fill.view.streams.map((stream) => ({ stream, next: pages.get(stream)!, proof: FILLING }));
-    await restart(deps, fill, now, false);
-    return read;
-  }
-  for (const place of read.places) {
-    const from = pages.get(place.stream);
+  if (now.some((at) => at !== undefined)) await restart(deps, fill, now, false);
+  return outcome;
+}
+
+/** The view partition stands at the places of its snapshot from here on. */
+async function finish(
+  deps: FillDeps,
+  fill: Fill,
+  pages: ReadonlyMap<string, bigint>,
+  places: readonly StreamPlace[],
+): Promise<void> {
+  for (const { stream, next, appendTimeMs, proof } of places) {
+    const from = pages.get(stream);
     if (from === undefined) continue;
-    const { next, appendTimeMs, proof } = place;
     const end = { epoch: fill.epoch, from, next, low: 0n, appendTimeMs, puts: [], deletes: [], feedGap: true };
-    await commit(deps, fill, place.stream, proof === undefined ? end : { ...end, proof });
+    await commit(deps, fill, stream, proof === undefined ? end : { ...end, proof });
   }
-  return 'filled';
 }
 
 /** Empties the view partition: for a fill, or to be folded from the beginning of the log. */

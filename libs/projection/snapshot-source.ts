@@ -1,7 +1,7 @@
 import { parsePosition } from '#event';
 import type { EventLog } from '#log';
 import { openRecord, type Catalogue } from '#registry';
-import type { SnapshotChange, StreamPlace } from '#snapshots';
+import type { SnapshotChange, SnapshotKey, StreamPlace } from '#snapshots';
 import type { Entry, Progress, Space, State } from '#state';
 import type { CompiledView } from './compile.js';
 
@@ -11,8 +11,6 @@ export interface ViewPartition {
   readonly storage: string;
   readonly partition: number;
 }
-
-type Key = Pick<SnapshotChange, 'space' | 'key'>;
 
 export const placeOf = ({ stream, next, appendTimeMs, proof }: Progress): StreamPlace => ({
   stream,
@@ -32,7 +30,7 @@ function changeOf(space: Space, { key, value, position, appendTimeMs }: Entry): 
 export async function changesOfKeys(
   state: State,
   { storage, partition }: ViewPartition,
-  keys: readonly Key[],
+  keys: readonly SnapshotKey[],
   places: readonly StreamPlace[],
 ): Promise<SnapshotChange[]> {
   const changes: SnapshotChange[] = [];
@@ -81,8 +79,8 @@ export async function keysSince(
   { view, storage, partition }: ViewPartition,
   from: readonly StreamPlace[],
   to: readonly StreamPlace[],
-): Promise<Key[] | undefined> {
-  const keys = new Map<string, Key>();
+): Promise<SnapshotKey[] | undefined> {
+  const keys = new Map<string, SnapshotKey>();
   for (const { stream, next } of from) {
     const end = to.find((p) => p.stream === stream)?.next ?? next;
     for (let after = next - 1n; ;) {

@@ -1,19 +1,21 @@
-import { withDeadline, type Mutex } from '#concurrency';
+import { pause, withDeadline, type Mutex } from '#concurrency';
 import { innermostMessage, OnceAMinute } from '#faults';
-import { checkPlace, type EventLog } from '#log';
+import type { EventLog } from '#log';
 import type { Catalogue } from '#registry';
-import { readTail, snapshotTopic, SnapshotWriter, type SnapshotTail, type StreamPlace } from '#snapshots';
+import { snapshotTopics, SnapshotWriter, type SnapshotKey, type SnapshotTail, type StreamPlace } from '#snapshots';
 import { appendTimeOf, type Progress, type State, type StateChange, type StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
+import { findSnapshots, type FoundSnapshot } from './found-snapshots.js';
 import type { ProjectionReport } from './report.js';
 import { fillFromSnapshot, isUnfilled, type FillOutcome } from './snapshot-fill.js';
 import { changesOfKeys, changesOfPage, keysSince, placeOf, type ViewPartition } from './snapshot-source.js';
 
 /**
  * `none`: there is no snapshot yet. `writing`: it is written from the store, and cannot be used yet. `complete`: the store can be filled from it up to
- * `places`. `filling`: the store is being filled from it. `stopped`: it could not be written further and stands at `places`.
+ * `places`. `renewing`: the same, and its successor is being written from the store. `filling`: the store is being filled from it. `stopped`: it is not
+ * written further at present; with `places` the store can be filled up to there.
  */
-export type SnapshotState = 'none' | 'writing' | 'complete' | 'filling' | 'stopped';
+export type SnapshotState = 'none' | 'writing' | 'complete' | 'renewing' | 'filling' | 'stopped';
 
 export interface SnapshotStatus {
   readonly view: string;
@@ -30,6 +32,8 @@ export interface ViewSnapshotDeps {
   readonly catalogue: Catalogue;
   readonly now: () => number;
   readonly report?: ProjectionReport;
+  /** Makes the topic of a snapshot unless it exists. Faults of the log. */
+  readonly ensureTopic: (topic: string) => Promise<void>;
   /** Held by every commit of the view partition. */
   readonly mutexOf: (storage: string, partition: number) => Mutex;
   /** How long changes wait for others of the same keys, ms. @default 1,000 */
@@ -43,6 +47,7 @@ const MOST_AHEAD = 2_000n;
 /** A log that takes no snapshot for so long must not hold up the view: its snapshot is caught up later. */
 const ROOM_MS = 10_000;
 const FLUSH_MS = 2_000;
+const REPAIR_MS = 500;
 
 /** The snapshot of one view partition in the hands of its owner. */
 export class ViewSnapshot implements ViewPartition {
@@ -52,6 +57,10 @@ export class ViewSnapshot implements ViewPartition {
   /** How far the store is folded, as of the last commit. */
   #places: readonly StreamPlace[] = [];
   #filling = false;
+  /** The best complete snapshot when the writer was opened; it stays usable while its successor is written. */
+  #kept: FoundSnapshot | undefined;
+  /** Topics whose snapshot turned out unusable while it was read. */
+  readonly #flawed = new Set<string>();
 
   constructor(
     deps: ViewSnapshotDeps,
@@ -74,15 +83,16 @@ export class ViewSnapshot implements ViewPartition {
   get status(): SnapshotStatus {
     const { view, storage, partition } = this;
     const progress = this.#writer?.progress;
-    const places = progress?.complete ? progress.places : [];
+    const places = progress?.complete ? progress.places : (this.#kept?.places ?? []);
     return { view: view.name, storage, partition, state: this.#state(), places };
   }
 
   #state(): SnapshotState {
     if (this.#filling) return 'filling';
-    if (this.#writer === undefined) return 'none';
+    if (this.#writer === undefined) return this.#kept === undefined ? 'none' : 'stopped';
     if (this.#writer.stopped) return 'stopped';
-    return this.#writer.progress.complete ? 'complete' : 'writing';
+    if (this.#writer.progress.complete) return 'complete';
+    return this.#kept === undefined ? 'writing' : 'renewing';
   }
 
   /** Stops writing for good. */
@@ -90,14 +100,15 @@ export class ViewSnapshot implements ViewPartition {
     this.#writer?.stop();
   }
 
-  /** The entries are no longer those that the snapshot was written from: it is begun anew by the next open(). */
+  /** The entries are no longer those that the snapshot was written from: the next open() looks which snapshot there is. */
   discard(): void {
     this.#writer?.stop();
     this.#writer = undefined;
+    this.#kept = undefined;
   }
 
-  /** See ViewSnapshots.fill. `exists`: of the topic. */
-  async fill(exists: boolean): Promise<FillOutcome | undefined> {
+  /** See ViewSnapshots.fill. `topics`: those of the generation that exist. */
+  async fill(topics: readonly string[]): Promise<FillOutcome | undefined> {
     const { log, state, now, report } = this.#deps;
     const { view, storage, partition, epoch, lost: signal } = this;
     // What was committed before the store was lost must be in the snapshot first.
@@ -107,12 +118,18 @@ export class ViewSnapshot implements ViewPartition {
       if (!isUnfilled(stored)) return undefined;
       this.#filling = true;
       let entries = 0;
-      const fill = {
-        ...{ view, storage, partition, epoch, signal, exists },
-        isOurs: (places: readonly StreamPlace[]) => this.#isOurs(places),
-        filled: (n: number) => (entries += n),
-      };
       try {
+        // A successor of the snapshot was written from the entries that are gone.
+        if (this.#writer?.progress.complete === false) this.discard();
+        const found = await findSnapshots(log, this, topics);
+        const fill = {
+          ...{ view, storage, partition, epoch, signal, found },
+          filled: (n: number) => (entries += n),
+          flawed: (topic: string) => {
+            this.#flawed.add(topic);
+            this.discard();
+          },
+        };
         const outcome = await fillFromSnapshot({ log, state, now }, fill, stored);
         if (outcome !== 'filled') this.discard();
         report?.filledFromSnapshot?.(view.name, storage, partition, outcome, entries);
@@ -150,23 +167,35 @@ export class ViewSnapshot implements ViewPartition {
   }
 
   /**
-   * Opens the writer where the snapshot stands: it goes on, or is brought up to the store, or (`mayBegin`) is begun anew. Faults of log and store: call it
-   * again.
+   * Opens the writer where the snapshot stands: it goes on, or is brought up to the store, or (`mayBegin`) is begun anew, in the other topic. `topics`: those of
+   * the generation that exist. Faults of log and store: call it again.
    */
-  async open(mayBegin: boolean): Promise<void> {
-    const { log } = this.#deps;
-    const topic = snapshotTopic(this.storage);
-    let tail = await readTail(log, topic, this.partition, false);
-    if (!isAt(tail, await this.#stored())) tail = await readTail(log, topic, this.partition);
-    const usable = tail.progress?.complete === true && (await this.#isOurs(tail.progress.places));
+  async open(topics: readonly string[], mayBegin: boolean): Promise<void> {
+    const found = await findSnapshots(this.#deps.log, this, topics);
     await this.#mutex.run(async () => {
       const stored = await this.#stored();
       if (isUnfilled(stored) || stored.includes(undefined) || this.lost.aborted) return;
       this.#places = stored.map((at) => placeOf(at!));
-      const writer = usable ? await this.#catchUp(tail) : undefined;
-      if (writer !== undefined || mayBegin) this.#writer = writer ?? this.#writerAt(tail, false);
-      if (writer === undefined && mayBegin) void this.#writeAnew(this.#writer!);
+      const best = found.find((s) => s.flaw === undefined && !this.#flawed.has(s.topic));
+      this.#kept = best;
+      this.#writer = best && (await this.#catchUp(best.topic, best.tail));
+      // A store that cannot be folded on has less than the snapshot, which is kept.
+      if (this.#writer !== undefined || !mayBegin || (best && (await this.#isPassed()))) return;
+      const topic = snapshotTopics(this.storage).find((t) => t !== best?.topic)!;
+      await this.#deps.ensureTopic(topic);
+      const tail = found.find((s) => s.topic === topic)?.tail ?? { end: 0n, late: [] };
+      this.#writer = this.#writerAt(topic, tail, false);
+      void this.#writeAnew(this.#writer);
     });
+  }
+
+  /** The log has deleted events that the store has not folded. */
+  async #isPassed(): Promise<boolean> {
+    for (const { stream, next } of this.#places) {
+      const range = (await this.#deps.log.describe(stream)).find((r) => r.partition === this.partition);
+      if (range !== undefined && next < range.low) return true;
+    }
+    return false;
   }
 
   get #mutex(): Mutex {
@@ -182,8 +211,10 @@ export class ViewSnapshot implements ViewPartition {
   }
 
   /** The writer of a snapshot that the store can be brought to; undefined: it must be begun anew. Under the mutex of the commits. */
-  async #catchUp(tail: SnapshotTail): Promise<SnapshotWriter | undefined> {
-    const at = tail.progress!.places;
+  async #catchUp(topic: string, tail: SnapshotTail): Promise<SnapshotWriter | undefined> {
+    const { places: at, redo } = tail.progress!;
+    // Its last step waits under redo keys: readable, but nothing can be written behind it.
+    if (redo !== undefined) return undefined;
     let ahead = 0n;
     let behind = 0n;
     for (const { stream, next } of this.#places) {
@@ -195,41 +226,45 @@ export class ViewSnapshot implements ViewPartition {
     if (ahead > MOST_AHEAD || behind > MOST_REPAIRED || (ahead > 0n && behind > 0n)) return undefined;
     const keys = behind > 0n ? await keysSince(this.#deps, this, at, this.#places) : [];
     if (keys === undefined) return undefined;
-    const writer = this.#writerAt(tail, true);
-    if (behind > 0n) {
-      const changes = await changesOfKeys(this.#deps.state, this, keys, this.#places);
+    const writer = this.#writerAt(topic, tail, true);
+    const changed = [...keys, ...tail.late];
+    if (behind > 0n || changed.length > 0) {
+      const changes = await changesOfKeys(this.#deps.state, this, changed, this.#places);
       writer.add({ changes, places: this.#places });
     }
     return writer;
   }
 
-  #writerAt(tail: SnapshotTail, goOn: boolean): SnapshotWriter {
-    const { log, lingerMs, state } = this.#deps;
+  #writerAt(topic: string, tail: SnapshotTail, goOn: boolean): SnapshotWriter {
+    const { log, lingerMs } = this.#deps;
     const writer: SnapshotWriter = new SnapshotWriter(
       {
         log,
-        topic: snapshotTopic(this.storage),
+        topic,
         partition: this.partition,
         epoch: this.epoch,
         ...(lingerMs === undefined ? {} : { lingerMs }),
-        overwritten: (keys) => {
-          void this.#mutex
-            .run(async () => {
-              const changes = await changesOfKeys(state, this, keys, this.#places);
-              writer.add({ changes, places: this.#places });
-            })
-            // Another owner's values must not stay the newest: the snapshot is begun anew.
-            .catch((cause: unknown) => {
-              this.discard();
-              this.#failed(cause);
-            });
-        },
+        overwritten: (keys) => this.#repair(writer, keys),
         failed: (cause) => this.#failed(cause),
       },
       tail,
       goOn,
     );
     return writer;
+  }
+
+  /** Values of a former owner must not stay the newest: what the store holds under these keys is written again. */
+  async #repair(writer: SnapshotWriter, keys: readonly SnapshotKey[]): Promise<void> {
+    while (!writer.stopped && !this.lost.aborted)
+      try {
+        return await this.#mutex.run(async () => {
+          const changes = await changesOfKeys(this.#deps.state, this, keys, this.#places);
+          writer.add({ changes, places: this.#places });
+        });
+      } catch (cause) {
+        this.#failed(cause);
+        await pause(REPAIR_MS, this.lost);
+      }
   }
 
   /** Writes every entry of the store. Commits go on between two pages, and are written after the page that they overtook. */
@@ -262,25 +297,8 @@ export class ViewSnapshot implements ViewPartition {
     }
   }
 
-  /** Whether the log holds at each place what the snapshot was folded from. */
-  async #isOurs(places: readonly StreamPlace[]): Promise<boolean> {
-    const { log } = this.#deps;
-    for (const { stream, next, proof } of places) {
-      const range = (await log.describe(stream)).find((r) => r.partition === this.partition);
-      if (range === undefined || next > range.high) return false;
-      if (proof !== undefined && (await checkPlace(log, stream, this.partition, next, proof)) === 'differs')
-        return false;
-    }
-    return true;
-  }
-
   #failed(cause: unknown): void {
     if (this.#once.first(innermostMessage(cause)))
       this.#deps.report?.snapshotFailed?.(this.view.name, this.storage, this.partition, cause);
   }
-}
-
-function isAt(tail: SnapshotTail, stored: readonly (Progress | undefined)[]): boolean {
-  const places = tail.progress?.places ?? [];
-  return stored.every((at) => at !== undefined && places.some((p) => p.stream === at.stream && p.next === at.next));
 }

@@ -6,7 +6,7 @@ import type { CatalogueIndex } from '#registry';
 import { readTail, snapshotTopic } from '#snapshots';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { plainDigest } from '../../test/kit/projection/plain.js';
-import { Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
+import { interposed, Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
 import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
 import { Projector } from './projector.js';
 import {
@@ -459,7 +459,11 @@ describe('a snapshot', () => {
     expect(new Set(outcomes.map((o) => o.split(' ')[1]))).toEqual(new Set(['filled']));
   });
 
-  it('is right when a former owner writes late, beside the owner that took over, and the store is lost', async () => {
+  it.each([
+    ['beside the owner that took over', 'beside'],
+    ['beside an owner whose store fails while it repairs that', 'fails'],
+    ['and the owner ends before it finds that', 'ended'],
+  ])('is right when a former owner writes late, %s, and the store is lost', async (_title, how) => {
     await open({}, viewsOf(catalogue, 'layanan.kasus-jumlah'));
     const [view] = stage.views;
     await stage.generations.change(view!.name, () => ({ serving: 1, fingerprint: view!.fingerprint }));
@@ -467,7 +471,12 @@ describe('a snapshot', () => {
     const topicId = await stage.log.topicId('layanan.kasus');
     const at = (epoch: bigint) => ({ topic: 'layanan.kasus', topicId, partition: 0, epoch });
     const signal = new AbortController().signal;
-    const deps = { ...stage, now: Date.now, snapshots: 'all' as const, snapshotLingerMs: 1 };
+    let failing = false;
+    let later = 0;
+    const state = interposed(stage.state, (call) =>
+      failing && call === 'read' ? Promise.reject(new Error('the store fails')) : undefined,
+    );
+    const deps = { ...stage, now: () => Date.now() + later, snapshots: 'all' as const, snapshotLingerMs: 1 };
     let held: (() => void) | undefined;
     const slow = new Proxy(stage.log, {
       get: (t, name) => {
@@ -481,7 +490,8 @@ describe('a snapshot', () => {
       },
     });
     const zombie = new Projector({ ...deps, log: slow });
-    const owner = new Projector(deps);
+    let owner = new Projector({ ...deps, state, report: { snapshotFailed: () => (failing = false) } });
+    let epoch = 2n;
     const fold = async (p: Projector, epoch: bigint, from: bigint, n: number): Promise<bigint> => {
       const read = await stage.log.read('layanan.kasus', 0, from, { maxRecords: n });
       if (read.kind !== 'records') throw new Error(read.kind);
@@ -511,7 +521,20 @@ describe('a snapshot', () => {
     const before = await end();
     await until(async () => (await end()) > before);
     const want = async (): Promise<string> => digestOfView(stage.state, view!, stage.storage(view!));
-    expect(await fold(owner, 2n, 130n, 20)).toBe(150n);
+    if (how === 'fails') {
+      failing = true;
+      // Looks at the end of the snapshot once a minute.
+      later = 61_000;
+      await owner.verify();
+      await until(() => !failing);
+    }
+    if (how === 'ended') {
+      await owner.close();
+      owner = new Projector(deps);
+      await owner.start(at(++epoch));
+      await complete(owner, 130n);
+    }
+    expect(await fold(owner, epoch, 130n, 20)).toBe(150n);
     await complete(owner, 150n);
     await owner.snapshots.flush();
     const digest = await want();
@@ -523,7 +546,7 @@ describe('a snapshot', () => {
       ...deps,
       report: { filledFromSnapshot: (_v, _s, _p, outcome) => outcomes.push(outcome) },
     });
-    await next.start(at(3n));
+    await next.start(at(4n));
     await until(async () => outcomes.length > 0 && (await want()) === digest);
     expect(outcomes).toEqual(['filled']);
     await next.close();

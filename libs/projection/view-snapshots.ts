@@ -1,8 +1,8 @@
 import { withDeadline } from '#concurrency';
 import { partitionKey } from '#event';
-import { isFault } from '#faults';
-import { snapshotTopic, snapshotTopicSpec } from '#snapshots';
+import { snapshotTopics, snapshotTopicSpec } from '#snapshots';
 import type { StateChange, StreamPartition } from '#state';
+import { existingTopics } from './found-snapshots.js';
 import type { HeldPartition, Slot } from './held-partition.js';
 import type { FillOutcome } from './snapshot-fill.js';
 import { ViewSnapshot, type SnapshotStatus, type ViewSnapshotDeps } from './view-snapshot.js';
@@ -15,7 +15,7 @@ export type SnapshotPolicy = 'auto' | 'all' | 'none';
 
 export const SNAPSHOT_EVENTS = 100_000n;
 
-export interface ViewSnapshotsDeps extends ViewSnapshotDeps {
+export interface ViewSnapshotsDeps extends Omit<ViewSnapshotDeps, 'ensureTopic'> {
   readonly policy: SnapshotPolicy;
 }
 
@@ -47,17 +47,13 @@ export class ViewSnapshots {
 
   /** Whether the store may be filled from a snapshot of this storage. Faults of the log. */
   async exists(storage: string): Promise<boolean> {
-    const topic = snapshotTopic(storage);
     if (this.#deps.policy === 'none') return false;
-    if (this.#topics.has(topic)) return true;
-    const exists = await this.#topicExists(topic);
-    if (exists) this.#topics.add(topic);
-    return exists;
+    return this.mayFill(storage) || (await this.#find(storage)).length > 0;
   }
 
   /** Known without asking the log: exists() was true once. */
   mayFill(storage: string): boolean {
-    return this.#topics.has(snapshotTopic(storage));
+    return snapshotTopics(storage).some((topic) => this.#topics.has(topic));
   }
 
   /**
@@ -65,7 +61,8 @@ export class ViewSnapshots {
    * Faults of log and store, `fenced`.
    */
   async fill(held: HeldPartition, slot: Slot): Promise<FillOutcome | undefined> {
-    return this.#of(held, slot).snapshot.fill(await this.exists(slot.storage));
+    const topics = this.#deps.policy === 'none' ? [] : await this.#find(slot.storage);
+    return this.#of(held, slot).snapshot.fill(topics);
   }
 
   /** Sees to it that the snapshot of this view partition is written. Returns at once; call it again and again. `live`: of every stream of the view. */
@@ -112,9 +109,10 @@ export class ViewSnapshots {
   /** Removes the snapshot of a dropped generation. Faults of the log. */
   async drop(storage: string): Promise<void> {
     this.forget(storage);
-    const topic = snapshotTopic(storage);
-    this.#topics.delete(topic);
-    if (await this.#topicExists(topic)) await this.#deps.log.deleteTopic(topic);
+    for (const topic of await this.#find(storage)) {
+      this.#topics.delete(topic);
+      await this.#deps.log.deleteTopic(topic);
+    }
   }
 
   /** Writes what waits, for at most 2 s: what is left is found in the store at the next start. */
@@ -141,7 +139,8 @@ export class ViewSnapshots {
     if (known && known.snapshot.epoch >= held.epoch) return known;
     known?.snapshot.stop();
     const { partition, epoch, lost } = held;
-    const snapshot = new ViewSnapshot(this.#deps, view, storage, partition, epoch, lost.signal);
+    const deps = { ...this.#deps, ensureTopic: (topic: string) => this.#ensureTopic(topic, view.partitions) };
+    const snapshot = new ViewSnapshot(deps, view, storage, partition, epoch, lost.signal);
     const own: HeldSnapshot = { snapshot, opening: undefined, retryAt: 0 };
     this.#held.set(key, own);
     return own;
@@ -153,10 +152,10 @@ export class ViewSnapshots {
       own.retryAt = this.#deps.now() + LOOK_MS;
       return;
     }
-    const spec = snapshotTopicSpec(snapshot.storage, snapshot.view.partitions);
-    if (!(await this.exists(snapshot.storage))) await this.#deps.log.ensureTopic(spec);
-    this.#topics.add(spec.name);
-    await snapshot.open(live);
+    const { storage, view } = snapshot;
+    // From here on every partition of the view gets a checkpoint: without one the store was emptied.
+    if (!(await this.exists(storage))) await this.#ensureTopic(snapshotTopics(storage)[0], view.partitions);
+    await snapshot.open(await this.#find(storage), live);
   }
 
   async #isWanted({ view, storage }: ViewSnapshot): Promise<boolean> {
@@ -168,14 +167,20 @@ export class ViewSnapshots {
     return events >= SNAPSHOT_EVENTS;
   }
 
-  async #topicExists(topic: string): Promise<boolean> {
-    try {
-      await this.#deps.log.describe(topic);
-      return true;
-    } catch (e) {
-      if (isFault(e) && e.code === 'unknown_topic') return false;
-      throw e;
-    }
+  /** The topics with snapshots of this storage. Another owner may have made the second one meanwhile, so the log is asked. */
+  async #find(storage: string): Promise<readonly string[]> {
+    const topics = snapshotTopics(storage);
+    const missing = await existingTopics(
+      this.#deps.log,
+      topics.filter((topic) => !this.#topics.has(topic)),
+    );
+    for (const topic of missing) this.#topics.add(topic);
+    return topics.filter((topic) => this.#topics.has(topic));
+  }
+
+  async #ensureTopic(topic: string, partitions: number): Promise<void> {
+    if (!this.#topics.has(topic)) await this.#deps.log.ensureTopic(snapshotTopicSpec(topic, partitions));
+    this.#topics.add(topic);
   }
 
   /** Once a minute: whether another writer has appended to the snapshots of this storage. */
@@ -183,12 +188,13 @@ export class ViewSnapshots {
     const { now, log, report } = this.#deps;
     if (now() - (this.#looked.get(storage) ?? 0) < LOOK_MS) return;
     this.#looked.set(storage, now());
-    log
-      .describe(snapshotTopic(storage))
-      .then(async (ranges) => {
-        for (const { partition, high } of ranges)
-          await this.#held.get(partitionKey(storage, partition))?.snapshot.writer?.look(high);
-      })
-      .catch((cause: unknown) => report?.failed?.(cause));
+    const look = async (topic: string): Promise<void> => {
+      for (const { partition, high } of await log.describe(topic)) {
+        const writer = this.#held.get(partitionKey(storage, partition))?.snapshot.writer;
+        if (writer?.topic === topic) await writer.look(high);
+      }
+    };
+    for (const topic of snapshotTopics(storage).filter((t) => this.#topics.has(t)))
+      look(topic).catch((cause: unknown) => report?.failed?.(cause));
   }
 }

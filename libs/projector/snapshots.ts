@@ -11,7 +11,7 @@ export function snapshotsAtScrape(metrics: Core['metrics'], projector: OpenProje
   metrics.snapshotLag.reset();
   for (const { view, storage, partition, state, places } of projector.snapshots()) {
     const labels = { view, storage, partition: String(partition) };
-    metrics.snapshotComplete.set(labels, state === 'complete' || state === 'filling' ? 1 : 0);
+    metrics.snapshotComplete.set(labels, places.length > 0 || state === 'complete' || state === 'filling' ? 1 : 0);
     for (const { stream, next } of places) {
       const at = folded.get(`${storage} ${partitionKey(stream, partition)}`) ?? next;
       metrics.snapshotLag.set({ ...labels, stream }, at > next ? Number(at - next) : 0);

@@ -1,4 +1,5 @@
 export { readSnapshot, readTail, type SnapshotFlaw, type SnapshotLog, type SnapshotTail } from './read.js';
-export type { SnapshotChange, SnapshotProgress, StreamPlace } from './record.js';
-export { snapshotTopic, snapshotTopicSpec } from './topic.js';
+export { isOlderVersion } from './record.js';
+export type { SnapshotChange, SnapshotKey, SnapshotProgress, StreamPlace } from './record.js';
+export { snapshotTopic, snapshotTopics, snapshotTopicSpec } from './topic.js';
 export { SnapshotWriter, type SnapshotStep, type SnapshotWriterDeps } from './writer.js';

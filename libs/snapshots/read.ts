@@ -3,8 +3,10 @@ import { Fault } from '#faults';
 import {
   changeKey,
   isOlder,
+  isOlderVersion,
   parseRecord,
   type SnapshotChange,
+  type SnapshotKey,
   type SnapshotProgress,
   type SnapshotRecord,
   type Version,
@@ -17,6 +19,8 @@ export interface SnapshotTail {
   readonly end: bigint;
   readonly version?: Version;
   readonly progress?: SnapshotProgress;
+  /** Keys that a former owner has written behind newer records, and that the owner has not written again yet. */
+  readonly late: readonly SnapshotKey[];
 }
 
 /**
@@ -26,35 +30,52 @@ export interface SnapshotTail {
  */
 export type SnapshotFlaw = 'incomplete' | 'late_write' | 'corrupt' | 'moved';
 
-/** More than two full appends: that many records of a former owner may lie behind the newest progress record. */
-const TAIL_RECORDS = 1_100n;
+/** More than three full appends: that many records of a former owner, and of the owner after them, may lie behind the newest progress record. */
+const TAIL_RECORDS = 1_600n;
 const PAGE_CHANGES = 500;
 const PAGE_BYTES = 4 * 1_048_576;
 
 /**
- * The newest progress of a snapshot partition. `thorough`: also behind records that a former owner wrote late; else the last record alone is read, which
- * every append of the owner ends with. Faults of the log; `unknown_topic`.
+ * The newest progress of a snapshot partition, also behind records that a former owner wrote late. Mostly the last record alone is read: every append ends
+ * with a progress record, which says by its place that no late record lies before it. Faults of the log; `unknown_topic`.
  */
-export async function readTail(
+export async function readTail(log: SnapshotLog, topic: string, partition: number): Promise<SnapshotTail> {
+  const range = (await log.describe(topic)).find((r) => r.partition === partition);
+  if (range === undefined || range.low === range.high) return { end: range?.high ?? 0n, late: [] };
+  const { low, high: end } = range;
+  for await (const record of recordsOf(log, topic, partition, end - 1n, end)) {
+    const parsed = parsedOf(record);
+    if (parsed === undefined || parsed === 'bad' || parsed.kind !== 'progress') continue;
+    const { version, progress } = parsed;
+    if (progress.at === record.offset) return { end, version, progress, late: [] };
+  }
+  return readThoroughly(log, topic, partition, end - TAIL_RECORDS < low ? low : end - TAIL_RECORDS, end);
+}
+
+async function readThoroughly(
   log: SnapshotLog,
   topic: string,
   partition: number,
-  thorough = true,
+  from: bigint,
+  end: bigint,
 ): Promise<SnapshotTail> {
-  const range = (await log.describe(topic)).find((r) => r.partition === partition);
-  if (range === undefined || range.low === range.high) return { end: range?.high ?? 0n };
-  const { low, high: end } = range;
-  let newest: Required<SnapshotTail> | undefined;
-  const width = thorough ? TAIL_RECORDS : 1n;
-  const from = end - width < low ? low : end - width;
+  const late = new Map<string, SnapshotKey>();
+  let newest: Pick<SnapshotTail, 'version' | 'progress'> = {};
+  let top: Version | undefined;
   for await (const record of recordsOf(log, topic, partition, from, end)) {
     const parsed = parsedOf(record);
-    if (parsed === undefined || parsed === 'bad' || parsed.kind !== 'progress') continue;
-    if (!newest || !isOlder(parsed.version, newest.version))
-      newest = { end, version: parsed.version, progress: parsed.progress };
+    if (parsed === undefined || parsed === 'bad') continue;
+    const { version } = parsed;
+    const isLate = top !== undefined && isOlder(version, top);
+    if (!isLate) top = version;
+    if (parsed.kind === 'change') {
+      if (isLate) late.set(changeKey(parsed.change), parsed.change);
+      else late.delete(changeKey(parsed.change));
+    } else if (parsed.kind === 'progress' && !isOlderVersion(version, newest.version))
+      // Compaction may have left only that of a former owner.
+      newest = { version, progress: parsed.progress };
   }
-  if (newest === undefined && !thorough) return readTail(log, topic, partition);
-  return newest ?? { end };
+  return { end, ...newest, late: Array.from(late.values(), ({ space, key }) => ({ space, key })) };
 }
 
 export interface SnapshotRead {

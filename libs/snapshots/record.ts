@@ -18,6 +18,8 @@ export interface SnapshotChange {
   readonly value: string | null;
 }
 
+export type SnapshotKey = Pick<SnapshotChange, 'space' | 'key'>;
+
 /** How far a stream is folded into the snapshot. */
 export interface StreamPlace {
   readonly stream: string;
@@ -37,6 +39,11 @@ export interface SnapshotProgress {
   readonly places: readonly StreamPlace[];
   /** Changes that are written once more under redo keys, because they did not fit in one append; `sequence`: of the first of them. */
   readonly redo?: { readonly count: number; readonly sequence: number };
+  /**
+   * Where the writer expected this record. If it lies there, nobody else has written between the appends of this writer, and nothing of a former owner waits to
+   * be repaired.
+   */
+  readonly at?: bigint;
 }
 
 export type SnapshotRecord = { readonly version: Version } & (
@@ -55,8 +62,12 @@ const PROGRESS = /^(\d+) (\d+) /;
 export const isOlder = (a: Version, b: Version): boolean =>
   a.epoch === b.epoch ? a.sequence < b.sequence : a.epoch < b.epoch;
 
+/** As isOlder(); no version is older than any. */
+export const isOlderVersion = (a: Version | undefined, b: Version | undefined): boolean =>
+  b !== undefined && (a === undefined || isOlder(a, b));
+
 /** The key of a change in the topic, and in maps of changes. */
-export const changeKey = ({ space, key }: Pick<SnapshotChange, 'space' | 'key'>): string => PREFIX[space] + key;
+export const changeKey = ({ space, key }: SnapshotKey): string => PREFIX[space] + key;
 
 const headOf = ({ epoch, sequence }: Version, { stream, offset, appendTimeMs }: SnapshotChange): string =>
   `${epoch} ${sequence} ${stream} ${offset} ${appendTimeMs}`;
@@ -99,7 +110,8 @@ export function parseRecord(record: Pick<LogRecord, 'key' | 'value' | 'headers'>
   return { kind: 'redo', version, index: Number(key.slice('redo/'.length)), change };
 }
 
-interface WrittenProgress extends Omit<SnapshotProgress, 'since' | 'places'> {
+interface WrittenProgress extends Omit<SnapshotProgress, 'since' | 'places' | 'at'> {
+  readonly at?: string;
   readonly since: { readonly offset: string; readonly version: { readonly epoch: string; readonly sequence: number } };
   readonly places: readonly (Omit<StreamPlace, 'next'> & { readonly next: string })[];
 }
@@ -107,7 +119,7 @@ interface WrittenProgress extends Omit<SnapshotProgress, 'since' | 'places'> {
 function parseProgress(text: string): SnapshotRecord {
   const head = PROGRESS.exec(text);
   if (head === null) throw new TypeError('no progress of a snapshot');
-  const { complete, since, places, redo } = JSON.parse(text.slice(head[0].length)) as WrittenProgress;
+  const { complete, since, places, redo, at } = JSON.parse(text.slice(head[0].length)) as WrittenProgress;
   return {
     kind: 'progress',
     version: { epoch: BigInt(head[1]!), sequence: Number(head[2]) },
@@ -119,6 +131,7 @@ function parseProgress(text: string): SnapshotRecord {
       },
       places: places.map((place) => ({ ...place, next: BigInt(place.next) })),
       ...(redo === undefined ? {} : { redo }),
+      ...(at === undefined ? {} : { at: BigInt(at) }),
     },
   };
 }

@@ -19,7 +19,7 @@ let log: EmbeddedLog;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'simpul-snapshots-'));
   log = await openEmbeddedLog({ dir });
-  await log.ensureTopic(snapshotTopicSpec(STORAGE, 1));
+  await log.ensureTopic(snapshotTopicSpec(TOPIC, 1));
 });
 afterEach(async () => {
   await log.close();
@@ -48,7 +48,7 @@ async function writerOf(epoch: bigint, more: { log?: Pick<EventLog, 'append' | '
       partition: 0,
       epoch,
       lingerMs: 5,
-      overwritten: (keys) => found.push(...keys.map((k) => k.key)),
+      overwritten: (keys) => Promise.resolve(void found.push(...keys.map((k) => k.key))),
     },
     tail,
     more.goOn ?? tail.progress?.complete === true,
@@ -101,7 +101,7 @@ describe('a snapshot', () => {
   it('is the whole state of an earlier place after a crash before any append, also in a step that needs several appends', async () => {
     const next = random(5);
     for (let crash = 1; crash <= 25; crash++) {
-      const topic = snapshotTopicSpec(`uji.putus-${crash}~1`, 1);
+      const topic = snapshotTopicSpec(`uji.putus-${crash}`, 1);
       await log.ensureTopic(topic);
       let left = crash;
       const failing: Pick<EventLog, 'append' | 'read'> = {
@@ -111,7 +111,7 @@ describe('a snapshot', () => {
       };
       const tail = await readTail(log, topic.name, 0);
       const writer = new SnapshotWriter(
-        { log: failing, topic: topic.name, partition: 0, epoch: 1n, lingerMs: 0, overwritten: () => undefined },
+        { log: failing, topic: topic.name, partition: 0, epoch: 1n, lingerMs: 0, overwritten: () => Promise.resolve() },
         tail,
         false,
       );
@@ -157,6 +157,22 @@ describe('a snapshot', () => {
     }
   });
 
+  it('of an earlier version, whose progress does not name its own offset, is read, and goes on', async () => {
+    const since = { offset: '0', version: { epoch: '3', sequence: 1 } };
+    const places = [{ stream: S, next: '2', appendTimeMs: 1_001, proof: 'p2' }];
+    const record = (key: string, value: string) => ({ key: Buffer.from(key), value: Buffer.from(value), headers: [] });
+    await log.append(TOPIC, 0, [
+      record('e/a', `3 2 ${S} 0 1000 "a@0"`),
+      record('e/b', `3 2 ${S} 1 1001 "b@1"`),
+      record('progress', `3 2 ${JSON.stringify({ complete: true, since, places })}`),
+    ]);
+    expect(await held()).toEqual({ next: 2, values: { a: '"a@0"', b: '"b@1"' } });
+    const writer = await writerOf(4n);
+    writer.add({ changes: [put('b', 2)], places: at(3) });
+    await writer.flush();
+    expect(await held()).toEqual({ next: 3, values: { a: '"a@0"', b: '"b@2"' } });
+  });
+
   it('holds a value that is too large to go with another record, and steps of several megabytes', async () => {
     const writer = await writerOf(1n);
     const big = JSON.stringify('x'.repeat(950_000));
@@ -170,7 +186,7 @@ describe('a snapshot', () => {
     first.add({ changes: [put('lama', 0), put('sama', 1)], places: at(2) });
     await first.flush();
     const tail = await readTail(log, TOPIC, 0);
-    const deps = { log, topic: TOPIC, partition: 0, epoch: 2n, lingerMs: 5, overwritten: () => undefined };
+    const deps = { log, topic: TOPIC, partition: 0, epoch: 2n, lingerMs: 5, overwritten: () => Promise.resolve() };
     const again = new SnapshotWriter(deps, tail, false);
     again.add({ changes: [put('sama', 9)], places: at(10) });
     await again.flush();

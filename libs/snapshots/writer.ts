@@ -9,6 +9,7 @@ import {
   progressRecord,
   redoRecord,
   type SnapshotChange,
+  type SnapshotKey,
   type SnapshotProgress,
   type StreamPlace,
   type Version,
@@ -24,9 +25,9 @@ export interface SnapshotWriterDeps {
   readonly lingerMs?: number;
   /**
    * A former owner has written these keys after this one took over, so compaction could keep its values: read the keys in the store and add() them again.
-   * Called once for each find; must not throw.
+   * Called once for each find. Resolves when they are added; must not reject.
    */
-  readonly overwritten: (keys: readonly Pick<SnapshotChange, 'space' | 'key'>[]) => void;
+  readonly overwritten: (keys: readonly SnapshotKey[]) => Promise<void>;
   /** An append failed and is tried again, or (`final`) this writer has stopped: its snapshot stays at the place that it has. */
   readonly failed?: (cause: unknown, final: boolean) => void;
 }
@@ -85,15 +86,27 @@ export class SnapshotWriter {
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
+  /** Records of a former owner lie behind newer ones, and are not written again yet. */
+  #isOverwritten: boolean;
+  /** Calls of overwritten() that have not resolved. */
+  readonly #repairs = new Set<Promise<void>>();
 
-  /** Goes on from the snapshot that `tail` shows, or without one begins a new snapshot, which is complete after completed(). */
+  /**
+   * Goes on from the snapshot that `tail` shows, or without one begins a new snapshot, which is complete after completed(). Going on, add() first what the store
+   * holds under the keys of `tail.late`.
+   */
   constructor(deps: SnapshotWriterDeps, tail: SnapshotTail, goOn: boolean) {
     this.#deps = deps;
     this.#end = tail.end;
     const known = goOn ? tail.progress : undefined;
-    this.#progress = known ?? this.#beginning();
+    this.#progress = known === undefined ? this.#beginning() : withoutAt(known);
     this.#complete = known !== undefined;
+    this.#isOverwritten = known !== undefined && tail.late.length > 0;
     if (known) this.#floor = floorOf(known.places);
+  }
+
+  get topic(): string {
+    return this.#deps.topic;
   }
 
   /** What is durable. */
@@ -142,9 +155,10 @@ export class SnapshotWriter {
     while (!this.hasRoom) await new Promise<void>((resolve) => this.#rooms.push(resolve));
   }
 
-  /** Writes what waits, without the linger. Resolves when all of it is durable, or the writer has stopped. */
+  /** Writes what waits, without the linger. Resolves when all of it, and what a former owner has overwritten, is durable, or the writer has stopped. */
   async flush(): Promise<void> {
-    while (!this.stopped && this.#waiting.length > 0) await (this.#flushing ?? this.#start());
+    while (!this.stopped && this.#waiting.length + this.#repairs.size > 0)
+      await (this.#flushing ?? (this.#waiting.length > 0 ? this.#start() : Promise.all(this.#repairs)));
     await this.#flushing;
   }
 
@@ -202,6 +216,9 @@ export class SnapshotWriter {
       if (!first && this.#changes < FLUSH_CHANGES && this.#bytes < GROUP_BYTES) return;
       first = false;
       const { group, steps } = this.#group();
+      // The values that are written again are among the steps that wait.
+      if (this.#repairs.size === 0 && this.#held.size === 0 && steps === this.#waiting.length)
+        this.#isOverwritten = false;
       await this.#write(group);
       if (this.stopped) return;
       this.#waiting.splice(0, steps);
@@ -230,7 +247,7 @@ export class SnapshotWriter {
     const next: SnapshotProgress = { complete, since, places: complete ? places : [] };
     const version = this.#version();
     const records = Array.from(changes.values(), (change) => changeRecord(version, change));
-    const end = progressRecord(version, next);
+    const end = this.#progressRecord(version, next, records.length);
     if (records.length <= GROUP_CHANGES && bytesOfAll(records) + bytesOf(end) <= MAX_APPEND_BYTES)
       await this.#append([...records, end]);
     else await this.#writeLarge([...changes.values()], next);
@@ -243,11 +260,11 @@ export class SnapshotWriter {
     const redo = { count: changes.length, sequence: appends + 1 };
     if (before.complete) {
       await this.#chunks(changes.length, (i, version) => redoRecord(version, i, changes[i]!), before);
-      await this.#append([progressRecord(this.#version(), { ...next, redo })]);
+      await this.#append([this.#progressRecord(this.#version(), { ...next, redo }, 0)]);
     }
     const during = before.complete ? { ...next, redo } : before;
     await this.#chunks(changes.length, (i, version) => changeRecord(version, changes[i]!), during);
-    await this.#append([progressRecord(this.#version(), next)]);
+    await this.#append([this.#progressRecord(this.#version(), next, 0)]);
   }
 
   /** Several appends, each with the progress record of that time. */
@@ -258,18 +275,27 @@ export class SnapshotWriter {
   ): Promise<void> {
     for (let i = 0; i < count && !this.stopped;) {
       const version = this.#version();
-      const end = progressRecord(version, progress);
       const records: NewRecord[] = [];
-      for (let bytes = bytesOf(end); i < count && records.length < GROUP_CHANGES; i++) {
+      for (
+        let bytes = bytesOf(this.#progressRecord(version, progress, GROUP_CHANGES));
+        i < count && records.length < GROUP_CHANGES;
+        i++
+      ) {
         const record = recordOf(i, version);
         bytes += bytesOf(record);
         if (records.length > 0 && bytes > MAX_APPEND_BYTES) break;
         records.push(record);
       }
+      const end = this.#progressRecord(version, progress, records.length);
       // One large value goes alone: the progress before it stays the newest.
       const alone = records.length === 1 && bytesOf(records[0]!) + bytesOf(end) > MAX_APPEND_BYTES;
       await this.#append(alone ? records : [...records, end]);
     }
+  }
+
+  /** `before`: number of records before it in its append. */
+  #progressRecord(version: Version, progress: SnapshotProgress, before: number): NewRecord {
+    return progressRecord(version, this.#isOverwritten ? progress : { ...progress, at: this.#end + BigInt(before) });
   }
 
   #version(): Version {
@@ -297,7 +323,7 @@ export class SnapshotWriter {
 
   /** Records between two appends of this writer: of a former owner, or a late copy of an uncertain append. */
   async #lookAt(from: bigint, to: bigint): Promise<void> {
-    const keys = new Map<string, Pick<SnapshotChange, 'space' | 'key'>>();
+    const keys = new Map<string, SnapshotKey>();
     for (let at = from; at < to;) {
       const read = await this.#deps.log.read(this.#deps.topic, this.#deps.partition, at, { maxRecords: 500 });
       if (read.kind !== 'records' || read.next <= at) break;
@@ -312,7 +338,10 @@ export class SnapshotWriter {
       }
       at = read.next;
     }
-    if (keys.size > 0) this.#deps.overwritten([...keys.values()]);
+    if (keys.size === 0) return;
+    this.#isOverwritten = true;
+    const repair = this.#deps.overwritten([...keys.values()]).finally(() => this.#repairs.delete(repair));
+    this.#repairs.add(repair);
   }
 
   #wake(): void {
@@ -335,6 +364,8 @@ export class SnapshotWriter {
 const FINAL: ReadonlySet<string> = new Set(['record_too_large', 'unknown_topic', 'wrong_partition']);
 
 const bytesOfAll = (records: readonly NewRecord[]): number => records.reduce((sum, r) => sum + bytesOf(r), 0);
+
+const withoutAt = ({ at: _at, ...progress }: SnapshotProgress): SnapshotProgress => progress;
 
 const floorOf = (places: readonly StreamPlace[]): ReadonlyMap<string, bigint> =>
   new Map(places.map(({ stream, next }) => [stream, next]));

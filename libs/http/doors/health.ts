@@ -24,8 +24,8 @@ export interface ViewHealth {
   /** Number of partitions held. */
   readonly partitions: number;
   /**
-   * The snapshot from which an emptied store would be filled: `complete`; `filling`: the store is being filled from it; `writing`: not usable yet;
-   * `stopped`: it could not be written further; `none`.
+   * The snapshot from which an emptied store would be filled: `complete`; `renewing`: the same while its successor is written; `filling`: the store is
+   * being filled from it; `writing`: not usable yet; `stopped`: it is not written further, and usable up to `upTo`; `none`.
    */
   readonly snapshot: string;
   /** By stream and partition: the offset up to which the store could be filled. */
