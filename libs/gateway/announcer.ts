@@ -1,5 +1,5 @@
 import { sourceOf } from '#access';
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { hubCaller, ownEvent, ownOutcomes } from '#core';
 import { innermostMessage, type Fault } from '#faults';
 import type { Offered, Publishing } from '#publishing';
@@ -81,7 +81,7 @@ export class Announcer {
       });
       if (done) continue;
       this.#dirty = true;
-      await pause(this.#deps.retryMs ?? 2_000, this.#closing.signal);
+      await pause(jittered(this.#deps.retryMs ?? 2_000), this.#closing.signal);
     }
   }
 

@@ -3,6 +3,7 @@ import type { EventLog } from '#log';
 import { rec, until } from '../log/conformance/kit.js';
 import { FakeBroker, KAFKA_4 } from '../../test/kit/fake-broker.js';
 import { openKafkaLog, type KafkaLogOptions } from './index.js';
+import { GroupClient, SessionTooShort } from './kafkajs.js';
 import { ERROR } from './protocol.js';
 
 const [PRODUCE, API_VERSIONS, INIT_PRODUCER_ID] = [0, 18, 22];
@@ -94,5 +95,20 @@ describe('log-kafka at a broker that is not as it should be', () => {
     broker.produced.push({ error: ERROR.UNSUPPORTED_COMPRESSION_TYPE });
     expect(await log!.append(TOPIC, 0, [rec('k', 'v')])).toMatchObject({ kind: 'refused', code: 'log_unavailable' });
     expect(broker.asked(PRODUCE)).toHaveLength(1);
+  });
+
+  it('a member of a group whose SASL sessions are too short for its client is refused at once, and the error names the setting of the broker', async () => {
+    broker.apis = { ...KAFKA_4, 3: [0, 6], 17: [0, 1], 36: [0, 1] };
+    broker.sessionMs = 2_000;
+    const sasl = { mechanism: 'PLAIN', username: 'simpul', password: 'rahasia-contoh' } as const;
+    const unused = (): void => undefined;
+    const callbacks = { assigned: unused, heartbeat: unused, crashed: unused };
+    const member = new GroupClient({ brokers: [broker.address], clientId: 'fake', sasl }, 'g', [TOPIC], callbacks);
+    const refused = await member.join().catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(SessionTooShort);
+    expect((refused as Error).message).toContain(
+      '2000 ms are too short: connections.max.reauth.ms must be 3000 or more',
+    );
+    await member.leave();
   });
 });

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { partitionKey } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import {
@@ -10,7 +10,7 @@ import {
   type Membership,
   type PartitionLoopDeps,
 } from '#log';
-import { GroupClient } from './kafkajs.js';
+import { GroupClient, SessionTooShort } from './kafkajs.js';
 import type { KafkaLogOptions } from './options.js';
 
 const JOIN_DEADLINE_MS = 30_000;
@@ -77,7 +77,7 @@ export class Group implements Membership {
     const end = Date.now() + JOIN_DEADLINE_MS;
     // kafkajs takes the refusal of a coordinator that is loading or moving as final
     await this.#connect((error) => {
-      if (Date.now() > end) throw error;
+      if (error instanceof SessionTooShort || Date.now() > end) throw error;
     });
     await this.#claiming;
   }
@@ -95,7 +95,7 @@ export class Group implements Membership {
         await client.leave().catch(() => undefined);
         failed(error);
       }
-      await pause(REJOIN_MS);
+      await pause(jittered(REJOIN_MS));
     }
   }
 
@@ -191,7 +191,7 @@ export class Group implements Membership {
           known = isFault(error) && error.code === 'unknown_topic';
           if (!known) {
             this.#reportRejoin(innermostMessage(error));
-            await pause(REJOIN_MS);
+            await pause(jittered(REJOIN_MS));
           }
         }
     return generation === this.#generation ? ids : undefined;

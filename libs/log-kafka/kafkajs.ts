@@ -63,10 +63,21 @@ function patchReauthentication(): void {
   });
 }
 
-/** How long before the end of a SASL session of so many ms a connection is authenticated again. Throws when no client can keep such a session. */
+/** No client can keep a SASL session so short; the message names the setting of the broker. */
+export class SessionTooShort extends Error {
+  /** kafkajs tries again for a minute what does not say that it is final. */
+  readonly retriable = false;
+}
+
+function sessionTooShortIn(error: unknown): SessionTooShort | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) if (e instanceof SessionTooShort) return e;
+  return undefined;
+}
+
+/** How long before the end of a SASL session of so many ms a connection is authenticated again. Throws SessionTooShort. */
 export function reauthenticateAheadMs(sessionMs: number): number {
   if (sessionMs > 0 && sessionMs < SHORTEST_SESSION_MS)
-    throw new Error(
+    throw new SessionTooShort(
       `SASL sessions of ${sessionMs} ms are too short: connections.max.reauth.ms must be ${SHORTEST_SESSION_MS} or more`,
     );
   return Math.min(AHEAD_MS, sessionMs / 2);
@@ -184,8 +195,17 @@ export class GroupClient {
     });
   }
 
-  /** Resolves when the first assignment has arrived and assigned() was called with it. Rejects when there is none; crashed() is not called for that. */
-  async join(): Promise<void> {
+  /**
+   * Resolves when the first assignment has arrived and assigned() was called with it. Rejects when there is none, with SessionTooShort when it is of no
+   * use to try again; crashed() is not called for that.
+   */
+  join(): Promise<void> {
+    return this.#join().catch((error: unknown) => {
+      throw sessionTooShortIn(error) ?? error;
+    });
+  }
+
+  async #join(): Promise<void> {
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
       // before the first fetch. kafkajs must not read: it jumps to the earliest record when an offset is out of range, loses the order of

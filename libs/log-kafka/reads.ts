@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { partitionKey } from '#event';
 import { Fault } from '#faults';
 import { isControlTopic, type PartitionRange, type ReadAnswer, type ReadLimits, type RecordBatch } from '#log';
@@ -116,7 +116,7 @@ export class Reads {
       giveUp ??= Date.now() + LEADER_MS;
       if (this.#closed || Date.now() > giveUp) throw unavailable(cause);
       if (signal?.aborted) return { ...end, low: 0n, high: from };
-      await pause(LEADER_RETRY_MS, signal);
+      await pause(jittered(LEADER_RETRY_MS), signal);
       this.#topics.forgetBrokers();
       await this.#topics.refresh(topic).catch((error: unknown) => {
         if (error instanceof Fault && error.code === 'unknown_topic') throw error;

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import type { AssignedPartition, EventLog, GroupMember, ReadAnswer, RecordBatch } from './port.js';
 
 /** After a failed start, read or batch, before the same step is tried again. */
@@ -121,7 +121,7 @@ export class PartitionLoop {
       if (holdMs > 0) await this.#wait(holdMs);
       else if (this.#interrupted) await this.#wait(FOREVER_MS);
       else if (this.#next === undefined) await this.#start(current, this.#at);
-      else if (!this.#isSure()) await this.#wait(RETRY_MS);
+      else if (!this.#isSure()) await this.#wait(jittered(RETRY_MS));
       else {
         const read = this.#failedBatch ?? (await this.#read(current, this.#at, this.#next));
         // asked again: this process may have been frozen while it read
@@ -164,7 +164,7 @@ export class PartitionLoop {
     } catch (error) {
       if (!current()) return;
       this.#deps.report?.memberFailed?.(at, error);
-      this.#hold(RETRY_MS);
+      this.#hold(jittered(RETRY_MS));
     }
   }
 
@@ -182,7 +182,7 @@ export class PartitionLoop {
     } catch (error) {
       if (!current()) return undefined;
       this.#deps.report?.readFailed?.(at, error);
-      this.#hold(RETRY_MS);
+      this.#hold(jittered(RETRY_MS));
       return undefined;
     }
   }
@@ -205,7 +205,7 @@ export class PartitionLoop {
       if (!current()) return;
       report?.memberFailed?.(at, error);
       if (read.kind === 'records') this.#failedBatch = read;
-      this.#hold(RETRY_MS);
+      this.#hold(jittered(RETRY_MS));
     }
   }
 

@@ -132,6 +132,8 @@ describe('a partition loop', () => {
 
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    // without jitter
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
     log = new OnePartition();
     member = new Member();
     reports = [];
@@ -141,6 +143,7 @@ describe('a partition loop', () => {
     await Promise.all(loops.map((loop) => loop.lose()));
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
+    jest.restoreAllMocks();
   });
 
   it('asks start() first, not before the caller has the loop, then hands out batch after batch from there', async () => {

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { streamOf } from '#event';
 import type { Reader, ReadEvent } from '#sdk';
 import type { Deliver, EventSource } from './event-source.js';
@@ -81,7 +81,7 @@ export class StreamSource implements EventSource {
         return;
       } catch (cause) {
         report?.handlerFailed?.(type, cause);
-        await pause(retryMs, signal);
+        await pause(jittered(retryMs), signal);
       }
     }
   }

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { contradicts, type JudgedEvents } from '#duplicates';
 import { Fault, innermostMessage, isFault, OnceAMinute } from '#faults';
 import { epochOf, type EventLog } from '#log';
@@ -70,12 +70,12 @@ export class CatchUp {
           while (moved && slot.next < held.index.next && !signal.aborted) moved = await this.#readOnce(held, slot);
           slot.live = moved && slot.next >= held.index.next;
         });
-        if (!moved) await pause(RETRY_MS, signal);
+        if (!moved) await pause(jittered(RETRY_MS), signal);
       } catch (cause) {
         if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
           this.#deps.report?.catchUpFailed?.(slot.view.name, held, cause);
         const stands = isFault(cause) && cause.code === 'view_history_missing';
-        await pause(stands ? STANDS_STILL_MS : RETRY_MS, signal);
+        await pause(jittered(stands ? STANDS_STILL_MS : RETRY_MS), signal);
       }
     }
   }

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { Fault, isFault, isRetryable } from '#faults';
 import type { Settled } from '#duplicates';
 import type { EventLog, LogRecord } from '#log';
@@ -179,7 +179,7 @@ export class StreamTail {
           return;
         }
         for (const member of [...this.members]) member.interrupted(fault);
-        await pause(RETRY_MS, signal);
+        await pause(jittered(RETRY_MS), signal);
       }
     }
   }

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { Fault } from '#faults';
 import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, MAX_RECORD_BYTES, type EventLog, type NewRecord } from '#log';
 import type { SnapshotTail } from './read.js';
@@ -317,7 +317,7 @@ export class SnapshotWriter {
       if (outcome.kind === 'refused' && FINAL.has(outcome.code))
         throw new Fault(outcome.code, { detail: topic, cause: outcome.cause });
       failed?.(outcome.cause ?? (outcome.kind === 'refused' ? outcome.code : outcome.kind), false);
-      await pause(RETRY_MS[Math.min(n, RETRY_MS.length - 1)]!, this.#stopped.signal);
+      await pause(jittered(RETRY_MS[Math.min(n, RETRY_MS.length - 1)]!), this.#stopped.signal);
     }
   }
 
@@ -361,7 +361,7 @@ export class SnapshotWriter {
   }
 }
 
-const FINAL: ReadonlySet<string> = new Set(['record_too_large', 'unknown_topic', 'wrong_partition']);
+const FINAL: ReadonlySet<string> = new Set(['record_too_large', 'invalid_record', 'unknown_topic', 'wrong_partition']);
 
 const bytesOfAll = (records: readonly NewRecord[]): number => records.reduce((sum, r) => sum + bytesOf(r), 0);
 

@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import { withDeadline } from '#concurrency';
+import { jittered, withDeadline } from '#concurrency';
 import { Fault, isFault } from '#faults';
 import type { RedisAddress } from './address.js';
 import type { Script } from './script.js';
@@ -30,7 +30,8 @@ const CLUSTER_SLOTS_REFRESH_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 
 /** Exponential backoff between attempts to reconnect. */
-const retryDelayMs = (attempt: number): number => Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt, 6), MAX_RETRY_MS);
+const retryDelayMs = (attempt: number): number =>
+  jittered(Math.min(FIRST_RETRY_MS * 2 ** Math.min(attempt, 6), MAX_RETRY_MS));
 
 /** A copy of an ioredis error with its message only. The original carries the command with its arguments: event data, which must not reach a log. */
 function withoutArguments(e: unknown): Error {

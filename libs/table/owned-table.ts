@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { LogRecord, NewRecord } from '#log';
 import type { TableReport } from './damaged.js';
@@ -286,7 +286,9 @@ class EpochTable<V> implements OwnedTable<V> {
   async #repair(key: string, own: Ownership<V>): Promise<void> {
     own.repairing = true;
     for (let lost = this.#overwritten(key, own); lost !== undefined; lost = this.#overwritten(key, own))
-      await this.write([{ key, row: lost.row, epoch: own.epoch }]).catch(() => pause(RETRY_MS, this.#closing.signal));
+      await this.write([{ key, row: lost.row, epoch: own.epoch }]).catch(() =>
+        pause(jittered(RETRY_MS), this.#closing.signal),
+      );
     own.repairing = false;
   }
 }

@@ -1,4 +1,4 @@
-import { Coalescer, pause } from '#concurrency';
+import { Coalescer, jittered, pause } from '#concurrency';
 import { Fault, isFault } from '#faults';
 import type { EventLog, Interruption, LogRecord, TopicSpec } from '#log';
 import type { TableReport } from './damaged.js';
@@ -174,7 +174,7 @@ export class TopicTail<P> {
           stuck = true;
           report?.stuck?.({ ...at, cause });
         }
-        await pause(RETRY_MS, signal);
+        await pause(jittered(RETRY_MS), signal);
       }
   }
 }

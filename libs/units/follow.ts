@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { confirmsPlace, proofAt, type EventLog } from '#log';
 import { isSamePlace, type UnitEvent, type UnitPlace, type UnitRegistry, type UnitsReport } from './open.js';
 
@@ -73,7 +73,7 @@ class RunningFold implements UnitFold {
         if (signal.aborted) return;
         this.#at = undefined;
         this.#deps.report.foldFailed?.(e);
-        await pause(RETRY_MS, signal);
+        await pause(jittered(RETRY_MS), signal);
       }
   }
 

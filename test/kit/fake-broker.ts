@@ -33,7 +33,16 @@ export interface FakeProduced {
   readonly throttleMs?: number;
 }
 
-const API = { PRODUCE: 0, METADATA: 3, API_VERSIONS: 18, INIT_PRODUCER_ID: 22 } as const;
+const API = {
+  PRODUCE: 0,
+  METADATA: 3,
+  SASL_HANDSHAKE: 17,
+  API_VERSIONS: 18,
+  INIT_PRODUCER_ID: 22,
+  SASL_AUTHENTICATE: 36,
+} as const;
+/** Of these, answers have no tags in their head, in the versions that clients use. */
+const WITHOUT_TAGS: ReadonlySet<number> = new Set([API.API_VERSIONS, API.SASL_HANDSHAKE, API.SASL_AUTHENTICATE]);
 const TOPIC_ID = Buffer.from('00000000000040008000000000000001', 'hex');
 const NO_TAGS = Buffer.from([0]);
 
@@ -49,11 +58,13 @@ const text = (value: string): Buffer => Buffer.concat([length(value.length), Buf
 const list = (items: readonly Buffer[]): Buffer => Buffer.concat([length(items.length), ...items]);
 
 /**
- * A TCP server on 127.0.0.1 that answers ApiVersions, Metadata (one broker, one topic of one partition), InitProducerId and Produce as the script says.
+ * A TCP server on 127.0.0.1 that answers ApiVersions, Metadata (one broker, one topic of one partition), InitProducerId, Produce and SASL PLAIN as the script says.
  * For what no real broker can be made to do: old versions, throttling, rare error codes.
  */
 export class FakeBroker {
   apis: FakeApis = KAFKA_4;
+  /** How long a SASL session lasts (connections.max.reauth.ms). */
+  sessionMs = 0;
   /** Scripted answers to Produce, first come first; then each batch is written. */
   readonly produced: FakeProduced[] = [];
   readonly requests: FakeRequest[] = [];
@@ -122,7 +133,7 @@ export class FakeBroker {
     this.requests.push({ apiKey, version, clientId, connection, at: performance.now() });
     const body = this.#body(apiKey, version);
     if (body === undefined) return void socket.destroy();
-    const head = apiKey === API.API_VERSIONS ? [] : [NO_TAGS];
+    const head = WITHOUT_TAGS.has(apiKey) ? [] : [NO_TAGS];
     const out = Buffer.concat([request.subarray(4, 8), ...head, body]);
     socket.write(Buffer.concat([int(4, out.length), out]));
   }
@@ -132,6 +143,10 @@ export class FakeBroker {
     if (apiKey === API.METADATA) return this.#metadata();
     if (apiKey === API.INIT_PRODUCER_ID)
       return Buffer.concat([int(4, 0), int(2, 0), int(8, 4_711), int(2, 0), NO_TAGS]);
+    // any password is right
+    if (apiKey === API.SASL_HANDSHAKE) return Buffer.concat([int(2, 0), int(4, 1), int(2, 5), Buffer.from('PLAIN')]);
+    if (apiKey === API.SASL_AUTHENTICATE)
+      return Buffer.concat([int(2, 0), int(2, -1), int(4, 0), int(8, this.sessionMs)]);
     return apiKey === API.PRODUCE ? this.#produce() : undefined;
   }
 

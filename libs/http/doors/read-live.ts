@@ -1,5 +1,5 @@
 import type { Caller } from '#access';
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { isFault, type FaultCode } from '#faults';
 import {
   encodeStreamCursor,
@@ -69,7 +69,7 @@ export async function followLive(
       if (gone !== undefined) {
         gap = gone;
         at = undefined;
-      } else if (edge.isTransient({ stream: stream.name }, e)) await pause(RETRY_MS, sse.closed);
+      } else if (edge.isTransient({ stream: stream.name }, e)) await pause(jittered(RETRY_MS), sse.closed);
       else {
         sse.end();
         return;

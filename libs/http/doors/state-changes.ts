@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { ChangeFeed, type FeedCursor } from '#projection';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -68,7 +68,7 @@ export async function followChanges(
         return;
       }
       // The store is unavailable for now; the reader resumes where it was.
-      await pause(RETRY_MS, live.closed);
+      await pause(jittered(RETRY_MS), live.closed);
     }
   }
 }

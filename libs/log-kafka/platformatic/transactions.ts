@@ -1,4 +1,5 @@
 import { kGetApi, Producer, type API, type Callback, type produceV11 } from '@platformatic/kafka';
+import { jittered } from '#concurrency';
 import { partitionKey } from '#event';
 import { headerNameBytes, type NewRecord } from '#log';
 import type { KafkaLogOptions } from '../options.js';
@@ -98,7 +99,7 @@ export class Transactor {
         producerEpoch: -1,
         timeout: 10_000,
         retries: Number.MAX_SAFE_INTEGER,
-        retryDelay: 20,
+        retryDelay: () => jittered(20),
         autocreateTopics: false,
       }),
     );
