@@ -1,4 +1,4 @@
-import type { CopiesReport } from '#duplicates';
+import type { CopiesReport, SettledReport } from '#duplicates';
 import { asFault } from '#faults';
 import type { Logger, Metrics } from '#telemetry';
 import type { Concerns } from './concerns.js';
@@ -8,11 +8,12 @@ export function tableReport(
   logger: Pick<Logger, 'error' | 'info'>,
   metrics: Pick<Metrics, 'alarms'>,
   concerns: Concerns,
-): CopiesReport {
+): CopiesReport & SettledReport {
   const aboutReading = (topic: string, partition: number) => ({
     subject: topic,
     setting: `reading partition ${partition}`,
   });
+  const ofStream = (stream: string) => ({ subject: stream, setting: 'topic' });
   return {
     unreadable: ({ topic, key, offset, cause }) => {
       const code = 'control_record_unreadable';
@@ -22,6 +23,20 @@ export function tableReport(
         { code, topic, key, offset: String(offset), error },
         'control record cannot be read, its key has no row',
       );
+    },
+    streamMissing: (stream) => {
+      const code = 'unknown_topic';
+      metrics.alarms.inc({ code });
+      logger.error({ code, stream }, 'the topic of a stream is missing in the log');
+      concerns.note({
+        ...ofStream(stream),
+        actual: 'missing in the log: its events cannot be published or read, nor the views that fold it',
+        needed: 'the topic: restore it from a backup, or start a hub again, which makes it anew, empty',
+      });
+    },
+    streamFound: (stream) => {
+      concerns.settle(ofStream(stream));
+      logger.info({ stream }, 'the topic of a stream is there again');
     },
     stuck: ({ topic, partition, cause }) => {
       const code = 'control_topic_unreadable';

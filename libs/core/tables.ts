@@ -1,7 +1,7 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
 import { OWNERS_TOPIC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
-import { openCopies, openSettled, type Copies, type CopiesReport, type Settled } from '#duplicates';
+import { openCopies, openSettled, type Copies, type CopiesReport, type Settled, type SettledReport } from '#duplicates';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
@@ -32,7 +32,7 @@ export interface TablesDeps {
   readonly state: State;
   readonly now: () => number;
   /** What control tables report. */
-  readonly report: CopiesReport;
+  readonly report: CopiesReport & SettledReport;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
   const views = readViews().map((v) => compileView(v, registry.catalogue));
   const copies = opened(await openCopies(log, report));
-  const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams() }));
+  const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams(), report }));
   const open = opening.move();
   return {
     registry,

@@ -1,3 +1,4 @@
+import { isFault } from '#faults';
 import { confirmsPlace, placeProof, proofAt, type AssignedPartition, type EventLog, type LogRecord } from '#log';
 import type { FoldStart, Progress, State, StateChange } from '#state';
 
@@ -66,14 +67,14 @@ export async function trustedCheckpoint(
   beforeReset?: (low: bigint) => Promise<void>,
 ): Promise<Progress | undefined> {
   const { log, state } = deps;
-  const { partition, epoch } = at;
+  const { partition } = at;
   const part = { stream: at.topic, partition };
   for (;;) {
     const found = await state.position(storage, part);
     if (found === undefined) return undefined;
     if (await confirmsCheckpoint(log, partition, found))
       return found.proof === undefined ? stamp(deps, at, storage, found) : found;
-    const starts = (await Promise.all(streams.map((stream) => startOf(log, stream, partition, epoch)))).flat();
+    const starts = (await Promise.all(streams.map((stream) => startOf(log, stream, at)))).flat();
     const own = starts.find((start) => start.stream === at.topic)!;
     await beforeReset?.(own.next);
     if (!(await state.reset(storage, partition, found, starts, deps.now()))) continue;
@@ -88,17 +89,27 @@ export async function trustedCheckpoint(
  */
 export async function markRefold(
   { log, state, now }: Pick<CheckpointDeps, 'log' | 'state' | 'now'>,
-  { topic: stream, partition, epoch }: Pick<AssignedPartition, 'topic' | 'partition' | 'epoch'>,
+  at: Pick<AssignedPartition, 'topic' | 'partition' | 'epoch'>,
   storage: string,
   streams: readonly string[],
 ): Promise<void> {
+  const { topic: stream, partition } = at;
   if ((await state.position(storage, { stream, partition })) !== undefined) return;
-  const starts = (await Promise.all(streams.map((s) => startOf(log, s, partition, epoch)))).flat();
+  const starts = (await Promise.all(streams.map((s) => startOf(log, s, at)))).flat();
   if (starts.some(({ next, until }) => next < until)) await state.reset(storage, partition, { stream }, starts, now());
 }
 
-async function startOf(log: EventLog, stream: string, partition: number, epoch: bigint): Promise<FoldStart[]> {
-  const range = (await log.describe(stream)).find((r) => r.partition === partition);
+async function startOf(
+  log: EventLog,
+  stream: string,
+  { topic, partition, epoch }: Pick<AssignedPartition, 'topic' | 'partition' | 'epoch'>,
+): Promise<FoldStart[]> {
+  const ranges = await log.describe(stream).catch((e: unknown) => {
+    // Another stream of the view is missing in the log: nothing of it can be folded, and this one goes on.
+    if (stream !== topic && isFault(e) && e.code === 'unknown_topic') return [];
+    throw e;
+  });
+  const range = ranges.find((r) => r.partition === partition);
   return range === undefined ? [] : [{ stream, epoch, next: range.low, until: range.high }];
 }
 

@@ -25,4 +25,4 @@ export type { BadRecord } from './open-records.js';
 export { conflictId, lookAtPlaces, type PlaceContent, type PlacedEvent } from './places.js';
 export { sameContent, type ComparedEvent, type OriginalContent } from './same-content.js';
 export { StoredPlaces, type LogEnd, type Standing } from './stored-places.js';
-export { openSettled, type Settled, type SettledDeps } from './settled.js';
+export { openSettled, type Settled, type SettledDeps, type SettledReport } from './settled.js';

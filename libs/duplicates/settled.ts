@@ -1,4 +1,5 @@
 import { partitionKey } from '#event';
+import { isFault } from '#faults';
 import type { EventLog } from '#log';
 import type { Progress, State, StreamPartition } from '#state';
 import type { Copies } from './copies.js';
@@ -24,6 +25,12 @@ export interface Settled {
   close(): Promise<void>;
 }
 
+export interface SettledReport {
+  /** The topic of a stream is gone. Called once, until it is found again. Alarm. */
+  readonly streamMissing?: (stream: string) => void;
+  readonly streamFound?: (stream: string) => void;
+}
+
 export interface SettledDeps {
   readonly log: EventLog;
   readonly state: State;
@@ -34,6 +41,9 @@ export interface SettledDeps {
   readonly pollMs?: number;
   /** ms since 1970. @default Date.now */
   readonly now?: () => number;
+  readonly report?: SettledReport | undefined;
+  /** How often is asked whether a topic is there, and is the same, while nobody reads it, ms. @default 5,000 */
+  readonly identifyMs?: number;
 }
 
 interface Waiter {
@@ -42,7 +52,6 @@ interface Waiter {
 }
 
 const READY_MS = 100;
-/** How often is asked whether a topic was made again, while nobody reads it. */
 const IDENTIFY_MS = 5_000;
 
 class FollowedEnds implements Settled {
@@ -54,6 +63,8 @@ class FollowedEnds implements Settled {
   readonly #places: StoredPlaces;
   /** The topic of each stream, as this process knows it. */
   readonly #topics = new Map<string, string>();
+  /** Streams that are missing in the log. */
+  readonly #gone = new Set<string>();
   readonly #identifying: NodeJS.Timeout;
   #described = false;
   #polling: NodeJS.Timeout | undefined;
@@ -64,8 +75,8 @@ class FollowedEnds implements Settled {
     this.#pollMs = deps.pollMs ?? 20;
     this.#places = new StoredPlaces({ ...deps, now: deps.now ?? Date.now });
     this.#identifying = setInterval(() => {
-      for (const stream of this.#topics.keys()) void this.#identify(stream).catch(() => undefined);
-    }, IDENTIFY_MS).unref();
+      for (const stream of this.#topics.keys()) void this.#lookFor(stream);
+    }, deps.identifyMs ?? IDENTIFY_MS).unref();
     this.#unlisten = deps.copies.onEnd((stream, partition, end) => this.#reached(partitionKey(stream, partition), end));
   }
 
@@ -122,6 +133,18 @@ class FollowedEnds implements Settled {
     this.#described = true;
     if (!this.ready) await this.#ask();
     this.#poll(READY_MS);
+  }
+
+  async #lookFor(stream: string): Promise<void> {
+    const { report } = this.#deps;
+    try {
+      await this.#identify(stream);
+      if (this.#gone.delete(stream)) report?.streamFound?.(stream);
+    } catch (e) {
+      if (this.#closed || !isFault(e) || e.code !== 'unknown_topic' || this.#gone.has(stream)) return;
+      this.#gone.add(stream);
+      report?.streamMissing?.(stream);
+    }
   }
 
   async #identify(stream: string): Promise<string> {

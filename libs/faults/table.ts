@@ -111,10 +111,10 @@ export const FAULTS = {
   },
   unknown_cursor: {
     class: 'malformed',
-    title: { id: 'Penanda baca ini tidak pernah diberikan', en: 'This cursor was never given out' },
+    title: { id: 'Aliran berakhir sebelum penanda baca ini', en: 'The stream ends before this cursor' },
     hint: {
-      id: 'Pakai nilai next dari jawaban sebelumnya, atau mulai lagi dengan from=.',
-      en: 'Use next of an earlier answer, or start again with from=.',
+      id: 'Hub dipulihkan dari cadangan yang lebih lama, atau penandanya bukan dari hub ini. Mulai lagi dengan from=earliest; kejadian yang sudah ada pada Anda dikenali dari source dan id.',
+      en: 'The hub was restored from an older backup, or the cursor is not from this hub. Start again with from=earliest; events that you have already are known by source and id.',
     },
   },
   bad_magic: {

@@ -4,8 +4,8 @@ import type { CompiledView } from './compile.js';
 import type { Ends } from './ends.js';
 import type { State } from '#state';
 
-/** `view_rebuilding`: a partition was never folded, or is folded again. `view_behind`: one is more than 5 s behind the log. */
-export type Backlog = 'view_rebuilding' | 'view_behind';
+/** `unknown_topic`: a stream is missing in the log. `view_rebuilding`: a partition was never folded, or is folded again. `view_behind`: one is more than 5 s behind the log. */
+export type Backlog = 'unknown_topic' | 'view_rebuilding' | 'view_behind';
 
 export interface BacklogsDeps {
   readonly state: Pick<State, 'positions'>;
@@ -36,13 +36,13 @@ export class Backlogs {
     });
   }
 
-  /** Of the duplicate index only `view_rebuilding`: readers wait for it by its settled end. */
+  /** Of the duplicate index only `view_rebuilding`: readers wait for it by its settled end, and of a missing stream they are told. */
   index(): Promise<Backlog | undefined> {
     return this.#remembered('index', async () => {
       const all = await Promise.all(
         this.#deps.streams().map((s) => this.#of(INDEX_VIEW, [s.name], s.partitions, false)),
       );
-      return worst(all.map((one) => (one === 'view_behind' ? undefined : one)));
+      return worst(all.map((one) => (one === 'view_rebuilding' ? one : undefined)));
     });
   }
 
@@ -59,7 +59,9 @@ export class Backlogs {
     mustBeFilled: boolean,
   ): Promise<Backlog | undefined> {
     const { ends, state } = this.#deps;
-    const known = new Map(await Promise.all(streams.map(async (s) => [s, await ends.recent(s)] as const)));
+    const asked = await Promise.all(streams.map(async (s) => [s, await ends.recent(s).catch(missing)] as const));
+    if (asked.some(([, end]) => end === 'unknown_topic')) return 'unknown_topic';
+    const known = new Map(asked.flatMap(([s, end]) => (end === 'unknown_topic' ? [] : [[s, end] as const])));
     const began = ends.begin();
     const parts = streams.flatMap((stream) =>
       Array.from({ length: partitions }, (_, partition) => ({ stream, partition })),
@@ -88,6 +90,10 @@ export class Backlogs {
   }
 }
 
+/** What ends.recent() throws. */
+const missing = (): 'unknown_topic' => 'unknown_topic';
+
 function worst(all: readonly (Backlog | undefined)[]): Backlog | undefined {
-  return all.includes('view_rebuilding') ? 'view_rebuilding' : all.find((one) => one !== undefined);
+  for (const one of ['unknown_topic', 'view_rebuilding', 'view_behind'] as const) if (all.includes(one)) return one;
+  return undefined;
 }

@@ -1,6 +1,7 @@
 import { Coalescer } from '#concurrency';
 import { StoredPlaces, type LogEnd, type Standing } from '#duplicates';
 import { partitionKey } from '#event';
+import { isFault } from '#faults';
 import type { EventLog } from '#log';
 import type { Progress, State } from '#state';
 import { FoldAges } from './fold-ages.js';
@@ -61,19 +62,19 @@ export class Ends {
     this.#places = new StoredPlaces(deps);
   }
 
-  /** Log ends at most a quarter of a second old. undefined: the log is unavailable. */
+  /** Log ends at most a quarter of a second old. undefined: the log is unavailable. Fault `unknown_topic`: the stream is missing in the log. */
   async recent(stream: string): Promise<KnownEnds | undefined> {
     const known = this.#memo.get(stream);
-    if (known && this.#deps.now() - known.at < MEMO_MS) return known.ends.catch(() => undefined);
+    if (known && this.#deps.now() - known.at < MEMO_MS) return known.ends.catch(unlessMissing);
     return this.fresh(stream);
   }
 
-  /** Log ends that are read after this call; concurrent callers share one read. undefined: the log is unavailable. */
+  /** Log ends that are read after this call; concurrent callers share one read. undefined, and fault, as recent(). */
   async fresh(stream: string): Promise<KnownEnds | undefined> {
     let reads = this.#reads.get(stream);
     if (!reads)
       this.#reads.set(stream, (reads = new Coalescer({ run: (callers) => this.#read(stream, callers.length) })));
-    return reads.add(undefined).catch(() => undefined);
+    return reads.add(undefined).catch(unlessMissing);
   }
 
   /** Call it before a read of the store: only progress that was seen before counts as "set back", not what concurrent reads see. */
@@ -147,6 +148,12 @@ export class Ends {
       throw e;
     }
   }
+}
+
+/** A log that does not answer comes back by itself; a stream that is missing does not, and nothing that was folded from it may be believed. */
+function unlessMissing(e: unknown): undefined {
+  if (isFault(e) && e.code === 'unknown_topic') throw e;
+  return undefined;
 }
 
 const isFilling = (progress: Progress | undefined): boolean => progress?.proof === FILLING;

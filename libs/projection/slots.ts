@@ -1,5 +1,5 @@
 import { markRefold, trustedCheckpoint, type Refold } from '#duplicates';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { EventLog } from '#log';
 import type { Progress, State, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
@@ -41,6 +41,14 @@ export class Slots {
     return (await this.#ranges.get(stream)!.answer).find((r) => r.partition === partition)!.low;
   }
 
+  /** undefined: the stream is missing in the log. */
+  #lowOf(stream: string, partition: number): Promise<bigint | undefined> {
+    return this.low(stream, partition).catch((e: unknown) => {
+      if (isFault(e) && e.code === 'unknown_topic') return undefined;
+      throw e;
+    });
+  }
+
   /** A slot where its stored position is; not live while it must be filled or caught up first. Faults of log and state. */
   async open(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
     let stored = await this.#stored(held, view, storage);
@@ -75,7 +83,9 @@ export class Slots {
     const needed = view.streams.length > 1 || this.#deps.snapshots.mayFill(storage);
     for (const stream of needed ? view.streams : []) {
       const part: StreamPartition = { stream, partition };
-      const low = await this.low(stream, partition);
+      const low = await this.#lowOf(stream, partition);
+      // Missing in the log: nobody can own it, and the other streams of the view go on.
+      if (low === undefined) continue;
       const { next: from = low, proof } = (await state.position(storage, part)) ?? {};
       const same = { from, next: from, ...(proof === undefined ? {} : { proof }) };
       await state.commit(storage, part, { epoch, ...same, low, puts: [], deletes: [] });
@@ -92,8 +102,8 @@ export class Slots {
     // What the log has deleted would be missing for ever (R6.2): the view partition stands still.
     if (isUnfilled(begins))
       for (const stream of slot.view.streams) {
-        const low = await this.low(stream, held.partition);
-        if (low > 0n)
+        const low = await this.#lowOf(stream, held.partition);
+        if (low !== undefined && low > 0n)
           throw new Fault('view_history_missing', {
             detail: `${slot.storage}: ${stream}/${held.partition} begins at ${low}`,
           });

@@ -29,7 +29,7 @@ export class UnitFolder implements OnApplicationBootstrap, OnApplicationShutdown
           this.alarms.raise('log_mismatch', { table: 'units', stream: UNITS_STREAM, partition: 0, ...place });
           concerns.note({
             subject: UNITS_STREAM,
-            setting: 'topic',
+            setting: 'fold of units',
             actual: `made again, or records lost: units folded up to ${next} are folded again from ${low} to ${high}`,
             needed: 'changes of units that were lost must be published again',
           });

@@ -28,10 +28,12 @@ const PAGE_EVENTS = 100;
 /** After so many records without an event for this reader an empty message carries the cursor, so that a reconnect does not scan them again. */
 const CHECKPOINT_RECORDS = 2_000n;
 const RETRY_MS = 1_000;
+const GAPS: ReadonlySet<FaultCode> = new Set(['offset_out_of_range', 'stream_recreated', 'unknown_cursor']);
 
 /**
  * Server-sent events of a stream until the reader disconnects. The `id` of a message is the cursor of all partitions behind that event. A `gap`
- * message says that older events are no longer kept, or that the stream was made again; reading goes on at the earliest kept event.
+ * message says that older events are no longer kept, that the stream was made again, or that the log ends before the cursor (it was restored from an older
+ * backup); reading goes on at the earliest kept event.
  * Faults (invalid_cursor, invalid_query, …) are thrown only before the response head is written.
  */
 export async function followLive(
@@ -139,7 +141,7 @@ async function sendPage(
   return { at, atEnd: page.stopped === 'end' || page.stopped === 'unsettled' };
 }
 
-/** The code of a fault that means "older events are gone": 410 at the pull door, a `gap` message here. */
+/** The code of a fault that means "what lies behind the cursor is gone": 410 or 412 at the pull door, a `gap` message here. */
 function gapCode(e: unknown): FaultCode | undefined {
-  return isFault(e) && (e.code === 'offset_out_of_range' || e.code === 'stream_recreated') ? e.code : undefined;
+  return isFault(e) && GAPS.has(e.code) ? e.code : undefined;
 }
