@@ -25,6 +25,11 @@ export class ByteReader {
   }
   /** Unsigned varint of at most 53 bits. */
   unsigned(): number {
+    const first = this.bytes[this.at];
+    if (first !== undefined && first < 128) {
+      this.at++;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (;;) {
@@ -49,6 +54,11 @@ export class ByteReader {
     const value = this.bytes.subarray(this.at, end);
     this.at = end;
     return value;
+  }
+  /** Passes over bytes with a zigzag length. */
+  skipVarBytes(): void {
+    const length = this.varint();
+    if (length > 0) this.at += length;
   }
   /** Text with an unsigned length plus 1 (a compact string), 0 = undefined. */
   compactText(): string | undefined {

@@ -82,8 +82,8 @@ export class FetchCache {
     // the bytes are a view of the whole answer of the broker: a small part must not keep all of it in memory
     const own = batches.bytes.length * 2 < batches.bytes.buffer.byteLength ? Buffer.from(batches.bytes) : batches.bytes;
     const until = performance.now() + KEPT_MS;
-    const { committed, aborted } = batches;
-    const copied: FetchedBatches = own === batches.bytes ? batches : { bytes: own, committed, aborted };
+    const { committed, aborted, checked } = batches;
+    const copied: FetchedBatches = own === batches.bytes ? batches : { bytes: own, committed, aborted, checked };
     const kept: Kept = { ...fetched, batches: copied, key, end, until, bytes: 0 };
     const list = this.#kept.get(key) ?? [];
     if (list.length >= MAX_A_PARTITION) this.#drop(list[0]!);

@@ -1,7 +1,7 @@
-import type { Header } from '#event';
 import { Fault } from '#faults';
 import type { LogRecord } from '#log';
 import { ByteReader } from './bytes.js';
+import { checkFields, FetchedRecord, HeaderNames } from './fetched-record.js';
 import { AT, CODEC, CONTROL, FORMAT, LOG_APPEND_TIME, TRANSACTIONAL } from './record-batch.js';
 
 /** CRC-32C of a batch, and decompression by its codec bits. From a client library, so that this file imports none. */
@@ -26,6 +26,8 @@ export interface FetchedBatches {
   readonly aborted: readonly AbortedTransaction[];
   /** The batch in which the last read stopped, so that the read that goes on there does not decompress and pass over it again. */
   stopped?: StoppedIn | undefined;
+  /** Places of the batches whose checksum was right. */
+  checked?: Set<number> | undefined;
 }
 
 export interface StoppedIn {
@@ -72,8 +74,6 @@ export interface Taken {
 /** A decompressed batch may have at most this size. The largest batch of a gateway has 1.1 MB. */
 export const MAX_BATCH_BYTES = 16 * 1_048_576;
 
-const EMPTY = Buffer.alloc(0);
-
 /** One batch in the bytes. */
 interface Head {
   readonly at: number;
@@ -116,7 +116,7 @@ export function epochBefore(bytes: Buffer, offset: bigint): number | undefined {
 }
 
 /**
- * Takes records from a place on, in order, and decodes only those that are taken: a batch behind them is not even checked. `next` is where to read on:
+ * Takes records from a place on, in order, and checks only those that are taken: a batch behind them is not even looked at. `next` is where to read on:
  * behind control batches and the records of aborted transactions, which are never shown. Keys and values are views of the bytes.
  *
  * A batch that cannot be read (more than MAX_BATCH_BYTES, an unknown codec, nonsense inside) is one damaged record of a stream, and `unreadable` says
@@ -196,11 +196,15 @@ class Taking {
     this.#lastEpoch = leaderEpoch;
   }
 
+  /** Once for each batch, however many reads it takes to go through it. */
   #checkSum({ at, end }: Head): void {
     const { bytes } = this.#fetched;
+    const checked = (this.#fetched.checked ??= new Set());
+    if (checked.has(at)) return;
     if (bytes[at + AT.format] !== FORMAT) throw new RangeError(`record format ${bytes[at + AT.format]}`);
     if (this.#codecs.crc32c(bytes.subarray(at + AT.attributes, end)) !== bytes.readUInt32BE(at + AT.crc))
       throw new RangeError('checksum');
+    checked.add(at);
   }
 
   /** false: a limit was reached inside of the batch. */
@@ -215,6 +219,7 @@ class Taking {
       const resumed = stopped?.at === head.at && stopped.next === this.#from ? stopped : undefined;
       const c = new ByteReader(stopped?.at === head.at ? stopped.plain : this.#plain(head));
       c.at = resumed?.plainAt ?? 0;
+      const batch = { bytes: c.bytes, leaderEpoch: head.leaderEpoch, foreign, names: this.#names };
       for (let n = resumed?.left ?? bytes.readInt32BE(head.at + AT.count); n > 0; n--) {
         const start = c.at;
         const length = c.varint();
@@ -229,7 +234,9 @@ class Taking {
             this.#fetched.stopped = { at: head.at, next, plain: c.bytes, plainAt: start, left: n };
             return false;
           }
-          records.push(this.#decode(c, offset, times.fixed ?? times.base + delta, head.leaderEpoch, foreign));
+          const at = c.at;
+          checkFields(c, end);
+          records.push(new FetchedRecord(batch, at, offset, times.fixed ?? times.base + delta));
           this.#size += length;
         }
         c.at = end;
@@ -242,16 +249,6 @@ class Taking {
       this.#giveUp(head, begin, cause);
     }
     return true;
-  }
-
-  #decode(c: ByteReader, offset: bigint, appendTimeMs: number, leaderEpoch: number, foreign: boolean): LogRecord {
-    const key = c.varBytes();
-    const value = c.varBytes();
-    const count = c.varint();
-    const headers: Header[] = [];
-    for (let i = 0; i < count; i++) headers.push([this.#names.read(i, c), c.varBytes()]);
-    const record = { offset, appendTimeMs, leaderEpoch, key, value, headers };
-    return foreign ? { ...record, foreign: true } : record;
   }
 
   #plain({ at, end, attributes }: Head): Buffer {
@@ -287,29 +284,4 @@ function timesOf(
 ): { readonly fixed: number | undefined; readonly base: number } {
   const fixed = (attributes & LOG_APPEND_TIME) !== 0 ? Number(bytes.readBigInt64BE(at + AT.maxTime)) : undefined;
   return { fixed, base: Number(bytes.readBigInt64BE(at + AT.baseTime)) };
-}
-
-/** Header names repeat from record to record: the string of the last record's name at the same index is used again when the bytes are equal. */
-class HeaderNames {
-  readonly #seen: { bytes: Buffer; text: string }[] = [];
-
-  read(index: number, c: ByteReader): string {
-    const last = this.#seen[index];
-    const from = c.at;
-    if (last !== undefined && c.varint() === last.bytes.length && startsWith(c.bytes, c.at, last.bytes)) {
-      c.at += last.bytes.length;
-      return last.text;
-    }
-    c.at = from;
-    const bytes = c.varBytes() ?? EMPTY;
-    const text = bytes.toString('utf8');
-    this.#seen[index] = { bytes, text };
-    return text;
-  }
-}
-
-// A loop is faster here than Buffer.compare: names are short, and a call into native code has a fixed cost.
-function startsWith(bytes: Buffer, at: number, short: Buffer): boolean {
-  for (let i = 0; i < short.length; i++) if (bytes[at + i] !== short[i]) return false;
-  return true;
 }

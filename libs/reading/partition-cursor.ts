@@ -35,7 +35,8 @@ export class PartitionCursor {
   readonly #deps: PartitionCursorDeps;
   readonly #options: PartitionCursorOptions;
   #next: bigint;
-  #chunk: readonly LogRecord[] = [];
+  /** A record that was taken is let go: what it was decoded to must not live as long as the page. */
+  #chunk: (LogRecord | undefined)[] = [];
   #at = 0;
   /** The next offset when the whole chunk is taken; the chunk may end before a hole. */
   #afterChunk: bigint;
@@ -43,8 +44,8 @@ export class PartitionCursor {
   #end: bigint | undefined;
   #topicId: string | undefined;
   #unsettled = false;
-  /** The chunk was kept by an earlier page. */
-  #isRest = false;
+  /** Of a chunk that an earlier page has kept. */
+  #until: number | undefined;
 
   constructor(deps: PartitionCursorDeps, options: PartitionCursorOptions) {
     this.#deps = deps;
@@ -75,7 +76,8 @@ export class PartitionCursor {
 
   /** Takes the head. Answers true when the chunk is used up: call load() before the next head. */
   take(): boolean {
-    this.#next = this.#chunk[this.#at++]!.offset + 1n;
+    this.#next = this.#chunk[this.#at]!.offset + 1n;
+    this.#chunk[this.#at++] = undefined;
     if (this.#at < this.#chunk.length) return false;
     this.#next = this.#afterChunk;
     return true;
@@ -85,7 +87,7 @@ export class PartitionCursor {
   async load(): Promise<void> {
     this.#chunk = [];
     this.#at = 0;
-    this.#isRest = false;
+    this.#until = undefined;
     if (this.#takeRest()) return;
     while (!this.#isAtEnd()) {
       const got = await this.#read();
@@ -96,7 +98,7 @@ export class PartitionCursor {
       const chunk = (got.records.at(-1)?.offset ?? -1n) < end ? got.records : got.records.filter((r) => r.offset < end);
       const after = min(got.next, end);
       if (chunk.length > 0) {
-        this.#chunk = chunk;
+        this.#chunk = [...chunk];
         this.#afterChunk = after;
         return;
       }
@@ -114,10 +116,11 @@ export class PartitionCursor {
 
   /** Keeps the records that were read and not taken for the reader that goes on here. */
   keepRest(): void {
-    if (this.#at >= this.#chunk.length || (this.#at === 0 && this.#isRest)) return;
+    if (this.#at >= this.#chunk.length) return;
     const { stream, partition } = this.#options;
-    const records = this.#chunk.slice(this.#at);
-    this.#deps.rests.keep(stream, partition, this.#next, { topicId: this.#topicId!, records, next: this.#afterChunk });
+    const records = this.#chunk.slice(this.#at) as LogRecord[];
+    const rest = { topicId: this.#topicId!, records, next: this.#afterChunk, until: this.#until };
+    this.#deps.rests.keep(stream, partition, this.#next, rest);
   }
 
   #isAtEnd(): boolean {
@@ -132,8 +135,8 @@ export class PartitionCursor {
     const rest = this.#deps.rests.take(stream, partition, this.#next, topicId);
     if (rest === undefined) return false;
     this.#topicId = rest.topicId;
-    this.#chunk = rest.records;
-    this.#isRest = true;
+    this.#chunk = [...rest.records];
+    this.#until = rest.until;
     this.#afterChunk = rest.next;
     return true;
   }

@@ -6,6 +6,8 @@ export interface Rest {
   readonly records: readonly LogRecord[];
   /** The offset behind them. */
   readonly next: bigint;
+  /** When they must be read from the log again, on the clock of Rests. Absent: they were just read. */
+  readonly until?: number | undefined;
 }
 
 export interface RestLimits {
@@ -49,7 +51,7 @@ export class Rests {
     const key = keyOf(stream, partition, from);
     this.#drop(key);
     const bytes = rest.records.reduce((sum, { value }) => sum + HEAD_BYTES + (value?.length ?? 0), 0);
-    this.#kept.set(key, { ...rest, bytes, until: this.#now() + this.#limits.ageMs });
+    this.#kept.set(key, { ...rest, bytes, until: rest.until ?? this.#now() + this.#limits.ageMs });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#limits.bytes) break;
@@ -58,10 +60,16 @@ export class Rests {
     this.#sweep ??= setTimeout(() => this.#dropOld(), this.#limits.ageMs).unref();
   }
 
-  /** The rest of this life of the topic at this offset, if it is still kept. Several readers may take it. */
+  /**
+   * The rest of this life of the topic at this offset, if it is still kept. It is kept no longer: the next page goes on behind it, and what is held until it
+   * is too old grows the heap by everything that was read meanwhile.
+   */
   take(stream: string, partition: number, from: bigint, topicId: string): Rest | undefined {
-    const rest = this.#kept.get(keyOf(stream, partition, from));
-    return rest?.topicId.startsWith(topicId) === true && this.#now() < rest.until ? rest : undefined;
+    const key = keyOf(stream, partition, from);
+    const rest = this.#kept.get(key);
+    if (rest?.topicId.startsWith(topicId) !== true) return undefined;
+    this.#drop(key);
+    return this.#now() < rest.until ? rest : undefined;
   }
 
   close(): void {
