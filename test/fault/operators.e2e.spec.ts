@@ -205,7 +205,7 @@ const why = await noKafka();
       expect(await alarms('state_untrusted')).toBeGreaterThan(0);
       expect(await alarms('state_evicted')).toBeGreaterThan(before);
     },
-    300_000,
+    600_000,
   );
 
   it.each(SEEDS.map((seed, n) => [seed, n % 2 === 1 ? 'killed with it' : 'running'] as const))(
@@ -229,7 +229,7 @@ const why = await noKafka();
       expect(seen.get('200')).toBeGreaterThan(0);
       expect(await expectReceipts(hub.url, steward, lines.slice(from))).toBeGreaterThan(400);
     },
-    300_000,
+    600_000,
   );
 
   const recorded = new Map<string, number>();
@@ -282,6 +282,6 @@ const why = await noKafka();
         await log.close();
       }
     },
-    300_000,
+    600_000,
   );
 });
