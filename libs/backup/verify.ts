@@ -12,7 +12,11 @@ export interface Verified {
   readonly changed: readonly string[];
   /** A restore into the folder has begun and not ended. */
   readonly restoring: boolean;
-  /** No row is damaged, no file changed, and nothing is missing. */
+  /** A row is damaged, a file has changed, or something is missing. */
+  readonly damaged: boolean;
+  /** Records that were written before there were checksums and have none yet: what is not in their digest cannot be checked. */
+  readonly unchecked: number;
+  /** Not damaged, and everything was checked. */
   readonly whole: boolean;
 }
 
@@ -28,9 +32,11 @@ export async function verifyFolder(folder: string): Promise<Verified> {
     const changed = manifest ? await changedFiles(dir, manifest) : [];
     const log = await inspectLog(join(dir, LOG_FILE));
     const restoring = isRestoring(dir);
-    const damaged = log.tables !== undefined || log.partitions.some((p) => p.damaged.length > 0);
-    const whole = !damaged && changed.length === 0 && log.missing === undefined && !restoring;
-    return { kind: manifest ? 'backup' : 'data', log, changed, restoring, whole };
+    const rows = log.tables !== undefined || log.partitions.some((p) => p.damaged.length > 0);
+    const damaged = rows || changed.length > 0 || log.missing !== undefined || restoring;
+    const unchecked = log.partitions.reduce((sum, p) => sum + p.unchecked, 0);
+    const whole = !damaged && unchecked === 0;
+    return { kind: manifest ? 'backup' : 'data', log, changed, restoring, damaged, unchecked, whole };
   } catch (e) {
     throw asFolderFault(e, dir);
   }

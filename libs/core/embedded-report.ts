@@ -16,7 +16,8 @@ export function embeddedLogReport(logger: Logger, { alarms }: Pick<Metrics, 'ala
       alarms.inc({ code: 'log_incomplete' }, records);
       logger.error({ code: 'log_incomplete', records }, 'acknowledged records are missing from the log');
     },
-    migrated: () => logger.info({}, 'the log was brought to format 2; events written before have no checksum'),
+    migrated: () => logger.info({}, 'the log was brought to format 2; events written before get their checksums now'),
+    sealed: (records) => logger.info({ records }, 'events written before there were checksums have them now'),
   };
 }
 

@@ -16,7 +16,7 @@ export interface PartitionSummary {
   readonly low: string;
   readonly high: string;
   readonly records: number;
-  /** Records of rows that were written before there were checksums. */
+  /** Records of rows without a checksum. Key and value of those with a digest fit it (R2.6); their other headers cannot be checked. */
   readonly unchecked: number;
   /** Offsets whose records are damaged or gone, both ends included. */
   readonly damaged: readonly { readonly first: string; readonly last: string }[];

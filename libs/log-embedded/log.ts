@@ -25,6 +25,7 @@ import { Group, type GroupHome, type TopicShape } from './group.js';
 import { Listeners } from './listeners.js';
 import { HotTail } from './hot-tail.js';
 import { syncFolder } from './mark.js';
+import { sealOldRows } from './old-rows.js';
 import type { Answer, Op, OpenNotes, ReadAnswer as FileAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
 import { Reader, type DamagedRange } from './reader.js';
 import { FileThread } from './thread.js';
@@ -47,8 +48,10 @@ export interface EmbeddedLogReport {
   damaged?(range: DamagedRange): void;
   /** Acknowledged records are gone: the WAL is damaged, or the folder was copied while a hub ran. What is left of the WAL was set aside. */
   missing?(records: number): void;
-  /** The file was brought to the format of this version. Rows of streams that were written before have no checksum. */
+  /** The file was brought to the format of this version. Rows of streams that were written before get their checksums while the log is open. */
   migrated?(): void;
+  /** Every row that was written before there were checksums was looked at, and so many records have one now. Not called for none. */
+  sealed?(records: number): void;
 }
 
 /** An EventLog in one SQLite file. */
@@ -107,6 +110,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
     log = new FileLog(file, thread, options);
     await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
     tell(options.report, notes);
+    void log.sealOldRows(options.report);
     return log;
   } catch (e) {
     await (log?.close() ?? thread.close({ op: 'close' }));
@@ -125,6 +129,7 @@ class FileLog implements EmbeddedLog, GroupHome {
   readonly #cold: Cold;
   readonly #hot = new HotTail();
   readonly #reader: Reader;
+  readonly #damaged: (range: DamagedRange) => void;
   readonly #listeners: Listeners;
   readonly now: () => number;
   readonly address: string;
@@ -138,11 +143,12 @@ class FileLog implements EmbeddedLog, GroupHome {
     this.#file = file;
     this.#thread = thread;
     this.#cold = coldReader({ file });
+    this.#damaged = tellOnce(options.report);
     this.#reader = new Reader({
       file,
       cold: this.#cold,
       isHot: (part, from) => this.#hot.isHot(part, from),
-      damaged: tellOnce(options.report),
+      damaged: this.#damaged,
     });
     this.#listeners = Listeners.of(file);
     this.now = options.now ?? Date.now;
@@ -155,6 +161,15 @@ class FileLog implements EmbeddedLog, GroupHome {
     this.#otherProcessesTimer = setInterval(() => this.#wakeForOtherProcesses(), OTHER_PROCESSES_MS);
     this.#maintenanceTimer.unref();
     this.#otherProcessesTimer.unref();
+  }
+
+  async sealOldRows(report: EmbeddedLogReport | undefined): Promise<void> {
+    const records = await sealOldRows({
+      step: () => this.#request({ op: 'seal' }),
+      damaged: ({ first, last, ...at }) => this.#damaged({ ...at, first: BigInt(first), last: BigInt(last) }),
+      closed: this.#closed.signal,
+    });
+    if (records > 0 && !this.#closed.signal.aborted) report?.sealed?.(records);
   }
 
   ensureTopic(spec: TopicSpec): Promise<void> {

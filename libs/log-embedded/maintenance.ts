@@ -1,4 +1,5 @@
 // Compaction and retention, in small transactions. Loaded by the writer thread, so it imports only node: modules, types, and files that do the same.
+import { recordsCut } from './row-digests.ts';
 import { checksumOf, HEAD, idOf, isWhole, recordsOf, type BatchRow, type FoundRow, type StoredRecord } from './row.ts';
 import type { Statements } from './statements.ts';
 
@@ -115,12 +116,7 @@ function rewrite(sql: Statements, row: BatchRow, remaining: readonly StoredRecor
   sql.dropBatch.run(idOf(row.part, row.base));
   const [first, final] = [remaining[0], remaining.at(-1)];
   if (!first || !final) return;
-  const data = Buffer.concat(remaining.map((r) => row.data.subarray(r.start, r.end)));
-  let at = 0;
-  for (const r of remaining) {
-    data.writeInt32LE(r.delta - first.delta, at);
-    at += r.end - r.start;
-  }
+  const data = recordsCut(row.data, remaining);
   const [base, last] = [row.base + first.delta, row.base + final.delta];
   insertRow(sql, { part: row.part, base, last, time: row.time, data });
 }

@@ -19,10 +19,28 @@ export type Op =
   | { readonly op: 'delete'; readonly topic: number }
   | { readonly op: 'claim'; readonly topic: number }
   | { readonly op: 'maintain'; readonly nowMs: number; readonly whole: boolean }
+  /** One step of adding checksums to rows that have none; see sealing.ts. */
+  | { readonly op: 'seal' }
   /** An orderly stop: everything goes into log.sqlite, and the mark says so. Readers of this process must be closed before. */
   | { readonly op: 'close' };
 
+/** What a step of `seal` has found. */
+export interface SealAnswer {
+  readonly kind: 'sealed';
+  /** There is nothing more to look at. */
+  readonly done: boolean;
+  /** Records whose row has a checksum now. */
+  readonly records: number;
+  readonly damaged: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly first: number;
+    readonly last: number;
+  }[];
+}
+
 export type Answer =
+  | SealAnswer
   | { readonly kind: 'accepted'; readonly base: number; readonly appendTimeMs: number }
   | { readonly kind: 'done'; readonly epoch?: number }
   /** The partition or topic was deleted. Nothing was written. */

@@ -39,7 +39,7 @@ export function checksumOf({ part, base, last, time, data }: BatchRow): number {
 
 /**
  * Whether a row is as it was written: it lies at its place, and its CRC32C over all columns fits. Of a row without a checksum only the lengths of its
- * records are checked; the digest of an event says the rest.
+ * records are checked; what its records say of themselves is checked by row-digests.ts.
  */
 export function isWhole(row: FoundRow): boolean {
   if (row.place !== row.base) return false;

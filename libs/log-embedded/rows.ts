@@ -1,6 +1,7 @@
 // What is read of the rows of a partition. The reader thread loads this file as well as the main thread, so it imports only node: modules, types,
-// and files that do the same.
+// files that do the same, and #event (row-digests.ts).
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { partsOfRow } from './row-digests.ts';
 import { idOf, isWhole, recordsOf, ROW_COLUMNS, type FoundRow } from './row.ts';
 
 /** A row that can be trusted, or a range of offsets whose records are lost: the row fails its checksum, or SQLite does not find it. */
@@ -12,6 +13,8 @@ export interface ReadRow {
   readonly data: Uint8Array | undefined;
   /** Only of a row that can be trusted; null: without a checksum. */
   readonly crc?: number | null;
+  /** Of a row without a checksum: see RowPart. */
+  readonly proven?: boolean;
 }
 
 export interface PartRange {
@@ -26,7 +29,8 @@ export interface PageLimits {
 }
 
 const CORRUPT = 11;
-const isCorrupt = (e: unknown): boolean => (((e as { errcode?: number } | null)?.errcode ?? 0) & 0xff) === CORRUPT;
+export const isCorrupt = (e: unknown): boolean =>
+  (((e as { errcode?: number } | null)?.errcode ?? 0) & 0xff) === CORRUPT;
 
 /** Runs queries in one read transaction: they see one state of the file. */
 export function inSnapshot<T>(db: DatabaseSync, queries: () => T): T {
@@ -84,7 +88,8 @@ export class Rows {
             at = row.base;
           }
           time = row.time;
-          yield row;
+          if (row.crc === null) yield* partsOfRow(row);
+          else yield row;
           at = row.last + 1;
         }
         if (dense && at < high) yield lost(high - 1);

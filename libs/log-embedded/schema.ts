@@ -17,7 +17,7 @@ CREATE TABLE partitions(part INTEGER PRIMARY KEY AUTOINCREMENT, topic INTEGER NO
   high INTEGER NOT NULL, time INTEGER NOT NULL, clean INTEGER NOT NULL, kept INTEGER NOT NULL, tombstone INTEGER,
   reserved INTEGER NOT NULL DEFAULT 0, crc INTEGER, UNIQUE(topic, p));
 CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER);
-INSERT INTO counters(name, value) VALUES ('claim', 0), ('open', 1), ('removed', 0);
+INSERT INTO counters(name, value) VALUES ('claim', 0), ('open', 1), ('removed', 0), ('unsealed_part', 0);
 CREATE TABLE batches(id INTEGER PRIMARY KEY, base INTEGER NOT NULL, last INTEGER NOT NULL, time INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER);
 CREATE TABLE log(id TEXT NOT NULL);
 PRAGMA application_id=${APPLICATION};

@@ -30,6 +30,11 @@ const STATEMENTS = {
   shape: 'SELECT base, last, time FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT ?',
   setLow: 'UPDATE partitions SET low = ? WHERE part = ?',
   nextBatch: `SELECT ${ROW_COLUMNS} FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT 1`,
+  nextKept:
+    "SELECT p.part, p.low, p.high, t.name AS topic, p.p AS partition FROM partitions p JOIN topics t ON t.no = p.topic WHERE t.cleanup = 'keep' AND p.part >= ? ORDER BY p.part LIMIT 1",
+  seal: 'UPDATE batches SET crc = ? WHERE id = ? AND crc IS NULL',
+  counter: 'SELECT value FROM counters WHERE name = ?',
+  putCounter: 'INSERT INTO counters(name, value) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value',
   dropBatch: 'DELETE FROM batches WHERE id = ?',
   setClean: 'UPDATE partitions SET clean = ?, kept = ?, tombstone = ? WHERE part = ?',
   sealTopic: sealing('topics', 'WHERE no = ?'),

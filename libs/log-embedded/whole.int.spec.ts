@@ -256,7 +256,7 @@ describe('a file of format 1', () => {
     expect(await values(again)).toHaveLength(8);
   });
 
-  it('gets checksums for its control rows; event rows stay unchecked', async () => {
+  it('gets checksums for its control rows at once; a row of records without a digest stays unchecked', async () => {
     writeFormat1(dir, topics);
     await close(await openLog());
     const db = new DatabaseSync(file('log.sqlite'), { readOnly: true });

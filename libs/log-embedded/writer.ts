@@ -7,6 +7,7 @@ import { RunningMark } from './mark.ts';
 import type { Answer, FromThread, Op, OpenFailure, Request, WriterStart } from './ops.ts';
 import { idOf } from './row.ts';
 import { appendedIn, flagStopped, openFile, reserveOffsets, Unopenable, type OpenedFile } from './schema.ts';
+import { Sealing } from './sealing.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
 type Append = Extract<Op, { op: 'append' }>;
@@ -39,8 +40,15 @@ const primaryCode = (e: SqliteError): number => (e.errcode ?? 0) & 0xff;
 const isFull = (e: SqliteError): boolean => primaryCode(e) === FULL;
 const reasonOf = (e: SqliteError): string => `${e.message ?? 'unknown'} (sqlite ${e.errcode ?? '-'})`;
 
+const refusedBy = (e: SqliteError): Extract<Answer, { kind: 'refused' }> => ({
+  kind: 'refused',
+  code: isFull(e) ? 'disk_full' : 'log_unavailable',
+  reason: reasonOf(e),
+});
+
 let db: DatabaseSync;
 let sql: Statements;
+let sealing: Sealing;
 let mark: RunningMark | undefined;
 /** Records ever appended, as the mark counts them. */
 let appended = 0;
@@ -80,11 +88,7 @@ function inTransaction(change: () => Answer): Answer {
     return answer;
   } catch (e) {
     rollback();
-    return {
-      kind: 'refused',
-      code: isFull(e as SqliteError) ? 'disk_full' : 'log_unavailable',
-      reason: reasonOf(e as SqliteError),
-    };
+    return refusedBy(e as SqliteError);
   }
 }
 
@@ -118,9 +122,7 @@ function appendAll(requests: readonly { id: number; op: Append }[]): (readonly [
     rollback();
     // when the commit itself fails, its record may be in the WAL all the same; not so when the disk is full
     const answer: Answer =
-      committing && !isFull(error)
-        ? { kind: 'uncertain', reason: reasonOf(error) }
-        : { kind: 'refused', code: isFull(error) ? 'disk_full' : 'log_unavailable', reason: reasonOf(error) };
+      committing && !isFull(error) ? { kind: 'uncertain', reason: reasonOf(error) } : refusedBy(error);
     return requests.map(({ id }) => [id, answer]);
   }
 }
@@ -206,6 +208,16 @@ function claim(topic: number): Answer {
   return { kind: 'done', epoch };
 }
 
+function seal(): Answer {
+  try {
+    const found = sealing.step();
+    if (!found.done) walDirty = true;
+    return found;
+  } catch (e) {
+    return refusedBy(e as SqliteError);
+  }
+}
+
 // --- the thread
 
 const waiting: Request<Op>[] = [];
@@ -248,6 +260,7 @@ function handle({ id, op }: Request<Op>): void {
   else if (op.op === 'retention') answer(inTransaction(() => setRetention(op.topic, op.retentionMs)));
   else if (op.op === 'delete') answer(inTransaction(() => deleteTopic(op.topic)));
   else if (op.op === 'claim') answer(inTransaction(() => claim(op.topic)));
+  else if (op.op === 'seal') answer(seal());
   else if (op.op === 'maintain') maintenanceQueue.push({ id, nowMs: op.nowMs, whole: op.whole });
   else if (op.op === 'close') {
     stop();
@@ -377,6 +390,7 @@ try {
   opened = openFile(start.file, start.maxPages);
   db = opened.db;
   sql = prepareStatements(db);
+  sealing = new Sealing(db, sql, start.file);
   appended = opened.appended;
   dataVersion = versionOf();
   if (opened.missing > 0) afterLoss();

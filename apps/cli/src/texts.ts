@@ -70,9 +70,13 @@ export const texts = defineTexts({
     en: '{count} records that were acknowledged are not in the log',
   },
   unchecked: {
-    id: '{count} rekaman ditulis sebelum ada jumlah periksa; isinya dijaga sidiknya',
-    en: '{count} records were written before there were checksums; their digests protect them',
+    id: '{count} rekaman ditulis sebelum ada jumlah periksa: kunci dan isinya cocok dengan sidiknya bila ada, header lain tidak diperiksa; hub yang berjalan menambahkan jumlah periksanya',
+    en: '{count} records were written before there were checksums: key and value fit their digest where there is one, other headers are not checked; a running hub adds the checksums',
   },
   log_whole: { id: 'log utuh: {records} rekaman', en: 'the log is whole: {records} records' },
+  log_not_checked: {
+    id: 'tidak ada yang rusak, tetapi {unchecked} dari {records} rekaman tidak diperiksa seluruhnya',
+    en: 'nothing is damaged, but {unchecked} of {records} records are not fully checked',
+  },
   log_not_whole: { id: 'log tidak utuh', en: 'the log is not whole' },
 });

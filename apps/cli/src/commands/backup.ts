@@ -51,6 +51,11 @@ function tellDamage(ctx: Context, partitions: readonly PartitionSummary[]): void
       );
 }
 
+function tellUnchecked(ctx: Context, partitions: readonly PartitionSummary[]): void {
+  const unchecked = count(partitions, (p) => p.unchecked);
+  if (unchecked > 0) line(ctx, '·', texts.unchecked({ count: unchecked }));
+}
+
 export function backupCommands(program: Command, run: Run): void {
   const dataDir = (): string => program.opts<{ data?: string }>().data ?? readTerminal().dataDir ?? DEFAULT_DATA;
 
@@ -73,6 +78,7 @@ export function backupCommands(program: Command, run: Run): void {
           if (manifest.files['pseudonym.key'] === undefined) line(ctx, '·', texts.backup_without_pseudonym_key());
         } else printOne(ctx, manifest);
         tellDamage(ctx, partitions);
+        tellUnchecked(ctx, partitions);
         return bad === 0 ? EXIT.ok : EXIT.part;
       }, true),
     );
@@ -122,12 +128,12 @@ export function backupCommands(program: Command, run: Run): void {
     .option('--json', 'everything that was found, as JSON')
     .addHelpText(
       'after',
-      '\nNothing is written; the hub may run. Exit code 0: whole, 1: damaged or incomplete.\n\nExample:\n  simpul verify /cadangan/simpul-2026-07-15',
+      '\nNothing is written; the hub may run. Exit code 0: whole, 1: damaged or incomplete, 5: nothing is damaged, but not everything could be checked.\n\nExample:\n  simpul verify /cadangan/simpul-2026-07-15',
     )
     .action((dir: string | undefined, o: { json?: boolean }) =>
       run(async (ctx) => {
         const found = await (await room()).verifyFolder(dir ?? dataDir());
-        const { log, changed, restoring, whole } = found;
+        const { log, changed, restoring, damaged, unchecked, whole } = found;
         if (o.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
         else printRows(ctx, partitionRows(log), COLUMNS);
         if (log.tables !== undefined) line(ctx, '✗', texts.damaged_at({ place: log.tables }));
@@ -136,11 +142,13 @@ export function backupCommands(program: Command, run: Run): void {
         if (restoring) line(ctx, '✗', texts.restore_not_ended());
         if (log.missing === 'other log') line(ctx, '✗', texts.other_log());
         else if (log.missing !== undefined) line(ctx, '✗', texts.records_missing({ count: log.missing }));
-        const unchecked = count(log.partitions, (p) => p.unchecked);
-        if (unchecked > 0) line(ctx, '·', texts.unchecked({ count: unchecked }));
+        tellUnchecked(ctx, log.partitions);
         const records = count(log.partitions, (p) => p.records);
-        line(ctx, whole ? '✔' : '✗', whole ? texts.log_whole({ records }) : texts.log_not_whole());
-        return whole ? EXIT.ok : EXIT.failed;
+        if (damaged) line(ctx, '✗', texts.log_not_whole());
+        else if (whole) line(ctx, '✔', texts.log_whole({ records }));
+        else line(ctx, '·', texts.log_not_checked({ unchecked, records }));
+        if (damaged) return EXIT.failed;
+        return whole ? EXIT.ok : EXIT.part;
       }, true),
     );
 }
