@@ -52,7 +52,7 @@ const wrapState = (state: State): State =>
         return () => Promise.resolve({ gap: true, changes: [], more: false, progress: undefined });
       if (name === 'scan' && cut !== undefined)
         return async (...args: Parameters<State['scan']>) => {
-          if (args[2].space !== 'part') return t.scan(...args);
+          if (args[2]?.space !== 'part') return t.scan(...args);
           await until(() => written >= cut!);
           throw new Error('cut off');
         };
