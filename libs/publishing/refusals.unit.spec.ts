@@ -40,19 +40,19 @@ function recordAt(offset: number): LogRecord {
   return { key: null, value, headers: [], offset: BigInt(offset), appendTimeMs: NOW, leaderEpoch: 0 };
 }
 
-const log: TableLog = {
+const logOf = (minutes: number): TableLog => ({
   ensureTopic: () => Promise.resolve(),
-  describe: () => Promise.resolve([{ partition: 0, low: 0n, high: BigInt(MINUTES) }]),
+  describe: () => Promise.resolve([{ partition: 0, low: 0n, high: BigInt(minutes) }]),
   append: () => Promise.resolve({ kind: 'refused', code: 'log_unavailable' }),
   read: async (_topic, _partition, from, { signal } = {}) => {
     if (signal !== undefined) await new Promise((resolve) => signal.addEventListener('abort', resolve));
     const at = Number(from);
-    const records = Array.from({ length: Math.min(100, MINUTES - at) }, (_, i) => recordAt(at + i));
+    const records = Array.from({ length: Math.min(100, minutes - at) }, (_, i) => recordAt(at + i));
     const next = BigInt(at + records.length);
-    return { kind: 'records', records, next, low: 0n, high: BigInt(MINUTES), topicId: '0'.repeat(32) };
+    return { kind: 'records', records, next, low: 0n, high: BigInt(minutes), topicId: '0'.repeat(32) };
   },
-};
-const open = (): Promise<Refusals> => openRefusals({ log, now: () => NOW, catalogue: { versions: () => [] } });
+});
+const open = (): Promise<Refusals> => openRefusals({ log: logOf(MINUTES), now: () => NOW, catalogue: { versions: () => [] } });
 
 describe('refusals at the start of a gateway', () => {
   it('take less than 2 MB for one bad unit, whatever an earlier version has recorded of it, and none is lost', async () => {
@@ -69,7 +69,7 @@ describe('refusals at the start of a gateway', () => {
   it('that wait for a log which does not answer take a bounded amount of memory as well', async () => {
     let now = NOW;
     const refusals = await openRefusals({
-      log: { ...log, describe: () => Promise.resolve([{ partition: 0, low: 0n, high: 0n }]) },
+      log: logOf(0),
       now: () => now,
       catalogue: { versions: () => [] },
       flushEveryMs: 3_600_000,

@@ -60,11 +60,13 @@ describe('the follower of a control topic', () => {
   it('tells that the topic cannot be read on, at each try, and that it is read on again, without a record left out', async () => {
     failure = new Fault('corrupt_record', { detail: 'batch at offset 1' });
     high = 2n;
-    await jest.advanceTimersByTimeAsync(700);
-    expect(told).toEqual(['stuck _simpul.uji/0: corrupt_record', 'stuck _simpul.uji/0: corrupt_record']);
+    await jest.advanceTimersByTimeAsync(2_000);
+    const stuck = told.splice(0);
+    expect(stuck.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(stuck)).toEqual(new Set(['stuck _simpul.uji/0: corrupt_record']));
     failure = undefined;
-    await jest.advanceTimersByTimeAsync(700);
-    expect(told.slice(2)).toEqual(['followed _simpul.uji/0']);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(told).toEqual(['followed _simpul.uji/0']);
     expect(seen).toEqual(['v0', 'v1']);
   });
 
@@ -73,7 +75,7 @@ describe('the follower of a control topic', () => {
     await jest.advanceTimersByTimeAsync(2_000);
     failure = undefined;
     high = 2n;
-    await jest.advanceTimersByTimeAsync(700);
+    await jest.advanceTimersByTimeAsync(2_000);
     expect([told, seen]).toEqual([[], ['v0', 'v1']]);
   });
 });
