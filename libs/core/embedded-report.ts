@@ -12,10 +12,6 @@ export function embeddedLogReport(logger: Logger, { alarms }: Pick<Metrics, 'ala
         'records of the log are damaged',
       );
     },
-    missing: (records) => {
-      alarms.inc({ code: 'log_incomplete' }, records);
-      logger.error({ code: 'log_incomplete', records }, 'acknowledged records are missing from the log');
-    },
     migrated: () => logger.info({}, 'the log was brought to format 2; events written before get their checksums now'),
     sealed: (records) => logger.info({ records }, 'events written before there were checksums have them now'),
   };

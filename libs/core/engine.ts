@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { asFault, Fault, innermostMessage, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import { openDataFolder } from '#folder';
 import type { EventLog } from '#log';
@@ -87,7 +89,12 @@ export async function openLog(
   concerns: Concerns = new Concerns(),
 ): Promise<EventLog> {
   if (settings.engine === 'embedded')
-    return openEmbeddedLog({ dir: settings.dataDir, report: embeddedLogReport(logger, metrics) });
+    return openEmbeddedLog({
+      dir: settings.dataDir,
+      // both are made after the log: a start with an empty log would acknowledge as if nothing had ever been recorded
+      held: ['state.sqlite', 'admin.key'].some((name) => existsSync(join(settings.dataDir, name))),
+      report: embeddedLogReport(logger, metrics),
+    });
   const { kafka } = settings;
   if (kafka === undefined) throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA' });
   const { brokers, prefix, sasl, ca, accept } = kafka;
@@ -103,14 +110,16 @@ export async function openLog(
   });
 }
 
-function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>, concerns: Concerns): KafkaReport {
+export function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>, concerns: Concerns): KafkaReport {
   return {
     topicConcern: ({ topic, setting, actual, needed, command }) => {
       const concern = { subject: topic, setting, actual, needed, ...(command === undefined ? {} : { command }) };
       // Topics are ensured again and again; a concern is one line in the life of a process.
       if (!concerns.note(concern)) return;
       alarms.inc({ code: 'topic_unsafe' });
-      logger.warn({ code: 'topic_unsafe', ...concern }, 'kafka topic is not as the hub needs it');
+      const { subject: kafkaTopic, ...facts } = concern;
+      // a field named `subject` would be redacted: the logger takes it for the subject of an event
+      logger.warn({ code: 'topic_unsafe', kafkaTopic, ...facts }, 'kafka topic is not as the hub needs it');
     },
     producerRenewed: (topic, partition, what, reason) =>
       logger.warn({ topic, partition, reason }, `kafka producer ${what} renewed`),
@@ -155,7 +164,7 @@ function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>, concer
   };
 }
 
-function redisReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): RedisReport {
+export function redisReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): RedisReport {
   const raise = (code: 'state_untrusted' | 'state_evicted', facts: object): void => {
     alarms.inc({ code });
     logger.error({ code, ...facts }, 'redis alarm');

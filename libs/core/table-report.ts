@@ -20,7 +20,8 @@ export function tableReport(
       metrics.alarms.inc({ code });
       const error = cause instanceof Error ? cause.name : 'Error';
       logger.error(
-        { code, topic, key, offset: String(offset), error },
+        // a field named `key` would be redacted: the logger takes it for a secret
+        { code, topic, row: key, offset: String(offset), error },
         'control record cannot be read, its key has no row',
       );
     },

@@ -12,7 +12,7 @@ it('a control record that cannot be read is counted as an alarm and is one line 
   report.unreadable?.({ topic: '_simpul.keys', key: '9f3a', offset: 41n, cause });
   expect(lines).toEqual([
     [
-      { code: 'control_record_unreadable', topic: '_simpul.keys', key: '9f3a', offset: '41', error: 'SyntaxError' },
+      { code: 'control_record_unreadable', topic: '_simpul.keys', row: '9f3a', offset: '41', error: 'SyntaxError' },
       'control record cannot be read, its key has no row',
     ],
   ]);

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
@@ -102,12 +102,13 @@ export function endRestore(dir: string, { log, appended }: Pick<LogSummary, 'log
 
 /**
  * Accepts what is left of the log of a folder that no process uses: brings its WAL into the file, gives no offset again that may have been lost, and
- * writes a new mark. Damaged rows stay as they are. Faults: those of inspectLog; `log_damaged` for a damaged control row or table.
+ * writes a new mark. A WAL that is there is kept beside it as `log.sqlite-wal.set-aside-<number>`: it may be damaged. Damaged rows stay as they are. Faults: those of inspectLog; `log_damaged` for a damaged control row or table.
  */
 export async function acceptLog(dir: string): Promise<LogSummary> {
   const file = join(dir, 'log.sqlite');
   if (!existsSync(file) || statSync(file).size === 0)
     throw new Fault('folder_unusable', { detail: `${file}: no such file, or it is empty` });
+  keepWal(file);
   changeClosed(file, (db) => {
     const bad = badSmallTable(db);
     if (bad !== undefined) throw new Fault('log_damaged', { detail: bad });
@@ -119,6 +120,19 @@ export async function acceptLog(dir: string): Promise<LogSummary> {
   if (bad !== undefined) throw new Fault('log_damaged', { detail: bad });
   endRestore(dir, summary);
   return { ...summary, missing: undefined };
+}
+
+function keepWal(file: string): void {
+  const wal = `${file}-wal`;
+  if (!existsSync(wal) || statSync(wal).size === 0) return;
+  let n = 1;
+  while (existsSync(`${wal}.set-aside-${n}`)) n++;
+  try {
+    copyFileSync(wal, `${wal}.set-aside-${n}`);
+  } catch (e) {
+    const { code = 'error' } = e as NodeJS.ErrnoException;
+    throw new Fault(code === 'ENOSPC' ? 'disk_full' : 'folder_unusable', { detail: `${wal} (${code})`, cause: e });
+  }
 }
 
 /** The place of the first damaged row of a control topic: with it no hub starts. */

@@ -26,7 +26,7 @@ import { Listeners } from './listeners.js';
 import { HotTail } from './hot-tail.js';
 import { syncFolder } from './mark.js';
 import { sealOldRows } from './old-rows.js';
-import type { Answer, Op, OpenNotes, ReadAnswer as FileAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
+import type { Answer, Op, ReadAnswer as FileAnswer, ReaderStart, ReadOp, WriterStart } from './ops.js';
 import { Reader, type DamagedRange } from './reader.js';
 import { FileThread } from './thread.js';
 
@@ -39,6 +39,8 @@ export interface EmbeddedLogOptions {
   readonly address?: string;
   /** Limit of the file in pages of 4 KiB; at the limit appends are refused with `disk_full`, as on a full disk. @default no limit */
   readonly maxPages?: number;
+  /** Something else says that the folder has held a log: a missing `log.sqlite` is refused, not made. @default false */
+  readonly held?: boolean;
   readonly report?: EmbeddedLogReport;
 }
 
@@ -46,8 +48,6 @@ export interface EmbeddedLogOptions {
 export interface EmbeddedLogReport {
   /** A row of a stream fails its checksum, or is not there. Called once for each row and opening. Its offsets are read as damaged records. */
   damaged?(range: DamagedRange): void;
-  /** Acknowledged records are gone: the WAL is damaged, or the folder was copied while a hub ran. What is left of the WAL was set aside. */
-  missing?(records: number): void;
   /** The file was brought to the format of this version. Rows of streams that were written before get their checksums while the log is open. */
   migrated?(): void;
   /** Every row that was written before there were checksums was looked at, and so many records have one now. Not called for none. */
@@ -103,24 +103,19 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
     throw new Fault('log_unavailable', { detail: options.dir, cause: e });
   }
   const file = join(await realpath(wanted), 'log.sqlite');
-  const thread = writerThread({ file, maxPages: options.maxPages ?? 0 });
+  const thread = writerThread({ file, maxPages: options.maxPages ?? 0, held: options.held ?? false });
   const notes = await thread.open();
   let log: FileLog | undefined;
   try {
     log = new FileLog(file, thread, options);
     await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
-    tell(options.report, notes);
+    if (notes?.migrated) options.report?.migrated?.();
     void log.sealOldRows(options.report);
     return log;
   } catch (e) {
     await (log?.close() ?? thread.close({ op: 'close' }));
     throw isFault(e) ? e : new Fault('log_unavailable', { detail: file, cause: e });
   }
-}
-
-function tell(report: EmbeddedLogReport | undefined, notes: OpenNotes | undefined): void {
-  if (notes?.migrated) report?.migrated?.();
-  if (notes && notes.missing > 0) report?.missing?.(notes.missing);
 }
 
 class FileLog implements EmbeddedLog, GroupHome {

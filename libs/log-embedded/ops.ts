@@ -85,8 +85,6 @@ export interface OpenFailure {
 
 /** What an operator should know of an open file. */
 export interface OpenNotes {
-  /** Acknowledged records that the log does not hold any more: the WAL is damaged, or the folder was copied while a hub ran. */
-  readonly missing: number;
   /** The file was brought to this format. */
   readonly migrated: boolean;
 }
@@ -101,6 +99,8 @@ export interface WriterStart {
   readonly file: string;
   /** Upper bound of the file in pages of 4 KiB; 0 = none. */
   readonly maxPages: number;
+  /** The folder has held a log. */
+  readonly held: boolean;
 }
 
 export interface ReaderStart {

@@ -82,7 +82,8 @@ export type IncompleteReason =
   | 'no_tables'
   | 'other_log'
   | 'older_than_stop'
-  | 'wal_missing';
+  | 'wal_missing'
+  | 'wal_short';
 
 export interface OpenedFile {
   readonly db: DatabaseSync;
@@ -90,8 +91,6 @@ export interface OpenedFile {
   /** Records ever appended as of the last orderly stop. */
   readonly stopped: number;
   readonly appended: number;
-  /** The WAL is there and does not hold all that was acknowledged (a damaged WAL, a copy of a running folder): this many records are gone. */
-  readonly missing: number;
   /** Rows of event topics that were written before there were checksums. Only after the migration of this start. */
   readonly migrated: boolean;
 }
@@ -109,18 +108,19 @@ function markOf(file: string): Mark | undefined {
 
 /**
  * Opens the file for writing, makes it, or brings it to this format. Refuses (Unopenable) a file of another format, one with a bad row in a small table
- * or a control topic, and one that the mark or the file itself says is not whole.
+ * or a control topic, and one that the mark or the file itself says is not whole. `held`: the folder has held a log, so a missing file is not made.
  */
-export function openFile(file: string, maxPages: number): OpenedFile {
+export function openFile(file: string, maxPages: number, held = false): OpenedFile {
   // the mark before the WAL: another process that stops in between has removed the WAL, and its flag says so
   const mark = markOf(file);
   const size = sizeOf(file);
   // a reader leaves an empty one behind: it holds as much as none
   const wal = sizeOf(`${file}-wal`);
   const begins = mark === undefined || mark.state === 'creating';
-  if (!begins && (size ?? 0) === 0) throw incomplete('file_missing');
+  if ((!begins || (held && mark === undefined)) && (size ?? 0) === 0) throw incomplete('file_missing');
   if (size === undefined && (wal ?? 0) > 0) throw incomplete('file_missing');
   if ((size ?? 0) === 0 && mark === undefined) writeMark(file, { state: 'creating', log: '', stopped: 0, appended: 0 });
+  if (!begins && wal) refuseShortWal(file, mark);
   const db = new DatabaseSync(file, { timeout: 5_000 });
   try {
     defineChecksum(db);
@@ -136,8 +136,8 @@ export function openFile(file: string, maxPages: number): OpenedFile {
     if (!begins) {
       if (mark.log !== log) throw incomplete('other_log', { expected: mark.log, found: log });
       if (appended < mark.stopped) throw incomplete('older_than_stop', { expected: mark.stopped, found: appended });
-      if (appended < mark.appended && !wal)
-        throw incomplete('wal_missing', { expected: mark.appended, found: appended });
+      if (appended < mark.appended)
+        throw incomplete(wal ? 'wal_short' : 'wal_missing', { expected: mark.appended, found: appended });
     } else if (mark === undefined && !made && !migrated && !wal && isOpen(db)) {
       throw incomplete('wal_missing', { expected: '?', found: appended });
     }
@@ -147,12 +147,27 @@ export function openFile(file: string, maxPages: number): OpenedFile {
       log,
       stopped: mark?.stopped ?? 0,
       appended,
-      missing: begins ? 0 : Math.max(0, mark.appended - appended),
       migrated,
     };
   } catch (e) {
     db.close();
     throw e;
+  }
+}
+
+/**
+ * A WAL that does not hold all that was acknowledged: it is damaged, or the folder was copied while a hub ran. Looked at on a connection that only reads:
+ * a writing one would bring what is left of the WAL into the file when it closes, and remove it.
+ */
+function refuseShortWal(file: string, mark: Mark): void {
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  try {
+    if (numberOf(db, 'PRAGMA user_version') !== FORMAT) return;
+    const found = appendedIn(db);
+    if (db.prepare('SELECT id FROM log').get()?.['id'] === mark.log && found >= mark.stopped && found < mark.appended)
+      throw incomplete('wal_short', { expected: mark.appended, found });
+  } finally {
+    db.close();
   }
 }
 

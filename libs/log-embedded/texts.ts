@@ -30,4 +30,8 @@ export const texts = defineTexts({
     id: 'log.sqlite-wal tidak ada, dan tanpa itu hanya ada {found} dari {expected} rekaman',
     en: 'log.sqlite-wal is missing, and without it there are only {found} of {expected} records',
   },
+  wal_short: {
+    id: 'log.sqlite-wal rusak, atau map ini disalin selagi hub berjalan: hanya ada {found} dari {expected} rekaman',
+    en: 'log.sqlite-wal is damaged, or the folder was copied while a hub ran: there are only {found} of {expected} records',
+  },
 });

@@ -147,6 +147,7 @@ const INCOMPLETE: Readonly<Record<IncompleteReason, (detail: Details) => Text>> 
   other_log: (detail) => texts.other_log(detail),
   older_than_stop: (detail) => texts.older_than_stop(detail),
   wal_missing: (detail) => texts.wal_missing(detail),
+  wal_short: (detail) => texts.wal_short(detail),
 };
 
 /** Why a file cannot be opened, as a Fault with the sentence for the operator. */

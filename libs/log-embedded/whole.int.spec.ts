@@ -175,6 +175,16 @@ describe('a log that is not whole refuses to open with log_incomplete and one li
     await expect(openLog()).rejects.toEqual(refused('log_incomplete', /holds nothing without log\.sqlite-wal/));
   });
 
+  it('when log.sqlite and log.mark are missing and the caller knows that the folder has held a log', async () => {
+    await stopped(10);
+    rmSync(file('log.sqlite'));
+    rmSync(file('log.mark'));
+    await expect(openLog({ held: true })).rejects.toEqual(refused('log_incomplete', /missing or empty/));
+    expect(readdirSync(dir).filter((name) => name.startsWith('log'))).toEqual([]);
+    await close(await openLog());
+    await openLog({ held: true });
+  });
+
   it('when its mark is not readable', async () => {
     await stopped(5);
     writeFileSync(file('log.mark'), '{"state":');
@@ -189,29 +199,40 @@ describe('a start after kill -9 (SIGKILL)', () => {
     expect(await values(await openLog())).toHaveLength(31);
   });
 
-  it('tells how many acknowledged records a damaged WAL has lost, keeps the WAL, and never gives their offsets again', async () => {
-    await stopped(10);
-    await appendAndKill(40, 'b');
+  it.each([
+    ['a flipped bit in its middle', (wal: Buffer) => void (wal[Math.floor(wal.length * 0.6)]! ^= 1)],
+    ['zeros at its start', (wal: Buffer) => void wal.fill(0, 0, 40)],
+  ])(
+    'refuses a log whose WAL has %s and so lacks acknowledged records, and leaves every file as it is',
+    async (_what, damage) => {
+      await stopped(10);
+      await appendAndKill(40, 'b');
+      const wal = readFileSync(file('log.sqlite-wal'));
+      damage(wal);
+      writeFileSync(file('log.sqlite-wal'), wal);
+      const log = readFileSync(file('log.sqlite'));
+      for (let n = 0; n < 2; n++)
+        await expect(openLog()).rejects.toEqual(
+          refused('log_incomplete', /log\.sqlite-wal is damaged, .* only \d\d of 5\d records/),
+        );
+      expect([readFileSync(file('log.sqlite-wal')).equals(wal), readFileSync(file('log.sqlite')).equals(log)]).toEqual([
+        true,
+        true,
+      ]);
+    },
+  );
+
+  it('refuses a folder that was copied while a hub ran, when its WAL is older than its mark', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
+    await log.append(topic, 0, many(5));
     const wal = readFileSync(file('log.sqlite-wal'));
-    wal[Math.floor(wal.length * 0.6)]! ^= 1;
+    await log.append(topic, 0, many(5));
+    cpSync(dir, join(root, 'copy'), { recursive: true });
+    dir = join(root, 'copy');
     writeFileSync(file('log.sqlite-wal'), wal);
-    let missing = 0;
-    const log = await openLog({ report: { missing: (records) => (missing = records) } });
-    const left = await values(log);
-    expect(left.length).toBeLessThan(50);
-    expect(missing).toBe(50 - left.length);
-    expect(readdirSync(dir)).toContain('log.sqlite-wal.set-aside-1');
-    const next = await log.append(topic, 0, [rec('k', 'new')]);
-    expect(next.kind === 'accepted' && next.base >= 50n).toBe(true);
-    expect(await values(log)).toEqual([...left, 'new']);
-    // a reader that was further than what is left goes on with the new records
-    const on = await log.read(topic, 0, 50n);
-    expect(on.kind === 'records' && on.records.map((r) => r.value!.toString())).toEqual(['new']);
-    // told once: the next start finds a whole log
-    await close(log);
-    missing = 0;
-    expect(await values(await openLog({ report: { missing: (n) => (missing = n) } }))).toEqual([...left, 'new']);
-    expect(missing).toBe(0);
+    rmSync(file('log.sqlite-shm'));
+    await expect(openLog()).rejects.toEqual(refused('log_incomplete', /copied while a hub ran/));
   });
 
   it('of a first start, at any point of it, leaves a folder that opens', async () => {

@@ -1,12 +1,11 @@
 // The writer thread. A worker loads this file by itself, so it imports only node: modules, types, and files that do the same (their names end in .ts).
-import { copyFileSync, existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { maintenance, MAINTENANCE_STEP_MS, insertRow } from './maintenance.ts';
 import { RunningMark } from './mark.ts';
 import type { Answer, FromThread, Op, OpenFailure, Request, WriterStart } from './ops.ts';
 import { idOf } from './row.ts';
-import { appendedIn, flagStopped, openFile, reserveOffsets, Unopenable, type OpenedFile } from './schema.ts';
+import { appendedIn, flagStopped, openFile, Unopenable, type OpenedFile } from './schema.ts';
 import { Sealing } from './sealing.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
@@ -367,40 +366,21 @@ function stop(): void {
   db.close();
 }
 
-/** Keeps what is left of a WAL that does not hold all that was acknowledged, and gives none of the missing offsets again. */
-function afterLoss(): void {
-  const wal = `${start.file}-wal`;
-  for (let n = 1; n < 100; n++) {
-    const aside = `${wal}.set-aside-${n}`;
-    if (existsSync(aside)) continue;
-    try {
-      copyFileSync(wal, aside);
-    } catch {
-      // no room: the log goes on with what it has
-    }
-    break;
-  }
-  begin();
-  reserveOffsets(db);
-  sql.commit.run();
-}
-
 let opened: OpenedFile;
 try {
-  opened = openFile(start.file, start.maxPages);
+  opened = openFile(start.file, start.maxPages, start.held);
   db = opened.db;
   sql = prepareStatements(db);
   sealing = new Sealing(db, sql, start.file);
   appended = opened.appended;
   dataVersion = versionOf();
-  if (opened.missing > 0) afterLoss();
   tryToDeclare();
   port.on('message', (requests: readonly Request<Op>[]) => {
     waiting.push(...requests);
     work();
   });
-  const { missing, migrated } = opened;
-  post({ opened: true, notes: { missing, migrated } });
+  const { migrated } = opened;
+  post({ opened: true, notes: { migrated } });
 } catch (e) {
   const code = OPEN_CODES[primaryCode(e as SqliteError)] ?? 'log_unavailable';
   post({ opened: false, ...(e instanceof Unopenable ? e.failure : { code, reason: reasonOf(e as SqliteError) }) });

@@ -245,6 +245,34 @@ describe('simpul backup, restore and verify', () => {
     await expect(hub.start()).rejects.toThrow(/log_damaged: _simpul\.\w+\/0\/\d+/);
   });
 
+  it('a log whose WAL is damaged refuses the start in the same way; restore --accept-loss keeps the WAL, and gives no offset again', async () => {
+    await publish('nol');
+    await hub.stop();
+    await hub.start();
+    const before = await publish('satu');
+    await hub.stop('SIGKILL');
+    const wal = join(hub.dir, 'log.sqlite-wal');
+    const bytes = readFileSync(wal);
+    writeFileSync(wal, bytes.fill(0, 0, 40));
+    await expect(hub.start()).rejects.toThrow(
+      /log_incomplete: .*log\.sqlite-wal rusak, .* hanya ada \d+ dari \d+ rekaman/,
+    );
+    expect(cli('restore', '--accept-loss').code).toBe(0);
+    expect(readFileSync(`${wal}.set-aside-1`).equals(bytes)).toBe(true);
+    await hub.start();
+    expect(await eventAt(before)).toBe(404);
+    const again = await publish('satu', before);
+    expect(again.status).toBe(201);
+    expect(Number(again.position.split('/')[2])).toBeGreaterThan(1_000_000);
+  });
+
+  it('a folder whose log is gone while state and keys are there refuses the start: it is not taken for a new one', async () => {
+    await hub.stop();
+    for (const name of ['log.sqlite', 'log.mark']) rmSync(join(hub.dir, name));
+    await expect(hub.start()).rejects.toThrow(/log_incomplete: .*berkas ini tidak ada atau kosong/);
+    expect(existsSync(join(hub.dir, 'log.sqlite'))).toBe(false);
+  });
+
   it('a log that lacks its WAL refuses the start with one line, and restore --accept-loss makes it start', async () => {
     await publish('satu');
     await hub.stop('SIGKILL');
