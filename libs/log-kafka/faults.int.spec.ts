@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { Admin, Producer } from '@platformatic/kafka';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Fault } from '#faults';
 import type { AppendOutcome, EventLog, NewRecord } from '#log';
 import { many, put, readAll, Reader, rec, text, until } from '../log/conformance/kit.js';
 import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
@@ -136,6 +137,23 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     const detail = await refused.catch((e: { detail?: string }) => e.detail);
     expect(detail).toContain('--add-config retention.bytes=-1');
     expect(detail).toContain('--add-config message.timestamp.type=LogAppendTime');
+    // the shape of one topic does not hide what is wrong with another
+    const second = `${topic}-2`;
+    const third = `${topic}-3`;
+    await log.ensureTopics([second, third].map((name) => ({ name, partitions: 1, cleanup: 'keep' as const })));
+    await control.alter(kafka.prefix + second, { 'cleanup.policy': 'compact', 'retention.ms': '86400000' });
+    await control.alter(kafka.prefix + third, { 'unclean.leader.election.enable': 'true' });
+    const specs = [second, third].map((name) => ({ name, partitions: 1, cleanup: 'keep' as const }));
+    const told = await log.ensureTopics(specs).catch((e: Fault) => e);
+    expect(told).toMatchObject({ code: 'topic_unsafe' });
+    expect(((told as Fault).problems ?? []).map((p) => (p.expected as { in(l: string): string }).in('en'))).toEqual([
+      expect.stringMatching(new RegExp(`${second} --add-config cleanup.policy=delete$`)),
+      expect.stringMatching(new RegExp(`${second} --add-config retention.ms=-1$`)),
+      expect.stringMatching(new RegExp(`${third} --add-config unclean.leader.election.enable=false$`)),
+    ]);
+    await control.alter(kafka.prefix + second, { 'retention.ms': '-1' });
+    const both = await openLog({ accept: ['cleanup', 'unclean'] });
+    await both.ensureTopics(specs);
     const concerns: string[] = [];
     const accepting = await openLog({
       accept: ['retention-bytes', 'timestamp'],

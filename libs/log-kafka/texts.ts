@@ -6,4 +6,8 @@ export const texts = defineTexts({
     id: '{setting} = {actual}, perlu {needed} (terima dengan SIMPUL_KAFKA_ACCEPT={check})',
     en: '{setting} = {actual}, needs {needed} (accept it with SIMPUL_KAFKA_ACCEPT={check})',
   },
+  topic_fixed: {
+    id: '{setting} = {actual}, perlu {needed}',
+    en: '{setting} = {actual}, needs {needed}',
+  },
 });

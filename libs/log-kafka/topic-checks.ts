@@ -8,6 +8,7 @@ export const TOPIC_CHECKS = [
   'retention-bytes',
   'timestamp',
   'max-message',
+  'cleanup',
 ] as const;
 export type TopicCheck = (typeof TOPIC_CHECKS)[number];
 
@@ -15,7 +16,7 @@ export type TopicCheck = (typeof TOPIC_CHECKS)[number];
 export interface TopicConcern {
   /** Kafka's own name of the topic, with the prefix of the deployment; `cluster` for the cluster itself. */
   readonly topic: string;
-  readonly check: TopicCheck | 'partitions' | 'brokers';
+  readonly check: TopicCheck | 'retention' | 'partitions' | 'brokers' | 'compression';
   /** Kafka's name of the setting, and its value now. */
   readonly setting: string;
   readonly actual: string;
@@ -23,17 +24,20 @@ export interface TopicConcern {
   readonly needed: string;
   /** The command of Kafka's own tools that mends it; absent when no command does. */
   readonly command?: string;
-  /** true: events could be lost or shown wrongly, so the start is refused unless the operator accepts the check. */
+  /** true: events could be lost or shown wrongly, so the start is refused unless the operator accepts the check. `retention` and `partitions` cannot be accepted. */
   readonly breaks: boolean;
 }
 
 /** The settings of a topic that are looked at. */
 export const CHECKED_CONFIGS = [
+  'cleanup.policy',
+  'retention.ms',
   'min.insync.replicas',
   'unclean.leader.election.enable',
   'retention.bytes',
   'message.timestamp.type',
   'max.message.bytes',
+  'compression.type',
 ] as const;
 
 export interface FoundTopic {
@@ -69,13 +73,29 @@ export function addedPartitions(name: string, recorded: number, found: number): 
  */
 export function checkTopic(name: string, spec: TopicSpec, found: FoundTopic, brokers: number): TopicConcern[] {
   const { replicas, configs } = found;
+  const keeps = spec.cleanup === 'keep';
   const out: TopicConcern[] = [];
-  const config = (check: TopicCheck, setting: string, needed: string, isWrong: (value: string) => boolean): void => {
+  const config = (
+    check: TopicConcern['check'],
+    setting: string,
+    needed: string,
+    isWrong = (value: string): boolean => value !== needed,
+  ): void => {
     const actual = configs[setting];
     if (actual === undefined || actual === null || !isWrong(actual)) return;
     const command = alter(name, `${setting}=${needed}`);
-    out.push({ topic: name, check, setting, actual, needed, command, breaks: true });
+    out.push({ topic: name, check, setting, actual, needed, command, breaks: check !== 'compression' });
   };
+  if (found.partitions < spec.partitions)
+    out.push({
+      topic: name,
+      check: 'partitions',
+      setting: 'partitions',
+      actual: String(found.partitions),
+      needed: String(spec.partitions),
+      command: `kafka-topics.sh --bootstrap-server … --alter --topic ${name} --partitions ${spec.partitions}`,
+      breaks: true,
+    });
   const added = addedPartitions(name, spec.partitions, found.partitions);
   if (added !== undefined) out.push(added);
   if (brokers >= REPLICAS && replicas < REPLICAS)
@@ -88,12 +108,18 @@ export function checkTopic(name: string, spec: TopicSpec, found: FoundTopic, bro
       command: `kafka-reassign-partitions.sh --bootstrap-server … --execute --reassignment-json-file …  (3 replicas for each partition of ${name})`,
       breaks: true,
     });
-  if (replicas >= REPLICAS) config('min-insync', 'min.insync.replicas', '2', (v) => Number(v) < 2);
+  // With fewer, an acknowledged record is on one disk; with more than there are replicas, no append is ever accepted.
+  const inSync = Math.min(replicas, 2);
+  config('min-insync', 'min.insync.replicas', String(inSync), (v) => Number(v) < inSync || Number(v) > replicas);
   config('unclean', 'unclean.leader.election.enable', 'false', (v) => v === 'true');
-  // Of a compacted topic Kafka deletes nothing by size.
-  if (spec.cleanup === 'keep') config('retention-bytes', 'retention.bytes', '-1', (v) => v !== '-1');
-  config('timestamp', 'message.timestamp.type', 'LogAppendTime', (v) => v !== 'LogAppendTime');
+  config('cleanup', 'cleanup.policy', keeps ? 'delete' : 'compact');
+  // Of a compacted topic Kafka deletes nothing by time or size.
+  if (keeps) config('retention', 'retention.ms', String(spec.retentionMs ?? -1));
+  if (keeps) config('retention-bytes', 'retention.bytes', '-1');
+  config('timestamp', 'message.timestamp.type', 'LogAppendTime');
   config('max-message', 'max.message.bytes', String(BATCH_BYTES), (v) => Number(v) < BATCH_BYTES);
+  // A broker that compresses again loses nothing, but costs itself CPU for each append and every reader CPU for each read.
+  config('compression', 'compression.type', 'producer', (v) => v !== 'producer' && v !== 'uncompressed');
   return out;
 }
 

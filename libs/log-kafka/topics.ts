@@ -4,7 +4,14 @@ import type { TopicSpec } from '#log';
 import { hasCode, type ClusterClient } from './platformatic/index.js';
 import type { KafkaLogOptions } from './options.js';
 import { retry } from './retry.js';
-import { addedPartitions, BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
+import {
+  addedPartitions,
+  BATCH_BYTES,
+  CHECKED_CONFIGS,
+  checkTopic,
+  TOPIC_CHECKS,
+  type TopicConcern,
+} from './topic-checks.js';
 import { ShapeRequests } from './shape-requests.js';
 import { texts } from './texts.js';
 import type { Broker, TopicShape } from './types.js';
@@ -223,9 +230,8 @@ export class Topics {
 
   /**
    * Creates the topics that are missing and waits until every partition has a leader that knows it. `replicas` -1 and `minInSync` undefined: the defaults
-   * of the cluster. A topic that exists is checked as it is, whoever made it (checkTopic). Throws Fault `conflict` when one has fewer partitions, another
-   * cleanup or retention; Fault `topic_unsafe` when one breaks a promise and the operator does not accept that. More partitions are a concern only: keys
-   * go on being mapped to the recorded number.
+   * of the cluster. A topic that exists is checked as it is, whoever made it (checkTopic). Throws Fault `topic_unsafe`, which names every topic that
+   * breaks a promise in a way that the operator does not accept. More partitions are a concern only: keys go on being mapped to the recorded number.
    */
   async ensure(specs: readonly TopicSpec[], replicas: number, minInSync: number | undefined): Promise<void> {
     const wanted = new Map(specs.map((s) => [s.name, s]));
@@ -261,9 +267,7 @@ export class Topics {
       if (open.length > 0) throw new Error(`no leader yet: ${open.slice(0, 3).join(', ')}`);
       return now;
     });
-    const settings = await retry(ADMIN_MS, () =>
-      this.#cluster.settings(names, ['cleanup.policy', 'retention.ms', ...CHECKED_CONFIGS]),
-    );
+    const settings = await retry(ADMIN_MS, () => this.#cluster.settings(names, CHECKED_CONFIGS));
     const brokers = await this.brokerCount();
     const unsafe: TopicConcern[] = [];
     for (const [name, shape] of shapes) {
@@ -276,18 +280,6 @@ export class Topics {
         if (breaks && !(this.#options.accept as readonly string[] | undefined)?.includes(check)) unsafe.push(concern);
         else this.#options.report?.topicConcern?.(concern);
       }
-      if (shape.leaders.length < spec.partitions)
-        throw new Fault('conflict', {
-          detail: `${name} has ${shape.leaders.length} partitions, not ${spec.partitions}`,
-        });
-      const cleanup = spec.cleanup === 'compact' ? 'compact' : 'delete';
-      if (configs['cleanup.policy'] !== cleanup)
-        throw new Fault('conflict', {
-          detail: `${name} has cleanup.policy ${configs['cleanup.policy']}, not ${cleanup}`,
-        });
-      const keep = String(spec.retentionMs ?? -1);
-      if (configs['retention.ms'] !== keep)
-        throw new Fault('conflict', { detail: `${name} has retention.ms ${configs['retention.ms']}, not ${keep}` });
       this.#partitions.set(name, spec.partitions);
       this.#told.set(name, shape.leaders.length);
       this.#keep(name, this.#withOwnPartitions(name, shape)!);
@@ -300,7 +292,9 @@ export class Topics {
 function unsafeTopics(concerns: readonly TopicConcern[]): Fault {
   const problems = concerns.map(({ topic, check, setting, actual, needed, command }) => ({
     pointer: topic,
-    reason: texts.topic_setting({ setting, actual, needed, check }),
+    reason: (TOPIC_CHECKS as readonly string[]).includes(check)
+      ? texts.topic_setting({ setting, actual, needed, check })
+      : texts.topic_fixed({ setting, actual, needed }),
     ...(command === undefined ? {} : { expected: verbatim(command) }),
   }));
   return new Fault('topic_unsafe', {

@@ -220,7 +220,7 @@ export interface Writer {
 export interface EventLog {
   /** See ensureTopics. */
   ensureTopic(spec: TopicSpec): Promise<void>;
-  /** Makes the topics that are missing. Idempotent. Throws Fault `conflict` when one exists with other partitions, cleanup or retention. */
+  /** Makes the topics that are missing. Idempotent. Throws Fault `conflict`, or `topic_unsafe` where an operator can mend it, when one exists with other partitions, cleanup or retention. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>;
   /**
    * Sets how long a `keep` topic keeps its records; undefined: without limit. The caller decides whether that is allowed (R6). Idempotent. Throws Fault

@@ -195,12 +195,12 @@ class TopicRegistry implements Registry {
     if (retentionMs !== undefined) await this.#log.setRetention(stream, retentionMs);
   }
 
-  /** A topic that is there without a limit gets that of its row; any other difference is the conflict that ensureTopics finds. */
+  /** A topic that is there without a limit gets that of its row; any other difference is what ensureTopics finds. */
   async #shorten({ name, partitions }: StreamInfo, retentionMs: number): Promise<void> {
     try {
       await this.#log.ensureTopic({ name, partitions, cleanup: 'keep' });
     } catch (e) {
-      if (isFault(e) && e.code === 'conflict') return;
+      if (isFault(e) && (e.code === 'conflict' || e.code === 'topic_unsafe')) return;
       throw e;
     }
     await this.#log.setRetention(name, retentionMs);

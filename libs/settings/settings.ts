@@ -9,7 +9,15 @@ import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
 
 /** The names of the checks that the Kafka adapter makes of topics that exist. */
-const KAFKA_CHECKS = ['replication', 'min-insync', 'unclean', 'retention-bytes', 'timestamp', 'max-message'] as const;
+const KAFKA_CHECKS = [
+  'replication',
+  'min-insync',
+  'unclean',
+  'retention-bytes',
+  'timestamp',
+  'max-message',
+  'cleanup',
+] as const;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -69,7 +77,7 @@ const TABLE = {
       .pipe(z.array(z.enum(KAFKA_CHECKS)))
       .optional(),
     default: '(none)',
-    text: 'Checks of Kafka topics whose risk you accept: `replication`, `min-insync`, `unclean`, `retention-bytes`, `timestamp`, `max-message`. A topic that breaks a promise of the hub refuses the start otherwise. Accepted ones are said at every start and in `/health/ready`.',
+    text: 'Checks of Kafka topics whose risk you accept: `replication`, `min-insync`, `unclean`, `retention-bytes`, `timestamp`, `max-message`, `cleanup`. A topic that breaks a promise of the hub refuses the start otherwise. Accepted ones are said at every start and in `/health/ready`.',
   },
   SIMPUL_REDIS: {
     schema: z.string().min(1).optional(),
