@@ -10,9 +10,6 @@ const source = new StreamSource({
   reader,
   types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
   places: filePlaces(process.argv[2] ?? 'nest-unit-system.places.json'),
-  report: {
-    handlerFailed: (type, cause) => console.error(`${type}: ${String(cause)}; delivered again`),
-  },
 });
 app.enableShutdownHooks();
 await SimpulServer.start(app, {

@@ -1,6 +1,7 @@
 /**
  * Where SimpulServer gets its batches from, for example streams of the hub (StreamSource).
- * `run` gives every batch to `deliver` and resolves when the source has ended. When `deliver` rejects, the source must not move its position past
+ * `run` gives every batch to `deliver` and resolves after stop(); when it ends at another time, SimpulServer takes that for the end of the source and
+ * tells it. When `deliver` rejects, the source must not move its position past
  * that batch: it delivers the batch again.
  */
 export interface EventSource {

@@ -96,6 +96,60 @@ describe('SimpulServer', () => {
     }
   });
 
+  it('tells the end of a source that ends without an error too, and not when the app itself has closed it', async () => {
+    const ends: unknown[] = [];
+    const report = { ended: (cause: unknown) => void ends.push(cause) };
+    const source = { run: () => Promise.resolve(), stop: () => Promise.resolve() };
+    const open = async (of: EventSource) => {
+      const module = await Test.createTestingModule({ controllers: [Posts] }).compile();
+      app = module.createNestApplication({ logger: false });
+      return SimpulServer.start(app, { source: of, report });
+    };
+    await open(source);
+    await new Promise(setImmediate);
+    expect(ends.map(String)).toEqual(['Error: the source ended without an error']);
+    await app!.close();
+    await open(new Hand());
+    await app!.close();
+    app = undefined;
+    expect(ends).toHaveLength(1);
+  });
+
+  it('logs a handler that fails and a type without a handler, the same cause at most once a minute, unless the app listens for that', async () => {
+    const lines = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    let now = 1_000_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now);
+    const fail = (source: Hand, type: string) => source.deliver(type, [], signal).catch(() => undefined);
+    try {
+      const source = new Hand();
+      await start(source, [Posts]);
+      for (let n = 0; n < 3; n++) await fail(source, 'imigrasi.cegah.berakhir');
+      await fail(source, 'pas.hunian.dilaporkan');
+      now += 60_001;
+      await fail(source, 'imigrasi.cegah.berakhir');
+      const failed = (type: string, why: string) => `the handler of ${type} failed, its batch stays undelivered: ${why}`;
+      expect(lines.mock.calls.map(([line]) => String(line))).toEqual([
+        failed('imigrasi.cegah.berakhir', 'the list is locked'),
+        failed('pas.hunian.dilaporkan', 'no handler for pas.hunian.dilaporkan'),
+        failed('imigrasi.cegah.berakhir', 'the list is locked (and 2 times since the last line)'),
+      ]);
+      await app!.close();
+      lines.mockClear();
+      const told: string[] = [];
+      const module = await Test.createTestingModule({ controllers: [Posts] }).compile();
+      app = module.createNestApplication({ logger: false });
+      const other = new Hand();
+      const report = { handlerFailed: (type: string, cause: unknown) => void told.push(`${type} ${String(cause)}`) };
+      await SimpulServer.start(app, { source: other, report });
+      await fail(other, 'imigrasi.cegah.berakhir');
+      await other.deliver('imigrasi.cegah.berakhir', [], AbortSignal.abort()).catch(() => undefined);
+      expect([told, lines.mock.calls]).toEqual([['imigrasi.cegah.berakhir Error: the list is locked'], []]);
+    } finally {
+      clock.mockRestore();
+      lines.mockRestore();
+    }
+  });
+
   it('rejects a batch of a type that has no handler, so the source does not move its position', async () => {
     const source = new Hand();
     await start(source, [Posts]);

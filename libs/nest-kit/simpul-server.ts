@@ -23,10 +23,24 @@ export interface SimpulServerOptions {
 
 export interface SimpulServerReport {
   /**
-   * The source has ended with an error and reads no more: the app must end its process, or start the source again. Without this function
+   * The source has ended, with an error or without one, and reads no more: the app must end its process, or start the source again. Without this function
    * the transport logs one line and ends the process itself: SIGTERM for the shutdown hooks, exit code 1.
    */
   ended?(cause: unknown): void;
+  /**
+   * A handler failed, or a type has none; called for each delivery. Without this function the transport logs a line, at most once a minute for the same
+   * type and cause.
+   */
+  handlerFailed?(type: string, cause: unknown): void;
+}
+
+const SAME_FAILURE_MS = 60_000;
+
+/** The last failure of a type that was logged, and how often it came again since. */
+interface LoggedFailure {
+  readonly text: string;
+  readonly atMs: number;
+  again: number;
 }
 
 /**
@@ -43,6 +57,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   readonly #source: EventSource;
   readonly #report: SimpulServerReport | undefined;
   readonly #log = new Logger(SimpulServer.name);
+  readonly #failures = new Map<string, LoggedFailure>();
   #running: Promise<void> | undefined;
   #closing = false;
 
@@ -80,16 +95,44 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
   listen(ready: (cause?: unknown) => void): void {
     this.#running = this.#source
       .run((type, batch, signal) => this.deliver(type, batch, signal))
+      .then(() => Promise.reject(new Error('the source ended without an error')))
       .catch((cause: unknown) => this.#ended(cause));
     ready();
   }
 
   /** Gives a batch to the handler of its type and waits for its answer. Rejects when there is no handler, and with what the handler throws. */
   async deliver(type: string, batch: unknown, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.#handle(type, batch, signal);
+    } catch (cause) {
+      if (!signal.aborted && !this.#closing) this.#failed(type, cause);
+      throw cause;
+    }
+  }
+
+  async #handle(type: string, batch: unknown, signal: AbortSignal): Promise<unknown> {
     const handler = this.getHandlerByPattern(type);
     if (!handler) throw new Error(`no handler for ${type}`);
     const answer: unknown = await handler(batch, new SimpulContext([type, signal]));
     return isObservable(answer) ? lastValueFrom(answer, { defaultValue: undefined }) : answer;
+  }
+
+  /** KeepErrors gives the error to the source instead of Nest, so Nest logs none: a batch that fails for ever would be delivered again in silence. */
+  #failed(type: string, cause: unknown): void {
+    if (this.#report?.handlerFailed) {
+      this.#report.handlerFailed(type, cause);
+      return;
+    }
+    const text = textOf(cause);
+    const last = this.#failures.get(type);
+    const now = Date.now();
+    if (last?.text === text && now - last.atMs < SAME_FAILURE_MS) {
+      last.again++;
+      return;
+    }
+    const times = last?.text === text && last.again > 0 ? ` (and ${last.again} times since the last line)` : '';
+    this.#failures.set(type, { text, atMs: now, again: 0 });
+    this.#log.error(`the handler of ${type} failed, its batch stays undelivered: ${text}${times}`, stackOf(cause));
   }
 
   #ended(cause: unknown): void {
@@ -98,9 +141,7 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
       this.#report.ended(cause);
       return;
     }
-    this.#log.error(
-      `the event source ended, so the process ends: ${cause instanceof Error ? cause.message : String(cause)}`,
-    );
+    this.#log.error(`the event source ended, so the process ends: ${textOf(cause)}`);
     process.exitCode = 1;
     process.kill(process.pid, 'SIGTERM');
   }
@@ -118,3 +159,6 @@ export class SimpulServer extends Server implements CustomTransportStrategy {
     return this.#source as T;
   }
 }
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+const stackOf = (cause: unknown): string | undefined => (cause instanceof Error ? cause.stack : undefined);

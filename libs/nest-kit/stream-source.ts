@@ -10,7 +10,7 @@ export interface Places {
 }
 
 export interface StreamSourceReport {
-  /** A handler failed; the batch is delivered again after `retryMs`. */
+  /** A handler failed; the batch is delivered again after `retryMs`. SimpulServer tells it too. */
   handlerFailed?(type: string, cause: unknown): void;
 }
 
