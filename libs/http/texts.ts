@@ -32,6 +32,10 @@ export const texts = defineTexts({
   once: { id: 'sekali', en: 'once' },
   at_least: { id: 'paling sedikit {least}', en: 'at least {least}' },
   at_most: { id: 'paling banyak {most}', en: 'at most {most}' },
+  source_form: {
+    id: 'urn:simpul:unit:SU…:<sistem>, urn:simpul:party:EXT-…:<sistem> atau urn:simpul:hub:<peran>',
+    en: 'urn:simpul:unit:SU…:<system>, urn:simpul:party:EXT-…:<system> or urn:simpul:hub:<role>',
+  },
   day: { id: 'tanggal, YYYY-MM-DD', en: 'a day, YYYY-MM-DD' },
   // forms of events
   only_utf8: { id: 'satu-satunya charset adalah UTF-8', en: 'the only charset is UTF-8' },

@@ -18,6 +18,8 @@ describe('a file of events', () => {
     ['UTF-8 with a byte order mark', Buffer.from(`\ufeff${text}`)],
     ['UTF-16LE with a byte order mark (PowerShell)', Buffer.from(`\ufeff${text}`, 'utf16le')],
     ['UTF-16BE with a byte order mark', Buffer.from(`\ufeff${text}`, 'utf16le').swap16()],
+    ['UTF-16LE without a byte order mark', Buffer.from(text, 'utf16le')],
+    ['UTF-16BE without a byte order mark', Buffer.from(text, 'utf16le').swap16()],
     ['an empty file', Buffer.alloc(0)],
   ])('in %s is read as its text', (_how, bytes) => {
     expect(textOf(bytes, 'f')).toBe(bytes.length === 0 ? '' : text);
@@ -37,7 +39,31 @@ describe('a file of events', () => {
     expect(refusal(bytes)).toBe(`event.json: ${place} is not UTF-8`);
   });
 
-  it('with a lone surrogate in UTF-16 is refused', () => {
-    expect(refusal(Buffer.from('\ufeffa\ud800b', 'utf16le'))).toContain('is not UTF-8');
+  const lines = '{"nama":"José"}\n{"nama":"日本"}\n';
+  it.each([
+    [
+      'a lone surrogate on line 3 of UTF-16LE',
+      Buffer.from(`\ufeff${lines}X\ud800Y\n`, 'utf16le'),
+      'byte 64 (line 3) is not UTF-16LE',
+    ],
+    ['one without a byte order mark', Buffer.from(`${lines}X\ud800Y\n`, 'utf16le'), 'byte 62 (line 3) is not UTF-16LE'],
+    ['a lone surrogate on line 1', Buffer.from('\ufeffa\ud800b\n\n', 'utf16le'), 'byte 4 (line 1) is not UTF-16LE'],
+    ['one in UTF-16BE', Buffer.from(`\ufeff${lines}\udc00`, 'utf16le').swap16(), 'byte 62 (line 3) is not UTF-16BE'],
+    [
+      'half a character at the end',
+      Buffer.concat([Buffer.from(`\ufeff${lines}`, 'utf16le'), Buffer.from([0x0a])]),
+      'byte 62 (line 3) is not UTF-16LE',
+    ],
+    ['UTF-32', Buffer.from([0xff, 0xfe, 0, 0, 0x7b, 0, 0, 0]), 'this file is UTF-32; save it as UTF-8'],
+    ['UTF-32 without a mark', Buffer.from([0x7b, 0, 0, 0, 0x7d, 0, 0, 0]), 'this file is UTF-32; save it as UTF-8'],
+    ['UTF-32BE', Buffer.from([0, 0, 0xfe, 0xff, 0, 0, 0, 0x7b]), 'this file is UTF-32; save it as UTF-8'],
+  ])('with %s is refused with its place in the file and its line', (_what, bytes, why) => {
+    expect(refusal(bytes)).toBe(`event.json: ${why}`);
+  });
+
+  it('that was put together of files with byte order marks is read without them, as every line is an event', () => {
+    const two = `\ufeff{"a":1}\n\ufeff{"a":"\ufeffx"}\n`;
+    for (const bytes of [Buffer.from(two), Buffer.from(two, 'utf16le')])
+      expect(textOf(bytes, 'f')).toBe('{"a":1}\n{"a":"\ufeffx"}\n');
   });
 });

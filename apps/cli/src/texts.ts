@@ -28,7 +28,14 @@ export const texts = defineTexts({
     id: 'Di {url} bukan hub yang menjawab ({what}). Periksa alamat dan proxy di antaranya.',
     en: 'Something that is not the hub answers at {url} ({what}). Check the address and any proxy on the way.',
   },
-  not_utf8: { id: '{file}: byte {at} (baris {line}) bukan UTF-8', en: '{file}: byte {at} (line {line}) is not UTF-8' },
+  not_text: {
+    id: '{file}: byte {at} (baris {line}) bukan {encoding}',
+    en: '{file}: byte {at} (line {line}) is not {encoding}',
+  },
+  utf32: {
+    id: '{file}: berkas ini UTF-32; simpan sebagai UTF-8',
+    en: '{file}: this file is UTF-32; save it as UTF-8',
+  },
   start_hub: { id: 'Nyalakan: npm start', en: 'Start it: npm start' },
   or_other_address: { id: 'atau sebut alamatnya: --url', en: 'or name its address: --url' },
   next_step: { id: 'Lanjut', en: 'Next' },

@@ -1,10 +1,13 @@
 import { maySeeSource, type Caller } from '#access';
+import { parseSource } from '#event';
 import { Fault } from '#faults';
 import type { Publishing } from '#publishing';
 import type { Units } from '#units';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { because } from '../read-input.js';
+import { texts } from '../texts.js';
 
 /** Token of ReceiptsDoorDeps. */
 export const RECEIPTS_DOOR = Symbol('simpul.door.receipts');
@@ -14,7 +17,12 @@ export interface ReceiptsDoorDeps {
   readonly units: Units;
 }
 
-const RECEIPT = z.strictObject({ source: z.string().min(1).max(200), id: z.string().min(1).max(255) });
+// A source that no event can have would be answered 404, which is final: "this event was never recorded".
+const source = z
+  .string()
+  .max(200)
+  .refine((text) => parseSource(text) !== undefined, because(texts.source_form()));
+const RECEIPT = z.strictObject({ source, id: z.string().min(1).max(255) });
 type Query = z.output<typeof RECEIPT>;
 
 export const RECEIPT_SHAPE = z.object({

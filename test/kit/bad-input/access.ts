@@ -31,6 +31,8 @@ body('bad JSON without a key', 401, 'unauthenticated', '{', { key: undefined });
 
 group('Rights');
 get('a receipt of another unit', 404, 'not_found', '/v1/receipts?source=urn:simpul:unit:SU00300:sdp&id=x');
+get('a receipt of a source that no event can have', 400, 'invalid_query', '/v1/receipts?source=nonsense&id=x');
+get('a receipt of a source without a system', 400, 'invalid_query', '/v1/receipts?source=urn:simpul:unit:SU00300&id=x');
 get('a stream without access', 404, 'not_found', '/v1/streams/itjen.wbs');
 get('events of a stream without access', 404, 'not_found', '/v1/streams/itjen.wbs/events');
 get('live events of a stream without access', 404, 'not_found', '/v1/streams/itjen.wbs/live');
