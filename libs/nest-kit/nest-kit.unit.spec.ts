@@ -127,7 +127,8 @@ describe('SimpulServer', () => {
       await fail(source, 'pas.hunian.dilaporkan');
       now += 60_001;
       await fail(source, 'imigrasi.cegah.berakhir');
-      const failed = (type: string, why: string) => `the handler of ${type} failed, its batch stays undelivered: ${why}`;
+      const failed = (type: string, why: string) =>
+        `the handler of ${type} failed, its batch stays undelivered: ${why}`;
       expect(lines.mock.calls.map(([line]) => String(line))).toEqual([
         failed('imigrasi.cegah.berakhir', 'the list is locked'),
         failed('pas.hunian.dilaporkan', 'no handler for pas.hunian.dilaporkan'),
