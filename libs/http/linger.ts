@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A client that sends more than this after its refusal, or for longer, finds the connection closed. */
-const MAX_BYTES = 32 * 1_048_576;
+/** A client that sends more than this after its refusal, or for longer, finds the connection closed. Nothing of it is kept. */
+const MAX_BYTES = 256 * 1_048_576;
 const MAX_MS = 5_000;
 
 /**

@@ -59,8 +59,8 @@ export function sendFault(
 function send(req: FastifyRequest, reply: FastifyReply, { code }: Fault, body: Buffer): FastifyReply {
   if (!hasBody(req) || req.body !== undefined) return reply.send(body);
   reply.header('connection', 'close');
-  // A client that waits for 100 Continue sends no body after a refusal; where the framing is wrong nobody knows where a body ends.
-  if (req.headers.expect !== undefined || code === 'bad_request_line') return reply.send(body);
+  // Where the framing is wrong nobody knows where a body ends. A client that sent `Expect: 100-continue` may send its body without waiting.
+  if (code === 'bad_request_line') return reply.send(body);
   reply.header('x-request-id', req.id).header('content-length', body.length);
   reply.hijack();
   reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);

@@ -115,6 +115,8 @@ describe('a published event', () => {
     const again: [string, Promise<{ status: number; body: Body }>][] = [
       ['structured', hub.post(e)],
       ['application/json', hub.post(e, { type: 'application/json; charset=utf-8' })],
+      ['text/json', hub.post(e, { type: 'text/json' })],
+      ['another JSON type', hub.post(e, { type: 'application/vnd.uji+json' })],
       ['binary JSON', hub.post(JSON.stringify(data), { type: 'application/json', headers: ce })],
       ['binary Avro frame', hub.post(frame, { type: 'application/avro', headers: ce })],
       ['binary bare Avro', hub.post(bare, { type: 'avro/binary', headers: { ...ce, ...schema } })],

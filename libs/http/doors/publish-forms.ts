@@ -34,8 +34,8 @@ export function readForms(req: FastifyRequest, maxItems: number): Read {
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
     return { offered: [binary(req, type, body)], many: false };
   }
-  switch (type) {
-    case 'application/cloudevents+json':
+  // A list in any JSON type but that of batches is refused with a hint.
+  switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
       const one = structured(body);

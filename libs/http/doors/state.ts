@@ -46,7 +46,13 @@ export function stateDoor(deps: StateDoorDeps): Door {
     );
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view/changes',
-      { config: { summary: 'Server-sent events: entry, delete, gap; Last-Event-ID goes on', query: NONE } },
+      {
+        config: {
+          summary:
+            'Server-sent events: entry, delete, gap; Last-Event-ID goes on. The entry whose key is `changes`: ask with `Accept: application/json`; with `*/*` or none the feed opens',
+          query: NONE,
+        },
+      },
       // A key may be named "changes" too: who asks for JSON and not for an event stream wants that entry.
       (req, reply) => (wantsEntry(req) ? oneEntry(req, 'changes', reply) : followChanges(deps, edge, req, reply)),
     );
