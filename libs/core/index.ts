@@ -1,4 +1,5 @@
 export { auditView } from './audit-view.js';
+export type { Concern } from './concerns.js';
 export type { Core } from './core.js';
 export { CoreModule, type CoreOptions } from './core.module.js';
 export type { Engine } from './engine.js';

@@ -182,8 +182,10 @@ function streamsDoor({ registry, log, views, generations, now }: Core): StreamsD
         { who: by, what: 'stream.retention', target: stream, why, before, after },
         async () => {
           // Asked inside, so that a refusal is on record too.
-          if (retentionMs !== undefined) await needSnapshots({ log, views, generations }, stream);
+          const folding =
+            retentionMs === undefined ? undefined : await needSnapshots({ log, views, generations }, stream);
           await registry.setRetention(stream, retentionMs);
+          return folding;
         },
       );
     },

@@ -1,6 +1,7 @@
 import { Fault, type Problem } from '#faults';
 import type { EventLog } from '#log';
 import { snapshotTopics } from '#snapshots';
+import { UNITS_STREAM } from '#units';
 import type { CompiledView } from './compile.js';
 import { existingTopics, findSnapshots } from './found-snapshots.js';
 import { storageOf, type Generations } from './generations.js';
@@ -15,7 +16,7 @@ export async function needWholeHistory(log: Pick<EventLog, 'describe'>, view: Co
 }
 
 /**
- * Fault snapshot_incomplete unless every view that folds this stream has a complete snapshot in every partition, of the generation that serves and with
+ * The views that fold this stream. Fault snapshot_incomplete when the hub folds it without snapshots (the units), and unless every view that folds this stream has a complete snapshot in every partition, of the generation that serves and with
  * none being built: only then may the stream delete events (R6.2). Faults of the log.
  */
 export async function needSnapshots(
@@ -25,10 +26,13 @@ export async function needSnapshots(
     readonly generations: Pick<Generations, 'row'>;
   },
   stream: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const problems: Problem[] = [];
+  if (stream === UNITS_STREAM) problems.push({ pointer: stream, reason: texts.units_without_snapshot() });
+  const folding: string[] = [];
   for (const view of deps.views) {
     if (!view.streams.includes(stream)) continue;
+    folding.push(view.name);
     const { partitions } = view;
     const row = deps.generations.row(view.name);
     const whole = row === undefined ? [] : await wholePartitions(deps.log, view, storageOf(view.name, row.serving));
@@ -37,6 +41,7 @@ export async function needSnapshots(
       problems.push({ pointer: view.name, reason: texts.without_snapshot({ view: view.name, missing, partitions }) });
   }
   if (problems.length > 0) throw new Fault('snapshot_incomplete', { detail: stream, problems });
+  return folding;
 }
 
 async function wholePartitions(

@@ -93,6 +93,10 @@ export const texts = defineTexts({
   field_of_class_none: { id: 'bidang berkelas none', en: 'a field of class none' },
   class_none: { id: 'kelas none', en: 'class none' },
   one_of: { id: 'salah satu dari {names}', en: 'one of {names}' },
+  units_without_snapshot: {
+    id: 'tabel unit dibentuk dari aliran ini dan tidak punya snapshot: aliran ini menyimpan semua kejadian',
+    en: 'the table of units is folded from this stream and has no snapshot: the stream keeps every event',
+  },
   without_snapshot: {
     id: '{view} belum punya snapshot yang lengkap di {missing} dari {partitions} partisi',
     en: '{view} has no complete snapshot in {missing} of {partitions} partitions',

@@ -12,7 +12,10 @@ import {
 import { Alarms } from './alarms.js';
 import { idConflictPublisher } from './id-conflicts.js';
 import { lagAtScrape } from './lag.js';
+import { SnapshotWatch } from './snapshot-watch.js';
 import { snapshotsAtScrape } from './snapshots.js';
+
+const WATCH_MS = 60_000;
 
 /** Folds the streams into views as a member of the projector's group, also streams that are registered while it runs. */
 @Injectable()
@@ -20,6 +23,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
   #projector: OpenProjector | undefined;
   #unlisten: () => void = () => undefined;
   #assigned: () => void = () => undefined;
+  #watching: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(CORE) private readonly core: Core,
@@ -58,6 +62,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     metrics.beforeScrape(lagAtScrape(core, projector));
     metrics.beforeScrape(() => snapshotsAtScrape(core.metrics, projector));
     core.viewReports.from(() => projector.snapshots());
+    this.#watch(projector);
     this.#unlisten = registry.onRegistered(({ stream }) => {
       void projector.subscribe(registry.catalogue.streams().map((s) => s.name)).catch((e: unknown) => {
         logger.warn({ stream, cause: innermostMessage(e) }, 'subscribe to new stream failed');
@@ -72,7 +77,23 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
 
   async onApplicationShutdown(): Promise<void> {
     this.#unlisten();
+    clearInterval(this.#watching);
     await this.#projector?.close();
+  }
+
+  #watch(projector: OpenProjector): void {
+    const { core } = this;
+    const watch = new SnapshotWatch({
+      ...core,
+      catalogue: core.registry.catalogue,
+      snapshots: () => projector.snapshots(),
+      alarm: (facts) => this.alarms.raise('snapshot_incomplete', facts),
+    });
+    this.#watching = setInterval(() => {
+      watch
+        .look()
+        .catch((e: unknown) => core.logger.warn({ cause: innermostMessage(e) }, 'snapshots not looked at, retried'));
+    }, WATCH_MS).unref();
   }
 
   #report(): ProjectionReport {

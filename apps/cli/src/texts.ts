@@ -6,6 +6,10 @@ export const texts = defineTexts({
     id: 'kunci itu memuat tanda yang tidak ada dalam kunci',
     en: 'the key holds characters that no key has',
   },
+  no_view_folds: {
+    id: 'tidak ada ringkasan yang dibentuk dari {stream}: kejadian yang dihapus tidak ada lagi di mana pun',
+    en: 'no view folds {stream}: what is deleted is nowhere any more',
+  },
   recorded: { id: 'tercatat', en: 'recorded' },
   already_recorded: { id: 'sudah tercatat', en: 'already recorded' },
   exists_already: { id: 'sudah ada', en: 'exists already' },

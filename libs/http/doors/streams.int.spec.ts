@@ -13,7 +13,7 @@ beforeAll(async () => {
     setRetention: (stream, retentionMs, by, why) => {
       if (!allowed) return Promise.reject(new Fault('snapshot_incomplete'));
       asked.push([stream, retentionMs, by.keyId, why]);
-      return Promise.resolve();
+      return Promise.resolve(retentionMs === undefined ? undefined : []);
     },
   };
   const caller = (role: 'admin' | 'operator') => ({ keyId: role, owner: 'hub', system: 'uji', roles: new Set([role]) });

@@ -10,8 +10,13 @@ export const STREAMS_DOOR = Symbol('simpul.door.streams');
 
 export interface StreamsDoorDeps {
   readonly catalogue: Pick<Catalogue, 'stream'>;
-  /** Sets the retention of a stream under audit, where its views allow it (R6.2); undefined: without limit. */
-  readonly setRetention: (stream: string, retentionMs: number | undefined, by: Caller, why?: string) => Promise<void>;
+  /** Sets the retention of a stream under audit, where its views allow it (R6.2); undefined: without limit. Answers the views that fold the stream. */
+  readonly setRetention: (
+    stream: string,
+    retentionMs: number | undefined,
+    by: Caller,
+    why?: string,
+  ) => Promise<readonly string[] | undefined>;
 }
 
 const DAY_MS = 86_400_000;
@@ -32,7 +37,8 @@ export class StreamsController {
   @Post(':stream/retention')
   @HttpCode(200)
   @RouteConfig({
-    summary: 'How long a stream keeps its events; only when each of its views has a complete snapshot',
+    summary:
+      'How long a stream keeps its events; only when each of its views has a complete snapshot. `views`: those that fold it; empty: none, and what is deleted is nowhere',
     roles: ['admin'],
     body: RETENTION,
   })
@@ -42,7 +48,7 @@ export class StreamsController {
     @CurrentCaller() by: Caller,
   ): Promise<object> {
     if (this.deps.catalogue.stream(stream) === undefined) throw new Fault('not_found', { detail: stream });
-    await this.deps.setRetention(stream, days === null ? undefined : days * DAY_MS, by, why);
-    return { stream, days };
+    const views = await this.deps.setRetention(stream, days === null ? undefined : days * DAY_MS, by, why);
+    return { stream, days, ...(views === undefined ? {} : { views }) };
   }
 }

@@ -168,7 +168,11 @@ export function streamCommands(program: Command, run: Run): void {
       run(async (ctx) => {
         const body = { days: days === 'forever' ? null : Number(days), ...(why === undefined ? {} : { why }) };
         const path = `/v1/streams/${encodeURIComponent(name)}/retention`;
-        printOne(ctx, (await ctx.send('POST', path, shapes.named('stream', name), body)).body);
+        const { body: answer } = await ctx.send('POST', path, shapes.named('stream', name), body);
+        printOne(ctx, answer);
+        if ((answer as { views?: readonly string[] }).views?.length === 0)
+          process.stderr.write(`⚠ ${ctx.say(texts.no_view_folds({ stream: name }))}
+`);
         return EXIT.ok;
       }),
     );
