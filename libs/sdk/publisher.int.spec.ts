@@ -223,4 +223,34 @@ describe('publishBatch', () => {
     await Promise.all([batch, single]);
     expect(hub.requests.map((r) => r.query.has('partial'))).toEqual([true, true, true, false]);
   });
+
+  it('whose stream is gone at the hub keeps waiting alone: other events, also of its batch, are sent and their later events too', async () => {
+    const gone = { code: 'unknown_topic', title: 'No such topic', status: 500 };
+    let mended = false;
+    const { hub, publisher } = await publishing(
+      (r) => {
+        const results = r.body
+          .split('\n')
+          .map((body) =>
+            body.includes('HILANG') && !mended
+              ? { status: 500, problem: gone }
+              : { status: 201, receipt: receipt(body) },
+          );
+        if (r.query.get('partial') === 'true') return { status: 207, body: { results } };
+        const [one] = results;
+        return one!.status === 500 ? { status: 500, body: gone } : { status: 201, body: one!.receipt };
+      },
+      { width: 1 },
+    );
+    const batch = publisher.publishBatch([fact('HILANG'), fact('P-1')]);
+    const later = publisher.publish({ ...fact('HILANG'), orderingKey: 'HILANG', id: 'later' });
+    expect((await publisher.publish({ ...fact('P-1'), id: 'next of P-1' })).id).toBe('next of P-1');
+    expect((await publisher.publish(fact('P-2'))).position).toMatch(/^imigrasi/);
+    expect(hub.requests.some((r) => r.body.includes('"later"'))).toBe(false);
+    mended = true;
+    expect((await batch).map((o) => o.ok)).toEqual([true, true]);
+    expect((await later).id).toBe('later');
+    await publisher.flush();
+    expect(publisher.pending).toBe(0);
+  });
 });

@@ -1,10 +1,11 @@
 import { pause, withDeadline } from '#concurrency';
 import { sourceUrn, streamOf } from '#event';
+import { FAULTS, type FaultRow } from '#faults';
 import { isObject, isProblem, type Shape } from './answer.js';
 import { backoffMs, connect, type Connection, type Reply } from './connection.js';
 import { faultOf, SdkFault, unanswered } from './fault.js';
 import { createIds } from './ids.js';
-import { KeyedQueue } from './keyed-queue.js';
+import { KeyedQueue, type Turn } from './keyed-queue.js';
 import { SequenceNumbers } from './sequence-numbers.js';
 import { isReceipt } from './shapes.js';
 
@@ -179,7 +180,9 @@ class HttpPublisher implements Publisher {
 
   publish(event: NewEvent): Promise<Receipt> {
     const item = this.#itemOf(event);
-    const job = this.#queue.run([orderingKeyOf(item.event)], () => this.#sendUntilSettled([item], this.#sendOne));
+    const job = this.#queue.run([orderingKeyOf(item.event)], (turn) =>
+      this.#sendUntilSettled([item], this.#sendOne, turn),
+    );
     return this.#withinDeadline(
       job.then(([outcome]) => {
         if (outcome!.ok) return outcome!.receipt;
@@ -198,7 +201,7 @@ class HttpPublisher implements Publisher {
       bytes = 0;
       if (items.length === 0) return;
       const keys = items.map((item) => orderingKeyOf(item.event));
-      jobs.push(this.#queue.run(keys, () => this.#sendUntilSettled(items, this.#sendMany)));
+      jobs.push(this.#queue.run(keys, (turn) => this.#sendUntilSettled(items, this.#sendMany, turn)));
     };
     for (const event of events) {
       const item = this.#itemOf(event);
@@ -229,8 +232,11 @@ class HttpPublisher implements Publisher {
     return { event: prepared, body: serialize(prepared) };
   }
 
-  /** Sends the items, with the same ids in each attempt, until each has its outcome. Rejects with `closed` after close(). */
-  async #sendUntilSettled(all: readonly BatchItem[], send: SendBatch): Promise<Outcome[]> {
+  /**
+   * Sends the items, with the same ids in each attempt, until each has its outcome. Later events of those that have theirs need not wait; while all that are
+   * left need the operator of the hub, other requests take this one's place. Rejects with `closed` after close().
+   */
+  async #sendUntilSettled(all: readonly BatchItem[], send: SendBatch, turn: Turn): Promise<Outcome[]> {
     const { signal } = this.#stop;
     if (signal.aborted) throw unanswered(signal.reason, 'closed');
     const outcomes = Array.from<Outcome | undefined>({ length: all.length });
@@ -238,21 +244,28 @@ class HttpPublisher implements Publisher {
     for (const { event } of all) this.#step({ kind: 'invoke', event });
     for (let attempt = 1; ; attempt++) {
       let uncertain: SdkFault | undefined;
+      let lasting = true;
       try {
         const { reply, items } = await send(open.map((i) => all[i]!));
         open = open.filter((i, at) => {
           const result = this.#settle(all[i]!, items[at] ?? { status: reply.status, problem: reply.body }, reply);
-          if (result instanceof SdkFault) uncertain = result;
-          else outcomes[i] = result;
+          if (result instanceof SdkFault) {
+            uncertain = result;
+            lasting &&= needsOperator(result);
+          } else outcomes[i] = result;
           return result instanceof SdkFault;
         });
       } catch (e) {
         if (signal.aborted) throw unanswered(e, 'closed');
         uncertain = e as SdkFault;
+        lasting = false;
         for (const i of open) this.#step({ kind: 'info', event: all[i]!.event, fault: uncertain });
       }
       if (open.length === 0) return outcomes as Outcome[];
-      await pause(backoffMs(attempt, uncertain?.retryAfterMs, this.#random, this.#connection.retry), signal);
+      const held = new Set(open.map((i) => orderingKeyOf(all[i]!.event)));
+      turn.release(all.map(({ event }) => orderingKeyOf(event)).filter((key) => !held.has(key)));
+      const waiting = pause(backoffMs(attempt, uncertain?.retryAfterMs, this.#random, this.#connection.retry), signal);
+      await (lasting ? turn.rest(waiting) : waiting);
       if (signal.aborted) throw unanswered(signal.reason, 'closed');
     }
   }
@@ -313,6 +326,10 @@ class HttpPublisher implements Publisher {
     });
   }
 }
+
+/** Whether the hub cannot take the event before its operator has acted: its topic is gone, for example. */
+const needsOperator = ({ code }: SdkFault): boolean =>
+  (FAULTS as Readonly<Record<string, FaultRow>>)[code]?.class === 'unusable';
 
 /** Opens a publisher of the events of one system. It sends nothing before the first publish(). */
 export function createPublisher(options: PublisherOptions): Publisher {
