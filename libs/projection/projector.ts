@@ -8,7 +8,7 @@ import {
   type JudgedEvents,
 } from '#duplicates';
 import { partitionKey } from '#event';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import {
   epochOf,
   type AssignedPartition,
@@ -160,9 +160,14 @@ export class Projector implements GroupMember {
   async verify(): Promise<void> {
     for (const held of this.held())
       if (held.connection !== this.deps.state.connection())
-        await held.mutex.run(async () => {
-          if (!held.lost.signal.aborted && !(await this.#isConfirmed(held))) await this.#reclaim(held);
-        });
+        await held.mutex
+          .run(async () => {
+            if (!held.lost.signal.aborted && !(await this.#isConfirmed(held))) await this.#reclaim(held);
+          })
+          .catch((e: unknown) => {
+            // Missing in the log: there is nothing to compare, and the other streams are looked at.
+            if (!isFault(e) || e.code !== 'unknown_topic') throw e;
+          });
     const marks: { held: HeldPartition; storage: string; slot?: Slot; before: bigint }[] = [];
     for (const held of this.held()) {
       marks.push({ held, storage: INDEX_VIEW, before: held.index.next });

@@ -65,9 +65,18 @@ it('a stream that is missing in the log is a fault of every read of a view that 
 it('a stream that is missing in the log does not hold up the other streams of its views: their owner begins and goes on', async () => {
   await stage.projector!.close();
   stage.projector = undefined;
-  await stage.log.deleteTopic(MISSING);
-  const p = new Projector({ ...stage, now: Date.now });
+  let connection = 1;
+  const state = new Proxy(stage.state, {
+    get: (t, name) => {
+      if (name === 'connection') return () => connection;
+      const value: unknown = Reflect.get(t, name);
+      return typeof value === 'function' ? (value as () => unknown).bind(t) : value;
+    },
+  });
+  const p = new Projector({ ...stage, state, now: Date.now });
   const { partition } = fact('K-1');
+  await p.start({ topic: MISSING, topicId: await stage.log.topicId(MISSING), partition, epoch: 1_000n });
+  await stage.log.deleteTopic(MISSING);
   const at = { topic: STREAM, topicId: await stage.log.topicId(STREAM), partition, epoch: 1_000n };
   const { offset } = await p.start(at);
   expect(offset).toBe(1n);
@@ -77,6 +86,13 @@ it('a stream that is missing in the log does not hold up the other streams of it
   expect(await p.batch(at, read, new AbortController().signal)).toEqual({ next: 2n });
   for (const storage of [INDEX_VIEW, stage.storage(board)])
     expect(await stage.state.position(storage, { stream: STREAM, partition })).toMatchObject({ next: 2n });
+  // after a new connection to the store, the others are compared with it
+  connection = 2;
+  await p.verify();
+  expect(p.held().map((h) => [h.stream, h.connection])).toEqual([
+    [MISSING, 1],
+    [STREAM, 2],
+  ]);
   await p.close();
 });
 
