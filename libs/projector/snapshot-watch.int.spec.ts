@@ -27,7 +27,16 @@ beforeEach(async () => {
   watch = new SnapshotWatch({
     log,
     views: [{ name: 'uji.pandangan', streams: [STREAM] }] as never,
-    catalogue: { stream: () => ({ name: STREAM, partitions: 1, retentionMs: 10 * DAY }) },
+    catalogue: {
+      stream: () => ({
+        name: STREAM,
+        partitions: 1,
+        retentionMs: 10 * DAY,
+        ordering: 'subject',
+        subjectForm: 'clear',
+        types: [],
+      }),
+    },
     concerns: {
       note: ({ subject, actual }) => concerns.get(subject) !== actual && concerns.set(subject, actual) !== undefined,
       settle: ({ subject }) => concerns.delete(subject),

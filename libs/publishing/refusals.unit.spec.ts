@@ -52,7 +52,8 @@ const logOf = (minutes: number): TableLog => ({
     return { kind: 'records', records, next, low: 0n, high: BigInt(minutes), topicId: '0'.repeat(32) };
   },
 });
-const open = (): Promise<Refusals> => openRefusals({ log: logOf(MINUTES), now: () => NOW, catalogue: { versions: () => [] } });
+const open = (): Promise<Refusals> =>
+  openRefusals({ log: logOf(MINUTES), now: () => NOW, catalogue: { versions: () => [] } });
 
 describe('refusals at the start of a gateway', () => {
   it('take less than 2 MB for one bad unit, whatever an earlier version has recorded of it, and none is lost', async () => {
