@@ -20,7 +20,10 @@ export interface LiveOptions {
 }
 
 export interface LiveReport {
-  /** The hub no longer has all events since the last one; the events that follow come after a gap. */
+  /**
+   * The hub no longer has what lies behind the last event (`code` in `detail`: `offset_out_of_range`, `stream_recreated`, `unknown_cursor`); the events that
+   * follow begin with the earliest that it has, so some of them may have come before.
+   */
   readonly gap?: (detail: unknown) => void;
   /** The connection broke; the reader connects again by itself. */
   readonly disconnected?: (fault: SdkFault | undefined) => void;

@@ -91,7 +91,7 @@ export interface Reader {
   read(stream: string, options?: ReadOptions): AsyncIterable<ReadEvent>;
   /** The events page by page, with copies, and with the cursor to store. A page may be empty. */
   pages(stream: string, options?: ReadOptions): AsyncIterable<EventPage>;
-  /** New events from now on (or from `from`), pushed by the hub; resumes after a broken connection without loss, and reports a gap when retention removed events. */
+  /** New events from now on (or from `from`), pushed by the hub; resumes after a broken connection without loss, and reports a gap when retention removed events, or when the stream was made again or restored from an older backup. */
   live(stream: string, options?: LiveOptions): AsyncIterable<ReadEvent>;
   /** The entry of a key; undefined: the view has no such entry. While the view is rebuilding, the call retries; at the deadline it throws `view_rebuilding` (R7). */
   state(view: string, key: string, options?: StateOptions): Promise<StateEntry | undefined>;
