@@ -1,5 +1,5 @@
 import { BASE, BUCKETS, FEED, OLD_LAYOUT, STORE } from './lua.js';
-import { BUCKET_BYTES, FEED_SLACK, script } from './script.js';
+import { BUCKET_BYTES, FEED_SLACK, FORESEEN_COMMITS, script } from './script.js';
 
 /**
  * One commit (R5.6): checks first, then values, progress last, then up to 100 expired tombstones. A server that is out of memory or a read-only replica
@@ -53,7 +53,7 @@ local dirty, keys_changed, buried = {}, {}, {}
 
 if head.n == 0 and #puts > ${BUCKET_BYTES} then
   -- A first commit that is large is mostly followed by others.
-  head.b = math.ceil(#puts / ${BUCKET_BYTES}) * (#puts > 100 * ${BUCKET_BYTES} and 2 or 1)
+  head.b = math.ceil(#puts / ${BUCKET_BYTES}) * (#puts > 100 * ${BUCKET_BYTES} and ${FORESEEN_COMMITS} or 1)
   while head.p * 2 <= head.b do head.p = head.p * 2 end
 end
 if #puts > 0 then
@@ -169,7 +169,7 @@ if #segment > 0 and ARGV[9] ~= '1' then
   g.c = g.c + count
   g.e = last
   call('HSET', H, feed_key('g', S), cmsgpack.pack(g))
-  if g.c > 2 * head.n + ${FEED_SLACK} then too_many = 1 end
+  if g.c > 3 * head.n + ${FEED_SLACK} then too_many = 1 end
 end
 if ARGV[9] == '1' then
   local before = string.format('%.0f', tonumber(ARGV[4]) - 1)

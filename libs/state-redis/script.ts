@@ -11,7 +11,12 @@ export const script = (lua: string, needsTrust: boolean): Script => ({ lua, sha:
 
 /** Buckets are split while they hold more bytes than this on average. */
 export const BUCKET_BYTES = 400;
-/** A leaf of more ids than this is divided. */
-export const LEAF_IDS = 128;
-/** A change feed may have this many records beyond two for each key before old ones are removed. */
+/**
+ * The first commit of a partition, when it is large, makes buckets for so many commits like it. A bucket without records takes no memory, and records that
+ * share a bucket are read and written together.
+ */
+export const FORESEEN_COMMITS = 8;
+/** A leaf of more ids than this is divided. A scan looks at whole leaves. */
+export const LEAF_IDS = 64;
+/** A change feed may have three records for each key, and this many more, before old ones are removed. */
 export const FEED_SLACK = 2_048;

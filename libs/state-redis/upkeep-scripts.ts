@@ -190,17 +190,26 @@ while stop + 12 <= #directory and seen < 1000 do
   local last = base + unpack_('>I4', segment, #segment - 8)
   if first and last - first >= 4294967296 then break end
   numbers[#numbers + 1] = n
+  local ids, fields = {}, {}
   for i = 9, #segment, 9 do
-    local offset, id = base + unpack_('>I4', segment, i), sub(segment, i + 4, i + 8)
-    seen = seen + 1
-    local b = cur[bucket_of(id)]
-    local valid = false
-    each_of(b, id, function(one, len) valid = valid or is_changed_at(b, one, len, S, offset) end)
+    ids[#ids + 1] = sub(segment, i + 4, i + 8)
+    fields[#fields + 1] = field_of(ids[#ids])
+  end
+  load(fields)
+  for i = 1, #ids do
+    local offset, id, b = base + unpack_('>I4', segment, i * 9), ids[i], cur[fields[i]]
+    local mark, valid = '\\255' .. id, false
+    local q = find(b, mark, 1, true)
+    while q and not valid do
+      valid = is_changed_at(b, q - 21, number4(b, q - 21), S, offset)
+      q = find(b, mark, q + 1, true)
+    end
     if valid then
       first = first or offset
       kept[#kept + 1] = pack('>I4', offset - first) .. id
     end
   end
+  seen = seen + #ids
   stop = stop + 12
 end
 if #numbers == 0 then return '' end

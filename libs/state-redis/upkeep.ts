@@ -14,7 +14,7 @@ export interface LayoutNotes {
 /** Buckets that one call of GROW splits, and keys that one call of MERGE takes, so that it does not hold the server for long. */
 const STEP = 250;
 /** Ids of a leaf after it was divided. */
-const LEAF_PART = 32;
+const LEAF_PART = 16;
 const ID_BYTES = 5;
 /** Keys are brought into their leaves when their list has this size, else after a moment: many at a time cost less. A scan reads the whole list. */
 const MAX_WAITING_BYTES = 40_000;
