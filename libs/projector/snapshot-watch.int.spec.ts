@@ -27,16 +27,7 @@ beforeEach(async () => {
   watch = new SnapshotWatch({
     log,
     views: [{ name: 'uji.pandangan', streams: [STREAM] }] as never,
-    catalogue: {
-      stream: () => ({
-        name: STREAM,
-        partitions: 1,
-        retentionMs: 10 * DAY,
-        ordering: 'subject',
-        subjectForm: 'clear',
-        types: [],
-      }),
-    },
+    catalogue: { stream: () => ({ name: STREAM, partitions: 1, retentionMs: 10 * DAY }) as never },
     concerns: {
       note: ({ subject, actual }) => concerns.get(subject) !== actual && concerns.set(subject, actual) !== undefined,
       settle: ({ subject }) => concerns.delete(subject),
