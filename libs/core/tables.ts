@@ -1,5 +1,5 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
-import { OWNERS_TOPIC, type EventLog } from '#log';
+import { OWNERS_SPEC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type CopiesReport, type Settled, type SettledReport } from '#duplicates';
 import { openMeta, openRegistry, type Registry } from '#registry';
@@ -42,7 +42,7 @@ export interface TablesDeps {
 export async function openTables({ settings, log, state, now, report }: TablesDeps): Promise<Tables> {
   await using opening = new AsyncDisposableStack();
   const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
-  await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+  await log.ensureTopic(OWNERS_SPEC);
   const meta = opened(await openMeta({ log, report }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions, report }));
   await registry.registerMissing(readContracts());

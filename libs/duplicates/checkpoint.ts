@@ -1,5 +1,13 @@
 import { isFault } from '#faults';
-import { confirmsPlace, placeProof, proofAt, type AssignedPartition, type EventLog, type LogRecord } from '#log';
+import {
+  confirmsPlace,
+  placeProof,
+  proofAt,
+  proofOfBeginning,
+  type AssignedPartition,
+  type EventLog,
+  type LogRecord,
+} from '#log';
 import type { FoldStart, Progress, State, StateChange } from '#state';
 
 /** A view partition, or the duplicate index of one, is emptied and folded again, because the log does not confirm the stored checkpoint. */
@@ -110,7 +118,9 @@ async function startOf(
     throw e;
   });
   const range = ranges.find((r) => r.partition === partition);
-  return range === undefined ? [] : [{ stream, epoch, next: range.low, until: range.high }];
+  if (range === undefined) return [];
+  const proof = proofOfBeginning(await log.topicId(stream));
+  return [{ stream, epoch, next: range.low, until: range.high, proof }];
 }
 
 /** Gives a checkpoint its proof. One that moves meanwhile, or that a newer owner has, stays as it is. */
@@ -122,9 +132,10 @@ async function stamp(
 ): Promise<Progress> {
   const { next } = found;
   const range = (await log.describe(topic)).find((r) => r.partition === partition);
-  const proof = await proofAt(log, topic, partition, next, topicId);
-  if (range === undefined || proof === undefined) return found;
+  if (range === undefined) return found;
   const { low } = range;
+  const proof = low === next ? proofOfBeginning(topicId) : await proofAt(log, topic, partition, next, topicId);
+  if (proof === undefined) return found;
   const stamped = await state.commit(
     storage,
     { stream: topic, partition },

@@ -113,6 +113,11 @@ export class Copies {
     await this.#writeEnd(own);
   }
 
+  /** The greatest epoch in rows of other owners; −1n: none. Under one that is not greater their copies would be written over. Call it after a refresh(). */
+  newestEpoch(stream: string, partition: number): bigint {
+    return this.#at(stream, partition).othersEpoch;
+  }
+
   /**
    * Lists copies of the topic with this id, as the owner of the partition under this epoch: durable when it resolves. Fault `log_unavailable` (surely not
    * listed, or unknown): list them again, which does no harm. Calls for one partition must not overlap.
@@ -338,6 +343,7 @@ export class Copies {
     const key = partitionKey(stream, partition);
     if (row.kind === 'end' && row.topicId === state.topicId && row.reset === state.reset) this.#listed.add(key);
     const own = this.#owned.get(key);
+    state.seen(row, own?.epoch);
     if (taken === 'reset') {
       this.identify(stream, row.topicId);
       // Another process has reset the partition under a newer epoch.

@@ -11,6 +11,7 @@ export class PartitionCopies {
   #reset = NEVER_RESET;
   #copies: CopySet | undefined;
   #end = 0n;
+  #othersEpoch = NEVER_RESET;
   /** Chunks of a reset whose reset row was not read yet. */
   #coming: { readonly reset: bigint; readonly copies: CopySet } | undefined;
 
@@ -22,6 +23,11 @@ export class PartitionCopies {
   /** Epoch of the last reset. */
   get reset(): bigint {
     return this.#reset;
+  }
+
+  /** The greatest epoch under which another owner has written a row; NEVER_RESET: none. */
+  get othersEpoch(): bigint {
+    return this.#othersEpoch;
   }
 
   get end(): bigint {
@@ -48,6 +54,12 @@ export class PartitionCopies {
   adopt(topicId: string): boolean {
     this.#topicId ??= topicId;
     return this.#topicId === topicId;
+  }
+
+  /** Notes the epochs of a row, of any topic that had the name of the stream, but for the own one. */
+  seen(row: SettledRow, own: bigint | undefined): void {
+    for (const epoch of row.kind === 'reset' ? [row.reset] : [row.reset, row.epoch])
+      if (epoch !== own && epoch > this.#othersEpoch) this.#othersEpoch = epoch;
   }
 
   /** Takes a row of the table; rows come in the order of the log. */

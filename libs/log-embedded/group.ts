@@ -5,16 +5,18 @@ import {
   claimPartitions,
   PartitionLoop,
   type AssignedPartition,
+  type ClaimRequest,
   type EventLog,
   type GroupMember,
   type Membership,
+  type Reclaimed,
 } from '#log';
 
 /** A batch that does not heed the abort signal holds up a rebalance this long; afterwards its commits are fenced by the newer epoch (R1). */
 const HAND_OVER_MS = 5_000;
 
 /** The opened log through which a member joined. */
-export interface GroupHome extends Pick<EventLog, 'append' | 'read'> {
+export interface GroupHome extends Pick<EventLog, 'append' | 'read' | 'ensureTopic'> {
   /** Written into claim records (R1). */
   readonly address: string;
   now(): number;
@@ -69,7 +71,7 @@ export class Group {
         for (const topic of more) member.topics.add(topic);
         await this.rebalance();
       },
-      reclaim: (partition) => this.#reclaim(member, partition),
+      reclaim: (partition, above) => this.#reclaim(member, partition, above),
       leave: () => this.#leave(member),
     };
   }
@@ -127,19 +129,26 @@ export class Group {
   }
 
   // Outside the mutex: a batch may wait for its reclaim, and a rebalance waits for that batch.
-  async #reclaim(member: Member, partition: number): Promise<boolean> {
+  async #reclaim(member: Member, partition: number, above?: bigint): Promise<Reclaimed> {
     const own = (): PartitionLoop[] => [...member.loops.values()].filter((loop) => loop.at.partition === partition);
-    if (own().length === 0 || member.leaving) return false;
-    const epochs = await this.#claim(member, [partition]);
+    if (own().length === 0 || member.leaving) return { kind: 'lost' };
+    let skipped = 0n;
+    const epochs = await this.#claim(member, [partition], { above, skipped: (count) => (skipped = count) });
     const still = own();
-    if (!epochs || still.length === 0) return false;
-    for (const loop of still) loop.restart({ ...loop.at, epoch: epochs.get(partition)! });
-    return true;
+    if (!epochs || still.length === 0) return { kind: 'lost' };
+    const epoch = epochs.get(partition)!;
+    for (const loop of still) loop.restart({ ...loop.at, epoch });
+    return { kind: 'claimed', epoch, skipped };
   }
 
-  #claim(member: Member, partitions: readonly number[]): Promise<ReadonlyMap<number, bigint> | undefined> {
+  #claim(
+    member: Member,
+    partitions: readonly number[],
+    more: Pick<ClaimRequest, 'above' | 'skipped'> = {},
+  ): Promise<ReadonlyMap<number, bigint> | undefined> {
     const { home } = member;
     return claimPartitions({
+      ...more,
       log: home,
       group: this.#name,
       partitions,

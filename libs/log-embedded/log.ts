@@ -6,7 +6,7 @@ import { Fault, isFault } from '#faults';
 import {
   fitsOneAppend,
   MAX_RECORD_BYTES,
-  OWNERS_TOPIC,
+  OWNERS_SPEC,
   type AppendOutcome,
   type EventLog,
   type GroupMember,
@@ -108,7 +108,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   let log: FileLog | undefined;
   try {
     log = new FileLog(file, thread, options);
-    await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+    await log.ensureTopic(OWNERS_SPEC);
     if (notes?.migrated) options.report?.migrated?.();
     void log.sealOldRows(options.report);
     return log;

@@ -5,10 +5,12 @@ import {
   claimPartitions,
   PartitionLoop,
   type AssignedPartition,
+  type ClaimRequest,
   type EventLog,
   type GroupMember,
   type Membership,
   type PartitionLoopDeps,
+  type Reclaimed,
 } from '#log';
 import { GroupClient, SessionTooShort } from './kafkajs.js';
 import type { KafkaLogOptions } from './options.js';
@@ -19,7 +21,7 @@ const OFFSET_COMMIT_MS = 5_000;
 const SESSION_MS = 10_000;
 
 export interface GroupDeps {
-  readonly log: Pick<EventLog, 'append' | 'read'>;
+  readonly log: Pick<EventLog, 'append' | 'read' | 'ensureTopic'>;
   readonly options: KafkaLogOptions;
   /** As the port calls it: without the prefix of the deployment. */
   readonly group: string;
@@ -165,9 +167,14 @@ export class Group implements Membership {
   }
 
   /** undefined: there was another assignment since, or the member leaves. */
-  async #claim(partitions: readonly number[], generation: number): Promise<ReadonlyMap<number, bigint> | undefined> {
+  async #claim(
+    partitions: readonly number[],
+    generation: number,
+    more: Pick<ClaimRequest, 'above' | 'skipped'> = {},
+  ): Promise<ReadonlyMap<number, bigint> | undefined> {
     const { log, options, group } = this.#deps;
     const epochs = await claimPartitions({
+      ...more,
       log,
       group,
       partitions,
@@ -223,13 +230,15 @@ export class Group implements Membership {
     await this.#claiming;
   }
 
-  async reclaim(partition: number): Promise<boolean> {
+  async reclaim(partition: number, above?: bigint): Promise<Reclaimed> {
     const own = (): PartitionLoop[] => [...this.#loops.values()].filter((loop) => loop.at.partition === partition);
-    if (own().length === 0) return false;
-    const epochs = await this.#claim([partition], this.#generation);
-    if (!epochs) return false;
-    for (const loop of own()) loop.restart({ ...loop.at, epoch: epochs.get(partition)! });
-    return true;
+    if (own().length === 0) return { kind: 'lost' };
+    let skipped = 0n;
+    const epochs = await this.#claim([partition], this.#generation, { above, skipped: (count) => (skipped = count) });
+    if (!epochs) return { kind: 'lost' };
+    const epoch = epochs.get(partition)!;
+    for (const loop of own()) loop.restart({ ...loop.at, epoch });
+    return { kind: 'claimed', epoch, skipped };
   }
 
   async #stopAll(): Promise<void> {

@@ -1,7 +1,7 @@
 import { withDeadline } from '#concurrency';
 import { Fault } from '#faults';
 import {
-  OWNERS_TOPIC,
+  OWNERS_SPEC,
   type AppendOutcome,
   type DescribeLimits,
   type EventLog,
@@ -146,12 +146,10 @@ class KafkaLog implements EventLog {
   }
 
   async join(group: string, topics: readonly string[], member: GroupMember): Promise<Membership> {
-    await (this.#owners ??= this.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' }).catch(
-      (error: unknown) => {
-        this.#owners = undefined;
-        throw error;
-      },
-    ));
+    await (this.#owners ??= this.ensureTopic(OWNERS_SPEC).catch((error: unknown) => {
+      this.#owners = undefined;
+      throw error;
+    }));
     for (const topic of topics) await this.#topics.shape(this.#kafkaName(topic));
     const joined = new Group(
       {

@@ -10,11 +10,20 @@ describe('a claim of partitions', () => {
   let outcomes: Outcome[];
   let failures: string[];
   let wanted: boolean;
+  let made: string[];
 
-  const claim = (partitions: readonly number[]): Promise<ReadonlyMap<number, bigint> | undefined> => {
+  const claim = (
+    partitions: readonly number[],
+    more: Partial<ClaimRequest> = {},
+  ): Promise<ReadonlyMap<number, bigint> | undefined> => {
     let high = 100n;
     const request: ClaimRequest = {
+      ...more,
       log: {
+        ensureTopic: (spec) => {
+          made.push(spec.name);
+          return Promise.resolve();
+        },
         append: (...args: AppendArgs) => {
           appends.push(args);
           const base = high;
@@ -35,7 +44,7 @@ describe('a claim of partitions', () => {
 
   beforeEach(() => {
     jest.useFakeTimers();
-    [appends, outcomes, failures, wanted] = [[], [], [], true];
+    [appends, outcomes, failures, wanted, made] = [[], [], [], true, []];
   });
   afterEach(() => {
     jest.useRealTimers();
@@ -81,5 +90,47 @@ describe('a claim of partitions', () => {
     await jest.advanceTimersByTimeAsync(2_000);
     expect(await claiming).toBeUndefined();
     expect(appends).toHaveLength(1);
+  });
+
+  it('above an epoch of this log: one more claim is greater, because every epoch of this log is an offset below its end', async () => {
+    const skipped: bigint[] = [];
+    const epochs = await claim([3], { above: 99n, skipped: (n) => skipped.push(n) });
+    expect([epochs, appends.length, skipped]).toEqual([new Map([[3, 100n]]), 1, []]);
+  });
+
+  it('above an epoch that this log does not reach: fills the log up to it with empty records of the same key, and says how many epochs were passed over', async () => {
+    const skipped: bigint[] = [];
+    const epochs = await claim([3], { above: 1_350n, skipped: (n) => skipped.push(n) });
+    expect([epochs, skipped]).toEqual([new Map([[3, 1_351n]]), [1_250n]]);
+    expect(appends.map(([, , records]) => records.length)).toEqual([1, 500, 500, 250, 1]);
+    const filling = appends.slice(1, -1).flatMap(([, , records]) => [...records]);
+    expect(new Set(keys(filling))).toEqual(new Set(['projector/3']));
+    expect(filling.every((r) => r.value === null)).toBe(true);
+  });
+
+  it('while it fills the log it ends when it is no longer wanted, and goes on after a refusal', async () => {
+    outcomes = [
+      { kind: 'accepted', base: 5n, appendTimeMs: 1 },
+      { kind: 'uncertain' },
+      { kind: 'accepted', base: 900n, appendTimeMs: 1 },
+    ];
+    const claiming = claim([3], { above: 1_000n });
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(await claiming).toBeDefined();
+    expect(appends.map(([, , records]) => records.length)).toEqual([1, 500, 500, 1]);
+    outcomes = [{ kind: 'accepted', base: 5n, appendTimeMs: 1 }, { kind: 'uncertain' }];
+    const given = claim([3], { above: 1_000n });
+    await jest.advanceTimersByTimeAsync(100);
+    wanted = false;
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(await given).toBeUndefined();
+  });
+
+  it('makes the owners topic again when it is gone', async () => {
+    outcomes = [{ kind: 'refused', code: 'unknown_topic' }];
+    const claiming = claim([0]);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect((await claiming)?.size).toBe(1);
+    expect(made).toEqual([OWNERS_TOPIC]);
   });
 });

@@ -1,14 +1,16 @@
 export { Appender, type AppenderOptions, type AppendOptions } from './appender.js';
 export { assignPartitions } from './assignment.js';
-export { claimPartitions, type ClaimRequest } from './claim.js';
+export { claimPartitions, OWNERS_SPEC, type ClaimRequest } from './claim.js';
 export { headerNameBytes } from './header-names.js';
 export {
   checkPlace,
   confirmsPlace,
   epochOf,
+  isBeginning,
   placeProof,
   proofAt,
   proofBehindHole,
+  proofOfBeginning,
   type PlaceCheck,
 } from './place-proof.js';
 export { PartitionLoop, type PartitionLoopDeps, type PartitionReport } from './partition-loop.js';
@@ -33,6 +35,7 @@ export {
   type PartitionRange,
   type ReadAnswer,
   type ReadLimits,
+  type Reclaimed,
   type RecordBatch,
   type Recreated,
   type StartPlace,

@@ -3,6 +3,7 @@ import type { EventLog, LogRecord } from './port.js';
 
 const FORMAT = '1';
 const DIGEST_BYTES = 16;
+const BEGINNING = 'beginning';
 /** A place may lie behind offsets without a record (markers of a transaction): the proof is then of the record before them. */
 const MAX_HOLE = 64n;
 
@@ -25,6 +26,14 @@ export function placeProof(topicId: string, record: LogRecord, next: bigint): st
   const digest = hash.digest().subarray(0, DIGEST_BYTES).toString('base64url');
   return [FORMAT, topicId, record.leaderEpoch, record.appendTimeMs, digest, ...hole].join(':');
 }
+
+/** The proof of a place below which nothing was read: the topic alone. */
+export function proofOfBeginning(topicId: string): string {
+  return [FORMAT, topicId, BEGINNING].join(':');
+}
+
+/** Whether nothing was read below the place of this proof. */
+export const isBeginning = (proof: string | undefined): boolean => partsOf(proof)?.epoch === BEGINNING;
 
 /** The proof of the same record, for a greater `next` with no record between. */
 export function proofBehindHole(proof: string): string {
@@ -53,7 +62,9 @@ export async function checkPlace(
   proof: string,
 ): Promise<PlaceCheck> {
   const topicId = partsOf(proof)?.topicId;
-  if (topicId === undefined || next === 0n) return 'unknown';
+  if (topicId === undefined) return 'unknown';
+  if (isBeginning(proof)) return checkTopic(log, topic, partition, next, topicId);
+  if (next === 0n) return 'unknown';
   let from = next - 1n;
   for (;;) {
     const read = await log.read(topic, partition, from, { maxRecords: Number(next - from), topicId });
@@ -120,6 +131,19 @@ export async function proofAt(
     back = true;
   }
   return last && placeProof(topicId, last, next);
+}
+
+/** Whether the name still belongs to this topic, and it has not become shorter. */
+async function checkTopic(
+  log: Pick<EventLog, 'read'>,
+  topic: string,
+  partition: number,
+  next: bigint,
+  topicId: string,
+): Promise<PlaceCheck> {
+  const read = await log.read(topic, partition, next, { maxRecords: 1, topicId });
+  if (read.kind === 'records') return 'same';
+  return read.kind === 'out_of_range' && next < read.low ? 'unknown' : 'differs';
 }
 
 function partsOf(proof: string | undefined): { readonly topicId: string; readonly epoch: string } | undefined {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkPlace, epochOf, placeProof, proofAt, proofBehindHole } from './place-proof.js';
+import {
+  checkPlace,
+  epochOf,
+  isBeginning,
+  placeProof,
+  proofAt,
+  proofBehindHole,
+  proofOfBeginning,
+} from './place-proof.js';
 import type { EventLog, LogRecord, ReadAnswer } from './port.js';
 
 const TOPIC_ID = '0123456789abcdef0123456789abcdef';
@@ -18,16 +26,27 @@ const nextOf = (found: readonly LogRecord[]) => {
   return last && last.offset + 1n;
 };
 
+/** A topic of this name that was made again, and holds the very same records. */
+function madeAgain(log: Pick<EventLog, 'read'>): Pick<EventLog, 'read'> {
+  const topicId = 'fedcba9876543210fedcba9876543210';
+  return {
+    read: (topic, partition, from, limits = {}) =>
+      limits.topicId === undefined || limits.topicId === topicId
+        ? log.read(topic, partition, from, limits)
+        : Promise.resolve({ kind: 'recreated', topicId }),
+  };
+}
+
 /** A log whose leader believes at first that less is committed than there is. */
-function logOf(records: readonly LogRecord[], end: bigint, knownEnds: bigint[] = []): Pick<EventLog, 'read'> {
+function logOf(records: readonly LogRecord[], end: bigint, knownEnds: bigint[] = [], low = 0n): Pick<EventLog, 'read'> {
   return {
     read: (_topic, _partition, from, { maxRecords = 500 } = {}) => {
       const high = from === end ? end : (knownEnds.shift() ?? end);
       const found = records.filter((r) => r.offset >= from && r.offset < high).slice(0, maxRecords);
       const answer: ReadAnswer =
-        from > end
-          ? { kind: 'out_of_range', low: 0n, high }
-          : { kind: 'records', topicId: TOPIC_ID, records: found, next: nextOf(found) ?? high, low: 0n, high };
+        from > end || from < low
+          ? { kind: 'out_of_range', low, high }
+          : { kind: 'records', topicId: TOPIC_ID, records: found, next: nextOf(found) ?? high, low, high };
       return Promise.resolve(answer);
     },
   };
@@ -81,5 +100,27 @@ describe('the proof of a place', () => {
   it('is no mismatch when a leader that was just elected does not know yet how far the log is committed', async () => {
     const proof = placeProof(TOPIC_ID, record(4n), 5n);
     expect(await checkPlace(logOf([record(4n)], 5n, [4n]), 't', 0, 5n, proof)).toBe('same');
+  });
+
+  it('differs in a topic that was made again, also where the very same record lies at the place, and where nothing was read below it', async () => {
+    const log = logOf([record(3n), record(4n)], 5n);
+    for (const [next, proof] of [
+      [5n, placeProof(TOPIC_ID, record(4n), 5n)],
+      [3n, proofOfBeginning(TOPIC_ID)],
+      [0n, proofOfBeginning(TOPIC_ID)],
+    ] as const)
+      expect([
+        await checkPlace(log, 't', 0, next, proof),
+        await checkPlace(madeAgain(log), 't', 0, next, proof),
+      ]).toEqual(['same', 'differs']);
+  });
+
+  it('of a place below which nothing was read names the topic alone: it holds at any end, not above it, and is unknown below what retention keeps', async () => {
+    const proof = proofOfBeginning(TOPIC_ID);
+    expect([isBeginning(proof), isBeginning(proofBehindHole(proof)), epochOf(proof)]).toEqual([true, true, undefined]);
+    expect([isBeginning(placeProof(TOPIC_ID, record(4n), 5n)), isBeginning(undefined)]).toEqual([false, false]);
+    expect(await checkPlace(logOf([], 7n, [], 7n), 't', 0, 7n, proof)).toBe('same');
+    expect(await checkPlace(logOf([], 6n), 't', 0, 7n, proof)).toBe('differs');
+    expect(await checkPlace(logOf([], 9n, [], 8n), 't', 0, 7n, proof)).toBe('unknown');
   });
 });

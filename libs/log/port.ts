@@ -188,6 +188,13 @@ export interface GroupMember {
   interrupted?(at: AssignedPartition, why: Interruption): void;
 }
 
+/**
+ * `claimed`: `skipped` epochs were passed over, because `above` was claimed in a log that is no longer there; 0n else.
+ * `lost`: none of the partitions is assigned to this member any more, so it stops.
+ */
+export type Reclaimed =
+  { readonly kind: 'claimed'; readonly epoch: bigint; readonly skipped: bigint } | { readonly kind: 'lost' };
+
 /** A member's own end of EventLog.join. Calls for a partition that is not assigned to this member do nothing. */
 export interface Membership {
   /** Goes on from this offset. While a batch runs: after it, and its outcome is ignored. Ends a hold and an interruption. */
@@ -196,9 +203,9 @@ export interface Membership {
   subscribe(topics: readonly string[]): Promise<void>;
   /**
    * Claims a new epoch for the partitions of this number, after a commit was refused because of a newer epoch (R1); start() is then called again.
-   * False: none of them is assigned to this member any more, so it stops.
+   * `above`: an epoch that a store holds; the new one is greater, also when `_simpul.owners` was made again or is older than the store (R1.7).
    */
-  reclaim(partition: number): Promise<boolean>;
+  reclaim(partition: number, above?: bigint): Promise<Reclaimed>;
   /** Finishes the batches that run, calls lost() for every partition and leaves the group. */
   leave(): Promise<void>;
 }

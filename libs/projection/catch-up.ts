@@ -18,6 +18,8 @@ export interface CatchUpDeps {
   readonly trusted: (held: HeldPartition, view: CompiledView, storage: string) => Promise<Progress | undefined>;
   /** The log is not the one that the partition was folded from: claim it again. */
   readonly interrupted: (held: HeldPartition) => Promise<void>;
+  /** A newer epoch has written: claim it again. */
+  readonly fenced: (held: HeldPartition) => Promise<void>;
   readonly fold: (held: HeldPartition, slot: Slot, judged: JudgedEvents, next: bigint) => Promise<void>;
 }
 
@@ -74,6 +76,7 @@ export class CatchUp {
       } catch (cause) {
         if (this.#once.first(`${slot.storage} ${innermostMessage(cause)}`))
           this.#deps.report?.catchUpFailed?.(slot.view.name, held, cause);
+        if (isFault(cause) && cause.code === 'fenced') await this.#deps.fenced(held).catch(() => undefined);
         const stands = isFault(cause) && cause.code === 'view_history_missing';
         await pause(jittered(stands ? STANDS_STILL_MS : RETRY_MS), signal);
       }

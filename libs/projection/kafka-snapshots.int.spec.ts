@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { OWNERS_TOPIC } from '#log';
+import { OWNERS_SPEC } from '#log';
 import { openKafkaLog } from '#log-kafka';
 import { snapshotTopic } from '#snapshots';
 import { openRedisState } from '#state-redis';
@@ -34,7 +34,7 @@ else
     const stage = new Stage(catalogue, views, { wrapLog: () => log, wrapState: () => redis });
     opened.defer(() => stage.close());
     await log.ensureTopics([
-      { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
+      OWNERS_SPEC,
       ...stage.streams.map(({ name, partitions }) => ({ name, partitions, cleanup: 'keep' as const })),
     ]);
     await stage.open();

@@ -8,7 +8,7 @@ import {
   type JudgedEvents,
 } from '#duplicates';
 import { partitionKey } from '#event';
-import { Fault, isFault } from '#faults';
+import { isFault } from '#faults';
 import {
   epochOf,
   type AssignedPartition,
@@ -21,8 +21,9 @@ import {
   type StartPlace,
 } from '#log';
 import type { Catalogue } from '#registry';
-import type { State } from '#state';
+import type { State, StreamPartition } from '#state';
 import { CatchUp } from './catch-up.js';
+import { Claims } from './claims.js';
 import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
 import { HeldPartition, type Slot } from './held-partition.js';
@@ -64,6 +65,7 @@ export class Projector implements GroupMember {
   readonly #index: DuplicateIndex;
   readonly #viewFold: ViewFold;
   readonly #catchUp: CatchUp;
+  readonly #claims: Claims;
   readonly #unlisten: () => void;
   #membership: Membership | undefined;
   /** Partitions that must be claimed again once the group is joined. */
@@ -73,11 +75,17 @@ export class Projector implements GroupMember {
     this.deps = deps;
     this.views = new Map(deps.views.map((v) => [v.name, v]));
     this.#index = new DuplicateIndex(deps);
+    this.#claims = new Claims({
+      newest: (partition) => this.#newestEpoch(partition),
+      membership: () => this.#membership,
+      report: deps.report,
+    });
     this.#viewFold = new ViewFold(deps.state, deps.report, () => this.snapshots);
     this.snapshots = new ViewSnapshots({
       ...deps,
       policy: deps.snapshots ?? 'none',
       mutexOf: (storage, partition) => this.#viewFold.mutexOf(storage, partition),
+      newerEpoch: (partition, epoch, newer) => this.#claims.again(partition, epoch, newer),
       ...(deps.snapshotLingerMs === undefined ? {} : { lingerMs: deps.snapshotLingerMs }),
     });
     this.#slots = new Slots({ ...deps, snapshots: this.snapshots });
@@ -86,6 +94,7 @@ export class Projector implements GroupMember {
       prepare: (held, slot) => this.#slots.prepare(held, slot),
       trusted: (held, view, storage) => this.#slots.trusted(held, view, storage),
       interrupted: (held) => this.#reclaim(held),
+      fenced: (held) => this.#fenced(held),
       fold: (held, slot, judged, next) => this.#foldView(held, slot, judged, next, new Map()),
     });
     this.#unlisten = deps.generations.onChange((view) => this.#reconcile(view));
@@ -104,6 +113,16 @@ export class Projector implements GroupMember {
 
   async start(at: AssignedPartition): Promise<StartPlace> {
     this.lost(at);
+    await this.#claims.verify(at);
+    try {
+      return await this.#start(at);
+    } catch (cause) {
+      if (isFault(cause) && cause.code === 'fenced') this.#claims.doubt(at);
+      throw cause;
+    }
+  }
+
+  async #start(at: AssignedPartition): Promise<StartPlace> {
     const connection = this.deps.state.connection();
     const low = await this.#slots.low(at.topic, at.partition);
     const held = new HeldPartition(at, low, await this.#index.open(at, low), connection);
@@ -268,8 +287,9 @@ export class Projector implements GroupMember {
 
   async #step(held: HeldPartition, records: readonly LogRecord[], next: bigint): Promise<void> {
     const step = await held.index.step(records, next);
-    if (step.kind === 'fenced') await this.#reclaim(held);
+    if (step.kind === 'fenced') await this.#fenced(held);
     if (step.kind !== 'judged') return;
+    this.#claims.committed(held.partition);
     const decoded: Decoded = new Map();
     await Promise.all(
       [...held.slots.values()]
@@ -292,17 +312,42 @@ export class Projector implements GroupMember {
       held.slots.delete(slot.storage);
       return;
     }
-    if (committed.epoch > held.epoch) await this.#reclaim(held);
+    if (committed.epoch > held.epoch) await this.#fenced(held);
     else if (!held.lost.signal.aborted) moveBack(slot, committed.expected);
     if (slot.live) this.#leaveLive(held, slot, slot.next <= held.low);
   }
 
+  /** Claims the partition number again: the log or the store is not the one that was folded. */
   async #reclaim(held: HeldPartition): Promise<void> {
     if (held.lost.signal.aborted) return;
-    if (!this.#membership)
-      throw new Fault('fenced', { detail: 'a newer epoch has written, and the group is not joined yet' });
+    await this.#claims.again(held.partition, held.epoch);
     held.lost.abort();
-    await this.#membership.reclaim(held.partition);
+  }
+
+  async #fenced(held: HeldPartition): Promise<void> {
+    if (held.lost.signal.aborted) return;
+    await this.#claims.fenced(held.partition, held.epoch);
+    held.lost.abort();
+  }
+
+  /** The greatest epoch that index, views and copies hold of a partition number. */
+  async #newestEpoch(partition: number): Promise<bigint> {
+    const { state, copies, catalogue } = this.deps;
+    const part = (stream: string): StreamPartition => ({ stream, partition });
+    const streams = catalogue.streams().filter((s) => partition < s.partitions);
+    await copies.refresh();
+    const stored = await Promise.all([
+      state.positions(
+        INDEX_VIEW,
+        streams.map(({ name }) => part(name)),
+      ),
+      ...[...this.views.values()].flatMap((view) =>
+        this.#storages(view).map((storage) => state.positions(storage, view.streams.map(part))),
+      ),
+    ]);
+    const epochs = streams.map(({ name }) => copies.newestEpoch(name, partition));
+    for (const at of stored.flat()) if (at !== undefined) epochs.push(at.epoch);
+    return epochs.reduce((newest, epoch) => (epoch > newest ? epoch : newest), -1n);
   }
 
   async #claimAgain(partition: number): Promise<void> {

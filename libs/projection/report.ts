@@ -1,10 +1,11 @@
 import type { BadRecord, DuplicatesReport, Refold } from '#duplicates';
 import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
+import type { ClaimsReport } from './claims.js';
 import type { FillOutcome } from './snapshot-fill.js';
 
 /** What the projector reports while it works. All calls return at once. */
-export interface ProjectionReport extends DuplicatesReport {
+export interface ProjectionReport extends DuplicatesReport, ClaimsReport {
   folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
   badRecord?(record: BadRecord): void;
   /** A view's catch-up reader failed and will try again. Reported once a minute for each view and cause. */

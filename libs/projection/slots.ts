@@ -1,6 +1,6 @@
 import { markRefold, trustedCheckpoint, type Refold } from '#duplicates';
 import { Fault, isFault } from '#faults';
-import type { EventLog } from '#log';
+import { proofOfBeginning, type EventLog } from '#log';
 import type { Progress, State, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { HeldPartition, Slot } from './held-partition.js';
@@ -52,7 +52,7 @@ export class Slots {
   /** A slot where its stored position is; not live while it must be filled or caught up first. Faults of log and state. */
   async open(held: HeldPartition, view: CompiledView, storage: string): Promise<Slot> {
     let stored = await this.#stored(held, view, storage);
-    const trusted = isUnfilled(stored) ? undefined : await this.trusted(held, view, storage);
+    const trusted = isBeingFilled(stored) ? undefined : await this.trusted(held, view, storage);
     // The log may not have confirmed it: then it begins anew.
     if (trusted !== undefined) stored = await this.#stored(held, view, storage);
     const begins = isUnfilled(stored) && (held.low > 0n || (await this.#deps.snapshots.exists(storage)));
@@ -86,9 +86,14 @@ export class Slots {
       const low = await this.#lowOf(stream, partition);
       // Missing in the log: nobody can own it, and the other streams of the view go on.
       if (low === undefined) continue;
-      const { next: from = low, proof } = (await state.position(storage, part)) ?? {};
+      const stored = await state.position(storage, part);
+      const { next: from = low } = stored ?? {};
+      const proof =
+        stored?.proof ?? (from === low ? proofOfBeginning(await this.#deps.log.topicId(stream)) : undefined);
       const same = { from, next: from, ...(proof === undefined ? {} : { proof }) };
-      await state.commit(storage, part, { epoch, ...same, low, puts: [], deletes: [] });
+      const claimed = await state.commit(storage, part, { epoch, ...same, low, puts: [], deletes: [] });
+      if (!claimed.ok && claimed.epoch > epoch)
+        throw new Fault('fenced', { detail: `${storage}/${partition} was written by a newer owner` });
     }
   }
 

@@ -1,5 +1,5 @@
 import { Fault } from '#faults';
-import type { EventLog } from '#log';
+import { isBeginning, type EventLog } from '#log';
 import { readSnapshot, type SnapshotChange, type SnapshotFlaw, type StreamPlace } from '#snapshots';
 import type { FoldStart, FoundCheckpoint, Progress, State, StateChange, StreamPartition } from '#state';
 import type { FoundSnapshot } from './found-snapshots.js';
@@ -16,7 +16,7 @@ export const isUnfilled = (stored: readonly (Progress | undefined)[]): boolean =
   isBeingFilled(stored) || stored.every((at) => at === undefined || isReset(at));
 
 const isReset = ({ reset, proof, appendTimeMs }: Progress): boolean =>
-  reset !== undefined && proof === undefined && appendTimeMs === 0;
+  reset !== undefined && (proof === undefined || isBeginning(proof)) && appendTimeMs === 0;
 
 export interface FillDeps {
   readonly log: EventLog;

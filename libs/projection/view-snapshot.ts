@@ -2,7 +2,7 @@ import { pause, withDeadline, type Mutex } from '#concurrency';
 import { innermostMessage, OnceAMinute } from '#faults';
 import type { EventLog } from '#log';
 import type { Catalogue } from '#registry';
-import { snapshotTopics, SnapshotWriter, type SnapshotKey, type SnapshotTail, type StreamPlace } from '#snapshots';
+import { goOnAfter, snapshotTopics, SnapshotWriter, type SnapshotKey, type SnapshotTail, type StreamPlace } from '#snapshots';
 import { appendTimeOf, type Progress, type State, type StateChange, type StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import { findSnapshots, type FoundSnapshot } from './found-snapshots.js';
@@ -36,6 +36,8 @@ export interface ViewSnapshotDeps {
   readonly ensureTopic: (topic: string) => Promise<void>;
   /** Held by every commit of the view partition. */
   readonly mutexOf: (storage: string, partition: number) => Mutex;
+  /** A snapshot holds a newer epoch than that of this owner: claim the partition number again, above it. */
+  readonly newerEpoch: (partition: number, epoch: bigint, newer: bigint) => Promise<void>;
   /** How long changes wait for others of the same keys, ms. @default 1,000 */
   readonly lingerMs?: number;
 }
@@ -172,6 +174,10 @@ export class ViewSnapshot implements ViewPartition {
    */
   async open(topics: readonly string[], mayBegin: boolean): Promise<void> {
     const found = await findSnapshots(this.#deps.log, this, topics);
+    for (const { version } of found.map((s) => s.tail))
+      if (version !== undefined && version.epoch > this.epoch)
+        return this.#deps.newerEpoch(this.partition, this.epoch, version.epoch);
+      else if (version?.epoch === this.epoch) goOnAfter(version.sequence);
     await this.#mutex.run(async () => {
       const stored = await this.#stored();
       if (isUnfilled(stored) || stored.includes(undefined) || this.lost.aborted) return;

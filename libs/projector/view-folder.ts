@@ -130,14 +130,18 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         });
       },
       refolding: ({ storage, stream, partition, next, low, high }) =>
-        this.alarms.raise('log_mismatch', {
-          storage,
-          stream,
-          partition,
-          next: String(next),
-          low: String(low),
-          high: String(high),
-        }),
+        this.alarms.together(
+          'log_mismatch',
+          { storage },
+          { position: `${stream}/${partition}/${next}`, low: String(low), high: String(high) },
+        ),
+      epochsRaised: ({ partition, stored, epoch }) =>
+        this.alarms.together(
+          'owners_mismatch',
+          { cause: '_simpul.owners was made again, or is older than the state' },
+          { partition, stored: String(stored), epoch: String(epoch) },
+        ),
+      disputed: (partition, times) => this.alarms.raise('ownership_disputed', { partition, times }),
       filledFromSnapshot: (view, storage, partition, outcome, entries) => {
         const facts = { view, storage, partition, outcome, entries };
         if (outcome === 'filled') logger.info(facts, 'view filled from snapshot');

@@ -2,4 +2,4 @@ export { readSnapshot, readTail, type SnapshotFlaw, type SnapshotLog, type Snaps
 export { isOlderVersion } from './record.js';
 export type { SnapshotChange, SnapshotKey, SnapshotProgress, StreamPlace } from './record.js';
 export { snapshotTopic, snapshotTopics, snapshotTopicSpec } from './topic.js';
-export { SnapshotWriter, type SnapshotStep, type SnapshotWriterDeps } from './writer.js';
+export { goOnAfter, SnapshotWriter, type SnapshotStep, type SnapshotWriterDeps } from './writer.js';

@@ -59,6 +59,11 @@ const RETRY_MS = [100, 300, 1_000, 3_000] as const;
 /** Over all writers of the process: an epoch belongs to one process, so its versions never repeat. */
 let appends = 0;
 
+/** A snapshot holds versions of the epoch that is written under: this process, or one that had the epoch in an owners log that is gone, has got this far. */
+export function goOnAfter(sequence: number): void {
+  appends = Math.max(appends, sequence);
+}
+
 const sizeOf = (changes: Iterable<SnapshotChange>): number => {
   let size = 0;
   for (const { key, value } of changes) size += key.length + (value?.length ?? 0) + 80;

@@ -99,7 +99,7 @@ export class Metrics {
     });
     this.alarms = new Counter({
       name: 'simpul_alarms_total',
-      help: 'Alarms for an operator, by code: foreign_record, corrupt_record, control_record_unreadable, control_topic_unreadable, id_conflict, offset_out_of_range, unit_mismatch, view_broken, view_history_missing, log_mismatch, state_untrusted, state_evicted, log_damaged, state_damaged, batch_unreadable, transaction_open, topic_unsafe, unknown_topic, wrong_partition, broker_unsupported.',
+      help: 'Alarms for an operator, by code: foreign_record, corrupt_record, control_record_unreadable, control_topic_unreadable, id_conflict, offset_out_of_range, unit_mismatch, view_broken, view_history_missing, log_mismatch, owners_mismatch, ownership_disputed, state_untrusted, state_evicted, log_damaged, state_damaged, batch_unreadable, transaction_open, topic_unsafe, unknown_topic, wrong_partition, broker_unsupported.',
       labelNames: ['code'],
       registers,
     });

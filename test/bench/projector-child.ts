@@ -1,7 +1,7 @@
 /** The projector with one view, from the first record of the stream into an empty store for each round. argv: brokers prefix redis view. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OWNERS_TOPIC } from '#log';
+import { OWNERS_SPEC } from '#log';
 import { openKafkaLog } from '#log-kafka';
 import { compileView, openProjector, parseView, type GenerationRow, type Generations } from '#projection';
 import { openCopies } from '#duplicates';
@@ -20,7 +20,7 @@ const [brokers = '', prefix = '', redis = '', viewName = ''] = process.argv.slic
 const catalogue = catalogueOfFiles();
 const view = compileView(parseView(readFileSync(join(SCHEMAS, 'views', `${viewName}.view.json`), 'utf8')), catalogue);
 const log = await openKafkaLog({ brokers: brokers.split(','), clientId: 'bench-projector', prefix });
-await log.ensureTopic({ name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' });
+await log.ensureTopic(OWNERS_SPEC);
 
 class RowsInMemory implements Generations {
   readonly #rows = new Map<string, GenerationRow>();

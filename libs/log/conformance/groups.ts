@@ -301,12 +301,12 @@ export function groupCases(bench: () => Bench): void {
       await until('all four to start', () => reader.starts.length >= 4);
       const old = reader.held(topic).find((a) => a.partition === 1)!.epoch;
       const before = reader.starts.length;
-      expect(await m.reclaim(1)).toBe(true);
+      expect(await m.reclaim(1)).toMatchObject({ kind: 'claimed', skipped: 0n });
       await until('start() to be asked again', () => reader.starts.length > before);
       const again = reader.starts.filter((s) => s.partition === 1).at(-1)!;
       expect(again.epoch).toBeGreaterThan(old);
       expect(reader.held(topic).find((a) => a.partition === 1)!.epoch).toBe(again.epoch);
-      expect(await m.reclaim(99)).toBe(false);
+      expect(await m.reclaim(99)).toEqual({ kind: 'lost' });
       await put(log, topic, 1, many(2));
       await until('reading to go on', () => reader.values(topic, 1).length >= 2);
       expect(reader.seen.at(-1)!.at.epoch).toBe(again.epoch);

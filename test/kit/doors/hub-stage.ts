@@ -13,7 +13,7 @@ import {
   type HttpLimits,
   type HttpServer,
 } from '#http';
-import { Appender, OWNERS_TOPIC, type AppendOutcome, type EventLog } from '#log';
+import { Appender, OWNERS_SPEC, type AppendOutcome, type EventLog } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
@@ -94,7 +94,7 @@ export class HubStage {
     this.state = options.wrapState?.(state) ?? state;
     const streams = this.catalogue.streams();
     await this.log.ensureTopics([
-      { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
+      OWNERS_SPEC,
       ...streams.map(({ name, partitions }) => ({
         name,
         partitions,

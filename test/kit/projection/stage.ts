@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { pause } from '#concurrency';
-import { OWNERS_TOPIC, type EventLog, type NewRecord } from '#log';
+import { OWNERS_SPEC, type EventLog, type NewRecord } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import {
   openProjector,
@@ -83,7 +83,7 @@ export class Stage {
     const log = await openEmbeddedLog({ dir: join(this.dir, 'log'), ...(logNow ? { now: logNow } : {}) });
     this.maintain = () => log.maintain();
     await log.ensureTopics([
-      { name: OWNERS_TOPIC, partitions: 1, cleanup: 'compact' },
+      OWNERS_SPEC,
       ...this.streams.map(({ name, partitions, retentionMs }) => ({
         ...{ name, partitions, cleanup: 'keep' as const },
         ...(retentionMs === undefined ? {} : { retentionMs }),
