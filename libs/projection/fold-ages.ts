@@ -1,8 +1,10 @@
 import { partitionKey } from '#event';
-import type { EventLog } from '#log';
+import type { EventLog, LogRecord } from '#log';
 import type { StreamPartition } from '#state';
 
 const MAX_KNOWN = 4_096;
+/** Damaged records between which a good one is looked for. */
+const NEAR = 50;
 
 /**
  * How long folds are behind: the time since the log accepted the first record that is not folded. The one source of `stale`, of the lag metric and of the
@@ -17,7 +19,7 @@ export class FoldAges {
     private readonly now: () => number,
   ) {}
 
-  /** ms; 0 when nothing waits. undefined: the log did not answer. `topicId`: of the topic that holds the record. */
+  /** ms; 0 when nothing waits. undefined: not known, because the log did not answer or no record near it can be read. `topicId`: of the topic that holds the record. */
   async behindMs(
     { stream, partition }: StreamPartition,
     next: bigint,
@@ -38,13 +40,25 @@ export class FoldAges {
 
   async #read(stream: string, partition: number, next: bigint): Promise<number | undefined> {
     try {
-      let read = await this.log.read(stream, partition, next, { maxRecords: 1 });
-      // Retention has passed the position: the first kept record waits.
-      if (read.kind === 'out_of_range' && next < read.low)
-        read = await this.log.read(stream, partition, read.low, { maxRecords: 1 });
-      return read.kind === 'records' ? read.records[0]?.appendTimeMs : undefined;
+      const first = await this.#records(stream, partition, next, 1);
+      if (first[0]?.damaged !== true) return first[0]?.appendTimeMs;
+      // Its own time is lost with it: a neighbour was accepted at about the same time.
+      const behind = (await this.#records(stream, partition, next, NEAR)).find((r) => !r.damaged);
+      if (behind !== undefined) return behind.appendTimeMs;
+      const from = next > BigInt(NEAR) ? next - BigInt(NEAR) : 0n;
+      const before = await this.#records(stream, partition, from, Number(next - from));
+      return before.findLast((r) => !r.damaged)?.appendTimeMs;
     } catch {
       return undefined;
     }
+  }
+
+  async #records(stream: string, partition: number, from: bigint, maxRecords: number): Promise<readonly LogRecord[]> {
+    if (maxRecords < 1) return [];
+    let read = await this.log.read(stream, partition, from, { maxRecords });
+    // Retention has passed the position: the first kept record waits.
+    if (read.kind === 'out_of_range' && from < read.low)
+      read = await this.log.read(stream, partition, read.low, { maxRecords });
+    return read.kind === 'records' ? read.records : [];
   }
 }

@@ -12,7 +12,7 @@ interface LagLabels extends Record<string, string> {
   readonly partition: string;
 }
 
-/** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them. 0 when none waits. */
+/** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them. 0 when none waits; no age where it is not known, as `stale` says too (R7.3). */
 async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   const { ends } = core;
   const { lagEvents, lagSeconds } = core.metrics;
@@ -26,14 +26,18 @@ async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
       for (const end of all) known.set(partitionKey(stream, end.partition), end);
     }),
   );
-  const found: { labels: LagLabels; lag: number; seconds: number }[] = [];
+  const found: { labels: LagLabels; lag: number; seconds: number | undefined }[] = [];
   for (const { stream, partition, index, views } of held) {
     const end = known.get(partitionKey(stream, partition));
     for (const { view, storage, next } of [{ view: 'duplicate index', storage: INDEX_VIEW, next: index }, ...views]) {
       const { high = next, topicId = '' } = end ?? {};
-      const behindMs = (await ends.ages.behindMs({ stream, partition }, next, high, topicId)) ?? 0;
+      const behindMs = await ends.ages.behindMs({ stream, partition }, next, high, topicId);
       const labels = { view, storage, stream, partition: String(partition) };
-      found.push({ labels, lag: high > next ? Number(high - next) : 0, seconds: behindMs / 1000 });
+      found.push({
+        labels,
+        lag: high > next ? Number(high - next) : 0,
+        seconds: behindMs === undefined ? undefined : behindMs / 1000,
+      });
     }
   }
   // No await between reset and set: a concurrent scrape must not see a series missing.
@@ -41,7 +45,7 @@ async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   lagSeconds.reset();
   for (const { labels, lag, seconds } of found) {
     lagEvents.set(labels, lag);
-    lagSeconds.set(labels, seconds);
+    if (seconds !== undefined) lagSeconds.set(labels, seconds);
   }
 }
 

@@ -34,6 +34,22 @@ it('the lag of a view is 0 when it has caught up, and its series are absent whil
   expect(await lag()).toBeUndefined();
 });
 
+it('the age of what waits has no series while the first record that is not folded cannot be read: it is not 0', async () => {
+  let read: () => Promise<object> = () => Promise.reject(new Error('away'));
+  const log = { describe: () => Promise.resolve([at]), read: () => read() };
+  const held = [
+    { stream: 'a.b', partition: 0, index: 5n, views: [{ view: 'v', storage: 'v~1', live: true, next: 3n }] },
+  ];
+  const metrics = new Metrics('t');
+  metrics.beforeScrape(lagAtScrape(coreOf(metrics, log), { held: () => held } as unknown as OpenProjector));
+  const seconds = async () =>
+    [...(await metrics.text()).matchAll(/^simpul_view_lag_seconds{view="([^"]*)"[^}]*} (\S+)$/gm)].map((m) => m[1]);
+  expect(await seconds()).toEqual(['duplicate index']);
+  expect(await metrics.text()).toMatch(/^simpul_view_lag_events{view="v"[^}]*} 2$/m);
+  read = () => Promise.resolve({ kind: 'records', records: [{ appendTimeMs: Date.now() - 60_000 }] });
+  expect(await seconds()).toEqual(['duplicate index', 'v']);
+});
+
 it('the duplicate index has its name in the label view and its storage name in the label storage, and the help says so', async () => {
   const log = { describe: () => Promise.resolve([at]), read: () => Promise.resolve({ kind: 'records', records: [] }) };
   const projector = {

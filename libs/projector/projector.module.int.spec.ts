@@ -6,7 +6,7 @@ import type { CatalogueIndex } from '#registry';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join as pathOf } from 'node:path';
 import { hubModule, openHub } from '../../test/kit/hub/hub-module.js';
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { until } from '../../test/kit/projection/stage.js';
@@ -16,7 +16,7 @@ import { ProjectorModule } from './index.js';
 const STREAMS = ['imigrasi.cegah', 'layanan.kasus'];
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'simpul-projector-'));
+  dir = mkdtempSync(pathOf(tmpdir(), 'simpul-projector-'));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -63,4 +63,27 @@ it('the projector module folds the log into the same entries as a plain fold, an
   await module.close();
   // No partition is held, and the folder is free for the next process.
   await (await openHub(dir)).close();
+});
+
+it('a process with a projector is not ready before its first assignment, however long the join of the group takes', async () => {
+  const module = await hubModule(dir, ProjectorModule).compile();
+  const core = module.get<Core>(CORE);
+  const joined = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const join = core.log.join.bind(core.log);
+  Object.assign(core.log, {
+    join: async (...args: Parameters<typeof join>) => {
+      asked.resolve();
+      await joined.promise;
+      return join(...args);
+    },
+  });
+  await module.init();
+  await asked.promise;
+  // everything else that a start waits for
+  await until(() => core.settled.ready);
+  expect(core.readiness.ready).toBe(false);
+  joined.resolve();
+  await until(() => core.readiness.ready);
+  await module.close();
 });
