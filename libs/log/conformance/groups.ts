@@ -312,6 +312,21 @@ export function groupCases(bench: () => Bench): void {
       expect(reader.seen.at(-1)!.at.epoch).toBe(again.epoch);
     });
 
+    it('reclaims above an epoch of an owners log that is gone, also when its topic was deleted while the group runs', async () => {
+      const reader = new Reader();
+      const m = await join(reader);
+      await until('all four to start', () => reader.starts.length >= 4);
+      const newest = reader.starts.map((s) => s.epoch).reduce((a, b) => (b > a ? b : a));
+      await (await openOther()).deleteTopic(OWNERS_TOPIC);
+      const above = newest + 1_200n;
+      const claimed = await m.reclaim(1, above);
+      expect(claimed).toMatchObject({ kind: 'claimed', epoch: above + 1n });
+      expect(claimed.kind === 'claimed' && claimed.skipped).toBeGreaterThan(1_200n);
+      await until('start() to be asked again', () => reader.held(topic).some((a) => a.epoch === above + 1n));
+      await put(log, topic, 1, many(2));
+      await until('reading to go on', () => reader.values(topic, 1).length >= 2);
+    });
+
     it('reports that a topic was made again and never reads on in it by itself; after reclaim start() gets the new id', async () => {
       const other = await openOther();
       const mine = bench().harness.newTopic();
