@@ -2,7 +2,14 @@ import { pause, withDeadline, type Mutex } from '#concurrency';
 import { innermostMessage, OnceAMinute } from '#faults';
 import type { EventLog } from '#log';
 import type { Catalogue } from '#registry';
-import { goOnAfter, snapshotTopics, SnapshotWriter, type SnapshotKey, type SnapshotTail, type StreamPlace } from '#snapshots';
+import {
+  goOnAfter,
+  snapshotTopics,
+  SnapshotWriter,
+  type SnapshotKey,
+  type SnapshotTail,
+  type StreamPlace,
+} from '#snapshots';
 import { appendTimeOf, type Progress, type State, type StateChange, type StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import { findSnapshots, type FoundSnapshot } from './found-snapshots.js';
