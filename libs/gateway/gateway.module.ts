@@ -165,7 +165,7 @@ function hotDoors(core: Core, publishing: Publishing, reader: StateReader): read
   const { catalogue } = registry;
   return [
     publishDoor({ publishing }),
-    readDoor({ reading }),
+    readDoor({ reading, units: core.units.units }),
     stateDoor({ reader, catalogue, pseudonymKey, subjectBytes: PUBLISH_LIMITS.subjectBytes }),
   ];
 }

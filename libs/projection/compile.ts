@@ -21,7 +21,10 @@ export interface CompiledSource {
 }
 
 /** A field of the value as readers get it. `pii`: the highest data class of the contract fields that it is made of. */
-export type ViewField = FieldInfo;
+export interface ViewField extends FieldInfo {
+  /** Every value begins with it. */
+  readonly prefix?: string;
+}
 
 export interface CompiledView {
   readonly definition: ViewDefinition;
@@ -131,18 +134,22 @@ function oneShape(a: Omit<FieldInfo, 'name'>, b: Omit<FieldInfo, 'name'>): Omit<
   return { ...a, symbols: [...new Set([...a.symbols, ...b.symbols])] };
 }
 
+const prefixOf = (e: Expression): string | undefined => (typeof e === 'object' && 'prefix' in e ? e.prefix : undefined);
+
 function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
   const out = new Map<string, ViewField>();
-  const put = (name: string, f: Omit<FieldInfo, 'name'>): void => {
+  const put = (name: string, f: Omit<FieldInfo, 'name'>, prefix?: string): void => {
     const before = out.get(name);
-    const shape = before ? oneShape(before, f) : f;
-    out.set(name, { ...shape, name, optional: true, pii: before ? gravest(before.pii, f.pii) : f.pii });
+    const { prefix: _prefix, ...shape }: Omit<ViewField, 'name'> = before ? oneShape(before, f) : f;
+    const field = { ...shape, name, optional: true, pii: before ? gravest(before.pii, f.pii) : f.pii };
+    const same = prefix !== undefined && (before === undefined || before.prefix === prefix);
+    out.set(name, same ? { ...field, prefix } : field);
   };
   for (const s of def.sources) {
     const type = catalogue.newest(s.type)!;
     if (def.kind === 'count' && def.key !== 'subject')
-      for (const [name, e] of Object.entries(def.key)) put(name, fieldOf(type, e));
-    for (const [name, e] of Object.entries(s.set ?? {})) put(name, fieldOf(type, e));
+      for (const [name, e] of Object.entries(def.key)) put(name, fieldOf(type, e), prefixOf(e));
+    for (const [name, e] of Object.entries(s.set ?? {})) put(name, fieldOf(type, e), prefixOf(e));
     for (const [name, field] of Object.entries(def.sum ?? {})) if (!s.remove) put(name, fieldOf(type, field));
   }
   if (def.kind === 'count') put(def.count ?? COUNT, { kind: 'long', optional: false, pii: 'none' });

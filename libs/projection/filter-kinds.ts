@@ -36,6 +36,12 @@ const numeric: Comparable = {
   stored: asNumeric,
   compare: compareNumeric,
 };
+const WHOLE = /^-?\d{1,30}$/;
+const whole: Comparable = {
+  ...numeric,
+  expected: () => texts.a_whole_number(),
+  parse: (given) => (WHOLE.test(given) ? given : undefined),
+};
 const binary: Comparable = {
   ordered: false,
   expected: () => texts.base64(),
@@ -49,6 +55,15 @@ const UNIT_ID: Comparable = {
   ordered: false,
   expected: () => verbatim('SU00123'),
   parse: (given) => (UNIT.test(given) ? given : undefined),
+  stored: text,
+  compare: byCodeUnit,
+};
+
+/** A field that a view makes of a prefix and a part of an attribute, as `KANWIL-31`. */
+const PREFIXED: Comparable = {
+  ordered: true,
+  expected: ({ prefix }) => verbatim(`${prefix}…`),
+  parse: (given, { prefix = '' }) => (given.startsWith(prefix) && given !== prefix ? given : undefined),
   stored: text,
   compare: byCodeUnit,
 };
@@ -98,8 +113,8 @@ const KINDS: Readonly<Record<FieldKind, Comparable | undefined>> = {
     stored: (value) => text(value)?.toLowerCase(),
     compare: byCodeUnit,
   },
-  int: numeric,
-  long: numeric,
+  int: whole,
+  long: whole,
   float: numeric,
   double: numeric,
   decimal: numeric,
@@ -113,5 +128,8 @@ const KINDS: Readonly<Record<FieldKind, Comparable | undefined>> = {
 };
 
 /** How a field of a view is compared; undefined when a list cannot be filtered by it. */
-export const comparableOf = (field: ViewField): Comparable | undefined =>
-  field.kind === 'string' && field.role === 'unitId' ? UNIT_ID : KINDS[field.kind];
+export const comparableOf = (field: ViewField): Comparable | undefined => {
+  if (field.kind !== 'string') return KINDS[field.kind];
+  if (field.role === 'unitId') return UNIT_ID;
+  return field.prefix === undefined ? KINDS.string : PREFIXED;
+};

@@ -28,8 +28,8 @@ const NONSENSE: Readonly<Record<string, readonly string[]>> = {
   timestamp: ['besok', '2021-07-15', '2021-07-15T10:00:00', '2021-07-15T10:00:00 07:00', ''],
   boolean: ['ya', '1', 'TRUE', ''],
   uuid: ['9f2c1d34', ''],
-  int: ['dua', '1e3', '1,5', ''],
-  long: ['dua', '0x10', ''],
+  int: ['dua', '1e3', '1,5', '1.5', ''],
+  long: ['dua', '0x10', '1.5', ''],
   float: ['dua', 'NaN', ''],
   double: ['dua', 'Infinity', ''],
   decimal: ['Rp 5', '1.000,50', ''],
@@ -59,7 +59,12 @@ describe('the conditions of a list compare by the kind of the field, in every vi
         const is = (operator: string) => fulfils(row, query(`${field.name}.${operator}`, text));
         expect([is('lt'), is('lte'), is('gt'), is('gte')]).toEqual([false, true, false, true]);
       }
-      const nonsense = field.role === 'unitId' ? ['KANIM', '123', ''] : (NONSENSE[field.kind] ?? []);
+      const nonsense =
+        field.role === 'unitId'
+          ? ['KANIM', '123', '']
+          : field.prefix !== undefined
+            ? ['nonsense', field.prefix, '']
+            : (NONSENSE[field.kind] ?? []);
       for (const text of nonsense)
         expect(() => query(field.name, text)).toThrow(expect.objectContaining({ code: 'invalid_query' }));
       if (!kind.ordered)

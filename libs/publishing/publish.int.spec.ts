@@ -396,6 +396,8 @@ describe('refusals', () => {
       await hub.post({ ...e, id: `R-${i}`, data: { '9901010101010001': 'x' } }, { key: 'lapas' });
     await hub.post('{', { key: 'lapas' });
     const r = await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' });
+    for (const query of ['unit=nonsense', 'code=nonsense'])
+      expect((await hub.ask(`/v1/refusals?${query}`, { key: 'operator' })).body['code']).toBe('invalid_query');
     expect(r.status).toBe(200);
     const rows = r.body['refusals'] as Body[];
     expect(rows.find((x) => x['type'] === 'pas.penghuni.diterima')).toMatchObject({

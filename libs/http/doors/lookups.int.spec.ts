@@ -139,6 +139,25 @@ describe('the units door', () => {
   });
 });
 
+describe('a name in a query that the registry does not know', () => {
+  it.each([
+    ['/v1/units?type=nonsense', '?type'],
+    ['/v1/units?type=nonsense&asOf=2021-07-15', '?type'],
+    ['/v1/units?class=nonsense', '?class'],
+    ['/v1/units/resolve?function=nonsense', '?function'],
+    ['/v1/event-types?stream=nonsense', '?stream'],
+    ['/v1/event-types?owner=nonsense', '?owner'],
+  ])('is no empty list: %s is 400', async (path, pointer) => {
+    const { status, body } = await ask(path);
+    expect([status, body['code'], body['errors']]).toMatchObject([400, 'invalid_query', [{ pointer }]]);
+  });
+
+  it('a known one that matches nothing is an empty list', async () => {
+    expect((await ask('/v1/units?type=kanim&province=99')).body['units']).toEqual([]);
+    expect((await ask('/v1/event-types?stream=imigrasi.paspor&text=tidakadakata')).body['types']).toEqual([]);
+  });
+});
+
 describe('the event types door', () => {
   it('lists all types, one with its fields and schema, its versions', async () => {
     const rows = await all('/v1/event-types?limit=20', 'types');

@@ -106,6 +106,8 @@ describe('reading a stream', () => {
     expect(ids(await readAll(`from=${from}&until=${until_}&subject=F-1`))).toEqual(ids(a));
     expect(await readAll(`from=${from}&type=${TYPE}&unit=SU00123`)).toHaveLength(6);
     expect(await readAll(`from=${from}&unit=SU00001`)).toHaveLength(0);
+    for (const door of ['events', 'live'])
+      expect((await hub.ask(`/v1/streams/${STREAM}/${door}?unit=nonsense`)).status).toBe(400);
     expect(await readAll(`from=${from}&type=imigrasi.paspor.permohonan-diajukan`)).toHaveLength(0);
     const second = await readAll(`from=${a[1]!['position']}&subject=F-1`);
     expect(ids(second).slice(0, 2)).toEqual(ids(a.slice(1)));

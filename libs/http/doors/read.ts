@@ -10,6 +10,7 @@ import {
   type Reading,
 } from '#reading';
 import type { StreamInfo } from '#registry';
+import type { Units } from '#units';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { nextUrl } from '../page.js';
@@ -45,13 +46,14 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 export interface ReadDoorDeps {
   readonly reading: Reading;
+  readonly units: Pick<Units, 'get'>;
 }
 
 /**
  * `GET /v1/streams`, `/v1/streams/{stream}`, `…/events`, `…/live` and `/v1/events/{stream}/{partition}/{offset}`.
  * A stream or event that the caller may not read answers 404, as if it did not exist (R12).
  */
-export function readDoor({ reading }: ReadDoorDeps): Door {
+export function readDoor({ reading, units }: ReadDoorDeps): Door {
   return (edge) => {
     const { app } = edge;
     app.get(
@@ -83,7 +85,7 @@ export function readDoor({ reading }: ReadDoorDeps): Door {
       { config: { summary: 'Events of a period, in order per subject; JSON or NDJSON by Accept', query: EVENTS } },
       async (req, reply) => {
         const q = edge.query(req, EVENTS);
-        const { next, page } = await readPage(edge, req, reading, q, edge.caller(req), req.params.stream);
+        const { next, page } = await readPage(edge, req, { reading, units }, q, edge.caller(req), req.params.stream);
         return sendPage(req, reply, page, next);
       },
     );
@@ -94,7 +96,7 @@ export function readDoor({ reading }: ReadDoorDeps): Door {
         const q = edge.query(req, LIVE);
         const caller = edge.caller(req);
         const { stream } = reading.stream(caller, req.params.stream);
-        const filter = filterOf(stream, q);
+        const filter = filterOf(stream, q, units);
         checkBeginning(q);
         // EventSource reconnects with the same address, so Last-Event-ID counts more than the cursor of the address.
         const last = req.headers['last-event-id'];
@@ -126,13 +128,13 @@ export function readDoor({ reading }: ReadDoorDeps): Door {
 async function readPage(
   edge: Edge,
   req: FastifyRequest,
-  reading: Reading,
+  { reading, units }: ReadDoorDeps,
   q: z.output<typeof EVENTS>,
   caller: Caller,
   name: string,
 ): Promise<{ page: EventPage<EventText>; next: string }> {
   const { stream } = reading.stream(caller, name);
-  const filter = filterOf(stream, q);
+  const filter = filterOf(stream, q, units);
   checkBeginning(q);
   const begin = await reading.begin(stream, q);
   const range = { stream, topicId: begin.topicId, next: begin.next, end: begin.end };
@@ -196,7 +198,11 @@ interface FilterQuery {
 }
 
 /** The filter of a query. Faults: clear_subject_refused (R11: no clear identifier in a URL), invalid_query (a type of another stream). */
-function filterOf(stream: StreamInfo, q: FilterQuery): EventFilter {
+function filterOf(stream: StreamInfo, q: FilterQuery, units: Pick<Units, 'get'>): EventFilter {
+  if (q.unit !== undefined && q.unit !== 'hub' && !q.unit.startsWith('EXT-') && !units.get(q.unit))
+    throw new Fault('invalid_query', {
+      problems: [{ pointer: '?unit', reason: texts.unknown_unit(), expected: texts.unit_id() }],
+    });
   if (q.subject !== undefined && stream.subjectForm === 'pseudonym' && !isPseudonym(q.subject)) {
     throw new Fault('clear_subject_refused');
   }

@@ -1,4 +1,5 @@
 import { maySeeOwner, type Caller } from '#access';
+import { Fault, FAULTS, verbatim, type Problem } from '#faults';
 import type { Refusal, Refusals } from '#publishing';
 import type { Units } from '#units';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
@@ -6,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
+import { texts } from '../texts.js';
 import { momentMs } from './moment.js';
 import { pageOf, PAGING, placeAfter } from './paging.js';
 
@@ -57,6 +59,7 @@ export class RefusalsController {
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
+    this.#check(q);
     const after = placeAfter(q);
     const untilMs = q.until === undefined ? undefined : momentMs(q.until, '?until');
     const all = await this.deps.refusals.list({
@@ -77,6 +80,16 @@ export class RefusalsController {
     }
     const { items, next } = pageOf(rows, placeOf, { limit: ROWS, ...q }, { follows });
     return pageBody(req, reply, 'refusals', items, next, { counted: countedOf(this.deps.refusals.keeping) });
+  }
+
+  /** A unit or code that is nowhere is no empty list. Types are not checked: a refused event may name one that is not registered. */
+  #check({ unit, code }: Query): void {
+    const problems: Problem[] = [];
+    if (unit !== undefined && unit !== 'hub' && !unit.startsWith('EXT-') && !this.deps.units.get(unit))
+      problems.push({ pointer: '?unit', reason: texts.unknown_unit(), expected: texts.unit_id() });
+    if (code !== undefined && !Object.hasOwn(FAULTS, code))
+      problems.push({ pointer: '?code', reason: texts.no_such_code(), expected: verbatim('/docs/errors') });
+    if (problems.length > 0) throw new Fault('invalid_query', { problems });
   }
 }
 

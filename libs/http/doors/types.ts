@@ -1,6 +1,6 @@
 import { consumerLevel, sampleEvent, type Caller } from '#access';
 import { dataschemaUrn } from '#event';
-import { Fault } from '#faults';
+import { Fault, type Problem } from '#faults';
 import type { Catalogue, EventType } from '#registry';
 import type { Units } from '#units';
 import { Controller, Get, Header, Inject, Param, Req, Res } from '@nestjs/common';
@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { NONE, pageOf, PAGING } from './paging.js';
+import { texts } from '../texts.js';
 
 /** Token of TypesDoorDeps. */
 export const TYPES_DOOR = Symbol('simpul.door.types');
@@ -42,6 +43,7 @@ export class TypesController {
   @Get()
   @RouteConfig({ summary: 'Event types, newest versions', query: LIST })
   list(@CheckedQuery() q: List, @Req() req: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): object {
+    this.#check(q);
     const words = (q.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
     const rows = this.deps.catalogue
       .types()
@@ -94,6 +96,17 @@ export class TypesController {
   sample(@Param('type') type: string, @CheckedQuery() { seed }: Sample, @CurrentCaller() caller: Caller): string {
     const made = { id: randomUUID(), time: new Date(this.deps.now?.() ?? Date.now()).toISOString() };
     return JSON.stringify(sampleEvent(this.#found(type), seed ?? 0, caller, this.deps.units, made));
+  }
+
+  /** A name that is nowhere is no empty list. */
+  #check({ stream, owner }: List): void {
+    const { catalogue } = this.deps;
+    const problems: Problem[] = [];
+    if (stream !== undefined && catalogue.stream(stream) === undefined)
+      problems.push({ pointer: '?stream', reason: texts.no_such_stream() });
+    if (owner !== undefined && !catalogue.types().some((t) => t.owner === owner))
+      problems.push({ pointer: '?owner', reason: texts.no_such_owner() });
+    if (problems.length > 0) throw new Fault('invalid_query', { problems });
   }
 
   #found(type: string, version?: number): EventType {

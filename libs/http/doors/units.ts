@@ -1,5 +1,5 @@
-import { Fault } from '#faults';
-import { isDay, type Unit, type Units } from '#units';
+import { Fault, type Problem } from '#faults';
+import { isDay, type Unit, type UnitFilter, type Units } from '#units';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -66,6 +66,7 @@ export class UnitsController {
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): object {
+    this.#check({ ...filter, asOf });
     const { items, next } = pageOf(this.#units.list(given(filter), asOf), (u) => u.id, { limit, cursor });
     return pageBody(req, reply, 'units', items, next);
   }
@@ -77,6 +78,7 @@ export class UnitsController {
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): object {
+    this.#check({ type: q.function, asOf: q.asOf }, '?function');
     return pageBody(req, reply, 'units', this.#units.resolve(q.function, q.province, q.asOf), undefined);
   }
 
@@ -111,6 +113,17 @@ export class UnitsController {
   history(@Param('id') given: string, @CheckedQuery() { knownAt }: History): object {
     const { id } = this.#found(given);
     return { id, versions: this.#units.history(id, knownAt), learnt: this.#units.allRows(id) };
+  }
+
+  /** A type or class that no unit has is no empty list: "no office serves this" would be a wrong answer. */
+  #check({ type, class: of, asOf }: Pick<List, 'type' | 'class' | 'asOf'>, pointer = '?type'): void {
+    const none = (filter: UnitFilter): boolean =>
+      this.#units.list(filter, asOf).length === 0 && this.#units.list(filter).length === 0;
+    const problems: Problem[] = [];
+    if (type !== undefined && none({ type }))
+      problems.push({ pointer, reason: texts.no_unit_of_type(), expected: texts.unit_type() });
+    if (of !== undefined && none({ class: of })) problems.push({ pointer: '?class', reason: texts.no_unit_of_class() });
+    if (problems.length > 0) throw new Fault('invalid_query', { problems });
   }
 
   #found(id: string, asOf?: string): Unit {

@@ -158,7 +158,7 @@ export class HubStage {
     const { reading, units, refusals } = this;
     return serveEdge(
       {
-        doors: [publishDoor({ publishing }), readDoor({ reading })],
+        doors: [publishDoor({ publishing }), readDoor({ reading, units })],
         authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
         log: { ...SILENT, error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`) },
         limits: { recheckMs: 20, ...options.http },
