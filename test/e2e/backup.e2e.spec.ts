@@ -73,6 +73,13 @@ const seen = (id: string): Promise<void> => answers(() => caseOf(id), 200);
 const eventAt = async ({ position }: Published): Promise<number> =>
   (await fetch(`${hub.url}/v1/events/${position}`, { headers: bearer() })).status;
 
+/** Everywhere, because SQLite leaves old copies of a row in unused places of its pages. */
+function flipEach(bytes: Buffer, text: string): void {
+  let at = bytes.indexOf(text);
+  expect(at).toBeGreaterThan(0);
+  for (; at >= 0; at = bytes.indexOf(text, at + 1)) bytes[at + 2]! ^= 1;
+}
+
 describe('simpul backup, restore and verify', () => {
   it('bring back what was there at the backup; what came later is in no log, has no receipt, and is recorded when it is sent again', async () => {
     const kept = await publish('satu');
@@ -129,7 +136,7 @@ describe('simpul backup, restore and verify', () => {
     const damaged = join(root, 'rusak');
     cpSync(hub.dir, damaged, { recursive: true });
     const bytes = readFileSync(join(damaged, 'log.sqlite'));
-    bytes[bytes.indexOf('CAD-v3') + 1]! ^= 1;
+    flipEach(bytes, 'CAD-v3');
     writeFileSync(join(damaged, 'log.sqlite'), bytes);
     const found = cli('verify', damaged);
     expect(found).toMatchObject({
@@ -152,7 +159,7 @@ describe('simpul backup, restore and verify', () => {
     await hub.stop();
     const file = join(hub.dir, 'log.sqlite');
     const bytes = readFileSync(file);
-    bytes[bytes.indexOf('CAD-v3') + 1]! ^= 1;
+    flipEach(bytes, 'CAD-v3');
     writeFileSync(file, bytes);
     rmSync(join(hub.dir, 'state.sqlite'));
     await hub.start();
@@ -240,7 +247,7 @@ describe('simpul backup, restore and verify', () => {
     await hub.stop();
     const file = join(hub.dir, 'log.sqlite');
     const bytes = readFileSync(file);
-    bytes[bytes.indexOf('"SU00518"') + 2]! ^= 1;
+    flipEach(bytes, '"SU00518"');
     writeFileSync(file, bytes);
     await expect(hub.start()).rejects.toThrow(/log_damaged: _simpul\.\w+\/0\/\d+/);
   });
