@@ -17,7 +17,7 @@ import { Stage, until } from '../../test/kit/projection/stage.js';
 import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
 import { digestOfView, type CompiledView, type OpenProjectorDeps } from './index.js';
 
-const CLAIMED_BEFORE = 20_000;
+const CLAIMED_BEFORE = 3_000;
 
 let catalogue: CatalogueIndex;
 let views: CompiledView[];
