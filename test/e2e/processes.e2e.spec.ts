@@ -296,7 +296,10 @@ describe('the command line tool simpul', () => {
       status: 4,
       stderr: expect.stringContaining('unauthenticated'),
     });
-    expect(cli(d, key, 'unit', 'ls', '--type', 'kapal')).toMatchObject({ status: 3 });
+    expect(cli(d, key, 'unit', 'ls', '--type', 'kapal')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('400  invalid_query'),
+    });
     expect(cli(d, key, 'event', 'layanan.kasus/0/99')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('404  not_found'),
