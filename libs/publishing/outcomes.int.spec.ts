@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { until } from '../../test/kit/projection/stage.js';
 import type { State } from '#state';
@@ -235,22 +235,29 @@ describe('when the log refuses a record', () => {
 });
 
 describe('when the index does not answer', () => {
-  it('events are appended without a check, and a receipt lookup answers receipts_unavailable', async () => {
-    let away = false;
-    const hang = (): Promise<never> => new Promise(() => undefined);
-    hub = await new HubStage().open({
-      limits: { indexMs: 50 },
-      wrapState: (s): State =>
-        new Proxy(s, {
-          get: (t, name) => {
-            const value: unknown = Reflect.get(t, name);
-            if (typeof value !== 'function') return value;
-            if (name === 'findFirst' && away) return hang;
-            return (value as (...a: unknown[]) => unknown).bind(t);
-          },
-        }),
+  const hang = (): Promise<never> => new Promise(() => undefined);
+  /** Awaited before each look-up in the index. */
+  let before: (() => Promise<unknown>) | undefined;
+  const wrapState = (s: State): State =>
+    new Proxy(s, {
+      get: (t, name) => {
+        const value: unknown = Reflect.get(t, name);
+        if (typeof value !== 'function') return value;
+        const call = (value as (...a: unknown[]) => unknown).bind(t);
+        if (name !== 'findFirst') return call;
+        return async (...args: unknown[]) => {
+          await before?.();
+          return call(...args);
+        };
+      },
     });
-    away = true;
+  beforeEach(() => {
+    before = undefined;
+  });
+
+  it('events are appended without a check, and a receipt lookup answers receipts_unavailable', async () => {
+    hub = await new HubStage().open({ limits: { indexMs: 50 }, wrapState });
+    before = hang;
     const began = performance.now();
     const r = await hub.post(hub.event(TYPE));
     expect(r.status).toBe(201);
@@ -261,30 +268,17 @@ describe('when the index does not answer', () => {
   });
 
   it('in time, and the event is appended a second time, its receipt names the first place, never the copy, also while the index is slow', async () => {
-    let slow: (() => Promise<unknown>) | undefined;
-    hub = await new HubStage().open({
-      limits: { indexMs: 50 },
-      wrapState: (s): State =>
-        new Proxy(s, {
-          get: (t, name) => {
-            const value: unknown = Reflect.get(t, name);
-            if (typeof value !== 'function') return value;
-            const call = (value as (...a: unknown[]) => unknown).bind(t);
-            if (name !== 'findFirst' || slow === undefined) return call;
-            return (...args: unknown[]) => slow!().then(() => call(...args));
-          },
-        }),
-    });
+    hub = await new HubStage().open({ limits: { indexMs: 50 }, wrapState });
     const other = await hub.another();
     const e = hub.event(TYPE);
     const first = await other.post(e);
-    slow = () => new Promise((done) => setTimeout(done, 300));
+    before = () => new Promise((done) => setTimeout(done, 300));
     const copy = await hub.post(e);
     expect([first.status, copy.status, copy.body['position'] === first.body['position']]).toEqual([201, 201, false]);
     const path = `/v1/receipts?${new URLSearchParams({ source: e.source, id: e.id })}`;
     const receipt = await hub.ask(path);
     expect([receipt.status, receipt.body['position']]).toEqual([200, first.body['position']]);
-    slow = () => new Promise(() => undefined);
+    before = hang;
     const unknown = await hub.ask(path);
     expect([unknown.status, unknown.body['code']]).toEqual([503, 'receipts_unavailable']);
   });
