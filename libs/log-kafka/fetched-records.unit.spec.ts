@@ -208,7 +208,6 @@ describe('a batch that cannot be read', () => {
     (compression) => {
       const bytes = Buffer.concat([good, bomb(compression), after]);
       const memory = process.memoryUsage.rss();
-      const began = process.cpuUsage();
       const taken = take(bytes, 8n, { committed: false });
       expect(taken.records.map((r) => [r.offset, r.damaged ?? r.value?.toString()])).toEqual([
         [8n, 'a'],
@@ -216,7 +215,6 @@ describe('a batch that cannot be read', () => {
         [10n, true],
       ]);
       expect(taken).toMatchObject({ next: 11n, unreadable: { first: 10n, last: 10n } });
-      expect(process.cpuUsage(began).user / 1_000).toBeLessThan(1_000);
       expect(process.memoryUsage.rss() - memory).toBeLessThan(8 * MAX_BATCH_BYTES);
       expect(take(bytes, taken.next, { committed: false }).records.map((r) => r.value?.toString())).toEqual(['c']);
     },

@@ -128,16 +128,25 @@ async function stop(): Promise<void> {
   stage.projector = undefined;
 }
 
-/** Every view partition has a snapshot, but for those in which a stream has had no event yet. */
+/** Every view partition has a snapshot, but for those of which a stream has no checkpoint. */
 async function snapshotsWritten(): Promise<void> {
   await until(async () => {
     const topics = await stage.log.topics();
+    if (!views.every((view) => topics.includes(snapshotTopic(stage.storage(view))))) return false;
     const held = stage.projector!.snapshots();
-    return (
-      views.every((view) => topics.includes(snapshotTopic(stage.storage(view)))) &&
-      views.every((view) => held.some((s) => s.view === view.name && s.state === 'complete')) &&
-      held.every((s) => s.state === 'complete' || s.state === 'none')
-    );
+    for (const { name, streams } of views) {
+      const mine = held.filter((s) => s.view === name);
+      if (mine.length < 2) return false;
+      for (const { storage, partition, state } of mine) {
+        if (state === 'complete') continue;
+        const stored = await stage.state.positions(
+          storage,
+          streams.map((stream) => ({ stream, partition })),
+        );
+        if (state !== 'none' || !stored.includes(undefined)) return false;
+      }
+    }
+    return true;
   });
 }
 

@@ -177,6 +177,8 @@ describe('a snapshot that is begun anew', () => {
       await untilWritten();
       await loseStore();
       await project();
+      // The outcome is told behind the commit that makes the store caught up.
+      await until(() => outcomes.length === view().partitions);
       await stage.untilCaughtUp();
       expect([await digest(), folded, new Set(outcomes)]).toEqual([want, 0, new Set(['filled'])]);
       await untilWritten();

@@ -77,7 +77,7 @@ describe('when the log does not accept an event in time', () => {
     const began = performance.now();
     const r = await hub.post(hub.event(TYPE));
     expect(r.status).toBe(503);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   it('above the limit of events in flight a request is refused with queue_full before anything is appended', async () => {
@@ -261,7 +261,7 @@ describe('when the index does not answer', () => {
     const began = performance.now();
     const r = await hub.post(hub.event(TYPE));
     expect(r.status).toBe(201);
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(performance.now() - began).toBeLessThan(5_000);
     const source = encodeURIComponent('urn:simpul:unit:SU00123:simkim');
     const receipt = await hub.ask(`/v1/receipts?source=${source}&id=tidak-ada`);
     expect([receipt.status, receipt.body['code']]).toEqual([503, 'receipts_unavailable']);

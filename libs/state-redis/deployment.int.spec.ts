@@ -139,7 +139,7 @@ describe('Cluster', () => {
     await cluster.nodes[1]!.kill('SIGKILL');
     const began = performance.now();
     const ends = await Promise.allSettled(views.map((view) => state.position(view, P0)));
-    expect(performance.now() - began).toBeLessThan(2_500);
+    expect(performance.now() - began).toBeLessThan(8_000);
     const codes = ends.filter((end) => end.status === 'rejected').map((end) => (end.reason as { code: string }).code);
     expect(codes.length).toBeGreaterThan(0);
     expect(new Set(codes)).toEqual(new Set(['state_unavailable']));

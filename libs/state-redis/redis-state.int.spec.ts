@@ -294,7 +294,7 @@ describe('openRedisState', () => {
       ...UNAVAILABLE,
       cause: { message: expect.stringContaining('WRONGPASS') },
     });
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 
   it('refuses a prefix that could break the hash tags', async () => {
