@@ -22,6 +22,7 @@ export const ROOMS = {
   concurrency: { rooms: [], clients: [] },
   faults: { rooms: [], clients: [] },
   event: { rooms: [], clients: [] },
+  limits: { rooms: ['faults'], clients: [] },
   avro: { rooms: ['faults', 'event'], clients: ['avsc'] },
   log: { rooms: ['concurrency', 'event'], clients: [] },
   state: { rooms: ['faults'], clients: [] },
@@ -36,12 +37,13 @@ export const ROOMS = {
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   snapshots: { rooms: ['concurrency', 'faults', 'log', 'state'], clients: [] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
-  access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
+  access: { rooms: ['faults', 'limits', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
   duplicates: { rooms: ['concurrency', 'faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
   publishing: {
     rooms: [
       'concurrency',
       'faults',
+      'limits',
       'event',
       'avro',
       'log',
@@ -58,6 +60,7 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
+      'limits',
       'event',
       'avro',
       'log',
@@ -71,10 +74,10 @@ export const ROOMS = {
     clients: ['zod'],
   },
   reading: {
-    rooms: ['concurrency', 'faults', 'event', 'log', 'units', 'registry', 'access', 'duplicates'],
+    rooms: ['concurrency', 'faults', 'limits', 'event', 'log', 'units', 'registry', 'access', 'duplicates'],
     clients: [],
   },
-  settings: { rooms: ['faults'], clients: ['zod'] },
+  settings: { rooms: ['faults', 'limits'], clients: ['zod'] },
   folder: { rooms: ['faults'], clients: [] },
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
@@ -84,6 +87,7 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
+      'limits',
       'event',
       'avro',
       'log',
@@ -100,6 +104,7 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
+      'limits',
       'log',
       'log-embedded',
       'log-kafka',
@@ -125,6 +130,7 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
+      'limits',
       'core',
       'log',
       'registry',
@@ -137,7 +143,7 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   projector: {
-    rooms: ['faults', 'event', 'core', 'units', 'duplicates', 'publishing', 'projection', 'reading'],
+    rooms: ['faults', 'limits', 'event', 'core', 'units', 'duplicates', 'publishing', 'projection', 'reading'],
     clients: ['@nestjs/*'],
   },
 };
