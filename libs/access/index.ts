@@ -1,10 +1,11 @@
 export type { Caller, ReadLevel, Role } from './access.js';
 export { AUDIT_TOPIC, audited, readAudit, type Act, type Actor, type AuditPage, type AuditRecord } from './audit.js';
+export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
 export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey, type ShownKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, sourceOf } from './publish-right.js';
 export { consumerLevel, EventLevels, idsIn, mayRead, readLevel } from './read-level.js';
-export { maySeeOwner, maySeeSource } from './see-right.js';
+export { maySeeAct, maySeeOwner, maySeeSource } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

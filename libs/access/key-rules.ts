@@ -59,10 +59,6 @@ export function checkKeySpec(spec: KeySpec, units: Units, parties: ReadonlySet<s
   if (problems.length > 0) throw new Fault('invalid_request', { problems });
 }
 
-export function isActiveAdmin(row: KeyRow): boolean {
-  return row.revokedAt === undefined && row.roles.includes('admin');
-}
-
 /** The key row in the JSON text of the record with this key; undefined when it has another shape. Throws SyntaxError when it is no JSON. */
 export function parseKeyRow(json: string, id: string): KeyRow | undefined {
   const v = JSON.parse(json) as Partial<Record<keyof KeyRow, unknown>> | null;

@@ -13,13 +13,15 @@ import { loadPseudonymKey } from './pseudonym-key.js';
 const units = new UnitTree(() => '2021-07-15');
 for (const u of readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8')).units)
   units.put(u.id, [u]);
+/** As the whistle-blower reports of ES1-ITJEN (SU00003). */
+const types = () => [{ restricted: true, consumers: [{ code: 'unit:SU00003', level: 'full', why: 'tugas' } as const] }];
 const spec = { owner: 'SU00123', system: 'simkim', roles: ['publisher'] as const };
 
 let dir: string;
 let log: EventLog;
 let closers: (() => Promise<void>)[];
 const open = async (on: EventLog = log): Promise<Access> => {
-  const access = await openAccess({ log: on, units, parties: new Set(['EXT-KPK']), now: Date.now });
+  const access = await openAccess({ log: on, units, parties: new Set(['EXT-KPK']), types, now: Date.now });
   closers.unshift(() => access.close());
   return access;
 };
@@ -79,6 +81,7 @@ describe('keys', () => {
       log,
       units,
       parties: new Set(),
+      types,
       now: Date.now,
       report: { unreadable: ({ key }) => unreadable.push(key) },
     });
@@ -191,7 +194,11 @@ describe('the admin key', () => {
     await access.ensureAdmin(dir);
     const own = access.listKeys()[0]!.id;
     await expect(access.revokeKey(HUB_ACTOR, own)).rejects.toMatchObject({ code: 'last_admin' });
-    const other = await access.createKey(HUB_ACTOR, { ...spec, roles: ['admin'] });
+    const unitAdmin = await access.createKey(HUB_ACTOR, { ...spec, roles: ['admin'] });
+    // An admin of a unit administers its tree only: it does not stand in for the admin of the hub.
+    await expect(access.revokeKey(HUB_ACTOR, own)).rejects.toMatchObject({ code: 'last_admin' });
+    const other = await access.createKey(HUB_ACTOR, { owner: 'hub', system: 'admin-2', roles: ['admin'] });
+    expect((await access.revokeKey(HUB_ACTOR, unitAdmin.id)).revokedBy).toBe('hub');
     expect((await access.revokeKey(HUB_ACTOR, own)).revokedBy).toBe('hub');
     await expect(access.revokeKey(HUB_ACTOR, other.id)).rejects.toMatchObject({ code: 'last_admin' });
   });

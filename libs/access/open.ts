@@ -1,12 +1,13 @@
-import { Fault } from '#faults';
+import { Fault, type Problem } from '#faults';
 import type { EventLog } from '#log';
 import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
 import { AUDIT_TOPIC, audited, HUB_ACTOR, type Act, type Actor } from './audit.js';
 import { Authenticator } from './authenticator.js';
+import { grantProblems, isHubAdmin, isInTree, type GrantRules, type RestrictedType } from './grant-rules.js';
 import { adminKeyPath, readSecret, writeSecret } from './key-file.js';
-import { checkKeySpec, isActiveAdmin, parseKeyRow, type KeyRow, type KeySpec } from './key-rules.js';
+import { checkKeySpec, parseKeyRow, type KeyRow, type KeySpec } from './key-rules.js';
 import { hashOf, makeKey, type NewKey } from './key-text.js';
 
 /** Keys by id, compacted. Rows of revoked keys stay, so that no later key gets the same id. */
@@ -30,18 +31,24 @@ export type AdminKey =
 export interface Access {
   /** The caller of an `Authorization` header; undefined for an unknown, malformed or revoked key. In memory; every wrong key takes the same code path. */
   authenticate(header: string | undefined): Caller | undefined;
-  /** Faults `invalid_request`, `not_durable`. */
+  /**
+   * A key that this actor may give: the hub any key, an admin of a unit only to its tree and without roles of the whole hub (R11.5).
+   * Faults `invalid_request`, `grant_exceeds_rights`, `not_durable`.
+   */
   createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey>;
   /** Checks all keys before the first write, then writes at most 500 keys per write. One intent and one closing audit record for all. Faults as `createKey`. */
   createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]>;
-  /** Idempotent: a revoked key is answered unchanged. Faults `not_found`, `last_admin`, `not_durable`. */
+  /**
+   * Idempotent: a revoked key is answered unchanged. An actor may revoke what it may give; a key outside its tree is `not_found`.
+   * Faults `not_found`, `grant_exceeds_rights`, `last_admin` (the last admin key of the hub), `not_durable`.
+   */
   revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
-  /** All keys by ascending id, also revoked ones. */
-  listKeys(): readonly ShownKey[];
+  /** The keys of the tree of an owner (of `hub`: all) by ascending id, also revoked ones. */
+  listKeys(administrator?: string): readonly ShownKey[];
   get(id: string): ShownKey | undefined;
   /** Calls the listener once for every key that is revoked, whichever process revoked it. Answers how to stop that. */
   onRevoked(listener: (keyId: string) => void): () => void;
-  /** Creates `<dir>/admin.key` (mode 0600), only when no valid admin key exists (R11.2). */
+  /** Creates `<dir>/admin.key` (mode 0600), only when no valid admin key of the hub exists (R11.2). */
   ensureAdmin(dir: string): Promise<AdminKey>;
   /** For the operator on the hub's machine: writes a new admin key to `<dir>/admin.key` and revokes the earlier admin keys of the owner `hub` (R11.2). */
   resetAdmin(dir: string): Promise<AdminKey>;
@@ -55,6 +62,8 @@ export interface AccessDeps {
   readonly units: Units;
   /** Codes of external parties that keys may be bound to. */
   readonly parties: ReadonlySet<string>;
+  /** The event types that are registered now: keys of owners that a restricted type names are given by the hub only. */
+  readonly types: () => readonly RestrictedType[];
   readonly now: () => number;
   readonly report?: TableReport | undefined;
 }
@@ -121,6 +130,7 @@ class TableAccess implements Access {
   readonly #now: () => number;
   readonly #units: Units;
   readonly #parties: ReadonlySet<string>;
+  readonly #rules: GrantRules;
   readonly #authenticator: Authenticator;
   readonly #revocations: Revocations;
   readonly #table: Table<KeyRow>;
@@ -130,6 +140,7 @@ class TableAccess implements Access {
     this.#now = deps.now;
     this.#units = deps.units;
     this.#parties = deps.parties;
+    this.#rules = { units: deps.units, types: deps.types };
     this.#authenticator = deps.authenticator;
     this.#revocations = deps.revocations;
     this.#table = deps.table;
@@ -144,8 +155,9 @@ class TableAccess implements Access {
   }
 
   async createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]> {
-    for (const [i, spec] of specs.entries())
-      checkKeySpec(spec, this.#units, this.#parties, specs.length > 1 ? `/${i}` : '');
+    const at = (i: number): string => (specs.length > 1 ? `/${i}` : '');
+    for (const [i, spec] of specs.entries()) checkKeySpec(spec, this.#units, this.#parties, at(i));
+    this.#checkGrants(specs.map((spec, i) => grantProblems(by.owner, spec, this.#rules, at(i))));
     const keys = specs.map((spec) => ({ spec, key: this.#drawKey() }));
     const act = {
       who: by,
@@ -163,7 +175,9 @@ class TableAccess implements Access {
 
   async revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
     const before = this.get(id);
-    if (before === undefined) throw new Fault('not_found');
+    // A key outside the tree looks like one that does not exist.
+    if (before === undefined || !isInTree(by.owner, before.owner, this.#units)) throw new Fault('not_found');
+    this.#checkGrants([grantProblems(by.owner, before, this.#rules)]);
     const act = { who: by, what: 'key.revoke', target: id, why, before };
     return this.#audited(
       act,
@@ -172,8 +186,11 @@ class TableAccess implements Access {
     );
   }
 
-  listKeys(): readonly ShownKey[] {
-    return [...this.#table.entries()].map(([, row]) => shownKey(row)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  listKeys(administrator = 'hub'): readonly ShownKey[] {
+    const keys = [...this.#table.entries()].map(([, row]) => shownKey(row));
+    return keys
+      .filter(({ owner }) => isInTree(administrator, owner, this.#units))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   get(id: string): ShownKey | undefined {
@@ -187,9 +204,9 @@ class TableAccess implements Access {
 
   async ensureAdmin(dir: string): Promise<AdminKey> {
     await this.#table.refresh();
-    const admins = [...this.#table.entries()].map(([, row]) => row).filter(isActiveAdmin);
+    const admins = [...this.#table.entries()].map(([, row]) => row).filter(isActiveHubAdmin);
     if (admins.length === 0)
-      return this.#makeAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveAdmin) ? undefined : []));
+      return this.#makeAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveHubAdmin) ? undefined : []));
     const path = adminKeyPath(dir);
     const text = readSecret(path);
     const sha256 = text === undefined ? '' : hashOf(text);
@@ -197,9 +214,7 @@ class TableAccess implements Access {
   }
 
   resetAdmin(dir: string): Promise<AdminKey> {
-    return this.#makeAdmin('key.reset-admin', dir, (rows) =>
-      [...rows.values()].filter((r) => r.owner === 'hub' && isActiveAdmin(r)),
-    );
+    return this.#makeAdmin('key.reset-admin', dir, (rows) => [...rows.values()].filter(isActiveHubAdmin));
   }
 
   refresh(): Promise<void> {
@@ -208,6 +223,11 @@ class TableAccess implements Access {
 
   close(): Promise<void> {
     return this.#table.close();
+  }
+
+  #checkGrants(found: readonly (readonly Problem[])[]): void {
+    const problems = found.flat();
+    if (problems.length > 0) throw new Fault('grant_exceeds_rights', { problems });
   }
 
   #audited<T>(act: Act, action: () => Promise<T>, afterOf?: (answer: T) => unknown): Promise<T> {
@@ -243,7 +263,7 @@ class TableAccess implements Access {
     if (!row) throw new Fault('not_found');
     if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
     const others = [...rows.values()].filter((r) => r.id !== id);
-    if (isActiveAdmin(row) && !others.some(isActiveAdmin)) throw new Fault('last_admin');
+    if (isActiveHubAdmin(row) && !others.some(isActiveHubAdmin)) throw new Fault('last_admin');
     const after: KeyRow = { ...row, revokedAt: this.#time(), revokedBy: by.keyId };
     return { changes: [{ key: id, row: after }], result: shownKey(after) };
   }
@@ -276,6 +296,10 @@ class TableAccess implements Access {
       }),
     );
   }
+}
+
+function isActiveHubAdmin(row: KeyRow): boolean {
+  return row.revokedAt === undefined && isHubAdmin(row);
 }
 
 function shownKey({ sha256: _hidden, ...row }: KeyRow): ShownKey {

@@ -84,6 +84,11 @@ function isNamed({ kind, what }: Row, owner: string, data: ReadableEvent['data']
   }
 }
 
+/** Whether these consumers name an owner whatever the event holds; `field:` and `above:` depend on its data, so they do not count. */
+export function namesOwner(consumers: readonly Consumer[], owner: string, units: Units): boolean {
+  return rowsFor(consumers).some((row) => isNamed(row, owner, {}, units));
+}
+
 /**
  * How much a named consumer may read (R12.1 c, R12.3): what its contract says, else `masked` for `above:` and `type:`, which name many units at once, and
  * `full` for the rest. `count` grants no event: totals, which every reading key may see (R12.3), are all that its reason needs.
@@ -104,7 +109,7 @@ export function mayRead(roles: ReadonlySet<Role>): boolean {
  * many callers is cheap. Pure; holds the unit tree of the moment when it is made, so make it anew for each round of callers.
  *
  * A key with the role reader may read an event when (a) its unit is the source or above the source on either parent line, (b) a unit field of the event
- * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team, operator and admin read every type masked, the
+ * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team and operator and an admin key of the hub read every type masked, the
  * role steward reads every type in full. The source reads in full, the consumers of (c) at the level of their row in the contract (consumerLevel);
  * everyone else reads masked (R12.3). Of several reasons the greatest level holds.
  * A restricted type is readable only for its named consumers: (a), (b) and the roles grant nothing (R12.2).
@@ -147,7 +152,7 @@ export class EventLevels {
       if (named && row.level === 'masked') namedMasked = true;
     }
     const steward = roles.has('steward');
-    const seesMasked = roles.has('data-team') || roles.has('operator') || roles.has('admin');
+    const seesMasked = roles.has('data-team') || roles.has('operator') || (roles.has('admin') && owner === 'hub');
     const open = this.#open;
     const full = reads && (namedFull || (open && (isSource || steward)));
     const masked = reads && (namedMasked || (open && (aboveSource || inField || seesMasked)));

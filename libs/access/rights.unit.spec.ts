@@ -85,7 +85,16 @@ describe('who may read what (R12)', () => {
     ['admin', 'masked'],
     ['steward', 'full'],
   ])('gives the role %s alone, without any other reason to read, the level %s', (role, level) => {
-    expect(readLevel(caller('SU00013', role), move, moved, tree)).toBe(level);
+    expect(readLevel(caller(role === 'admin' ? 'hub' : 'SU00013', role), move, moved, tree)).toBe(level);
+  });
+
+  it('gives an admin key of a unit no more than the role reader gives it: its power ends with its tree', () => {
+    expect(readLevel(caller('SU00013', 'admin'), move, moved, tree)).toBe('none');
+    for (const owner of ['SU00013', 'hub', ...move.unitFields.map((f) => String(moved.data[f]))])
+      if (owner !== 'hub')
+        expect(readLevel(caller(owner, 'admin'), move, moved, tree)).toBe(
+          readLevel(caller(owner, 'reader'), move, moved, tree),
+        );
   });
 
   it('gives the source its own events only with a role that reads', () => {

@@ -1,14 +1,16 @@
 import { parseSource } from '#event';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
+import type { AuditRecord } from './audit.js';
+import { isHubAdmin, isInTree } from './grant-rules.js';
 
 /**
  * Whether a caller may see the refusals of an owner (`SU…`, `EXT-…` or `hub`, as in a Caller): the owner itself, a unit above it on either parent
- * line, and the roles operator, admin and steward. Pure; uses the unit tree of today.
+ * line, an admin key of the hub, and the roles operator and steward. Pure; uses the unit tree of today.
  */
 export function maySeeOwner(caller: Caller, owner: string, units: Units): boolean {
   const { roles } = caller;
-  const isOperator = roles.has('operator') || roles.has('admin') || roles.has('steward');
+  const isOperator = roles.has('operator') || isHubAdmin(caller) || roles.has('steward');
   const isOwner = caller.owner === owner;
   const isAbove = owner.startsWith('SU') && units.above(owner).has(caller.owner);
   return isOperator || isOwner || isAbove;
@@ -19,4 +21,24 @@ export function maySeeSource(caller: Caller, source: string, units: Units): bool
   const parsed = parseSource(source);
   const owner = parsed?.kind === 'unit' ? parsed.unit : parsed?.kind === 'party' ? parsed.party : 'hub';
   return maySeeOwner(caller, owner, units);
+}
+
+/**
+ * Whether a caller may see an audit record: an admin key of the hub and the roles operator and steward see all of them; an admin of a unit those whose actor is
+ * in its tree, and those about keys of its tree only.
+ */
+export function maySeeAct(caller: Caller, record: AuditRecord, units: Units): boolean {
+  const { roles } = caller;
+  if (roles.has('operator') || roles.has('steward') || isHubAdmin(caller)) return true;
+  const concerned = [record.before, record.after].flat().map(ownerOf);
+  const isAbout = concerned.some((owner) => owner !== undefined);
+  return (
+    isInTree(caller.owner, record.who.owner, units) ||
+    (isAbout && concerned.every((owner) => owner === undefined || isInTree(caller.owner, owner, units)))
+  );
+}
+
+function ownerOf(value: unknown): string | undefined {
+  const owner = (value as { owner?: unknown } | null | undefined)?.owner;
+  return typeof owner === 'string' ? owner : undefined;
 }

@@ -23,4 +23,19 @@ export const texts = defineTexts({
   },
   key_of_unit_or_party: { id: 'kunci milik unit atau pihak', en: 'a key of a unit or party' },
   key_with_role_publisher: { id: 'kunci dengan peran publisher', en: 'a key with the role publisher' },
+  outside_tree: {
+    id: 'unit ini bukan unit kunci Anda dan tidak di bawahnya',
+    en: 'this unit is not the unit of your key, nor below it',
+  },
+  own_unit_or_below: { id: 'unit kunci Anda atau unit di bawahnya', en: 'the unit of your key, or a unit below it' },
+  reads_restricted: {
+    id: 'unit ini membaca kejadian terbatas yang tidak boleh dibaca unit lain',
+    en: 'this unit reads restricted events that no other unit may read',
+  },
+  role_of_whole_hub: { id: 'peran ini berlaku untuk seluruh hub', en: 'this role reaches the whole hub' },
+  roles_of_unit_admin: {
+    id: 'publisher, reader, admin; peran lain diberikan admin hub',
+    en: 'publisher, reader, admin; an admin of the hub gives the others',
+  },
+  ask_hub_admin: { id: 'kunci ini dibuat admin hub', en: 'an admin of the hub makes this key' },
 });

@@ -22,7 +22,7 @@ export async function resetAdminKey(given: Readonly<Record<string, string>> = {}
     (l) => l.close(),
   );
   const units = opened.adopt(await openUnits({ log, now: Date.now }), (u) => u.close());
-  const deps = { log, units: units.units, parties: new Set<string>(), now: Date.now };
+  const deps = { log, units: units.units, parties: new Set<string>(), types: () => [], now: Date.now };
   const access = opened.adopt(await openAccess(deps), (a) => a.close());
   return (await access.resetAdmin(settings.dataDir)).path!;
 }

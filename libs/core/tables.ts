@@ -50,7 +50,9 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
   const seed = readUnits();
   await units.seed(seed);
   const parties = new Set(seed.externalParties.map((p) => p.code));
-  const access = opened(await openAccess({ log, units: units.units, parties, now, report }));
+  const access = opened(
+    await openAccess({ log, units: units.units, parties, types: () => registry.catalogue.types(), now, report }),
+  );
   const adminKey = await access.ensureAdmin(settings.dataDir);
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
   const views = readViews().map((v) => compileView(v, registry.catalogue));

@@ -208,6 +208,14 @@ export const FAULTS = {
     title: { id: 'Unit ini tidak menerbitkan jenis kejadian itu', en: 'This unit does not publish that event type' },
     hint: { id: 'Lihat penerbit: simpul type get <jenis>.', en: 'See the publishers: simpul type get <type>.' },
   },
+  grant_exceeds_rights: {
+    class: 'forbidden',
+    title: { id: 'Kunci ini tidak boleh mengatur kunci itu', en: 'This key may not manage that key' },
+    hint: {
+      id: 'Admin unit mengatur kunci publisher, reader dan admin di unitnya dan di bawahnya. Minta kepada admin hub.',
+      en: 'An admin of a unit manages keys publisher, reader and admin of its unit and below. Ask an admin of the hub.',
+    },
+  },
   not_found: {
     class: 'not_found',
     title: { id: 'Tidak ditemukan', en: 'Not found' },

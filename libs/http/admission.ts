@@ -1,4 +1,4 @@
-import type { Caller } from '#access';
+import { hasRole, type Caller } from '#access';
 import { Fault, verbatim } from '#faults';
 import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticated, type Authenticate } from './authentication.js';
@@ -50,7 +50,7 @@ export function checkAccess(req: FastifyRequest, { open, roles, profile }: Fasti
   if (req.caller === undefined && open !== true && profile?.auth !== 'none') throw new Fault('unauthenticated');
   if (roles === undefined) return;
   const caller = callerOf(req);
-  if (!roles.some((r) => caller.roles.has(r))) {
+  if (!roles.some((r) => hasRole(caller, r))) {
     throw new Fault('forbidden', { detail: `needs one of the roles ${roles.join(', ')}` });
   }
 }

@@ -51,8 +51,8 @@ export interface HttpReport {
 export interface RouteConfig {
   /** No key needed (health, openapi). */
   open?: true;
-  /** Any of these roles; absent = any key. Refused: 403 `forbidden`. */
-  roles?: readonly Role[];
+  /** Any of these roles; absent = any key. `hub-admin`: an admin key of the hub itself, not of a unit. Refused: 403 `forbidden`. */
+  roles?: readonly (Role | 'hub-admin')[];
   /** One line for /openapi.json. */
   summary?: string;
   query?: ZodType;

@@ -1,4 +1,6 @@
 import {
+  isInTree,
+  maySeeAct,
   readAudit,
   ROLES,
   sourceOf,
@@ -81,9 +83,18 @@ export class KeysController {
   }
 
   @Get('keys')
-  @RouteConfig({ summary: 'Keys, without their text', roles: ['admin'], query: LIST })
-  list(@CheckedQuery() q: List, @Req() req: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): object {
-    const { items, next } = pageOf(this.deps.access.listKeys(), (k) => k.id, q, { limit: 500 });
+  @RouteConfig({
+    summary: 'Keys of the unit of this key and below (of an admin of the hub: all), without their text',
+    roles: ['admin'],
+    query: LIST,
+  })
+  list(
+    @CheckedQuery() q: List,
+    @CurrentCaller() by: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): object {
+    const { items, next } = pageOf(this.deps.access.listKeys(by.owner), (k) => k.id, q, { limit: 500 });
     return pageBody(req, reply, 'keys', items.map(shown), next);
   }
 
@@ -102,7 +113,10 @@ export class KeysController {
     }
     const { system, roles, why } = body;
     if ('unit' in body) return withText(await access.createKey(by, { owner: body.unit, system, roles }, why));
-    const specs = units.list({ type: body.all }).map((u): KeySpec => ({ owner: u.id, system, roles }));
+    const specs = units
+      .list({ type: body.all })
+      .filter((u) => isInTree(by.owner, u.id, units))
+      .map((u): KeySpec => ({ owner: u.id, system, roles }));
     if (specs.length === 0)
       throw new Fault('invalid_request', {
         problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
@@ -118,19 +132,21 @@ export class KeysController {
 
   @Get('audit')
   @RouteConfig({
-    summary: 'What was done to keys and settings, oldest first',
+    summary: 'What was done to keys and settings, oldest first; to an admin of a unit, what concerns its tree',
     roles: ['admin', 'operator', 'steward'],
     query: LIST,
   })
   async audit(
     @CheckedQuery() { limit, cursor }: List,
+    @CurrentCaller() caller: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const from = cursor === undefined ? 0n : BigInt(decodeCursor(cursor, AUDIT_CURSOR).o);
     const page = await readAudit(this.deps.log, from, Math.min(limit ?? 100, 500));
     // Also given at the end: the same cursor finds the records that are written later.
-    return pageBody(req, reply, 'records', page.records, encodeCursor({ o: String(page.next) }), { end: page.end });
+    const records = page.records.filter((record) => maySeeAct(caller, record, this.deps.units));
+    return pageBody(req, reply, 'records', records, encodeCursor({ o: String(page.next) }), { end: page.end });
   }
 }
 

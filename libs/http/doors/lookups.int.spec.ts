@@ -38,6 +38,7 @@ beforeAll(async () => {
     log,
     units: units.units,
     parties: new Set(seed.externalParties.map((p) => p.code)),
+    types: () => registry.catalogue.types(),
     now: Date.now,
   });
   await access.ensureAdmin(dir);
@@ -249,8 +250,39 @@ describe('the keys door', () => {
     expect(access.listKeys()).toHaveLength(before);
   });
 
+  it('an admin of a unit works on the keys of its tree only, at every door of keys', async () => {
+    const kanwil = 'SU00041';
+    const make = (body: object, key?: string) => ask('/v1/keys', { method: 'POST', body, ...(key ? { key } : {}) });
+    const { key } = (await make({ unit: kanwil, system: 'a', roles: ['admin'] })).body as { key: string };
+    const below = (await make({ unit: 'SU00123', system: 'a', roles: ['reader'] }, key)).body;
+    expect(below['unit']).toBe('SU00123');
+    const kanims = (await make({ all: 'kanim', system: 'b', roles: ['reader'] }, key)).body['keys'] as Body[];
+    expect(kanims.length).toBeGreaterThan(1);
+    expect(kanims.length).toBeLessThan(125);
+    for (const unit of ['SU00001', 'SU00003', 'hub', 'EXT-KPK']) {
+      const { status, body } = await make({ unit, system: 'a', roles: ['reader'] }, key);
+      expect([unit, status, body['code'], body['errors'][0].pointer]).toEqual([
+        unit,
+        403,
+        'grant_exceeds_rights',
+        '/unit',
+      ]);
+    }
+    expect((await make({ unit: kanwil, system: 'a', roles: ['steward'] }, key)).body['errors'][0].pointer).toBe(
+      '/roles',
+    );
+    const [hub] = access.listKeys().filter((k) => k.owner === 'hub');
+    expect((await ask(`/v1/keys/${hub!.id}`, { method: 'DELETE', key })).status).toBe(404);
+    expect((await ask(`/v1/keys/${below['id']}`, { method: 'DELETE', key })).status).toBe(200);
+    const seen = (await ask('/v1/keys?limit=500', { key })).body['keys'] as Body[];
+    expect(seen.some((k) => k['unit'] === 'hub')).toBe(false);
+    const audit = (await ask('/v1/audit?limit=500', { key })).body['records'] as Body[];
+    expect(audit.length).toBeGreaterThan(0);
+    expect(JSON.stringify(audit)).not.toContain('EXT-KPK');
+  });
+
   it('never revokes the last admin key', async () => {
-    const [own] = access.listKeys().filter((k) => k.roles.includes('admin'));
+    const [own] = access.listKeys().filter((k) => k.owner === 'hub' && k.roles.includes('admin'));
     const r = await ask(`/v1/keys/${own!.id}`, { method: 'DELETE' });
     expect([r.status, r.body['code']]).toEqual([409, 'last_admin']);
   });

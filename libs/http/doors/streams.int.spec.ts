@@ -16,11 +16,22 @@ beforeAll(async () => {
       return Promise.resolve(retentionMs === undefined ? undefined : []);
     },
   };
-  const caller = (role: 'admin' | 'operator') => ({ keyId: role, owner: 'hub', system: 'uji', roles: new Set([role]) });
+  const caller = (role: 'admin' | 'operator', owner = 'hub') => ({
+    keyId: role,
+    owner,
+    system: 'uji',
+    roles: new Set([role]),
+  });
   server = await serveEdge(
     {
       authenticate: (header) =>
-        header === 'Bearer admin' ? caller('admin') : header === 'Bearer operator' ? caller('operator') : undefined,
+        header === 'Bearer admin'
+          ? caller('admin')
+          : header === 'Bearer unit'
+            ? caller('admin', 'SU00001')
+            : header === 'Bearer operator'
+              ? caller('operator')
+              : undefined,
     },
     { controllers: [StreamsController], providers: [{ provide: STREAMS_DOOR, useValue: deps }] },
   );
@@ -36,7 +47,7 @@ const ask = async (key: string, stream: string, body: unknown) => {
   return [r.status, ((await r.json()) as { code?: string }).code];
 };
 
-it('an admin sets the retention of a stream in days, or none; anything else is refused and sets nothing', async () => {
+it('an admin of the hub sets the retention of a stream in days, or none; anything else, also of an admin of a unit, is refused and sets nothing', async () => {
   expect(await ask('admin', 'uji.aliran', { days: 730, why: 'arsip' })).toEqual([200, undefined]);
   expect(await ask('admin', 'uji.aliran', { days: null })).toEqual([200, undefined]);
   expect(asked).toEqual([
@@ -46,6 +57,7 @@ it('an admin sets the retention of a stream in days, or none; anything else is r
   for (const days of [7, 0, -1, 8.5, '30', undefined])
     expect(await ask('admin', 'uji.aliran', { days })).toEqual([400, 'invalid_request']);
   expect(await ask('operator', 'uji.aliran', { days: 30 })).toEqual([403, 'forbidden']);
+  expect(await ask('unit', 'uji.aliran', { days: 30 })).toEqual([403, 'forbidden']);
   expect(await ask('admin', 'uji.lain', { days: 30 })).toEqual([404, 'not_found']);
   allowed = false;
   expect(await ask('admin', 'uji.aliran', { days: 30 })).toEqual([409, 'snapshot_incomplete']);

@@ -39,7 +39,7 @@ export class StreamsController {
   @RouteConfig({
     summary:
       'How long a stream keeps its events; only when each of its views has a complete snapshot. `views`: those that fold it; empty: none, and what is deleted is nowhere',
-    roles: ['admin'],
+    roles: ['hub-admin'],
     body: RETENTION,
   })
   async retention(

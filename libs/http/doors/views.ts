@@ -38,7 +38,7 @@ export class ViewsController {
 
   @Post(':view/rebuild')
   @HttpCode(202)
-  @RouteConfig({ summary: 'Fold a view anew while the old one serves', roles: ['operator', 'admin'], query: NONE })
+  @RouteConfig({ summary: 'Fold a view anew while the old one serves', roles: ['operator', 'hub-admin'], query: NONE })
   async rebuild(
     @Param('view') name: string,
     @CheckedQuery() _none: object,

@@ -1,0 +1,65 @@
+import type { Problem } from '#faults';
+import type { Consumer } from '#registry';
+import type { Units } from '#units';
+import type { Caller, Role } from './access.js';
+import type { KeySpec } from './key-rules.js';
+import { namesOwner } from './read-level.js';
+import { texts } from './texts.js';
+
+/** What an admin of a unit may give, to its own unit and to units below it. The other roles reach the whole hub, whichever unit their key belongs to. */
+const UNIT_ROLES: ReadonlySet<Role> = new Set(['publisher', 'reader', 'admin']);
+
+/** The part of an event type that says who may read it although it is restricted (R12.2). */
+export type RestrictedType = { readonly restricted: boolean; readonly consumers: readonly Consumer[] };
+
+export interface GrantRules {
+  readonly units: Units;
+  /** The event types that are registered now. */
+  readonly types: () => readonly RestrictedType[];
+}
+
+/** A key of the hub itself with the role admin: it administers the whole hub. An admin key of a unit or party administers its own tree only (R11.5). */
+export function isHubAdmin({ owner, roles }: { readonly owner: string; readonly roles: Iterable<Role> }): boolean {
+  return owner === 'hub' && [...roles].includes('admin');
+}
+
+/** Whether a caller has one of the roles; `hub-admin` is the role admin of a key of the hub (isHubAdmin). */
+export function hasRole(caller: Pick<Caller, 'owner' | 'roles'>, role: Role | 'hub-admin'): boolean {
+  return role === 'hub-admin' ? isHubAdmin(caller) : caller.roles.has(role);
+}
+
+/** Whether the keys of `owner` belong to the tree of this administrator: its own, those of units below it on either line; of the hub: all. */
+export function isInTree(administrator: string, owner: string, units: Units): boolean {
+  return administrator === 'hub' || owner === administrator || units.above(owner).has(administrator);
+}
+
+/** Whether a restricted type names this owner as a consumer: its keys read what no other key may read, such as those of ES1-ITJEN. */
+function readsRestricted(owner: string, { units, types }: GrantRules): boolean {
+  return types().some(({ restricted, consumers }) => restricted && namesOwner(consumers, owner, units));
+}
+
+/** Keys with the greatest power: admin of the hub, steward, and keys of owners that a restricted type names. */
+export function isPowerful(spec: Pick<KeySpec, 'owner' | 'roles'>, rules: GrantRules): boolean {
+  return isHubAdmin(spec) || spec.roles.includes('steward') || readsRestricted(spec.owner, rules);
+}
+
+/**
+ * Why an administrator of this owner may not give (or take back) this key; none: it may. The hub may give every key; an admin of a unit or party only
+ * `publisher`, `reader` and `admin`, to its own unit and units below it, and never a powerful key (R11.5). `at` is the prefix of the pointers.
+ */
+export function grantProblems(
+  administrator: string,
+  spec: Pick<KeySpec, 'owner' | 'roles'>,
+  rules: GrantRules,
+  at = '',
+): readonly Problem[] {
+  if (administrator === 'hub') return [];
+  const problems: Problem[] = [];
+  if (!isInTree(administrator, spec.owner, rules.units))
+    problems.push({ pointer: `${at}/unit`, reason: texts.outside_tree(), expected: texts.own_unit_or_below() });
+  else if (readsRestricted(spec.owner, rules))
+    problems.push({ pointer: `${at}/unit`, reason: texts.reads_restricted(), expected: texts.ask_hub_admin() });
+  if (spec.roles.some((role) => !UNIT_ROLES.has(role)))
+    problems.push({ pointer: `${at}/roles`, reason: texts.role_of_whole_hub(), expected: texts.roles_of_unit_admin() });
+  return problems;
+}
