@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
+import { catalogue } from './gen-catalogue.mjs';
 
 const built = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
 const json = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
@@ -74,15 +75,37 @@ export function viewsPage() {
   return `# Views\n\nGenerated from \`schemas/views/*.view.json\` by \`npm run gen\`. A view folds events to state; read it at \`GET /v1/state/{view}/{key}\`.\n\n${kinds.join('\n')}\n\n| view | what | kind | key |\n|---|---|---|---|\n${rows.join('\n')}\n\n${parts.join('\n\n')}\n`;
 }
 
+/** Which office states an event (R10.6), in one sentence, and why. */
+function actorOf({ field, step, party, below, exempt, why }) {
+  if (field === null) return `No acting office: ${why}`;
+  const named = (f) =>
+    [f]
+      .flat()
+      .map((n) => `\`${n}\``)
+      .join(' or ');
+  const rule =
+    step === undefined
+      ? named(field)
+      : Object.entries(field)
+          .map(([s, f]) => `${named(f)} (\`${step}\` \`${s}\`)`)
+          .join(', ');
+  const more = [
+    ...(party === undefined ? [] : [`a party \`${party}\``]),
+    ...(below ? ['or a unit below it'] : []),
+    ...(exempt === undefined ? [] : [`not for ${list(exempt)}`]),
+  ];
+  return `Acting office: ${[rule, ...more].join('; ')}. ${why}`;
+}
+
 export function eventTypesPage() {
-  const { types } = json('schemas/catalogue.json');
+  const { types } = catalogue(root);
   const streams = Map.groupBy(types, (t) => t.stream);
   const parts = [...streams].map(([stream, ofStream]) => {
     const bodies = ofStream.map((t) => {
       const fields = t.fields.map(
         (f) => `| \`${f.name}\` | ${cell(f.kind)} | ${f.optional ? '' : 'yes'} | ${f.pii === 'none' ? '' : f.pii} |`,
       );
-      return `### ${t.type}\n\n${t.titleEn} · *${t.titleId}*. Version ${t.version}, [schema](../../schemas/${t.file}). Owner \`${t.owner}\`, published by ${list(t.publishers)}, read ${readers(t.consumers)}.\n\n| field | kind | required | data class |\n|---|---|---|---|\n${fields.join('\n')}`;
+      return `### ${t.type}\n\n${t.titleEn} · *${t.titleId}*. Version ${t.version}, [schema](../../schemas/${t.file}). Owner \`${t.owner}\`, published by ${list(t.publishers)}, read ${readers(t.consumers)}. ${actorOf(t.actor)}\n\n| field | kind | required | data class |\n|---|---|---|---|\n${fields.join('\n')}`;
     });
     const first = ofStream[0];
     const subject = `${list(first.subject)}${first.subjectForm === 'pseudonym' ? ' (keyed hash)' : ''}`;

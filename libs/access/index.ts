@@ -1,3 +1,4 @@
+export { mayState, type StatedType } from './acting.js';
 export type { Caller, ReadLevel, Role } from './access.js';
 export { AUDIT_TOPIC, audited, readAudit, type Act, type Actor, type AuditPage, type AuditRecord } from './audit.js';
 export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';

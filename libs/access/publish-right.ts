@@ -10,7 +10,7 @@ export type PublishableType = Pick<EventType, 'type' | 'publishers'>;
 
 /** Why a caller may not publish an event. */
 export interface PublishRefusal {
-  readonly code: 'type_not_yours' | 'source_not_yours';
+  readonly code: 'type_not_yours' | 'source_not_yours' | 'unit_not_yours';
   /** Pointers into the event: `/source`, `/type`, `/data/<field>`. */
   readonly problems: readonly Problem[];
 }
@@ -62,7 +62,13 @@ export function sourceOf(caller: Pick<Caller, 'owner' | 'system'>): string {
   return `urn:simpul:${kind}:${caller.owner}:${caller.system}`;
 }
 
-function matches(pattern: string, source: Source, data: Readonly<Record<string, unknown>>, units: Units): boolean {
+/** Whether a publisher pattern names this source. */
+export function matches(
+  pattern: string,
+  source: Source,
+  data: Readonly<Record<string, unknown>>,
+  units: Units,
+): boolean {
   const colon = pattern.indexOf(':');
   const kind = colon < 0 ? pattern : pattern.slice(0, colon);
   const what = pattern.slice(colon + 1);

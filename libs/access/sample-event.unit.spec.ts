@@ -4,6 +4,7 @@ import { parseSource } from '#event';
 import { CatalogueIndex, readProperties, schemaValue, registrySubject } from '#registry';
 import { readUnitSeed, UNIT_CHANGED, unitChangeProblems, UnitTree } from '#units';
 import type { Caller } from './access.js';
+import { mayState } from './acting.js';
 import { mayPublish } from './publish-right.js';
 import { sampleEvent } from './sample-event.js';
 
@@ -26,7 +27,7 @@ describe('a sample event', () => {
   });
 
   it.each(catalogue.types().map((t) => t.type))(
-    'of %s is valid, comes from a publisher of the type and names existing units',
+    'of %s is valid, comes from a publisher of the type, states a fact of its own source and names existing units',
     (name) => {
       const type = catalogue.newest(name)!;
       for (const seed of [0, 1, 2, 3]) {
@@ -41,6 +42,7 @@ describe('a sample event', () => {
           roles: new Set(['publisher']),
         };
         expect(mayPublish(publisher, type, e.source, e.data, units)).toBeUndefined();
+        expect(mayState(type, e.source, e.data, units)).toBeUndefined();
         for (const f of type.unitFields)
           for (const id of [e.data[f] ?? []].flat()) expect(units.get(id as string)).toBeDefined();
         expect(e.subject).toBe(type.subjectForm === 'clear' ? type.subject.map((f) => e.data[f]).join(':') : undefined);

@@ -12,6 +12,15 @@ export const texts = defineTexts({
     id: 'hanya unit yang tertulis di sini yang boleh mengumumkan ini',
     en: 'only the unit that stands here may publish this',
   },
+  fact_of_another: {
+    id: 'unit yang tertulis di sini bukan unit sumber: fakta ini milik unit lain',
+    en: 'the unit that stands here is not the source: this is a fact of another unit',
+  },
+  step_of_another: {
+    id: 'langkah ini dinyatakan oleh pihak lain',
+    en: 'this step is stated by another office',
+  },
+  own_or_below: { id: '{owner}, atau unit di bawahnya', en: '{owner}, or a unit below it' },
   unit_is_no_publisher: {
     id: 'unit kunci ini bukan penerbit jenis ini',
     en: 'the unit of this key is no publisher of this type',

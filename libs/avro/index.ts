@@ -1,4 +1,6 @@
 export type {
+  ActorFields,
+  ActorInfo,
   ByteRange,
   ConsumerInfo,
   ConsumerLevel,

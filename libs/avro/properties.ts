@@ -57,6 +57,7 @@ export function checkProperties(t: Node): Problem[] {
     (v) => Array.isArray(v) && v.every((x) => isObject(x) && isConsumer(x, names)),
     texts.list_of({ form: '{code, level: full|masked|count, why}' }),
   );
+  if (p['actor'] !== undefined) need('actor', (v) => isActor(v, t, p['publishers']), texts.actor_forms());
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
   need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', eitherOf(['clear', 'pseudonym'].map(verbatim)));
   need('ordering', (v) => v === 'subject' || v === 'stream', eitherOf(['subject', 'stream'].map(verbatim)));
@@ -67,6 +68,25 @@ export function checkProperties(t: Node): Problem[] {
   need('volumePerDay', (v) => typeof v === 'number' && v >= 0, texts.number());
   need('deadlines', (v) => Array.isArray(v) && v.every(text), texts.texts());
   return problems;
+}
+
+/** The form of `actor` (ActorInfo): its names are fields of the record, its steps symbols of the enum field, its exempt publishers publishers of the type. */
+function isActor(v: Json, t: Node, publishers: Json | undefined): boolean {
+  if (!isObject(v) || typeof v['why'] !== 'string' || v['why'] === '') return false;
+  const { field, step, party, below, exempt } = v;
+  const isField = (name: Json | undefined): boolean =>
+    typeof name === 'string' && t.fields.some((f) => f.name === name);
+  const isFields = (names: Json | undefined): boolean =>
+    Array.isArray(names) ? names.length > 0 && names.every(isField) : isField(names);
+  if (party !== undefined && !isField(party)) return false;
+  if (below !== undefined && below !== true) return false;
+  const known = Array.isArray(publishers) ? publishers : [];
+  if (exempt !== undefined && !(Array.isArray(exempt) && exempt.every((x) => known.includes(x)))) return false;
+  if (step === undefined) return field === null || isFields(field);
+  const symbols = t.fields.find((f) => f.name === step)?.type.symbols ?? [];
+  return (
+    isObject(field ?? null) && Object.entries(field as JsonObject).every(([s, f]) => symbols.includes(s) && isFields(f))
+  );
 }
 
 function isParty(v: Json, names: ReadonlySet<string>): boolean {

@@ -213,6 +213,10 @@ export const texts = defineTexts({
   first_two_segments: { id: 'dua bagian pertama dari type', en: 'the first two segments of type' },
   a_unit_id: { id: 'id unit', en: 'a unit id' },
   publisher_patterns: { id: 'daftar pola penerbit', en: 'a list of publisher patterns' },
+  actor_forms: {
+    id: 'field: bidang yang menyebut unit yang bertindak, atau null; why: alasannya; step, party, below, exempt bila perlu',
+    en: 'field: the field that names the acting office, or null; why: the reason; step, party, below, exempt where needed',
+  },
   list_of: { id: 'daftar {form}', en: 'a list of {form}' },
   field_names: { id: 'nama bidang', en: 'names of fields' },
   texts: { id: 'daftar teks', en: 'a list of texts' },

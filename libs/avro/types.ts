@@ -81,6 +81,24 @@ export interface ConsumerInfo {
   readonly why: string;
 }
 
+/**
+ * Which office states an event (R10.6): the units and parties that the named fields hold must be the source itself, so that nobody states a fact of another
+ * office. `field`: a unit field, or several of which one must be the source; by symbol of the enum field `step` where each side of a transfer states its own
+ * step (a symbol without a field is for `exempt` publishers); null: no field names the acting office, and `why` says why.
+ */
+export interface ActorInfo {
+  readonly field: ActorFields | Readonly<Record<string, ActorFields>> | null;
+  readonly step?: string;
+  /** The field that names the party, when a party states the event. Absent: the same as for a unit. */
+  readonly party?: string;
+  /** A unit below the source, on either parent line, counts as well. */
+  readonly below?: true;
+  /** Publishers that state this of others, as a pattern of `publishers`. */
+  readonly exempt?: readonly Publisher[];
+  readonly why: string;
+}
+export type ActorFields = string | readonly string[];
+
 /** The `simpul` property of an event type's record. */
 export interface EventTypeProperties {
   /** Name of the event type, `imigrasi.paspor.diterbitkan`. */
@@ -93,6 +111,8 @@ export interface EventTypeProperties {
   readonly owner: string;
   readonly publishers: readonly Publisher[];
   readonly consumers: readonly ConsumerInfo[];
+  /** Absent in contracts that were registered before it existed: their events are judged by `publishers` alone. */
+  readonly actor?: ActorInfo;
   /** Names of the fields whose values, joined by `:`, are the subject. */
   readonly subject: readonly string[];
   readonly subjectForm: 'clear' | 'pseudonym';

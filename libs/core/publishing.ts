@@ -1,4 +1,4 @@
-import { mayPublish } from '#access';
+import { mayPublish, mayState } from '#access';
 import { OnceAMinute } from '#faults';
 import { Appender } from '#log';
 import { Publishing, type PublishingDeps, type PublishingReport } from '#publishing';
@@ -17,6 +17,7 @@ export function hubPublishing(
     catalogue: registry.catalogue,
     units: units.units,
     mayPublish,
+    mayState,
     pseudonymKey,
     now,
     appends: more.appends ?? new Appender(log),

@@ -216,6 +216,14 @@ export const FAULTS = {
       en: 'An admin of a unit manages keys publisher, reader and admin of its unit and below. Ask an admin of the hub.',
     },
   },
+  unit_not_yours: {
+    class: 'forbidden',
+    title: { id: 'Kejadian ini menyatakan fakta unit lain', en: 'The event states a fact of another unit' },
+    hint: {
+      id: 'Isi bidang yang ditunjuk dengan unit Anda sendiri; unit lain menyatakan faktanya sendiri. Aturannya: simpul type get <jenis>, actor.',
+      en: 'Put your own unit into the field that is pointed at; the other unit states its own facts. The rule: simpul type get <type>, actor.',
+    },
+  },
   not_found: {
     class: 'not_found',
     title: { id: 'Tidak ditemukan', en: 'Not found' },

@@ -28,12 +28,26 @@ export type MayPublish = (
   source: string,
   data: Readonly<Record<string, unknown>>,
   units: Units,
-) => { readonly code: 'source_not_yours' | 'type_not_yours'; readonly problems: readonly Problem[] } | undefined;
+) => NotYours | undefined;
+
+/** Why a source may not state an event, because it is a fact of another unit; undefined: it may (R10.6). `mayState` of #access. */
+export type MayState = (
+  type: EventType,
+  source: string,
+  data: Readonly<Record<string, unknown>>,
+  units: Units,
+) => NotYours | undefined;
+
+interface NotYours {
+  readonly code: 'source_not_yours' | 'type_not_yours' | 'unit_not_yours';
+  readonly problems: readonly Problem[];
+}
 
 export interface CheckRules {
   readonly catalogue: Catalogue;
   readonly units: Units;
   readonly mayPublish: MayPublish;
+  readonly mayState: MayState;
   /** Deployment key of pseudonym subjects (R11). */
   readonly pseudonymKey: Uint8Array;
   readonly limits: PublishLimits;
@@ -51,7 +65,7 @@ const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/'
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /**
- * Checks one offered event: attributes, type and version, source, data, rights, encoding, subject, attributes of the hub, size (and whether a change of
+ * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, subject, attributes of the hub, size (and whether a change of
  * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
  */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
@@ -65,7 +79,8 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const a = read.attributes;
   const resolved = resolveType(a, offered.content, at, catalogue);
   if (!resolved.ok) return resolved;
-  const { type } = resolved;
+  // Rights are those of the newest contract: naming an older version must not give back what a newer one has taken.
+  const { type, newest } = resolved;
   const source = parseSource(a.source);
   if (source === undefined)
     return refuse(a.type, 'source_not_yours', [
@@ -74,7 +89,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const decoded = decodeContent(offered.content, type);
   if ('code' in decoded) return refuse(a.type, decoded.code, decoded.problems);
   const data = asObject(decoded.data);
-  const notYours = rules.mayPublish(context.caller, type, a.source, data, rules.units);
+  const notYours = rules.mayPublish(context.caller, newest, a.source, data, rules.units);
   if (notYours !== undefined)
     return refuse(
       a.type,
@@ -83,6 +98,8 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
     );
   const encoded = type.contract.encode(decoded.data, type.schemaId);
   if (!encoded.ok) return refuse(a.type, worstCode(encoded.problems), encoded.problems);
+  const another = rules.mayState(newest, a.source, data, rules.units);
+  if (another !== undefined) return refuse(a.type, another.code, another.problems);
   const subject = eventSubject(type, data, rules);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
   if (a.subject !== undefined && a.subject !== subject.subject)
@@ -124,7 +141,7 @@ function resolveType(
   content: Content,
   at: PointAt,
   catalogue: Catalogue,
-): { readonly ok: true; readonly type: EventType } | RefusedItem {
+): { readonly ok: true; readonly type: EventType; readonly newest: EventType } | RefusedItem {
   if (content.kind === 'avro' && !content.framed && a.dataschema === undefined)
     return refuse(knownType(catalogue, a.type), 'missing_attribute', [
       { pointer: at('dataschema'), reason: texts.missing(), expected: texts.version_of_bare_avro() },
@@ -141,7 +158,7 @@ function resolveType(
         expected: verbatim(dataschemaUrn(a.type, newest.version)),
       },
     ]);
-  return { ok: true, type };
+  return { ok: true, type, newest };
 }
 
 interface Parts {

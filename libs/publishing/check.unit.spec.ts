@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { mayPublish } from '#access';
+import { mayPublish, mayState } from '#access';
 import { compileContract } from '#avro';
 import { digestOf, fromHeaders, partitionOf } from '#event';
 import { showProblem } from '#faults';
@@ -56,7 +56,8 @@ const units = {
   history: () => [],
   above: () => new Set<string>(),
 } as unknown as Units;
-const rules: CheckRules = { catalogue, units, mayPublish, pseudonymKey: Buffer.alloc(32, 1), limits: PUBLISH_LIMITS };
+const pseudonymKey = Buffer.alloc(32, 1);
+const rules: CheckRules = { catalogue, units, mayPublish, mayState, pseudonymKey, limits: PUBLISH_LIMITS };
 const context = {
   caller: { keyId: 'k', owner: 'SU00123', system: 'simkim', roles: new Set(['publisher' as const]) },
   recordedtime: '2021-07-15T02:30:00.000Z',
@@ -111,6 +112,26 @@ describe('a checked event', () => {
     const old = ready({ nomor: 'K-1' }, { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' });
     expect(old.type.version).toBe(1);
     expect(old.value.readUInt32BE(1)).toBe(101);
+  });
+
+  it('is judged by the rights of the newest contract, also when it names an older version', () => {
+    const field = { name: 'unit', type: 'string' };
+    const [old, now] = [
+      typeOf(1, [...V1, field]),
+      typeOf(2, [...V2, field], { actor: { field: 'unit', why: 'the unit states its own case' } }),
+    ];
+    const both = { ...catalogue, newest: () => now, version: (_t: string, v: number) => (v === 1 ? old : now) };
+    for (const [unit, version, code] of [
+      ['SU00123', 1, 'fine'],
+      ['SU00123', 2, 'fine'],
+      ['SU00009', 1, 'unit_not_yours'],
+      ['SU00009', 2, 'unit_not_yours'],
+      [5, 1, 'schema_mismatch'],
+    ] as const) {
+      const offered = offer({ nomor: 'K-1', unit }, { dataschema: `urn:simpul:schema:uji.kasus.lahir:${version}` });
+      const c = checkItem(offered, context, { ...rules, catalogue: both });
+      expect([version, c.ok ? 'fine' : c.fault.code]).toEqual([version, code]);
+    }
   });
 
   it('answers every wrong attribute at once; the code is missing_attribute when one is missing', () => {

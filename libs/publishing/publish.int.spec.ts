@@ -319,6 +319,40 @@ describe('rights', () => {
     }
   });
 
+  it.each([
+    ['JSON', false],
+    ['Avro', true],
+  ])(
+    'facts of another unit are refused as %s with a pointer to the field, alone, in a list and in a dry run; nothing is written',
+    async (_form, avro) => {
+      const before = hub.appends.calls;
+      const other = hub.event(TYPE, 'kanim', {}, { unitPenerbit: 'SU00124' });
+      const encoded = hub.catalogue.newest(TYPE)!.contract.encode(other.data, hub.catalogue.newest(TYPE)!.schemaId);
+      if (!encoded.ok) throw new Error('the sample does not fit its contract');
+      const { data, ...rest } = other;
+      const event = avro
+        ? { ...rest, datacontenttype: 'application/avro', data_base64: encoded.value.toString('base64') }
+        : { ...rest, data };
+      const expected = { pointer: '/data/unitPenerbit', expected: 'SU00123' };
+      const one = await hub.post(event);
+      expect([one.status, one.body['code'], one.body['errors']]).toEqual([
+        403,
+        'unit_not_yours',
+        [expect.objectContaining(expected)],
+      ]);
+      const list = await hub.post([event, event], { type: BATCH });
+      expect([list.status, list.body['errors']]).toEqual([
+        422,
+        [0, 1].map((index) => expect.objectContaining({ index, code: 'unit_not_yours', ...expected })),
+      ]);
+      const partial = await hub.post([event], { type: BATCH, query: '?partial=true' });
+      expect(partial.body['results'][0]).toMatchObject({ status: 403, problem: { code: 'unit_not_yours' } });
+      const trial = await hub.post(event, { query: '?dryRun=true' });
+      expect(trial.body['problems']).toEqual([expect.objectContaining({ code: 'unit_not_yours', ...expected })]);
+      expect(hub.appends.calls).toBe(before);
+    },
+  );
+
   it('show receipts to the owner, to units above and to operators; others get 404', async () => {
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);

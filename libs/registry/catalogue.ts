@@ -1,4 +1,4 @@
-import type { ConsumerLevel, Contract } from '#avro';
+import type { ActorInfo, ConsumerLevel, Contract } from '#avro';
 
 export type { ConsumerLevel } from '#avro';
 
@@ -23,6 +23,8 @@ export interface EventType {
   readonly owner: string;
   /** `any`, `type:kanim`, `unit:SU…`, `party:EXT-…`, `field:unitAsal`, `hub:clock`. */
   readonly publishers: readonly string[];
+  /** Which office states an event, and the field that names it (R10.6). Absent: registered before contracts said it. */
+  readonly actor?: ActorInfo | undefined;
   readonly consumers: readonly Consumer[];
   /** Names of the fields whose values, joined by `:`, are the event subject. */
   readonly subject: readonly string[];

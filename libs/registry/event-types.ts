@@ -1,4 +1,4 @@
-import { compileEventContract, type EventContract, type EventTypeProperties } from '#avro';
+import { compileEventContract, type ActorInfo, type EventContract, type EventTypeProperties } from '#avro';
 import type { Consumer, EventType } from './catalogue.js';
 import type { RegisteredSchema } from './records.js';
 
@@ -39,6 +39,9 @@ class RegisteredType implements EventType {
   }
   get publishers(): readonly string[] {
     return this.#p.publishers;
+  }
+  get actor(): ActorInfo | undefined {
+    return this.#p.actor;
   }
   get consumers(): readonly Consumer[] {
     return this.#p.consumers;

@@ -53,7 +53,7 @@ async function eventOf(id: string): Promise<Record<string, unknown>> {
     headers: { authorization: `Bearer ${hub.adminKey}` },
   });
   const sample = (await answer.json()) as { data: object };
-  const data = { ...sample.data, nomorKasus: `CAD-${id}` };
+  const data = { ...sample.data, nomorKasus: `CAD-${id}`, unitPemegang: 'SU00518' };
   const ours = { unitasal: undefined, unitkode: undefined, subject: undefined };
   return { ...sample, ...ours, id, source: 'urn:simpul:unit:SU00518:sistem', data };
 }

@@ -42,9 +42,11 @@ const sample = async (d: Deployment, unit: string): Promise<Record<string, unkno
   const answer = await fetch(`${d.url}/v1/event-types/layanan.kasus.status-berubah/sample`, {
     headers: { authorization: `Bearer ${d.adminKey}` },
   });
+  const made = (await answer.json()) as { readonly data: object };
   return {
-    ...((await answer.json()) as object),
+    ...made,
     source: `urn:simpul:unit:${unit}:sistem`,
+    data: { ...made.data, unitPemegang: unit },
     unitasal: undefined,
     unitkode: undefined,
     subject: undefined,

@@ -31,7 +31,7 @@ const auth = () => ({ authorization: `Bearer ${key}` });
 const caseNumber = (id: string): string => `PULIH-${id}`;
 
 async function publish(id: string): Promise<{ readonly status: number; readonly position: string }> {
-  const data = { ...(sample['data'] as object), nomorKasus: caseNumber(id) };
+  const data = { ...(sample['data'] as object), nomorKasus: caseNumber(id), unitPemegang: UNIT };
   const ours = { unitasal: undefined, unitkode: undefined, subject: undefined };
   const answer = await fetch(`${hub.url}/v1/events`, {
     method: 'POST',

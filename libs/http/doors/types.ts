@@ -126,6 +126,7 @@ function rowOf(t: EventType): object {
     titleId: t.titleId,
     titleEn: t.titleEn,
     publishers: t.publishers,
+    ...(t.actor === undefined ? {} : { actor: t.actor }),
     subject: t.subject,
     subjectForm: t.subjectForm,
     ordering: t.ordering,

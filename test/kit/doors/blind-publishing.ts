@@ -1,4 +1,4 @@
-import { mayPublish } from '#access';
+import { mayPublish, mayState } from '#access';
 import { Appender, type EventLog } from '#log';
 import { Publishing, type PublishingDeps } from '#publishing';
 
@@ -26,6 +26,7 @@ export function blindPublishing({
     catalogue,
     units,
     mayPublish,
+    mayState,
     pseudonymKey,
     refusals,
     now: Date.now,

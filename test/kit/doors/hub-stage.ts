@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { mayPublish, sampleEvent, type Caller, type Role } from '#access';
+import { mayPublish, mayState, sampleEvent, type Caller, type Role } from '#access';
 import {
   publishDoor,
   readDoor,
@@ -143,6 +143,7 @@ export class HubStage {
       catalogue: this.catalogue,
       units: this.units,
       mayPublish,
+      mayState,
       pseudonymKey: Buffer.alloc(32, 7),
       refusals: this.refusals,
       now: Date.now,

@@ -109,6 +109,7 @@ export class Garbage implements Flow {
       { name: '__proto__', times: 1, body: event({}).replace('"data":{', '"data":{"__proto__":{"admin":true},') },
       { name: 'unknown type', times: 2, body: event({ type: 'imigrasi.paspor.dikarang' }) },
       { name: 'source of another unit', times: 2, body: event({ source: 'urn:simpul:unit:SU00001:simkim' }) },
+      { name: 'fact of another unit', times: 2, body: event({}, { ...good, unitPenerbit: 'SU00001' }) },
       { name: 'type of another unit', times: 2, body: event({ type: 'pas.hunian.dilaporkan' }, {}) },
       { name: 'other subject', times: 2, body: event({ subject: 'P-LAIN' }) },
       { name: 'no id', times: 1, body: event({ id: undefined }) },

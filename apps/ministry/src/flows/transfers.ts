@@ -7,6 +7,8 @@ import { document, officer, person, type Person } from '../people.js';
 
 const PAIRS = 4;
 const EACH = 4;
+/** Reason code of a case that asks for an inquiry, before the prison that it is for. */
+const INQUIRY = 'LITMAS:';
 
 interface Transfer {
   readonly nomor: string;
@@ -129,9 +131,9 @@ export class Transfers implements Flow {
           korelasi: nomor,
           layanan: 'PAS-INTEGRASI',
           pemegang: bapas.owner,
-          sebelumnya: text(d['unitAsal']),
+          sebelumnya: kanwil.owner,
           baru: 'menunggu_unit_lain',
-          alasan: 'LITMAS',
+          alasan: `${INQUIRY}${text(d['unitAsal'])}`,
           pemohonRef: text(d['idOrang']),
         }),
       );
@@ -142,7 +144,8 @@ export class Transfers implements Flow {
   inquire({ event, office: bapas }: ReceivedEvent): void {
     const d = event.data;
     const { clock } = this.#day;
-    if (text(d['alasanKode']) !== 'LITMAS' || text(d['unitPemegang']) !== bapas.owner) return;
+    const reason = text(d['alasanKode']);
+    if (!reason.startsWith(INQUIRY) || text(d['unitPemegang']) !== bapas.owner) return;
     const nomor = text(d['nomorKasus']);
     const rng = bapas.random;
     const korelasi = nomor.slice(0, -2);
@@ -155,7 +158,7 @@ export class Transfers implements Flow {
           nomorLitmas: `LIT-${nomor}`,
           idOrang: d['pemohonRef'],
           bapas: bapas.owner,
-          pemohon: d['unitSebelumnya'],
+          pemohon: reason.slice(INQUIRY.length),
           jenis: 'pemindahan',
           klienAnak: false,
           namaKlien: `Klien ${text(d['pemohonRef'])}`,
