@@ -1,3 +1,5 @@
+import type { KeyExpiry } from './key-expiry.js';
+
 export type Role = 'publisher' | 'reader' | 'operator' | 'data-team' | 'steward' | 'admin';
 
 /** Who calls: the unit or party and the system that a key is bound to. `owner` is `SU…`, `EXT-…` or `hub` (the admin key of the deployment). */
@@ -6,6 +8,8 @@ export interface Caller {
   readonly owner: string;
   readonly system: string;
   readonly roles: ReadonlySet<Role>;
+  /** Absent: the key has no expiry. */
+  readonly expiry?: KeyExpiry;
 }
 
 /** How much of an event a caller may see (R12.3). `none`: the event is answered like one that does not exist (R12.4). */

@@ -4,7 +4,9 @@ export { AUDIT_TOPIC, audited, readAudit, type Act, type Actor, type AuditPage, 
 export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
-export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey, type ShownKey } from './open.js';
+export { KEY_LIVES, type KeyExpiry, type KeyLives } from './key-expiry.js';
+export { KEY_STATES, type KeyState, type ShownKey } from './key-state.js';
+export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, sourceOf } from './publish-right.js';
 export { consumerLevel, EventLevels, idsIn, mayRead, readLevel } from './read-level.js';

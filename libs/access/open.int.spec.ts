@@ -104,6 +104,7 @@ describe('keys', () => {
         owner: 'SU00123',
         system: 'simkim',
         roles: new Set(['publisher']),
+        expiry: expect.anything(),
       });
     const wrong = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
     for (const header of [

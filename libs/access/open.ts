@@ -5,23 +5,20 @@ import type { Units } from '#units';
 import type { Caller } from './access.js';
 import { AUDIT_TOPIC, audited, HUB_ACTOR, type Act, type Actor } from './audit.js';
 import { Authenticator } from './authenticator.js';
-import { grantProblems, isHubAdmin, isInTree, type GrantRules, type RestrictedType } from './grant-rules.js';
+import { grantProblems, isInTree, isPowerful, type GrantRules, type RestrictedType } from './grant-rules.js';
+import { decideApproval, decideInsert, decideRefusal, decideRevocation, type Deciding } from './key-decisions.js';
+import { KEY_LIVES, type KeyLives } from './key-expiry.js';
 import { adminKeyPath, readSecret, writeSecret } from './key-file.js';
 import { checkKeySpec, parseKeyRow, type KeyRow, type KeySpec } from './key-rules.js';
+import { isActiveHubAdmin, needsSecond, shownKey, type ShownKey } from './key-state.js';
 import { hashOf, makeKey, type NewKey } from './key-text.js';
 
 /** Keys by id, compacted. Rows of revoked keys stay, so that no later key gets the same id. */
 export const KEYS_TOPIC = '_simpul.keys';
 const MAX_CHANGES = 500;
 
-/** A key as it is shown: without its hash. */
-export type ShownKey = Omit<KeyRow, 'sha256'>;
-
-/** A new key. `key` is its text: it is answered once and stored nowhere. */
-export interface MadeKey extends KeySpec {
-  readonly id: string;
-  readonly key: string;
-}
+/** A new key, valid or pending. `key` is its text: it is answered once and stored nowhere. */
+export type MadeKey = ShownKey & { readonly key: string };
 
 export type AdminKey =
   | { readonly kind: 'made'; readonly path: string; readonly id: string }
@@ -31,8 +28,11 @@ export type AdminKey =
 export interface Access {
   /** The caller of an `Authorization` header; undefined for an unknown, malformed or revoked key. In memory; every wrong key takes the same code path. */
   authenticate(header: string | undefined): Caller | undefined;
+  /** Whether this header holds the whole text of a key that is refused only because it has expired: no other text learns anything. */
+  isExpired(header: string | undefined): boolean;
   /**
-   * A key that this actor may give: the hub any key, an admin of a unit only to its tree and without roles of the whole hub (R11.5).
+   * A key that this actor may give: the hub any key, an admin of a unit only to its tree and without roles of the whole hub (R11.5). A powerful key is
+   * `pending` while there are two admins of the hub, until the second one approves it (R11.6).
    * Faults `invalid_request`, `grant_exceeds_rights`, `not_durable`.
    */
   createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey>;
@@ -43,6 +43,13 @@ export interface Access {
    * Faults `not_found`, `grant_exceeds_rights`, `last_admin` (the last admin key of the hub), `not_durable`.
    */
   revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
+  /**
+   * Makes a pending key valid, as a second admin of the hub; idempotent. The actor is an admin key of the hub.
+   * Faults `not_found`, `second_admin_needed` (this actor asked for it), `wish_closed`, `not_durable`.
+   */
+  approveKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
+  /** Refuses a pending key, or withdraws it; idempotent. Faults `not_found`, `wish_closed` (it was approved), `not_durable`. */
+  refuseKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
   /** The keys of the tree of an owner (of `hub`: all) by ascending id, also revoked ones. */
   listKeys(administrator?: string): readonly ShownKey[];
   get(id: string): ShownKey | undefined;
@@ -64,6 +71,8 @@ export interface AccessDeps {
   readonly parties: ReadonlySet<string>;
   /** The event types that are registered now: keys of owners that a restricted type names are given by the hub only. */
   readonly types: () => readonly RestrictedType[];
+  /** @default KEY_LIVES */
+  readonly lives?: KeyLives | undefined;
   readonly now: () => number;
   readonly report?: TableReport | undefined;
 }
@@ -74,7 +83,7 @@ export interface AccessDeps {
  */
 export async function openAccess(deps: AccessDeps): Promise<Access> {
   const { log, report } = deps;
-  const authenticator = new Authenticator();
+  const authenticator = new Authenticator(deps.now);
   const revocations = new Revocations();
   await log.ensureTopic({ name: AUDIT_TOPIC, partitions: 1, cleanup: 'keep' });
   const table = await openTable<KeyRow>({
@@ -130,6 +139,7 @@ class TableAccess implements Access {
   readonly #now: () => number;
   readonly #units: Units;
   readonly #parties: ReadonlySet<string>;
+  readonly #lives: KeyLives;
   readonly #rules: GrantRules;
   readonly #authenticator: Authenticator;
   readonly #revocations: Revocations;
@@ -140,6 +150,7 @@ class TableAccess implements Access {
     this.#now = deps.now;
     this.#units = deps.units;
     this.#parties = deps.parties;
+    this.#lives = deps.lives ?? KEY_LIVES;
     this.#rules = { units: deps.units, types: deps.types };
     this.#authenticator = deps.authenticator;
     this.#revocations = deps.revocations;
@@ -150,44 +161,61 @@ class TableAccess implements Access {
     return this.#authenticator.authenticate(header);
   }
 
+  isExpired(header: string | undefined): boolean {
+    return this.#authenticator.isExpired(header);
+  }
+
   async createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey> {
     return (await this.createKeys(by, [spec], why))[0]!;
   }
 
   async createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]> {
     const at = (i: number): string => (specs.length > 1 ? `/${i}` : '');
-    for (const [i, spec] of specs.entries()) checkKeySpec(spec, this.#units, this.#parties, at(i));
+    const now = this.#now();
+    const rules = { units: this.#units, parties: this.#parties, lives: this.#lives, now };
+    const expiries = specs.map((spec, i) => checkKeySpec(spec, rules, at(i)));
     this.#checkGrants(specs.map((spec, i) => grantProblems(by.owner, spec, this.#rules, at(i))));
-    const keys = specs.map((spec) => ({ spec, key: this.#drawKey() }));
+    const keys = specs.map(() => this.#drawKey());
+    const rows = keys.map((key, i) => this.#newRow(key, specs[i]!, by, expiries[i]));
+    const asksSecond = specs.some((spec) => isPowerful(spec, this.#rules)) && needsSecond(this.#rows(), now);
     const act = {
       who: by,
-      what: 'key.create',
-      target: keys.length === 1 ? keys[0]!.key.id : `${keys.length} keys`,
+      what: asksSecond && by.keyId !== 'hub' ? 'key.wish' : 'key.create',
+      target: keys.length === 1 ? keys[0]!.id : `${keys.length} keys`,
       why,
-      after: keys.map(({ spec, key }) => ({ id: key.id, ...spec })),
+      after: rows.map(({ id, owner, system, roles, expiresAt }) => ({ id, owner, system, roles, expiresAt })),
     };
-    await this.#audited(act, async () => {
-      const rows = keys.map(({ spec, key }) => this.#newRow(key, spec, by));
-      for (let at = 0; at < rows.length; at += MAX_CHANGES) await this.#insert(rows.slice(at, at + MAX_CHANGES));
-    });
-    return keys.map(({ spec, key }) => ({ ...spec, id: key.id, key: key.text }));
+    const made = await this.#audited(
+      act,
+      async () => {
+        const out: ShownKey[] = [];
+        for (let i = 0; i < rows.length; i += MAX_CHANGES) {
+          const part = rows.slice(i, i + MAX_CHANGES);
+          const decide = (present: KeyRows) => decideInsert(present, part, this.#deciding(by), this.#rules);
+          out.push(...(await this.#table.write(decide)));
+        }
+        return out;
+      },
+      (answer) => answer.map(({ id, owner, state }) => ({ id, owner, state })),
+    );
+    return made.map((key, i) => ({ ...key, key: keys[i]!.text }));
   }
 
-  async revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
-    const before = this.get(id);
-    // A key outside the tree looks like one that does not exist.
-    if (before === undefined || !isInTree(by.owner, before.owner, this.#units)) throw new Fault('not_found');
-    this.#checkGrants([grantProblems(by.owner, before, this.#rules)]);
-    const act = { who: by, what: 'key.revoke', target: id, why, before };
-    return this.#audited(
-      act,
-      () => this.#table.write((rows) => this.#decideRevocation(rows, id, by)),
-      (key) => key,
-    );
+  revokeKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
+    return this.#decide(by, 'key.revoke', id, why, decideRevocation);
+  }
+
+  approveKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
+    return this.#decide(by, 'key.approve', id, why, decideApproval);
+  }
+
+  refuseKey(by: Actor, id: string, why?: string): Promise<ShownKey> {
+    return this.#decide(by, 'key.refuse', id, why, decideRefusal);
   }
 
   listKeys(administrator = 'hub'): readonly ShownKey[] {
-    const keys = [...this.#table.entries()].map(([, row]) => shownKey(row));
+    const now = this.#now();
+    const keys = this.#rows().map((row) => shownKey(row, now));
     return keys
       .filter(({ owner }) => isInTree(administrator, owner, this.#units))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -195,7 +223,7 @@ class TableAccess implements Access {
 
   get(id: string): ShownKey | undefined {
     const row = this.#table.get(id);
-    return row && shownKey(row);
+    return row && shownKey(row, this.#now());
   }
 
   onRevoked(listener: (keyId: string) => void): () => void {
@@ -204,9 +232,10 @@ class TableAccess implements Access {
 
   async ensureAdmin(dir: string): Promise<AdminKey> {
     await this.#table.refresh();
-    const admins = [...this.#table.entries()].map(([, row]) => row).filter(isActiveHubAdmin);
+    const isAdmin = (row: KeyRow): boolean => isActiveHubAdmin(row, this.#now());
+    const admins = this.#rows().filter(isAdmin);
     if (admins.length === 0)
-      return this.#makeAdmin('key.create', dir, (rows) => ([...rows.values()].some(isActiveHubAdmin) ? undefined : []));
+      return this.#makeAdmin('key.create', dir, (rows) => ([...rows.values()].some(isAdmin) ? undefined : []));
     const path = adminKeyPath(dir);
     const text = readSecret(path);
     const sha256 = text === undefined ? '' : hashOf(text);
@@ -214,7 +243,9 @@ class TableAccess implements Access {
   }
 
   resetAdmin(dir: string): Promise<AdminKey> {
-    return this.#makeAdmin('key.reset-admin', dir, (rows) => [...rows.values()].filter(isActiveHubAdmin));
+    return this.#makeAdmin('key.reset-admin', dir, (rows) =>
+      [...rows.values()].filter((row) => isActiveHubAdmin(row, this.#now())),
+    );
   }
 
   refresh(): Promise<void> {
@@ -242,30 +273,39 @@ class TableAccess implements Access {
     }
   }
 
-  #newRow({ id, prefix, sha256 }: NewKey, { owner, system, roles }: KeySpec, by: Actor): KeyRow {
-    return { id, prefix, sha256, owner, system, roles: [...roles], createdAt: this.#time(), createdBy: by.keyId };
+  #newRow({ id, prefix, sha256 }: NewKey, { owner, system, roles }: KeySpec, by: Actor, expiresMs?: number): KeyRow {
+    const row = { id, prefix, sha256, owner, system, roles: [...roles], createdAt: this.#time(), createdBy: by.keyId };
+    return expiresMs === undefined ? row : { ...row, expiresAt: new Date(expiresMs).toISOString() };
+  }
+
+  #rows(): readonly KeyRow[] {
+    return [...this.#table.entries()].map(([, row]) => row);
+  }
+
+  #deciding(by: Actor): Deciding {
+    return { by, now: this.#now() };
+  }
+
+  /** Decides about one key of the actor's tree, between audit records. A key outside the tree looks like one that does not exist. */
+  async #decide(
+    by: Actor,
+    what: string,
+    id: string,
+    why: string | undefined,
+    decide: (rows: KeyRows, id: string, deciding: Deciding) => Decision<KeyRow, ShownKey>,
+  ): Promise<ShownKey> {
+    const before = this.get(id);
+    if (before === undefined || !isInTree(by.owner, before.owner, this.#units)) throw new Fault('not_found');
+    this.#checkGrants([grantProblems(by.owner, before, this.#rules)]);
+    return this.#audited(
+      { who: by, what, target: id, why, before },
+      () => this.#table.write((rows) => decide(rows, id, this.#deciding(by))),
+      (key) => key,
+    );
   }
 
   #time(): string {
     return new Date(this.#now()).toISOString();
-  }
-
-  #insert(rows: readonly KeyRow[]): Promise<void> {
-    return this.#table.write((present) => {
-      const taken = rows.find((r) => present.has(r.id));
-      if (taken) throw new Fault('conflict', { detail: 'a key prefix was drawn twice', retryAfterMs: 0 });
-      return { changes: rows.map((row) => ({ key: row.id, row })), result: undefined };
-    });
-  }
-
-  #decideRevocation(rows: KeyRows, id: string, by: Actor): Decision<KeyRow, ShownKey> {
-    const row = rows.get(id);
-    if (!row) throw new Fault('not_found');
-    if (row.revokedAt !== undefined) return { changes: [], result: shownKey(row) };
-    const others = [...rows.values()].filter((r) => r.id !== id);
-    if (isActiveHubAdmin(row) && !others.some(isActiveHubAdmin)) throw new Fault('last_admin');
-    const after: KeyRow = { ...row, revokedAt: this.#time(), revokedBy: by.keyId };
-    return { changes: [{ key: id, row: after }], result: shownKey(after) };
   }
 
   /** `replaced` answers the keys that the new admin key replaces, or undefined when no admin key is needed. */
@@ -296,12 +336,4 @@ class TableAccess implements Access {
       }),
     );
   }
-}
-
-function isActiveHubAdmin(row: KeyRow): boolean {
-  return row.revokedAt === undefined && isHubAdmin(row);
-}
-
-function shownKey({ sha256: _hidden, ...row }: KeyRow): ShownKey {
-  return row;
 }

@@ -47,4 +47,12 @@ export const texts = defineTexts({
     en: 'publisher, reader, admin; an admin of the hub gives the others',
   },
   ask_hub_admin: { id: 'kunci ini dibuat admin hub', en: 'an admin of the hub makes this key' },
+  expiry_wrong: {
+    id: 'bukan masa berlaku, sudah lewat, atau terlalu lama',
+    en: 'no expiry, in the past, or too late',
+  },
+  expiry_form: {
+    id: '90d, hari YYYY-MM-DD, atau waktu RFC 3339; paling lama {days}d dari sekarang',
+    en: '90d, a day YYYY-MM-DD, or an RFC 3339 time; at most {days}d from now',
+  },
 });

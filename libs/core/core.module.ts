@@ -168,6 +168,7 @@ function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Me
 function edgeOf({ access, logger, metrics, now }: Core, modules: ModuleRef): EdgeParts {
   return {
     authenticate: (header) => access.authenticate(header),
+    isExpired: (header) => access.isExpired(header),
     // Read by openHttp once every provider exists.
     get doors() {
       return modules.get<readonly Door[]>(HOT_DOORS, { strict: false, each: true }).flat();

@@ -27,7 +27,7 @@ export interface Tables {
 }
 
 export interface TablesDeps {
-  readonly settings: Pick<HubSettings, 'dataDir' | 'partitions' | 'pseudonymKeyFile'>;
+  readonly settings: Pick<HubSettings, 'dataDir' | 'partitions' | 'pseudonymKeyFile' | 'keyLives'>;
   readonly log: EventLog;
   readonly state: State;
   readonly now: () => number;
@@ -51,7 +51,15 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
   await units.seed(seed);
   const parties = new Set(seed.externalParties.map((p) => p.code));
   const access = opened(
-    await openAccess({ log, units: units.units, parties, types: () => registry.catalogue.types(), now, report }),
+    await openAccess({
+      log,
+      units: units.units,
+      parties,
+      types: () => registry.catalogue.types(),
+      lives: settings.keyLives,
+      now,
+      report,
+    }),
   );
   const adminKey = await access.ensureAdmin(settings.dataDir);
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });

@@ -190,6 +190,14 @@ export const FAULTS = {
       en: 'Send Authorization: Bearer <key>. The admin key is in <data>/admin.key.',
     },
   },
+  key_expired: {
+    class: 'unauthenticated',
+    title: { id: 'Masa berlaku kunci sudah habis', en: 'The key has expired' },
+    hint: {
+      id: 'Minta kunci baru kepada admin unit atau admin hub: simpul key create.',
+      en: 'Ask the admin of your unit or of the hub for a new key: simpul key create.',
+    },
+  },
   forbidden: {
     class: 'forbidden',
     title: { id: 'Tidak berhak', en: 'Not allowed' },
@@ -266,6 +274,22 @@ export const FAULTS = {
     hint: {
       id: 'Aliran boleh menghapus kejadian hanya bila setiap ringkasannya punya snapshot lengkap: simpul doctor. Atur SIMPUL_SNAPSHOTS.',
       en: 'A stream may delete events only when each of its views has a complete snapshot: simpul doctor. Set SIMPUL_SNAPSHOTS.',
+    },
+  },
+  second_admin_needed: {
+    class: 'forbidden',
+    title: { id: 'Perlu admin hub kedua', en: 'A second admin of the hub is needed' },
+    hint: {
+      id: 'Admin hub lain menyetujuinya: simpul key approve <id>.',
+      en: 'Another admin of the hub approves it: simpul key approve <id>.',
+    },
+  },
+  wish_closed: {
+    class: 'conflict',
+    title: { id: 'Permintaan kunci ini sudah selesai', en: 'This wish for a key is closed' },
+    hint: {
+      id: 'Lihat: simpul key ls. Bila masih perlu, minta kunci baru.',
+      en: 'See: simpul key ls. Ask for a new key if it is still needed.',
     },
   },
   last_admin: {

@@ -1,7 +1,7 @@
 import { hasRole, type Caller } from '#access';
 import { Fault, verbatim } from '#faults';
 import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
-import { authenticated, type Authenticate } from './authentication.js';
+import { authenticated, bearerOf, type Authenticate } from './authentication.js';
 import type { Profiles, DoorProfile } from './profile.js';
 import { ReceivingMemory } from './receiving.js';
 import type { HttpLimits } from './types.js';
@@ -9,6 +9,9 @@ import { texts } from './texts.js';
 
 export interface AdmissionDeps {
   readonly authenticate: Authenticate;
+  /** Whether an Authorization header holds a key that is refused for its age alone: then the 401 says so. @default never */
+  readonly isExpired?: ((authorization: string | undefined) => boolean) | undefined;
+  readonly now: () => number;
   readonly limits: HttpLimits;
   readonly profiles: Profiles;
 }
@@ -37,7 +40,13 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
     if (profile !== undefined) {
       checkHeaders(req);
       req.caller = authenticated(profile, req, deps.authenticate);
+      if (req.caller === undefined && config.open !== true && deps.isExpired?.(bearerOf(profile, req)) === true)
+        throw new Fault('key_expired');
       checkAccess(req, config);
+      const { expiry } = req.caller ?? {};
+      // On the raw response, because hot answers and live streams are written past Fastify's headers.
+      if (expiry !== undefined && deps.now() >= expiry.noticeMs)
+        reply.raw.setHeader('simpul-key-expires', new Date(expiry.atMs).toISOString());
       checkEncoding(req);
       memory.get(profile)?.take(req, reply);
     }

@@ -13,9 +13,8 @@ export function authenticated(
 ): Caller | undefined {
   switch (profile.auth) {
     case 'bearer':
-      return authenticate(req.headers.authorization);
     case 'basic':
-      return authenticate(bearerOfBasic(req.headers.authorization));
+      return authenticate(bearerOf(profile, req));
     case 'session': {
       const value = cookieValue(req.headers.cookie, profile.session.name);
       return value === undefined ? undefined : profile.session.callerOf(value);
@@ -23,6 +22,12 @@ export function authenticated(
     case 'none':
       return undefined;
   }
+}
+
+/** The key of a request as a Bearer header, where the profile takes keys. */
+export function bearerOf(profile: DoorProfile, req: Pick<FastifyRequest, 'headers'>): string | undefined {
+  if (profile.auth === 'bearer') return req.headers.authorization;
+  return profile.auth === 'basic' ? bearerOfBasic(req.headers.authorization) : undefined;
 }
 
 /** What a 401 offers. A session has no challenge: HTTP knows no authentication scheme for cookies. */

@@ -14,7 +14,6 @@ import { whileKeyValid } from './waiting.js';
 import { WaitingQuota } from './waiting-quota.js';
 
 export interface EdgeDeps extends AdmissionDeps, ErrorPathDeps {
-  readonly now: () => number;
   /** Aborted when the server begins to drain. */
   readonly closing: AbortController;
   readonly openStreams: Set<() => void>;

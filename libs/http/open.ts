@@ -39,6 +39,8 @@ export interface EdgeParts {
    * the same time for every wrong key.
    */
   readonly authenticate: Authenticate;
+  /** Whether this header holds the whole text of a key that is refused only because it has expired; then a 401 says so. @default never */
+  readonly isExpired?: (authorization: string | undefined) => boolean;
   /** Doors with hot routes; the other doors are controllers of the app's modules. */
   readonly doors: readonly Door[];
   /** Profiles of doors that do not take API keys or do not answer problem documents. @default none */
@@ -144,6 +146,7 @@ function edgeDeps(parts: EdgeParts, routes: RouteTable, closing: AbortController
     report,
     refused: new RefusedLog(parts.log, report),
     authenticate: parts.authenticate,
+    isExpired: parts.isExpired?.bind(parts),
     log: parts.log,
     limits,
     now: parts.now ?? Date.now,

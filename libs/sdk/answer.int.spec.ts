@@ -199,3 +199,18 @@ describe("an answer that is not the hub's is no answer", () => {
     await expect(reader.state('v', 'C-1')).rejects.toMatchObject({ status: 409, code: 'of_tomorrow' });
   });
 });
+
+describe('a key that expires soon', () => {
+  it('is told with the first call whose answer says so, once a day for each key', async () => {
+    const told: string[] = [];
+    const headers = (key: string | undefined): Record<string, string> =>
+      key === 'Bearer old' ? { 'simpul-key-expires': '2026-12-01T00:00:00.000Z' } : {};
+    const hub = await scriptedHub(({ headers: h }) => ({ status: 200, body: me, headers: headers(h.authorization) }));
+    const connection = connect({ url: hub.url, keyExpires: (at) => told.push(at.toISOString()) });
+    closing.push(hub.close, () => connection.close());
+    await createReader({ connection, key: 'new' }).me();
+    expect(told).toEqual([]);
+    for (let i = 0; i < 3; i++) await createReader({ connection, key: 'old' }).me();
+    expect(told).toEqual(['2026-12-01T00:00:00.000Z']);
+  });
+});

@@ -32,6 +32,11 @@ export interface ConnectionOptions {
   /** Language of the problem documents (Accept-Language). @default the language of the hub, Indonesian */
   readonly language?: 'id' | 'en';
   readonly retry?: RetryOptions;
+  /**
+   * Called when the hub says that a key expires soon (header `simpul-key-expires`): with the first call that says so, and again after a day. Ask for a new
+   * key then; calls with an expired key are refused with 401 `key_expired`. @default nothing is told
+   */
+  readonly keyExpires?: (expiresAt: Date) => void;
   /** A random number in [0, 1), for the jitter. @default the operating system */
   readonly random?: () => number;
 }
@@ -85,6 +90,11 @@ export interface Connection {
 /** A live stream without any byte for this time, not even a heartbeat, counts as broken. */
 const SILENCE_MS = 60_000;
 
+/** How often a service that runs for long is told that its key expires soon. */
+const EXPIRY_TOLD_MS = 86_400_000;
+/** Expiries that are remembered as told. */
+const MAX_TOLD = 1_000;
+
 const firstValue = (v: string | string[] | undefined): string | undefined => (Array.isArray(v) ? v[0] : v);
 
 function retryAfter(value: string | undefined, now: number): number | undefined {
@@ -130,6 +140,18 @@ export function connect(options: ConnectionOptions): Connection {
     ...c.headers,
   });
 
+  /** When each expiry was told last: a connection may serve several keys. */
+  const told = new Map<string, number>();
+  const tellExpiry = (header: string | undefined): void => {
+    if (header === undefined || options.keyExpires === undefined) return;
+    const at = new Date(header);
+    const last = told.get(header);
+    if (Number.isNaN(at.getTime()) || (last !== undefined && Date.now() - last < EXPIRY_TOLD_MS)) return;
+    if (told.size >= MAX_TOLD) told.clear();
+    told.set(header, Date.now());
+    options.keyExpires(at);
+  };
+
   const call = async (path: string, c: Call): Promise<Reply> => {
     const limit = c.timeoutMs ?? timeoutMs;
     try {
@@ -144,6 +166,7 @@ export function connect(options: ConnectionOptions): Connection {
       });
       const { answer, retryAfterMs } = await received(res);
       if (!isOfHub(answer, c.shape, c.shaped)) throw foreignAnswer(answer, retryAfterMs);
+      tellExpiry(firstValue(res.headers['simpul-key-expires']));
       return { status: answer.status, body: answer.body, etag: firstValue(res.headers['etag']), retryAfterMs };
     } catch (e) {
       if (c.signal?.aborted) throw c.signal.reason;
@@ -187,6 +210,7 @@ export function connect(options: ConnectionOptions): Connection {
           ...(c.signal === undefined ? {} : { signal: c.signal }),
         });
         const { statusCode: status } = res;
+        tellExpiry(firstValue(res.headers['simpul-key-expires']));
         if (status === 200 && /^text\/event-stream\b/i.test(firstValue(res.headers['content-type']) ?? ''))
           return { status, body: res.body };
         const { answer, retryAfterMs } = await received(res);

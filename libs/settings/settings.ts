@@ -104,6 +104,16 @@ const TABLE = {
     default: '`<data>/pseudonym.key`',
     text: 'File of the deployment key for pseudonym subjects (R11).',
   },
+  SIMPUL_KEY_DAYS: {
+    schema: z.coerce.number().int().min(1).max(36_500).default(365),
+    default: '`365`',
+    text: 'Days for which a new API key is valid when it names no `expires` (R11.7).',
+  },
+  SIMPUL_KEY_DAYS_MAX: {
+    schema: z.coerce.number().int().min(1).max(36_500).default(730),
+    default: '`730`',
+    text: 'Days for which a new API key may be valid at most; not less than `SIMPUL_KEY_DAYS`.',
+  },
   SIMPUL_TRUST_PROXY: {
     schema: z
       .string()
@@ -184,6 +194,8 @@ export interface HubSettings {
   /** Which views have a snapshot, from which an emptied store is filled. */
   readonly snapshots: 'auto' | 'all' | 'none';
   readonly pseudonymKeyFile: string | undefined;
+  /** How long a new API key is valid. */
+  readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 
@@ -238,6 +250,12 @@ export function readHubSettings(
         expected: verbatim('redis://host:port'),
       });
   }
+  if (v.SIMPUL_KEY_DAYS > v.SIMPUL_KEY_DAYS_MAX)
+    problems.push({
+      pointer: 'SIMPUL_KEY_DAYS_MAX',
+      reason: texts.less_than_default({ days: v.SIMPUL_KEY_DAYS }),
+      expected: verbatim(`>= ${v.SIMPUL_KEY_DAYS}`),
+    });
   const list = v.SIMPUL_KAFKA === undefined ? undefined : readBrokers(v.SIMPUL_KAFKA);
   if (list?.ok === false)
     problems.push({ pointer: 'SIMPUL_KAFKA', reason: list.reason, expected: verbatim('host:port,[IPv6]:port') });
@@ -286,6 +304,7 @@ export function readHubSettings(
     partitions: v.SIMPUL_PARTITIONS,
     snapshots: v.SIMPUL_SNAPSHOTS,
     pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
+    keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
   });
 }

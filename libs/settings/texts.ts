@@ -18,4 +18,5 @@ export const texts = defineTexts({
   },
   broker_host: { id: '{entry}: bukan nama host atau alamat', en: '{entry}: not a host name or address' },
   pem_file: { id: 'file PEM', en: 'a PEM file' },
+  less_than_default: { id: 'kurang dari SIMPUL_KEY_DAYS ({days})', en: 'less than SIMPUL_KEY_DAYS ({days})' },
 });

@@ -85,7 +85,11 @@ export async function openContext(globals: Globals, keyless = false): Promise<Co
   const lang = terminalLanguage(globals);
   const say: Say = (text) => text.in(lang);
   const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
-  const hub = connect({ url });
+  const hub = connect({
+    url,
+    // On stderr: a script reads stdout.
+    keyExpires: (at) => process.stderr.write(`! ${say(texts.key_expires({ at: at.toISOString() }))}\n`),
+  });
   const key = (await keyOf(globals, terminal, hub)) ?? (keyless ? '' : undefined);
   if (key === undefined) throw faultOf(401, { code: 'unauthenticated' });
   const format = globals.output ?? 'table';

@@ -68,6 +68,14 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
   'key create --all': [['--all', 'lapas', '--out', join(dir, 'keys.csv')], { keys: [key] }, { keys: [{}] }],
   'key ls': [[], { keys: [key], next: null }, { keys: [{}] }],
   'key revoke': [['abc'], { ...key, revokedAt: 't' }, { ...key, id: 'abd', revokedAt: 't' }, key],
+  'key pending': [[], { keys: [{ ...key, wish: { until: 't' } }], next: null }, { keys: [{}] }],
+  'key approve': [
+    ['abc'],
+    { ...key, state: 'valid' },
+    { ...key, id: 'abd', state: 'valid' },
+    { ...key, state: 'pending' },
+  ],
+  'key refuse': [['abc'], { ...key, state: 'refused' }, { ...key, id: 'abd', state: 'refused' }, key],
   refusals: [[], { refusals: [{ minute: 'm', unit: 'u', code: 'c' }], next: null }, { refusals: [{}] }],
   doctor: [[], { status: 'ready', doors: [] }, { status: 'ok', doors: [] }],
 };

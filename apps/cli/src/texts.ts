@@ -22,6 +22,21 @@ export const texts = defineTexts({
     id: 'simpan sekarang; kunci ini hanya terlihat sekali',
     en: 'keep it now; this key is seen only once',
   },
+  key_expires: {
+    id: 'kunci yang Anda pakai berlaku sampai {at}; minta kunci baru sebelum itu',
+    en: 'the key that you use is valid until {at}; ask for a new one before',
+  },
+  keys_expire_soon: {
+    id: '{count} kunci segera habis masa berlakunya: {ids}',
+    en: '{count} keys expire soon: {ids}',
+  },
+  key_valid_until: { id: 'berlaku sampai {at}', en: 'valid until {at}' },
+  key_pending: {
+    id: 'belum berlaku: admin hub kedua harus menyetujuinya sebelum {until}. simpul key approve {id}',
+    en: 'not valid yet: a second admin of the hub must approve it before {until}. simpul key approve {id}',
+  },
+  key_approved: { id: 'disetujui; kunci sekarang berlaku', en: 'approved; the key is valid now' },
+  key_refused: { id: 'ditolak; kunci tidak akan berlaku', en: 'refused; the key will never be valid' },
   key_revoked: {
     id: 'dicabut; berlaku di semua proses dalam 5 detik',
     en: 'revoked; in force on every process within 5 seconds',

@@ -1,5 +1,6 @@
 import {
   isInTree,
+  KEY_STATES,
   maySeeAct,
   readAudit,
   ROLES,
@@ -7,6 +8,7 @@ import {
   type Access,
   type Caller,
   type KeySpec,
+  type KeyState,
   type MadeKey,
   type Role,
   type ShownKey,
@@ -14,7 +16,7 @@ import {
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Units } from '#units';
-import { Controller, Delete, Get, Header, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z, type ZodType } from 'zod';
 import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
@@ -24,19 +26,22 @@ import { readBody } from '../read-input.js';
 import { NONE, pageOf, PAGING } from './paging.js';
 import { texts } from '../texts.js';
 
-const wish = {
+const wanted = {
   system: z.string().max(63),
   roles: z.array(z.enum(ROLES as readonly [Role, ...Role[]])).min(1),
+  expires: z.string().max(40).optional(),
   why: z.string().max(500).optional(),
 };
-const ONE = z.strictObject({ unit: z.string().max(60), ...wish });
-const ALL = z.strictObject({ all: z.string().min(1).max(50), ...wish });
+const ONE = z.strictObject({ unit: z.string().max(60), ...wanted });
+const ALL = z.strictObject({ all: z.string().min(1).max(50), ...wanted });
 const MANY = z.strictObject({
   keys: z
-    .array(z.strictObject({ unit: z.string().max(60), system: wish.system, roles: wish.roles }))
+    .array(
+      z.strictObject({ unit: z.string().max(60), system: wanted.system, roles: wanted.roles, expires: wanted.expires }),
+    )
     .min(1)
     .max(1000),
-  why: wish.why,
+  why: wanted.why,
 });
 const CREATE = z.union([ONE, ALL, MANY]);
 
@@ -47,11 +52,16 @@ function shapeOf(req: FastifyRequest): ZodType {
 }
 
 const LIST = z.strictObject(PAGING);
-const REVOKE = z.strictObject({ why: z.string().max(500).optional() });
+const LIST_KEYS = z.strictObject({
+  state: z.enum(KEY_STATES as readonly [KeyState, ...KeyState[]]).optional(),
+  ...PAGING,
+});
+const DECIDE = z.strictObject({ why: z.string().max(500).optional() });
 const AUDIT_CURSOR = z.strictObject({ o: z.string().regex(/^\d{1,19}$/) });
 type Create = z.output<typeof CREATE>;
 type List = z.output<typeof LIST>;
-type Revoke = z.output<typeof REVOKE>;
+type ListKeys = z.output<typeof LIST_KEYS>;
+type Decide = z.output<typeof DECIDE>;
 
 /** Token of KeysDoorDeps. */
 export const KEYS_DOOR = Symbol('simpul.door.keys');
@@ -79,6 +89,7 @@ export class KeysController {
       system: caller.system,
       roles: [...caller.roles],
       source: sourceOf(caller),
+      ...(caller.expiry === undefined ? {} : { expiresAt: new Date(caller.expiry.atMs).toISOString() }),
     };
   }
 
@@ -86,48 +97,89 @@ export class KeysController {
   @RouteConfig({
     summary: 'Keys of the unit of this key and below (of an admin of the hub: all), without their text',
     roles: ['admin'],
-    query: LIST,
+    query: LIST_KEYS,
   })
   list(
-    @CheckedQuery() q: List,
+    @CheckedQuery() q: ListKeys,
     @CurrentCaller() by: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): object {
-    const { items, next } = pageOf(this.deps.access.listKeys(by.owner), (k) => k.id, q, { limit: 500 });
+    const keys = this.deps.access.listKeys(by.owner).filter((k) => q.state === undefined || k.state === q.state);
+    const { items, next } = pageOf(keys, (k) => k.id, q, { limit: 500 });
     return pageBody(req, reply, 'keys', items.map(shown), next);
   }
 
   @Post('keys')
   @Header('cache-control', 'no-store')
   @RouteConfig({
-    summary: 'A key for a unit, one for every unit of a type, or up to 1,000 named ones; their text is seen only now',
+    summary:
+      'A key for a unit, one for every unit of a type, or up to 1,000 named ones; their text is seen only now. 202: a key is `pending` until a second admin of the hub approves it',
     roles: ['admin'],
     body: CREATE,
   })
-  async create(@CheckedBody(shapeOf) body: Create, @CurrentCaller() by: Caller): Promise<object> {
+  async create(
+    @CheckedBody(shapeOf) body: Create,
+    @CurrentCaller() by: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
     const { access, units } = this.deps;
+    const answer = (made: readonly MadeKey[]): object[] => {
+      if (made.some((key) => key.state === 'pending')) reply.code(202);
+      return made.map(shown);
+    };
     if ('keys' in body) {
       const specs = body.keys.map(({ unit, ...rest }): KeySpec => ({ owner: unit, ...rest }));
-      return { keys: (await access.createKeys(by, specs, body.why)).map(withText) };
+      return { keys: answer(await access.createKeys(by, specs, body.why)) };
     }
-    const { system, roles, why } = body;
-    if ('unit' in body) return withText(await access.createKey(by, { owner: body.unit, system, roles }, why));
+    const { system, roles, expires, why } = body;
+    if ('unit' in body)
+      return answer([await access.createKey(by, { owner: body.unit, system, roles, expires }, why)])[0]!;
     const specs = units
       .list({ type: body.all })
       .filter((u) => isInTree(by.owner, u.id, units))
-      .map((u): KeySpec => ({ owner: u.id, system, roles }));
+      .map((u): KeySpec => ({ owner: u.id, system, roles, expires }));
     if (specs.length === 0)
       throw new Fault('invalid_request', {
         problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
       });
-    return { keys: (await access.createKeys(by, specs, why)).map(withText) };
+    return { keys: answer(await access.createKeys(by, specs, why)) };
   }
 
   @Delete('keys/:id')
-  @RouteConfig({ summary: 'Revoke a key: in force everywhere within 5 seconds', roles: ['admin'], query: REVOKE })
-  async revoke(@Param('id') id: string, @CheckedQuery() { why }: Revoke, @CurrentCaller() by: Caller): Promise<object> {
+  @RouteConfig({
+    summary: 'Revoke a key (or refuse a pending one): in force everywhere within 5 seconds',
+    roles: ['admin'],
+    query: DECIDE,
+  })
+  async revoke(@Param('id') id: string, @CheckedQuery() { why }: Decide, @CurrentCaller() by: Caller): Promise<object> {
     return shown(await this.deps.access.revokeKey(by, id, why));
+  }
+
+  @Post('keys/:id/approve')
+  @HttpCode(200)
+  @RouteConfig({
+    summary: 'Approve a pending key that another admin of the hub asked for: it is valid at once',
+    roles: ['hub-admin'],
+    query: DECIDE,
+  })
+  async approve(
+    @Param('id') id: string,
+    @CheckedQuery() { why }: Decide,
+    @CurrentCaller() by: Caller,
+  ): Promise<object> {
+    return shown(await this.deps.access.approveKey(by, id, why));
+  }
+
+  @Post('keys/:id/refuse')
+  @HttpCode(200)
+  @RouteConfig({
+    summary: 'Refuse or withdraw a pending key: it will never be valid',
+    roles: ['hub-admin'],
+    query: DECIDE,
+  })
+  async refuse(@Param('id') id: string, @CheckedQuery() { why }: Decide, @CurrentCaller() by: Caller): Promise<object> {
+    return shown(await this.deps.access.refuseKey(by, id, why));
   }
 
   @Get('audit')
@@ -150,12 +202,7 @@ export class KeysController {
   }
 }
 
-/** The only answer that holds the text of a key. */
-function withText({ id, key, owner, system, roles }: MadeKey): object {
-  return { id, key, unit: owner, system, roles };
-}
-
 /** At the doors the owner of a key is named `unit`, also when it is a party or the hub. */
-function shown({ owner, ...key }: ShownKey): object {
+function shown({ owner, ...key }: ShownKey | MadeKey): object {
   return { ...key, unit: owner };
 }

@@ -242,12 +242,35 @@ describe('the keys door', () => {
     ['a bad system name', { unit: 'SU00123', system: 'A b', roles: ['reader'] }, '/system'],
     ['roles twice', { unit: 'SU00123', system: 'a', roles: ['reader', 'reader'] }, '/roles'],
     ['a publishing hub', { unit: 'hub', system: 'clock', roles: ['publisher'] }, '/roles'],
+    ['an expiry in the past', { unit: 'SU00123', system: 'a', roles: ['reader'], expires: '2020-01-01' }, '/expires'],
     ['a type without units', { all: 'layanan', system: 'a', roles: ['reader'] }, '/all'],
   ])('refuses %s and points at it', async (_what, body, pointer) => {
     const before = access.listKeys().length;
     const r = await ask('/v1/keys', { method: 'POST', body });
     expect([r.status, r.body['code'], r.body['errors'][0].pointer]).toEqual([400, 'invalid_request', pointer]);
     expect(access.listKeys()).toHaveLength(before);
+  });
+
+  it('a wish for a powerful key is 202 and pending, and a second admin of the hub approves or refuses it', async () => {
+    const post = (path: string, key: string, body?: object) =>
+      ask(path, { method: 'POST', key, ...(body ? { body } : {}) });
+    const second = (await post('/v1/keys', admin, { unit: 'hub', system: 'dua', roles: ['admin'], expires: '30d' }))
+      .body;
+    expect(second).toMatchObject({ state: 'valid', expiresAt: expect.any(String) });
+    const wish = { unit: 'SU00013', system: 'a', roles: ['steward'] };
+    const asked = await post('/v1/keys', admin, wish);
+    expect([asked.status, asked.body['state']]).toEqual([202, 'pending']);
+    const { id, key } = asked.body as { id: string; key: string };
+    expect((await ask('/v1/me', { key })).status).toBe(401);
+    expect((await all('/v1/keys?state=pending', 'keys')).map((k) => k['id'])).toEqual([id]);
+    const decide = (what: string, of: string, by: string) => post(`/v1/keys/${of}/${what}`, by);
+    expect((await decide('approve', id, admin)).body['code']).toBe('second_admin_needed');
+    expect((await decide('approve?why=surat', id, second['key'])).body['state']).toBe('valid');
+    expect((await ask('/v1/me', { key })).body).toMatchObject({ keyId: id, expiresAt: expect.any(String) });
+    const other = (await post('/v1/keys', admin, wish)).body;
+    expect((await decide('refuse', other['id'], second['key'])).body['state']).toBe('refused');
+    expect((await decide('approve', other['id'], second['key'])).status).toBe(409);
+    expect((await ask(`/v1/keys/${second['id']}`, { method: 'DELETE', key: second['key'] })).status).toBe(200);
   });
 
   it('an admin of a unit works on the keys of its tree only, at every door of keys', async () => {
@@ -282,7 +305,7 @@ describe('the keys door', () => {
   });
 
   it('never revokes the last admin key', async () => {
-    const [own] = access.listKeys().filter((k) => k.owner === 'hub' && k.roles.includes('admin'));
+    const [own] = access.listKeys().filter((k) => k.owner === 'hub' && k.state === 'valid');
     const r = await ask(`/v1/keys/${own!.id}`, { method: 'DELETE' });
     expect([r.status, r.body['code']]).toEqual([409, 'last_admin']);
   });

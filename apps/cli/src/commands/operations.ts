@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { verbatim } from '#faults';
 import { shapes, type Shape } from '#sdk';
 import { readTerminal } from '#settings';
-import { Usage } from '../context.js';
+import { Usage, type Context } from '../context.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
@@ -14,6 +14,15 @@ interface CreatedKey {
   readonly key: string;
   readonly unit: string;
   readonly system: string;
+  readonly state?: string;
+  readonly expiresAt?: string;
+  readonly wish?: { readonly until: string };
+}
+
+/** Until when a new key is valid, or that it is not valid yet. */
+function sayValidity({ say }: Context, { id, state, expiresAt, wish }: CreatedKey): string {
+  if (state === 'pending' && wish !== undefined) return say(texts.key_pending({ id, until: wish.until }));
+  return expiresAt === undefined ? '' : say(texts.key_valid_until({ at: expiresAt }));
 }
 
 const isMadeKey: Shape = shapes.texts('id', 'key', 'unit', 'system');
@@ -69,57 +78,66 @@ function resetAdminCommand(key: Command, program: Command, run: Run): void {
 }
 
 export function keyCommands(program: Command, run: Run): void {
-  const key = program.command('key').description('API keys: create, list, revoke');
+  const key = program.command('key').alias('keys').description('API keys: create, list, approve, revoke');
   key
     .command('create [unit]')
     .description('a key for one unit (shown once), or for all units of a type into a file')
     .option('--system <name>', 'the system that will use it', 'sistem')
     .option('--roles <roles>', 'publisher,reader,operator,data-team,steward,admin', 'publisher,reader')
+    .option('--expires <when>', '90d, a day YYYY-MM-DD, or an RFC 3339 time; default: as the hub is set, 365d')
     .option('--all <type>', 'one key for every unit of this type')
     .option('--out <file>', 'CSV file for --all (0600)')
     .addHelpText(
       'after',
-      '\nExample:\n  simpul key create SU00123 --system simkim\n  simpul key create --all kanim --out keys.csv',
+      '\nExample:\n  simpul key create SU00123 --system simkim --expires 90d\n  simpul key create --all kanim --out keys.csv',
     )
-    .action((unit: string | undefined, o: { system: string; roles: string; all?: string; out?: string }) =>
-      run(async (ctx) => {
-        const roles = o.roles.split(',').map((r) => r.trim());
-        if (o.all) {
-          if (!o.out) throw new Usage(verbatim('--all: --out FILE.csv'));
-          const keys = await writeKeys(o.out, async () => {
-            const shape = shapes.listOf('keys', isMadeKey);
-            const { body } = await ctx.send('POST', '/v1/keys', shape, { all: o.all, system: o.system, roles });
-            return (body as { keys: CreatedKey[] }).keys;
-          });
-          process.stdout.write(`✔ ${ctx.say(texts.keys_written({ count: keys.length, file: o.out }))}\n`);
+    .action(
+      (unit: string | undefined, o: { system: string; roles: string; expires?: string; all?: string; out?: string }) =>
+        run(async (ctx) => {
+          const roles = o.roles.split(',').map((r) => r.trim());
+          const { expires } = o;
+          if (o.all) {
+            if (!o.out) throw new Usage(verbatim('--all: --out FILE.csv'));
+            const keys = await writeKeys(o.out, async () => {
+              const shape = shapes.listOf('keys', isMadeKey);
+              const { body } = await ctx.send('POST', '/v1/keys', shape, {
+                all: o.all,
+                system: o.system,
+                roles,
+                expires,
+              });
+              return (body as { keys: CreatedKey[] }).keys;
+            });
+            process.stdout.write(`✔ ${ctx.say(texts.keys_written({ count: keys.length, file: o.out }))}\n`);
+            const pending = keys.filter((k) => k.state === 'pending');
+            for (const k of pending) process.stderr.write(`! ${k.id}  ${sayValidity(ctx, k)}\n`);
+            return EXIT.ok;
+          }
+          if (!unit) throw new Usage(verbatim('simpul key create <unit> --system <name>'));
+          const shape = shapes.all(isMadeKey, shapes.named('unit', unit), shapes.named('system', o.system));
+          const { body } = await ctx.send('POST', '/v1/keys', shape, { unit, system: o.system, roles, expires });
+          if (ctx.format !== 'table') printOne(ctx, body);
+          else {
+            const made = body as CreatedKey;
+            process.stdout.write(`${made.key}\n`);
+            process.stderr.write(`✔ ${made.id}  ${ctx.say(texts.keep_key())}; ${sayValidity(ctx, made)}\n`);
+          }
           return EXIT.ok;
-        }
-        if (!unit) throw new Usage(verbatim('simpul key create <unit> --system <name>'));
-        const shape = shapes.all(isMadeKey, shapes.named('unit', unit), shapes.named('system', o.system));
-        const { body } = await ctx.send('POST', '/v1/keys', shape, { unit, system: o.system, roles });
-        if (ctx.format !== 'table') printOne(ctx, body);
-        else {
-          const made = body as CreatedKey;
-          process.stdout.write(`${made.key}\n`);
-          process.stderr.write(`✔ ${made.id}  ${ctx.say(texts.keep_key())}\n`);
-        }
-        return EXIT.ok;
-      }),
+        }),
     );
   key
     .command('ls')
-    .description('keys without their text, revoked ones too')
+    .description('keys without their text, with their state: valid, pending, expired, revoked')
     .addHelpText('after', '\nExample:\n  simpul key ls')
     .action(() =>
       run(async (ctx) => {
-        printRows(ctx, await ctx.rows('/v1/keys', 'keys', shapes.texts('id', 'unit'), 100_000), [
-          'id',
-          'unit',
-          'system',
-          'roles',
-          'createdAt',
-          'revokedAt',
-        ]);
+        const rows = await ctx.rows('/v1/keys', 'keys', shapes.texts('id', 'unit'), 100_000);
+        printRows(ctx, rows, ['id', 'unit', 'system', 'roles', 'createdAt', 'revokedAt', 'state', 'expiresAt']);
+        const soon = rows.filter((k) => k['expiresSoon'] === true).map((k) => String(k['id']));
+        // A long list is cut: the rows above have them all.
+        const ids = soon.length > 10 ? `${soon.slice(0, 10).join(', ')}, …` : soon.join(', ');
+        if (soon.length > 0)
+          process.stderr.write(`! ${ctx.say(texts.keys_expire_soon({ count: soon.length, ids }))}\n`);
         return EXIT.ok;
       }),
     );
@@ -129,12 +147,46 @@ export function keyCommands(program: Command, run: Run): void {
     .addHelpText('after', '\nExample:\n  simpul key ls && simpul key revoke <id>')
     .action((id: string) =>
       run(async (ctx) => {
-        const shape = shapes.all(shapes.named('id', id), shapes.texts('revokedAt'));
+        // A pending key is refused, not revoked.
+        const shape = shapes.all(
+          shapes.named('id', id),
+          (b) => typeof b['revokedAt'] === 'string' || b['state'] === 'refused',
+        );
         await ctx.send('DELETE', `/v1/keys/${encodeURIComponent(id)}`, shape);
         process.stdout.write(`✔ ${id} ${ctx.say(texts.key_revoked())}\n`);
         return EXIT.ok;
       }),
     );
+  key
+    .command('pending')
+    .description('keys that wait for the approval of a second admin of the hub')
+    .addHelpText('after', '\nExample:\n  simpul key pending')
+    .action(() =>
+      run(async (ctx) => {
+        const rows = await ctx.rows('/v1/keys?state=pending', 'keys', shapes.texts('id', 'unit'), 100_000);
+        const shown = rows.map((k) => ({ ...k, until: (k['wish'] as { until?: string } | undefined)?.until }));
+        printRows(ctx, shown, ['id', 'unit', 'system', 'roles', 'createdBy', 'createdAt', 'until', 'expiresAt']);
+        return EXIT.ok;
+      }),
+    );
+  for (const [name, state, description] of [
+    ['approve', 'valid', 'approve a pending key that another admin of the hub asked for'],
+    ['refuse', 'refused', 'refuse or withdraw a pending key'],
+  ] as const)
+    key
+      .command(`${name} <id>`)
+      .description(description)
+      .option('--why <text>', 'the reason, for the audit record')
+      .addHelpText('after', `\nExample:\n  simpul key pending && simpul key ${name} <id>`)
+      .action((id: string, { why }: { why?: string }) =>
+        run(async (ctx) => {
+          const query = why === undefined ? '' : `?why=${encodeURIComponent(why)}`;
+          const shape = shapes.all(shapes.named('id', id), shapes.named('state', state));
+          await ctx.send('POST', `/v1/keys/${encodeURIComponent(id)}/${name}${query}`, shape);
+          process.stdout.write(`✔ ${id} ${ctx.say(name === 'approve' ? texts.key_approved() : texts.key_refused())}\n`);
+          return EXIT.ok;
+        }),
+      );
   resetAdminCommand(key, program, run);
 }
 
