@@ -130,6 +130,16 @@ describe("an answer that is not the hub's is no answer", () => {
               ],
             },
           };
+        case 2: // and one with a code of the hub, without its type
+          return {
+            status: 207,
+            body: {
+              results: [
+                { status: 422, problem: { code: 'schema_mismatch', type: undefined } },
+                { status: 422, problem: { code: 'schema_mismatch', type: undefined } },
+              ],
+            },
+          };
         default:
           return { status: 201, body: { receipts: given } };
       }
@@ -139,7 +149,7 @@ describe("an answer that is not the hub's is no answer", () => {
       ['a', 'b', 'c'].map((id) => ({ id, type: 'pas.hunian.dilaporkan', data: {} })),
     );
     expect(out.map((o) => o.ok && o.receipt.id)).toEqual(['a', 'b', 'c']);
-    expect(hub.requests.map((r) => r.body.split('\n').length)).toEqual([3, 3, 2]);
+    expect(hub.requests.map((r) => r.body.split('\n').length)).toEqual([3, 3, 2, 2]);
     await publisher.close();
   });
 

@@ -1,4 +1,3 @@
-import { FAULTS } from '#faults';
 import { SdkFault } from './fault.js';
 
 /** Whether the parsed JSON of an answer has the form, and names the thing, that the call asked for. */
@@ -21,13 +20,12 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 
 /**
  * A problem document of the hub: its `type` names its code (a newer hub has codes that this version does not know). Other services have problem documents with
- * a `code` too, so without a `type` the code must be one of this version's table.
+ * a `code` too, some of them the same words: `not_found`, `forbidden`.
  */
 export function isProblem(body: unknown, status: number): boolean {
   if (!isObject(body)) return false;
   const { code, type, status: named } = body;
-  if (typeof code !== 'string' || (named !== undefined && named !== status)) return false;
-  return type === undefined ? Object.hasOwn(FAULTS, code) : type === `/docs/errors#${code}`;
+  return typeof code === 'string' && (named === undefined || named === status) && type === `/docs/errors#${code}`;
 }
 
 /**

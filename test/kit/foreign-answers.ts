@@ -19,6 +19,11 @@ export const FOREIGN: readonly (readonly [what: string, answer: Foreign | string
     { status: 404, body: { type: 'https://gateway.example/errors/not_found', code: 'not_found', status: 404 } },
   ],
   [
+    '404 problem document without a type, with a code that the hub has too',
+    { status: 404, body: { code: 'not_found', title: 'Not Found', status: 404 } },
+  ],
+  ['403 problem document with nothing but a code', { status: 403, body: { code: 'forbidden' } }],
+  [
     '403 problem document of a firewall',
     { status: 403, body: { type: 'about:blank', code: 'forbidden', title: 'Forbidden', status: 403 } },
   ],
@@ -64,8 +69,14 @@ export const FOREIGN: readonly (readonly [what: string, answer: Foreign | string
 
 /** Gives an answer of the list in a script of `scriptedHub`. */
 export function giveForeign(answer: Foreign | string, res: ServerResponse): Foreign | undefined {
-  if (typeof answer !== 'string') return answer;
+  if (typeof answer !== 'string') return withoutType(answer);
   res.writeHead(200, json);
   res.end(answer);
   return undefined;
+}
+
+/** A scripted hub gives its own problem documents a `type`; a foreign one has the type that the list gives it. */
+function withoutType({ body, ...rest }: Foreign): Foreign {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return { body, ...rest };
+  return { ...rest, body: { type: undefined, ...body } };
 }

@@ -15,6 +15,17 @@ export type Script = (
   req: ScriptedRequest,
 ) => { status: number; body?: unknown; headers?: Record<string, string> } | undefined;
 
+/** A problem document of the hub, also of one event of a list, names its code in `type`. One with a `type` in the script, also undefined, keeps it. */
+function typed(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  const named = 'code' in body && !('type' in body) ? { type: `/docs/errors#${String(body.code)}`, ...body } : body;
+  if (!('results' in named) || !Array.isArray(named.results)) return named;
+  const results = named.results.map((item: object) =>
+    'problem' in item ? { ...item, problem: typed(item.problem) } : item,
+  );
+  return { ...named, results };
+}
+
 /** An HTTP server that gives the answers of a script, and keeps the requests. */
 export async function scriptedHub(
   script: Script,
@@ -39,7 +50,7 @@ export async function scriptedHub(
       if (answer === undefined) return;
       const type = answer.status < 400 ? 'application/json' : 'application/problem+json';
       res.writeHead(answer.status, { 'content-type': type, ...answer.headers });
-      res.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
+      res.end(answer.body === undefined ? '' : JSON.stringify(typed(answer.body)));
     });
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
