@@ -35,16 +35,17 @@ export class Receipts {
   /**
    * The receipt of the first event with this (source, id); undefined = there is none (final 120 s after the last attempt, R3.6).
    * Its place in the log holds the event (R2.7). Fault receipts_unavailable while the index or the log cannot answer, or the index is not far enough for
-   * a final no.
+   * a final no. Append and index together are waited for at most `waitMs`.
    */
   async find(source: string, id: string): Promise<Receipt | undefined> {
     const recent = this.recents.get(identityOf(source, id));
     if (recent !== undefined) {
+      const until = this.deps.now() + this.waitMs;
       await withDeadline(recent.done, this.waitMs, () => undefined);
       const { stream, partition, outcome } = recent;
       // This one may be a copy that was appended without a check (R2.4): only the index, once it has passed the place, knows the first.
       if (outcome?.kind === 'accepted') {
-        await this.deps.settled.waitFor(stream, partition, outcome.base + 1n, this.waitMs);
+        await this.deps.settled.waitFor(stream, partition, outcome.base + 1n, until - this.deps.now());
       }
     }
     const found = await this.#inIndex(source, id);
