@@ -95,7 +95,11 @@ import { Announcer } from './announcer.js';
     {
       provide: REFUSALS_DOOR,
       inject: [CORE, Refusals],
-      useFactory: ({ units }: Core, refusals: Refusals): RefusalsDoorDeps => ({ refusals, units: units.units }),
+      useFactory: ({ units, registry }: Core, refusals: Refusals): RefusalsDoorDeps => ({
+        refusals,
+        units: units.units,
+        catalogue: registry.catalogue,
+      }),
     },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
     { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
@@ -166,7 +170,13 @@ function hotDoors(core: Core, publishing: Publishing, reader: StateReader): read
   return [
     publishDoor({ publishing }),
     readDoor({ reading, units: core.units.units }),
-    stateDoor({ reader, catalogue, pseudonymKey, subjectBytes: PUBLISH_LIMITS.subjectBytes }),
+    stateDoor({
+      reader,
+      catalogue,
+      units: core.units.units,
+      pseudonymKey,
+      subjectBytes: PUBLISH_LIMITS.subjectBytes,
+    }),
   ];
 }
 

@@ -70,6 +70,7 @@ export const texts = defineTexts({
   no_unit_of_class: { id: 'tidak ada unit berkelas ini', en: 'no unit of this class' },
   no_such_stream: { id: 'aliran tidak ada', en: 'no such stream' },
   no_such_owner: { id: 'tidak ada jenis kejadian dari pemilik ini', en: 'no event type of this owner' },
+  no_such_type: { id: 'jenis kejadian tidak ada', en: 'no such event type' },
   no_such_code: { id: 'bukan kode galat', en: 'not an error code' },
   no_unit_of_type: { id: 'tidak ada unit berjenis ini', en: 'no unit of this type' },
   unit_type: { id: 'jenis unit, misalnya kanim', en: 'a unit type, e.g. kanim' },

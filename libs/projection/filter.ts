@@ -1,4 +1,5 @@
 import { Fault, verbatim, type Problem, type Text } from '#faults';
+import type { Units } from '#units';
 import type { CompiledView, ViewField } from './compile.js';
 import { comparableOf, type Comparable } from './filter-kinds.js';
 import { texts } from './texts.js';
@@ -15,11 +16,19 @@ export interface Condition {
   readonly value: unknown;
 }
 
+/** The registry in which the names of units are looked up. */
+export type UnitNames = Pick<Units, 'get' | 'holders' | 'list'>;
+
 /**
  * Parses the conditions of a list query. Fault clear_subject_refused for a field with a data class above `none`, because URLs are logged;
- * Fault invalid_query for unknown fields and operators, for a value that is none of the field's kind, and for an order of values that have none.
+ * Fault invalid_query for unknown fields and operators, for a value that is none of the field's kind, for an order of values that have none, and for a
+ * unit that is not in the registry.
  */
-export function parseConditions(view: CompiledView, query: Readonly<Record<string, unknown>>): Condition[] {
+export function parseConditions(
+  view: CompiledView,
+  query: Readonly<Record<string, unknown>>,
+  units: UnitNames,
+): Condition[] {
   const out: Condition[] = [];
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(query)) {
@@ -51,10 +60,21 @@ export function parseConditions(view: CompiledView, query: Readonly<Record<strin
       problems.push({ pointer: `?${name}`, reason: texts.not_of_kind(), expected: comparable.expected(field) });
       continue;
     }
+    if (operator === 'eq' && namesNoUnit(field, value as string, units)) {
+      problems.push({ pointer: `?${name}`, reason: texts.unknown_unit(), expected: verbatim('/v1/units') });
+      continue;
+    }
     out.push({ field, operator: operator as Operator, comparable, value: parsed });
   }
   if (problems.length > 0) throw new Fault('invalid_query', { problems });
   return out;
+}
+
+/** Whether the value names a unit, by its id or its code, that is not, was not and will not be there: an empty list would read as "this unit has none". */
+function namesNoUnit({ role, prefix }: ViewField, value: string, units: UnitNames): boolean {
+  if (role === 'unitId') return units.get(value) === undefined;
+  if (prefix === undefined || units.holders(value).length > 0) return false;
+  return units.list({}).some(({ code }) => code.startsWith(prefix));
 }
 
 const namesOf = (view: CompiledView): Text =>

@@ -1,12 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { catalogueOfFiles, foldEventOf, viewsOf, viewTexts } from '../../test/kit/projection/events.js';
 import type { CompiledView, ViewField } from './compile.js';
-import { fulfils, parseConditions } from './filter.js';
+import { fulfils, parseConditions, type UnitNames } from './filter.js';
 import { comparableOf } from './filter-kinds.js';
 
 const catalogue = catalogueOfFiles();
 const views = viewsOf(catalogue, ...viewTexts().keys());
 const cases = views.flatMap((view) => view.fields.map((field) => [`${view.name} ${field.name}`, view, field] as const));
+
+/** A registry that has every unit but these two. */
+const units = {
+  get: (id) => (id === 'SU99999' ? undefined : {}),
+  holders: (code) => (code === 'KANWIL-99' ? [] : [{ code }]),
+  list: () => [{ code: 'KANWIL-31' }],
+} as UnitNames;
 
 /** Values that the view writes into a field, from events of its types with different seeds. */
 function written(view: CompiledView, { name }: ViewField): unknown[] {
@@ -41,7 +48,7 @@ describe('the conditions of a list compare by the kind of the field, in every vi
   it.each(cases)(
     '%s: a written value is found by itself, and no other kind of value is taken',
     (_name, view, field) => {
-      const query = (name: string, value: string) => parseConditions(view, { [name]: value });
+      const query = (name: string, value: string) => parseConditions(view, { [name]: value }, units);
       if (field.pii !== 'none') {
         expect(() => query(field.name, 'x')).toThrow(expect.objectContaining({ code: 'clear_subject_refused' }));
         return;
@@ -61,9 +68,9 @@ describe('the conditions of a list compare by the kind of the field, in every vi
       }
       const nonsense =
         field.role === 'unitId'
-          ? ['KANIM', '123', '']
+          ? ['KANIM', '123', 'SU99999', '']
           : field.prefix !== undefined
-            ? ['nonsense', field.prefix, '']
+            ? ['nonsense', field.prefix, 'KANWIL-99', '']
             : (NONSENSE[field.kind] ?? []);
       for (const text of nonsense)
         expect(() => query(field.name, text)).toThrow(expect.objectContaining({ code: 'invalid_query' }));
@@ -72,7 +79,7 @@ describe('the conditions of a list compare by the kind of the field, in every vi
           expect(() => query(`${field.name}.${operator}`, 'x')).toThrow(
             expect.objectContaining({ code: 'invalid_query' }),
           );
-      expect(() => parseConditions(view, { [field.name]: ['a', 'b'] })).toThrow(
+      expect(() => parseConditions(view, { [field.name]: ['a', 'b'] }, units)).toThrow(
         expect.objectContaining({ code: 'invalid_query' }),
       );
     },
@@ -101,6 +108,6 @@ describe('one moment, number or id has several spellings', () => {
     ['int', null, 'f', '0', false],
     ['string', undefined, 'f', '', false],
   ])('%s %p with %s=%s: %p', (kind, value, name, wanted, answer) => {
-    expect(fulfils({ f: value }, parseConditions(field({ kind }), { [name]: wanted }))).toBe(answer);
+    expect(fulfils({ f: value }, parseConditions(field({ kind }), { [name]: wanted }, units))).toBe(answer);
   });
 });

@@ -8,6 +8,7 @@ export const texts = defineTexts({
   unknown_comparison: { id: 'perbandingan tidak dikenal', en: 'unknown comparison' },
   no_order: { id: 'nilai bidang ini tidak berurutan', en: 'the values of this field have no order' },
   not_of_kind: { id: 'bukan nilai bidang ini', en: 'not a value of this field' },
+  unknown_unit: { id: 'unit tidak dikenal', en: 'unknown unit' },
   a_number: { id: 'angka, misalnya 12 atau -3.5', en: 'a number, such as 12 or -3.5' },
   a_whole_number: { id: 'bilangan bulat, misalnya 12 atau -3', en: 'a whole number, such as 12 or -3' },
   a_text: { id: 'teks, satu kali', en: 'a text, once' },

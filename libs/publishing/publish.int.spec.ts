@@ -430,7 +430,7 @@ describe('refusals', () => {
       await hub.post({ ...e, id: `R-${i}`, data: { '9901010101010001': 'x' } }, { key: 'lapas' });
     await hub.post('{', { key: 'lapas' });
     const r = await hub.ask('/v1/refusals?unit=SU00300', { key: 'operator' });
-    for (const query of ['unit=nonsense', 'code=nonsense'])
+    for (const query of ['unit=nonsense', 'code=nonsense', 'type=non.sen.se'])
       expect((await hub.ask(`/v1/refusals?${query}`, { key: 'operator' })).body['code']).toBe('invalid_query');
     expect(r.status).toBe(200);
     const rows = r.body['refusals'] as Body[];
@@ -448,5 +448,17 @@ describe('refusals', () => {
     await restarted.close();
     expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'lapas' })).body).toEqual(r.body);
     expect((await hub.ask('/v1/refusals?unit=SU00300', { key: 'stranger' })).body['refusals']).toEqual([]);
+  });
+
+  it('are no empty list for a type that is neither registered nor that of a refused event; those of unknown types are counted without one', async () => {
+    const e = hub.event(TYPE, 'lapas', { type: 'pas.penghuni.hilang', source: 'urn:simpul:unit:SU00300:sdp' });
+    await hub.post(e, { key: 'lapas' });
+    const ask = async (type: string, key = 'operator') => {
+      const { status, body } = await hub.ask(`/v1/refusals?type=${type}`, { key });
+      return status === 200 ? (body['refusals'] as Body[]).map((r) => r['code']) : body['errors'][0].pointer;
+    };
+    expect(await ask('pas.penghuni.hilang')).toBe('?type');
+    expect(await ask('')).toContain('unknown_type');
+    expect(await ask('pas.penghuni.diterima', 'stranger')).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { maySeeOwner, type Caller } from '#access';
 import { Fault, FAULTS, verbatim, type Problem } from '#faults';
 import type { Refusal, Refusals } from '#publishing';
+import type { Catalogue } from '#registry';
 import type { Units } from '#units';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -16,6 +17,7 @@ export const REFUSALS_DOOR = Symbol('simpul.door.refusals');
 
 export interface RefusalsDoorDeps {
   readonly refusals: Pick<Refusals, 'list' | 'keeping'>;
+  readonly catalogue: Pick<Catalogue, 'newest'>;
   readonly units: Units;
 }
 
@@ -78,11 +80,22 @@ export class RefusalsController {
       if (!visible.get(unit) || (after !== undefined && !follows(placeOf(row), after))) continue;
       if (rows.push(row) > (q.limit ?? ROWS)) break;
     }
+    if (rows.length === 0) await this.#checkType(q.type, caller);
     const { items, next } = pageOf(rows, placeOf, { limit: ROWS, ...q }, { follows });
     return pageBody(req, reply, 'refusals', items, next, { counted: countedOf(this.deps.refusals.keeping) });
   }
 
-  /** A unit or code that is nowhere is no empty list. Types are not checked: a refused event may name one that is not registered. */
+  /** A type that is neither registered nor that of a refused event which the caller may see is no empty list. */
+  async #checkType(type: string | undefined, caller: Caller): Promise<void> {
+    if (type === undefined || type === '' || this.deps.catalogue.newest(type) !== undefined) return;
+    for (const { unit } of await this.deps.refusals.list({ type }))
+      if (maySeeOwner(caller, unit, this.deps.units)) return;
+    throw new Fault('invalid_query', {
+      problems: [{ pointer: '?type', reason: texts.no_such_type(), expected: verbatim('/v1/event-types') }],
+    });
+  }
+
+  /** A unit or code that is nowhere is no empty list. */
   #check({ unit, code }: Query): void {
     const problems: Problem[] = [];
     if (unit !== undefined && unit !== 'hub' && !unit.startsWith('EXT-') && !this.deps.units.get(unit))

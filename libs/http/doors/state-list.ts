@@ -23,7 +23,7 @@ export async function listEntries(
 ): Promise<FastifyReply> {
   const view = viewOf(deps.reader.views, req.params.view);
   const { limit, cursor, subject, ...filters } = edge.query(req, LIST);
-  const conditions = parseConditions(view, filters);
+  const conditions = parseConditions(view, filters, deps.units);
   const caller = edge.caller(req);
   reply.header('cache-control', 'private, no-cache').header('vary', 'authorization');
   const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR).k;

@@ -1,6 +1,7 @@
 import { Fault } from '#faults';
 import type { CompiledView, Got, StateReader } from '#projection';
 import type { Catalogue } from '#registry';
+import type { Units } from '#units';
 import type { FastifyRequest } from 'fastify';
 import { isPseudonym } from './pseudonym.js';
 import { texts } from '../texts.js';
@@ -8,6 +9,8 @@ import { texts } from '../texts.js';
 export interface StateDoorDeps {
   readonly reader: StateReader;
   readonly catalogue: Pick<Catalogue, 'newest'>;
+  /** Where filters look up the names of units. */
+  readonly units: Pick<Units, 'get' | 'holders' | 'list'>;
   /** For lookups by clear subject. */
   readonly pseudonymKey: Uint8Array;
   readonly subjectBytes: number;

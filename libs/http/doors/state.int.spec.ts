@@ -72,7 +72,7 @@ beforeAll(async () => {
   };
   server = await serveEdge(
     {
-      doors: [stateDoor({ reader, catalogue, pseudonymKey: DEPLOYMENT_KEY, subjectBytes: 512 })],
+      doors: [stateDoor({ reader, catalogue, units, pseudonymKey: DEPLOYMENT_KEY, subjectBytes: 512 })],
       authenticate: (h) => callers.get(h ?? ''),
       limits: { recheckMs: 20 },
     },
@@ -357,6 +357,19 @@ describe('lists', () => {
       code: 'invalid_query',
     });
     expect((await ask('/v1/state/tidak.ada')).status).toBe(404);
+  });
+
+  it('refuse the name of a unit that is not in the registry, by id and by code, and take those that are', async () => {
+    const answer = async (query: string) => {
+      const { status, body } = await ask(`/v1/state/${query}`, { key: 'kanwil64' });
+      return [status, body['errors']?.[0].pointer];
+    };
+    expect(await answer('layanan.kasus-papan?unitPemegang=SU99999')).toEqual([400, '?unitPemegang']);
+    expect(await answer('pas.hunian-kanwil?kanwil=KANWIL-99')).toEqual([400, '?kanwil']);
+    expect(await answer(`layanan.kasus-papan?unitPemegang=${unit['kanim']}`)).toEqual([200, undefined]);
+    expect(await answer('pas.hunian-kanwil?kanwil=KANWIL-64')).toEqual([200, undefined]);
+    // a bound of an order is no name
+    expect(await answer('pas.hunian-kanwil?kanwil.lt=KANWIL-99')).toEqual([200, undefined]);
   });
 });
 

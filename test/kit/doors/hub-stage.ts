@@ -156,7 +156,7 @@ export class HubStage {
   }
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
-    const { reading, units, refusals } = this;
+    const { reading, units, refusals, catalogue } = this;
     return serveEdge(
       {
         doors: [publishDoor({ publishing }), readDoor({ reading, units })],
@@ -168,7 +168,7 @@ export class HubStage {
         controllers: [ReceiptsController, RefusalsController],
         providers: [
           { provide: RECEIPTS_DOOR, useValue: { publishing, units } },
-          { provide: REFUSALS_DOOR, useValue: { refusals, units } },
+          { provide: REFUSALS_DOOR, useValue: { refusals, units, catalogue } },
         ],
       },
     );
