@@ -11,9 +11,19 @@ export interface EpochsRaised {
   readonly epoch: bigint;
 }
 
+/** A store holds an epoch that no owners log can have given: a damaged or foreign row. */
+export interface EpochUnbelievable {
+  readonly partition: number;
+  readonly stored: bigint;
+  /** The epoch that this process has claimed. */
+  readonly epoch: bigint;
+}
+
 export interface ClaimsReport {
   /** Epochs were raised above those of an owners log that is no longer there. The log was deleted, or is older than the stores. */
   epochsRaised?(raised: EpochsRaised): void;
+  /** The partition number stands still until the row is gone. Called once for each stored epoch. */
+  epochUnbelievable?(found: EpochUnbelievable): void;
   /** This process was fenced `times` times in a row in this partition number, without a commit between: another process claims it too. */
   disputed?(partition: number, times: number): void;
 }
@@ -32,9 +42,16 @@ interface Claim {
   /** The epoch in whose place another one was claimed. */
   superseded: bigint | undefined;
   fences: number;
+  /** The stored epoch that was told to be no claim. */
+  unbelievable: bigint | undefined;
 }
 
 const DISPUTED_FENCES = 3;
+/**
+ * So many epochs are raised at most: more than any deployment has claimed in its life, and some minutes of appends. What lies beyond was never claimed: a
+ * flipped bit of a row would fill the disk with claims.
+ */
+const MOST_RAISED = 10_000_000n;
 
 /** The claims of this process on partition numbers (R1): compared with the stores before the first write, and claimed again when one is fenced. */
 export class Claims {
@@ -48,7 +65,7 @@ export class Claims {
   /**
    * Resolves when no store holds this epoch or a greater one from before this claim. An epoch is the offset of its claim record, so a stored one that is not
    * older comes from a newer owner, or from an owners log that is no longer there. Then the partition number is claimed again, above it, and Fault
-   * `fenced` says that start() comes again. Faults of log and state.
+   * `fenced` says that start() comes again. Fault `state_unavailable`: the stored epoch was never claimed. Faults of log and state.
    */
   async verify({ partition, epoch }: Pick<AssignedPartition, 'partition' | 'epoch'>): Promise<void> {
     const claim = this.#of(partition);
@@ -72,7 +89,7 @@ export class Claims {
     if (claim.verified === epoch) claim.verified = undefined;
   }
 
-  /** Claims the partition number again in the place of this epoch, once for all who ask. `above`: an epoch that a store holds. */
+  /** Claims the partition number again in the place of this epoch, once for all who ask. `above`: an epoch that a store holds. Faults as verify(). */
   async again(partition: number, epoch: bigint, above?: bigint): Promise<void> {
     const claim = this.#of(partition);
     await claim.mutex.run(async () => {
@@ -100,6 +117,7 @@ export class Claims {
     const membership = this.#deps.membership();
     if (!membership)
       throw new Fault('fenced', { detail: 'a newer epoch has written, and the group is not joined yet' });
+    if (above !== undefined && above - epoch > MOST_RAISED) this.#refuse(claim, { partition, stored: above, epoch });
     const claimed = await membership.reclaim(partition, above);
     if (claimed.kind === 'lost') return;
     claim.superseded = epoch;
@@ -108,10 +126,18 @@ export class Claims {
       this.#deps.report?.epochsRaised?.({ partition, stored: above, epoch: claimed.epoch });
   }
 
+  #refuse(claim: Claim, found: EpochUnbelievable): never {
+    if (claim.unbelievable !== found.stored) this.#deps.report?.epochUnbelievable?.(found);
+    claim.unbelievable = found.stored;
+    throw new Fault('state_unavailable', {
+      detail: `partition ${found.partition}: epoch ${found.stored} was never claimed; a row is damaged`,
+    });
+  }
+
   #of(partition: number): Claim {
     let claim = this.#claims.get(partition);
     if (claim === undefined) {
-      claim = { mutex: new Mutex(), verified: undefined, superseded: undefined, fences: 0 };
+      claim = { mutex: new Mutex(), verified: undefined, superseded: undefined, fences: 0, unbelievable: undefined };
       this.#claims.set(partition, claim);
     }
     return claim;

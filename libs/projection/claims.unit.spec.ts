@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Membership } from '#log';
-import { Claims, type EpochsRaised } from './claims.js';
+import { Claims, type EpochsRaised, type EpochUnbelievable } from './claims.js';
 
 describe('the claims of a process', () => {
   let stored: bigint;
@@ -9,10 +9,11 @@ describe('the claims of a process', () => {
   let reclaims: [number, bigint | undefined][];
   let raised: EpochsRaised[];
   let disputes: [number, number][];
+  let unbelievable: EpochUnbelievable[];
   let claims: Claims;
 
   beforeEach(() => {
-    [stored, asked, end, reclaims, raised, disputes] = [-1n, 0, 100n, [], [], []];
+    [stored, asked, end, reclaims, raised, disputes, unbelievable] = [-1n, 0, 100n, [], [], [], []];
     const membership: Pick<Membership, 'reclaim'> = {
       reclaim: (partition, above) => {
         reclaims.push([partition, above]);
@@ -27,7 +28,7 @@ describe('the claims of a process', () => {
         return Promise.resolve(stored);
       },
       membership: () => membership as Membership,
-      report: { epochsRaised: (r) => raised.push(r), disputed: (...d) => disputes.push(d) },
+      report: { epochsRaised: (r) => raised.push(r), disputed: (...d) => disputes.push(d), epochUnbelievable: (u) => unbelievable.push(u) },
     });
   });
   const refused = { code: 'fenced' };
@@ -54,6 +55,18 @@ describe('the claims of a process', () => {
     stored = 100n;
     await expect(claims.verify({ partition: 0, epoch: 100n })).rejects.toMatchObject(refused);
     expect([reclaims, raised.length]).toEqual([[[0, 100n]], 1]);
+  });
+
+  it('are not made above an epoch that was never claimed: the partition number stands still with one alarm until the row is gone', async () => {
+    const damaged = 1n << 60n;
+    stored = damaged;
+    for (let n = 0; n < 3; n++)
+      await expect(claims.verify({ partition: 0, epoch: 100n })).rejects.toMatchObject({ code: 'state_unavailable' });
+    await expect(claims.again(0, 100n, damaged)).rejects.toMatchObject({ code: 'state_unavailable' });
+    expect([reclaims, unbelievable]).toEqual([[], [{ partition: 0, stored: damaged, epoch: 100n }]]);
+    stored = -1n;
+    await claims.verify({ partition: 0, epoch: 100n });
+    expect(reclaims).toEqual([]);
   });
 
   it('raise no alarm when a newer owner has claimed in the same log', async () => {

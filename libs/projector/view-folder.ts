@@ -141,6 +141,15 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           { cause: '_simpul.owners was made again, or is older than the state' },
           { partition, stored: String(stored), epoch: String(epoch) },
         ),
+      epochUnbelievable: ({ partition, stored, epoch }) =>
+        this.alarms.together(
+          'owners_mismatch',
+          {
+            cause: 'a stored epoch was never claimed: a row of the state or of a snapshot is damaged',
+            needed: 'stop the hub, delete the state (state.sqlite, or the keys of the hub in Redis), start: it is folded again',
+          },
+          { partition, stored: String(stored), epoch: String(epoch) },
+        ),
       disputed: (partition, times) => this.alarms.raise('ownership_disputed', { partition, times }),
       filledFromSnapshot: (view, storage, partition, outcome, entries) => {
         const facts = { view, storage, partition, outcome, entries };
