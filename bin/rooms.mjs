@@ -30,7 +30,7 @@ export const ROOMS = {
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
   'log-kafka': {
-    rooms: ['concurrency', 'faults', 'event', 'log'],
+    rooms: ['concurrency', 'faults', 'event', 'log', 'settings'],
     clients: ['kafkajs', '@platformatic/kafka', '@node-rs/crc32'],
   },
   'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },

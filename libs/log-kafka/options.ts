@@ -1,7 +1,8 @@
 import type { PartitionReport } from '#log';
+import type { KafkaCheck } from '#settings';
 import type { UnreadableBatch } from './fetched-records.js';
 import type { OpenTransaction } from './stable-watch.js';
-import type { TopicCheck, TopicConcern } from './topic-checks.js';
+import type { TopicConcern } from './topic-checks.js';
 
 /** What an operator may want to see of the Kafka clients; never data of events. Each function is called when the thing happens and must not throw. */
 export interface KafkaReport extends PartitionReport {
@@ -55,6 +56,6 @@ export interface KafkaLogOptions {
   /** Session timeout: after this time without a heartbeat, a group member loses its partitions. @default 10000 */
   readonly sessionMs?: number;
   /** Checks of topics whose result the operator accepts: reported as concerns, but no reason to refuse the topic. @default none */
-  readonly accept?: readonly TopicCheck[];
+  readonly accept?: readonly KafkaCheck[];
   readonly report?: KafkaReport;
 }

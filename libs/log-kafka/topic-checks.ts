@@ -1,22 +1,11 @@
 import { MAX_RECORD_BYTES, type TopicSpec } from '#log';
-
-/** What a check may be accepted as, by its name in the setting of the operator. */
-export const TOPIC_CHECKS = [
-  'replication',
-  'min-insync',
-  'unclean',
-  'retention-bytes',
-  'timestamp',
-  'max-message',
-  'cleanup',
-] as const;
-export type TopicCheck = (typeof TOPIC_CHECKS)[number];
+import type { KafkaCheck } from '#settings';
 
 /** A topic that is not as the hub's promises need it. */
 export interface TopicConcern {
   /** Kafka's own name of the topic, with the prefix of the deployment; `cluster` for the cluster itself. */
   readonly topic: string;
-  readonly check: TopicCheck | 'retention' | 'partitions' | 'brokers' | 'compression';
+  readonly check: KafkaCheck | 'retention' | 'partitions' | 'brokers' | 'compression';
   /** Kafka's name of the setting, and its value now. */
   readonly setting: string;
   readonly actual: string;

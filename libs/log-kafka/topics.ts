@@ -1,17 +1,11 @@
 import { withDeadline } from '#concurrency';
 import { Fault, verbatim } from '#faults';
 import type { TopicSpec } from '#log';
+import { KAFKA_CHECKS } from '#settings';
 import { hasCode, type ClusterClient } from './platformatic/index.js';
 import type { KafkaLogOptions } from './options.js';
 import { retry } from './retry.js';
-import {
-  addedPartitions,
-  BATCH_BYTES,
-  CHECKED_CONFIGS,
-  checkTopic,
-  TOPIC_CHECKS,
-  type TopicConcern,
-} from './topic-checks.js';
+import { addedPartitions, BATCH_BYTES, CHECKED_CONFIGS, checkTopic, type TopicConcern } from './topic-checks.js';
 import { ShapeRequests } from './shape-requests.js';
 import { texts } from './texts.js';
 import type { Broker, TopicShape } from './types.js';
@@ -292,7 +286,7 @@ export class Topics {
 function unsafeTopics(concerns: readonly TopicConcern[]): Fault {
   const problems = concerns.map(({ topic, check, setting, actual, needed, command }) => ({
     pointer: topic,
-    reason: (TOPIC_CHECKS as readonly string[]).includes(check)
+    reason: (KAFKA_CHECKS as readonly string[]).includes(check)
       ? texts.topic_setting({ setting, actual, needed, check })
       : texts.topic_fixed({ setting, actual, needed }),
     ...(command === undefined ? {} : { expected: verbatim(command) }),

@@ -28,7 +28,11 @@ describe('the claims of a process', () => {
         return Promise.resolve(stored);
       },
       membership: () => membership as Membership,
-      report: { epochsRaised: (r) => raised.push(r), disputed: (...d) => disputes.push(d), epochUnbelievable: (u) => unbelievable.push(u) },
+      report: {
+        epochsRaised: (r) => raised.push(r),
+        disputed: (...d) => disputes.push(d),
+        epochUnbelievable: (u) => unbelievable.push(u),
+      },
     });
   });
   const refused = { code: 'fenced' };

@@ -146,7 +146,8 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
           'owners_mismatch',
           {
             cause: 'a stored epoch was never claimed: a row of the state or of a snapshot is damaged',
-            needed: 'stop the hub, delete the state (state.sqlite, or the keys of the hub in Redis), start: it is folded again',
+            needed:
+              'stop the hub, delete the state (state.sqlite, or the keys of the hub in Redis), start: it is folded again',
           },
           { partition, stored: String(stored), epoch: String(epoch) },
         ),

@@ -10,12 +10,19 @@ const WAIT_MS = 5_000;
 function waitingFor(appendMs: number) {
   let now = 1_000;
   const waits: number[] = [];
-  const recents = new RecentAppends(() => 0n, () => now, 1_000);
+  const recents = new RecentAppends(
+    () => 0n,
+    () => now,
+    1_000,
+  );
   const item = { identity: identityOf('s', 'a'), stream: 'st', partition: 0 } as unknown as ReadyItem;
-  recents.add([item], Promise.resolve().then(() => {
-    now += appendMs;
-    return { kind: 'accepted', base: 7n, appendTimeMs: now };
-  }));
+  recents.add(
+    [item],
+    Promise.resolve().then(() => {
+      now += appendMs;
+      return { kind: 'accepted', base: 7n, appendTimeMs: now };
+    }),
+  );
   const deps = {
     settled: {
       ready: false,
@@ -36,9 +43,12 @@ describe('a receipt', () => {
     [0, WAIT_MS],
     [4_200, 800],
     [9_000, -4_000],
-  ])('whose append took %i ms waits at most %i ms more for the index: both together never more than the limit', async (appendMs, left) => {
-    const { receipts, waits } = waitingFor(appendMs);
-    await expect(receipts.find('s', 'a')).rejects.toMatchObject({ code: 'receipts_unavailable' });
-    expect(waits).toEqual([left]);
-  });
+  ])(
+    'whose append took %i ms waits at most %i ms more for the index: both together never more than the limit',
+    async (appendMs, left) => {
+      const { receipts, waits } = waitingFor(appendMs);
+      await expect(receipts.find('s', 'a')).rejects.toMatchObject({ code: 'receipts_unavailable' });
+      expect(waits).toEqual([left]);
+    },
+  );
 });

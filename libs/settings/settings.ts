@@ -8,8 +8,8 @@ import { Secret } from './secret.js';
 import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
 
-/** The names of the checks that the Kafka adapter makes of topics that exist. */
-const KAFKA_CHECKS = [
+/** Checks of Kafka topics whose result an operator may accept, by their names in the setting. The adapter makes these and others. */
+export const KAFKA_CHECKS = [
   'replication',
   'min-insync',
   'unclean',
@@ -18,6 +18,7 @@ const KAFKA_CHECKS = [
   'max-message',
   'cleanup',
 ] as const;
+export type KafkaCheck = (typeof KAFKA_CHECKS)[number];
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -77,7 +78,7 @@ const TABLE = {
       .pipe(z.array(z.enum(KAFKA_CHECKS)))
       .optional(),
     default: '(none)',
-    text: 'Checks of Kafka topics whose risk you accept: `replication`, `min-insync`, `unclean`, `retention-bytes`, `timestamp`, `max-message`, `cleanup`. A topic that breaks a promise of the hub refuses the start otherwise. Accepted ones are said at every start and in `/health/ready`.',
+    text: `Checks of Kafka topics whose risk you accept: ${KAFKA_CHECKS.map((c) => `\`${c}\``).join(', ')}. A topic that breaks a promise of the hub refuses the start otherwise. Accepted ones are said at every start and in \`/health/ready\`.`,
   },
   SIMPUL_REDIS: {
     schema: z.string().min(1).optional(),
@@ -173,7 +174,7 @@ export interface KafkaSettings {
   readonly ca: string | undefined;
   readonly prefix: string | undefined;
   /** Checks of topics whose result the operator accepts. */
-  readonly accept: readonly (typeof KAFKA_CHECKS)[number][];
+  readonly accept: readonly KafkaCheck[];
 }
 
 export interface HubSettings {
