@@ -10,10 +10,10 @@ const cases = views.flatMap((view) => view.fields.map((field) => [`${view.name} 
 
 /** A registry that has every unit but these two. */
 const units = {
-  get: (id) => (id === 'SU99999' ? undefined : {}),
-  holders: (code) => (code === 'KANWIL-99' ? [] : [{ code }]),
+  get: (id: string) => (id === 'SU99999' ? undefined : {}),
+  holders: (code: string) => (code === 'KANWIL-99' ? [] : [{ code }]),
   list: () => [{ code: 'KANWIL-31' }],
-} as UnitNames;
+} as unknown as UnitNames;
 
 /** Values that the view writes into a field, from events of its types with different seeds. */
 function written(view: CompiledView, { name }: ViewField): unknown[] {
