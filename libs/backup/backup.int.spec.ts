@@ -16,66 +16,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDataFolder } from '#folder';
-import type { EventLog, NewRecord } from '#log';
-import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
-import { killsAt, runKilled } from '../../test/kit/kills/killed.js';
+import type { EmbeddedLog } from '#log-embedded';
+import { BackupStage, many, numbered, rec, topic, values } from './backup-stage.fixture.js';
 import { acceptLoss, makeBackup, restoreBackup, verifyFolder } from './index.js';
 
-/** Kills of a task: a spread of its steps. */
-const CAMPAIGN = process.env['SIMPUL_TEST_CAMPAIGN'] === '1';
-const KILLS = CAMPAIGN ? 24 : 8;
-const LIMIT_MS = CAMPAIGN ? 3_600_000 : 300_000;
-const topic = 'coba.cadangan';
-const rec = (value: string): NewRecord => ({ key: Buffer.from('k'), value: Buffer.from(value), headers: [] });
-const many = (from: number, count: number): NewRecord[] => Array.from({ length: count }, (_, i) => rec(`v${from + i}`));
-
+let stage: BackupStage;
 let root: string;
 let dir: string;
 let target: string;
-let open: EmbeddedLog[];
+const dataFolder = (records: number, at?: string): Promise<EmbeddedLog> => stage.dataFolder(records, at);
+const openLog = (at?: string): Promise<EmbeddedLog> => stage.openLog(at);
+const close = (log: EmbeddedLog): Promise<void> => stage.close(log);
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'simpul-backup-'));
-  dir = join(root, 'data');
-  target = join(root, 'backups', 'one');
-  open = [];
+  stage = new BackupStage();
+  ({ root, dir, target } = stage);
 });
-afterEach(async () => {
-  await Promise.all(open.map((log) => log.close()));
-  rmSync(root, { recursive: true, force: true });
-});
+afterEach(() => stage.end());
 
-/** The folder of a hub: format file, keys, a state file, and a log that the caller must close. */
-async function dataFolder(records: number, at = dir): Promise<EmbeddedLog> {
-  openDataFolder(at, 'embedded').release();
-  for (const name of ['admin.key', 'pseudonym.key'])
-    writeFileSync(join(at, name), `${name} of ${records}\n`, { mode: 0o600 });
-  writeFileSync(join(at, 'state.sqlite'), 'folded again');
-  const log = await openLog(at);
-  await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'keep' });
-  for (let n = 0; n < records; n += 100) await log.append(topic, 0, many(n, Math.min(100, records - n)));
-  return log;
-}
-async function openLog(at = dir): Promise<EmbeddedLog> {
-  const log = await openEmbeddedLog({ dir: at });
-  open.push(log);
-  return log;
-}
-async function close(log: EmbeddedLog): Promise<void> {
-  open.splice(open.indexOf(log), 1);
-  await log.close();
-}
-async function values(log: EventLog): Promise<string[]> {
-  const out: string[] = [];
-  const [range] = await log.describe(topic);
-  for (let at = range!.low; at < range!.high;) {
-    const batch = await log.read(topic, 0, at);
-    if (batch.kind !== 'records') throw new Error(batch.kind);
-    out.push(...batch.records.map((r) => (r.damaged ? 'damaged' : r.value!.toString())));
-    at = batch.next;
-  }
-  return out;
-}
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `v${i}`);
 const mode = (path: string): number => statSync(path).mode & 0o777;
 
 describe('a backup', () => {
@@ -135,6 +92,16 @@ describe('a backup', () => {
     await close(await dataFolder(20));
     cpSync(join(root, 'old.sqlite'), join(dir, 'log.sqlite'));
     await expect(to(other)).rejects.toMatchObject({ code: 'log_incomplete' });
+    // neither is a folder into which a restore has not ended, nor one whose mark nobody can read
+    for (const [mark, why] of [
+      ['{"format":1,"state":"restoring","log":"","stopped":0}\n', /restore/],
+      ['garbage', /log\.mark/],
+      ['null\n', /log\.mark/],
+    ] as const) {
+      writeFileSync(join(dir, 'log.mark'), mark);
+      await expect(to(other)).rejects.toMatchObject({ code: 'log_incomplete', detail: expect.stringMatching(why) });
+    }
+    await expect(verifyFolder(dir)).rejects.toMatchObject({ code: 'log_incomplete' });
     expect(readdirSync(root).filter((name) => name.startsWith('two'))).toEqual([]);
   });
 
@@ -223,6 +190,57 @@ describe('a restore', () => {
     expect((await restored.describe('_simpul.owners'))[0]).toBeDefined();
   });
 
+  it('gives no offset twice, also when the same backup is restored again, or one that was made in between', async () => {
+    const DAY_MS = 86_400_000;
+    const log = await dataFolder(100);
+    await log.ensureTopic({ name: 'coba.diam', partitions: 1, cleanup: 'keep' });
+    await log.append('coba.diam', 0, [rec('x')]);
+    await makeBackup({ dataDir: dir, target });
+    await close(log);
+    const given = new Set<bigint>();
+    /** Restores, and appends some records: none at an offset that was given before. */
+    const restored = async (backup: string, after: number, name: string): Promise<EmbeddedLog> => {
+      await restoreBackup({ backup, dataDir: dir, replace: true, now: () => Date.now() + after });
+      const again = await openLog();
+      const { base } = (await again.append(name, 0, many(0, 500))) as { base: bigint };
+      for (let n = 0n; n < 500n; n++) expect(given.has(base + n)).toBe(false);
+      for (let n = 0n; n < 500n; n++) given.add(base + n);
+      return again;
+    };
+    await close(await restored(target, 0, topic));
+    await close(await restored(target, 1_000, topic));
+    given.clear();
+    // the other topic is idle while the second backup is made: its offsets are reserved, and not yet given
+    const second = await restored(target, DAY_MS, topic);
+    const between = join(root, 'between');
+    await makeBackup({ dataDir: dir, target: between });
+    given.clear();
+    const { base } = (await second.append('coba.diam', 0, many(0, 500))) as { base: bigint };
+    for (let n = 0n; n < 500n; n++) given.add(base + n);
+    await close(second);
+    await restored(between, 0, 'coba.diam');
+  });
+
+  it('never changes a backup: none is restored into one, no hub starts on one, and no loss is accepted in one', async () => {
+    await close(await dataFolder(50));
+    await makeBackup({ dataDir: dir, target });
+    const other = join(root, 'backups', 'two');
+    await makeBackup({ dataDir: dir, target: other });
+    const refused = { code: 'folder_unusable', detail: expect.stringContaining('this is a backup') };
+    for (const dataDir of [target, other])
+      await expect(restoreBackup({ backup: target, dataDir, replace: true })).rejects.toMatchObject(refused);
+    await expect(acceptLoss(target)).rejects.toMatchObject(refused);
+    await expect(openLog(target)).rejects.toMatchObject({
+      code: 'log_incomplete',
+      detail: expect.stringContaining('simpul --data DIR restore'),
+    });
+    for (const at of [target, other]) expect((await verifyFolder(at)).whole).toBe(true);
+    // a hub of an earlier version was started on a copy of it, and goes on
+    cpSync(target, join(root, 'ran'), { recursive: true });
+    cpSync(join(dir, 'log.mark'), join(root, 'ran', 'log.mark'));
+    expect(await values(await openLog(join(root, 'ran')))).toHaveLength(50);
+  });
+
   it('is refused while a hub holds the folder, and for a backup that is not whole', async () => {
     await close(await dataFolder(50));
     await makeBackup({ dataDir: dir, target });
@@ -254,6 +272,17 @@ describe('a restore', () => {
     cpSync(target, cut, { recursive: true });
     writeFileSync(join(cut, 'backup.json'), '{"format":1,');
     await expect(into(cut)).rejects.toMatchObject({ code: 'backup_damaged' });
+    const manifest = JSON.parse(readFileSync(join(target, 'backup.json'), 'utf8')) as Record<string, unknown>;
+    for (const more of [
+      { partitions: [null] },
+      { files: null },
+      { files: { 'log.sqlite': null } },
+      { partitions: {} },
+    ]) {
+      writeFileSync(join(cut, 'backup.json'), JSON.stringify({ ...manifest, ...more }));
+      await expect(into(cut)).rejects.toMatchObject({ code: 'backup_damaged' });
+      await expect(verifyFolder(cut)).rejects.toMatchObject({ code: 'backup_damaged' });
+    }
     expect(existsSync(join(root, 'new', 'log.sqlite'))).toBe(false);
     openDataFolder(join(root, 'kafka'), 'kafka').release();
     await expect(into(target, join(root, 'kafka'))).rejects.toMatchObject({ code: 'data_format' });
@@ -282,109 +311,6 @@ describe('a restore', () => {
     expect(next.kind === 'accepted' && next.base > 100n).toBe(true);
     await expect(acceptLoss(join(root, 'none'))).rejects.toMatchObject({ code: 'folder_unusable' });
   });
-});
-
-describe('kill -9 (SIGKILL)', () => {
-  /** A task of this room, as the code of a process of its own. */
-  const task = (name: string, options: object): string =>
-    `import * as backup from '#backup'; arm(); await backup.${name}(${JSON.stringify(options)});`;
-
-  it(
-    'of a backup, at any moment, never leaves a target that is not whole, and the next backup removes the rest',
-    async () => {
-      await close(await dataFolder(2_000));
-      const at = (n: number): string => join(root, `b${n}`);
-      const { steps } = await runKilled(task('makeBackup', { dataDir: dir, target: at(0) }));
-      const left = new Set<string>();
-      for (const [n, kill] of killsAt(steps, KILLS).entries()) {
-        const to = at(n + 1);
-        await runKilled(task('makeBackup', { dataDir: dir, target: to }), kill);
-        left.add(existsSync(to) ? 'whole' : 'none');
-        if (existsSync(to)) expect([kill, (await verifyFolder(to)).whole]).toEqual([kill, true]);
-        else {
-          await makeBackup({ dataDir: dir, target: to });
-          expect(readdirSync(root).filter((name) => name.startsWith(`b${n + 1}.`))).toEqual([]);
-        }
-        rmSync(to, { recursive: true });
-      }
-      expect([...left].sort()).toEqual(['none', 'whole']);
-    },
-    LIMIT_MS,
-  );
-
-  it(
-    'of a restore, at any moment, leaves the old log, the new one, or a folder that no hub starts on until it is run again',
-    async () => {
-      await close(await dataFolder(2_000));
-      await makeBackup({ dataDir: dir, target });
-      const bigger = await openLog();
-      await bigger.append(topic, 0, many(2_000, 100));
-      await close(bigger);
-      const before = join(root, 'before');
-      cpSync(dir, before, { recursive: true });
-      const restore = task('restoreBackup', { backup: target, dataDir: dir, replace: true });
-      const { steps } = await runKilled(restore);
-      const seen = new Set<string>();
-      for (const kill of killsAt(steps, KILLS)) {
-        rmSync(dir, { recursive: true });
-        cpSync(before, dir, { recursive: true });
-        await runKilled(restore, kill);
-        const log = await openEmbeddedLog({ dir }).catch((e: { code: string; detail: string }) => e);
-        if ('code' in log) {
-          expect([kill, log]).toMatchObject([
-            kill,
-            { code: 'log_incomplete', detail: expect.stringMatching(/restore/) },
-          ]);
-          seen.add('refused');
-          // also without --replace: what lies there is the rest of this restore
-          await restoreBackup({ backup: target, dataDir: dir, replace: false });
-          const again = await openEmbeddedLog({ dir });
-          expect(await values(again)).toHaveLength(2_000);
-          await again.close();
-        } else {
-          const held = await values(log);
-          expect([kill, [2_000, 2_100]]).toEqual([kill, expect.arrayContaining([held.length])]);
-          seen.add(String(held.length));
-          await log.close();
-        }
-      }
-      expect([...seen].sort()).toEqual(['2000', '2100', 'refused']);
-    },
-    LIMIT_MS,
-  );
-
-  it(
-    'of accepting a loss, at any moment, leaves a log that still refuses to start, or one with what was left',
-    async () => {
-      await close(await dataFolder(50));
-      cpSync(join(dir, 'log.sqlite'), join(root, 'old.sqlite'));
-      const log = await openLog();
-      await log.append(topic, 0, many(50, 50));
-      await close(log);
-      cpSync(join(root, 'old.sqlite'), join(dir, 'log.sqlite'));
-      const before = join(root, 'before');
-      cpSync(dir, before, { recursive: true });
-      const accept = `import { acceptLoss } from '#backup'; arm(); await acceptLoss(${JSON.stringify(dir)});`;
-      const { steps } = await runKilled(accept);
-      const seen = new Set<string>();
-      for (const kill of killsAt(steps, KILLS)) {
-        rmSync(dir, { recursive: true });
-        cpSync(before, dir, { recursive: true });
-        await runKilled(accept, kill);
-        const refused = await openEmbeddedLog({ dir }).catch((e: { code: string }) => e.code);
-        seen.add(typeof refused === 'string' ? refused : 'opened');
-        if (typeof refused !== 'string') await refused.close();
-        else await acceptLoss(dir);
-        const again = await openEmbeddedLog({ dir });
-        expect([kill, await values(again)]).toEqual([kill, numbered(50)]);
-        const next = await again.append(topic, 0, [rec('new')]);
-        expect(next.kind === 'accepted' && next.base > 100n).toBe(true);
-        await again.close();
-      }
-      expect([...seen].sort()).toEqual(['log_incomplete', 'opened']);
-    },
-    LIMIT_MS,
-  );
 });
 
 const LOCK = `import { DatabaseSync } from 'node:sqlite';

@@ -51,13 +51,13 @@ export function removeLeftovers(target: string): void {
   const dir = dirname(target);
   const prefix = `${basename(target)}.partial-`;
   for (const name of existsSync(dir) ? readdirSync(dir) : []) {
-    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
+    const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+    if (!/^[1-9]\d*$/.test(pid) || isAlive(Number(pid))) continue;
     rmSync(join(dir, name), { recursive: true, force: true });
   }
 }
 
 function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;

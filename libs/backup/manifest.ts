@@ -36,15 +36,32 @@ export function writeManifest(dir: string, manifest: Manifest): void {
 export function readManifest(dir: string): Manifest | undefined {
   const path = join(dir, MANIFEST_FILE);
   if (!existsSync(path)) return undefined;
-  let found: Partial<Manifest>;
+  let found: unknown;
   try {
-    found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Manifest>;
+    found = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
     throw new Fault('backup_damaged', { detail: path, cause });
   }
-  if (found?.format !== FORMAT || found.files?.[LOG_FILE] === undefined || !Array.isArray(found.partitions))
-    throw new Fault('backup_damaged', { detail: `${path}: format ${String(found?.format ?? '?')}` });
-  return found as Manifest;
+  if (!isManifest(found))
+    throw new Fault('backup_damaged', {
+      detail: `${path}: format ${String((found as Partial<Manifest> | null)?.format ?? '?')}`,
+    });
+  return found;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function isManifest(found: unknown): found is Manifest {
+  if (!isObject(found) || found['format'] !== FORMAT) return false;
+  const { files, partitions } = found;
+  return (
+    isObject(files) &&
+    Object.hasOwn(files, LOG_FILE) &&
+    Object.values(files).every(isObject) &&
+    Array.isArray(partitions) &&
+    partitions.every((p) => isObject(p) && typeof p['topic'] === 'string' && Array.isArray(p['damaged']))
+  );
 }
 
 /** The files of a backup that are not as its manifest says. */

@@ -7,6 +7,7 @@ import {
   beginRestore,
   damagedControlRow,
   endRestore,
+  holdsBackup,
   holdsLog,
   inspectLog,
   isRestoring,
@@ -22,6 +23,8 @@ export interface RestoreOptions {
   readonly dataDir: string;
   /** Replace what the data folder holds. What was there is kept in `<data>/replaced-<number>`. */
   readonly replace: boolean;
+  /** @default Date.now */
+  readonly now?: () => number;
 }
 
 export interface Restored {
@@ -36,12 +39,14 @@ const REPLACED = 'replaced-';
 /**
  * Puts a backup into a data folder, after every file and row of it was checked. A kill at any point leaves the folder as it was, or one that no hub
  * starts on until the same restore has ended. State is removed, so the hub folds it again; offsets behind those of the backup are not given again.
- * Faults: `backup_damaged`, `target_exists` (without `replace`), `data_locked` (a hub runs), `data_format`, `folder_unusable`, `disk_full`.
+ * Faults: `backup_damaged`, `target_exists` (without `replace`), `data_locked` (a hub runs), `data_format`, `folder_unusable` (also a data folder that is a
+ * backup), `disk_full`.
  */
-export async function restoreBackup({ backup, dataDir, replace }: RestoreOptions): Promise<Restored> {
+export async function restoreBackup({ backup, dataDir, replace, now = Date.now }: RestoreOptions): Promise<Restored> {
   const from = resolve(backup);
   const dir = resolve(dataDir);
   const manifest = await wholeBackup(from);
+  refuseBackup(dir);
   return owning(dir, async () => {
     const stage = join(dir, STAGE);
     const resumed = isRestoring(dir);
@@ -52,7 +57,7 @@ export async function restoreBackup({ backup, dataDir, replace }: RestoreOptions
       mkdirSync(stage, { mode: 0o700 });
       const names = [LOG_FILE, ...KEY_FILES].filter((name) => manifest.files[name] !== undefined);
       for (const name of names) copySecret(join(from, name), join(stage, name));
-      reserveAfterRestore(join(stage, LOG_FILE));
+      reserveAfterRestore(join(stage, LOG_FILE), now());
       const summary = await inspectLog(join(stage, LOG_FILE));
       syncFolder(stage);
       // nothing of the folder was touched up to here
@@ -81,12 +86,18 @@ export async function restoreBackup({ backup, dataDir, replace }: RestoreOptions
 export async function acceptLoss(dataDir: string): Promise<LogSummary> {
   const dir = resolve(dataDir);
   if (!existsSync(dir)) throw new Fault('folder_unusable', { detail: `${dir} (ENOENT)` });
+  refuseBackup(dir);
   return owning(dir, async () => {
-    const summary = await acceptLog(dir);
+    const summary = await acceptLog(dir, Date.now());
     removeState(dir);
     syncFolder(dir);
     return summary;
   });
+}
+
+/** A restore into a backup, or into the very one that is restored, would leave no backup. */
+function refuseBackup(dir: string): void {
+  if (holdsBackup(dir)) throw new Fault('folder_unusable', { detail: `${dir}: this is a backup, no data folder` });
 }
 
 /** The manifest of a backup whose files and rows are as it says. */

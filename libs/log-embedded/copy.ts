@@ -3,20 +3,34 @@ import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Fault } from '#faults';
 import { asLogFault, inspectLog, reading, unchanging, type LogSummary } from './inspect.js';
-import { markPath, readMark, writeMark } from './mark.js';
-import { appendedIn, badSmallTable, defineChecksum, flagStopped, prepareFormat, reserveOffsets } from './schema.js';
+import { markPath, readMark, writeMark, type Mark } from './mark.js';
+import {
+  appendedIn,
+  badSmallTable,
+  defineChecksum,
+  flagStopped,
+  isBackup,
+  markOf,
+  prepareFormat,
+  reserveOffsets,
+} from './schema.js';
 
 const PAGES_A_STEP = 1_000;
 const BUSY_MS = 5_000;
 
 /**
  * Copies the log of a data folder to one file, as of one moment, also while a hub runs on it. The copy is durable, needs no WAL, and is of the newest
- * format. Faults: those of inspectLog, `log_incomplete` (the folder holds less than its mark says), `disk_full`.
+ * format. Faults: those of inspectLog, `log_incomplete` (the folder holds less than its mark says, or a restore into it has not ended), `disk_full`.
  */
 export async function copyLog(dir: string, target: string): Promise<void> {
   const file = join(dir, 'log.sqlite');
   // before the snapshot, because a running hub goes on
-  const mark = readMark(file);
+  let mark: Mark | undefined;
+  try {
+    mark = markOf(file);
+  } catch (e) {
+    throw asLogFault(e, file);
+  }
   await reading(file, existsSync(`${file}-wal`) || isWritable(dir) ? file : unchanging(file), async (db) => {
     // without this transaction a hub that writes would make the copy begin again and again
     db.exec('BEGIN');
@@ -46,8 +60,8 @@ function isWritable(dir: string): boolean {
 }
 
 /** The offsets behind those of a copy are not given again: since it was made, others may have been acknowledged there, and read. */
-export function reserveAfterRestore(file: string): void {
-  changeClosed(file, reserveOffsets);
+export function reserveAfterRestore(file: string, nowMs: number): void {
+  changeClosed(file, (db) => reserveOffsets(db, nowMs));
 }
 
 /** Changes a file that no process has open, in one durable transaction, and leaves it without a WAL. */
@@ -81,6 +95,9 @@ export function holdsLog(dir: string): boolean {
   return existsSync(file) || existsSync(`${file}-wal`) || (existsSync(markPath(file)) && !isRestoring(dir));
 }
 
+/** Whether the folder is a backup, which no restore may change. */
+export const holdsBackup = (dir: string): boolean => isBackup(join(dir, 'log.sqlite'));
+
 /** Whether a restore into the folder has begun and not ended. */
 export function isRestoring(dir: string): boolean {
   try {
@@ -104,7 +121,7 @@ export function endRestore(dir: string, { log, appended }: Pick<LogSummary, 'log
  * Accepts what is left of the log of a folder that no process uses: brings its WAL into the file, gives no offset again that may have been lost, and
  * writes a new mark. A WAL that is there is kept beside it as `log.sqlite-wal.set-aside-<number>`: it may be damaged. Damaged rows stay as they are. Faults: those of inspectLog; `log_damaged` for a damaged control row or table.
  */
-export async function acceptLog(dir: string): Promise<LogSummary> {
+export async function acceptLog(dir: string, nowMs: number): Promise<LogSummary> {
   const file = join(dir, 'log.sqlite');
   if (!existsSync(file) || statSync(file).size === 0)
     throw new Fault('folder_unusable', { detail: `${file}: no such file, or it is empty` });
@@ -112,7 +129,7 @@ export async function acceptLog(dir: string): Promise<LogSummary> {
   changeClosed(file, (db) => {
     const bad = badSmallTable(db);
     if (bad !== undefined) throw new Fault('log_damaged', { detail: bad });
-    reserveOffsets(db);
+    reserveOffsets(db, nowMs);
     flagStopped(db);
   });
   const summary = await inspectLog(file);

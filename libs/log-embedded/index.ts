@@ -6,6 +6,7 @@ export {
   copyLog,
   damagedControlRow,
   endRestore,
+  holdsBackup,
   holdsLog,
   isRestoring,
   reserveAfterRestore,

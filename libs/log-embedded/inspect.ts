@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { Fault, isFault } from '#faults';
-import { readMark } from './mark.js';
 import { recordsOf, ROW_COLUMNS } from './row.js';
 import { inSnapshot, Rows, type ReadRow } from './rows.js';
-import { appendedIn, badSmallTable, defineChecksum, Unopenable } from './schema.js';
+import { anyMarkOf, appendedIn, badSmallTable, defineChecksum, Unopenable } from './schema.js';
 import { openFault } from './thread.js';
 
 /** What `inspectLog` found in one partition. */
@@ -40,7 +39,8 @@ const PAGE = { maxRecords: 5_000, maxBytes: 8 << 20 };
 
 /**
  * Checks every row of the log of a folder against its checksum and counts the records; also while a hub runs on it. Nothing is written.
- * Faults: `folder_unusable` (no file, not readable), `data_format`, `log_damaged` (not readable as a database at all).
+ * Faults: `folder_unusable` (no file, not readable), `data_format`, `log_damaged` (not readable as a database at all), `log_incomplete` (the mark is not
+ * readable).
  */
 export async function inspectLog(file: string): Promise<LogSummary> {
   // without a WAL nobody has the file open: it is read as it is, and no files of SQLite are left beside it
@@ -48,7 +48,7 @@ export async function inspectLog(file: string): Promise<LogSummary> {
     const format = Number(db.prepare('PRAGMA user_version').get()!['user_version']);
     if (format !== 1 && format !== 2) throw new Fault('data_format', { detail: `${file}: format ${format}` });
     // the mark first: a running hub goes on in between
-    const mark = markOf(file);
+    const mark = countsOf(file);
     const appended = format === 1 ? 0 : appendedIn(db);
     const log = format === 1 ? '' : String(db.prepare('SELECT id FROM log').get()?.['id'] ?? '');
     const columns = format === 1 ? ROW_COLUMNS.replace(/\bcrc$/, 'NULL AS crc') : ROW_COLUMNS;
@@ -63,8 +63,8 @@ export async function inspectLog(file: string): Promise<LogSummary> {
   });
 }
 
-function markOf(file: string): { readonly log: string; readonly appended: number } | undefined {
-  const mark = readMark(file);
+function countsOf(file: string): { readonly log: string; readonly appended: number } | undefined {
+  const mark = anyMarkOf(file);
   return mark?.state === 'open' || mark?.state === 'stopped' ? mark : undefined;
 }
 

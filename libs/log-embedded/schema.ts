@@ -1,8 +1,9 @@
 // Loaded by the writer thread, so it imports only node: modules, types, and files that do the same.
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { readMark, writeMark, type Mark } from './mark.ts';
+import { markPath, readMark, writeMark, type Mark } from './mark.ts';
 import type { OpenFailure } from './ops.ts';
 import { checksumOf, checksumOfColumns, idOf, isWhole, ROW_COLUMNS, type FoundRow } from './row.ts';
 
@@ -76,6 +77,7 @@ const incomplete = (why: IncompleteReason, detail: Record<string, string | numbe
 
 /** Reasons of Fault `log_incomplete`; texts.ts has their sentences. */
 export type IncompleteReason =
+  | 'is_a_backup'
   | 'restore_interrupted'
   | 'mark_unreadable'
   | 'file_missing'
@@ -95,13 +97,25 @@ export interface OpenedFile {
   readonly migrated: boolean;
 }
 
-function markOf(file: string): Mark | undefined {
-  let mark: Mark | undefined;
+/** Written by a backup as its last file. */
+const BACKUP_MANIFEST = 'backup.json';
+
+/** Whether the folder of this file is a backup as it was made: a hub, or a restore, that ran on it has left a mark. */
+export const isBackup = (file: string): boolean =>
+  !existsSync(markPath(file)) && existsSync(join(dirname(file), BACKUP_MANIFEST));
+
+/** The mark beside the file. Throws Unopenable when it cannot be read. */
+export function anyMarkOf(file: string): Mark | undefined {
   try {
-    mark = readMark(file);
+    return readMark(file);
   } catch {
     throw incomplete('mark_unreadable');
   }
+}
+
+/** The mark of a log that is not being restored. Throws Unopenable. */
+export function markOf(file: string): Mark | undefined {
+  const mark = anyMarkOf(file);
   if (mark?.state === 'restoring') throw incomplete('restore_interrupted');
   return mark;
 }
@@ -113,6 +127,7 @@ function markOf(file: string): Mark | undefined {
 export function openFile(file: string, maxPages: number, held = false): OpenedFile {
   // the mark before the WAL: another process that stops in between has removed the WAL, and its flag says so
   const mark = markOf(file);
+  if (isBackup(file)) throw incomplete('is_a_backup');
   const size = sizeOf(file);
   // a reader leaves an empty one behind: it holds as much as none
   const wal = sizeOf(`${file}-wal`);
@@ -264,10 +279,16 @@ export function badSmallTable(db: DatabaseSync): string | undefined {
  * partition leaves this many out.
  */
 const RESERVED_OFFSETS = 1 << 30;
+/** And this many for each millisecond since the newest record: a copy may be restored twice, and what was written after the first time is gone as well. */
+const RESERVED_A_MS = 4;
+/** An offset has 40 bits; a year takes about an eighth of them. */
+const RESERVED_FOR_MS = 366 * 86_400_000;
 
 /** After a loss, and after a restore from an older copy. In the transaction of the caller. */
-export function reserveOffsets(db: DatabaseSync): void {
-  db.exec(`UPDATE partitions SET reserved = high + ${RESERVED_OFFSETS}; ${sealing('partitions')}`);
+export function reserveOffsets(db: DatabaseSync, nowMs: number): void {
+  const agoMs = nowMs - numberOf(db, 'SELECT coalesce(max(time), 0) FROM partitions WHERE high > 0');
+  const more = RESERVED_OFFSETS + RESERVED_A_MS * Math.min(Math.max(agoMs, 0), RESERVED_FOR_MS);
+  db.exec(`UPDATE partitions SET reserved = max(high, reserved) + ${more}; ${sealing('partitions')}`);
 }
 
 /** Says in the file itself that everything is in it. In the transaction of the caller. */

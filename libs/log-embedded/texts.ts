@@ -2,6 +2,10 @@ import { defineTexts } from '#faults';
 
 /** Why log.sqlite is not opened as it is (`log_incomplete`). */
 export const texts = defineTexts({
+  is_a_backup: {
+    id: 'map ini adalah cadangan; hub akan mengubahnya. Pulihkan ke map data: simpul --data MAP restore CADANGAN',
+    en: 'this folder is a backup, and a hub would change it. Restore it into a data folder: simpul --data DIR restore BACKUP',
+  },
   restore_interrupted: {
     id: 'pemulihan ke map ini belum selesai; jalankan lagi simpul restore yang sama',
     en: 'a restore into this folder has not ended; run the same simpul restore again',

@@ -140,6 +140,7 @@ export class FileThread<Op extends { readonly op: string }, Answer> {
 
 type Details = Readonly<Record<'found' | 'expected', string | number>>;
 const INCOMPLETE: Readonly<Record<IncompleteReason, (detail: Details) => Text>> = {
+  is_a_backup: () => texts.is_a_backup(),
   restore_interrupted: () => texts.restore_interrupted(),
   mark_unreadable: () => texts.mark_unreadable(),
   file_missing: () => texts.file_missing(),
