@@ -14,50 +14,41 @@ export interface RecordBatchBytes {
 }
 
 /**
- * A record as it lies in the bytes of its batch: key, value and headers are cut out when somebody asks for them. Most of what a page fetches waits for the
- * next page, and dozens of small views a record, kept alive for so long, cost the garbage collector more than decoding them costs.
+ * A record as it lies in the bytes of its batch: key, value and headers are cut out anew each time somebody asks for them, and the record does not keep
+ * them. Most of what a page fetches waits for the next page, so V8 has moved the record to its old generation when it is read. A young object that an old
+ * one points to survives, also when the old one is garbage: everything that was made from the records was copied twice and collected late.
  */
 export class FetchedRecord implements LogRecord {
   readonly offset: bigint;
   readonly appendTimeMs: number;
   readonly leaderEpoch: number;
   readonly foreign?: true;
+  readonly size: number;
   readonly #batch: RecordBatchBytes;
   readonly #at: number;
-  #key: Buffer | null | undefined;
-  #value: Buffer | null | undefined;
-  #headers: readonly Header[] | undefined;
 
-  /** `at`: the place of its key, behind the offset delta. The fields there have passed checkFields(). */
-  constructor(batch: RecordBatchBytes, at: number, offset: bigint, appendTimeMs: number) {
+  /** `at`: the place of its key, behind the offset delta. The fields there have passed checkFields(). `size`: its bytes in the batch. */
+  constructor(batch: RecordBatchBytes, at: number, offset: bigint, appendTimeMs: number, size: number) {
     this.offset = offset;
     this.appendTimeMs = appendTimeMs;
     this.leaderEpoch = batch.leaderEpoch;
     if (batch.foreign) this.foreign = true;
+    this.size = size;
     this.#batch = batch;
     this.#at = at;
   }
 
   get key(): Buffer | null {
-    if (this.#key === undefined) this.#key = this.#reader().varBytes();
-    return this.#key;
+    return this.#reader().varBytes();
   }
 
   get value(): Buffer | null {
-    if (this.#value === undefined) {
-      const c = this.#reader();
-      c.skipVarBytes();
-      this.#value = c.varBytes();
-    }
-    return this.#value;
+    const c = this.#reader();
+    c.skipVarBytes();
+    return c.varBytes();
   }
 
   get headers(): readonly Header[] {
-    this.#headers ??= this.#readHeaders();
-    return this.#headers;
-  }
-
-  #readHeaders(): readonly Header[] {
     const c = this.#reader();
     c.skipVarBytes();
     c.skipVarBytes();

@@ -236,7 +236,7 @@ class Taking {
           }
           const at = c.at;
           checkFields(c, end);
-          records.push(new FetchedRecord(batch, at, offset, times.fixed ?? times.base + delta));
+          records.push(new FetchedRecord(batch, at, offset, times.fixed ?? times.base + delta, length));
           this.#size += length;
         }
         c.at = end;

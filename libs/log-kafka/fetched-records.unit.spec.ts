@@ -62,6 +62,14 @@ describe('records of a fetch', () => {
     expect(values(two, 13n)).toEqual({ values: ['13:d'], next: 14n });
   });
 
+  it('keep nothing that was cut out of them: it must be garbage as soon as nobody else holds it', () => {
+    const [record] = take(two, 10n).records;
+    for (const part of ['key', 'value', 'headers'] as const) {
+      expect(record![part]).toEqual(record![part]);
+      expect(record![part]).not.toBe(record![part]);
+    }
+  });
+
   it('leave out a last batch that is cut off: `next` makes the next fetch bring it whole', () => {
     expect(values(two.subarray(0, two.length - 1), 10n)).toEqual({ values: ['10:a', '11:b', '12:c'], next: 13n });
     expect(values(two.subarray(0, 40), 10n)).toEqual({ values: [], next: 10n });

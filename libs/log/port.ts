@@ -31,6 +31,8 @@ export interface LogRecord extends NewRecord {
   readonly damaged?: true;
   /** Written in a transaction, ended or not. Only a gateway writes streams, and it writes none, so the record is foreign whatever it holds (R10.1). */
   readonly foreign?: true;
+  /** Bytes of the record as the log holds it, where that is known without cutting key, value and headers out of them. */
+  readonly size?: number;
 }
 
 /** `low`: the first offset that is kept. `high`: the offset of the next record to be written (the log end). Equal: the partition is empty. */

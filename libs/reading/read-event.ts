@@ -100,11 +100,11 @@ export class LoggedEvent {
   as(level: ReadEvent['level']): ReadEvent {
     const { stream, partition, original } = this.#place;
     const { type, envelope, position, offset, data } = this.#event()!;
-    const value = this.record.value!;
+    const { frame } = this.#opened;
     const copyOf = original === undefined ? undefined : formatPosition(stream, partition, original);
-    const seen = { partition, offset, position, type, envelope, bytes: value.length, copyOf };
+    const seen = { partition, offset, position, type, envelope, bytes: frame.length, copyOf };
     return level === 'full'
-      ? { ...seen, level, data, stored: { digest: envelope.digest, frame: value } }
+      ? { ...seen, level, data, stored: { digest: envelope.digest, frame } }
       : { ...seen, level, data: maskData(type.contract, data as Record<string, unknown>) };
   }
 

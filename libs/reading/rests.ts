@@ -50,7 +50,10 @@ export class Rests {
   keep(stream: string, partition: number, from: bigint, rest: Rest): void {
     const key = keyOf(stream, partition, from);
     this.#drop(key);
-    const bytes = rest.records.reduce((sum, { value }) => sum + HEAD_BYTES + (value?.length ?? 0), 0);
+    const bytes = rest.records.reduce(
+      (sum, record) => sum + HEAD_BYTES + (record.size ?? record.value?.length ?? 0),
+      0,
+    );
     this.#kept.set(key, { ...rest, bytes, until: rest.until ?? this.#now() + this.#limits.ageMs });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {

@@ -7,7 +7,14 @@ import type { Catalogue, EventType } from './catalogue.js';
  * (yet). `corrupt`: the log cannot give its bytes, or the digest, the frame or the type does not fit the headers.
  */
 export type OpenedRecord =
-  | { readonly kind: 'event'; readonly record: LogRecord; readonly envelope: ReadEnvelope; readonly type: EventType }
+  | {
+      readonly kind: 'event';
+      readonly record: LogRecord;
+      /** The value of the record. */
+      readonly frame: Buffer;
+      readonly envelope: ReadEnvelope;
+      readonly type: EventType;
+    }
   | { readonly kind: 'foreign'; readonly record: LogRecord }
   | { readonly kind: 'unknown_schema'; readonly record: LogRecord; readonly schemaId: number }
   | { readonly kind: 'corrupt'; readonly record: LogRecord };
@@ -32,24 +39,25 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
   if (record.damaged) return { kind: 'corrupt', record };
   if (record.foreign) return { kind: 'foreign', record };
   const envelope = fromHeaders(record.headers);
-  if (!envelope || record.value === null) return { kind: 'foreign', record };
-  if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, record.value))) return { kind: 'corrupt', record };
-  const schemaId = schemaIdOf(record.value);
+  const frame = record.value;
+  if (!envelope || frame === null) return { kind: 'foreign', record };
+  if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, frame))) return { kind: 'corrupt', record };
+  const schemaId = schemaIdOf(frame);
   if (schemaId === undefined) return { kind: 'corrupt', record };
   const type = catalogue.bySchemaId(schemaId);
   if (!type) return { kind: 'unknown_schema', record, schemaId };
   if (type.type !== envelope.type) return { kind: 'corrupt', record };
-  return { kind: 'event', record, envelope, type };
+  return { kind: 'event', record, frame, envelope, type };
 }
 
 /** The event with its data as plain JSON; undefined when the bytes cannot be decoded with their schema. */
 export function decodeEvent(opened: EventRecord, stream: string, partition: number): DecodedEvent | undefined {
-  const { record, envelope, type } = opened;
+  const { record, frame, envelope, type } = opened;
   try {
     return {
       type,
       envelope,
-      data: type.contract.decode(record.value!, { framed: true }),
+      data: type.contract.decode(frame, { framed: true }),
       position: formatPosition(stream, partition, record.offset),
       offset: record.offset,
       appendTimeMs: record.appendTimeMs,
