@@ -1,5 +1,5 @@
 import { parseSource, type Source } from '#event';
-import { verbatim, type Problem } from '#faults';
+import { Fault, verbatim, type Problem } from '#faults';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
@@ -36,12 +36,7 @@ export function mayPublish(
       problems: [{ pointer: '/source', reason: texts.source_of_another_key(), expected: verbatim(sourceOf(caller)) }],
     };
   }
-  if (!caller.roles.has('publisher')) {
-    return {
-      code: 'type_not_yours',
-      problems: [{ pointer: '/type', reason: texts.no_role_publisher(), expected: texts.key_with_role_publisher() }],
-    };
-  }
+  if (!caller.roles.has('publisher')) return { code: 'type_not_yours', problems: [noRole()] };
   let near: string | undefined;
   for (const pattern of type.publishers) {
     if (matches(pattern, source, data, units)) return undefined;
@@ -53,6 +48,15 @@ export function mayPublish(
       ? { pointer: `/data/${near}`, reason: texts.only_named_unit_may_publish(), expected: verbatim(caller.owner) }
       : { pointer: '/type', reason: texts.unit_is_no_publisher(), expected };
   return { code: 'type_not_yours', problems: [problem] };
+}
+
+/** Why a key without the role publisher publishes nothing, whatever the event: known before the event is read. */
+export function notAPublisher(): Fault {
+  return new Fault('type_not_yours', { problems: [noRole()] });
+}
+
+function noRole(): Problem {
+  return { pointer: '/type', reason: texts.no_role_publisher(), expected: texts.key_with_role_publisher() };
 }
 
 /** The one source that events of a key must have. */

@@ -2,6 +2,7 @@ import { EDGE, HEALTH_DOOR, HealthController, type Door, type EdgeParts } from '
 import type { EventLog } from '#log';
 import { Arrivals, Ends } from '#projection';
 import { Reading } from '#reading';
+import { LIMIT_NAMES, Limits } from '#limits';
 import { readHubSettings, type HubSettings } from '#settings';
 import type { State } from '#state';
 import { Metrics, openLogger, type Logger } from '#telemetry';
@@ -47,6 +48,7 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: LOGGER, inject: [SETTINGS], useFactory: (s: HubSettings) => openLogger(s.logLevel, name) },
         { provide: Metrics, useFactory: () => new Metrics(name) },
         { provide: CLOCK, useValue: Date.now },
+        { provide: Limits, inject: [SETTINGS, Metrics], useFactory: limitsOf },
         { provide: Concerns, useFactory: () => new Concerns() },
         { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics, Concerns], useFactory: openEngine },
         { provide: EVENT_LOG, inject: [ENGINE], useFactory: ({ log }: Engine) => log },
@@ -102,6 +104,7 @@ export class CoreModule implements OnApplicationShutdown {
             ProcessEnd,
             ViewReports,
             Concerns,
+            Limits,
           ],
           useFactory: (
             s: HubSettings,
@@ -117,6 +120,7 @@ export class CoreModule implements OnApplicationShutdown {
             processEnd: ProcessEnd,
             viewReports: ViewReports,
             concerns: Concerns,
+            limits: Limits,
           ): Core => ({
             settings: s,
             logger,
@@ -132,6 +136,7 @@ export class CoreModule implements OnApplicationShutdown {
             readiness: new Readiness(),
             viewReports,
             concerns,
+            limits,
           }),
         },
         { provide: HEALTH_DOOR, inject: [CORE], useFactory: coreHealth },
@@ -164,8 +169,17 @@ function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Me
   return reading;
 }
 
+function limitsOf({ limits: values }: HubSettings, metrics: Metrics): Limits {
+  const limits = new Limits({ values, refused: (limit) => metrics.limitReached.inc({ limit }) });
+  for (const limit of LIMIT_NAMES) metrics.limit.set({ limit }, values[limit]);
+  metrics.beforeScrape(() => {
+    for (const [limit, used] of limits.use()) metrics.limitUsed.set({ limit }, used);
+  });
+  return limits;
+}
+
 /** The HTTP edge of the process: keys are checked by the table of keys, and the hot routes of all modules are mounted. */
-function edgeOf({ access, logger, metrics, now }: Core, modules: ModuleRef): EdgeParts {
+function edgeOf({ access, logger, metrics, now, limits }: Core, modules: ModuleRef): EdgeParts {
   return {
     authenticate: (header) => access.authenticate(header),
     isExpired: (header) => access.isExpired(header),
@@ -175,6 +189,7 @@ function edgeOf({ access, logger, metrics, now }: Core, modules: ModuleRef): Edg
     },
     log: logger,
     now,
+    budgets: limits,
     report: {
       refused: (code) => metrics.httpRefused.inc({ code }),
       live: (open) => metrics.liveReaders.set(open),

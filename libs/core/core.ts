@@ -4,6 +4,7 @@ import type { Reading } from '#reading';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import type { Logger, Metrics } from '#telemetry';
+import type { Limits } from '#limits';
 import type { Concerns } from './concerns.js';
 import type { ProcessEnd } from './process-end.js';
 import type { Readiness } from './readiness.js';
@@ -30,4 +31,6 @@ export interface Core extends Omit<Tables, 'close'> {
   readonly viewReports: ViewReports;
   readonly readiness: Readiness;
   readonly concerns: Concerns;
+  /** The budgets of keys, units and addresses in this process. */
+  readonly limits: Limits;
 }

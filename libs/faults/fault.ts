@@ -38,8 +38,8 @@ export interface FaultOptions {
   readonly problems?: readonly Problem[];
   readonly cause?: unknown;
   readonly retryAfterMs?: number;
-  /** What would have been accepted at most, in bytes. */
-  readonly limit?: number;
+  /** What would have been accepted at most, in bytes; or the name of the budget that is used up. */
+  readonly limit?: number | string;
 }
 
 /** The only error class of the product. `code` names a row of the table; message texts never carry data of events. */
@@ -49,7 +49,7 @@ export class Fault extends Error {
   readonly problems: readonly Problem[];
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
-  readonly limit: number | undefined;
+  readonly limit: number | string | undefined;
 
   constructor(code: FaultCode, options: FaultOptions = {}) {
     super(

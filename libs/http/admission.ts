@@ -2,9 +2,10 @@ import { hasRole, type Caller } from '#access';
 import { Fault, verbatim } from '#faults';
 import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { authenticated, bearerOf, type Authenticate } from './authentication.js';
-import type { Profiles, DoorProfile } from './profile.js';
-import { ReceivingMemory } from './receiving.js';
+import type { Profiles } from './profile.js';
+import type { Connections } from './connections.js';
 import type { HttpLimits } from './types.js';
+import type { Limits } from '#limits';
 import { texts } from './texts.js';
 
 export interface AdmissionDeps {
@@ -14,6 +15,8 @@ export interface AdmissionDeps {
   readonly now: () => number;
   readonly limits: HttpLimits;
   readonly profiles: Profiles;
+  readonly budgets: Limits;
+  readonly connections: Connections;
 }
 
 /** Node would drop the rest silently. */
@@ -21,17 +24,14 @@ const MAX_HEADERS = 100;
 
 /**
  * Decides about every request before one byte of its body is read, for Fastify routes and Nest controllers alike: credentials by the scheme of
- * the door's profile, roles, content encoding, memory for the body. Sets `req.caller`. Call it before the first route is declared.
+ * the door's profile, roles, content encoding, connections of the key. Sets `req.caller`. Call it before the first route is declared.
  */
 export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): void {
-  const memory = new Map<DoorProfile, ReceivingMemory>();
   fastify.addHook('onRoute', (route) => {
     const profile = deps.profiles.of(route.url);
     route.config = { ...route.config, profile };
     const bodyBytes = profile.limits?.bodyBytes ?? deps.limits.bodyBytes;
     route.bodyLimit ??= bodyBytes;
-    const max = profile.limits?.receivingBytes;
-    if (max !== undefined && !memory.has(profile)) memory.set(profile, new ReceivingMemory(max, bodyBytes));
   });
   fastify.addHook('onRequest', (req, reply, next) => {
     const { config } = req.routeOptions;
@@ -39,27 +39,35 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
     // Where no route is, the answer is 404 with or without a key.
     if (profile !== undefined) {
       checkHeaders(req);
+      req.response = reply.raw;
       req.caller = authenticated(profile, req, deps.authenticate);
       if (req.caller === undefined && config.open !== true && deps.isExpired?.(bearerOf(profile, req)) === true)
         throw new Fault('key_expired');
+      if (req.caller !== undefined) {
+        const reached = deps.connections.seen(req.raw.socket, req.caller);
+        if (reached !== undefined) {
+          reply.header('connection', 'close');
+          deps.budgets.check(reached);
+        }
+      }
       checkAccess(req, config);
       const { expiry } = req.caller ?? {};
       // On the raw response, because hot answers and live streams are written past Fastify's headers.
       if (expiry !== undefined && deps.now() >= expiry.noticeMs)
         reply.raw.setHeader('simpul-key-expires', new Date(expiry.atMs).toISOString());
       checkEncoding(req);
-      memory.get(profile)?.take(req, reply);
     }
     next();
   });
 }
 
 /** Whether this caller may use a route, by what the route says of itself. Faults unauthenticated, forbidden. */
-export function checkAccess(req: FastifyRequest, { open, roles, profile }: FastifyContextConfig): void {
+export function checkAccess(req: FastifyRequest, { open, roles, admit, profile }: FastifyContextConfig): void {
   if (req.caller === undefined && open !== true && profile?.auth !== 'none') throw new Fault('unauthenticated');
-  if (roles === undefined) return;
+  if (roles === undefined && admit === undefined) return;
   const caller = callerOf(req);
-  if (!roles.some((r) => hasRole(caller, r))) {
+  admit?.(caller);
+  if (roles !== undefined && !roles.some((r) => hasRole(caller, r))) {
     throw new Fault('forbidden', { detail: `needs one of the roles ${roles.join(', ')}` });
   }
 }

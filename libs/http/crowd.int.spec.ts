@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Caller } from '#access';
+import { Limits } from '#limits';
 import { z } from 'zod';
 import { until } from '../../test/kit/projection/stage.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
@@ -38,7 +39,7 @@ beforeAll(async () => {
       error: () => undefined,
     },
     report: { refused: (code) => counted.push(code), live: (open) => (live = open) },
-    limits: { waitingPerKey: 2, waitingPerAddress: 3 },
+    budgets: new Limits({ values: { live_streams_per_key: 2, live_streams_per_address: 3 } }),
   });
 });
 afterAll(() => server.close());

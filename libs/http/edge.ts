@@ -1,5 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Limits } from '#limits';
+import { pause } from '#concurrency';
 import type { OutgoingHttpHeaders, Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { addAdmission, callerOf, stillValid, type AdmissionDeps } from './admission.js';
 import { drainConnections } from './drain.js';
 import { addHeadChecks } from './head.js';
@@ -11,7 +14,11 @@ import { sendFault, type ErrorPathDeps } from './send-fault.js';
 import { openSse, WatchedStreams } from './sse.js';
 import type { Door, Edge, HttpReport } from './types.js';
 import { whileKeyValid } from './waiting.js';
-import { WaitingQuota } from './waiting-quota.js';
+import { ownerOf, WaitingQuota } from './waiting-quota.js';
+import { Receiving } from './receiving.js';
+
+const LARGE_BYTES = 65_536;
+const UNREAD_POLL_MS = 200;
 
 export interface EdgeDeps extends AdmissionDeps, ErrorPathDeps {
   /** Aborted when the server begins to drain. */
@@ -26,7 +33,8 @@ export interface EdgeDeps extends AdmissionDeps, ErrorPathDeps {
  */
 export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: readonly Door[]): void {
   fastify.decorateRequest('caller', undefined);
-  takeBodiesAsBuffers(fastify);
+  fastify.decorateRequest('response');
+  takeBodiesAsBuffers(fastify, deps.budgets);
   fastify.addHook('onRoute', (route) => {
     // Errors before a handler runs (admission, body limits) must not pass through Nest, which would lose their codes.
     route.errorHandler ??= (e, req, reply) => void sendFault(deps, req, reply, e);
@@ -37,6 +45,7 @@ export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: reado
   fastify.addHook('onSend', (req, reply, body, done) => {
     reply.header('x-request-id', req.id);
     if (deps.closing.signal.aborted) reply.header('connection', 'close');
+    if (isLarge(body)) setImmediate(() => deps.connections.wrote(req.raw.socket));
     done(null, body);
   });
   const drain = drainConnections(fastify.server as Server, deps.limits.headersMs);
@@ -55,11 +64,17 @@ export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: reado
 }
 
 /** Bodies of every type arrive as Buffer, undefined without a body: doors read them by their own strict readers. */
-function takeBodiesAsBuffers(fastify: FastifyInstance): void {
+function takeBodiesAsBuffers(fastify: FastifyInstance, limits: Limits): void {
+  const receiving = new Receiving(limits);
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_req, body, next) => {
-    next(null, body);
+  fastify.addContentTypeParser('*', (req, payload, next) => {
+    receiving.receive(req, payload, next);
   });
+}
+
+/** Answers that are so small that the kernel takes them at once need not be measured. */
+function isLarge(body: unknown): boolean {
+  return (typeof body === 'string' || Buffer.isBuffer(body)) && body.length > LARGE_BYTES;
 }
 
 /** What doors with hot routes work with. */
@@ -67,7 +82,8 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
   const { limits, report, openStreams: open } = deps;
   const closing = deps.closing.signal;
   const valid = (req: FastifyRequest): boolean => stillValid(deps, req);
-  const quota = new WaitingQuota(limits);
+  const { budgets, connections } = deps;
+  const quota = new WaitingQuota(budgets);
   const faults = new LiveFaultLog(deps.log, deps.now);
   const sseHost = {
     limits,
@@ -77,12 +93,14 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
     valid,
     streams: new WatchedStreams(limits),
     now: performance.now.bind(performance),
+    wrote: (socket: Socket) => connections.wrote(socket),
   };
   const waitHost = { recheckMs: limits.recheckMs, closing, quota, valid };
   return {
     app,
     log: deps.log,
     limits,
+    budgets,
     now: deps.now,
     closing,
     caller: callerOf,
@@ -101,8 +119,17 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
       if (closing.aborted) headers.connection = 'close';
       reply.hijack();
       reply.raw.writeHead(status, headers).end(text);
+      if (text.length > LARGE_BYTES) connections.wrote(req.raw.socket);
     },
     waiting: (req, work) => whileKeyValid(waitHost, req, work),
+    work: (req) => {
+      budgets.check(connections.unreadOf(callerOf(req)));
+      return budgets.workOf(ownerOf(req));
+    },
+    readable: async (req, signal) => {
+      const caller = callerOf(req);
+      while (!signal.aborted && connections.unreadOf(caller) !== undefined) await pause(UNREAD_POLL_MS, signal);
+    },
     isTransient: (where, thrown) => faults.isTransient(where, thrown),
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };

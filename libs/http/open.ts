@@ -1,4 +1,5 @@
 import { Fault } from '#faults';
+import { Limits } from '#limits';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -11,6 +12,8 @@ import { ErrorsController } from './doors/errors.js';
 import { mountEdge, type EdgeDeps } from './edge.js';
 import { NestLog } from './nest-log.js';
 import { OpenapiController } from './openapi.js';
+import { Connections } from './connections.js';
+import { proxiesOf } from './proxies.js';
 import { apiProfiles, Profiles, type DoorProfile } from './profile.js';
 import { RefusedLog } from './refused-log.js';
 import { RouteTable } from './routes.js';
@@ -20,16 +23,12 @@ import type { Door, HttpLimits, HttpReport, Logger } from './types.js';
 export const HTTP_LIMITS: HttpLimits = {
   bodyBytes: 1_048_576,
   batchBytes: 8 * 1_048_576,
-  receivingBytes: 256 * 1_048_576,
   headersMs: 10_000,
   requestMs: 30_000,
-  connections: 2_000,
   heartbeatMs: 15_000,
   liveBytes: 1_048_576,
   stallMs: 30_000,
   recheckMs: 1_000,
-  waitingPerKey: 200,
-  waitingPerAddress: 1_000,
 };
 
 /** What the HTTP edge works with, given by the app under the token EDGE. */
@@ -47,6 +46,8 @@ export interface EdgeParts {
   readonly profiles?: readonly DoorProfile[];
   readonly log: Logger;
   readonly limits?: Partial<HttpLimits>;
+  /** @default the numbers of the table */
+  readonly budgets?: Limits;
   readonly report?: HttpReport;
   /** @default Date.now */
   readonly now?: () => number;
@@ -112,13 +113,13 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
     },
   );
   const parts = app.get<EdgeParts>(EDGE, { strict: false });
-  deps = edgeDeps(parts, routes, closing);
+  deps = edgeDeps(parts, routes, closing, options);
   mountEdge(adapter.getInstance() as unknown as FastifyInstance, deps, parts.doors);
   app.useGlobalGuards(new CallerGuard());
   app.useGlobalFilters(new FaultFilter(deps));
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const server = app.getHttpServer();
-  server.maxConnections = deps.limits.connections;
+  deps.connections.watch(server);
   server.headersTimeout = deps.limits.headersMs;
   server.requestTimeout = deps.limits.requestMs;
   try {
@@ -139,10 +140,18 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
   };
 }
 
-function edgeDeps(parts: EdgeParts, routes: RouteTable, closing: AbortController): EdgeDeps {
+function edgeDeps(
+  parts: EdgeParts,
+  routes: RouteTable,
+  closing: AbortController,
+  { trustProxy = [] }: HttpOptions,
+): EdgeDeps {
   const limits = { ...HTTP_LIMITS, ...parts.limits };
   const report = parts.report ?? {};
+  const budgets = parts.budgets ?? new Limits();
   return {
+    budgets,
+    connections: new Connections({ limits: budgets, isProxy: proxiesOf(trustProxy) }),
     report,
     refused: new RefusedLog(parts.log, report),
     authenticate: parts.authenticate,

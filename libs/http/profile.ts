@@ -12,7 +12,10 @@ export interface SessionCookie {
 export interface ProfileLimits {
   /** Bytes of one request body; beyond: `body_too_large`. @default HttpLimits.bodyBytes */
   readonly bodyBytes?: number;
-  /** Bytes of bodies that this profile may receive at once, all connections together, a quarter of it for one key; beyond: `queue_full`. @default no limit */
+  /**
+   * Bytes of bodies that this profile may receive at once, all connections together, a quarter of it for one key; beyond: `queue_full`.
+   * @default they count against the budgets of #limits, together with those of the other profiles
+   */
   readonly receivingBytes?: number;
 }
 
@@ -35,10 +38,9 @@ export type DoorProfile =
 /** The profiles of today's doors: API keys and problem documents, and room for batches where events are published. */
 export function apiProfiles(limits: HttpLimits): readonly DoorProfile[] {
   const api = { auth: 'bearer', errors: 'problem' } as const;
-  const batches = { bodyBytes: limits.batchBytes, receivingBytes: limits.receivingBytes };
   return [
     { ...api, prefix: '/' },
-    { ...api, prefix: '/v1/events', limits: batches },
+    { ...api, prefix: '/v1/events', limits: { bodyBytes: limits.batchBytes } },
   ];
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Caller } from '#access';
+import { Limits } from '#limits';
 import { connect, type Socket } from 'node:net';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 import type { Door, HttpLimits, HttpOptions, HttpServer } from './index.js';
@@ -24,7 +25,12 @@ afterEach(async () => {
 
 const serve = async (options: Partial<HttpOptions> = {}, limits: Partial<HttpLimits> = {}): Promise<HttpServer> =>
   (server = await serveEdge(
-    { doors: [door], authenticate: () => caller, limits: { waitingPerKey: 100, waitingPerAddress: 2, ...limits } },
+    {
+      doors: [door],
+      authenticate: () => caller,
+      limits,
+      budgets: new Limits({ values: { live_streams_per_key: 100, live_streams_per_address: 2 } }),
+    },
     {},
     options,
   ));

@@ -22,11 +22,13 @@ function codeOf(error: { code?: string }): FaultCode | undefined {
   }
 }
 
-const REASONS: Partial<Record<number, string>> = {
+export const REASONS: Partial<Record<number, string>> = {
   400: 'Bad Request',
   408: 'Request Timeout',
   413: 'Content Too Large',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
+  503: 'Service Unavailable',
 };
 
 interface InFlight {

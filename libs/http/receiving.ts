@@ -1,42 +1,90 @@
 import { Fault } from '#faults';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Shares, type LimitOwner, type Limits } from '#limits';
+import type { FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { ProfileLimits } from './profile.js';
+
+/** The body in one piece, or why it was not taken. */
+type Done = (error: Error | null, body?: Buffer) => void;
+
+/** A profile that bounds its bodies by itself: a quarter for one key. */
+function sharesOf(maxBytes: number): Shares {
+  return new Shares({
+    all: { name: 'receiving_bytes', max: maxBytes },
+    key: { name: 'receiving_bytes_per_key', max: maxBytes / 4 },
+  });
+}
 
 /**
- * Memory for request bodies that are being received: bounded over all connections, and a quarter of that for one key, so that one key cannot
- * keep the others out. Bodies take memory before they are events, so the queue of the log cannot bound them.
+ * Receives request bodies. Bytes count against the budgets of key, unit and all as they arrive, until the connection has the answer: a request that tells a
+ * length and sends nothing takes nothing from others. Bodies take memory before they are events, so the queue of the log cannot bound them.
  */
-export class ReceivingMemory {
-  #taken = 0;
-  readonly #byKey = new Map<string, number>();
+export class Receiving {
+  readonly #limits: Limits;
+  readonly #ofProfile = new Map<ProfileLimits, Shares>();
 
-  constructor(
-    private readonly maxBytes: number,
-    /** What a body without Content-Length is counted as: the largest body. */
-    private readonly bodyBytes: number,
-  ) {}
-
-  /** Counts the body of this request until its connection has the answer. Fault queue_full. */
-  take(req: FastifyRequest, reply: FastifyReply): void {
-    const bytes = this.#bytesOf(req);
-    if (bytes === 0) return;
-    const key = req.caller?.keyId ?? '';
-    const own = this.#byKey.get(key) ?? 0;
-    if (this.#taken + bytes > this.maxBytes || own + bytes > this.maxBytes / 4) {
-      throw new Fault('queue_full', { retryAfterMs: 1_000 });
-    }
-    this.#taken += bytes;
-    this.#byKey.set(key, own + bytes);
-    reply.raw.once('close', () => {
-      this.#taken -= bytes;
-      const left = this.#byKey.get(key)! - bytes;
-      if (left > 0) this.#byKey.set(key, left);
-      else this.#byKey.delete(key);
-    });
+  constructor(limits: Limits) {
+    this.#limits = limits;
   }
 
-  #bytesOf(req: FastifyRequest): number {
-    const length = req.headers['content-length'];
-    if (length !== undefined) return Math.min(Number(length), this.bodyBytes);
-    return req.headers['transfer-encoding'] === undefined ? 0 : this.bodyBytes;
+  /** Faults body_too_large, length_mismatch, queue_full. */
+  receive(req: FastifyRequest, payload: IncomingMessage, done: Done): void {
+    // Nothing would read it: the answer is written, and the rest of the body thrown away.
+    if (req.is404) {
+      done(null);
+      return;
+    }
+    const max = req.routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY;
+    const told = req.headers['content-length'] === undefined ? undefined : Number(req.headers['content-length']);
+    if (told !== undefined && told > max) {
+      done(new Fault('body_too_large'));
+      return;
+    }
+    const shares = this.#sharesFor(req);
+    const owner: LimitOwner = { key: req.caller?.keyId ?? '', unit: req.caller?.owner };
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let held = 0;
+    const leave = (): void => void payload.off('data', take).off('end', end).off('error', end);
+    const fail = (fault: Error): void => {
+      leave();
+      // What was received is not used: the client may send on for a while, and none of it is kept.
+      chunks.length = 0;
+      shares.give(owner, held);
+      held = 0;
+      done(fault);
+    };
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > max) {
+        fail(new Fault('body_too_large'));
+        return;
+      }
+      const reached = shares.take(owner, chunk.length);
+      if (reached !== undefined) {
+        fail(this.#limits.faultOf(reached, 'queue_full'));
+        return;
+      }
+      held += chunk.length;
+      chunks.push(chunk);
+    };
+    const end = (error?: Error): void => {
+      leave();
+      if (error !== undefined) done(error);
+      else if (told !== undefined && told !== bytes) done(new Fault('length_mismatch'));
+      else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+    };
+    payload.on('data', take).on('end', end).on('error', end);
+    // Until the connection has the answer: what a body was read to lives as long.
+    req.response.once('close', () => shares.give(owner, held));
+    payload.resume();
+  }
+
+  #sharesFor(req: FastifyRequest): Shares {
+    const limits = req.routeOptions.config.profile?.limits;
+    if (limits?.receivingBytes === undefined) return this.#limits.receiving;
+    let shares = this.#ofProfile.get(limits);
+    if (shares === undefined) this.#ofProfile.set(limits, (shares = sharesOf(limits.receivingBytes)));
+    return shares;
   }
 }

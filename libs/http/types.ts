@@ -1,7 +1,9 @@
 import type { Caller, Role } from '#access';
 import type { Fault, ShownProblem } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import type { ZodType, z } from 'zod';
+import type { Limits, LongWork } from '#limits';
 import type { DoorProfile } from './profile.js';
 import type { Sse, SseOptions } from './sse.js';
 
@@ -12,19 +14,16 @@ export interface Logger {
   error(fields: object, text?: string): void;
 }
 
+/** Sizes and times of HTTP itself. What one key, unit or address may use is in the table of #limits. */
 export interface HttpLimits {
   /** Bytes of one request body, unless the door's profile says otherwise. @default 1 MiB */
   readonly bodyBytes: number;
   /** Bytes of one publish request. @default 8 MiB */
   readonly batchBytes: number;
-  /** Bytes of publish requests that are received at once, all connections together; beyond: 503 queue_full. @default 256 MiB */
-  readonly receivingBytes: number;
   /** @default 10 s */
   readonly headersMs: number;
   /** Until the whole request is received. @default 30 s */
   readonly requestMs: number;
-  /** @default 2,000 */
-  readonly connections: number;
   /** @default 15 s */
   readonly heartbeatMs: number;
   /** A live reader with more bytes waiting than this is disconnected. @default 1 MiB */
@@ -33,10 +32,6 @@ export interface HttpLimits {
   readonly stallMs: number;
   /** How often the key of a live stream or of a waiting request is checked again. @default 1 s */
   readonly recheckMs: number;
-  /** Live streams and waiting requests of one key at once; beyond: 429. @default 200 */
-  readonly waitingPerKey: number;
-  /** The same of one remote address: all units behind one proxy. @default 1,000 */
-  readonly waitingPerAddress: number;
 }
 
 /** What the edge reports while it works. No call may block. */
@@ -53,6 +48,8 @@ export interface RouteConfig {
   open?: true;
   /** Any of these roles; absent = any key. `hub-admin`: an admin key of the hub itself, not of a unit. Refused: 403 `forbidden`. */
   roles?: readonly (Role | 'hub-admin')[];
+  /** Throws the fault of a caller whom this route has nothing to do for: before one byte of the body is taken. */
+  admit?: (caller: Caller) => void;
   /** One line for /openapi.json. */
   summary?: string;
   query?: ZodType;
@@ -69,6 +66,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by admission before the body is read; undefined only on open routes and on doors without authentication. */
     caller: Caller | undefined;
+    /** Set by admission: what is held for the body of a request is given back when its answer is through. */
+    response: ServerResponse;
   }
 }
 
@@ -78,6 +77,7 @@ export interface Edge {
   readonly app: FastifyInstance;
   readonly log: Logger;
   readonly limits: HttpLimits;
+  readonly budgets: Limits;
   readonly now: () => number;
   /** Aborts when the server begins to drain: long polls answer at once. */
   readonly closing: AbortSignal;
@@ -111,6 +111,13 @@ export interface Edge {
    */
   waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /**
+   * Long work for the caller of this request: it runs in turns, so that other keys are served in between. Faults too_many_requests, queue_full: the caller
+   * has too much of it waiting, has used too much CPU time, or has not read the answers that it got.
+   */
+  work(req: FastifyRequest): LongWork;
+  /** Resolves when the caller has read enough of its answers to be given more, or when the signal aborts. */
+  readable(req: FastifyRequest, signal: AbortSignal): Promise<void>;
+  /**
    * Whether an error of a live stream is transient (pause and retry) or not (end the stream). Logs it, once a minute for each place and cause.
    */
   isTransient(where: { readonly stream: string } | { readonly view: string }, thrown: unknown): boolean;
@@ -133,7 +140,7 @@ export interface ProblemDocument {
   instance: string;
   code: string;
   errors?: readonly ShownProblem[];
-  /** With a `too_large` code: what would have been accepted at most, in bytes. */
-  limit?: number;
+  /** With a `too_large` code: what would have been accepted at most, in bytes. With 429 and 503: the name of the budget that is used up. */
+  limit?: number | string;
   hint: string;
 }

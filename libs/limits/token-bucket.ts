@@ -37,6 +37,14 @@ export class TokenBucket {
     return this.#fullAt.size;
   }
 
+  /** How many tokens the emptiest bucket lacks; more than the burst when it owes some. */
+  get mostTaken(): number {
+    const now = this.#now();
+    let missingMs = 0;
+    for (const fullAt of this.#fullAt.values()) missingMs = Math.max(missingMs, fullAt - now);
+    return missingMs / this.#msPerToken;
+  }
+
   /**
    * Takes `cost` tokens. Answers 0 when they were there; otherwise nothing is taken, and the answer is in how many ms they will be. A cost above the burst
    * is taken from a full bucket, which then owes the rest.

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Fault, verbatim, type Problem } from '#faults';
+import { LIMIT_NAMES, LIMITS, settingOf, type LimitValues } from '#limits';
 import { z } from 'zod';
 import { readBrokers } from './brokers.js';
 import { isServiceLink } from './kubernetes.js';
@@ -22,8 +23,21 @@ export type KafkaCheck = (typeof KAFKA_CHECKS)[number];
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
-/** Every setting of a hub process: schema, default in words, meaning. docs/reference/settings.md is generated from these tables. */
-const TABLE = {
+/** The settings of the table of limits: a whole number, at least 1. */
+const LIMIT_TABLE = Object.fromEntries(
+  LIMIT_NAMES.map((name) => {
+    const { default: value, unit, per, beyond, why } = LIMITS[name];
+    const row = {
+      schema: z.coerce.number().int().min(1).default(value),
+      default: `\`${value}\``,
+      text: `Limit \`${name}\`: ${unit} ${per === 'all' ? 'of all together' : `of one ${per}`}. Beyond: ${beyond}. Why so: ${why}.`,
+    };
+    return [settingOf(name), row];
+  }),
+);
+
+/** Every other setting of a hub process: schema, default in words, meaning. docs/reference/settings.md is generated from these tables. */
+const OWN_TABLE = {
   SIMPUL_ENGINE: {
     schema: z.enum(['embedded', 'kafka']).default('embedded'),
     default: '`embedded`',
@@ -146,6 +160,12 @@ const TABLE = {
   },
 } as const;
 
+const TABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly default: string; readonly text: string }>> =
+  {
+    ...OWN_TABLE,
+    ...LIMIT_TABLE,
+  };
+
 /** Settings that only the command line and the checker read. A hub accepts the names, because it may start in the same shell, and ignores the values. */
 const CLIENT_TABLE = {
   SIMPUL_URL: { default: '`http://127.0.0.1:8080`', text: '`simpul`: address of the hub.' },
@@ -198,6 +218,8 @@ export interface HubSettings {
   /** How long a new API key is valid. */
   readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** What one key, unit or address may use, and everybody together. */
+  readonly limits: LimitValues;
 }
 
 function parse(env: NodeJS.ProcessEnv): { values: Record<string, unknown>; problems: Problem[] } {
@@ -236,7 +258,7 @@ export function readHubSettings(
   given: Readonly<Record<string, string>> = {},
 ): HubSettings {
   const { values, problems } = parse({ ...env, ...given });
-  const v = values as { [K in keyof typeof TABLE]: z.output<(typeof TABLE)[K]['schema']> };
+  const v = values as { [K in keyof typeof OWN_TABLE]: z.output<(typeof OWN_TABLE)[K]['schema']> };
   if (v.SIMPUL_ENGINE === 'kafka') {
     if (!v.SIMPUL_KAFKA)
       problems.push({
@@ -307,6 +329,7 @@ export function readHubSettings(
     pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
     keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
+    limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, values[settingOf(name)]])) as LimitValues,
   });
 }
 

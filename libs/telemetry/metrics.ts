@@ -20,6 +20,9 @@ export class Metrics {
   readonly tailReaders: Gauge;
   readonly tailBytes: Gauge;
   readonly tailBehind: Counter;
+  readonly limit: Gauge<'limit'>;
+  readonly limitUsed: Gauge<'limit'>;
+  readonly limitReached: Counter<'limit'>;
   readonly #measures: (() => void | Promise<void>)[] = [];
 
   constructor(role: string) {
@@ -121,6 +124,24 @@ export class Metrics {
     this.tailBehind = new Counter({
       name: 'simpul_tail_behind_total',
       help: 'Readers that were too slow for the tail of a stream and went on with ranges of the log.',
+      registers,
+    });
+    this.limit = new Gauge({
+      name: 'simpul_limit',
+      help: 'Numbers of the table of limits, by name.',
+      labelNames: ['limit'],
+      registers,
+    });
+    this.limitUsed = new Gauge({
+      name: 'simpul_limit_used',
+      help: 'How much of a limit is used: by the key, unit or address that uses the most, or by all together. Rates: the average of the last 20 s.',
+      labelNames: ['limit'],
+      registers,
+    });
+    this.limitReached = new Counter({
+      name: 'simpul_limit_reached_total',
+      help: 'Requests refused, and connections closed, by the limit that was reached.',
+      labelNames: ['limit'],
       registers,
     });
   }

@@ -1,5 +1,6 @@
 import { traceOf } from '#event';
-import { Fault, isFault } from '#faults';
+import { notAPublisher } from '#access';
+import { isFault } from '#faults';
 import type { Publishing } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -33,13 +34,18 @@ export function publishDoor({ publishing }: PublishDoorDeps): Door {
           query: PUBLISH,
           body: EVENT_SHAPE,
           answer: RECEIPT_SHAPE,
+          // Before the body: a key that may not publish takes no room from those that may.
+          admit: (caller) => {
+            if (caller.roles.has('publisher')) return;
+            const fault = notAPublisher();
+            publishing.countRefusal(caller, fault);
+            throw fault;
+          },
         },
         errorHandler: (e, req, reply) => {
           // The edge refused the body before it was read as events: counted like every other refusal of the publisher.
-          const code = (e as { code?: unknown }).code;
-          if (req.caller !== undefined && code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-            publishing.countRefusal(req.caller, new Fault('body_too_large'));
-          }
+          if (req.caller !== undefined && isFault(e) && e.code === 'body_too_large')
+            publishing.countRefusal(req.caller, e);
           void edge.sendFault(req, reply, e);
         },
       },

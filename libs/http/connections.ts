@@ -1,0 +1,280 @@
+import type { Caller } from '#access';
+import { limitFault, type LimitName, type Limits, type Reached } from '#limits';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
+import { plainAddress } from './proxies.js';
+import { REASONS } from './raw-errors.js';
+
+export interface ConnectionsDeps {
+  readonly limits: Limits;
+  /** Whether this address is one of a trusted proxy: its connections carry requests of many clients, and are counted in all only. */
+  readonly isProxy: (address: string) => boolean;
+  /** Ms that never go back. @default performance.now */
+  readonly now?: () => number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly isProxy: boolean;
+  readonly openedAt: number;
+  /** The key that was shown last; undefined: none yet. */
+  key: string | undefined;
+  unit: string | undefined;
+  /** Bytes of answers that the reader has not taken, as measured last. */
+  unread: number;
+  /** What the kernel had not taken then; and since when that is unchanged. */
+  queued: number;
+  since: number;
+}
+
+const SWEEP_MS = 250;
+/** A connection that is younger may have its first request on its way: it is closed only when connections are short. */
+const YOUNG_MS = 1_000;
+/** Node itself closes connections beyond the limit and this, without a word. */
+const SPARE = 100;
+
+/**
+ * The connections of a server. Those that have shown no valid key are few for each address and short-lived; when all connections are taken, the oldest of them
+ * makes room, so that silent connections keep nobody out. A connection that takes nothing of what was sent is closed (write time-out), and answers that
+ * wait to be read are bounded for each connection, key, unit and in all.
+ */
+export class Connections {
+  readonly #limits: Limits;
+  readonly #isProxy: (address: string) => boolean;
+  readonly #now: () => number;
+  readonly #all = new Map<Socket, Connection>();
+  /** Without a valid key, by address, the oldest first. */
+  readonly #new = new Map<string, Set<Connection>>();
+  readonly #byKey = new Map<string, Set<Connection>>();
+  #sweeping: NodeJS.Timeout | undefined;
+
+  constructor({ limits, isProxy, now = performance.now.bind(performance) }: ConnectionsDeps) {
+    this.#limits = limits;
+    this.#isProxy = isProxy;
+    this.#now = now;
+  }
+
+  watch(server: Server): void {
+    server.maxConnections = this.#limits.values.connections + SPARE;
+    server.on('connection', (socket: Socket) => this.#open(socket));
+    this.#sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
+    server.once('close', () => clearInterval(this.#sweeping));
+  }
+
+  /** Counts a connection for the key that a request on it has shown. The limit that is reached, when the key has no connection that may be closed instead. */
+  seen(socket: Socket, { keyId, owner }: Caller): Reached | undefined {
+    const connection = this.#all.get(socket);
+    if (connection === undefined || connection.key === keyId) return undefined;
+    if (connection.isProxy) {
+      // Only so that answers which are not read count for the key.
+      this.#leave(connection);
+      this.#join(connection, keyId, owner);
+      return undefined;
+    }
+    const wanted = { key: keyId, unit: owner };
+    let reached = this.#limits.connections.reachedBy(wanted);
+    if (reached !== undefined && this.#closeIdle(keyId, reached)) reached = this.#limits.connections.reachedBy(wanted);
+    if (reached !== undefined) return reached;
+    this.#leave(connection);
+    this.#join(connection, keyId, owner);
+    return undefined;
+  }
+
+  /** Measures what a connection has not taken of its answers: after a large one was written. Closes it, or others, beyond the limits. */
+  wrote(socket: Socket): void {
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    this.#measure(connection);
+    const { unread_bytes_per_connection: max, unread_bytes: all } = this.#limits.values;
+    if (connection.unread > max) this.#cut(connection, 'unread_bytes_per_connection');
+    while (this.#limits.unread.held > all && this.#cutGreatest());
+  }
+
+  /** The limit on unread answers that this caller has reached; undefined: it may have more. */
+  unreadOf({ keyId, owner }: Caller): Reached | undefined {
+    const wanted = { key: keyId, unit: owner };
+    if (this.#limits.unread.reachedBy(wanted) === undefined) return undefined;
+    // They may have been taken since they were measured.
+    for (const connection of this.#all.values())
+      if (connection.unread > 0 && (connection.key === keyId || connection.unit === owner)) this.#measure(connection);
+    return this.#limits.unread.reachedBy(wanted);
+  }
+
+  /** Closes what is due. */
+  sweep(): void {
+    const now = this.#now();
+    const { new_connection_seconds, new_connections_per_address, unread_seconds } = this.#limits.values;
+    for (const connections of this.#new.values())
+      for (const connection of [...connections]) {
+        // A proxy holds connections for later requests of clients that have keys.
+        if (connection.isProxy) break;
+        const age = now - connection.openedAt;
+        // The oldest come first.
+        if (age < YOUNG_MS) break;
+        if (!isIdle(connection.socket)) continue;
+        if (age >= new_connection_seconds * 1_000) this.#refuse(connection, 'new_connection_seconds');
+        else if (connections.size > new_connections_per_address)
+          this.#refuse(connection, 'new_connections_per_address');
+        else break;
+      }
+    for (const connection of this.#all.values()) {
+      if (connection.unread === 0 && connection.socket.writableLength === 0) continue;
+      this.#measure(connection);
+      if (connection.unread > 0 && now - connection.since >= unread_seconds * 1_000)
+        this.#cut(connection, 'unread_seconds');
+    }
+  }
+
+  #open(socket: Socket): void {
+    const { connections } = this.#limits.values;
+    const address = plainAddress(socket.remoteAddress);
+    const isProxy = this.#isProxy(address);
+    const now = this.#now();
+    const connection: Connection = {
+      socket,
+      address,
+      isProxy,
+      openedAt: now,
+      key: undefined,
+      unit: undefined,
+      unread: 0,
+      queued: 0,
+      since: now,
+    };
+    this.#all.set(socket, connection);
+    this.#limits.connections.add({}, 1);
+    let ofAddress = this.#new.get(address);
+    if (ofAddress === undefined) this.#new.set(address, (ofAddress = new Set()));
+    ofAddress.add(connection);
+    if (!isProxy) this.#limits.newConnections.add({ address }, 1);
+    socket.once('close', () => this.#closed(connection));
+    // Many that have just been opened at once may be honest, as long as they leave half of all to others.
+    if (!isProxy && ofAddress.size > connections / 2) this.#refuse(first(ofAddress)!, 'new_connections_per_address');
+    while (this.#all.size > connections) this.#refuse(this.#oldestNew() ?? connection, 'connections');
+  }
+
+  #closed(connection: Connection): void {
+    this.#leave(connection);
+    if (this.#all.delete(connection.socket)) this.#limits.connections.give({}, 1);
+  }
+
+  /** Of the address that has most connections without a key, the oldest. */
+  #oldestNew(): Connection | undefined {
+    let most: Set<Connection> | undefined;
+    for (const connections of this.#new.values())
+      if (most === undefined || connections.size > most.size) most = connections;
+    return most === undefined ? undefined : first(most);
+  }
+
+  /** Takes a connection out of what it is counted in. */
+  #leave(connection: Connection): void {
+    const { key, unit, address } = connection;
+    this.#setUnread(connection, 0);
+    if (key === undefined) {
+      const ofAddress = this.#new.get(address);
+      if (ofAddress?.delete(connection) !== true) return;
+      if (ofAddress.size === 0) this.#new.delete(address);
+      if (!connection.isProxy) this.#limits.newConnections.give({ address }, 1);
+      return;
+    }
+    const ofKey = this.#byKey.get(key);
+    if (ofKey?.delete(connection) === true && ofKey.size === 0) this.#byKey.delete(key);
+    // `all` goes on counting the connection itself.
+    if (!connection.isProxy) {
+      this.#limits.connections.give({ key, unit }, 1);
+      this.#limits.connections.add({}, 1);
+    }
+    connection.key = undefined;
+  }
+
+  #join(connection: Connection, key: string, unit: string): void {
+    connection.key = key;
+    connection.unit = unit;
+    let ofKey = this.#byKey.get(key);
+    if (ofKey === undefined) this.#byKey.set(key, (ofKey = new Set()));
+    ofKey.add(connection);
+    if (connection.isProxy) return;
+    this.#limits.connections.add({ key, unit }, 1);
+    this.#limits.connections.give({}, 1);
+  }
+
+  /** Closes the connection of a key that is idle for longest. */
+  #closeIdle(key: string, { limit }: Reached): boolean {
+    for (const connection of this.#byKey.get(key) ?? [])
+      if (!connection.isProxy && isIdle(connection.socket)) {
+        this.#refuse(connection, limit);
+        return true;
+      }
+    return false;
+  }
+
+  #measure(connection: Connection): void {
+    const { socket } = connection;
+    const unread = socket.destroyed ? 0 : socket.writableLength;
+    const queued = (socket as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? unread;
+    if (unread < connection.unread || queued !== connection.queued || connection.unread === 0)
+      connection.since = this.#now();
+    connection.queued = queued;
+    this.#setUnread(connection, unread);
+  }
+
+  #setUnread(connection: Connection, unread: number): void {
+    const { key, unit } = connection;
+    if (unread !== connection.unread) this.#limits.unread.add({ key, unit }, unread - connection.unread);
+    connection.unread = unread;
+  }
+
+  /** Cuts the connection of the greatest owner of unread answers that has waited for longest. */
+  #cutGreatest(): boolean {
+    const most = this.#limits.unread.greatest('key');
+    let oldest: Connection | undefined;
+    for (const connection of this.#byKey.get(most?.owner ?? '') ?? []) {
+      if (connection.unread === 0) continue;
+      this.#measure(connection);
+      if (connection.unread > 0 && (oldest === undefined || connection.since < oldest.since)) oldest = connection;
+    }
+    if (oldest !== undefined) this.#cut(oldest, 'unread_bytes');
+    return oldest !== undefined;
+  }
+
+  /** Ends a connection that does not read: an answer would not be read either. */
+  #cut(connection: Connection, limit: LimitName): void {
+    this.#limits.count(limit);
+    this.#setUnread(connection, 0);
+    connection.socket.resetAndDestroy();
+    this.#closed(connection);
+  }
+
+  /** Ends an idle connection with the name of the limit. */
+  #refuse(connection: Connection, limit: LimitName): void {
+    const { socket } = connection;
+    this.#limits.count(limit);
+    const isLate = limit === 'new_connection_seconds';
+    const fault = limitFault(
+      { limit, retryAfterMs: 1_000 },
+      this.#limits.values[limit],
+      isLate ? 'request_timeout' : undefined,
+    );
+    const doc = problemOf(fault, 'id', 'urn:simpul:connection');
+    const text = JSON.stringify(doc);
+    // Behind an answer the client may have its next request on the way: it is told by the close alone, as with every idle connection.
+    if (socket.writable && isIdle(socket) && socket.bytesWritten === 0)
+      socket.write(
+        `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
+          `content-length: ${Buffer.byteLength(text)}\r\nretry-after: ${retryAfter(1_000)}\r\nconnection: close\r\n\r\n${text}`,
+      );
+    this.#closed(connection);
+    socket.destroySoon();
+  }
+}
+
+/** Whether no request of this connection is being answered. */
+function isIdle(socket: Socket): boolean {
+  return ((socket as { _httpMessage?: unknown })._httpMessage ?? undefined) === undefined;
+}
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  return set.values().next().value;
+}

@@ -1,0 +1,213 @@
+import { describe, expect, it } from '@jest/globals';
+import { isFault } from '#faults';
+import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, Limits, settingOf, Shares, Turns, type LimitOwner } from './index.js';
+
+const owner = (key: string, unit = `unit of ${key}`): LimitOwner => ({ key, unit, address: '10.0.0.1' });
+
+describe('the table of limits', () => {
+  it('says of every number whom it bounds, what happens beyond it, and why', () => {
+    for (const name of LIMIT_NAMES) {
+      expect(LIMITS[name].default).toBeGreaterThan(0);
+      expect(LIMITS[name].why).toMatch(/.{20}/);
+      expect(settingOf(name)).toMatch(/^SIMPUL_LIMIT_[A-Z_]+$/);
+    }
+  });
+
+  it('leaves room for others: the limit of a key is below that of its unit, and that below the limit of all', () => {
+    const values: Readonly<Record<string, number>> = DEFAULT_LIMITS;
+    for (const name of LIMIT_NAMES.filter((n) => n.endsWith('_per_key'))) {
+      const all = name.replace('_per_key', '');
+      expect(values[name]).toBeLessThan(values[`${all}_per_unit`]!);
+      expect(values[`${all}_per_unit`]!).toBeLessThan(values[all] ?? Number.POSITIVE_INFINITY);
+    }
+  });
+});
+
+describe('Shares', () => {
+  const shares = (small = 0) =>
+    new Shares({
+      all: { name: 'pending_events', max: 100 },
+      key: { name: 'pending_events_per_key', max: 40 },
+      unit: { name: 'pending_events_per_unit', max: 60 },
+      small,
+    });
+
+  it('refuses one key beyond its part with the name of the limit, while others go on', () => {
+    const all = shares();
+    expect(all.take(owner('a'), 40)).toBeUndefined();
+    expect(all.take(owner('a'), 1)).toMatchObject({ limit: 'pending_events_per_key' });
+    expect(all.take(owner('b'), 40)).toBeUndefined();
+  });
+
+  it('refuses the keys of one unit together beyond the part of the unit', () => {
+    const all = shares();
+    all.take(owner('a', 'u'), 40);
+    expect(all.take(owner('b', 'u'), 40)).toMatchObject({ limit: 'pending_events_per_unit' });
+    expect(all.take(owner('b', 'u'), 20)).toBeUndefined();
+  });
+
+  it('lets an owner in that holds little when others hold everything, up to a quarter more', () => {
+    const all = shares(10);
+    for (const key of ['a', 'b']) all.take(owner(key), 40);
+    all.take(owner('c'), 20);
+    expect(all.take(owner('d'), 30)).toMatchObject({ limit: 'pending_events' });
+    expect(all.take(owner('d'), 10)).toBeUndefined();
+    expect(all.take(owner('d'), 1)).toMatchObject({ limit: 'pending_events' });
+    all.take(owner('e'), 10);
+    expect(all.take(owner('f'), 6)).toMatchObject({ limit: 'pending_events' });
+  });
+
+  it('counts what is given back, and remembers no owner that holds nothing', () => {
+    const all = shares();
+    all.take(owner('a'), 40);
+    all.give(owner('a'), 40);
+    expect([all.held, all.heldBy('key', 'a'), all.greatest('key')]).toEqual([0, 0, undefined]);
+    expect(all.take(owner('a'), 40)).toBeUndefined();
+  });
+});
+
+describe('Turns', () => {
+  /** Runs turns by hand, on a clock that only work moves. */
+  function loop(values = {}) {
+    let at = 0;
+    const soon: (() => void)[] = [];
+    const turns = new Turns({
+      limits: { ...DEFAULT_LIMITS, ...values },
+      now: () => at,
+      soon: (first, second) => soon.push(first, second),
+    });
+    const settle = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await Promise.resolve();
+    };
+    const turn = async (): Promise<boolean> => {
+      await settle();
+      const [first, second] = soon.splice(0, 2);
+      first?.();
+      await settle();
+      second?.();
+      return first !== undefined;
+    };
+    return { turns, turn, work: (ms: number) => void (at += ms), isIdle: () => soon.length === 0 };
+  }
+
+  const started = (turns: Turns, key: string, slices: number, each: () => void) =>
+    turns.run(owner(key), async (turn) => {
+      for (let i = 0; i < slices; i++) {
+        each();
+        await turn.next();
+      }
+    });
+
+  it('gives the keys their turns in equal parts, however many requests one of them has sent', async () => {
+    const { turns, turn, work } = loop();
+    const order: string[] = [];
+    const slice = (key: string) => () => (order.push(key), work(3));
+    for (let i = 0; i < 16; i++) void started(turns, 'many', 10, slice('many'));
+    void started(turns, 'one', 5, slice('one'));
+    while (order.filter((k) => k === 'one').length < 5 && (await turn()));
+    const before = order.slice(0, order.lastIndexOf('one'));
+    expect(before.filter((k) => k === 'many').length).toBeLessThanOrEqual(6);
+  });
+
+  it('counts CPU time and not turns: a key with short turns is served more often', async () => {
+    const { turns, turn, work } = loop();
+    const order: string[] = [];
+    void started(turns, 'long', 50, () => (order.push('long'), work(9)));
+    void started(turns, 'short', 50, () => (order.push('short'), work(3)));
+    for (let i = 0; i < 40; i++) await turn();
+    expect(order.filter((k) => k === 'short').length).toBeGreaterThan(2 * order.filter((k) => k === 'long').length);
+  });
+
+  it('says that a turn is over after its time, and while the work has not asked for one since it awaited something else', async () => {
+    const { turns, turn, work } = loop();
+    const seen: boolean[] = [];
+    void turns.run(owner('a'), async (t) => {
+      seen.push(t.isOver);
+      work(2);
+      seen.push(t.isOver);
+      work(1);
+      seen.push(t.isOver);
+      await new Promise(setImmediate);
+      seen.push(t.isOver);
+    });
+    await turn();
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(seen).toEqual([false, false, true, true]);
+  });
+
+  it('works on four requests of a key at once; the others wait, in order, and beyond the limit they are refused by name', async () => {
+    const { turns, turn } = loop({ list_requests_per_key: 6 });
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    const all = Array.from({ length: 7 }, (_, i) =>
+      turns.run(owner('a'), () => (begun.push(i), new Promise<void>((resolve) => ends.push(resolve)))),
+    );
+    await expect(all[6]).resolves.toMatchObject({ reached: { limit: 'list_requests_per_key' } });
+    while (await turn());
+    expect(begun).toEqual([0, 1, 2, 3]);
+    ends[0]!();
+    while (await turn());
+    expect(begun).toEqual([0, 1, 2, 3, 4]);
+    ends[1]!();
+    while (await turn());
+    for (const end of ends) end();
+    while (await turn());
+    for (const end of ends) end();
+    await Promise.all(all);
+    expect([begun, turns.requests.held]).toEqual([[0, 1, 2, 3, 4, 5], 0]);
+  });
+
+  it('refuses a key by the name of its rate once it would wait for more than 5 s, and others not', async () => {
+    const { turns, turn } = loop({ records_scanned_per_key: 1_000 });
+    const done = turns.run(owner('a'), (t) => (t.scanned('records', 30_000), Promise.resolve()));
+    await turn();
+    await done;
+    expect(await turns.run(owner('a'), () => Promise.resolve())).toMatchObject({
+      reached: { limit: 'records_scanned_per_key', retryAfterMs: 7_500 },
+    });
+    const other = turns.run(owner('b'), () => Promise.resolve('served'));
+    await turn();
+    expect(await other).toEqual({ done: 'served' });
+  });
+
+  it('gives the place back when the work fails', async () => {
+    const { turns, turn } = loop();
+    const failed = turns.run(owner('a'), () => Promise.reject(new Error('work')));
+    failed.catch(() => undefined);
+    await turn();
+    await expect(failed).rejects.toThrow('work');
+    expect(turns.requests.held).toBe(0);
+  });
+});
+
+describe('Limits', () => {
+  it('names the limit in the fault, with the time after which to ask again, and counts it', () => {
+    const counted: string[] = [];
+    const limits = new Limits({ values: { live_streams_per_key: 1 }, refused: (name) => counted.push(name) });
+    limits.check(limits.live.take(owner('a')));
+    let thrown: unknown;
+    try {
+      limits.check(limits.live.take(owner('a')));
+    } catch (e) {
+      thrown = e;
+    }
+    expect(isFault(thrown) && thrown).toMatchObject({
+      code: 'too_many_requests',
+      limit: 'live_streams_per_key',
+      retryAfterMs: 5_000,
+      detail: 'the limit live_streams_per_key of this key is reached: 1 streams',
+    });
+    expect(counted).toEqual(['live_streams_per_key']);
+  });
+
+  it('shows the use of every number that something is counted against', () => {
+    const limits = new Limits();
+    limits.live.take(owner('a'));
+    limits.live.take(owner('b'));
+    const used = limits.use();
+    expect([used.get('live_streams'), used.get('live_streams_per_key')]).toEqual([2, 1]);
+    const notCounted = LIMIT_NAMES.filter((n) => LIMITS[n].per !== 'connection' && n !== 'turn_ms');
+    expect(notCounted.filter((n) => !used.has(n))).toEqual([]);
+  });
+});

@@ -1,0 +1,228 @@
+import type { LimitOwner, Reached } from './owner.js';
+import { Shares } from './shares.js';
+import type { LimitName, LimitValues } from './table.js';
+import { TokenBucket } from './token-bucket.js';
+
+/** The turn of one piece of long work. */
+export interface Turn {
+  /** Whether the work has had the event loop for as long as a turn lasts: then it awaits `next()`. */
+  readonly isOver: boolean;
+  /** Gives the event loop back, and resolves when it is this work's turn again. Call it too after awaiting I/O, before more CPU is used. */
+  next(): Promise<void>;
+  /** Counts records or entries that were looked at against the budget of the owner. */
+  scanned(what: 'records' | 'entries', amount: number): void;
+}
+
+/** A turn that never ends, for work of the hub itself and for tests. */
+export const ENDLESS: Turn = { isOver: false, next: () => Promise.resolve(), scanned: () => undefined };
+
+export interface TurnsOptions {
+  readonly limits: LimitValues;
+  /** Ms that never go back. @default performance.now */
+  readonly now?: () => number;
+  /** Runs both callbacks in one go, after I/O was served. @default two calls of setImmediate */
+  readonly soon?: (first: () => void, second: () => void) => void;
+}
+
+/** Requests of one key that are worked on at once. The others of the key wait: each holds memory of its own. */
+const AT_ONCE = 4;
+/** Bursts of the rates last so long. */
+const BURST_S = 20;
+const MAX_WAIT_MS = 5_000;
+/** A key whose debt is smaller is not paced: a timer would cost more than it saves. */
+const LEAST_WAIT_MS = 20;
+
+interface Owner {
+  readonly name: string;
+  readonly limitOwner: LimitOwner;
+  /** CPU ms that it has had, moved up to the least of the others when it comes back: who was away has saved nothing. */
+  used: number;
+  working: number;
+  /** Turns that are waited for. */
+  readonly turns: (() => void)[];
+  /** Requests that have not begun. */
+  readonly requests: (() => void)[];
+}
+
+/**
+ * The queue of long work on the event loop: lists, scans, dry runs, large batches, pages of live readers. Work runs in turns of a few ms; between two
+ * turns the event loop serves whatever has arrived, and the next turn goes to the key that has had the least CPU time (fair queue). So no key waits for more
+ * than one turn of each other key, however many requests that one has sent. CPU time is measured and charged to key and unit.
+ */
+export class Turns {
+  readonly #limits: LimitValues;
+  readonly #now: () => number;
+  readonly #soon: (first: () => void, second: () => void) => void;
+  readonly #owners = new Map<string, Owner>();
+  readonly #requests: Shares;
+  readonly #rates: readonly {
+    readonly name: 'list_cpu' | 'records_scanned' | 'entries_scanned';
+    readonly level: 'key' | 'unit';
+    readonly bucket: TokenBucket;
+  }[];
+  #ready = 0;
+  #isScheduled = false;
+  /** When the turn that runs began; undefined: none runs. */
+  #began: number | undefined;
+  /** CPU time of the owner that was served last. */
+  #floor = 0;
+
+  constructor({ limits, now = performance.now.bind(performance), soon = inOneGo }: TurnsOptions) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#soon = soon;
+    const share = (name: 'list_requests' | 'list_requests_per_key' | 'list_requests_per_unit') => ({
+      name,
+      max: limits[name],
+    });
+    this.#requests = new Shares({
+      all: share('list_requests'),
+      key: share('list_requests_per_key'),
+      unit: share('list_requests_per_unit'),
+      small: 4,
+    });
+    this.#rates = (['list_cpu', 'records_scanned', 'entries_scanned'] as const).flatMap((name) =>
+      (['key', 'unit'] as const).map((level) => {
+        const perSecond = limits[`${name}_per_${level}`];
+        return { name, level, bucket: new TokenBucket({ perSecond, burst: perSecond * BURST_S, now }) };
+      }),
+    );
+  }
+
+  /** Requests that work or wait. */
+  get requests(): Shares {
+    return this.#requests;
+  }
+
+  /** What the owner that uses the most has used lately of each rate, a second: the average over a burst. At the limit and above, it is paced. */
+  usedPerSecond(): readonly (readonly [LimitName, number])[] {
+    return this.#rates.map(({ name, level, bucket }) => [`${name}_per_${level}`, bucket.mostTaken / BURST_S] as const);
+  }
+
+  /** The rate by which the owner would wait for too long; undefined: none. */
+  reachedBy(owner: LimitOwner): Reached | undefined {
+    for (const { name, level, bucket } of this.#rates) {
+      const id = owner[level];
+      if (id === undefined) continue;
+      const waitMs = bucket.waitMs(id, 0);
+      if (waitMs > MAX_WAIT_MS) return { limit: `${name}_per_${level}`, retryAfterMs: waitMs - MAX_WAIT_MS / 2 };
+    }
+    return undefined;
+  }
+
+  /**
+   * Runs long work of an owner in turns. Answers `reached` at once, before anything is done, when the owner has too many requests waiting, or has used so much that
+   * it would wait for more than 5 s.
+   */
+  async run<T>(
+    limitOwner: LimitOwner,
+    work: (turn: Turn) => Promise<T>,
+  ): Promise<{ readonly done: T } | { readonly reached: Reached }> {
+    const reached = this.reachedBy(limitOwner) ?? this.#requests.take(limitOwner);
+    if (reached !== undefined) return { reached };
+    const owner = this.#ownerOf(limitOwner);
+    try {
+      if (owner.working >= AT_ONCE) await new Promise<void>((resolve) => owner.requests.push(resolve));
+      else owner.working++;
+      try {
+        await this.#pace(limitOwner);
+        await this.#next(owner);
+        return { done: await work(this.#turnOf(owner)) };
+      } finally {
+        // The place goes to the next request of the owner, if there is one.
+        const next = owner.requests.shift();
+        if (next !== undefined) next();
+        else owner.working--;
+      }
+    } finally {
+      this.#requests.give(limitOwner);
+      if (owner.working === 0 && owner.requests.length === 0) this.#owners.delete(owner.name);
+    }
+  }
+
+  #turnOf(owner: Owner): Turn {
+    const isOver = (): boolean => this.#began === undefined || this.#now() - this.#began >= this.#limits.turn_ms;
+    return {
+      get isOver() {
+        return isOver();
+      },
+      next: async () => {
+        await this.#pace(owner.limitOwner);
+        await this.#next(owner);
+      },
+      scanned: (what, amount) => this.#charge(`${what}_scanned`, owner.limitOwner, amount),
+    };
+  }
+
+  /** Waits until the rates allow more. */
+  async #pace(owner: LimitOwner): Promise<void> {
+    let waitMs = 0;
+    for (const { level, bucket } of this.#rates) {
+      const id = owner[level];
+      if (id !== undefined) waitMs = Math.max(waitMs, bucket.waitMs(id, 0));
+    }
+    if (waitMs >= LEAST_WAIT_MS) await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, MAX_WAIT_MS)));
+  }
+
+  #next(owner: Owner): Promise<void> {
+    return new Promise((resolve) => {
+      if (owner.turns.push(resolve) === 1) owner.used = Math.max(owner.used, this.#floor);
+      this.#ready++;
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#ready === 0) return;
+    this.#isScheduled = true;
+    let owner: Owner | undefined;
+    // Between the two callbacks the work runs up to where it awaits something.
+    this.#soon(
+      () => {
+        owner = this.#leastServed();
+        this.#floor = owner.used;
+        this.#ready--;
+        this.#began = this.#now();
+        owner.turns.shift()!();
+      },
+      () => {
+        const tookMs = this.#now() - this.#began!;
+        this.#began = undefined;
+        owner!.used += tookMs;
+        this.#charge('list_cpu', owner!.limitOwner, tookMs);
+        this.#isScheduled = false;
+        this.#schedule();
+      },
+    );
+  }
+
+  #leastServed(): Owner {
+    let least: Owner | undefined;
+    for (const owner of this.#owners.values())
+      if (owner.turns.length > 0 && (least === undefined || owner.used < least.used)) least = owner;
+    return least!;
+  }
+
+  #charge(rate: 'list_cpu' | 'records_scanned' | 'entries_scanned', owner: LimitOwner, cost: number): void {
+    for (const { name, level, bucket } of this.#rates) {
+      const id = owner[level];
+      if (name === rate && id !== undefined) bucket.charge(id, cost);
+    }
+  }
+
+  #ownerOf(limitOwner: LimitOwner): Owner {
+    const name = limitOwner.key ?? '';
+    let owner = this.#owners.get(name);
+    if (owner === undefined) {
+      owner = { name, limitOwner, used: this.#floor, working: 0, turns: [], requests: [] };
+      this.#owners.set(name, owner);
+    }
+    return owner;
+  }
+}
+
+function inOneGo(first: () => void, second: () => void): void {
+  // Callbacks of the same phase run one behind the other, each with the promises that it resolves; what was awaited runs in between.
+  setImmediate(first);
+  setImmediate(second);
+}
