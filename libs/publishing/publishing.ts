@@ -1,6 +1,6 @@
 import type { Caller } from '#access';
 import { withDeadline } from '#concurrency';
-import { conflictId, IndexLookup, sameContent, type Settled } from '#duplicates';
+import { conflictId, IndexLookup, sameContent, type PlacedEvent, type Settled } from '#duplicates';
 import { blameOf, Fault, type FaultCode } from '#faults';
 import { bytesOf, RECORD_HEAD_BYTES, type EventLog } from '#log';
 import type { State } from '#state';
@@ -47,6 +47,11 @@ export interface PublishRequest {
 /** What a dry run says of one event. */
 export type Trial = { readonly ok: true; readonly item: ReadyItem } | { readonly ok: false; readonly fault: Fault };
 
+interface Appended {
+  readonly append: RecentAppend;
+  readonly place: PlacedEvent;
+}
+
 const YIELD_EVERY = 256;
 /** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
 const HEADERS_BYTES = 65_536;
@@ -88,7 +93,7 @@ export class Publishing {
     const items = checked.map((c) => new ItemState(c));
     const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
     if (stops()) return this.#withhold(items, request, began);
-    await Promise.all([this.#askIndex(items), this.#forgetLost(items), this.#findTooLarge(items)]);
+    await this.#look(items);
     // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
     const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
     if (stops()) return this.#withhold(items, request, began);
@@ -102,7 +107,7 @@ export class Publishing {
     this.#admit(offered);
     const checked = await this.#checkMany(offered, request);
     const items = checked.map((c) => new ItemState(c));
-    await this.#findTooLarge(items);
+    await this.#findTooLarge(this.#suspects(items));
     return checked.map((c, n) => {
       const fault = c.ok ? items[n]!.unfit : c.fault;
       return c.ok && fault === undefined ? { ok: true, item: c.item } : { ok: false, fault: fault! };
@@ -139,14 +144,28 @@ export class Publishing {
     return out;
   }
 
-  /** Sets why an event is unfit that its topic, as it is now, does not take: it is refused before the first append (R3.1). */
-  async #findTooLarge(items: readonly ItemState[]): Promise<void> {
+  /** What must be known of the events before they are sorted. Most are new and small: nothing but the index is waited for then. */
+  #look(items: readonly ItemState[]): Promise<unknown> {
+    const asked = this.#askIndex(items);
+    const appended = this.#appended(items);
+    const suspects = this.#suspects(items);
+    if (appended.length === 0 && suspects.length === 0) return asked;
+    return Promise.all([asked, this.#forgetLost(appended), this.#findTooLarge(suspects)]);
+  }
+
+  /** The events that may be larger than their topic takes. */
+  #suspects(items: readonly ItemState[]): readonly ItemState[] {
     const { log } = this.deps;
-    const suspects = items.filter(({ item }) => {
+    return items.filter(({ item }) => {
       const limit = item && log.appendLimit?.(item.stream);
       if (limit === undefined || item!.key.length + item!.value.length + HEADERS_BYTES <= limit) return false;
       return bytesOf(item!.record) + RECORD_HEAD_BYTES > limit;
     });
+  }
+
+  /** Sets why an event is unfit that its topic, as it is now, does not take: it is refused before the first append (R3.1). */
+  async #findTooLarge(suspects: readonly ItemState[]): Promise<void> {
+    const { log } = this.deps;
     await Promise.all(
       suspects.map(async (state) => {
         const limit = await log.limitExceeded?.(state.item!.stream, state.item!.record);
@@ -155,13 +174,19 @@ export class Publishing {
     );
   }
 
-  /** Forgets appends of this process that the log does not hold any more. While the log does not answer, they count. */
-  async #forgetLost(items: readonly ItemState[]): Promise<void> {
-    const appends = items.flatMap(({ item }) => {
+  /** Appends of this process with the ids of these events, and where the log took them. */
+  #appended(items: readonly ItemState[]): readonly Appended[] {
+    const appends: Appended[] = [];
+    for (const { item } of items) {
       const append = item && this.#recent.get(item.identity);
-      const place = append && placeOf(item.source, item.id, append);
-      return place ? [{ append, place }] : [];
-    });
+      const place = append && placeOf(item!.source, item!.id, append);
+      if (place !== undefined) appends.push({ append: append!, place });
+    }
+    return appends;
+  }
+
+  /** Forgets appends of this process that the log does not hold any more. While the log does not answer, they count. */
+  async #forgetLost(appends: readonly Appended[]): Promise<void> {
     if (appends.length === 0) return;
     const places = await this.#earlier.look(appends.map(({ place }) => place));
     for (const [n, { append }] of appends.entries()) if (places[n] === 'other') this.#recent.forget(append);
