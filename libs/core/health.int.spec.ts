@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { Fault, type FaultCode } from '#faults';
 import { HEALTH_DOOR, HealthController } from '#http';
 import { Ends } from '#projection';
 import { Concerns } from './concerns.js';
@@ -79,4 +80,30 @@ it('of a view with several partitions the state is that of the partition which a
   expect(reports.views()).toEqual([{ ...row, snapshot: 'writing', upTo: { 'uji.kasus': { 1: '7' } } }]);
   reports.from(() => [at(1, 'writing', 7n), at(0, 'filling', 5n)]);
   expect(reports.views()).toMatchObject([{ snapshot: 'filling' }]);
+});
+
+it('a log that takes no appends is told by the publish door alone, in one line and one alarm, until it takes them again', async () => {
+  let code: FaultCode | undefined;
+  const lines: unknown[] = [];
+  const core = {
+    ...nothingBehind,
+    settled: { ready: true },
+    log: {
+      ping: () => Promise.resolve(),
+      checkWritable: () => (code === undefined ? Promise.resolve() : Promise.reject(new Fault(code))),
+    },
+    state: { ping: () => Promise.resolve() },
+    concerns: new Concerns(),
+    logger: { error: (fields: object) => lines.push(fields), info: (fields: object) => lines.push(fields) },
+    metrics: { alarms: { inc: (labels: object) => lines.push(labels) } },
+  } as unknown as Core;
+  const { doors } = coreHealth(core);
+  const publish = async () => (await doors()).map(({ name, ok, reason }) => (ok ? name : `${name} ${reason}`));
+  expect(await publish()).toEqual(['publish', 'read', 'state']);
+  code = 'disk_full';
+  for (let i = 0; i < 3; i++) expect(await publish()).toEqual(['publish disk_full', 'read', 'state']);
+  expect(lines).toEqual([{ code }, { code }]);
+  code = undefined;
+  expect(await publish()).toEqual(['publish', 'read', 'state']);
+  expect(lines).toHaveLength(3);
 });

@@ -5,6 +5,7 @@ import type { Core } from './core.js';
 import { Probe } from './probe.js';
 
 type Port = { ping(): Promise<unknown> };
+type Told = Pick<Core, 'logger' | 'metrics'>;
 
 function probeOf(name: DoorHealth['name'], port: Port, code: FaultCode): Probe<DoorHealth> {
   const failing = (reason: FaultCode): DoorHealth => ({ name, ok: false, reason });
@@ -19,6 +20,24 @@ function probeOf(name: DoorHealth['name'], port: Port, code: FaultCode): Probe<D
   return new Probe(ask, failing(code));
 }
 
+/** Whether the log takes appends, as far as it knows its disk. A line when it begins to take none, and one when it takes them again. */
+function writableProbe(log: Core['log'], { logger, metrics }: Told): Probe<FaultCode | undefined> {
+  let told: FaultCode | undefined;
+  const ask = async (): Promise<FaultCode | undefined> => {
+    const code = await log.checkWritable?.().then(
+      () => undefined,
+      (e: unknown) => (isFault(e) ? e.code : 'log_unavailable'),
+    );
+    if (code !== told && code !== undefined) {
+      metrics.alarms.inc({ code });
+      logger.error({ code }, 'the log cannot be written');
+    } else if (code !== told) logger.info({}, 'the log can be written again');
+    told = code;
+    return code;
+  };
+  return new Probe(ask, undefined);
+}
+
 /** What is behind; nothing when the store or the log does not say it in time: then their own probes tell. */
 function backlogOf(ask: () => Promise<Backlog | undefined>): Probe<Backlog | undefined> {
   return new Probe(() => ask().catch(() => undefined), undefined);
@@ -30,16 +49,19 @@ function doorsOf(core: Core, backlogs: Backlogs): () => Promise<readonly DoorHea
     probeOf('publish', core.log, 'log_unavailable'),
     probeOf('state', core.state, 'state_unavailable'),
   ] as const;
+  const writable = writableProbe(core.log, core);
   const backlog = [backlogOf(() => backlogs.views()), backlogOf(() => backlogs.index())] as const;
   return async () => {
-    const [log, state, views, index] = await Promise.all([
+    const [log, unwritable, state, views, index] = await Promise.all([
       probes[0].now(),
+      writable.now(),
       probes[1].now(),
       backlog[0].now(),
       backlog[1].now(),
     ]);
     return [
-      log,
+      // Events can be read from a log that takes none.
+      log.ok && unwritable !== undefined ? { name: 'publish', ok: false, reason: unwritable } : log,
       log.ok && (!settled.ready || index !== undefined)
         ? { name: 'read', ok: false, reason: settled.ready ? 'view_rebuilding' : 'starting' }
         : { ...log, name: 'read' },

@@ -1,9 +1,10 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import type { EdgeDeps } from './edge.js';
 import type { HttpOptions } from './open.js';
-import { answerBrokenConnection } from './raw-errors.js';
+import { answerBrokenConnection, answerConnect } from './raw-errors.js';
 import { sendFault } from './send-fault.js';
 
 /** Longer than the 60 s after which most proxies close an idle connection: the side that closes last never meets a request on a closed connection. */
@@ -25,7 +26,7 @@ export function makeAdapter(
   { trustProxy = [], keepAliveMs = KEEP_ALIVE_MS }: Pick<HttpOptions, 'trustProxy' | 'keepAliveMs'>,
 ): FastifyAdapter {
   const nextId = requestIds();
-  return new FastifyAdapter({
+  const adapter = new FastifyAdapter({
     keepAliveTimeout: keepAliveMs,
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     routerOptions: { maxParamLength: 1_024 },
@@ -46,4 +47,7 @@ export function makeAdapter(
       answerBrokenConnection(e, socket, nextId(undefined), deps().refused);
     },
   });
+  const server = adapter.getInstance().server as Server;
+  server.on('connect', (_req, socket) => answerConnect(socket, nextId(undefined), deps().refused));
+  return adapter;
 }

@@ -22,8 +22,10 @@ export function sendPage(...page: Parameters<typeof pageBody>): FastifyReply {
 
 /** The same address with another cursor. */
 export function nextUrl(url: string, cursor: string): string {
-  const [path = '', query = ''] = url.split('?', 2);
-  const params = new URLSearchParams(query);
+  // Only the first question mark ends the path: a later one belongs to the query.
+  const at = url.indexOf('?');
+  const path = at < 0 ? url : url.slice(0, at);
+  const params = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
   params.set('cursor', cursor);
   return `${path}?${params.toString()}`;
 }

@@ -82,6 +82,8 @@ describe('cursors', () => {
   it('replace the cursor in the URL of the next page', () => {
     expect(nextUrl('/v1/x', 'c')).toBe('/v1/x?cursor=c');
     expect(nextUrl('/v1/x?limit=2&cursor=a', 'c')).toBe('/v1/x?limit=2&cursor=c');
+    // A question mark inside the query is part of it.
+    expect(nextUrl('/v1/x?text=a?b&limit=2', 'c')).toBe('/v1/x?text=a%3Fb&limit=2&cursor=c');
   });
 });
 

@@ -1,5 +1,6 @@
 import { Fault, type FaultCode } from '#faults';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { instanceOf, problemOf, PROBLEM_TYPE } from './problem.js';
 import type { RefusedLog } from './refused-log.js';
 
@@ -24,6 +25,7 @@ function codeOf(error: { code?: string }): FaultCode | undefined {
 
 export const REASONS: Partial<Record<number, string>> = {
   400: 'Bad Request',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   413: 'Content Too Large',
   429: 'Too Many Requests',
@@ -61,7 +63,14 @@ export function answerBrokenConnection(
   else answer(socket, code, request, refused);
 }
 
-function answer(socket: Socket, code: FaultCode, request: string, refused: RefusedLog): void {
+/** Answers a CONNECT request with 405: the hub is no proxy. Node would close the connection without a word. */
+export function answerConnect(socket: Duplex, request: string, refused: RefusedLog): void {
+  // Node has taken its own listeners off: a client that leaves must not end the process.
+  socket.on('error', () => undefined);
+  answer(socket as Socket, 'method_not_allowed', request, refused, 'allow: GET, HEAD, POST, DELETE\r\n');
+}
+
+function answer(socket: Socket, code: FaultCode, request: string, refused: RefusedLog, headers = ''): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -71,7 +80,7 @@ function answer(socket: Socket, code: FaultCode, request: string, refused: Refus
   const text = JSON.stringify(doc);
   socket.end(
     `HTTP/1.1 ${doc.status} ${REASONS[doc.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+      `${headers}content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
   );
   // A client that never reads the answer must not hold the socket.
   socket.setTimeout(2_000, () => socket.destroy());

@@ -21,6 +21,8 @@ import {
 } from '#log';
 import { appendPlace } from './append-place.js';
 import { encodeBatch } from './batch.js';
+import { tellOnce } from './damage-report.js';
+import { DiskProbe } from './disk-probe.js';
 import { Group, type GroupHome, type TopicShape } from './group.js';
 import { Listeners } from './listeners.js';
 import { HotTail } from './hot-tail.js';
@@ -65,8 +67,6 @@ const MAINTENANCE_MS = 60_000;
 const OTHER_PROCESSES_MS = 1_000;
 /** The longest delay of a Node timer. */
 const MAX_TIMER_MS = 0x7fff_ffff;
-/** Damaged rows that are told once. */
-const MAX_TOLD = 10_000;
 
 type Writing = FileThread<Op, Answer>;
 type Cold = FileThread<ReadOp, FileAnswer>;
@@ -123,6 +123,7 @@ class FileLog implements EmbeddedLog, GroupHome {
   readonly #thread: Writing;
   readonly #cold: Cold;
   readonly #hot = new HotTail();
+  readonly #disk: DiskProbe;
   readonly #reader: Reader;
   readonly #damaged: (range: DamagedRange) => void;
   readonly #listeners: Listeners;
@@ -138,6 +139,7 @@ class FileLog implements EmbeddedLog, GroupHome {
     this.#file = file;
     this.#thread = thread;
     this.#cold = coldReader({ file });
+    this.#disk = new DiskProbe(dirname(file));
     this.#damaged = tellOnce(options.report);
     this.#reader = new Reader({
       file,
@@ -277,6 +279,10 @@ class FileLog implements EmbeddedLog, GroupHome {
     await Promise.all([...this.#listeners.groups.values()].map((group) => group.rebalance()));
   }
 
+  checkWritable(): Promise<void> {
+    return this.#disk.check();
+  }
+
   async ping(): Promise<void> {
     this.#reader.dataVersion();
   }
@@ -332,6 +338,7 @@ class FileLog implements EmbeddedLog, GroupHome {
         case 'fenced':
           return { kind: 'fenced' };
         case 'refused':
+          if (answer.code === 'disk_full') this.#disk.refused();
           return { kind: 'refused', code: answer.code, cause: answer.reason };
         case 'gone':
           if (claim) return { kind: 'fenced' };
@@ -381,17 +388,6 @@ class FileLog implements EmbeddedLog, GroupHome {
       // the file cannot be read now: the next second tries again
     }
   }
-}
-
-/** Damage is found at each read of its place, and told at the first. */
-function tellOnce(report: EmbeddedLogReport | undefined): (range: DamagedRange) => void {
-  const told = new Set<string>();
-  return (range) => {
-    const key = `${range.topic}/${range.partition}/${range.last}`;
-    if (told.has(key) || told.size >= MAX_TOLD) return;
-    told.add(key);
-    report?.damaged?.(range);
-  };
 }
 
 function unavailable(answer: Answer): Fault {

@@ -285,6 +285,8 @@ export interface EventLog {
   deleteTopic(topic: string): Promise<void>;
   /** Resolves when the log has answered (health checks). */
   ping(): Promise<void>;
+  /** Resolves when the log would take an append now, as far as it knows its disk. Faults `disk_full`, `folder_unusable`. Absent: an append tells. */
+  checkWritable?(): Promise<void>;
   /** Leaves all groups, lets appends in flight end (on Kafka at most 10 s, then they are `uncertain`) and closes. A later append is `refused`, `log_unavailable`. */
   close(): Promise<void>;
 }

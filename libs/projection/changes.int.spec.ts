@@ -103,3 +103,19 @@ it('a change feed tells a gap when its view was folded again from another log, a
   });
   expect([...keys].filter((key) => !key.startsWith('B-'))).toEqual([]);
 });
+
+it('a cursor of other partitions than the view has is a gap, never a mark: what has changed meanwhile cannot be told', async () => {
+  stage = await new Stage(catalogue, [board!]).open();
+  await stage.project();
+  await stage.untilCaughtUp();
+  const [mark] = await new ChangeFeed(stage.reader, steward, board!).next(1);
+  const { cursor } = mark!;
+  for (const after of [[...cursor.after, 0n], cursor.after.slice(1)]) {
+    const other = { ...cursor, after, folds: after.map(() => 0) };
+    const feed = new ChangeFeed(stage.reader, steward, board!, other);
+    expect((await feed.next(1)).map((e) => [e.kind, e.cursor.after.length])).toEqual([['gap', cursor.after.length]]);
+    expect(await feed.next(1)).toEqual([]);
+  }
+  const same = new ChangeFeed(stage.reader, steward, board!, cursor);
+  expect(await same.next(1)).toEqual([]);
+});

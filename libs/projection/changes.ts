@@ -38,6 +38,8 @@ export class ChangeFeed {
   readonly #parts: readonly StreamPartition[];
   readonly #knownKeys = new Set<string>();
   #cursor: FeedCursor | undefined;
+  /** The reader's cursor is of other partitions than the view has: what has changed since cannot be told. */
+  #lost: boolean;
   /** Indices of the parts that may hold changes behind the cursor: only those are asked for. */
   readonly #moved = new Set<number>();
 
@@ -49,7 +51,9 @@ export class ChangeFeed {
       Array.from({ length: view.partitions }, (_, partition) => ({ stream, partition })),
     );
     const { length } = this.#parts;
-    this.#cursor = cursor?.after.length === length && cursor.folds.length === length ? cursor : undefined;
+    const fits = cursor?.after.length === length && cursor.folds.length === length;
+    this.#cursor = fits ? cursor : undefined;
+    this.#lost = cursor !== undefined && !fits;
     this.#askAll();
   }
 
@@ -63,7 +67,8 @@ export class ChangeFeed {
       return [];
     }
     if (this.#cursor?.generation !== generation) {
-      const isNew = this.#cursor === undefined;
+      const isNew = this.#cursor === undefined && !this.#lost;
+      this.#lost = false;
       this.#cursor = { generation, ...(await this.#ends(storage)) };
       this.#askAll();
       return [isNew ? { kind: 'mark', cursor: this.#cursor } : { kind: 'gap', cursor: this.#cursor }];

@@ -14,6 +14,8 @@ export interface PublishLimits {
   readonly indexMs: number;
   /** How long the log may take to confirm the places of earlier events before they count as unknown, ms (R2.7). */
   readonly placeMs: number;
+  /** How long an answer waits to learn whether an event that is sent again after an unknown outcome is a copy, ms (R2.4). */
+  readonly firstMs: number;
   /** Events that may be in flight in this process (backpressure): above it, `queue_full`. */
   readonly pendingEvents: number;
   /** Accepted events that are remembered until the index has passed them. */
@@ -29,6 +31,7 @@ export const PUBLISH_LIMITS: PublishLimits = {
   extensionNameLength: 20,
   extensionBytes: 1_024,
   waitMs: 5_000,
+  firstMs: 2_000,
   indexMs: 50,
   placeMs: 1_000,
   pendingEvents: 20_000,

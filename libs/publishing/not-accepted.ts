@@ -48,7 +48,7 @@ const NOT_WRITTEN = 'the event was surely not written by this request';
 
 /** Whether only an operator can make the log take the event. */
 export const needsOperator = (fault: Fault): boolean =>
-  blameOf(fault.code) === 'hub' && fault.row.class !== 'unavailable';
+  blameOf(fault.code) === 'hub' && (fault.row.class !== 'unavailable' || fault.code === 'disk_full');
 
 /** The event is larger than its topic takes. `limit`: as AppendOutcome. */
 export function tooLarge(limit: number, cause?: unknown): Fault {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
-import { until } from '../../test/kit/projection/stage.js';
+import { interposed, until } from '../../test/kit/projection/stage.js';
 import type { State } from '#state';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
@@ -33,6 +33,7 @@ describe('when the log does not accept an event in time', () => {
     hub.appends.answer = () => Promise.resolve({ kind: 'refused', code: 'disk_full' });
     const r = await hub.post(hub.event(TYPE));
     expect([r.status, r.body['code']]).toEqual([503, 'disk_full']);
+    expect(hub.unwritable).toEqual([expect.stringMatching(/^disk_full imigrasi\.paspor\//)]);
   });
 
   it('a batch is answered with the outcome of each event, and the same batch again names the duplicates', async () => {
@@ -53,6 +54,32 @@ describe('when the log does not accept an event in time', () => {
       if (x['status'] === 201) expect(again.body['receipts'][i].position).toBe(x['receipt'].position);
     }
     expect((await hub.post(events, { type: BATCH })).status).toBe(200);
+  });
+
+  it('an event that is sent again after an unknown outcome gets the receipt of the first record, and so does every later repeat', async () => {
+    // The index does not know the first record yet when the event comes again.
+    let blind = 0;
+    const wrapState = (state: State): State =>
+      interposed(state, (call, [ids]) =>
+        call === 'findFirst' && blind-- > 0 ? Promise.resolve((ids as unknown[]).map(() => undefined)) : undefined,
+      );
+    hub = await new HubStage().open({ wrapState, limits: { waitMs: 30_000, firstMs: 30_000, placeMs: 30_000 } });
+    const [one, ...batch] = [1, 2, 3].map(() => hub.event(TYPE));
+    hub.appends.loseAnswers = true;
+    expect((await hub.post(one)).status).toBe(503);
+    expect((await hub.post(batch, { type: BATCH })).status).toBe(503);
+    hub.appends.loseAnswers = false;
+    blind = 1;
+    const again = await hub.post(one);
+    blind = 1;
+    const receipts = (await hub.post(batch, { type: BATCH })).body['receipts'] as Body[];
+    expect(await hub.records('imigrasi.paspor')).toBe(6);
+    for (const [e, got] of [[one!, again.body], ...batch.map((e, i) => [e, receipts[i]!] as const)] as const) {
+      const first = await hub.ask(`/v1/receipts?source=${e.source}&id=${e.id}`);
+      expect(got).toEqual({ ...first.body, duplicate: true });
+      expect((await hub.post(e)).body).toEqual({ ...first.body, duplicate: true });
+    }
+    expect(again.status).toBe(200);
   });
 
   it('a duplicate that joins an append in flight gets the outcome of that append, never an early receipt', async () => {

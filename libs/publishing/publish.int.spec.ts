@@ -96,6 +96,19 @@ describe('a published event', () => {
     expect.assertions(6);
   });
 
+  it('whose id and subject hold any character that an id may hold has a receipt, and is found by its subject', async () => {
+    const e = hub.event(TYPE, 'kanim', { id: 'a\ufffdb' }, { nomorPermohonan: 'N-\ufffd-1' });
+    const r = await hub.post(e);
+    expect(r.status).toBe(201);
+    const query = new URLSearchParams({ source: e.source, id: e.id });
+    await settle(r.body['position']);
+    expect((await hub.ask(`/v1/receipts?${query}`)).body).toMatchObject({ id: e.id, position: r.body['position'] });
+    const found = await hub.ask(`/v1/streams/imigrasi.paspor/events?${new URLSearchParams({ subject: 'N-\ufffd-1' })}`);
+    expect(found.body['events']).toMatchObject([{ id: e.id }]);
+    // Bytes that are no UTF-8 are refused, not read as that character.
+    expect((await hub.ask('/v1/receipts?source=urn:simpul:unit:SU00123:simkim&id=a%FFb')).status).toBe(400);
+  });
+
   it('has the same content in every request form', async () => {
     const e = hub.event(TYPE);
     const first = await hub.post(e);

@@ -11,7 +11,7 @@ import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { isAboutARecord, needsOperator, notAccepted, tooLarge } from './not-accepted.js';
 import { planAppends } from './plan.js';
-import { receiptOf } from './receipt.js';
+import { receiptOf, receiptOfFirst } from './receipt.js';
 import { Receipts } from './receipts.js';
 import { RecentAppends, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
@@ -99,6 +99,7 @@ export class Publishing {
     if (stops()) return this.#withhold(items, request, began);
     this.#append(fresh, began);
     await this.#settle(items, began);
+    await this.#nameFirst(items, began);
     return this.#finish(items, request, began);
   }
 
@@ -261,6 +262,34 @@ export class Publishing {
         state.outcome =
           'receipt' in first ? { kind: 'duplicate', receipt: { ...first.receipt, duplicate: true } } : first;
       }
+    }
+  }
+
+  /**
+   * An event that was appended again after an unknown outcome may be a copy: the receipt names the first record, as soon as the index has passed this one
+   * (R2.4). Without an answer in time the receipt names the record of this request.
+   */
+  async #nameFirst(items: readonly ItemState[], began: number): Promise<void> {
+    const again = items.filter(
+      ({ item, joined, outcome }) => outcome?.kind === 'accepted' && !joined && this.#recent.wasUnknown(item!.identity),
+    );
+    if (again.length === 0) return;
+    const left = Math.min(this.limits.firstMs, this.limits.waitMs - (this.deps.now() - began));
+    await Promise.all(
+      again.map(async ({ append }) => {
+        const { stream, partition, outcome } = append!;
+        if (outcome?.kind === 'accepted') await this.deps.settled.waitFor(stream, partition, outcome.base + 1n, left);
+      }),
+    );
+    const known = await this.#earlier.ask(again.map(({ item }) => item!));
+    for (const [n, state] of again.entries()) {
+      const first = known?.[n];
+      const { item, append } = state;
+      if (first === undefined || append?.outcome?.kind !== 'accepted' || first.offset === append.outcome.base) continue;
+      if (!sameContent(item!, first, this.deps.catalogue)) continue;
+      // A later repeat must ask the index, not join this copy.
+      this.#recent.forget(append);
+      state.outcome = { kind: 'duplicate', receipt: receiptOfFirst(first, item!.type.type, true) };
     }
   }
 

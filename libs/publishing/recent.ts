@@ -56,10 +56,17 @@ const DONE = Promise.resolve();
 
 /** An entry stays this long after it is durable: an index lookup that began before may still answer without it. */
 const GRACE_MS = 2_000;
+/** How long an append with an unknown outcome is remembered: after that, a missing receipt is final (R3.6). */
+const UNKNOWN_MS = 120_000;
 
-/** Appends that are in flight, or accepted but not yet below the settled end, by (source, id). Failed appends are dropped at once: then the log decides which record is first. */
+/**
+ * Appends that are in flight, or accepted but not yet below the settled end, by (source, id). Failed appends are dropped at once: then the log decides which record is
+ * first. That the outcome of an append was unknown is remembered: the same event again must find out whether it is a copy (R2.4).
+ */
 export class RecentAppends {
   readonly #byIdentity = new Map<string, RecentAppend>();
+  /** Until when, by identity. */
+  readonly #unknown = new Map<string, number>();
   readonly #done: Call[] = [];
   #head = 0;
   #pending = 0;
@@ -109,7 +116,27 @@ export class RecentAppends {
       call.doneAtMs = this.now();
       this.#done.push(call);
       this.#sweep(2);
-    } else for (const member of call.members) this.forget(member);
+      return;
+    }
+    for (const member of call.members) this.forget(member);
+    if (outcome.kind === 'uncertain') this.#rememberUnknown(call.members);
+  }
+
+  #rememberUnknown(members: readonly RecentAppend[]): void {
+    const until = this.now() + UNKNOWN_MS;
+    for (const { identity } of members) {
+      this.#unknown.delete(identity);
+      this.#unknown.set(identity, until);
+    }
+    for (const [identity, end] of this.#unknown) {
+      if (this.#unknown.size <= this.limit && end > this.now()) break;
+      this.#unknown.delete(identity);
+    }
+  }
+
+  /** Whether an earlier append of this event ended with an unknown outcome, so that the log may hold it before a later one. */
+  wasUnknown(identity: string): boolean {
+    return this.#unknown.size > 0 && (this.#unknown.get(identity) ?? 0) > this.now();
   }
 
   /** The log does not hold this event any more. */

@@ -30,8 +30,10 @@ export function sortDuplicates(
       state.outcome = { kind: 'refused', fault: idOfOtherContent() };
       continue;
     }
+    // Where the index knows the first record, a remembered append may be a copy of it.
+    const first = recent?.outcome?.kind === 'accepted' && recent.outcome.base !== indexed?.offset ? indexed : undefined;
     if (earlier !== undefined) state.repeated = earlier;
-    else if (recent !== undefined) {
+    else if (recent !== undefined && (first === undefined || !sameContent(item, first, catalogue))) {
       state.append = recent;
       state.joined = true;
     } else if (indexed !== undefined)

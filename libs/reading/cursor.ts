@@ -14,6 +14,8 @@ export interface StreamCursor {
 
 const OFFSETS = /^(0|[1-9]\d{0,18})(,(0|[1-9]\d{0,18}))*$/;
 const OFFSETS_LENGTH = 4_000;
+/** No log has a greater offset, and none can be asked for it. */
+const MAX_OFFSET = 2n ** 63n - 1n;
 const MEMBERS = new Set(['s', 't', 'o', 'e']);
 
 /** The part of a topic's id (EventLog.topicId) that cursors carry. */
@@ -37,6 +39,8 @@ export function decodeStreamCursor(text: string, stream: string, topicId: string
   if (c.t !== topicId) throw new Fault('stream_recreated');
   const next = c.o.split(',').map(BigInt);
   const end = c.e?.split(',').map(BigInt);
+  const places = end === undefined ? next : [...next, ...end];
+  if (places.some((offset) => offset > MAX_OFFSET)) throw new Fault('invalid_cursor');
   if (next.length !== partitions || (end !== undefined && end.length !== partitions)) throw new Fault('invalid_cursor');
   return { stream, topicId, next, ...(end === undefined ? {} : { end }) };
 }

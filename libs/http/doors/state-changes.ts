@@ -1,4 +1,5 @@
 import { jittered, pause } from '#concurrency';
+import { Fault } from '#faults';
 import { ChangeFeed, type FeedCursor } from '#projection';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -20,6 +21,8 @@ const FEED = z.strictObject({
     .regex(/^\d{1,15}(,\d{1,15})*$/)
     .optional(),
 });
+/** No log has a greater one, and no store can be asked for it. */
+const MAX_OFFSET = 2n ** 63n - 1n;
 const FEED_WAIT_MS = 10_000;
 const RETRY_MS = 1_000;
 
@@ -32,6 +35,7 @@ function feedCursor(text: string | string[] | undefined): FeedCursor | undefined
   if (typeof text !== 'string' || text === '') return undefined;
   const { g, o, f } = decodeCursor(text, FEED);
   const after = o.split(',').map(BigInt);
+  if (after.some((offset) => offset < -1n || offset > MAX_OFFSET)) throw new Fault('invalid_cursor');
   return { generation: g, after, folds: f?.split(',').map(Number) ?? after.map(() => 0) };
 }
 

@@ -294,6 +294,13 @@ describe('lists', () => {
     expect((await ask('/v1/state/pas.hunian-unit?kapasitas.gt=400')).body['entries']).toHaveLength(1);
   });
 
+  it('refuse a filter that is no field, whatever its name', async () => {
+    for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'tidakAda']) {
+      const { status, body } = await ask(`/v1/state/pas.hunian-unit?${name}=x`);
+      expect([name, status, body['code']]).toEqual([name, 400, 'invalid_query']);
+    }
+  });
+
   it('page through all entries in key order, each exactly once', async () => {
     const cases = Array.from({ length: 57 }, (_, i) => `K-${String(i).padStart(3, '0')}`);
     for (const nomorKasus of cases)

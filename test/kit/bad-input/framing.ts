@@ -140,6 +140,9 @@ for (const [name, twice] of [
 ] as const)
   add(name, 400, 'bad_request_line', (s) => raw(s, rawRequest(s, `${twice}\r\ncontent-length: 2\r\n\r\n{}`)));
 add('no Host header on an unknown path', 400, 'bad_request_line', (s) => raw(s, 'GET /v1/tidak-ada HTTP/1.1\r\n\r\n'));
+add('CONNECT: the hub is no proxy', 405, 'method_not_allowed', (s) =>
+  raw(s, 'CONNECT example.test:443 HTTP/1.1\r\nhost: example.test:443\r\n\r\n'),
+);
 add('an unknown expectation', 417, 'expectation_failed', (s) =>
   raw(s, rawRequest(s, 'expect: foo\r\ncontent-length: 2\r\n\r\n{}')),
 );

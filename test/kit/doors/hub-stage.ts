@@ -59,6 +59,8 @@ export interface HubStageOptions {
 /** While `answer` is set, appends to streams get its outcome instead of going to the log; undefined lets one through. */
 export interface AppendScript {
   answer: (() => Promise<AppendOutcome> | undefined) | undefined;
+  /** The answer of the log is lost: what goes to it is appended, and told as uncertain. */
+  loseAnswers: boolean;
   calls: number;
 }
 
@@ -66,7 +68,7 @@ export interface AppendScript {
 export class HubStage {
   readonly dir = mkdtempSync(join(tmpdir(), 'simpul-doors-'));
   readonly keys = new Map(Object.entries(KEYS));
-  readonly appends: AppendScript = { answer: undefined, calls: 0 };
+  readonly appends: AppendScript = { answer: undefined, loseAnswers: false, calls: 0 };
   readonly units = new UnitTree(() => '2021-07-15');
   readonly meter: [string, number][] = [];
   /** What needs an operator, as publishing reports it: `<code> <stream>/<partition>`. */
@@ -133,9 +135,11 @@ export class HubStage {
     return new Publishing({
       log: this.log,
       appends: {
-        append: (...args) => {
+        append: async (...args) => {
           this.appends.calls++;
-          return this.appends.answer?.() ?? appender.append(...args);
+          const { answer, loseAnswers } = this.appends;
+          const outcome = await (answer?.() ?? appender.append(...args));
+          return loseAnswers ? { kind: 'uncertain' } : outcome;
         },
       },
       state: this.state,
