@@ -9,6 +9,6 @@ export { KEY_STATES, type KeyState, type ShownKey } from './key-state.js';
 export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, notAPublisher, sourceOf } from './publish-right.js';
-export { consumerLevel, EventLevels, idsIn, mayRead, readLevel } from './read-level.js';
-export { maySeeAct, maySeeOwner, maySeeSource } from './see-right.js';
+export { consumerLevel, EventLevels, idsIn, levelData, mayKnowType, mayRead, namedFields, readLevel } from './read-level.js';
+export { isOwnSource, maySeeAct, maySeeOwner, maySeeRefusals } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

@@ -59,6 +59,43 @@ function rowsFor(consumers: readonly Consumer[]): readonly Row[] {
   return rows;
 }
 
+/** Member of levelData() for `party:*`: the codes of external parties that stand anywhere in the data. */
+const PARTIES = 'party:*';
+
+/** Names of members of levelData() beside the unit fields, by the rows of `consumers`. */
+const namedBy = new WeakMap<readonly Consumer[], readonly string[]>();
+
+/**
+ * Members that the levels of a type need beside its unit fields: fields that `consumers` names, and PARTIES for `party:*`. Empty for most types. An entry
+ * of a view that lacks one of them was folded before it was kept.
+ */
+export function namedFields(type: ReadableType): readonly string[] {
+  let names = namedBy.get(type.consumers);
+  if (names === undefined) {
+    const wanted = rowsFor(type.consumers).flatMap(({ kind, what }) =>
+      kind === 'field' || kind === 'above' ? [what] : kind === 'party' && what === '*' ? [PARTIES] : [],
+    );
+    names = [...new Set(wanted)].filter((name) => !type.unitFields.includes(name));
+    namedBy.set(type.consumers, names);
+  }
+  return names;
+}
+
+/**
+ * The part of the data of an event that decides its levels: with it EventLevels answers for every caller as with the whole data. Null for a member of
+ * namedFields() that the event does not have.
+ */
+export function levelData(type: ReadableType, data: ReadableEvent['data']): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const name of type.unitFields) if (data[name] !== null && data[name] !== undefined) kept[name] = data[name];
+  for (const name of namedFields(type)) kept[name] = name === PARTIES ? partiesIn(data) : (data[name] ?? null);
+  return kept;
+}
+
+const partiesIn = (data: ReadableEvent['data']): readonly string[] => [
+  ...new Set(Object.keys(data).flatMap((field) => idsIn(data, field).filter((id) => id.startsWith('EXT-')))),
+];
+
 /** R12.1 (c). `above:<field>` names every unit above the unit in that field, on either parent line; `word:…` names people, so no key matches it. */
 function isNamed({ kind, what }: Row, owner: string, data: ReadableEvent['data'], units: Units): boolean {
   switch (kind) {
@@ -159,6 +196,13 @@ export class EventLevels {
     return full ? 'full' : masked ? 'masked' : 'none';
   }
 }
+
+/** Whether a caller may know that events of a type exist, whatever they say (R12.2): of a restricted type only its named consumers. */
+export function mayKnowType(caller: Caller, type: ReadableType, units: Units): boolean {
+  return !type.restricted || readLevel(caller, type, NOBODY, units) !== 'none';
+}
+
+const NOBODY: ReadableEvent = { source: '', data: {} };
 
 /** How much of an event one caller may see (R12): see EventLevels. */
 export function readLevel(caller: Caller, type: ReadableType, event: ReadableEvent, units: Units): ReadLevel {

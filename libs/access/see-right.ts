@@ -3,6 +3,7 @@ import type { Units } from '#units';
 import type { Caller } from './access.js';
 import type { AuditRecord } from './audit.js';
 import { isHubAdmin, isInTree } from './grant-rules.js';
+import { mayKnowType, ownsSource, type ReadableType } from './read-level.js';
 
 /**
  * Whether a caller may see the refusals of an owner (`SU…`, `EXT-…` or `hub`, as in a Caller): the owner itself, a unit above it on either parent
@@ -16,11 +17,18 @@ export function maySeeOwner(caller: Caller, owner: string, units: Units): boolea
   return isOperator || isOwner || isAbove;
 }
 
-/** Whether a caller may ask for the receipts of a source: as `maySeeOwner` for the owner of the source; a source that cannot be parsed belongs to the hub. */
-export function maySeeSource(caller: Caller, source: string, units: Units): boolean {
-  const parsed = parseSource(source);
-  const owner = parsed?.kind === 'unit' ? parsed.unit : parsed?.kind === 'party' ? parsed.party : 'hub';
-  return maySeeOwner(caller, owner, units);
+/**
+ * The same for refusals of one type: those of a restricted type only its owner and the named consumers of the type may see (R12.2). `type` undefined: the
+ * refused events named no type that is registered.
+ */
+export function maySeeRefusals(caller: Caller, owner: string, type: ReadableType | undefined, units: Units): boolean {
+  const mayKnow = type === undefined || caller.owner === owner || mayKnowType(caller, type, units);
+  return maySeeOwner(caller, owner, units) && mayKnow;
+}
+
+/** Whether events of this source are the caller's own, whatever its roles: a publisher may ask what became of what it sent. */
+export function isOwnSource(caller: Caller, source: string): boolean {
+  return ownsSource(caller.owner, parseSource(source));
 }
 
 /**

@@ -10,6 +10,7 @@ import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '
 import { ModuleRef } from '@nestjs/core';
 import type { Core } from './core.js';
 import { Concerns } from './concerns.js';
+import { OpenNames } from './open-names.js';
 import { openEngine, type Engine } from './engine.js';
 import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
@@ -137,6 +138,7 @@ export class CoreModule implements OnApplicationShutdown {
             viewReports,
             concerns,
             limits,
+            openNames: new OpenNames(tables.registry.catalogue, tables.views),
           }),
         },
         { provide: HEALTH_DOOR, inject: [CORE], useFactory: coreHealth },

@@ -6,6 +6,7 @@ import type { State } from '#state';
 import type { Logger, Metrics } from '#telemetry';
 import type { Limits } from '#limits';
 import type { Concerns } from './concerns.js';
+import type { OpenNames } from './open-names.js';
 import type { ProcessEnd } from './process-end.js';
 import type { Readiness } from './readiness.js';
 import type { Tables } from './tables.js';
@@ -33,4 +34,6 @@ export interface Core extends Omit<Tables, 'close'> {
   readonly concerns: Concerns;
   /** The budgets of keys, units and addresses in this process. */
   readonly limits: Limits;
+  /** Names of streams and views for what needs no key. */
+  readonly openNames: OpenNames;
 }

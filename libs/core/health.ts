@@ -1,6 +1,7 @@
 import { isFault, type FaultCode } from '#faults';
 import type { DoorHealth, HealthDoorDeps } from '#http';
 import { Backlogs, type Backlog } from '#projection';
+import type { Concern } from './concerns.js';
 import type { Core } from './core.js';
 import { Probe } from './probe.js';
 
@@ -71,6 +72,14 @@ function doorsOf(core: Core, backlogs: Backlogs): () => Promise<readonly DoorHea
   };
 }
 
+/** What a restricted stream suffers from is told to the operator by the log lines; here only that something is to be done. */
+function openConcern({ openNames }: Pick<Core, 'openNames'>, concern: Concern): Concern {
+  const subject = openNames.topic(concern.subject);
+  return subject === concern.subject
+    ? concern
+    : { subject, setting: concern.setting, actual: 'see the log lines', needed: 'see the log lines' };
+}
+
 /** What HealthController needs: the health of log and state, and the metrics of the process. */
 export function coreHealth(core: Core): HealthDoorDeps {
   const backlogs = new Backlogs({ ...core, streams: () => core.registry.catalogue.streams() });
@@ -78,8 +87,8 @@ export function coreHealth(core: Core): HealthDoorDeps {
     doors: doorsOf(core, backlogs),
     // `serving` once the duplicate index has caught up (R2.3) and every role is ready; a later backlog shows in the state of each door, not here.
     phase: () => (core.settled.ready && core.readiness.ready ? 'serving' : 'starting'),
-    views: () => core.viewReports.views(),
-    concerns: () => core.concerns.list(),
+    views: () => core.viewReports.views()?.filter(({ view }) => !core.openNames.isRestrictedView(view)),
+    concerns: () => core.concerns.list().map((concern) => openConcern(core, concern)),
     metrics: async () => ({
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: await core.metrics.text(),

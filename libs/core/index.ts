@@ -4,6 +4,7 @@ export type { Core } from './core.js';
 export { CoreModule, type CoreOptions } from './core.module.js';
 export type { Engine } from './engine.js';
 export { hubCaller, ownEvent, ownOutcomes } from './own-event.js';
+export { OpenNames, RESTRICTED } from './open-names.js';
 export { ProcessEnd } from './process-end.js';
 export { hubPublishing } from './publishing.js';
 export { resetAdminKey } from './reset-admin.js';

@@ -90,7 +90,7 @@ import { Announcer } from './announcer.js';
     {
       provide: RECEIPTS_DOOR,
       inject: [CORE, Publishing],
-      useFactory: ({ units }: Core, publishing: Publishing): ReceiptsDoorDeps => ({ publishing, units: units.units }),
+      useFactory: ({ reading }: Core, publishing: Publishing): ReceiptsDoorDeps => ({ publishing, reading }),
     },
     {
       provide: REFUSALS_DOOR,

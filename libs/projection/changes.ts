@@ -5,7 +5,8 @@ import { decodeEvent, openRecord } from '#registry';
 import type { Change, Progress, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
-import { shownTo } from './shown.js';
+import { entryLevels } from './level-data.js';
+import { shownAt } from './shown.js';
 import type { Shown, StateReader } from './state-reader.js';
 
 /** The place of a reader in a change feed: the offset of the last change it got, for each stream partition of the view. */
@@ -196,7 +197,8 @@ export class ChangeFeed {
       at = merged?.position ?? at;
     }
     if (!stored) return 'gone';
-    const value = shownTo(deps, view, this.#caller, stored);
+    const levels = await entryLevels(deps, view, this.#caller, { stored, position: at, appendTimeMs });
+    const value = shownAt(view, stored, levels);
     if (!value) return undefined;
     return { view: view.name, key: change.key, value, position: at, updatedtime: new Date(appendTimeMs).toISOString() };
   }

@@ -1,5 +1,8 @@
-/** Of the event that last wrote an entry or a part of it: source and unit fields, which access rights need (R12). */
-export type Witness = readonly [source: string, units: Readonly<Record<string, unknown>>];
+/**
+ * Of the event that last wrote an entry or a part of it: its source, and the part of its data that decides who may read it (levelData of `#access`, R12).
+ * Entries of earlier versions have unit fields only.
+ */
+export type Witness = readonly [source: string, data: Readonly<Record<string, unknown>>];
 
 /** An entry as the state store holds it. Short names, because it is written with every event. */
 export interface Stored {

@@ -1,3 +1,4 @@
+import { levelData } from '#access';
 import type { DecodedEvent } from '#registry';
 import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
@@ -25,14 +26,9 @@ export function sourcesFor(view: CompiledView, event: DecodedEvent): readonly Co
   return view.kind === 'merge' ? hits : hits.slice(0, 1);
 }
 
-/** The source and unit fields of an event, which access rights need (R12). */
+/** The source of an event and the part of its data that decides who may read it (R12). */
 export function witnessOf(event: DecodedEvent): Witness {
-  const units: Record<string, unknown> = {};
-  for (const name of event.type.unitFields) {
-    const value = event.data[name];
-    if (value !== null && value !== undefined) units[name] = value;
-  }
-  return [event.envelope.source, units];
+  return [event.envelope.source, levelData(event.type, event.data)];
 }
 
 function valueOf(source: CompiledSource, event: DecodedEvent): Record<string, unknown> {

@@ -14,31 +14,48 @@ function levelOf(deps: RightsDeps, caller: Caller, type: EventType | undefined, 
   return type ? readLevel(caller, type, { source, data }, deps.units) : 'none';
 }
 
+/** How much of an entry a caller may see: the level of each event that stands in it, by index of its source, or by its place in a time line. */
+export interface EntryLevels {
+  readonly levels: readonly ReadLevel[];
+  /** Index of the source of each level. */
+  readonly sources: readonly number[];
+  /** none: answer as if there were no entry. full: every event in full. */
+  readonly whole: ReadLevel;
+}
+
 /**
- * A value as this caller may see it; undefined: answer as if there were no entry (R12). Each field follows the event that wrote it: it is left out when
- * the caller may not read that event, and masked when the event is masked for the caller.
- * Totals hold no personal data (checkView): every key with a reading role may see them.
+ * The levels of a caller for an entry (R12), decided before anything of its value is looked at. Totals hold no personal data (checkView): every key with a
+ * reading role may see them.
  */
-export function shownTo(
-  deps: RightsDeps,
+export function levelsFor(deps: RightsDeps, view: CompiledView, caller: Caller, stored: Stored): EntryLevels {
+  if (view.kind === 'count') return { levels: [], sources: [], whole: mayRead(caller.roles) ? 'full' : 'none' };
+  const witnesses: (readonly [index: number, ...Witness])[] =
+    view.kind === 'timeline'
+      ? (stored.m ?? [])
+      : Object.entries(stored.e ?? {}).map(([index, witness]) => [Number(index), ...witness]);
+  const levels = witnesses.map(([index, ...witness]) => {
+    const source = view.sources[index];
+    return levelOf(deps, caller, source && deps.catalogue.newest(source.type), witness);
+  });
+  const isFull = levels.length > 0 && levels.every((level) => level === 'full');
+  const isNone = levels.every((level) => level === 'none');
+  return { levels, sources: witnesses.map(([index]) => index), whole: isFull ? 'full' : isNone ? 'none' : 'masked' };
+}
+
+
+/**
+ * A value at these levels. Each field follows the event that wrote it: it is left out when the caller may not read that event, and masked when the event is
+ * masked for the caller.
+ */
+export function shownAt(
   view: CompiledView,
-  caller: Caller,
   stored: Stored,
+  { levels: all, sources, whole }: EntryLevels,
 ): Record<string, unknown> | undefined {
-  if (view.kind === 'count') return mayRead(caller.roles) ? stored.v : undefined;
-  if (view.kind === 'timeline') return moments(deps, view, caller, stored);
-  const levels = new Map<number, ReadLevel>();
-  let best: ReadLevel = 'none';
-  let all = true;
-  for (const [index, witness] of Object.entries(stored.e ?? {})) {
-    const source = view.sources[Number(index)];
-    const level = levelOf(deps, caller, source && deps.catalogue.newest(source.type), witness);
-    levels.set(Number(index), level);
-    if (level !== 'full') all = false;
-    if (level === 'full' || best === 'none') best = level;
-  }
-  if (best === 'none') return undefined;
-  if (all) return stored.v;
+  if (whole === 'none') return undefined;
+  if (view.kind === 'timeline') return moments(view, stored, all);
+  if (whole === 'full') return stored.v;
+  const levels = new Map(sources.map((source, i) => [source, all[i]!]));
   const out: Record<string, unknown> = {};
   const masked = maskData({ fields: view.fields }, stored.v);
   for (const field of view.fields) {
@@ -66,17 +83,10 @@ const MOMENT: readonly FieldInfo[] = ['position', 'type', 'time'].map((name) => 
   pii: 'none',
 }));
 
-function moments(
-  deps: RightsDeps,
-  view: CompiledView,
-  caller: Caller,
-  stored: Stored,
-): Record<string, unknown> | undefined {
+function moments(view: CompiledView, stored: Stored, levels: readonly ReadLevel[]): Record<string, unknown> | undefined {
   const all = stored.v['kejadian'] as Record<string, unknown>[];
   const kept: Record<string, unknown>[] = [];
-  for (const [i, [index, ...witness]] of (stored.m ?? []).entries()) {
-    const source = view.sources[index];
-    const level = levelOf(deps, caller, source && deps.catalogue.newest(source.type), witness);
+  for (const [i, level] of levels.entries()) {
     if (level === 'full') kept.push(all[i]!);
     else if (level === 'masked') kept.push(maskData({ fields: [...MOMENT, ...view.fields] }, all[i]!));
   }

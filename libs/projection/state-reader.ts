@@ -4,7 +4,7 @@ import type { Caller } from '#access';
 import { pause } from '#concurrency';
 import { partitionOf, type Position } from '#event';
 import type { EventLog } from '#log';
-import type { Progress, State } from '#state';
+import type { Entry, Progress, State } from '#state';
 import type { Units } from '#units';
 import type { Catalogue } from '#registry';
 import { Arrivals } from './arrivals.js';
@@ -14,7 +14,8 @@ import { fulfils, type Condition } from './filter.js';
 import { storageOf, type Generations } from './generations.js';
 import { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
 import { SharedPages } from './shared-pages.js';
-import { shownTo } from './shown.js';
+import { entryLevels } from './level-data.js';
+import { shownAt } from './shown.js';
 
 export interface StateReaderDeps {
   readonly log: EventLog;
@@ -76,8 +77,15 @@ const AFTER_MS = 5_000;
 type KnownEnds = Awaited<ReturnType<Ends['recent']>>;
 
 interface Look {
-  readonly partials: readonly PartitionEntry[];
+  readonly entries: readonly Entry[];
   readonly freshness: Freshness;
+}
+
+/** An entry that exists and that the caller may see. */
+interface Seen {
+  readonly merged: PartitionEntry;
+  readonly partials: readonly PartitionEntry[];
+  readonly value: Record<string, unknown>;
 }
 
 const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -92,6 +100,8 @@ export class StateReader {
   readonly pages: SharedPages;
   readonly #ends: Ends;
   readonly #unlisten: () => void;
+  /** By view the entry that was found last: it is judged in the place of one that does not exist. */
+  readonly #decoys = new Map<string, readonly Entry[]>();
 
   constructor(deps: StateReaderDeps) {
     this.deps = deps;
@@ -151,14 +161,14 @@ export class StateReader {
     }
     let look = await this.#look(storage, view, key, false);
     if (!look.freshness.trusted) return { kind: 'rebuilding' };
-    if (look.partials.length === 0) {
+    let seen = await this.#judge(view, caller, look.entries);
+    if (seen === undefined) {
       look = await this.#lookFresh(storage, view, key, signal);
-      if (look.partials.length === 0 || !look.freshness.trusted)
+      seen = await this.#judge(view, caller, look.entries);
+      if (seen === undefined || !look.freshness.trusted)
         return look.freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
     }
-    const merged = mergeEntries(view, look.partials)!;
-    const value = shownTo(this.deps, view, caller, merged.stored);
-    if (!value) return this.#unseen(storage, view, key, signal);
+    const { merged, value, partials } = seen;
     return {
       kind: 'entry',
       entry: {
@@ -169,8 +179,23 @@ export class StateReader {
         updatedtime: newest(merged),
         stale: look.freshness.stale,
       },
-      tag: tagOf(merged, look.partials),
+      tag: tagOf(merged, partials),
     };
+  }
+
+  /**
+   * The entry as the caller sees it. An entry that the caller may not see and one that does not exist take the same steps: where there is none, the entry
+   * of another key is opened and judged, and nothing of it is used (R12.4).
+   */
+  async #judge(view: CompiledView, caller: Caller, found: readonly Entry[]): Promise<Seen | undefined> {
+    if (found.length > 0) this.#decoys.set(view.name, found);
+    const entries = found.length > 0 ? found : this.#decoys.get(view.name);
+    if (entries === undefined) return undefined;
+    const partials = entries.map(openEntry);
+    const merged = mergeEntries(view, partials)!;
+    const levels = await entryLevels(this.deps, view, caller, merged);
+    const value = found.length > 0 ? shownAt(view, merged.stored, levels) : undefined;
+    return value && { merged, partials, value };
   }
 
   /** Waits until a new event is folded in a partition of the key, at most maxMs. */
@@ -210,7 +235,7 @@ export class StateReader {
         at = key;
         scanned += partials.length;
         const merged = mergeEntries(view, partials)!;
-        const value = shownTo(this.deps, view, caller, merged.stored);
+        const value = shownAt(view, merged.stored, await entryLevels(this.deps, view, caller, merged));
         if (!value || !fulfils(value, conditions)) continue;
         entries.push({ key, value, position: merged.position, updatedtime: newest(merged) });
         if (entries.length === limit) {
@@ -256,11 +281,11 @@ export class StateReader {
     const ends = await this.#endsOf(view, fresh);
     const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
-    const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
+    const entries = reads.flatMap((r) => r.entries[0] ?? []);
+    return { entries, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
-  /** For an absent key: reads the log end again, and waits up to a second for the view to reach it. */
+  /** For a key without an entry that the caller sees: reads the log end again, and waits up to a second for the view to reach it. */
   async #lookFresh(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Look> {
     const ends = await this.#endsOf(view, true);
     const numbers = this.partitionsOf(view, key);
@@ -277,14 +302,8 @@ export class StateReader {
     await Promise.all(waits);
     const began = this.#ends.begin();
     const reads = await Promise.all(numbers.map((p) => this.deps.state.read(storage, p, [key])));
-    const partials = reads.flatMap((r) => (r.entries[0] ? [openEntry(r.entries[0])] : []));
-    return { partials, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
-  }
-
-  /** An entry that this caller may not see is answered as an absent one, by the same steps, so that timing shows nothing (R12). */
-  async #unseen(storage: string, view: CompiledView, key: string, signal?: AbortSignal): Promise<Got> {
-    const { freshness } = await this.#lookFresh(storage, view, key, signal);
-    return freshness.reached ? { kind: 'absent' } : { kind: 'rebuilding' };
+    const entries = reads.flatMap((r) => r.entries[0] ?? []);
+    return { entries, freshness: await this.#weigh(storage, view, numbers, reads, ends, began) };
   }
 
   #endsOf(view: CompiledView, fresh: boolean): Promise<KnownEnds[]> {

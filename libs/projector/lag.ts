@@ -12,7 +12,7 @@ interface LagLabels extends Record<string, string> {
   readonly partition: string;
 }
 
-/** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them. 0 when none waits; no age where it is not known, as `stale` says too (R7.3). */
+/** Sets the lag of the duplicate index and of every view in each held partition: events not folded yet, and the age of the oldest of them; restricted streams together. 0 when none waits; no age where it is not known, as `stale` says too (R7.3). */
 async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   const { ends } = core;
   const { lagEvents, lagSeconds } = core.metrics;
@@ -43,9 +43,14 @@ async function lagOf(core: Core, projector: OpenProjector): Promise<void> {
   // No await between reset and set: a concurrent scrape must not see a series missing.
   lagEvents.reset();
   lagSeconds.reset();
-  for (const { labels, lag, seconds } of found) {
-    lagEvents.set(labels, lag);
-    if (seconds !== undefined) lagSeconds.set(labels, seconds);
+  const together = new Map<string, number>();
+  for (const one of found) {
+    const labels = core.openNames.labels(one.labels);
+    const key = JSON.stringify(labels);
+    const oldest = Math.max(together.get(key) ?? 0, one.seconds ?? 0);
+    lagEvents.inc(labels, one.lag);
+    if (one.seconds !== undefined) lagSeconds.set(labels, oldest);
+    together.set(key, oldest);
   }
 }
 

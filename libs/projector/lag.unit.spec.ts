@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import type { Core } from '#core';
+import { OpenNames, type Core } from '#core';
 import { Ends, type OpenProjector } from '#projection';
 import { Metrics } from '#telemetry';
 import { lagAtScrape } from './lag.js';
@@ -7,7 +7,12 @@ import { lagAtScrape } from './lag.js';
 const at = { partition: 0, low: 0n, high: 5n };
 const coreOf = (metrics: Metrics, log: object): Core => {
   const read = { topicId: () => Promise.resolve('satu'), ...log } as unknown as Core['log'];
-  return { metrics, ends: new Ends({ log: read, state: { connection: () => 1 }, now: Date.now }) } as unknown as Core;
+  const catalogue = {
+    stream: (name: string) => ({ types: [`${name}.c`] }),
+    newest: (type: string) => ({ restricted: type.startsWith('rahasia.') }),
+  };
+  const openNames = new OpenNames(catalogue as never, []);
+  return { metrics, openNames, ends: new Ends({ log: read, state: { connection: () => 1 }, now: Date.now }) } as unknown as Core;
 };
 
 it('the lag of a view is 0 when it has caught up, and its series are absent while the log does not answer', async () => {
@@ -69,4 +74,16 @@ it('names and help of metrics repeat no prefix and name no label value that is n
   expect(text).toMatch(/^simpul_live_readers{role="t"} 0$/m);
   expect(text).toMatch(/^# HELP simpul_published_total .*accepted, duplicate/m);
   expect(text).toMatch(/^# HELP simpul_projected_total Events folded, by view\.$/m);
+});
+
+it('the lag of restricted streams has one label for all of them together, which names none of them and no partition of theirs', async () => {
+  const log = { describe: () => Promise.resolve([at, { ...at, partition: 1 }]), read: () => Promise.reject(new Error()) };
+  const held = ['rahasia.satu', 'rahasia.dua', 'a.b'].map((stream) => ({ stream, partition: 0, index: 3n, views: [] }));
+  const metrics = new Metrics('t');
+  const projector = { held: () => [...held, { ...held[0], partition: 1 }] } as unknown as OpenProjector;
+  metrics.beforeScrape(lagAtScrape(coreOf(metrics, log), projector));
+  const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('simpul_view_lag_events{'));
+  expect(lines).toHaveLength(2);
+  expect(lines.join('\n')).not.toMatch(/rahasia/);
+  expect(lines.find((line) => line.includes('stream="restricted"'))).toMatch(/partition="restricted".*} 6$/);
 });

@@ -60,7 +60,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     this.#projector = projector;
     this.#assigned = this.core.readiness.expect('projector');
     metrics.beforeScrape(lagAtScrape(core, projector));
-    metrics.beforeScrape(() => snapshotsAtScrape(core.metrics, projector));
+    metrics.beforeScrape(() => snapshotsAtScrape(core, projector));
     core.viewReports.from(() => projector.snapshots());
     this.#watch(projector);
     this.#unlisten = registry.onRegistered(({ stream }) => {
@@ -97,10 +97,10 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
   }
 
   #report(): ProjectionReport {
-    const { metrics, arrivals, logger } = this.core;
+    const { metrics, arrivals, logger, openNames } = this.core;
     return {
       folded: (view, storage, part, next, events) => {
-        metrics.projected.inc({ view }, events);
+        metrics.projected.inc(openNames.labels({ view }), events);
         arrivals.arrived(storage, part, next);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
@@ -156,7 +156,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         const facts = { view, storage, partition, outcome, entries };
         if (outcome === 'filled') logger.info(facts, 'view filled from snapshot');
         else logger.warn(facts, 'snapshot not used, view folded from the log');
-        if (outcome === 'filled') metrics.snapshotFilled.inc({ view }, entries);
+        if (outcome === 'filled') metrics.snapshotFilled.inc(openNames.labels({ view }), entries);
       },
       snapshotFailed: (view, storage, partition, cause) =>
         logger.warn({ view, storage, partition, cause: innermostMessage(cause) }, 'snapshot not written, retried'),

@@ -102,7 +102,8 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   if (another !== undefined) return refuse(a.type, another.code, another.problems);
   const subject = eventSubject(type, data, rules);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
-  if (a.subject !== undefined && a.subject !== subject.subject)
+  // A pseudonym that is given is refused whether it is right or not: the answer would tell which clear value belongs to it, and nothing would be written.
+  if (a.subject !== undefined && (type.subjectForm === 'pseudonym' || a.subject !== subject.subject))
     return refuse(a.type, 'subject_mismatch', [
       { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(type) },
     ]);

@@ -56,7 +56,7 @@ export type Checked =
   | { readonly ok: true; readonly item: ReadyItem }
   | { readonly ok: false; readonly fault: Fault; readonly type: string };
 
-/** What a publisher gets. `digest` is `sha-256:<hex>`. */
+/** What a publisher gets. `digest` is `sha-256:<hex>`; absent for whoever sees the event masked (R12.3). */
 export interface Receipt {
   readonly id: string;
   readonly source: string;
@@ -65,7 +65,7 @@ export interface Receipt {
   readonly partition: number;
   readonly offset: number;
   readonly position: string;
-  readonly digest: string;
+  readonly digest?: string;
   readonly recordedtime: string;
   readonly duplicate: boolean;
 }

@@ -12,7 +12,7 @@ import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { isAboutARecord, needsOperator, notAccepted, tooLarge } from './not-accepted.js';
 import { planAppends } from './plan.js';
 import { receiptOf, receiptOfFirst } from './receipt.js';
-import { Receipts } from './receipts.js';
+import { Receipts, type SeeReceipt } from './receipts.js';
 import { RecentAppends, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
 import { sortDuplicates } from './sort-duplicates.js';
@@ -116,8 +116,8 @@ export class Publishing {
   }
 
   /** The receipt of the first event with this (source, id); see Receipts.find. */
-  receipt(source: string, id: string): Promise<Receipt | undefined> {
-    return this.#receipts.find(source, id);
+  receipt(source: string, id: string, see?: SeeReceipt): Promise<Receipt | undefined> {
+    return this.#receipts.find(source, id, see);
   }
 
   #admit(offered: readonly Offered[]): void {

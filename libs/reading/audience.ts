@@ -46,11 +46,17 @@ export class Audience {
     for (let bytes = 0; to < ring.end && bytes < EXCERPT_BYTES; to++) {
       const entry = ring.at(to);
       bytes += entry.size;
-      const level = entry.event.matches(this.filter) ? round.levelOf(this.reader, entry) : 'none';
+      const level = this.#levelOf(entry, round);
       signature += level === 'none' ? '-' : level === 'full' ? 'f' : 'm';
       if (level !== 'none') shown.push({ entry, level });
     }
     return { from, to, shown, signature };
+  }
+
+  #levelOf(entry: TailEntry, round: Round): ShownLevel | 'none' {
+    const { event } = entry;
+    const level = event.matches(this.filter) ? round.levelOf(this.reader, entry) : 'none';
+    return level === 'none' || event.showsUnit(this.filter, level) ? level : 'none';
   }
 }
 

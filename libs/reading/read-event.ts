@@ -19,7 +19,7 @@ export type Reader = Caller | typeof HUB;
 export interface EventFilter {
   readonly types?: ReadonlySet<string> | undefined;
   readonly subject?: string | undefined;
-  /** The id of the unit that sent the event, or that stands in a unit field of its data. */
+  /** The id of the unit that sent the event, or that stands in a unit field of its data as the reader sees it. */
   readonly unit?: string | undefined;
   /** Show copies too (R2.3), each with the position of its original. @default false */
   readonly copies?: boolean | undefined;
@@ -78,15 +78,20 @@ export class LoggedEvent {
     return this.#opened.record;
   }
 
-  /** Whether the event fulfils all conditions. */
-  matches({ types, subject, unit, copies }: EventFilter): boolean {
-    const { envelope, type } = this.#opened;
+  /** Whether the event fulfils the conditions on what every reader of it sees. The condition on the unit depends on the level: showsUnit(). */
+  matches({ types, subject, copies }: EventFilter): boolean {
+    const { envelope } = this.#opened;
     if (this.#place.original !== undefined && copies !== true) return false;
     if (types !== undefined && !types.has(envelope.type)) return false;
-    if (subject !== undefined && envelope.subject !== subject) return false;
-    if (unit === undefined) return true;
-    const event = this.#event();
-    return event !== undefined && concerns(unit, envelope, type, event.data);
+    return subject === undefined || envelope.subject === subject;
+  }
+
+  /** Whether a reader of this level sees the unit that the filter asks for: a masked field answers no question (R12.3). Call it only after levels(). */
+  showsUnit({ unit }: EventFilter, level: ReadEvent['level']): boolean {
+    if (unit === undefined || this.#opened.envelope.extensions['unitasal'] === unit) return true;
+    const { type, data } = this.#event()!;
+    const shown = level === 'full' ? data : maskData(type.contract, data as Record<string, unknown>);
+    return type.unitFields.some((field) => idsIn(shown, field).includes(unit));
   }
 
   /** The levels of readers, by the unit tree of today (R12); undefined when the data cannot be decoded with its schema. */
@@ -139,10 +144,5 @@ export function eventFor(
   if (event?.matches(filter) !== true) return undefined;
   const levels = event.levels(units);
   const level = levels === undefined ? 'none' : levelOf(reader, levels);
-  return level === 'none' ? undefined : event.as(level);
-}
-
-function concerns(unit: string, envelope: ReadEnvelope, type: EventType, data: DecodedEvent['data']): boolean {
-  if (envelope.extensions['unitasal'] === unit) return true;
-  return type.unitFields.some((field) => idsIn(data, field).includes(unit));
+  return level === 'none' || !event.showsUnit(filter, level) ? undefined : event.as(level);
 }

@@ -1,4 +1,4 @@
-import { readLevel, sourceOf, type Caller } from '#access';
+import { readLevel, sourceOf, type Caller, type ReadLevel } from '#access';
 import { pause } from '#concurrency';
 import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
@@ -13,7 +13,7 @@ import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
 import { PollMember } from './poll-member.js';
 import { Rests } from './rests.js';
-import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import { eventFor, LoggedEvent, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
 import { tailPage } from './tail-page.js';
 import { Tails, type ReadingReport, type TailLimits, type TailPlace, type TailUse } from './tails.js';
 
@@ -142,6 +142,19 @@ export class Reading {
     if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset) return undefined;
     const original = settled.originalOf(name, partition, offset);
     return eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
+  }
+
+  /**
+   * How much of the event at one place a caller may see, also before it is settled. `none` too for a place that no event is at any more. Fault
+   * log_unavailable.
+   */
+  async levelAt(caller: Caller, stream: string, partition: number, offset: bigint): Promise<ReadLevel> {
+    const { log, catalogue, units } = this.#deps;
+    const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
+    const record = got.kind === 'records' ? got.records[0] : undefined;
+    if (record?.offset !== offset) return 'none';
+    const event = LoggedEvent.open(record, { stream, partition, original: undefined }, catalogue);
+    return event?.levels(units)?.of(caller) ?? 'none';
   }
 
   /**

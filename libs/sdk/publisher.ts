@@ -47,8 +47,8 @@ export interface Receipt {
   readonly partition: number;
   readonly offset: string | number;
   readonly position: string;
-  /** `sha-256:<hex>` */
-  readonly digest: string;
+  /** `sha-256:<hex>`; absent when the receipt is asked for by a key that reads the event masked. */
+  readonly digest?: string;
   readonly recordedtime: string;
   readonly duplicate: boolean;
 }

@@ -37,7 +37,8 @@ export class History {
     if (step.kind === 'invoke') this.write({ type: 'invoke', ...head });
     else if (step.kind === 'ok') {
       const { position, digest, duplicate } = step.receipt;
-      this.write({ type: 'ok', ...head, status: step.status, position, digest, duplicate });
+      const own = { position, duplicate, ...(digest === undefined ? {} : { digest }) };
+      this.write({ type: 'ok', ...head, status: step.status, ...own });
     } else this.write({ type: step.kind, ...head, status: step.fault.status, code: step.fault.code });
   }
 

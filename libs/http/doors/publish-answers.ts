@@ -98,7 +98,10 @@ function problemsOf(fault: Fault): readonly Problem[] {
   return fault.problems.map((p) => ({ ...p, code: p.code ?? fault.code }));
 }
 
-/** Answers a dry run: what each item would become; nothing was written. */
+/**
+ * Answers a dry run: what each item would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor the partition, which
+ * is made of it: whoever may publish the type could find the clear subject of other events by trying values (R11.5).
+ */
 export function sendTrials(
   req: FastifyRequest,
   reply: FastifyReply,
@@ -111,8 +114,9 @@ export function sendTrials(
       ? {
           type: t.item.type.type,
           stream: t.item.stream,
-          subject: t.item.subject,
-          partition: t.item.partition,
+          ...(t.item.type.subjectForm === 'pseudonym'
+            ? {}
+            : { subject: t.item.subject, partition: t.item.partition }),
           problems: [],
         }
       : { problems: problemsIn(language, problemsOf(t.fault)) },

@@ -1,8 +1,8 @@
-import { maySeeSource, type Caller } from '#access';
+import { isOwnSource, type Caller } from '#access';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
-import type { Publishing } from '#publishing';
-import type { Units } from '#units';
+import type { Publishing, Receipt } from '#publishing';
+import type { Reading } from '#reading';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
@@ -14,7 +14,8 @@ export const RECEIPTS_DOOR = Symbol('simpul.door.receipts');
 
 export interface ReceiptsDoorDeps {
   readonly publishing: Pick<Publishing, 'receipt'>;
-  readonly units: Units;
+  /** How much of an event a caller may see (R12). */
+  readonly reading: Pick<Reading, 'levelAt'>;
 }
 
 // A source that no event can have would be answered 404, which is final: "this event was never recorded".
@@ -33,12 +34,13 @@ export const RECEIPT_SHAPE = z.object({
   partition: z.number(),
   offset: z.number(),
   position: z.string(),
-  digest: z.string(),
+  /** Absent for whoever sees the event masked. */
+  digest: z.string().optional(),
   recordedtime: z.string(),
   duplicate: z.boolean(),
 });
 
-/** The receipts of accepted events, for those who may see their source. */
+/** The receipts of accepted events: of the caller's own source, and of events that it may read, without the digest where it reads them masked (R12). */
 @Controller('v1/receipts')
 export class ReceiptsController {
   constructor(@Inject(RECEIPTS_DOOR) private readonly deps: ReceiptsDoorDeps) {}
@@ -50,10 +52,15 @@ export class ReceiptsController {
     answer: RECEIPT_SHAPE,
   })
   async one(@CheckedQuery() { source, id }: Query, @CurrentCaller() caller: Caller): Promise<object> {
-    // Looked up in any case, so that a receipt that this key may not see answers like one that does not exist, in the same time (R12).
-    const receipt = await this.deps.publishing.receipt(source, id);
-    const allowed = maySeeSource(caller, source, this.deps.units);
-    if (receipt === undefined || !allowed) throw new Fault('not_found');
+    const see = isOwnSource(caller, source) ? undefined : (found: Receipt) => this.#seen(caller, found);
+    const receipt = await this.deps.publishing.receipt(source, id, see);
+    if (receipt === undefined) throw new Fault('not_found');
     return receipt;
+  }
+
+  async #seen(caller: Caller, { digest, ...rest }: Receipt): Promise<Receipt | undefined> {
+    const level = await this.deps.reading.levelAt(caller, rest.stream, rest.partition, BigInt(rest.offset));
+    if (level === 'none') return undefined;
+    return level === 'full' && digest !== undefined ? { ...rest, digest } : rest;
   }
 }

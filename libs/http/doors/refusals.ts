@@ -1,4 +1,4 @@
-import { maySeeOwner, type Caller } from '#access';
+import { maySeeRefusals, type Caller } from '#access';
 import { Fault, FAULTS, verbatim, type Problem } from '#faults';
 import type { Refusal, Refusals } from '#publishing';
 import type { Catalogue } from '#registry';
@@ -75,9 +75,9 @@ export class RefusalsController {
     const visible = new Map<string, boolean>();
     const rows: Refusal[] = [];
     for (const row of all) {
-      const { unit } = row;
-      if (!visible.has(unit)) visible.set(unit, maySeeOwner(caller, unit, this.deps.units));
-      if (!visible.get(unit) || (after !== undefined && !follows(placeOf(row), after))) continue;
+      const kind = `${row.unit}\n${row.type}`;
+      if (!visible.has(kind)) visible.set(kind, this.#sees(caller, row));
+      if (!visible.get(kind) || (after !== undefined && !follows(placeOf(row), after))) continue;
       if (rows.push(row) > (q.limit ?? ROWS)) break;
     }
     if (rows.length === 0) await this.#checkType(q.type, caller);
@@ -88,11 +88,14 @@ export class RefusalsController {
   /** A type that is neither registered nor that of a refused event which the caller may see is no empty list. */
   async #checkType(type: string | undefined, caller: Caller): Promise<void> {
     if (type === undefined || type === '' || this.deps.catalogue.newest(type) !== undefined) return;
-    for (const { unit } of await this.deps.refusals.list({ type }))
-      if (maySeeOwner(caller, unit, this.deps.units)) return;
+    for (const row of await this.deps.refusals.list({ type })) if (this.#sees(caller, row)) return;
     throw new Fault('invalid_query', {
       problems: [{ pointer: '?type', reason: texts.no_such_type(), expected: verbatim('/v1/event-types') }],
     });
+  }
+
+  #sees(caller: Caller, { unit, type }: Row): boolean {
+    return maySeeRefusals(caller, unit, this.deps.catalogue.newest(type), this.deps.units);
   }
 
   /** A unit or code that is nowhere is no empty list. */

@@ -171,7 +171,7 @@ export class HubStage {
       {
         controllers: [ReceiptsController, RefusalsController],
         providers: [
-          { provide: RECEIPTS_DOOR, useValue: { publishing, units } },
+          { provide: RECEIPTS_DOOR, useValue: { publishing, reading } },
           { provide: REFUSALS_DOOR, useValue: { refusals, units, catalogue } },
         ],
       },

@@ -1,0 +1,45 @@
+import type { Catalogue } from '#registry';
+import type { CompiledView } from '#projection';
+
+/** Stands for every restricted stream, and for every view that folds one, in what is given out without a key. */
+export const RESTRICTED = 'restricted';
+
+/**
+ * Names of streams and views as they may stand in metrics and health, which need no key: that something happens in a stream with a restricted type is for
+ * its named consumers alone (R12.2), so all of them together have one name.
+ */
+export class OpenNames {
+  readonly #catalogue: Pick<Catalogue, 'stream' | 'newest'>;
+  readonly #views: readonly CompiledView[];
+
+  constructor(catalogue: Pick<Catalogue, 'stream' | 'newest'>, views: readonly CompiledView[]) {
+    this.#catalogue = catalogue;
+    this.#views = views;
+  }
+
+  isRestrictedStream(stream: string): boolean {
+    const types = this.#catalogue.stream(stream)?.types ?? [];
+    return types.some((type) => this.#catalogue.newest(type)?.restricted === true);
+  }
+
+  /** Whether the view of this name folds a restricted stream. */
+  isRestrictedView(view: string): boolean {
+    const streams = this.#views.find(({ name }) => name === view)?.streams ?? [];
+    return streams.some((stream) => this.isRestrictedStream(stream));
+  }
+
+  /** Labels of a metric, with RESTRICTED in the place of a restricted stream or view, its storage and partition. */
+  labels<L extends Readonly<Record<string, string>>>(labels: L): L {
+    const { view = '', stream = '' } = labels;
+    const hidesView = this.isRestrictedView(view);
+    if (!hidesView && !this.isRestrictedStream(stream)) return labels;
+    const hidden: Record<string, string> = { partition: RESTRICTED, stream: RESTRICTED };
+    if (hidesView) Object.assign(hidden, { view: RESTRICTED, storage: RESTRICTED });
+    return Object.fromEntries(Object.entries(labels).map(([name, text]) => [name, hidden[name] ?? text])) as L;
+  }
+
+  /** A name of a topic, `stream` or `stream/partition`. */
+  topic(name: string): string {
+    return this.isRestrictedStream(name.split('/', 1)[0]!) ? RESTRICTED : name;
+  }
+}
