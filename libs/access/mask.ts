@@ -5,7 +5,8 @@ const RANK: Readonly<Record<string, number>> = Object.fromEntries(PII_CLASSES.ma
 const IDENTITY = RANK['umum-identitas']!;
 
 /**
- * Data as a reader at level masked gets it (R12.3). Text of class `umum-identitas` keeps its last 4 characters (none when it has 4 or fewer); text of class
+ * Data as a reader at level masked gets it (R12.3). Text of class `umum-identitas` keeps its last 4 characters as a person counts them, at most 4
+ * code points (nothing when it has 4 characters or fewer); text of class
  * `terbatas` or `spesifik` becomes `"••••"`; a value that is not text becomes null. Lists and records are masked entry by entry under the stricter of
  * the outer and the inner class, and become null when the outer class is `terbatas` or `spesifik`. Absent and null values stay; members that the
  * contract does not name are dropped. Pure and total.
@@ -35,7 +36,23 @@ function maskValue(shape: ValueInfo, value: unknown, pii: PiiClass): unknown {
     if (rank < IDENTITY) return value;
   }
   if (!isText(shape) || typeof value !== 'string') return null;
-  return rank === IDENTITY && value.length > 4 ? HIDDEN + [...value].slice(-4).join('') : HIDDEN;
+  return rank === IDENTITY ? HIDDEN + lastOf(value) : HIDDEN;
+}
+
+const SHOWN = 4;
+/** Text of which each character is one code unit, so that counting them is exact: nearly all identity numbers. */
+const SIMPLE = /^[\x20-\x7e]*$/;
+const characters = new Intl.Segmenter('id', { granularity: 'grapheme' });
+
+/** The last 4 characters of a longer text; nothing of a text that they would show whole. */
+function lastOf(text: string): string {
+  if (SIMPLE.test(text)) return text.length > SHOWN ? text.slice(-SHOWN) : '';
+  const all = Array.from(characters.segment(text), ({ segment }) => segment);
+  if (all.length <= SHOWN) return '';
+  // A character may be made of many code points: of those no more than 4 are shown either.
+  const last = all.slice(-SHOWN);
+  while (last.length > 0 && [...last.join('')].length > SHOWN) last.shift();
+  return last.join('');
 }
 
 function isText(shape: ValueInfo): boolean {

@@ -63,6 +63,14 @@ describe('masked data', () => {
     expect(mask([{ ...people, pii: 'spesifik' }], { pengurus: [one] })).toEqual({ pengurus: null });
   });
 
+  it('counts characters as a person sees them, and shows at most 4 code points: no text is shown whole because its characters are long', () => {
+    const shown = (nik: string): unknown => mask([f('nik', 'string', 'umum-identitas')], { nik })['nik'];
+    expect(['𝟏𝟐𝟑𝟒', '𝟏𝟐𝟑', '👨‍👩‍👧‍👦', 'e\u0301e\u0301e\u0301e\u0301', 'abcd'].map(shown)).toEqual(Array(5).fill('••••'));
+    expect(shown('𝟏𝟐𝟑𝟒𝟓𝟔')).toBe('••••𝟑𝟒𝟓𝟔');
+    expect(shown('12345e\u0301e\u0301e\u0301')).toBe('••••e\u0301e\u0301');
+    expect(shown('12345👨‍👩‍👧‍👦')).toBe('••••');
+  });
+
   it('keeps absent and null values, and drops members that the contract does not name', () => {
     expect(
       mask([f('a', 'string', 'spesifik', { optional: true }), f('b', 'string', 'none')], { a: null, x: 'secret' }),

@@ -119,13 +119,13 @@ describe('every door shows an event at one level', () => {
       const sample = (await ask(`/v1/event-types/${type}/sample`, key)).body;
       const more =
         type === 'ham.pengaduan.diterima' ? { posPenerima: KANIM, unitPenangan: other, unitTerlapor: reported } : {};
-      const sent = { ...sample, id: `L-${type}`, source: `urn:simpul:unit:${by}:uji`, data: { ...sample['data'], ...more } };
+      const sent: Body = { ...sample, id: `L-${type}`, source: `urn:simpul:unit:${by}:uji`, data: { ...sample['data'], ...more } };
       const { status, body } = await ask('/v1/events', key, sent);
       expect([type, status]).toEqual([type, 201]);
       events.set(type, { sent, position: body['position'] as string });
       await until(async () => (await ask(`/v1/events/${body['position']}`, key)).status === 200);
       // Refused, so that there is a refusal of each type.
-      expect((await ask('/v1/events', key, { ...sent, id: 'R', data: { ...sent.data, waktu: 7, unitPenerbit: 7 } })).status).toBe(422);
+      expect((await ask('/v1/events', key, { ...sent, id: 'R', data: { ...sent['data'], waktu: 7, unitPenerbit: 7 } })).status).toBe(422);
     }
   });
   afterAll(async () => {
@@ -223,7 +223,7 @@ describe('every door shows an event at one level', () => {
   it('a dry run answers no pseudonym and no partition that is made of one, and no given pseudonym is compared', async () => {
     const lapas = await keyOf(reported, 'publisher');
     const sample = (await ask('/v1/event-types/pas.penghuni.diterima/sample', lapas)).body;
-    const event = { ...sample, source: `urn:simpul:unit:${reported}:uji`, data: { ...sample['data'], unitPenerima: reported } };
+    const event: Body = { ...sample, source: `urn:simpul:unit:${reported}:uji`, data: { ...sample['data'], unitPenerima: reported } };
     const tried = await ask('/v1/events?dryRun=true', lapas, event);
     expect([tried.status, tried.body]).toEqual([200, { type: event['type'], stream: 'pas.penghuni', problems: [] }]);
     expect((await ask('/v1/events', lapas, event)).status).toBe(201);

@@ -1,4 +1,4 @@
-import { isTime, isTraceparent, isTypeName } from '#event';
+import { HUB_NAMES, isTime, isTraceparent, isTypeName } from '#event';
 import { verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { PublishLimits } from './limits.js';
 import { texts } from './texts.js';
@@ -24,8 +24,6 @@ export type PointAt = (name: string) => string;
 
 const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'specversion']);
-/** Set by the hub in events that it gives out: a forwarded event must not carry them. */
-const OF_THE_HUB = new Set(['recordedtime', 'digest', 'position']);
 /** Members of the body that are no attributes: the door reads them. */
 const DATA = new Set(['data', 'data_base64']);
 /** Extensions with a meaning in this hub. */
@@ -50,7 +48,7 @@ const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 /** True for names that the envelope knows: never text that a publisher made up. */
 export function isAttribute(name: string): boolean {
-  return KNOWN.has(name) || OF_THE_HUB.has(name) || DATA.has(name) || AGREED.has(name);
+  return KNOWN.has(name) || HUB_NAMES.has(name) || DATA.has(name) || AGREED.has(name);
 }
 
 /** True for text without control characters, bidi marks and lone surrogates. */
@@ -81,7 +79,7 @@ export function readAttributes(given: Record<string, unknown>, at: PointAt, limi
       if (typeof value !== 'string') bad(name, 'invalid_attribute', texts.not_text(), EXPECTED[name]);
       else if (!isPlainText(value)) bad(name, 'forbidden_character', texts.character_refused());
       else checkKnown(name, value, bad, limits);
-    } else if (OF_THE_HUB.has(name)) {
+    } else if (HUB_NAMES.has(name)) {
       bad(name, 'invalid_attribute', texts.set_by_hub(), texts.leave_out());
     } else {
       const text = extensionText(value);

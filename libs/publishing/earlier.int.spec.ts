@@ -25,7 +25,7 @@ async function indexed(e: Body, receipt: Body, offset: bigint): Promise<void> {
   const type = hub.catalogue.newest(TYPE)!;
   const row = { source: e['source'], id: e['id'], stream, partition, offset, schemaId: type.schemaId };
   await hub.state.putFirst([
-    { ...row, digest: digest.slice('sha-256:'.length), recordedTimeMs: Date.parse(recordedtime) },
+    { ...row, digest: digest!.slice('sha-256:'.length), recordedTimeMs: Date.parse(recordedtime) },
   ]);
 }
 

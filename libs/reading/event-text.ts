@@ -1,4 +1,4 @@
-import { traceOf } from '#event';
+import { HUB_NAMES, traceOf } from '#event';
 import { Fault } from '#faults';
 import type { ReadEvent } from './read-event.js';
 
@@ -22,7 +22,7 @@ export function eventText(event: ReadEvent, encoding: Encoding): string {
     time: envelope.time,
     dataschema: envelope.dataschema,
     datacontenttype: frame === undefined ? 'application/json' : 'application/avro',
-    ...extensions,
+    ...withoutHubNames(extensions),
     ...traceOf(traceparent ?? envelope.traceparent, tracestate),
     recordedtime: envelope.recordedtime,
     ...(stored === undefined ? {} : { digest: `sha-256:${stored.digest.toString('hex')}` }),
@@ -30,4 +30,11 @@ export function eventText(event: ReadEvent, encoding: Encoding): string {
     position,
     ...(copyOf === undefined ? {} : { copyof: copyOf }),
   });
+}
+
+/** Records of versions that took such an extension from a publisher may have one. */
+function withoutHubNames(extensions: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const name in extensions)
+    if (HUB_NAMES.has(name)) return Object.fromEntries(Object.entries(extensions).filter(([n]) => !HUB_NAMES.has(n)));
+  return extensions;
 }

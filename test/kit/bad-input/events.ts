@@ -69,6 +69,11 @@ for (const [name, value] of Object.entries({
   recordedtime: '2021-07-15T00:00:00Z',
   digest: 'sha-256:00',
   position: 'a.b/0/0',
+  copyof: 'a.b/0/0',
+  stale: 'false',
+  next: 'x',
+  incomplete: 'true',
+  damaged: 'a.b/0/0',
 }))
   event(`${name} set by the publisher`, 422, 'invalid_attribute', (e) => (e[name] = value));
 for (const name of ['Korelasi', 'kore-lasi', 'kore_lasi', 'k'.repeat(21), 'é', 'a b', ''])

@@ -11,7 +11,7 @@ export interface HistoryLine {
   readonly evtype?: string;
   readonly stream?: string;
   readonly position?: string;
-  readonly digest?: string;
+  readonly digest?: string | undefined;
   readonly duplicate?: boolean;
   readonly status?: number;
   readonly code?: string;
