@@ -68,6 +68,16 @@ export async function audited<T>(
   return answer;
 }
 
+/** Records a use of power that changes nothing, such as a look-up. Resolves when the record is durable. Fault `not_durable`: the use must not go on. */
+export async function recordUse(
+  deps: { readonly log: Pick<EventLog, 'append'>; readonly now: () => number },
+  act: Act,
+): Promise<void> {
+  const at = new Date(deps.now()).toISOString();
+  if (!(await append(deps.log, { id: randomUUID(), at, ...recordOf(act), phase: 'done' })))
+    throw new Fault('not_durable', { detail: 'the audit record', retryAfterMs: 1_000 });
+}
+
 export interface AuditPage {
   readonly records: readonly (AuditRecord & { readonly offset: string })[];
   readonly next: bigint;

@@ -1,6 +1,6 @@
 export { mayState, type StatedType } from './acting.js';
 export type { Caller, ReadLevel, Role } from './access.js';
-export { AUDIT_TOPIC, audited, readAudit, type Act, type Actor, type AuditPage, type AuditRecord } from './audit.js';
+export { AUDIT_TOPIC, audited, readAudit, recordUse, type Act, type Actor, type AuditPage, type AuditRecord } from './audit.js';
 export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';

@@ -2,12 +2,14 @@ import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#acces
 import { OWNERS_SPEC, type EventLog } from '#log';
 import { compileView, type CompiledView, type Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type CopiesReport, type Settled, type SettledReport } from '#duplicates';
+import { sealCursors } from '#reading';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import type { HubSettings } from '#settings';
 import type { State } from '#state';
 import type { TableReport } from '#table';
 import { openUnits, type UnitRegistry } from '#units';
 import { readContracts, readUnits, readViews } from './contracts.js';
+import { cursorSeal, unsealedUntil } from './cursor-seal.js';
 import { generationsOf } from './generations.js';
 
 /** The control tables of a deployment, each caught up with its topic and followed, and what is read from them. */
@@ -62,7 +64,9 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
     }),
   );
   const adminKey = await access.ensureAdmin(settings.dataDir);
+  const until = await unsealedUntil(meta, now());
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
+  sealCursors(cursorSeal(pseudonymKey, until, now));
   const views = readViews().map((v) => compileView(v, registry.catalogue));
   const copies = opened(await openCopies(log, report));
   const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams(), report }));

@@ -52,9 +52,17 @@ export function digestOf(key: Uint8Array, value: Uint8Array): Buffer {
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** The pseudonym of a clear subject: HMAC-SHA-256 under the deployment key (R11), first 128 bits, base32 in lower case (26 characters). */
-export function pseudonymOf(clear: string, deploymentKey: Uint8Array): string {
-  const mac = createHmac('sha256', deploymentKey).update(clear, 'utf8').digest().subarray(0, 16);
+/**
+ * The key of the pseudonyms of one stream, derived from the deployment key: the same clear text in another stream is another pseudonym (R11.8). A stream
+ * that is older than this separation has the deployment key itself.
+ */
+export function streamPseudonymKey(deploymentKey: Uint8Array, stream: string): Buffer {
+  return createHmac('sha256', deploymentKey).update(`simpul subject/pseudonym/${stream}`, 'utf8').digest();
+}
+
+/** The pseudonym of a clear subject: HMAC-SHA-256 under the key of its stream (R11), first 128 bits, base32 in lower case (26 characters). */
+export function pseudonymOf(clear: string, key: Uint8Array): string {
+  const mac = createHmac('sha256', key).update(clear, 'utf8').digest().subarray(0, 16);
   let bits = 0;
   let value = 0;
   let out = '';

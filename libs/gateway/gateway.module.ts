@@ -1,6 +1,7 @@
-import { audited } from '#access';
+import { audited, recordUse } from '#access';
 import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
 import {
+  Guesses,
   KEYS_DOOR,
   KeysController,
   publishDoor,
@@ -86,11 +87,16 @@ import { Announcer } from './announcer.js';
           now,
         }),
     },
-    { provide: HOT_DOORS, inject: [CORE, Publishing, StateReader], useFactory: hotDoors },
+    { provide: Guesses, inject: [CORE], useFactory: guessesOf },
+    { provide: HOT_DOORS, inject: [CORE, Publishing, StateReader, Guesses], useFactory: hotDoors },
     {
       provide: RECEIPTS_DOOR,
-      inject: [CORE, Publishing],
-      useFactory: ({ reading }: Core, publishing: Publishing): ReceiptsDoorDeps => ({ publishing, reading }),
+      inject: [CORE, Publishing, Guesses],
+      useFactory: ({ reading }: Core, publishing: Publishing, guesses: Guesses): ReceiptsDoorDeps => ({
+        publishing,
+        reading,
+        guesses,
+      }),
     },
     {
       provide: REFUSALS_DOOR,
@@ -164,18 +170,24 @@ function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publis
   });
 }
 
-function hotDoors(core: Core, publishing: Publishing, reader: StateReader): readonly Door[] {
+/** Look-ups by clear subject are on record with key and view, so that a steward sees who tries values. */
+function guessesOf({ log, now }: Core): Guesses {
+  return new Guesses({ record: (who, view) => recordUse({ log, now }, { who, what: 'state.lookup', target: view }) });
+}
+
+function hotDoors(core: Core, publishing: Publishing, reader: StateReader, guesses: Guesses): readonly Door[] {
   const { reading, registry, pseudonymKey } = core;
   const { catalogue } = registry;
   return [
     publishDoor({ publishing }),
-    readDoor({ reading, units: core.units.units }),
+    readDoor({ reading, units: core.units.units, guesses }),
     stateDoor({
       reader,
       catalogue,
       units: core.units.units,
       pseudonymKey,
       subjectBytes: PUBLISH_LIMITS.subjectBytes,
+      guesses,
     }),
   ];
 }

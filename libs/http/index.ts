@@ -2,6 +2,7 @@ export { HTTP_LIMITS, openHttp, type EdgeParts, type HttpOptions, type HttpServe
 export { CLOSING, EDGE } from './tokens.js';
 export type { Door, Edge, HttpLimits, HttpReport, Logger, ProblemDocument, RouteConfig } from './types.js';
 export type { DoorProfile, ProfileLimits, SessionCookie } from './profile.js';
+export { Guesses } from './doors/guesses.js';
 export { decodeCursor, encodeCursor } from './cursor.js';
 export { languageOf, problemOf, PROBLEM_TYPE, type Language } from './problem.js';
 export { mediaType, pointer } from './read-input.js';

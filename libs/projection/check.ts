@@ -48,7 +48,10 @@ function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: numbe
 /** R5.1 and R5.2: which kinds of views may have which key. */
 function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[], catalogue: Catalogue): void {
   if (def.key === 'subject') {
-    const rules = new Set(types.map((t) => `${t.subjectForm} ${t.subject.join('+')}`));
+    // Pseudonyms of two streams never meet (R11.8).
+    const rules = new Set(
+      types.map((t) => `${t.subjectForm} ${t.subject.join('+')}${t.subjectForm === 'pseudonym' ? ` (${t.stream})` : ''}`),
+    );
     if (rules.size > 1) out.add('/key', texts.different_subjects(), verbatim([...rules].join(' · ')));
     return;
   }

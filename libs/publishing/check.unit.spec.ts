@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { mayPublish, mayState } from '#access';
 import { compileContract } from '#avro';
-import { digestOf, fromHeaders, partitionOf } from '#event';
+import { digestOf, fromHeaders, partitionOf, pseudonymOf } from '#event';
 import { showProblem } from '#faults';
 import type { Catalogue, EventType } from '#registry';
 import type { Unit, Units } from '#units';
@@ -159,20 +159,31 @@ describe('a checked event', () => {
 });
 
 describe('subjects', () => {
-  const two = { subject: ['a', 'b'], subjectForm: 'clear' } as const;
+  const two = { subject: ['a', 'b'], subjectForm: 'clear', stream: 'uji.kasus' } as const;
   it('join their fields, and no two combinations of values give one subject', () => {
     expect(eventSubject(two, { a: 'SU1', b: '2021-07-15' }, rules)).toEqual({ ok: true, subject: 'SU1:2021-07-15' });
     expect(eventSubject(two, { a: 'x:y', b: 'z' }, rules)).toMatchObject({ ok: false, code: 'forbidden_character' });
     expect(eventSubject(two, { a: 'x' }, rules)).toMatchObject({ ok: false, problem: { pointer: '/data/b' } });
   });
   it('of pseudonym types depend on the deployment key', () => {
-    const type = { subject: ['nik'], subjectForm: 'pseudonym' } as const;
+    const type = { subject: ['nik'], subjectForm: 'pseudonym', stream: 'uji.kasus' } as const;
     const of = (key: number) =>
       eventSubject(type, { nik: '9901010101010001' }, { ...rules, pseudonymKey: Buffer.alloc(32, key) });
     const [a, b] = [of(1), of(2)];
     expect(a.ok && /^[a-z2-7]{26}$/.test(a.subject)).toBe(true);
     expect(a).not.toEqual(b);
     expect(of(1)).toEqual(a);
+  });
+
+  it('of pseudonym types are of one stream: the same value in another stream is another pseudonym, and a stream of an earlier version keeps the ones that it has', () => {
+    const stream = (name: string) => ({ name, ...(name === 'lama.satu' ? {} : { ownPseudonyms: true }) });
+    const of = (name: string): unknown => {
+      const type = { subject: ['nik'], subjectForm: 'pseudonym', stream: name } as const;
+      const made = eventSubject(type, { nik: '9901010101010001' }, { ...rules, catalogue: { stream } as never });
+      return made.ok && made.subject;
+    };
+    expect(new Set(['baru.satu', 'baru.dua', 'lama.satu'].map(of)).size).toBe(3);
+    expect([of('baru.satu'), of('lama.satu')]).toEqual([of('baru.satu'), pseudonymOf('9901010101010001', pseudonymKey)]);
   });
 });
 

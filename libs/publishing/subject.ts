@@ -1,6 +1,6 @@
-import { pseudonymOf } from '#event';
+import { pseudonymOf, streamPseudonymKey } from '#event';
 import type { FaultCode, Problem, Text } from '#faults';
-import type { EventType } from '#registry';
+import type { Catalogue, EventType } from '#registry';
 import { isPlainText } from './attributes.js';
 import { texts } from './texts.js';
 
@@ -8,11 +8,18 @@ export type SubjectMade =
   | { readonly ok: true; readonly subject: string }
   | { readonly ok: false; readonly code: FaultCode; readonly problem: Problem };
 
+export interface SubjectRules {
+  /** Deployment key of pseudonym subjects (R11). */
+  readonly pseudonymKey: Uint8Array;
+  readonly catalogue: Pick<Catalogue, 'stream'>;
+  readonly limits: { readonly subjectBytes: number };
+}
+
 /** The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. */
 export function eventSubject(
-  type: Pick<EventType, 'subject' | 'subjectForm'>,
+  type: Pick<EventType, 'subject' | 'subjectForm' | 'stream'>,
   data: Readonly<Record<string, unknown>>,
-  rules: { readonly pseudonymKey: Uint8Array; readonly limits: { readonly subjectBytes: number } },
+  rules: SubjectRules,
 ): SubjectMade {
   const parts: string[] = [];
   for (const name of type.subject) {
@@ -47,7 +54,19 @@ export function eventSubject(
     };
     return { ok: false, code: 'subject_too_long', problem };
   }
-  return { ok: true, subject: type.subjectForm === 'pseudonym' ? pseudonymOf(clear, rules.pseudonymKey) : clear };
+  return { ok: true, subject: type.subjectForm === 'pseudonym' ? pseudonymOf(clear, keyOf(type.stream, rules)) : clear };
+}
+
+/** Keys of streams by deployment key: deriving one costs as much as a pseudonym. */
+const derived = new WeakMap<Uint8Array, Map<string, Buffer>>();
+
+function keyOf(stream: string, { pseudonymKey, catalogue }: SubjectRules): Uint8Array {
+  if (catalogue.stream(stream)?.ownPseudonyms !== true) return pseudonymKey;
+  let keys = derived.get(pseudonymKey);
+  if (keys === undefined) derived.set(pseudonymKey, (keys = new Map<string, Buffer>()));
+  let key = keys.get(stream);
+  if (key === undefined) keys.set(stream, (key = streamPseudonymKey(pseudonymKey, stream)));
+  return key;
 }
 
 /** How the subject of a type is made, in words; never its value. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeStreamCursor, encodeCursor, encodeStreamCursor } from './index.js';
+import { cursorValue, decodeStreamCursor, encodeCursor, encodeStreamCursor, sealCursors } from './index.js';
 
 describe('stream cursors', () => {
   const c = {
@@ -40,5 +40,29 @@ describe('stream cursors', () => {
       expect(() => decodeStreamCursor(encodeCursor(bad), 'a.b', '0123abcd', 2)).toThrow(
         expect.objectContaining({ code: 'invalid_cursor' }),
       );
+  });
+});
+
+// The last block of this file: the seal is a fact of the process.
+describe('cursors of a process with a key', () => {
+  const invalid = expect.objectContaining({ code: 'invalid_cursor' });
+  it('are read only as the hub has given them out; a forged one is invalid_cursor at once, and one of an earlier version until its time is over', () => {
+    const value = { s: 'a.b', t: '0123abcd', o: '1,2' };
+    const old = encodeCursor(value);
+    let acceptsUnsealed = true;
+    sealCursors({ key: Buffer.alloc(32, 1), acceptsUnsealed: () => acceptsUnsealed });
+    const sealed = encodeCursor(value);
+    expect(sealed).toMatch(/^c[\w-]+$/);
+    expect([cursorValue(sealed), cursorValue(old)]).toEqual([value, value]);
+    for (let at = 0; at < sealed.length; at++) {
+      const forged = `${sealed.slice(0, at)}${sealed[at] === 'A' ? 'B' : 'A'}${sealed.slice(at + 1)}`;
+      expect(() => cursorValue(forged)).toThrow(invalid);
+    }
+    for (const cut of ['c', sealed.slice(0, -1), `${sealed}A`, `c${old}`]) expect(() => cursorValue(cut)).toThrow(invalid);
+    acceptsUnsealed = false;
+    expect(() => cursorValue(old)).toThrow(invalid);
+    expect(cursorValue(sealed)).toEqual(value);
+    sealCursors({ key: Buffer.alloc(32, 2), acceptsUnsealed: () => false });
+    expect(() => cursorValue(sealed)).toThrow(invalid);
   });
 });

@@ -3,7 +3,7 @@ import { eventTypeOf } from './event-types.js';
 import { parseSchemaValue, type RegisteredSchema } from './records.js';
 import { SchemaSet } from './schema-set.js';
 
-type StreamRow = Pick<StreamInfo, 'partitions' | 'retentionMs'>;
+type StreamRow = Pick<StreamInfo, 'partitions' | 'retentionMs' | 'ownPseudonyms'>;
 
 interface Index {
   readonly byType: ReadonlyMap<string, readonly EventType[]>;
@@ -56,8 +56,12 @@ export class CatalogueIndex implements Catalogue {
     this.#index = undefined;
   }
 
-  putStream(name: string, partitions: number, retentionMs?: number): void {
-    this.#streams.set(name, { partitions, ...(retentionMs === undefined ? {} : { retentionMs }) });
+  putStream(name: string, partitions: number, retentionMs?: number, ownPseudonyms = false): void {
+    this.#streams.set(name, {
+      partitions,
+      ...(retentionMs === undefined ? {} : { retentionMs }),
+      ...(ownPseudonyms ? { ownPseudonyms } : {}),
+    });
     this.#index = undefined;
   }
 

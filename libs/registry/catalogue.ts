@@ -47,6 +47,8 @@ export interface StreamInfo {
   readonly retentionMs?: number;
   readonly ordering: 'subject' | 'stream';
   readonly subjectForm: 'clear' | 'pseudonym';
+  /** Whether its pseudonyms are its own; absent in streams that are older than the separation: they share the pseudonyms of the deployment (R11.8). */
+  readonly ownPseudonyms?: true;
   readonly types: readonly string[];
 }
 

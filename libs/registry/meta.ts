@@ -3,7 +3,7 @@ import { Fault } from '#faults';
 import { openTable, type Table, type TableReport } from '#table';
 
 /**
- * Facts about the deployment. Rows are JSON objects: `stream/<name>` holds partitions and retention, `pseudonym` the fingerprint of the pseudonym key,
+ * Facts about the deployment. Rows are JSON objects: `stream/<name>` holds partitions, retention and whose its pseudonyms are, `cursors` until when cursors of earlier versions are read, `pseudonym` the fingerprint of the pseudonym key,
  * `view/<name>` the generation that a view is served from.
  */
 export const META_TOPIC = '_simpul.meta';
@@ -58,6 +58,9 @@ export function refuseDamaged(meta: Pick<MetaTable, 'damaged'>, key: string): vo
   if (meta.damaged.has(key)) throw new Fault('control_record_unreadable', { detail: `${META_TOPIC}: ${key}` });
 }
 
+/** Member `pseudonyms` of the row of a stream whose pseudonyms are its own. Absent in rows of earlier versions. */
+export const OWN_PSEUDONYMS = 'stream';
+
 export const streamKey = (stream: string): string => `stream/${stream}`;
 
 /** The stream of a key `stream/<name>`; undefined for any other key. */
@@ -69,13 +72,14 @@ export function streamOfKey(key: string): string | undefined {
 export function streamOfRow(
   key: string,
   row: MetaRow | undefined,
-): { stream: string; partitions: number; retentionMs?: number } | undefined {
-  const { partitions, retentionMs } = row ?? {};
+): { stream: string; partitions: number; retentionMs?: number; ownPseudonyms: boolean } | undefined {
+  const { partitions, retentionMs, pseudonyms } = row ?? {};
   const stream = streamOfKey(key);
   if (stream === undefined || typeof partitions !== 'number') return undefined;
   return {
     stream,
     partitions,
     ...(typeof retentionMs === 'number' ? { retentionMs } : {}),
+    ownPseudonyms: pseudonyms === OWN_PSEUDONYMS,
   };
 }

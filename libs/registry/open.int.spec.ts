@@ -59,6 +59,17 @@ describe('the registry', () => {
     expect(registry.catalogue.stream('pas.penghuni')).toMatchObject({ partitions: 8, subjectForm: 'pseudonym' });
   });
 
+  it('gives a new stream pseudonyms of its own; one with a row of an earlier version, or with a topic and no row, keeps those of the deployment', async () => {
+    const { registry, meta } = await open();
+    await meta.write(() => ({ changes: [{ key: 'stream/pas.penghuni', row: { partitions: 8 } }], result: undefined }));
+    await log.ensureTopic({ name: 'pas.remisi', partitions: 8, cleanup: 'keep' });
+    await registry.registerMissing(contracts);
+    const own = (name: string): unknown => registry.catalogue.stream(name)!.ownPseudonyms;
+    expect([own('sdm.pegawai'), own('pas.penghuni'), own('pas.remisi')]).toEqual([true, undefined, undefined]);
+    await registry.setRetention('sdm.pegawai', 8 * 86_400_000);
+    expect(own('sdm.pegawai')).toBe(true);
+  });
+
   it('has no version whose record cannot be read: its type takes no events, its id reads old events, and neither id nor version is used again', async () => {
     const { registry } = await open();
     const [first, last] = [contracts[0]!, record('Akhir', A)];

@@ -4,7 +4,7 @@ import { openTable, type Change, type Decision, type Table, type TableReport } f
 import type { Catalogue, EventType, StreamInfo } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
 import { readProperties, registrySubject } from './event-types.js';
-import { refuseDamaged, streamKey, streamOfKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
+import { OWN_PSEUDONYMS, refuseDamaged, streamKey, streamOfKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
 import {
   isSchemaKey,
   isWholeSchema,
@@ -71,7 +71,7 @@ export async function openRegistry(deps: RegistryDeps): Promise<Registry> {
   const putStream = (key: string, row: MetaRow | undefined): void => {
     const s = streamOfRow(key, row);
     const name = streamOfKey(key);
-    if (s) index.putStream(s.stream, s.partitions, s.retentionMs);
+    if (s) index.putStream(s.stream, s.partitions, s.retentionMs, s.ownPseudonyms);
     else if (name !== undefined) index.dropStream(name);
   };
   const unfollowMeta = meta.onChange(putStream);
@@ -232,15 +232,29 @@ class TopicRegistry implements Registry {
       else if (!partitionsOf.has(stream)) partitionsOf.set(stream, this.#defaultPartitions);
     const missing = [...partitionsOf].filter(([stream]) => this.#meta.get(streamKey(stream)) === undefined);
     if (missing.length === 0) return;
+    const isThere = await Promise.all(missing.map(([stream]) => this.#hasTopic(stream)));
     await this.#meta.write((rows) => {
       for (const [stream] of missing) refuseDamaged(this.#meta, streamKey(stream));
       return {
-        changes: missing
-          .filter(([stream]) => !rows.has(streamKey(stream)))
-          .map(([stream, partitions]) => ({ key: streamKey(stream), row: { partitions } })),
+        changes: missing.flatMap(([stream, partitions], n) => {
+          if (rows.has(streamKey(stream))) return [];
+          // A topic without a row may hold events of an earlier version: the same person must not get a second subject in it.
+          const row = { partitions, ...(isThere[n] ? {} : { pseudonyms: OWN_PSEUDONYMS }) };
+          return [{ key: streamKey(stream), row }];
+        }),
         result: undefined,
       };
     });
+  }
+
+  async #hasTopic(stream: string): Promise<boolean> {
+    try {
+      await this.#log.topicId(stream);
+      return true;
+    } catch (e) {
+      if (isFault(e) && e.code === 'unknown_topic') return false;
+      throw e;
+    }
   }
 }
 

@@ -100,7 +100,7 @@ function problemsOf(fault: Fault): readonly Problem[] {
 
 /**
  * Answers a dry run: what each item would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor the partition, which
- * is made of it: whoever may publish the type could find the clear subject of other events by trying values (R11.5).
+ * is made of it: whoever may publish the type could find the clear subject of other events by trying values (R12.7).
  */
 export function sendTrials(
   req: FastifyRequest,

@@ -15,6 +15,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { nextUrl } from '../page.js';
 import type { Door, Edge } from '../types.js';
+import type { Guesses } from './guesses.js';
 import { FLAG, NONE } from './paging.js';
 import { isPseudonym } from './pseudonym.js';
 import { followLive } from './read-live.js';
@@ -47,13 +48,14 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export interface ReadDoorDeps {
   readonly reading: Reading;
   readonly units: Pick<Units, 'get'>;
+  readonly guesses: Guesses;
 }
 
 /**
  * `GET /v1/streams`, `/v1/streams/{stream}`, `…/events`, `…/live` and `/v1/events/{stream}/{partition}/{offset}`.
  * A stream or event that the caller may not read answers 404, as if it did not exist (R12).
  */
-export function readDoor({ reading, units }: ReadDoorDeps): Door {
+export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
   return (edge) => {
     const { app } = edge;
     app.get(
@@ -114,8 +116,11 @@ export function readDoor({ reading, units }: ReadDoorDeps): Door {
         const { partition, offset } = req.params;
         const { stream } = reading.stream(caller, req.params.stream);
         if (!/^(0|[1-9]\d{0,5})$/.test(partition) || !/^(0|[1-9]\d{0,18})$/.test(offset)) throw new Fault('not_found');
-        const event = await reading.readOne(caller, stream, Number(partition), BigInt(offset));
-        if (event === undefined) throw new Fault('not_found');
+        const event = await guesses.one(caller, async () => {
+          const found = await reading.readOne(caller, stream, Number(partition), BigInt(offset));
+          if (found === undefined) throw new Fault('not_found');
+          return found;
+        });
         return reply
           .header('content-type', 'application/cloudevents+json; charset=utf-8')
           .send(eventText(event, encoding ?? 'json'));
@@ -128,7 +133,7 @@ export function readDoor({ reading, units }: ReadDoorDeps): Door {
 async function readPage(
   edge: Edge,
   req: FastifyRequest,
-  { reading, units }: ReadDoorDeps,
+  { reading, units }: Pick<ReadDoorDeps, 'reading' | 'units'>,
   q: z.output<typeof EVENTS>,
   caller: Caller,
   name: string,

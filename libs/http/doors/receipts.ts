@@ -6,6 +6,7 @@ import type { Reading } from '#reading';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import type { Guesses } from './guesses.js';
 import { because } from '../read-input.js';
 import { texts } from '../texts.js';
 
@@ -16,6 +17,7 @@ export interface ReceiptsDoorDeps {
   readonly publishing: Pick<Publishing, 'receipt'>;
   /** How much of an event a caller may see (R12). */
   readonly reading: Pick<Reading, 'levelAt'>;
+  readonly guesses: Guesses;
 }
 
 // A source that no event can have would be answered 404, which is final: "this event was never recorded".
@@ -52,10 +54,10 @@ export class ReceiptsController {
     answer: RECEIPT_SHAPE,
   })
   async one(@CheckedQuery() { source, id }: Query, @CurrentCaller() caller: Caller): Promise<object> {
-    const see = isOwnSource(caller, source) ? undefined : (found: Receipt) => this.#seen(caller, found);
-    const receipt = await this.deps.publishing.receipt(source, id, see);
-    if (receipt === undefined) throw new Fault('not_found');
-    return receipt;
+    // A publisher that comes back after an outage asks for all that it is not sure of, and learns nothing that it did not send.
+    if (isOwnSource(caller, source)) return existing(await this.deps.publishing.receipt(source, id));
+    const see = (found: Receipt) => this.#seen(caller, found);
+    return this.deps.guesses.one(caller, async () => existing(await this.deps.publishing.receipt(source, id, see)));
   }
 
   async #seen(caller: Caller, { digest, ...rest }: Receipt): Promise<Receipt | undefined> {
@@ -63,4 +65,9 @@ export class ReceiptsController {
     if (level === 'none') return undefined;
     return level === 'full' && digest !== undefined ? { ...rest, digest } : rest;
   }
+}
+
+function existing(receipt: Receipt | undefined): Receipt {
+  if (receipt === undefined) throw new Fault('not_found');
+  return receipt;
 }

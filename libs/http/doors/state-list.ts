@@ -50,8 +50,12 @@ async function one(
   after: string | undefined,
 ): Promise<Listed> {
   const empty = { entries: [], next: undefined, incomplete: false };
+  deps.guesses.check(caller);
   const got = await deps.reader.get(caller, view, key, { signal: edge.closing });
-  if (got.kind === 'absent') return { ...empty, stale: false };
+  if (got.kind === 'absent') {
+    deps.guesses.missed(caller);
+    return { ...empty, stale: false };
+  }
   const { view: _view, stale, ...entry } = found(got).entry;
   const behind = after !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0;
   return { ...empty, stale, entries: behind || !fulfils(entry.value, conditions) ? [] : [entry] };

@@ -3,17 +3,19 @@ import type { CompiledView, Got, StateReader } from '#projection';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
 import type { FastifyRequest } from 'fastify';
+import type { Guesses } from './guesses.js';
 import { isPseudonym } from './pseudonym.js';
 import { texts } from '../texts.js';
 
 export interface StateDoorDeps {
   readonly reader: StateReader;
-  readonly catalogue: Pick<Catalogue, 'newest'>;
+  readonly catalogue: Pick<Catalogue, 'newest' | 'stream'>;
   /** Where filters look up the names of units. */
   readonly units: Pick<Units, 'get' | 'holders' | 'list'>;
   /** For lookups by clear subject. */
   readonly pseudonymKey: Uint8Array;
   readonly subjectBytes: number;
+  readonly guesses: Guesses;
 }
 
 export type ViewRequest = FastifyRequest<{ Params: { view: string } }>;

@@ -15,6 +15,7 @@ import {
 import { Stage, until } from '../../../test/kit/projection/stage.js';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
 import { encodeCursor, type HttpServer } from '../index.js';
+import { Guesses } from './guesses.js';
 import { stateDoor } from './state.js';
 import { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './views.js';
 
@@ -32,6 +33,7 @@ const VIEWS = [
 type Body = Record<string, any>;
 
 let catalogue: CatalogueIndex;
+const lookups: string[][] = [];
 let stage: Stage;
 let server: HttpServer;
 const callers = new Map<string, Caller>();
@@ -64,6 +66,9 @@ beforeAll(async () => {
   stage = await new Stage(catalogue, viewsOf(catalogue, ...VIEWS), { units }).open();
   await stage.project();
   const { reader } = stage;
+  const guesses = new Guesses({
+    record: (caller, view) => Promise.resolve(void lookups.push([caller.keyId, view])),
+  });
   const views: ViewsDoorDeps = {
     views: reader.views,
     catalogue,
@@ -72,7 +77,7 @@ beforeAll(async () => {
   };
   server = await serveEdge(
     {
-      doors: [stateDoor({ reader, catalogue, units, pseudonymKey: DEPLOYMENT_KEY, subjectBytes: 512 })],
+      doors: [stateDoor({ reader, catalogue, units, pseudonymKey: DEPLOYMENT_KEY, subjectBytes: 512, guesses })],
       authenticate: (h) => callers.get(h ?? ''),
       limits: { recheckMs: 20 },
     },
@@ -261,6 +266,13 @@ describe('rights (R12)', () => {
     expect((await ask('/v1/state/imigrasi.cegah-aktif?nik=9901010101010001')).body['code']).toBe(
       'clear_subject_refused',
     );
+  });
+
+  it('a look-up by clear subject is on record with its key and view', async () => {
+    lookups.length = 0;
+    const body = { subject: { nomorRegister: 'tidak-ada' } };
+    expect((await ask('/v1/state/pas.penahanan-berakhir/lookup', { key: 'tpi', body })).status).toBe(404);
+    expect(lookups).toEqual([['tpi', 'pas.penahanan-berakhir']]);
   });
 
   it('a lookup must name exactly the fields of the key', async () => {

@@ -41,8 +41,12 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.post<{ Params: { view: string } }>(
       '/v1/state/:view/lookup',
       { config: { summary: 'One entry by the clear fields of its subject', body: LOOKUP, query: ONE } },
-      (req, reply) =>
-        answer(deps, edge, req, reply, viewOf(deps.reader.views, req.params.view), keyOf(deps, edge, req)),
+      async (req, reply) => {
+        const view = viewOf(deps.reader.views, req.params.view);
+        const key = keyOf(deps, edge, req);
+        if (view.pseudonym) await deps.guesses.lookup(edge.caller(req), view.name);
+        return answer(deps, edge, req, reply, view, key);
+      },
     );
     app.get<{ Params: { view: string } }>(
       '/v1/state/:view/changes',
@@ -91,6 +95,7 @@ function keyOf(deps: StateDoorDeps, edge: Edge, req: ViewRequest): string {
   const type = deps.catalogue.newest(view.sources[0]!.type)!;
   const made = eventSubject(type, subject, {
     pseudonymKey: deps.pseudonymKey,
+    catalogue: deps.catalogue,
     limits: { subjectBytes: deps.subjectBytes },
   });
   if (made.ok) return made.subject;
@@ -120,7 +125,18 @@ function sameTag(header: string | undefined, tag: string): boolean {
   return header.split(',').some((t) => ['*', `"${tag}"`, `W/"${tag}"`].includes(t.trim()));
 }
 
-async function answer(
+function answer(
+  deps: StateDoorDeps,
+  edge: Edge,
+  req: FastifyRequest,
+  reply: FastifyReply,
+  view: CompiledView,
+  key: string,
+): Promise<FastifyReply> {
+  return deps.guesses.one(edge.caller(req), () => answerOne(deps, edge, req, reply, view, key));
+}
+
+async function answerOne(
   deps: StateDoorDeps,
   edge: Edge,
   req: FastifyRequest,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { mayPublish, mayState, sampleEvent, type Caller, type Role } from '#access';
 import {
+  Guesses,
   publishDoor,
   readDoor,
   RECEIPTS_DOOR,
@@ -161,9 +162,10 @@ export class HubStage {
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
     const { reading, units, refusals, catalogue } = this;
+    const guesses = new Guesses();
     return serveEdge(
       {
-        doors: [publishDoor({ publishing }), readDoor({ reading, units })],
+        doors: [publishDoor({ publishing }), readDoor({ reading, units, guesses })],
         authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
         log: { ...SILENT, error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`) },
         limits: { recheckMs: 20, ...options.http },
@@ -171,7 +173,7 @@ export class HubStage {
       {
         controllers: [ReceiptsController, RefusalsController],
         providers: [
-          { provide: RECEIPTS_DOOR, useValue: { publishing, reading } },
+          { provide: RECEIPTS_DOOR, useValue: { publishing, reading, guesses } },
           { provide: REFUSALS_DOOR, useValue: { refusals, units, catalogue } },
         ],
       },
