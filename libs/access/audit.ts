@@ -1,5 +1,5 @@
 import { Fault } from '#faults';
-import type { EventLog, NewRecord } from '#log';
+import { isSealBroken, sealed, type EventLog, type LogRecord, type NewRecord } from '#log';
 import { randomUUID } from 'node:crypto';
 import type { Caller } from './access.js';
 
@@ -89,11 +89,19 @@ export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit
   const batch = await log.read(AUDIT_TOPIC, 0, from, { maxRecords: limit });
   if (batch.kind !== 'records')
     throw new Fault('offset_out_of_range', batch.kind === 'out_of_range' ? { detail: `earliest ${batch.low}` } : {});
-  const records = batch.records.map((r) => ({
-    offset: String(r.offset),
-    ...(JSON.parse(r.value?.toString() ?? '{}') as AuditRecord),
-  }));
+  const records = batch.records.map((r) => ({ offset: String(r.offset), ...parsed(r) }));
   return { records, next: batch.next, end: batch.next >= batch.high };
+}
+
+/** The record; one that does not fit its seal, or that is no JSON any more, is shown as damaged and not left out. */
+function parsed(record: LogRecord): AuditRecord {
+  try {
+    if (!record.damaged && !isSealBroken(record)) return JSON.parse(record.value?.toString() ?? '{}') as AuditRecord;
+  } catch {
+    // Shown below.
+  }
+  const at = new Date(record.appendTimeMs).toISOString();
+  return { id: '', at, phase: 'failed', who: HUB_ACTOR, what: 'record.damaged', target: '', code: 'corrupt_record' };
 }
 
 /** Picks the identity of the actor: the roles of a caller are in the audit records of its key. */
@@ -108,5 +116,5 @@ function recordOf({ who, ...act }: Act): Omit<AuditRecord, 'id' | 'at' | 'phase'
 
 async function append(log: Pick<EventLog, 'append'>, record: AuditRecord): Promise<boolean> {
   const one: NewRecord = { key: Buffer.from(record.target), value: Buffer.from(JSON.stringify(record)), headers: [] };
-  return (await log.append(AUDIT_TOPIC, 0, [one])).kind === 'accepted';
+  return (await log.append(AUDIT_TOPIC, 0, [sealed(one)])).kind === 'accepted';
 }

@@ -1,6 +1,15 @@
 export { mayState, type StatedType } from './acting.js';
 export type { Caller, ReadLevel, Role } from './access.js';
-export { AUDIT_TOPIC, audited, readAudit, recordUse, type Act, type Actor, type AuditPage, type AuditRecord } from './audit.js';
+export {
+  AUDIT_TOPIC,
+  audited,
+  readAudit,
+  recordUse,
+  type Act,
+  type Actor,
+  type AuditPage,
+  type AuditRecord,
+} from './audit.js';
 export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
@@ -9,6 +18,15 @@ export { KEY_STATES, type KeyState, type ShownKey } from './key-state.js';
 export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, notAPublisher, sourceOf } from './publish-right.js';
-export { consumerLevel, EventLevels, idsIn, levelData, mayKnowType, mayRead, namedFields, readLevel } from './read-level.js';
+export {
+  consumerLevel,
+  EventLevels,
+  idsIn,
+  levelData,
+  mayKnowType,
+  mayRead,
+  namedFields,
+  readLevel,
+} from './read-level.js';
 export { isOwnSource, maySeeAct, maySeeOwner, maySeeRefusals } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

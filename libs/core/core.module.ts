@@ -1,7 +1,8 @@
+import { OnceAMinute } from '#faults';
 import { EDGE, HEALTH_DOOR, HealthController, type Door, type EdgeParts } from '#http';
 import type { EventLog } from '#log';
 import { Arrivals, Ends } from '#projection';
-import { Reading } from '#reading';
+import { Reading, type ReadingReport } from '#reading';
 import { LIMIT_NAMES, Limits } from '#limits';
 import { readHubSettings, type HubSettings } from '#settings';
 import type { State } from '#state';
@@ -78,7 +79,7 @@ export class CoreModule implements OnApplicationShutdown {
         },
         {
           provide: Reading,
-          inject: [EVENT_LOG, TABLES, CLOCK, Metrics],
+          inject: [EVENT_LOG, TABLES, CLOCK, Metrics, LOGGER],
           useFactory: readingOf,
         },
         { provide: Arrivals, inject: [STATE], useFactory: (state: State) => new Arrivals(state) },
@@ -159,9 +160,21 @@ export class CoreModule implements OnApplicationShutdown {
   }
 }
 
-function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Metrics): Reading {
+/** A damaged record is an alarm and a line once a minute: readers come past it again and again (R15.7). */
+function damagedAlarm(logger: Logger, metrics: Metrics, now: () => number): NonNullable<ReadingReport['damaged']> {
+  const once = new OnceAMinute(now);
+  return (stream, partition, offset) => {
+    const code = 'corrupt_record';
+    const position = `${stream}/${partition}/${offset}`;
+    if (!once.first(position)) return;
+    metrics.alarms.inc({ code });
+    logger.error({ code, position }, 'a reader came past a damaged record');
+  };
+}
+
+function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Metrics, logger: Logger): Reading {
   const { settled, registry, units } = tables;
-  const report = { behind: () => metrics.tailBehind.inc() };
+  const report = { behind: () => metrics.tailBehind.inc(), damaged: damagedAlarm(logger, metrics, now) };
   const reading = new Reading({ log, settled, catalogue: registry.catalogue, units: units.units, now, report });
   metrics.beforeScrape(() => {
     const { readers, ringBytes } = reading.tailUse;

@@ -1,6 +1,8 @@
 export {
+  checkOf,
   fromHeaders,
   FRAME_BYTES,
+  H_CHECK,
   H_DIGEST,
   H_RECORDED,
   H_TRACEPARENT,

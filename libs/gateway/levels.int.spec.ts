@@ -115,21 +115,32 @@ describe('every door shows an event at one level', () => {
     core = http.app.get<Core>(CORE, { strict: false });
     const { units } = core.units;
     const unitOf = (unit: string): string => (unit === KANWIL ? units.get(KANIM)!.parent! : unit);
-    for (const [who, [unit, role]] of Object.entries(WHO)) keys.set(who, unit === 'hub' ? admin() : await keyOf(unitOf(unit), role));
+    for (const [who, [unit, role]] of Object.entries(WHO))
+      keys.set(who, unit === 'hub' ? admin() : await keyOf(unitOf(unit), role));
     reported = units.list({ type: 'lapas' })[5]!.id;
     const other = units.list({ type: 'kanwil' }).find(({ id }) => id !== unitOf(KANWIL))!.id;
     for (const [type, { by }] of Object.entries(TYPES)) {
       const key = await keyOf(by, 'publisher', 'reader');
       const sample = (await ask(`/v1/event-types/${type}/sample`, key)).body;
       const more =
-        type === 'ham.pengaduan.diterima' ? { tahap: 'registrasi', posPenerima: KANIM, unitPenangan: other, unitTerlapor: reported } : {};
-      const sent: Body = { ...sample, id: `L-${type}`, source: `urn:simpul:unit:${by}:uji`, data: { ...sample['data'], ...more } };
+        type === 'ham.pengaduan.diterima'
+          ? { tahap: 'registrasi', posPenerima: KANIM, unitPenangan: other, unitTerlapor: reported }
+          : {};
+      const sent: Body = {
+        ...sample,
+        id: `L-${type}`,
+        source: `urn:simpul:unit:${by}:uji`,
+        data: { ...sample['data'], ...more },
+      };
       const { status, body } = await ask('/v1/events', key, sent);
       expect([type, status]).toEqual([type, 201]);
       events.set(type, { sent, position: body['position'] as string });
       await until(async () => (await ask(`/v1/events/${body['position']}`, key)).status === 200);
       // Refused, so that there is a refusal of each type.
-      expect((await ask('/v1/events', key, { ...sent, id: 'R', data: { ...sent['data'], waktu: 7, unitPenerbit: 7 } })).status).toBe(422);
+      expect(
+        (await ask('/v1/events', key, { ...sent, id: 'R', data: { ...sent['data'], waktu: 7, unitPenerbit: 7 } }))
+          .status,
+      ).toBe(422);
     }
   });
   afterAll(async () => {
@@ -140,7 +151,10 @@ describe('every door shows an event at one level', () => {
   it.each(CASES)('%s at the door of one event, for %s: %s', async (type, who, level) => {
     const { position } = events.get(type)!;
     const { status, body, text } = await ask(`/v1/events/${position}`, keys.get(who));
-    expect([status, typeof body['digest']]).toEqual([level === 'none' ? 404 : 200, level === 'full' ? 'string' : 'undefined']);
+    expect([status, typeof body['digest']]).toEqual([
+      level === 'none' ? 404 : 200,
+      level === 'full' ? 'string' : 'undefined',
+    ]);
     const missing = await ask(`/v1/events/${streamOf(type)}/0/999999`, keys.get(who));
     if (level === 'none') expect(normal(text)).toBe(normal(missing.text));
   });
@@ -227,7 +241,11 @@ describe('every door shows an event at one level', () => {
   it('a dry run answers no pseudonym and no partition that is made of one, and no given pseudonym is compared', async () => {
     const lapas = await keyOf(reported, 'publisher');
     const sample = (await ask('/v1/event-types/pas.penghuni.diterima/sample', lapas)).body;
-    const event: Body = { ...sample, source: `urn:simpul:unit:${reported}:uji`, data: { ...sample['data'], unitPenerima: reported } };
+    const event: Body = {
+      ...sample,
+      source: `urn:simpul:unit:${reported}:uji`,
+      data: { ...sample['data'], unitPenerima: reported },
+    };
     const tried = await ask('/v1/events?dryRun=true', lapas, event);
     expect([tried.status, tried.body]).toEqual([200, { type: event['type'], stream: 'pas.penghuni', problems: [] }]);
     expect((await ask('/v1/events', lapas, event)).status).toBe(201);

@@ -45,3 +45,4 @@ export {
   type Writer,
 } from './port.js';
 export { bytesOf, fitsOneAppend, RECORD_HEAD_BYTES, tooLarge } from './size.js';
+export { isSealBroken, SEAL_HEADER, sealed } from './seal.js';

@@ -50,7 +50,9 @@ function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[
   if (def.key === 'subject') {
     // Pseudonyms of two streams never meet (R11.8).
     const rules = new Set(
-      types.map((t) => `${t.subjectForm} ${t.subject.join('+')}${t.subjectForm === 'pseudonym' ? ` (${t.stream})` : ''}`),
+      types.map(
+        (t) => `${t.subjectForm} ${t.subject.join('+')}${t.subjectForm === 'pseudonym' ? ` (${t.stream})` : ''}`,
+      ),
     );
     if (rules.size > 1) out.add('/key', texts.different_subjects(), verbatim([...rules].join(' · ')));
     return;

@@ -17,7 +17,11 @@ const { stream, partition, record } = recordOf(catalogue, {
 });
 
 describe('an entry of an earlier version, which kept only the unit fields of its event,', () => {
-  const entry = { stored: { v: { nomorCekal: 'C-1' }, e: { 0: [source, {}] as const } }, position: `${stream}/${partition}/7`, appendTimeMs: 0 };
+  const entry = {
+    stored: { v: { nomorCekal: 'C-1' }, e: { 0: [source, {}] as const } },
+    position: `${stream}/${partition}/7`,
+    appendTimeMs: 0,
+  };
   const holding = (offset: bigint) => ({
     read: () => Promise.resolve({ kind: 'records', records: [{ ...record, offset, appendTimeMs: 0 }] }),
   });
@@ -30,6 +34,8 @@ describe('an entry of an earlier version, which kept only the unit fields of its
 
   it('is judged by its unit fields when the log has no event at its position any more', async () => {
     expect(await levelOf(kpk, holding(8n))).toBe('none');
-    expect(await levelOf(kpk, { read: () => Promise.resolve({ kind: 'out_of_range', low: 9n, high: 9n }) })).toBe('none');
+    expect(await levelOf(kpk, { read: () => Promise.resolve({ kind: 'out_of_range', low: 9n, high: 9n }) })).toBe(
+      'none',
+    );
   });
 });

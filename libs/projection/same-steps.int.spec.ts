@@ -34,7 +34,8 @@ describe('an entry that the caller may not see', () => {
     await stage.project();
     const source = 'urn:simpul:unit:SU00018:uji';
     const data = { jenis: 'cegah', instansiPengusul: 'EXT-KPK' };
-    const put = (nomorCekal: string) => recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', source, data: { ...data, nomorCekal } });
+    const put = (nomorCekal: string) =>
+      recordOf(catalogue, { type: 'imigrasi.cegah.ditetapkan', source, data: { ...data, nomorCekal } });
     await stage.append([put('C-1'), put('C-2')]);
     const [view] = views;
     const steward: Caller = { ...stranger, roles: new Set(['steward']) };

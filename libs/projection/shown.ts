@@ -42,7 +42,6 @@ export function levelsFor(deps: RightsDeps, view: CompiledView, caller: Caller, 
   return { levels, sources: witnesses.map(([index]) => index), whole: isFull ? 'full' : isNone ? 'none' : 'masked' };
 }
 
-
 /**
  * A value at these levels. Each field follows the event that wrote it: it is left out when the caller may not read that event, and masked when the event is
  * masked for the caller.
@@ -83,7 +82,11 @@ const MOMENT: readonly FieldInfo[] = ['position', 'type', 'time'].map((name) => 
   pii: 'none',
 }));
 
-function moments(view: CompiledView, stored: Stored, levels: readonly ReadLevel[]): Record<string, unknown> | undefined {
+function moments(
+  view: CompiledView,
+  stored: Stored,
+  levels: readonly ReadLevel[],
+): Record<string, unknown> | undefined {
   const all = stored.v['kejadian'] as Record<string, unknown>[];
   const kept: Record<string, unknown>[] = [];
   for (const [i, level] of levels.entries()) {

@@ -12,7 +12,11 @@ const coreOf = (metrics: Metrics, log: object): Core => {
     newest: (type: string) => ({ restricted: type.startsWith('rahasia.') }),
   };
   const openNames = new OpenNames(catalogue as never, []);
-  return { metrics, openNames, ends: new Ends({ log: read, state: { connection: () => 1 }, now: Date.now }) } as unknown as Core;
+  return {
+    metrics,
+    openNames,
+    ends: new Ends({ log: read, state: { connection: () => 1 }, now: Date.now }),
+  } as unknown as Core;
 };
 
 it('the lag of a view is 0 when it has caught up, and its series are absent while the log does not answer', async () => {
@@ -77,7 +81,10 @@ it('names and help of metrics repeat no prefix and name no label value that is n
 });
 
 it('the lag of restricted streams has one label for all of them together, which names none of them and no partition of theirs', async () => {
-  const log = { describe: () => Promise.resolve([at, { ...at, partition: 1 }]), read: () => Promise.reject(new Error()) };
+  const log = {
+    describe: () => Promise.resolve([at, { ...at, partition: 1 }]),
+    read: () => Promise.reject(new Error()),
+  };
   const held = ['rahasia.satu', 'rahasia.dua', 'a.b'].map((stream) => ({ stream, partition: 0, index: 3n, views: [] }));
   const metrics = new Metrics('t');
   const projector = { held: () => [...held, { ...held[0], partition: 1 }] } as unknown as OpenProjector;

@@ -183,7 +183,10 @@ describe('subjects', () => {
       return made.ok && made.subject;
     };
     expect(new Set(['baru.satu', 'baru.dua', 'lama.satu'].map(of)).size).toBe(3);
-    expect([of('baru.satu'), of('lama.satu')]).toEqual([of('baru.satu'), pseudonymOf('9901010101010001', pseudonymKey)]);
+    expect([of('baru.satu'), of('lama.satu')]).toEqual([
+      of('baru.satu'),
+      pseudonymOf('9901010101010001', pseudonymKey),
+    ]);
   });
 });
 

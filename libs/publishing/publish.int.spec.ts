@@ -174,7 +174,11 @@ describe('a published event', () => {
     expect([wrong.status, wrong.body['code']]).toEqual([422, 'subject_mismatch']);
     expect(wrong.text).not.toContain(body['subject']);
     const right = await hub.post({ ...hub.event(type, 'lapas'), subject: body['subject'] }, { key: 'lapas' });
-    expect([right.status, right.body['code'], right.body['errors']]).toEqual([422, 'subject_mismatch', wrong.body['errors']]);
+    expect([right.status, right.body['code'], right.body['errors']]).toEqual([
+      422,
+      'subject_mismatch',
+      wrong.body['errors'],
+    ]);
   });
 });
 

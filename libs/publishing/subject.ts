@@ -54,7 +54,10 @@ export function eventSubject(
     };
     return { ok: false, code: 'subject_too_long', problem };
   }
-  return { ok: true, subject: type.subjectForm === 'pseudonym' ? pseudonymOf(clear, keyOf(type.stream, rules)) : clear };
+  return {
+    ok: true,
+    subject: type.subjectForm === 'pseudonym' ? pseudonymOf(clear, keyOf(type.stream, rules)) : clear,
+  };
 }
 
 /** Keys of streams by deployment key: deriving one costs as much as a pseudonym. */

@@ -55,4 +55,8 @@ function unsealed(cursor: string): string {
 }
 
 const macOf = ({ key }: CursorSeal, text: string): string =>
-  createHmac('sha256', key).update(text, 'latin1').digest().subarray(0, (MAC_LENGTH * 3) / 4).toString('base64url');
+  createHmac('sha256', key)
+    .update(text, 'latin1')
+    .digest()
+    .subarray(0, (MAC_LENGTH * 3) / 4)
+    .toString('base64url');

@@ -58,7 +58,8 @@ describe('cursors of a process with a key', () => {
       const forged = `${sealed.slice(0, at)}${sealed[at] === 'A' ? 'B' : 'A'}${sealed.slice(at + 1)}`;
       expect(() => cursorValue(forged)).toThrow(invalid);
     }
-    for (const cut of ['c', sealed.slice(0, -1), `${sealed}A`, `c${old}`]) expect(() => cursorValue(cut)).toThrow(invalid);
+    for (const cut of ['c', sealed.slice(0, -1), `${sealed}A`, `c${old}`])
+      expect(() => cursorValue(cut)).toThrow(invalid);
     acceptsUnsealed = false;
     expect(() => cursorValue(old)).toThrow(invalid);
     expect(cursorValue(sealed)).toEqual(value);

@@ -1,5 +1,5 @@
 import type { Settled } from '#duplicates';
-import { partitionOf } from '#event';
+import { formatPosition, partitionOf } from '#event';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
@@ -8,12 +8,14 @@ import { textOf } from './live-message.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
-import { eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import { DAMAGED, eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
 import type { Rests } from './rests.js';
+import type { ReadingReport } from './tails.js';
 
 const CHUNK_BYTES = 1_048_576;
 /** What a record counts when a page asks the log for so many bytes. */
 const RECORD_BYTES = 2_048;
+const MAX_DAMAGED = 100;
 
 export interface EventPage<E> {
   /** Ordered by append time over all partitions; within a partition, and so within a subject, by offset. */
@@ -26,6 +28,8 @@ export interface EventPage<E> {
    * reach them in time.
    */
   readonly stopped: 'end' | 'full' | 'scan_budget' | 'unsettled';
+  /** Positions of damaged records that the page has passed (R15.7), whatever the filter: nobody can say what they were. At most 100. */
+  readonly damaged: readonly string[];
 }
 
 /** True when a short or empty page does not mean the end of the stream (R13). */
@@ -73,6 +77,7 @@ export interface PageDeps extends Rights {
   readonly settled: Pick<Settled, 'waitFor' | 'originalOf'>;
   readonly rests: Rests;
   readonly now: () => number;
+  readonly report?: ReadingReport | undefined;
 }
 
 /** One page of the events below the settled end, merged by append time. Does not wait for new records. */
@@ -89,6 +94,7 @@ export async function readPage<E>(
   const cursors = await openCursors(deps, range, filter, limits);
   const next = [...range.next];
   const events: E[] = [];
+  const damaged: string[] = [];
   const began = now();
   let scanned = 0;
   let bytes = 0;
@@ -120,7 +126,10 @@ export async function readPage<E>(
     const usedUp = cursor.take();
     const original = settled.originalOf(stream, partition, record.offset);
     const event = eventFor(reader, record, { stream, partition, original }, filter, deps);
-    if (event !== undefined) {
+    if (event === DAMAGED) {
+      deps.report?.damaged?.(stream, partition, record.offset);
+      if (damaged.length < MAX_DAMAGED) damaged.push(formatPosition(stream, partition, record.offset));
+    } else if (event !== undefined) {
       const encoded = encoder.encode(event);
       events.push(encoded);
       bytes += encoder.sizeOf(encoded);
@@ -131,7 +140,7 @@ export async function readPage<E>(
     next[cursor.partition] = cursor.next;
     cursor.keepRest();
   }
-  return { events, next, stopped };
+  return { events, next, stopped, damaged };
 }
 
 /** One loaded cursor per partition that can hold matching events. */

@@ -56,6 +56,9 @@ export interface RecordPlace {
   readonly original: bigint | undefined;
 }
 
+/** A record that a gateway wrote and that cannot be read any more. */
+export const DAMAGED = 'damaged';
+
 /** An event as it lies in the log, for any number of readers. Its data is decoded when it is first asked for. */
 export class LoggedEvent {
   readonly #opened: EventRecord;
@@ -68,9 +71,10 @@ export class LoggedEvent {
     this.#place = place;
   }
 
-  /** undefined: the record is no readable event of a gateway (R10). */
-  static open(record: LogRecord, place: RecordPlace, catalogue: Catalogue): LoggedEvent | undefined {
+  /** undefined: the record is no event of a gateway (R10), or its schema is not known yet. */
+  static open(record: LogRecord, place: RecordPlace, catalogue: Catalogue): LoggedEvent | typeof DAMAGED | undefined {
     const opened = openRecord(record, catalogue);
+    if (opened.kind === 'corrupt') return DAMAGED;
     return opened.kind === 'event' ? new LoggedEvent(opened, place) : undefined;
   }
 
@@ -128,7 +132,8 @@ export function levelOf(reader: Reader, levels: Pick<EventLevels, 'of'>): ReadLe
 }
 
 /**
- * The event of a record for one reader. undefined: it is no readable event of a gateway, does not match the filter, or the reader may not see it;
+ * The event of a record for one reader. DAMAGED: whose event it was, and who might read it, cannot be said any more, so every reader that comes past is told
+ * (R15.7). undefined: it is no readable event of a gateway, does not match the filter, or the reader may not see it;
  * all three look the same (R12).
  */
 export function eventFor(
@@ -137,12 +142,14 @@ export function eventFor(
   place: RecordPlace,
   filter: EventFilter,
   { catalogue, units }: Rights,
-): ReadEvent | undefined {
+): ReadEvent | typeof DAMAGED | undefined {
   // A copy that is not asked for is left out before its digest is computed.
   if (place.original !== undefined && filter.copies !== true) return undefined;
   const event = LoggedEvent.open(record, place, catalogue);
+  if (event === DAMAGED) return DAMAGED;
   if (event?.matches(filter) !== true) return undefined;
   const levels = event.levels(units);
-  const level = levels === undefined ? 'none' : levelOf(reader, levels);
+  if (levels === undefined) return DAMAGED;
+  const level = levelOf(reader, levels);
   return level === 'none' || !event.showsUnit(filter, level) ? undefined : event.as(level);
 }

@@ -1,6 +1,7 @@
 import { readLevel, sourceOf, type Caller, type ReadLevel } from '#access';
 import { pause } from '#concurrency';
 import type { Settled } from '#duplicates';
+import { formatPosition } from '#event';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
@@ -13,7 +14,15 @@ import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
 import { PollMember } from './poll-member.js';
 import { Rests } from './rests.js';
-import { eventFor, LoggedEvent, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import {
+  DAMAGED,
+  eventFor,
+  LoggedEvent,
+  type EventFilter,
+  type ReadEvent,
+  type Reader,
+  type Rights,
+} from './read-event.js';
 import { tailPage } from './tail-page.js';
 import { Tails, type ReadingReport, type TailLimits, type TailPlace, type TailUse } from './tails.js';
 
@@ -121,7 +130,7 @@ export class Reading {
 
   /**
    * The event at one place, also when it is a copy. undefined: no such record, not settled in time, or the reader may not see it.
-   * Faults: offset_out_of_range (below the earliest kept offset), log_unavailable.
+   * Faults: offset_out_of_range (below the earliest kept offset), corrupt_record, log_unavailable.
    */
   async readOne(
     reader: Reader,
@@ -141,7 +150,10 @@ export class Reading {
     const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
     if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset) return undefined;
     const original = settled.originalOf(name, partition, offset);
-    return eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
+    const event = eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
+    if (event !== DAMAGED) return event;
+    this.#deps.report?.damaged?.(name, partition, offset);
+    throw new Fault('corrupt_record', { detail: formatPosition(name, partition, offset) });
   }
 
   /**
@@ -154,7 +166,7 @@ export class Reading {
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return 'none';
     const event = LoggedEvent.open(record, { stream, partition, original: undefined }, catalogue);
-    return event?.levels(units)?.of(caller) ?? 'none';
+    return event === DAMAGED ? 'none' : (event?.levels(units)?.of(caller) ?? 'none');
   }
 
   /**
@@ -185,7 +197,7 @@ export class Reading {
       return readPage(this.#deps, reader, { ...range, next }, filter, limits, encoder);
     };
     let page = await read(range.next, false);
-    while (page.events.length === 0 && page.stopped === 'end') {
+    while (page.events.length === 0 && page.damaged.length === 0 && page.stopped === 'end') {
       const { next } = page;
       if (range.end !== undefined && next.every((n, p) => n >= range.end![p]!)) break;
       const place = { stream: range.stream, topicId, next };

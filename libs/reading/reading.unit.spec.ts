@@ -292,7 +292,7 @@ describe('readEvents', () => {
       const poll = reading.readEvents(HUB, start(), {}, { waitMs: 60_000, signal: stop.signal });
       await new Promise(setImmediate);
       stop.abort();
-      expect(await poll).toEqual({ events: [], next: [0n], stopped: 'end' });
+      expect(await poll).toEqual({ events: [], next: [0n], stopped: 'end', damaged: [] });
     });
 
     it('does not wait at the end of the period', async () => {

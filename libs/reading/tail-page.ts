@@ -42,5 +42,6 @@ export function tailPage<E>(
     const passed = ring.at(sequence - 1).next;
     for (const p of partitions) if (passed[p]! > next[p]!) next[p] = passed[p]!;
   }
-  return { events, next, stopped };
+  // A tail ends at a damaged record: none lies in its ring.
+  return { events, next, stopped, damaged: [] };
 }

@@ -5,7 +5,7 @@ import type { EventLog, LogRecord } from '#log';
 import type { StreamInfo } from '#registry';
 import { Audiences, Round, type Audience, type Excerpt } from './audience.js';
 import { offsetOutOfRange } from './range.js';
-import { LoggedEvent, type Rights } from './read-event.js';
+import { DAMAGED, LoggedEvent, type Rights } from './read-event.js';
 import { Ring } from './ring.js';
 
 /** Retry delay while the log does not answer. */
@@ -195,6 +195,10 @@ export class StreamTail {
         const record = records[at]!;
         const original = settled.originalOf(stream, partition, record.offset);
         const event = LoggedEvent.open(record, { stream, partition, original }, catalogue);
+        if (event === DAMAGED) {
+          this.#leaveToPages();
+          return;
+        }
         if (event !== undefined) this.#arrived.push({ partition, event });
       }
       if (this.#arrived.length > 0) this.wake();
@@ -241,6 +245,12 @@ export class StreamTail {
     this.#scheduled = false;
     const waiting = [...this.members].some((m) => !m.full && m.at < ring.end);
     if (this.#arrived.length > 0 || waiting) this.wake();
+  }
+
+  /** Ends the tail before a damaged record: its readers read on by pages, which tell it (R15.7), and come back behind it. */
+  #leaveToPages(): void {
+    this.stop();
+    for (const member of [...this.members]) member.behind();
   }
 
   #fail(fault: unknown): void {

@@ -33,6 +33,8 @@ export interface TailUse {
 export interface ReadingReport {
   /** A reader was too slow for the ring of its tail and goes on with ranges of the log. */
   behind?(): void;
+  /** A damaged record was read. Called each time. */
+  damaged?(stream: string, partition: number, offset: bigint): void;
 }
 
 export interface TailsDeps extends Omit<TailDeps, 'maxBytes' | 'removed'> {

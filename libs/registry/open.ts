@@ -4,7 +4,15 @@ import { openTable, type Change, type Decision, type Table, type TableReport } f
 import type { Catalogue, EventType, StreamInfo } from './catalogue.js';
 import { CatalogueIndex } from './catalogue-index.js';
 import { readProperties, registrySubject } from './event-types.js';
-import { OWN_PSEUDONYMS, refuseDamaged, streamKey, streamOfKey, streamOfRow, type MetaRow, type MetaTable } from './meta.js';
+import {
+  OWN_PSEUDONYMS,
+  refuseDamaged,
+  streamKey,
+  streamOfKey,
+  streamOfRow,
+  type MetaRow,
+  type MetaTable,
+} from './meta.js';
 import {
   isSchemaKey,
   isWholeSchema,

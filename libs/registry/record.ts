@@ -1,10 +1,11 @@
-import { digestOf, formatPosition, fromHeaders, schemaIdOf, type ReadEnvelope } from '#event';
+import { checkOf, digestOf, formatPosition, H_CHECK, fromHeaders, schemaIdOf, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
 import type { Catalogue, EventType } from './catalogue.js';
 
 /**
  * A stream record after its headers and digest were checked. `foreign`: not written by a gateway (R10.1). `unknown_schema`: its schema id is not registered
- * (yet). `corrupt`: the log cannot give its bytes, or the digest, the frame or the type does not fit the headers.
+ * (yet). `corrupt`: the log cannot give its bytes, or the digest, the check of the attributes, the frame or the type
+ * does not fit the headers. Records of earlier versions have no check: their attributes are taken as they are.
  */
 export type OpenedRecord =
   | {
@@ -40,8 +41,11 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
   if (record.foreign) return { kind: 'foreign', record };
   const envelope = fromHeaders(record.headers);
   const frame = record.value;
-  if (!envelope || frame === null) return { kind: 'foreign', record };
+  // With a check it was written by a gateway, and what is missing now has been lost.
+  if (!envelope || frame === null)
+    return { kind: record.headers.some(([name]) => name === H_CHECK) ? 'corrupt' : 'foreign', record };
   if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, frame))) return { kind: 'corrupt', record };
+  if (envelope.check !== undefined && envelope.check !== checkOf(envelope)) return { kind: 'corrupt', record };
   const schemaId = schemaIdOf(frame);
   if (schemaId === undefined) return { kind: 'corrupt', record };
   const type = catalogue.bySchemaId(schemaId);

@@ -25,6 +25,8 @@ export interface LiveReport {
    * follow begin with the earliest that it has, so some of them may have come before.
    */
   readonly gap?: (detail: unknown) => void;
+  /** The hub cannot read the record at `position` of `detail` any more. */
+  readonly damaged?: (detail: unknown) => void;
   /** The connection broke; the reader connects again by itself. */
   readonly disconnected?: (fault: SdkFault | undefined) => void;
   /** Connected, for the first time or again. */
@@ -68,6 +70,7 @@ export async function* followLive(
         for (const m of messages.splice(0)) {
           failures = 0;
           if (m.event === 'gap') o.report?.gap?.(parsed(m.data));
+          if (m.event === 'damaged') o.report?.damaged?.(parsed(m.data));
           if (m.event !== undefined && m.event !== 'event' && m.event !== 'message') continue;
           const e = parsed(m.data) as ReadEvent | undefined;
           if (typeof e?.id === 'string' && copies.isNew(e)) yield e;

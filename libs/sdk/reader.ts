@@ -47,12 +47,16 @@ export interface ReadOptions {
   /** Deadline of each page with its retries, ms. @default 60 s; with `follow` none */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
+  /** Called with the positions of records that the hub cannot read any more, as pages have them. */
+  readonly damaged?: (positions: readonly string[]) => void;
 }
 
 export interface EventPage {
   readonly events: readonly ReadEvent[];
   /** Cursor of the next page. Store it to continue after a restart. */
   readonly next: string;
+  /** Positions of records that the hub cannot read any more: what they were is not known. Tell a person. */
+  readonly damaged?: readonly string[];
 }
 
 export interface StateEntry {
@@ -185,7 +189,8 @@ export function createReader(options: ReaderOptions): Reader {
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
       const page = reply.body as EventPage & { readonly incomplete?: boolean };
       cursor = page.next;
-      yield { events: page.events, next: page.next };
+      if (page.damaged !== undefined) o.damaged?.(page.damaged);
+      yield { events: page.events, next: page.next, ...(page.damaged === undefined ? {} : { damaged: page.damaged }) };
       if (o.follow !== true && page.events.length === 0 && page.incomplete !== true) return;
     }
   }

@@ -1,6 +1,6 @@
 import { Mutex, pause } from '#concurrency';
 import { Fault } from '#faults';
-import type { EventLog, LogRecord, NewRecord, Writer } from '#log';
+import { sealed, type EventLog, type LogRecord, type NewRecord, type Writer } from '#log';
 import { randomUUID } from 'node:crypto';
 import type { TableReport } from './damaged.js';
 import { failWhenReset, TopicTail } from './topic-tail.js';
@@ -220,11 +220,13 @@ class FencedTable<V> implements Table<V> {
     const { serialise } = this.#options;
     const session = this.#session!;
     const id = Buffer.from(randomUUID());
-    const records = changes.map(({ key, row }): NewRecord => ({
-      key: Buffer.from(key),
-      value: row === undefined ? null : serialise(row, key),
-      headers: [[WRITE_HEADER, id]],
-    }));
+    const records = changes.map(({ key, row }): NewRecord =>
+      sealed({
+        key: Buffer.from(key),
+        value: row === undefined ? null : serialise(row, key),
+        headers: [[WRITE_HEADER, id]],
+      }),
+    );
     beforeWrite?.();
     session.writes++;
     const outcome = await session.writer.write(records);

@@ -1,7 +1,15 @@
 import { Coalescer } from '#concurrency';
-import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type AppendOutcome, type EventLog, type NewRecord } from '#log';
+import {
+  bytesOf,
+  MAX_APPEND_BYTES,
+  MAX_APPEND_RECORDS,
+  sealed,
+  type AppendOutcome,
+  type EventLog,
+  type NewRecord,
+} from '#log';
 
-/** The share of one append that these records use (R3.4); 1 = a full append. */
+/** The share of one append that these records use (R3.4); 1 = a full append. Their seals take up what a full append leaves free. */
 function shareOf(records: readonly NewRecord[]): number {
   const bytes = records.reduce((sum, r) => sum + bytesOf(r), 0);
   return Math.max(records.length / MAX_APPEND_RECORDS, bytes / MAX_APPEND_BYTES);
@@ -21,7 +29,7 @@ export class TopicAppends {
       run: async (callers) => {
         // The port promises never to throw. If an adapter does so, callers must not wait for ever, and it is unknown whether the records were written.
         const outcome = await log
-          .append(topic, partition, callers.flat())
+          .append(topic, partition, callers.flat().map(sealed))
           .catch((cause: unknown): AppendOutcome => ({ kind: 'uncertain', cause }));
         let base = outcome.kind === 'accepted' ? outcome.base : 0n;
         return callers.map((records): AppendOutcome => {

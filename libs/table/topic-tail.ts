@@ -1,6 +1,6 @@
 import { Coalescer, jittered, pause } from '#concurrency';
 import { Fault, isFault } from '#faults';
-import type { EventLog, Interruption, LogRecord, TopicSpec } from '#log';
+import { isSealBroken, type EventLog, type Interruption, type LogRecord, type TopicSpec } from '#log';
 import type { TableReport } from './damaged.js';
 
 /** The part of the log that a table needs. */
@@ -149,6 +149,7 @@ export class TopicTail<P> {
   #take(record: LogRecord): void {
     let parsed: P | undefined;
     try {
+      if (isSealBroken(record)) throw new TypeError('the record does not fit its seal');
       parsed = this.#options.parse(record);
     } catch (cause) {
       this.#bad++;

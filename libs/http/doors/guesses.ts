@@ -63,5 +63,6 @@ export class Guesses {
 }
 
 function throttle(waitMs: number, what: string): void {
-  if (waitMs > 0) throw new Fault('too_many_requests', { detail: `${what} of this key`, retryAfterMs: Math.ceil(waitMs) });
+  if (waitMs > 0)
+    throw new Fault('too_many_requests', { detail: `${what} of this key`, retryAfterMs: Math.ceil(waitMs) });
 }

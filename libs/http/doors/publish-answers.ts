@@ -114,9 +114,7 @@ export function sendTrials(
       ? {
           type: t.item.type.type,
           stream: t.item.stream,
-          ...(t.item.type.subjectForm === 'pseudonym'
-            ? {}
-            : { subject: t.item.subject, partition: t.item.partition }),
+          ...(t.item.type.subjectForm === 'pseudonym' ? {} : { subject: t.item.subject, partition: t.item.partition }),
           problems: [],
         }
       : { problems: problemsIn(language, problemsOf(t.fault)) },

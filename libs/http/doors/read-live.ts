@@ -33,7 +33,7 @@ const GAPS: ReadonlySet<FaultCode> = new Set(['offset_out_of_range', 'stream_rec
 /**
  * Server-sent events of a stream until the reader disconnects. The `id` of a message is the cursor of all partitions behind that event. A `gap`
  * message says that older events are no longer kept, that the stream was made again, or that the log ends before the cursor (it was restored from an older
- * backup); reading goes on at the earliest kept event.
+ * backup); reading goes on at the earliest kept event. A `damaged` message names the position of a record that cannot be read any more (R15.7).
  * Faults (invalid_cursor, invalid_query, …) are thrown only before the response head is written.
  */
 export async function followLive(
@@ -134,6 +134,15 @@ async function sendPage(
     await sse.drained();
   }
   const at = { ...from, next: page.next };
+  for (const position of page.damaged)
+    if (
+      !sse.send({
+        id: encodeStreamCursor(at),
+        event: 'damaged',
+        data: JSON.stringify({ stream: stream.name, position }),
+      })
+    )
+      return { at, atEnd: false };
   if (page.events.length === 0) {
     const scanned = page.next.reduce((sum, n, p) => sum + n - from.next[p]!, 0n);
     if (isIncomplete(page) || scanned > CHECKPOINT_RECORDS) sse.send({ id: encodeStreamCursor(at) });

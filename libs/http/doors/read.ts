@@ -155,15 +155,19 @@ async function readPage(
 /** The page as NDJSON when the reader accepts it, with the cursor in a header; else as one JSON object. */
 function sendPage(req: FastifyRequest, reply: FastifyReply, page: EventPage<EventText>, next: string): FastifyReply {
   const incomplete = isIncomplete(page);
+  const { damaged } = page;
   const texts = page.events.map((e) => e.text);
   reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);
   if (wantsLines(req)) {
     reply.header('content-type', 'application/x-ndjson; charset=utf-8').header('simpul-next', next);
     if (incomplete) reply.header('simpul-incomplete', 'true');
+    if (damaged.length > 0) reply.header('simpul-damaged', damaged.join(' '));
     return reply.send(bytesOf('', texts, '\n', texts.length > 0 ? '\n' : ''));
   }
+  const told = damaged.length > 0 ? `,"damaged":${JSON.stringify(damaged)}` : '';
+  const more = `${incomplete ? ',"incomplete":true' : ''}${told}`;
   reply.header('content-type', JSON_TYPE);
-  return reply.send(bytesOf('{"events":[', texts, ',', `],"next":"${next}"${incomplete ? ',"incomplete":true' : ''}}`));
+  return reply.send(bytesOf('{"events":[', texts, ',', `],"next":"${next}"${more}}`));
 }
 
 /** The texts with a separator between them, as bytes. A page is up to 2 MB: as one string it would be copied by joining it, by counting its bytes and by sending it. */

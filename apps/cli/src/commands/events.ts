@@ -209,6 +209,9 @@ export function streamCommands(program: Command, run: Run): void {
             from: o.from,
             follow: o.follow ?? false,
             signal: stopping.signal,
+            damaged: (positions) => {
+              for (const position of positions) process.stderr.write(`! corrupt_record ${position}\n`);
+            },
             ...(o.follow ? {} : { deadlineMs: 0 }),
             ...(o.type ? { type: o.type } : {}),
             ...(o.subject ? { subject: o.subject } : {}),

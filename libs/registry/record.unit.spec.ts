@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Header } from '#event';
+import type { LogRecord } from '#log';
+import { catalogueOfFiles, recordOf } from '../../test/kit/projection/events.js';
+import { openRecord } from './record.js';
+
+const catalogue = catalogueOfFiles(1);
+const { record } = recordOf(catalogue, {
+  type: 'imigrasi.paspor.diterbitkan',
+  source: 'urn:simpul:unit:SU00123:simkim',
+  data: { nomorPermohonan: 'P-1' },
+});
+const kindWith = (headers: readonly Header[]): string =>
+  openRecord({ ...record, headers, offset: 0n, appendTimeMs: 0 } as LogRecord, catalogue).kind;
+const flipped = (name: string): readonly Header[] =>
+  record.headers.map(([n, value]) => {
+    if (n !== name || value === null) return [n, value];
+    const bytes = Buffer.from(value);
+    bytes[bytes.length - 1]! ^= 1;
+    return [n, bytes];
+  });
+
+describe('an event with a check', () => {
+  it.each(record.headers.map(([name]) => name).filter((n) => n.startsWith('ce_') && n !== 'ce_specversion'))(
+    'is corrupt when a bit of %s has changed',
+    (name) => {
+      expect(kindWith(record.headers)).toBe('event');
+      expect(kindWith(flipped(name))).toBe('corrupt');
+    },
+  );
+
+  it('is corrupt, and not a foreign record, when an attribute is gone; one of an earlier version, without a check, is read as it is', () => {
+    const without = (...names: string[]): readonly Header[] => record.headers.filter(([n]) => !names.includes(n));
+    expect(['ce_id', 'ce_time', 'simpul-recordedtime', 'simpul-digest'].map((n) => kindWith(without(n)))).toEqual(
+      Array(4).fill('corrupt'),
+    );
+    expect([kindWith(without('simpul-check')), kindWith(without('simpul-check', 'ce_id'))]).toEqual([
+      'event',
+      'foreign',
+    ]);
+  });
+});
