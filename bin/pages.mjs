@@ -52,6 +52,14 @@ function conditionsOf(source) {
   return words.length === 0 ? '' : `, when ${words.join(' and ')}`;
 }
 
+/** Who may change an entry (R5.10), in words. */
+function ownerOf(owner) {
+  if (owner === 'first') return 'the office whose event made it';
+  if (owner === 'any-with-right') return 'nobody: whoever may publish the event';
+  const fields = [owner].flat().map((f) => `\`${f.slice('field:'.length)}\``);
+  return `the office in ${fields.join(', else in ')}`;
+}
+
 export function viewsPage() {
   const folder = join(root, 'schemas/views');
   const views = readdirSync(folder)
@@ -65,18 +73,19 @@ export function viewsPage() {
   const parts = views.map((v) => {
     const sources = v.sources.map((s) => {
       const does = s.remove ? 'removes the entry' : v.kind === 'count' ? 'counts' : `sets ${list(Object.keys(s.set))}`;
-      return `- [\`${s.type}\`](event-types.md#${s.type.replaceAll('.', '')}) ${does}${conditionsOf(s)}`;
+      const by = s.owner === undefined ? '' : `; applied by ${ownerOf(s.owner)}`;
+      return `- [\`${s.type}\`](event-types.md#${s.type.replaceAll('.', '')}) ${does}${conditionsOf(s)}${by}`;
     });
     const sums = v.kind === 'count' ? `\nFields: ${list([v.count ?? 'count', ...Object.keys(v.sum ?? {})])}.\n` : '';
     const by = v.by ? ` The greatest ${list(v.by)} wins.` : '';
-    return `## ${v.name}\n\n${v.titleEn} · *${v.titleId}*. Kind \`${v.kind}\`, key: ${keyOf(v.key)}.${by}\n${sums}\n${sources.join('\n')}\n\n\`./bin/simpul.mjs state ls ${v.name}\``;
+    return `## ${v.name}\n\n${v.titleEn} · *${v.titleId}*. Kind \`${v.kind}\`, key: ${keyOf(v.key)}.${by}\n\nOwner of an entry: ${ownerOf(v.owner)}. ${v.ownerWhy}\n${sums}\n${sources.join('\n')}\n\n\`./bin/simpul.mjs state ls ${v.name}\``;
   });
   const kinds = Object.entries(KINDS).map(([k, t]) => `- \`${k}\`: ${t}`);
   return `# Views\n\nGenerated from \`schemas/views/*.view.json\` by \`npm run gen\`. A view folds events to state; read it at \`GET /v1/state/{view}/{key}\`.\n\n${kinds.join('\n')}\n\n| view | what | kind | key |\n|---|---|---|---|\n${rows.join('\n')}\n\n${parts.join('\n\n')}\n`;
 }
 
 /** Which office states an event (R10.6), in one sentence, and why. */
-function actorOf({ field, step, party, below, exempt, why }) {
+function actorOf({ field, step, party, standIns = {}, below, exempt, why }) {
   if (field === null) return `No acting office: ${why}`;
   const named = (f) =>
     [f]
@@ -91,6 +100,7 @@ function actorOf({ field, step, party, below, exempt, why }) {
           .join(', ');
   const more = [
     ...(party === undefined ? [] : [`a party \`${party}\``]),
+    ...Object.entries(standIns).map(([p, unit]) => `for \`${p}\` \`${unit}\``),
     ...(below ? ['or a unit below it'] : []),
     ...(exempt === undefined ? [] : [`not for ${list(exempt)}`]),
   ];

@@ -143,7 +143,19 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   projector: {
-    rooms: ['faults', 'limits', 'event', 'core', 'units', 'duplicates', 'publishing', 'projection', 'reading'],
+    rooms: [
+      'concurrency',
+      'faults',
+      'limits',
+      'event',
+      'core',
+      'registry',
+      'units',
+      'duplicates',
+      'publishing',
+      'projection',
+      'reading',
+    ],
     clients: ['@nestjs/*'],
   },
 };

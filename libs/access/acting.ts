@@ -24,7 +24,7 @@ export function mayState(
   if (actor === undefined || actor.field === null) return undefined;
   const source = parseSource(sourceText);
   if (source === undefined || source.kind === 'hub' || isExempt(actor, source, data, units)) return undefined;
-  const owner = source.kind === 'unit' ? source.unit : source.party;
+  const owner = source.kind === 'unit' ? source.unit : (actor.standIns?.[source.party] ?? source.party);
   const fields = actingFields(actor, source.kind, data);
   if (fields === undefined)
     return {

@@ -106,7 +106,8 @@ function withUnits(
   const data: Record<string, unknown> = { ...invented };
   const acting = actingIn(type, source, data, units);
   const own = units.get(owner);
-  if (own === undefined && acting !== undefined && owner.startsWith('EXT-')) data[acting] = owner;
+  if (own === undefined && acting !== undefined && owner.startsWith('EXT-'))
+    data[acting] = type.actor?.standIns?.[owner] ?? owner;
   const about = own ?? units.list({ type: 'kanim' })[0] ?? units.list({})[0];
   if (!about) return data;
   const others = units.list({ type: about.type }).filter((u) => u.id !== about.id);

@@ -50,6 +50,21 @@ describe('a sample event', () => {
     },
   );
 
+  it.each(
+    catalogue
+      .types()
+      .flatMap((t) => t.publishers.filter((p) => p.startsWith('party:')).map((p) => [t.type, p.slice(6)])),
+  )('of %s for the party %s is one that the party may publish', (name, party) => {
+    const asker: Caller = { keyId: 'K4', owner: party, system: 'portal', roles: new Set(['publisher']) };
+    const type = catalogue.newest(name)!;
+    for (const seed of [0, 1]) {
+      const e = sampleEvent(type, seed, asker, units, made);
+      expect(e.source).toBe(`urn:simpul:party:${party}:portal`);
+      expect(type.contract.encode(e.data, 1)).toMatchObject({ ok: true });
+      expect(mayState(type, e.source, e.data, units)).toBeUndefined();
+    }
+  });
+
   it('has the source of the asker when its key may publish the type', () => {
     const kanim = units.list({ type: 'kanim' })[5]!;
     const asker: Caller = { keyId: 'K3', owner: kanim.id, system: 'simkim', roles: new Set(['publisher']) };

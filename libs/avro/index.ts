@@ -29,4 +29,5 @@ export { JsonNumber } from './number.js';
 export { nameOf } from './properties.js';
 export { sample } from './sample.js';
 export { UNKNOWN_SYMBOL } from './scalar.js';
+export { instantMs } from './time.js';
 export { splitJsonArray, splitNdjson } from './split.js';

@@ -58,6 +58,8 @@ export function checkProperties(t: Node): Problem[] {
     texts.list_of({ form: '{code, level: full|masked|count, why}' }),
   );
   if (p['actor'] !== undefined) need('actor', (v) => isActor(v, t, p['publishers']), texts.actor_forms());
+  if (p['aheadMinutes'] !== undefined)
+    need('aheadMinutes', (v) => Number.isSafeInteger(v) && (v as number) >= 0, texts.minutes());
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
   need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', eitherOf(['clear', 'pseudonym'].map(verbatim)));
   need('ordering', (v) => v === 'subject' || v === 'stream', eitherOf(['subject', 'stream'].map(verbatim)));
@@ -73,13 +75,15 @@ export function checkProperties(t: Node): Problem[] {
 /** The form of `actor` (ActorInfo): its names are fields of the record, its steps symbols of the enum field, its exempt publishers publishers of the type. */
 function isActor(v: Json, t: Node, publishers: Json | undefined): boolean {
   if (!isObject(v) || typeof v['why'] !== 'string' || v['why'] === '') return false;
-  const { field, step, party, below, exempt } = v;
+  const { field, step, party, below, exempt, standIns = {} } = v;
   const isField = (name: Json | undefined): boolean =>
     typeof name === 'string' && t.fields.some((f) => f.name === name);
   const isFields = (names: Json | undefined): boolean =>
     Array.isArray(names) ? names.length > 0 && names.every(isField) : isField(names);
   if (party !== undefined && !isField(party)) return false;
   if (below !== undefined && below !== true) return false;
+  if (!isObject(standIns) || !Object.values(standIns).every((u) => typeof u === 'string' && /^SU\d{5,9}$/.test(u)))
+    return false;
   const known = Array.isArray(publishers) ? publishers : [];
   if (exempt !== undefined && !(Array.isArray(exempt) && exempt.every((x) => known.includes(x)))) return false;
   if (step === undefined) return field === null || isFields(field);

@@ -104,3 +104,14 @@ const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
 const THREE = Array.from({ length: 1_000 }, (_, n) => String(n).padStart(3, '0'));
 let formattedDay = Number.NaN;
 let dayText = '';
+
+/** Milliseconds since 1970 of a date (its midnight in UTC) or an RFC 3339 time, as event data holds it; undefined when the value is neither. */
+export function instantMs(kind: 'date' | 'timestamp', value: unknown): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (kind === 'date') {
+    const day = parseDate(value);
+    return Number.isNaN(day) ? undefined : day * DAY_MS;
+  }
+  const instant = parseTimestamp(value);
+  return typeof instant === 'string' ? undefined : instant.ms;
+}

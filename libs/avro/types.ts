@@ -91,6 +91,8 @@ export interface ActorInfo {
   readonly step?: string;
   /** The field that names the party, when a party states the event. Absent: the same as for a unit. */
   readonly party?: string;
+  /** The unit that stands in the field for a party, by party: a field of a unit cannot hold a party. */
+  readonly standIns?: Readonly<Record<string, string>>;
   /** A unit below the source, on either parent line, counts as well. */
   readonly below?: true;
   /** Publishers that state this of others, as a pattern of `publishers`. */
@@ -113,6 +115,8 @@ export interface EventTypeProperties {
   readonly consumers: readonly ConsumerInfo[];
   /** Absent in contracts that were registered before it existed: their events are judged by `publishers` alone. */
   readonly actor?: ActorInfo;
+  /** How far ahead of its recorded time an event may date itself where a view takes the latest by that date, minutes (R5.11). @default 1,440 */
+  readonly aheadMinutes?: number;
   /** Names of the fields whose values, joined by `:`, are the subject. */
   readonly subject: readonly string[];
   readonly subjectForm: 'clear' | 'pseudonym';

@@ -1,6 +1,7 @@
 import { mayPublish, mayState } from '#access';
 import { OnceAMinute } from '#faults';
 import { Appender } from '#log';
+import { publishBounds } from '#projection';
 import { Publishing, type PublishingDeps, type PublishingReport } from '#publishing';
 import type { Core } from './core.js';
 
@@ -18,6 +19,7 @@ export function hubPublishing(
     units: units.units,
     mayPublish,
     mayState,
+    bounds: publishBounds(core.views),
     pseudonymKey,
     now,
     appends: more.appends ?? new Appender(log),

@@ -363,6 +363,14 @@ export const FAULTS = {
     title: { id: 'subject terlalu panjang', en: 'subject is too long' },
     hint: { id: 'Paling panjang 512 byte.', en: 'At most 512 bytes.' },
   },
+  too_far_ahead: {
+    class: 'invalid',
+    title: { id: 'Tanggal terlalu jauh di depan', en: 'A date is too far ahead' },
+    hint: {
+      id: 'Periksa tahun dan jam sistem Anda. Batasnya: simpul type get <jenis>, aheadMinutes.',
+      en: 'Check the year and the clock of your system. The limit: simpul type get <type>, aheadMinutes.',
+    },
+  },
   idempotency_mismatch: {
     class: 'invalid',
     title: { id: 'id ini sudah dipakai untuk isi lain', en: 'This id was used for other content' },

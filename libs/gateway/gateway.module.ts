@@ -2,6 +2,8 @@ import { audited, recordUse } from '#access';
 import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
 import {
   Guesses,
+  CONFLICTS_DOOR,
+  ConflictsController,
   KEYS_DOOR,
   KeysController,
   publishDoor,
@@ -20,6 +22,7 @@ import {
   UnitsController,
   VIEWS_DOOR,
   ViewsController,
+  type ConflictsDoorDeps,
   type Door,
   type KeysDoorDeps,
   type ReceiptsDoorDeps,
@@ -29,7 +32,7 @@ import {
   type ViewsDoorDeps,
 } from '#http';
 import { Appender, type EventLog } from '#log';
-import { needSnapshots, requestRebuild, StateReader } from '#projection';
+import { ConflictReader, needSnapshots, requestRebuild, StateReader } from '#projection';
 import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
 import {
   Inject,
@@ -45,6 +48,7 @@ import { Announcer } from './announcer.js';
   controllers: [
     ReceiptsController,
     RefusalsController,
+    ConflictsController,
     ViewsController,
     StreamsController,
     UnitsController,
@@ -107,6 +111,7 @@ import { Announcer } from './announcer.js';
         catalogue: registry.catalogue,
       }),
     },
+    { provide: CONFLICTS_DOOR, inject: [CORE, StateReader], useFactory: conflictsDoor },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
     { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
     { provide: UNITS_DOOR, inject: [CORE], useFactory: ({ units }: Core): UnitsDoorDeps => ({ units: units.units }) },
@@ -212,6 +217,17 @@ function streamsDoor({ registry, log, views, generations, now }: Core): StreamsD
       );
     },
   };
+}
+
+function conflictsDoor({ state, views, registry, units }: Core, reader: StateReader): ConflictsDoorDeps {
+  const conflicts = new ConflictReader({
+    state,
+    views,
+    storage: (view) => reader.storage(view),
+    catalogue: registry.catalogue,
+    units: units.units,
+  });
+  return { conflicts, views: reader.views };
 }
 
 function viewsDoor(core: Core, { views }: StateReader): ViewsDoorDeps {

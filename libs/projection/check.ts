@@ -95,6 +95,37 @@ function checkStreams(out: Findings, def: ViewDefinition, types: readonly EventT
         out.add(`/sources/${i}/given/${j}/value`, texts.field_of_another_stream());
 }
 
+/** R5.10: who may change an entry must be known from the entry, in the order of one stream. */
+function checkOwner(out: Findings, def: ViewDefinition, types: readonly EventType[]): void {
+  const guards = def.sources.map((s, i) => ({ rule: s.owner ?? def.owner, stream: types[i]!.stream, i }));
+  const bound = guards.filter(({ rule }) => rule !== undefined && rule !== 'any-with-right');
+  if (bound.length === 0) return;
+  if (def.owner === undefined || def.owner === 'any-with-right' || Array.isArray(def.owner))
+    out.add('/owner', texts.owner_of_source_alone());
+  const streams = new Set(bound.map(({ stream }) => stream));
+  if (streams.size > 1) out.add('/owner', texts.owner_over_streams());
+  if (def.kind === 'count' && def.sources.some((s) => s.remove)) out.add('/owner', texts.owner_of_removing_count());
+  for (const { rule, i } of bound)
+    for (const name of rule === 'first' ? [] : [rule!].flat().map((f) => f.slice('field:'.length))) {
+      const at = def.sources[i]!.owner === undefined ? '/owner' : `/sources/${i}/owner`;
+      if (def.kind === 'count') {
+        if (!isOffice(types[i]!, name)) out.add(at, texts.owner_no_office({ field: name }));
+        continue;
+      }
+      const writers = def.sources.flatMap((s, j) =>
+        s.set && name in s.set ? [{ e: s.set[name]!, type: types[j]! }] : [],
+      );
+      const right = writers.every(({ e, type }) =>
+        typeof e === 'string' ? isOffice(type, e) : 'const' in e && e.const === null,
+      );
+      if (writers.length === 0 || !right) out.add(at, texts.owner_no_office({ field: name }));
+      if (writers.some(({ type }) => !streams.has(type.stream))) out.add(at, texts.owner_over_streams());
+    }
+}
+
+const isOffice = (type: EventType, field: string): boolean =>
+  ['unitId', 'partyCode'].includes(fieldOf(type, field)?.role ?? '');
+
 function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType[]): void {
   if (def.by && def.kind !== 'latest') out.add('/by', texts.only_latest());
   if (def.kind === 'latest' && def.key !== 'subject' && !def.by) out.add('/by', texts.required_without_subject());
@@ -118,7 +149,7 @@ function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType
 }
 
 /**
- * Problems of a view definition: rules R5.1 to R5.4, and references to types and fields that do not exist. Empty: it may be folded.
+ * Problems of a view definition: rules R5.1 to R5.4 and R5.10, and references to types and fields that do not exist. Empty: it may be folded.
  * R5.4 (no clock) holds by the form: no expression can name the present time.
  */
 export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] {
@@ -134,5 +165,6 @@ export function checkView(def: ViewDefinition, catalogue: Catalogue): Problem[] 
   checkKey(out, def, types, catalogue);
   checkStreams(out, def, types, catalogue);
   checkKind(out, def, types);
+  checkOwner(out, def, types);
   return out.problems;
 }

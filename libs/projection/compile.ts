@@ -5,6 +5,8 @@ import { PII_CLASSES } from '#avro';
 import { Fault } from '#faults';
 import type { Catalogue, DecodedEvent, EventType } from '#registry';
 import { checkView } from './check.js';
+import { ownershipOf, type Ownership } from './owner.js';
+import { boundsOf, type TimeBound } from './time-bounds.js';
 import type { Expression, ViewDefinition, ViewSource } from './view.js';
 
 export type Evaluate = (event: DecodedEvent) => unknown;
@@ -15,6 +17,10 @@ export interface CompiledSource {
   readonly type: string;
   readonly stream: string;
   readonly remove: boolean;
+  /** Who may apply it to an entry; undefined: whoever may publish it (R5.10). */
+  readonly ownership: Ownership | undefined;
+  /** `latest`: how far ahead of its recorded time the fields in `by` may be (R5.11). */
+  readonly bounds: readonly TimeBound[];
   readonly set: readonly (readonly [name: string, Evaluate])[];
   readonly when: readonly { readonly field: string; readonly in: ReadonlySet<unknown> }[];
   readonly given: readonly { readonly value: string; readonly is?: Evaluate; readonly isNot?: unknown }[];
@@ -44,6 +50,10 @@ export interface CompiledView {
   readonly count: string;
   readonly sum: readonly (readonly [name: string, field: string])[];
   readonly keep: number;
+  /** Who owns an entry; undefined: nobody (R5.10). */
+  readonly ownership: Ownership | undefined;
+  /** Whether an event can be refused: then the view keeps the refused ones. */
+  readonly refuses: boolean;
   readonly fields: readonly ViewField[];
   /** Value fields that more than one source writes: an entry stores which source wrote them last. */
   readonly shared: ReadonlySet<string>;
@@ -111,12 +121,14 @@ export const isNumericKind = (kind: FieldKind): boolean => NUMERIC.has(kind);
 const KEEP = 200;
 const COUNT = 'jumlah';
 
-function compileSource(source: ViewSource, index: number, stream: string): CompiledSource {
+function compileSource(def: ViewDefinition, source: ViewSource, index: number, type: EventType): CompiledSource {
   return {
     index,
     type: source.type,
-    stream,
+    stream: type.stream,
     remove: source.remove === true,
+    ownership: ownershipOf(source.owner ?? def.owner),
+    bounds: boundsOf(def, type),
     set: Object.entries(source.set ?? {}).map(([name, e]) => [name, evaluator(e)] as const),
     when: (source.when ?? []).map((w) => ({ field: w.field, in: new Set<unknown>(w.in) })),
     given: (source.given ?? []).map((g) => ({
@@ -160,7 +172,9 @@ function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
 export function compileView(def: ViewDefinition, catalogue: Catalogue): CompiledView {
   const problems = checkView(def, catalogue);
   if (problems.length > 0) throw new Fault('invalid_schema', { detail: `view ${def.name}`, problems });
-  const sources = def.sources.map((s, i) => compileSource(s, i, catalogue.newest(s.type)!.stream));
+  const sources = def.sources.map((s, i) => compileSource(def, s, i, catalogue.newest(s.type)!));
+  const bounds = sources.map((s) => s.bounds);
+  const folded = bounds.some((b) => b.length > 0) ? [def, bounds] : def;
   const ofType = new Map<string, CompiledSource[]>();
   const writers = new Map<string, number>();
   for (const s of sources) {
@@ -191,6 +205,8 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
     keep: def.keep ?? KEEP,
     fields: fieldsOf(def, catalogue),
     shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
-    fingerprint: createHash('sha256').update(JSON.stringify(def)).digest('hex').slice(0, 16),
+    ownership: ownershipOf(def.owner),
+    refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0),
+    fingerprint: createHash('sha256').update(JSON.stringify(folded)).digest('hex').slice(0, 16),
   };
 }

@@ -1,12 +1,17 @@
 import type { DecodedEvent } from '#registry';
 import type { Put, Delete, State, StateChange, StreamPartition, Committed } from '#state';
 import type { CompiledView } from './compile.js';
-import type { Contribution, Stored } from './entry.js';
-import { fold, needsEntry, sourcesFor, type Desk } from './fold.js';
+import type { Contribution, Removed, Stored, StoredRefusal } from './entry.js';
+import { fold, keepsRemoved, needsEntry, sourcesFor, type Desk, type Refused } from './fold.js';
+import { keepRefusal, REFUSED_COUNT } from './refused.js';
 
 interface Change<T> {
   readonly value: T | undefined;
   readonly event: DecodedEvent;
+}
+
+interface Counted {
+  readonly n: number;
 }
 
 /** Entries of a batch: those read from the store, and over them the changes of the fold. Only the last change of a key is written. */
@@ -14,7 +19,9 @@ class BatchDesk implements Desk {
   readonly entries = new Map<string, Stored>();
   readonly parts = new Map<string, Contribution>();
   readonly changedEntries = new Map<string, Change<Stored>>();
-  readonly changedParts = new Map<string, Change<Contribution>>();
+  readonly removedKeys = new Map<string, Removed>();
+  readonly changedParts = new Map<string, Change<Contribution | Removed | StoredRefusal | Counted>>();
+  readonly refused: { readonly refusal: Refused; readonly event: DecodedEvent }[] = [];
 
   entry(key: string): Stored | undefined {
     const c = this.changedEntries.get(key);
@@ -23,7 +30,29 @@ class BatchDesk implements Desk {
 
   part(key: string): Contribution | undefined {
     const c = this.changedParts.get(key);
-    return c ? c.value : this.parts.get(key);
+    return c ? (c.value as Contribution | undefined) : this.parts.get(key);
+  }
+
+  removed(key: string): Removed | undefined {
+    const c = this.changedParts.get(key);
+    return c ? (c.value as Removed | undefined) : this.removedKeys.get(key);
+  }
+
+  putRemoved(key: string, value: Removed | undefined, event: DecodedEvent): void {
+    this.changedParts.set(key, { value, event });
+  }
+
+  refuse(refusal: Refused, event: DecodedEvent): void {
+    this.refused.push({ refusal, event });
+  }
+
+  /** Puts the refused events behind those that the view partition has refused before. */
+  keepRefused(before: number): StoredRefusal[] {
+    return this.refused.map(({ refusal, event }, i) => {
+      const rows = keepRefusal(before + i, refusal, event);
+      for (const [key, value] of rows) this.changedParts.set(key, { value, event });
+      return rows[0]![1] as StoredRefusal;
+    });
   }
 
   putEntry(key: string, value: Stored | undefined, event: DecodedEvent): void {
@@ -50,6 +79,8 @@ class BatchDesk implements Desk {
   }
 }
 
+const NOTHING = { entries: [] } as const;
+
 async function load(
   state: State,
   storage: string,
@@ -74,6 +105,11 @@ async function load(
     const { entries } = await state.read(storage, partition, [...keys]);
     for (const entry of entries) if (entry) desk.entries.set(entry.key, JSON.parse(entry.value) as Stored);
   }
+  if (keepsRemoved(view)) {
+    const absent = [...keys].filter((key) => !desk.entries.has(key));
+    const { entries } = absent.length === 0 ? NOTHING : await state.read(storage, partition, absent, 'part');
+    for (const entry of entries) if (entry) desk.removedKeys.set(entry.key, JSON.parse(entry.value) as Removed);
+  }
   return desk;
 }
 
@@ -88,13 +124,19 @@ export async function foldInto(
   part: StreamPartition,
   events: readonly DecodedEvent[],
   step: Step,
-): Promise<{ readonly committed: Committed; readonly change: StateChange }> {
+): Promise<{
+  readonly committed: Committed;
+  readonly change: StateChange;
+  readonly refused: readonly StoredRefusal[];
+}> {
   const taken = events.filter((e) => sourcesFor(view, e).length > 0);
-  const change: StateChange =
-    taken.length === 0
-      ? { ...step, puts: [], deletes: [] }
-      : { ...step, ...(await changesOf(state, storage, view, part, taken)) };
-  return { committed: await state.commit(storage, part, change), change };
+  if (taken.length === 0) {
+    const change = { ...step, puts: [], deletes: [] };
+    return { committed: await state.commit(storage, part, change), change, refused: [] };
+  }
+  const { refused, ...rows } = await changesOf(state, storage, view, part, taken);
+  const change: StateChange = { ...step, ...rows };
+  return { committed: await state.commit(storage, part, change), change, refused };
 }
 
 async function changesOf(
@@ -103,8 +145,12 @@ async function changesOf(
   view: CompiledView,
   part: StreamPartition,
   events: readonly DecodedEvent[],
-): Promise<Pick<StateChange, 'puts' | 'deletes'>> {
+): Promise<Pick<StateChange, 'puts' | 'deletes'> & { readonly refused: readonly StoredRefusal[] }> {
   const desk = await load(state, storage, view, part.partition, events);
   for (const event of events) fold(view, event, desk);
-  return desk.changes();
+  if (desk.refused.length === 0) return { ...desk.changes(), refused: [] };
+  // Refused events are rare: their count is read only when there is one.
+  const [counted] = (await state.read(storage, part.partition, [REFUSED_COUNT], 'part')).entries;
+  const refused = desk.keepRefused(counted === undefined ? 0 : (JSON.parse(counted.value) as Counted).n);
+  return { ...desk.changes(), refused };
 }

@@ -14,6 +14,8 @@ export interface Stored {
   w?: Record<string, number>;
   /** latest: the values of the fields in `by`, to compare with the next event. */
   b?: unknown[];
+  /** Owner `first`: the office whose event made the entry. Absent in entries of older releases: then the office of a witness (R5.10). */
+  o?: string;
   /** timeline: source index and witness of each event. */
   m?: (readonly [index: number, ...Witness])[];
 }
@@ -26,4 +28,28 @@ export interface Contribution {
   readonly d: Readonly<Record<string, unknown>>;
   /** Values of the sums, in the order of the view. */
   readonly s: readonly (number | string)[];
+  /** Who may change it (R5.10). */
+  readonly o?: string;
 }
+
+/** `set`: whose a removed entry was, so that nobody else makes it again (R5.10). In the key space of the contributions, under the key of the entry. */
+export interface Removed {
+  readonly o: string;
+}
+
+/** An event that a view has refused (R5.10, R5.11). */
+export interface StoredRefusal {
+  /** Which it is of this view partition, from 0. */
+  readonly n: number;
+  readonly r: RefusalReason;
+  /** Key of the entry that it would have changed. */
+  readonly k: string;
+  readonly t: string;
+  readonly p: string;
+  /** Recorded time, RFC 3339. */
+  readonly at: string;
+  readonly w: Witness;
+  /** The owner of the entry. */
+  readonly o?: string;
+}
+export type RefusalReason = 'not_owner' | 'too_far_ahead';

@@ -2,7 +2,9 @@ import { levelData } from '#access';
 import type { DecodedEvent } from '#registry';
 import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
-import type { Contribution, Stored, Witness } from './entry.js';
+import type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
+import { officeOf, ownerAfter, ownerOf } from './owner.js';
+import { isAhead } from './time-bounds.js';
 
 /** Entries of one view partition while a batch is folded. `undefined`: no entry. Values are never changed in place. */
 export interface Desk {
@@ -10,6 +12,18 @@ export interface Desk {
   part(key: string): Contribution | undefined;
   putEntry(key: string, value: Stored | undefined, event: DecodedEvent): void;
   putPart(key: string, value: Contribution | undefined, event: DecodedEvent): void;
+  /** `set`: whose a removed entry was. */
+  removed(key: string): Removed | undefined;
+  putRemoved(key: string, value: Removed | undefined, event: DecodedEvent): void;
+  /** The event changes nothing, and is kept as refused by the view. */
+  refuse(refusal: Refused, event: DecodedEvent): void;
+}
+
+/** Why a view refuses an event, of which entry, and who owns that. */
+export interface Refused {
+  readonly reason: RefusalReason;
+  readonly key: string;
+  readonly owner: string | undefined;
 }
 
 const matches = (source: CompiledSource, event: DecodedEvent): boolean =>
@@ -45,9 +59,46 @@ function older(view: CompiledView, before: readonly unknown[], event: DecodedEve
   return false;
 }
 
+/** Why an event may not change the view; undefined: it may. Judged by the entry before the event and by the event alone (R5.4). */
+function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): Refused | undefined {
+  const { ownership, bounds } = source;
+  if (bounds.length > 0) {
+    const recorded = Date.parse(event.envelope.recordedtime);
+    const recordedMs = Number.isNaN(recorded) ? event.appendTimeMs : recorded;
+    if (bounds.some((b) => isAhead(b, event.data, recordedMs)))
+      return { reason: 'too_far_ahead', key: view.keyOf(event), owner: undefined };
+  }
+  if (ownership === undefined) return undefined;
+  const office = officeOf(event.envelope.source);
+  if (office === undefined) return undefined;
+  let key: string;
+  let owner: string | undefined;
+  if (view.kind === 'count') {
+    const before = desk.part(event.envelope.subject);
+    key = before?.k ?? '';
+    owner = before?.o;
+  } else {
+    key = view.keyOf(event);
+    const before = desk.entry(key);
+    owner = before === undefined ? desk.removed(key)?.o : ownerOf(ownership, before);
+  }
+  return owner === undefined || owner === office ? undefined : { reason: 'not_owner', key, owner };
+}
+
+/** The member that says whose a new entry is, where its value does not say it. */
+function ownedBy(view: CompiledView, before: Stored | undefined, event: DecodedEvent): Pick<Stored, 'o'> {
+  if (view.ownership?.kind !== 'first') return {};
+  const o = (before && ownerOf(view.ownership, before)) ?? officeOf(event.envelope.source);
+  return o === undefined ? {} : { o };
+}
+
 function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
-  const stored: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
+  const stored: Stored = {
+    v: valueOf(source, event),
+    e: { [source.index]: witnessOf(event) },
+    ...ownedBy(view, view.ownership && desk.entry(key), event),
+  };
   if (view.by.length > 0) {
     const before = desk.entry(key);
     if (before?.b && older(view, before.b, event)) return;
@@ -66,7 +117,11 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
       if (g.isNot !== undefined && now === g.isNot) return;
     }
   const changed = valueOf(source, event);
-  const stored: Stored = { v: {}, e: { ...before?.e, [source.index]: witnessOf(event) } };
+  const stored: Stored = {
+    v: {},
+    e: { ...before?.e, [source.index]: witnessOf(event) },
+    ...ownedBy(view, before, event),
+  };
   const writers: Record<string, number> = {};
   // Members in the order of the view file, so that the stored text does not depend on the order between streams (R5.3).
   for (const { name } of view.fields) {
@@ -83,8 +138,18 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
 
 function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
-  if (source.remove) desk.putEntry(key, undefined, event);
-  else desk.putEntry(key, { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } }, event);
+  const { ownership } = view;
+  const before = ownership && desk.entry(key);
+  if (source.remove) {
+    // Whoever could make it again would have taken it over.
+    const o = before && ownership && ownerOf(ownership, before);
+    if (o !== undefined) desk.putRemoved(key, { o }, event);
+    desk.putEntry(key, undefined, event);
+    return;
+  }
+  const value: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
+  if (ownership && before === undefined && desk.removed(key)) desk.putRemoved(key, undefined, event);
+  desk.putEntry(key, { ...value, ...ownedBy(view, before, event) }, event);
 }
 
 function foldTimeline(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
@@ -95,7 +160,12 @@ function foldTimeline(view: CompiledView, source: CompiledSource, event: Decoded
   const all = [...moments, { position: event.position, type, time, ...valueOf(source, event) }];
   const witnesses = [...(before?.m ?? []), [source.index, ...witnessOf(event)] as const];
   const total = ((before?.v['jumlah'] as number | undefined) ?? 0) + 1;
-  desk.putEntry(key, { v: { jumlah: total, kejadian: all.slice(-view.keep) }, m: witnesses.slice(-view.keep) }, event);
+  const stored: Stored = {
+    v: { jumlah: total, kejadian: all.slice(-view.keep) },
+    m: witnesses.slice(-view.keep),
+    ...ownedBy(view, before, event),
+  };
+  desk.putEntry(key, stored, event);
 }
 
 function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: DecodedEvent, desk: Desk): void {
@@ -117,10 +187,12 @@ function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEve
     if (before) desk.putPart(subject, undefined, event);
     return;
   }
+  const o = view.ownership && ownerAfter(view.ownership, before, event);
   const now: Contribution = {
     k: view.keyOf(event),
     d: Object.fromEntries(view.keyParts.map(([name, evaluate]) => [name, evaluate(event)])),
     s: view.sum.map(([, field]) => asNumeric(event.data[field]) ?? 0),
+    ...(o === undefined ? {} : { o }),
   };
   contribute(view, now, 1, event, desk);
   desk.putPart(subject, now, event);
@@ -128,12 +200,28 @@ function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEve
 
 const FOLDS = { latest: foldLatest, merge: foldMerge, set: foldSet, count: foldCount, timeline: foldTimeline };
 
-/** Folds one event into a view. Pure: the same events in the same order give the same entries, however they are batched. */
+/**
+ * Folds one event into a view, or refuses it as a whole: an event of somebody else never changes an entry (R5.10). Pure: the same events in the same order give
+ * the same entries and refusals, however they are batched.
+ */
 export function fold(view: CompiledView, event: DecodedEvent, desk: Desk): void {
-  for (const source of sourcesFor(view, event)) FOLDS[view.kind](view, source, event, desk);
+  const sources = sourcesFor(view, event);
+  if (view.refuses)
+    for (const source of sources) {
+      const refused = refusalOf(view, source, event, desk);
+      if (refused !== undefined) return desk.refuse(refused, event);
+    }
+  for (const source of sources) FOLDS[view.kind](view, source, event, desk);
 }
 
 /** Whether the fold needs the stored entry; else a batch needs no read. */
 export function needsEntry(view: CompiledView): boolean {
-  return view.kind === 'merge' || view.kind === 'timeline' || (view.kind === 'latest' && view.by.length > 0);
+  const { kind } = view;
+  if (kind === 'merge' || kind === 'timeline') return true;
+  return kind !== 'count' && (view.by.length > 0 || view.sources.some((s) => s.ownership !== undefined));
+}
+
+/** Whether the fold remembers whose a removed entry was. */
+export function keepsRemoved(view: CompiledView): boolean {
+  return view.kind === 'set' && view.ownership !== undefined;
 }

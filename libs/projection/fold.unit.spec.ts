@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DecodedEvent } from '#registry';
-import { fold, mergeEntries, type CompiledView, type Contribution, type Desk, type Stored } from './index.js';
+import {
+  fold,
+  mergeEntries,
+  type CompiledView,
+  type Contribution,
+  type Desk,
+  type Refused,
+  type Removed,
+  type Stored,
+} from './index.js';
 import { add, compareNumeric } from './exact.js';
 import { catalogueOfFiles, foldEventOf, viewsOf, type EventSpec } from '../../test/kit/projection/events.js';
 
@@ -15,6 +24,14 @@ class PlainDesk implements Desk {
     if (v) this.entries.set(k, v);
     else this.entries.delete(k);
   }
+  readonly removals = new Map<string, Removed>();
+  readonly refused: Refused[] = [];
+  removed = (k: string) => this.removals.get(k);
+  putRemoved(k: string, v: Removed | undefined): void {
+    if (v) this.removals.set(k, v);
+    else this.removals.delete(k);
+  }
+  refuse = (refused: Refused): void => void this.refused.push(refused);
   putPart(k: string, v: Contribution | undefined): void {
     if (v) this.parts.set(k, v);
     else this.parts.delete(k);
@@ -24,6 +41,11 @@ class PlainDesk implements Desk {
 let offset = 0n;
 const at = (type: string, data: EventSpec['data'] = {}, more: Partial<EventSpec> = {}): DecodedEvent =>
   foldEventOf(catalogue, { type, data, ...more }, offset++);
+
+/** From a unit or party. */
+const by = (owner: string): Partial<EventSpec> => ({
+  source: `urn:simpul:${owner.startsWith('EXT-') ? 'party' : 'unit'}:${owner}:uji`,
+});
 
 function run(name: string, events: readonly DecodedEvent[]): { view: CompiledView; desk: PlainDesk } {
   const view = viewsOf(catalogue, name)[0]!;
@@ -56,12 +78,13 @@ describe('merge', () => {
   });
 
   const move = (peristiwa: string) => ({ idOrang: 'ORANG-1', unitAsal: 'SU00201', unitTujuan: 'SU00202', peristiwa });
-  const arrived = at('pas.penghuni.diterima', { idOrang: 'ORANG-1', unitPenerima: 'SU00201' });
+  const [ORIGIN, TARGET] = [by('SU00201'), by('SU00202')];
+  const arrived = at('pas.penghuni.diterima', { idOrang: 'ORANG-1', unitPenerima: 'SU00201' }, ORIGIN);
   const unitAfter = (events: DecodedEvent[]) => [...run('pas.penghuni-aktif', events).desk.entries.values()][0]!.v;
 
   it('one person has one active unit at every step of a transfer', () => {
-    const leaves = at('pas.penghuni.dipindahkan', move('berangkat'));
-    const comes = at('pas.penghuni.dipindahkan', move('tiba'));
+    const leaves = at('pas.penghuni.dipindahkan', move('berangkat'), ORIGIN);
+    const comes = at('pas.penghuni.dipindahkan', move('tiba'), TARGET);
     expect(unitAfter([arrived])).toMatchObject({ unit: 'SU00201', keadaan: 'di_dalam' });
     expect(unitAfter([arrived, leaves])).toMatchObject({
       unit: 'SU00201',
@@ -75,20 +98,19 @@ describe('merge', () => {
     });
   });
 
-  it('a departure that is recorded after the arrival changes nothing', () => {
-    const events = [
-      arrived,
-      at('pas.penghuni.dipindahkan', move('tiba')),
-      at('pas.penghuni.dipindahkan', move('berangkat')),
-    ];
-    expect(unitAfter(events)).toMatchObject({ unit: 'SU00202', keadaan: 'di_dalam' });
+  it('an arrival counts after the departure: before it the person is still in the charge of the origin', () => {
+    const comes = () => at('pas.penghuni.dipindahkan', move('tiba'), TARGET);
+    const leaves = at('pas.penghuni.dipindahkan', move('berangkat'), ORIGIN);
+    expect(unitAfter([arrived, comes()])).toMatchObject({ unit: 'SU00201', keadaan: 'di_dalam' });
+    expect(unitAfter([arrived, comes(), leaves])).toMatchObject({ unit: 'SU00201', keadaan: 'dalam_perjalanan' });
+    expect(unitAfter([arrived, comes(), leaves, comes()])).toMatchObject({ unit: 'SU00202', keadaan: 'di_dalam' });
   });
 
   it('a planned release changes nothing, a release that happened empties the unit and stays', () => {
     const release = (rencanaBebas: boolean) =>
-      at('pas.penghuni.bebas', { idOrang: 'ORANG-1', unit: 'SU00201', rencanaBebas });
+      at('pas.penghuni.bebas', { idOrang: 'ORANG-1', unit: 'SU00201', rencanaBebas }, ORIGIN);
     expect(unitAfter([arrived, release(true)])).toMatchObject({ unit: 'SU00201' });
-    expect(unitAfter([arrived, release(false), at('pas.penghuni.dipindahkan', move('tiba'))])).toMatchObject({
+    expect(unitAfter([arrived, release(false), at('pas.penghuni.dipindahkan', move('tiba'), TARGET)])).toMatchObject({
       unit: null,
       keadaan: 'bebas',
       unitTerakhir: 'SU00201',
@@ -126,7 +148,11 @@ describe('set', () => {
 describe('latest', () => {
   it('an older list version that is recorded later does not replace the newer one', () => {
     const ack = (versiDaftar: number) =>
-      at('imigrasi.cegah.daftar-diterima', { unit: 'SU00301', versiDaftar, waktuDiterima: '2021-07-15T03:00:00.000Z' });
+      at(
+        'imigrasi.cegah.daftar-diterima',
+        { unit: 'SU00301', versiDaftar, waktuDiterima: '2021-07-15T03:00:00.000Z' },
+        by('SU00301'),
+      );
     expect(run('imigrasi.cegah-pos', [ack(4), ack(5), ack(3)]).desk.entries.get('SU00301')?.v['versiDaftar']).toBe(5);
   });
 
@@ -158,7 +184,7 @@ describe('latest', () => {
 
 describe('count', () => {
   const report = (unit: string, kode: string, kapasitas: number) =>
-    at('pas.hunian.dilaporkan', { unit, tanggal: '2021-07-15', kapasitas }, { unitkode: kode });
+    at('pas.hunian.dilaporkan', { unit, tanggal: '2021-07-15', kapasitas }, { unitkode: kode, ...by(unit) });
 
   it('a corrected report replaces the earlier one, also after other reports', () => {
     const { desk } = run('pas.hunian-kanwil', [
@@ -176,7 +202,7 @@ describe('count', () => {
 
   it('a case counts once, under its newest unit and status', () => {
     const step = (statusBaru: string, unitPemegang = 'SU00101') =>
-      at('layanan.kasus.status-berubah', { nomorKasus: 'K-1', statusBaru, unitPemegang });
+      at('layanan.kasus.status-berubah', { nomorKasus: 'K-1', statusBaru, unitPemegang }, by('SU00101'));
     const { desk } = run('layanan.kasus-jumlah', [step('diajukan'), step('diproses'), step('diproses', 'SU00102')]);
     expect([...desk.entries].map(([k, e]) => [k, e.v['jumlah']])).toEqual([['SU00102:diproses', 1]]);
   });

@@ -1,8 +1,11 @@
-export { parseView, type Expression, type ViewDefinition, type ViewSource } from './view.js';
+export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
+export { keepRefusal, readRefused, REFUSED_KEPT, type RefusedEvent } from './refused.js';
+export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';
+export { parseView, type Expression, type OwnerRule, type ViewDefinition, type ViewSource } from './view.js';
 export { checkView } from './check.js';
 export { compileView, type CompiledView, type ViewField } from './compile.js';
-export { fold, type Desk } from './fold.js';
-export type { Contribution, Stored, Witness } from './entry.js';
+export { fold, type Desk, type Refused } from './fold.js';
+export type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
 export { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
 export { storageOf, type GenerationRow, type Generations } from './generations.js';
 export { PROJECTOR_GROUP } from './projector.js';

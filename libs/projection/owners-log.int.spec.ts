@@ -134,9 +134,9 @@ async function snapshotsWritten(): Promise<void> {
     const topics = await stage.log.topics();
     if (!views.every((view) => topics.includes(snapshotTopic(stage.storage(view))))) return false;
     const held = stage.projector!.snapshots();
-    for (const { name, streams } of views) {
+    for (const { name, streams, partitions } of views) {
       const mine = held.filter((s) => s.view === name);
-      if (mine.length < 2) return false;
+      if (mine.length < partitions) return false;
       for (const { storage, partition, state } of mine) {
         if (state === 'complete') continue;
         const stored = await stage.state.positions(

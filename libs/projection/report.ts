@@ -2,12 +2,16 @@ import type { BadRecord, DuplicatesReport, Refold } from '#duplicates';
 import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
 import type { ClaimsReport } from './claims.js';
+import type { CompiledView } from './compile.js';
+import type { RefusedEvent } from './refused.js';
 import type { FillOutcome } from './snapshot-fill.js';
 
 /** What the projector reports while it works. All calls return at once. */
 export interface ProjectionReport extends DuplicatesReport, ClaimsReport {
   folded?(view: string, storage: string, part: StreamPartition, next: bigint, events: number): void;
   badRecord?(record: BadRecord): void;
+  /** A view has refused events, durably: they changed nothing (R5.10, R5.11). Told again for each fold of the same events. */
+  refused?(view: CompiledView, events: readonly RefusedEvent[]): void;
   /** A view's catch-up reader failed and will try again. Reported once a minute for each view and cause. */
   catchUpFailed?(view: string, part: StreamPartition, cause: unknown): void;
   /** A partition stands still: its next offset is not in the log (any more, or yet). */

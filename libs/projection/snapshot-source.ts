@@ -4,6 +4,8 @@ import { openRecord, type Catalogue } from '#registry';
 import type { SnapshotChange, SnapshotKey, StreamPlace } from '#snapshots';
 import type { Entry, Progress, Space, State } from '#state';
 import type { CompiledView } from './compile.js';
+import { keepsRemoved } from './fold.js';
+import { refusedKeys } from './refused.js';
 
 /** One stored generation of a view, one partition of it. */
 export interface ViewPartition {
@@ -81,12 +83,16 @@ export async function keysSince(
   to: readonly StreamPlace[],
 ): Promise<SnapshotKey[] | undefined> {
   const keys = new Map<string, SnapshotKey>();
+  if (view.refuses) for (const key of refusedKeys()) keys.set(`part ${key}`, { space: 'part', key });
   for (const { stream, next } of from) {
     const end = to.find((p) => p.stream === stream)?.next ?? next;
     for (let after = next - 1n; ;) {
       const page = await state.changes(storage, { stream, partition }, after, KEYS_A_READ);
       if (page.gap) return undefined;
-      for (const { key } of page.changes) keys.set(`entry ${key}`, { space: 'entry', key });
+      for (const { key } of page.changes) {
+        keys.set(`entry ${key}`, { space: 'entry', key });
+        if (keepsRemoved(view)) keys.set(`part ${key}`, { space: 'part', key });
+      }
       if (!page.more) break;
       after = page.changes.at(-1)!.offset;
     }

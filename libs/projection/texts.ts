@@ -90,6 +90,22 @@ export const texts = defineTexts({
     en: 'class {class}: totals are open to every reader',
   },
   totals_of_restricted_type: { id: 'jumlah dari jenis yang dibatasi', en: 'totals of a restricted type' },
+  owner_of_source_alone: {
+    id: 'satu sumber punya pemilik, jadi ringkasan juga: first atau field:<bidang> (R5.10)',
+    en: 'a source has an owner, so the view needs one: first or field:<field> (R5.10)',
+  },
+  owner_over_streams: {
+    id: 'pemilik entri hanya dari satu aliran; sumber dari aliran lain: any-with-right (R5.10)',
+    en: 'the owner of an entry comes from one stream; sources of other streams: any-with-right (R5.10)',
+  },
+  owner_of_removing_count: {
+    id: 'count yang menghapus tidak dapat punya pemilik (R5.10)',
+    en: 'a count that removes cannot have an owner (R5.10)',
+  },
+  owner_no_office: {
+    id: 'bidang {field} tidak ditulis dari bidang unit atau pihak (R5.10)',
+    en: 'the field {field} is not written from a field of a unit or party (R5.10)',
+  },
   unknown_event_type: { id: 'jenis kejadian {type} tidak dikenal', en: 'unknown event type {type}' },
   // expectations
   field_of_class_none: { id: 'bidang berkelas none', en: 'a field of class none' },

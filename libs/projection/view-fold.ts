@@ -5,6 +5,7 @@ import { decodeEvent, type DecodedEvent, type EventRecord } from '#registry';
 import type { Committed, State, StreamPartition } from '#state';
 import { foldInto } from './desk.js';
 import type { HeldPartition, Slot } from './held-partition.js';
+import { openRefusal } from './refused.js';
 import type { ProjectionReport } from './report.js';
 import type { ViewSnapshots } from './view-snapshots.js';
 
@@ -42,16 +43,17 @@ export class ViewFold {
     }
     const step = { epoch: held.epoch, from: slot.next, next, low: held.low, ...judged.end };
     const snapshots = this.snapshots?.();
-    const committed = await this.mutexOf(storage, held.partition).run(async () => {
-      const { committed, change } = await foldInto(this.state, storage, view, part, events, step);
-      if (committed.ok) snapshots?.committed(storage, part, change);
-      return committed;
+    const { committed, refused } = await this.mutexOf(storage, held.partition).run(async () => {
+      const folded = await foldInto(this.state, storage, view, part, events, step);
+      if (folded.committed.ok) snapshots?.committed(storage, part, folded.change);
+      return folded;
     });
     await snapshots?.room(storage, held.partition);
     if (committed.ok) {
       slot.next = next;
       slot.proof = judged.end.proof;
       this.report?.folded?.(view.name, storage, part, next, events.length);
+      if (refused.length > 0) this.report?.refused?.(view, refused.map(openRefusal));
     }
     return committed;
   }

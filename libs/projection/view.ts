@@ -19,8 +19,14 @@ const expression = z.union([
 const when = z.strictObject({ field: fieldName, in: z.array(scalar).min(1) });
 const given = z.strictObject({ value: fieldName, is: expression.optional(), isNot: scalar.optional() });
 
+/** See ViewDefinition.owner. A list: the first of these fields that names somebody. */
+const field = z.string().regex(/^field:[A-Za-z_][A-Za-z0-9_]*$/);
+const owner = z.union([z.enum(['first', 'any-with-right']), field, z.array(field).min(1).max(4)]);
+
 const source = z.strictObject({
   type: z.string(),
+  /** Who may apply this source, where it is not the owner of the view. @default that of the view */
+  owner: owner.optional(),
   /** Conditions on the event; all must hold, else it changes nothing. */
   when: z.array(when).optional(),
   /** Conditions on the stored entry; an absent entry fulfils them. Only with `merge`. */
@@ -37,6 +43,13 @@ const definition = z.strictObject({
   kind: z.enum(['latest', 'merge', 'set', 'count', 'timeline']),
   /** `subject`, or named parts joined by `:`. */
   key: z.union([z.literal('subject'), z.record(fieldName, expression)]),
+  /**
+   * Who may change or remove an entry (R5.10): `first` the office whose event made it, `field:<name>` the office that the entry names there (null: nobody
+   * yet), `any-with-right` whoever may publish the event. The hub itself always may. @default any-with-right
+   */
+  owner: owner.optional(),
+  /** Why that is the owner. */
+  ownerWhy: z.string().min(1).optional(),
   /** `latest`: the event with the greatest values of these fields wins; of equal ones the later record. */
   by: z.array(fieldName).min(1).optional(),
   /** `count`: name of the field with the number of subjects. @default "jumlah" */
@@ -48,6 +61,7 @@ const definition = z.strictObject({
   sources: z.array(source).min(1),
 });
 
+export type OwnerRule = z.infer<typeof owner>;
 export type Expression = z.infer<typeof expression>;
 export type ViewSource = z.infer<typeof source>;
 /** A view definition: `schemas/views/<name>.view.json`. Its form is in the README of this room. */

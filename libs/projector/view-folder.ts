@@ -1,7 +1,7 @@
 import { auditView, CORE, hubPublishing, type Core } from '#core';
 import { SETTLED_TOPIC } from '#duplicates';
-import { innermostMessage, isFault } from '#faults';
-import { openProjector, type OpenProjector, type ProjectionReport } from '#projection';
+import { innermostMessage, isFault, OnceAMinute } from '#faults';
+import { ConflictReader, openProjector, storageOf, type OpenProjector, type ProjectionReport } from '#projection';
 import {
   Inject,
   Injectable,
@@ -13,6 +13,7 @@ import { Alarms } from './alarms.js';
 import { idConflictPublisher } from './id-conflicts.js';
 import { lagAtScrape } from './lag.js';
 import { SnapshotWatch } from './snapshot-watch.js';
+import { ViewConflicts } from './view-conflicts.js';
 import { snapshotsAtScrape } from './snapshots.js';
 
 const WATCH_MS = 60_000;
@@ -21,14 +22,19 @@ const WATCH_MS = 60_000;
 @Injectable()
 export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   #projector: OpenProjector | undefined;
+  #conflicts: ViewConflicts | undefined;
   #unlisten: () => void = () => undefined;
   #assigned: () => void = () => undefined;
   #watching: NodeJS.Timeout | undefined;
+  /** A view that refuses events is one line a minute. */
+  readonly #once: OnceAMinute;
 
   constructor(
     @Inject(CORE) private readonly core: Core,
     private readonly alarms: Alarms,
-  ) {}
+  ) {
+    this.#once = new OnceAMinute(core.now);
+  }
 
   async onModuleInit(): Promise<void> {
     const { core } = this;
@@ -37,6 +43,15 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       publishing: hubPublishing(core),
       report: {
         refused: ({ code, message }) => logger.error({ code, cause: message }, 'id conflict refused, not published'),
+      },
+    });
+    this.#conflicts = new ViewConflicts({
+      publishing: hubPublishing(core),
+      catalogue: registry.catalogue,
+      now,
+      report: {
+        refused: ({ code, message }) => logger.error({ code, cause: message }, 'view conflict refused, not published'),
+        failed: (cause) => logger.warn({ cause }, 'view conflict not published, retried'),
       },
     });
     const projector = await openProjector({
@@ -72,13 +87,37 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
 
   /** Not awaited: joining a Kafka group takes seconds, and `/health/ready` says `starting` until the first assignment, and until the index has caught up. */
   onApplicationBootstrap(): void {
-    this.#projector?.join().then(this.#assigned, (cause: unknown) => this.core.processEnd.fail('projector', cause));
+    const joined = this.#projector?.join().then(() => {
+      this.#assigned();
+      this.#tellAgain();
+    });
+    joined?.catch((cause: unknown) => this.core.processEnd.fail('projector', cause));
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.#unlisten();
     clearInterval(this.#watching);
     await this.#projector?.close();
+    await this.#conflicts?.close();
+  }
+
+  /** What an earlier process did not publish before it ended: each is a duplicate otherwise. */
+  #tellAgain(): void {
+    const { state, views, generations, registry, units, logger } = this.core;
+    const reader = new ConflictReader({
+      state,
+      views,
+      storage: ({ name }) => {
+        const row = generations.row(name);
+        return row && storageOf(name, row.serving);
+      },
+      catalogue: registry.catalogue,
+      units: units.units,
+    });
+    const tell = async (): Promise<void> => {
+      for (const view of views) this.#conflicts?.offer(view, await reader.all(view));
+    };
+    tell().catch((e: unknown) => logger.warn({ cause: innermostMessage(e) }, 'conflicts of views not read at start'));
   }
 
   #watch(projector: OpenProjector): void {
@@ -102,6 +141,13 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       folded: (view, storage, part, next, events) => {
         metrics.projected.inc(openNames.labels({ view }), events);
         arrivals.arrived(storage, part, next);
+      },
+      refused: (view, events) => {
+        for (const { reason } of events) metrics.viewConflicts.inc({ view: view.name, reason });
+        const { position, reason } = events[0]!;
+        if (this.#once.first(view.name))
+          logger.warn({ view: view.name, position, reason, events: events.length }, 'view refused events');
+        this.#conflicts?.offer(view, events);
       },
       copies: (_stream, _partition, count) => metrics.copies.inc(count),
       badRecord: ({ code, stream, partition, offset }) =>

@@ -1,4 +1,4 @@
-import type { Data } from '#avro';
+import { instantMs, type Data } from '#avro';
 import {
   dataschemaUrn,
   digestOf,
@@ -48,9 +48,18 @@ export interface CheckRules {
   readonly units: Units;
   readonly mayPublish: MayPublish;
   readonly mayState: MayState;
+  /** The dates that may not lie far ahead, by type (R5.11): a view takes the latest event by them. @default none */
+  readonly bounds?: ReadonlyMap<string, readonly DateBound[]>;
   /** Deployment key of pseudonym subjects (R11). */
   readonly pseudonymKey: Uint8Array;
   readonly limits: PublishLimits;
+}
+
+/** A date or time of the data, and how far it may lie ahead of the recorded time. */
+export interface DateBound {
+  readonly field: string;
+  readonly kind: 'date' | 'timestamp';
+  readonly aheadMs: number;
 }
 
 export interface CheckContext {
@@ -65,7 +74,7 @@ const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/'
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /**
- * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, subject, attributes of the hub, size (and whether a change of
+ * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, dates, subject, attributes of the hub, size (and whether a change of
  * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
  */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
@@ -100,6 +109,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   if (!encoded.ok) return refuse(a.type, worstCode(encoded.problems), encoded.problems);
   const another = rules.mayState(newest, a.source, data, rules.units);
   if (another !== undefined) return refuse(a.type, another.code, another.problems);
+  const ahead = rules.bounds?.get(a.type);
+  const tooFar = ahead === undefined ? [] : datesAhead(ahead, data, context.recordedtime);
+  if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);
   const subject = eventSubject(type, data, rules);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
   // A pseudonym that is given is refused whether it is right or not: the answer would tell which clear value belongs to it, and nothing would be written.
@@ -132,6 +144,18 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
     context,
   });
   return { ok: true, item };
+}
+
+function datesAhead(bounds: readonly DateBound[], data: Data, recordedtime: string): Problem[] {
+  const recordedMs = Date.parse(recordedtime);
+  return bounds.flatMap(({ field, kind, aheadMs }) => {
+    const most = recordedMs + aheadMs;
+    const ms = instantMs(kind, data[field]);
+    if (ms === undefined || ms <= most) return [];
+    const latest = new Date(most).toISOString();
+    const expected = texts.not_after({ latest: kind === 'date' ? latest.slice(0, 10) : latest });
+    return [{ pointer: `/data/${field}`, reason: texts.too_far_ahead(), expected }];
+  });
 }
 
 type RefusedItem = Extract<Checked, { ok: false }>;

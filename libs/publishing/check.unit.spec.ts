@@ -134,6 +134,36 @@ describe('a checked event', () => {
     }
   });
 
+  it('a date of a view that takes the latest may lie ahead by its tolerance, and no further', () => {
+    const dated = typeOf(1, [
+      ...V1,
+      { name: 'tanggal', type: { type: 'int', logicalType: 'date' } },
+      { name: 'waktu', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    ]);
+    const one = { ...catalogue, newest: () => dated, version: () => dated };
+    const aheadMs = 60_000;
+    const bounds = new Map([
+      [
+        dated.type,
+        [
+          { field: 'tanggal', kind: 'date', aheadMs: 86_400_000 },
+          { field: 'waktu', kind: 'timestamp', aheadMs },
+        ] as const,
+      ],
+    ]);
+    const answer = (tanggal: string, waktu: string) => {
+      const c = checkItem(offer({ nomor: 'K-1', tanggal, waktu }), context, { ...rules, catalogue: one, bounds });
+      return c.ok ? [] : [c.fault.code, ...c.fault.problems.map((p) => showProblem(p, 'en'))];
+    };
+    expect(answer('2021-07-16', '2021-07-15T09:31:00.000+07:00')).toEqual([]);
+    expect(answer('2021-07-17', '2021-07-15T02:31:00.001Z')).toEqual([
+      'too_far_ahead',
+      expect.objectContaining({ pointer: '/data/tanggal', expected: 'not after 2021-07-16' }),
+      expect.objectContaining({ pointer: '/data/waktu', expected: 'not after 2021-07-15T02:31:00.000Z' }),
+    ]);
+    expect(answer('9999-12-31', '0001-01-01t00:00:00z')[0]).toBe('too_far_ahead');
+  });
+
   it('answers every wrong attribute at once; the code is missing_attribute when one is missing', () => {
     const c = checkItem(offer({ nomor: 'K' }, { id: undefined, time: 'x', Aneh: 1 }), context, rules);
     expect(c.ok ? '' : [c.fault.code, c.fault.problems.map((p) => p.pointer)]).toEqual([

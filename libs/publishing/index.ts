@@ -6,7 +6,14 @@ export {
   type Trial,
 } from './publishing.js';
 export type { Appends } from './appends.js';
-export { checkItem, type CheckContext, type CheckRules, type MayPublish, type MayState } from './check.js';
+export {
+  checkItem,
+  type CheckContext,
+  type CheckRules,
+  type MayPublish,
+  type DateBound,
+  type MayState,
+} from './check.js';
 export { isPlainText } from './attributes.js';
 export type { Checked, Content, ItemOutcome, Offered, ReadyItem, Receipt } from './item.js';
 export { PUBLISH_LIMITS, type PublishLimits } from './limits.js';

@@ -47,7 +47,12 @@ export const texts = defineTexts({
     id: 'bagian subject tidak boleh memuat titik dua',
     en: 'a part of a subject may not hold a colon',
   },
+  too_far_ahead: {
+    id: 'terlalu jauh di depan: kejadian dengan tanggal ini akan mengalahkan setiap laporan yang benar',
+    en: 'too far ahead: an event of this date would win over every true report',
+  },
   // expectations
+  not_after: { id: 'paling lambat {latest}', en: 'not after {latest}' },
   id: {
     id: 'teks unik dari sumber ini, 1 sampai 255 karakter',
     en: 'unique text of this source, 1 to 255 characters',

@@ -25,6 +25,8 @@ export interface EventType {
   readonly publishers: readonly string[];
   /** Which office states an event, and the field that names it (R10.6). Absent: registered before contracts said it. */
   readonly actor?: ActorInfo | undefined;
+  /** How far ahead of its recorded time an event may date itself, minutes (R5.11). */
+  readonly aheadMinutes?: number | undefined;
   readonly consumers: readonly Consumer[];
   /** Names of the fields whose values, joined by `:`, are the event subject. */
   readonly subject: readonly string[];

@@ -43,6 +43,9 @@ class RegisteredType implements EventType {
   get actor(): ActorInfo | undefined {
     return this.#p.actor;
   }
+  get aheadMinutes(): number | undefined {
+    return this.#p.aheadMinutes;
+  }
   get consumers(): readonly Consumer[] {
     return this.#p.consumers;
   }

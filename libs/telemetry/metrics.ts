@@ -14,6 +14,7 @@ export class Metrics {
   readonly snapshotComplete: Gauge<'view' | 'storage' | 'partition'>;
   readonly snapshotLag: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
   readonly snapshotFilled: Counter<'view'>;
+  readonly viewConflicts: Counter<'view' | 'reason'>;
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
@@ -93,6 +94,12 @@ export class Metrics {
       name: 'simpul_snapshot_filled_total',
       help: 'Entries that the store was filled with from snapshots, by view.',
       labelNames: ['view'],
+      registers,
+    });
+    this.viewConflicts = new Counter({
+      name: 'simpul_view_conflicts_total',
+      help: 'Events that a view refused, by view and reason: not_owner, too_far_ahead. A view that is folded again counts its events again.',
+      labelNames: ['view', 'reason'],
       registers,
     });
     this.copies = new Counter({

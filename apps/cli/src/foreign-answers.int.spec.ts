@@ -77,6 +77,11 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
   ],
   'key refuse': [['abc'], { ...key, state: 'refused' }, { ...key, id: 'abd', state: 'refused' }, key],
   refusals: [[], { refusals: [{ minute: 'm', unit: 'u', code: 'c' }], next: null }, { refusals: [{}] }],
+  conflicts: [
+    [],
+    { conflicts: [{ view: 'v', position: 's/0/1', reason: 'not_owner' }], next: null },
+    { conflicts: [{}] },
+  ],
   doctor: [[], { status: 'ready', doors: [] }, { status: 'ok', doors: [] }],
 };
 const json = { 'content-type': 'application/json' };

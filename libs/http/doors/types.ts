@@ -127,6 +127,7 @@ function rowOf(t: EventType): object {
     titleEn: t.titleEn,
     publishers: t.publishers,
     ...(t.actor === undefined ? {} : { actor: t.actor }),
+    ...(t.aheadMinutes === undefined ? {} : { aheadMinutes: t.aheadMinutes }),
     subject: t.subject,
     subjectForm: t.subjectForm,
     ordering: t.ordering,

@@ -55,6 +55,8 @@ export class ViewsController {
       titleId: view.definition.titleId,
       titleEn: view.definition.titleEn,
       kind: view.kind,
+      owner: view.definition.owner ?? 'any-with-right',
+      ...(view.definition.ownerWhy === undefined ? {} : { ownerWhy: view.definition.ownerWhy }),
       key: view.bySubject ? subjectFields(this.deps.catalogue, view) : view.keyParts.map(([name]) => name),
       keyForm: view.pseudonym ? 'pseudonym' : 'clear',
       streams: view.streams,

@@ -19,11 +19,16 @@ export interface ViewFile {
   readonly count?: string;
   readonly sum?: Readonly<Record<string, string>>;
   readonly keep?: number;
+  readonly owner?: Owner;
   readonly sources: readonly Source[];
 }
 
+/** `first`, `any-with-right`, `field:<name>`, or several fields of which the first that is set counts. */
+type Owner = string | readonly string[];
+
 interface Source {
   readonly type: string;
+  readonly owner?: Owner;
   readonly when?: readonly { readonly field: string; readonly in: readonly unknown[] }[];
   readonly given?: readonly { readonly value: string; readonly is?: Expression; readonly isNot?: unknown }[];
   readonly set?: Readonly<Record<string, Expression>>;
@@ -82,15 +87,24 @@ function order(a: unknown, b: unknown): number {
   return String(a) < String(b) ? -1 : 1;
 }
 
+/** The unit or party of a source; undefined: the hub, which may change everything. */
+const officeOf = (source: string): string | undefined => /^urn:simpul:(?:unit|party):([^:]+):/.exec(source)?.[1];
+
 /**
  * Folds events (each partition in offset order) into one view in the simplest way: no batches, no partitions, no store.
- * `events` must contain no copies.
+ * `events` must contain no copies. An event of somebody who does not own the entry changes nothing (R5.10). Dates that are too far ahead (R5.11) are not looked
+ * for: a hub that refuses them at the door has none.
  */
 export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
   const entries = new Map<string, Record<string, unknown>>();
   const touched = new Map<string, string[]>();
   const rank = new Map<string, readonly unknown[]>();
-  const counted = new Map<string, { key: string; dims: Record<string, unknown>; sums: unknown[] }>();
+  /** Who made an entry; it outlives the entry. */
+  const makers = new Map<string, string>();
+  const counted = new Map<
+    string,
+    { owner?: string | undefined; key: string; dims: Record<string, unknown>; sums: unknown[] }
+  >();
   const partOf = (e: SeenEvent): string => e.position.slice(0, e.position.lastIndexOf('/'));
   const keyOf = (e: SeenEvent): string =>
     view.key === 'subject'
@@ -106,15 +120,41 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
     const source = matching[0];
     if (source === undefined) continue;
     const key = keyOf(e);
+    const office = officeOf(e.source);
+    const who = `${partOf(e)}\n${e.subject}`;
+    const fieldsOf = (owner: Owner): string[] => [owner].flat().map((f) => f.slice(f.indexOf(':') + 1));
+    const ownerBy = (rule: Owner): unknown => {
+      if (view.kind === 'count') return counted.get(who)?.owner;
+      const entry = entries.get(key);
+      if (entry === undefined || rule === 'first') return makers.get(key);
+      return fieldsOf(rule)
+        .map((f) => entry[f])
+        .find((v) => typeof v === 'string' && v !== '');
+    };
+    const refused = matching.slice(0, view.kind === 'merge' ? undefined : 1).some((s) => {
+      const rule = s.owner ?? view.owner ?? 'any-with-right';
+      if (rule === 'any-with-right' || office === undefined) return false;
+      return ![undefined, office].includes(ownerBy(rule) as string | undefined);
+    });
+    if (refused) continue;
     const touch = (k: string): void => void touched.set(e.position, [...(touched.get(e.position) ?? []), k]);
     touch(key);
     const valuesOf = (s: Source): Record<string, unknown> =>
       Object.fromEntries(Object.entries(s.set ?? {}).map(([name, what]) => [name, evaluate(e, what)]));
     const values = valuesOf(source);
     const now = entries.get(key);
+    if (view.owner === 'first' && view.kind !== 'set' && !makers.has(key) && office !== undefined)
+      makers.set(key, office);
     if (view.kind === 'set') {
-      if (source.remove === true) entries.delete(key);
-      else entries.set(key, values);
+      if (source.remove === true) {
+        const rule = view.owner ?? 'any-with-right';
+        const owner = now === undefined || rule === 'any-with-right' ? undefined : ownerBy(rule);
+        if (typeof owner === 'string') makers.set(key, owner);
+        entries.delete(key);
+      } else {
+        entries.set(key, values);
+        if (view.owner === 'first' && !makers.has(key) && office !== undefined) makers.set(key, office);
+      }
     } else if (view.kind === 'merge') {
       // Only in a merge view several sources may match one event; they are applied one after another.
       for (const each of matching) {
@@ -141,12 +181,17 @@ export function foldView(view: ViewFile, events: readonly SeenEvent[]): Folded {
       const all = [...before, { position: e.position, type: e.type, time: e.time, ...values }];
       entries.set(key, { jumlah: Number(now?.['jumlah'] ?? 0) + 1, kejadian: all.slice(-(view.keep ?? 200)) });
     } else {
-      const who = `${partOf(e)}\n${e.subject}`;
       const before = counted.get(who);
       if (before !== undefined) touch(before.key);
       if (source.remove === true) counted.delete(who);
       else
         counted.set(who, {
+          owner:
+            view.owner === undefined || view.owner === 'any-with-right'
+              ? undefined
+              : view.owner === 'first'
+                ? (before?.owner ?? office)
+                : ((e.data?.[fieldsOf(view.owner)[0]!] as string | null | undefined) ?? before?.owner),
           key,
           dims:
             view.key === 'subject'

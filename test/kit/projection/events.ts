@@ -56,6 +56,7 @@ export interface EventSpec {
   readonly unitkode?: string;
   readonly seed?: number;
   readonly time?: string;
+  readonly recordedtime?: string;
 }
 
 let serial = 0;
@@ -82,7 +83,7 @@ export function recordOf(
       dataschema: dataschemaUrn(spec.type, type.version),
       extensions: spec.unitkode === undefined ? {} : { unitkode: spec.unitkode },
     },
-    { digest: digestOf(key, encoded.value), recordedtime: '2021-07-15T03:00:01.000Z' },
+    { digest: digestOf(key, encoded.value), recordedtime: spec.recordedtime ?? '2021-08-01T00:00:00.000Z' },
   );
   return {
     record: { key, value: Buffer.from(encoded.value), headers },

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 
 import type { EventLog, LogRecord } from '#log';
-import { fold, type CompiledView, type Contribution, type Desk, type Stored } from '#projection';
+import {
+  fold,
+  keepRefusal,
+  type CompiledView,
+  type Contribution,
+  type Desk,
+  type Refused,
+  type Removed,
+  type Stored,
+} from '#projection';
 import { decodeEvent, openRecord, type DecodedEvent, type CatalogueIndex } from '#registry';
 
 class PlainDesk implements Desk {
@@ -13,6 +22,12 @@ class PlainDesk implements Desk {
   part = (k: string) => this.spaces.part.get(k)?.[0] as Contribution | undefined;
   putEntry = (k: string, v: Stored | undefined, e: DecodedEvent) => this.#put('entry', k, v, e);
   putPart = (k: string, v: Contribution | undefined, e: DecodedEvent) => this.#put('part', k, v, e);
+  removed = (k: string) => this.spaces.part.get(k)?.[0] as Removed | undefined;
+  putRemoved = (k: string, v: Removed | undefined, e: DecodedEvent) => this.#put('part', k, v, e);
+  #refused = 0;
+  refuse(refusal: Refused, e: DecodedEvent): void {
+    for (const [k, v] of keepRefusal(this.#refused++, refusal, e)) this.#put('part', k, v, e);
+  }
   #put(space: 'entry' | 'part', k: string, v: unknown, e: DecodedEvent): void {
     if (v === undefined) this.spaces[space].delete(k);
     else this.spaces[space].set(k, [v, e]);

@@ -206,6 +206,18 @@ export function operatorCommands(program: Command, run: Run): void {
       }),
     );
   program
+    .command('conflicts [view]')
+    .description('events that views refused: not the owner of the entry, or dated too far ahead')
+    .addHelpText('after', '\nExample:\n  simpul conflicts layanan.kasus-papan')
+    .action((view?: string) =>
+      run(async (ctx) => {
+        const path = `/v1/conflicts${view === undefined ? '' : `?view=${encodeURIComponent(view)}`}`;
+        const rows = await ctx.rows(path, 'conflicts', shapes.texts('view', 'position', 'reason'), 1000);
+        printRows(ctx, rows, ['recordedtime', 'view', 'key', 'reason', 'owner', 'source', 'type', 'position']);
+        return EXIT.ok;
+      }),
+    );
+  program
     .command('doctor')
     .description('whether the hub and its doors work')
     .addHelpText('after', '\nExample:\n  simpul doctor')

@@ -1,0 +1,56 @@
+import type { Caller } from '#access';
+import type { CompiledView, Conflict, ConflictReader } from '#projection';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { pageBody } from '../page.js';
+import { pageOf, PAGING } from './paging.js';
+import { viewOf } from './state-parts.js';
+
+/** Token of ConflictsDoorDeps. */
+export const CONFLICTS_DOOR = Symbol('simpul.door.conflicts');
+
+export interface ConflictsDoorDeps {
+  readonly conflicts: Pick<ConflictReader, 'list'>;
+  /** By name. */
+  readonly views: ReadonlyMap<string, CompiledView>;
+}
+
+const CONFLICTS = z.strictObject({ view: z.string().max(100).optional(), ...PAGING });
+
+/** Events that views have refused: they are in the log and changed no entry (R5.10, R5.11). */
+@Controller('v1/conflicts')
+export class ConflictsController {
+  constructor(@Inject(CONFLICTS_DOOR) private readonly deps: ConflictsDoorDeps) {}
+
+  @Get()
+  @RouteConfig({
+    summary:
+      'Events that a view refused because they would change an entry of somebody else, or are dated too far ahead; newest first; `counts`: how many in all, by view',
+    roles: ['reader', 'operator', 'data-team', 'steward', 'admin'],
+    query: CONFLICTS,
+  })
+  async list(
+    @CheckedQuery() q: z.output<typeof CONFLICTS>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const view = q.view === undefined ? undefined : viewOf(this.deps.views, q.view);
+    const { conflicts, counts } = await this.deps.conflicts.list(caller, view);
+    const { items, next } = pageOf(conflicts, placeOf, q, { follows });
+    return pageBody(req, reply, 'conflicts', items, next, { counts });
+  }
+}
+
+/** What orders a row, so that a list goes on at its place although newer rows came. */
+const placeOf = ({ recordedtime, view, position }: Conflict): string => [recordedtime, view, position].join('\n');
+
+/** Newest first; rows of one time ascend. */
+function follows(place: string, after: string): boolean {
+  const [time, last] = [timeOf(place), timeOf(after)];
+  return time === last ? place > after : time < last;
+}
+
+const timeOf = (place: string): string => place.slice(0, place.indexOf('\n'));

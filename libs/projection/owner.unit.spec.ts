@@ -1,0 +1,323 @@
+import { describe, expect, it } from '@jest/globals';
+import type { DecodedEvent } from '#registry';
+import { catalogueOfFiles, foldEventOf, viewsOf, viewTexts, type EventSpec } from '../../test/kit/projection/events.js';
+import {
+  checkView,
+  compileView,
+  fold,
+  parseView,
+  type CompiledView,
+  type Contribution,
+  type Desk,
+  type Refused,
+  type Removed,
+  type Stored,
+  type ViewDefinition,
+} from './index.js';
+
+const catalogue = catalogueOfFiles();
+const [A, B, C] = ['SU00201', 'SU00202', 'SU00203'] as const;
+const def = (name: string): ViewDefinition => parseView(viewTexts().get(name)!);
+
+class PlainDesk implements Desk {
+  readonly entries = new Map<string, Stored>();
+  readonly parts = new Map<string, Contribution>();
+  readonly removals = new Map<string, Removed>();
+  readonly refused: Refused[] = [];
+  entry = (k: string) => this.entries.get(k);
+  part = (k: string) => this.parts.get(k);
+  removed = (k: string) => this.removals.get(k);
+  putEntry = (k: string, v: Stored | undefined) => put(this.entries, k, v);
+  putPart = (k: string, v: Contribution | undefined) => put(this.parts, k, v);
+  putRemoved = (k: string, v: Removed | undefined) => put(this.removals, k, v);
+  refuse = (refused: Refused): void => void this.refused.push(refused);
+}
+function put<T>(map: Map<string, T>, key: string, value: T | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
+
+let offset = 0n;
+/** An event of a unit, party or part of the hub. */
+function from(owner: string, type: string, data: EventSpec['data'] = {}, more: Partial<EventSpec> = {}): DecodedEvent {
+  const source = owner.startsWith('hub:')
+    ? `urn:simpul:${owner}`
+    : `urn:simpul:${owner.startsWith('EXT-') ? 'party' : 'unit'}:${owner}:uji`;
+  return foldEventOf(catalogue, { type, source, data, ...more }, offset++);
+}
+function run(view: string | CompiledView, ...events: DecodedEvent[]): PlainDesk {
+  const compiled = typeof view === 'string' ? viewsOf(catalogue, view)[0]! : view;
+  const desk = new PlainDesk();
+  for (const e of events) fold(compiled, e, desk);
+  return desk;
+}
+const valueOf = (desk: PlainDesk): Record<string, unknown> => [...desk.entries.values()][0]!.v;
+const reasons = (desk: PlainDesk) => desk.refused.map(({ reason, owner }) => [reason, owner]);
+
+const inside = (unit: string) => ({ idOrang: 'ORANG-1', unitPenerima: unit });
+const moved = (peristiwa: string, unitAsal: string, unitTujuan: string) => ({
+  idOrang: 'ORANG-1',
+  unitAsal,
+  unitTujuan,
+  peristiwa,
+});
+const freed = (unit: string) => ({ idOrang: 'ORANG-1', unit, rencanaBebas: false });
+const bill = (unit: string, status: string, kodeBilling = '820210715000001') => ({ kodeBilling, unit, status });
+const held = (unitPemegang: string, statusBaru: string, unitSebelumnya: string | null = null) => ({
+  nomorKasus: 'K-1',
+  unitPemegang,
+  unitSebelumnya,
+  statusBaru,
+});
+
+describe('an event of somebody else never changes an entry, and is told with the owner', () => {
+  it.each<[string, string, DecodedEvent[], DecodedEvent[]]>([
+    [
+      'a prison releases an inmate of another, in its own name',
+      'pas.penghuni-aktif',
+      [from(A, 'pas.penghuni.diterima', inside(A))],
+      [from(B, 'pas.penghuni.bebas', freed(B)), from(B, 'pas.penghuni.bebas', freed(A))],
+    ],
+    [
+      'a prison admits an inmate of another',
+      'pas.penghuni-aktif',
+      [from(A, 'pas.penghuni.diterima', inside(A))],
+      [from(B, 'pas.penghuni.diterima', inside(B))],
+    ],
+    [
+      'a prison states the arrival of an inmate that has not left',
+      'pas.penghuni-aktif',
+      [from(A, 'pas.penghuni.diterima', inside(A))],
+      [from(B, 'pas.penghuni.dipindahkan', moved('tiba', A, B))],
+    ],
+    [
+      'a third prison states the arrival of an inmate on the way to another',
+      'pas.penghuni-aktif',
+      [from(A, 'pas.penghuni.diterima', inside(A)), from(A, 'pas.penghuni.dipindahkan', moved('berangkat', A, B))],
+      [from(C, 'pas.penghuni.dipindahkan', moved('tiba', A, C)), from(C, 'pas.penghuni.diterima', inside(C))],
+    ],
+    [
+      'a prison corrects the release by another',
+      'pas.penghuni-aktif',
+      [from(A, 'pas.penghuni.diterima', inside(A)), from(A, 'pas.penghuni.bebas', freed(A))],
+      [from(B, 'pas.penghuni.bebas', freed(B))],
+    ],
+    [
+      'a kanim cancels the bill of another, in its own name',
+      'keu.tagihan-belum-lunas',
+      [from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit'))],
+      [
+        from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'dibatalkan')),
+        from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'terbit')),
+      ],
+    ],
+    [
+      'a unit takes the case of another',
+      'layanan.kasus-papan',
+      [from(A, 'layanan.kasus.status-berubah', held(A, 'diproses'))],
+      [
+        from(B, 'layanan.kasus.status-berubah', held(B, 'selesai')),
+        from(B, 'layanan.kasus.status-berubah', held(B, 'selesai', A)),
+        from(B, 'layanan.kasus.status-berubah', held(A, 'ditolak', B)),
+      ],
+    ],
+    [
+      'a kanim issues a passport for the application at another',
+      'imigrasi.paspor-status',
+      [from(A, 'imigrasi.paspor.permohonan-diajukan', { nomorPermohonan: 'P-1', unitPenerima: A })],
+      [
+        from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B }),
+        from('EXT-KEMENLU', 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: 'SU00007' }),
+      ],
+    ],
+    [
+      'a kanim adds to the history of an application at another',
+      'imigrasi.paspor-jejak',
+      [from(A, 'imigrasi.paspor.permohonan-diajukan', { nomorPermohonan: 'P-1', unitPenerima: A })],
+      [from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B })],
+    ],
+    [
+      'a prison takes the remand of another',
+      'pas.penahanan-berakhir',
+      [from(A, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A })],
+      [from(B, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: B })],
+    ],
+    [
+      'an old event of another source about the unit that owns the entry',
+      'pas.hunian-unit',
+      [from(A, 'pas.hunian.dilaporkan', { unit: A, tanggal: '2021-07-15', kapasitas: 1 })],
+      [from(B, 'pas.hunian.dilaporkan', { unit: A, tanggal: '2021-07-16', kapasitas: 2 })],
+    ],
+  ])('%s (%s)', (_what, view, before, others) => {
+    const alone = run(view, ...before);
+    const attacked = run(view, ...before, ...others);
+    expect([...attacked.entries]).toEqual([...alone.entries]);
+    expect(attacked.refused.map((r) => r.reason)).toEqual(others.map(() => 'not_owner'));
+    expect(attacked.refused.map((r) => r.owner)).toContain(A);
+  });
+
+  it('a unit moves the count of a case that another holds (layanan.kasus-jumlah, pas.hunian-nasional)', () => {
+    const cases = run(
+      'layanan.kasus-jumlah',
+      from(A, 'layanan.kasus.status-berubah', held(A, 'diproses')),
+      from(B, 'layanan.kasus.status-berubah', held(B, 'selesai')),
+    );
+    expect([[...cases.entries.keys()], reasons(cases)]).toEqual([[`${A}:diproses`], [['not_owner', A]]]);
+    const report = (by: string, kapasitas: number) =>
+      from(by, 'pas.hunian.dilaporkan', { unit: A, tanggal: '2021-07-15', kapasitas });
+    const national = run('pas.hunian-nasional', report(A, 100), report(B, 1));
+    expect([valueOf(national)['kapasitas'], reasons(national)]).toEqual([100, [['not_owner', A]]]);
+  });
+});
+
+describe('the owner goes on', () => {
+  it('changes its entry, hands it over, and the next owner changes it; the one before may not', () => {
+    const desk = run(
+      'layanan.kasus-papan',
+      from(A, 'layanan.kasus.status-berubah', held(A, 'diproses')),
+      from(A, 'layanan.kasus.status-berubah', held(B, 'menunggu_unit_lain', A)),
+      from(A, 'layanan.kasus.status-berubah', held(A, 'selesai')),
+      from(B, 'layanan.kasus.status-berubah', held(B, 'selesai')),
+    );
+    expect(valueOf(desk)).toMatchObject({ unitPemegang: B, status: 'selesai' });
+    expect(reasons(desk)).toEqual([['not_owner', B]]);
+  });
+
+  it('a released person may be admitted by any prison, and then belongs to that one', () => {
+    const desk = run(
+      'pas.penghuni-aktif',
+      from(A, 'pas.penghuni.diterima', inside(A)),
+      from(A, 'pas.penghuni.bebas', freed(A)),
+      from(A, 'pas.penghuni.bebas', { ...freed(A), waktuKeluar: '2021-07-20T00:00:00.000Z' }),
+      from(B, 'pas.penghuni.diterima', inside(B)),
+      from(A, 'pas.penghuni.bebas', freed(A)),
+    );
+    expect(valueOf(desk)).toMatchObject({ unit: B, keadaan: 'di_dalam', unitTerakhir: null });
+    expect(reasons(desk)).toEqual([['not_owner', B]]);
+  });
+
+  it('a removed entry keeps its owner: only it makes the entry again', () => {
+    const desk = run(
+      'keu.tagihan-belum-lunas',
+      from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')),
+      from('EXT-DJA', 'keu.pnbp.pembayaran-diterima', { kodeBilling: '820210715000001' }),
+      from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'terbit')),
+    );
+    expect([desk.entries.size, reasons(desk)]).toEqual([0, [['not_owner', A]]]);
+    fold(
+      viewsOf(catalogue, 'keu.tagihan-belum-lunas')[0]!,
+      from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')),
+      desk,
+    );
+    expect([valueOf(desk)['unit'], desk.removals.size]).toEqual([A, 0]);
+  });
+
+  it('the hub may change every entry and owns none; the treasury may remove every bill', () => {
+    const warned = run(
+      'pas.penahanan-berakhir',
+      from('hub:clock', 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A, sisaHari: 10 }),
+      from(A, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A, sisaHari: 3 }),
+      from('hub:clock', 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A, sisaHari: 1 }),
+    );
+    expect([valueOf(warned)['sisaHari'], warned.refused]).toEqual([1, []]);
+    const board = run(
+      'layanan.kasus-papan',
+      from('hub:clock', 'layanan.tenggat.terancam', { nomorKasus: 'K-1', unitPemegang: B }),
+      from(A, 'layanan.kasus.status-berubah', held(A, 'diproses')),
+    );
+    expect([valueOf(board)['unitPemegang'], board.refused]).toEqual([A, []]);
+  });
+
+  it('an entry of an older release without an owner belongs to the office that wrote it, or to nobody after the hub', () => {
+    const view = viewsOf(catalogue, 'imigrasi.paspor-status')[0]!;
+    for (const [source, expected] of [
+      [`urn:simpul:unit:${A}:simkim`, [['not_owner', A]]],
+      ['urn:simpul:hub:clock', []],
+    ] as const) {
+      const desk = new PlainDesk();
+      desk.entries.set('P-1', { v: { status: 'diajukan' }, e: { 1: [source, {}] } });
+      fold(view, from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B }), desk);
+      expect(reasons(desk)).toEqual(expected);
+      expect(desk.entries.get('P-1')!.o).toBe(expected.length > 0 ? undefined : B);
+    }
+  });
+});
+
+/** The catalogue with another tolerance. */
+function allowing(aheadMinutes: number | undefined): typeof catalogue {
+  const type = new Proxy(catalogue.newest('pas.hunian.dilaporkan')!, {
+    get: (t, name) => (name === 'aheadMinutes' ? aheadMinutes : (Reflect.get(t, name, t) as unknown)),
+  });
+  return { newest: () => type, stream: (s: string) => catalogue.stream(s) } as unknown as typeof catalogue;
+}
+
+describe('a date from far in the future', () => {
+  const report = (tanggal: string, kapasitas: number, recordedtime: string, unit: string = A) =>
+    from(
+      unit,
+      'pas.hunian.dilaporkan',
+      { unit, tanggal, kapasitas, waktuLaporan: '2021-07-15T03:00:00.000Z' },
+      { recordedtime },
+    );
+
+  it('is refused by a view that takes the latest, so that later true reports count', () => {
+    const desk = run(
+      'pas.hunian-unit',
+      report('2021-07-15', 1, '2021-07-15T03:00:00.000Z'),
+      report('2031-01-01', 2, '2021-07-15T04:00:00.000Z'),
+      report('2021-07-16', 3, '2021-07-16T03:00:00.000Z'),
+    );
+    expect([valueOf(desk)['kapasitas'], reasons(desk)]).toEqual([3, [['too_far_ahead', undefined]]]);
+  });
+
+  it('is allowed up to the tolerance of its contract, or one day, after the recorded time', () => {
+    const atMost = report('2021-07-16', 1, '2021-07-15T12:00:00.000Z');
+    const beyond = report('2021-07-16', 2, '2021-07-15T11:59:59.999Z');
+    expect(valueOf(run('pas.hunian-unit', atMost, beyond))['kapasitas']).toBe(1);
+    const view = compileView(def('pas.hunian-unit'), allowing(undefined));
+    expect(view.sources[0]!.bounds.map((b) => b.aheadMs)).toEqual([86_400_000, 86_400_000]);
+  });
+
+  it('changes the fingerprint of the view with its tolerance, so that the view is folded again', () => {
+    const prints = [720, 60].map(
+      (aheadMinutes) => compileView(def('pas.hunian-unit'), allowing(aheadMinutes)).fingerprint,
+    );
+    expect(prints[0]).not.toBe(prints[1]);
+  });
+});
+
+describe('the view files of the repository', () => {
+  it.each([...viewTexts().keys()])('%s says who owns its entries, and why', (name) => {
+    const { owner, ownerWhy } = def(name);
+    expect([name, typeof owner, typeof ownerWhy]).toEqual([name, 'string', 'string']);
+  });
+
+  const wrong = (d: ViewDefinition): string =>
+    checkView(d, catalogue)
+      .map((p) => `${p.pointer} ${p.reason}`)
+      .join('\n');
+
+  it('are refused when the owner is not named by a field of a unit, comes from two streams, or is asked of a source alone', () => {
+    const board = def('layanan.kasus-papan');
+    expect(wrong({ ...board, owner: 'field:alasanKode' })).toContain('/owner the field alasanKode is not written from');
+    expect(wrong({ ...board, owner: 'field:tidakAda' })).toContain('/owner the field tidakAda is not written from');
+    const [cases, clock] = board.sources as [ViewDefinition['sources'][0], ViewDefinition['sources'][0]];
+    const { owner: _, ...guarded } = clock;
+    expect(wrong({ ...board, sources: [cases, guarded] })).toContain(
+      '/owner the owner of an entry comes from one stream',
+    );
+    const { owner: _o, ...open } = def('pas.penghuni-aktif');
+    expect(wrong(open)).toContain('/owner a source has an owner, so the view needs one');
+    expect(wrong({ ...def('pas.hunian-nasional'), owner: 'field:kapasitas' })).toContain('/owner the field kapasitas');
+  });
+
+  it('a view without an owner folds as before: whoever may publish changes its entries', () => {
+    const { owner: _o, ownerWhy: _w, ...open } = def('pas.penahanan-berakhir');
+    const desk = run(
+      compileView(open, catalogue),
+      from(A, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A }),
+      from(B, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: B }),
+    );
+    expect([valueOf(desk)['unit'], desk.refused]).toEqual([B, []]);
+  });
+});

@@ -1,0 +1,99 @@
+import { hubCaller, ownEvent, ownOutcomes } from '#core';
+import { pause } from '#concurrency';
+import { parseSource } from '#event';
+import { innermostMessage, type Fault } from '#faults';
+import type { CompiledView, RefusedEvent } from '#projection';
+import type { Offered, Publishing } from '#publishing';
+import type { Catalogue } from '#registry';
+
+export const CHANGE_REFUSED = 'simpul.pengawasan.perubahan-ditolak';
+const CALLER = hubCaller('watch');
+/** The duplicate index knows events of 8 days, so an event that is offered again within 7 is a duplicate. */
+const PUBLISHED_FOR_MS = 7 * 24 * 3_600_000;
+const BATCH = 100;
+/** More than this wait for a log that does not answer: the rest is in the list of conflicts alone. */
+const WAITING = 10_000;
+const RETRY_MS = 1_000;
+const REASONS = { not_owner: 'bukan_pemilik', too_far_ahead: 'terlalu_jauh_di_depan' } as const;
+
+export interface ViewConflictsDeps {
+  readonly publishing: Pick<Publishing, 'publish'>;
+  readonly catalogue: Pick<Catalogue, 'newest'>;
+  readonly now: () => number;
+  readonly report: {
+    /** An event can never be published. */
+    refused(fault: Fault): void;
+    /** The log does not take it now; it is tried again. */
+    failed(cause: string): void;
+  };
+}
+
+/**
+ * Publishes `simpul.pengawasan.perubahan-ditolak` for each event that a view refused (R5.10, R5.11) and that was recorded at most 7 days ago; restricted types have no
+ * such event. In the background: the list of conflicts in the state is the truth, and this a notice. Idempotent: the id is the view and the position, and no
+ * other member depends on the attempt.
+ */
+export class ViewConflicts {
+  readonly #waiting: Offered[] = [];
+  readonly #closing = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(private readonly deps: ViewConflictsDeps) {}
+
+  /** Returns at once. */
+  offer(view: CompiledView, events: readonly RefusedEvent[]): void {
+    const { catalogue, now } = this.deps;
+    const since = now() - PUBLISHED_FOR_MS;
+    for (const event of events) {
+      if (this.#waiting.length >= WAITING || this.#closing.signal.aborted) return;
+      const isOld = !(Date.parse(event.recordedtime) >= since);
+      if (!isOld && catalogue.newest(event.type)?.restricted === false) this.#waiting.push(noticeOf(view, event));
+    }
+    if (this.#waiting.length > 0)
+      this.#running ??= this.#run().finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** What waits is offered again after the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { publishing, report } = this.deps;
+    const { signal } = this.#closing;
+    while (this.#waiting.length > 0 && !signal.aborted) {
+      const batch = this.#waiting.slice(0, BATCH);
+      try {
+        const outcomes = ownOutcomes(await publishing.publish(batch, { caller: CALLER, partial: true }));
+        for (const outcome of outcomes) if (typeof outcome !== 'string') report.refused(outcome);
+        const again = batch.filter((_, i) => outcomes[i] === 'retry');
+        this.#waiting.splice(0, batch.length, ...again);
+        if (again.length > 0) await pause(RETRY_MS, signal);
+      } catch (cause) {
+        report.failed(innermostMessage(cause));
+        await pause(RETRY_MS, signal);
+      }
+    }
+  }
+}
+
+function noticeOf(view: CompiledView, event: RefusedEvent): Offered {
+  const { reason, key, type, position, recordedtime, witness, owner } = event;
+  const source = parseSource(witness[0]);
+  const data = {
+    sumber: witness[0],
+    ringkasan: view.name,
+    kunci: key,
+    jenis: type,
+    posisi: position,
+    alasan: REASONS[reason],
+    pemilik: owner ?? null,
+    unit: source?.kind === 'unit' ? source.unit : null,
+    unitPemilik: owner?.startsWith('SU') === true ? owner : null,
+    waktu: recordedtime,
+  };
+  return ownEvent(CALLER, { id: `${view.name}/${position}`, type: CHANGE_REFUSED, time: recordedtime, data });
+}
