@@ -12,6 +12,7 @@ export function hubPublishing(
 ): Publishing {
   const { log, state, registry, settled, units, pseudonymKey, now } = core;
   return new Publishing({
+    budgets: core.limits,
     log,
     state,
     settled,

@@ -131,6 +131,7 @@ export class Connections {
     const { connections } = this.#limits.values;
     const address = plainAddress(socket.remoteAddress);
     const isProxy = this.#isProxy(address);
+    this.#limits.turns.defer();
     const now = this.#now();
     const connection: Connection = {
       socket,

@@ -122,9 +122,9 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
       if (text.length > LARGE_BYTES) connections.wrote(req.raw.socket);
     },
     waiting: (req, work) => whileKeyValid(waitHost, req, work),
-    work: (req) => {
-      budgets.check(connections.unreadOf(callerOf(req)));
-      return budgets.workOf(ownerOf(req));
+    work: (req, kind = 'list') => {
+      if (kind === 'list') budgets.check(connections.unreadOf(callerOf(req)));
+      return budgets.workOf(ownerOf(req), kind);
     },
     readable: async (req, signal) => {
       const caller = callerOf(req);

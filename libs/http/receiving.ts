@@ -29,15 +29,15 @@ export class Receiving {
 
   /** Faults body_too_large, length_mismatch, queue_full. */
   receive(req: FastifyRequest, payload: IncomingMessage, done: Done): void {
-    // Nothing would read it: the answer is written, and the rest of the body thrown away.
-    if (req.is404) {
-      done(null);
-      return;
-    }
     const max = req.routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY;
     const told = req.headers['content-length'] === undefined ? undefined : Number(req.headers['content-length']);
     if (told !== undefined && told > max) {
       done(new Fault('body_too_large'));
+      return;
+    }
+    // Nothing would read it: the answer is written, and the rest of the body thrown away.
+    if (req.is404) {
+      done(null);
       return;
     }
     const shares = this.#sharesFor(req);

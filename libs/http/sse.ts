@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
 import type { HttpLimits, HttpReport } from './types.js';
 import type { WaitingQuota } from './waiting-quota.js';
 
@@ -37,6 +38,8 @@ export interface SseHost {
   readonly report: HttpReport;
   readonly streams: WatchedStreams;
   readonly now: () => number;
+  /** Called when the kernel did not take what was written at once. */
+  readonly wrote: (socket: Socket) => void;
   /** Whether the credentials of this request are still valid. */
   valid(req: FastifyRequest): boolean;
 }
@@ -77,7 +80,10 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
       finish(true);
       return false;
     }
-    if (!raw.write(bytes)) stalledSince ??= host.now();
+    if (!raw.write(bytes)) {
+      stalledSince ??= host.now();
+      host.wrote(req.raw.socket);
+    }
     return true;
   };
   const waiting = new Set<() => void>();

@@ -3,7 +3,7 @@ import type { Fault, ShownProblem } from '#faults';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { ZodType, z } from 'zod';
-import type { Limits, LongWork } from '#limits';
+import type { Limits, LongWork, WorkKind } from '#limits';
 import type { DoorProfile } from './profile.js';
 import type { Sse, SseOptions } from './sse.js';
 
@@ -114,7 +114,7 @@ export interface Edge {
    * Long work for the caller of this request: it runs in turns, so that other keys are served in between. Faults too_many_requests, queue_full: the caller
    * has too much of it waiting, has used too much CPU time, or has not read the answers that it got.
    */
-  work(req: FastifyRequest): LongWork;
+  work(req: FastifyRequest, kind?: WorkKind): LongWork;
   /** Resolves when the caller has read enough of its answers to be given more, or when the signal aborts. */
   readable(req: FastifyRequest, signal: AbortSignal): Promise<void>;
   /**

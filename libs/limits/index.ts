@@ -11,4 +11,4 @@ export {
   type LimitValues,
 } from './table.js';
 export { TokenBucket, type TokenBucketOptions } from './token-bucket.js';
-export { ENDLESS, Turns, type Turn, type TurnsOptions } from './turns.js';
+export { ENDLESS, Turns, type Turn, type TurnsOptions, type WorkKind } from './turns.js';

@@ -2,7 +2,7 @@ import type { Fault, FaultCode } from '#faults';
 import { limitFault, type LimitOwner, type OwnerLevel, type Reached } from './owner.js';
 import { Shares } from './shares.js';
 import { DEFAULT_LIMITS, LIMITS, type LimitName, type LimitValues } from './table.js';
-import { Turns, type Turn } from './turns.js';
+import { Turns, type Turn, type WorkKind } from './turns.js';
 
 export interface LimitsOptions {
   /** @default the defaults of the table */
@@ -50,13 +50,13 @@ export class Limits {
       all: limit('receiving_bytes'),
       key: limit('receiving_bytes_per_key'),
       unit: limit('receiving_bytes_per_unit'),
-      small: 1_048_576,
+      small: Math.min(1_048_576, this.values.receiving_bytes / 100),
     });
     this.pending = new Shares({
       all: limit('pending_events'),
       key: limit('pending_events_per_key'),
       unit: limit('pending_events_per_unit'),
-      small: 200,
+      small: this.values.pending_events / 100,
     });
     this.live = new Shares({
       all: limit('live_streams'),
@@ -91,10 +91,10 @@ export class Limits {
   }
 
   /** Long work of this owner. */
-  workOf(owner: LimitOwner): LongWork {
+  workOf(owner: LimitOwner, kind: WorkKind = 'list'): LongWork {
     return {
       run: async (work) => {
-        const result = await this.turns.run(owner, work);
+        const result = await this.turns.run(owner, work, kind);
         if ('reached' in result) this.check(result.reached);
         return (result as { readonly done: Awaited<ReturnType<typeof work>> }).done;
       },

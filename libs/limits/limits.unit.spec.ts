@@ -74,12 +74,13 @@ describe('Turns', () => {
     const turns = new Turns({
       limits: { ...DEFAULT_LIMITS, ...values },
       now: () => at,
+      cpuMs: () => at,
       soon: (first, second) => soon.push(first, second),
     });
     const settle = async (): Promise<void> => {
       for (let i = 0; i < 20; i++) await Promise.resolve();
     };
-    const turn = async (): Promise<boolean> => {
+    const round = async (): Promise<boolean> => {
       await settle();
       const [first, second] = soon.splice(0, 2);
       first?.();
@@ -87,7 +88,12 @@ describe('Turns', () => {
       second?.();
       return first !== undefined;
     };
-    return { turns, turn, work: (ms: number) => void (at += ms), isIdle: () => soon.length === 0 };
+    /** Rounds of the loop up to and with the next turn. */
+    const turn = async (): Promise<boolean> => {
+      for (let rounds = 0; rounds < 3; rounds++) if (!(await round())) return false;
+      return true;
+    };
+    return { turns, turn, round, work: (ms: number) => void (at += ms) };
   }
 
   const started = (turns: Turns, key: string, slices: number, each: () => void) =>
@@ -169,6 +175,21 @@ describe('Turns', () => {
     const other = turns.run(owner('b'), () => Promise.resolve('served'));
     await turn();
     expect(await other).toEqual({ done: 'served' });
+  });
+
+  it('puts a turn off while connections are accepted, but not for ever', async () => {
+    const { turns, round, work } = loop();
+    let begun = 0;
+    void turns.run(owner('a'), () => Promise.resolve(begun++));
+    for (let i = 0; i < 10; i++) {
+      turns.defer();
+      await round();
+    }
+    const before = begun;
+    work(101);
+    turns.defer();
+    await round();
+    expect([before, begun]).toEqual([0, 1]);
   });
 
   it('gives the place back when the work fails', async () => {

@@ -20,15 +20,27 @@ export interface TurnsOptions {
   readonly limits: LimitValues;
   /** Ms that never go back. @default performance.now */
   readonly now?: () => number;
+  /** CPU time of this thread, ms. @default process.threadCpuUsage */
+  readonly cpuMs?: () => number;
   /** Runs both callbacks in one go, after I/O was served. @default two calls of setImmediate */
   readonly soon?: (first: () => void, second: () => void) => void;
 }
+
+/**
+ * `list`: counted against the requests of the owner, and paced by its rates. `live`: paced, never refused; live streams are counted as such. `batch`: it
+ * only takes turns; what a large publish request may use is bounded by its bytes and events.
+ */
+export type WorkKind = 'list' | 'live' | 'batch';
 
 /** Requests of one key that are worked on at once. The others of the key wait: each holds memory of its own. */
 const AT_ONCE = 4;
 /** Bursts of the rates last so long. */
 const BURST_S = 20;
 const MAX_WAIT_MS = 5_000;
+/** Rounds of the event loop between two turns. */
+const FREE_ROUNDS = 2;
+/** Connections put a turn off for so long at most. */
+const MAX_DEFERRED_MS = 100;
 /** A key whose debt is smaller is not paced: a timer would cost more than it saves. */
 const LEAST_WAIT_MS = 20;
 
@@ -39,7 +51,7 @@ interface Owner {
   used: number;
   working: number;
   /** Turns that are waited for. */
-  readonly turns: (() => void)[];
+  readonly turns: { readonly begin: () => void; readonly isPaced: boolean }[];
   /** Requests that have not begun. */
   readonly requests: (() => void)[];
 }
@@ -52,6 +64,7 @@ interface Owner {
 export class Turns {
   readonly #limits: LimitValues;
   readonly #now: () => number;
+  readonly #cpuMs: () => number;
   readonly #soon: (first: () => void, second: () => void) => void;
   readonly #owners = new Map<string, Owner>();
   readonly #requests: Shares;
@@ -62,14 +75,17 @@ export class Turns {
   }[];
   #ready = 0;
   #isScheduled = false;
+  #isDeferred = false;
+  #readyAt = 0;
   /** When the turn that runs began; undefined: none runs. */
   #began: number | undefined;
   /** CPU time of the owner that was served last. */
   #floor = 0;
 
-  constructor({ limits, now = performance.now.bind(performance), soon = inOneGo }: TurnsOptions) {
+  constructor({ limits, now = performance.now.bind(performance), cpuMs = threadCpuMs, soon = inOneGo }: TurnsOptions) {
     this.#limits = limits;
     this.#now = now;
+    this.#cpuMs = cpuMs;
     this.#soon = soon;
     const share = (name: 'list_requests' | 'list_requests_per_key' | 'list_requests_per_unit') => ({
       name,
@@ -117,17 +133,19 @@ export class Turns {
   async run<T>(
     limitOwner: LimitOwner,
     work: (turn: Turn) => Promise<T>,
+    kind: WorkKind = 'list',
   ): Promise<{ readonly done: T } | { readonly reached: Reached }> {
-    const reached = this.reachedBy(limitOwner) ?? this.#requests.take(limitOwner);
+    const isList = kind === 'list';
+    const reached = isList ? (this.reachedBy(limitOwner) ?? this.#requests.take(limitOwner)) : undefined;
     if (reached !== undefined) return { reached };
     const owner = this.#ownerOf(limitOwner);
     try {
       if (owner.working >= AT_ONCE) await new Promise<void>((resolve) => owner.requests.push(resolve));
       else owner.working++;
       try {
-        await this.#pace(limitOwner);
-        await this.#next(owner);
-        return { done: await work(this.#turnOf(owner)) };
+        const turn = this.#turnOf(owner, kind !== 'batch');
+        await turn.next();
+        return { done: await work(turn) };
       } finally {
         // The place goes to the next request of the owner, if there is one.
         const next = owner.requests.shift();
@@ -135,20 +153,20 @@ export class Turns {
         else owner.working--;
       }
     } finally {
-      this.#requests.give(limitOwner);
+      if (isList) this.#requests.give(limitOwner);
       if (owner.working === 0 && owner.requests.length === 0) this.#owners.delete(owner.name);
     }
   }
 
-  #turnOf(owner: Owner): Turn {
+  #turnOf(owner: Owner, isPaced: boolean): Turn {
     const isOver = (): boolean => this.#began === undefined || this.#now() - this.#began >= this.#limits.turn_ms;
     return {
       get isOver() {
         return isOver();
       },
       next: async () => {
-        await this.#pace(owner.limitOwner);
-        await this.#next(owner);
+        if (isPaced) await this.#pace(owner.limitOwner);
+        await this.#next(owner, isPaced);
       },
       scanned: (what, amount) => this.#charge(`${what}_scanned`, owner.limitOwner, amount),
     };
@@ -164,32 +182,60 @@ export class Turns {
     if (waitMs >= LEAST_WAIT_MS) await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, MAX_WAIT_MS)));
   }
 
-  #next(owner: Owner): Promise<void> {
+  #next(owner: Owner, isPaced: boolean): Promise<void> {
     return new Promise((resolve) => {
-      if (owner.turns.push(resolve) === 1) owner.used = Math.max(owner.used, this.#floor);
+      if (owner.turns.push({ begin: resolve, isPaced }) === 1) owner.used = Math.max(owner.used, this.#floor);
       this.#ready++;
       this.#schedule();
     });
   }
 
+  /**
+   * Called when a connection was accepted: the event loop accepts one in each of its rounds, so the next turn waits until no more have come. Otherwise a client
+   * would wait for as many turns as there are connections before its own.
+   */
+  defer(): void {
+    this.#isDeferred = true;
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#ready === 0) return;
     this.#isScheduled = true;
+    this.#readyAt = this.#now();
+    this.#wait(FREE_ROUNDS);
+  }
+
+  /** A request needs several rounds of the event loop: some pass without a turn, so that it does not meet one in each. */
+  #wait(rounds: number): void {
+    let isTurn = false;
     let owner: Owner | undefined;
+    let isPaced = false;
+    let cpuMs = 0;
     // Between the two callbacks the work runs up to where it awaits something.
     this.#soon(
       () => {
+        isTurn = rounds === 0 && !(this.#isDeferred && this.#now() - this.#readyAt < MAX_DEFERRED_MS);
+        if (!isTurn) return;
         owner = this.#leastServed();
         this.#floor = owner.used;
         this.#ready--;
         this.#began = this.#now();
-        owner.turns.shift()!();
+        cpuMs = this.#cpuMs();
+        const turn = owner.turns.shift()!;
+        ({ isPaced } = turn);
+        turn.begin();
       },
       () => {
-        const tookMs = this.#now() - this.#began!;
+        this.#isDeferred = false;
+        if (!isTurn) {
+          this.#wait(Math.max(0, rounds - 1));
+          return;
+        }
+        // Not the time that other processes had meanwhile.
+        const tookMs = this.#cpuMs() - cpuMs;
         this.#began = undefined;
         owner!.used += tookMs;
-        this.#charge('list_cpu', owner!.limitOwner, tookMs);
+        if (isPaced) this.#charge('list_cpu', owner!.limitOwner, tookMs);
         this.#isScheduled = false;
         this.#schedule();
       },
@@ -219,6 +265,11 @@ export class Turns {
     }
     return owner;
   }
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
 
 function inOneGo(first: () => void, second: () => void): void {

@@ -218,7 +218,7 @@ class FileLog implements EmbeddedLog, GroupHome {
     const end = performance.now() + waitMs;
     for (;;) {
       // a caller that reads in a loop must not starve the event loop: the read itself is synchronous
-      await nextTurn();
+      if (limits.atOnce !== true) await nextTurn();
       if (this.#closed.signal.aborted) throw new Fault('log_unavailable', { detail: 'the log is closed' });
       const batch = await this.#reader.read(topic, partition, from, limits);
       if (batch.kind !== 'records' || batch.records.length > 0 || batch.next > from) return batch;

@@ -104,6 +104,8 @@ export interface ReadLimits {
   readonly waitMs?: number;
   /** Ends the long poll early; the read then answers an empty batch. */
   readonly signal?: AbortSignal;
+  /** The caller gives the event loop back by itself: a log that has the records in memory may read them in this call. @default false */
+  readonly atOnce?: boolean;
 }
 
 /** Records of one partition in offset order. Offsets may have holes (compaction): `next` is where to read on, also when `records` is empty. */

@@ -1,6 +1,7 @@
 import { readLevel, type Caller } from '#access';
 import { pause } from '#concurrency';
 import { formatPosition } from '#event';
+import { ENDLESS, type LongWork, type Turn } from '#limits';
 import { decodeEvent, openRecord } from '#registry';
 import type { Change, Progress, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
@@ -59,7 +60,7 @@ export class ChangeFeed {
   }
 
   /** The changes since the last call, at once or after at most waitMs (long poll); empty when there are none. Faults of the store pass through. */
-  async next(waitMs: number, signal?: AbortSignal): Promise<readonly FeedEvent[]> {
+  async next(waitMs: number, signal?: AbortSignal, work?: LongWork): Promise<readonly FeedEvent[]> {
     const { reader, view } = { reader: this.#reader, view: this.#view };
     const storage = reader.storage(view);
     const generation = reader.deps.generations.row(view.name)?.serving;
@@ -74,7 +75,7 @@ export class ChangeFeed {
       this.#askAll();
       return [isNew ? { kind: 'mark', cursor: this.#cursor } : { kind: 'gap', cursor: this.#cursor }];
     }
-    const events = await this.#pages(storage);
+    const events = await (work?.run((turn) => this.#pages(storage, turn)) ?? this.#pages(storage, ENDLESS));
     if (events.length > 0) return events;
     const stop = new AbortController();
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -100,10 +101,10 @@ export class ChangeFeed {
     return { after: at.map((p) => (p?.next ?? 0n) - 1n), folds: at.map((p) => p?.reset?.atMs ?? 0) };
   }
 
-  async #pages(storage: string): Promise<FeedEvent[]> {
+  async #pages(storage: string, turn: Turn): Promise<FeedEvent[]> {
     const before = this.#cursor!;
     try {
-      return await this.#pagesFrom(storage, before);
+      return await this.#pagesFrom(storage, before, turn);
     } catch (e) {
       // The caller does not get the changes collected so far: they must come again.
       this.#cursor = before;
@@ -111,7 +112,7 @@ export class ChangeFeed {
     }
   }
 
-  async #pagesFrom(storage: string, before: FeedCursor): Promise<FeedEvent[]> {
+  async #pagesFrom(storage: string, before: FeedCursor, turn: Turn): Promise<FeedEvent[]> {
     const out: FeedEvent[] = [];
     const asked: number[] = [];
     for (const i of [...this.#moved].sort((a, b) => a - b)) {
@@ -137,7 +138,9 @@ export class ChangeFeed {
         asked.push(i);
         continue;
       }
+      turn.scanned('entries', page.changes.length);
       for (const change of page.changes) {
+        if (turn.isOver) await turn.next();
         this.#move(i, change.offset);
         const event = await this.#eventOf(storage, part, change);
         if (event) out.push(event);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { Caller } from '#access';
 import { pause } from '#concurrency';
+import { ENDLESS, type Turn } from '#limits';
 import { partitionOf, type Position } from '#event';
 import type { EventLog } from '#log';
 import type { Entry, Progress, State } from '#state';
@@ -12,6 +13,7 @@ import type { CompiledView } from './compile.js';
 import { Ends, type Freshness } from './ends.js';
 import { fulfils, type Condition } from './filter.js';
 import { storageOf, type Generations } from './generations.js';
+import { byKey, compareKeys } from './key-order.js';
 import { mergeEntries, openEntry, type PartitionEntry } from './merge.js';
 import { SharedPages } from './shared-pages.js';
 import { entryLevels } from './level-data.js';
@@ -72,6 +74,8 @@ export interface Listed {
 const ABSENT_MS = 1_000;
 const REFOLD_POLL_MS = 50;
 const SCAN_ENTRIES = 5_000;
+/** A page ends when the stored entries on it have so many characters. */
+const PAGE_CHARS = 4 * 1_048_576;
 const AFTER_MS = 5_000;
 
 type KnownEnds = Awaited<ReturnType<Ends['recent']>>;
@@ -87,8 +91,6 @@ interface Seen {
   readonly partials: readonly PartitionEntry[];
   readonly value: Record<string, unknown>;
 }
-
-const bytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 const newest = (p: PartitionEntry): string => new Date(p.appendTimeMs).toISOString();
 
 /** Reads views for doors: freshness as R7 demands, access as R12 demands. Faults of the state store pass through. */
@@ -220,35 +222,42 @@ export class StateReader {
     conditions: readonly Condition[],
     limit: number,
     after: string | undefined,
+    turn: Turn = ENDLESS,
   ): Promise<Listed | undefined> {
     const storage = this.storage(view);
     if (!storage) return undefined;
     const entries: Listed['entries'][number][] = [];
     let at = after;
     let scanned = 0;
+    let chars = 0;
     let stale = false;
     for (;;) {
       const page = await this.#page(storage, view, at, limit);
       if (!page.isWhole) return undefined;
       stale ||= page.stale;
-      for (const [key, partials] of page.groups) {
+      let ofPage = 0;
+      for (const [key, found] of byKey(page.pages, page.bound)) {
+        if (turn.isOver) await turn.next();
         at = key;
-        scanned += partials.length;
-        const merged = mergeEntries(view, partials)!;
+        ofPage += found.length;
+        const merged = mergeEntries(view, found.map(openEntry))!;
         const value = shownAt(view, merged.stored, await entryLevels(this.deps, view, caller, merged));
         if (!value || !fulfils(value, conditions)) continue;
         entries.push({ key, value, position: merged.position, updatedtime: newest(merged) });
-        if (entries.length === limit) {
-          const more = page.more || page.groups.at(-1)![0] !== key;
-          return { entries, next: more ? key : undefined, stale, incomplete: false };
-        }
+        for (const { value: text } of found) chars += text.length;
+        if (entries.length < limit && chars < PAGE_CHARS) continue;
+        turn.scanned('entries', ofPage);
+        const more = page.bound !== undefined || page.last !== key;
+        return { entries, next: more ? key : undefined, stale, incomplete: more && entries.length < limit };
       }
-      if (!page.more) return { entries, next: undefined, stale, incomplete: false };
+      turn.scanned('entries', ofPage);
+      scanned += ofPage;
+      if (page.bound === undefined) return { entries, next: undefined, stale, incomplete: false };
       if (scanned >= SCAN_ENTRIES) return { entries, next: at, stale, incomplete: true };
     }
   }
 
-  /** Entries of all partitions after a key, grouped, up to where every partition has been read. */
+  /** Entries of all partitions after a key, each in key order. `bound`: up to where every partition has been read; undefined: to the end. `last`: the greatest key. */
   async #page(storage: string, view: CompiledView, after: string | undefined, limit: number) {
     const some = Math.min(500, Math.max(20, Math.ceil((limit * 2) / view.partitions)));
     const range = { limit: some, ...(after === undefined ? {} : { after }) };
@@ -257,19 +266,16 @@ export class StateReader {
     const pages = await Promise.all(numbers.map((p) => this.deps.state.scan(storage, p, range)));
     const freshness = await this.#weigh(storage, view, numbers, pages, await this.#endsOf(view, false), began);
     let bound: string | undefined;
+    let greatest: string | undefined;
     for (const p of pages) {
       const last = p.entries.at(-1)?.key;
-      if (p.more && last !== undefined && (bound === undefined || bytes(last, bound) < 0)) bound = last;
+      if (p.more && last !== undefined && (bound === undefined || compareKeys(last, bound) < 0)) bound = last;
+      if (last !== undefined && (greatest === undefined || compareKeys(last, greatest) > 0)) greatest = last;
     }
-    const groups = new Map<string, PartitionEntry[]>();
-    for (const p of pages)
-      for (const e of p.entries)
-        if (bound === undefined || bytes(e.key, bound) <= 0)
-          groups.set(e.key, [...(groups.get(e.key) ?? []), openEntry(e)]);
-    const sorted = [...groups].sort(([a], [b]) => bytes(a, b));
     return {
-      groups: sorted,
-      more: bound !== undefined,
+      pages,
+      bound,
+      last: greatest,
       stale: freshness.stale,
       isWhole: freshness.filled && freshness.trusted,
     };

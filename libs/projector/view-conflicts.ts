@@ -1,5 +1,5 @@
 import { hubCaller, ownEvent, ownOutcomes } from '#core';
-import { pause } from '#concurrency';
+import { jittered, pause } from '#concurrency';
 import { parseSource } from '#event';
 import { innermostMessage, type Fault } from '#faults';
 import type { CompiledView, RefusedEvent } from '#projection';
@@ -71,10 +71,10 @@ export class ViewConflicts {
         for (const outcome of outcomes) if (typeof outcome !== 'string') report.refused(outcome);
         const again = batch.filter((_, i) => outcomes[i] === 'retry');
         this.#waiting.splice(0, batch.length, ...again);
-        if (again.length > 0) await pause(RETRY_MS, signal);
+        if (again.length > 0) await pause(jittered(RETRY_MS), signal);
       } catch (cause) {
         report.failed(innermostMessage(cause));
-        await pause(RETRY_MS, signal);
+        await pause(jittered(RETRY_MS), signal);
       }
     }
   }

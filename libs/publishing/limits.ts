@@ -16,8 +16,6 @@ export interface PublishLimits {
   readonly placeMs: number;
   /** How long an answer waits to learn whether an event that is sent again after an unknown outcome is a copy, ms (R2.4). */
   readonly firstMs: number;
-  /** Events that may be in flight in this process (backpressure): above it, `queue_full`. */
-  readonly pendingEvents: number;
   /** Accepted events that are remembered until the index has passed them. */
   readonly recent: number;
 }
@@ -34,6 +32,5 @@ export const PUBLISH_LIMITS: PublishLimits = {
   firstMs: 2_000,
   indexMs: 50,
   placeMs: 1_000,
-  pendingEvents: 20_000,
   recent: 200_000,
 };

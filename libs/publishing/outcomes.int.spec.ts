@@ -1,3 +1,4 @@
+import { Limits } from '#limits';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HubStage, type Body } from '../../test/kit/doors/hub-stage.js';
 import { interposed, until } from '../../test/kit/projection/stage.js';
@@ -108,7 +109,7 @@ describe('when the log does not accept an event in time', () => {
   });
 
   it('above the limit of events in flight a request is refused with queue_full before anything is appended', async () => {
-    hub = await new HubStage().open({ project: false, limits: { pendingEvents: 5 } });
+    hub = await new HubStage().open({ project: false, budgets: new Limits({ values: { pending_events: 5 } }) });
     let settle!: () => void;
     const gate = new Promise<{ kind: 'uncertain' }>((resolve) => (settle = () => resolve({ kind: 'uncertain' })));
     hub.appends.answer = () => gate;

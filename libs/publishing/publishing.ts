@@ -2,6 +2,7 @@ import type { Caller } from '#access';
 import { withDeadline } from '#concurrency';
 import { conflictId, IndexLookup, sameContent, type PlacedEvent, type Settled } from '#duplicates';
 import { blameOf, Fault, type FaultCode } from '#faults';
+import { ENDLESS, Limits, type LimitOwner, type LongWork, type Turn } from '#limits';
 import { bytesOf, RECORD_HEAD_BYTES, type EventLog } from '#log';
 import type { State } from '#state';
 import type { Appends } from './appends.js';
@@ -33,6 +34,8 @@ export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
   readonly refusals: Pick<Refusals, 'count'>;
   readonly now: () => number;
   readonly limits?: Partial<PublishLimits>;
+  /** Bounds the events whose outcome is open. @default the numbers of the table */
+  readonly budgets?: Limits;
   readonly report?: PublishingReport;
 }
 
@@ -42,6 +45,8 @@ export interface PublishRequest {
   readonly tracestate?: string | undefined;
   /** Each event for itself: a refused one does not stop the others. */
   readonly partial?: boolean;
+  /** In whose turns a long list is checked. @default without turns */
+  readonly work?: LongWork | undefined;
 }
 
 /** What a dry run says of one event. */
@@ -52,7 +57,8 @@ interface Appended {
   readonly place: PlacedEvent;
 }
 
-const YIELD_EVERY = 256;
+/** A longer list is checked in turns. */
+const CHECKED_AT_ONCE = 20;
 /** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
 const HEADERS_BYTES = 65_536;
 /** After the deadline of the appender: reached only when the appender itself does not answer. */
@@ -61,6 +67,7 @@ const GRACE_MS = 250;
 /** The publish path: check, duplicates, append, receipts (R2, R3). */
 export class Publishing {
   readonly limits: PublishLimits;
+  readonly #budgets: Limits;
   readonly #rules: CheckRules;
   readonly #recent: RecentAppends;
   readonly #earlier: EarlierEvents;
@@ -69,6 +76,7 @@ export class Publishing {
 
   constructor(private readonly deps: PublishingDeps) {
     this.limits = { ...PUBLISH_LIMITS, ...deps.limits };
+    this.#budgets = deps.budgets ?? new Limits();
     this.#rules = { ...deps, limits: this.limits };
     this.#recent = new RecentAppends((s, p) => deps.settled.end(s, p), deps.now, this.limits.recent);
     const lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
@@ -86,10 +94,21 @@ export class Publishing {
    * the first append; the others then have the code `invalid_items`. Faults empty_batch, body_too_large (items), queue_full: nothing was appended.
    */
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
-    const began = this.deps.now();
     this.#admit(offered);
+    const owner: LimitOwner = { key: request.caller.keyId, unit: request.caller.owner };
+    const reached = this.#budgets.pending.take(owner, offered.length);
+    if (reached !== undefined) throw this.#budgets.faultOf(reached, 'queue_full');
+    try {
+      return await this.#publish(offered, request);
+    } finally {
+      this.#budgets.pending.give(owner, offered.length);
+    }
+  }
+
+  async #publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
+    const began = this.deps.now();
     const checked =
-      offered.length > YIELD_EVERY ? await this.#checkMany(offered, request) : this.#check(offered, request);
+      offered.length > CHECKED_AT_ONCE ? await this.#checkMany(offered, request) : this.#check(offered, request);
     const items = checked.map((c) => new ItemState(c));
     const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
     if (stops()) return this.#withhold(items, request, began);
@@ -125,9 +144,6 @@ export class Publishing {
     if (offered.length > this.limits.items) {
       throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
     }
-    if (this.#recent.pending + offered.length > this.limits.pendingEvents) {
-      throw new Fault('queue_full', { retryAfterMs: 1_000 });
-    }
   }
 
   #check(offered: readonly Offered[], { caller, traceparent, tracestate }: PublishRequest): Checked[] {
@@ -135,14 +151,20 @@ export class Publishing {
     return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent, tracestate }, this.#rules));
   }
 
-  /** Yields to other requests while a long list is checked. */
-  async #checkMany(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
-    const out: Checked[] = [];
-    for (let i = 0; i < offered.length; i += YIELD_EVERY) {
-      if (i > 0) await new Promise(setImmediate);
-      out.push(...this.#check(offered.slice(i, i + YIELD_EVERY), request));
-    }
-    return out;
+  /** Other requests are served while a long list is checked. */
+  #checkMany(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
+    const { caller, traceparent, tracestate, work } = request;
+    const recordedtime = this.#isoTime(this.deps.now());
+    const context = { caller, recordedtime, traceparent, tracestate };
+    const inTurns = async (turn: Turn): Promise<Checked[]> => {
+      const out: Checked[] = [];
+      for (const one of offered) {
+        if (turn.isOver) await turn.next();
+        out.push(checkItem(one, context, this.#rules));
+      }
+      return out;
+    };
+    return work?.run(inTurns) ?? inTurns(ENDLESS);
   }
 
   /** What must be known of the events before they are sorted. Most are new and small: nothing but the index is waited for then. */

@@ -1,5 +1,6 @@
 import type { Settled } from '#duplicates';
 import { formatPosition, partitionOf } from '#event';
+import type { Turn } from '#limits';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
@@ -68,7 +69,7 @@ export function asText(encoding: Encoding): Encoder<EventText> {
       encoding === 'json'
         ? { text: textOf(ring, entry, level), partition: entry.partition, offset: entry.offset }
         : encode(entry.event.as(level)),
-    sizeOf: ({ text }) => text.length,
+    sizeOf: ({ text }) => Buffer.byteLength(text),
   };
 }
 
@@ -88,10 +89,11 @@ export async function readPage<E>(
   filter: EventFilter,
   limits: Limits,
   encoder: Encoder<E>,
+  turn: Turn,
 ): Promise<EventPage<E>> {
   const { settled, now } = deps;
   const { name: stream } = range.stream;
-  const cursors = await openCursors(deps, range, filter, limits);
+  const cursors = await openCursors(deps, range, filter, limits, turn);
   const next = [...range.next];
   const events: E[] = [];
   const damaged: string[] = [];
@@ -99,6 +101,7 @@ export async function readPage<E>(
   let scanned = 0;
   let bytes = 0;
   let confirmed = false;
+  let counted = 0;
   let stopped: EventPage<E>['stopped'];
   for (;;) {
     const cursor = earliestHead(cursors);
@@ -120,6 +123,11 @@ export async function readPage<E>(
       stopped = 'scan_budget';
       break;
     }
+    if (turn.isOver) {
+      turn.scanned('records', scanned - counted);
+      counted = scanned;
+      await turn.next();
+    }
     scanned++;
     const { partition } = cursor;
     const record = cursor.head!;
@@ -136,6 +144,7 @@ export async function readPage<E>(
     }
     if (usedUp) await cursor.load();
   }
+  turn.scanned('records', scanned - counted);
   for (const cursor of cursors) {
     next[cursor.partition] = cursor.next;
     cursor.keepRest();
@@ -149,6 +158,7 @@ async function openCursors(
   { stream, next, end, missing = 'fault', topicId }: StreamRange,
   filter: EventFilter,
   limits: Limits,
+  turn: Turn,
 ): Promise<readonly PartitionCursor[]> {
   const partitions = wantedPartitions(stream, filter);
   const chunkRecords = Math.max(20, Math.min(500, Math.ceil((limits.limit * 2) / partitions.length)));
@@ -156,7 +166,7 @@ async function openCursors(
   const { settleMs } = limits;
   const cursors = partitions.map((partition) => {
     const place = { stream: stream.name, partition, from: next[partition]!, end: end?.[partition] };
-    return new PartitionCursor(deps, { ...place, chunkRecords, chunkBytes, settleMs, missing, topicId });
+    return new PartitionCursor(deps, { ...place, chunkRecords, chunkBytes, settleMs, missing, topicId, turn });
   });
   await Promise.all(cursors.map((c) => c.load()));
   return cursors;

@@ -1,5 +1,6 @@
 import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
+import { ENDLESS, type Turn } from '#limits';
 import type { EventLog, LogRecord, RecordBatch } from '#log';
 import { offsetOutOfRange } from './range.js';
 import type { Rests } from './rests.js';
@@ -25,6 +26,8 @@ export interface PartitionCursorOptions {
   readonly missing: 'fault' | 'skip';
   /** See StreamRange. */
   readonly topicId?: string | undefined;
+  /** In whose turns the log is read. */
+  readonly turn: Turn;
 }
 
 /**
@@ -153,7 +156,9 @@ export class PartitionCursor {
   /** undefined: moved on to the earliest kept offset. */
   async #read(): Promise<RecordBatch | undefined> {
     const { stream, partition, missing, topicId, chunkRecords: maxRecords, chunkBytes: maxBytes } = this.#options;
-    const limits = { maxRecords, maxBytes, ...(topicId === undefined ? {} : { topicId }) };
+    const { turn } = this.#options;
+    if (turn.isOver) await turn.next();
+    const limits = { maxRecords, maxBytes, atOnce: turn !== ENDLESS, ...(topicId === undefined ? {} : { topicId }) };
     const got = await this.#deps.log.read(stream, partition, this.#next, limits);
     if (got.kind === 'records') return got;
     if (got.kind === 'recreated') throw new Fault('stream_recreated');

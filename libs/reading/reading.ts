@@ -3,6 +3,7 @@ import { pause } from '#concurrency';
 import type { Settled } from '#duplicates';
 import { formatPosition } from '#event';
 import { Fault } from '#faults';
+import { ENDLESS, type Turn } from '#limits';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
@@ -187,14 +188,19 @@ export class Reading {
     encoder: Encoder<E>,
   ): Promise<EventPage<E>> {
     const limits: Limits = { ...READ_BUDGET, ...budget };
-    if (limits.waitMs <= 0) return readPage(this.#deps, reader, range, filter, limits, encoder);
+    // Only the work, not the waiting, is done in turns.
+    const inTurns = <T>(work: (turn: Turn) => Promise<T>): Promise<T> => budget.work?.run(work) ?? work(ENDLESS);
+    const readFrom = (from: StreamRange): Promise<EventPage<E>> =>
+      inTurns((turn) => readPage(this.#deps, reader, from, filter, limits, encoder, turn));
+    if (limits.waitMs <= 0) return readFrom(range);
     const deadline = this.#deps.now() + limits.waitMs;
     const topicId = cursorTopicId(range.topicId ?? (await this.#deps.log.topicId(range.stream.name)));
     const read = async (next: readonly bigint[], atEnd: boolean): Promise<EventPage<E>> => {
       const place = { stream: range.stream, topicId, next };
       const seat = range.end === undefined ? this.#tails.seat(place, filter, atEnd) : undefined;
-      if (seat !== undefined) return tailPage(seat, reader, next, filter, limits, encoder);
-      return readPage(this.#deps, reader, { ...range, next }, filter, limits, encoder);
+      if (seat !== undefined)
+        return inTurns(() => Promise.resolve(tailPage(seat, reader, next, filter, limits, encoder)));
+      return readFrom({ ...range, next });
     };
     let page = await read(range.next, false);
     while (page.events.length === 0 && page.damaged.length === 0 && page.stopped === 'end') {

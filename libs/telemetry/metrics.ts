@@ -1,5 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+const REST_FACTOR = 10;
+const MAX_REST_MS = 1_000;
+
 /** The numbers of one process. Label values are codes, names of streams and views: never ids, units' data or subjects. */
 export class Metrics {
   readonly registry = new Registry();
@@ -24,6 +27,10 @@ export class Metrics {
   readonly limit: Gauge<'limit'>;
   readonly limitUsed: Gauge<'limit'>;
   readonly limitReached: Counter<'limit'>;
+  /** Resolves when the next text may be made. */
+  #last: Promise<void> = Promise.resolve();
+  #next: Promise<string> | undefined;
+  #began = 0;
   readonly #measures: (() => void | Promise<void>)[] = [];
 
   constructor(role: string) {
@@ -158,9 +165,31 @@ export class Metrics {
     this.#measures.push(measure);
   }
 
-  /** Prometheus text format 0.0.4. */
-  async text(): Promise<string> {
+  /**
+   * Prometheus text format 0.0.4. No key is needed for it, so whoever asks while it is being made waits for the next one, together with all others, and
+   * between two of them lies ten times what one took.
+   */
+  text(): Promise<string> {
+    this.#next ??= this.#last.then(() => {
+      this.#next = undefined;
+      const made = this.#make();
+      this.#last = made.then(
+        () => this.#rest(),
+        () => this.#rest(),
+      );
+      return made;
+    });
+    return this.#next;
+  }
+
+  async #make(): Promise<string> {
+    this.#began = performance.now();
     await Promise.all(this.#measures.map((measure) => measure()));
     return this.registry.metrics();
+  }
+
+  #rest(): Promise<void> {
+    const restMs = Math.min(MAX_REST_MS, (performance.now() - this.#began) * REST_FACTOR);
+    return new Promise((resolve) => setTimeout(resolve, restMs).unref());
   }
 }

@@ -108,8 +108,19 @@ export function sendTrials(
   trials: readonly Trial[],
   many: boolean,
 ): FastifyReply {
+  const results = trials.map(trialOf(req));
+  return reply.send(many ? { results } : results[0]);
+}
+
+/** The JSON text of the trial with this index. */
+export function trialText(req: FastifyRequest, trials: readonly Trial[]): (index: number) => string {
+  const shown = trialOf(req);
+  return (index) => JSON.stringify(shown(trials[index]!));
+}
+
+function trialOf(req: FastifyRequest): (trial: Trial) => object {
   const language = languageOf(req.headers['accept-language']);
-  const results = trials.map((t) =>
+  return (t) =>
     t.ok
       ? {
           type: t.item.type.type,
@@ -117,7 +128,5 @@ export function sendTrials(
           ...(t.item.type.subjectForm === 'pseudonym' ? {} : { subject: t.item.subject, partition: t.item.partition }),
           problems: [],
         }
-      : { problems: problemsIn(language, problemsOf(t.fault)) },
-  );
-  return reply.send(many ? { results } : results[0]);
+      : { problems: problemsIn(language, problemsOf(t.fault)) };
 }

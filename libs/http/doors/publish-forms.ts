@@ -16,10 +16,14 @@ export const FORMS = [
 ] as const;
 
 export interface Read {
-  readonly offered: readonly Offered[];
+  readonly count: number;
+  /** Reads the event of this index. */
+  at(index: number): Offered;
   /** Whether the answer is a list too. */
   readonly many: boolean;
 }
+
+const one = (event: Offered): Read => ({ count: 1, at: () => event, many: false });
 
 /**
  * The events of a request, in any form. A broken item of a list is an item of kind `broken`, so that the other items keep their index. Faults
@@ -32,15 +36,15 @@ export function readForms(req: FastifyRequest, maxItems: number): Read {
   if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported(texts.only_utf8());
   const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
-    return { offered: [binary(req, type, body)], many: false };
+    return one(binary(req, type, body));
   }
   // A list in any JSON type but that of batches is refused with a hint.
   switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
-      const one = structured(body);
-      if (one.kind === 'broken') throw new Fault(one.code, { detail: one.detail, problems: one.problems ?? [] });
-      return { offered: [one], many: false };
+      const event = structured(body);
+      if (event.kind === 'broken') throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
+      return one(event);
     }
     case 'application/cloudevents-batch+json':
       return many(body, splitJsonArray(body, maxItems));
@@ -60,7 +64,8 @@ function unsupported(reason: Text): Fault {
 
 function many(body: Buffer, split: ReturnType<typeof splitJsonArray>): Read {
   if (!split.ok) throw new Fault(split.code, { detail: split.detail });
-  return { offered: split.items.map(([from, to]) => structured(body.subarray(from, to))), many: true };
+  const { items } = split;
+  return { count: items.length, at: (i) => structured(body.subarray(...items[i]!)), many: true };
 }
 
 type Broken = Extract<Offered, { kind: 'broken' }>;

@@ -1,13 +1,14 @@
 import { traceOf } from '#event';
 import { notAPublisher } from '#access';
 import { isFault } from '#faults';
-import type { Publishing } from '#publishing';
+import type { Publishing, PublishRequest } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
-import { sendOutcomes, sendTrials } from './publish-answers.js';
-import { FORMS, readForms } from './publish-forms.js';
+import { eachInTurns } from './in-turns.js';
+import { sendOutcomes, sendTrials, trialText } from './publish-answers.js';
+import { FORMS, readForms, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
 
 const PUBLISH = z.strictObject({ partial: FLAG, dryRun: FLAG });
@@ -18,6 +19,9 @@ const EVENT_SHAPE = z.looseObject({
   type: z.string(),
   data: z.record(z.string(), z.unknown()),
 });
+
+/** A shorter list is worked on at once: about a millisecond. */
+const AT_ONCE = 20;
 
 export interface PublishDoorDeps {
   readonly publishing: Publishing;
@@ -54,6 +58,27 @@ export function publishDoor({ publishing }: PublishDoorDeps): Door {
   };
 }
 
+/** A long list is read, checked and answered in turns, so that other keys are served in between. A dry run counts like a list. */
+async function publishMany(
+  publishing: Publishing,
+  edge: Edge,
+  req: FastifyRequest,
+  reply: FastifyReply,
+  read: Read,
+  request: PublishRequest & { readonly partial: boolean },
+  isTrial: boolean,
+): Promise<FastifyReply | undefined> {
+  const work = edge.work(req, isTrial ? 'list' : 'batch');
+  const offered = await work.run((turn) => eachInTurns(read.count, (i) => read.at(i), turn));
+  if (!isTrial) {
+    const outcomes = await publishing.publish(offered, { ...request, work });
+    return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
+  }
+  const trials = await publishing.tryOut(offered, { ...request, work });
+  const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
+  return reply.type('application/json; charset=utf-8').send(`{"results":[${results.join(',')}]}`);
+}
+
 async function publish(
   publishing: Publishing,
   edge: Edge,
@@ -66,10 +91,13 @@ async function publish(
   const { traceparent, tracestate } = req.headers;
   const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
   try {
-    const { offered, many } = readForms(req, publishing.limits.items);
-    if (q.dryRun === 'true') return sendTrials(req, reply, await publishing.tryOut(offered, request), many);
+    const read = readForms(req, publishing.limits.items);
+    const isTrial = q.dryRun === 'true';
+    if (read.count > AT_ONCE) return await publishMany(publishing, edge, req, reply, read, request, isTrial);
+    const offered = Array.from({ length: read.count }, (_, i) => read.at(i));
+    if (isTrial) return sendTrials(req, reply, await publishing.tryOut(offered, request), read.many);
     const outcomes = await publishing.publish(offered, request);
-    return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
+    return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
   } catch (e) {
     if (isFault(e)) publishing.countRefusal(caller, e);
     throw e;

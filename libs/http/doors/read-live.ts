@@ -11,7 +11,7 @@ import {
 } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Sse } from '../sse.js';
+import { formatEvent, type Sse } from '../sse.js';
 import type { Edge } from '../types.js';
 
 export interface LiveRequest {
@@ -25,6 +25,8 @@ export interface LiveRequest {
 }
 
 const PAGE_EVENTS = 100;
+/** What a live reader that catches up gets in one write: so much of it waits for the reader, and nothing is kept beside it. */
+const PAGE_BYTES = 262_144;
 /** After so many records without an event for this reader an empty message carries the cursor, so that a reconnect does not scan them again. */
 const CHECKPOINT_RECORDS = 2_000n;
 const RETRY_MS = 1_000;
@@ -64,7 +66,8 @@ export async function followLive(
         await sse.drained();
         continue;
       }
-      ({ at, atEnd } = await sendPage(sse, live, at));
+      await edge.readable(req, sse.closed);
+      ({ at, atEnd } = await sendPage(edge, req, sse, live, at));
     } catch (e) {
       atEnd = false;
       const gone = gapCode(e);
@@ -119,21 +122,27 @@ async function sendGap(sse: Sse, { reading, stream }: LiveRequest, code: FaultCo
 
 /** Sends one page. Answers the place behind what was sent, and whether that is the end of the stream now. */
 async function sendPage(
+  edge: Edge,
+  req: FastifyRequest,
   sse: Sse,
   live: LiveRequest,
   from: StreamCursor,
 ): Promise<{ readonly at: StreamCursor; readonly atEnd: boolean }> {
   const { reading, stream, caller, filter } = live;
   const range = { stream, topicId: from.topicId, next: from.next };
-  const page = await reading.readTexts(caller, range, filter, { limit: PAGE_EVENTS }, 'json');
+  const work = edge.work(req, 'live');
+  const budget = { limit: PAGE_EVENTS, pageBytes: PAGE_BYTES, work };
+  const page = await reading.readTexts(caller, range, filter, budget, 'json');
   const sent = [...from.next];
-  for (const { text, partition, offset } of page.events) {
+  const messages = page.events.map(({ text, partition, offset }) => {
     sent[partition] = offset + 1n;
-    const cursor = { ...from, next: [...sent] };
-    if (!sse.send({ id: encodeStreamCursor(cursor), data: text })) return { at: cursor, atEnd: false };
+    return formatEvent({ id: encodeStreamCursor({ ...from, next: [...sent] }), data: text });
+  });
+  const at = { ...from, next: page.next };
+  if (messages.length > 0) {
+    sse.sendBytes(Buffer.from(messages.join('')));
     await sse.drained();
   }
-  const at = { ...from, next: page.next };
   for (const position of page.damaged)
     if (
       !sse.send({

@@ -146,9 +146,10 @@ async function readPage(
   const limit = q.limit ?? 100;
   const encoding = q.encoding ?? 'json';
   const waitMs = (q.wait ?? 0) * 1_000;
+  const budget = { limit, work: edge.work(req) };
   const page = await (waitMs === 0
-    ? reading.readTexts(caller, range, filter, { limit }, encoding)
-    : edge.waiting(req, (signal) => reading.readTexts(caller, range, filter, { limit, waitMs, signal }, encoding)));
+    ? reading.readTexts(caller, range, filter, budget, encoding)
+    : edge.waiting(req, (signal) => reading.readTexts(caller, range, filter, { ...budget, waitMs, signal }, encoding)));
   return { page, next: encodeStreamCursor({ ...begin, next: page.next }) };
 }
 

@@ -50,9 +50,11 @@ export async function followChanges(
   const view = viewOf(deps.reader.views, req.params.view);
   const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(req.headers['last-event-id']));
   const live = edge.sse(req, reply);
+  const work = edge.work(req, 'live');
   while (!live.closed.aborted) {
     try {
-      for (const e of await feed.next(FEED_WAIT_MS, live.closed)) {
+      await edge.readable(req, live.closed);
+      for (const e of await feed.next(FEED_WAIT_MS, live.closed, work)) {
         const id = feedId(e.cursor);
         // A mark carries only the id with which the reader resumes.
         if (e.kind === 'mark') live.send({ id, event: 'mark', data: '' });

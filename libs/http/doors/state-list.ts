@@ -29,7 +29,7 @@ export async function listEntries(
   const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR).k;
   const page =
     subject === undefined
-      ? await deps.reader.list(caller, view, conditions, limit ?? 100, after)
+      ? await edge.work(req).run((turn) => deps.reader.list(caller, view, conditions, limit ?? 100, after, turn))
       : await one(deps, edge, caller, view, conditions, checkedKey(view, subject, 'subject'), after);
   if (!page) throw new Fault('view_rebuilding', { retryAfterMs: 1_000 });
   const next = page.next === undefined ? undefined : encodeCursor({ k: page.next });

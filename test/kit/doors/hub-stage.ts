@@ -14,6 +14,7 @@ import {
   type HttpLimits,
   type HttpServer,
 } from '#http';
+import type { Limits } from '#limits';
 import { Appender, OWNERS_SPEC, type AppendOutcome, type EventLog } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
@@ -47,6 +48,7 @@ export function caller(keyId: string, owner: string, system: string, ...roles: R
 export interface HubStageOptions {
   readonly limits?: Partial<PublishLimits>;
   readonly http?: Partial<HttpLimits>;
+  readonly budgets?: Limits;
   readonly wrapState?: (state: State) => State;
   /** False: no projector, so no event is settled and the duplicate index stays empty. @default true */
   readonly project?: boolean;
@@ -153,6 +155,7 @@ export class HubStage {
       refusals: this.refusals,
       now: Date.now,
       limits: { indexMs: 2_000, ...options.limits },
+      ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       report: {
         outcome: (name, count) => this.meter.push([name, count]),
         unwritable: (code, stream, partition) => this.unwritable.push(`${code} ${stream}/${partition}`),
@@ -169,6 +172,7 @@ export class HubStage {
         authenticate: (h) => (h?.startsWith('Bearer ') === true ? this.keys.get(h.slice(7)) : undefined),
         log: { ...SILENT, error: (fields) => process.stderr.write(`${JSON.stringify(fields)}\n`) },
         limits: { recheckMs: 20, ...options.http },
+        ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       },
       {
         controllers: [ReceiptsController, RefusalsController],

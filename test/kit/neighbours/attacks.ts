@@ -1,0 +1,100 @@
+import { connect, type Socket } from 'node:net';
+
+/** What an attacker has. */
+export interface Attacker {
+  readonly url: string;
+  /** Publisher and reader; readers only. */
+  readonly key: string;
+  readonly readers: readonly string[];
+  readonly source: string;
+  /** A valid event of the attacker's unit, by type. */
+  readonly sample: { readonly type: string; readonly data: Record<string, unknown> };
+}
+
+/** Goes on until the signal aborts; answers what came of it, for the report of a campaign. */
+export type Attack = (attacker: Attacker, over: AbortSignal) => Promise<Record<string, number>>;
+
+const STREAM = 'layanan.kasus';
+const VIEW = 'layanan.kasus-papan';
+/** Of another unit: filters by it find nothing that this key sees. */
+const FOREIGN = 'SU00001';
+
+/** `count` loops that ask again and again; how often each status came. */
+async function loops(count: number, over: AbortSignal, ask: () => Promise<Response>): Promise<Record<string, number>> {
+  const seen: Record<string, number> = {};
+  const loop = async (): Promise<void> => {
+    while (!over.aborted) {
+      const status = await ask().then(
+        async (r) => (await r.arrayBuffer(), String(r.status)),
+        () => 'broken',
+      );
+      seen[status] = (seen[status] ?? 0) + 1;
+      // A client that is refused in a microsecond would only measure itself.
+      if (status !== '200') await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  await Promise.all(Array.from({ length: count }, loop));
+  return seen;
+}
+
+/** Connections that send `head` and never read; the ones that are closed are opened again. */
+async function held(count: number, { url }: Attacker, over: AbortSignal, head: (n: number) => string): Promise<Record<string, number>> {
+  const port = Number(new URL(url).port);
+  const sockets = new Set<Socket>();
+  let opened = 0;
+  const open = (): void => {
+    if (over.aborted) return;
+    const socket = connect(port, '127.0.0.1');
+    sockets.add(socket);
+    const text = head(opened++);
+    if (text !== '') socket.pause().on('connect', () => socket.write(text));
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  };
+  while (!over.aborted) {
+    for (let n = Math.min(200, count - sockets.size); n > 0; n--) open();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const socket of sockets) socket.destroy();
+  return { opened };
+}
+
+const authorised = (key: string): { authorization: string } => ({ authorization: `Bearer ${key}` });
+const get = (path: string, key: string): string => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`;
+
+export const ATTACKS: Readonly<Record<string, Attack>> = {
+  '2,000 silent connections without a key, opened again when they are closed': (a, over) => held(2_000, a, over, () => ''),
+
+  '32 uploads that send no byte of their body, by readers and by a publisher': (a, over) =>
+    held(32, a, over, (n) => {
+      const key = n % 2 === 0 ? a.key : a.readers[n % a.readers.length]!;
+      return `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/x-ndjson\r\ncontent-length: 8388608\r\n\r\n`;
+    }),
+
+  '200 live streams from the beginning, over events that the key may not read': (a, over) =>
+    loops(200, over, () =>
+      fetch(`${a.url}/v1/streams/${STREAM}/live?from=earliest`, { headers: authorised(a.readers[0]!), signal: over }),
+    ),
+
+  '16 loops over the list of a stream, with a filter that finds nothing': (a, over) =>
+    loops(16, over, () =>
+      fetch(`${a.url}/v1/streams/${STREAM}/events?limit=1000&unit=${FOREIGN}`, { headers: authorised(a.key), signal: over }),
+    ),
+
+  '8 loops over the list of a view, with a filter that finds nothing': (a, over) =>
+    loops(8, over, () =>
+      fetch(`${a.url}/v1/state/${VIEW}?limit=1000&unitPemegang=SU00001`, { headers: authorised(a.key), signal: over }),
+    ),
+
+  'two loops of dry runs of 10,000 events': (a, over) => {
+    const event = { specversion: '1.0', source: a.source, type: a.sample.type, data: a.sample.data };
+    const body = JSON.stringify(Array.from({ length: 10_000 }, (_, i) => ({ ...event, id: `dry-${i}` })));
+    const headers = { ...authorised(a.key), 'content-type': 'application/cloudevents-batch+json' };
+    return loops(2, over, () => fetch(`${a.url}/v1/events?dryRun=true`, { method: 'POST', body, headers, signal: over }));
+  },
+
+  '400 streams of large events of two keys, which nobody reads': (a, over) =>
+    held(400, a, over, (n) => get('/v1/streams/ham.pengaduan/live?from=earliest', a.readers[n % 2]!)),
+
+  '200 pages of large events, which nobody reads': (a, over) =>
+    held(200, a, over, () => get('/v1/streams/ham.pengaduan/events?limit=1000', a.readers[0]!)),
+};
