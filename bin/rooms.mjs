@@ -37,7 +37,7 @@ export const ROOMS = {
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   snapshots: { rooms: ['concurrency', 'faults', 'log', 'state'], clients: [] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
-  access: { rooms: ['faults', 'limits', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
+  access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
   duplicates: { rooms: ['concurrency', 'faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
   publishing: {
     rooms: [
@@ -130,7 +130,6 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
-      'limits',
       'core',
       'log',
       'registry',
@@ -146,7 +145,6 @@ export const ROOMS = {
     rooms: [
       'concurrency',
       'faults',
-      'limits',
       'event',
       'core',
       'registry',

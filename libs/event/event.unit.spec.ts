@@ -109,7 +109,11 @@ describe('the envelope of a record', () => {
   };
 
   it('is the same after it was written to record headers and read back', () => {
-    expect(fromHeaders(toHeaders(envelope, hub))).toEqual({ ...envelope, ...hub, check: expect.stringMatching(/^[0-9a-f]{16}$/) });
+    expect(fromHeaders(toHeaders(envelope, hub))).toEqual({
+      ...envelope,
+      ...hub,
+      check: expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
   });
 
   it('is undefined (a foreign record) when the digest or a required attribute is missing', () => {

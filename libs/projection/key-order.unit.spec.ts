@@ -7,14 +7,17 @@ const KEYS = ['', 'a', 'aa', 'b', 'é', '漢', '\uD7FF', '\uE000', '\uFFFF', '�
 describe('the order of keys', () => {
   it('is that of their UTF-8 bytes, also for characters that UTF-16 has as surrogates', () => {
     for (const a of KEYS)
-      for (const b of KEYS)
-        expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      for (const b of KEYS) expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
   });
 });
 
 describe('entries of several partitions', () => {
   it('come by key in key order, those of one key together', () => {
-    const pages = [{ entries: [entry('a', '1'), entry('c')] }, { entries: [entry('a', '2'), entry('b')] }, { entries: [] }];
+    const pages = [
+      { entries: [entry('a', '1'), entry('c')] },
+      { entries: [entry('a', '2'), entry('b')] },
+      { entries: [] },
+    ];
     const got = [...byKey(pages, undefined)].map(([key, entries]) => [key, entries.map((e) => e.value)]);
     expect(got).toEqual([
       ['a', ['1', '2']],

@@ -89,7 +89,12 @@ beforeAll(async () => {
   const report = await ask<Sample>('/v1/event-types/ham.pengaduan.diterima/sample', key);
   for (let n = 0; n < 12; n++) {
     const data = { ...report.data, nomorPengaduan: `B-${randomUUID()}`, uraian: '\u6f22'.repeat(200_000) };
-    await ask('/v1/events', key, { specversion: '1.0', id: randomUUID(), source, type: report.type, data }, 'application/cloudevents+json');
+    await ask(
+      '/v1/events',
+      key,
+      { specversion: '1.0', id: randomUUID(), source, type: report.type, data },
+      'application/cloudevents+json',
+    );
   }
   quiet = await victim(campaign ? 20 : 3);
 }, 120_000);

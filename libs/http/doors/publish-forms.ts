@@ -43,7 +43,8 @@ export function readForms(req: FastifyRequest, maxItems: number): Read {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
       const event = structured(body);
-      if (event.kind === 'broken') throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
+      if (event.kind === 'broken')
+        throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
       return one(event);
     }
     case 'application/cloudevents-batch+json':

@@ -38,7 +38,12 @@ async function loops(count: number, over: AbortSignal, ask: () => Promise<Respon
 }
 
 /** Connections that send `head` and never read; the ones that are closed are opened again. */
-async function held(count: number, { url }: Attacker, over: AbortSignal, head: (n: number) => string): Promise<Record<string, number>> {
+async function held(
+  count: number,
+  { url }: Attacker,
+  over: AbortSignal,
+  head: (n: number) => string,
+): Promise<Record<string, number>> {
   const port = Number(new URL(url).port);
   const sockets = new Set<Socket>();
   let opened = 0;
@@ -59,10 +64,12 @@ async function held(count: number, { url }: Attacker, over: AbortSignal, head: (
 }
 
 const authorised = (key: string): { authorization: string } => ({ authorization: `Bearer ${key}` });
-const get = (path: string, key: string): string => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`;
+const get = (path: string, key: string): string =>
+  `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`;
 
 export const ATTACKS: Readonly<Record<string, Attack>> = {
-  '2,000 silent connections without a key, opened again when they are closed': (a, over) => held(2_000, a, over, () => ''),
+  '2,000 silent connections without a key, opened again when they are closed': (a, over) =>
+    held(2_000, a, over, () => ''),
 
   '32 uploads that send no byte of their body, by readers and by a publisher': (a, over) =>
     held(32, a, over, (n) => {
@@ -77,7 +84,10 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
 
   '16 loops over the list of a stream, with a filter that finds nothing': (a, over) =>
     loops(16, over, () =>
-      fetch(`${a.url}/v1/streams/${STREAM}/events?limit=1000&unit=${FOREIGN}`, { headers: authorised(a.key), signal: over }),
+      fetch(`${a.url}/v1/streams/${STREAM}/events?limit=1000&unit=${FOREIGN}`, {
+        headers: authorised(a.key),
+        signal: over,
+      }),
     ),
 
   '8 loops over the list of a view, with a filter that finds nothing': (a, over) =>
@@ -89,7 +99,9 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     const event = { specversion: '1.0', source: a.source, type: a.sample.type, data: a.sample.data };
     const body = JSON.stringify(Array.from({ length: 10_000 }, (_, i) => ({ ...event, id: `dry-${i}` })));
     const headers = { ...authorised(a.key), 'content-type': 'application/cloudevents-batch+json' };
-    return loops(2, over, () => fetch(`${a.url}/v1/events?dryRun=true`, { method: 'POST', body, headers, signal: over }));
+    return loops(2, over, () =>
+      fetch(`${a.url}/v1/events?dryRun=true`, { method: 'POST', body, headers, signal: over }),
+    );
   },
 
   '400 streams of large events of two keys, which nobody reads': (a, over) =>

@@ -9,7 +9,13 @@ const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const EVERY_MS = 50;
 
 function publish() {
-  const event = { specversion: '1.0', id: randomUUID(), source, type, data: { ...data, nomorKasus: `N-${randomUUID()}` } };
+  const event = {
+    specversion: '1.0',
+    id: randomUUID(),
+    source,
+    type,
+    data: { ...data, nomorKasus: `N-${randomUUID()}` },
+  };
   const body = JSON.stringify(event);
   return new Promise((resolve) => {
     const headers = {
@@ -22,7 +28,9 @@ function publish() {
       res.setEncoding('utf8').on('data', (d) => (text += d));
       res.on('end', () => resolve(res.statusCode === 201 ? 201 : `${res.statusCode} ${text.slice(0, 300)}`));
     });
-    req.on('error', (e) => resolve(e.code ?? e.message)).on('timeout', () => req.destroy(new Error('no answer in 20 s')));
+    req
+      .on('error', (e) => resolve(e.code ?? e.message))
+      .on('timeout', () => req.destroy(new Error('no answer in 20 s')));
     req.end(body);
   });
 }
