@@ -1,54 +1,53 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EarlierEvents } from './earlier.js';
-import type { ReadyItem } from './item.js';
-import { Receipts, type ReceiptsDeps } from './receipts.js';
-import { identityOf, RecentAppends } from './recent.js';
+import type { First } from '#state';
+import type { Receipt } from './item.js';
+import { Receipts } from './receipts.js';
 
-const WAIT_MS = 5_000;
+const SOURCE = 'urn:simpul:unit:SU00123:simkim';
+const first = (id: string): First => ({
+  source: SOURCE,
+  id,
+  stream: 'a.b',
+  partition: 0,
+  offset: 7n,
+  digest: '0'.repeat(64),
+  schemaId: 1,
+  recordedTimeMs: 0,
+});
 
-/** Receipts of a process whose clock stands still but for what `append` takes, and whose index never passes the place. */
-function waitingFor(appendMs: number) {
-  let now = 1_000;
-  const waits: number[] = [];
-  const recents = new RecentAppends(
-    () => 0n,
-    () => now,
-    1_000,
-  );
-  const item = { identity: identityOf('s', 'a'), stream: 'st', partition: 0 } as unknown as ReadyItem;
-  recents.add(
-    [item],
-    Promise.resolve().then(() => {
-      now += appendMs;
-      return { kind: 'accepted', base: 7n, appendTimeMs: now };
-    }),
-  );
-  const deps = {
-    settled: {
-      ready: false,
-      waitFor: (_stream: string, _partition: number, _target: bigint, maxMs: number) => {
-        waits.push(maxMs);
-        return Promise.resolve(0n);
-      },
-    },
-    state: { findFirst: () => Promise.resolve([undefined]) },
-    now: () => now,
-  } as unknown as ReceiptsDeps;
-  const receipts = new Receipts(deps, recents, {} as EarlierEvents, WAIT_MS);
-  return { receipts, waits };
-}
-
-describe('a receipt', () => {
-  it.each([
-    [0, WAIT_MS],
-    [4_200, 800],
-    [9_000, -4_000],
-  ])(
-    'whose append took %i ms waits at most %i ms more for the index: both together never more than the limit',
-    async (appendMs, left) => {
-      const { receipts, waits } = waitingFor(appendMs);
-      await expect(receipts.find('s', 'a')).rejects.toMatchObject({ code: 'receipts_unavailable' });
-      expect(waits).toEqual([left]);
-    },
-  );
+describe('a receipt that the asker may not see', () => {
+  it('takes the same calls, in the same order, as one that does not exist, and is answered alike', async () => {
+    const calls: string[] = [];
+    const rows = new Map([first('A'), first('B')].map((row) => [row.id, row]));
+    const called = <T>(name: string, answer: T): Promise<T> => {
+      calls.push(name);
+      return Promise.resolve(answer);
+    };
+    const deps = {
+      log: { describe: () => called('describe', []) },
+      state: { findFirst: ([{ id }]: [{ id: string }]) => called('findFirst', [rows.get(id)]) },
+      settled: { ready: true, end: () => 0n },
+      catalogue: { bySchemaId: () => undefined, streams: () => [] },
+      now: () => 0,
+    };
+    const earlier = {
+      look: (places: readonly unknown[]) =>
+        called(
+          'look',
+          places.map(() => 'holds'),
+        ),
+    };
+    const receipts = new Receipts(deps as never, { get: () => undefined } as never, earlier as never, 10);
+    const none = (found: Receipt): Promise<undefined> => called(`judge ${found.stream}`, undefined);
+    const callsFor = async (id: string): Promise<readonly string[]> => {
+      calls.length = 0;
+      expect(await receipts.find(SOURCE, id, none)).toBeUndefined();
+      return [...calls];
+    };
+    await callsFor('A');
+    const forbidden = await callsFor('B');
+    expect(forbidden.filter((call) => call === 'judge a.b')).toHaveLength(2);
+    expect(await callsFor('missing')).toEqual(forbidden);
+    expect(await callsFor('A')).toEqual(forbidden);
+  });
 });

@@ -45,7 +45,8 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
   if (!envelope || frame === null)
     return { kind: record.headers.some(([name]) => name === H_CHECK) ? 'corrupt' : 'foreign', record };
   if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, frame))) return { kind: 'corrupt', record };
-  if (envelope.check !== undefined && envelope.check !== checkOf(envelope)) return { kind: 'corrupt', record };
+  if (envelope.check !== undefined && envelope.check !== checkOf(envelope, envelope))
+    return { kind: 'corrupt', record };
   const schemaId = schemaIdOf(frame);
   if (schemaId === undefined) return { kind: 'corrupt', record };
   const type = catalogue.bySchemaId(schemaId);

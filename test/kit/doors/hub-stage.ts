@@ -55,6 +55,7 @@ export interface HubStageOptions {
   /** Another log than the embedded one in the folder of the stage; closed with it. `maintain` of the stage's log is then missing. */
   readonly openLog?: () => Promise<EventLog>;
   readonly partitions?: number;
+  readonly guesses?: ConstructorParameters<typeof Guesses>[0];
   /** A stream with a retention time, and the clock of the log. */
   readonly retention?: { readonly stream: string; readonly ms: number; readonly now: () => number };
 }
@@ -165,7 +166,7 @@ export class HubStage {
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
     const { reading, units, refusals, catalogue } = this;
-    const guesses = new Guesses();
+    const guesses = new Guesses(options.guesses);
     return serveEdge(
       {
         doors: [publishDoor({ publishing }), readDoor({ reading, units, guesses })],
