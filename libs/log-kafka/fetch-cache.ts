@@ -16,7 +16,9 @@ export interface Fetched {
   readonly high: bigint;
 }
 
-interface Kept extends Fetched {
+interface Kept {
+  /** undefined: dropped. V8 may keep the entries of a Map much longer than the Map does, so an entry that is dropped leads to no bytes. */
+  fetched: Fetched | undefined;
   readonly key: string;
   readonly end: bigint;
   /** On the clock of performance.now(). */
@@ -45,19 +47,19 @@ export class FetchCache {
   /** What was fetched at this place or before it and holds it. Not when the reader has seen another leader epoch there: it must ask the log. */
   find(key: string, place: FetchPlace): Fetched | undefined {
     const now = performance.now();
-    return this.#kept.get(key)?.find((kept) => kept.until > now && holds(kept, place));
+    return this.#kept.get(key)?.find((kept) => kept.until > now && holds(kept, place))?.fetched;
   }
 
   /** Keeps what a read has not taken. `next`: where it ended. */
   keep(key: string, fetched: Fetched, next: bigint): void {
-    const known = this.#kept.get(key)?.find((k) => k.batches === fetched.batches);
+    const known = this.#kept.get(key)?.find((k) => k.fetched?.batches === fetched.batches);
     const end = known?.end ?? endOf(fetched.batches.bytes);
     if (end === undefined || next >= end) {
       if (known !== undefined) this.#drop(known);
       return;
     }
     const kept = known ?? this.#add(key, fetched, end);
-    const { bytes: own, stopped } = kept.batches;
+    const { bytes: own, stopped } = kept.fetched!.batches;
     const plain = stopped === undefined || stopped.plain.buffer === own.buffer ? 0 : stopped.plain.length;
     // the memory that the view keeps alive, not its length
     const bytes = own.buffer.byteLength + plain;
@@ -84,7 +86,7 @@ export class FetchCache {
     const until = performance.now() + KEPT_MS;
     const { committed, aborted, checked } = batches;
     const copied: FetchedBatches = own === batches.bytes ? batches : { bytes: own, committed, aborted, checked };
-    const kept: Kept = { ...fetched, batches: copied, key, end, until, bytes: 0 };
+    const kept: Kept = { fetched: { ...fetched, batches: copied }, key, end, until, bytes: 0 };
     const list = this.#kept.get(key) ?? [];
     if (list.length >= MAX_A_PARTITION) this.#drop(list[0]!);
     list.push(kept);
@@ -97,6 +99,7 @@ export class FetchCache {
   #drop(kept: Kept): void {
     if (!this.#order.delete(kept)) return;
     this.#bytes -= kept.bytes;
+    kept.fetched = undefined;
     const list = this.#kept.get(kept.key)!;
     list.splice(list.indexOf(kept), 1);
     if (list.length === 0) this.#kept.delete(kept.key);
@@ -114,7 +117,9 @@ export class FetchCache {
   }
 }
 
-function holds({ place, end, batches }: Kept, { from, lastEpoch }: FetchPlace): boolean {
+function holds({ fetched, end }: Kept, { from, lastEpoch }: FetchPlace): boolean {
+  if (fetched === undefined) return false;
+  const { place, batches } = fetched;
   if (from < place.from || from >= end) return false;
   const known = from === place.from ? place.lastEpoch : (epochBefore(batches.bytes, from) ?? place.lastEpoch);
   return lastEpoch === undefined || lastEpoch === known;

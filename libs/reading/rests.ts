@@ -22,7 +22,9 @@ const LIMITS: RestLimits = { bytes: 16 * 1_048_576, ageMs: 5_000 };
 /** What key, headers and objects of a record count. */
 const HEAD_BYTES = 1_024;
 
-interface KeptRest extends Rest {
+interface KeptRest {
+  /** undefined: dropped. V8 may keep the entries of a Map much longer than the Map does, so an entry that is dropped leads to no record. */
+  rest: Rest | undefined;
   readonly bytes: number;
   readonly until: number;
 }
@@ -54,7 +56,8 @@ export class Rests {
       (sum, record) => sum + HEAD_BYTES + (record.size ?? record.value?.length ?? 0),
       0,
     );
-    this.#kept.set(key, { ...rest, bytes, until: rest.until ?? this.#now() + this.#limits.ageMs });
+    const until = rest.until ?? this.#now() + this.#limits.ageMs;
+    this.#kept.set(key, { rest: { ...rest, until }, bytes, until });
     this.#bytes += bytes;
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#limits.bytes) break;
@@ -69,10 +72,11 @@ export class Rests {
    */
   take(stream: string, partition: number, from: bigint, topicId: string): Rest | undefined {
     const key = keyOf(stream, partition, from);
-    const rest = this.#kept.get(key);
-    if (rest?.topicId.startsWith(topicId) !== true) return undefined;
+    const kept = this.#kept.get(key);
+    const rest = kept?.rest;
+    if (kept === undefined || rest?.topicId.startsWith(topicId) !== true) return undefined;
     this.#drop(key);
-    return this.#now() < rest.until ? rest : undefined;
+    return this.#now() < kept.until ? rest : undefined;
   }
 
   close(): void {
@@ -88,10 +92,11 @@ export class Rests {
   }
 
   #drop(key: string): void {
-    const rest = this.#kept.get(key);
-    if (rest === undefined) return;
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return;
     this.#kept.delete(key);
-    this.#bytes -= rest.bytes;
+    kept.rest = undefined;
+    this.#bytes -= kept.bytes;
   }
 }
 

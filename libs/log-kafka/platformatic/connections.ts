@@ -210,6 +210,10 @@ async function apiVersions(connection: Connection): Promise<ToldApis> {
   }
 }
 
+/**
+ * Nothing of a request may lead to its answer once that is given. The library keeps its requests in a Map, and V8 keeps each table of a Map that has been
+ * replaced until the next collection of the whole heap, if the one before it lives as long: with what was in it, which would be every answer of a broker.
+ */
 function sendOn<T>(
   connection: Connection,
   key: number,
@@ -218,14 +222,27 @@ function sendOn<T>(
   decode: (answer: Buffer) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
+    let pending: { readonly resolve: (answer: T) => void; readonly reject: (error: Error) => void } | undefined = {
+      resolve,
+      reject,
+    };
+    let answer: { readonly given: T } | undefined;
     connection.send(
       key,
       version,
       body,
-      (_id, _key, _version, reader) => decode(reader.buffer.slice(reader.position)),
+      (_id, _key, _version, reader) => {
+        answer = { given: decode(reader.buffer.slice(reader.position)) };
+      },
       true,
       true,
-      (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('no answer'))),
+      (error) => {
+        const [settle, found] = [pending, answer];
+        pending = undefined;
+        answer = undefined;
+        if (found && !error) settle?.resolve(found.given);
+        else settle?.reject(error ?? new Error('no answer'));
+      },
     );
   });
 }
