@@ -463,6 +463,14 @@ export const FAULTS = {
     title: { id: 'Ringkasan belum sampai posisi itu', en: 'The view has not reached that position' },
     hint: { id: 'Coba lagi, atau perpanjang Prefer: wait.', en: 'Try again, or lengthen Prefer: wait.' },
   },
+  not_settled: {
+    class: 'unavailable',
+    title: { id: 'Kejadian di posisi ini belum diputuskan', en: 'The event at this position is not settled yet' },
+    hint: {
+      id: 'Kejadiannya ada; hub belum memastikan apakah ini salinan. Coba lagi sebentar lagi.',
+      en: 'The event is there; the hub has not decided yet whether it is a copy. Try again shortly.',
+    },
+  },
   receipts_unavailable: {
     class: 'unavailable',
     title: { id: 'Tanda terima belum dapat diperiksa', en: 'Receipts cannot be checked now' },

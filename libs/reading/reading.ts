@@ -130,8 +130,9 @@ export class Reading {
   }
 
   /**
-   * The event at one place, also when it is a copy. undefined: no such record, not settled in time, or the reader may not see it.
-   * Faults: offset_out_of_range (below the earliest kept offset), corrupt_record, log_unavailable.
+   * The event at one place, also when it is a copy. undefined: no such record, or the reader may not see it.
+   * Faults: offset_out_of_range (below the earliest kept offset), not_settled (there is a record, and whether it is a copy is not decided in time: for
+   * every reader, whatever it may see), corrupt_record, log_unavailable.
    */
   async readOne(
     reader: Reader,
@@ -149,7 +150,9 @@ export class Reading {
     const [record] = got.records;
     if (record?.offset !== offset) return undefined;
     const settleMs = budget.settleMs ?? READ_BUDGET.settleMs;
-    if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset) return undefined;
+    // Not "missing": its publisher may hold the receipt already.
+    if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset)
+      throw new Fault('not_settled', { retryAfterMs: 1_000 });
     const original = settled.originalOf(name, partition, offset);
     const event = eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
     if (event !== DAMAGED) return event;

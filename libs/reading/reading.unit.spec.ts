@@ -125,11 +125,13 @@ describe('readEvents', () => {
       expect(READ_BUDGET.settleMs).toBe(1_000);
     });
 
-    it('for one event by its position too', async () => {
+    it('for one event by its position too: what is not settled is not missing, for a reader that may not see it either', async () => {
       appendMany(2);
       settled.ends.set(0, 1n);
       expect((await reading.readOne(HUB, stream, 0, 0n, NOW))?.envelope.id).toBe('P-0');
-      expect(await reading.readOne(HUB, stream, 0, 1n, NOW)).toBeUndefined();
+      for (const reader of [HUB, STRANGER])
+        await expect(reading.readOne(reader, stream, 0, 1n, NOW)).rejects.toMatchObject({ code: 'not_settled' });
+      expect(await reading.readOne(HUB, stream, 0, 2n, NOW)).toBeUndefined();
     });
   });
 

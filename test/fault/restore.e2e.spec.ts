@@ -49,8 +49,12 @@ async function get(path: string): Promise<{ readonly status: number; readonly bo
 
 /** The id of the event at a position; undefined: there is none. */
 async function idAt(position: string): Promise<unknown> {
-  const { status, body } = await get(`/v1/events/${position}`);
-  return status === 200 ? body['id'] : undefined;
+  for (;;) {
+    const { status, body } = await get(`/v1/events/${position}`);
+    // not settled yet
+    if (status !== 503) return status === 200 ? body['id'] : undefined;
+    await new Promise((done) => setTimeout(done, 50));
+  }
 }
 
 async function eventually(what: string, ask: () => Promise<boolean>): Promise<void> {
