@@ -1,6 +1,7 @@
 import { Fault } from '#faults';
-import { proofBehindHole, type AssignedPartition, type LogRecord } from '#log';
+import { proofBehindHole, proofOfBeginning, type AssignedPartition, type LogRecord } from '#log';
 import type { EventRecord } from '#registry';
+import type { Progress } from '#state';
 import { endOf, trustedCheckpoint, type CheckpointDeps } from './checkpoint.js';
 import { findCopies, type IndexDeps, type OwnedPartition } from './index-step.js';
 import { INDEX_VIEW } from './index-view.js';
@@ -58,9 +59,17 @@ export class DuplicateIndex {
     const { topic, topicId, partition, epoch } = at;
     // Copies that an earlier owner listed must be known before its position is read.
     await copies.refresh([topic]);
-    const stored = await trustedCheckpoint(this.deps, at, INDEX_VIEW, [topic], (from) =>
-      copies.reset(topic, partition, topicId, epoch, from),
-    );
+    const trusted = (): Promise<Progress | undefined> =>
+      trustedCheckpoint(this.deps, at, INDEX_VIEW, [topic], (from) =>
+        copies.reset(topic, partition, topicId, epoch, from),
+      );
+    let stored = await trusted();
+    // The store was set back, and retention has passed its place: what lies between is gone from the log, and nobody can be shown a copy of it.
+    while (stored !== undefined && stored.next < low) {
+      const start = { stream: topic, epoch, next: low, until: low, proof: proofOfBeginning(topicId) };
+      await this.deps.state.reset(INDEX_VIEW, partition, stored, [start], this.deps.now());
+      stored = await trusted();
+    }
     const index = new IndexedPartition(this.deps, at, low, stored?.next ?? low, stored?.proof);
     if (stored === undefined) await index.begin();
     else if (!copies.isListed(topic, partition)) await this.#relist(at, low, index.next);

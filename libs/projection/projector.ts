@@ -167,10 +167,9 @@ export class Projector implements GroupMember {
 
   interrupted(at: AssignedPartition, why: Interruption): void {
     this.deps.report?.interrupted?.(at, why);
-    const held = this.#held.get(partitionKey(at.topic, at.partition));
-    // Below the earliest kept offset the partition stands still: the records are gone, and a new claim would not bring them back.
-    if (why.kind === 'out_of_range' && (held?.next() ?? 0n) <= why.high) return;
-    held?.lost.abort();
+    // Below the earliest kept offset start() passes over what is gone, and views are filled from their snapshots.
+    if (why.kind === 'out_of_range') this.#slots.forgetLow(at.topic);
+    this.#held.get(partitionKey(at.topic, at.partition))?.lost.abort();
     if (this.#membership) void this.#claimAgain(at.partition);
     else this.#unclaimed.add(at.partition);
   }

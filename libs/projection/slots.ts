@@ -41,6 +41,11 @@ export class Slots {
     return (await this.#ranges.get(stream)!.answer).find((r) => r.partition === partition)!.low;
   }
 
+  /** The first offset has changed: it is asked anew. */
+  forgetLow(stream: string): void {
+    this.#ranges.delete(stream);
+  }
+
   /** undefined: the stream is missing in the log. */
   #lowOf(stream: string, partition: number): Promise<bigint | undefined> {
     return this.low(stream, partition).catch((e: unknown) => {
@@ -56,9 +61,10 @@ export class Slots {
     // The log may not have confirmed it: then it begins anew.
     if (trusted !== undefined) stored = await this.#stored(held, view, storage);
     const begins = isUnfilled(stored) && (held.low > 0n || (await this.#deps.snapshots.exists(storage)));
-    if (begins || isBeingFilled(stored)) return { view, storage, next: held.low, live: false };
-    await this.#claimParts(held, view, storage);
     const own = stored[view.streams.indexOf(held.stream)];
+    const passed = own !== undefined && own.next < held.low;
+    if (begins || passed || isBeingFilled(stored)) return { view, storage, next: held.low, live: false };
+    await this.#claimParts(held, view, storage);
     const next = own?.next ?? held.low;
     return { view, storage, next, proof: own?.proof, live: next + NEAR >= held.index.next };
   }
@@ -97,23 +103,36 @@ export class Slots {
     }
   }
 
-  /** Before a catch-up reader begins: a view partition in which nothing is folded is filled from its snapshot. */
+  /**
+   * Before a catch-up reader begins: a view partition in which nothing is folded is filled from its snapshot, and so is one that was set back to where the
+   * log has deleted what follows. Fault `view_history_missing`: there is no snapshot for it, and the view partition stands still.
+   */
   async prepare(held: HeldPartition, slot: Slot): Promise<void> {
-    const stored = await this.#stored(held, slot.view, slot.storage);
-    if (!isUnfilled(stored)) return;
-    if (isBeingFilled(stored) || (await this.#deps.snapshots.exists(slot.storage)))
-      await this.#deps.snapshots.fill(held, slot);
-    const begins = await this.#stored(held, slot.view, slot.storage);
-    // What the log has deleted would be missing for ever (R6.2): the view partition stands still.
-    if (isUnfilled(begins))
-      for (const stream of slot.view.streams) {
-        const low = await this.#lowOf(stream, held.partition);
-        if (low !== undefined && low > 0n)
-          throw new Fault('view_history_missing', {
-            detail: `${slot.storage}: ${stream}/${held.partition} begins at ${low}`,
-          });
-      }
-    await this.#claimParts(held, slot.view, slot.storage);
+    const { view, storage } = slot;
+    const stored = await this.#stored(held, view, storage);
+    const passed = !isUnfilled(stored) && (await this.#beginsAbove(held, view, (n) => stored[n]?.next)) !== undefined;
+    if (!isUnfilled(stored) && !passed) return;
+    if (isBeingFilled(stored) || (await this.#deps.snapshots.exists(storage)))
+      await this.#deps.snapshots.fill(held, slot, passed);
+    const begins = await this.#stored(held, view, storage);
+    // What the log has deleted would be missing for ever (R6.2).
+    const missing = await this.#beginsAbove(held, view, (n) => (isUnfilled(begins) ? 0n : begins[n]?.next));
+    if (missing !== undefined) throw new Fault('view_history_missing', { detail: `${storage}: ${missing}` });
+    await this.#claimParts(held, view, storage);
+  }
+
+  /** The first stream of the view that the log has deleted from its place on, with the offset where it begins. */
+  async #beginsAbove(
+    { partition }: HeldPartition,
+    { streams }: CompiledView,
+    placeOf: (stream: number) => bigint | undefined,
+  ): Promise<string | undefined> {
+    for (const [n, stream] of streams.entries()) {
+      const place = placeOf(n);
+      const low = place === undefined ? undefined : await this.#lowOf(stream, partition);
+      if (low !== undefined && low > place!) return `${stream}/${partition} begins at ${low}`;
+    }
+    return undefined;
   }
 
   #stored({ partition }: HeldPartition, view: CompiledView, storage: string): ReturnType<State['positions']> {

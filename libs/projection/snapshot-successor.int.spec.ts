@@ -220,7 +220,10 @@ describe('a snapshot that is begun anew', () => {
     logNow = Date.now();
     await deleteOld();
     await project();
-    await until(() => states().length === view().partitions && states().every((s) => s === 'stopped'));
+    // the complete one fills the store, and is written on
+    await until(async () => (await digest()) === want);
+    await until(() => states().length === view().partitions && states().every((s) => s === 'complete'));
+    outcomes = [];
     await loseStore();
     await project();
     await until(async () => outcomes.length > 0 && (await stage.caughtUp()) && (await digest()) === want);

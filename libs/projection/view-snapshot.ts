@@ -117,20 +117,23 @@ export class ViewSnapshot implements ViewPartition {
   }
 
   /** See ViewSnapshots.fill. `topics`: those of the generation that exist. */
-  async fill(topics: readonly string[]): Promise<FillOutcome | undefined> {
+  async fill(topics: readonly string[], passed: boolean): Promise<FillOutcome | undefined> {
     const { log, state, now, report } = this.#deps;
     const { view, storage, partition, epoch, lost: signal } = this;
     // What was committed before the store was lost must be in the snapshot first.
     await withDeadline(this.writer?.flush() ?? Promise.resolve(), FLUSH_MS, () => undefined);
     return this.#mutex.run(async () => {
       const stored = await this.#stored();
-      if (!isUnfilled(stored)) return undefined;
+      const replaces = passed && !isUnfilled(stored);
+      if (!isUnfilled(stored) && !replaces) return undefined;
+      const all = await findSnapshots(log, this, topics);
+      const found = replaces ? all.filter((s) => s.flaw === undefined && s.reaches) : all;
+      if (replaces && found.length === 0) return undefined;
       this.#filling = true;
       let entries = 0;
       try {
         // A successor of the snapshot was written from the entries that are gone.
         if (this.#writer?.progress.complete === false) this.discard();
-        const found = await findSnapshots(log, this, topics);
         const fill = {
           ...{ view, storage, partition, epoch, signal, found },
           filled: (n: number) => (entries += n),

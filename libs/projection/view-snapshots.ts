@@ -58,11 +58,11 @@ export class ViewSnapshots {
 
   /**
    * Fills the view partition from its snapshot when nothing is folded in it, under the mutex of its commits. undefined: it holds something already.
-   * Faults of log and store, `fenced`.
+   * `passed`: the log has deleted what follows on what it holds, so that a snapshot from which the log goes on takes its place. Faults of log and store, `fenced`.
    */
-  async fill(held: HeldPartition, slot: Slot): Promise<FillOutcome | undefined> {
+  async fill(held: HeldPartition, slot: Slot, passed: boolean): Promise<FillOutcome | undefined> {
     const topics = this.#deps.policy === 'none' ? [] : await this.#find(slot.storage);
-    return this.#of(held, slot).snapshot.fill(topics);
+    return this.#of(held, slot).snapshot.fill(topics, passed);
   }
 
   /** Sees to it that the snapshot of this view partition is written. Returns at once; call it again and again. `live`: of every stream of the view. */
