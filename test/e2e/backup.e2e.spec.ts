@@ -133,6 +133,10 @@ describe('simpul backup, restore and verify', () => {
       code: 1,
       err: expect.stringMatching(/^✗ This is not a whole backup: .*backup\.json/),
     });
+    const bare = join(root, 'tanpa-manifes');
+    cpSync(target, bare, { recursive: true });
+    rmSync(join(bare, 'backup.json'));
+    expect(cli('verify', bare).err).toMatch(/^· .*: no backup\.json, so it was checked as a data folder/);
     const damaged = join(root, 'rusak');
     cpSync(hub.dir, damaged, { recursive: true });
     const bytes = readFileSync(join(damaged, 'log.sqlite'));

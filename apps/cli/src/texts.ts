@@ -99,6 +99,10 @@ export const texts = defineTexts({
     id: '{count} rekaman ditulis sebelum ada jumlah periksa: kunci dan isinya cocok dengan sidiknya bila ada, header lain tidak diperiksa; hub yang berjalan menambahkan jumlah periksanya',
     en: '{count} records were written before there were checksums: key and value fit their digest where there is one, other headers are not checked; a running hub adds the checksums',
   },
+  checked_as_data: {
+    id: '{dir}: tidak ada backup.json, jadi diperiksa sebagai map data; cadangan tanpa berkas itu tidak dapat dipulihkan',
+    en: '{dir}: no backup.json, so it was checked as a data folder; a backup without that file cannot be restored',
+  },
   log_whole: { id: 'log utuh: {records} rekaman', en: 'the log is whole: {records} records' },
   log_not_checked: {
     id: 'tidak ada yang rusak, tetapi {unchecked} dari {records} rekaman tidak diperiksa seluruhnya',

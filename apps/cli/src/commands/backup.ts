@@ -133,7 +133,7 @@ export function backupCommands(program: Command, run: Run): void {
     .action((dir: string | undefined, o: { json?: boolean }) =>
       run(async (ctx) => {
         const found = await (await room()).verifyFolder(dir ?? dataDir());
-        const { log, changed, restoring, damaged, unchecked, whole } = found;
+        const { kind, log, changed, restoring, damaged, unchecked, whole } = found;
         if (o.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
         else printRows(ctx, partitionRows(log), COLUMNS);
         if (log.tables !== undefined) line(ctx, '✗', texts.damaged_at({ place: log.tables }));
@@ -143,6 +143,7 @@ export function backupCommands(program: Command, run: Run): void {
         if (log.missing === 'other log') line(ctx, '✗', texts.other_log());
         else if (log.missing !== undefined) line(ctx, '✗', texts.records_missing({ count: log.missing }));
         tellUnchecked(ctx, log.partitions);
+        if (dir !== undefined && kind === 'data') line(ctx, '·', texts.checked_as_data({ dir }));
         const records = count(log.partitions, (p) => p.records);
         if (damaged) line(ctx, '✗', texts.log_not_whole());
         else if (whole) line(ctx, '✔', texts.log_whole({ records }));
