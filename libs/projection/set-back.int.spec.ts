@@ -89,9 +89,13 @@ function setBack(copy: string): void {
   const db = new DatabaseSync(join(stage.dir, 'state', 'state.sqlite'), { timeout: 5_000 });
   try {
     db.exec(`ATTACH '${join(copy, 'state.sqlite')}' AS old; BEGIN IMMEDIATE`);
-    const tables = db.prepare("SELECT name FROM old.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'").all();
+    const tables = db
+      .prepare("SELECT name FROM old.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+      .all();
     for (const { name } of tables)
-      db.exec(`DELETE FROM main."${String(name)}"; INSERT INTO main."${String(name)}" SELECT * FROM old."${String(name)}"`);
+      db.exec(
+        `DELETE FROM main."${String(name)}"; INSERT INTO main."${String(name)}" SELECT * FROM old."${String(name)}"`,
+      );
     db.exec('COMMIT');
   } finally {
     db.close();
