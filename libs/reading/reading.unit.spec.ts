@@ -129,7 +129,7 @@ describe('readEvents', () => {
       appendMany(2);
       settled.ends.set(0, 1n);
       expect((await reading.readOne(HUB, stream, 0, 0n, NOW))?.envelope.id).toBe('P-0');
-      for (const reader of [HUB, STRANGER])
+      for (const reader of [HUB, STRANGER] as const)
         await expect(reading.readOne(reader, stream, 0, 1n, NOW)).rejects.toMatchObject({ code: 'not_settled' });
       expect(await reading.readOne(HUB, stream, 0, 2n, NOW)).toBeUndefined();
     });
