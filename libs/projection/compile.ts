@@ -59,6 +59,8 @@ export interface CompiledView {
   readonly shared: ReadonlySet<string>;
   /** Hash of the definition: a view with another fingerprint is folded again from the log. */
   readonly fingerprint: string;
+  /** The fingerprint without owners and bounds, as releases before them had it: its entries can be taken over. */
+  readonly ownerless: string;
 }
 
 const gravest = (a: PiiClass, b: PiiClass): PiiClass => (PII_CLASSES.indexOf(a) >= PII_CLASSES.indexOf(b) ? a : b);
@@ -168,6 +170,13 @@ function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
   return [...out.values()];
 }
 
+const fingerprintOf = (json: unknown): string =>
+  createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16);
+
+function withoutOwners({ owner: _owner, ownerWhy: _why, ...def }: ViewDefinition): object {
+  return { ...def, sources: def.sources.map(({ owner: _of, ...source }) => source) };
+}
+
 /** Compiles a view for folding. Fault invalid_schema with the problems of checkView. Pure: depends only on its arguments. */
 export function compileView(def: ViewDefinition, catalogue: Catalogue): CompiledView {
   const problems = checkView(def, catalogue);
@@ -207,6 +216,7 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
     shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
     ownership: ownershipOf(def.owner),
     refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0),
-    fingerprint: createHash('sha256').update(JSON.stringify(folded)).digest('hex').slice(0, 16),
+    fingerprint: fingerprintOf(folded),
+    ownerless: fingerprintOf(withoutOwners(def)),
   };
 }

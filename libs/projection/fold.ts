@@ -4,7 +4,7 @@ import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
 import { officeOf, ownerAfter, ownerOf } from './owner.js';
-import { isAhead } from './time-bounds.js';
+import { isAhead, isStaleDate } from './time-bounds.js';
 
 /** Entries of one view partition while a batch is folded. `undefined`: no entry. Values are never changed in place. */
 export interface Desk {
@@ -63,8 +63,7 @@ function older(view: CompiledView, before: readonly unknown[], event: DecodedEve
 function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): Refused | undefined {
   const { ownership, bounds } = source;
   if (bounds.length > 0) {
-    const recorded = Date.parse(event.envelope.recordedtime);
-    const recordedMs = Number.isNaN(recorded) ? event.appendTimeMs : recorded;
+    const recordedMs = recordedMsOf(event);
     if (bounds.some((b) => isAhead(b, event.data, recordedMs)))
       return { reason: 'too_far_ahead', key: view.keyOf(event), owner: undefined };
   }
@@ -92,6 +91,19 @@ function ownedBy(view: CompiledView, before: Stored | undefined, event: DecodedE
   return o === undefined ? {} : { o };
 }
 
+function isOutOfTime(view: CompiledView, source: CompiledSource, b: readonly unknown[], event: DecodedEvent): boolean {
+  if (source.bounds.length === 0) return false;
+  const timeMs = recordedMsOf(event);
+  return source.bounds.some((bound) =>
+    isStaleDate(bound, b[view.by.findIndex((x) => x.field === bound.field)], timeMs),
+  );
+}
+
+function recordedMsOf({ envelope, appendTimeMs }: DecodedEvent): number {
+  const ms = Date.parse(envelope.recordedtime);
+  return Number.isNaN(ms) ? appendTimeMs : ms;
+}
+
 function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
   const stored: Stored = {
@@ -101,7 +113,7 @@ function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEv
   };
   if (view.by.length > 0) {
     const before = desk.entry(key);
-    if (before?.b && older(view, before.b, event)) return;
+    if (before?.b && !isOutOfTime(view, source, before.b, event) && older(view, before.b, event)) return;
     stored.b = view.by.map(({ field }) => event.data[field] ?? null);
   }
   desk.putEntry(key, stored, event);

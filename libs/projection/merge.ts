@@ -3,6 +3,7 @@ import type { Entry } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
 import { add, compareValues } from './exact.js';
+import { isStaleDate } from './time-bounds.js';
 
 /** The entry of a key in one partition. Other partitions of the view may hold an entry of the same key. */
 export interface PartitionEntry {
@@ -26,7 +27,17 @@ function later(a: PartitionEntry, b: PartitionEntry): boolean {
   return left.partition === right.partition ? left.offset > right.offset : left.partition > right.partition;
 }
 
+/** An entry that an older release took from far in the future: it loses to every other one (R5.11). */
+function isOutOfTime(view: CompiledView, { stored, appendTimeMs }: PartitionEntry): boolean {
+  return view.by.some(({ field }, i) => {
+    const bound = view.sources.flatMap((s) => s.bounds).find((b) => b.field === field);
+    return bound !== undefined && isStaleDate(bound, stored.b?.[i], appendTimeMs);
+  });
+}
+
 function greater(view: CompiledView, a: PartitionEntry, b: PartitionEntry): boolean {
+  const [lateA, lateB] = [isOutOfTime(view, a), isOutOfTime(view, b)];
+  if (lateA !== lateB) return lateB;
   for (const [i, { numeric }] of view.by.entries()) {
     const order = compareValues(a.stored.b?.[i], b.stored.b?.[i], numeric);
     if (order !== 0) return order > 0;

@@ -118,7 +118,13 @@ class RunningProjector implements OpenProjector {
       this.#needSnapshotPolicy(view);
       if (row?.fingerprint === view.fingerprint) continue;
       // Before anything changes: the generation that serves stays what it is.
-      await needWholeHistory(this.#deps.log, view);
+      try {
+        await needWholeHistory(this.#deps.log, view);
+      } catch (e) {
+        if (!isFault(e) || e.code !== 'view_history_missing' || row?.fingerprint !== view.ownerless) throw e;
+        await this.#adopt(view);
+        continue;
+      }
       const { serving } = await this.#redefine(view, row);
       for (let g = serving - 1; row && g >= row.serving; g--)
         await this.#drop(storageOf(view.name, g), view.partitions);
@@ -132,6 +138,15 @@ class RunningProjector implements OpenProjector {
       throw new Fault('snapshot_incomplete', {
         detail: `${view.name} folds ${forgets}, which deletes events: SIMPUL_SNAPSHOTS=none`,
       });
+  }
+
+  /** The log cannot give the entries again, and only their owners are new: they are kept, and owned as R5.10 says of entries without an owner. */
+  async #adopt(view: CompiledView): Promise<void> {
+    const { generations, audit } = this.#deps;
+    const { fingerprint, ownerless } = view;
+    await changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, (now) =>
+      now?.fingerprint === ownerless ? { ...now, fingerprint } : undefined,
+    );
   }
 
   async #redefine(view: CompiledView, row: GenerationRow | undefined): Promise<GenerationRow> {

@@ -5,6 +5,7 @@ import {
   checkView,
   compileView,
   fold,
+  mergeEntries,
   parseView,
   type CompiledView,
   type Contribution,
@@ -192,7 +193,7 @@ describe('the owner goes on', () => {
       from(B, 'pas.penghuni.diterima', inside(B)),
       from(A, 'pas.penghuni.bebas', freed(A)),
     );
-    expect(valueOf(desk)).toMatchObject({ unit: B, keadaan: 'di_dalam', unitTerakhir: null });
+    expect(valueOf(desk)).toMatchObject({ unit: B, keadaan: 'di_dalam' });
     expect(reasons(desk)).toEqual([['not_owner', B]]);
   });
 
@@ -276,6 +277,22 @@ describe('a date from far in the future', () => {
     expect(valueOf(run('pas.hunian-unit', atMost, beyond))['kapasitas']).toBe(1);
     const view = compileView(def('pas.hunian-unit'), allowing(undefined));
     expect(view.sources[0]!.bounds.map((b) => b.aheadMs)).toEqual([86_400_000, 86_400_000]);
+  });
+
+  it('that an older release took into an entry, where the log cannot be folded again, loses to the next true report, in its partition and over all', () => {
+    const view = viewsOf(catalogue, 'pas.hunian-unit')[0]!;
+    const b = ['2031-01-01', '2021-07-15T03:00:00.000Z'];
+    const taken: Stored = { v: { unit: A, kapasitas: 2 }, b };
+    const desk = new PlainDesk();
+    desk.entries.set(A, taken);
+    fold(view, report('2021-07-16', 3, '2021-07-16T03:00:00.000Z'), desk);
+    expect(valueOf(desk)['kapasitas']).toBe(3);
+    const appendTimeMs = Date.parse('2021-07-15T04:00:00.000Z');
+    const parts = [
+      { stored: taken, position: 'pas.hunian/0/9', appendTimeMs },
+      { stored: desk.entries.get(A)!, position: 'pas.hunian/1/3', appendTimeMs: appendTimeMs + 86_400_000 },
+    ];
+    for (const order of [parts, parts.toReversed()]) expect(mergeEntries(view, order)!.stored.v['kapasitas']).toBe(3);
   });
 
   it('changes the fingerprint of the view with its tolerance, so that the view is folded again', () => {

@@ -32,6 +32,15 @@ export function isAhead(
   return ms !== undefined && ms > recordedMs + aheadMs;
 }
 
+/**
+ * Whether a stored date is one that no event of this time may have: an older release let it in, and the log could not be folded again. Twice the tolerance, so
+ * that clocks of two gateways that differ a little change nothing.
+ */
+export function isStaleDate({ kind, aheadMs }: TimeBound, value: unknown, timeMs: number): boolean {
+  const ms = instantMs(kind, value);
+  return ms !== undefined && ms > timeMs + 2 * aheadMs;
+}
+
 /** The bounds of every type that a view takes the latest of, for whoever accepts events (R5.11): the same comparison as in the fold. */
 export function publishBounds(
   views: readonly { readonly sources: readonly { readonly type: string; readonly bounds: readonly TimeBound[] }[] }[],

@@ -110,7 +110,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const another = rules.mayState(newest, a.source, data, rules.units);
   if (another !== undefined) return refuse(a.type, another.code, another.problems);
   const ahead = rules.bounds?.get(a.type);
-  const tooFar = ahead === undefined ? [] : datesAhead(ahead, data, context.recordedtime);
+  const tooFar = ahead === undefined ? NO_PROBLEMS : datesAhead(ahead, data, context.recordedtime);
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);
   const subject = eventSubject(type, data, rules);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
@@ -146,16 +146,31 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   return { ok: true, item };
 }
 
-function datesAhead(bounds: readonly DateBound[], data: Data, recordedtime: string): Problem[] {
-  const recordedMs = Date.parse(recordedtime);
-  return bounds.flatMap(({ field, kind, aheadMs }) => {
+function datesAhead(bounds: readonly DateBound[], data: Data, recordedtime: string): readonly Problem[] {
+  const recordedMs = recordedMsOf(recordedtime);
+  let problems: Problem[] | undefined;
+  for (const { field, kind, aheadMs } of bounds) {
     const most = recordedMs + aheadMs;
     const ms = instantMs(kind, data[field]);
-    if (ms === undefined || ms <= most) return [];
+    if (ms === undefined || ms <= most) continue;
     const latest = new Date(most).toISOString();
     const expected = texts.not_after({ latest: kind === 'date' ? latest.slice(0, 10) : latest });
-    return [{ pointer: `/data/${field}`, reason: texts.too_far_ahead(), expected }];
-  });
+    (problems ??= []).push({ pointer: `/data/${field}`, reason: texts.too_far_ahead(), expected });
+  }
+  return problems ?? NO_PROBLEMS;
+}
+
+const NO_PROBLEMS: readonly Problem[] = [];
+let lastRecorded = '';
+let lastRecordedMs = 0;
+
+/** The events of a request have one recorded time: it is parsed once. */
+function recordedMsOf(recordedtime: string): number {
+  if (recordedtime !== lastRecorded) {
+    lastRecorded = recordedtime;
+    lastRecordedMs = Date.parse(recordedtime);
+  }
+  return lastRecordedMs;
 }
 
 type RefusedItem = Extract<Checked, { ok: false }>;
