@@ -96,6 +96,33 @@ describe('strict JSON', () => {
     expect(parseJson(bytes)).toMatchObject({ code: 'json_too_deep' });
   });
 
+  it('compares hardly any names that are chosen to collide: their hash is not known outside', () => {
+    // Each pair of letters has the same hash under the usual multiplier 31.
+    const names = Array.from({ length: 63 }, (_, i) =>
+      i.toString(2).padStart(6, '0').replaceAll('0', 'Aa').replaceAll('1', 'BB'),
+    );
+    const one = `{${names.map((name) => `"${name}":1`).join(',')}}`;
+    const bytes = Buffer.from(`[${one},${one},${one}]`);
+    let compared = 0;
+    bytes.compare = (...args) => {
+      compared++;
+      return Buffer.prototype.compare.apply(bytes, args);
+    };
+    expect(parseJson(bytes).ok).toBe(true);
+    expect(compared).toBeLessThan(10);
+    expect(parseJson(Buffer.from(one.replace('{', '{"AaAaAaAaAaBB":1,')))).toMatchObject({ code: 'duplicate_key' });
+  });
+
+  it('finds a name that stands twice around inner objects that have the same names', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `n${i}`);
+    const inner = `{${names.map((name) => `"${name}":{"${name}":1}`).join(',')}}`;
+    expect(parse(`{${names.map((name) => `"${name}":${inner}`).join(',')}}`).ok).toBe(true);
+    for (const twice of ['n0', 'n17', 'n39'])
+      expect(parse(`{${names.map((name) => `"${name}":${inner}`).join(',')},"${twice}":1}`)).toMatchObject({
+        code: 'duplicate_key',
+      });
+  });
+
   it.each([
     ['9007199254740993'],
     ['-9007199254740992'],

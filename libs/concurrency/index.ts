@@ -1,3 +1,4 @@
+export { BoundedClock, type BoundedClockOptions } from './bounded-clock.js';
 export { Coalescer, type CoalescerOptions } from './coalescer.js';
 export { withDeadline } from './deadline.js';
 export { Mutex } from './mutex.js';

@@ -10,6 +10,7 @@ import { Metrics, openLogger, type Logger } from '#telemetry';
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { Core } from './core.js';
+import { clockOf } from './clock.js';
 import { Concerns } from './concerns.js';
 import { OpenNames } from './open-names.js';
 import { openEngine, type Engine } from './engine.js';
@@ -49,10 +50,10 @@ export class CoreModule implements OnApplicationShutdown {
         { provide: SETTINGS, useFactory: () => settings ?? readHubSettings() },
         { provide: LOGGER, inject: [SETTINGS], useFactory: (s: HubSettings) => openLogger(s.logLevel, name) },
         { provide: Metrics, useFactory: () => new Metrics(name) },
-        { provide: CLOCK, useValue: Date.now },
+        { provide: CLOCK, inject: [LOGGER, Concerns], useFactory: clockOf },
         { provide: Limits, inject: [SETTINGS, Metrics], useFactory: limitsOf },
         { provide: Concerns, useFactory: () => new Concerns() },
-        { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics, Concerns], useFactory: openEngine },
+        { provide: ENGINE, inject: [SETTINGS, LOGGER, Metrics, Concerns, CLOCK], useFactory: openEngine },
         { provide: EVENT_LOG, inject: [ENGINE], useFactory: ({ log }: Engine) => log },
         { provide: STATE, inject: [ENGINE], useFactory: ({ state }: Engine) => state },
         {

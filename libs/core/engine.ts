@@ -10,6 +10,7 @@ import type { State } from '#state';
 import { openEmbeddedState } from '#state-embedded';
 import type { RedisReport } from '#state-redis';
 import type { Logger, Metrics } from '#telemetry';
+import { ageClockOf } from './clock.js';
 import { Concerns } from './concerns.js';
 import { embeddedLogReport, embeddedStateReport } from './embedded-report.js';
 
@@ -27,11 +28,12 @@ export async function openEngine(
   logger: Logger,
   metrics: Pick<Metrics, 'alarms'>,
   concerns: Concerns,
+  now: () => number,
 ): Promise<Engine> {
   await using opening = new AsyncDisposableStack();
   const folder = openDataFolder(settings.dataDir, settings.engine);
   opening.defer(() => folder.release());
-  const { log, state, close } = await openPorts(settings, logger, metrics, concerns);
+  const { log, state, close } = await openPorts(settings, logger, metrics, concerns, now);
   opening.defer(close);
   const open = opening.move();
   return { log, state, close: () => open.disposeAsync() };
@@ -46,11 +48,17 @@ async function openPorts(
   logger: Logger,
   metrics: Pick<Metrics, 'alarms'>,
   concerns: Concerns,
+  now: () => number,
 ): Promise<Engine> {
   if (settings.engine === 'embedded') {
     await using opening = new AsyncDisposableStack();
-    const log = opening.adopt(await openLog(settings, logger, metrics), (l) => l.close());
-    const state = await openEmbeddedState({ dir: settings.dataDir, report: embeddedStateReport(logger, metrics) });
+    const log = opening.adopt(await openLog(settings, logger, metrics, concerns, now), (l) => l.close());
+    const state = await openEmbeddedState({
+      dir: settings.dataDir,
+      now,
+      ageClock: ageClockOf(now),
+      report: embeddedStateReport(logger, metrics),
+    });
     opening.move();
     return { log, state, close: () => closeBoth(log, state) };
   }
@@ -59,9 +67,10 @@ async function openPorts(
     throw new Fault('invalid_settings', { detail: 'SIMPUL_KAFKA, SIMPUL_REDIS' });
   const { openRedisState } = await import('#state-redis');
   const [log, state] = await Promise.allSettled([
-    openLog(settings, logger, metrics, concerns),
+    openLog(settings, logger, metrics, concerns, now),
     openRedisState({
       url: redis.reveal(),
+      now,
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
       ...(redisCa === undefined ? {} : { ca: redisCa }),
       report: redisReport(logger, metrics),
@@ -87,10 +96,13 @@ export async function openLog(
   logger: Logger,
   metrics: Pick<Metrics, 'alarms'>,
   concerns: Concerns = new Concerns(),
+  now: () => number = Date.now,
 ): Promise<EventLog> {
   if (settings.engine === 'embedded')
     return openEmbeddedLog({
       dir: settings.dataDir,
+      now,
+      ageClock: ageClockOf(now),
       // both are made after the log: a start with an empty log would acknowledge as if nothing had ever been recorded
       held: ['state.sqlite', 'admin.key'].some((name) => existsSync(join(settings.dataDir, name))),
       report: embeddedLogReport(logger, metrics),

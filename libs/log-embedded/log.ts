@@ -37,6 +37,8 @@ export interface EmbeddedLogOptions {
   readonly dir: string;
   /** Clock of append times, tombstones and retention, ms since 1970. @default Date.now */
   readonly now?: () => number;
+  /** Makes the clock by which tombstones and retention go, from the newest append time of the file (0: none). @default `now` */
+  readonly ageClock?: (newestMs: number) => () => number;
   /** Written into claim records (R1): where other parts of the hub reach the owner of a partition (R9). @default empty */
   readonly address?: string;
   /** Limit of the file in pages of 4 KiB; at the limit appends are refused with `disk_full`, as on a full disk. @default no limit */
@@ -124,6 +126,7 @@ class FileLog implements EmbeddedLog, GroupHome {
   readonly #cold: Cold;
   readonly #hot = new HotTail();
   readonly #disk: DiskProbe;
+  readonly #ages: () => number;
   readonly #reader: Reader;
   readonly #damaged: (range: DamagedRange) => void;
   readonly #listeners: Listeners;
@@ -149,10 +152,11 @@ class FileLog implements EmbeddedLog, GroupHome {
     });
     this.#listeners = Listeners.of(file);
     this.now = options.now ?? Date.now;
+    this.#ages = options.ageClock?.(this.#reader.newestTime()) ?? this.now;
     this.address = options.address ?? '';
     this.#dataVersion = this.#reader.dataVersion();
     this.#maintenanceTimer = setInterval(
-      () => void this.#request({ op: 'maintain', nowMs: this.now(), whole: false }),
+      () => void this.#request({ op: 'maintain', nowMs: this.#ages(), whole: false }),
       MAINTENANCE_MS,
     );
     this.#otherProcessesTimer = setInterval(() => this.#wakeForOtherProcesses(), OTHER_PROCESSES_MS);
@@ -288,7 +292,7 @@ class FileLog implements EmbeddedLog, GroupHome {
   }
 
   async maintain(): Promise<void> {
-    await this.#request({ op: 'maintain', nowMs: this.now(), whole: true });
+    await this.#request({ op: 'maintain', nowMs: this.#ages(), whole: true });
   }
 
   async close(): Promise<void> {

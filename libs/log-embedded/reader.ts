@@ -49,7 +49,7 @@ export class Reader {
   readonly #deps: ReaderDeps;
   readonly #rows: Rows;
   readonly #db: DatabaseSync;
-  readonly #sql: Record<'topic' | 'names' | 'ranges' | 'version', StatementSync>;
+  readonly #sql: Record<'topic' | 'names' | 'ranges' | 'version' | 'newest', StatementSync>;
   readonly #topics = new Map<string, Topic>();
   readonly #logId: string;
 
@@ -65,6 +65,7 @@ export class Reader {
       names: prepare('SELECT name FROM topics ORDER BY name'),
       ranges: prepare('SELECT p AS partition, low, high FROM partitions WHERE topic = ? ORDER BY p'),
       version: prepare('PRAGMA data_version'),
+      newest: prepare('SELECT max(time) AS time FROM partitions'),
     };
     this.#rows = new Rows(this.#db);
     this.#logId = prepare('SELECT id FROM log').get()!['id'] as string;
@@ -126,6 +127,11 @@ export class Reader {
   high(part: number): bigint | undefined {
     const range = this.#guarded(() => this.#rows.range(part));
     return range && BigInt(range.high);
+  }
+
+  /** The newest append time of all partitions, ms since 1970; 0: nothing was appended yet. */
+  newestTime(): number {
+    return this.#guarded(() => (this.#sql.newest.get()!['time'] as number | null) ?? 0);
   }
 
   /** Changes when another connection, of this process or another, has written since the last call. */

@@ -111,7 +111,7 @@ export class BrokerReads {
       const read: PendingRead = {
         key: partitionKey(position.topicId, position.partition),
         position,
-        until: Date.now() + waitMs,
+        until: performance.now() + waitMs,
         range: undefined,
         maxBytes: position.maxBytes,
         emptyAnswers: 0,
@@ -250,7 +250,7 @@ export class BrokerReads {
   }
 
   #park(read: PendingRead): void {
-    const left = read.until - Date.now();
+    const left = read.until - performance.now();
     const empty = emptyOf(read);
     if (left <= 0) return read.done?.(empty);
     const set = this.#parked.get(read.key);

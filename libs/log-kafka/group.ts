@@ -55,8 +55,8 @@ export class Group implements Membership {
   /** Grows with every assignment, loss and leave: a claim of an older generation starts nothing. */
   #generation = 0;
   #claiming: Promise<unknown> = Promise.resolve();
-  /** When the last heartbeat that the coordinator accepted was sent, ms since 1970. */
-  #heartbeatAt = 0;
+  /** When the last heartbeat that the coordinator accepted was sent, on the clock that nobody sets. */
+  #heartbeatAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
   constructor(deps: GroupDeps, topics: readonly string[]) {
@@ -67,7 +67,7 @@ export class Group implements Membership {
       member: deps.member,
       log: deps.log,
       // after a session without a heartbeat the coordinator may have given the partitions to another member
-      ownershipIsSure: () => Date.now() - this.#heartbeatAt < sessionMs,
+      ownershipIsSure: () => performance.now() - this.#heartbeatAt < sessionMs,
       ...(report === undefined ? {} : { report }),
     };
     this.#commitTimer = setInterval(() => void this.#commitOffsets(), OFFSET_COMMIT_MS);
@@ -76,10 +76,10 @@ export class Group implements Membership {
 
   /** Resolves when the first assignment is claimed. Rejects when the group cannot be joined in 30 s. */
   async join(): Promise<void> {
-    const end = Date.now() + JOIN_DEADLINE_MS;
+    const end = performance.now() + JOIN_DEADLINE_MS;
     // kafkajs takes the refusal of a coordinator that is loading or moving as final
     await this.#connect((error) => {
-      if (error instanceof SessionTooShort || Date.now() > end) throw error;
+      if (error instanceof SessionTooShort || performance.now() > end) throw error;
     });
     await this.#claiming;
   }
@@ -105,7 +105,9 @@ export class Group implements Membership {
     const { options, group, kafkaName } = this.#deps;
     const client: GroupClient = new GroupClient(options, kafkaName(group), topics.map(kafkaName), {
       heartbeat: (sentAt) => {
-        if (this.#client === client) this.#heartbeatAt = sentAt;
+        // kafkajs reads the wall clock: set back by an hour, it would make a member owner for an hour after its session has ended.
+        const age = Math.max(0, Date.now() - sentAt);
+        if (this.#client === client) this.#heartbeatAt = performance.now() - age;
       },
       assigned: (partitions) => {
         if (this.#client === client) this.#claiming = this.#take(partitions);

@@ -69,7 +69,7 @@ export class Reads {
   async read(topic: string, partition: number, from: bigint, limits: ReadLimits = {}): Promise<ReadAnswer> {
     const { waitMs = 0, signal, lastEpoch } = limits;
     const place = { from, lastEpoch };
-    const until = Date.now() + waitMs;
+    const until = performance.now() + waitMs;
     let giveUp: number | undefined;
     let doubts = 0;
     for (;;) {
@@ -98,7 +98,7 @@ export class Reads {
           leaderEpoch: epochs[partition] ?? NO_EPOCH,
           lastEpoch: lastEpoch ?? NO_EPOCH,
         };
-        const answer = reads && (await reads.read(position, Math.max(0, until - Date.now()), signal));
+        const answer = reads && (await reads.read(position, Math.max(0, until - performance.now()), signal));
         if (answer?.kind === 'records') return this.#take(topic, id, partition, place, { ...answer, place }, limits);
         if (answer?.kind === 'empty') return { ...end, low: answer.low, high: answer.high };
         if (answer?.kind === 'diverging') return truncatedAt(from, answer.end);
@@ -113,8 +113,8 @@ export class Reads {
         if (error instanceof Fault && error.code !== 'log_unavailable') throw error;
         cause = error;
       }
-      giveUp ??= Date.now() + LEADER_MS;
-      if (this.#closed || Date.now() > giveUp) throw unavailable(cause);
+      giveUp ??= performance.now() + LEADER_MS;
+      if (this.#closed || performance.now() > giveUp) throw unavailable(cause);
       if (signal?.aborted) return { ...end, low: 0n, high: from };
       await pause(jittered(LEADER_RETRY_MS), signal);
       this.#topics.forgetBrokers();

@@ -18,12 +18,12 @@ export function unavailable(cause: unknown): Fault {
 
 /** Retries with exponential backoff and jitter until the work succeeds. Throws a Fault of the work at once, and Fault `log_unavailable` after `limitMs`. */
 export async function retry<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
-  const end = Date.now() + limitMs;
+  const end = performance.now() + limitMs;
   for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
     try {
       return await work();
     } catch (error) {
-      if (isFault(error) || Date.now() + ms > end) throw unavailable(error);
+      if (isFault(error) || performance.now() + ms > end) throw unavailable(error);
     }
     await pause(jittered(ms));
   }

@@ -73,7 +73,7 @@ export class Topics {
     const known = this.#known.get(topic);
     if (known === undefined) return undefined;
     known.used = true;
-    return Date.now() - known.at < FRESH_MS ? known.shape : undefined;
+    return performance.now() - known.at < FRESH_MS ? known.shape : undefined;
   }
 
   /** The metadata, from the cache or from Kafka. While Kafka does not answer, older metadata stands in. Throws Fault `unknown_topic`, `log_unavailable`. */
@@ -114,11 +114,11 @@ export class Topics {
   }
 
   #keep(topic: string, shape: TopicShape): void {
-    this.#known.set(topic, { shape, at: Date.now(), used: false });
+    this.#known.set(topic, { shape, at: performance.now(), used: false });
   }
 
   #stale(): string[] {
-    const before = Date.now() - STALE_MS;
+    const before = performance.now() - STALE_MS;
     return [...this.#known].filter(([, known]) => known.used && known.at < before).map(([topic]) => topic);
   }
 
@@ -162,13 +162,13 @@ export class Topics {
   /** limit() as Kafka has it now, or had `maxAgeMs` ago; as last known when Kafka does not tell it in a second. Never rejects. */
   freshLimit(topic: string, maxAgeMs = 0): Promise<number> {
     const last = this.#limitReads.get(topic);
-    if (last !== undefined && Date.now() - last.at < maxAgeMs) return last.read;
+    if (last !== undefined && performance.now() - last.at < maxAgeMs) return last.read;
     const asked = this.#cluster.configs([topic], MAX_BATCH).then(
       (found) => this.#keepLimits(found),
       () => undefined,
     );
     const read = withDeadline(asked, LIMIT_MS, () => undefined).then(() => this.limit(topic));
-    this.#limitReads.set(topic, { at: Date.now(), read });
+    this.#limitReads.set(topic, { at: performance.now(), read });
     return read;
   }
 

@@ -26,17 +26,11 @@ import { Reader } from './reader.js';
 import { BackgroundCheck, isDamage, setAside } from './damage.js';
 import {
   rowOf,
-  type CloseRequest,
   type CommitReply,
-  type CommitRequest,
-  type DropRequest,
-  type ExpireRequest,
   type PutFirstReply,
-  type PutFirstRequest,
-  type ReplaceFirstRequest,
-  type ResetRequest,
   type WriterMessage,
   type WriterReply,
+  type WriterRequest,
 } from './wire.js';
 
 export interface EmbeddedStateOptions {
@@ -44,6 +38,8 @@ export interface EmbeddedStateOptions {
   readonly dir: string;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
+  /** Makes the clock by which rows grow old, from the time of the newest row of the duplicate index (0: none). @default `now` */
+  readonly ageClock?: (newestMs: number) => () => number;
   /** Retention of tombstones in the change feed, ms. @default 7 days */
   readonly deleteRetentionMs?: number;
   readonly report?: EmbeddedStateReport;
@@ -61,14 +57,8 @@ interface PendingReply {
   reject(fault: Fault): void;
 }
 /** A WriterRequest before it has its id. */
-type RequestBody =
-  | Omit<CommitRequest, 'id'>
-  | Omit<PutFirstRequest, 'id'>
-  | Omit<ReplaceFirstRequest, 'id'>
-  | Omit<ResetRequest, 'id'>
-  | Omit<DropRequest, 'id'>
-  | Omit<ExpireRequest, 'id'>
-  | Omit<CloseRequest, 'id'>;
+type RequestBody = WithoutId<WriterRequest>;
+type WithoutId<R> = R extends unknown ? Omit<R, 'id'> : never;
 
 const EXPIRE_EVERY_MS = 1_000;
 const SQLITE_FULL = 13;
@@ -83,6 +73,8 @@ class EmbeddedState implements State {
   readonly #path: string;
   readonly #report: EmbeddedStateReport;
   readonly #now: () => number;
+  readonly #ageClock: EmbeddedStateOptions['ageClock'];
+  #ages: () => number;
   readonly #deleteRetentionMs: number;
   readonly #pending = new Map<number, PendingReply>();
   #lastId = 0;
@@ -101,6 +93,8 @@ class EmbeddedState implements State {
     this.#path = join(options.dir, 'state.sqlite');
     this.#report = options.report ?? {};
     this.#now = options.now ?? Date.now;
+    this.#ages = this.#now;
+    this.#ageClock = options.ageClock;
     this.#deleteRetentionMs = options.deleteRetentionMs ?? DELETE_RETENTION_MS;
   }
 
@@ -113,6 +107,7 @@ class EmbeddedState implements State {
       await this.#closeFile();
       await this.#replaceFile(cause);
     }
+    this.#ages = this.#ageClock?.(this.#read((reader) => reader.newestFirst())) ?? this.#now;
     this.#check = new BackgroundCheck(this.#path, (cause) => this.#damaged(cause));
     this.#expire();
   }
@@ -364,7 +359,7 @@ class EmbeddedState implements State {
 
   /** Applies retention in bounded steps, one at a time, at most once a second. Only writes start it, so an idle store uses no CPU. */
   #expire(): void {
-    const now = this.#now();
+    const now = this.#ages();
     if (this.#expiring || this.#closing !== undefined || now - this.#expiredAt < EXPIRE_EVERY_MS) return;
     this.#expiring = true;
     this.#request({

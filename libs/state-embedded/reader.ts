@@ -40,6 +40,11 @@ export class Reader {
     this.#db.close();
   }
 
+  /** When the newest row of the duplicate index was written, ms since 1970; 0: there is none. */
+  newestFirst(): number {
+    return Number(this.#one('SELECT max(at) AS at FROM firsts')?.['at'] ?? 0);
+  }
+
   ping(): void {
     for (const table of ['parts', 'progress', 'entries', 'feed', 'deletes', 'firsts'])
       this.#one(`SELECT * FROM ${table} LIMIT 1`);

@@ -1,6 +1,6 @@
 import { parseJson, splitJsonArray, splitNdjson } from '#avro';
 import { Fault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
-import type { Content, Offered } from '#publishing';
+import type { Content, Offered, PublishLimits } from '#publishing';
 import type { FastifyRequest } from 'fastify';
 import { isJsonType, mediaType } from '../read-input.js';
 import { texts } from '../texts.js';
@@ -29,32 +29,44 @@ const one = (event: Offered): Read => ({ count: 1, at: () => event, many: false 
  * The events of a request, in any form. A broken item of a list is an item of kind `broken`, so that the other items keep their index. Faults
  * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, body_too_large.
  */
-export function readForms(req: FastifyRequest, maxItems: number): Read {
+export function readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'items' | 'eventBytes'>): Read {
   const header = req.headers['content-type'];
   const type = mediaType(header);
   const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
   if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported(texts.only_utf8());
   const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
+    checkSize(body, limits);
     return one(binary(req, type, body));
   }
   // A list in any JSON type but that of batches is refused with a hint.
   switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
+      checkSize(body, limits);
       const event = structured(body);
       if (event.kind === 'broken')
         throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
       return one(event);
     }
     case 'application/cloudevents-batch+json':
-      return many(body, splitJsonArray(body, maxItems));
+      return many(body, splitJsonArray(body, limits.items));
     case 'application/x-ndjson':
     case 'application/ndjson':
-      return many(body, splitNdjson(body, maxItems));
+      return many(body, splitNdjson(body, limits.items));
     default:
       throw unsupported(texts.not_a_form_of_events());
   }
+}
+
+/** The body of one event, before it is parsed: a list may be larger, one event may not. */
+function checkSize(body: Buffer, { eventBytes }: Pick<PublishLimits, 'eventBytes'>): void {
+  if (body.length <= eventBytes) return;
+  const expected = texts.at_most({ most: String(eventBytes) });
+  throw new Fault('body_too_large', {
+    limit: eventBytes,
+    problems: [{ pointer: '', reason: texts.too_large(), expected }],
+  });
 }
 
 function unsupported(reason: Text): Fault {

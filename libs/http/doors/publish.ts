@@ -91,7 +91,7 @@ async function publish(
   const { traceparent, tracestate } = req.headers;
   const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
   try {
-    const read = readForms(req, publishing.limits.items);
+    const read = readForms(req, publishing.limits);
     const isTrial = q.dryRun === 'true';
     if (read.count > AT_ONCE) return await publishMany(publishing, edge, req, reply, read, request, isTrial);
     const offered = Array.from({ length: read.count }, (_, i) => read.at(i));

@@ -4,6 +4,12 @@ const { cases, group, add, body } = caseList();
 
 group('Body size');
 body('one byte over 1 MiB', 413, 'body_too_large', (s) => JSON.stringify(s.event(P)).padEnd(MIB + 1));
+body(
+  '8 MiB of JSON that is one event, however it would be refused: not parsed',
+  413,
+  'body_too_large',
+  '{'.repeat(8 * MIB),
+);
 body('9 MiB', 413, 'body_too_large', ' '.repeat(9 * MIB));
 add('Content-Length 10^12', 413, 'body_too_large', (s) =>
   raw(s, rawRequest(s, 'content-length: 1000000000000\r\n\r\n{'), { hold: true }),
