@@ -5,6 +5,7 @@ export { eventText, type Encoding } from './event-text.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
 export type { LiveMember, LiveSink } from './live-member.js';
 export { isIncomplete, type EventPage, type EventText } from './page.js';
+export { PageText } from './page-text.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export type { StreamRange } from './range.js';
 export type { ReadingReport, TailLimits, TailPlace, TailUse } from './tails.js';

@@ -6,6 +6,7 @@ import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
 import { eventText, type Encoding } from './event-text.js';
 import { textOf } from './live-message.js';
+import type { PageText } from './page-text.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
@@ -70,6 +71,16 @@ export function asText(encoding: Encoding): Encoder<EventText> {
         ? { text: textOf(ring, entry, level), partition: entry.partition, offset: entry.offset }
         : encode(entry.event.as(level)),
     sizeOf: ({ text }) => Buffer.byteLength(text),
+  };
+}
+
+/** Each event as bytes in `out`; the page holds their lengths. */
+export function asBytes(encoding: Encoding, out: PageText): Encoder<number> {
+  const texts = asText(encoding);
+  return {
+    encode: (event) => out.add(eventText(event, encoding)),
+    ofEntry: (ring, entry, level) => out.add(texts.ofEntry(ring, entry, level).text),
+    sizeOf: (bytes) => bytes,
   };
 }
 

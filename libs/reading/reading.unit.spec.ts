@@ -6,7 +6,16 @@ import { readUnitSeed, UnitTree } from '#units';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { catalogueOfFiles, recordOf, type EventSpec } from '../../test/kit/projection/events.js';
-import { encodeStreamCursor, eventText, HUB, isIncomplete, READ_BUDGET, Reading, type ReadEvent } from './index.js';
+import {
+  encodeStreamCursor,
+  eventText,
+  HUB,
+  isIncomplete,
+  PageText,
+  READ_BUDGET,
+  Reading,
+  type ReadEvent,
+} from './index.js';
 import { LogInMemory } from './log-in-memory.fixture.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
@@ -223,10 +232,14 @@ describe('readEvents', () => {
       expect([page.next, page.stopped]).toEqual([[1n], 'scan_budget']);
     });
 
-    it('pageBytes: counted in characters for texts, in Avro bytes for decoded events', async () => {
+    it('pageBytes: counted in bytes for texts, in Avro bytes for decoded events', async () => {
       const [one] = (await reading.readTexts(HUB, start(), {}, { limit: 1 }, 'json')).events;
       const texts = await reading.readTexts(HUB, start(), {}, { pageBytes: one!.text.length + 1 }, 'json');
       expect([texts.events.length, texts.stopped]).toEqual([2, 'full']);
+      const out = new PageText('', '');
+      const written = await reading.readInto(HUB, start(), {}, { pageBytes: one!.text.length + 1 }, 'json', out);
+      expect([written.events.length, written.stopped, out.texts]).toEqual([2, 'full', 2]);
+      expect(out.end('').toString()).toBe(texts.events.map(({ text }) => text).join(''));
       const decoded = await reading.readEvents(HUB, start(), {}, { pageBytes: 1 });
       expect([decoded.events.length, decoded.stopped]).toEqual([1, 'full']);
     });

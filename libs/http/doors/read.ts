@@ -4,9 +4,9 @@ import {
   encodeStreamCursor,
   eventText,
   isIncomplete,
+  PageText,
   type EventFilter,
   type EventPage,
-  type EventText,
   type Reading,
 } from '#reading';
 import type { StreamInfo } from '#registry';
@@ -87,8 +87,10 @@ export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
       { config: { summary: 'Events of a period, in order per subject; JSON or NDJSON by Accept', query: EVENTS } },
       async (req, reply) => {
         const q = edge.query(req, EVENTS);
-        const { next, page } = await readPage(edge, req, { reading, units }, q, edge.caller(req), req.params.stream);
-        return sendPage(req, reply, page, next);
+        const out = wantsLines(req) ? new PageText('', '\n') : new PageText('{"events":[', ',');
+        const { stream } = req.params;
+        const { next, page } = await readPage(edge, req, { reading, units }, q, edge.caller(req), stream, out);
+        return sendPage(req, reply, page, next, out);
       },
     );
     app.get<{ Params: { stream: string } }>(
@@ -129,7 +131,7 @@ export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
   };
 }
 
-/** One page of a stream, long-polled when the query says `wait`, and the cursor text of the next page. */
+/** One page of a stream into `out`, long-polled when the query says `wait`, and the cursor text of the next page. */
 async function readPage(
   edge: Edge,
   req: FastifyRequest,
@@ -137,7 +139,8 @@ async function readPage(
   q: z.output<typeof EVENTS>,
   caller: Caller,
   name: string,
-): Promise<{ page: EventPage<EventText>; next: string }> {
+  out: PageText,
+): Promise<{ page: EventPage<number>; next: string }> {
   const { stream } = reading.stream(caller, name);
   const filter = filterOf(stream, q, units);
   checkBeginning(q);
@@ -148,41 +151,34 @@ async function readPage(
   const waitMs = (q.wait ?? 0) * 1_000;
   const budget = { limit, work: edge.work(req) };
   const page = await (waitMs === 0
-    ? reading.readTexts(caller, range, filter, budget, encoding)
-    : edge.waiting(req, (signal) => reading.readTexts(caller, range, filter, { ...budget, waitMs, signal }, encoding)));
+    ? reading.readInto(caller, range, filter, budget, encoding, out)
+    : edge.waiting(req, (signal) =>
+        reading.readInto(caller, range, filter, { ...budget, waitMs, signal }, encoding, out),
+      ));
   return { page, next: encodeStreamCursor({ ...begin, next: page.next }) };
 }
 
-/** The page as NDJSON when the reader accepts it, with the cursor in a header; else as one JSON object. */
-function sendPage(req: FastifyRequest, reply: FastifyReply, page: EventPage<EventText>, next: string): FastifyReply {
+/** The page as NDJSON when the reader accepts it, with the cursor in a header; else as one JSON object. `out` has begun in that form. */
+function sendPage(
+  req: FastifyRequest,
+  reply: FastifyReply,
+  page: EventPage<number>,
+  next: string,
+  out: PageText,
+): FastifyReply {
   const incomplete = isIncomplete(page);
   const { damaged } = page;
-  const texts = page.events.map((e) => e.text);
   reply.header('link', `<${nextUrl(req.url, next)}>; rel="next"`);
   if (wantsLines(req)) {
     reply.header('content-type', 'application/x-ndjson; charset=utf-8').header('simpul-next', next);
     if (incomplete) reply.header('simpul-incomplete', 'true');
     if (damaged.length > 0) reply.header('simpul-damaged', damaged.join(' '));
-    return reply.send(bytesOf('', texts, '\n', texts.length > 0 ? '\n' : ''));
+    return reply.send(out.end(out.texts > 0 ? '\n' : ''));
   }
   const told = damaged.length > 0 ? `,"damaged":${JSON.stringify(damaged)}` : '';
   const more = `${incomplete ? ',"incomplete":true' : ''}${told}`;
   reply.header('content-type', JSON_TYPE);
-  return reply.send(bytesOf('{"events":[', texts, ',', `],"next":"${next}"${more}}`));
-}
-
-/** The texts with a separator between them, as bytes. A page is up to 2 MB: as one string it would be copied by joining it, by counting its bytes and by sending it. */
-function bytesOf(before: string, texts: readonly string[], between: string, after: string): Buffer {
-  let length = before.length + after.length + between.length * Math.max(0, texts.length - 1);
-  for (const text of texts) length += Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let at = bytes.write(before, 'latin1');
-  for (const [i, text] of texts.entries()) {
-    if (i > 0) at += bytes.write(between, at, 'latin1');
-    at += bytes.write(text, at);
-  }
-  bytes.write(after, at, 'latin1');
-  return bytes;
+  return reply.send(out.end(`],"next":"${next}"${more}}`));
 }
 
 function checkBeginning(q: { readonly cursor?: string | undefined; readonly from?: string | undefined }): void {
