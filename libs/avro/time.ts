@@ -90,20 +90,24 @@ export function parseTimestamp(text: string): Instant {
 /** RFC 3339 in UTC, always with milliseconds, so that times can be sorted as text. */
 export function formatTimestamp(ms: number): string {
   const day = Math.floor(ms / DAY_MS);
-  if (day !== formattedDay) {
-    formattedDay = day;
-    dayText = new Date(day * DAY_MS).toISOString().slice(0, -'00:00:00.000Z'.length);
+  const slot = day & (DAYS - 1);
+  if (days[slot] !== day) {
+    days[slot] = day;
+    dayTexts[slot] = new Date(day * DAY_MS).toISOString().slice(0, -'00:00:00.000Z'.length);
   }
+  const dayText = dayTexts[slot]!;
   const rest = ms - day * DAY_MS;
   const s = Math.floor(rest / 1_000);
   return `${dayText}${TWO[Math.floor(s / 3_600)]}:${TWO[Math.floor(s / 60) % 60]}:${TWO[s % 60]}.${THREE[rest % 1_000]}Z`;
 }
 
-// Times of neighbouring events fall on the same day, and formatting a whole Date costs more than the rest of a small event.
+// The times of neighbouring events fall on few days, and formatting a whole Date costs more than the rest of a small event.
 const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
 const THREE = Array.from({ length: 1_000 }, (_, n) => String(n).padStart(3, '0'));
-let formattedDay = Number.NaN;
-let dayText = '';
+/** A power of two: the texts of so many days are kept, each in the place of its last bits. An event has several times: when it happened, a deadline. */
+const DAYS = 64;
+const days = new Array<number>(DAYS).fill(Number.NaN);
+const dayTexts = new Array<string>(DAYS).fill('');
 
 /** Milliseconds since 1970 of a date (its midnight in UTC) or an RFC 3339 time, as event data holds it; undefined when the value is neither. */
 export function instantMs(kind: 'date' | 'timestamp', value: unknown): number | undefined {
