@@ -44,6 +44,11 @@ export class FetchCache {
     return this.#bytes;
   }
 
+  /** Whether less than half of the bound is used. */
+  get hasRoom(): boolean {
+    return this.#bytes * 2 < MAX_BYTES;
+  }
+
   /** What was fetched at this place or before it and holds it. Not when the reader has seen another leader epoch there: it must ask the log. */
   find(key: string, place: FetchPlace): Fetched | undefined {
     const now = performance.now();

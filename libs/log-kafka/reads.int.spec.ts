@@ -36,4 +36,37 @@ suite(`reads of Kafka${reason === undefined ? '' : ` (skipped: ${reason})`}`, ()
       await kafka.stop();
     }
   });
+
+  it('ask for more the longer a reader goes on, and for what it needs when it begins anew', async () => {
+    const kafka = await testKafka();
+    const log = await openKafkaLog({ brokers: kafka.brokers, prefix: kafka.prefix, clientId: 'reads' });
+    try {
+      await log.ensureTopic({ name: TOPIC, partitions: 1, cleanup: 'keep' });
+      const large = Buffer.alloc(1_000);
+      for (let batch = 0; batch < 60; batch++)
+        await put(
+          log,
+          TOPIC,
+          0,
+          many(10, `b${batch}-`).map((r) => ({ ...r, key: large })),
+        );
+      const fetches = jest.spyOn(Fetcher.prototype, 'fetch');
+      const asked = (): unknown[] => fetches.mock.calls.map(([, { wanted }]) => wanted[0]!.maxBytes);
+      let seen = 0;
+      for (let next = 0n; next < 600n;) {
+        const read = await records(log.read(TOPIC, 0, next, { maxRecords: 10 }));
+        seen += read.records.length;
+        next = read.next;
+      }
+      expect(seen).toBe(600);
+      // a fetch at another place, because what was kept is too old on a slow machine, begins anew
+      expect(asked()[0]).toBe(65_536);
+      expect(asked()).toEqual(expect.arrayContaining([131_072, 262_144]));
+      await records(log.read(TOPIC, 0, 0n, { maxRecords: 10 }));
+      expect(asked().at(-1)).toBe(65_536);
+    } finally {
+      await log.close();
+      await kafka.stop();
+    }
+  });
 });

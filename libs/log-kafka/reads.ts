@@ -4,7 +4,7 @@ import { Fault } from '#faults';
 import { isControlTopic, type PartitionRange, type ReadAnswer, type ReadLimits, type RecordBatch } from '#log';
 import { BrokerReads } from './broker-reads.js';
 import { FetchCache, type Fetched } from './fetch-cache.js';
-import { takeRecords, type FetchPlace } from './fetched-records.js';
+import { endOf, takeRecords, type FetchPlace } from './fetched-records.js';
 import { Fetcher } from './fetch.js';
 import type { KafkaLogOptions } from './options.js';
 import { codecs, type ClusterClient } from './platformatic/index.js';
@@ -23,6 +23,8 @@ const OFFSETS_MS = 10_000;
 /** A read asks for at least so much: one round trip costs more than these bytes. A broker gives the first batch whole, whatever its size (KIP-74). */
 const LEAST_FETCH_BYTES = 65_536;
 const LEAST_FETCH_BYTES_OF_ONE = 16_384;
+/** A reader that goes on where a fetch ended gets twice what that one asked for, up to this: so many bytes of each partition wait for its next pages. */
+const AHEAD_BYTES = 262_144;
 /** Bytes of a record while no record of the topic has been read. */
 const USUAL_RECORD_BYTES = 1_000;
 /** The weight of a read in the mean size of the records of its topic. */
@@ -55,6 +57,8 @@ export class Reads {
   readonly #names = new Map<string, string>();
   /** Mean bytes of a record as it lies in a batch, by UUID of the topic. */
   readonly #recordBytes = new Map<string, number>();
+  /** By partition key: where the last fetch ended, and how much it asked for. */
+  readonly #lastFetches = new Map<string, { readonly end: bigint; readonly bytes: number }>();
   #closed = false;
 
   constructor(options: KafkaLogOptions, cluster: ClusterClient, topics: Topics) {
@@ -94,12 +98,16 @@ export class Reads {
           topicId: id,
           partition,
           from,
-          maxBytes: this.#bytesFor(id, limits),
+          maxBytes: this.#bytesFor(id, partitionKey(id, partition), from, limits),
           leaderEpoch: epochs[partition] ?? NO_EPOCH,
           lastEpoch: lastEpoch ?? NO_EPOCH,
         };
         const answer = reads && (await reads.read(position, Math.max(0, until - performance.now()), signal));
-        if (answer?.kind === 'records') return this.#take(topic, id, partition, place, { ...answer, place }, limits);
+        if (answer?.kind === 'records') {
+          const fetched = endOf(answer.batches.bytes) ?? from;
+          this.#lastFetches.set(partitionKey(id, partition), { end: fetched, bytes: position.maxBytes });
+          return this.#take(topic, id, partition, place, { ...answer, place }, limits);
+        }
         if (answer?.kind === 'empty') return { ...end, low: answer.low, high: answer.high };
         if (answer?.kind === 'diverging') return truncatedAt(from, answer.end);
         if (answer?.kind === 'out_of_range') {
@@ -227,12 +235,23 @@ export class Reads {
     return topic.slice(this.#options.prefix?.length ?? 0);
   }
 
-  /** How much to ask for: what the read needs, by the mean size of the records; a read of a whole batch takes what one answer may hold. */
-  #bytesFor(id: string, { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES }: ReadLimits): number {
+  /**
+   * How much to ask for: what the read needs, by the mean size of the records; a read of a whole batch takes what one answer may hold. A reader that goes on
+   * where the last fetch ended gets more each time, because a round trip costs the same for any number of bytes; not while much is kept that nobody has read.
+   */
+  #bytesFor(
+    id: string,
+    key: string,
+    from: bigint,
+    { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES }: ReadLimits,
+  ): number {
     if (maxRecords >= MAX_RECORDS) return MAX_BYTES;
     if (maxRecords <= 1) return LEAST_FETCH_BYTES_OF_ONE;
     const wanted = Math.min(maxBytes, maxRecords * (this.#recordBytes.get(id) ?? USUAL_RECORD_BYTES));
-    return Math.ceil(Math.min(MAX_BYTES, Math.max(LEAST_FETCH_BYTES, wanted * 1.1)));
+    const needed = Math.ceil(Math.min(MAX_BYTES, Math.max(LEAST_FETCH_BYTES, wanted * 1.1)));
+    const last = this.#lastFetches.get(key);
+    if (last?.end !== from || !this.#cache.hasRoom) return needed;
+    return Math.max(needed, Math.min(AHEAD_BYTES, last.bytes * 2));
   }
 
   /** The records within the limits of the read; the others are kept, as bytes, for the read that goes on there. */
