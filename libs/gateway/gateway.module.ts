@@ -105,8 +105,9 @@ import { Announcer } from './announcer.js';
     {
       provide: REFUSALS_DOOR,
       inject: [CORE, Refusals],
-      useFactory: ({ units, registry }: Core, refusals: Refusals): RefusalsDoorDeps => ({
+      useFactory: ({ units, registry, limits }: Core, refusals: Refusals): RefusalsDoorDeps => ({
         refusals,
+        limits,
         units: units.units,
         catalogue: registry.catalogue,
       }),

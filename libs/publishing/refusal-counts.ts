@@ -41,6 +41,14 @@ export interface CountedRefusal extends RefusalKind {
   readonly count: number;
 }
 
+/** Which rows are made. */
+export interface RowFilter {
+  /** @default all units */
+  readonly unit?: string | undefined;
+  /** Asked for each count. @default all */
+  readonly isWanted?: (kind: RefusalKind, unit: string) => boolean;
+}
+
 /** How exact the counts are. Each moment is ms since 1970 and at or after the one before it. */
 export interface Keeping {
   /** Nothing before it is kept. */
@@ -134,20 +142,32 @@ export class RefusalCounts {
     }
   }
 
-  /** Newest first, then by unit, type, code and pointer. `others` are counted with these. Read it before anything else is added. */
-  *rows(fromMs: number, untilMs: number, unit?: string, others?: RefusalCounts): IterableIterator<CountedRefusal> {
+  /**
+   * Newest first, then by unit, type, code and pointer. `others` are counted with these. What is not wanted is left out before anything is merged or sorted.
+   */
+  *rows(...query: Parameters<RefusalCounts['minutes']>): IterableIterator<CountedRefusal> {
+    for (const rows of this.minutes(...query)) yield* rows;
+  }
+
+  /** The same, the rows of a minute together; also empty lists, so that a caller can give the event loop back. Counts may be added between two of them. */
+  *minutes(
+    fromMs: number,
+    untilMs: number,
+    { unit, isWanted = () => true }: RowFilter = {},
+    others?: RefusalCounts,
+  ): IterableIterator<readonly CountedRefusal[]> {
     const sources = others === undefined ? [this] : [this, others];
     for (let slot = Math.min(Math.ceil(untilMs / MINUTE_MS), 0xffff_ffff); ;) {
       const next = Math.max(...sources.map((s) => s.#newestBelow(slot, unit)));
       if (next < 0) return;
       const merged = new Map<string, CountedRefusal>();
       for (const s of sources)
-        for (const row of s.#rowsOf(next, unit)) {
+        for (const row of s.#rowsOf(next, unit, isWanted)) {
           if (row.startMs + (row.per === 'hour' ? HOUR_MS : MINUTE_MS) <= fromMs || row.startMs >= untilMs) continue;
           const key = [row.unit, row.type, row.code, row.pointer, row.per].join('\0');
           merged.set(key, { ...row, count: row.count + (merged.get(key)?.count ?? 0) });
         }
-      for (const [, row] of [...merged].sort(([a], [b]) => (a < b ? -1 : 1))) yield row;
+      yield [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
       if ((next + 60) * MINUTE_MS <= fromMs) return;
       slot = next;
     }
@@ -250,23 +270,29 @@ export class RefusalCounts {
   /** The start of the newest entry below a minute, as a minute; -1 when there is none. */
   #newestBelow(minute: number, unit: string | undefined): number {
     let newest = -1;
-    for (const { minutes, hours } of this.#wanted(unit).values()) {
+    for (const { minutes, hours } of this.#unitsOf(unit).values()) {
       newest = Math.max(newest, minutes.below(minute) ?? -1, (hours.below(Math.ceil(minute / 60)) ?? -1) * 60);
     }
     return newest;
   }
 
-  *#rowsOf(minute: number, unit: string | undefined): IterableIterator<CountedRefusal> {
-    for (const [name, { minutes, hours }] of this.#wanted(unit)) {
+  *#rowsOf(
+    minute: number,
+    unit: string | undefined,
+    isWanted: NonNullable<RowFilter['isWanted']>,
+  ): IterableIterator<CountedRefusal> {
+    for (const [name, { minutes, hours }] of this.#unitsOf(unit)) {
       for (const e of minutes.between(minute, minute + 1))
-        yield { unit: name, ...this.#kinds[e.kind]!, startMs: minute * MINUTE_MS, per: 'minute', count: e.count };
+        if (isWanted(this.#kinds[e.kind]!, name))
+          yield { unit: name, ...this.#kinds[e.kind]!, startMs: minute * MINUTE_MS, per: 'minute', count: e.count };
       if (minute % 60 !== 0) continue;
       for (const e of hours.between(minute / 60, minute / 60 + 1))
-        yield { unit: name, ...this.#kinds[e.kind]!, startMs: minute * MINUTE_MS, per: 'hour', count: e.count };
+        if (isWanted(this.#kinds[e.kind]!, name))
+          yield { unit: name, ...this.#kinds[e.kind]!, startMs: minute * MINUTE_MS, per: 'hour', count: e.count };
     }
   }
 
-  #wanted(unit: string | undefined): ReadonlyMap<string, UnitCounts> {
+  #unitsOf(unit: string | undefined): ReadonlyMap<string, UnitCounts> {
     if (unit === undefined) return this.#units;
     const counts = this.#units.get(unit);
     return counts === undefined ? new Map() : new Map([[unit, counts]]);

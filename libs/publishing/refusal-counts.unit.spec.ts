@@ -91,7 +91,7 @@ describe('counts of refusals', () => {
     b.add('SU1', START + 5 * MINUTE_MS, kind(2), 4, START);
     b.add('SU1', START, kind(1), 7, START, 'hour');
     const shown = (from: number, until: number) =>
-      [...a.rows(from, until, undefined, b)].map((r) => [r.unit, (r.startMs - START) / MINUTE_MS, r.per, r.count]);
+      [...a.rows(from, until, {}, b)].map((r) => [r.unit, (r.startMs - START) / MINUTE_MS, r.per, r.count]);
     expect(shown(0, Infinity)).toEqual([
       ['SU1', 5, 'minute', 4],
       ['SU1', 0, 'hour', 7],
@@ -99,6 +99,18 @@ describe('counts of refusals', () => {
       ['SU2', 0, 'minute', 1],
     ]);
     expect(shown(START + MINUTE_MS, START + 5 * MINUTE_MS)).toEqual([['SU1', 0, 'hour', 7]]);
-    expect([...a.rows(0, Infinity, 'SU2', b)]).toHaveLength(1);
+    expect([...a.rows(0, Infinity, { unit: 'SU2' }, b)]).toHaveLength(1);
+  });
+
+  it('of units and kinds that are not asked for are not merged, and a list gives its caller the event loop at each minute, also where it finds nothing', () => {
+    const counts = new RefusalCounts(16_000_000);
+    for (let m = 0; m < 200; m++)
+      for (let u = 0; u < 50; u++) counts.add(`SU${u}`, START + m * MINUTE_MS, kind(m % 10), 1, START + m * MINUTE_MS);
+    const minutes = [...counts.minutes(0, Infinity, { isWanted: (_kind, unit) => unit === 'SU99' })];
+    expect([minutes.flat(), minutes.length >= 200]).toEqual([[], true]);
+    const ofKind = [...counts.minutes(0, Infinity, { isWanted: ({ type }) => type === 'type.7' })];
+    expect(ofKind.length).toBeGreaterThanOrEqual(200);
+    expect(ofKind.flat().every(({ type }) => type === 'type.7')).toBe(true);
+    expect(ofKind.flat()).toHaveLength(1_000);
   });
 });

@@ -4,7 +4,7 @@ import type { AppendOutcome } from '#log';
 import type { Catalogue } from '#registry';
 import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
 import { countedPointer, FieldNames } from './counted-pointer.js';
-import { KEPT_MS, RefusalCounts, type CountedRefusal, type Keeping } from './refusal-counts.js';
+import { KEPT_MS, RefusalCounts, type CountedRefusal, type Keeping, type RefusalKind } from './refusal-counts.js';
 
 export const REFUSALS_TOPIC = '_simpul.refusals';
 const COUNTS_A_RECORD = 500;
@@ -32,6 +32,8 @@ export interface RefusalQuery {
   readonly unit?: string | undefined;
   readonly type?: string | undefined;
   readonly code?: string | undefined;
+  /** Which counts are meant, by unit and type. @default all */
+  readonly isVisible?: (unit: string, type: string) => boolean;
   readonly fromMs?: number | undefined;
   readonly untilMs?: number | undefined;
 }
@@ -121,13 +123,17 @@ export class Refusals {
   }
 
   /**
-   * Counts of every process, newest first, then by unit, type, code and pointer. Reads what other processes have written until now; while the log is
-   * unavailable, answers what is known here. The rows are made one by one as they are asked for: ask before anything else is awaited.
+   * Counts of every process by the minute, newest first, then by unit, type, code and pointer; lists may be empty. Reads what other processes have written until now; while the log is
+   * unavailable, answers what is known here. The rows are made minute by minute as they are asked for; counts may change in between.
    */
-  async list(query: RefusalQuery): Promise<Iterable<Refusal>> {
+  async list(query: RefusalQuery): Promise<Iterable<readonly Refusal[]>> {
     await this.#journal?.refresh().catch(ignoreFault);
-    const { fromMs = 0, untilMs = Number.POSITIVE_INFINITY, unit } = query;
-    return shown(this.#written.rows(fromMs, untilMs, unit, this.#fresh), query);
+    const { fromMs = 0, untilMs = Number.POSITIVE_INFINITY, unit, isVisible, type, code } = query;
+    const isWanted = (kind: RefusalKind, of: string): boolean =>
+      (type === undefined || kind.type === type) &&
+      (code === undefined || kind.code === code) &&
+      isVisible?.(of, kind.type) !== false;
+    return shown(this.#written.minutes(fromMs, untilMs, { unit, isWanted }, this.#fresh));
   }
 
   /**
@@ -218,10 +224,9 @@ function* inParts<T>(all: Iterable<T>, size: number): IterableIterator<readonly 
   if (part.length > 0) yield part;
 }
 
-function* shown(rows: Iterable<CountedRefusal>, { type, code }: RefusalQuery): IterableIterator<Refusal> {
-  for (const { startMs, ...row } of rows)
-    if ((type === undefined || row.type === type) && (code === undefined || row.code === code))
-      yield { ...row, minute: new Date(startMs).toISOString() };
+function* shown(minutes: Iterable<readonly CountedRefusal[]>): IterableIterator<readonly Refusal[]> {
+  for (const rows of minutes)
+    yield rows.map(({ startMs, ...row }) => ({ ...row, minute: new Date(startMs).toISOString() }));
 }
 
 function ignoreFault(e: unknown): void {

@@ -1,5 +1,6 @@
 import { maySeeRefusals, type Caller } from '#access';
 import { Fault, FAULTS, verbatim, type Problem } from '#faults';
+import { ENDLESS, type Limits, type LongWork } from '#limits';
 import type { Refusal, Refusals } from '#publishing';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
@@ -9,6 +10,7 @@ import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { texts } from '../texts.js';
+import { ownerOf } from '../waiting-quota.js';
 import { momentMs } from './moment.js';
 import { pageOf, PAGING, placeAfter } from './paging.js';
 
@@ -16,6 +18,8 @@ import { pageOf, PAGING, placeAfter } from './paging.js';
 export const REFUSALS_DOOR = Symbol('simpul.door.refusals');
 
 export interface RefusalsDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
   readonly refusals: Pick<Refusals, 'list' | 'keeping'>;
   readonly catalogue: Pick<Catalogue, 'newest'>;
   readonly units: Units;
@@ -68,33 +72,57 @@ export class RefusalsController {
       unit: q.unit,
       type: q.type,
       code: q.code,
+      isVisible: this.#visibleTo(caller),
       fromMs: q.from === undefined || q.from === 'earliest' ? undefined : momentMs(q.from, '?from'),
       // The pages before this one are not made again.
       untilMs: after === undefined ? untilMs : Math.min(untilMs ?? Infinity, Date.parse(minuteOf(after)) + MINUTE_MS),
     });
-    const visible = new Map<string, boolean>();
-    const rows: Refusal[] = [];
-    for (const row of all) {
-      const kind = `${row.unit}\n${row.type}`;
-      if (!visible.has(kind)) visible.set(kind, this.#sees(caller, row));
-      if (!visible.get(kind) || (after !== undefined && !follows(placeOf(row), after))) continue;
-      if (rows.push(row) > (q.limit ?? ROWS)) break;
-    }
-    if (rows.length === 0) await this.#checkType(q.type, caller);
+    const most = (q.limit ?? ROWS) + 1;
+    const rows = await workOf(this.deps, req).run(async (turn) => {
+      const found: Refusal[] = [];
+      for (const minute of all) {
+        if (turn.isOver) await turn.next();
+        for (const row of minute) {
+          if (after !== undefined && !follows(placeOf(row), after)) continue;
+          if (found.push(row) === most) return found;
+        }
+      }
+      return found;
+    });
+    if (rows.length === 0) await this.#checkType(req, q.type, caller);
     const { items, next } = pageOf(rows, placeOf, { limit: ROWS, ...q }, { follows });
     return pageBody(req, reply, 'refusals', items, next, { counted: countedOf(this.deps.refusals.keeping) });
   }
 
+  /** Asked for each count, and decided once for each unit and type. */
+  #visibleTo(caller: Caller): (unit: string, type: string) => boolean {
+    const known = new Map<string, boolean>();
+    return (unit, type) => {
+      const key = `${unit}\n${type}`;
+      let is = known.get(key);
+      if (is === undefined) known.set(key, (is = this.#sees(caller, { unit, type })));
+      return is;
+    };
+  }
+
   /** A type that is neither registered nor that of a refused event which the caller may see is no empty list. */
-  async #checkType(type: string | undefined, caller: Caller): Promise<void> {
+  async #checkType(req: FastifyRequest, type: string | undefined, caller: Caller): Promise<void> {
     if (type === undefined || type === '' || this.deps.catalogue.newest(type) !== undefined) return;
-    for (const row of await this.deps.refusals.list({ type })) if (this.#sees(caller, row)) return;
+    const all = await this.deps.refusals.list({ type, isVisible: this.#visibleTo(caller) });
+    const found = await workOf(this.deps, req).run(async (turn) => {
+      for (const minute of all) {
+        if (turn.isOver) await turn.next();
+        if (minute.length > 0) return true;
+      }
+      return false;
+    });
+    if (found) return;
     throw new Fault('invalid_query', {
       problems: [{ pointer: '?type', reason: texts.no_such_type(), expected: verbatim('/v1/event-types') }],
     });
   }
 
-  #sees(caller: Caller, { unit, type }: Row): boolean {
+  #sees(caller: Caller, { unit, type }: Pick<Row, 'unit' | 'type'>): boolean {
     return maySeeRefusals(caller, unit, this.deps.catalogue.newest(type), this.deps.units);
   }
 
@@ -107,6 +135,11 @@ export class RefusalsController {
       problems.push({ pointer: '?code', reason: texts.no_such_code(), expected: verbatim('/docs/errors') });
     if (problems.length > 0) throw new Fault('invalid_query', { problems });
   }
+}
+
+/** Counts of many units and days take long to look through: in turns of the caller. */
+function workOf({ limits }: RefusalsDoorDeps, req: FastifyRequest): LongWork {
+  return limits?.workOf(ownerOf(req)) ?? { run: (work) => work(ENDLESS) };
 }
 
 /** From when on refusals are counted, with their kinds, and by the minute. */
