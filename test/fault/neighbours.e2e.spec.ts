@@ -15,18 +15,21 @@ import { ATTACKS, type Attacker } from '../kit/neighbours/attacks.js';
 const campaign = process.env['SIMPUL_TEST_CAMPAIGN'] === '1';
 const SECONDS = campaign ? 30 : 2.5;
 const EVENTS = campaign ? 30_000 : 10_000;
-/** Below it nobody is kept waiting; on a slow machine a quiet hub has such outliers. */
-const LEAST_P99_MS = campaign ? 0 : 750;
+/** In `npm test` a publish may take so long whatever it takes alone, times what other processes take of the machine while it is measured. */
+const FLOOR_MS = campaign ? 0 : 300;
 const MAX_RSS_MIB = 700;
 const TYPE = 'layanan.kasus.status-berubah';
 const VICTIM = 'SU00520';
 const OTHER = 'SU00521';
-const script = join(import.meta.dirname, '../kit/neighbours/victim.mjs');
+const kit = (file: string): string => join(import.meta.dirname, '../kit/neighbours', file);
+const run = promisify(execFile);
 
 interface Measured {
   readonly p50: number;
   readonly p99: number;
   readonly refused: readonly unknown[];
+  /** How many times longer than alone a process took for what needs the CPU. */
+  readonly slowness: number;
 }
 
 let hub: Deployment;
@@ -49,16 +52,17 @@ async function ask<T>(path: string, key: string, body?: unknown, type = 'applica
 }
 
 async function victim(seconds: number): Promise<Measured> {
-  const args = [script, hub.url, victimKey, `urn:simpul:unit:${VICTIM}:uji`, sample, String(seconds)];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 24 });
+  const spinning = run(process.execPath, [kit('spinner.mjs'), String(seconds)]);
+  const args = [kit('victim.mjs'), hub.url, victimKey, `urn:simpul:unit:${VICTIM}:uji`, sample, String(seconds)];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
   const { ms, refused } = JSON.parse(stdout) as { ms: number[]; refused: unknown[] };
-  return { p50: at(ms, 0.5), p99: at(ms, 0.99), refused };
+  return { p50: at(ms, 0.5), p99: at(ms, 0.99), refused, slowness: Number((await spinning).stdout) };
 }
 
 /** The memory of the hub, MiB. */
 function rss(): number {
   const pid = readFileSync(join(hub.dir, 'owner.pid'), 'utf8').trim();
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1_024;
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1_024;
 }
 
 beforeAll(async () => {
@@ -107,16 +111,17 @@ describe('a unit that publishes 20 events a second', () => {
       const over = new AbortController();
       let peak = rss();
       const watch = setInterval(() => (peak = Math.max(peak, rss())), 100);
-      const attacking = attack(attacker, over.signal);
+      const attacking = attack(attacker, over.signal).catch(() => ({}));
       await pause(300);
-      const measured = await victim(SECONDS);
-      over.abort();
+      const measured = await victim(SECONDS).finally(() => {
+        over.abort();
+        clearInterval(watch);
+      });
       const came = await attacking;
-      clearInterval(watch);
       if (campaign || process.env['SIMPUL_TEST_SHOW'] !== undefined)
         process.stderr.write(`${name}: ${JSON.stringify({ quiet, measured, peak: Math.round(peak), came })}\n`);
       expect(measured.refused).toEqual([]);
-      expect(measured.p99).toBeLessThan(Math.max(5 * quiet.p99, LEAST_P99_MS));
+      expect(measured.p99).toBeLessThan(Math.max(5 * quiet.p99, FLOOR_MS * measured.slowness));
       expect(peak).toBeLessThan(MAX_RSS_MIB);
       // What the attack has left is gone before the next one.
       await pause(campaign ? 3_000 : 200);
