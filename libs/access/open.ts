@@ -3,7 +3,7 @@ import type { EventLog } from '#log';
 import { openTable, type Change, type Decision, type Table, type TableReport } from '#table';
 import type { Units } from '#units';
 import type { Caller } from './access.js';
-import { AUDIT_TOPIC, audited, HUB_ACTOR, type Act, type Actor } from './audit.js';
+import { AUDIT_TOPIC, audited, HUB_ACTOR, recordUse, type Act, type Actor } from './audit.js';
 import { Authenticator } from './authenticator.js';
 import { grantProblems, isInTree, isPowerful, type GrantRules, type RestrictedType } from './grant-rules.js';
 import { decideApproval, decideInsert, decideRefusal, decideRevocation, type Deciding } from './key-decisions.js';
@@ -12,6 +12,7 @@ import { adminKeyPath, readSecret, writeSecret } from './key-file.js';
 import { checkKeySpec, parseKeyRow, type KeyRow, type KeySpec } from './key-rules.js';
 import { isActiveHubAdmin, needsSecond, shownKey, type ShownKey } from './key-state.js';
 import { hashOf, makeKey, type NewKey } from './key-text.js';
+import { PowerUse } from './power-use.js';
 
 /** Keys by id, compacted. Rows of revoked keys stay, so that no later key gets the same id. */
 export const KEYS_TOPIC = '_simpul.keys';
@@ -30,6 +31,8 @@ export interface Access {
   authenticate(header: string | undefined): Caller | undefined;
   /** Whether this header holds the whole text of a key that is refused only because it has expired: no other text learns anything. */
   isExpired(header: string | undefined): boolean;
+  /** A request of this caller was let in: the use of a powerful key goes on record, once for each door and hour (R11.9). Returns at once. */
+  noteUse(caller: Caller, door: () => string): void;
   /**
    * A key that this actor may give: the hub any key, an admin of a unit only to its tree and without roles of the whole hub (R11.5). A powerful key is
    * `pending` while there are two admins of the hub, until the second one approves it (R11.6).
@@ -144,6 +147,7 @@ class TableAccess implements Access {
   readonly #authenticator: Authenticator;
   readonly #revocations: Revocations;
   readonly #table: Table<KeyRow>;
+  readonly #power: PowerUse;
 
   constructor(deps: TableAccessDeps) {
     this.#log = deps.log;
@@ -155,6 +159,9 @@ class TableAccess implements Access {
     this.#authenticator = deps.authenticator;
     this.#revocations = deps.revocations;
     this.#table = deps.table;
+    const record = (who: Caller, door: string) =>
+      recordUse(deps, { who, what: 'key.use', target: who.keyId, after: { door, roles: [...who.roles] } });
+    this.#power = new PowerUse({ rules: this.#rules, now: deps.now, record });
   }
 
   authenticate(header: string | undefined): Caller | undefined {
@@ -163,6 +170,10 @@ class TableAccess implements Access {
 
   isExpired(header: string | undefined): boolean {
     return this.#authenticator.isExpired(header);
+  }
+
+  noteUse(caller: Caller, door: () => string): void {
+    this.#power.note(caller, door);
   }
 
   async createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey> {

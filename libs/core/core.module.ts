@@ -209,6 +209,7 @@ function edgeOf({ access, logger, metrics, now, limits }: Core, modules: ModuleR
     report: {
       refused: (code) => metrics.httpRefused.inc({ code }),
       live: (open) => metrics.liveReaders.set(open),
+      used: (caller, door) => access.noteUse(caller, door),
     },
   };
 }

@@ -4,7 +4,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fast
 import { authenticated, bearerOf, type Authenticate } from './authentication.js';
 import type { Profiles } from './profile.js';
 import type { Connections } from './connections.js';
-import type { HttpLimits } from './types.js';
+import type { HttpLimits, HttpReport } from './types.js';
 import type { Limits } from '#limits';
 import { texts } from './texts.js';
 
@@ -17,6 +17,7 @@ export interface AdmissionDeps {
   readonly profiles: Profiles;
   readonly budgets: Limits;
   readonly connections: Connections;
+  readonly report: HttpReport;
 }
 
 /** Node would drop the rest silently. */
@@ -56,9 +57,17 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
       if (expiry !== undefined && deps.now() >= expiry.noticeMs)
         reply.raw.setHeader('simpul-key-expires', new Date(expiry.atMs).toISOString());
       checkEncoding(req);
+      if (req.caller !== undefined) deps.report.used?.(req.caller, () => doorOf(req));
     }
     next();
   });
+}
+
+/** The route of a request, with the stream or view in its path: never a key or a subject. */
+function doorOf(req: FastifyRequest): string {
+  const { stream, view } = req.params as { stream?: string; view?: string };
+  const about = (stream ?? view)?.slice(0, 100);
+  return `${req.method} ${req.routeOptions.url}${about === undefined ? '' : ` ${about}`}`;
 }
 
 /** Whether this caller may use a route, by what the route says of itself. Faults unauthenticated, forbidden. */

@@ -40,6 +40,8 @@ export interface HttpReport {
   refused?(code: string): void;
   /** Open live streams now. */
   live?(open: number): void;
+  /** A request of this key was let in; `door`: its route, and the stream or view that it is about. */
+  used?(caller: Caller, door: () => string): void;
 }
 
 /** The declaration of a route: `app.get(url, { config: {…} }, handler)` in a door, `@RouteConfig({…})` in a controller. */
