@@ -30,6 +30,8 @@ export class BoundedClock {
   #last: number;
   #at: number;
   #allowed = STEP_MS;
+  /** What the wall clock said last, while both agreed. */
+  #agreed: number | undefined;
   #told = false;
 
   constructor({ wall = Date.now, steady = () => performance.now(), start = 0, differs }: BoundedClockOptions = {}) {
@@ -44,6 +46,8 @@ export class BoundedClock {
   /** Milliseconds since 1970. */
   now(): number {
     const wall = this.#wall();
+    // Most calls come several times in a millisecond.
+    if (wall === this.#agreed) return wall;
     const at = this.#steady();
     const elapsed = Math.max(0, at - this.#at);
     this.#at = at;
@@ -54,7 +58,9 @@ export class BoundedClock {
     if (step > 0) this.#allowed -= step;
     this.#last = expected + step;
     this.#tell(wall - this.#last);
-    return Math.round(this.#last);
+    const now = Math.round(this.#last);
+    this.#agreed = now === wall ? wall : undefined;
+    return now;
   }
 
   #tell(byMs: number): void {

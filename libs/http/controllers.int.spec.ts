@@ -13,7 +13,7 @@ const controllers = exported.filter(([name]) => name.endsWith('Controller')).map
 const providers: Provider[] = exported
   .filter(([name]) => name.endsWith('_DOOR'))
   .map(([, token]) => ({ provide: token as symbol, useValue: nothing }));
-const caller: Caller = { keyId: 'k1', owner: 'SU00123', system: 'simkim', roles: new Set(ROLES) };
+const caller: Caller = { keyId: 'k1', owner: 'hub', system: 'admin', roles: new Set(ROLES) };
 const OPEN = ['/docs/errors', '/health/live', '/health/ready', '/metrics', '/openapi.json'];
 
 let server: http.HttpServer;

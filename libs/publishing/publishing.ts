@@ -57,8 +57,8 @@ interface Appended {
   readonly place: PlacedEvent;
 }
 
-/** A longer list is checked in turns. */
-const CHECKED_AT_ONCE = 20;
+/** A longer list is checked in turns. Shorter ones of one turn of the event loop share appends and index lookups, which turns would pull apart. */
+const CHECKED_AT_ONCE = 256;
 /** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
 const HEADERS_BYTES = 65_536;
 /** After the deadline of the appender: reached only when the appender itself does not answer. */
