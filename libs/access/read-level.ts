@@ -14,11 +14,14 @@ export interface ReadableEvent {
 const NOTHING: readonly string[] = [];
 const READING: readonly Role[] = ['reader', 'operator', 'data-team', 'steward', 'admin'];
 
-/** The unit ids or party codes in a field of the data: one, several (a list field), or none. */
+/** The unit ids or party codes in a field of the data: one, several (a list field, each once), or none. */
 export function idsIn(data: Readonly<Record<string, unknown>>, field: string): readonly string[] {
   const v = data[field];
   if (typeof v === 'string') return [v];
-  return Array.isArray(v) ? v.filter((x): x is string => typeof x === 'string') : NOTHING;
+  if (!Array.isArray(v)) return NOTHING;
+  const ids = v.filter((x): x is string => typeof x === 'string');
+  // Rights are worked out for each id: a list that repeats one must not cost more than the ids in it.
+  return ids.length > 1 ? [...new Set(ids)] : ids;
 }
 
 /** Whether a source belongs to this owner, with any system. */

@@ -22,6 +22,8 @@ interface Connection {
   /** The key that was shown last; undefined: none yet. */
   key: string | undefined;
   unit: string | undefined;
+  /** Requests whose answer the connection does not have yet. */
+  working: number;
   /** Bytes of answers that the reader has not taken, as measured last. */
   unread: number;
   /** What the kernel had not taken then; and since when that is unchanged. */
@@ -59,6 +61,12 @@ export class Connections {
   watch(server: Server): void {
     server.maxConnections = this.#limits.values.connections + SPARE;
     server.on('connection', (socket: Socket) => this.#open(socket));
+    server.on('request', (req, res) => {
+      const connection = this.#all.get(req.socket);
+      if (connection === undefined) return;
+      connection.working++;
+      res.once('close', () => connection.working--);
+    });
     this.#sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
     server.once('close', () => clearInterval(this.#sweeping));
   }
@@ -80,6 +88,14 @@ export class Connections {
     this.#leave(connection);
     this.#join(connection, keyId, owner);
     return undefined;
+  }
+
+  /** The limit on requests that a connection has sent ahead of their answers; undefined: one more may be worked on. */
+  busy(socket: Socket): Reached | undefined {
+    const working = this.#all.get(socket)?.working ?? 0;
+    return working >= this.#limits.values.requests_per_connection
+      ? { limit: 'requests_per_connection', retryAfterMs: 1_000 }
+      : undefined;
   }
 
   /** Measures what a connection has not taken of its answers: after a large one was written. Closes it, or others, beyond the limits. */
@@ -140,6 +156,7 @@ export class Connections {
       openedAt: now,
       key: undefined,
       unit: undefined,
+      working: 0,
       unread: 0,
       queued: 0,
       since: now,

@@ -8,7 +8,15 @@ import { serveEdge } from '../../test/kit/doors/edge.js';
 import type { Door, HttpServer } from './index.js';
 
 const LARGE = Buffer.alloc(8 * 1_048_576, 'x');
+/** Requests at /v1/waiting stay open until this resolves. */
+let released = Promise.withResolvers<void>();
+let begun = 0;
 const door: Door = (edge) => {
+  edge.app.get('/v1/waiting', async () => {
+    begun++;
+    await released.promise;
+    return { fine: true };
+  });
   edge.app.get('/v1/things', (req, reply) => edge.json(req, reply, 200, { fine: true }));
   edge.app.get('/v1/large', async (req, reply) => reply.send(await edge.work(req).run(() => Promise.resolve(LARGE))));
   edge.app.post('/v1/events', () => ({ fine: true }));
@@ -68,6 +76,22 @@ const answered = async (conn: Conn, times = 1): Promise<Conn> => {
   return conn;
 };
 const ask = async (key: string): Promise<string> => (await answered(await open(get(key)))).text;
+
+describe('requests that a connection sends ahead of the answers', () => {
+  it('are bounded: those beyond the limit get 429 with its name behind the first ones, the connection is closed, and others are served', async () => {
+    await serve({ requests_per_connection: 4 });
+    released = Promise.withResolvers();
+    begun = 0;
+    const many = await open(get('u1.r', '/v1/waiting').repeat(50));
+    await until(() => counted.length > 0);
+    expect(await ask('u2.r')).toMatch(/^HTTP\/1.1 200/);
+    released.resolve();
+    await until(() => many.closed);
+    expect(begun).toBeLessThanOrEqual(5);
+    expect(many.text.match(/HTTP\/1.1 200/g)).toHaveLength(begun);
+    expect(many.text).toMatch(/HTTP\/1.1 429[^]*"limit":"requests_per_connection"/);
+  });
+});
 
 describe('connections', () => {
   it('without a valid key are few for each address: the oldest is told the limit and closed, and a request of the same address is served', async () => {

@@ -55,6 +55,13 @@ export const LIMITS = {
     beyond: 'as for a key',
     why: 'two keys at their limit; half of all connections stay for other units',
   },
+  requests_per_connection: {
+    default: 16,
+    unit: 'requests',
+    per: 'connection',
+    beyond: '429, and the connection is closed behind this answer',
+    why: 'few clients send a request before they have the answer to the one before (pipelining); hundreds of them would be worked on at once',
+  },
   receiving_bytes: {
     default: 256 * MIB,
     unit: 'bytes',
