@@ -2,7 +2,7 @@ import { Fault } from '#faults';
 import { cursorValue } from '#reading';
 import type { ZodType, z } from 'zod';
 
-export { encodeCursor } from '#reading';
+export { encodeCursor, encodeHiddenCursor } from '#reading';
 
 /** The value of a cursor that fits `schema`; Fault invalid_cursor for anything else. */
 export function decodeCursor<S extends ZodType>(text: string, schema: S): z.output<S> {

@@ -1,9 +1,13 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 import { Fault } from '#faults';
 
 const MAX_CHARACTERS = 8_192;
 /** JSON of an object, as base64url, begins with `e`: the first letter tells the two forms apart. */
 const SEALED = 'c';
+const HIDDEN = 's';
+const CIPHER = 'aes-256-gcm';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
 /** Characters of the MAC: 96 bits. */
 const MAC_LENGTH = 16;
 
@@ -31,10 +35,25 @@ export function encodeCursor(value: unknown): string {
   return seal === undefined ? text : `${SEALED}${text}${macOf(seal, text)}`;
 }
 
+/**
+ * Cursor text of a value that its reader may not know: encrypted (AES-256-GCM), and authenticated by that. The same value has the same text. Without a key
+ * as encodeCursor.
+ */
+export function encodeHiddenCursor(value: unknown): string {
+  if (seal === undefined) return encodeCursor(value);
+  const text = Buffer.from(JSON.stringify(value));
+  // Never the same nonce for two texts, and no state.
+  const iv = createHmac('sha256', seal.key).update('nonce').update(text).digest().subarray(0, IV_BYTES);
+  const cipher = createCipheriv(CIPHER, hidingKey(seal), iv);
+  const body = Buffer.concat([iv, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+  return `${HIDDEN}${body.toString('base64url')}`;
+}
+
 /** The value inside a cursor text, not yet checked against any shape. Fault invalid_cursor for text that the hub has not given out. */
 export function cursorValue(cursor: string): unknown {
   if (cursor.length > MAX_CHARACTERS || !/^[A-Za-z0-9_-]+$/.test(cursor)) throw new Fault('invalid_cursor');
   try {
+    if (seal !== undefined && cursor.startsWith(HIDDEN)) return JSON.parse(shown(seal, cursor.slice(HIDDEN.length)));
     return JSON.parse(Buffer.from(unsealed(cursor), 'base64url').toString('utf8'));
   } catch {
     throw new Fault('invalid_cursor');
@@ -53,6 +72,19 @@ function unsealed(cursor: string): string {
   if (given.length !== right.length || !timingSafeEqual(given, right)) throw new Fault('invalid_cursor');
   return text;
 }
+
+/** Throws for a text that was not encrypted with this key. */
+function shown(by: CursorSeal, hidden: string): string {
+  const body = Buffer.from(hidden, 'base64url');
+  // base64url has texts that differ and mean the same bytes.
+  if (body.toString('base64url') !== hidden) throw new Fault('invalid_cursor');
+  const decipher = createDecipheriv(CIPHER, hidingKey(by), body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(body.subarray(-TAG_BYTES));
+  const text = Buffer.concat([decipher.update(body.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()]);
+  return text.toString('utf8');
+}
+
+const hidingKey = ({ key }: CursorSeal): Buffer => createHmac('sha256', key).update('hidden cursors').digest();
 
 const macOf = ({ key }: CursorSeal, text: string): string =>
   createHmac('sha256', key)

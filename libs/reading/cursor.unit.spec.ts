@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { cursorValue, decodeStreamCursor, encodeCursor, encodeStreamCursor, sealCursors } from './index.js';
+import {
+  cursorValue,
+  decodeStreamCursor,
+  encodeCursor,
+  encodeHiddenCursor,
+  encodeStreamCursor,
+  sealCursors,
+} from './index.js';
 
 describe('stream cursors', () => {
   const c = {
@@ -65,5 +72,21 @@ describe('cursors of a process with a key', () => {
     expect(cursorValue(sealed)).toEqual(value);
     sealCursors({ key: Buffer.alloc(32, 2), acceptsUnsealed: () => false });
     expect(() => cursorValue(sealed)).toThrow(invalid);
+  });
+
+  it('that hold what their reader may not know are encrypted, and read only as the hub has given them out', () => {
+    sealCursors({ key: Buffer.alloc(32, 1), acceptsUnsealed: () => false });
+    const hidden = encodeHiddenCursor({ k: 'rahasia', v: 'a.b' });
+    expect(cursorValue(hidden)).toEqual({ k: 'rahasia', v: 'a.b' });
+    expect(encodeHiddenCursor({ k: 'rahasia', v: 'a.b' })).toBe(hidden);
+    expect(Buffer.from(hidden.slice(1), 'base64url').toString('latin1')).not.toMatch(/rahasia|a\.b/);
+    for (let at = 0; at < hidden.length; at++) {
+      const forged = `${hidden.slice(0, at)}${hidden[at] === 'A' ? 'B' : 'A'}${hidden.slice(at + 1)}`;
+      expect(() => cursorValue(forged)).toThrow(invalid);
+    }
+    for (const cut of ['s', 'sAAAA', hidden.slice(0, -1), `${hidden}A`])
+      expect(() => cursorValue(cut)).toThrow(invalid);
+    sealCursors({ key: Buffer.alloc(32, 2), acceptsUnsealed: () => false });
+    expect(() => cursorValue(hidden)).toThrow(invalid);
   });
 });

@@ -1,4 +1,4 @@
-export { cursorValue, encodeCursor, sealCursors, type CursorSeal } from './cursor-text.js';
+export { cursorValue, encodeCursor, encodeHiddenCursor, sealCursors, type CursorSeal } from './cursor-text.js';
 export { cursorTopicId, decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
