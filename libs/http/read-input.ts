@@ -6,6 +6,9 @@ import { texts } from './texts.js';
 
 type Issue = z.core.$ZodIssue;
 
+/** A problem document shows no more: the texts of the others would be made for nobody. */
+const MAX_ISSUES = 100;
+
 /** Query parameters that fit `schema`; Fault invalid_query. A parameter given twice, `%00` and unknown names (strict schemas) are refused. */
 export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.output<S> {
   const given = req.query as Record<string, unknown>;
@@ -27,7 +30,7 @@ export function readQuery<S extends ZodType>(req: FastifyRequest, schema: S): z.
   if (problems.length === 0) {
     const read = schema.safeParse({ ...given });
     if (read.success) return read.data;
-    for (const issue of read.error.issues)
+    for (const issue of read.error.issues.slice(0, MAX_ISSUES))
       problems.push(...problemsOf(issue, (path) => `?${path.map(String).join('.')}`));
   }
   throw new Fault('invalid_query', { problems });
@@ -66,7 +69,8 @@ export function readBody<S extends ZodType>(req: FastifyRequest, schema: S): z.o
   if (!parsed.ok) throw new Fault(parsed.code, { detail: parsed.detail });
   const read = schema.safeParse(parsed.value);
   if (read.success) return read.data;
-  throw new Fault('invalid_request', { problems: read.error.issues.flatMap((i) => problemsOf(i, pointer)) });
+  const problems = read.error.issues.slice(0, MAX_ISSUES).flatMap((i) => problemsOf(i, pointer));
+  throw new Fault('invalid_request', { problems });
 }
 
 /** JSON pointer, RFC 6901. */

@@ -275,6 +275,16 @@ describe('rights (R12)', () => {
     expect(lookups).toEqual([['tpi', 'pas.penahanan-berakhir']]);
   });
 
+  it('a lookup with more than 20 members, or of more than 16 KiB, is refused before its members are looked at', async () => {
+    const subject = (count: number): { subject: Record<string, number> } => ({
+      subject: Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, n])),
+    });
+    const many = await ask('/v1/state/pas.penahanan-berakhir/lookup', { body: subject(21) });
+    expect([many.status, many.body['errors'].map((e: { pointer: string }) => e.pointer)]).toEqual([400, ['/subject']]);
+    const large = await ask('/v1/state/pas.penahanan-berakhir/lookup', { body: subject(70_000) });
+    expect([large.status, large.body['code']]).toEqual([413, 'body_too_large']);
+  });
+
   it('a lookup must name exactly the fields of the key', async () => {
     const bad = await ask('/v1/state/pas.penahanan-berakhir/lookup', { body: { subject: { nik: '9901' } } });
     expect(bad.body['errors'].map((e: Body) => e['pointer'])).toEqual(['/subject/nomorRegister', '/subject/nik']);

@@ -9,6 +9,7 @@ import { followChanges } from './state-changes.js';
 import { LIST, listEntries } from './state-list.js';
 import { NONE } from './paging.js';
 import { checkedKey, found, subjectFields, viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
+import { because } from '../read-input.js';
 import { texts } from '../texts.js';
 
 export type { StateDoorDeps } from './state-parts.js';
@@ -16,8 +17,13 @@ export type { StateDoorDeps } from './state-parts.js';
 type KeyRequest = FastifyRequest<{ Params: { view: string; key: string } }>;
 
 const ONE = z.strictObject({ after: z.string().max(300).optional() });
+/** No key has more parts than a few; each member that is given costs CPU before the budget of look-ups is asked. */
+const LOOKUP_BYTES = 16_384;
+const SUBJECT_MEMBERS = 20;
 const LOOKUP = z.strictObject({
-  subject: z.record(z.string().max(100), z.union([z.string().max(512), z.number()])),
+  subject: z
+    .record(z.string().max(100), z.union([z.string().max(512), z.number()]))
+    .refine((subject) => Object.keys(subject).length <= SUBJECT_MEMBERS, because(texts.too_large())),
 });
 const WAIT_S = 30;
 const READ_AFTER_MS = 5_000;
@@ -40,7 +46,10 @@ export function stateDoor(deps: StateDoorDeps): Door {
     );
     app.post<{ Params: { view: string } }>(
       '/v1/state/:view/lookup',
-      { config: { summary: 'One entry by the clear fields of its subject', body: LOOKUP, query: ONE } },
+      {
+        bodyLimit: LOOKUP_BYTES,
+        config: { summary: 'One entry by the clear fields of its subject', body: LOOKUP, query: ONE },
+      },
       async (req, reply) => {
         const view = viewOf(deps.reader.views, req.params.view);
         const key = keyOf(deps, edge, req);
