@@ -50,23 +50,27 @@ export function readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'item
       return one(event);
     }
     case 'application/cloudevents-batch+json':
-      return many(body, splitJsonArray(body, limits.items));
+      return many(body, splitJsonArray(body, limits.items), limits);
     case 'application/x-ndjson':
     case 'application/ndjson':
-      return many(body, splitNdjson(body, limits.items));
+      return many(body, splitNdjson(body, limits.items), limits);
     default:
       throw unsupported(texts.not_a_form_of_events());
   }
 }
 
+type Sizes = Pick<PublishLimits, 'eventBytes'>;
+
+const tooLarge = ({ eventBytes }: Sizes): Problem => ({
+  pointer: '',
+  reason: texts.too_large(),
+  expected: texts.at_most({ most: String(eventBytes) }),
+});
+
 /** The body of one event, before it is parsed: a list may be larger, one event may not. */
-function checkSize(body: Buffer, { eventBytes }: Pick<PublishLimits, 'eventBytes'>): void {
-  if (body.length <= eventBytes) return;
-  const expected = texts.at_most({ most: String(eventBytes) });
-  throw new Fault('body_too_large', {
-    limit: eventBytes,
-    problems: [{ pointer: '', reason: texts.too_large(), expected }],
-  });
+function checkSize(body: Buffer, limits: Sizes): void {
+  if (body.length <= limits.eventBytes) return;
+  throw new Fault('body_too_large', { limit: limits.eventBytes, problems: [tooLarge(limits)] });
 }
 
 function unsupported(reason: Text): Fault {
@@ -75,10 +79,16 @@ function unsupported(reason: Text): Fault {
   });
 }
 
-function many(body: Buffer, split: ReturnType<typeof splitJsonArray>): Read {
+function many(body: Buffer, split: ReturnType<typeof splitJsonArray>, limits: Sizes): Read {
   if (!split.ok) throw new Fault(split.code, { detail: split.detail });
   const { items } = split;
-  return { count: items.length, at: (i) => structured(body.subarray(...items[i]!)), many: true };
+  const at = (i: number): Offered => {
+    const item = body.subarray(...items[i]!);
+    // Parsing it would take as long as the whole list may, in one go.
+    if (item.length > limits.eventBytes) return broken('body_too_large', 'an event of a list', tooLarge(limits));
+    return structured(item);
+  };
+  return { count: items.length, at, many: true };
 }
 
 type Broken = Extract<Offered, { kind: 'broken' }>;

@@ -37,6 +37,13 @@ add(
   },
   { item: true, slow: true },
 );
+add(
+  'a line of 2 MiB in a list, however it would be refused: not parsed',
+  422,
+  'body_too_large',
+  (s) => call(s, '/v1/events', `{"id":[${'0,'.repeat(MIB)}`, { type: NDJSON }),
+  { item: true, slow: true },
+);
 for (const path of ['/v1/receipts', '/health/live', '/v1/tidak-ada'])
   add(`a body of 9 MiB on a route without a body: ${path}`, [404, 405, 413], undefined, (s) =>
     call(s, path, ' '.repeat(9 * MIB), { type: CE }),
