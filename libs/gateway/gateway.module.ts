@@ -220,7 +220,7 @@ function streamsDoor({ registry, log, views, generations, now }: Core): StreamsD
   };
 }
 
-function conflictsDoor({ state, views, registry, units }: Core, reader: StateReader): ConflictsDoorDeps {
+function conflictsDoor({ state, views, registry, units, limits }: Core, reader: StateReader): ConflictsDoorDeps {
   const conflicts = new ConflictReader({
     state,
     views,
@@ -228,7 +228,7 @@ function conflictsDoor({ state, views, registry, units }: Core, reader: StateRea
     catalogue: registry.catalogue,
     units: units.units,
   });
-  return { conflicts, views: reader.views };
+  return { conflicts, limits, views: reader.views };
 }
 
 function viewsDoor(core: Core, { views }: StateReader): ViewsDoorDeps {

@@ -1,4 +1,5 @@
 import { maySeeOwner, mayRead, readLevel, type Caller } from '#access';
+import { ENDLESS, type Turn } from '#limits';
 import type { Catalogue } from '#registry';
 import type { State } from '#state';
 import type { Units } from '#units';
@@ -37,20 +38,41 @@ export interface Conflicts {
   readonly counts: Readonly<Record<string, number>>;
 }
 
+/** Which rows of the list are wanted, and in whose turns they are looked for. */
+export interface ConflictPage {
+  /** @default all */
+  readonly most?: number;
+  /** Whether a row stands behind the place where the page begins. @default all do */
+  readonly follows?: (row: Conflict) => boolean;
+  /** @default without turns */
+  readonly turn?: Turn;
+}
+
 /** The events that views have refused (R5.10, R5.11): the newest of each view partition. */
 export class ConflictReader {
   constructor(private readonly deps: ConflictReaderDeps) {}
 
-  /** Those that the caller may see. Without `view`: of every view. Faults of the store. */
-  async list(caller: Caller, view?: CompiledView): Promise<Conflicts> {
+  /** Those that the caller may see, the first `most` in order. Without `view`: of every view. Faults of the store. */
+  async list(caller: Caller, view?: CompiledView, page: ConflictPage = {}): Promise<Conflicts> {
+    const { most = Number.POSITIVE_INFINITY, follows = () => true, turn = ENDLESS } = page;
     const asked = view === undefined ? this.deps.views.filter((v) => v.refuses) : [view];
     const counts: Record<string, number> = {};
-    const conflicts: Conflict[] = [];
+    let conflicts: Conflict[] = [];
     for (const one of asked) {
       counts[one.name] = 0;
-      for (const { count, events } of await this.#read(one)) {
+      // One partition after the other: what all of them keep is never in memory at once.
+      for (const read of this.#partitions(one)) {
+        const { count, events } = await read();
+        await turn.next();
+        turn.scanned('entries', events.length + 1);
         counts[one.name]! += count;
-        for (const event of events) if (this.#isVisible(caller, event)) conflicts.push(shown(one, event));
+        for (const event of events) {
+          if (turn.isOver) await turn.next();
+          if (!this.#isVisible(caller, event)) continue;
+          const row = shown(one, event);
+          if (follows(row)) conflicts.push(row);
+        }
+        if (conflicts.length > most) conflicts = conflicts.sort(newestFirst).slice(0, most);
       }
     }
     return { conflicts: conflicts.sort(newestFirst), counts };
@@ -58,14 +80,13 @@ export class ConflictReader {
 
   /** Every kept event of a view, for the hub itself. */
   async all(view: CompiledView): Promise<readonly RefusedEvent[]> {
-    return (await this.#read(view)).flatMap(({ events }) => events);
+    return (await Promise.all(this.#partitions(view).map((read) => read()))).flatMap(({ events }) => events);
   }
 
-  async #read(view: CompiledView): Promise<Awaited<ReturnType<typeof readRefused>>[]> {
+  #partitions(view: CompiledView): readonly (() => ReturnType<typeof readRefused>)[] {
     const storage = this.deps.storage(view);
     if (storage === undefined || !view.refuses) return [];
-    const partitions = Array.from({ length: view.partitions }, (_, partition) => partition);
-    return Promise.all(partitions.map((partition) => readRefused(this.deps.state, storage, partition)));
+    return Array.from({ length: view.partitions }, (_, n) => () => readRefused(this.deps.state, storage, n));
   }
 
   /** Whoever may read the event, and the owner of the entry with the units above it: it must learn who tried. A restricted type only as the event itself. */

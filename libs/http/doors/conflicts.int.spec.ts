@@ -150,6 +150,26 @@ describe('events that a view refused', () => {
     expect([counts[views[1]!.name], rows.length]).toEqual([REFUSED_KEPT + 50, REFUSED_KEPT]);
     const offsets = rows.map((r) => Number(r.position.split('/')[2])).sort((a, b) => a - b);
     expect([offsets[0], offsets.at(-1)]).toEqual([51, REFUSED_KEPT + 50]);
+    const ends = rows.map((r) => r.position);
+    const asked = { view: views[1]!, by: callers.get('Bearer owner')! };
+    const page = await conflicts.list(asked.by, asked.view, { most: 3, follows: (r) => r.position !== ends[0] });
+    expect([page.counts, page.conflicts]).toEqual([counts, rows.slice(1, 4)]);
+  });
+
+  it('are looked through in turns of the caller, each entry counted', async () => {
+    await stage.append([held(A, 'K-1', A), ...Array.from({ length: 30 }, () => held(B, 'K-1', B))]);
+    await stage.untilCaughtUp();
+    const { state, views, reader } = stage;
+    const conflicts = new ConflictReader({ state, views, storage: (v) => reader.storage(v), catalogue, units });
+    const seen = { turns: 0, entries: 0 };
+    const turn = {
+      isOver: true,
+      next: () => Promise.resolve(void seen.turns++),
+      scanned: (_: string, n: number) => void (seen.entries += n),
+    };
+    await conflicts.list(callers.get('Bearer owner')!, views[1]!, { turn });
+    expect(seen.turns).toBe(views[1]!.partitions + 30);
+    expect(seen.entries).toBe(views[1]!.partitions + 30);
     await expectPlainFold();
   });
 });

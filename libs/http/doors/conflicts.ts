@@ -1,23 +1,30 @@
 import type { Caller } from '#access';
+import type { Limits } from '#limits';
 import type { CompiledView, Conflict, ConflictReader } from '#projection';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
-import { pageOf, PAGING } from './paging.js';
+import { workOf } from './in-turns.js';
+import { pageOf, PAGING, placeAfter } from './paging.js';
 import { viewOf } from './state-parts.js';
 
 /** Token of ConflictsDoorDeps. */
 export const CONFLICTS_DOOR = Symbol('simpul.door.conflicts');
 
 export interface ConflictsDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
   readonly conflicts: Pick<ConflictReader, 'list'>;
   /** By name. */
   readonly views: ReadonlyMap<string, CompiledView>;
 }
 
 const CONFLICTS = z.strictObject({ view: z.string().max(100).optional(), ...PAGING });
+
+/** Rows of a page when the query names no limit. */
+const ROWS = 100;
 
 /** Events that views have refused: they are in the log and changed no entry (R5.10, R5.11). */
 @Controller('v1/conflicts')
@@ -38,8 +45,16 @@ export class ConflictsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const view = q.view === undefined ? undefined : viewOf(this.deps.views, q.view);
-    const { conflicts, counts } = await this.deps.conflicts.list(caller, view);
-    const { items, next } = pageOf(conflicts, placeOf, q, { follows });
+    const after = placeAfter(q);
+    const page = {
+      most: (q.limit ?? ROWS) + 1,
+      ...(after === undefined ? {} : { follows: (row: Conflict) => follows(placeOf(row), after) }),
+    };
+    // Every partition of every view is looked at, for the counts too.
+    const { conflicts, counts } = await workOf(this.deps, req).run((turn) =>
+      this.deps.conflicts.list(caller, view, { ...page, turn }),
+    );
+    const { items, next } = pageOf(conflicts, placeOf, { limit: ROWS, ...q }, { follows });
     return pageBody(req, reply, 'conflicts', items, next, { counts });
   }
 }

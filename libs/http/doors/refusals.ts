@@ -1,6 +1,6 @@
 import { maySeeRefusals, type Caller } from '#access';
 import { Fault, FAULTS, verbatim, type Problem } from '#faults';
-import { ENDLESS, type Limits, type LongWork } from '#limits';
+import type { Limits } from '#limits';
 import type { Refusal, Refusals } from '#publishing';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { texts } from '../texts.js';
-import { ownerOf } from '../waiting-quota.js';
+import { workOf } from './in-turns.js';
 import { momentMs } from './moment.js';
 import { pageOf, PAGING, placeAfter } from './paging.js';
 
@@ -78,6 +78,7 @@ export class RefusalsController {
       untilMs: after === undefined ? untilMs : Math.min(untilMs ?? Infinity, Date.parse(minuteOf(after)) + MINUTE_MS),
     });
     const most = (q.limit ?? ROWS) + 1;
+    // Counts of many units and days take long to look through.
     const rows = await workOf(this.deps, req).run(async (turn) => {
       const found: Refusal[] = [];
       for (const minute of all) {
@@ -135,11 +136,6 @@ export class RefusalsController {
       problems.push({ pointer: '?code', reason: texts.no_such_code(), expected: verbatim('/docs/errors') });
     if (problems.length > 0) throw new Fault('invalid_query', { problems });
   }
-}
-
-/** Counts of many units and days take long to look through: in turns of the caller. */
-function workOf({ limits }: RefusalsDoorDeps, req: FastifyRequest): LongWork {
-  return limits?.workOf(ownerOf(req)) ?? { run: (work) => work(ENDLESS) };
 }
 
 /** From when on refusals are counted, with their kinds, and by the minute. */
