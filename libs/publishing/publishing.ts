@@ -45,7 +45,7 @@ export interface PublishRequest {
   readonly tracestate?: string | undefined;
   /** Each event for itself: a refused one does not stop the others. */
   readonly partial?: boolean;
-  /** In whose turns a long list is checked. @default without turns */
+  /** In whose turns a long list is checked. @default at once: lists of one turn of the event loop share appends and index lookups */
   readonly work?: LongWork | undefined;
 }
 
@@ -57,8 +57,6 @@ interface Appended {
   readonly place: PlacedEvent;
 }
 
-/** A longer list is checked in turns. Shorter ones of one turn of the event loop share appends and index lookups, which turns would pull apart. */
-const CHECKED_AT_ONCE = 256;
 /** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
 const HEADERS_BYTES = 65_536;
 /** After the deadline of the appender: reached only when the appender itself does not answer. */
@@ -108,7 +106,7 @@ export class Publishing {
   async #publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
     const began = this.deps.now();
     const checked =
-      offered.length > CHECKED_AT_ONCE ? await this.#checkMany(offered, request) : this.#check(offered, request);
+      request.work === undefined ? this.#check(offered, request) : await this.#checkMany(offered, request);
     const items = checked.map((c) => new ItemState(c));
     const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
     if (stops()) return this.#withhold(items, request, began);

@@ -99,20 +99,9 @@ function problemsOf(fault: Fault): readonly Problem[] {
 }
 
 /**
- * Answers a dry run: what each item would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor the partition, which
+ * The JSON text of the trial with this index: what the event would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor the partition, which
  * is made of it: whoever may publish the type could find the clear subject of other events by trying values (R12.7).
  */
-export function sendTrials(
-  req: FastifyRequest,
-  reply: FastifyReply,
-  trials: readonly Trial[],
-  many: boolean,
-): FastifyReply {
-  const results = trials.map(trialOf(req));
-  return reply.send(many ? { results } : results[0]);
-}
-
-/** The JSON text of the trial with this index. */
 export function trialText(req: FastifyRequest, trials: readonly Trial[]): (index: number) => string {
   const shown = trialOf(req);
   return (index) => JSON.stringify(shown(trials[index]!));

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
 import { eachInTurns } from './in-turns.js';
-import { sendOutcomes, sendTrials, trialText } from './publish-answers.js';
+import { sendOutcomes, trialText } from './publish-answers.js';
 import { FORMS, readForms, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
 
@@ -21,11 +21,10 @@ const EVENT_SHAPE = z.looseObject({
 });
 
 /**
- * A shorter list is worked on at once, about a millisecond for a dry run. A list that is recorded may be longer: lists that arrive together share appends and
- * index lookups, which turns would pull apart, and that made each event half as dear again.
+ * A list that is recorded is worked on at once up to this size: lists that arrive together share appends and index lookups, which turns would pull apart, and
+ * that made each event half as dear again.
  */
-const AT_ONCE = 256;
-const TRIED_AT_ONCE = 20;
+const AT_ONCE = { events: 256, bytes: 1_048_576 };
 
 export interface PublishDoorDeps {
   readonly publishing: Publishing;
@@ -62,7 +61,7 @@ export function publishDoor({ publishing }: PublishDoorDeps): Door {
   };
 }
 
-/** A long list is read, checked and answered in turns, so that other keys are served in between. A dry run counts like a list. */
+/** A long list is read, checked and answered in turns, so that other keys are served in between. */
 async function publishMany(
   publishing: Publishing,
   edge: Edge,
@@ -70,17 +69,32 @@ async function publishMany(
   reply: FastifyReply,
   read: Read,
   request: PublishRequest & { readonly partial: boolean },
-  isTrial: boolean,
 ): Promise<FastifyReply | undefined> {
-  const work = edge.work(req, isTrial ? 'list' : 'batch');
+  const work = edge.work(req, 'batch');
   const offered = await work.run((turn) => eachInTurns(read.count, (i) => read.at(i), turn));
-  if (!isTrial) {
-    const outcomes = await publishing.publish(offered, { ...request, work });
-    return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
-  }
+  const outcomes = await publishing.publish(offered, { ...request, work });
+  return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
+}
+
+/** A dry run of any size counts like a list: it records nothing, so nothing else bounds how many a key sends. */
+async function tryOut(
+  publishing: Publishing,
+  edge: Edge,
+  req: FastifyRequest,
+  reply: FastifyReply,
+  read: Read,
+  request: PublishRequest,
+): Promise<FastifyReply> {
+  const work = edge.work(req, 'list');
+  const offered = await work.run((turn) => eachInTurns(read.count, (i) => read.at(i), turn));
   const trials = await publishing.tryOut(offered, { ...request, work });
   const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
-  return reply.type('application/json; charset=utf-8').send(`{"results":[${results.join(',')}]}`);
+  const text = read.many ? `{"results":[${results.join(',')}]}` : results[0];
+  return reply.type('application/json; charset=utf-8').send(text);
+}
+
+function isLong({ count }: Read, { body }: FastifyRequest): boolean {
+  return count > AT_ONCE.events || (Buffer.isBuffer(body) && body.length > AT_ONCE.bytes);
 }
 
 async function publish(
@@ -96,11 +110,9 @@ async function publish(
   const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
   try {
     const read = readForms(req, publishing.limits);
-    const isTrial = q.dryRun === 'true';
-    if (read.count > (isTrial ? TRIED_AT_ONCE : AT_ONCE))
-      return await publishMany(publishing, edge, req, reply, read, request, isTrial);
+    if (q.dryRun === 'true') return await tryOut(publishing, edge, req, reply, read, request);
+    if (isLong(read, req)) return await publishMany(publishing, edge, req, reply, read, request);
     const offered = Array.from({ length: read.count }, (_, i) => read.at(i));
-    if (isTrial) return sendTrials(req, reply, await publishing.tryOut(offered, request), read.many);
     const outcomes = await publishing.publish(offered, request);
     return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
   } catch (e) {
