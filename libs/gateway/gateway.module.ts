@@ -115,11 +115,16 @@ import { Announcer } from './announcer.js';
     { provide: CONFLICTS_DOOR, inject: [CORE, StateReader], useFactory: conflictsDoor },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
     { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
-    { provide: UNITS_DOOR, inject: [CORE], useFactory: ({ units }: Core): UnitsDoorDeps => ({ units: units.units }) },
+    {
+      provide: UNITS_DOOR,
+      inject: [CORE],
+      useFactory: ({ units, limits }: Core): UnitsDoorDeps => ({ limits, units: units.units }),
+    },
     {
       provide: TYPES_DOOR,
       inject: [CORE],
-      useFactory: ({ registry, units }: Core): TypesDoorDeps => ({
+      useFactory: ({ registry, units, limits }: Core): TypesDoorDeps => ({
+        limits,
         catalogue: registry.catalogue,
         units: units.units,
       }),
@@ -127,7 +132,7 @@ import { Announcer } from './announcer.js';
     {
       provide: KEYS_DOOR,
       inject: [CORE],
-      useFactory: ({ access, units, log }: Core): KeysDoorDeps => ({ access, units: units.units, log }),
+      useFactory: ({ access, units, log, limits }: Core): KeysDoorDeps => ({ access, limits, units: units.units, log }),
     },
   ],
 })

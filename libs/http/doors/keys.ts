@@ -14,6 +14,7 @@ import {
   type ShownKey,
 } from '#access';
 import { Fault } from '#faults';
+import type { Limits } from '#limits';
 import type { EventLog } from '#log';
 import type { Units } from '#units';
 import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
@@ -23,6 +24,7 @@ import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../contro
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { pageBody } from '../page.js';
 import { readBody } from '../read-input.js';
+import { workOf } from './in-turns.js';
 import { NONE, pageOf, PAGING } from './paging.js';
 import { texts } from '../texts.js';
 
@@ -67,6 +69,8 @@ type Decide = z.output<typeof DECIDE>;
 export const KEYS_DOOR = Symbol('simpul.door.keys');
 
 export interface KeysDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
   readonly access: Access;
   readonly units: Units;
   readonly log: EventLog;
@@ -104,10 +108,13 @@ export class KeysController {
     @CurrentCaller() by: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): object {
-    const keys = this.deps.access.listKeys(by.owner).filter((k) => q.state === undefined || k.state === q.state);
-    const { items, next } = pageOf(keys, (k) => k.id, q, { limit: 500 });
-    return pageBody(req, reply, 'keys', items.map(shown), next);
+  ): Promise<object> {
+    const list = (): object => {
+      const keys = this.deps.access.listKeys(by.owner).filter((k) => q.state === undefined || k.state === q.state);
+      const { items, next } = pageOf(keys, (k) => k.id, q, { limit: 500 });
+      return pageBody(req, reply, 'keys', items.map(shown), next);
+    };
+    return workOf(this.deps, req).run(() => Promise.resolve(list()));
   }
 
   @Post('keys')
@@ -195,9 +202,13 @@ export class KeysController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const from = cursor === undefined ? 0n : BigInt(decodeCursor(cursor, AUDIT_CURSOR).o);
-    const page = await readAudit(this.deps.log, from, Math.min(limit ?? 100, 500));
-    // Also given at the end: the same cursor finds the records that are written later.
-    const records = page.records.filter((record) => maySeeAct(caller, record, this.deps.units));
+    const { page, records } = await workOf(this.deps, req).run(async (turn) => {
+      const read = await readAudit(this.deps.log, from, Math.min(limit ?? 100, 500));
+      await turn.next();
+      turn.scanned('records', read.records.length);
+      return { page: read, records: read.records.filter((record) => maySeeAct(caller, record, this.deps.units)) };
+    });
+    // The cursor is also given at the end: the same cursor finds the records that are written later.
     return pageBody(req, reply, 'records', records, encodeCursor({ o: String(page.next) }), { end: page.end });
   }
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openAccess, type Access } from '#access';
 import { openEmbeddedLog } from '#log-embedded';
+import { Limits, type LimitOwner } from '#limits';
 import type { EventLog } from '#log';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import { openUnits, readUnitSeed, type UnitRegistry } from '#units';
@@ -21,6 +22,15 @@ let registry: Registry;
 let access: Access;
 let server: HttpServer;
 let admin: string;
+const budgets = new Limits();
+/** The keys that worked in turns. */
+const worked: (string | undefined)[] = [];
+const limits: Pick<Limits, 'workOf'> = {
+  workOf: (owner: LimitOwner, kind) => {
+    worked.push(owner.key);
+    return budgets.workOf(owner, kind);
+  },
+};
 const closers: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
@@ -49,9 +59,9 @@ beforeAll(async () => {
     {
       controllers: [UnitsController, TypesController, KeysController],
       providers: [
-        { provide: UNITS_DOOR, useValue: { units: units.units } },
-        { provide: TYPES_DOOR, useValue: { catalogue, units: units.units } },
-        { provide: KEYS_DOOR, useValue: { access, units: units.units, log } },
+        { provide: UNITS_DOOR, useValue: { limits, units: units.units } },
+        { provide: TYPES_DOOR, useValue: { limits, catalogue, units: units.units } },
+        { provide: KEYS_DOOR, useValue: { limits, access, units: units.units, log } },
       ],
     },
   );
@@ -332,3 +342,12 @@ describe('the keys door', () => {
     expect(JSON.stringify(records)).not.toContain(made.body['key']);
   });
 });
+
+it.each(['/v1/units', '/v1/units/resolve?function=kanim', '/v1/event-types', '/v1/keys', '/v1/audit'])(
+  'the list %s is made in turns of the key that asks',
+  async (path) => {
+    worked.length = 0;
+    expect((await ask(path)).status).toBe(200);
+    expect(worked).toEqual([expect.any(String)]);
+  },
+);

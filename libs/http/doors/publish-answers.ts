@@ -99,8 +99,8 @@ function problemsOf(fault: Fault): readonly Problem[] {
 }
 
 /**
- * The JSON text of the trial with this index: what the event would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor the partition, which
- * is made of it: whoever may publish the type could find the clear subject of other events by trying values (R12.7).
+ * The JSON text of the trial with this index: what the event would become; nothing was written. Of a type whose subject is a pseudonym neither the subject nor
+ * the partition, which is made of it: whoever may publish the type could find the clear subject of other events by trying values (R12.7).
  */
 export function trialText(req: FastifyRequest, trials: readonly Trial[]): (index: number) => string {
   const shown = trialOf(req);

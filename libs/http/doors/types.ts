@@ -1,6 +1,7 @@
 import { consumerLevel, sampleEvent, type Caller } from '#access';
 import { dataschemaUrn } from '#event';
 import { Fault, type Problem } from '#faults';
+import type { Limits } from '#limits';
 import type { Catalogue, EventType } from '#registry';
 import type { Units } from '#units';
 import { Controller, Get, Header, Inject, Param, Req, Res } from '@nestjs/common';
@@ -9,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
+import { workOf } from './in-turns.js';
 import { NONE, pageOf, PAGING } from './paging.js';
 import { texts } from '../texts.js';
 
@@ -16,6 +18,8 @@ import { texts } from '../texts.js';
 export const TYPES_DOOR = Symbol('simpul.door.types');
 
 export interface TypesDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
   readonly catalogue: Catalogue;
   readonly units: Units;
   /** @default Date.now */
@@ -42,7 +46,15 @@ export class TypesController {
 
   @Get()
   @RouteConfig({ summary: 'Event types, newest versions', query: LIST })
-  list(@CheckedQuery() q: List, @Req() req: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): object {
+  list(
+    @CheckedQuery() q: List,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return workOf(this.deps, req).run(() => Promise.resolve(this.#list(q, req, reply)));
+  }
+
+  #list(q: List, req: FastifyRequest, reply: FastifyReply): object {
     this.#check(q);
     const words = (q.text ?? '').toLowerCase().split(/\s+/).filter(Boolean);
     const rows = this.deps.catalogue

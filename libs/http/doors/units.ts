@@ -1,10 +1,12 @@
 import { Fault, type Problem } from '#faults';
+import type { Limits } from '#limits';
 import { isDay, type Unit, type UnitFilter, type Units } from '#units';
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { CheckedQuery, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
+import { workOf } from './in-turns.js';
 import { pageOf, PAGING } from './paging.js';
 import { because } from '../read-input.js';
 import { texts } from '../texts.js';
@@ -13,6 +15,8 @@ import { texts } from '../texts.js';
 export const UNITS_DOOR = Symbol('simpul.door.units');
 
 export interface UnitsDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
   readonly units: Units;
 }
 
@@ -55,7 +59,7 @@ const UNITS = z.object({ units: z.array(UNIT), next: z.string().nullable() });
 export class UnitsController {
   readonly #units: Units;
 
-  constructor(@Inject(UNITS_DOOR) deps: UnitsDoorDeps) {
+  constructor(@Inject(UNITS_DOOR) private readonly deps: UnitsDoorDeps) {
     this.#units = deps.units;
   }
 
@@ -65,10 +69,12 @@ export class UnitsController {
     @CheckedQuery() { limit, cursor, asOf, ...filter }: List,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): object {
-    this.#check({ ...filter, asOf });
-    const { items, next } = pageOf(this.#units.list(given(filter), asOf), (u) => u.id, { limit, cursor });
-    return pageBody(req, reply, 'units', items, next);
+  ): Promise<object> {
+    return this.#inTurn(req, () => {
+      this.#check({ ...filter, asOf });
+      const { items, next } = pageOf(this.#units.list(given(filter), asOf), (u) => u.id, { limit, cursor });
+      return pageBody(req, reply, 'units', items, next);
+    });
   }
 
   @Get('resolve')
@@ -77,9 +83,11 @@ export class UnitsController {
     @CheckedQuery() q: Resolve,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): object {
-    this.#check({ type: q.function, asOf: q.asOf }, '?function');
-    return pageBody(req, reply, 'units', this.#units.resolve(q.function, q.province, q.asOf), undefined);
+  ): Promise<object> {
+    return this.#inTurn(req, () => {
+      this.#check({ type: q.function, asOf: q.asOf }, '?function');
+      return pageBody(req, reply, 'units', this.#units.resolve(q.function, q.province, q.asOf), undefined);
+    });
   }
 
   @Get(':id')
@@ -102,10 +110,12 @@ export class UnitsController {
     @CheckedQuery() { line, asOf, ...paging }: Children,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): object {
-    const below = this.#units.children(this.#found(id, asOf).id, line ?? 'administrative', asOf);
-    const { items, next } = pageOf(below, (u) => u.id, paging);
-    return pageBody(req, reply, 'units', items, next);
+  ): Promise<object> {
+    return this.#inTurn(req, () => {
+      const below = this.#units.children(this.#found(id, asOf).id, line ?? 'administrative', asOf);
+      const { items, next } = pageOf(below, (u) => u.id, paging);
+      return pageBody(req, reply, 'units', items, next);
+    });
   }
 
   @Get(':id/history')
@@ -113,6 +123,11 @@ export class UnitsController {
   history(@Param('id') given: string, @CheckedQuery() { knownAt }: History): object {
     const { id } = this.#found(given);
     return { id, versions: this.#units.history(id, knownAt), learnt: this.#units.allRows(id) };
+  }
+
+  /** Looking through all units takes a few ms: in a turn of the caller, and charged to its key. */
+  #inTurn(req: FastifyRequest, list: () => object): Promise<object> {
+    return workOf(this.deps, req).run(() => Promise.resolve(list()));
   }
 
   /** A type or class that no unit has is no empty list: "no office serves this" would be a wrong answer. */
