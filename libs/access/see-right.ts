@@ -5,13 +5,18 @@ import type { AuditRecord } from './audit.js';
 import { isHubAdmin, isInTree } from './grant-rules.js';
 import { mayKnowType, ownsSource, type ReadableType } from './read-level.js';
 
+/** Whether a caller may see what belongs to any owner: an admin key of the hub, and the roles operator and steward. Pure. */
+export function maySeeAllOwners(caller: Caller): boolean {
+  const { roles } = caller;
+  return roles.has('operator') || isHubAdmin(caller) || roles.has('steward');
+}
+
 /**
  * Whether a caller may see the refusals of an owner (`SU…`, `EXT-…` or `hub`, as in a Caller): the owner itself, a unit above it on either parent
  * line, an admin key of the hub, and the roles operator and steward. Pure; uses the unit tree of today.
  */
 export function maySeeOwner(caller: Caller, owner: string, units: Units): boolean {
-  const { roles } = caller;
-  const isOperator = roles.has('operator') || isHubAdmin(caller) || roles.has('steward');
+  const isOperator = maySeeAllOwners(caller);
   const isOwner = caller.owner === owner;
   const isAbove = owner.startsWith('SU') && units.above(owner).has(caller.owner);
   return isOperator || isOwner || isAbove;
@@ -36,8 +41,7 @@ export function isOwnSource(caller: Caller, source: string): boolean {
  * in its tree, and those about keys of its tree only.
  */
 export function maySeeAct(caller: Caller, record: AuditRecord, units: Units): boolean {
-  const { roles } = caller;
-  if (roles.has('operator') || roles.has('steward') || isHubAdmin(caller)) return true;
+  if (maySeeAllOwners(caller)) return true;
   const concerned = [record.before, record.after].flat().map(ownerOf);
   const isAbout = concerned.some((owner) => owner !== undefined);
   return (

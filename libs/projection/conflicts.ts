@@ -1,4 +1,4 @@
-import { maySeeOwner, mayRead, readLevel, type Caller } from '#access';
+import { maySeeAllOwners, maySeeOwner, mayRead, readLevel, type Caller } from '#access';
 import { ENDLESS, type Turn } from '#limits';
 import type { Catalogue } from '#registry';
 import type { State } from '#state';
@@ -12,29 +12,32 @@ export interface ConflictReaderDeps {
   readonly views: readonly CompiledView[];
   /** The storage that serves; undefined: none yet. */
   readonly storage: (view: CompiledView) => string | undefined;
-  readonly catalogue: Pick<Catalogue, 'newest'>;
+  readonly catalogue: Pick<Catalogue, 'newest' | 'stream'>;
   readonly units: Units;
 }
 
 /** An event that a view has refused, as a caller may see it: never its data. */
 export interface Conflict {
   readonly view: string;
-  /** Key of the entry that it would have changed. */
-  readonly key: string;
+  /** Key of the entry that it would have changed; null when it names a count of somebody else and the caller may not see whose. */
+  readonly key: string | null;
   readonly reason: RefusalReason;
   readonly type: string;
   readonly source: string;
   readonly position: string;
   /** RFC 3339. */
   readonly recordedtime: string;
-  /** The unit or party that owns the entry; null when the reason is another. */
+  /** The unit or party that owns the entry; null when the reason is another, and to a caller that may not see the refusals of that owner. */
   readonly owner: string | null;
 }
 
 export interface Conflicts {
   /** Newest first, then by view and position. */
   readonly conflicts: readonly Conflict[];
-  /** How many events each view has refused in all, also those that it no longer keeps. */
+  /**
+   * By view: how many of `conflicts` before paging, which are those that the caller may see. For operators, stewards and admin keys of the hub: how many events the
+   * view has refused in all, also those that it no longer keeps; not where it folds a restricted type.
+   */
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -59,21 +62,25 @@ export class ConflictReader {
     const counts: Record<string, number> = {};
     let conflicts: Conflict[] = [];
     for (const one of asked) {
-      counts[one.name] = 0;
+      let all = 0;
+      let visible = 0;
       // One partition after the other: what all of them keep is never in memory at once.
       for (const read of this.#partitions(one)) {
         const { count, events } = await read();
         await turn.next();
         turn.scanned('entries', events.length + 1);
-        counts[one.name]! += count;
+        all += count;
         for (const event of events) {
           if (turn.isOver) await turn.next();
           if (!this.#isVisible(caller, event)) continue;
-          const row = shown(one, event);
+          visible++;
+          const row = this.#shown(caller, one, event);
           if (follows(row)) conflicts.push(row);
         }
         if (conflicts.length > most) conflicts = conflicts.sort(newestFirst).slice(0, most);
       }
+      const seesAll = maySeeAllOwners(caller) && mayRead(caller.roles) && !this.#hasRestricted(one);
+      counts[one.name] = seesAll ? all : visible;
     }
     return { conflicts: conflicts.sort(newestFirst), counts };
   }
@@ -97,13 +104,28 @@ export class ConflictReader {
     if (readLevel(caller, type, { source, data }, units) !== 'none') return true;
     return !type.restricted && owner !== undefined && mayRead(caller.roles) && maySeeOwner(caller, owner, units);
   }
-}
 
-function shown(
-  view: CompiledView,
-  { key, reason, type, witness, position, recordedtime, owner }: RefusedEvent,
-): Conflict {
-  return { view: view.name, key, reason, type, source: witness[0], position, recordedtime, owner: owner ?? null };
+  #hasRestricted({ streams }: CompiledView): boolean {
+    const { catalogue } = this.deps;
+    const types = streams.flatMap((stream) => catalogue.stream(stream)?.types ?? []);
+    return types.some((type) => catalogue.newest(type)?.restricted === true);
+  }
+
+  /** Whoever reads the event knows the key that it names, but not whose the entry is; the key of a count that it would have left names the owner too. */
+  #shown(caller: Caller, view: CompiledView, refused: RefusedEvent): Conflict {
+    const { key, reason, type, witness, position, recordedtime, owner } = refused;
+    const knows = owner === undefined || maySeeOwner(caller, owner, this.deps.units);
+    return {
+      view: view.name,
+      key: knows || view.kind !== 'count' ? key : null,
+      reason,
+      type,
+      source: witness[0],
+      position,
+      recordedtime,
+      owner: knows ? (owner ?? null) : null,
+    };
+  }
 }
 
 function newestFirst(a: Conflict, b: Conflict): number {

@@ -80,19 +80,17 @@ export class ViewConflicts {
   }
 }
 
+/** Without owner and key of the entry: whoever sent the event reads it, and so would find out whose an entry is that looks missing to it. */
 function noticeOf(view: CompiledView, event: RefusedEvent): Offered {
-  const { reason, key, type, position, recordedtime, witness, owner } = event;
+  const { reason, type, position, recordedtime, witness } = event;
   const source = parseSource(witness[0]);
   const data = {
     sumber: witness[0],
     ringkasan: view.name,
-    kunci: key,
     jenis: type,
     posisi: position,
     alasan: REASONS[reason],
-    pemilik: owner ?? null,
     unit: source?.kind === 'unit' ? source.unit : null,
-    unitPemilik: owner?.startsWith('SU') === true ? owner : null,
     waktu: recordedtime,
   };
   return ownEvent(CALLER, { id: `${view.name}/${position}`, type: CHANGE_REFUSED, time: recordedtime, data });
