@@ -143,7 +143,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
         arrivals.arrived(storage, part, next);
       },
       refused: (view, events) => {
-        for (const { reason } of events) metrics.viewConflicts.inc({ view: view.name, reason });
+        for (const { reason } of events) metrics.viewConflicts.inc(openNames.labels({ view: view.name, reason }));
         const { position, reason } = events[0]!;
         if (this.#once.first(view.name))
           logger.warn({ view: view.name, position, reason, events: events.length }, 'view refused events');
