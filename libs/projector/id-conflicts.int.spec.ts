@@ -135,7 +135,7 @@ describe('an id that was used for two contents', () => {
     });
     const refused: string[] = [];
     const report = { refused: ({ code }: Fault) => void refused.push(code) };
-    const publishConflicts = idConflictPublisher({ publishing, report });
+    const publishConflicts = idConflictPublisher({ publishing, catalogue: core.registry.catalogue, report });
     const envelope = { source: sourceOf(KANIM), id: 'dua', type: TYPE, recordedtime: '2021-07-15T00:00:00.000Z' };
     const found = [{ event: { envelope } as never, position: 'a/0/1', firstPosition: 'a/0/0' }];
     await expect(publishConflicts(found)).rejects.toMatchObject({ code: 'not_durable' });
@@ -145,5 +145,31 @@ describe('an id that was used for two contents', () => {
     let records = 0n;
     for (const { low, high } of await core.log.describe(STREAM)) records += high - low;
     expect(records).toBe(1n);
+  });
+
+  it('is not published for a restricted type, whose named consumers alone may know of it; others in the same call are', async () => {
+    const published: Offered[] = [];
+    const publishing: Pick<Publishing, 'publish'> = {
+      publish: (offered) => {
+        published.push(...offered);
+        return Promise.resolve(offered.map(() => ({ receipt: {} }) as never));
+      },
+    };
+    const { catalogue } = core.registry;
+    const restricted = catalogue.types().find((type) => type.restricted)!.type;
+    const of = (type: string, position: string) => ({
+      event: {
+        envelope: { source: sourceOf(KANIM), id: 'dua', type, recordedtime: '2021-07-15T00:00:00.000Z' },
+      } as never,
+      position,
+      firstPosition: 'a/0/0',
+    });
+    const report = { refused: () => undefined };
+    const publishConflicts = idConflictPublisher({ publishing, catalogue, report });
+    await publishConflicts([of(restricted, 'a/0/1')]);
+    expect(published).toEqual([]);
+    await publishConflicts([of(restricted, 'a/0/2'), of(TYPE, 'a/0/3')]);
+    expect(JSON.stringify(published)).toContain('a/0/3');
+    expect(JSON.stringify(published)).not.toContain(restricted);
   });
 });

@@ -3,12 +3,14 @@ import { parseSource } from '#event';
 import { Fault } from '#faults';
 import type { IdConflict } from '#duplicates';
 import type { Offered, Publishing } from '#publishing';
+import type { Catalogue } from '#registry';
 
 export const ID_CONFLICT = 'simpul.pengawasan.konflik-id';
 const CALLER = hubCaller('watch');
 
 export interface IdConflictDeps {
   readonly publishing: Pick<Publishing, 'publish'>;
+  readonly catalogue: Pick<Catalogue, 'newest'>;
   readonly report: {
     /** An event can never be published; the index moves on without it. */
     refused(fault: Fault): void;
@@ -16,12 +18,15 @@ export interface IdConflictDeps {
 }
 
 /**
- * Publishes `simpul.pengawasan.konflik-id` (R2.5). Resolves when the events are durable; rejects with Fault `not_durable`, or with a fault of the
- * log, when the caller must retry. Idempotent: the id is the position of the later record, and no other member depends on the attempt.
+ * Publishes `simpul.pengawasan.konflik-id` (R2.5), but not for restricted types: only their named consumers may know of the event (R12.2). Resolves when the
+ * events are durable; rejects with Fault `not_durable`, or with a fault of the log, when the caller must retry. Idempotent: the id is the position of the later
+ * record, and no other member depends on the attempt.
  */
-export function idConflictPublisher({ publishing, report }: IdConflictDeps) {
+export function idConflictPublisher({ publishing, catalogue, report }: IdConflictDeps) {
   return async (found: readonly IdConflict[]): Promise<void> => {
-    const outcomes = ownOutcomes(await publishing.publish(found.map(offer), { caller: CALLER, partial: true }));
+    const open = found.filter(({ event }) => catalogue.newest(event.envelope.type)?.restricted !== true);
+    if (open.length === 0) return;
+    const outcomes = ownOutcomes(await publishing.publish(open.map(offer), { caller: CALLER, partial: true }));
     for (const outcome of outcomes) if (typeof outcome !== 'string') report.refused(outcome);
     if (outcomes.includes('retry')) throw new Fault('not_durable', { detail: 'an id conflict is not published yet' });
   };

@@ -41,6 +41,7 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
     const { log, state, registry, views, generations, copies, now, metrics, logger } = core;
     const publishConflicts = idConflictPublisher({
       publishing: hubPublishing(core),
+      catalogue: registry.catalogue,
       report: {
         refused: ({ code, message }) => logger.error({ code, cause: message }, 'id conflict refused, not published'),
       },
