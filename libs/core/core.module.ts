@@ -195,7 +195,7 @@ function limitsOf({ limits: values }: HubSettings, metrics: Metrics): Limits {
 }
 
 /** The HTTP edge of the process: keys are checked by the table of keys, and the hot routes of all modules are mounted. */
-function edgeOf({ access, logger, metrics, now, limits }: Core, modules: ModuleRef): EdgeParts {
+function edgeOf({ access, logger, metrics, now, limits, openNames }: Core, modules: ModuleRef): EdgeParts {
   return {
     authenticate: (header) => access.authenticate(header),
     isExpired: (header) => access.isExpired(header),
@@ -209,7 +209,11 @@ function edgeOf({ access, logger, metrics, now, limits }: Core, modules: ModuleR
     report: {
       refused: (code) => metrics.httpRefused.inc({ code }),
       live: (open) => metrics.liveReaders.set(open),
-      used: (caller, door) => access.noteUse(caller, door),
+      used: (caller, door) =>
+        access.noteUse(caller, () => {
+          const { route, about } = door();
+          return about === undefined ? route : `${route} ${openNames.either(about)}`;
+        }),
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { Catalogue } from '#registry';
 import type { CompiledView } from '#projection';
 
-/** Stands for every restricted stream, and for every view that folds one, in what is given out without a key. */
+/** Stands for every restricted stream, and for every view that folds one, in what is given out without a key, and in audit records. */
 export const RESTRICTED = 'restricted';
 
 /**
- * Names of streams and views as they may stand in metrics and health, which need no key: that something happens in a stream with a restricted type is for
+ * Names of streams and views as they may stand in metrics and health, which need no key, and in audit records: that something happens in a stream with a restricted type is for
  * its named consumers alone (R12.2), so all of them together have one name.
  */
 export class OpenNames {
@@ -36,6 +36,11 @@ export class OpenNames {
     const hidden: Record<string, string> = { partition: RESTRICTED, stream: RESTRICTED };
     if (hidesView) Object.assign(hidden, { view: RESTRICTED, storage: RESTRICTED });
     return Object.fromEntries(Object.entries(labels).map(([name, text]) => [name, hidden[name] ?? text])) as L;
+  }
+
+  /** A name of a stream or a view. */
+  either(name: string): string {
+    return this.isRestrictedStream(name) || this.isRestrictedView(name) ? RESTRICTED : name;
   }
 
   /** A name of a topic, `stream` or `stream/partition`. */

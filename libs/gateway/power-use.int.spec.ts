@@ -60,3 +60,16 @@ it('a steward who reads a stream and an admin who lists keys are in the audit re
   );
   expect(JSON.stringify(await used())).not.toContain(unit['id']);
 });
+
+it('the stream with a restricted type has no name in the audit records: admins and operators may not know of its use', async () => {
+  const admin = readFileSync(core.adminKey.path!, 'utf8').trim();
+  const steward = await ask('/v1/keys', admin, { unit: 'SU00013', system: 'uji-wbs', roles: ['steward'] });
+  await ask('/v1/streams/itjen.wbs/events', steward['key'] as string);
+  const doors = async (): Promise<unknown[]> => {
+    const { records } = await ask('/v1/audit?limit=500', admin);
+    const ofKey = (records as Body[]).filter((r) => r['what'] === 'key.use' && r['target'] === steward['id']);
+    return ofKey.map((r) => r['after'].door);
+  };
+  await until(async () => (await doors()).length > 0);
+  expect(await doors()).toEqual(['GET /v1/streams/:stream/events restricted']);
+});

@@ -4,7 +4,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fast
 import { authenticated, bearerOf, type Authenticate } from './authentication.js';
 import type { Profiles } from './profile.js';
 import type { Connections } from './connections.js';
-import type { HttpLimits, HttpReport } from './types.js';
+import type { HttpLimits, HttpReport, UsedDoor } from './types.js';
 import type { Limits } from '#limits';
 import { texts } from './texts.js';
 
@@ -68,11 +68,10 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
   });
 }
 
-/** The route of a request, with the stream or view in its path: never a key or a subject. */
-function doorOf(req: FastifyRequest): string {
+/** The route of a request, and the stream or view in its path: never a key or a subject. */
+function doorOf(req: FastifyRequest): UsedDoor {
   const { stream, view } = req.params as { stream?: string; view?: string };
-  const about = (stream ?? view)?.slice(0, 100);
-  return `${req.method} ${req.routeOptions.url}${about === undefined ? '' : ` ${about}`}`;
+  return { route: `${req.method} ${req.routeOptions.url}`, about: (stream ?? view)?.slice(0, 100) };
 }
 
 /** Whether this caller may use a route, by what the route says of itself. Faults unauthenticated, forbidden. */

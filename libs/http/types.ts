@@ -40,8 +40,16 @@ export interface HttpReport {
   refused?(code: string): void;
   /** Open live streams now. */
   live?(open: number): void;
-  /** A request of this key was let in; `door`: its route, and the stream or view that it is about. */
-  used?(caller: Caller, door: () => string): void;
+  /** A request of this key was let in. */
+  used?(caller: Caller, door: () => UsedDoor): void;
+}
+
+/** Which door a request used. */
+export interface UsedDoor {
+  /** `GET /v1/streams/:stream/events` */
+  readonly route: string;
+  /** Name of the stream or view in the path, as the caller wrote it, at most 100 characters. */
+  readonly about: string | undefined;
 }
 
 /** The declaration of a route: `app.get(url, { config: {…} }, handler)` in a door, `@RouteConfig({…})` in a controller. */
