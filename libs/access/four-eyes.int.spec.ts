@@ -113,6 +113,17 @@ describe('with two admins of the hub', () => {
     expect(isValid(readFileSync(join(dir, 'admin.key'), 'utf8').trim())).toBe(true);
   });
 
+  it('an admin whose second one has expired is not alone for the next 7 days', async () => {
+    const first = await hubAdmin();
+    await access.createKey(HUB_ACTOR, { ...spec('hub', 'admin'), expires: '1d' });
+    now += DAY_MS;
+    expect((await access.createKey(first, spec('SU00013', 'steward'))).state).toBe('pending');
+    now += 7 * DAY_MS - 1;
+    expect((await access.createKey(first, spec('hub', 'admin'))).state).toBe('pending');
+    now += 1;
+    expect((await access.createKey(first, spec('SU00013', 'steward'))).state).toBe('valid');
+  });
+
   it('every wish, approval and refusal is an audit record with who, which key and why', async () => {
     const [first, second] = [await hubAdmin(), await hubAdmin()];
     const [a, b] = await access.createKeys(first, [spec('SU00013', 'steward'), spec('hub', 'admin')], 'mutasi');

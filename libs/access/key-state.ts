@@ -15,7 +15,10 @@ export type ShownKey = Omit<KeyRow, 'sha256'> & {
   readonly expiresSoon?: true;
 };
 
-/** How long after an admin of the hub revoked another one a second approval is still needed: else the first could get rid of the second and go on alone. */
+/**
+ * How long a second approval is still needed after an admin of the hub was revoked by another one, or has expired: else the first could get rid of the second,
+ * or wait for its expiry, and go on alone.
+ */
 const SECOND_ADMIN_MS = 7 * 86_400_000;
 
 export function stateOf(row: KeyRow, now: number): KeyState {
@@ -32,7 +35,7 @@ export function isActiveHubAdmin(row: KeyRow, now: number): boolean {
   return isHubAdmin(row) && stateOf(row, now) === 'valid';
 }
 
-/** Whether a powerful key needs a second admin of the hub (R11.6): there are two, or there were until one of them revoked the other lately. */
+/** Whether a powerful key needs a second admin of the hub (R11.6): there are two, or there were until one of them was revoked by the other or expired lately. */
 export function needsSecond(rows: Iterable<KeyRow>, now: number): boolean {
   let admins = 0;
   for (const row of rows) {
@@ -43,7 +46,8 @@ export function needsSecond(rows: Iterable<KeyRow>, now: number): boolean {
       row.revokedBy !== 'hub' &&
       row.revokedBy !== row.id &&
       now - Date.parse(row.revokedAt!) < SECOND_ADMIN_MS;
-    if (state === 'valid' || wasRemoved) admins++;
+    const hasExpired = state === 'expired' && now - storedExpiry(row)!.atMs < SECOND_ADMIN_MS;
+    if (state === 'valid' || wasRemoved || hasExpired) admins++;
   }
   return admins >= 2;
 }
