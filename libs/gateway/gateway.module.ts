@@ -182,8 +182,11 @@ function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publis
 }
 
 /** Look-ups by clear subject are on record with key and view, so that a steward sees who tries values. */
-function guessesOf({ log, now }: Core): Guesses {
-  return new Guesses({ record: (who, view) => recordUse({ log, now }, { who, what: 'state.lookup', target: view }) });
+function guessesOf({ log, now, limits }: Core): Guesses {
+  return new Guesses({
+    limits,
+    record: (who, view) => recordUse({ log, now }, { who, what: 'state.lookup', target: view }),
+  });
 }
 
 function hotDoors(core: Core, publishing: Publishing, reader: StateReader, guesses: Guesses): readonly Door[] {

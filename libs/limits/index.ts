@@ -1,5 +1,6 @@
 export { Limits, type LimitsOptions, type LongWork } from './limits.js';
 export { limitFault, type LimitOwner, type OwnerLevel, type Reached } from './owner.js';
+export { Rates, type RatesOptions } from './rates.js';
 export { Shares, type ShareLimit, type SharesOptions } from './shares.js';
 export {
   DEFAULT_LIMITS,

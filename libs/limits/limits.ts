@@ -1,5 +1,6 @@
 import type { Fault, FaultCode } from '#faults';
 import { limitFault, type LimitOwner, type OwnerLevel, type Reached } from './owner.js';
+import { Rates } from './rates.js';
 import { Shares } from './shares.js';
 import { DEFAULT_LIMITS, LIMITS, type LimitName, type LimitValues } from './table.js';
 import { Turns, type Turn, type WorkKind } from './turns.js';
@@ -33,6 +34,10 @@ export class Limits {
   readonly live: Shares;
   /** Bytes of answers that their readers have not taken. */
   readonly unread: Shares;
+  /** Answers 404 at the doors of one thing. */
+  readonly misses: Rates;
+  /** Look-ups by clear subject. */
+  readonly lookups: Rates;
   readonly turns: Turns;
   readonly #refused: ((limit: LimitName) => void) | undefined;
 
@@ -71,6 +76,9 @@ export class Limits {
       unit: limit('unread_bytes_per_unit'),
       retryAfterMs: 5_000,
     });
+    const clock = now ?? (() => performance.now());
+    this.misses = new Rates({ limits: this.values, name: 'misses', burstS: 50, now: clock });
+    this.lookups = new Rates({ limits: this.values, name: 'lookups', burstS: 100, now: clock });
     this.turns = new Turns({ limits: this.values, ...(now === undefined ? {} : { now }) });
   }
 
@@ -120,7 +128,8 @@ export class Limits {
       }
     }
     used.set('new_connections_per_address', this.newConnections.greatest('address')?.held ?? 0);
-    for (const [name, perSecond] of this.turns.usedPerSecond()) used.set(name, perSecond);
+    for (const rates of [this.turns, this.misses, this.lookups])
+      for (const [name, perSecond] of rates.usedPerSecond()) used.set(name, perSecond);
     return used;
   }
 }

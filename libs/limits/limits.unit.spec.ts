@@ -222,6 +222,23 @@ describe('Limits', () => {
     expect(counted).toEqual(['live_streams_per_key']);
   });
 
+  it('bounds a rate for each key and for all keys of a unit together, and names the limit', () => {
+    let at = 0;
+    const limits = new Limits({ now: () => at, values: { lookups_per_key: 1, lookups_per_unit: 2 } });
+    const asked = (key: string): string | undefined => {
+      const reached = limits.lookups.reachedBy(owner(key, 'u'));
+      if (reached === undefined) limits.lookups.charge(owner(key, 'u'));
+      return reached?.limit;
+    };
+    for (let n = 0; n < 100; n++) expect(asked('a')).toBeUndefined();
+    expect(asked('a')).toBe('lookups_per_key');
+    for (let n = 0; n < 100; n++) expect(asked('b')).toBeUndefined();
+    expect(asked('c')).toBe('lookups_per_unit');
+    expect(limits.lookups.reachedBy(owner('d', 'other'))).toBeUndefined();
+    at += 500;
+    expect([asked('c'), asked('c')]).toEqual([undefined, 'lookups_per_unit']);
+  });
+
   it('shows the use of every number that something is counted against', () => {
     const limits = new Limits();
     limits.live.take(owner('a'));

@@ -2,7 +2,18 @@
 export interface LimitRow {
   readonly default: number;
   readonly unit:
-    'connections' | 's' | 'bytes' | 'streams' | 'requests' | 'events' | 'records/s' | 'entries/s' | 'ms' | 'ms/s';
+    | 'connections'
+    | 's'
+    | 'bytes'
+    | 'streams'
+    | 'requests'
+    | 'events'
+    | 'records/s'
+    | 'entries/s'
+    | 'misses/s'
+    | 'look-ups/s'
+    | 'ms'
+    | 'ms/s';
   /** Whom the number bounds; `all`: everybody in this process together. */
   readonly per: 'connection' | 'key' | 'unit' | 'address' | 'all';
   /** What happens beyond it. */
@@ -229,6 +240,34 @@ export const LIMITS = {
     per: 'unit',
     beyond: PACED,
     why: 'two keys at their limit',
+  },
+  misses_per_key: {
+    default: 20,
+    unit: 'misses/s',
+    per: 'key',
+    beyond: '429 before anything is looked up',
+    why: 'a border post or an office looks for what is not there a few times a minute; a burst of 50 s, 1,000 answers 404, is free',
+  },
+  misses_per_unit: {
+    default: 40,
+    unit: 'misses/s',
+    per: 'unit',
+    beyond: 'as for a key',
+    why: 'two keys at their limit: an admin of a unit can make as many keys as it likes',
+  },
+  lookups_per_key: {
+    default: 1,
+    unit: 'look-ups/s',
+    per: 'key',
+    beyond: '429 before anything is looked up',
+    why: 'each asks by a clear subject; 86,400 values a day are far fewer than there are persons in a district; a burst of 100 s, 100 look-ups, is free',
+  },
+  lookups_per_unit: {
+    default: 2,
+    unit: 'look-ups/s',
+    per: 'unit',
+    beyond: 'as for a key',
+    why: 'two keys at their limit: an admin of a unit can make as many keys as it likes',
   },
   turn_ms: {
     default: 3,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Limits } from '#limits';
 import { HubStage } from '../kit/doors/hub-stage.js';
 import { until } from '../kit/projection/stage.js';
 
@@ -17,7 +18,8 @@ function slowerShare(a: readonly number[], b: readonly number[]): number {
 describe('a receipt of a source that the key has nothing to do with', () => {
   let hub: HubStage;
   beforeAll(async () => {
-    hub = await new HubStage().open({ guesses: { misses: { perSecond: 1_000_000, burst: 1_000_000 } } });
+    const values = { misses_per_key: 1_000_000, misses_per_unit: 1_000_000 };
+    hub = await new HubStage().open({ budgets: new Limits({ values }) });
   });
   afterAll(() => hub.close());
 

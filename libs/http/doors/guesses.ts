@@ -1,36 +1,27 @@
 import type { Caller } from '#access';
-import { Fault, isFault } from '#faults';
-import { TokenBucket } from '#limits';
-
-/** Misses of a key: 404 at the doors of one thing. A border post or an office looks for what is not there a few times a minute. */
-const MISSES = { perSecond: 20, burst: 1_000 };
-/** Look-ups by a clear subject of a key: each is on record, and 86,400 values a day are far fewer than there are persons in a district. */
-const LOOKUPS = { perSecond: 1, burst: 100 };
+import { isFault } from '#faults';
+import { Limits, type LimitOwner } from '#limits';
 
 export interface GuessesDeps {
-  /** Milliseconds that never go back. @default performance.now */
-  readonly now?: () => number;
+  /** The budgets of the process. @default the defaults of the table */
+  readonly limits?: Limits;
   /**
    * Records that a caller asked a view for a clear subject, which is not part of the record. Resolves when the record is durable. Fault not_durable.
    * @default no record
    */
   readonly record?: (caller: Caller, view: string) => Promise<void>;
-  readonly misses?: { readonly perSecond: number; readonly burst: number };
-  readonly lookups?: { readonly perSecond: number; readonly burst: number };
 }
 
 /**
- * What a key may find out by trying values: how often it may get 404 for one thing, and ask for a clear subject, in this process. Beyond: Fault
- * too_many_requests, before anything is looked up.
+ * What a key, and all keys of its unit together, may find out by trying values: how often they may get 404 for one thing, and ask for a clear subject, in this
+ * process. Beyond: Fault too_many_requests with the limit, before anything is looked up.
  */
 export class Guesses {
-  readonly #misses: TokenBucket;
-  readonly #lookups: TokenBucket;
+  readonly #limits: Limits;
   readonly #record: GuessesDeps['record'];
 
-  constructor({ now = () => performance.now(), record, misses = MISSES, lookups = LOOKUPS }: GuessesDeps = {}) {
-    this.#misses = new TokenBucket({ ...misses, now });
-    this.#lookups = new TokenBucket({ ...lookups, now });
+  constructor({ limits = new Limits(), record }: GuessesDeps = {}) {
+    this.#limits = limits;
     this.#record = record;
   }
 
@@ -45,24 +36,25 @@ export class Guesses {
     }
   }
 
-  /** Fault too_many_requests while the caller has missed too often. */
-  check({ keyId }: Caller): void {
-    throttle(this.#misses.waitMs(keyId), 'misses');
+  /** Fault too_many_requests while the caller or its unit has missed too often. */
+  check(caller: Caller): void {
+    this.#limits.check(this.#limits.misses.reachedBy(ownerOf(caller)));
   }
 
   /** Counts a miss that is not answered 404, such as an empty list for one key. */
-  missed({ keyId }: Caller): void {
-    this.#misses.charge(keyId, 1);
+  missed(caller: Caller): void {
+    this.#limits.misses.charge(ownerOf(caller));
   }
 
-  /** Before a look-up by a clear subject: takes it from the budget and puts it on record. */
+  /** Before a look-up by a clear subject: takes it from the budgets and puts it on record. */
   async lookup(caller: Caller, view: string): Promise<void> {
-    throttle(this.#lookups.take(caller.keyId), 'lookups by clear subject');
+    const owner = ownerOf(caller);
+    this.#limits.check(this.#limits.lookups.reachedBy(owner));
+    this.#limits.lookups.charge(owner);
     await this.#record?.(caller, view);
   }
 }
 
-function throttle(waitMs: number, what: string): void {
-  if (waitMs > 0)
-    throw new Fault('too_many_requests', { detail: `${what} of this key`, retryAfterMs: Math.ceil(waitMs) });
+function ownerOf({ keyId, owner }: Caller): LimitOwner {
+  return { key: keyId, unit: owner };
 }

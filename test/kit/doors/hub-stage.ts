@@ -55,7 +55,6 @@ export interface HubStageOptions {
   /** Another log than the embedded one in the folder of the stage; closed with it. `maintain` of the stage's log is then missing. */
   readonly openLog?: () => Promise<EventLog>;
   readonly partitions?: number;
-  readonly guesses?: ConstructorParameters<typeof Guesses>[0];
   /** A stream with a retention time, and the clock of the log. */
   readonly retention?: { readonly stream: string; readonly ms: number; readonly now: () => number };
 }
@@ -166,7 +165,7 @@ export class HubStage {
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
     const { reading, units, refusals, catalogue } = this;
-    const guesses = new Guesses(options.guesses);
+    const guesses = new Guesses(options.budgets === undefined ? {} : { limits: options.budgets });
     return serveEdge(
       {
         doors: [publishDoor({ publishing }), readDoor({ reading, units, guesses })],
