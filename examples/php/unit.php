@@ -100,6 +100,9 @@ function pages(string $stream, ?string $cursor = null): Generator
         $place = http_build_query($cursor === null ? ['from' => 'earliest'] : ['cursor' => $cursor]);
         $page = call('GET', "/v1/streams/$stream/events?$place", fn (array $found) => is_array($found['events'] ?? null) && is_string($found['next'] ?? null));
         yield $page;
+        foreach ($page['damaged'] ?? [] as $position) {
+            fwrite(STDERR, "the hub cannot read $position any more\n");
+        }
         $cursor = $page['next'];
     } while ($page['events'] !== [] || ($page['incomplete'] ?? false));
 }

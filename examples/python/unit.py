@@ -124,6 +124,8 @@ def read(stream, cursor=None):
         page = call("GET", f"/v1/streams/{stream}/events?" + urllib.parse.urlencode(place), is_page)
         for event in page["events"]:
             yield event, page["next"]
+        for position in page.get("damaged", []):
+            print(f"the hub cannot read {position} any more", file=sys.stderr)
         if not page["events"] and not page.get("incomplete"):
             return
         cursor = page["next"]

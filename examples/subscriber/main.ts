@@ -35,6 +35,7 @@ try {
   const from = cursor === undefined ? { from: 'earliest' } : { cursor };
   for await (const page of reader.pages('pas.hunian', { ...from, follow: true, signal: stop.signal })) {
     for (const e of page.events) handle(e);
+    for (const position of page.damaged ?? []) console.error(`the hub cannot read ${position} any more`);
     // Store the cursor after the work: after a crash the last page is delivered again, so handling must be idempotent.
     storeCursor(page.next);
   }

@@ -53,6 +53,31 @@ describe('a StreamSource', () => {
     expect(seen).toEqual(['ban ab at start', 'end c at start', 'ban d at start', 'ban e at 1']);
   });
 
+  it('reports damaged positions of a page before it stores the place behind them', async () => {
+    const places = new Map<string, string>();
+    const damaged = ['imigrasi.cegah/0/7'];
+    const hub = await scriptedHub(({ query }) =>
+      query.get('cursor') === null ? { status: 200, body: { events: [], next: '1', damaged } } : undefined,
+    );
+    const connection = connect({ url: hub.url, retry: { firstMs: 2, maxMs: 10 } });
+    closing.push(hub.close, () => connection.close());
+    const told: unknown[] = [];
+    const source: StreamSource = new StreamSource({
+      reader: createReader({ connection, key: 'k' }),
+      types: [BAN],
+      places: {
+        load: (s) => places.get(s),
+        save: (s, c) => {
+          places.set(s, c);
+          setImmediate(() => void source.stop());
+        },
+      },
+      report: { damaged: (stream, positions) => told.push([stream, positions, places.get(stream)]) },
+    });
+    await source.run(() => Promise.resolve());
+    expect([told, places.get('imigrasi.cegah')]).toEqual([[['imigrasi.cegah', damaged, undefined]], '1']);
+  });
+
   it('goes on after an ingress has answered 404 for the hub for a while', async () => {
     let foreign = 0;
     const source = await stage((r) => {

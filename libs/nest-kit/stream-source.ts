@@ -12,6 +12,12 @@ export interface Places {
 export interface StreamSourceReport {
   /** A handler failed; the batch is delivered again after `retryMs`. SimpulServer tells it too. */
   handlerFailed?(type: string, cause: unknown): void;
+  /**
+   * Positions of records that the hub cannot read any more: no handler gets them. Told before the place behind them is stored, so after a crash it may be told
+   * again.
+   * @default a line on stderr for each
+   */
+  damaged?(stream: string, positions: readonly string[]): void;
 }
 
 export interface StreamSourceOptions {
@@ -67,6 +73,7 @@ export class StreamSource implements EventSource {
     for await (const page of reader.pages(stream, { ...at, type: types, follow: true, signal })) {
       for (const batch of runsOfOneType(page.events)) await this.#deliverUntilHandled(batch, deliver);
       if (signal.aborted) return;
+      if (page.damaged !== undefined) (this.#options.report?.damaged ?? printDamaged)(stream, page.damaged);
       await places.save(stream, page.next);
     }
   }
@@ -85,6 +92,10 @@ export class StreamSource implements EventSource {
       }
     }
   }
+}
+
+function printDamaged(_stream: string, positions: readonly string[]): void {
+  for (const position of positions) process.stderr.write(`corrupt_record ${position}\n`);
 }
 
 function runsOfOneType(events: readonly ReadEvent[]): ReadEvent[][] {

@@ -30,7 +30,10 @@ export interface EventPage<E> {
    * reach them in time.
    */
   readonly stopped: 'end' | 'full' | 'scan_budget' | 'unsettled';
-  /** Positions of damaged records that the page has passed (R15.7), whatever the filter: nobody can say what they were. At most 100. */
+  /**
+   * Positions of damaged records that the page has passed (R15.7), whatever the filter: nobody can say what they were. At most 100: behind the last of them
+   * the page ends with `scan_budget`.
+   */
   readonly damaged: readonly string[];
 }
 
@@ -130,7 +133,8 @@ export async function readPage<E>(
       stopped = 'full';
       break;
     }
-    if (scanned >= limits.scanRecords || (scanned > 0 && now() - began > limits.scanMs)) {
+    const isOver = scanned >= limits.scanRecords || (scanned > 0 && now() - began > limits.scanMs);
+    if (isOver || damaged.length >= MAX_DAMAGED) {
       stopped = 'scan_budget';
       break;
     }
@@ -147,7 +151,7 @@ export async function readPage<E>(
     const event = eventFor(reader, record, { stream, partition, original }, filter, deps);
     if (event === DAMAGED) {
       deps.report?.damaged?.(stream, partition, record.offset);
-      if (damaged.length < MAX_DAMAGED) damaged.push(formatPosition(stream, partition, record.offset));
+      damaged.push(formatPosition(stream, partition, record.offset));
     } else if (event !== undefined) {
       const encoded = encoder.encode(event);
       events.push(encoded);

@@ -288,6 +288,23 @@ describe('readEvents', () => {
     });
   });
 
+  it('ends a page behind 100 damaged records, so that the position of every one is named by some page', async () => {
+    const { record } = recordOf(catalogue, {
+      type: TYPE,
+      source: `urn:simpul:unit:${KANIM}:simkim`,
+      data: { nik: NIK, unitPenerbit: KANIM },
+    });
+    const headers = record.headers.map(([name, value]): (typeof record.headers)[number] => [
+      name,
+      name === 'ce_source' ? Buffer.from('urn:simpul:unit:SU00124:simkim') : value,
+    ]);
+    for (let n = 0; n < 120; n++) log.append(0, { ...record, headers }, n);
+    const page = await reading.readEvents(HUB, start(), {}, { ...NOW, limit: 500 });
+    expect([page.damaged.length, page.next, isIncomplete(page)]).toEqual([100, [100n], true]);
+    const rest = await reading.readEvents(HUB, { stream, next: page.next }, {}, { ...NOW, limit: 500 });
+    expect([rest.damaged.length, rest.damaged.at(-1), rest.stopped]).toEqual([20, `${STREAM}/0/119`, 'end']);
+  });
+
   it('ends at the end of the period, before the log end', async () => {
     appendMany(4);
     const page = await reading.readEvents(HUB, { stream, next: [1n], end: [3n] });
