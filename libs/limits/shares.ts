@@ -73,6 +73,12 @@ export class Shares {
     return { limit: all.name, retryAfterMs };
   }
 
+  /** The limit that so much at once passes even when nobody holds anything; undefined: none. */
+  tooSmallFor(amount: number): LimitName | undefined {
+    const { all, key, unit, address } = this.#options;
+    return [key, unit, address, all].find((limit) => limit !== undefined && amount > limit.max)?.name;
+  }
+
   /** Adds to what the owner holds, unless a limit would be passed, which is answered then. */
   take(owner: LimitOwner, amount = 1): Reached | undefined {
     const reached = this.reachedBy(owner, amount);

@@ -125,6 +125,20 @@ describe('when the log does not accept an event in time', () => {
     settle();
     expect((await five).status).toBe(503);
   });
+
+  it('a list of more events than a limit of events in flight ever lets in is refused for good, and one of as many is taken', async () => {
+    const budgets = new Limits({ values: { pending_events_per_key: 2 } });
+    hub = await new HubStage().open({ project: false, budgets });
+    const list = (n: number) =>
+      hub.post(
+        Array.from({ length: n }, () => hub.event(TYPE)),
+        { type: BATCH },
+      );
+    const r = await list(3);
+    expect([r.status, r.body['code'], r.body['limit']]).toEqual([413, 'body_too_large', 'pending_events_per_key']);
+    expect(r.headers.get('retry-after')).toBeNull();
+    expect((await list(2)).status).toBe(201);
+  });
 });
 
 describe('when the log refuses a record', () => {

@@ -89,10 +89,16 @@ export class Publishing {
 
   /**
    * The outcome of each event, in request order, within limits.waitMs and a little. Unless the request is partial, one refused event refuses all before
-   * the first append; the others then have the code `invalid_items`. Faults empty_batch, body_too_large (items), queue_full: nothing was appended.
+   * the first append; the others then have the code `invalid_items`. Faults empty_batch, body_too_large (more events than the limits ever let in),
+   * queue_full: nothing was appended.
    */
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
     this.#admit(offered);
+    const tooSmall = this.#budgets.pending.tooSmallFor(offered.length);
+    if (tooSmall !== undefined) {
+      const most = this.#budgets.values[tooSmall];
+      throw new Fault('body_too_large', { detail: `more than ${most} events, the limit ${tooSmall}`, limit: tooSmall });
+    }
     const owner: LimitOwner = { key: request.caller.keyId, unit: request.caller.owner };
     const reached = this.#budgets.pending.take(owner, offered.length);
     if (reached !== undefined) throw this.#budgets.faultOf(reached, 'queue_full');
