@@ -15,7 +15,7 @@ const PROBLEM = {
     instance: { type: 'string' },
     code: { type: 'string' },
     errors: { type: 'array', items: { type: 'object' } },
-    limit: { type: 'integer' },
+    limit: { type: ['integer', 'string'] },
     hint: { type: 'string' },
   },
 };
