@@ -11,7 +11,7 @@ const CALLER = hubCaller('watch');
 /** The duplicate index knows events of 8 days, so an event that is offered again within 7 is a duplicate. */
 const PUBLISHED_FOR_MS = 7 * 24 * 3_600_000;
 const BATCH = 100;
-/** More than this wait for a log that does not answer: the rest is in the list of conflicts alone. */
+/** The log may not answer, and one sender may have any number of events refused: what comes while so many wait is not published. */
 const WAITING = 10_000;
 const RETRY_MS = 1_000;
 const REASONS = { not_owner: 'bukan_pemilik', too_far_ahead: 'terlalu_jauh_di_depan' } as const;
@@ -20,17 +20,22 @@ export interface ViewConflictsDeps {
   readonly publishing: Pick<Publishing, 'publish'>;
   readonly catalogue: Pick<Catalogue, 'newest'>;
   readonly now: () => number;
+  /** How many events may wait. @default 10,000 */
+  readonly waiting?: number;
   readonly report: {
     /** An event can never be published. */
     refused(fault: Fault): void;
     /** The log does not take it now; it is tried again. */
     failed(cause: string): void;
+    /** So many events are not published, because too many wait. */
+    dropped(events: number): void;
   };
 }
 
 /**
  * Publishes `simpul.pengawasan.perubahan-ditolak` for each event that a view refused (R5.10, R5.11) and that was recorded at most 7 days ago; restricted types have no
- * such event. In the background: the list of conflicts in the state is the truth, and this a notice. Idempotent: the id is the view and the position, and no
+ * such event. In the background: the list of conflicts in the state is the truth, and this a notice. While 10,000 wait, further ones are dropped
+ * and reported; of those the next start offers what the list still keeps. Idempotent: the id is the view and the position, and no
  * other member depends on the attempt.
  */
 export class ViewConflicts {
@@ -42,13 +47,15 @@ export class ViewConflicts {
 
   /** Returns at once. */
   offer(view: CompiledView, events: readonly RefusedEvent[]): void {
-    const { catalogue, now } = this.deps;
+    if (this.#closing.signal.aborted) return;
+    const { catalogue, now, report, waiting = WAITING } = this.deps;
     const since = now() - PUBLISHED_FOR_MS;
-    for (const event of events) {
-      if (this.#waiting.length >= WAITING || this.#closing.signal.aborted) return;
-      const isOld = !(Date.parse(event.recordedtime) >= since);
-      if (!isOld && catalogue.newest(event.type)?.restricted === false) this.#waiting.push(noticeOf(view, event));
-    }
+    const told = events.filter(
+      ({ type, recordedtime }) => Date.parse(recordedtime) >= since && catalogue.newest(type)?.restricted === false,
+    );
+    const room = Math.max(0, waiting - this.#waiting.length);
+    for (const event of told.slice(0, room)) this.#waiting.push(noticeOf(view, event));
+    if (told.length > room) report.dropped(told.length - room);
     if (this.#waiting.length > 0)
       this.#running ??= this.#run().finally(() => {
         this.#running = undefined;

@@ -26,6 +26,8 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
   #unlisten: () => void = () => undefined;
   #assigned: () => void = () => undefined;
   #watching: NodeJS.Timeout | undefined;
+  /** Since the last line about them. */
+  #untold = 0;
   /** A view that refuses events is one line a minute. */
   readonly #once: OnceAMinute;
 
@@ -53,6 +55,13 @@ export class ViewFolder implements OnModuleInit, OnApplicationBootstrap, OnAppli
       report: {
         refused: ({ code, message }) => logger.error({ code, cause: message }, 'view conflict refused, not published'),
         failed: (cause) => logger.warn({ cause }, 'view conflict not published, retried'),
+        dropped: (events) => {
+          metrics.viewConflictsUntold.inc(events);
+          this.#untold += events;
+          if (!this.#once.first('untold conflicts')) return;
+          logger.warn({ events: this.#untold }, 'view conflicts not published, too many wait');
+          this.#untold = 0;
+        },
       },
     });
     const projector = await openProjector({

@@ -18,6 +18,7 @@ export class Metrics {
   readonly snapshotLag: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
   readonly snapshotFilled: Counter<'view'>;
   readonly viewConflicts: Counter<'view' | 'reason'>;
+  readonly viewConflictsUntold: Counter;
   readonly copies: Counter;
   readonly alarms: Counter<'code'>;
   readonly liveReaders: Gauge;
@@ -107,6 +108,11 @@ export class Metrics {
       name: 'simpul_view_conflicts_total',
       help: 'Events that a view refused, by view and reason: not_owner, too_far_ahead. A view that is folded again counts its events again.',
       labelNames: ['view', 'reason'],
+      registers,
+    });
+    this.viewConflictsUntold = new Counter({
+      name: 'simpul_view_conflicts_untold_total',
+      help: 'Events that a view refused and that are not published, because 10,000 others waited for the log.',
       registers,
     });
     this.copies = new Counter({
