@@ -51,6 +51,14 @@ describe('an admin key of a unit', () => {
       expect(await access.createKey(by, spec(owner, 'publisher', 'reader', 'admin'))).toMatchObject({ owner });
   });
 
+  it('of a party gives keys with the same roles to its party, and to nobody else', async () => {
+    const by = await adminOf('EXT-KPK');
+    const made = await access.createKey(by, spec('EXT-KPK', 'publisher', 'reader', 'admin'));
+    expect(made).toMatchObject({ owner: 'EXT-KPK', state: 'valid' });
+    for (const wish of [spec(kanim.id, 'reader'), spec('EXT-KPK', 'steward'), spec('hub', 'admin')])
+      await expect(access.createKey(by, wish)).rejects.toMatchObject({ code: 'grant_exceeds_rights' });
+  });
+
   it.each<[string, string, Role[], string]>([
     ['a key of the hub', 'hub', ['admin'], '/unit'],
     ['a key of the unit above', kanwil.id, ['reader'], '/unit'],

@@ -76,6 +76,6 @@ function keyOf(stream: string, { pseudonymKey, catalogue }: SubjectRules): Uint8
 export function subjectRule(type: EventType): Text {
   const fields = type.subject.join(':');
   return type.subjectForm === 'pseudonym'
-    ? texts.pseudonym_or_left_out({ fields })
+    ? texts.pseudonym_left_out({ fields })
     : texts.value_or_left_out({ value: fields });
 }

@@ -64,7 +64,7 @@ export const texts = defineTexts({
   leave_out: { id: 'hilangkan', en: 'leave it out' },
   left_out: { id: 'dihilangkan', en: 'left out' },
   value_or_left_out: { id: '{value}, atau dihilangkan', en: '{value}, or left out' },
-  pseudonym_or_left_out: {
+  pseudonym_left_out: {
     id: 'dihilangkan: hub membuat samaran dari {fields}',
     en: 'left out: the hub makes a pseudonym of {fields}',
   },
