@@ -15,8 +15,11 @@ import { ATTACKS, type Attacker } from '../kit/neighbours/attacks.js';
 const campaign = process.env['SIMPUL_TEST_CAMPAIGN'] === '1';
 const SECONDS = campaign ? 30 : 2.5;
 const EVENTS = campaign ? 30_000 : 10_000;
-/** In `npm test` a publish may take so long whatever it takes alone, times what other processes take of the machine while it is measured. */
-const FLOOR_MS = campaign ? 0 : 300;
+/**
+ * In `npm test` a publish may take so long whatever it takes alone: the longest of the 50 on a machine with other work, and the median, which an attack that
+ * stops the hub again and again moves first. Nothing that is measured during an attack moves these bounds.
+ */
+const FLOOR_MS = campaign ? { p50: 300, p99: 0 } : { p50: 300, p99: 2_000 };
 const MAX_RSS_MIB = 700;
 const TYPE = 'layanan.kasus.status-berubah';
 const VICTIM = 'SU00520';
@@ -28,8 +31,6 @@ interface Measured {
   readonly p50: number;
   readonly p99: number;
   readonly refused: readonly unknown[];
-  /** How many times longer than alone a process took for what needs the CPU. */
-  readonly slowness: number;
 }
 
 let hub: Deployment;
@@ -52,11 +53,10 @@ async function ask<T>(path: string, key: string, body?: unknown, type = 'applica
 }
 
 async function victim(seconds: number): Promise<Measured> {
-  const spinning = run(process.execPath, [kit('spinner.mjs'), String(seconds)]);
   const args = [kit('victim.mjs'), hub.url, victimKey, `urn:simpul:unit:${VICTIM}:uji`, sample, String(seconds)];
   const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 24 });
   const { ms, refused } = JSON.parse(stdout) as { ms: number[]; refused: unknown[] };
-  return { p50: at(ms, 0.5), p99: at(ms, 0.99), refused, slowness: Number((await spinning).stdout) };
+  return { p50: at(ms, 0.5), p99: at(ms, 0.99), refused };
 }
 
 /** The memory of the hub, MiB. */
@@ -121,7 +121,8 @@ describe('a unit that publishes 20 events a second', () => {
       if (campaign || process.env['SIMPUL_TEST_SHOW'] !== undefined)
         process.stderr.write(`${name}: ${JSON.stringify({ quiet, measured, peak: Math.round(peak), came })}\n`);
       expect(measured.refused).toEqual([]);
-      expect(measured.p99).toBeLessThan(Math.max(5 * quiet.p99, FLOOR_MS * measured.slowness));
+      expect(measured.p50).toBeLessThan(Math.max(5 * quiet.p50, FLOOR_MS.p50));
+      expect(measured.p99).toBeLessThan(Math.max(5 * quiet.p99, FLOOR_MS.p99));
       expect(peak).toBeLessThan(MAX_RSS_MIB);
       // What the attack has left is gone before the next one.
       await pause(campaign ? 3_000 : 200);
