@@ -14,3 +14,8 @@ export interface Caller {
 
 /** How much of an event a caller may see (R12.3). `none`: the event is answered like one that does not exist (R12.4). */
 export type ReadLevel = 'full' | 'masked' | 'none';
+
+/** A key of the hub itself with the role admin: it administers the whole hub. An admin key of a unit or party administers its own tree only (R11.5). */
+export function isHubAdmin({ owner, roles }: { readonly owner: string; readonly roles: Iterable<Role> }): boolean {
+  return owner === 'hub' && [...roles].includes('admin');
+}

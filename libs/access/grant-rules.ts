@@ -1,7 +1,7 @@
 import type { Problem } from '#faults';
 import type { Consumer } from '#registry';
 import type { Units } from '#units';
-import type { Caller, Role } from './access.js';
+import { isHubAdmin, type Caller, type Role } from './access.js';
 import type { KeySpec } from './key-rules.js';
 import { namesOwner } from './read-level.js';
 import { texts } from './texts.js';
@@ -16,11 +16,6 @@ export interface GrantRules {
   readonly units: Units;
   /** The event types that are registered now. */
   readonly types: () => readonly RestrictedType[];
-}
-
-/** A key of the hub itself with the role admin: it administers the whole hub. An admin key of a unit or party administers its own tree only (R11.5). */
-export function isHubAdmin({ owner, roles }: { readonly owner: string; readonly roles: Iterable<Role> }): boolean {
-  return owner === 'hub' && [...roles].includes('admin');
 }
 
 /** Whether a caller has one of the roles; `hub-admin` is the role admin of a key of the hub (isHubAdmin). */

@@ -1,5 +1,5 @@
 export { mayState, type StatedType } from './acting.js';
-export type { Caller, ReadLevel, Role } from './access.js';
+export { isHubAdmin, type Caller, type ReadLevel, type Role } from './access.js';
 export {
   AUDIT_TOPIC,
   audited,
@@ -10,7 +10,7 @@ export {
   type AuditPage,
   type AuditRecord,
 } from './audit.js';
-export { hasRole, isHubAdmin, isInTree, type RestrictedType } from './grant-rules.js';
+export { hasRole, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
 export { KEY_LIVES, type KeyExpiry, type KeyLives } from './key-expiry.js';

@@ -1,4 +1,4 @@
-import { isHubAdmin } from './grant-rules.js';
+import { isHubAdmin } from './access.js';
 import { storedExpiry } from './key-expiry.js';
 import type { KeyRow } from './key-rules.js';
 

@@ -1,8 +1,8 @@
 import { parseSource } from '#event';
 import type { Units } from '#units';
-import type { Caller } from './access.js';
+import { isHubAdmin, type Caller } from './access.js';
 import type { AuditRecord } from './audit.js';
-import { isHubAdmin, isInTree } from './grant-rules.js';
+import { isInTree } from './grant-rules.js';
 import { mayKnowType, ownsSource, type ReadableType } from './read-level.js';
 
 /** Whether a caller may see what belongs to any owner: an admin key of the hub, and the roles operator and steward. Pure. */

@@ -72,9 +72,7 @@ async function olderCopy(): Promise<{ readonly copy: string; readonly whole: str
   await project();
   await stage.untilCaughtUp();
   await untilWritten();
-  await stage.shut();
-  const copy = stage.copyState();
-  await stage.open();
+  const copy = await stage.copyState();
   await project();
   await stage.append(some(62, 800));
   await stage.untilCaughtUp();

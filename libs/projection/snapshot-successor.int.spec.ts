@@ -206,9 +206,7 @@ describe('a snapshot that is begun anew', () => {
     await project();
     await stage.untilCaughtUp();
     await untilWritten();
-    await stage.shut();
-    const kept = stage.copyState();
-    await stage.open();
+    const kept = await stage.copyState();
     await project();
     await stage.append(some(2, 10_000));
     await stage.untilCaughtUp();

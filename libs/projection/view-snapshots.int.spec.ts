@@ -584,9 +584,7 @@ describe('a snapshot', () => {
     await project();
     await stage.untilCaughtUp();
     await untilWritten();
-    await stage.shut();
-    const kept = stage.copyState();
-    await stage.open();
+    const kept = await stage.copyState();
     await project();
     await stage.append(some(34, 300));
     await stage.untilCaughtUp();

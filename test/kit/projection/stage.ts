@@ -192,10 +192,12 @@ export class Stage {
     this.#lose('firsts');
   }
 
-  /** A copy of the closed store, for restoreState(). */
-  copyState(): string {
+  /** A copy of the store, which is closed for it and opened again, for restoreState(). */
+  async copyState(): Promise<string> {
+    await this.shut();
     const copy = join(this.dir, `state-${Date.now()}`);
     cpSync(join(this.dir, 'state'), copy, { recursive: true });
+    await this.open();
     return copy;
   }
 
