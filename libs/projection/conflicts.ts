@@ -5,6 +5,7 @@ import type { State } from '#state';
 import type { Units } from '#units';
 import type { CompiledView } from './compile.js';
 import type { RefusalReason } from './entry.js';
+import { officeOf } from './owner.js';
 import { readRefused, type RefusedEvent } from './refused.js';
 
 export interface ConflictReaderDeps {
@@ -39,6 +40,11 @@ export interface Conflicts {
    * view has refused in all, also those that it no longer keeps; not where it folds a restricted type.
    */
   readonly counts: Readonly<Record<string, number>>;
+  /**
+   * By view, then by source: how many of its refused events the view no longer keeps, for whoever may see the refusals of that source; `""`: of further
+   * sources, for those who see all. Views without such events are absent, and so are those that fold a restricted type.
+   */
+  readonly dropped: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** Which rows of the list are wanted, and in whose turns they are looked for. */
@@ -60,16 +66,19 @@ export class ConflictReader {
     const { most = Number.POSITIVE_INFINITY, follows = () => true, turn = ENDLESS } = page;
     const asked = view === undefined ? this.deps.views.filter((v) => v.refuses) : [view];
     const counts: Record<string, number> = {};
+    const dropped: Record<string, Readonly<Record<string, number>>> = {};
     let conflicts: Conflict[] = [];
     for (const one of asked) {
       let all = 0;
       let visible = 0;
+      const outs: Readonly<Record<string, number>>[] = [];
       // One partition after the other: what all of them keep is never in memory at once.
       for (const read of this.#partitions(one)) {
-        const { count, events } = await read();
+        const { count, events, out } = await read();
         await turn.next();
         turn.scanned('entries', events.length + 1);
         all += count;
+        outs.push(out);
         for (const event of events) {
           if (turn.isOver) await turn.next();
           if (!this.#isVisible(caller, event)) continue;
@@ -79,10 +88,13 @@ export class ConflictReader {
         }
         if (conflicts.length > most) conflicts = conflicts.sort(newestFirst).slice(0, most);
       }
-      const seesAll = maySeeAllOwners(caller) && mayRead(caller.roles) && !this.#hasRestricted(one);
+      const isOpen = mayRead(caller.roles) && !this.#hasRestricted(one);
+      const seesAll = isOpen && maySeeAllOwners(caller);
+      const out = isOpen ? this.#outFor(caller, outs) : {};
+      if (Object.keys(out).length > 0) dropped[one.name] = out;
       counts[one.name] = seesAll ? all : visible;
     }
-    return { conflicts: conflicts.sort(newestFirst), counts };
+    return { conflicts: conflicts.sort(newestFirst), counts, dropped };
   }
 
   /** Every kept event of a view, for the hub itself. */
@@ -103,6 +115,14 @@ export class ConflictReader {
     if (type === undefined) return false;
     if (readLevel(caller, type, { source, data }, units) !== 'none') return true;
     return !type.restricted && owner !== undefined && mayRead(caller.roles) && maySeeOwner(caller, owner, units);
+  }
+
+  /** A source knows how many it has sent; the owners of the entries are not told by this which they were. */
+  #outFor(caller: Caller, outs: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const [source, events] of outs.flatMap((out) => Object.entries(out)))
+      if (maySeeOwner(caller, officeOf(source) ?? 'hub', this.deps.units)) sum[source] = (sum[source] ?? 0) + events;
+    return sum;
   }
 
   #hasRestricted({ streams }: CompiledView): boolean {

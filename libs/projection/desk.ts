@@ -1,17 +1,13 @@
 import type { DecodedEvent } from '#registry';
 import type { Put, Delete, State, StateChange, StreamPartition, Committed } from '#state';
 import type { CompiledView } from './compile.js';
-import type { Contribution, Removed, Stored, StoredRefusal } from './entry.js';
+import type { Contribution, RefusedCount, Removed, Stored, StoredRefusal } from './entry.js';
 import { fold, keepsRemoved, needsEntry, sourcesFor, type Desk, type Refused } from './fold.js';
-import { keepRefusal, REFUSED_COUNT } from './refused.js';
+import { RefusedRing, refusedKeys } from './refused.js';
 
 interface Change<T> {
   readonly value: T | undefined;
   readonly event: DecodedEvent;
-}
-
-interface Counted {
-  readonly n: number;
 }
 
 /** Entries of a batch: those read from the store, and over them the changes of the fold. Only the last change of a key is written. */
@@ -20,7 +16,7 @@ class BatchDesk implements Desk {
   readonly parts = new Map<string, Contribution>();
   readonly changedEntries = new Map<string, Change<Stored>>();
   readonly removedKeys = new Map<string, Removed>();
-  readonly changedParts = new Map<string, Change<Contribution | Removed | StoredRefusal | Counted>>();
+  readonly changedParts = new Map<string, Change<Contribution | Removed | StoredRefusal | RefusedCount>>();
   readonly refused: { readonly refusal: Refused; readonly event: DecodedEvent }[] = [];
 
   entry(key: string): Stored | undefined {
@@ -46,12 +42,12 @@ class BatchDesk implements Desk {
     this.refused.push({ refusal, event });
   }
 
-  /** Puts the refused events behind those that the view partition has refused before. */
-  keepRefused(before: number): StoredRefusal[] {
-    return this.refused.map(({ refusal, event }, i) => {
-      const rows = keepRefusal(before + i, refusal, event);
+  /** Puts the refused events to those that the view partition has refused before. */
+  keepRefused(ring: RefusedRing): StoredRefusal[] {
+    return this.refused.map(({ refusal, event }) => {
+      const { stored, rows } = ring.add(refusal, event);
       for (const [key, value] of rows) this.changedParts.set(key, { value, event });
-      return rows[0]![1] as StoredRefusal;
+      return stored;
     });
   }
 
@@ -149,8 +145,8 @@ async function changesOf(
   const desk = await load(state, storage, view, part.partition, events);
   for (const event of events) fold(view, event, desk);
   if (desk.refused.length === 0) return { ...desk.changes(), refused: [] };
-  // Refused events are rare: their count is read only when there is one.
-  const [counted] = (await state.read(storage, part.partition, [REFUSED_COUNT], 'part')).entries;
-  const refused = desk.keepRefused(counted === undefined ? 0 : (JSON.parse(counted.value) as Counted).n);
+  // Refused events are rare: those before are read only when there is one.
+  const { entries } = await state.read(storage, part.partition, refusedKeys(), 'part');
+  const refused = desk.keepRefused(new RefusedRing(entries.filter((e) => e !== undefined)));
   return { ...desk.changes(), refused };
 }

@@ -52,4 +52,10 @@ export interface StoredRefusal {
   /** The owner of the entry. */
   readonly o?: string;
 }
+
+/** How many events a view partition has refused, and of which sources how many are no longer kept. Releases before have `n` alone. */
+export interface RefusedCount {
+  readonly n: number;
+  readonly out?: Readonly<Record<string, number>>;
+}
 export type RefusalReason = 'not_owner' | 'too_far_ahead';

@@ -1,5 +1,5 @@
 export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
-export { keepRefusal, readRefused, REFUSED_KEPT, type RefusedEvent } from './refused.js';
+export { readRefused, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing, type RefusedEvent } from './refused.js';
 export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';
 export { parseView, type Expression, type OwnerRule, type ViewDefinition, type ViewSource } from './view.js';
 export { checkView } from './check.js';

@@ -1,18 +1,24 @@
 import type { DecodedEvent } from '#registry';
 import type { State } from '#state';
-import type { RefusalReason, StoredRefusal, Witness } from './entry.js';
+import type { RefusalReason, RefusedCount, StoredRefusal, Witness } from './entry.js';
 import { witnessOf, type Refused } from './fold.js';
+import { officeOf } from './owner.js';
 
 /**
- * Keys of the events that a view partition has refused, in the key space of the contributions: a ring of the newest, and how many there were. No subject and no
+ * Keys of the events that a view partition has refused, in the key space of the contributions: a place for each, and how many there were. No subject and no
  * part of a key begins with this control character (the publish path refuses it), so they meet no contribution.
  */
 export const REFUSED_PREFIX = '\u0001refused/';
 export const REFUSED_COUNT = '\u0001refused';
-/** How many refused events a view partition keeps: the newest. */
+/** How many refused events a view partition keeps. */
 export const REFUSED_KEPT = 200;
+/** Of these, of one unit or party with all its systems. */
+export const REFUSED_OF_OFFICE = 50;
+/** For so many sources it is counted how many of their events are no longer kept; further ones have one count, under `""`. */
+const OUT_SOURCES = 200;
+const OUT_OTHERS = '';
 
-const refusedKey = (n: number): string => `${REFUSED_PREFIX}${String(n % REFUSED_KEPT).padStart(4, '0')}`;
+const refusedKey = (slot: number): string => `${REFUSED_PREFIX}${String(slot).padStart(4, '0')}`;
 
 /** Every key that refused events may change. */
 export const refusedKeys = (): readonly string[] => [
@@ -20,7 +26,7 @@ export const refusedKeys = (): readonly string[] => [
   ...Array.from({ length: REFUSED_KEPT }, (_, n) => refusedKey(n)),
 ];
 
-/** What the ring keeps of a refused event: never its data. */
+/** What is kept of a refused event: never its data. */
 function storedRefusal(n: number, { reason, key, owner }: Refused, event: DecodedEvent): StoredRefusal {
   return {
     n,
@@ -34,16 +40,74 @@ function storedRefusal(n: number, { reason, key, owner }: Refused, event: Decode
   };
 }
 
-/** The rows that keep the refused event number `n` of a view partition: its place in the ring, and the count. */
-export function keepRefusal(
-  n: number,
-  refusal: Refused,
-  event: DecodedEvent,
-): readonly (readonly [key: string, value: StoredRefusal | { readonly n: number }])[] {
-  return [
-    [refusedKey(n), storedRefusal(n, refusal, event)],
-    [REFUSED_COUNT, { n: n + 1 }],
-  ];
+type RefusalRow = readonly [key: string, value: StoredRefusal | RefusedCount];
+
+/**
+ * What a view partition keeps of the events that it refuses: at most 200, and of one office at most 50. Where there is no room, the oldest event goes of
+ * the office that has the most, in it of the source, and in that of the key, that has the most: nobody pushes out what others have tried, nor what it
+ * tried elsewhere itself before. A function of the order of the events, however they are batched.
+ */
+export class RefusedRing {
+  readonly #slots: (StoredRefusal | undefined)[] = new Array<undefined>(REFUSED_KEPT).fill(undefined);
+  #count: RefusedCount = { n: 0 };
+
+  /** `rows`: what the store holds under refusedKeys(), in any order. */
+  constructor(rows: Iterable<{ readonly key: string; readonly value: string }> = []) {
+    for (const { key, value } of rows)
+      if (key === REFUSED_COUNT) this.#count = JSON.parse(value) as RefusedCount;
+      else this.#slots[Number(key.slice(REFUSED_PREFIX.length))] = JSON.parse(value) as StoredRefusal;
+  }
+
+  /** Keeps one more. Answers it, and the rows to write. */
+  add(refusal: Refused, event: DecodedEvent): { readonly stored: StoredRefusal; readonly rows: readonly RefusalRow[] } {
+    const stored = storedRefusal(this.#count.n, refusal, event);
+    const slot = this.#slotFor(stored);
+    const gone = this.#slots[slot];
+    this.#slots[slot] = stored;
+    this.#count = { ...this.#count, n: stored.n + 1, ...(gone && { out: addOut(this.#count.out, gone.w[0]) }) };
+    const rows = [[refusedKey(slot), stored] as const, [REFUSED_COUNT, this.#count] as const];
+    return { stored, rows };
+  }
+
+  #slotFor({ w: [source] }: StoredRefusal): number {
+    const kept = [...this.#slots.entries()].filter((row): row is Kept => row[1] !== undefined);
+    const office = officeIn(source);
+    const mine = kept.filter(([, row]) => officeIn(row.w[0]) === office);
+    const free = this.#slots.indexOf(undefined);
+    const isFull = mine.length >= REFUSED_OF_OFFICE;
+    if (!isFull && free >= 0) return free;
+    const ofOffice = isFull ? mine : most(kept, (row) => officeIn(row.w[0]));
+    const ofKey = most(
+      most(ofOffice, (row) => row.w[0]),
+      (row) => row.k,
+    );
+    return ofKey.reduce((a, b) => (b[1].n < a[1].n ? b : a))[0];
+  }
+}
+
+type Kept = [slot: number, row: StoredRefusal];
+
+/** The rows of the group that has the most; of equal groups that with the oldest row. */
+function most(rows: readonly Kept[], groupOf: (row: StoredRefusal) => string): readonly Kept[] {
+  const groups = new Map<string, Kept[]>();
+  for (const row of rows) {
+    const group = groupOf(row[1]);
+    const others = groups.get(group);
+    if (others) others.push(row);
+    else groups.set(group, [row]);
+  }
+  const oldest = (group: readonly Kept[]): number => Math.min(...group.map(([, { n }]) => n));
+  return [...groups.values()].reduce((a, b) =>
+    b.length > a.length || (b.length === a.length && oldest(b) < oldest(a)) ? b : a,
+  );
+}
+
+const officeIn = (source: string): string => officeOf(source) ?? source;
+
+/** One more event of this source is no longer kept. Sources beyond the bound are counted together. */
+function addOut(out: NonNullable<RefusedCount['out']> = {}, source: string): NonNullable<RefusedCount['out']> {
+  const name = source in out || Object.keys(out).length < OUT_SOURCES ? source : OUT_OTHERS;
+  return { ...out, [name]: (out[name] ?? 0) + 1 };
 }
 
 /** An event that a view has refused. */
@@ -65,17 +129,26 @@ export function openRefusal({ r, k, t, p, at, w, o }: StoredRefusal): RefusedEve
   return { reason: r, key: k, type: t, position: p, recordedtime: at, witness: w, owner: o };
 }
 
-/** What a view partition keeps of the events that it has refused, and how many there were. Faults of the store. */
+/** The refused events of a view partition. */
+export interface RefusedEvents {
+  /** How many there were. */
+  readonly count: number;
+  readonly events: readonly RefusedEvent[];
+  /** Of which sources how many are no longer kept; `""`: of further sources. */
+  readonly out: Readonly<Record<string, number>>;
+}
+
+/** What a view partition keeps of the events that it has refused. Faults of the store. */
 export async function readRefused(
   state: Pick<State, 'scan'>,
   storage: string,
   partition: number,
-): Promise<{ readonly count: number; readonly events: readonly RefusedEvent[] }> {
+): Promise<RefusedEvents> {
   const range = { space: 'part', prefix: REFUSED_COUNT, limit: REFUSED_KEPT + 1 } as const;
-  let count = 0;
+  let counted: RefusedCount = { n: 0 };
   const events: RefusedEvent[] = [];
   for (const { key, value } of (await state.scan(storage, partition, range)).entries)
-    if (key === REFUSED_COUNT) count = (JSON.parse(value) as { readonly n: number }).n;
+    if (key === REFUSED_COUNT) counted = JSON.parse(value) as RefusedCount;
     else events.push(openRefusal(JSON.parse(value) as StoredRefusal));
-  return { count, events };
+  return { count: counted.n, events, out: counted.out ?? {} };
 }

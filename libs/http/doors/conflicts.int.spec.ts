@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import type { Caller, Role } from '#access';
-import { ConflictReader, digestOfView, REFUSED_KEPT, requestRebuild } from '#projection';
+import { ConflictReader, digestOfView, REFUSED_OF_OFFICE, requestRebuild } from '#projection';
 import { readUnitSeed, UnitTree } from '#units';
 import { catalogueOfFiles, recordOf, viewsOf, type EventSpec } from '../../../test/kit/projection/events.js';
 import { serveEdge } from '../../../test/kit/doors/edge.js';
@@ -89,7 +89,7 @@ describe('events that a view refused', () => {
       expect([name, status, body]).toEqual([
         name,
         200,
-        { conflicts: [expected], next: null, counts: { 'layanan.kasus-papan': 1 } },
+        { conflicts: [expected], next: null, counts: { 'layanan.kasus-papan': 1 }, dropped: {} },
       ]);
     }
     expect(keysOf(await list('far'))).toEqual([]);
@@ -160,21 +160,26 @@ describe('events that a view refused', () => {
     await expectPlainFold();
   });
 
-  it('are bounded: a view partition keeps the newest, and counts all of them', async () => {
-    const many = Array.from({ length: REFUSED_KEPT + 50 }, () => held(B, 'K-1', B));
-    await stage.append([held(A, 'K-1', A), ...many]);
+  it('are bounded for each source: 210 of one push no attempt of another out, and how many are no longer kept stays known', async () => {
+    const many = Array.from({ length: 210 }, () => held(B, 'K-1', B));
+    await stage.append([held(A, 'K-1', A), held(FAR, 'K-1', FAR), ...many]);
     await stage.untilCaughtUp();
     const { state, views, reader } = stage;
+    const name = views[1]!.name;
     const conflicts = new ConflictReader({ state, views, storage: (v) => reader.storage(v), catalogue, units });
-    const { counts, conflicts: rows } = await conflicts.list(callers.get('Bearer steward')!, views[1]!);
-    expect([counts[views[1]!.name], rows.length]).toEqual([REFUSED_KEPT + 50, REFUSED_KEPT]);
+    const steward = callers.get('Bearer steward')!;
+    const { counts, conflicts: rows, dropped } = await conflicts.list(steward, views[1]!);
+    expect([counts[name], rows.length]).toEqual([211, REFUSED_OF_OFFICE + 1]);
     const offsets = rows.map((r) => Number(r.position.split('/')[2])).sort((a, b) => a - b);
-    expect([offsets[0], offsets.at(-1)]).toEqual([51, REFUSED_KEPT + 50]);
-    const ends = rows.map((r) => r.position);
-    const asked = { view: views[1]!, by: callers.get('Bearer owner')! };
-    const page = await conflicts.list(asked.by, asked.view, { most: 3, follows: (r) => r.position !== ends[0] });
+    expect([offsets[0], offsets[1], offsets.at(-1)]).toEqual([1, 212 - REFUSED_OF_OFFICE, 211]);
+    expect(dropped).toEqual({ [name]: { [`urn:simpul:unit:${B}:uji`]: 210 - REFUSED_OF_OFFICE } });
+    const by = callers.get('Bearer owner')!;
+    const page = await conflicts.list(by, views[1]!, { most: 3, follows: (r) => r.position !== rows[0]!.position });
     // A unit is told of the rows that it sees, not of all that the view has refused.
-    expect([page.counts, page.conflicts]).toEqual([{ [views[1]!.name]: REFUSED_KEPT }, rows.slice(1, 4)]);
+    expect(page).toEqual({ counts: { [name]: REFUSED_OF_OFFICE + 1 }, conflicts: rows.slice(1, 4), dropped: {} });
+    // Whoever sent them knows how many there were.
+    expect((await list('other', `?view=${name}`)).body['dropped']).toEqual(dropped);
+    await expectPlainFold();
   });
 
   it('are looked through in turns of the caller, each entry counted', async () => {

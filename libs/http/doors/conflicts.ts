@@ -34,7 +34,7 @@ export class ConflictsController {
   @Get()
   @RouteConfig({
     summary:
-      'Events that a view refused because they would change an entry of somebody else, or are dated too far ahead; newest first; `owner` and the key of a count only to whoever may see the refusals of that owner; `counts` by view: the rows that you may see, for operators and stewards how many in all',
+      'Events that a view refused because they would change an entry of somebody else, or are dated too far ahead; newest first; `owner` and the key of a count only to whoever may see the refusals of that owner; `counts` by view: the rows that you may see, for operators and stewards how many in all; `dropped` by view and source: how many of its events the list no longer keeps',
     roles: ['reader', 'operator', 'data-team', 'steward', 'admin'],
     query: CONFLICTS,
   })
@@ -51,11 +51,11 @@ export class ConflictsController {
       ...(after === undefined ? {} : { follows: (row: Conflict) => follows(placeOf(row), after) }),
     };
     // Every partition of every view is looked at, for the counts too.
-    const { conflicts, counts } = await workOf(this.deps, req).run((turn) =>
+    const { conflicts, counts, dropped } = await workOf(this.deps, req).run((turn) =>
       this.deps.conflicts.list(caller, view, { ...page, turn }),
     );
     const { items, next } = pageOf(conflicts, placeOf, { limit: ROWS, ...q }, { follows });
-    return pageBody(req, reply, 'conflicts', items, next, { counts });
+    return pageBody(req, reply, 'conflicts', items, next, { counts, dropped });
   }
 }
 

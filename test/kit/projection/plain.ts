@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { EventLog, LogRecord } from '#log';
 import {
   fold,
-  keepRefusal,
+  RefusedRing,
   type CompiledView,
   type Contribution,
   type Desk,
@@ -24,9 +24,9 @@ class PlainDesk implements Desk {
   putPart = (k: string, v: Contribution | undefined, e: DecodedEvent) => this.#put('part', k, v, e);
   removed = (k: string) => this.spaces.part.get(k)?.[0] as Removed | undefined;
   putRemoved = (k: string, v: Removed | undefined, e: DecodedEvent) => this.#put('part', k, v, e);
-  #refused = 0;
+  readonly #refused = new RefusedRing();
   refuse(refusal: Refused, e: DecodedEvent): void {
-    for (const [k, v] of keepRefusal(this.#refused++, refusal, e)) this.#put('part', k, v, e);
+    for (const [k, v] of this.#refused.add(refusal, e).rows) this.#put('part', k, v, e);
   }
   #put(space: 'entry' | 'part', k: string, v: unknown, e: DecodedEvent): void {
     if (v === undefined) this.spaces[space].delete(k);
