@@ -338,8 +338,8 @@ export const FAULTS = {
     class: 'invalid',
     title: { id: 'Karakter terlarang', en: 'Forbidden character' },
     hint: {
-      id: 'Hapus NUL, pengganti tunggal dan tanda arah teks.',
-      en: 'Remove NUL, lone surrogates and bidi controls.',
+      id: 'Hapus NUL, pengganti tunggal, nonkarakter dan tanda arah teks.',
+      en: 'Remove NUL, lone surrogates, noncharacters and bidi controls.',
     },
   },
   unit_mismatch: {

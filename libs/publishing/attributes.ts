@@ -42,16 +42,17 @@ const AGREED = new Set([
   'tracestate',
 ]);
 const NAME = /^[a-z0-9]+$/;
-// NUL and other controls, bidi embedding, override and isolate marks.
-// eslint-disable-next-line no-control-regex
-const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+// NUL and other controls, bidi embedding, override and isolate marks, and noncharacters (those beyond 16 bits end in FFFE or FFFF too).
+const FORBIDDEN =
+  // eslint-disable-next-line no-control-regex, no-misleading-character-class
+  /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]|[\ud83f\ud87f\ud8bf\ud8ff\ud93f\ud97f\ud9bf\ud9ff\uda3f\uda7f\udabf\udaff\udb3f\udb7f\udbbf\udbff][\udffe\udfff]/;
 
 /** True for names that the envelope knows: never text that a publisher made up. */
 export function isAttribute(name: string): boolean {
   return KNOWN.has(name) || HUB_NAMES.has(name) || DATA.has(name) || AGREED.has(name);
 }
 
-/** True for text without control characters, bidi marks and lone surrogates. */
+/** True for text without control characters, bidi marks, noncharacters (as CloudEvents asks of an attribute) and lone surrogates. */
 export function isPlainText(text: string): boolean {
   return !FORBIDDEN.test(text) && text.isWellFormed();
 }

@@ -30,6 +30,15 @@ binary('ce-data', 400, 'invalid_request', (h) => (h['ce-data'] = '{}'));
 binary('a bad percent code', 400, 'invalid_utf8', (h) => (h['ce-korelasi'] = '%zz'));
 binary('percent codes that are no UTF-8', 400, 'invalid_utf8', (h) => (h['ce-korelasi'] = '%ff%fe'));
 binary('NUL by percent code', 422, 'forbidden_character', (h) => (h['ce-korelasi'] = 'a%00b'));
+for (const name of ['id', 'korelasi', 'subject'])
+  for (const [what, code] of [
+    ['U+FFFE', '%EF%BF%BE'],
+    ['U+FFFF', '%EF%BF%BF'],
+    ['U+FDEF', '%EF%B7%AF'],
+    ['U+2FFFF', '%F0%AF%BF%BF'],
+  ] as const)
+    binary(`${what} by percent code in ce-${name}`, 422, 'forbidden_character', (h) => (h[`ce-${name}`] = `a${code}`));
+binary('half a surrogate pair by percent code', 400, 'invalid_utf8', (h) => (h['ce-id'] = 'a%ED%A0%80'));
 binary('a name with a dash', 422, 'invalid_attribute', (h) => (h['ce-kore-lasi'] = 'x'));
 binary(
   'no data',

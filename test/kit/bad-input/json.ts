@@ -132,6 +132,11 @@ for (const [name, text] of [
   ['half a surrogate pair', '"\\ud800"'],
   ['a bidi override', '"a\\u202e"'],
   ['an escape character', '"\\u001b[31m"'],
+  ['U+FFFE', '"a\\ufffe"'],
+  ['U+FFFF', '"\\uffffa"'],
+  ['U+FDD0, a noncharacter', '"a\\ufdd0"'],
+  ['U+1FFFE, a noncharacter beyond 16 bits', '"a\\ud83f\\udffe"'],
+  ['U+10FFFF, a noncharacter beyond 16 bits', '"\\udbff\\udfff"'],
 ] as const) {
   spliced(`${name} in the id`, 422, 'forbidden_character', P, 'id', text);
   spliced(`${name} in the source`, 422, 'forbidden_character', P, 'source', text);
