@@ -13,6 +13,8 @@ const SERVICE = 'SETJEN-PENGADUAN';
 export class Complaints implements Flow {
   readonly name = 'pengaduan';
   readonly #day: Day;
+  /** The unit concerned of each complaint, as the offices of its way have it in their files. */
+  readonly #concerned = new Map<string, string>();
 
   constructor(day: Day) {
     this.#day = day;
@@ -69,7 +71,9 @@ export class Complaints implements Flow {
     const d = event.data;
     if (text(d['unitDituju']) !== unit.owner) return;
     const kanwil = unit.unit?.parent ?? unit.owner;
-    this.#step(unit, text(d['nomorPengaduan']), { baru: 'diproses', pemegang: kanwil });
+    const nomor = text(d['nomorPengaduan']);
+    this.#concerned.set(nomor, unit.owner);
+    this.#step(unit, nomor, { baru: 'diproses', pemegang: kanwil });
   }
 
   /** The office that now holds the case takes the next step: kanwil → directorate general → unit. */
@@ -79,17 +83,13 @@ export class Complaints implements Flow {
     const { offices, tally, clock } = this.#day;
     const nomor = text(d['nomorKasus']);
     const lama = text(d['statusBaru']);
-    const before = text(d['unitSebelumnya']);
+    const unit = this.#concerned.get(nomor);
+    if (unit === undefined) return;
     if (lama === 'diproses') {
-      const unit = offices.units.get(before);
-      this.#step(holder, nomor, {
-        lama,
-        baru: 'menunggu_unit_lain',
-        pemegang: unit?.technicalParent ?? before,
-        alasan: `UNTUK:${before}`,
-      });
+      const directorate = offices.units.get(unit)?.technicalParent ?? unit;
+      this.#step(holder, nomor, { lama, baru: 'menunggu_unit_lain', pemegang: directorate });
     } else if (lama === 'menunggu_unit_lain') {
-      this.#step(holder, nomor, { lama, baru: 'diputuskan', pemegang: text(d['alasanKode']).slice('UNTUK:'.length) });
+      this.#step(holder, nomor, { lama, baru: 'diputuskan', pemegang: unit });
     } else if (lama === 'diputuskan') {
       this.#step(holder, nomor, { lama, baru: 'selesai', pemegang: holder.owner });
       tally.fact(
@@ -102,7 +102,7 @@ export class Complaints implements Flow {
   }
 
   /** Publishes the next status after some minutes of work. */
-  #step(by: Office, nomor: string, s: { lama?: string; baru: string; pemegang: string; alasan?: string }): void {
+  #step(by: Office, nomor: string, s: { lama?: string; baru: string; pemegang: string }): void {
     const { clock } = this.#day;
     clock.after(by.random.int(6, 25), () => {
       void by.publish(

@@ -7,8 +7,8 @@ import { document, officer, person, type Person } from '../people.js';
 
 const PAIRS = 4;
 const EACH = 4;
-/** Reason code of a case that asks for an inquiry, before the prison that it is for. */
-const INQUIRY = 'LITMAS:';
+/** Reason code of a case that asks for an inquiry. */
+const INQUIRY = 'permintaan-litmas';
 
 interface Transfer {
   readonly nomor: string;
@@ -133,7 +133,7 @@ export class Transfers implements Flow {
           pemegang: bapas.owner,
           sebelumnya: kanwil.owner,
           baru: 'menunggu_unit_lain',
-          alasan: `${INQUIRY}${text(d['unitAsal'])}`,
+          alasan: INQUIRY,
           pemohonRef: text(d['idOrang']),
         }),
       );
@@ -144,11 +144,12 @@ export class Transfers implements Flow {
   inquire({ event, office: bapas }: ReceivedEvent): void {
     const d = event.data;
     const { clock } = this.#day;
-    const reason = text(d['alasanKode']);
-    if (!reason.startsWith(INQUIRY) || text(d['unitPemegang']) !== bapas.owner) return;
+    if (d['alasanKode'] !== INQUIRY || text(d['unitPemegang']) !== bapas.owner) return;
     const nomor = text(d['nomorKasus']);
     const rng = bapas.random;
     const korelasi = nomor.slice(0, -2);
+    const asked = this.#open.get(korelasi);
+    if (asked === undefined) return;
     clock.after(rng.int(30, 70), () => {
       void bapas.publish({
         type: 'pas.litmas.selesai',
@@ -158,7 +159,7 @@ export class Transfers implements Flow {
           nomorLitmas: `LIT-${nomor}`,
           idOrang: d['pemohonRef'],
           bapas: bapas.owner,
-          pemohon: reason.slice(INQUIRY.length),
+          pemohon: asked.from.owner,
           jenis: 'pemindahan',
           klienAnak: false,
           namaKlien: `Klien ${text(d['pemohonRef'])}`,
