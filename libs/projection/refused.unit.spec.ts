@@ -38,7 +38,8 @@ class Kept {
     return JSON.parse(this.rows.get(REFUSED_COUNT)!);
   }
 }
-const sourceOf = (unit: number, system = 'uji'): string => `urn:simpul:unit:SU${String(unit).padStart(5, '0')}:${system}`;
+const sourceOf = (unit: number, system = 'uji'): string =>
+  `urn:simpul:unit:SU${String(unit).padStart(5, '0')}:${system}`;
 const [LOUD, QUIET] = [sourceOf(1), sourceOf(2)];
 
 describe('the refused events that a view partition keeps', () => {
