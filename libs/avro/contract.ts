@@ -4,7 +4,7 @@ import { bufferOf } from './cursor.js';
 import { writerOf } from './encode.js';
 import { runGuard } from './guard.js';
 import { fieldsOf } from './info.js';
-import { checkProperties, propertiesOf } from './properties.js';
+import { checkProperties, PROPERTY, propertiesOf } from './properties.js';
 import { readingOf, type Reading } from './resolve.js';
 import type { Write } from './scalar.js';
 import { schemaOf, type Node } from './schema.js';
@@ -99,6 +99,12 @@ export function compileEventContract(schemaText: string): EventContract {
     throw new Fault('invalid_schema', { detail: `${contract.name}: the simpul property is incomplete`, problems });
   }
   return contract as EventContract;
+}
+
+/** Why a schema is not registered as a new version of an event type; empty: it may be, or it has no `simpul` property and is no event type. Fault `invalid_schema`. */
+export function checkNewContract(schemaText: string): Problem[] {
+  const { node } = schemaOf(schemaText);
+  return node.extra[PROPERTY] === undefined ? [] : checkProperties(node, 'new');
 }
 
 /**

@@ -23,7 +23,7 @@ export type {
 export { CONSUMER_LEVELS, PII_CLASSES } from './types.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
-export { compileContract, compileEventContract, guard } from './contract.js';
+export { checkNewContract, compileContract, compileEventContract, guard } from './contract.js';
 export { parseJson } from './json.js';
 export { JsonNumber } from './number.js';
 export { nameOf } from './properties.js';

@@ -18,8 +18,11 @@ function isObject(json: Json | undefined): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** What is missing or wrong in the `simpul` property of an event type; empty = complete. */
-export function checkProperties(t: Node): Problem[] {
+/**
+ * What is missing or wrong in the `simpul` property of an event type; empty = complete. `of`: a contract that is registered now must also say which field
+ * names the acting office, or why none does (R10.6); one of an earlier version is read without.
+ */
+export function checkProperties(t: Node, of: 'new' | 'registered' = 'registered'): Problem[] {
   const p = t.extra[PROPERTY];
   if (!isObject(p)) return [{ pointer: `/${PROPERTY}`, reason: texts.property_missing(), code: 'invalid_schema' }];
   const problems: Problem[] = [];
@@ -57,7 +60,8 @@ export function checkProperties(t: Node): Problem[] {
     (v) => Array.isArray(v) && v.every((x) => isObject(x) && isConsumer(x, names)),
     texts.list_of({ form: '{code, level: full|masked|count, why}' }),
   );
-  if (p['actor'] !== undefined) need('actor', (v) => isActor(v, t, p['publishers']), texts.actor_forms());
+  if (of === 'new' || p['actor'] !== undefined)
+    need('actor', (v) => isActor(v, t, p['publishers']), texts.actor_forms());
   if (p['aheadMinutes'] !== undefined)
     need('aheadMinutes', (v) => Number.isSafeInteger(v) && (v as number) >= 0, texts.minutes());
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());

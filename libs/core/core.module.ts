@@ -18,6 +18,7 @@ import { coreHealth } from './health.js';
 import { ProcessEnd } from './process-end.js';
 import { tableReport } from './table-report.js';
 import { Readiness } from './readiness.js';
+import { undeclaredReport } from './undeclared.js';
 import { openTables, type Tables } from './tables.js';
 import { ViewReports } from './view-health.js';
 import { CLOCK, CORE, ENGINE, EVENT_LOG, HOT_DOORS, LOGGER, SETTINGS, STATE, TABLES } from './tokens.js';
@@ -70,7 +71,9 @@ export class CoreModule implements OnApplicationShutdown {
             concerns: Concerns,
           ) => {
             try {
-              return await openTables({ settings: s, log, state, now, report: tableReport(logger, metrics, concerns) });
+              const report = tableReport(logger, metrics, concerns);
+              const undeclared = undeclaredReport(logger, concerns);
+              return await openTables({ settings: s, log, state, now, report, undeclared });
             } catch (e) {
               // Nest calls no shutdown hook of a container that it could not build.
               await engine.close();

@@ -1,6 +1,6 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
 import { OWNERS_SPEC, type EventLog } from '#log';
-import { compileView, type CompiledView, type Generations } from '#projection';
+import type { CompiledView, Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type CopiesReport, type Settled, type SettledReport } from '#duplicates';
 import { sealCursors } from '#reading';
 import { openMeta, openRegistry, type Registry } from '#registry';
@@ -11,6 +11,7 @@ import { openUnits, type UnitRegistry } from '#units';
 import { readContracts, readUnits, readViews } from './contracts.js';
 import { cursorSeal, unsealedUntil } from './cursor-seal.js';
 import { generationsOf } from './generations.js';
+import { compileViews, type UndeclaredReport } from './undeclared.js';
 
 /** The control tables of a deployment, each caught up with its topic and followed, and what is read from them. */
 export interface Tables {
@@ -35,19 +36,22 @@ export interface TablesDeps {
   readonly now: () => number;
   /** What control tables report. */
   readonly report: CopiesReport & SettledReport;
+  readonly undeclared: UndeclaredReport;
 }
 
 /**
  * Opens the tables in the order of their dependencies; registers contracts and seeds units only where they are missing. On a failure it closes what
- * it has opened. Faults: log_unavailable, state_unavailable, pseudonym_key_mismatch.
+ * it has opened. Faults: log_unavailable, state_unavailable, pseudonym_key_mismatch, invalid_schema (a new contract or view that is not complete).
  */
-export async function openTables({ settings, log, state, now, report }: TablesDeps): Promise<Tables> {
+export async function openTables({ settings, log, state, now, report, undeclared }: TablesDeps): Promise<Tables> {
   await using opening = new AsyncDisposableStack();
   const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
   await log.ensureTopic(OWNERS_SPEC);
   const meta = opened(await openMeta({ log, report }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions, report }));
   await registry.registerMissing(readContracts());
+  for (const type of registry.catalogue.types()) undeclared.contract(type);
+  registry.onRegistered(undeclared.contract);
   const units = opened(await openUnits({ log, now, report }));
   const seed = readUnits();
   await units.seed(seed);
@@ -67,7 +71,8 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
   const until = await unsealedUntil(meta, now());
   const pseudonymKey = await loadPseudonymKey({ file: settings.pseudonymKeyFile, dir: settings.dataDir, meta });
   sealCursors(cursorSeal(pseudonymKey, until, now));
-  const views = readViews().map((v) => compileView(v, registry.catalogue));
+  const generations = generationsOf(meta);
+  const views = compileViews(readViews(), registry.catalogue, generations, undeclared);
   const copies = opened(await openCopies(log, report));
   const settled = opened(await openSettled({ log, state, copies, streams: registry.catalogue.streams(), report }));
   const open = opening.move();
@@ -78,7 +83,7 @@ export async function openTables({ settings, log, state, now, report }: TablesDe
     adminKey,
     pseudonymKey,
     views,
-    generations: generationsOf(meta),
+    generations,
     copies,
     settled,
     tableReport: report,

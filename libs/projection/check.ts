@@ -148,6 +148,14 @@ function checkKind(out: Findings, def: ViewDefinition, types: readonly EventType
   if (def.kind === 'count' && types.some((t) => t.restricted)) out.add('/sources', texts.totals_of_restricted_type());
 }
 
+/** What a view file leaves out that says who may change its entries, and why; empty: it says both. A view that nobody has registered yet must (R5.10). */
+export function checkOwnerSaid(def: ViewDefinition): Problem[] {
+  const out = new Findings();
+  if (def.owner === undefined) out.add('/owner', texts.owner_unsaid(), verbatim('first, field:<name>, any-with-right'));
+  if (def.ownerWhy === undefined) out.add('/ownerWhy', texts.owner_why_unsaid());
+  return out.problems;
+}
+
 /**
  * Problems of a view definition: rules R5.1 to R5.4 and R5.10, and references to types and fields that do not exist. Empty: it may be folded.
  * R5.4 (no clock) holds by the form: no expression can name the present time.

@@ -2,7 +2,7 @@ export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
 export { readRefused, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing, type RefusedEvent } from './refused.js';
 export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';
 export { parseView, type Expression, type OwnerRule, type ViewDefinition, type ViewSource } from './view.js';
-export { checkView } from './check.js';
+export { checkOwnerSaid, checkView } from './check.js';
 export { compileView, type CompiledView, type ViewField } from './compile.js';
 export { fold, type Desk, type Refused } from './fold.js';
 export type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';

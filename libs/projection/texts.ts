@@ -90,6 +90,14 @@ export const texts = defineTexts({
     en: 'class {class}: totals are open to every reader',
   },
   totals_of_restricted_type: { id: 'jumlah dari jenis yang dibatasi', en: 'totals of a restricted type' },
+  owner_unsaid: {
+    id: 'berkas tidak menyebut siapa yang boleh mengubah entri (R5.10)',
+    en: 'the file does not say who may change an entry (R5.10)',
+  },
+  owner_why_unsaid: {
+    id: 'berkas tidak menyebut mengapa itu pemiliknya (R5.10)',
+    en: 'the file does not say why that is the owner (R5.10)',
+  },
   owner_of_source_alone: {
     id: 'satu sumber punya pemilik, jadi ringkasan juga: first atau field:<bidang> (R5.10)',
     en: 'a source has an owner, so the view needs one: first or field:<field> (R5.10)',

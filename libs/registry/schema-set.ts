@@ -1,4 +1,4 @@
-import { checkSchema, compatibility, fingerprint } from '#avro';
+import { checkNewContract, checkSchema, compatibility, fingerprint } from '#avro';
 import { Fault, type Problem } from '#faults';
 import type { RegisteredSchema } from './records.js';
 import { texts } from './texts.js';
@@ -58,7 +58,8 @@ export class SchemaSet {
 
   /**
    * Decides what happens to a schema that is offered under a subject: the subject has it already (`known`), or `entry` is its next version, with the id
-   * that the schema has under another subject, else the highest id ever used plus 1. Changes nothing. Faults `invalid_schema`, `incompatible_schema`
+   * that the schema has under another subject, else the highest id ever used plus 1. Changes nothing. Faults `invalid_schema` (also for an event type whose
+   * properties are not complete, `actor` included: R10.6), `incompatible_schema`
    * (each problem names field and version).
    */
   decide(subject: string, schema: string): { readonly known: boolean; readonly entry: RegisteredSchema } {
@@ -69,6 +70,8 @@ export class SchemaSet {
     const print = this.#fingerprintOf(schema);
     const equal = this.versions(subject).find((s) => this.#fingerprintOf(s.schema) === print);
     if (equal) return { known: true, entry: equal };
+    const missing = checkNewContract(schema);
+    if (missing.length > 0) throw new Fault('invalid_schema', { detail: subject, problems: missing });
     const problems: Problem[] = [];
     for (const old of this.versions(subject))
       for (const p of compatibility(schema, old.schema, 'FULL'))
