@@ -84,6 +84,19 @@ export interface AuditPage {
   readonly end: boolean;
 }
 
+/** The record with every text of it but its id and its actor changed, also inside `before` and `after`. */
+export function withTexts(record: AuditRecord, change: (text: string) => string): AuditRecord {
+  const { id, at, phase, who, ...rest } = record;
+  return { id, at, phase, who, ...(changed(rest, change) as Pick<AuditRecord, 'what' | 'target'>) };
+}
+
+function changed(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === 'string') return change(value);
+  if (Array.isArray(value)) return value.map((v) => changed(v, change));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, v]) => [name, changed(v, change)]));
+}
+
 /** Audit records from an offset on, oldest first, at most `limit`. Faults `log_unavailable`, `offset_out_of_range`. */
 export async function readAudit(log: Pick<EventLog, 'read'>, from: bigint, limit: number): Promise<AuditPage> {
   const batch = await log.read(AUDIT_TOPIC, 0, from, { maxRecords: limit });

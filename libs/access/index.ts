@@ -4,6 +4,7 @@ export {
   AUDIT_TOPIC,
   audited,
   readAudit,
+  withTexts,
   recordUse,
   type Act,
   type Actor,

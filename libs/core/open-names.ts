@@ -9,10 +9,10 @@ export const RESTRICTED = 'restricted';
  * its named consumers alone (R12.2), so all of them together have one name.
  */
 export class OpenNames {
-  readonly #catalogue: Pick<Catalogue, 'stream' | 'newest'>;
+  readonly #catalogue: Pick<Catalogue, 'stream' | 'newest' | 'types'>;
   readonly #views: readonly CompiledView[];
 
-  constructor(catalogue: Pick<Catalogue, 'stream' | 'newest'>, views: readonly CompiledView[]) {
+  constructor(catalogue: Pick<Catalogue, 'stream' | 'newest' | 'types'>, views: readonly CompiledView[]) {
     this.#catalogue = catalogue;
     this.#views = views;
   }
@@ -41,6 +41,18 @@ export class OpenNames {
   /** A name of a stream or a view. */
   either(name: string): string {
     return this.isRestrictedStream(name) || this.isRestrictedView(name) ? RESTRICTED : name;
+  }
+
+  /** Puts RESTRICTED in the place of each name of a restricted type, stream or view in a text, also where it is a part of a position or a door. */
+  inTexts(): (text: string) => string {
+    const types = this.#catalogue.types().filter((type) => type.restricted);
+    const streams = [...new Set(types.map(({ stream }) => stream))];
+    const views = this.#views.filter((view) => view.streams.some((s) => streams.includes(s))).map(({ name }) => name);
+    const names = [...types.map(({ type }) => type), ...views, ...streams].sort((a, b) => b.length - a.length);
+    if (names.length === 0) return (text) => text;
+    const each = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
+    const whole = new RegExp(`(?<![\\w.-])(?:${each})(?![\\w-]|\\.\\w)`, 'g');
+    return (text) => text.replace(whole, RESTRICTED);
   }
 
   /** A name of a topic, `stream` or `stream/partition`. */

@@ -132,7 +132,13 @@ import { Announcer } from './announcer.js';
     {
       provide: KEYS_DOOR,
       inject: [CORE],
-      useFactory: ({ access, units, log, limits }: Core): KeysDoorDeps => ({ access, limits, units: units.units, log }),
+      useFactory: ({ access, units, log, limits, openNames }: Core): KeysDoorDeps => ({
+        access,
+        limits,
+        units: units.units,
+        log,
+        openTexts: () => openNames.inTexts(),
+      }),
     },
   ],
 })

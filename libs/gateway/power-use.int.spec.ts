@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { recordUse } from '#access';
 import { CORE, CoreModule, type Core } from '#core';
 import { openHttp, type HttpServer } from '#http';
 import { readHubSettings } from '#settings';
@@ -72,4 +73,27 @@ it('the stream with a restricted type has no name in the audit records: admins a
   };
   await until(async () => (await doors()).length > 0);
   expect(await doors()).toEqual(['GET /v1/streams/:stream/events restricted']);
+});
+
+it('names of restricted types, streams and views that an earlier version has written into audit records are not shown, and no filter finds them', async () => {
+  const admin = readFileSync(core.adminKey.path!, 'utf8').trim();
+  const { log, now } = core;
+  const who = { keyId: 'lama', owner: 'SU00013', system: 'uji' };
+  const [before, why] = [{ streams: ['itjen.wbs', 'imigrasi.paspor'], at: 'itjen.wbs/0/7' }, 'itjen.wbs: surat 4'];
+  for (const [what, target, after] of [
+    ['key.use', 'lama', { door: 'GET /v1/streams/:stream/events itjen.wbs', roles: ['steward'] }],
+    ['stream.retention', 'itjen.wbs', { type: 'itjen.wbs.laporan-diterima', not: 'itjen.wbs-lain' }],
+  ] as const)
+    await recordUse({ log, now }, { who, what, target, why, before, after });
+  const { records } = await ask('/v1/audit?limit=500&by=lama', admin);
+  const open = {
+    why: 'restricted: surat 4',
+    before: { streams: ['restricted', 'imigrasi.paspor'], at: 'restricted/0/7' },
+  };
+  expect(records).toMatchObject([
+    { what: 'key.use', target: 'lama', after: { door: 'GET /v1/streams/:stream/events restricted' }, ...open },
+    { what: 'stream.retention', target: 'restricted', after: { type: 'restricted', not: 'itjen.wbs-lain' }, ...open },
+  ]);
+  expect((await ask('/v1/audit?limit=500&target=itjen.wbs', admin))['records']).toEqual([]);
+  expect((await ask('/v1/audit?limit=500&target=restricted', admin))['records']).toHaveLength(1);
 });

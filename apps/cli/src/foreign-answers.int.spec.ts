@@ -76,6 +76,12 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
     { ...key, state: 'pending' },
   ],
   'key refuse': [['abc'], { ...key, state: 'refused' }, { ...key, id: 'abd', state: 'refused' }, key],
+  audit: [
+    [],
+    { records: [{ at: 't', what: 'key.use', phase: 'done' }], next: 'c', end: true },
+    { records: [{}], next: 'c', end: true },
+    { records: [{ at: 't', what: 'key.use', phase: 'done' }], next: null },
+  ],
   refusals: [[], { refusals: [{ minute: 'm', unit: 'u', code: 'c' }], next: null }, { refusals: [{}] }],
   conflicts: [
     [],

@@ -1,11 +1,14 @@
 import {
+  AUDIT_TOPIC,
   isInTree,
   KEY_STATES,
   maySeeAct,
   readAudit,
   ROLES,
   sourceOf,
+  withTexts,
   type Access,
+  type AuditRecord,
   type Caller,
   type KeySpec,
   type KeyState,
@@ -25,6 +28,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js';
 import { pageBody } from '../page.js';
 import { readBody } from '../read-input.js';
 import { workOf } from './in-turns.js';
+import { momentMs } from './moment.js';
 import { NONE, pageOf, PAGING } from './paging.js';
 import { texts } from '../texts.js';
 
@@ -53,15 +57,24 @@ function shapeOf(req: FastifyRequest): ZodType {
   return 'keys' in body ? MANY : 'all' in body ? ALL : ONE;
 }
 
-const LIST = z.strictObject(PAGING);
 const LIST_KEYS = z.strictObject({
   state: z.enum(KEY_STATES as readonly [KeyState, ...KeyState[]]).optional(),
   ...PAGING,
 });
 const DECIDE = z.strictObject({ why: z.string().max(500).optional() });
+const LIST_AUDIT = z.strictObject({
+  ...PAGING,
+  /** `key.create`, or `key.` for all that begin with it. */
+  what: z.string().min(1).max(60).optional(),
+  /** Owner or key id of the actor. */
+  by: z.string().min(1).max(60).optional(),
+  target: z.string().min(1).max(200).optional(),
+  phase: z.enum(['intent', 'done', 'failed']).optional(),
+  from: z.string().max(40).optional(),
+});
 const AUDIT_CURSOR = z.strictObject({ o: z.string().regex(/^\d{1,19}$/) });
 type Create = z.output<typeof CREATE>;
-type List = z.output<typeof LIST>;
+type ListAudit = z.output<typeof LIST_AUDIT>;
 type ListKeys = z.output<typeof LIST_KEYS>;
 type Decide = z.output<typeof DECIDE>;
 
@@ -74,6 +87,8 @@ export interface KeysDoorDeps {
   readonly access: Access;
   readonly units: Units;
   readonly log: EventLog;
+  /** How texts of audit records are shown: without names of restricted types, streams and views (R12.6). @default as they are */
+  readonly openTexts?: () => (text: string) => string;
 }
 
 /** Who the key is; keys of units and parties; the audit records of their changes. Only the role admin makes and revokes keys. */
@@ -191,26 +206,43 @@ export class KeysController {
 
   @Get('audit')
   @RouteConfig({
-    summary: 'What was done to keys and settings, oldest first; to an admin of a unit, what concerns its tree',
+    summary:
+      'What was done to keys and settings, oldest first; to an admin of a unit, what concerns its tree. `what=key.` finds all that begin with it; `by` is an owner or a key id; `from` a time',
     roles: ['admin', 'operator', 'steward'],
-    query: LIST,
+    query: LIST_AUDIT,
   })
   async audit(
-    @CheckedQuery() { limit, cursor }: List,
+    @CheckedQuery() q: ListAudit,
     @CurrentCaller() caller: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const from = cursor === undefined ? 0n : BigInt(decodeCursor(cursor, AUDIT_CURSOR).o);
+    const { log, units, openTexts } = this.deps;
+    const from = await this.#auditFrom(q);
     const { page, records } = await workOf(this.deps, req).run(async (turn) => {
-      const read = await readAudit(this.deps.log, from, Math.min(limit ?? 100, 500));
+      const read = await readAudit(log, from, Math.min(q.limit ?? 100, 500));
       await turn.next();
       turn.scanned('records', read.records.length);
-      return { page: read, records: read.records.filter((record) => maySeeAct(caller, record, this.deps.units)) };
+      const open = openTexts?.() ?? ((text: string) => text);
+      const seen = read.records.filter((record) => maySeeAct(caller, record, units));
+      // Filters look at what the caller is shown.
+      const shownRecords = seen.map(({ offset, ...record }) => ({ offset, ...withTexts(record, open) }));
+      return { page: read, records: shownRecords.filter((record) => isAsked(q, record)) };
     });
     // The cursor is also given at the end: the same cursor finds the records that are written later.
     return pageBody(req, reply, 'records', records, encodeCursor({ o: String(page.next) }), { end: page.end });
   }
+
+  async #auditFrom({ cursor, from }: ListAudit): Promise<bigint> {
+    if (cursor !== undefined) return BigInt(decodeCursor(cursor, AUDIT_CURSOR).o);
+    return from === undefined ? 0n : this.deps.log.offsetAt(AUDIT_TOPIC, 0, momentMs(from, '?from'));
+  }
+}
+
+function isAsked(q: ListAudit, { what, who, target, phase }: AuditRecord): boolean {
+  if (q.what !== undefined && !(q.what.endsWith('.') ? what.startsWith(q.what) : what === q.what)) return false;
+  if (q.by !== undefined && who.owner !== q.by && who.keyId !== q.by) return false;
+  return (q.target === undefined || target === q.target) && (q.phase === undefined || phase === q.phase);
 }
 
 /** At the doors the owner of a key is named `unit`, also when it is a party or the hub. */

@@ -106,6 +106,18 @@ async function all(path: string, name: string): Promise<Body[]> {
   return out;
 }
 
+/** Every audit record that the conditions leave, in pages that may be empty. */
+async function records(conditions: string): Promise<Body[]> {
+  const out: Body[] = [];
+  let cursor = '';
+  for (;;) {
+    const { body } = await ask(`/v1/audit?limit=7${conditions}${cursor}`);
+    out.push(...body['records']);
+    if (body['end'] === true) return out;
+    cursor = `&cursor=${body['next']}`;
+  }
+}
+
 describe('the units door', () => {
   it('pages through all 770 units by cursor, each once, ordered by id', async () => {
     const rows = await all('/v1/units?limit=300', 'units');
@@ -312,6 +324,28 @@ describe('the keys door', () => {
     const audit = (await ask('/v1/audit?limit=500', { key })).body['records'] as Body[];
     expect(audit.length).toBeGreaterThan(0);
     expect(JSON.stringify(audit)).not.toContain('EXT-KPK');
+  });
+
+  it('finds audit records by action, actor, target, phase and time, page by page, and refuses what is no such condition', async () => {
+    const everything = await records('');
+    const what = await records('&what=key.create&phase=done');
+    expect(what.length).toBeGreaterThan(3);
+    expect(what).toEqual(everything.filter((r) => r['what'] === 'key.create' && r['phase'] === 'done'));
+    const [first] = what;
+    expect(await records(`&target=${first!['target']}`)).toEqual(
+      everything.filter((r) => r['target'] === first!['target']),
+    );
+    for (const by of [first!['who'].owner, first!['who'].keyId])
+      expect(await records(`&by=${by}`)).toEqual(
+        everything.filter((r) => [r['who'].owner, r['who'].keyId].includes(by)),
+      );
+    expect(await records('&what=key.')).toEqual(everything.filter((r) => String(r['what']).startsWith('key.')));
+    expect(await records('&what=key')).toEqual([]);
+    const { at } = everything.at(-1)!;
+    expect((await records(`&from=${encodeURIComponent(at as string)}`)).length).toBeLessThan(everything.length);
+    expect(await records('&from=2999-01-01T00:00:00Z')).toEqual([]);
+    for (const query of ['phase=x', 'from=kemarin', 'siapa=x', 'what='])
+      expect((await ask(`/v1/audit?${query}`)).status).toBe(400);
   });
 
   it('never revokes the last admin key', async () => {

@@ -190,6 +190,72 @@ export function keyCommands(program: Command, run: Run): void {
   resetAdminCommand(key, program, run);
 }
 
+function auditCommand(program: Command, run: Run): void {
+  program
+    .command('audit')
+    .description('audit records, oldest first: what was done to keys, views and streams, and by whom')
+    .option('--what <action>', 'key.create, …; key. for all that begin with it')
+    .option('--by <owner>', 'unit, party or key id of the actor')
+    .option('--target <name>', 'the key id, view or stream that it is about')
+    .option('--phase <phase>', 'intent, done, failed')
+    .option('--from <time>', 'RFC 3339')
+    .option('-n, --limit <n>', 'at most this many', '100')
+    .option('--cursor <cursor>', 'go on behind an earlier page')
+    .option('--json', 'the page as JSON, with its cursor')
+    .addHelpText('after', '\nExample:\n  simpul audit --what key. --from 2021-07-15T00:00:00Z')
+    .action(({ limit, json, cursor, ...filters }: AuditOptions) =>
+      run(async (ctx) => {
+        const most = Number(limit);
+        if (!Number.isInteger(most) || most < 1) throw new Usage(verbatim(`-n ${limit}: 1, 2, 3, …`));
+        const page = await auditPage(ctx, new URLSearchParams(filters), most, cursor);
+        if (json === true) printOne(ctx, page);
+        else {
+          printRows(ctx, page.records, ['at', 'phase', 'what', 'target', 'who', 'why', 'code']);
+          if (!page.end) process.stderr.write(`… --cursor ${page.next}\n`);
+        }
+        return page.records.length > 0 ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+}
+
+type AuditOptions = Readonly<Record<'limit', string>> &
+  Partial<Record<'what' | 'by' | 'target' | 'phase' | 'from' | 'cursor', string>> & { readonly json?: true };
+
+interface AuditRows {
+  readonly records: readonly object[];
+  readonly next: string;
+  /** Whether nothing stands behind `next`. */
+  readonly end: boolean;
+}
+
+const isAuditPage: Shape = shapes.all(
+  shapes.listOf('records', shapes.texts('at', 'what', 'phase')),
+  (b) => typeof b['next'] === 'string' && typeof b['end'] === 'boolean',
+);
+
+/** At most so many records: page by page, because a filter may leave a page empty. */
+async function auditPage(
+  ctx: Context,
+  filters: URLSearchParams,
+  most: number,
+  cursor: string | undefined,
+): Promise<AuditRows> {
+  const records: object[] = [];
+  let next = cursor;
+  let end = false;
+  while (records.length < most && !end) {
+    const query = new URLSearchParams(filters);
+    query.set('limit', String(Math.min(500, most - records.length)));
+    if (next !== undefined) query.set('cursor', next);
+    const page = (await ctx.get(`/v1/audit?${query.toString()}`, isAuditPage)).body as AuditRows;
+    records.push(...page.records);
+    // A page that leads nowhere ends the list.
+    end = page.end || page.next === next;
+    ({ next } = page);
+  }
+  return { records, next: next!, end };
+}
+
 /** What `/health/ready` of a hub says in `status`. */
 const PHASES = ['ready', 'not_ready', 'starting', 'draining'];
 
@@ -217,6 +283,7 @@ export function operatorCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
+  auditCommand(program, run);
   program
     .command('doctor')
     .description('whether the hub and its doors work')
