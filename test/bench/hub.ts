@@ -33,6 +33,10 @@ export async function openBenchHub(options: BenchHubOptions): Promise<BenchHub> 
   env['SIMPUL_ENGINE'] = options.engine;
   env['SIMPUL_DATA'] = options.dir;
   env['SIMPUL_PORT'] = '0';
+  // All readers of the bench are of one unit.
+  env['SIMPUL_LIMIT_LIVE_STREAMS_PER_UNIT'] = '1500';
+  env['SIMPUL_LIMIT_LIVE_STREAMS_PER_ADDRESS'] = '1500';
+  env['SIMPUL_LIMIT_CONNECTIONS_PER_UNIT'] = '2000';
   if (options.engine === 'kafka') {
     const { brokers, redis } = services();
     env['SIMPUL_KAFKA'] = brokers;

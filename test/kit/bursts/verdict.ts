@@ -22,7 +22,7 @@ export async function expectSound(
 ): Promise<Verdict> {
   const hub = new HubClient(url, steward);
   const history = foldHistory(lines);
-  const judged = await judge({ hub, history, views: viewFiles(), engine, waitMs: 30_000 });
+  const judged = await judge({ hub, history, views: viewFiles(), engine, waitMs: 60_000 });
   if (!judged.good) throw new Error(`${JSON.stringify(judged.verdict)}\n${judged.problems.slice(0, 12).join('\n')}`);
   return judged.verdict;
 }
