@@ -1,6 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { asFault, Fault, innermostMessage, verbatim, type FaultCode, type Problem, type Text } from '#faults';
+import {
+  asFault,
+  Fault,
+  innermostMessage,
+  OnceAMinute,
+  verbatim,
+  type FaultCode,
+  type Problem,
+  type Text,
+} from '#faults';
 import { openDataFolder } from '#folder';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
@@ -73,7 +82,7 @@ async function openPorts(
       now,
       ...(kafka.prefix === undefined ? {} : { prefix: kafka.prefix }),
       ...(redisCa === undefined ? {} : { ca: redisCa }),
-      report: redisReport(logger, metrics),
+      report: redisReport(logger, metrics, concerns),
     }),
   ]);
   if (log.status === 'fulfilled' && state.status === 'fulfilled')
@@ -176,14 +185,45 @@ export function kafkaReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>,
   };
 }
 
-export function redisReport(logger: Logger, { alarms }: Pick<Metrics, 'alarms'>): RedisReport {
-  const raise = (code: 'state_untrusted' | 'state_evicted', facts: object): void => {
+export function redisReport(
+  logger: Logger,
+  { alarms }: Pick<Metrics, 'alarms'>,
+  concerns: Concerns = new Concerns(),
+): RedisReport {
+  const once = new OnceAMinute(() => performance.now());
+  const foreignWrites = (actual: string): void =>
+    void concerns.note({
+      subject: 'redis',
+      setting: 'keys of the hub',
+      actual,
+      needed: 'a Redis, or a SIMPUL_KAFKA_PREFIX, that nobody else writes into; restart the hub once that is so',
+    });
+  const raise = (code: 'state_untrusted' | 'state_evicted' | 'state_damaged', facts: object): void => {
     alarms.inc({ code });
     logger.error({ code, ...facts }, 'redis alarm');
   };
   return {
     untrusted: (node, reason) => raise('state_untrusted', { node, reason }),
     trusted: () => logger.info({}, 'redis is trusted again'),
+    damaged: ({ view, partition, key: aside }, now, cause) => {
+      // Each read tells of it.
+      if (now === 'kept' && !once.first(`${view}/${partition}`)) return;
+      raise('state_damaged', {
+        view,
+        partition,
+        ...(now === 'set' ? { aside } : {}),
+        reason: innermostMessage(cause),
+      });
+      foreignWrites(
+        now === 'set'
+          ? 'somebody else wrote into a view partition: it was set aside, and is folded again'
+          : 'somebody else goes on writing into a view partition: reads of it are refused for a while',
+      );
+    },
+    damagedRows: (rows) => {
+      raise('state_damaged', { rows, reason: 'rows of the duplicate index were written by somebody else' });
+      foreignWrites('somebody else wrote into the duplicate index: rows of 8 days are written again');
+    },
     leftOldLayout: () =>
       logger.info({}, 'views in the storage layout of release 0.1 are folded again, and their old keys are removed'),
     evicted: (node, keys) =>

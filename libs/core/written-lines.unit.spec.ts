@@ -36,11 +36,13 @@ it('an alarm names the topic, the row and the place in the line as it is written
     const redis = redisReport(logger, metrics);
     redis.untrusted?.('127.0.0.1:6379', 'maxmemory-policy allkeys-lru');
     redis.evicted?.('127.0.0.1:6379', 7);
+    redis.damaged?.({ view: 'layanan.kasus-papan@1', partition: 0, key: '{x:0}:2-aside' }, 'set', cause);
+    redis.damagedRows?.(3);
     embeddedLogReport(logger, metrics).damaged?.({ ...at, first: 7n, last: 9n });
     embeddedStateReport(logger, metrics).setAside?.('state.sqlite.set-aside-1', 'malformed');
   });
   expect(lines.filter((line) => JSON.stringify(line).includes(REDACTED))).toEqual([]);
-  expect(lines).toHaveLength(13);
+  expect(lines).toHaveLength(15);
   expect(lines).toContainEqual(
     expect.objectContaining({ code: 'control_record_unreadable', topic: '_simpul.keys', row: '9f3a', offset: '41' }),
   );

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { INDEX_VIEW } from '#duplicates';
 import type { State } from '#state';
 import { openRedisState } from '#state-redis';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
@@ -120,4 +121,26 @@ it('after each kind of key of a view partition was evicted or deleted under the 
   expect([...seen].filter((kind) => kind !== 'entry' && kind !== 'rebuilding')).toEqual([]);
   expect(marked).toEqual(kinds);
   expect([...lists].filter((length) => length !== whole && length !== undefined)).toEqual([]);
+});
+
+it('after somebody else wrote into the keys of a view partition, or of the duplicate index, no read answers "absent" or fails for good, and both are folded again to the same digest', async () => {
+  const board = stage.views.find((v) => v.name === 'layanan.kasus-papan')!;
+  const steward = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward'] as const) };
+  const admin = new Redis(server.url);
+  const want = await plainDigest(stage.log, stage.catalogue, board);
+  const seen = new Set<string>();
+  for (const storage of [stage.storage(board), INDEX_VIEW]) {
+    const base = `{${encodeURIComponent(storage)}:`;
+    const keys = (await admin.keys('*')).filter((key) => key.startsWith(base) && key.endsWith(':2'));
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) await admin.set(key, 'sampah');
+    await until(async () => {
+      seen.add((await stage.reader.get(steward, board, 'K-TETAP')).kind);
+      const types = await Promise.all(keys.map((key) => admin.type(key)));
+      return types.every((type) => type === 'hash') && (await stage.caughtUp());
+    });
+    expect(await digestOfView(stage.state, board, stage.storage(board))).toBe(want);
+  }
+  admin.disconnect();
+  expect([...seen].filter((kind) => kind !== 'entry' && kind !== 'rebuilding')).toEqual([]);
 });

@@ -213,6 +213,13 @@ export class Client {
     await this.#within(() => this.#look());
   }
 
+  /** Rows of the duplicate index were lost to somebody else who wrote into them: as after an eviction, absent does not mean absent. */
+  lostRows(rows: number): void {
+    this.#connections++;
+    this.#evictions += rows;
+    this.#options.report?.damagedRows?.(rows);
+  }
+
   /** Number of keys that the servers are known to have evicted. */
   get evictions(): number {
     return this.#evictions;

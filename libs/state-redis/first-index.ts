@@ -1,6 +1,6 @@
 import { INDEX_RETENTION_MS, type First, type FirstReplacement } from '#state';
 import type { Client } from './client.js';
-import { packFirst, indexKeyOf, unpackFirst } from './rows.js';
+import { packFirst, indexKeyOf, isRow, unpackFirst } from './rows.js';
 import { PUT_FIRST, REPLACE_FIRST } from './index-scripts.js';
 
 interface SourceId {
@@ -47,16 +47,17 @@ export class FirstIndex {
 
   async findFirst(ids: readonly SourceId[]): Promise<readonly (First | undefined)[]> {
     const texts = await this.#each(ids, (keys) => this.#client.mget(keys));
-    return ids.map(({ source, id }, i) => (texts[i] ? unpackFirst(source, id, texts[i]) : undefined));
+    return ids.map(({ source, id }, i) => (isRow(texts[i]) ? unpackFirst(source, id, texts[i]) : undefined));
   }
 
   /** An evicted row is no absent row: when this server has evicted keys since the last call, connection() has grown before the answer is given (R2.2). */
   async #put(keys: readonly string[], first: readonly First[], tag: number): Promise<(string | null)[]> {
     const rows = [INDEX_RETENTION_MS, ...first.map(packFirst)];
     const answer = (await this.#client.run(PUT_FIRST, keys, rows)) as (string | null)[];
-    const evicted = answer.at(-1) ?? '';
+    const [evicted, lost] = answer.splice(first.length).map((text) => text ?? '');
+    if (lost !== '0') this.#client.lostRows(Number(lost));
     if (this.#evicted.get(tag) !== evicted) await this.#client.lookAgain();
-    this.#evicted.set(tag, evicted);
+    this.#evicted.set(tag, evicted ?? '');
     return answer;
   }
 

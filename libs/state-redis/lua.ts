@@ -98,13 +98,18 @@ end
 
 local function load(fields)
   local values = get_all(fields)
-  for i = 1, #fields do cur[fields[i]] = values[i] or '' end
+  for i = 1, #fields do
+    local b = values[i] or ''
+    -- Byte 22 of a record marks its name: without it the bucket was written by somebody else, and its keys would look absent.
+    if #b > 0 and byte(b, 22) ~= 255 then error('damaged bucket') end
+    cur[fields[i]] = b
+  end
 end
 
 -- The field of the bucket of an id; the bucket is loaded.
 local function bucket_of(id)
   local field = field_of(id)
-  if not cur[field] then cur[field] = call('HGET', H, field) or '' end
+  if not cur[field] then load({field}) end
   return field
 end
 

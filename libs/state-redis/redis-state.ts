@@ -1,4 +1,4 @@
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import {
   checkChange,
   DELETE_RETENTION_MS,
@@ -21,12 +21,22 @@ import {
 } from '#state';
 import { parseRedisAddress } from './address.js';
 import { Client } from './client.js';
-import type { RedisReport } from './trust.js';
+import type { DamagedPartition, RedisReport } from './trust.js';
 import { FirstIndex } from './first-index.js';
 import { packChange, packWanted, storedKey, StoredRecord } from './records.js';
-import { keyBaseOf, keysOf, packStart, partitionKeys, progressOf, unpackAllProgress, unpackProgress } from './rows.js';
+import { isDamage } from './damage.js';
+import {
+  asideKeysOf,
+  keyBaseOf,
+  keysOf,
+  packStart,
+  partitionKeys,
+  progressOf,
+  unpackAllProgress,
+  unpackProgress,
+} from './rows.js';
 import { COMMIT } from './commit-script.js';
-import { CHANGES, DROP, POSITIONS, READ, RESET, SCAN } from './scripts.js';
+import { CHANGES, DROP, POSITIONS, READ, RESET, SCAN, SET_ASIDE } from './scripts.js';
 import { Upkeep } from './upkeep.js';
 
 export interface RedisStateOptions {
@@ -51,6 +61,11 @@ type CommitAnswer =
   | readonly [refused: 1, expected: Buffer, epoch: Buffer, leftOldLayout: number]
   | readonly [applied: 0, buckets: number, leftOldLayout: number, grow: number, compact: number, merge: number];
 
+/** How long the keys of a damaged partition stay, ms. */
+const ASIDE_MS = 24 * 3_600_000;
+/** A partition that is damaged again within this time is left alone, ms: somebody goes on writing into it, and folding it again and again costs more. */
+const ASIDE_EVERY_MS = 60_000;
+
 /** Feed records that one call of CHANGES looks at, so that it does not hold the server for long. */
 const FEED_LOOK = 1_000;
 
@@ -63,6 +78,9 @@ class RedisState implements State {
   readonly #report: RedisReport;
   readonly #upkeep: Upkeep;
   #hasLeftOldLayout = false;
+  /** When partitions were set aside, by key base. */
+  readonly #aside = new Map<string, number>();
+  readonly #settingAside = new Map<string, Promise<void>>();
 
   constructor(client: Client, options: RedisStateOptions) {
     this.#client = client;
@@ -85,7 +103,7 @@ class RedisState implements State {
     const head = [stream, change.epoch, change.from, change.next, change.low, appendTimeOf(change) ?? ''];
     const more = [now - this.#deleteRetentionMs, change.proof ?? '-', change.feedGap === true ? 1 : 0];
     const args = [...[...head, ...more].map(String), puts, removals, segment, base, buckets];
-    const answer = (await this.#client.runForBytes(COMMIT, keysOf(base), args)) as CommitAnswer;
+    const answer = await this.#committed(view, partition, () => this.#client.runForBytes(COMMIT, keysOf(base), args));
     if (answer[0] === 1) {
       if (answer[3] === 1) this.#leftOldLayout();
       return { ok: false, expected: BigInt(answer[1].toString()), epoch: BigInt(answer[2].toString()) };
@@ -94,6 +112,58 @@ class RedisState implements State {
     if (moved === 1) this.#leftOldLayout();
     this.#upkeep.start(base, stream, { buckets: count, grow: grow === 1, compact: compact === 1, waiting });
     return { ok: true };
+  }
+
+  /** A script that met damage may have written a part: what is left must not be read. */
+  async #committed(view: string, partition: number, commit: () => Promise<unknown>): Promise<CommitAnswer> {
+    try {
+      return (await commit()) as CommitAnswer;
+    } catch (e) {
+      if (!isDamage(e)) throw e;
+      await this.#setAside(view, partition, e, 'always');
+      throw e;
+    }
+  }
+
+  /**
+   * Asks about a view partition. Where its keys hold what nobody of this room has written, it is set aside, and the answer is that of a partition that was never
+   * filled: readers say that it is being folded, and its owner begins anew (R7.6).
+   */
+  async #asked<T>(view: string, partition: number, ask: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await ask();
+      } catch (e) {
+        if (!isDamage(e)) throw e;
+        // The first time another process may have set it aside meanwhile.
+        if (tries === 2) await this.#setAside(view, partition, e, 'once a minute');
+        if (tries < 3) continue;
+        this.#report.damaged?.(this.#placeOf(view, partition), 'kept', e);
+        throw isFault(e) ? e : new Fault('state_unavailable', { cause: e });
+      }
+  }
+
+  /** Callers at the same time share one. */
+  #setAside(view: string, partition: number, cause: unknown, often: 'always' | 'once a minute'): Promise<void> {
+    const base = keyBaseOf(this.#prefix, view, partition);
+    const running = this.#settingAside.get(base);
+    if (running !== undefined) return running;
+    const last = this.#aside.get(base) ?? Number.NEGATIVE_INFINITY;
+    const now = performance.now();
+    if (often === 'once a minute' && now - last < ASIDE_EVERY_MS) return Promise.resolve();
+    const setting = this.#client
+      .run(SET_ASIDE, [...keysOf(base), ...asideKeysOf(base)], [base, ASIDE_MS])
+      .then(() => {
+        this.#aside.set(base, now);
+        this.#report.damaged?.(this.#placeOf(view, partition), 'set', cause);
+      })
+      .finally(() => this.#settingAside.delete(base));
+    this.#settingAside.set(base, setting);
+    return setting;
+  }
+
+  #placeOf(view: string, partition: number): DamagedPartition {
+    return { view, partition, key: asideKeysOf(keyBaseOf(this.#prefix, view, partition))[0]! };
   }
 
   /** Partitions leave the old layout one by one, with their first commit; one report says that it has begun. */
@@ -115,7 +185,11 @@ class RedisState implements State {
     return this.#index.findFirst(ids);
   }
 
-  async read(view: string, partition: number, keys: readonly string[], space: Space = 'entry'): Promise<ReadResult> {
+  read(view: string, partition: number, keys: readonly string[], space: Space = 'entry'): Promise<ReadResult> {
+    return this.#asked(view, partition, () => this.#read(view, partition, keys, space));
+  }
+
+  async #read(view: string, partition: number, keys: readonly string[], space: Space): Promise<ReadResult> {
     const base = keyBaseOf(this.#prefix, view, partition);
     const buckets = this.#upkeep.buckets(base);
     const args = [packWanted(space, keys, buckets), buckets];
@@ -130,7 +204,11 @@ class RedisState implements State {
     };
   }
 
-  async scan(view: string, partition: number, range: ScanRange = {}): Promise<Page> {
+  scan(view: string, partition: number, range: ScanRange = {}): Promise<Page> {
+    return this.#asked(view, partition, () => this.#scan(view, partition, range));
+  }
+
+  async #scan(view: string, partition: number, range: ScanRange): Promise<Page> {
     const { space = 'entry', after, prefix = '', limit = 500 } = range;
     const base = keyBaseOf(this.#prefix, view, partition);
     const start = storedKey(space, prefix);
@@ -153,7 +231,11 @@ class RedisState implements State {
     };
   }
 
-  async changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
+  changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
+    return this.#asked(view, part.partition, () => this.#changes(view, part, after, limit));
+  }
+
+  async #changes(view: string, part: StreamPartition, after: bigint, limit: number): Promise<ChangePage> {
     const base = keyBaseOf(this.#prefix, view, part.partition);
     const byKey = new Map<string, Change>();
     for (let from = String(after), wanted = limit; ;) {
@@ -198,11 +280,11 @@ class RedisState implements State {
     const ask = async (partition: number, members: number[]): Promise<void> => {
       const streams = members.map((i) => parts[i]!.stream);
       const keys = keysOf(keyBaseOf(this.#prefix, view, partition));
-      const texts = (await this.#client.run(POSITIONS, keys, streams)) as (string | null)[];
-      members.forEach((i, n) => {
-        const text = texts[n];
-        if (text) all[i] = progressOf(unpackProgress(streams[n]!, text));
+      const found = await this.#asked(view, partition, async () => {
+        const texts = (await this.#client.run(POSITIONS, keys, streams)) as (string | null)[];
+        return texts.map((text, n) => (text ? progressOf(unpackProgress(streams[n]!, text)) : undefined));
       });
+      members.forEach((i, n) => (all[i] = found[n]));
     };
     await Promise.all(Array.from(byPartition, ([partition, members]) => ask(partition, members)));
     return all;
@@ -217,14 +299,15 @@ class RedisState implements State {
   ): Promise<boolean> {
     const base = keyBaseOf(this.#prefix, view, partition);
     const rows = starts.flatMap((start) => [start.stream, packStart(start, atMs)]);
-    const done = await this.#client.run(RESET, keysOf(base), [base, stream, String(next ?? '-'), proof, ...rows]);
+    const args = [base, stream, String(next ?? '-'), proof, ...rows];
+    const done = await this.#asked(view, partition, () => this.#client.run(RESET, keysOf(base), args));
     return done === 1;
   }
 
   async drop(view: string, partitions: number): Promise<void> {
     for (let partition = 0; partition < partitions; partition++) {
       const base = keyBaseOf(this.#prefix, view, partition);
-      await this.#client.run(DROP, keysOf(base), [base]);
+      await this.#client.run(DROP, [...keysOf(base), ...asideKeysOf(base)], [base]);
     }
   }
 

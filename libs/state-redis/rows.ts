@@ -12,6 +12,8 @@ export function keyBaseOf(prefix: string, view: string, partition: number): stri
 /** The keys of a view partition: hash, sorted set of the bounds of its leaves; then those of the layout of release 0.1, which are removed. */
 export const keysOf = (base: string): string[] =>
   ['2', '2l', 'o', 'e', 'el', 's', 'sl', 'd', 'dx'].map((name) => base + name);
+/** The keys under which the first two of keysOf stay for a while when somebody else has written into them. */
+export const asideKeysOf = (base: string): string[] => ['2-aside', '2l-aside'].map((name) => base + name);
 export const partitionKeys = (base: string): string[] => keysOf(base).slice(0, 2);
 
 export interface StoredProgress extends Progress {
@@ -63,6 +65,10 @@ export function packFirst(first: First): string {
   const { stream, partition, offset, schemaId, recordedTimeMs, digest } = first;
   return `${stream} ${partition} ${offset} ${schemaId} ${recordedTimeMs} ${Buffer.from(digest, 'hex').toString('base64url')}`;
 }
+
+/** Whether a text is a row of the duplicate index; anything else was written by somebody else. */
+export const isRow = (text: string | null | undefined): text is string =>
+  typeof text === 'string' && /^\S+ \d+ \d+ \d+ \d+ \S*$/.test(text);
 
 export function unpackFirst(source: string, id: string, text: string): First {
   const [stream = '', partition, offset = '0', schemaId, recordedTimeMs, digest = ''] = text.split(' ');

@@ -199,8 +199,34 @@ return 1
 /** Drops a view partition. KEYS: hash, sorted set, keys of the old layout. ARGV: key base of the old layout. UNLINK hides the keys from readers at once and frees the memory in the background. */
 export const DROP = script(
   `
-for _, stream in ipairs(redis.call('HKEYS', KEYS[3])) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+local feeds = redis.pcall('HKEYS', KEYS[3])
+if not feeds.err then
+  for _, stream in ipairs(feeds) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+end
 return redis.call('UNLINK', unpack(KEYS))
+`,
+  false,
+);
+
+/**
+ * Moves a view partition whose keys hold what this room has not written out of the way: it is absent afterwards, and so is folded again. KEYS: hash, sorted
+ * set, keys of the old layout, and the two keys under which the first two stay. ARGV: key base of the old layout, how long they stay in ms.
+ */
+export const SET_ASIDE = script(
+  `
+local feeds = redis.pcall('HKEYS', KEYS[3])
+if not feeds.err then
+  for _, stream in ipairs(feeds) do redis.call('UNLINK', ARGV[1] .. 'f:' .. stream) end
+end
+for i = 1, 2 do
+  local aside = KEYS[#KEYS - 2 + i]
+  if redis.call('EXISTS', KEYS[i]) == 1 then
+    redis.call('RENAME', KEYS[i], aside)
+    redis.call('PEXPIRE', aside, ARGV[2])
+  end
+end
+for i = 3, #KEYS - 2 do redis.call('UNLINK', KEYS[i]) end
+return 1
 `,
   false,
 );

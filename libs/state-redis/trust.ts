@@ -42,6 +42,13 @@ export function checkAtStart(text: string): void {
     throw new Fault('invalid_settings', { detail: `Redis is ${info.version}; 6.2 or later is needed` });
 }
 
+/** `key`: under which the first of its keys stays. */
+export interface DamagedPartition {
+  readonly view: string;
+  readonly partition: number;
+  readonly key: string;
+}
+
 /** What the adapter reports about the servers behind it. All calls return at once. */
 export interface RedisReport {
   /** A server can no longer hold the state: until it can, commits and the duplicate index are refused with `state_untrusted`. Reported once for each reason. */
@@ -50,6 +57,13 @@ export interface RedisReport {
   trusted?(): void;
   /** A server has evicted keys since the last look, or before the first one. */
   evicted?(node: string, keys: number): void;
+  /**
+   * The keys of a view partition held what this room has not written. `set`: they stay under `key` for a day, and the partition is folded again. `kept`: it
+   * happened again within a minute, so they are left as they are for a while, and reads of the partition are refused.
+   */
+  damaged?(where: DamagedPartition, now: 'set' | 'kept', cause: unknown): void;
+  /** Rows of the duplicate index held what this room has not written: they count as evicted. */
+  damagedRows?(rows: number): void;
   /**
    * View partitions in the storage layout of release 0.1 were found: each is folded again, and its old keys are removed with its first commit; positions of
    * the duplicate index are taken over. Reported once.
