@@ -122,7 +122,7 @@ export function eventTypesPage() {
     const order = first.ordering === 'stream' ? 'the whole stream is in order' : 'events of one subject are in order';
     return `## ${stream}\n\nSubject: ${subject}; ${order}.\n\n${bodies.join('\n\n')}`;
   });
-  return `# Event types\n\nGenerated from \`schemas/catalogue.json\` by \`npm run gen\`. ${types.length} types in ${streams.size} streams. A valid sample with invented data: \`./bin/simpul.mjs type sample <type>\`. Publishers: \`type:kanim\` every unit of that type, \`unit:SU…\` one unit, \`field:x\` the unit in field x, \`party:EXT-…\` an external party, \`hub:clock\` the hub itself, \`any\` every unit.\n\n${parts.join('\n\n')}\n`;
+  return `# Event types\n\nGenerated from \`schemas/catalogue.json\` by \`npm run gen\`. ${types.length} types in ${streams.size} streams. A valid sample with invented data: \`./bin/simpul.mjs type sample <type>\`. Publishers: \`type:kanim\` every unit of that type, \`unit:SU…\` one unit, \`field:x\` whoever names itself in field x, \`party:EXT-…\` an external party, \`hub:clock\` the hub itself, \`any\` every unit.\n\n${parts.join('\n\n')}\n`;
 }
 
 /** A stand-in for every dependency: each property and each call returns itself. Doors declare their routes without using their dependencies. */

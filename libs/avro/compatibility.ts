@@ -1,4 +1,5 @@
 import { verbatim, type Problem, type Text } from '#faults';
+import { narrowedBounds } from './bounds.js';
 import { readsScalar, sameName } from './match.js';
 import { schemaOf, type Node } from './schema.js';
 import { eitherOf, texts } from './texts.js';
@@ -8,6 +9,7 @@ export type Compatibility = 'BACKWARD' | 'FORWARD' | 'FULL';
 
 /**
  * Why a schema is not compatible with an older one; empty = it is. Each pointer names the field, each reason says which side cannot read it.
+ * With FORWARD and FULL, a declared bound that becomes narrower is not compatible either (R10.8).
  * Fault `invalid_schema` when one of the texts is no valid schema.
  */
 export function compatibility(newSchema: string, oldSchema: string, level: Compatibility): Problem[] {
@@ -15,7 +17,8 @@ export function compatibility(newSchema: string, oldSchema: string, level: Compa
   const old = schemaOf(oldSchema).node;
   const problems: Problem[] = [];
   if (level !== 'FORWARD') problems.push(...differences(old, next, texts.when_new_reads_old));
-  if (level !== 'BACKWARD') problems.push(...differences(next, old, texts.when_old_reads_new));
+  if (level !== 'BACKWARD')
+    problems.push(...differences(next, old, texts.when_old_reads_new), ...narrowedBounds(next, old));
   return problems;
 }
 

@@ -1,5 +1,6 @@
 import { FRAME_BYTES } from '#event';
 import { Fault, type Problem } from '#faults';
+import { checkBounds } from './bounds.js';
 import { bufferOf } from './cursor.js';
 import { writerOf } from './encode.js';
 import { runGuard } from './guard.js';
@@ -94,7 +95,7 @@ export function compileContract(schemaText: string): Contract {
 /** Like `compileContract`; Fault `invalid_schema` also when the `simpul` property of the record is missing or incomplete. */
 export function compileEventContract(schemaText: string): EventContract {
   const contract = compileContract(schemaText);
-  const problems = checkProperties(nodeOf(contract));
+  const problems = [...checkProperties(nodeOf(contract)), ...checkBounds(nodeOf(contract))];
   if (problems.length > 0 || contract.properties === undefined) {
     throw new Fault('invalid_schema', { detail: `${contract.name}: the simpul property is incomplete`, problems });
   }

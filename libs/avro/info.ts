@@ -21,16 +21,20 @@ export function fieldsOf(t: Node): FieldInfo[] {
 }
 
 function fieldOf(f: FieldNode): FieldInfo {
-  const { pii, legal, note, doc } = f.extra;
+  const { pii, legal, note, doc, min, max } = f.extra;
   return {
     name: f.name,
     ...valueOf(f.type, roleOf(f.extra['role'])),
     pii: (PII_CLASSES as readonly Json[]).includes(pii ?? null) ? (pii as PiiClass) : 'none',
+    ...(isLimit(min) ? { min } : {}),
+    ...(isLimit(max) ? { max } : {}),
     ...(typeof legal === 'string' ? { legal } : {}),
     ...(typeof note === 'string' ? { note } : {}),
     ...(typeof doc === 'string' ? { doc } : {}),
   };
 }
+
+const isLimit = (v: Json | undefined): v is number | string => typeof v === 'number' || typeof v === 'string';
 
 function valueOf(t: Node, role: FieldRole | undefined): ValueInfo {
   if (t.base === 'union') {

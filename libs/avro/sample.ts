@@ -60,7 +60,7 @@ function fill(fields: readonly FieldInfo[], dice: Dice, all: boolean): Data {
   return out;
 }
 
-function value(v: ValueInfo, name: string, dice: Dice, all: boolean): unknown {
+function value(v: ValueInfo & Pick<FieldInfo, 'min' | 'max'>, name: string, dice: Dice, all: boolean): unknown {
   switch (v.kind) {
     case 'string':
       return text(v.role, name, dice);
@@ -72,7 +72,10 @@ function value(v: ValueInfo, name: string, dice: Dice, all: boolean): unknown {
       return `${LATER.test(name) ? '2021-08' : '2021-07'}-${two(dice.int(1, 30))}T${two(dice.int(8, 15))}:${two(dice.int(0, 59))}:${two(dice.int(0, 59))}+07:00`;
     case 'int':
     case 'long':
-      return /tahun$/i.test(name) ? 2021 : dice.int(1, 90);
+      return Math.max(
+        Number(v.min ?? 1),
+        Math.min(Number(v.max ?? 2021), /tahun$/i.test(name) ? 2021 : dice.int(1, 90)),
+      );
     case 'float':
     case 'double':
       return number(name, dice);
@@ -89,12 +92,18 @@ function value(v: ValueInfo, name: string, dice: Dice, all: boolean): unknown {
     case 'record':
       return fill(v.fields!, dice, all);
     case 'array':
-      return Array.from({ length: all ? 2 : dice.int(0, 3) }, () => value(v.items!, name, dice, all));
+      return Array.from({ length: all ? 2 : dice.int(0, 3) }, () =>
+        value({ ...v.items!, ...boundsOf(v) }, name, dice, all),
+      );
     case 'map':
       return { contoh: value(v.items!, name, dice, all) };
     default:
       return null;
   }
+}
+
+function boundsOf({ min, max }: Pick<FieldInfo, 'min' | 'max'>): Pick<FieldInfo, 'min' | 'max'> {
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
 }
 
 function two(n: number): string {

@@ -233,6 +233,16 @@ export const texts = defineTexts({
   no_branch_takes: { id: 'tidak ada pilihan yang menerima {type}', en: 'no branch takes {type}' },
   another_name: { id: '{written} bukan {read}', en: '{written} is not {read}' },
   cannot_be_read_as: { id: '{written} tidak dapat dibaca sebagai {read}', en: '{written} cannot be read as {read}' },
+  not_a_bound: { id: 'bukan batas untuk bidang ini', en: 'no bound for this field' },
+  bounds_leave_nothing: { id: 'min lebih besar daripada max', en: 'min is greater than max' },
+  bound_narrowed: {
+    id: 'batas dipersempit: penerbit memakai nilai yang dulu dijanjikan diterima',
+    en: 'the bound is narrower: publishers use values that were promised to be taken',
+  },
+  bound_forms: {
+    id: 'bilangan; desimal sebagai teks; tanggal YYYY-MM-DD untuk tanggal dan waktu; tidak ada untuk bidang lain',
+    en: 'a number; a decimal as text; a day YYYY-MM-DD for dates and times; none for other fields',
+  },
   no_default: {
     id: 'data tidak memuat bidang ini dan bidang ini tidak punya default',
     en: 'the data lacks this field and it has no default',

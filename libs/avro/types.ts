@@ -64,6 +64,9 @@ export interface FieldInfo extends ValueInfo {
   readonly pii: PiiClass;
   /** Legal ground; every field with a class above `umum` has one. */
   readonly legal?: string;
+  /** Least and greatest value that may be published: a number, a decimal as text, or a day `YYYY-MM-DD`; of a list: of each entry. Never checked on reading. */
+  readonly min?: number | string;
+  readonly max?: number | string;
   readonly note?: string;
   readonly doc?: string;
 }

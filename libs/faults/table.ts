@@ -371,6 +371,22 @@ export const FAULTS = {
       en: 'Check the year and the clock of your system. The limit: simpul type get <type>, aheadMinutes.',
     },
   },
+  value_out_of_bounds: {
+    class: 'invalid',
+    title: { id: 'Nilai di luar batas', en: 'A value is out of bounds' },
+    hint: {
+      id: 'Periksa nilai bidang yang ditunjuk. Batasnya, min dan max: simpul type get <jenis>.',
+      en: 'Check the field that is pointed at. The bounds, min and max: simpul type get <type>.',
+    },
+  },
+  unknown_unit: {
+    class: 'invalid',
+    title: { id: 'Unit tidak dikenal', en: 'Unknown unit' },
+    hint: {
+      id: 'Isi bidang yang ditunjuk dengan id unit yang terdaftar: simpul unit ls.',
+      en: 'Put the id of a registered unit into the field that is pointed at: simpul unit ls.',
+    },
+  },
   idempotency_mismatch: {
     class: 'invalid',
     title: { id: 'id ini sudah dipakai untuk isi lain', en: 'This id was used for other content' },

@@ -37,6 +37,12 @@ function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: numbe
     const owners = def.sources.filter((x) => x.set && g.value in x.set);
     if (owners.length === 0) out.add(`${at}/given/${j}/value`, texts.field_without_writer());
   }
+  for (const [j, n] of (s.needs ?? []).entries()) {
+    checkExpression(out, `${at}/needs/${j}/is`, type, n.is);
+    if (!def.sources.some((x) => x.set && n.value in x.set))
+      out.add(`${at}/needs/${j}/value`, texts.field_without_writer());
+  }
+  if (s.needs && def.kind !== 'merge') out.add(`${at}/needs`, texts.only_merge());
   if (s.given && def.kind !== 'merge') out.add(`${at}/given`, texts.only_merge());
   if (s.remove && def.kind !== 'set' && def.kind !== 'count') out.add(`${at}/remove`, texts.only_set_or_count());
   if (s.remove && s.set) out.add(`${at}/set`, texts.removing_source_writes());
@@ -90,9 +96,10 @@ function checkStreams(out: Findings, def: ViewDefinition, types: readonly EventT
       owner.set(name, stream);
     }
   for (const [i, s] of def.sources.entries())
-    for (const [j, g] of (s.given ?? []).entries())
-      if (owner.get(g.value) !== types[i]!.stream)
-        out.add(`/sources/${i}/given/${j}/value`, texts.field_of_another_stream());
+    for (const member of ['given', 'needs'] as const)
+      for (const [j, condition] of (s[member] ?? []).entries())
+        if (owner.get(condition.value) !== types[i]!.stream)
+          out.add(`/sources/${i}/${member}/${j}/value`, texts.field_of_another_stream());
 }
 
 /** R5.10: who may change an entry must be known from the entry, in the order of one stream. */

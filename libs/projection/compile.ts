@@ -23,6 +23,8 @@ export interface CompiledSource {
   readonly bounds: readonly TimeBound[];
   readonly set: readonly (readonly [name: string, Evaluate])[];
   readonly when: readonly { readonly field: string; readonly in: ReadonlySet<unknown> }[];
+  /** What the entry must hold before the event, else it is refused (R5.10). */
+  readonly needs: readonly { readonly value: string; readonly is: Evaluate }[];
   readonly given: readonly { readonly value: string; readonly is?: Evaluate; readonly isNot?: unknown }[];
 }
 
@@ -59,7 +61,7 @@ export interface CompiledView {
   readonly shared: ReadonlySet<string>;
   /** Hash of the definition: a view with another fingerprint is folded again from the log. */
   readonly fingerprint: string;
-  /** The fingerprint without owners and bounds, as releases before them had it: its entries can be taken over. */
+  /** The fingerprint without owners, needed steps and bounds, as releases before them had it: its entries can be taken over. */
   readonly ownerless: string;
 }
 
@@ -133,6 +135,7 @@ function compileSource(def: ViewDefinition, source: ViewSource, index: number, t
     bounds: boundsOf(def, type),
     set: Object.entries(source.set ?? {}).map(([name, e]) => [name, evaluator(e)] as const),
     when: (source.when ?? []).map((w) => ({ field: w.field, in: new Set<unknown>(w.in) })),
+    needs: (source.needs ?? []).map((n) => ({ value: n.value, is: evaluator(n.is) })),
     given: (source.given ?? []).map((g) => ({
       value: g.value,
       ...(g.is === undefined ? {} : { is: evaluator(g.is) }),
@@ -174,7 +177,7 @@ const fingerprintOf = (json: unknown): string =>
   createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16);
 
 function withoutOwners({ owner: _owner, ownerWhy: _why, ...def }: ViewDefinition): object {
-  return { ...def, sources: def.sources.map(({ owner: _of, ...source }) => source) };
+  return { ...def, sources: def.sources.map(({ owner: _of, needs: _needs, ...source }) => source) };
 }
 
 /** Compiles a view for folding. Fault invalid_schema with the problems of checkView. Pure: depends only on its arguments. */
@@ -215,7 +218,7 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
     fields: fieldsOf(def, catalogue),
     shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
     ownership: ownershipOf(def.owner),
-    refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0),
+    refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0 || s.needs.length > 0),
     fingerprint: fingerprintOf(folded),
     ownerless: fingerprintOf(withoutOwners(def)),
   };

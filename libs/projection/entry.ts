@@ -58,4 +58,5 @@ export interface RefusedCount {
   readonly n: number;
   readonly out?: Readonly<Record<string, number>>;
 }
-export type RefusalReason = 'not_owner' | 'too_far_ahead';
+/** `step_missing`: the event is a later step, and the entry is not where the step before it leads. */
+export type RefusalReason = 'not_owner' | 'too_far_ahead' | 'step_missing';

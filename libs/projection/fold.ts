@@ -3,7 +3,7 @@ import type { DecodedEvent } from '#registry';
 import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
-import { officeOf, ownerAfter, ownerOf } from './owner.js';
+import { officeOf, ownerAfter, ownerOf, type Ownership } from './owner.js';
 import { isAhead, isStaleDate } from './time-bounds.js';
 
 /** Entries of one view partition while a batch is folded. `undefined`: no entry. Values are never changed in place. */
@@ -67,21 +67,34 @@ function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEve
     if (bounds.some((b) => isAhead(b, event.data, recordedMs)))
       return { reason: 'too_far_ahead', key: view.keyOf(event), owner: undefined };
   }
-  if (ownership === undefined) return undefined;
-  const office = officeOf(event.envelope.source);
-  if (office === undefined) return undefined;
-  let key: string;
-  let owner: string | undefined;
+  if (ownership !== undefined) {
+    const office = officeOf(event.envelope.source);
+    const { key, owner } = ownedNow(view, ownership, event, desk);
+    if (office !== undefined && owner !== undefined && owner !== office) return { reason: 'not_owner', key, owner };
+  }
+  if (source.needs.length === 0) return undefined;
+  const key = view.keyOf(event);
+  const before = desk.entry(key)?.v;
+  const isThere = source.needs.every(
+    (n) => before !== undefined && (before[n.value] ?? null) === (n.is(event) ?? null),
+  );
+  return isThere ? undefined : { reason: 'step_missing', key, owner: undefined };
+}
+
+/** The entry that an event would change, and who owns it before the event. */
+function ownedNow(
+  view: CompiledView,
+  ownership: Ownership,
+  event: DecodedEvent,
+  desk: Desk,
+): { readonly key: string; readonly owner: string | undefined } {
   if (view.kind === 'count') {
     const before = desk.part(event.envelope.subject);
-    key = before?.k ?? '';
-    owner = before?.o;
-  } else {
-    key = view.keyOf(event);
-    const before = desk.entry(key);
-    owner = before === undefined ? desk.removed(key)?.o : ownerOf(ownership, before);
+    return { key: before?.k ?? '', owner: before?.o };
   }
-  return owner === undefined || owner === office ? undefined : { reason: 'not_owner', key, owner };
+  const key = view.keyOf(event);
+  const before = desk.entry(key);
+  return { key, owner: before === undefined ? desk.removed(key)?.o : ownerOf(ownership, before) };
 }
 
 /** The member that says whose a new entry is, where its value does not say it. */

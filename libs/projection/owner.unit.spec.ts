@@ -171,6 +171,70 @@ describe('an event of somebody else never changes an entry, and is told with the
   });
 });
 
+describe('a later step of a transfer is refused without the step before it, and makes no entry', () => {
+  const admitted = () => from(A, 'pas.penghuni.diterima', inside(A));
+  const step = (by: string, peristiwa: string, unitAsal: string, unitTujuan: string) =>
+    from(by, 'pas.penghuni.dipindahkan', moved(peristiwa, unitAsal, unitTujuan));
+
+  it.each<[string, DecodedEvent[], DecodedEvent, string]>([
+    ['a person in no entry arrives', [], step(B, 'tiba', A, B), 'step_missing'],
+    ['a person in no entry returns', [], step(B, 'kembali', B, C), 'step_missing'],
+    ['a departure of a person in no entry is cancelled', [], step(B, 'batal', B, C), 'step_missing'],
+    [
+      'a person that is inside already arrives',
+      [from(B, 'pas.penghuni.diterima', inside(B))],
+      step(B, 'tiba', A, B),
+      'step_missing',
+    ],
+    [
+      'the arrival names another origin',
+      [admitted(), step(A, 'berangkat', A, B)],
+      step(B, 'tiba', C, B),
+      'step_missing',
+    ],
+    [
+      'the departure named another target',
+      [admitted(), step(A, 'berangkat', A, C)],
+      step(B, 'tiba', A, B),
+      'not_owner',
+    ],
+    [
+      'the person was released',
+      [admitted(), from(A, 'pas.penghuni.bebas', freed(A))],
+      step(B, 'tiba', A, B),
+      'step_missing',
+    ],
+  ])('%s', (_what, before, later, reason) => {
+    const desk = run('pas.penghuni-aktif', ...before, later);
+    expect([...desk.entries]).toEqual([...run('pas.penghuni-aktif', ...before).entries]);
+    expect(desk.refused.map((r) => r.reason)).toEqual([reason]);
+  });
+
+  it('so the true admission counts after a false arrival, and the arrival after the departure', () => {
+    const desk = run(
+      'pas.penghuni-aktif',
+      step(B, 'tiba', A, B),
+      admitted(),
+      step(A, 'berangkat', A, B),
+      step(B, 'tiba', A, B),
+    );
+    expect(valueOf(desk)).toMatchObject({ unit: B, keadaan: 'di_dalam' });
+    expect(reasons(desk)).toEqual([['step_missing', undefined]]);
+  });
+
+  it('a view file may ask it of a merge alone, and of a field that a source of the stream writes', () => {
+    const needs = [{ value: 'tidakAda', is: 'unit' }];
+    const asked = (name: string) => ({ ...def(name), sources: def(name).sources.map((x) => ({ ...x, needs })) });
+    const problems = (name: string) =>
+      checkView(asked(name), catalogue)
+        .map((p) => `${p.pointer} ${p.reason}`)
+        .join('\n');
+    expect(problems('pas.hunian-unit')).toContain('/sources/0/needs only with kind merge');
+    expect(problems('pas.penghuni-aktif')).toContain('/sources/0/needs/0/is');
+    expect(problems('pas.penghuni-aktif')).toContain('/sources/0/needs/0/value');
+  });
+});
+
 describe('the owner goes on', () => {
   it('changes its entry, hands it over, and the next owner changes it; the one before may not', () => {
     const desk = run(

@@ -18,6 +18,7 @@ const expression = z.union([
 
 const when = z.strictObject({ field: fieldName, in: z.array(scalar).min(1) });
 const given = z.strictObject({ value: fieldName, is: expression.optional(), isNot: scalar.optional() });
+const needed = z.strictObject({ value: fieldName, is: expression });
 
 /** See ViewDefinition.owner. A list: the first of these fields that names somebody. */
 const field = z.string().regex(/^field:[A-Za-z_][A-Za-z0-9_]*$/);
@@ -31,6 +32,8 @@ const source = z.strictObject({
   when: z.array(when).optional(),
   /** Conditions on the stored entry; an absent entry fulfils them. Only with `merge`. */
   given: z.array(given).optional(),
+  /** What the stored entry must hold, else the event is refused (R5.10): the step before it is not there. An absent entry holds nothing. Only with `merge`. */
+  needs: z.array(needed).min(1).optional(),
   set: z.record(fieldName, expression).optional(),
   /** `set` and `count`: the event removes its subject. */
   remove: z.literal(true).optional(),

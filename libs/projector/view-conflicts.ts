@@ -14,7 +14,11 @@ const BATCH = 100;
 /** The log may not answer, and one sender may have any number of events refused: what comes while so many wait is not published. */
 const WAITING = 10_000;
 const RETRY_MS = 1_000;
-const REASONS = { not_owner: 'bukan_pemilik', too_far_ahead: 'terlalu_jauh_di_depan' } as const;
+const REASONS = {
+  not_owner: 'bukan_pemilik',
+  too_far_ahead: 'terlalu_jauh_di_depan',
+  step_missing: 'langkah_belum_ada',
+} as const;
 
 export interface ViewConflictsDeps {
   readonly publishing: Pick<Publishing, 'publish'>;

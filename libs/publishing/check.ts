@@ -20,6 +20,7 @@ import type { PublishLimits } from './limits.js';
 import { identityOf } from './recent.js';
 import { eventSubject, subjectRule } from './subject.js';
 import { texts } from './texts.js';
+import { unknownUnits, valuesOutside } from './values.js';
 
 /** Why a caller may not publish an event; undefined: it may (R12). `mayPublish` of #access. */
 export type MayPublish = (
@@ -74,7 +75,7 @@ const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/'
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /**
- * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, dates, subject, attributes of the hub, size (and whether a change of
+ * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, bounds of values, units, dates, subject, attributes of the hub, size (and whether a change of
  * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
  */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
@@ -109,6 +110,11 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   if (!encoded.ok) return refuse(a.type, worstCode(encoded.problems), encoded.problems);
   const another = rules.mayState(newest, a.source, data, rules.units);
   if (another !== undefined) return refuse(a.type, another.code, another.problems);
+  const outside = valuesOutside(newest, data);
+  if (outside.length > 0) return refuse(a.type, 'value_out_of_bounds', outside);
+  // The hub names units of its own registry and of contracts; a notice of it must not be lost.
+  const unknown = source.kind === 'hub' ? NO_PROBLEMS : unknownUnits(newest, data, rules.units);
+  if (unknown.length > 0) return refuse(a.type, 'unknown_unit', unknown);
   const ahead = rules.bounds?.get(a.type);
   const tooFar = ahead === undefined ? NO_PROBLEMS : datesAhead(ahead, data, context.recordedtime);
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);

@@ -304,3 +304,59 @@ describe('small rules', () => {
     }
   });
 });
+
+describe('values that the contract does not allow are refused before anything is written, with a pointer', () => {
+  const day = { type: 'int', logicalType: 'date' };
+  const fields = [
+    ...V1,
+    { name: 'jumlah', type: 'int', default: 0, min: 0, max: 10 },
+    {
+      name: 'tarif',
+      type: ['null', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }],
+      default: null,
+      min: '0',
+    },
+    { name: 'lintang', type: ['null', 'double'], default: null, min: -90, max: 90 },
+    { name: 'panjang', type: ['null', 'long'], default: null, min: 0 },
+    { name: 'hari', type: ['null', day], default: null, min: '1900-01-01', max: '2200-12-31' },
+    { name: 'kelas', type: ['null', { type: 'array', items: 'int' }], default: null, min: 1, max: 45 },
+    { name: 'unit', type: ['null', 'string'], default: null, role: 'unitId' },
+    { name: 'unitLain', type: ['null', { type: 'array', items: 'string' }], default: null, role: 'unitId' },
+  ];
+  const plain = fields.map(({ min: _min, max: _max, role: _role, ...f }: Record<string, unknown>) => f);
+  const [old, now] = [typeOf(1, plain), typeOf(2, fields)];
+  const both = { ...catalogue, newest: () => now, version: (_t: string, v: number) => (v === 1 ? old : now) };
+  const answer = (data: Record<string, unknown>, version = 2): string => {
+    const offered = offer({ nomor: 'K-1', ...data }, { dataschema: `urn:simpul:schema:uji.kasus.lahir:${version}` });
+    const c = checkItem(offered, context, { ...rules, catalogue: both });
+    return c.ok ? 'fine' : [c.fault.code, ...c.fault.problems.map((p) => p.pointer)].join(' ');
+  };
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ jumlah: -1 }, '/data/jumlah'],
+    [{ jumlah: 11 }, '/data/jumlah'],
+    [{ tarif: '-0.01' }, '/data/tarif'],
+    [{ lintang: 90.1 }, '/data/lintang'],
+    [{ panjang: '-9223372036854775808' }, '/data/panjang'],
+    [{ hari: '1899-12-31' }, '/data/hari'],
+    [{ hari: '9999-12-31' }, '/data/hari'],
+    [{ kelas: [1, 46, 0] }, '/data/kelas/1 /data/kelas/2'],
+  ])('%j is outside its bounds, also for an event that names a version without bounds', (data, pointers) => {
+    for (const version of [1, 2]) expect(answer(data, version)).toBe(`value_out_of_bounds ${pointers}`);
+  });
+
+  it('a value at its bound, and a field without a value, are taken', () => {
+    expect(answer({ jumlah: 0, tarif: '0.00', lintang: -90, panjang: '9223372036854775807' })).toBe('fine');
+    expect(answer({ jumlah: 10, hari: '2200-12-31', kelas: [1, 45] })).toBe('fine');
+    expect(answer({})).toBe('fine');
+  });
+
+  it('a unit that the registry does not know is unknown_unit, in a field and in a list, also for an event that names an older version', () => {
+    for (const version of [1, 2]) {
+      expect(answer({ unit: 'SU99999' }, version)).toBe('unknown_unit /data/unit');
+      expect(answer({ unitLain: ['SU00123', 'SU99999'] }, version)).toBe('unknown_unit /data/unitLain/1');
+    }
+    expect(answer({ unit: 'SU00123', unitLain: [] })).toBe('fine');
+    expect(answer({ unitLain: Array.from({ length: 5_000 }, () => 'SU99999') }).split(' ')).toHaveLength(51);
+  });
+});

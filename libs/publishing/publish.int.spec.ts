@@ -370,6 +370,25 @@ describe('rights', () => {
     },
   );
 
+  it('a unit that does not exist, and a negative number, are refused with a pointer; nothing is written', async () => {
+    const before = hub.appends.calls;
+    const CASE = 'layanan.kasus.status-berubah';
+    for (const [data, code, pointer] of [
+      [{ unitPemegang: 'SU99999', unitSebelumnya: 'SU00123' }, 'unknown_unit', '/data/unitPemegang'],
+      [
+        { unitPemegang: 'SU00123', unitSebelumnya: null, sisaJamKerja: -1e9 },
+        'value_out_of_bounds',
+        '/data/sisaJamKerja',
+      ],
+    ] as const) {
+      const r = await hub.post(hub.event(CASE, 'kanim', {}, data));
+      expect([r.status, r.body['code'], r.body['errors']]).toEqual([422, code, [expect.objectContaining({ pointer })]]);
+    }
+    expect(hub.appends.calls).toBe(before);
+    const known = hub.event(CASE, 'kanim', {}, { unitPemegang: 'SU00124', unitSebelumnya: 'SU00123' });
+    expect((await hub.post(known)).status).toBe(201);
+  });
+
   it('show receipts to the owner, to units above and to operators; others get 404', async () => {
     const e = hub.event(TYPE);
     const { body } = await hub.post(e);

@@ -51,7 +51,12 @@ export const texts = defineTexts({
     id: 'terlalu jauh di depan: kejadian dengan tanggal ini akan mengalahkan setiap laporan yang benar',
     en: 'too far ahead: an event of this date would win over every true report',
   },
+  outside_bounds: { id: 'di luar batas yang ditetapkan kontrak', en: 'outside the bounds of the contract' },
+  unit_not_registered: { id: 'tidak ada di daftar unit', en: 'not in the registry of units' },
   // expectations
+  at_least: { id: 'paling sedikit {min}', en: 'at least {min}' },
+  no_more_than: { id: 'paling banyak {max}', en: 'no more than {max}' },
+  between: { id: '{min} sampai {max}', en: '{min} to {max}' },
   not_after: { id: 'paling lambat {latest}', en: 'not after {latest}' },
   id: {
     id: 'teks unik dari sumber ini, 1 sampai 255 karakter',

@@ -106,7 +106,7 @@ export class Metrics {
     });
     this.viewConflicts = new Counter({
       name: 'simpul_view_conflicts_total',
-      help: 'Events that a view refused, by view and reason: not_owner, too_far_ahead. A view that is folded again counts its events again.',
+      help: 'Events that a view refused, by view and reason: not_owner, too_far_ahead, step_missing. A view that is folded again counts its events again.',
       labelNames: ['view', 'reason'],
       registers,
     });
