@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { checkHeader, H_CHECK, H_SHA_CHECK } from './attribute-check.js';
 
 /** The context attributes of an event, without its data (CloudEvents 1.0 §2). Extension names are lower-case letters and digits. */
 export interface Envelope {
@@ -19,7 +19,6 @@ export const H_DIGEST = 'simpul-digest';
 export const H_RECORDED = 'simpul-recordedtime';
 export const H_UNIT = 'simpul-unit';
 export const H_TRACEPARENT = 'traceparent';
-export const H_CHECK = 'simpul-check';
 const SPEC_VERSION: Header = ['ce_specversion', Buffer.from('1.0')];
 const CONTENT_TYPE: Header = ['content-type', Buffer.from('avro/binary')];
 
@@ -31,16 +30,6 @@ export interface HubHeaders {
   /** Id and version of the source unit on that day, `SU00123@1`; absent for an external party and for the hub itself. */
   readonly unit?: string | undefined;
   readonly traceparent?: string | undefined;
-}
-
-/**
- * Value of the header `simpul-check`: 16 hex digits of SHA-256 over everything that a record says of an event beside key and value, which the digest covers:
- * rights hang on source, type and extensions. No attribute holds a control character, so a line break separates them.
- */
-export function checkOf(e: Envelope, hub: Omit<HubHeaders, 'digest'>): string {
-  let text = `${e.id}\n${e.source}\n${e.type}\n${e.subject}\n${e.time}\n${e.dataschema}\n${hub.recordedtime}\n${hub.unit ?? ''}\n${hub.traceparent ?? ''}`;
-  for (const name in e.extensions) text += `\n${name}=${e.extensions[name]!}`;
-  return hash('sha256', text, 'hex').slice(0, 16);
 }
 
 /** Size limit of each cache below. A full cache is cleared as a whole: a publisher with ever new values must not grow memory. */
@@ -104,12 +93,13 @@ export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
   out.push(CONTENT_TYPE, [H_DIGEST, hub.digest], recordedHeader(hub.recordedtime));
   if (hub.unit !== undefined) out.push(unitHeader(hub.unit));
   if (hub.traceparent !== undefined) out.push([H_TRACEPARENT, Buffer.from(hub.traceparent)]);
-  out.push([H_CHECK, Buffer.from(checkOf(e, hub), 'latin1')]);
+  out.push(checkHeader(e, hub));
   return out;
 }
 
 export interface ReadEnvelope extends Envelope, HubHeaders {
-  /** As it stands in the record, see checkOf(); absent in records of earlier versions. */
+  /** The checks of the attributes as they stand in the record, see fitsCheck(): of new events `crc`, of earlier versions `check` or none. */
+  readonly crc?: Buffer | undefined;
   readonly check?: string | undefined;
 }
 
@@ -132,6 +122,7 @@ export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefine
   let recordedtime: string | undefined;
   let unit: string | undefined;
   let traceparent: string | undefined;
+  let crc: Buffer | undefined;
   let check: string | undefined;
   const extensions: Record<string, string> = {};
   for (const [name, value] of headers) {
@@ -170,6 +161,9 @@ export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefine
         traceparent = value.toString();
         break;
       case H_CHECK:
+        crc = value;
+        break;
+      case H_SHA_CHECK:
         check = value.toString('latin1');
         break;
       default:
@@ -178,7 +172,21 @@ export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefine
   }
   if (digest?.length !== 32 || recordedtime === undefined) return undefined;
   if (!id || !source || !type || subject === undefined || !time || !dataschema) return undefined;
-  return { id, source, type, subject, time, dataschema, extensions, digest, recordedtime, unit, traceparent, check };
+  return {
+    id,
+    source,
+    type,
+    subject,
+    time,
+    dataschema,
+    extensions,
+    digest,
+    recordedtime,
+    unit,
+    traceparent,
+    crc,
+    check,
+  };
 }
 
 /** Header length of the Confluent V0 wire format: magic byte 0, schema id as 4-byte big-endian integer; the Avro data follows. */

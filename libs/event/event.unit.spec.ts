@@ -112,7 +112,8 @@ describe('the envelope of a record', () => {
     expect(fromHeaders(toHeaders(envelope, hub))).toEqual({
       ...envelope,
       ...hub,
-      check: expect.stringMatching(/^[0-9a-f]{16}$/),
+      crc: expect.any(Buffer),
+      check: undefined,
     });
   });
 

@@ -1,8 +1,7 @@
+export { fitsCheck, hasCheck } from './attribute-check.js';
 export {
-  checkOf,
   fromHeaders,
   FRAME_BYTES,
-  H_CHECK,
   H_DIGEST,
   H_RECORDED,
   H_TRACEPARENT,

@@ -17,21 +17,27 @@ export function localDay(ms: number, zone: string = HUB_ZONE): string {
 }
 
 /** The day of today in each zone. */
-export type Today = (zone?: string) => string;
+export interface Today {
+  (zone?: string): string;
+  /** A number that changes before any day does, so that one question answers for all zones. Absent: unknown. */
+  readonly moment?: () => number;
+}
 
 /**
  * Today by a clock, in the zone that is asked for, else in HUB_ZONE. Exact at each midnight of a zone with whole minutes; the calendar is asked at most
  * once a minute and zone, because the registry of units asks at every publish.
  */
 export function todayOf(now: () => number): Today {
-  const known = new Map<string, { readonly day: string; readonly from: number; readonly until: number }>();
-  return (zone = HUB_ZONE) => {
-    const ms = now();
+  const known = new Map<string, { readonly day: string; readonly minute: number }>();
+  // Midnight falls on a whole minute, so the next minute is the first moment at which a day can change.
+  const moment = (): number => Math.floor(now() / CHECK_MS);
+  const today = (zone = HUB_ZONE): string => {
+    const minute = moment();
     const last = known.get(zone);
-    if (last && ms >= last.from && ms < last.until) return last.day;
-    const day = localDay(ms, zone);
-    // Midnight falls on a whole minute, so the next minute is the first moment at which the day can change.
-    known.set(zone, { day, from: ms, until: (Math.floor(ms / CHECK_MS) + 1) * CHECK_MS });
+    if (last?.minute === minute) return last.day;
+    const day = localDay(minute * CHECK_MS, zone);
+    known.set(zone, { day, minute });
     return day;
   };
+  return Object.assign(today, { moment });
 }

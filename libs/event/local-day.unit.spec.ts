@@ -22,4 +22,15 @@ describe('the day of a place', () => {
     ms -= 1;
     expect(today()).toBe('2026-11-30');
   });
+
+  it('does not change in any zone while the moment is the same, and the moment changes at each midnight', () => {
+    let ms = at('2026-11-30T00:00:00Z');
+    const today = todayOf(() => ms);
+    const days = (): string => ['Asia/Jakarta', 'Asia/Makassar', 'Asia/Jayapura'].map((z) => today(z)).join();
+    for (let before = days(), moment = today.moment!(); ms < at('2026-12-02T00:00:00Z'); ms += 20_000) {
+      if (today.moment!() === moment) expect(days()).toBe(before);
+      moment = today.moment!();
+      before = days();
+    }
+  });
 });

@@ -94,36 +94,27 @@ export class Publishing {
    */
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
     this.#admit(offered);
-    const tooSmall = this.#budgets.pending.tooSmallFor(offered.length);
-    if (tooSmall !== undefined) {
-      const most = this.#budgets.values[tooSmall];
-      throw new Fault('body_too_large', { detail: `more than ${most} events, the limit ${tooSmall}`, limit: tooSmall });
-    }
     const owner: LimitOwner = { key: request.caller.keyId, unit: request.caller.owner };
-    const reached = this.#budgets.pending.take(owner, offered.length);
-    if (reached !== undefined) throw this.#budgets.faultOf(reached, 'queue_full');
+    this.#takeBudget(owner, offered.length);
     try {
-      return await this.#publish(offered, request);
+      const began = this.deps.now();
+      const atOnce = request.work === undefined;
+      const checked = atOnce ? this.#check(offered, request) : await this.#checkMany(offered, request);
+      const items = checked.map((c) => new ItemState(c));
+      const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
+      if (stops()) return this.#withhold(items, request, began);
+      await this.#look(items);
+      // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
+      const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
+      if (stops()) return this.#withhold(items, request, began);
+      this.#append(fresh, began);
+      await this.#settle(items, began);
+      const again = this.#appendedAgain(items);
+      if (again.length > 0) await this.#nameFirst(again, began);
+      return this.#finish(items, request, began);
     } finally {
       this.#budgets.pending.give(owner, offered.length);
     }
-  }
-
-  async #publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
-    const began = this.deps.now();
-    const checked =
-      request.work === undefined ? this.#check(offered, request) : await this.#checkMany(offered, request);
-    const items = checked.map((c) => new ItemState(c));
-    const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
-    if (stops()) return this.#withhold(items, request, began);
-    await this.#look(items);
-    // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
-    const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
-    if (stops()) return this.#withhold(items, request, began);
-    this.#append(fresh, began);
-    await this.#settle(items, began);
-    await this.#nameFirst(items, began);
-    return this.#finish(items, request, began);
   }
 
   /** Checks, and appends nothing. */
@@ -148,6 +139,16 @@ export class Publishing {
     if (offered.length > this.limits.items) {
       throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
     }
+  }
+
+  #takeBudget(owner: LimitOwner, events: number): void {
+    const tooSmall = this.#budgets.pending.tooSmallFor(events);
+    if (tooSmall !== undefined) {
+      const detail = `more than ${this.#budgets.values[tooSmall]} events, the limit ${tooSmall}`;
+      throw new Fault('body_too_large', { detail, limit: tooSmall });
+    }
+    const reached = this.#budgets.pending.take(owner, events);
+    if (reached !== undefined) throw this.#budgets.faultOf(reached, 'queue_full');
   }
 
   #check(offered: readonly Offered[], { caller, traceparent, tracestate }: PublishRequest): Checked[] {
@@ -291,15 +292,19 @@ export class Publishing {
     }
   }
 
+  /** The events whose earlier append ended with an unknown outcome. */
+  #appendedAgain(items: readonly ItemState[]): readonly ItemState[] {
+    if (!this.#recent.hasUnknown) return [];
+    return items.filter(
+      ({ item, joined, outcome }) => outcome?.kind === 'accepted' && !joined && this.#recent.wasUnknown(item!.identity),
+    );
+  }
+
   /**
    * An event that was appended again after an unknown outcome may be a copy: the receipt names the first record, as soon as the index has passed this one
    * (R2.4). Without an answer in time the receipt names the record of this request.
    */
-  async #nameFirst(items: readonly ItemState[], began: number): Promise<void> {
-    const again = items.filter(
-      ({ item, joined, outcome }) => outcome?.kind === 'accepted' && !joined && this.#recent.wasUnknown(item!.identity),
-    );
-    if (again.length === 0) return;
+  async #nameFirst(again: readonly ItemState[], began: number): Promise<void> {
     const left = Math.min(this.limits.firstMs, this.limits.waitMs - (this.deps.now() - began));
     await Promise.all(
       again.map(async ({ append }) => {

@@ -134,9 +134,14 @@ export class RecentAppends {
     }
   }
 
+  /** Whether an append ended with an unknown outcome lately. */
+  get hasUnknown(): boolean {
+    return this.#unknown.size > 0;
+  }
+
   /** Whether an earlier append of this event ended with an unknown outcome, so that the log may hold it before a later one. */
   wasUnknown(identity: string): boolean {
-    return this.#unknown.size > 0 && (this.#unknown.get(identity) ?? 0) > this.now();
+    return (this.#unknown.get(identity) ?? 0) > this.now();
   }
 
   /** The log does not hold this event any more. */

@@ -1,4 +1,4 @@
-import { checkOf, digestOf, formatPosition, H_CHECK, fromHeaders, schemaIdOf, type ReadEnvelope } from '#event';
+import { digestOf, fitsCheck, formatPosition, fromHeaders, hasCheck, schemaIdOf, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
 import type { Catalogue, EventType } from './catalogue.js';
 
@@ -42,11 +42,9 @@ export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecor
   const envelope = fromHeaders(record.headers);
   const frame = record.value;
   // With a check it was written by a gateway, and what is missing now has been lost.
-  if (!envelope || frame === null)
-    return { kind: record.headers.some(([name]) => name === H_CHECK) ? 'corrupt' : 'foreign', record };
+  if (!envelope || frame === null) return { kind: hasCheck(record.headers) ? 'corrupt' : 'foreign', record };
   if (!envelope.digest.equals(digestOf(record.key ?? EMPTY, frame))) return { kind: 'corrupt', record };
-  if (envelope.check !== undefined && envelope.check !== checkOf(envelope, envelope))
-    return { kind: 'corrupt', record };
+  if (!fitsCheck(envelope)) return { kind: 'corrupt', record };
   const schemaId = schemaIdOf(frame);
   if (schemaId === undefined) return { kind: 'corrupt', record };
   const type = catalogue.bySchemaId(schemaId);

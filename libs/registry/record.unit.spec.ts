@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Header } from '#event';
+import { hash } from 'node:crypto';
+import { fromHeaders, type Header } from '#event';
 import type { LogRecord } from '#log';
 import { catalogueOfFiles, recordOf } from '../../test/kit/projection/events.js';
 import { openRecord } from './record.js';
@@ -34,9 +35,21 @@ describe('an event with a check', () => {
     expect(['ce_id', 'ce_time', 'simpul-recordedtime', 'simpul-digest'].map((n) => kindWith(without(n)))).toEqual(
       Array(4).fill('corrupt'),
     );
-    expect([kindWith(without('simpul-check')), kindWith(without('simpul-check', 'ce_id'))]).toEqual([
-      'event',
-      'foreign',
-    ]);
+    expect([kindWith(without('simpul-crc')), kindWith(without('simpul-crc', 'ce_id'))]).toEqual(['event', 'foreign']);
+  });
+
+  it('of an earlier version, SHA-256 in simpul-check, is verified too', () => {
+    const { id, source, type, subject, time, dataschema, recordedtime, unit, extensions } = fromHeaders(
+      record.headers,
+    )!;
+    const text = [id, source, type, subject, time, dataschema, recordedtime, unit ?? '', ''].join('\n');
+    const more = Object.entries(extensions).map(([name, value]) => `\n${name}=${value}`);
+    const check = hash('sha256', text + more.join(''), 'hex').slice(0, 16);
+    const old = (headers: readonly Header[]): readonly Header[] =>
+      headers.map((h) => (h[0] === 'simpul-crc' ? ['simpul-check', Buffer.from(check, 'latin1')] : h));
+    expect(kindWith(old(record.headers))).toBe('event');
+    for (const name of ['ce_id', 'ce_source', 'ce_subject', 'ce_time'])
+      expect([name, kindWith(old(flipped(name)))]).toEqual([name, 'corrupt']);
+    expect(kindWith(old(record.headers).filter(([n]) => n !== 'ce_id'))).toBe('corrupt');
   });
 });

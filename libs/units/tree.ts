@@ -24,6 +24,8 @@ export class UnitTree implements Units {
   #zones: readonly string[] | undefined;
   #current: DayTree | undefined;
   #currentDays: string[] = [];
+  /** The moment of the last question whether the day is new. */
+  #askedAt: number | undefined;
   readonly #past = new Map<string, DayTree>();
   #holders: Map<string, Unit[]> | undefined;
   #links: Map<string, Rows> | undefined;
@@ -152,8 +154,11 @@ export class UnitTree implements Units {
     return day;
   }
 
-  /** Whether the day has changed in a zone since the tree of today was built. Asked for at every look-up, so it makes no text of the days. */
+  /** Whether the day has changed in a zone since the tree of today was built. Asked for at every look-up, several times for each event that is published or read. */
   #isNewDay(): boolean {
+    const moment = this.#today.moment?.();
+    if (moment !== undefined && moment === this.#askedAt && this.#zones !== undefined) return false;
+    this.#askedAt = moment;
     if (this.#zones === undefined) {
       const zones = new Set<string>();
       for (const rows of this.#rows.values()) for (const row of rows) zones.add(row.timezone);
