@@ -17,15 +17,20 @@ export class OpenNames {
     this.#views = views;
   }
 
+  /** Whether every type of the stream is restricted: the name of a stream that others read too tells nothing. */
   isRestrictedStream(stream: string): boolean {
     const types = this.#catalogue.stream(stream)?.types ?? [];
-    return types.some((type) => this.#catalogue.newest(type)?.restricted === true);
+    return types.length > 0 && types.every((type) => this.#isRestricted(type));
   }
 
-  /** Whether the view of this name folds a restricted stream. */
+  /** Whether the view of this name folds a restricted type. */
   isRestrictedView(view: string): boolean {
-    const streams = this.#views.find(({ name }) => name === view)?.streams ?? [];
-    return streams.some((stream) => this.isRestrictedStream(stream));
+    const sources = this.#views.find(({ name }) => name === view)?.sources ?? [];
+    return sources.some(({ type }) => this.#isRestricted(type));
+  }
+
+  #isRestricted(type: string): boolean {
+    return this.#catalogue.newest(type)?.restricted === true;
   }
 
   /** Labels of a metric, with RESTRICTED in the place of a restricted stream or view, its storage and partition. */
@@ -46,8 +51,8 @@ export class OpenNames {
   /** Puts RESTRICTED in the place of each name of a restricted type, stream or view in a text, also where it is a part of a position or a door. */
   inTexts(): (text: string) => string {
     const types = this.#catalogue.types().filter((type) => type.restricted);
-    const streams = [...new Set(types.map(({ stream }) => stream))];
-    const views = this.#views.filter((view) => view.streams.some((s) => streams.includes(s))).map(({ name }) => name);
+    const streams = [...new Set(types.map(({ stream }) => stream))].filter((stream) => this.isRestrictedStream(stream));
+    const views = this.#views.map(({ name }) => name).filter((name) => this.isRestrictedView(name));
     const names = [...types.map(({ type }) => type), ...views, ...streams].sort((a, b) => b.length - a.length);
     if (names.length === 0) return (text) => text;
     const each = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');

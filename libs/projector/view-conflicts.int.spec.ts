@@ -1,4 +1,4 @@
-import { sampleEvent, sourceOf, type Caller } from '#access';
+import { readLevel, sampleEvent, sourceOf, type Caller, type Role } from '#access';
 import { hubPublishing, type Core } from '#core';
 import { fromHeaders } from '#event';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openHub, type RunningHub } from '../../test/kit/hub/hub-module.js';
 import { until } from '../../test/kit/projection/stage.js';
 import { ProjectorModule } from './index.js';
+import { CHANGE_TRIED } from './owner-notices.js';
 import { CHANGE_REFUSED } from './view-conflicts.js';
 
 const TYPE = 'layanan.kasus.status-berubah';
@@ -43,8 +44,9 @@ async function state(by: Caller, id: string): Promise<string> {
   });
   return (outcome as { receipt: { position: string } }).receipt.position;
 }
-/** The notices as readers see them. */
-async function notices() {
+/** The notices of a type as readers see them. */
+async function notices(name = CHANGE_REFUSED) {
+  const type = core.registry.catalogue.newest(name)!;
   const out = [];
   for (const { partition, low, high } of await core.log.describe(STREAM)) {
     if (low === high) continue;
@@ -52,8 +54,8 @@ async function notices() {
     const read = await core.log.read(STREAM, partition, low);
     for (const r of read.kind === 'records' ? read.records : []) {
       if (core.settled.originalOf(STREAM, partition, r.offset) !== undefined) continue;
-      const type = core.registry.catalogue.newest(CHANGE_REFUSED)!;
-      out.push({ ...fromHeaders(r.headers)!, data: type.contract.decode(r.value!, { framed: true }) });
+      const envelope = fromHeaders(r.headers)!;
+      if (envelope.type === name) out.push({ ...envelope, data: type.contract.decode(r.value!, { framed: true }) });
     }
   }
   return out.sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -86,4 +88,38 @@ it('a change that views refused is published by the hub to the office that sent 
   await state(B, 'tiga');
   await until(async () => (await notices()).length === 4);
   expect(new Set((await notices()).map((e) => e.id)).size).toBe(4);
+});
+
+it('the owner of an entry that somebody else tried to change is told by an event that only it and the inspectorate may read: who tried, on which entry, how often', async () => {
+  await start();
+  await state(A, 'satu');
+  const position = await state(B, 'dua');
+  await until(async () => (await notices(CHANGE_TRIED)).length === 2);
+  // One more in the same hour waits, and is told together with those that follow.
+  await state(B, 'tiga');
+  await until(async () => (await notices()).length === 4);
+  const told = await notices(CHANGE_TRIED);
+  const hours = new Set(told.map((e) => e.id.split('/').at(-1)));
+  expect(told).toHaveLength(2 * hours.size);
+  const board = told.find(
+    ({ data: d }) => d['ringkasan'] === 'layanan.kasus-papan' && d['posisiPertama'] === position,
+  )!;
+  expect(board).toMatchObject({ source: 'urn:simpul:hub:watch', subject: sourceOf(B) });
+  expect(board.data).toMatchObject({
+    pemilik: A.owner,
+    kunci: 'K-1',
+    sumber: sourceOf(B),
+    jenis: TYPE,
+    jumlah: 1,
+    posisiPertama: position,
+    posisiTerakhir: position,
+  });
+  const type = core.registry.catalogue.newest(CHANGE_TRIED)!;
+  const level = (owner: string, ...roles: Role[]): string =>
+    readLevel({ keyId: 'k', owner, system: 'uji', roles: new Set(roles) }, type, board, core.units.units);
+  const above = [...core.units.units.above(A.owner)];
+  expect(above.length).toBeGreaterThan(0);
+  expect([level(A.owner, 'reader'), level('SU00003', 'reader')]).toEqual(['full', 'full']);
+  for (const owner of [B.owner, 'SU00001', 'SU00013', ...above, 'EXT-KPK']) expect(level(owner, 'reader')).toBe('none');
+  for (const role of ['admin', 'operator', 'steward', 'data-team'] as const) expect(level('hub', role)).toBe('none');
 });

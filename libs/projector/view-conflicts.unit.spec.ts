@@ -12,11 +12,12 @@ const refused = (n: number, more: Partial<RefusedEvent> = {}): RefusedEvent => (
   position: `layanan.kasus/0/${n}`,
   recordedtime: '2021-07-31T00:00:00.000Z',
   witness: ['urn:simpul:unit:SU00066:uji', {}],
-  owner: 'SU00065',
+  // Nobody is told as the owner.
+  owner: undefined,
   ...more,
 });
 
-it('refused changes that come while too many wait are reported as dropped, and those that wait are published', async () => {
+it('refused changes that come while too many wait, in all or of their source, are reported as dropped, and those that wait are published', async () => {
   const published: Offered[] = [];
   const dropped: number[] = [];
   const log = Promise.withResolvers<void>();
@@ -26,13 +27,13 @@ it('refused changes that come while too many wait are reported as dropped, and t
       publish: async (offered: readonly Offered[]) => {
         await log.promise;
         published.push(...offered);
-        if (published.length === 3) done.resolve();
+        if (published.length === 4) done.resolve();
         return offered.map(() => ({ receipt: {} }));
       },
     },
     catalogue: { newest: (type: string) => ({ restricted: type.startsWith('itjen.') }) },
     now: () => NOW,
-    waiting: 3,
+    waiting: 4,
     report: {
       refused: () => undefined,
       failed: () => undefined,
@@ -44,13 +45,14 @@ it('refused changes that come while too many wait are reported as dropped, and t
     refused(8, { type: 'itjen.wbs.laporan-diterima' }),
     refused(9, { recordedtime: '2021-07-01T00:00:00.000Z' }),
   ];
-  conflicts.offer(view, [refused(0), ...untold, refused(1)]);
-  conflicts.offer(view, [refused(2), refused(3), refused(4)]);
-  conflicts.offer(view, [refused(5), ...untold]);
+  const other = (n: number): RefusedEvent => refused(n, { witness: ['urn:simpul:unit:SU00067:uji', {}] });
+  conflicts.offer(view, [refused(0), ...untold, refused(1), refused(2), refused(3)]);
+  conflicts.offer(view, [other(4), other(5)]);
+  conflicts.offer(view, [other(6), ...untold]);
   expect(dropped).toEqual([2, 1]);
   log.resolve();
   await done.promise;
   const positions = published.map((o) => (o as { content: { data: { posisi: string } } }).content.data.posisi);
-  expect(positions).toEqual([0, 1, 2].map((n) => `layanan.kasus/0/${n}`));
+  expect(positions).toEqual([0, 1, 4, 5].map((n) => `layanan.kasus/0/${n}`));
   await conflicts.close();
 });
