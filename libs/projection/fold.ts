@@ -74,11 +74,15 @@ function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEve
   }
   if (source.needs.length === 0) return undefined;
   const key = view.keyOf(event);
-  const before = desk.entry(key)?.v;
+  const entry = desk.entry(key);
+  const before = entry?.v;
   const isThere = source.needs.every(
     (n) => before !== undefined && (before[n.value] ?? null) === (n.is(event) ?? null),
   );
-  return isThere ? undefined : { reason: 'step_missing', key, owner: undefined };
+  if (isThere) return undefined;
+  // Whose entry it is must learn of the attempt, unless it made it itself.
+  const owner = entry && view.ownership && ownerOf(view.ownership, entry);
+  return { reason: 'step_missing', key, owner: owner === officeOf(event.envelope.source) ? undefined : owner };
 }
 
 /** The entry that an event would change, and who owns it before the event. */

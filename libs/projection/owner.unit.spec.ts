@@ -210,6 +210,14 @@ describe('a later step of a transfer is refused without the step before it, and 
     expect(desk.refused.map((r) => r.reason)).toEqual([reason]);
   });
 
+  it('the owner of the entry is named with it, so that it is told; nobody where the entry is its own or there is none', () => {
+    const owners = (...events: DecodedEvent[]) =>
+      reasons(run('pas.penghuni-aktif', ...events)).map(([, owner]) => owner);
+    expect(owners(admitted(), step(B, 'tiba', A, B))).toEqual([A]);
+    expect(owners(from(B, 'pas.penghuni.diterima', inside(B)), step(B, 'tiba', A, B))).toEqual([undefined]);
+    expect(owners(step(B, 'tiba', A, B))).toEqual([undefined]);
+  });
+
   it('so the true admission counts after a false arrival, and the arrival after the departure', () => {
     const desk = run(
       'pas.penghuni-aktif',
