@@ -30,4 +30,4 @@ export { nameOf } from './properties.js';
 export { sample } from './sample.js';
 export { UNKNOWN_SYMBOL } from './scalar.js';
 export { instantMs } from './time.js';
-export { splitJsonArray, splitNdjson } from './split.js';
+export { splitJsonArray, splitJsonArrayInSteps, splitNdjson, splitNdjsonInSteps, type InSteps } from './split.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { JsonNumber, parseJson, splitJsonArray, splitNdjson } from '#avro';
+import { JsonNumber, parseJson, splitJsonArray, splitJsonArrayInSteps, splitNdjson, splitNdjsonInSteps } from '#avro';
 
 const parse = (text: string | Buffer): ReturnType<typeof parseJson> => parseJson(Buffer.from(text as string));
 const nested = (n: number): string => '['.repeat(n) + ']'.repeat(n);
@@ -211,6 +211,17 @@ describe('cutting a body into items', () => {
     ['['.repeat(1_000), 'json_too_deep'],
   ])('refuses %s with %s', (text, code) => {
     expect(items(text)).toBe(code);
+  });
+
+  it('takes a step at least every 64 KiB, also where nothing but brackets or blank lines comes', () => {
+    const steps = (all: Iterable<unknown>): number => [...all].length;
+    const size = 1_048_576;
+    const brackets = Buffer.from(`[[${'[],'.repeat(size / 3)}[]]]`);
+    expect(steps(splitJsonArrayInSteps(brackets, 10))).toBeGreaterThanOrEqual(size / 65_536 - 1);
+    expect(splitJsonArray(brackets, 10)).toMatchObject({ ok: true, items: [[1, brackets.length - 1]] });
+    const blank = Buffer.from('\n'.repeat(size));
+    expect(steps(splitNdjsonInSteps(blank, 10))).toBeGreaterThanOrEqual(size / 65_536);
+    expect(splitNdjson(blank, 10)).toEqual({ ok: true, items: [] });
   });
 
   it('refuses more items than the limit', () => {

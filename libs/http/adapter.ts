@@ -44,6 +44,7 @@ export function makeAdapter(
       void sendFault(deps(), req, reply, e);
     },
     clientErrorHandler: (e, socket) => {
+      if (deps().connections.isEnding(socket)) return;
       answerBrokenConnection(e, socket, nextId(undefined), deps().refused);
     },
   });

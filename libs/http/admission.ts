@@ -40,11 +40,6 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
     // Where no route is, the answer is 404 with or without a key.
     if (profile !== undefined) {
       checkHeaders(req);
-      const busy = deps.connections.busy(req.raw.socket);
-      if (busy !== undefined) {
-        reply.header('connection', 'close');
-        deps.budgets.check(busy);
-      }
       req.response = reply.raw;
       req.caller = authenticated(profile, req, deps.authenticate);
       if (req.caller === undefined && config.open !== true && deps.isExpired?.(bearerOf(profile, req)) === true)

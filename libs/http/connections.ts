@@ -1,6 +1,6 @@
 import type { Caller } from '#access';
-import { limitFault, type LimitName, type Limits, type Reached } from '#limits';
-import type { Server } from 'node:http';
+import { limitFault, type LimitName, type LimitOwner, type Limits, type Reached } from '#limits';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
 import { plainAddress } from './proxies.js';
@@ -22,8 +22,10 @@ interface Connection {
   /** The key that was shown last; undefined: none yet. */
   key: string | undefined;
   unit: string | undefined;
-  /** Requests whose answer the connection does not have yet. */
-  working: number;
+  /** Answers that the connection does not have yet, in the order of their requests. */
+  readonly answers: Set<ServerResponse>;
+  /** Whether it ends behind an answer that it gets: nothing that it has sent on is read. */
+  isEnding: boolean;
   /** Bytes of answers that the reader has not taken, as measured last. */
   unread: number;
   /** What the kernel had not taken then; and since when that is unchanged. */
@@ -61,12 +63,6 @@ export class Connections {
   watch(server: Server): void {
     server.maxConnections = this.#limits.values.connections + SPARE;
     server.on('connection', (socket: Socket) => this.#open(socket));
-    server.on('request', (req, res) => {
-      const connection = this.#all.get(req.socket);
-      if (connection === undefined) return;
-      connection.working++;
-      res.once('close', () => connection.working--);
-    });
     this.#sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
     server.once('close', () => clearInterval(this.#sweeping));
   }
@@ -90,12 +86,38 @@ export class Connections {
     return undefined;
   }
 
-  /** The limit on requests that a connection has sent ahead of their answers; undefined: one more may be worked on. */
-  busy(socket: Socket): Reached | undefined {
-    const working = this.#all.get(socket)?.working ?? 0;
-    return working >= this.#limits.values.requests_per_connection
-      ? { limit: 'requests_per_connection', retryAfterMs: 1_000 }
-      : undefined;
+  /**
+   * A request begins. Answers the limit on requests that a connection has sent ahead of their answers, when it is reached: the connection ends behind the
+   * refusal. `ending`: it ends behind a refusal already, and this request gets no answer.
+   */
+  began(socket: Socket, answer: ServerResponse): Reached | 'ending' | undefined {
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return socket.destroyed ? 'ending' : undefined;
+    if (connection.isEnding) return 'ending';
+    const { answers } = connection;
+    connection.isEnding = answers.size >= this.#limits.values.requests_per_connection;
+    answers.add(answer);
+    answer.once('close', () => answers.delete(answer));
+    return connection.isEnding ? { limit: 'requests_per_connection', retryAfterMs: 1_000 } : undefined;
+  }
+
+  /** Whether a connection ends behind an answer that is on its way: what it has sent behind that request is not read. */
+  isEnding(socket: Socket): boolean {
+    return this.#all.get(socket)?.isEnding === true;
+  }
+
+  /** For whom the requests of a connection count: the key that was shown last. undefined: none yet, or many clients send on it. */
+  ownerOf(socket: Socket): LimitOwner | undefined {
+    const connection = this.#all.get(socket);
+    if (connection?.key === undefined || connection.isProxy) return undefined;
+    return { key: connection.key, unit: connection.unit };
+  }
+
+  /** The address of the client of a request: of a trusted proxy, the one that it names last. */
+  addressOf({ socket, headers }: IncomingMessage): string {
+    const connection = this.#all.get(socket);
+    const named = connection?.isProxy === true ? headers['x-forwarded-for'] : undefined;
+    return named?.toString().split(',').at(-1)!.trim().slice(0, 100) ?? connection?.address ?? '';
   }
 
   /** Measures what a connection has not taken of its answers: after a large one was written. Closes it, or others, beyond the limits. */
@@ -105,6 +127,7 @@ export class Connections {
     this.#measure(connection);
     const { unread_bytes_per_connection: max, unread_bytes: all } = this.#limits.values;
     if (connection.unread > max) this.#cut(connection, 'unread_bytes_per_connection');
+    else if (this.#isTooMuch(connection)) this.#cut(connection, 'unread_bytes_per_address');
     while (this.#limits.unread.held > all && this.#cutGreatest());
   }
 
@@ -136,10 +159,11 @@ export class Connections {
         else break;
       }
     for (const connection of this.#all.values()) {
-      if (connection.unread === 0 && connection.socket.writableLength === 0) continue;
+      if (connection.unread === 0 && unreadOn(connection) === 0) continue;
       this.#measure(connection);
       if (connection.unread > 0 && now - connection.since >= unread_seconds * 1_000)
         this.#cut(connection, 'unread_seconds');
+      else if (this.#isTooMuch(connection)) this.#cut(connection, 'unread_bytes_per_address');
     }
   }
 
@@ -156,11 +180,13 @@ export class Connections {
       openedAt: now,
       key: undefined,
       unit: undefined,
-      working: 0,
+      answers: new Set(),
+      isEnding: false,
       unread: 0,
       queued: 0,
       since: now,
     };
+    stopParsing(socket, () => connection.isEnding);
     this.#all.set(socket, connection);
     this.#limits.connections.add({}, 1);
     let ofAddress = this.#new.get(address);
@@ -230,7 +256,7 @@ export class Connections {
 
   #measure(connection: Connection): void {
     const { socket } = connection;
-    const unread = socket.destroyed ? 0 : socket.writableLength;
+    const unread = socket.destroyed ? 0 : unreadOn(connection);
     const queued = (socket as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? unread;
     if (unread < connection.unread || queued !== connection.queued || connection.unread === 0)
       connection.since = this.#now();
@@ -239,16 +265,26 @@ export class Connections {
   }
 
   #setUnread(connection: Connection, unread: number): void {
-    const { key, unit } = connection;
-    if (unread !== connection.unread) this.#limits.unread.add({ key, unit }, unread - connection.unread);
+    const { key, unit, isProxy, address } = connection;
+    const owner = key === undefined && !isProxy ? { address } : { key, unit };
+    if (unread !== connection.unread) this.#limits.unread.add(owner, unread - connection.unread);
     connection.unread = unread;
+  }
+
+  /** Whether an address has not taken too much of answers to requests without a key: nothing else would bound them. */
+  #isTooMuch({ key, isProxy, address, unread }: Connection): boolean {
+    if (key !== undefined || isProxy || unread === 0) return false;
+    return this.#limits.unread.heldBy('address', address) > this.#limits.values.unread_bytes_per_address;
   }
 
   /** Cuts the connection of the greatest owner of unread answers that has waited for longest. */
   #cutGreatest(): boolean {
     const most = this.#limits.unread.greatest('key');
+    const without = this.#limits.unread.greatest('address');
+    const ofMost =
+      (without?.held ?? 0) > (most?.held ?? 0) ? this.#new.get(without!.owner) : this.#byKey.get(most?.owner ?? '');
     let oldest: Connection | undefined;
-    for (const connection of this.#byKey.get(most?.owner ?? '') ?? []) {
+    for (const connection of ofMost ?? []) {
       if (connection.unread === 0) continue;
       this.#measure(connection);
       if (connection.unread > 0 && (oldest === undefined || connection.since < oldest.since)) oldest = connection;
@@ -286,6 +322,26 @@ export class Connections {
     this.#closed(connection);
     socket.destroySoon();
   }
+}
+
+type Incoming = (req: IncomingMessage, keepAlive: boolean) => number;
+
+/**
+ * Makes the parser of Node stop at the first request that comes once `isOver`: it would make objects of all requests that one read has brought, some
+ * thousand, in one go, also of a connection that is destroyed. The parser answers with `clientError`.
+ */
+function stopParsing(socket: Socket, isOver: () => boolean): void {
+  const { parser } = socket as { parser?: { onIncoming?: Incoming | null } | null };
+  const incoming = parser?.onIncoming;
+  if (parser && incoming) parser.onIncoming = (req, keepAlive) => (isOver() ? -1 : incoming(req, keepAlive));
+}
+
+/** Bytes of answers that wait in this process: of the one that is being written, and of those behind it. */
+function unreadOn({ socket, answers }: Connection): number {
+  let bytes = socket.writableLength;
+  // One that has the socket counts with it.
+  for (const answer of answers) if (answer.socket === null) bytes += answer.writableLength;
+  return bytes;
 }
 
 /** Whether no request of this connection is being answered. */

@@ -5,6 +5,7 @@ import type { OutgoingHttpHeaders, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { addAdmission, callerOf, stillValid, type AdmissionDeps } from './admission.js';
 import { drainConnections } from './drain.js';
+import { goneOf } from './gone.js';
 import { addHeadChecks } from './head.js';
 import { LiveFaultLog } from './live-fault-log.js';
 import { sendPage } from './page.js';
@@ -123,8 +124,18 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
     },
     waiting: (req, work) => whileKeyValid(waitHost, req, work),
     work: (req, kind = 'list') => {
-      if (kind === 'list') budgets.check(connections.unreadOf(callerOf(req)));
-      return budgets.workOf(ownerOf(req), kind);
+      const work = budgets.workOf(ownerOf(req), kind, goneOf(req));
+      if (kind !== 'list') return work;
+      const checkUnread = (): void => budgets.check(connections.unreadOf(callerOf(req)));
+      checkUnread();
+      return {
+        run: (each) =>
+          work.run((turn) => {
+            // The answers to the requests before it may have come while it waited.
+            checkUnread();
+            return each(turn);
+          }),
+      };
     },
     readable: async (req, signal) => {
       const caller = callerOf(req);

@@ -11,6 +11,7 @@ const LARGE = Buffer.alloc(8 * 1_048_576, 'x');
 /** Requests at /v1/waiting stay open until this resolves. */
 let released = Promise.withResolvers<void>();
 let begun = 0;
+let turns = 0;
 const door: Door = (edge) => {
   edge.app.get('/v1/waiting', async () => {
     begun++;
@@ -19,6 +20,16 @@ const door: Door = (edge) => {
   });
   edge.app.get('/v1/things', (req, reply) => edge.json(req, reply, 200, { fine: true }));
   edge.app.get('/v1/large', async (req, reply) => reply.send(await edge.work(req).run(() => Promise.resolve(LARGE))));
+  edge.app.get('/v1/open', { config: { open: true } }, (_req, reply) => reply.send(LARGE));
+  edge.app.get('/v1/long', async (req) => {
+    await edge.work(req).run(async (turn) => {
+      begun++;
+      for (;;) {
+        turns++;
+        await turn.next();
+      }
+    });
+  });
   edge.app.post('/v1/events', () => ({ fine: true }));
   edge.app.post('/v1/writers', { config: { roles: ['publisher'] } }, () => ({ fine: true }));
 };
@@ -90,6 +101,25 @@ describe('requests that a connection sends ahead of the answers', () => {
     expect(begun).toBeLessThanOrEqual(5);
     expect(many.text.match(/HTTP\/1.1 200/g)).toHaveLength(begun);
     expect(many.text).toMatch(/HTTP\/1.1 429[^]*"limit":"requests_per_connection"/);
+  });
+});
+
+describe('long work of a client that has disconnected', () => {
+  it('ends, and what had not begun never begins: the key has its room back', async () => {
+    await serve({});
+    begun = 0;
+    const [working, waiting]: Conn[][] = [[], []];
+    for (let i = 0; i < 4; i++) working!.push(await open(get('u1.r', '/v1/long')));
+    await until(() => begun === 4);
+    for (let i = 0; i < 16; i++) waiting!.push(await open(get('u1.r', '/v1/long')));
+    await until(() => limits.turns.requests.heldBy('key', 'u1.r') === 20);
+    for (const { socket } of waiting!) socket.destroy();
+    await until(() => limits.turns.requests.held === 4);
+    for (const { socket } of working!) socket.destroy();
+    await until(() => limits.turns.requests.held === 0);
+    const before = turns;
+    expect(await ask('u2.r')).toMatch(/^HTTP\/1.1 200/);
+    expect([begun, turns]).toEqual([4, before]);
   });
 });
 
@@ -227,5 +257,27 @@ describe('answers that are not read', () => {
     await until(() => limits.unread.held <= 20 * 1_048_576);
     expect(limits.unread.heldBy('key', 'u2.r')).toBeGreaterThan(0);
     expect(new Set(counted)).toEqual(new Set(['unread_bytes']));
+  });
+
+  it('to requests without a key are bounded for an address: its connections are closed, and a key is served', async () => {
+    await serve({ unread_bytes_per_address: 4 * 1_048_576 });
+    const slow = await open();
+    slow.socket.pause();
+    slow.socket.write('GET /v1/open HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until(() => counted.includes('unread_bytes_per_address'));
+    await until(() => limits.unread.held === 0);
+    expect((await answered(await open(get('u1.r', '/v1/large')))).text.slice(0, 20)).toMatch(/^HTTP\/1.1 200/);
+  });
+
+  it('that wait behind another one on their connection count too, and requests that have waited for their turn are asked again', async () => {
+    await serve({ unread_bytes_per_key: 9 * 1_048_576, unread_bytes_per_connection: 200 * 1_048_576 });
+    const slow = await open();
+    slow.socket.pause();
+    slow.socket.write(get('u1.r', '/v1/large').repeat(12));
+    await until(() => limits.unread.heldBy('key', 'u1.r') > 2 * LARGE.length);
+    await until(() => limits.turns.requests.held === 0);
+    // Four are worked on at once; what comes behind them is refused.
+    expect(limits.unread.heldBy('key', 'u1.r')).toBeLessThan(5 * LARGE.length);
+    expect(counted).toContain('unread_bytes_per_key');
   });
 });

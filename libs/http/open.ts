@@ -10,6 +10,7 @@ import type { Authenticate } from './authentication.js';
 import { CallerGuard, FaultFilter } from './controllers.js';
 import { ErrorsController } from './doors/errors.js';
 import { mountEdge, type EdgeDeps } from './edge.js';
+import { addEntrance } from './entrance.js';
 import { NestLog } from './nest-log.js';
 import { OpenapiController } from './openapi.js';
 import { Connections } from './connections.js';
@@ -120,6 +121,7 @@ export async function openHttp(module: Type | DynamicModule, options: HttpOption
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const server = app.getHttpServer();
   deps.connections.watch(server);
+  addEntrance(server, deps);
   server.headersTimeout = deps.limits.headersMs;
   server.requestTimeout = deps.limits.requestMs;
   try {

@@ -122,7 +122,8 @@ export interface Edge {
   waiting<T>(req: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /**
    * Long work for the caller of this request: it runs in turns, so that other keys are served in between. Faults too_many_requests, queue_full: the caller
-   * has too much of it waiting, has used too much CPU time, or has not read the answers that it got.
+   * has too much of it waiting, has used too much CPU time, or has not read the answers that it got; request_timeout: it has disconnected, and what has not been
+   * done is not done.
    */
   work(req: FastifyRequest, kind?: WorkKind): LongWork;
   /** Resolves when the caller has read enough of its answers to be given more, or when the signal aborts. */

@@ -26,6 +26,8 @@ export class Limits {
   readonly connections: Shares;
   /** Connections that have shown no valid key yet, by address. */
   readonly newConnections: Shares;
+  /** Requests that wait to be begun, because others came with them; see the entrance of the HTTP edge. */
+  readonly queued: Shares;
   /** Bytes of publish bodies from their arrival until the answer. */
   readonly receiving: Shares;
   /** Events whose outcome is open. */
@@ -51,6 +53,13 @@ export class Limits {
       unit: limit('connections_per_unit'),
     });
     this.newConnections = new Shares({ address: limit('new_connections_per_address') });
+    this.queued = new Shares({
+      all: limit('queued_requests'),
+      key: limit('queued_requests_per_key'),
+      unit: limit('queued_requests_per_unit'),
+      address: limit('queued_requests_per_address'),
+      small: 16,
+    });
     this.receiving = new Shares({
       all: limit('receiving_bytes'),
       key: limit('receiving_bytes_per_key'),
@@ -74,6 +83,7 @@ export class Limits {
       all: limit('unread_bytes'),
       key: limit('unread_bytes_per_key'),
       unit: limit('unread_bytes_per_unit'),
+      address: limit('unread_bytes_per_address'),
       retryAfterMs: 5_000,
     });
     const clock = now ?? (() => performance.now());
@@ -98,11 +108,11 @@ export class Limits {
     this.#refused?.(limit);
   }
 
-  /** Long work of this owner. */
-  workOf(owner: LimitOwner, kind: WorkKind = 'list'): LongWork {
+  /** Long work of this owner. `gone` aborts when nobody waits for it any more; see Turns.run. */
+  workOf(owner: LimitOwner, kind: WorkKind = 'list', gone?: AbortSignal): LongWork {
     return {
       run: async (work) => {
-        const result = await this.turns.run(owner, work, kind);
+        const result = await this.turns.run(owner, work, kind, gone);
         if ('reached' in result) this.check(result.reached);
         return (result as { readonly done: Awaited<ReturnType<typeof work>> }).done;
       },
@@ -114,6 +124,7 @@ export class Limits {
     const used = new Map<LimitName, number>();
     const shares: readonly [LimitName, Shares][] = [
       ['connections', this.connections],
+      ['queued_requests', this.queued],
       ['receiving_bytes', this.receiving],
       ['pending_events', this.pending],
       ['live_streams', this.live],

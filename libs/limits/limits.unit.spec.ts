@@ -192,6 +192,70 @@ describe('Turns', () => {
     expect([before, begun]).toEqual([0, 1]);
   });
 
+  it('work of an asker that has gone gets no further turn, and what has not begun is forgotten at once', async () => {
+    const { turns, turn, work } = loop();
+    const left = new AbortController();
+    const begun: number[] = [];
+    let slices = 0;
+    const one = (n: number) =>
+      turns.run(
+        owner('a'),
+        async (t) => {
+          begun.push(n);
+          for (;;) {
+            slices++;
+            work(3);
+            await t.next();
+          }
+        },
+        'live',
+        left.signal,
+      );
+    const all = Array.from({ length: 200 }, (_, n) => one(n).catch((e: unknown) => e));
+    for (let n = 0; n < 6; n++) await turn();
+    left.abort(new Error('gone'));
+    const before = slices;
+    // The four that were worked on end with the turns that they wait for already.
+    for (let n = 0; n < 4; n++) await turn();
+    expect(new Set((await Promise.all(all)).map(String))).toEqual(new Set(['Error: gone']));
+    expect([begun, slices - before]).toEqual([[0, 1, 2, 3], 0]);
+    expect(await turn()).toBe(false);
+    const next = turns.run(owner('a'), () => Promise.resolve('served'));
+    await turn();
+    expect(await next).toEqual({ done: 'served' });
+  });
+
+  it('waits for short requests before a turn, as long as two turns at most', async () => {
+    const { turns, turn, round, work } = loop();
+    const order: string[] = [];
+    const long = turns.run(owner('a'), async (t) => {
+      for (let n = 0; n < 3; n++) {
+        order.push('turn');
+        work(3);
+        await t.next();
+      }
+    });
+    const request = Promise.withResolvers<void>();
+    const short = turns.short(async () => {
+      await request.promise;
+      order.push('answer');
+    });
+    for (let n = 0; n < 5; n++) await round();
+    expect(order).toEqual([]);
+    request.resolve();
+    await short;
+    while (order.length < 2) await round();
+    expect(order).toEqual(['answer', 'turn']);
+    // One that is never answered.
+    void turns.short(() => new Promise<void>(() => undefined));
+    while (order.length < 4) {
+      await round();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await Promise.race([long, turn()]);
+    expect(order).toEqual(['answer', 'turn', 'turn', 'turn']);
+  });
+
   it('gives the place back when the work fails', async () => {
     const { turns, turn } = loop();
     const failed = turns.run(owner('a'), () => Promise.reject(new Error('work')));

@@ -73,6 +73,34 @@ export const LIMITS = {
     beyond: '429, and the connection is closed behind this answer',
     why: 'few clients send a request before they have the answer to the one before (pipelining); hundreds of them would be worked on at once',
   },
+  queued_requests: {
+    default: 4_000,
+    unit: 'requests',
+    per: 'all',
+    beyond: '503; owners with less than 16 go on up to a quarter more',
+    why: 'requests that came together and are begun by turns of their keys: half a second of short ones, about 40 MB',
+  },
+  queued_requests_per_key: {
+    default: 1_000,
+    unit: 'requests',
+    per: 'key',
+    beyond: '429, before the request is looked at',
+    why: 'twice as many as connections of a key: one on each of them never waits for this',
+  },
+  queued_requests_per_unit: {
+    default: 2_000,
+    unit: 'requests',
+    per: 'unit',
+    beyond: 'as for a key',
+    why: 'two keys at their limit',
+  },
+  queued_requests_per_address: {
+    default: 1_000,
+    unit: 'requests',
+    per: 'address',
+    beyond: '429, before the request is looked at',
+    why: 'requests without a valid key: probes, metrics, wrong keys',
+  },
   receiving_bytes: {
     default: 256 * MIB,
     unit: 'bytes',
@@ -170,6 +198,13 @@ export const LIMITS = {
     per: 'unit',
     beyond: 'as for a key',
     why: 'two keys at their limit',
+  },
+  unread_bytes_per_address: {
+    default: 8 * MIB,
+    unit: 'bytes',
+    per: 'address',
+    beyond: 'the connection is closed',
+    why: 'answers to requests without a key: some 50 of the largest ones, metrics and descriptions',
   },
   unread_seconds: {
     default: 30,

@@ -7,7 +7,10 @@ import { TokenBucket } from './token-bucket.js';
 export interface Turn {
   /** Whether the work has had the event loop for as long as a turn lasts: then it awaits `next()`. */
   readonly isOver: boolean;
-  /** Gives the event loop back, and resolves when it is this work's turn again. Call it too after awaiting I/O, before more CPU is used. */
+  /**
+   * Gives the event loop back, and resolves when it is this work's turn again. Call it too after awaiting I/O, before more CPU is used. Rejects with the reason
+   * of the signal `gone` of `run`: nobody waits for the work any more.
+   */
   next(): Promise<void>;
   /** Counts records or entries that were looked at against the budget of the owner. */
   scanned(what: 'records' | 'entries', amount: number): void;
@@ -41,6 +44,8 @@ const MAX_WAIT_MS = 5_000;
 const FREE_ROUNDS = 2;
 /** Connections put a turn off for so long at most. */
 const MAX_DEFERRED_MS = 100;
+/** Short requests put a turn off for so many lengths of the turn before it at most: a third of the event loop is left to long work whatever is published. */
+const SHORT_TURNS = 2;
 /** A key whose debt is smaller is not paced: a timer would cost more than it saves. */
 const LEAST_WAIT_MS = 20;
 
@@ -52,8 +57,8 @@ interface Owner {
   working: number;
   /** Turns that are waited for. */
   readonly turns: { readonly begin: () => void; readonly isPaced: boolean }[];
-  /** Requests that have not begun. */
-  readonly requests: (() => void)[];
+  /** Requests that have not begun, the first one first. */
+  readonly requests: Set<() => void>;
 }
 
 /**
@@ -77,6 +82,12 @@ export class Turns {
   #isScheduled = false;
   #isDeferred = false;
   #readyAt = 0;
+  /** Short requests that are worked on. */
+  #short = 0;
+  /** How long the last turn was, ms. */
+  #lastMs = 0;
+  /** Takes the next turn at once; undefined: no turn waits for short requests. */
+  #stopWaiting: (() => void) | undefined;
   /** When the turn that runs began; undefined: none runs. */
   #began: number | undefined;
   /** CPU time of the owner that was served last. */
@@ -128,58 +139,62 @@ export class Turns {
 
   /**
    * Runs long work of an owner in turns. Answers `reached` at once, before anything is done, when the owner has too many requests waiting, or has used so much that
-   * it would wait for more than 5 s.
+   * it would wait for more than 5 s. Once `gone` has aborted the work gets no further turn, and the promise rejects with the reason of the signal: what has
+   * not begun is not done, and keeps nothing in memory.
    */
   async run<T>(
     limitOwner: LimitOwner,
     work: (turn: Turn) => Promise<T>,
     kind: WorkKind = 'list',
+    gone?: AbortSignal,
   ): Promise<{ readonly done: T } | { readonly reached: Reached }> {
     const isList = kind === 'list';
     const reached = isList ? (this.reachedBy(limitOwner) ?? this.#requests.take(limitOwner)) : undefined;
     if (reached !== undefined) return { reached };
     const owner = this.#ownerOf(limitOwner);
     try {
-      if (owner.working >= AT_ONCE) await new Promise<void>((resolve) => owner.requests.push(resolve));
-      else owner.working++;
+      await placeOf(owner, gone);
       try {
-        const turn = this.#turnOf(owner, kind !== 'batch');
+        const turn = this.#turnOf(owner, kind !== 'batch', gone);
         await turn.next();
         return { done: await work(turn) };
       } finally {
         // The place goes to the next request of the owner, if there is one.
-        const next = owner.requests.shift();
+        const [next] = owner.requests;
         if (next !== undefined) next();
         else owner.working--;
       }
     } finally {
       if (isList) this.#requests.give(limitOwner);
-      if (owner.working === 0 && owner.requests.length === 0) this.#owners.delete(owner.name);
+      if (owner.working === 0 && owner.requests.size === 0) this.#owners.delete(owner.name);
     }
   }
 
-  #turnOf(owner: Owner, isPaced: boolean): Turn {
+  #turnOf(owner: Owner, isPaced: boolean, gone: AbortSignal | undefined): Turn {
     const isOver = (): boolean => this.#began === undefined || this.#now() - this.#began >= this.#limits.turn_ms;
     return {
       get isOver() {
         return isOver();
       },
       next: async () => {
-        if (isPaced) await this.#pace(owner.limitOwner);
+        gone?.throwIfAborted();
+        if (isPaced) await this.#pace(owner.limitOwner, gone);
+        gone?.throwIfAborted();
         await this.#next(owner, isPaced);
+        gone?.throwIfAborted();
       },
       scanned: (what, amount) => this.#charge(`${what}_scanned`, owner.limitOwner, amount),
     };
   }
 
   /** Waits until the rates allow more. */
-  async #pace(owner: LimitOwner): Promise<void> {
+  async #pace(owner: LimitOwner, gone: AbortSignal | undefined): Promise<void> {
     let waitMs = 0;
     for (const { level, bucket } of this.#rates) {
       const id = owner[level];
       if (id !== undefined) waitMs = Math.max(waitMs, bucket.waitMs(id, 0));
     }
-    if (waitMs >= LEAST_WAIT_MS) await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, MAX_WAIT_MS)));
+    if (waitMs >= LEAST_WAIT_MS) await pause(Math.min(waitMs, MAX_WAIT_MS), gone);
   }
 
   #next(owner: Owner, isPaced: boolean): Promise<void> {
@@ -198,6 +213,19 @@ export class Turns {
     this.#isDeferred = true;
   }
 
+  /**
+   * Runs a short request, such as a publish of one event, that the next turn lets go first: for two lengths of a turn at most. Otherwise it would meet a
+   * turn each time that it has awaited something.
+   */
+  async short<T>(work: () => Promise<T>): Promise<T> {
+    this.#short++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#short === 0) this.#stopWaiting?.();
+    }
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#ready === 0) return;
     this.#isScheduled = true;
@@ -206,15 +234,18 @@ export class Turns {
   }
 
   /** A request needs several rounds of the event loop: some pass without a turn, so that it does not meet one in each. */
-  #wait(rounds: number): void {
+  #wait(rounds: number, mayBeForShort = true): void {
     let isTurn = false;
+    let isForShort = false;
     let owner: Owner | undefined;
     let isPaced = false;
     let cpuMs = 0;
     // Between the two callbacks the work runs up to where it awaits something.
     this.#soon(
       () => {
-        isTurn = rounds === 0 && !(this.#isDeferred && this.#now() - this.#readyAt < MAX_DEFERRED_MS);
+        const waitedMs = this.#now() - this.#readyAt;
+        isForShort = mayBeForShort && rounds === 0 && this.#short > 0 && waitedMs < this.#forShortMs();
+        isTurn = rounds === 0 && !isForShort && !(this.#isDeferred && waitedMs < MAX_DEFERRED_MS);
         if (!isTurn) return;
         owner = this.#leastServed();
         this.#floor = owner.used;
@@ -228,18 +259,37 @@ export class Turns {
       () => {
         this.#isDeferred = false;
         if (!isTurn) {
-          this.#wait(Math.max(0, rounds - 1));
+          if (isForShort) this.#waitForShort();
+          else this.#wait(Math.max(0, rounds - 1), mayBeForShort);
           return;
         }
         // Not the time that other processes had meanwhile.
         const tookMs = this.#cpuMs() - cpuMs;
         this.#began = undefined;
+        this.#lastMs = tookMs;
         owner!.used += tookMs;
         if (isPaced) this.#charge('list_cpu', owner!.limitOwner, tookMs);
         this.#isScheduled = false;
         this.#schedule();
       },
     );
+  }
+
+  /** A turn may be longer than it should: nothing divides the reading of one large event. */
+  #forShortMs(): number {
+    return SHORT_TURNS * Math.max(this.#lastMs, this.#limits.turn_ms);
+  }
+
+  /** Without rounds of the event loop, which would only use CPU. */
+  #waitForShort(): void {
+    const leftMs = this.#forShortMs() - (this.#now() - this.#readyAt);
+    const go = (): void => {
+      clearTimeout(timer);
+      this.#stopWaiting = undefined;
+      this.#wait(0, false);
+    };
+    const timer = setTimeout(go, Math.max(1, leftMs));
+    this.#stopWaiting = go;
   }
 
   #leastServed(): Owner {
@@ -260,11 +310,46 @@ export class Turns {
     const name = limitOwner.key ?? '';
     let owner = this.#owners.get(name);
     if (owner === undefined) {
-      owner = { name, limitOwner, used: this.#floor, working: 0, turns: [], requests: [] };
+      owner = { name, limitOwner, used: this.#floor, working: 0, turns: [], requests: new Set() };
       this.#owners.set(name, owner);
     }
     return owner;
   }
+}
+
+/** A place among the requests of the owner that are worked on. Rejects with the reason of the signal. */
+async function placeOf(owner: Owner, gone: AbortSignal | undefined): Promise<void> {
+  gone?.throwIfAborted();
+  if (owner.working < AT_ONCE) {
+    owner.working++;
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
+    const leave = (): void => {
+      owner.requests.delete(begin);
+      reject(gone!.reason as Error);
+    };
+    const begin = (): void => {
+      owner.requests.delete(begin);
+      gone?.removeEventListener('abort', leave);
+      resolve();
+    };
+    owner.requests.add(begin);
+    gone?.addEventListener('abort', leave, { once: true });
+  });
+}
+
+/** Also over once the signal aborts. */
+function pause(ms: number, over: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      over?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    over?.addEventListener('abort', end, { once: true });
+  });
 }
 
 function threadCpuMs(): number {

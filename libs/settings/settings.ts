@@ -23,12 +23,15 @@ export type KafkaCheck = (typeof KAFKA_CHECKS)[number];
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
-/** The settings of the table of limits: a whole number, at least 1. */
+/** What a key can find out may be less than one a second: each of several gateways gets its part. */
+const FRACTIONS: ReadonlySet<string> = new Set(['misses/s', 'look-ups/s']);
+
+/** The settings of the table of limits: a whole number, at least 1; a rate of what can be found out may be a fraction. */
 const LIMIT_TABLE = Object.fromEntries(
   LIMIT_NAMES.map((name) => {
     const { default: value, unit, per, beyond, why } = LIMITS[name];
     const row = {
-      schema: z.coerce.number().int().min(1).default(value),
+      schema: (FRACTIONS.has(unit) ? z.coerce.number().min(0.01) : z.coerce.number().int().min(1)).default(value),
       default: `\`${value}\``,
       text: `Limit \`${name}\`: ${unit} ${per === 'all' ? 'of all together' : `of one ${per}`}. Beyond: ${beyond}. Why so: ${why}.`,
     };

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isFault } from '#faults';
+import { DEFAULT_LIMITS, LIMIT_NAMES, settingOf } from '#limits';
 import { hubEnvironment, readHubSettings, readLanguage, Secret } from './index.js';
 
 const problemsOf = (env: NodeJS.ProcessEnv): readonly string[] => {
@@ -25,6 +26,16 @@ describe('hub settings', () => {
       'SIMPUL_PORT',
       'SIMPUL_PROT',
     ]);
+  });
+
+  it('take a setting for each row of the table of limits; only a rate of what a key can find out may be a fraction', () => {
+    expect(readHubSettings({}).limits).toEqual(DEFAULT_LIMITS);
+    for (const name of LIMIT_NAMES) {
+      expect(readHubSettings({ [settingOf(name)]: '7' }).limits[name]).toBe(7);
+      expect(problemsOf({ [settingOf(name)]: '0' })).toEqual([settingOf(name)]);
+      const half = problemsOf({ [settingOf(name)]: '0.5' });
+      expect(half).toEqual(/^(misses|lookups)_/.test(name) ? [] : [settingOf(name)]);
+    }
   });
 
   it('accept the settings of the command line in the same shell, and keep its keys out of the hub environment', () => {

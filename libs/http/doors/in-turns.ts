@@ -1,10 +1,29 @@
+import type { InSteps } from '#avro';
 import { ENDLESS, type Limits, type LongWork, type Turn } from '#limits';
 import type { FastifyRequest } from 'fastify';
+import { goneOf } from '../gone.js';
 import { ownerOf } from '../waiting-quota.js';
 
 /** Work of a list, in turns of the key that asks. Without limits: without turns. */
 export function workOf({ limits }: { readonly limits?: Limits }, req: FastifyRequest): LongWork {
-  return limits?.workOf(ownerOf(req)) ?? { run: (work) => work(ENDLESS) };
+  return limits?.workOf(ownerOf(req), 'list', goneOf(req)) ?? { run: (work) => work(ENDLESS) };
+}
+
+/** Does all steps of a work in one go. */
+export function stepsAtOnce<T>(steps: InSteps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Does the steps of a work in turns. */
+export async function stepsInTurns<T>(steps: InSteps<T>, turn: Turn): Promise<T> {
+  for (;;) {
+    if (turn.isOver) await turn.next();
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** What `each` makes of 0 to count - 1, in turns. */

@@ -1,4 +1,4 @@
-import { parseJson, splitJsonArray, splitNdjson } from '#avro';
+import { parseJson, splitJsonArrayInSteps, splitNdjsonInSteps, type InSteps, type Split } from '#avro';
 import { Fault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { Content, Offered, PublishLimits } from '#publishing';
 import type { FastifyRequest } from 'fastify';
@@ -17,19 +17,20 @@ export const FORMS = [
 
 export interface Read {
   readonly count: number;
-  /** Reads the event of this index. */
+  /** Reads the event of this index. Of a single event, which has no other item beside it, faults as readForms. */
   at(index: number): Offered;
   /** Whether the answer is a list too. */
   readonly many: boolean;
 }
 
-const one = (event: Offered): Read => ({ count: 1, at: () => event, many: false });
+const one = (at: () => Offered): Read => ({ count: 1, at, many: false });
 
 /**
  * The events of a request, in any form. A broken item of a list is an item of kind `broken`, so that the other items keep their index. Faults
- * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, body_too_large.
+ * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, body_too_large. Steps: a long list takes some 150 ms to
+ * split.
  */
-export function readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'items' | 'eventBytes'>): Read {
+export function* readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'items' | 'eventBytes'>): InSteps<Read> {
   const header = req.headers['content-type'];
   const type = mediaType(header);
   const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
@@ -37,23 +38,25 @@ export function readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'item
   const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
     checkSize(body, limits);
-    return one(binary(req, type, body));
+    return one(() => binary(req, type, body));
   }
   // A list in any JSON type but that of batches is refused with a hint.
   switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
       checkSize(body, limits);
-      const event = structured(body);
-      if (event.kind === 'broken')
-        throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
-      return one(event);
+      return one(() => {
+        const event = structured(body);
+        if (event.kind === 'broken')
+          throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
+        return event;
+      });
     }
     case 'application/cloudevents-batch+json':
-      return many(body, splitJsonArray(body, limits.items), limits);
+      return many(body, yield* splitJsonArrayInSteps(body, limits.items), limits);
     case 'application/x-ndjson':
     case 'application/ndjson':
-      return many(body, splitNdjson(body, limits.items), limits);
+      return many(body, yield* splitNdjsonInSteps(body, limits.items), limits);
     default:
       throw unsupported(texts.not_a_form_of_events());
   }
@@ -79,7 +82,7 @@ function unsupported(reason: Text): Fault {
   });
 }
 
-function many(body: Buffer, split: ReturnType<typeof splitJsonArray>, limits: Sizes): Read {
+function many(body: Buffer, split: Split, limits: Sizes): Read {
   if (!split.ok) throw new Fault(split.code, { detail: split.detail });
   const { items } = split;
   const at = (i: number): Offered => {

@@ -1,12 +1,13 @@
 import { traceOf } from '#event';
 import { notAPublisher } from '#access';
 import { isFault } from '#faults';
-import type { Publishing, PublishRequest } from '#publishing';
+import type { LongWork } from '#limits';
+import type { Offered, Publishing, PublishRequest } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
-import { eachInTurns } from './in-turns.js';
+import { eachInTurns, stepsAtOnce, stepsInTurns } from './in-turns.js';
 import { sendOutcomes, trialText } from './publish-answers.js';
 import { FORMS, readForms, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
@@ -21,10 +22,10 @@ const EVENT_SHAPE = z.looseObject({
 });
 
 /**
- * A list that is recorded is worked on at once up to this size: lists that arrive together share appends and index lookups, which turns would pull apart, and
- * that made each event half as dear again.
+ * What is recorded is worked on at once up to this size, some 4 ms: lists that arrive together share appends and index lookups, which turns would pull apart,
+ * and that made each event half as dear again.
  */
-const AT_ONCE = { events: 256, bytes: 1_048_576 };
+const AT_ONCE = { events: 64, bytes: 131_072 };
 
 export interface PublishDoorDeps {
   readonly publishing: Publishing;
@@ -61,40 +62,54 @@ export function publishDoor({ publishing }: PublishDoorDeps): Door {
   };
 }
 
-/** A long list is read, checked and answered in turns, so that other keys are served in between. */
-async function publishMany(
-  publishing: Publishing,
-  edge: Edge,
-  req: FastifyRequest,
-  reply: FastifyReply,
-  read: Read,
-  request: PublishRequest & { readonly partial: boolean },
-): Promise<FastifyReply | undefined> {
-  const work = edge.work(req, 'batch');
-  const offered = await work.run((turn) => eachInTurns(read.count, (i) => read.at(i), turn));
-  const outcomes = await publishing.publish(offered, { ...request, work });
-  return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
+type Answer = (req: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+type Request = PublishRequest & { readonly partial: boolean };
+
+/** A long list or a large event is read, checked and answered in turns, so that other keys are served in between. */
+function publishMany(publishing: Publishing, edge: Edge, request: Request, read?: Read): Answer {
+  return async (req, reply) => {
+    const work = edge.work(req, 'batch');
+    const { offered, many } = await readInTurns(publishing, work, req, read);
+    const outcomes = await publishing.publish(offered, { ...request, work });
+    return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
+  };
 }
 
 /** A dry run of any size counts like a list: it records nothing, so nothing else bounds how many a key sends. */
-async function tryOut(
-  publishing: Publishing,
-  edge: Edge,
-  req: FastifyRequest,
-  reply: FastifyReply,
-  read: Read,
-  request: PublishRequest,
-): Promise<FastifyReply> {
-  const work = edge.work(req, 'list');
-  const offered = await work.run((turn) => eachInTurns(read.count, (i) => read.at(i), turn));
-  const trials = await publishing.tryOut(offered, { ...request, work });
-  const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
-  const text = read.many ? `{"results":[${results.join(',')}]}` : results[0];
-  return reply.type('application/json; charset=utf-8').send(text);
+function tryOut(publishing: Publishing, edge: Edge, request: PublishRequest): Answer {
+  return async (req, reply) => {
+    const work = edge.work(req, 'list');
+    const { offered, many } = await readInTurns(publishing, work, req);
+    const trials = await publishing.tryOut(offered, { ...request, work });
+    const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
+    const text = many ? `{"results":[${results.join(',')}]}` : results[0];
+    return reply.type('application/json; charset=utf-8').send(text);
+  };
 }
 
-function isLong({ count }: Read, { body }: FastifyRequest): boolean {
-  return count > AT_ONCE.events || (Buffer.isBuffer(body) && body.length > AT_ONCE.bytes);
+/** Events and requests that are short are worked on at once, and the turns of long work let them go first. */
+function publishFew(publishing: Publishing, edge: Edge, request: Request, read: Read): Answer {
+  return async (req, reply) => {
+    const offered = Array.from({ length: read.count }, (_, i) => read.at(i));
+    const outcomes = await edge.budgets.turns.short(() => publishing.publish(offered, request));
+    return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
+  };
+}
+
+function readInTurns(
+  { limits }: Publishing,
+  work: LongWork,
+  req: FastifyRequest,
+  known?: Read,
+): Promise<{ readonly offered: readonly Offered[]; readonly many: boolean }> {
+  return work.run(async (turn) => {
+    const read = known ?? (await stepsInTurns(readForms(req, limits), turn));
+    return { offered: await eachInTurns(read.count, (i) => read.at(i), turn), many: read.many };
+  });
+}
+
+function isLarge({ body }: FastifyRequest): boolean {
+  return Buffer.isBuffer(body) && body.length > AT_ONCE.bytes;
 }
 
 async function publish(
@@ -109,14 +124,17 @@ async function publish(
   const { traceparent, tracestate } = req.headers;
   const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
   try {
-    const read = readForms(req, publishing.limits);
-    if (q.dryRun === 'true') return await tryOut(publishing, edge, req, reply, read, request);
-    if (isLong(read, req)) return await publishMany(publishing, edge, req, reply, read, request);
-    const offered = Array.from({ length: read.count }, (_, i) => read.at(i));
-    const outcomes = await publishing.publish(offered, request);
-    return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
+    return await answerTo(publishing, edge, req, request, q.dryRun === 'true')(req, reply);
   } catch (e) {
     if (isFault(e)) publishing.countRefusal(caller, e);
     throw e;
   }
+}
+
+function answerTo(publishing: Publishing, edge: Edge, req: FastifyRequest, request: Request, isTrial: boolean): Answer {
+  if (isTrial) return tryOut(publishing, edge, request);
+  if (isLarge(req)) return publishMany(publishing, edge, request);
+  const read = stepsAtOnce(readForms(req, publishing.limits));
+  if (read.count > AT_ONCE.events) return publishMany(publishing, edge, request, read);
+  return publishFew(publishing, edge, request, read);
 }

@@ -69,6 +69,7 @@ export async function followLive(
       await edge.readable(req, sse.closed);
       ({ at, atEnd } = await sendPage(edge, req, sse, live, at));
     } catch (e) {
+      if (sse.closed.aborted) return;
       atEnd = false;
       const gone = gapCode(e);
       if (gone !== undefined) {

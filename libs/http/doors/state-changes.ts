@@ -69,6 +69,7 @@ export async function followChanges(
         await live.drained();
       }
     } catch (e) {
+      if (live.closed.aborted) return;
       if (!edge.isTransient({ view: view.name }, e)) {
         live.end();
         return;
