@@ -31,11 +31,19 @@ const VERSIONS = [
 ];
 const types = VERSIONS.map((fields, i) => {
   const schema = JSON.stringify({ type: 'record', name: 'Lahir', namespace: 'uji.kasus', fields });
-  return { type: TYPE, version: i + 1, schemaId: 101 + i, contract: compileContract(schema) } as unknown as EventType;
+  const rule = { stream: PART.stream, subject: ['nomor'], subjectForm: 'clear' };
+  return {
+    type: TYPE,
+    version: i + 1,
+    schemaId: 101 + i,
+    contract: compileContract(schema),
+    ...rule,
+  } as unknown as EventType;
 });
 const other = { ...types[0]!, type: 'uji.kasus.lain', schemaId: 200 };
 const catalogue = {
   bySchemaId: (id: number) => [...types, other].find((t) => t.schemaId === id),
+  stream: () => ({ name: PART.stream, partitions: 1 }),
 } as unknown as Catalogue;
 
 type Written = readonly [version: 1 | 2 | 3, data: Readonly<Record<string, unknown>>];
@@ -70,7 +78,7 @@ function write([version, data]: Written, offset: bigint, type = types[version - 
 function gatewaySaysSame({ item }: Event, { entry }: Event): boolean {
   const state = new ItemState({ ok: true, item });
   state.indexed = entry;
-  sortDuplicates([state], { get: () => undefined }, catalogue);
+  sortDuplicates([state], { get: () => undefined }, catalogue, SUBJECTS);
   return state.outcome!.kind === 'duplicate';
 }
 
@@ -93,6 +101,8 @@ async function indexSaysSame({ record }: Event, original: Event): Promise<boolea
   );
 }
 
+const SUBJECTS = { pseudonymKey: Buffer.alloc(32, 1), limits: { subjectBytes: 500 } };
+
 const full = {
   nomor: 'K',
   isi: 'x',
@@ -102,6 +112,21 @@ const full = {
   keadaan: 'DITUTUP',
   daftar: ['b', 'a'],
 };
+
+it('an event that was recorded under the subject rule of an earlier version is a duplicate when it is sent again after the rule has changed', () => {
+  const first = write([1, full], 0n);
+  const now = { ...types[1]!, subject: ['keadaan', 'nomor'] } as unknown as EventType;
+  const again = (data: typeof full, version = now): Event => {
+    const event = write([version.version as 1 | 2, data], 1n, version);
+    const key = Buffer.from(`${data.keadaan}:${data.nomor}`);
+    const digest = digestOf(key, event.item.value).toString('hex');
+    return { ...event, item: { ...event.item, key, subject: key.toString(), digest } };
+  };
+  expect(gatewaySaysSame(again(full), first)).toBe(true);
+  expect(gatewaySaysSame(again(full, types[0]), first)).toBe(true);
+  expect(gatewaySaysSame(again({ ...full, isi: 'lain' }), first)).toBe(false);
+  expect(gatewaySaysSame(again({ ...full, nomor: 'L' }), first)).toBe(false);
+});
 
 describe('the same content (R2.6), for the gateway and for the index step', () => {
   it.each<readonly [name: string, same: boolean, a: Written, b: Written]>([

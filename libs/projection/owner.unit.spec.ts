@@ -138,12 +138,6 @@ describe('an event of somebody else never changes an entry, and is told with the
       [from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B })],
     ],
     [
-      'a prison takes the remand of another',
-      'pas.penahanan-berakhir',
-      [from(A, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A })],
-      [from(B, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: B })],
-    ],
-    [
       'an old event of another source about the unit that owns the entry',
       'pas.hunian-unit',
       [from(A, 'pas.hunian.dilaporkan', { unit: A, tanggal: '2021-07-15', kapasitas: 1 })],
@@ -241,6 +235,17 @@ describe('a later step of a transfer is refused without the step before it, and 
     expect(problems('pas.penghuni-aktif')).toContain('/sources/0/needs/0/is');
     expect(problems('pas.penghuni-aktif')).toContain('/sources/0/needs/0/value');
   });
+});
+
+it('two prisons with the same register number have an entry each: neither takes nor changes that of the other', () => {
+  const warning = (unit: string, sisaHari: number) =>
+    from(unit, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit, sisaHari });
+  const desk = run('pas.penahanan-berakhir', warning(B, 1), warning(A, 10), warning(A, 3));
+  expect([...desk.entries.values()].map(({ v }) => [v['unit'], v['sisaHari']])).toEqual([
+    [B, 1],
+    [A, 3],
+  ]);
+  expect(desk.refused).toEqual([]);
 });
 
 describe('the owner goes on', () => {
@@ -401,12 +406,10 @@ describe('the view files of the repository', () => {
   });
 
   it('a view without an owner folds as before: whoever may publish changes its entries', () => {
-    const { owner: _o, ownerWhy: _w, ...open } = def('pas.penahanan-berakhir');
-    const desk = run(
-      compileView(open, catalogue),
-      from(A, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: A }),
-      from(B, 'pas.penahanan.akan-berakhir', { nomorRegister: 'AI.1', unit: B }),
-    );
-    expect([valueOf(desk)['unit'], desk.refused]).toEqual([B, []]);
+    const { owner: _o, ownerWhy: _w, ...open } = def('pas.hunian-unit');
+    const report = (by: string, kapasitas: number) =>
+      from(by, 'pas.hunian.dilaporkan', { unit: A, tanggal: '2021-07-15', kapasitas });
+    const desk = run(compileView(open, catalogue), report(A, 1), report(B, 2));
+    expect([valueOf(desk)['kapasitas'], desk.refused]).toEqual([2, []]);
   });
 });

@@ -118,12 +118,13 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const ahead = rules.bounds?.get(a.type);
   const tooFar = ahead === undefined ? NO_PROBLEMS : datesAhead(ahead, data, context.recordedtime);
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);
-  const subject = eventSubject(type, data, rules);
+  // By the newest contract: an older version without the unit in its subject would give the subject of another unit.
+  const subject = eventSubject(newest, data, rules);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
   // A pseudonym that is given is refused whether it is right or not: the answer would tell which clear value belongs to it, and nothing would be written.
-  if (a.subject !== undefined && (type.subjectForm === 'pseudonym' || a.subject !== subject.subject))
+  if (a.subject !== undefined && (newest.subjectForm === 'pseudonym' || a.subject !== subject.subject))
     return refuse(a.type, 'subject_mismatch', [
-      { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(type) },
+      { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(newest) },
     ]);
   const hub = hubExtensions(source, type, rules.units);
   const differing = differs(a, hub, at);

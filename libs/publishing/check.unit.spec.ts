@@ -220,6 +220,21 @@ describe('subjects', () => {
   });
 });
 
+it('the subject follows the newest contract, so an older version without the unit never gives the subject of another unit', () => {
+  const fields = [...V1, { name: 'unit', type: 'string' }];
+  const [old, now] = [typeOf(1, fields), typeOf(2, fields, { subject: ['unit', 'nomor'] })];
+  const both = { ...catalogue, newest: () => now, version: (_t: string, v: number) => (v === 1 ? old : now) };
+  const subject = (nomor: string, version: number): string => {
+    const more = { dataschema: `urn:simpul:schema:uji.kasus.lahir:${version}` };
+    const c = checkItem(offer({ nomor, unit: 'SU00123' }, more), context, { ...rules, catalogue: both });
+    return c.ok ? c.item.subject : c.fault.code;
+  };
+  for (const version of [1, 2]) {
+    expect(subject('K-1', version)).toBe('SU00123:K-1');
+    expect(subject('SU00009:K-1', version)).toBe('forbidden_character');
+  }
+});
+
 describe('plans of appends', () => {
   it('keep the order of each partition and stay within the limits of one append', () => {
     const big = 'x'.repeat(2_000);

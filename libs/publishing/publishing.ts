@@ -105,7 +105,7 @@ export class Publishing {
       if (stops()) return this.#withhold(items, request, began);
       await this.#look(items);
       // No await from here to the appends: nothing that sortDuplicates saw may change before (two requests with one id).
-      const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue);
+      const fresh = sortDuplicates(items, this.#recent, this.deps.catalogue, this.#rules);
       if (stops()) return this.#withhold(items, request, began);
       this.#append(fresh, began);
       await this.#settle(items, began);

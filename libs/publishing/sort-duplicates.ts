@@ -1,9 +1,11 @@
-import { sameContent, type OriginalContent } from '#duplicates';
-import { Fault } from '#faults';
-import type { Catalogue } from '#registry';
-import type { ItemState, RememberedItem } from './item.js';
+import { sameContent, type ComparedEvent, type OriginalContent } from '#duplicates';
+import { digestOf, partitionOf } from '#event';
+import { Fault, isFault } from '#faults';
+import type { Catalogue, EventType } from '#registry';
+import type { ItemState, ReadyItem, RememberedItem } from './item.js';
 import { receiptOfFirst } from './receipt.js';
 import type { RecentAppends } from './recent.js';
+import { eventSubject, type SubjectRules } from './subject.js';
 import { texts } from './texts.js';
 
 /**
@@ -15,7 +17,10 @@ export function sortDuplicates(
   items: readonly ItemState[],
   recents: Pick<RecentAppends, 'get'>,
   catalogue: Catalogue,
+  subjects: Omit<SubjectRules, 'catalogue'>,
 ): ItemState[] {
+  const isSame = (item: ReadyItem, original: OriginalContent): boolean =>
+    isSameEvent(item, original, { ...subjects, catalogue });
   const fresh: ItemState[] = [];
   const inRequest = items.length > 1 ? new Map<string, ItemState>() : undefined;
   for (const state of items) {
@@ -26,14 +31,14 @@ export function sortDuplicates(
     let original: OriginalContent | undefined = indexed;
     if (recent !== undefined) original = contentOf(recent);
     if (earlier !== undefined) original = contentOf(earlier.item!);
-    if (original !== undefined && !sameContent(item, original, catalogue)) {
+    if (original !== undefined && !isSame(item, original)) {
       state.outcome = { kind: 'refused', fault: idOfOtherContent() };
       continue;
     }
     // Where the index knows the first record, a remembered append may be a copy of it.
     const first = recent?.outcome?.kind === 'accepted' && recent.outcome.base !== indexed?.offset ? indexed : undefined;
     if (earlier !== undefined) state.repeated = earlier;
-    else if (recent !== undefined && (first === undefined || !sameContent(item, first, catalogue))) {
+    else if (recent !== undefined && (first === undefined || !isSame(item, first))) {
       state.append = recent;
       state.joined = true;
     } else if (indexed !== undefined)
@@ -43,6 +48,41 @@ export function sortDuplicates(
     if (earlier === undefined) inRequest?.set(item.identity, state);
   }
   return fresh;
+}
+
+type SubjectMaking = SubjectRules & { readonly catalogue: Catalogue };
+
+/** R2.6. The original may be of a time when its version was the newest: then its subject follows the rule of that version. */
+function isSameEvent(item: ReadyItem, original: OriginalContent, making: SubjectMaking): boolean {
+  const { catalogue } = making;
+  if (sameContent(item, original, catalogue)) return true;
+  const written = catalogue.bySchemaId(original.schemaId);
+  if (written?.type !== item.type.type || item.stream !== original.stream) return false;
+  const earlier = underRuleOf(written, item, making);
+  return earlier !== undefined && sameContent(earlier, original, catalogue);
+}
+
+/** The event as it was written while this version was the newest; undefined: no other than now. */
+function underRuleOf(written: EventType, item: ReadyItem, making: SubjectMaking): ComparedEvent | undefined {
+  const { type, value, stream } = item;
+  const partitions = making.catalogue.stream(stream)?.partitions;
+  if (partitions === undefined) return undefined;
+  try {
+    const made = eventSubject(written, type.contract.decode(value, { framed: true, reader: written.contract }), making);
+    if (!made.ok || made.subject === item.subject) return undefined;
+    const key = Buffer.from(made.subject);
+    return {
+      stream,
+      type,
+      value,
+      key,
+      partition: partitionOf(key, partitions),
+      digest: digestOf(key, value).toString('hex'),
+    };
+  } catch (e) {
+    if (isFault(e)) return undefined;
+    throw e;
+  }
 }
 
 function contentOf(item: RememberedItem): OriginalContent {

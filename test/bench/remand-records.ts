@@ -14,10 +14,13 @@ export async function fillStream(log: EventLog, type: EventType, count: number):
   for (let n = 0; n < count;) {
     const byPartition = new Map<number, NewRecord[]>();
     for (const end = Math.min(n + 2_000, count); n < end; n++) {
-      const clear = `NO-2021-${n % SUBJECTS}`;
+      const shape = shapes[n % shapes.length]!;
+      const number = `NO-2021-${n % SUBJECTS}`;
+      const last = type.subject.at(-1)!;
+      const clear = [...type.subject.slice(0, -1).map((name) => String(shape[name])), number].join(':');
       const subject = type.subjectForm === 'pseudonym' ? pseudonymOf(clear, KEY) : clear;
       const key = Buffer.from(subject);
-      const encoded = type.contract.encode({ ...shapes[n % shapes.length]!, [type.subject[0]!]: clear }, type.schemaId);
+      const encoded = type.contract.encode({ ...shape, [last]: number }, type.schemaId);
       if (!encoded.ok) throw new Error(`invented data of ${type.type} does not fit`);
       const value = Buffer.from(encoded.value);
       const headers = toHeaders(

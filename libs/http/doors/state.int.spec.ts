@@ -229,7 +229,7 @@ describe('rights (R12)', () => {
     const read = (name: string) =>
       ask(`/v1/state/pas.penahanan-berakhir/lookup?after=${position}`, {
         key: name,
-        body: { subject: { nomorRegister: 'A1-99' } },
+        body: { subject: { unit: unit['rutan'], nomorRegister: 'A1-99' } },
       });
     expect((await read('steward')).body['value']).toMatchObject({ nomorRegister: 'A1-99', golongan: 'AI' });
     const masked = (await read('admin')).body['value'];
@@ -270,7 +270,7 @@ describe('rights (R12)', () => {
 
   it('a look-up by clear subject is on record with its key and view', async () => {
     lookups.length = 0;
-    const body = { subject: { nomorRegister: 'tidak-ada' } };
+    const body = { subject: { unit: unit['rutan'], nomorRegister: 'tidak-ada' } };
     expect((await ask('/v1/state/pas.penahanan-berakhir/lookup', { key: 'tpi', body })).status).toBe(404);
     expect(lookups).toEqual([['tpi', 'pas.penahanan-berakhir']]);
   });
@@ -287,7 +287,11 @@ describe('rights (R12)', () => {
 
   it('a lookup must name exactly the fields of the key', async () => {
     const bad = await ask('/v1/state/pas.penahanan-berakhir/lookup', { body: { subject: { nik: '9901' } } });
-    expect(bad.body['errors'].map((e: Body) => e['pointer'])).toEqual(['/subject/nomorRegister', '/subject/nik']);
+    expect(bad.body['errors'].map((e: Body) => e['pointer'])).toEqual([
+      '/subject/unit',
+      '/subject/nomorRegister',
+      '/subject/nik',
+    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { text, type Day, type Flow } from '../day.js';
+import { type Day, type Flow } from '../day.js';
 import type { Office, OutgoingEvent } from '../office.js';
 import { person } from '../people.js';
 
@@ -88,7 +88,7 @@ export class RemandEnds implements Flow {
         const left = rng.pick([10, 3, 1]);
         return {
           type: 'pas.penahanan.akan-berakhir',
-          orderingKey: `${stage[0]}.${r * EACH + i + 1}/${number}`,
+          orderingKey: `${rutan.owner}:${stage[0]}.${r * EACH + i + 1}/${number}`,
           data: {
             nomorRegister: `${stage[0]}.${r * EACH + i + 1}/${number}`,
             unit: rutan.owner,
@@ -121,7 +121,6 @@ export class RemandEnds implements Flow {
             : { tanggapan: 'lepaskan' };
           void rutan.publish({
             ...t,
-            orderingKey: text(t.data['nomorRegister']),
             data: { ...t.data, ...end, waktu: clock.iso() },
           });
         });
