@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Limits } from '#limits';
+import type { Limits, LongWork, Reached, Turn } from '#limits';
 import { pause } from '#concurrency';
 import type { OutgoingHttpHeaders, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -96,6 +96,10 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
     now: performance.now.bind(performance),
     wrote: (socket: Socket) => connections.wrote(socket),
   };
+  const unreadAtLast = (req: FastifyRequest): Reached | undefined => {
+    const { keyId, owner } = callerOf(req);
+    return budgets.unread.reachedBy({ key: keyId, unit: owner });
+  };
   const waitHost = { recheckMs: limits.recheckMs, closing, quota, valid };
   return {
     app,
@@ -124,24 +128,40 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
     },
     waiting: (req, work) => whileKeyValid(waitHost, req, work),
     work: (req, kind = 'list') => {
-      const work = budgets.workOf(ownerOf(req), kind, goneOf(req));
-      if (kind !== 'list') return work;
-      const checkUnread = (): void => budgets.check(connections.unreadOf(callerOf(req)));
-      checkUnread();
-      return {
-        run: (each) =>
-          work.run((turn) => {
-            // The answers to the requests before it may have come while it waited.
-            checkUnread();
-            return each(turn);
-          }),
-      };
+      const gone = goneOf(req);
+      const work = budgets.workOf(ownerOf(req), kind, gone);
+      const unread = (): Reached | undefined => connections.unreadOf(callerOf(req));
+      // Asked at the beginning of the work too: the answers to requests before it may have come while it waited for its turn.
+      if (kind === 'list') {
+        budgets.check(unread());
+        return { run: (each) => work.run((turn) => (budgets.check(unread()), each(turn))) };
+      }
+      // As measured last, a moment ago: hundreds of live streams ask.
+      if (kind === 'live') return { run: (each) => onceRead(work, () => unreadAtLast(req), gone, each) };
+      return work;
     },
     readable: async (req, signal) => {
-      const caller = callerOf(req);
-      while (!signal.aborted && connections.unreadOf(caller) !== undefined) await pause(UNREAD_POLL_MS, signal);
+      await untilRead(() => unreadAtLast(req), signal);
     },
     isTransient: (where, thrown) => faults.isTransient(where, thrown),
     sse: (req, reply, options) => openSse(sseHost, req, reply, options),
   };
+}
+
+async function untilRead(unread: () => Reached | undefined, over: AbortSignal): Promise<void> {
+  while (!over.aborted && unread() !== undefined) await pause(UNREAD_POLL_MS, over);
+}
+
+/** Runs a work whose turn has come once its caller has read enough; until then it gives its turn and its place to others. */
+async function onceRead<T>(
+  work: LongWork,
+  unread: () => Reached | undefined,
+  gone: AbortSignal,
+  each: (turn: Turn) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const done = await work.run(async (turn) => (unread() === undefined ? { value: await each(turn) } : undefined));
+    if (done !== undefined) return done.value;
+    await untilRead(unread, gone);
+  }
 }
