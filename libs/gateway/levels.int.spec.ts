@@ -258,6 +258,32 @@ describe('every door shows an event at one level', () => {
     }
   });
 
+  it('the owner of an entry reads who tried to change it, and of all others the inspectorate alone; whoever tried reads that it was refused', async () => {
+    const type = 'layanan.kasus.status-berubah';
+    for (const unit of [KANIM, 'SU00124']) {
+      const key = await keyOf(unit, 'publisher', 'reader');
+      const sample = (await ask(`/v1/event-types/${type}/sample`, key)).body;
+      const data = { ...sample['data'], nomorKasus: 'K-RAHASIA', unitPemegang: unit, unitSebelumnya: null };
+      const event = { ...sample, id: `K-${unit}`, source: `urn:simpul:unit:${unit}:uji`, subject: 'K-RAHASIA', data };
+      expect((await ask('/v1/events', key, event)).status).toBe(201);
+    }
+    const tried = 'simpul.pengawasan.perubahan-dicoba';
+    const read = async (who: Who, query: string): Promise<Body[]> =>
+      ((await ask(`/v1/streams/simpul.pengawasan/events?from=earliest${query}`, keys.get(who))).body['events'] ??
+        []) as Body[];
+    await until(async () => (await read('source', `&type=${tried}`)).length > 0);
+    for (const who of ['source', 'itjen'] as const) {
+      const [notice] = (await read(who, '')).filter((e) => e['type'] === tried);
+      expect(notice!['data']).toMatchObject({ pemilik: KANIM, sumber: 'urn:simpul:unit:SU00124:uji', jumlah: 1 });
+    }
+    for (const who of Object.keys(WHO).filter((one) => one !== 'source' && one !== 'itjen') as Who[]) {
+      const all = [...(await read(who, '')), ...(await read(who, `&type=${tried}`))];
+      expect([who, all.filter((e) => e['type'] === tried)]).toEqual([who, []]);
+    }
+    await until(async () => (await read('far', '')).some((e) => e['type'] === 'simpul.pengawasan.perubahan-ditolak'));
+    expect(JSON.stringify(await read('far', ''))).not.toContain(KANIM);
+  });
+
   it('a consumer that is named by a field sees the entry of a view as it sees the event', async () => {
     const kpk = await keyOf('EXT-KPK', 'reader');
     const bans = await keyOf('SU00018', 'publisher', 'reader');
