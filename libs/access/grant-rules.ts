@@ -33,9 +33,16 @@ function readsRestricted(owner: string, { units, types }: GrantRules): boolean {
   return types().some(({ restricted, consumers }) => restricted && namesOwner(consumers, owner, units));
 }
 
-/** Keys with the greatest power: admin of the hub, steward, and keys of owners that a restricted type names. */
-export function isPowerful(spec: Pick<KeySpec, 'owner' | 'roles'>, rules: GrantRules): boolean {
-  return isHubAdmin(spec) || spec.roles.includes('steward') || readsRestricted(spec.owner, rules);
+/** The part of the hub whose events take entries from their owners (R5.12). */
+const STEWARD = 'steward';
+
+/** Keys with the greatest power: admin of the hub, steward, what publishes as the steward of the hub, and keys of owners that a restricted type names. */
+export function isPowerful(
+  spec: Pick<KeySpec, 'owner' | 'roles'> & { readonly system?: string },
+  rules: GrantRules,
+): boolean {
+  const actsAsSteward = spec.owner === 'hub' && spec.system === STEWARD && spec.roles.includes('publisher');
+  return actsAsSteward || isHubAdmin(spec) || spec.roles.includes('steward') || readsRestricted(spec.owner, rules);
 }
 
 /**

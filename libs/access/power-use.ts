@@ -29,13 +29,13 @@ export class PowerUse {
 
   /** `door` is called for powerful keys only: the route, and the stream or view that it is about. */
   note(caller: Caller, door: () => string): void {
-    const { keyId, owner, roles } = caller;
+    const { keyId, owner, system, roles } = caller;
     const now = this.#deps.now();
     if (now >= this.#endMs) this.#begin(now);
     if (this.#ordinary.has(keyId)) return;
     let doors = this.#doors.get(keyId);
     if (doors === undefined) {
-      if (!isPowerful({ owner, roles: [...roles] }, this.#deps.rules)) {
+      if (!isPowerful({ owner, system, roles: [...roles] }, this.#deps.rules)) {
         this.#ordinary.add(keyId);
         return;
       }

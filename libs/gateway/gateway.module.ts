@@ -41,6 +41,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { acceptConflict } from './accept-conflict.js';
 import { Announcer } from './announcer.js';
 
 /** The role gateway: every door, the publish path, the reading of views, and the hub's own events about its catalogue. */
@@ -112,7 +113,7 @@ import { Announcer } from './announcer.js';
         catalogue: registry.catalogue,
       }),
     },
-    { provide: CONFLICTS_DOOR, inject: [CORE, StateReader], useFactory: conflictsDoor },
+    { provide: CONFLICTS_DOOR, inject: [CORE, StateReader, Publishing], useFactory: conflictsDoor },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
     { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
     {
@@ -234,7 +235,8 @@ function streamsDoor({ registry, log, views, generations, now }: Core): StreamsD
   };
 }
 
-function conflictsDoor({ state, views, registry, units, limits }: Core, reader: StateReader): ConflictsDoorDeps {
+function conflictsDoor(core: Core, reader: StateReader, publishing: Publishing): ConflictsDoorDeps {
+  const { state, views, registry, units, limits, log, now, reading } = core;
   const conflicts = new ConflictReader({
     state,
     views,
@@ -242,7 +244,13 @@ function conflictsDoor({ state, views, registry, units, limits }: Core, reader: 
     catalogue: registry.catalogue,
     units: units.units,
   });
-  return { conflicts, limits, views: reader.views };
+  return {
+    conflicts,
+    limits,
+    views: reader.views,
+    accept: async (position, by, why) =>
+      (await acceptConflict({ log, now, reading, publishing }, position, by, why)).position,
+  };
 }
 
 function viewsDoor(core: Core, { views }: StateReader): ViewsDoorDeps {

@@ -1,5 +1,6 @@
 import { levelData } from '#access';
 import type { DecodedEvent } from '#registry';
+import { goesOnFrom, isAccepted, statingSource } from './accepted.js';
 import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
@@ -67,6 +68,7 @@ function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEve
     if (bounds.some((b) => isAhead(b, event.data, recordedMs)))
       return { reason: 'too_far_ahead', key: view.keyOf(event), owner: undefined };
   }
+  if (isAccepted(event)) return undefined;
   if (ownership !== undefined) {
     const office = officeOf(event.envelope.source);
     const { key, owner } = ownedNow(view, ownership, event, desk);
@@ -104,7 +106,7 @@ function ownedNow(
 /** The member that says whose a new entry is, where its value does not say it. */
 function ownedBy(view: CompiledView, before: Stored | undefined, event: DecodedEvent): Pick<Stored, 'o'> {
   if (view.ownership?.kind !== 'first') return {};
-  const o = (before && ownerOf(view.ownership, before)) ?? officeOf(event.envelope.source);
+  const o = (before && ownerOf(view.ownership, before)) ?? officeOf(statingSource(event));
   return o === undefined ? {} : { o };
 }
 
@@ -126,10 +128,10 @@ function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEv
   const stored: Stored = {
     v: valueOf(source, event),
     e: { [source.index]: witnessOf(event) },
-    ...ownedBy(view, view.ownership && desk.entry(key), event),
+    ...ownedBy(view, view.ownership && goesOnFrom(view, desk.entry(key), event), event),
   };
   if (view.by.length > 0) {
-    const before = desk.entry(key);
+    const before = goesOnFrom(view, desk.entry(key), event);
     if (before?.b && !isOutOfTime(view, source, before.b, event) && older(view, before.b, event)) return;
     stored.b = view.by.map(({ field }) => event.data[field] ?? null);
   }
@@ -138,7 +140,7 @@ function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEv
 
 function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
-  const before = desk.entry(key);
+  const before = goesOnFrom(view, desk.entry(key), event);
   if (before)
     for (const g of source.given) {
       const now = before.v[g.value] ?? null;
@@ -171,19 +173,20 @@ function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent
   const before = ownership && desk.entry(key);
   if (source.remove) {
     // Whoever could make it again would have taken it over.
-    const o = before && ownership && ownerOf(ownership, before);
+    const stated = isAccepted(event) ? officeOf(statingSource(event)) : undefined;
+    const o = ownership && (stated ?? (before && ownerOf(ownership, before)));
     if (o !== undefined) desk.putRemoved(key, { o }, event);
     desk.putEntry(key, undefined, event);
     return;
   }
   const value: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
   if (ownership && before === undefined && desk.removed(key)) desk.putRemoved(key, undefined, event);
-  desk.putEntry(key, { ...value, ...ownedBy(view, before, event) }, event);
+  desk.putEntry(key, { ...value, ...ownedBy(view, goesOnFrom(view, before, event), event) }, event);
 }
 
 function foldTimeline(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
   const key = view.keyOf(event);
-  const before = desk.entry(key);
+  const before = goesOnFrom(view, desk.entry(key), event);
   const moments = (before?.v['kejadian'] as unknown[] | undefined) ?? [];
   const { type, time } = event.envelope;
   const all = [...moments, { position: event.position, type, time, ...valueOf(source, event) }];

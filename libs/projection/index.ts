@@ -1,3 +1,4 @@
+export { STATED_BY, STEWARD } from './accepted.js';
 export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
 export { readRefused, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing, type RefusedEvent } from './refused.js';
 export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';

@@ -1,5 +1,6 @@
 import { parseSource } from '#event';
 import type { DecodedEvent } from '#registry';
+import { isAccepted, statingSource } from './accepted.js';
 import type { Contribution, Stored } from './entry.js';
 import type { OwnerRule } from './view.js';
 
@@ -45,6 +46,6 @@ export function ownerAfter(
   before: Contribution | undefined,
   event: DecodedEvent,
 ): string | undefined {
-  if (ownership.kind === 'first') return before?.o ?? officeOf(event.envelope.source);
+  if (ownership.kind === 'first') return (isAccepted(event) ? undefined : before?.o) ?? officeOf(statingSource(event));
   return named(event.data[ownership.fields[0]!]) ?? before?.o;
 }

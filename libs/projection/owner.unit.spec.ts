@@ -248,6 +248,83 @@ it('two prisons with the same register number have an entry each: neither takes 
   expect(desk.refused).toEqual([]);
 });
 
+describe('an event that a steward has accepted', () => {
+  const accepted = (first: string, type: string, data: EventSpec['data']): DecodedEvent => {
+    const event = from('hub:steward', type, data);
+    const extensions = { ...event.envelope.extensions, atasnama: `urn:simpul:unit:${first}:uji` };
+    return { ...event, envelope: { ...event.envelope, extensions } };
+  };
+  const asked = (unitPenerima: string) => ({ nomorPermohonan: 'P-1', unitPenerima });
+
+  it.each<[string, DecodedEvent[], DecodedEvent, DecodedEvent, Record<string, unknown>]>([
+    [
+      'keu.tagihan-belum-lunas',
+      [from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'terbit'))],
+      accepted(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')),
+      from(A, 'keu.pnbp.tagihan-diterbitkan', { ...bill(A, 'terbit'), mataUang: 'USD' }),
+      { unit: A, mataUang: 'USD' },
+    ],
+    [
+      'keu.tagihan-belum-lunas',
+      [
+        from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'terbit')),
+        from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'dibatalkan')),
+      ],
+      accepted(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')),
+      from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')),
+      { unit: A },
+    ],
+    [
+      'imigrasi.paspor-status',
+      [from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B, nomorPaspor: 'X1' })],
+      accepted(A, 'imigrasi.paspor.permohonan-diajukan', asked(A)),
+      from(A, 'imigrasi.paspor.permohonan-diajukan', { ...asked(A), kanal: 'mpp' }),
+      { status: 'diajukan', unitPenerima: A, kanal: 'mpp' },
+    ],
+    [
+      'imigrasi.paspor-jejak',
+      [from(B, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: B })],
+      accepted(A, 'imigrasi.paspor.permohonan-diajukan', asked(A)),
+      from(A, 'imigrasi.paspor.permohonan-diajukan', asked(A)),
+      { jumlah: 2 },
+    ],
+    [
+      'pas.penghuni-aktif',
+      [from(B, 'pas.penghuni.diterima', inside(B)), from(B, 'pas.penghuni.dipindahkan', moved('berangkat', B, C))],
+      accepted(A, 'pas.penghuni.diterima', inside(A)),
+      from(A, 'pas.penghuni.diterima', inside(A)),
+      { unit: A, unitTujuan: null, keadaan: 'di_dalam' },
+    ],
+  ])(
+    'makes the entry of %s anew for the office that stated it first: it goes on, the one before does not',
+    (view, before, act, next, value) => {
+      const desk = run(view, ...before, act, next, before[0]!);
+      expect(valueOf(desk)).toMatchObject(value);
+      expect(JSON.stringify([...desk.entries.values()])).not.toContain(B);
+      expect(reasons(desk)).toEqual([['not_owner', A]]);
+    },
+  );
+
+  it('moves the count of a case, and keeps what another stream wrote, in whichever order', () => {
+    const [taken, mine] = [held(B, 'diproses'), held(A, 'diajukan')];
+    const warned = from('hub:clock', 'layanan.tenggat.terancam', { nomorKasus: 'K-1', unitPemegang: B, ambang: 'H_3' });
+    const first = from(B, 'layanan.kasus.status-berubah', taken);
+    const act = accepted(A, 'layanan.kasus.status-berubah', mine);
+    const boards = [run('layanan.kasus-papan', first, warned, act), run('layanan.kasus-papan', first, act, warned)];
+    for (const board of boards)
+      expect(valueOf(board)).toMatchObject({ unitPemegang: A, status: 'diajukan', ambangTenggat: 'H_3' });
+    expect(valueOf(boards[0]!)).toEqual(valueOf(boards[1]!));
+    expect([...run('layanan.kasus-jumlah', first, act).entries.keys()]).toEqual([`${A}:diajukan`]);
+  });
+
+  it('is one only from the hub: the same attribute of a unit gives nothing', () => {
+    const own = from(B, 'keu.pnbp.tagihan-diterbitkan', bill(B, 'terbit'));
+    const forged = { ...own, envelope: { ...own.envelope, extensions: { atasnama: `urn:simpul:unit:${A}:uji` } } };
+    const desk = run('keu.tagihan-belum-lunas', from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')), forged);
+    expect([valueOf(desk)['unit'], reasons(desk)]).toEqual([A, [['not_owner', A]]]);
+  });
+});
+
 describe('the owner goes on', () => {
   it('changes its entry, hands it over, and the next owner changes it; the one before may not', () => {
     const desk = run(

@@ -88,6 +88,11 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
     { conflicts: [{ view: 'v', position: 's/0/1', reason: 'not_owner' }], next: null },
     { conflicts: [{}] },
   ],
+  'conflicts accept': [
+    ['s/0/1', '--why', 'x'],
+    { position: 's/0/1', accepted: 's/0/9' },
+    { position: 's/0/2', accepted: 's/0/9' },
+  ],
   doctor: [[], { status: 'ready', doors: [] }, { status: 'ok', doors: [] }],
 };
 const json = { 'content-type': 'application/json' };

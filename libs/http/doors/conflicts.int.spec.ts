@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import type { Caller, Role } from '#access';
+import { Fault } from '#faults';
 import { ConflictReader, digestOfView, REFUSED_OF_OFFICE, requestRebuild } from '#projection';
 import { readUnitSeed, UnitTree } from '#units';
 import { catalogueOfFiles, recordOf, viewsOf, type EventSpec } from '../../../test/kit/projection/events.js';
@@ -38,7 +39,11 @@ beforeEach(async () => {
   await stage.project();
   const { state, views, reader } = stage;
   const conflicts = new ConflictReader({ state, views, storage: (view) => reader.storage(view), catalogue, units });
-  const door: ConflictsDoorDeps = { conflicts, views: reader.views };
+  const door: ConflictsDoorDeps = {
+    conflicts,
+    views: reader.views,
+    accept: () => Promise.reject(new Fault('not_found')),
+  };
   server = await serveEdge(
     { doors: [], authenticate: (h) => callers.get(h ?? '') },
     { controllers: [ConflictsController], providers: [{ provide: CONFLICTS_DOOR, useValue: door }] },

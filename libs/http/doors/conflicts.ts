@@ -1,10 +1,12 @@
 import type { Caller } from '#access';
+import { parsePosition, type Position } from '#event';
+import { Fault } from '#faults';
 import type { Limits } from '#limits';
 import type { CompiledView, Conflict, ConflictReader } from '#projection';
-import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { pageBody } from '../page.js';
 import { workOf } from './in-turns.js';
 import { pageOf, PAGING, placeAfter } from './paging.js';
@@ -17,11 +19,19 @@ export interface ConflictsDoorDeps {
   /** @default lists are not made in turns */
   readonly limits?: Limits;
   readonly conflicts: Pick<ConflictReader, 'list'>;
+  /** States the event at this position again for the hub (R5.12); answers the position of the new event. */
+  readonly accept: (position: Position, by: Caller, why: string) => Promise<string>;
   /** By name. */
   readonly views: ReadonlyMap<string, CompiledView>;
 }
 
 const CONFLICTS = z.strictObject({ view: z.string().max(100).optional(), ...PAGING });
+
+const ACCEPT = z.strictObject({
+  /** `<stream>/<partition>/<offset>`, as the list names it. */
+  position: z.string().max(200),
+  why: z.string().min(1).max(500),
+});
 
 /** Rows of a page when the query names no limit. */
 const ROWS = 100;
@@ -56,6 +66,23 @@ export class ConflictsController {
     );
     const { items, next } = pageOf(conflicts, placeOf, { limit: ROWS, ...q }, { follows });
     return pageBody(req, reply, 'conflicts', items, next, { counts, dropped });
+  }
+
+  @Post('accept')
+  @HttpCode(200)
+  @RouteConfig({
+    summary:
+      'Accept an event that views refused: the hub states it again in the name of its source, and each view makes the entry anew for that office; whoever had it before may not change it any more. `accepted`: the position of the new event',
+    roles: ['steward'],
+    body: ACCEPT,
+  })
+  async accept(
+    @CheckedBody() { position, why }: z.output<typeof ACCEPT>,
+    @CurrentCaller() by: Caller,
+  ): Promise<object> {
+    const place = parsePosition(position);
+    if (place === undefined) throw new Fault('not_found');
+    return { position, accepted: await this.deps.accept(place, by, why) };
   }
 }
 

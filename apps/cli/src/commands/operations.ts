@@ -271,7 +271,7 @@ export function operatorCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
-  program
+  const conflicts = program
     .command('conflicts [view]')
     .description('events that views refused: not the owner of the entry, or dated too far ahead')
     .addHelpText('after', '\nExample:\n  simpul conflicts layanan.kasus-papan')
@@ -280,6 +280,22 @@ export function operatorCommands(program: Command, run: Run): void {
         const path = `/v1/conflicts${view === undefined ? '' : `?view=${encodeURIComponent(view)}`}`;
         const rows = await ctx.rows(path, 'conflicts', shapes.texts('view', 'position', 'reason'), 1000);
         printRows(ctx, rows, ['recordedtime', 'view', 'key', 'reason', 'owner', 'source', 'type', 'position']);
+        return EXIT.ok;
+      }),
+    );
+  conflicts
+    .command('accept <position>')
+    .description('accept a refused event: the entry is made anew for the office that stated it (steward)')
+    .requiredOption('--why <text>', 'the reason, for the audit record')
+    .addHelpText(
+      'after',
+      '\nExample:\n  simpul conflicts accept keu.pnbp/0/17 --why "the bill number was taken by mistake"',
+    )
+    .action((position: string, { why }: { why: string }) =>
+      run(async (ctx) => {
+        const shape: Shape = (b) => b['position'] === position && typeof b['accepted'] === 'string';
+        const { body } = await ctx.send('POST', '/v1/conflicts/accept', shape, { position, why });
+        printOne(ctx, body);
         return EXIT.ok;
       }),
     );

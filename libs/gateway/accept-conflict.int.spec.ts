@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { CORE, CoreModule, type Core } from '#core';
+import { openHttp, type HttpServer } from '#http';
+import { ProjectorModule } from '#projector';
+import { readHubSettings } from '#settings';
+import { Module } from '@nestjs/common';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentHub } from '../../test/kit/hub/hub-module.js';
+import { until } from '../../test/kit/projection/stage.js';
+import { GatewayModule } from './index.js';
+
+const BILL = 'keu.pnbp.tagihan-diterbitkan';
+const VIEW = 'keu.tagihan-belum-lunas';
+const NUMBER = '820210715000077';
+const [TRUE, OTHER, CENTRE] = ['SU00123', 'SU00124', 'SU00013'] as const;
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Body = Record<string, any>;
+const dir = mkdtempSync(join(tmpdir(), 'simpul-accept-'));
+const keys: Record<string, string> = {};
+let core: Core;
+let http: HttpServer;
+
+async function ask(path: string, key: string, body?: unknown, type = 'application/json') {
+  const r = await fetch(`${http.url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': type }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: r.status, body: (await r.json()) as Body };
+}
+
+beforeAll(async () => {
+  const settings = readHubSettings(silentHub(dir));
+  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+  class HubModule {}
+  http = await openHttp(HubModule, { port: 0 });
+  core = http.app.get<Core>(CORE, { strict: false });
+  const admin = readFileSync(core.adminKey.path!, 'utf8').trim();
+  for (const [name, unit, roles] of [
+    ['true', TRUE, ['publisher', 'reader']],
+    ['other', OTHER, ['publisher', 'reader']],
+    ['steward', CENTRE, ['steward']],
+  ] as const)
+    keys[name] = (await ask('/v1/keys', admin, { unit, system: 'uji', roles })).body['key'] as string;
+});
+afterAll(async () => {
+  await http.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+let serial = 0;
+async function bill(by: 'true' | 'other', data: Body = {}): Promise<string> {
+  const unit = by === 'true' ? TRUE : OTHER;
+  const { data: sample } = (await ask(`/v1/event-types/${BILL}/sample`, keys[by]!)).body;
+  const r = await ask(
+    '/v1/events',
+    keys[by]!,
+    {
+      specversion: '1.0',
+      id: `B-${++serial}`,
+      source: `urn:simpul:unit:${unit}:uji`,
+      type: BILL,
+      data: { ...sample, kodeBilling: NUMBER, unit, status: 'terbit', ...data },
+    },
+    'application/cloudevents+json',
+  );
+  expect([r.status, r.body['errors']]).toEqual([201, undefined]);
+  return r.body['position'] as string;
+}
+const entry = async (after: string) =>
+  (await ask(`/v1/state/${VIEW}/${NUMBER}?after=${encodeURIComponent(after)}`, keys['steward']!)).body['value'] as Body;
+const accept = (key: string, position: string) =>
+  ask('/v1/conflicts/accept', keys[key]!, { position, why: 'the number was taken by mistake' });
+
+it('a steward accepts the refused event of the true office: the entry follows, also after a rebuild, and the act is on record once', async () => {
+  const taken = await bill('other');
+  const mine = await bill('true');
+  expect(await entry(mine)).toMatchObject({ unit: OTHER });
+  for (const key of ['true', 'other']) expect((await accept(key, mine)).status).toBe(403);
+  expect((await accept('steward', 'keu.pnbp/0/999999')).status).toBe(404);
+  expect((await accept('steward', 'tidak-ada')).status).toBe(404);
+
+  const done = await accept('steward', mine);
+  expect([done.status, done.body]).toEqual([200, { position: mine, accepted: expect.any(String) }]);
+  const accepted = done.body['accepted'] as string;
+  expect(await entry(accepted)).toMatchObject({ unit: TRUE });
+  expect((await accept('steward', mine)).body['accepted']).toBe(accepted);
+  expect((await accept('steward', accepted)).status).toBe(404);
+
+  const again = await bill('other', { status: 'dibatalkan' });
+  expect(await entry(again)).toMatchObject({ unit: TRUE });
+  const paid = await bill('true', { mataUang: 'USD' });
+  expect(await entry(paid)).toMatchObject({ unit: TRUE, mataUang: 'USD' });
+  const { conflicts } = (await ask(`/v1/conflicts?view=${VIEW}`, keys['steward']!)).body;
+  expect(conflicts.map((c: Body) => [c['position'], c['owner']]).sort()).toEqual(
+    [
+      [again, TRUE],
+      [mine, OTHER],
+    ].sort(),
+  );
+
+  const event = (await ask(`/v1/events/${accepted}`, keys['steward']!)).body;
+  expect(event).toMatchObject({ source: 'urn:simpul:hub:steward', atasnama: `urn:simpul:unit:${TRUE}:uji` });
+  const { records } = (await ask('/v1/audit?what=conflict.accept', keys['steward']!)).body;
+  expect(records.map((r: Body) => [r['phase'], r['target']])).toContainEqual(['done', mine]);
+
+  const admin = readFileSync(core.adminKey.path!, 'utf8').trim();
+  const before = (await ask(`/v1/views`, admin)).body['views'].find((v: Body) => v['view'] === VIEW)['generation'];
+  expect((await ask(`/v1/views/${VIEW}/rebuild`, admin, {})).status).toBe(202);
+  await until(async () => {
+    const row = (await ask(`/v1/views`, admin)).body['views'].find((v: Body) => v['view'] === VIEW);
+    return row['generation'] > before;
+  });
+  expect(await entry(paid)).toMatchObject({ unit: TRUE, mataUang: 'USD' });
+  expect(taken).not.toBe(mine);
+});
