@@ -141,6 +141,13 @@ const DOORS: Readonly<Record<string, Row>> = {
   },
   'GET /v1/refusals': { asks: ({ type }) => at('/v1/refusals', `/v1/refusals?type=${type}`) },
   'GET /v1/conflicts': { asks: () => at('/v1/conflicts', `/v1/conflicts?view=${VIEW}`) },
+  // Of a type that a steward may accept, no real position: the event would be stated again while others walk.
+  'POST /v1/conflicts/accept': {
+    asks: ({ type, stream, position }) => {
+      const asked = type.startsWith('itjen.') ? position : `${stream}/0/999999`;
+      return at(post('/v1/conflicts/accept', { position: asked, why: 'uji' }));
+    },
+  },
   'GET /v1/state/{view}': {
     asks: ({ subject }) =>
       at(
