@@ -63,6 +63,8 @@ export interface CompiledView {
   readonly fingerprint: string;
   /** The fingerprint without owners, needed steps and bounds, as releases before them had it: its entries can be taken over. */
   readonly ownerless: string;
+  /** The fingerprint without needed steps alone: its entries can be taken over too. */
+  readonly stepless: string;
 }
 
 const gravest = (a: PiiClass, b: PiiClass): PiiClass => (PII_CLASSES.indexOf(a) >= PII_CLASSES.indexOf(b) ? a : b);
@@ -176,6 +178,10 @@ function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
 const fingerprintOf = (json: unknown): string =>
   createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16);
 
+function withoutSteps(def: ViewDefinition): object {
+  return { ...def, sources: def.sources.map(({ needs: _needs, ...source }) => source) };
+}
+
 function withoutOwners({ owner: _owner, ownerWhy: _why, ...def }: ViewDefinition): object {
   return { ...def, sources: def.sources.map(({ owner: _of, needs: _needs, ...source }) => source) };
 }
@@ -186,7 +192,7 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
   if (problems.length > 0) throw new Fault('invalid_schema', { detail: `view ${def.name}`, problems });
   const sources = def.sources.map((s, i) => compileSource(def, s, i, catalogue.newest(s.type)!));
   const bounds = sources.map((s) => s.bounds);
-  const folded = bounds.some((b) => b.length > 0) ? [def, bounds] : def;
+  const foldedWith = (d: object): unknown => (bounds.some((b) => b.length > 0) ? [d, bounds] : d);
   const ofType = new Map<string, CompiledSource[]>();
   const writers = new Map<string, number>();
   for (const s of sources) {
@@ -219,7 +225,8 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
     shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
     ownership: ownershipOf(def.owner),
     refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0 || s.needs.length > 0),
-    fingerprint: fingerprintOf(folded),
+    fingerprint: fingerprintOf(foldedWith(def)),
+    stepless: fingerprintOf(foldedWith(withoutSteps(def))),
     ownerless: fingerprintOf(withoutOwners(def)),
   };
 }

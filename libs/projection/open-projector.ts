@@ -121,7 +121,7 @@ class RunningProjector implements OpenProjector {
       try {
         await needWholeHistory(this.#deps.log, view);
       } catch (e) {
-        if (!isFault(e) || e.code !== 'view_history_missing' || row?.fingerprint !== view.ownerless) throw e;
+        if (!isFault(e) || e.code !== 'view_history_missing' || !isAdoptable(view, row)) throw e;
         await this.#adopt(view);
         continue;
       }
@@ -140,12 +140,12 @@ class RunningProjector implements OpenProjector {
       });
   }
 
-  /** The log cannot give the entries again, and only their owners are new: they are kept, and owned as R5.10 says of entries without an owner. */
+  /** The log cannot give the entries again, and only their owners or needed steps are new: they are kept, and owned as R5.10 says of entries without an owner. */
   async #adopt(view: CompiledView): Promise<void> {
     const { generations, audit } = this.#deps;
-    const { fingerprint, ownerless } = view;
+    const { fingerprint } = view;
     await changeView({ generations, audit }, { action: 'view.switch', view: view.name, by: PROJECTOR_ACTOR }, (now) =>
-      now?.fingerprint === ownerless ? { ...now, fingerprint } : undefined,
+      now !== undefined && isAdoptable(view, now) ? { ...now, fingerprint } : undefined,
     );
   }
 
@@ -228,4 +228,9 @@ export async function openProjector(deps: OpenProjectorDeps): Promise<OpenProjec
   const running = new RunningProjector(deps);
   await running.prepare();
   return running;
+}
+
+/** Whether a view was folded as now, but for who may change its entries. */
+function isAdoptable({ ownerless, stepless }: CompiledView, row: GenerationRow | undefined): boolean {
+  return row !== undefined && (row.fingerprint === ownerless || row.fingerprint === stepless);
 }

@@ -224,6 +224,20 @@ describe('a later step of a transfer is refused without the step before it, and 
     expect(reasons(desk)).toEqual([['step_missing', undefined]]);
   });
 
+  it('a view of which only the needed steps are new can take its entries over, and so can one of before owners', () => {
+    const now = viewsOf(catalogue, 'pas.penghuni-aktif')[0]!;
+    const { owner: _o, ownerWhy: _w, ...open } = def('pas.penghuni-aktif');
+    const without = (d: ViewDefinition, ...members: ('needs' | 'owner')[]): string => {
+      const sources = d.sources.map((s) =>
+        Object.fromEntries(Object.entries(s).filter(([m]) => !members.includes(m as 'needs'))),
+      );
+      return compileView({ ...d, sources: sources as ViewDefinition['sources'] }, catalogue).fingerprint;
+    };
+    expect(now.stepless).toBe(without(def('pas.penghuni-aktif'), 'needs'));
+    expect(now.ownerless).toBe(without(open, 'needs', 'owner'));
+    expect(new Set([now.fingerprint, now.stepless, now.ownerless]).size).toBe(3);
+  });
+
   it('a view file may ask it of a merge alone, and of a field that a source of the stream writes', () => {
     const needs = [{ value: 'tidakAda', is: 'unit' }];
     const asked = (name: string) => ({ ...def(name), sources: def(name).sources.map((x) => ({ ...x, needs })) });
