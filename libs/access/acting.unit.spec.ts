@@ -41,6 +41,8 @@ describe('the 42 event types of the ministry and those of the hub', () => {
       const stated = step === undefined ? [] : Object.keys(field as object);
       // A step that no office may state needs somebody who may.
       if (stated.length < symbols.length) expect([name, exempt.length > 0]).toEqual([name, true]);
+      // Whoever names itself in a field: as wide as `any`, without saying so.
+      expect([name, publishers.filter((p) => p.startsWith('field:'))]).toEqual([name, []]);
       // Everybody (`any`) and every unit of a type may publish: without an acting field the contract must not have one to name.
       const many = publishers.some((p) => p === 'any' || p.startsWith('type:'));
       if (many && field === null)

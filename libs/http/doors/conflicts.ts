@@ -44,7 +44,7 @@ export class ConflictsController {
   @Get()
   @RouteConfig({
     summary:
-      'Events that a view refused because they would change an entry of somebody else, or are dated too far ahead; newest first; `owner` and the key of a count only to whoever may see the refusals of that owner; `counts` by view: the rows that you may see, for operators and stewards how many in all; `dropped` by view and source: how many of its events the list no longer keeps',
+      'Events that a view refused because they would change an entry of somebody else, lack the step before them, or are dated too far ahead; newest first; `owner` and the key of a count only to whoever may see the refusals of that owner; `counts` by view: the rows that you may see, for operators and stewards how many in all; `dropped` by view and source: how many of its events the list no longer keeps',
     roles: ['reader', 'operator', 'data-team', 'steward', 'admin'],
     query: CONFLICTS,
   })

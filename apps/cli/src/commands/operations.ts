@@ -273,7 +273,9 @@ export function operatorCommands(program: Command, run: Run): void {
     );
   const conflicts = program
     .command('conflicts [view]')
-    .description('events that views refused: not the owner of the entry, or dated too far ahead')
+    .description(
+      'events that views refused: not the owner of the entry, without the step before, or dated too far ahead',
+    )
     .addHelpText('after', '\nExample:\n  simpul conflicts layanan.kasus-papan')
     .action((view?: string) =>
       run(async (ctx) => {
