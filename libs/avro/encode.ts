@@ -82,8 +82,9 @@ function recordWriter(t: Node, made: Map<string, Write>): Write {
       }
       field.write(x, w);
     }
-    if (Object.keys(v).length !== present) {
-      for (const name of Object.keys(v)) {
+    const given = Object.keys(v);
+    if (given.length !== present) {
+      for (const name of given) {
         if (known.has(name) || v[name] === undefined) continue;
         w.path[at] = name;
         const near = nearest(

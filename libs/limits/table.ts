@@ -147,7 +147,7 @@ export const LIMITS = {
     default: 1_500,
     unit: 'streams',
     per: 'all',
-    beyond: '429',
+    beyond: '503',
     why: 'each holds a connection; a quarter of the connections stays for requests',
   },
   live_streams_per_key: {
