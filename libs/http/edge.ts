@@ -134,6 +134,7 @@ function makeEdge(app: FastifyInstance, deps: EdgeDeps): Edge {
       // Asked at the beginning of the work too: the answers to requests before it may have come while it waited for its turn.
       if (kind === 'list') {
         budgets.check(unread());
+        budgets.check(budgets.turns.reachedBy(ownerOf(req)));
         return { run: (each) => work.run((turn) => (budgets.check(unread()), each(turn))) };
       }
       // As measured last, a moment ago: hundreds of live streams ask.

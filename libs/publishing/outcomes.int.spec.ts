@@ -139,6 +139,17 @@ describe('when the log does not accept an event in time', () => {
     expect(r.headers.get('retry-after')).toBeNull();
     expect((await list(2)).status).toBe(201);
   });
+
+  it('a long list for which there is no room is refused before its events are read', async () => {
+    const budgets = new Limits();
+    hub = await new HubStage().open({ project: false, budgets });
+    budgets.pending.add({}, 19_950);
+    const unreadable = `[${Array.from({ length: 300 }, () => '{unreadable}').join(',')}]`;
+    const r = await hub.post(unreadable, { type: BATCH });
+    expect([r.status, r.body['code'], r.body['limit']]).toEqual([503, 'queue_full', 'pending_events']);
+    budgets.pending.give({}, 19_950);
+    expect((await hub.post(unreadable, { type: BATCH })).status).toBe(422);
+  });
 });
 
 describe('when the log refuses a record', () => {

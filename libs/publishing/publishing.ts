@@ -16,6 +16,7 @@ import { receiptOf, receiptOfFirst } from './receipt.js';
 import { Receipts, type SeeReceipt } from './receipts.js';
 import { RecentAppends, type RecentAppend } from './recent.js';
 import type { Refusals } from './refusals.js';
+import { checkRoom, takeRoom } from './room.js';
 import { sortDuplicates } from './sort-duplicates.js';
 
 /** What publishing reports. All calls return at once. */
@@ -93,9 +94,9 @@ export class Publishing {
    * queue_full: nothing was appended.
    */
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
-    this.#admit(offered);
+    this.#admit(offered.length);
     const owner: LimitOwner = { key: request.caller.keyId, unit: request.caller.owner };
-    this.#takeBudget(owner, offered.length);
+    takeRoom(this.#budgets, owner, offered.length);
     try {
       const began = this.deps.now();
       const atOnce = request.work === undefined;
@@ -119,7 +120,7 @@ export class Publishing {
 
   /** Checks, and appends nothing. */
   async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
-    this.#admit(offered);
+    this.#admit(offered.length);
     const checked = await this.#checkMany(offered, request);
     const items = checked.map((c) => new ItemState(c));
     await this.#findTooLarge(this.#suspects(items));
@@ -134,21 +135,17 @@ export class Publishing {
     return this.#receipts.find(source, id, see);
   }
 
-  #admit(offered: readonly Offered[]): void {
-    if (offered.length === 0) throw new Fault('empty_batch');
-    if (offered.length > this.limits.items) {
-      throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
-    }
+  /** Whether so many events could be published now: asked before a long list is read, because a refusal must cost less than that. Faults as publish. */
+  checkRoom({ keyId, owner }: Caller, events: number): void {
+    this.#admit(events);
+    checkRoom(this.#budgets, { key: keyId, unit: owner }, events);
   }
 
-  #takeBudget(owner: LimitOwner, events: number): void {
-    const tooSmall = this.#budgets.pending.tooSmallFor(events);
-    if (tooSmall !== undefined) {
-      const detail = `more than ${this.#budgets.values[tooSmall]} events, the limit ${tooSmall}`;
-      throw new Fault('body_too_large', { detail, limit: tooSmall });
+  #admit(events: number): void {
+    if (events === 0) throw new Fault('empty_batch');
+    if (events > this.limits.items) {
+      throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
     }
-    const reached = this.#budgets.pending.take(owner, events);
-    if (reached !== undefined) throw this.#budgets.faultOf(reached, 'queue_full');
   }
 
   #check(offered: readonly Offered[], { caller, traceparent, tracestate }: PublishRequest): Checked[] {

@@ -69,7 +69,8 @@ type Request = PublishRequest & { readonly partial: boolean };
 function publishMany(publishing: Publishing, edge: Edge, request: Request, read?: Read): Answer {
   return async (req, reply) => {
     const work = edge.work(req, 'batch');
-    const { offered, many } = await readInTurns(publishing, work, req, read);
+    const checkRoom = (count: number): void => publishing.checkRoom(request.caller, count);
+    const { offered, many } = await readInTurns(publishing, work, req, read, checkRoom);
     const outcomes = await publishing.publish(offered, { ...request, work });
     return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
   };
@@ -101,9 +102,11 @@ function readInTurns(
   work: LongWork,
   req: FastifyRequest,
   known?: Read,
+  checkRoom?: (count: number) => void,
 ): Promise<{ readonly offered: readonly Offered[]; readonly many: boolean }> {
   return work.run(async (turn) => {
     const read = known ?? (await stepsInTurns(readForms(req, limits), turn));
+    checkRoom?.(read.count);
     return { offered: await eachInTurns(read.count, (i) => read.at(i), turn), many: read.many };
   });
 }

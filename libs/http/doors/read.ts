@@ -141,6 +141,8 @@ async function readPage(
   name: string,
   out: PageText,
 ): Promise<{ page: EventPage<number>; next: string }> {
+  // First, because a beginning by time is looked for in the log.
+  const work = edge.work(req);
   const { stream } = reading.stream(caller, name);
   const filter = filterOf(stream, q, units);
   checkBeginning(q);
@@ -149,7 +151,7 @@ async function readPage(
   const limit = q.limit ?? 100;
   const encoding = q.encoding ?? 'json';
   const waitMs = (q.wait ?? 0) * 1_000;
-  const budget = { limit, work: edge.work(req) };
+  const budget = { limit, work };
   const page = await (waitMs === 0
     ? reading.readInto(caller, range, filter, budget, encoding, out)
     : edge.waiting(req, (signal) =>
