@@ -389,7 +389,9 @@ describe('a stream that deletes old events (R6)', () => {
     ).rejects.toMatchObject({
       code: 'view_history_missing',
     });
-    await expect(project({ views: [{ ...view!, fingerprint: 'lain' }] })).rejects.toMatchObject({
+    await expect(
+      project({ views: [{ ...view!, fingerprint: 'lain', ownerless: 'lain', stepless: 'lain' }] }),
+    ).rejects.toMatchObject({
       code: 'view_history_missing',
     });
     await expect(project({ snapshots: 'none' })).rejects.toMatchObject({ code: 'snapshot_incomplete' });

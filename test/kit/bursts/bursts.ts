@@ -63,7 +63,9 @@ function planOf(owner: string, system: string, seed: number, samples: Samples): 
   if (system === 'sdp')
     for (let i = 0; i < 40; i++) {
       const tanggal = day(pick(8));
-      out.push(make('pas.hunian.dilaporkan', tanggal, { unit: owner, tanggal, jumlahTahanan: seed * 100 + i }));
+      // Other numbers in each burst, within the bounds of the contract.
+      const jumlahTahanan = (seed * 40 + i) % 100_000;
+      out.push(make('pas.hunian.dilaporkan', tanggal, { unit: owner, tanggal, jumlahTahanan }));
     }
   else if (system === 'cekal')
     for (let i = 0; i < 25; i++) {
