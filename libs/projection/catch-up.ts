@@ -41,12 +41,10 @@ export class CatchUp {
 
   /** Starts a reader for every slot that is not live and has none. A reader ends when its slot is live, dropped, or the partition is lost. */
   start(held: HeldPartition): void {
+    if (held.lost.signal.aborted) return;
     for (const slot of held.slots.values()) {
       if (slot.live || this.#running.has(slot)) continue;
-      this.#running.set(
-        slot,
-        this.#run(held, slot).finally(() => this.#running.delete(slot)),
-      );
+      this.#running.set(slot, this.#run(held, slot));
     }
   }
 
@@ -81,6 +79,8 @@ export class CatchUp {
         await pause(jittered(stands ? STANDS_STILL_MS : RETRY_MS), signal);
       }
     }
+    // In one step with the look at `live`: a slot that leaves live right behind the hand-over would otherwise find a reader that has ended.
+    this.#running.delete(slot);
   }
 
   /** false: the store was set back, or the partition is claimed again. The slot begins again where the store is. */
