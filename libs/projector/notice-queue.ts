@@ -60,10 +60,7 @@ export class NoticeQueue {
       }
     }
     if (dropped > 0) report.dropped(dropped);
-    if (this.#waiting.length > 0)
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined;
-      });
+    if (this.#waiting.length > 0) this.#running ??= this.#run();
   }
 
   /** What waits is not published by this process. */
@@ -90,6 +87,8 @@ export class NoticeQueue {
         await pause(jittered(RETRY_MS), signal);
       }
     }
+    // In one step with the look at what waits: notices that come right behind it would otherwise wait for the next push().
+    this.#running = undefined;
   }
 
   #left(from: string): void {
