@@ -74,7 +74,8 @@ export function viewsPage() {
     const sources = v.sources.map((s) => {
       const does = s.remove ? 'removes the entry' : v.kind === 'count' ? 'counts' : `sets ${list(Object.keys(s.set))}`;
       const by = s.owner === undefined ? '' : `; applied by ${ownerOf(s.owner)}`;
-      return `- [\`${s.type}\`](event-types.md#${s.type.replaceAll('.', '')}) ${does}${conditionsOf(s)}${by}`;
+      const absent = s.absentWhy === undefined ? '' : `; nothing to remove is normal. ${s.absentWhy}`;
+      return `- [\`${s.type}\`](event-types.md#${s.type.replaceAll('.', '')}) ${does}${conditionsOf(s)}${by}${absent}`;
     });
     const sums = v.kind === 'count' ? `\nFields: ${list([v.count ?? 'count', ...Object.keys(v.sum ?? {})])}.\n` : '';
     const by = v.by ? ` The greatest ${list(v.by)} wins.` : '';

@@ -45,6 +45,7 @@ function checkSource(out: Findings, def: ViewDefinition, s: ViewSource, i: numbe
   if (s.needs && def.kind !== 'merge') out.add(`${at}/needs`, texts.only_merge());
   if (s.given && def.kind !== 'merge') out.add(`${at}/given`, texts.only_merge());
   if (s.remove && def.kind !== 'set' && def.kind !== 'count') out.add(`${at}/remove`, texts.only_set_or_count());
+  if (s.absentWhy !== undefined && !s.remove) out.add(`${at}/absentWhy`, texts.only_removing());
   if (s.remove && s.set) out.add(`${at}/set`, texts.removing_source_writes());
   if (def.kind === 'count' && s.set) out.add(`${at}/set`, texts.count_writes());
   if (!s.set && !s.remove && (def.kind === 'latest' || def.kind === 'merge' || def.kind === 'set'))

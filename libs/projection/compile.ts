@@ -17,6 +17,8 @@ export interface CompiledSource {
   readonly type: string;
   readonly stream: string;
   readonly remove: boolean;
+  /** `remove`: an event that finds nothing to remove is refused (R5.13). */
+  readonly needsEntry: boolean;
   /** Who may apply it to an entry; undefined: whoever may publish it (R5.10). */
   readonly ownership: Ownership | undefined;
   /** `latest`: how far ahead of its recorded time the fields in `by` may be (R5.11). */
@@ -61,6 +63,8 @@ export interface CompiledView {
   readonly shared: ReadonlySet<string>;
   /** Hash of the definition: a view with another fingerprint is folded again from the log. */
   readonly fingerprint: string;
+  /** The fingerprint of releases that dropped in silence what finds nothing to change (R5.13): its entries can be taken over. */
+  readonly untold: string;
   /** The fingerprint without owners, needed steps and bounds, as releases before them had it: its entries can be taken over. */
   readonly ownerless: string;
   /** The fingerprint without needed steps alone: its entries can be taken over too. */
@@ -133,6 +137,7 @@ function compileSource(def: ViewDefinition, source: ViewSource, index: number, t
     type: source.type,
     stream: type.stream,
     remove: source.remove === true,
+    needsEntry: source.remove === true && source.absentWhy === undefined,
     ownership: ownershipOf(source.owner ?? def.owner),
     bounds: boundsOf(def, type),
     set: Object.entries(source.set ?? {}).map(([name, e]) => [name, evaluator(e)] as const),
@@ -178,12 +183,23 @@ function fieldsOf(def: ViewDefinition, catalogue: Catalogue): ViewField[] {
 const fingerprintOf = (json: unknown): string =>
   createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16);
 
+/** The reason why nothing to remove is normal is text for people. Whether there is one is part of `tells`. */
+function withoutReasons(def: ViewDefinition): ViewDefinition {
+  return { ...def, sources: def.sources.map(({ absentWhy: _why, ...source }) => source) };
+}
+
 function withoutSteps(def: ViewDefinition): object {
   return { ...def, sources: def.sources.map(({ needs: _needs, ...source }) => source) };
 }
 
 function withoutOwners({ owner: _owner, ownerWhy: _why, ...def }: ViewDefinition): object {
   return { ...def, sources: def.sources.map(({ owner: _of, needs: _needs, ...source }) => source) };
+}
+
+/** Whether an event that a source takes can change nothing, and is refused then: no other source takes every event of its type. */
+function tells(sources: readonly CompiledSource[]): boolean {
+  const always = new Set(sources.filter((s) => s.given.length + s.when.length === 0).map((s) => s.type));
+  return sources.some((s) => s.needsEntry || (s.given.length > 0 && !always.has(s.type)));
 }
 
 /** Compiles a view for folding. Fault invalid_schema with the problems of checkView. Pure: depends only on its arguments. */
@@ -193,6 +209,8 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
   const sources = def.sources.map((s, i) => compileSource(def, s, i, catalogue.newest(s.type)!));
   const bounds = sources.map((s) => s.bounds);
   const foldedWith = (d: object): unknown => (bounds.some((b) => b.length > 0) ? [d, bounds] : d);
+  const plain = withoutReasons(def);
+  const untold = fingerprintOf(foldedWith(plain));
   const ofType = new Map<string, CompiledSource[]>();
   const writers = new Map<string, number>();
   for (const s of sources) {
@@ -224,9 +242,11 @@ export function compileView(def: ViewDefinition, catalogue: Catalogue): Compiled
     fields: fieldsOf(def, catalogue),
     shared: new Set([...writers].filter(([, n]) => n > 1).map(([name]) => name)),
     ownership: ownershipOf(def.owner),
-    refuses: sources.some((s) => s.ownership !== undefined || s.bounds.length > 0 || s.needs.length > 0),
-    fingerprint: fingerprintOf(foldedWith(def)),
-    stepless: fingerprintOf(foldedWith(withoutSteps(def))),
-    ownerless: fingerprintOf(withoutOwners(def)),
+    refuses:
+      tells(sources) || sources.some((s) => s.ownership !== undefined || s.bounds.length > 0 || s.needs.length > 0),
+    fingerprint: tells(sources) ? fingerprintOf([untold, 'told']) : untold,
+    untold,
+    stepless: fingerprintOf(foldedWith(withoutSteps(plain))),
+    ownerless: fingerprintOf(withoutOwners(plain)),
   };
 }

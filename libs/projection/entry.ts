@@ -32,9 +32,10 @@ export interface Contribution {
   readonly o?: string;
 }
 
-/** `set`: whose a removed entry was, so that nobody else makes it again (R5.10). In the key space of the contributions, under the key of the entry. */
+/** `set`: whose a removed entry was, so that nobody else makes it again (R5.10), and that there was one (R5.13). In the key space of the contributions, under the key of the entry. */
 export interface Removed {
-  readonly o: string;
+  /** Absent: nobody's. */
+  readonly o?: string;
 }
 
 /** An event that a view has refused (R5.10, R5.11). */
@@ -58,5 +59,5 @@ export interface RefusedCount {
   readonly n: number;
   readonly out?: Readonly<Record<string, number>>;
 }
-/** `step_missing`: the event is a later step, and the entry is not where the step before it leads. */
+/** `step_missing`: the entry is not where the step before the event leads, or there is none (R5.10, R5.13). */
 export type RefusalReason = 'not_owner' | 'too_far_ahead' | 'step_missing';

@@ -75,14 +75,17 @@ function refusalOf(view: CompiledView, source: CompiledSource, event: DecodedEve
     if (office !== undefined && owner !== undefined && owner !== office) return { reason: 'not_owner', key, owner };
   }
   if (source.needs.length === 0) return undefined;
-  const key = view.keyOf(event);
-  const entry = desk.entry(key);
-  const before = entry?.v;
+  const before = desk.entry(view.keyOf(event))?.v;
   const isThere = source.needs.every(
     (n) => before !== undefined && (before[n.value] ?? null) === (n.is(event) ?? null),
   );
-  if (isThere) return undefined;
-  // Whose entry it is must learn of the attempt, unless it made it itself.
+  return isThere ? undefined : stepMissing(view, event, desk);
+}
+
+/** The entry is not there, or not where the step before the event leads. Whose entry it is must learn of the attempt, unless it made it itself. */
+function stepMissing(view: CompiledView, event: DecodedEvent, desk: Desk): Refused {
+  const key = view.keyOf(event);
+  const entry = desk.entry(key);
   const owner = entry && view.ownership && ownerOf(view.ownership, entry);
   return { reason: 'step_missing', key, owner: owner === officeOf(event.envelope.source) ? undefined : owner };
 }
@@ -123,7 +126,8 @@ function recordedMsOf({ envelope, appendTimeMs }: DecodedEvent): number {
   return Number.isNaN(ms) ? appendTimeMs : ms;
 }
 
-function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
+/** An older report than the entry changes nothing, and nothing is missing: reports may come late. */
+function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): boolean {
   const key = view.keyOf(event);
   const stored: Stored = {
     v: valueOf(source, event),
@@ -132,20 +136,21 @@ function foldLatest(view: CompiledView, source: CompiledSource, event: DecodedEv
   };
   if (view.by.length > 0) {
     const before = goesOnFrom(view, desk.entry(key), event);
-    if (before?.b && !isOutOfTime(view, source, before.b, event) && older(view, before.b, event)) return;
+    if (before?.b && !isOutOfTime(view, source, before.b, event) && older(view, before.b, event)) return true;
     stored.b = view.by.map(({ field }) => event.data[field] ?? null);
   }
   desk.putEntry(key, stored, event);
+  return true;
 }
 
-function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
+function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): boolean {
   const key = view.keyOf(event);
   const before = goesOnFrom(view, desk.entry(key), event);
   if (before)
     for (const g of source.given) {
       const now = before.v[g.value] ?? null;
-      if (g.is !== undefined && now !== (g.is(event) ?? null)) return;
-      if (g.isNot !== undefined && now === g.isNot) return;
+      if (g.is !== undefined && now !== (g.is(event) ?? null)) return false;
+      if (g.isNot !== undefined && now === g.isNot) return false;
     }
   const changed = valueOf(source, event);
   const stored: Stored = {
@@ -165,26 +170,32 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
   }
   if (Object.keys(writers).length > 0) stored.w = writers;
   desk.putEntry(key, stored, event);
+  return true;
 }
 
-function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
+function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): boolean {
   const key = view.keyOf(event);
   const { ownership } = view;
-  const before = ownership && desk.entry(key);
+  const keeps = keepsRemoved(view);
+  const before = keeps ? desk.entry(key) : undefined;
+  const removed = keeps && before === undefined ? desk.removed(key) : undefined;
   if (source.remove) {
     // Whoever could make it again would have taken it over.
     const stated = isAccepted(event) ? officeOf(statingSource(event)) : undefined;
+    if (source.needsEntry && before === undefined && removed === undefined && stated === undefined) return false;
     const o = ownership && (stated ?? (before && ownerOf(ownership, before)));
     if (o !== undefined) desk.putRemoved(key, { o }, event);
+    else if (keeps && before !== undefined) desk.putRemoved(key, {}, event);
     desk.putEntry(key, undefined, event);
-    return;
+    return true;
   }
   const value: Stored = { v: valueOf(source, event), e: { [source.index]: witnessOf(event) } };
-  if (ownership && before === undefined && desk.removed(key)) desk.putRemoved(key, undefined, event);
+  if (removed !== undefined) desk.putRemoved(key, undefined, event);
   desk.putEntry(key, { ...value, ...ownedBy(view, goesOnFrom(view, before, event), event) }, event);
+  return true;
 }
 
-function foldTimeline(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
+function foldTimeline(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): boolean {
   const key = view.keyOf(event);
   const before = goesOnFrom(view, desk.entry(key), event);
   const moments = (before?.v['kejadian'] as unknown[] | undefined) ?? [];
@@ -198,6 +209,7 @@ function foldTimeline(view: CompiledView, source: CompiledSource, event: Decoded
     ...ownedBy(view, before, event),
   };
   desk.putEntry(key, stored, event);
+  return true;
 }
 
 function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: DecodedEvent, desk: Desk): void {
@@ -211,13 +223,14 @@ function contribute(view: CompiledView, c: Contribution, sign: 1 | -1, event: De
 }
 
 /** Takes back what the subject added before, so that a corrected report replaces the earlier one (R5.2). */
-function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): void {
+function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEvent, desk: Desk): boolean {
   const subject = event.envelope.subject;
   const before = desk.part(subject);
+  if (source.needsEntry && before === undefined) return false;
   if (before) contribute(view, before, -1, event, desk);
   if (source.remove) {
     if (before) desk.putPart(subject, undefined, event);
-    return;
+    return true;
   }
   const o = view.ownership && ownerAfter(view.ownership, before, event);
   const now: Contribution = {
@@ -228,13 +241,15 @@ function foldCount(view: CompiledView, source: CompiledSource, event: DecodedEve
   };
   contribute(view, now, 1, event, desk);
   desk.putPart(subject, now, event);
+  return true;
 }
 
+/** What a kind does with an event. False: it finds nothing that it could change, and has changed nothing. */
 const FOLDS = { latest: foldLatest, merge: foldMerge, set: foldSet, count: foldCount, timeline: foldTimeline };
 
 /**
- * Folds one event into a view, or refuses it as a whole: an event of somebody else never changes an entry (R5.10). Pure: the same events in the same order give
- * the same entries and refusals, however they are batched.
+ * Folds one event into a view, or refuses it as a whole: an event of somebody else never changes an entry (R5.10), and one that finds nothing to change is told
+ * (R5.13). Pure: the same events in the same order give the same entries and refusals, however they are batched.
  */
 export function fold(view: CompiledView, event: DecodedEvent, desk: Desk): void {
   const sources = sourcesFor(view, event);
@@ -243,17 +258,20 @@ export function fold(view: CompiledView, event: DecodedEvent, desk: Desk): void 
       const refused = refusalOf(view, source, event, desk);
       if (refused !== undefined) return desk.refuse(refused, event);
     }
-  for (const source of sources) FOLDS[view.kind](view, source, event, desk);
+  let isFolded = sources.length === 0;
+  for (const source of sources) isFolded = FOLDS[view.kind](view, source, event, desk) || isFolded;
+  if (!isFolded) desk.refuse(stepMissing(view, event, desk), event);
 }
 
 /** Whether the fold needs the stored entry; else a batch needs no read. */
 export function needsEntry(view: CompiledView): boolean {
   const { kind } = view;
   if (kind === 'merge' || kind === 'timeline') return true;
-  return kind !== 'count' && (view.by.length > 0 || view.sources.some((s) => s.ownership !== undefined));
+  const asks = view.by.length > 0 || view.sources.some((s) => s.ownership !== undefined || s.needsEntry);
+  return kind !== 'count' && asks;
 }
 
-/** Whether the fold remembers whose a removed entry was. */
+/** Whether the fold remembers a removed entry, and whose it was. */
 export function keepsRemoved(view: CompiledView): boolean {
-  return view.kind === 'set' && view.ownership !== undefined;
+  return view.kind === 'set' && (view.ownership !== undefined || view.sources.some((s) => s.needsEntry));
 }

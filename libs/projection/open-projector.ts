@@ -230,7 +230,7 @@ export async function openProjector(deps: OpenProjectorDeps): Promise<OpenProjec
   return running;
 }
 
-/** Whether a view was folded as now, but for who may change its entries. */
-function isAdoptable({ ownerless, stepless }: CompiledView, row: GenerationRow | undefined): boolean {
-  return row !== undefined && (row.fingerprint === ownerless || row.fingerprint === stepless);
+/** Whether a view was folded as now, but for who may change its entries, and for which events it refuses. */
+function isAdoptable({ ownerless, stepless, untold }: CompiledView, row: GenerationRow | undefined): boolean {
+  return row !== undefined && [ownerless, stepless, untold].includes(row.fingerprint);
 }

@@ -231,7 +231,7 @@ describe('a later step of a transfer is refused without the step before it, and 
       const sources = d.sources.map((s) =>
         Object.fromEntries(Object.entries(s).filter(([m]) => !members.includes(m as 'needs'))),
       );
-      return compileView({ ...d, sources: sources as ViewDefinition['sources'] }, catalogue).fingerprint;
+      return compileView({ ...d, sources: sources as ViewDefinition['sources'] }, catalogue).untold;
     };
     expect(now.stepless).toBe(without(def('pas.penghuni-aktif'), 'needs'));
     expect(now.ownerless).toBe(without(open, 'needs', 'owner'));
@@ -260,6 +260,89 @@ it('two prisons with the same register number have an entry each: neither takes 
     [A, 3],
   ]);
   expect(desk.refused).toEqual([]);
+});
+
+describe('an event that changes nothing is told, never dropped in silence', () => {
+  const paid = () => from('EXT-DJA', 'keu.pnbp.pembayaran-diterima', { kodeBilling: '820210715000001' });
+  const left = (by: string, unitTujuan: string) =>
+    from(by, 'pas.penghuni.dipindahkan', moved('berangkat', by, unitTujuan));
+  const released = () => [from(A, 'pas.penghuni.diterima', inside(A)), from(A, 'pas.penghuni.bebas', freed(A))];
+  const ended = () => from('SU00018', 'imigrasi.cegah.berakhir', { nomorCekal: 'C-1' });
+
+  it.each<[string, string, DecodedEvent[], DecodedEvent]>([
+    ['a released person departs', 'pas.penghuni-aktif', released(), left(A, B)],
+    ['a released person departs from another prison', 'pas.penghuni-aktif', released(), left(B, C)],
+    ['a bill is paid that no office has issued', 'keu.tagihan-belum-lunas', [], paid()],
+    [
+      'a bill is cancelled that no office has issued',
+      'keu.tagihan-belum-lunas',
+      [],
+      from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'dibatalkan')),
+    ],
+  ])('%s (%s)', (_what, view, before, event) => {
+    const desk = run(view, ...before, event);
+    expect([...desk.entries]).toEqual([...run(view, ...before).entries]);
+    expect(reasons(desk)).toEqual([['step_missing', undefined]]);
+    expect(desk.refused.map((r) => r.key)).toEqual([event.envelope.subject]);
+  });
+
+  it('the owner of the entry is named, unless the event is its own', () => {
+    const { owner: _o, ...departure } = def('pas.penghuni-aktif').sources[1]!;
+    const open = { ...departure, owner: 'any-with-right' as const };
+    const view = compileView(
+      { ...def('pas.penghuni-aktif'), sources: [def('pas.penghuni-aktif').sources[0]!, open] },
+      catalogue,
+    );
+    const admitted = from(A, 'pas.penghuni.diterima', inside(A));
+    const told = (by: string) =>
+      reasons(run(view, admitted, from(by, 'pas.penghuni.dipindahkan', moved('berangkat', B, C))));
+    expect([told(B), told(A)]).toEqual([[['step_missing', A]], [['step_missing', undefined]]]);
+  });
+
+  it('a contribution is taken back that was never made', () => {
+    const { owner: _o, ownerWhy: _w, ...cases } = def('layanan.kasus-jumlah');
+    const [type] = cases.sources.map((s) => s.type);
+    const sources = [
+      { type: type!, when: [{ field: 'statusBaru', in: ['diproses'] }] },
+      { type: type!, when: [{ field: 'statusBaru', in: ['selesai'] }], remove: true as const },
+    ];
+    const view = compileView({ ...cases, sources }, catalogue);
+    const done = () => from(A, type!, held(A, 'selesai'));
+    expect(reasons(run(view, done()))).toEqual([['step_missing', undefined]]);
+    expect(reasons(run(view, from(A, type!, held(A, 'diproses')), done()))).toEqual([]);
+  });
+
+  it('but not where nothing is missing: what is removed already, a list of another kind, an older report, a part of a step', () => {
+    expect(
+      run('keu.tagihan-belum-lunas', from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit')), paid(), paid())
+        .refused,
+    ).toEqual([]);
+    expect(run('imigrasi.cegah-aktif', ended()).refused).toEqual([]);
+    const report = (tanggal: string) =>
+      from(A, 'pas.hunian.dilaporkan', { unit: A, tanggal, waktuLaporan: `${tanggal}T03:00:00.000Z` });
+    expect(run('pas.hunian-unit', report('2021-07-15'), report('2021-07-14')).refused).toEqual([]);
+    const late = from(A, 'imigrasi.paspor.permohonan-diajukan', { nomorPermohonan: 'P-1', unitPenerima: A });
+    const issued = from(A, 'imigrasi.paspor.diterbitkan', { nomorPermohonan: 'P-1', unitPenerbit: A });
+    const status = run('imigrasi.paspor-status', issued, late);
+    expect([valueOf(status), status.refused]).toMatchObject([{ status: 'diterbitkan', unitPenerima: A }, []]);
+  });
+
+  it('a view file says why nothing to remove is normal, and only where something is removed; the reason alone folds nothing again', () => {
+    const bans = def('imigrasi.cegah-aktif');
+    const { absentWhy, ...silent } = bans.sources[1]!;
+    expect(absentWhy).toEqual(expect.any(String));
+    const told = { ...bans, sources: [bans.sources[0]!, silent] };
+    const view = compileView(told, catalogue);
+    expect(reasons(run(view, ended()))).toEqual([['step_missing', undefined]]);
+    const added = from('SU00018', 'imigrasi.cegah.ditetapkan', { nomorCekal: 'C-1', jenis: 'cegah' });
+    expect(reasons(run(view, added, ended(), ended()))).toEqual([]);
+    const asked = { ...bans, sources: bans.sources.map((x) => ({ ...x, absentWhy: 'x' })) };
+    expect(checkView(asked, catalogue).map((p) => p.pointer)).toEqual(['/sources/0/absentWhy']);
+    const reworded = { ...bans, sources: bans.sources.map((x) => (x.remove ? { ...x, absentWhy: 'other words' } : x)) };
+    expect(compileView(reworded, catalogue).fingerprint).toBe(compileView(bans, catalogue).fingerprint);
+    // As the release before had it: its entries can be taken over.
+    expect([view.untold, view.fingerprint === view.untold]).toEqual([compileView(bans, catalogue).fingerprint, false]);
+  });
 });
 
 describe('an event that a steward has accepted', () => {

@@ -24,6 +24,7 @@ export const texts = defineTexts({
   field_without_writer: { id: 'tidak ada sumber yang menulis bidang ini', en: 'no source writes this field' },
   only_merge: { id: 'hanya dengan kind merge', en: 'only with kind merge' },
   only_set_or_count: { id: 'hanya dengan kind set atau count', en: 'only with kind set or count' },
+  only_removing: { id: 'hanya dengan remove', en: 'only with remove' },
   removing_source_writes: {
     id: 'sumber yang menghapus tidak menulis apa pun',
     en: 'a source that removes writes nothing',

@@ -390,7 +390,7 @@ describe('a stream that deletes old events (R6)', () => {
       code: 'view_history_missing',
     });
     await expect(
-      project({ views: [{ ...view!, fingerprint: 'lain', ownerless: 'lain', stepless: 'lain' }] }),
+      project({ views: [{ ...view!, fingerprint: 'lain', ownerless: 'lain', stepless: 'lain', untold: 'lain' }] }),
     ).rejects.toMatchObject({
       code: 'view_history_missing',
     });

@@ -37,6 +37,8 @@ const source = z.strictObject({
   set: z.record(fieldName, expression).optional(),
   /** `set` and `count`: the event removes its subject. */
   remove: z.literal(true).optional(),
+  /** Why it is normal that such an event finds nothing to remove. Without it, the event is refused then (R5.13). */
+  absentWhy: z.string().min(1).optional(),
 });
 
 const definition = z.strictObject({
