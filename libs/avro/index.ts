@@ -14,6 +14,7 @@ export type {
   FieldKind,
   FieldRole,
   Guarded,
+  NameBounds,
   Parsed,
   PiiClass,
   Publisher,
@@ -24,7 +25,7 @@ export { CONSUMER_LEVELS, PII_CLASSES } from './types.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
 export { checkNewContract, compileContract, compileEventContract, guard } from './contract.js';
-export { parseJson } from './json.js';
+export { parseJson, parseJsonInSteps } from './json.js';
 export { JsonNumber } from './number.js';
 export { nameOf } from './properties.js';
 export { sample } from './sample.js';

@@ -2,24 +2,36 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { isExact, JsonNumber } from './number.js';
 import { scan } from './scan.js';
-import type { Parsed } from './types.js';
+import { atOnce, type InSteps } from './split.js';
+import type { NameBounds, Parsed } from './types.js';
+
+/** A text up to this size is parsed in one step. */
+const ONE_STEP_BYTES = 65_536;
+/** Numbers whose exactness is checked in one step. */
+const STEP_NUMBERS = 2_000;
 
 /**
  * Parses untrusted bytes as strict JSON (RFC 8259): UTF-8 without byte order mark, at most 64 levels, no duplicate name in an object, no name `__proto__`,
- * `constructor` or `prototype` (prototype pollution). A number that a double cannot hold exactly becomes a JsonNumber. Total.
+ * `constructor` or `prototype` (prototype pollution), no more names than `bounds`. A number that a double cannot hold exactly becomes a JsonNumber. Total.
  */
-export function parseJson(bytes: Uint8Array): Parsed {
+export function parseJson(bytes: Uint8Array, bounds?: NameBounds): Parsed {
+  return atOnce(parseJsonInSteps(bytes, bounds));
+}
+
+/** As parseJson, in steps for a large text: what is checked before JSON.parse, and JSON.parse, which nothing divides. */
+export function* parseJsonInSteps(bytes: Uint8Array, bounds?: NameBounds): InSteps<Parsed> {
   const buf = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const mark = (buf[0]! << 8) | buf[1]!;
   if (mark === 0xfeff || mark === 0xfffe) return { ok: false, code: 'invalid_json', detail: 'UTF-16 is not accepted' };
   if (mark === 0xefbb && buf[2] === 0xbf)
     return { ok: false, code: 'invalid_json', detail: 'a byte order mark is not accepted' };
-  const { refusal, ascii, longNumbers } = scan(buf);
+  const { refusal, ascii, longNumbers } = scan(buf, bounds);
   if (refusal) return refusal;
   if (!ascii && !isUtf8(buf)) return { ok: false, code: 'invalid_utf8', detail: 'the text is not UTF-8' };
+  if (buf.length > ONE_STEP_BYTES) yield;
+  const inexact = longNumbers.length === 0 ? NONE : yield* inexactNumbers(buf, longNumbers);
+  if (inexact.length > MAX_INEXACT) return TOO_MANY_INEXACT;
   try {
-    const inexact = longNumbers.length === 0 ? [] : inexactNumbers(buf, longNumbers);
-    if (inexact.length > MAX_INEXACT) return TOO_MANY_INEXACT;
     if (inexact.length > 0) return { ok: true, value: parseInexact(buf, inexact) };
     return { ok: true, value: JSON.parse(ascii ? buf.toString('latin1') : buf.toString('utf8')) };
   } catch {
@@ -42,9 +54,12 @@ const TOO_MANY_INEXACT: Parsed = {
 };
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-function inexactNumbers(buf: Buffer, ranges: readonly number[]): InexactNumber[] {
+const NONE: readonly InexactNumber[] = [];
+
+function* inexactNumbers(buf: Buffer, ranges: readonly number[]): InSteps<InexactNumber[]> {
   const out: InexactNumber[] = [];
   for (let i = 0; i < ranges.length && out.length <= MAX_INEXACT; i += 2) {
+    if (i > 0 && i % (2 * STEP_NUMBERS) === 0) yield;
     const start = ranges[i]!;
     const end = ranges[i + 1]!;
     const text = buf.toString('latin1', start, end);

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { JsonNumber, parseJson, splitJsonArray, splitJsonArrayInSteps, splitNdjson, splitNdjsonInSteps } from '#avro';
+import {
+  JsonNumber,
+  parseJson,
+  parseJsonInSteps,
+  splitJsonArray,
+  splitJsonArrayInSteps,
+  splitNdjson,
+  splitNdjsonInSteps,
+} from '#avro';
 
 const parse = (text: string | Buffer): ReturnType<typeof parseJson> => parseJson(Buffer.from(text as string));
 const nested = (n: number): string => '['.repeat(n) + ']'.repeat(n);
@@ -94,6 +102,46 @@ describe('strict JSON', () => {
     parseJson(Buffer.from(nested(65)));
     expect(quickest(5, () => parseJson(bytes))).toBeLessThan(5);
     expect(parseJson(bytes)).toMatchObject({ code: 'json_too_deep' });
+  });
+
+  describe('with bounds of names', () => {
+    const bounds = { object: 100, all: 250 };
+    const names = (count: number, from = 0): string =>
+      Array.from({ length: count }, (_, i) => `"n${from + i}":{}`).join(',');
+    const bounded = (text: string): ReturnType<typeof parseJson> => parseJson(Buffer.from(text), bounds);
+
+    it('takes as many as they say, in one object and in all', () => {
+      for (const text of [`{${names(100)}}`, `[{${names(100)}},{${names(100)}},{${names(50)}}]`])
+        expect(bounded(text)).toEqual({ ok: true, value: JSON.parse(text) });
+    });
+
+    it('refuses one more in an object, with the pointer to it, before the text is parsed', () => {
+      expect(bounded(`{"id":"[{","a/b":[1,"x,y",{"\\u0063":{${names(101)} this is no JSON`)).toEqual({
+        ok: false,
+        code: 'too_many_names',
+        detail: 'more than 100 names in one object',
+        beyond: { bound: 'object', pointer: '/a~1b/2/c' },
+      });
+      expect(bounded(`{${names(101)}}`)).toMatchObject({ beyond: { bound: 'object', pointer: '' } });
+    });
+
+    it('refuses one more in all objects together, however few each has', () => {
+      const objects = (count: number): string => Array.from({ length: count }, () => '{"n":1}').join(',');
+      expect(bounded(`[${objects(250)}]`).ok).toBe(true);
+      expect(bounded(`[${objects(251)}]`)).toEqual({
+        ok: false,
+        code: 'too_many_names',
+        detail: 'more than 250 names in all objects together',
+        beyond: { bound: 'all', pointer: '' },
+      });
+    });
+  });
+
+  it('takes a step before JSON.parse of a large text, and often while it looks at 100,000 numbers', () => {
+    const steps = (text: string): number => [...parseJsonInSteps(Buffer.from(text))].length;
+    expect(steps('[1e30]')).toBe(0);
+    expect(steps(JSON.stringify(['x'.repeat(70_000)]))).toBe(1);
+    expect(steps(`[${'1e1,'.repeat(100_000)}1]`)).toBeGreaterThan(40);
   });
 
   it('compares hardly any names that are chosen to collide: their hash is not known outside', () => {

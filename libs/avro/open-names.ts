@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MAX_JSON_DEPTH } from './limits.js';
-import type { Parsed } from './types.js';
+import type { NameBounds, Parsed } from './types.js';
 
 export type Refusal = Extract<Parsed, { ok: false }>;
 
@@ -16,6 +16,12 @@ const FORBIDDEN: Refusal = {
   detail: '__proto__, constructor and prototype are not accepted',
 };
 const DUPLICATE: Refusal = { ok: false, code: 'duplicate_key', detail: 'a name stands twice in one object' };
+
+/** The text has more names than a bound. The pointer is that of the whole text. */
+export function tooManyNames(bound: keyof NameBounds, { [bound]: most }: NameBounds): Refusal {
+  const detail = `more than ${most} names in ${bound === 'object' ? 'one object' : 'all objects together'}`;
+  return { ok: false, code: 'too_many_names', detail, beyond: { bound, pointer: '' } };
+}
 
 /** Chains of names of one object; names of one chain are compared one by one. */
 const CHAINS = 64;
@@ -46,11 +52,14 @@ export class OpenNames {
   bits = 0;
   #count = 0;
   #level = 0;
+  #most = 0;
   /** Objects opened so far. It wraps after 2^32 of them, far beyond those of one text. */
   #objects = 0;
   readonly #sets: (Set<string> | undefined)[] = [];
 
-  begin(): void {
+  /** `most`: names of one object, at least 64. */
+  begin(most: number): void {
+    this.#most = Math.max(most, MANY_NAMES);
     this.#count = 0;
     this.#level = 0;
     this.#sets.length = 0;
@@ -129,7 +138,7 @@ export class OpenNames {
     if (isForbidden(name)) return FORBIDDEN;
     if (names.has(name)) return DUPLICATE;
     names.add(name);
-    return undefined;
+    return names.size > this.#most ? tooManyNames('object', { object: this.#most, all: 0 }) : undefined;
   }
 
   /** The names of the current object that are in the table. */

@@ -1,5 +1,7 @@
 import { MAX_JSON_DEPTH } from './limits.js';
-import { OpenNames, type Refusal } from './open-names.js';
+import { OpenNames, tooManyNames, type Refusal } from './open-names.js';
+import { pointerAt } from './pointer-at.js';
+import type { NameBounds } from './types.js';
 
 /** A number of at most this many characters and without an exponent is held by a double as its writer meant it. */
 const SHORT_NUMBER = 15;
@@ -31,25 +33,32 @@ const NO_NUMBERS: readonly number[] = [];
 /** One instance for all scans: a scan is synchronous, so only one runs at a time. */
 const names = new OpenNames();
 
+/** Without bounds: a body that is small. */
+const ANY: NameBounds = { object: Number.POSITIVE_INFINITY, all: Number.POSITIVE_INFINITY };
+
 /**
- * One pass over JSON bytes before JSON.parse: finds too many levels, a duplicate or forbidden name, and long numbers. It is exact for valid JSON. For
+ * One pass over JSON bytes before JSON.parse: finds too many levels or names, a duplicate or forbidden name, and long numbers. It is exact for valid JSON. For
  * invalid JSON the result has no meaning, because JSON.parse refuses it anyway.
  */
-export function scan(buf: Buffer): Scanned {
+export function scan(buf: Buffer, bounds = ANY): Scanned {
   const n = buf.length;
+  let nameCount = 0;
   let longNumbers: number[] | undefined;
   let bits = 0;
   let depth = 0;
   let inObject = false;
   let nameNext = false;
   let refusal: Refusal | undefined;
-  names.begin();
+  names.begin(bounds.object);
   for (let i = 0; i < n && refusal === undefined; i++) {
     const c = buf[i]!;
     if (c === QUOTE) {
       if (nameNext) {
         i = names.read(buf, i + 1);
         refusal = names.refusal;
+        if (++nameCount > bounds.all) refusal = tooManyNames('all', bounds);
+        if (refusal?.beyond?.bound === 'object')
+          refusal = { ...refusal, beyond: { bound: 'object', pointer: pointerAt(buf, i) } };
         bits |= names.bits;
         nameNext = false;
       } else {

@@ -15,7 +15,7 @@ const STEP_LINES = 4_096;
 export type InSteps<T> = Generator<undefined, T>;
 
 /** Does all steps at once. */
-function atOnce<T>(steps: InSteps<T>): T {
+export function atOnce<T>(steps: InSteps<T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

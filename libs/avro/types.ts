@@ -194,11 +194,21 @@ export type Parsed =
       readonly ok: false;
       readonly code: Extract<
         FaultCode,
-        'invalid_json' | 'invalid_utf8' | 'json_too_deep' | 'duplicate_key' | 'forbidden_key'
+        'invalid_json' | 'invalid_utf8' | 'json_too_deep' | 'duplicate_key' | 'forbidden_key' | 'too_many_names'
       >;
       /** English, without data of the event. */
       readonly detail: string;
+      /** Of `too_many_names`: which bound, and RFC 6901 pointer to the object whose name passes it. */
+      readonly beyond?: { readonly bound: keyof NameBounds; readonly pointer: string };
     };
+
+/** How many member names a JSON text may have: each new one costs the parser far more than a value. */
+export interface NameBounds {
+  /** Names of one object. */
+  readonly object: number;
+  /** Names of all objects together. */
+  readonly all: number;
+}
 
 export type ByteRange = readonly [start: number, end: number];
 export type Split =

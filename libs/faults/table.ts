@@ -143,6 +143,14 @@ export const FAULTS = {
       en: 'One event is at most 1 MiB. A publish request is at most 8 MiB and 10,000 events, every other request 1 MiB.',
     },
   },
+  too_many_names: {
+    class: 'too_large',
+    title: { id: 'Terlalu banyak nama anggota JSON', en: 'Too many JSON member names' },
+    hint: {
+      id: 'limit menyebut batasnya. Bagi isi menjadi beberapa kejadian, atau pakai daftar alih-alih nama.',
+      en: 'limit names the bound. Divide the content into several events, or use a list instead of names.',
+    },
+  },
   header_too_large: {
     class: 'too_large',
     title: { id: 'Kepala permintaan terlalu besar', en: 'Request header too large' },

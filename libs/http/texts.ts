@@ -22,6 +22,7 @@ export const texts = defineTexts({
   missing: { id: 'tidak ada', en: 'missing' },
   wrong_type: { id: 'tipe salah', en: 'wrong type' },
   too_small: { id: 'terlalu kecil', en: 'too small' },
+  too_many_names: { id: 'terlalu banyak nama', en: 'too many names' },
   too_large: { id: 'terlalu besar', en: 'too large' },
   not_an_allowed_value: {
     id: 'bukan salah satu nilai yang diizinkan',

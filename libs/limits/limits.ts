@@ -119,7 +119,7 @@ export class Limits {
     };
   }
 
-  /** How much of each limit is used now: by everybody, or by the key, unit or address that uses the most. Limits of one connection and durations are not among them. */
+  /** How much of each limit is used now: by everybody, or by the key, unit or address that uses the most. Limits of one connection or event and durations are not among them. */
   use(): ReadonlyMap<LimitName, number> {
     const used = new Map<LimitName, number>();
     const shares: readonly [LimitName, Shares][] = [

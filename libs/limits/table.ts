@@ -12,10 +12,11 @@ export interface LimitRow {
     | 'entries/s'
     | 'misses/s'
     | 'look-ups/s'
+    | 'names'
     | 'ms'
     | 'ms/s';
   /** Whom the number bounds; `all`: everybody in this process together. */
-  readonly per: 'connection' | 'key' | 'unit' | 'address' | 'all';
+  readonly per: 'event' | 'connection' | 'key' | 'unit' | 'address' | 'all';
   /** What happens beyond it. */
   readonly beyond: string;
   /** Why the number is as it is. */
@@ -121,6 +122,20 @@ export const LIMITS = {
     per: 'unit',
     beyond: '503',
     why: 'two keys at their limit; half of the room stays for other units',
+  },
+  event_names: {
+    default: 20_000,
+    unit: 'names',
+    per: 'event',
+    beyond: '413 before the event is parsed; in a list only for this event',
+    why: 'each JSON member name costs the parser up to 0.5 µs in one go; 2,000 rows of ten fields in one event',
+  },
+  event_names_per_object: {
+    default: 1_000,
+    unit: 'names',
+    per: 'event',
+    beyond: '413 before the event is parsed; in a list only for this event',
+    why: 'a contract has at most 1,000 fields; at least 64 are always taken',
   },
   pending_events: {
     default: 20_000,

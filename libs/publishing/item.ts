@@ -1,4 +1,5 @@
 import type { Fault, FaultCode, Problem } from '#faults';
+import type { LimitName } from '#limits';
 import type { NewRecord } from '#log';
 import type { EventType } from '#registry';
 import type { First } from '#state';
@@ -28,6 +29,8 @@ export type Offered =
       readonly code: FaultCode;
       readonly detail: string;
       readonly problems?: readonly Problem[];
+      /** Of `too_many_names`: the row of the table of limits. */
+      readonly limit?: LimitName;
     };
 
 /** A checked event, ready for the log. */

@@ -35,3 +35,19 @@ export async function eachInTurns<T>(count: number, each: (index: number) => T, 
   }
   return out;
 }
+
+/** As eachInTurns, of work in steps. */
+export async function eachStepInTurns<T>(count: number, each: (index: number) => InSteps<T>, turn: Turn): Promise<T[]> {
+  const out: T[] = [];
+  for (let i = 0; i < count; i++) {
+    const steps = each(i);
+    for (;;) {
+      if (turn.isOver) await turn.next();
+      const step = steps.next();
+      if (step.done !== true) continue;
+      out.push(step.value);
+      break;
+    }
+  }
+  return out;
+}

@@ -1,5 +1,14 @@
-import { parseJson, splitJsonArrayInSteps, splitNdjsonInSteps, type InSteps, type Split } from '#avro';
+import {
+  parseJsonInSteps,
+  splitJsonArrayInSteps,
+  splitNdjsonInSteps,
+  type InSteps,
+  type NameBounds,
+  type Parsed,
+  type Split,
+} from '#avro';
 import { Fault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
+import type { LimitName } from '#limits';
 import type { Content, Offered, PublishLimits } from '#publishing';
 import type { FastifyRequest } from 'fastify';
 import { isJsonType, mediaType } from '../read-input.js';
@@ -17,20 +26,29 @@ export const FORMS = [
 
 export interface Read {
   readonly count: number;
-  /** Reads the event of this index. Of a single event, which has no other item beside it, faults as readForms. */
-  at(index: number): Offered;
+  /** Reads the event of this index, in steps where it is large. Of a single event, which has no other item beside it, faults as readForms. */
+  at(index: number): InSteps<Offered>;
   /** Whether the answer is a list too. */
   readonly many: boolean;
 }
 
-const one = (at: () => Offered): Read => ({ count: 1, at, many: false });
+const one = (at: () => InSteps<Offered>): Read => ({ count: 1, at, many: false });
+
+/** What bounds the events of a request. */
+export interface FormLimits extends Pick<PublishLimits, 'items' | 'eventBytes'> {
+  readonly names: NameBounds;
+  /** Called for each event that has more names. */
+  readonly reached: (limit: LimitName) => void;
+}
+
+const ROWS: Readonly<Record<keyof NameBounds, LimitName>> = { object: 'event_names_per_object', all: 'event_names' };
 
 /**
  * The events of a request, in any form. A broken item of a list is an item of kind `broken`, so that the other items keep their index. Faults
- * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, body_too_large. Steps: a long list takes some 150 ms to
+ * unsupported_media_type, invalid_json, invalid_utf8, json_too_deep, duplicate_key, forbidden_key, too_many_names, body_too_large. Steps: a long list takes some 150 ms to
  * split.
  */
-export function* readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'items' | 'eventBytes'>): InSteps<Read> {
+export function* readForms(req: FastifyRequest, limits: FormLimits): InSteps<Read> {
   const header = req.headers['content-type'];
   const type = mediaType(header);
   const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
@@ -38,17 +56,16 @@ export function* readForms(req: FastifyRequest, limits: Pick<PublishLimits, 'ite
   const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
     checkSize(body, limits);
-    return one(() => binary(req, type, body));
+    return one(() => binary(req, type, body, limits));
   }
   // A list in any JSON type but that of batches is refused with a hint.
   switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
     case 'application/json': {
       if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
       checkSize(body, limits);
-      return one(() => {
-        const event = structured(body);
-        if (event.kind === 'broken')
-          throw new Fault(event.code, { detail: event.detail, problems: event.problems ?? [] });
+      return one(function* () {
+        const event = yield* structured(body, limits);
+        if (event.kind === 'broken') throw new Fault(event.code, { ...event, problems: event.problems ?? [] });
         return event;
       });
     }
@@ -82,14 +99,14 @@ function unsupported(reason: Text): Fault {
   });
 }
 
-function many(body: Buffer, split: Split, limits: Sizes): Read {
+function many(body: Buffer, split: Split, limits: FormLimits): Read {
   if (!split.ok) throw new Fault(split.code, { detail: split.detail });
   const { items } = split;
-  const at = (i: number): Offered => {
+  const at = function* (i: number): InSteps<Offered> {
     const item = body.subarray(...items[i]!);
     // Parsing it would take as long as the whole list may, in one go.
     if (item.length > limits.eventBytes) return broken('body_too_large', 'an event of a list', tooLarge(limits));
-    return structured(item);
+    return yield* structured(item, limits);
   };
   return { count: items.length, at, many: true };
 }
@@ -100,10 +117,19 @@ function broken(code: FaultCode, detail: string, problem?: Problem): Broken {
   return { kind: 'broken', code, detail, ...(problem === undefined ? {} : { problems: [problem] }) };
 }
 
+/** Why a text is not taken as JSON. */
+function unread({ code, detail, beyond }: Extract<Parsed, { ok: false }>, { names, reached }: FormLimits): Broken {
+  if (beyond === undefined) return broken(code, detail);
+  const limit = ROWS[beyond.bound];
+  reached(limit);
+  const expected = texts.at_most({ most: String(names[beyond.bound]) });
+  return { ...broken(code, detail, { pointer: beyond.pointer, reason: texts.too_many_names(), expected }), limit };
+}
+
 /** One event in structured form. */
-function structured(bytes: Buffer): Offered {
-  const parsed = parseJson(bytes);
-  if (!parsed.ok) return broken(parsed.code, parsed.detail);
+function* structured(bytes: Buffer, limits: FormLimits): InSteps<Offered> {
+  const parsed = yield* parseJsonInSteps(bytes, limits.names);
+  if (!parsed.ok) return unread(parsed, limits);
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return broken('invalid_request', 'an event is a JSON object', {
@@ -157,7 +183,7 @@ function contentOf(given: Record<string, unknown>): Content | Broken {
 const RESERVED = new Set(['datacontenttype', 'data', 'data_base64']);
 
 /** One event in binary form: attributes in `ce-*` headers, only the data in the body. */
-function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
+function* binary(req: FastifyRequest, type: string, body: Buffer, limits: FormLimits): InSteps<Offered> {
   const given: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const raw = req.raw.rawHeaders;
   for (let i = 0; i < raw.length; i += 2) {
@@ -185,8 +211,8 @@ function binary(req: FastifyRequest, type: string, body: Buffer): Offered {
   }
   if (!isJsonType(type)) throw unsupported(texts.not_a_form_of_data());
   if (bytes === 0) return { kind: 'event', given, content: { kind: 'json', data: undefined }, form: 'headers', bytes };
-  const parsed = parseJson(body);
-  if (!parsed.ok) return broken(parsed.code, parsed.detail);
+  const parsed = yield* parseJsonInSteps(body, limits.names);
+  if (!parsed.ok) return unread(parsed, limits);
   return { kind: 'event', given, content: { kind: 'json', data: parsed.value }, form: 'headers', bytes };
 }
 

@@ -7,9 +7,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
-import { eachInTurns, stepsAtOnce, stepsInTurns } from './in-turns.js';
+import { eachInTurns, eachStepInTurns, stepsAtOnce, stepsInTurns } from './in-turns.js';
 import { sendOutcomes, trialText } from './publish-answers.js';
-import { FORMS, readForms, type Read } from './publish-forms.js';
+import { FORMS, readForms, type FormLimits, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
 
 const PUBLISH = z.strictObject({ partial: FLAG, dryRun: FLAG });
@@ -34,6 +34,16 @@ export interface PublishDoorDeps {
 /** `POST /v1/events`: one event or many, in any of the forms. */
 export function publishDoor({ publishing }: PublishDoorDeps): Door {
   return (edge) => {
+    const { values } = edge.budgets;
+    const door: PublishDoor = {
+      publishing,
+      edge,
+      limits: {
+        ...publishing.limits,
+        names: { object: values.event_names_per_object, all: values.event_names },
+        reached: (limit) => edge.budgets.count(limit),
+      },
+    };
     edge.app.post(
       '/v1/events',
       {
@@ -57,30 +67,38 @@ export function publishDoor({ publishing }: PublishDoorDeps): Door {
           void edge.sendFault(req, reply, e);
         },
       },
-      (req, reply) => publish(publishing, edge, req, reply),
+      (req, reply) => publish(door, req, reply),
     );
   };
+}
+
+interface PublishDoor {
+  readonly publishing: Publishing;
+  readonly edge: Edge;
+  readonly limits: FormLimits;
 }
 
 type Answer = (req: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
 type Request = PublishRequest & { readonly partial: boolean };
 
 /** A long list or a large event is read, checked and answered in turns, so that other keys are served in between. */
-function publishMany(publishing: Publishing, edge: Edge, request: Request, read?: Read): Answer {
+function publishMany(door: PublishDoor, request: Request, read?: Read): Answer {
+  const { publishing, edge } = door;
   return async (req, reply) => {
     const work = edge.work(req, 'batch');
     const checkRoom = (count: number): void => publishing.checkRoom(request.caller, count);
-    const { offered, many } = await readInTurns(publishing, work, req, read, checkRoom);
+    const { offered, many } = await readInTurns(door, work, req, read, checkRoom);
     const outcomes = await publishing.publish(offered, { ...request, work });
     return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
   };
 }
 
 /** A dry run of any size counts like a list: it records nothing, so nothing else bounds how many a key sends. */
-function tryOut(publishing: Publishing, edge: Edge, request: PublishRequest): Answer {
+function tryOut(door: PublishDoor, request: PublishRequest): Answer {
+  const { publishing, edge } = door;
   return async (req, reply) => {
     const work = edge.work(req, 'list');
-    const { offered, many } = await readInTurns(publishing, work, req);
+    const { offered, many } = await readInTurns(door, work, req);
     const trials = await publishing.tryOut(offered, { ...request, work });
     const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
     const text = many ? `{"results":[${results.join(',')}]}` : results[0];
@@ -89,16 +107,16 @@ function tryOut(publishing: Publishing, edge: Edge, request: PublishRequest): An
 }
 
 /** Events and requests that are short are worked on at once, and the turns of long work let them go first. */
-function publishFew(publishing: Publishing, edge: Edge, request: Request, read: Read): Answer {
+function publishFew({ publishing, edge }: PublishDoor, request: Request, read: Read): Answer {
   return async (req, reply) => {
-    const offered = Array.from({ length: read.count }, (_, i) => read.at(i));
+    const offered = Array.from({ length: read.count }, (_, i) => stepsAtOnce(read.at(i)));
     const outcomes = await edge.budgets.turns.short(() => publishing.publish(offered, request));
     return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
   };
 }
 
 function readInTurns(
-  { limits }: Publishing,
+  { limits }: PublishDoor,
   work: LongWork,
   req: FastifyRequest,
   known?: Read,
@@ -107,7 +125,7 @@ function readInTurns(
   return work.run(async (turn) => {
     const read = known ?? (await stepsInTurns(readForms(req, limits), turn));
     checkRoom?.(read.count);
-    return { offered: await eachInTurns(read.count, (i) => read.at(i), turn), many: read.many };
+    return { offered: await eachStepInTurns(read.count, (i) => read.at(i), turn), many: read.many };
   });
 }
 
@@ -115,29 +133,25 @@ function isLarge({ body }: FastifyRequest): boolean {
   return Buffer.isBuffer(body) && body.length > AT_ONCE.bytes;
 }
 
-async function publish(
-  publishing: Publishing,
-  edge: Edge,
-  req: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply | undefined> {
+async function publish(door: PublishDoor, req: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  const { publishing, edge } = door;
   // Most requests have no query: reading one would cost CPU on the hot path.
   const q = req.url.includes('?') ? edge.query(req, PUBLISH) : {};
   const caller = edge.caller(req);
   const { traceparent, tracestate } = req.headers;
   const request = { caller, ...traceOf(traceparent, tracestate), partial: q.partial === 'true' };
   try {
-    return await answerTo(publishing, edge, req, request, q.dryRun === 'true')(req, reply);
+    return await answerTo(door, req, request, q.dryRun === 'true')(req, reply);
   } catch (e) {
     if (isFault(e)) publishing.countRefusal(caller, e);
     throw e;
   }
 }
 
-function answerTo(publishing: Publishing, edge: Edge, req: FastifyRequest, request: Request, isTrial: boolean): Answer {
-  if (isTrial) return tryOut(publishing, edge, request);
-  if (isLarge(req)) return publishMany(publishing, edge, request);
-  const read = stepsAtOnce(readForms(req, publishing.limits));
-  if (read.count > AT_ONCE.events) return publishMany(publishing, edge, request, read);
-  return publishFew(publishing, edge, request, read);
+function answerTo(door: PublishDoor, req: FastifyRequest, request: Request, isTrial: boolean): Answer {
+  if (isTrial) return tryOut(door, request);
+  if (isLarge(req)) return publishMany(door, request);
+  const read = stepsAtOnce(readForms(req, door.limits));
+  if (read.count > AT_ONCE.events) return publishMany(door, request, read);
+  return publishFew(door, request, read);
 }

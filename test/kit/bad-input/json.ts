@@ -1,4 +1,4 @@
-import { BATCH, caseList, CE, H, MIB, P, raw, splice, T } from './case.js';
+import { BATCH, call, caseList, CE, H, MIB, NDJSON, P, raw, splice, T } from './case.js';
 
 const { cases, group, add, body, spliced } = caseList();
 
@@ -103,6 +103,29 @@ for (const name of ['__proto__', 'constructor', 'prototype', '\\u005f_proto__'])
   body(`${name} at the top`, 400, 'forbidden_key', `{"${name}":{"admin":true}}`);
   body(`${name} in the data`, 400, 'forbidden_key', `{"data":{"x":[{"${name}":1}]}}`);
 }
+
+group('Many names');
+const manyNames = (count: number, of = 1): string =>
+  Array.from({ length: of }, (_, o) => `{${Array.from({ length: count }, (_, i) => `"n${o * count + i}":1`)}}`).join(
+    ',',
+  );
+body('70,000 names in one object', 413, 'too_many_names', `{"data":${manyNames(70_000)}}`);
+body('30,000 names in 10,000 objects', 413, 'too_many_names', `{"data":[${manyNames(3, 10_000)}]}`);
+body('1,001 names as data in binary mode', 413, 'too_many_names', manyNames(1_001), {
+  type: 'application/json',
+  headers: { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-source': 'x', 'ce-type': P },
+});
+for (const [form, type, list] of [
+  ['a list', BATCH, (event: string) => `[${event}]`],
+  ['lines', NDJSON, (event: string) => `${event}\n`],
+] as const)
+  add(
+    `an event with 1,001 names in ${form}: refused alone`,
+    422,
+    'too_many_names',
+    (s) => call(s, '/v1/events', list(`{"data":${manyNames(1_001)}}`), { type }),
+    { item: true },
+  );
 
 group('Numbers');
 spliced('beyond 32 bits', 422, 'number_out_of_range', H, 'kapasitas', '2147483648');
