@@ -29,3 +29,28 @@ export const HUB_NAMES: ReadonlySet<string> = new Set([
   'errors',
   'gap',
 ]);
+
+/** Extension that the hub gives an event which a steward has accepted (R5.12): the source that stated it first. A publisher may not give it. */
+export const STATED_BY = 'atasnama';
+
+/**
+ * Extensions with a meaning in this hub that say nothing of the data: where an event comes from and belongs to. A reader at level masked sees these alone (R12.3).
+ * Whatever else a publisher sends beside the data may be made of it.
+ */
+export const OPEN_EXTENSIONS: ReadonlySet<string> = new Set([
+  'unitasal',
+  'unitkode',
+  'korelasi',
+  'kausasi',
+  'kelasdata',
+  'tujuanproses',
+  'dasarhukum',
+  'waktuterkirim',
+  'urutanunit',
+  'traceparent',
+  'tracestate',
+  STATED_BY,
+]);
+
+/** Signature of the unit that sends the event. Made of all data, so whoever has it can try values until it fits: for readers at level full, like the digest. */
+export const SIGNATURE = 'tandatangan';

@@ -1,12 +1,11 @@
 import { sourceOf } from '#access';
+import { STATED_BY } from '#event';
 import type { DecodedEvent } from '#registry';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
 
 /** The part of the hub that states again an event that a steward has accepted. */
 export const STEWARD = 'steward';
-/** Extension attribute of such an event: the source that stated it first. Of other sources it means nothing. */
-export const STATED_BY = 'atasnama';
 
 const SOURCE = sourceOf({ owner: 'hub', system: STEWARD });
 

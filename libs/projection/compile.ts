@@ -104,11 +104,15 @@ export function evaluator(expression: Expression): Evaluate {
   };
 }
 
-/** A part of a derived key: `:` and `%` are escaped, an absent value is `-`. */
+/**
+ * A part of a derived key: `:`, `%` and control characters are escaped, an absent value is `-`. Data may hold control characters, and keys that begin with one
+ * are those of the view itself (REFUSED_PREFIX).
+ */
 export function keyText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replaceAll('%', '%25').replaceAll(':', '%3A');
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[%:\u0000-\u001f]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
 function fieldOf(type: EventType, expression: Expression): Omit<FieldInfo, 'name'> {

@@ -1,4 +1,5 @@
-export { STATED_BY, STEWARD } from './accepted.js';
+export { STATED_BY } from '#event';
+export { STEWARD } from './accepted.js';
 export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
 export { readRefused, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing, type RefusedEvent } from './refused.js';
 export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';

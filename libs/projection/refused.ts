@@ -6,7 +6,7 @@ import { officeOf } from './owner.js';
 
 /**
  * Keys of the events that a view partition has refused, in the key space of the contributions: a place for each, and how many there were. No subject and no
- * part of a key begins with this control character (the publish path refuses it), so they meet no contribution.
+ * part of a key begins with this control character (the publish path refuses it in a subject, keyText() escapes it), so they meet no contribution.
  */
 export const REFUSED_PREFIX = '\u0001refused/';
 export const REFUSED_COUNT = '\u0001refused';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { catalogueOfFiles, foldEventOf } from '../../test/kit/projection/events.js';
-import { REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing } from './index.js';
-import { REFUSED_COUNT } from './refused.js';
+import { keyText, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing } from './index.js';
+import { REFUSED_COUNT, refusedKeys } from './refused.js';
 
 const catalogue = catalogueOfFiles();
 let offset = 0n;
@@ -43,6 +43,13 @@ const sourceOf = (unit: number, system = 'uji'): string =>
 const [LOUD, QUIET] = [sourceOf(1), sourceOf(2)];
 
 describe('the refused events that a view partition keeps', () => {
+  it('lie under keys that no data can make: a removed entry of that key would stand where a refused event is read', () => {
+    const keys = refusedKeys();
+    expect(keys.filter((key) => keys.includes(keyText(key)))).toEqual([]);
+    expect(keyText('\u0001refused/0003')).toBe('%01refused/0003');
+    expect(keyText('a:b%c\n')).toBe('a%3Ab%25c%0A');
+  });
+
   it('are bounded for each source: 210 events of one push no event of another out, and a count of them remains', () => {
     const kept = new Kept().add(QUIET, 'K-1').add(LOUD, 'K-2', 210);
     expect([kept.of(QUIET), kept.of(LOUD)]).toEqual([1, REFUSED_OF_OFFICE]);

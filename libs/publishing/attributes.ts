@@ -1,4 +1,4 @@
-import { HUB_NAMES, isTime, isTraceparent, isTypeName } from '#event';
+import { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, isTime, isTraceparent, isTypeName } from '#event';
 import { verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { PublishLimits } from './limits.js';
 import { texts } from './texts.js';
@@ -27,20 +27,7 @@ const KNOWN = new Set(['id', 'source', 'type', 'subject', 'time', 'dataschema', 
 /** Members of the body that are no attributes: the door reads them. */
 const DATA = new Set(['data', 'data_base64']);
 /** Extensions with a meaning in this hub. */
-const AGREED = new Set([
-  'unitasal',
-  'unitkode',
-  'korelasi',
-  'kausasi',
-  'kelasdata',
-  'tujuanproses',
-  'dasarhukum',
-  'waktuterkirim',
-  'urutanunit',
-  'tandatangan',
-  'traceparent',
-  'tracestate',
-]);
+const AGREED = new Set([...OPEN_EXTENSIONS, SIGNATURE]);
 const NAME = /^[a-z0-9]+$/;
 // NUL and other controls, bidi embedding, override and isolate marks, and noncharacters (those beyond 16 bits end in FFFE or FFFF too).
 const FORBIDDEN =

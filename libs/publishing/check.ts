@@ -127,7 +127,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
       { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(newest) },
     ]);
   const hub = hubExtensions(source, type, rules.units);
-  const differing = differs(a, hub, at);
+  const differing = differs(a, source, hub, at);
   if (differing.length > 0) return refuse(a.type, 'invalid_attribute', differing);
   const key = Buffer.from(subject.subject);
   if (key.length + encoded.value.length > limits.eventBytes)

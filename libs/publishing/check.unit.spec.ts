@@ -108,6 +108,12 @@ describe('a checked event', () => {
     });
   });
 
+  it('never says in whose name a steward has accepted it: the hub alone says that', () => {
+    const own = { atasnama: 'urn:simpul:unit:SU00123:simkim' };
+    const c = checkItem(offer({ nomor: 'K-1' }, own), context, rules);
+    expect(c.ok ? [] : [c.fault.code, c.fault.problems[0]!.pointer]).toEqual(['invalid_attribute', '/atasnama']);
+  });
+
   it('is encoded with the schema version that its dataschema names', () => {
     const old = ready({ nomor: 'K-1' }, { dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' });
     expect(old.type.version).toBe(1);

@@ -1,4 +1,4 @@
-import type { Source } from '#event';
+import { STATED_BY, type Source } from '#event';
 import type { Problem } from '#faults';
 import type { EventType } from '#registry';
 import type { Units } from '#units';
@@ -23,8 +23,11 @@ export function hubExtensions(source: Source, type: EventType, units: Units): Of
 }
 
 /** Problems of attributes that only the hub sets and that the publisher gave with another value. */
-export function differs(a: Attributes, hub: OfTheHub, at: PointAt): Problem[] {
+export function differs(a: Attributes, source: Source, hub: OfTheHub, at: PointAt): Problem[] {
   const out: Problem[] = [];
+  // A reader would take the word of the publisher for that of a steward.
+  if (source.kind !== 'hub' && a.extensions[STATED_BY] !== undefined)
+    out.push({ pointer: at(STATED_BY), reason: texts.set_by_hub(), expected: texts.leave_out() });
   for (const name of ['unitasal', 'unitkode', 'kelasdata']) {
     const given = a.extensions[name];
     const ours = hub.extensions[name];

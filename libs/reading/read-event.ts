@@ -1,5 +1,5 @@
 import { EventLevels, idsIn, maskData, type Caller, type ReadLevel } from '#access';
-import { formatPosition, type ReadEnvelope } from '#event';
+import { formatPosition, OPEN_EXTENSIONS, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
 import {
   decodeEvent,
@@ -114,7 +114,12 @@ export class LoggedEvent {
     const seen = { partition, offset, position, type, envelope, bytes: frame.length, copyOf };
     return level === 'full'
       ? { ...seen, level, data, stored: { digest: envelope.digest, frame } }
-      : { ...seen, level, data: maskData(type.contract, data as Record<string, unknown>) };
+      : {
+          ...seen,
+          envelope: withOpenExtensions(envelope),
+          level,
+          data: maskData(type.contract, data as Record<string, unknown>),
+        };
   }
 
   #event(): DecodedEvent | undefined {
@@ -124,6 +129,18 @@ export class LoggedEvent {
     }
     return this.#decoded;
   }
+}
+
+/** What a publisher sent beside the data may be made of it: a signature, a number, a name. */
+function withOpenExtensions<E extends Omit<ReadEnvelope, 'digest'>>(envelope: E): E {
+  const { extensions } = envelope;
+  for (const name in extensions)
+    if (!OPEN_EXTENSIONS.has(name))
+      return {
+        ...envelope,
+        extensions: Object.fromEntries(Object.entries(extensions).filter(([n]) => OPEN_EXTENSIONS.has(n))),
+      };
+  return envelope;
 }
 
 /** The level at which a reader sees an event that matches its filter. */

@@ -181,6 +181,18 @@ describe('readEvents', () => {
       await expect(avro).rejects.toMatchObject({ code: 'not_acceptable' });
     });
 
+    it('beside masked data only attributes that say nothing of it: no signature, nothing that the publisher made up', async () => {
+      const extensions = { korelasi: 'K-1', tandatangan: 'c2lnbmF0dXJl', sidik: '9f86d081' };
+      const { offset } = append({ extensions });
+      const shownTo = async (reader: Caller): Promise<unknown> =>
+        JSON.parse(eventText((await reading.readOne(reader, stream, 0, offset))!, 'json'));
+      expect(await shownTo(SOURCE)).toMatchObject(extensions);
+      const masked = await shownTo(OPERATOR);
+      expect(masked).toMatchObject({ korelasi: 'K-1' });
+      expect(masked).not.toHaveProperty('tandatangan');
+      expect(masked).not.toHaveProperty('sidik');
+    });
+
     it('nothing to a reader without a right: the page is empty, the range is passed', async () => {
       const page = await reading.readEvents(STRANGER, start());
       expect([page.events, page.next, page.stopped]).toEqual([[], [1n], 'end']);

@@ -74,6 +74,7 @@ for (const [name, value] of Object.entries({
   next: 'x',
   incomplete: 'true',
   damaged: 'a.b/0/0',
+  atasnama: 'urn:simpul:unit:SU00300:uji',
 }))
   event(`${name} set by the publisher`, 422, 'invalid_attribute', (e) => (e[name] = value));
 for (const name of ['Korelasi', 'kore-lasi', 'kore_lasi', 'k'.repeat(21), 'é', 'a b', ''])

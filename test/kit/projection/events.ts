@@ -54,6 +54,8 @@ export interface EventSpec {
   readonly id?: string;
   readonly source?: string;
   readonly unitkode?: string;
+  /** Extensions beside it. */
+  readonly extensions?: Readonly<Record<string, string>>;
   readonly seed?: number;
   readonly time?: string;
   readonly recordedtime?: string;
@@ -81,7 +83,7 @@ export function recordOf(
       subject,
       time: spec.time ?? '2021-07-15T03:00:00Z',
       dataschema: dataschemaUrn(spec.type, type.version),
-      extensions: spec.unitkode === undefined ? {} : { unitkode: spec.unitkode },
+      extensions: { ...spec.extensions, ...(spec.unitkode === undefined ? {} : { unitkode: spec.unitkode }) },
     },
     { digest: digestOf(key, encoded.value), recordedtime: spec.recordedtime ?? '2021-08-01T00:00:00.000Z' },
   );
