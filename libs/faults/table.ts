@@ -139,8 +139,8 @@ export const FAULTS = {
     class: 'too_large',
     title: { id: 'Isi terlalu besar', en: 'Body too large' },
     hint: {
-      id: 'Satu kejadian paling besar 1 MiB. Satu permintaan terbit paling besar 8 MiB dan 10.000 kejadian, setiap permintaan lain 1 MiB.',
-      en: 'One event is at most 1 MiB. A publish request is at most 8 MiB and 10,000 events, every other request 1 MiB.',
+      id: 'Satu kejadian paling besar 1 MiB. Satu permintaan terbit paling besar 8 MiB dan 10.000 kejadian, permintaan kunci 256 KiB, pencarian 16 KiB, setiap permintaan lain 64 KiB.',
+      en: 'One event is at most 1 MiB. A publish request is at most 8 MiB and 10,000 events, a request for keys 256 KiB, a look-up 16 KiB, every other request 64 KiB.',
     },
   },
   too_many_names: {

@@ -31,7 +31,7 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
   fastify.addHook('onRoute', (route) => {
     const profile = deps.profiles.of(route.url);
     route.config = { ...route.config, profile };
-    const bodyBytes = profile.limits?.bodyBytes ?? deps.limits.bodyBytes;
+    const bodyBytes = route.config.bodyBytes ?? profile.limits?.bodyBytes ?? deps.limits.bodyBytes;
     route.bodyLimit ??= bodyBytes;
   });
   fastify.addHook('onRequest', (req, reply, next) => {

@@ -36,6 +36,13 @@ async function ask(route: { method: string; path: string }, query = '', key = 'g
   return [r.status, ((await r.json()) as { code: unknown }).code];
 }
 
+async function post(path: string, body: string): Promise<[number, unknown, unknown]> {
+  const headers = { authorization: 'Bearer good', 'content-type': 'application/json' };
+  const r = await fetch(`${server.url}${path}`, { method: 'POST', headers, body });
+  const { code, errors } = (await r.json().catch(() => ({}))) as { code?: unknown; errors?: unknown };
+  return [r.status, code, errors];
+}
+
 describe('every route of the hub', () => {
   it('asks for a valid key, except health, metrics, the error page and /openapi.json', async () => {
     const closed = routes.filter(({ path }) => !OPEN.includes(path));
@@ -54,5 +61,37 @@ describe('every route of the hub', () => {
       const [status, code] = await ask(route, '?unknown=1');
       expect([route, status, code]).toEqual([route, 400, 'invalid_query']);
     }
+  });
+
+  it('takes a body of at most 64 KiB, unless it is for more: publish, keys, look-ups', async () => {
+    const sizes: Readonly<Record<string, number>> = { '/v1/events': 8 * 1_048_576, '/v1/state/x/lookup': 16_384 };
+    const posts = routes.filter(({ method }) => method === 'POST');
+    expect(posts.length).toBeGreaterThan(5);
+    for (const { path } of posts) {
+      const most = path === '/v1/keys' ? 262_144 : (sizes[path] ?? 65_536);
+      expect([path, await post(path, ' '.repeat(most + 1))]).toMatchObject([path, [413, 'body_too_large']]);
+      // One event of this size is refused as an event.
+      if (path !== '/v1/events') expect([path, (await post(path, ' '.repeat(most)))[0]]).not.toEqual([path, 413]);
+    }
+  });
+
+  it.each([
+    ['a list of 80,000 keys', `{"keys":[${'{},'.repeat(80_000)}{}]}`, '/keys'],
+    ['a list of 100,000 roles', `{"unit":"x","system":"x","roles":[${'1,'.repeat(100_000)}1]}`, '/roles'],
+    [
+      '100 lists of 900 roles',
+      `{"keys":[${Array(100)
+        .fill(`{"roles":[${'1,'.repeat(899)}1]}`)
+        .join(',')}]}`,
+      '',
+    ],
+  ])('refuses %s as one problem, before it looks at the entries', async (_what, body, pointer) => {
+    const [status, code, errors] = await post('/v1/keys', body);
+    expect([status, code, errors]).toEqual([400, 'invalid_request', [expect.objectContaining({ pointer })]]);
+  });
+
+  it('refuses 20,000 names in a body, before it parses them', async () => {
+    const names = Array.from({ length: 20_000 }, (_, i) => `"n${i}":1`).join(',');
+    expect(await post('/v1/keys', `{${names}}`)).toMatchObject([413, 'too_many_names', [{ pointer: '' }]]);
   });
 });

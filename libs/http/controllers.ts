@@ -35,9 +35,9 @@ export const CheckedQuery = createParamDecorator((_data: unknown, context: Execu
  * forms is meant and only its problems should be named. Faults invalid_json …, invalid_request, unsupported_media_type.
  */
 export const CheckedBody = createParamDecorator(
-  (choose: ((req: FastifyRequest) => ZodType) | undefined, context: ExecutionContext) => {
+  (choose: ((given: unknown) => ZodType) | undefined, context: ExecutionContext) => {
     const req = requestOf(context);
-    return readBody(req, choose?.(req) ?? declared(req.routeOptions.config.body, 'body'));
+    return readBody(req, choose ?? declared(req.routeOptions.config.body, 'body'));
   },
 );
 

@@ -22,7 +22,7 @@ import { CLOSING, EDGE, ROUTES } from './tokens.js';
 import type { Door, HttpLimits, HttpReport, Logger } from './types.js';
 
 export const HTTP_LIMITS: HttpLimits = {
-  bodyBytes: 1_048_576,
+  bodyBytes: 65_536,
   batchBytes: 8 * 1_048_576,
   headersMs: 10_000,
   requestMs: 30_000,

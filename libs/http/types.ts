@@ -16,7 +16,7 @@ export interface Logger {
 
 /** Sizes and times of HTTP itself. What one key, unit or address may use is in the table of #limits. */
 export interface HttpLimits {
-  /** Bytes of one request body, unless the door's profile says otherwise. @default 1 MiB */
+  /** Bytes of one request body, unless the route or the profile of the door says otherwise. @default 64 KiB */
   readonly bodyBytes: number;
   /** Bytes of one publish request. @default 8 MiB */
   readonly batchBytes: number;
@@ -64,6 +64,8 @@ export interface RouteConfig {
   summary?: string;
   query?: ZodType;
   body?: ZodType;
+  /** Bytes of the body, where it needs other ones than the profile of the door says. */
+  bodyBytes?: number;
   /** Shape of the 200 or 201. */
   answer?: ZodType;
 }

@@ -26,7 +26,6 @@ import { z, type ZodType } from 'zod';
 import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { pageBody } from '../page.js';
-import { readBody } from '../read-input.js';
 import { workOf } from './in-turns.js';
 import { momentMs } from './moment.js';
 import { NONE, pageOf, PAGING } from './paging.js';
@@ -52,10 +51,12 @@ const MANY = z.strictObject({
 const CREATE = z.union([ONE, ALL, MANY]);
 
 /** Only the problems of the form that was meant are named, not those of all three. */
-function shapeOf(req: FastifyRequest): ZodType {
-  const body = readBody(req, z.looseObject({}));
-  return 'keys' in body ? MANY : 'all' in body ? ALL : ONE;
+function shapeOf(given: unknown): ZodType {
+  if (typeof given !== 'object' || given === null) return ONE;
+  return 'keys' in given ? MANY : 'all' in given ? ALL : ONE;
 }
+/** 1,000 keys of 250 bytes. */
+const KEYS_BYTES = 262_144;
 
 const LIST_KEYS = z.strictObject({
   state: z.enum(KEY_STATES as readonly [KeyState, ...KeyState[]]).optional(),
@@ -139,6 +140,7 @@ export class KeysController {
       'A key for a unit, one for every unit of a type, or up to 1,000 named ones; their text is seen only now. 202: a key is `pending` until a second admin of the hub approves it',
     roles: ['admin'],
     body: CREATE,
+    bodyBytes: KEYS_BYTES,
   })
   async create(
     @CheckedBody(shapeOf) body: Create,

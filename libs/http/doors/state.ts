@@ -47,8 +47,12 @@ export function stateDoor(deps: StateDoorDeps): Door {
     app.post<{ Params: { view: string } }>(
       '/v1/state/:view/lookup',
       {
-        bodyLimit: LOOKUP_BYTES,
-        config: { summary: 'One entry by the clear fields of its subject', body: LOOKUP, query: ONE },
+        config: {
+          summary: 'One entry by the clear fields of its subject',
+          body: LOOKUP,
+          bodyBytes: LOOKUP_BYTES,
+          query: ONE,
+        },
       },
       async (req, reply) => {
         const view = viewOf(deps.reader.views, req.params.view);
