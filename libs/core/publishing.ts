@@ -1,7 +1,7 @@
 import { mayPublish, mayState } from '#access';
 import { OnceAMinute } from '#faults';
 import { Appender } from '#log';
-import { publishBounds } from '#projection';
+import { foldedFields, publishBounds } from '#projection';
 import { Publishing, type PublishingDeps, type PublishingReport } from '#publishing';
 import type { Core } from './core.js';
 
@@ -21,6 +21,7 @@ export function hubPublishing(
     mayPublish,
     mayState,
     bounds: publishBounds(core.views),
+    folded: foldedFields(core.views),
     pseudonymKey,
     now,
     appends: more.appends ?? new Appender(log),

@@ -258,6 +258,21 @@ describe('every door shows an event at one level', () => {
     }
   });
 
+  it('an event that would make an entry of a megabyte is refused with a pointer: every list that anybody asks for would read it', async () => {
+    const lapas = await keyOf(reported, 'publisher');
+    const sample = (await ask('/v1/event-types/pas.penghuni.diterima/sample', lapas)).body;
+    const data = { ...sample['data'], unitPenerima: reported, namaLengkap: 'x'.repeat(900_000) };
+    const event = { ...sample, id: 'BESAR', source: `urn:simpul:unit:${reported}:uji`, data };
+    for (const query of ['', '?dryRun=true']) {
+      const { status, text } = await ask(`/v1/events${query}`, lapas, event);
+      expect([status, text.includes('value_out_of_bounds'), text.includes('/data/namaLengkap')]).toEqual([
+        query === '' ? 422 : 200,
+        true,
+        true,
+      ]);
+    }
+  });
+
   it('the owner of an entry reads who tried to change it, and of all others the inspectorate alone; whoever tried reads that it was refused', async () => {
     const type = 'layanan.kasus.status-berubah';
     for (const unit of [KANIM, 'SU00124']) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkView, compileView, parseView, type ViewDefinition } from './index.js';
+import { checkView, compileView, foldedFields, parseView, type ViewDefinition } from './index.js';
 import { catalogueOfFiles, viewTexts } from '../../test/kit/projection/events.js';
 
 const catalogue = catalogueOfFiles();
@@ -33,6 +33,16 @@ describe('the view files of the repository', () => {
     expect(view.name).toBe(name);
     expect(checkView(view, catalogue)).toEqual([]);
     expect(compileView(view, catalogue).fields.length).toBeGreaterThan(0);
+  });
+
+  it('tell which fields of a type stand in their entries and keys, for whoever accepts events', () => {
+    const folded = foldedFields(texts.map(([name]) => compileView(def(name), catalogue)));
+    expect(folded.get('pas.penghuni.bebas')).toEqual(['idOrang', 'unit', 'waktuKeluar']);
+    // In the key of a count, and in the entries of the board.
+    expect(folded.get('layanan.kasus.status-berubah')).toEqual(
+      expect.arrayContaining(['alasanKode', 'statusBaru', 'unitPemegang']),
+    );
+    expect(folded.get('layanan.pengaduan.diterima')).toBeUndefined();
   });
 
   it('keep the data class of the field that a value comes from', () => {

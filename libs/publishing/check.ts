@@ -20,7 +20,7 @@ import type { PublishLimits } from './limits.js';
 import { identityOf } from './recent.js';
 import { eventSubject, subjectRule } from './subject.js';
 import { texts } from './texts.js';
-import { unknownUnits, valuesOutside } from './values.js';
+import { unknownUnits, valuesOutside, valuesTooLong } from './values.js';
 
 /** Why a caller may not publish an event; undefined: it may (R12). `mayPublish` of #access. */
 export type MayPublish = (
@@ -51,6 +51,8 @@ export interface CheckRules {
   readonly mayState: MayState;
   /** The dates that may not lie far ahead, by type (R5.11): a view takes the latest event by them. @default none */
   readonly bounds?: ReadonlyMap<string, readonly DateBound[]>;
+  /** The fields of each type that entries of views are made of: they are short (R10.10). @default none */
+  readonly folded?: ReadonlyMap<string, readonly string[]>;
   /** Deployment key of pseudonym subjects (R11). */
   readonly pseudonymKey: Uint8Array;
   readonly limits: PublishLimits;
@@ -75,7 +77,7 @@ const IN_BODY: PointAt = (name) => `/${name.replaceAll('~', '~0').replaceAll('/'
 const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /**
- * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, bounds of values, units, dates, subject, attributes of the hub, size (and whether a change of
+ * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, bounds of values, units, length of what views fold, dates, subject, attributes of the hub, size (and whether a change of
  * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
  */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
@@ -115,6 +117,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   // The hub names units of its own registry and of contracts; a notice of it must not be lost.
   const unknown = source.kind === 'hub' ? NO_PROBLEMS : unknownUnits(newest, data, rules.units);
   if (unknown.length > 0) return refuse(a.type, 'unknown_unit', unknown);
+  const folded = rules.folded?.get(a.type);
+  const tooLong = folded === undefined ? NO_PROBLEMS : valuesTooLong(folded, data);
+  if (tooLong.length > 0) return refuse(a.type, 'value_out_of_bounds', tooLong);
   const ahead = rules.bounds?.get(a.type);
   const tooFar = ahead === undefined ? NO_PROBLEMS : datesAhead(ahead, data, context.recordedtime);
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);

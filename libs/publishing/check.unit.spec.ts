@@ -10,6 +10,7 @@ import type { Offered, ReadyItem } from './item.js';
 import { PUBLISH_LIMITS } from './limits.js';
 import { planAppends } from './plan.js';
 import { identityOf, RecentAppends } from './recent.js';
+import { FOLDED_CHARACTERS, FOLDED_JSON } from './values.js';
 import { countedPointer } from './counted-pointer.js';
 import { eventSubject } from './subject.js';
 
@@ -341,15 +342,16 @@ describe('values that the contract does not allow are refused before anything is
     { name: 'panjang', type: ['null', 'long'], default: null, min: 0 },
     { name: 'hari', type: ['null', day], default: null, min: '1900-01-01', max: '2200-12-31' },
     { name: 'kelas', type: ['null', { type: 'array', items: 'int' }], default: null, min: 1, max: 45 },
+    { name: 'catatan', type: ['null', 'string'], default: null },
     { name: 'unit', type: ['null', 'string'], default: null, role: 'unitId' },
     { name: 'unitLain', type: ['null', { type: 'array', items: 'string' }], default: null, role: 'unitId' },
   ];
   const plain = fields.map(({ min: _min, max: _max, role: _role, ...f }: Record<string, unknown>) => f);
   const [old, now] = [typeOf(1, plain), typeOf(2, fields)];
   const both = { ...catalogue, newest: () => now, version: (_t: string, v: number) => (v === 1 ? old : now) };
-  const answer = (data: Record<string, unknown>, version = 2): string => {
+  const answer = (data: Record<string, unknown>, version = 2, more: Partial<CheckRules> = {}): string => {
     const offered = offer({ nomor: 'K-1', ...data }, { dataschema: `urn:simpul:schema:uji.kasus.lahir:${version}` });
-    const c = checkItem(offered, context, { ...rules, catalogue: both });
+    const c = checkItem(offered, context, { ...rules, catalogue: both, ...more });
     return c.ok ? 'fine' : [c.fault.code, ...c.fault.problems.map((p) => p.pointer)].join(' ');
   };
 
@@ -370,6 +372,17 @@ describe('values that the contract does not allow are refused before anything is
     expect(answer({ jumlah: 0, tarif: '0.00', lintang: -90, panjang: '9223372036854775807' })).toBe('fine');
     expect(answer({ jumlah: 10, hari: '2200-12-31', kelas: [1, 45] })).toBe('fine');
     expect(answer({})).toBe('fine');
+  });
+
+  it('a long text or list is refused where entries of views are made of it, and taken elsewhere', () => {
+    const folded = new Map([['uji.kasus.lahir', ['catatan', 'kelas']]]);
+    const long = { catatan: 'x'.repeat(FOLDED_CHARACTERS + 1) };
+    expect(answer(long)).toBe('fine');
+    for (const version of [1, 2]) expect(answer(long, version, { folded })).toBe('value_out_of_bounds /data/catatan');
+    expect(answer({ catatan: 'x'.repeat(FOLDED_CHARACTERS), kelas: [1] }, 2, { folded })).toBe('fine');
+    const list = { kelas: Array.from({ length: FOLDED_JSON / 2 + 1 }, () => 1) };
+    expect(answer(list, 2, { folded })).toBe('value_out_of_bounds /data/kelas');
+    expect(answer(list)).toBe('fine');
   });
 
   it('a unit that the registry does not know is unknown_unit, in a field and in a list, also for an event that names an older version', () => {

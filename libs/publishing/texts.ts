@@ -15,6 +15,10 @@ export const texts = defineTexts({
     id: 'bukan teks, bilangan bulat, true atau false',
     en: 'not text, a whole number or true or false',
   },
+  too_long_for_views: {
+    id: 'terlalu panjang: ringkasan memuat bidang ini',
+    en: 'too long: entries of views hold this field',
+  },
   too_long: { id: 'terlalu panjang', en: 'too long' },
   no_trace_context: { id: 'bukan trace context', en: 'no trace context' },
   version_not_read: { id: 'bukan versi yang dibaca hub', en: 'not a version that the hub reads' },

@@ -64,6 +64,34 @@ export function valuesOutside(newest: EventType, data: Data): readonly Problem[]
   return problems ?? NONE;
 }
 
+/** How long a text may be of which entries of views are made. */
+export const FOLDED_CHARACTERS = 1_000;
+/** The same for a list or record, as JSON. */
+export const FOLDED_JSON = 10_000;
+
+/**
+ * Values that are too long for the entries of views (R10.10). An entry is read, and written anew, with each event of its key, and a list reads thousands of them
+ * in one go: entries of a megabyte stopped the hub for a second, or for good.
+ */
+export function valuesTooLong(folded: readonly string[], data: Data): readonly Problem[] {
+  let problems: Problem[] | undefined;
+  for (const field of folded) {
+    const value = data[field];
+    if (typeof value === 'string') {
+      if (value.length > FOLDED_CHARACTERS) (problems ??= []).push(tooLong(field, FOLDED_CHARACTERS));
+    } else if (typeof value === 'object' && value !== null && !(value instanceof JsonNumber)) {
+      if (JSON.stringify(value).length > FOLDED_JSON) (problems ??= []).push(tooLong(field, FOLDED_JSON));
+    }
+  }
+  return problems ?? NONE;
+}
+
+const tooLong = (field: string, most: number): Problem => ({
+  pointer: `/data/${field}`,
+  reason: texts.too_long_for_views(),
+  expected: texts.at_most_characters({ most }),
+});
+
 function isOutside(value: unknown, { isDay, min, max }: Bound): boolean {
   const v = isDay
     ? String(value).slice(0, 10)
