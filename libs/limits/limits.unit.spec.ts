@@ -225,6 +225,42 @@ describe('Turns', () => {
     expect(await next).toEqual({ done: 'served' });
   });
 
+  it('work that begins while an asker of the same key leaves gets its turn', async () => {
+    const { turns, turn } = loop();
+    const left = new AbortController();
+    const end = Promise.withResolvers<void>();
+    const worked = Array.from({ length: 4 }, () =>
+      turns.run(owner('a'), async () => {
+        await end.promise;
+        queueMicrotask(() => left.abort(new Error('gone')));
+      }),
+    );
+    const waits = turns.run(owner('a'), () => Promise.resolve(), 'list', left.signal).catch(String);
+    for (let n = 0; n < 4; n++) await turn();
+    // The next work of the last request that was worked on begins in the microtasks in which the one that waited ends.
+    const next = Promise.all(worked).then(() => turns.run(owner('a'), () => Promise.resolve('served')));
+    const nexts = worked.map((one) => one.then(() => turns.run(owner('a'), () => Promise.resolve('served'))));
+    end.resolve();
+    expect(await waits).toBe('Error: gone');
+    while (await turn());
+    expect(await Promise.all([...nexts, next])).toEqual(Array(5).fill({ done: 'served' }));
+  });
+
+  it('turns that a work still waits for when it ends belong to nobody, and disturb no other', async () => {
+    const { turns, turn } = loop();
+    const failed = turns
+      .run(owner('a'), async (t) => {
+        void t.next();
+        await Promise.reject(new Error('broken'));
+      })
+      .catch(String);
+    await turn();
+    expect(await failed).toBe('Error: broken');
+    const other = turns.run(owner('b'), () => Promise.resolve('served'));
+    while (await turn());
+    expect(await other).toEqual({ done: 'served' });
+  });
+
   it('waits for short requests before a turn, as long as two turns at most', async () => {
     const { turns, turn, round, work } = loop();
     const order: string[] = [];

@@ -166,7 +166,7 @@ export class Turns {
       }
     } finally {
       if (isList) this.#requests.give(limitOwner);
-      if (owner.working === 0 && owner.requests.size === 0) this.#owners.delete(owner.name);
+      this.#forget(owner);
     }
   }
 
@@ -255,6 +255,7 @@ export class Turns {
         const turn = owner.turns.shift()!;
         ({ isPaced } = turn);
         turn.begin();
+        this.#forget(owner);
       },
       () => {
         this.#isDeferred = false;
@@ -297,6 +298,12 @@ export class Turns {
     for (const owner of this.#owners.values())
       if (owner.turns.length > 0 && (least === undefined || owner.used < least.used)) least = owner;
     return least!;
+  }
+
+  /** Forgets an owner that has nothing to do. Another one may have its name by now: what a request does when its asker leaves comes later than that. */
+  #forget(owner: Owner): void {
+    const isDone = owner.working === 0 && owner.requests.size === 0 && owner.turns.length === 0;
+    if (isDone && this.#owners.get(owner.name) === owner) this.#owners.delete(owner.name);
   }
 
   #charge(rate: 'list_cpu' | 'records_scanned' | 'entries_scanned', owner: LimitOwner, cost: number): void {
