@@ -1,4 +1,6 @@
-import { PII_CLASSES, type Contract, type Data, type FieldInfo, type PiiClass, type ValueInfo } from '#avro';
+import { isDeepStrictEqual } from 'node:util';
+
+import { fits, PII_CLASSES, type Contract, type Data, type FieldInfo, type PiiClass, type ValueInfo } from '#avro';
 
 const HIDDEN = '••••';
 const RANK: Readonly<Record<string, number>> = Object.fromEntries(PII_CLASSES.map((c, i) => [c, i]));
@@ -8,8 +10,9 @@ const IDENTITY = RANK['umum-identitas']!;
  * Data as a reader at level masked gets it (R12.3). Text of class `umum-identitas` keeps its last 4 characters as a person counts them, at most 4
  * code points (nothing when it has 4 characters or fewer); text of class
  * `terbatas` or `spesifik` becomes `"••••"`; a value that is not text becomes null. Lists and records are masked entry by entry under the stricter of
- * the outer and the inner class, and become null when the outer class is `terbatas` or `spesifik`. Absent and null values stay; members that the
- * contract does not name are dropped. Pure and total.
+ * the outer and the inner class, and become null when the outer class is `terbatas` or `spesifik`; a map of class `umum-identitas` too, because its
+ * names are text of that class. A value of a union is masked as every branch that it may belong to says, and becomes null where they differ. Absent and
+ * null values stay; members that the contract does not name are dropped. Pure and total.
  */
 export function maskData(contract: Pick<Contract, 'fields'>, data: Data): Data {
   return maskRecord(contract.fields, data, 'none');
@@ -26,17 +29,25 @@ function maskRecord(fields: readonly FieldInfo[], record: Data, outer: PiiClass)
 
 function maskValue(shape: ValueInfo, value: unknown, pii: PiiClass): unknown {
   if (value === null) return null;
+  if (shape.branches) return maskUnion(shape.branches, value, pii);
   const rank = RANK[pii] ?? Number.POSITIVE_INFINITY;
   if (rank <= IDENTITY) {
     if (shape.fields) return isRecord(value) ? maskRecord(shape.fields, value, pii) : null;
     const { items } = shape;
     if (items && Array.isArray(value)) return value.map((v) => maskValue(items, v, pii));
-    if (items && isRecord(value))
+    if (items && isRecord(value) && rank < IDENTITY)
       return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, maskValue(items, v, pii)]));
     if (rank < IDENTITY) return value;
   }
   if (!isText(shape) || typeof value !== 'string') return null;
   return rank === IDENTITY ? HIDDEN + lastOf(value) : HIDDEN;
+}
+
+/** JSON does not say which branch a value belongs to. */
+function maskUnion(branches: readonly ValueInfo[], value: unknown, pii: PiiClass): unknown {
+  const masked = branches.filter((b) => fits(b, value)).map((b) => maskValue(b, value, pii));
+  const [first] = masked;
+  return masked.every((m) => isDeepStrictEqual(m, first)) ? (first ?? null) : null;
 }
 
 const SHOWN = 4;

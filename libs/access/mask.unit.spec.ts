@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import type { FieldInfo, FieldKind, PiiClass } from '#avro';
+import { compileContract, type FieldInfo, type FieldKind, type PiiClass } from '#avro';
+import { nestedFields, schemaWith } from '../../test/kit/contracts/nested.js';
 import { maskData } from './mask.js';
 
 const f = (name: string, kind: FieldKind, pii: PiiClass, more: Partial<FieldInfo> = {}): FieldInfo => ({
@@ -91,5 +92,43 @@ describe('masked data', () => {
     ).toEqual({
       a: null,
     });
+  });
+});
+
+describe('in every combination of lists, maps, records, unions and optional types', () => {
+  const NIK = '9971011507210001';
+  it.each(
+    (['umum-identitas', 'terbatas', 'spesifik'] as const).flatMap((pii) =>
+      nestedFields('string', { pii }).map((n) => [pii, n.name, n] as const),
+    ),
+  )('a text of class %s is never shown: %s', (pii, _name, { field, value }) => {
+    const masked = JSON.stringify(maskData(compileContract(schemaWith(field)), { x: value(NIK) }));
+    expect(masked).not.toContain(NIK.slice(0, -4));
+    if (pii !== 'umum-identitas') expect(masked).not.toContain('0001');
+  });
+
+  it.each(nestedFields('string', { pii: 'umum' }).map((n) => [n.name, n] as const))(
+    'a text of class umum is shown: %s',
+    (_name, { field, value }) => {
+      const data = { x: value('Budi Contoh') };
+      expect(maskData(compileContract(schemaWith(field)), data)).toEqual(data);
+    },
+  );
+
+  it('a value of a union becomes null where its branches say different things, and names of a map are text of its class', () => {
+    const record = (name: string, pii: string) => ({
+      type: 'record',
+      name,
+      namespace: 'uji',
+      fields: [{ name: 'isi', type: 'string', pii }],
+    });
+    const union = compileContract(
+      schemaWith({ name: 'x', type: [record('A', 'umum'), record('B', 'spesifik')], pii: 'none' }),
+    );
+    expect(maskData(union, { x: { isi: NIK } })).toEqual({ x: null });
+    const map = compileContract(
+      schemaWith({ name: 'x', type: { type: 'map', values: 'string' }, pii: 'umum-identitas' }),
+    );
+    expect(maskData(map, { x: { [NIK]: 'ada' } })).toEqual({ x: null });
   });
 });

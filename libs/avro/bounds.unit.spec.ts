@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compatibility, compileEventContract, sample } from './index.js';
+import { checkNewContract, compatibility, compileEventContract, sample } from './index.js';
 
 const root = join(import.meta.dirname, '../../schemas');
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.avsc'));
@@ -40,6 +40,28 @@ describe('bounds of the fields of a contract', () => {
       found = (e as { problems: typeof found }).problems;
     }
     expect(found.map((p) => p.pointer)).toEqual([pointer]);
+  });
+
+  it('are checked in records inside lists, maps and unions too: in a new contract, and where one becomes narrower', () => {
+    const inner = (bound: object) => ({
+      type: 'record',
+      name: 'B',
+      namespace: 'uji',
+      fields: [{ name: 'isi', type: { type: 'map', values: 'int' }, pii: 'none', ...bound }],
+    });
+    const around = (bound: object) => ({ type: ['null', { type: 'array', items: inner(bound) }], default: null });
+    expect(compatibility(record(around({ min: 1 })), record(around({ min: 0 })), 'FULL').map((p) => p.pointer)).toEqual(
+      ['/n/isi/min'],
+    );
+    const asked = (bound: object) => {
+      const schema = JSON.parse(text('pas/hunian/dilaporkan.v1.avsc')) as { fields: object[] };
+      schema.fields.unshift({ name: 'n', pii: 'none', ...around(bound) });
+      const all = JSON.stringify(schema);
+      // One that is registered already is read as it is.
+      compileEventContract(all);
+      return checkNewContract(all).map((p) => p.pointer);
+    };
+    expect([asked({ min: 0 }), asked({ min: 'nol' })]).toEqual([[], ['/fields/0/uji.B/fields/0/min']]);
   });
 
   it.each(files.filter((f) => !f.startsWith('simpul/') && !f.startsWith('org/')))(

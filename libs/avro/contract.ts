@@ -105,7 +105,7 @@ export function compileEventContract(schemaText: string): EventContract {
 /** Why a schema is not registered as a new version of an event type; empty: it may be, or it has no `simpul` property and is no event type. Fault `invalid_schema`. */
 export function checkNewContract(schemaText: string): Problem[] {
   const { node } = schemaOf(schemaText);
-  return node.extra[PROPERTY] === undefined ? [] : checkProperties(node, 'new');
+  return node.extra[PROPERTY] === undefined ? [] : [...checkProperties(node, 'new'), ...checkBounds(node, 'new')];
 }
 
 /**

@@ -22,9 +22,11 @@ export type {
   ValueInfo,
 } from './types.js';
 export { CONSUMER_LEVELS, PII_CLASSES } from './types.js';
+export { comparedKind } from './bounds.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
 export { checkNewContract, compileContract, compileEventContract, guard } from './contract.js';
+export { fits, gravestOf, leavesOf, type VisitLeaf } from './leaves.js';
 export { parseJson, parseJsonInSteps } from './json.js';
 export { JsonNumber } from './number.js';
 export { nameOf } from './properties.js';

@@ -41,7 +41,7 @@ function valueOf(t: Node, role: FieldRole | undefined): ValueInfo {
     const others = t.branches.filter((b) => b.base !== 'null');
     const optional = others.length < t.branches.length;
     if (others.length === 1) return { ...valueOf(others[0]!, role), optional };
-    return { kind: 'union', optional };
+    return { kind: 'union', optional, branches: others.map((b) => valueOf(b, role)) };
   }
   const own = roleOf(t.extra['role']) ?? role;
   return {

@@ -49,6 +49,8 @@ export interface ValueInfo {
   readonly labels?: Readonly<Record<string, { readonly id: string; readonly en: string }>>;
   /** array, map: the shape of an entry */
   readonly items?: ValueInfo;
+  /** union of several types beside null: their shapes */
+  readonly branches?: readonly ValueInfo[];
   /** record: its fields */
   readonly fields?: readonly FieldInfo[];
   /** fixed: bytes of a value */
@@ -64,7 +66,7 @@ export interface FieldInfo extends ValueInfo {
   readonly pii: PiiClass;
   /** Legal ground; every field with a class above `umum` has one. */
   readonly legal?: string;
-  /** Least and greatest value that may be published: a number, a decimal as text, or a day `YYYY-MM-DD`; of a list: of each entry. Never checked on reading. */
+  /** Least and greatest value that may be published: a number, a decimal as text, or a day `YYYY-MM-DD`; of a list or map: of each entry. Never checked on reading. */
   readonly min?: number | string;
   readonly max?: number | string;
   readonly note?: string;

@@ -1,4 +1,4 @@
-import type { FieldInfo, FieldKind } from '#avro';
+import { gravestOf, type FieldInfo, type FieldKind } from '#avro';
 import { verbatim, type Problem, type Text } from '#faults';
 import type { Catalogue, EventType } from '#registry';
 import { texts } from './texts.js';
@@ -69,7 +69,8 @@ function checkKey(out: Findings, def: ViewDefinition, types: readonly EventType[
     for (const type of types) {
       checkExpression(out, `/key/${name}`, type, e);
       if (typeof e !== 'string') continue;
-      const pii = fieldOf(type, e)?.pii ?? 'none';
+      const field = fieldOf(type, e);
+      const pii = field === undefined ? 'none' : gravestOf(field);
       if (pii !== 'none')
         out.add(`/key/${name}`, texts.key_not_sealed({ field: e, class: pii }), texts.field_of_class_none());
       if (def.kind === 'latest' && !type.subject.includes(e))

@@ -1,18 +1,16 @@
-import { JsonNumber, type Data, type FieldInfo } from '#avro';
+import { comparedKind, JsonNumber, leavesOf, type Data, type FieldInfo, type ValueInfo, type VisitLeaf } from '#avro';
 import { verbatim, type Problem, type Text } from '#faults';
 import type { EventType } from '#registry';
 import { UNIT_CHANGED, type Units } from '#units';
 import { texts } from './texts.js';
 
-/** What the newest contract of a type says about values beyond their Avro type, made once for each contract. */
+/** What the newest contract of a type says about values beyond their Avro type, in records, lists, maps and unions too; made once for each contract. */
 interface ValueRules {
-  /** Fields with a unit id, or a list of them. */
-  readonly units: readonly string[];
-  readonly bounds: readonly Bound[];
+  units(data: Data, visit: VisitLeaf<true>): void;
+  bounds(data: Data, visit: VisitLeaf<Bound>): void;
 }
 
 interface Bound {
-  readonly field: string;
   /** Days as text are compared as they are written, without their zone. */
   readonly isDay: boolean;
   readonly min: number | string | undefined;
@@ -26,16 +24,18 @@ function rulesOf(type: EventType): ValueRules {
   let rules = made.get(type);
   if (rules === undefined) {
     const { fields } = type.contract;
-    const units = type.type === UNIT_CHANGED ? [] : fields.filter((f) => f.role === 'unitId').map((f) => f.name);
-    made.set(type, (rules = { units, bounds: fields.flatMap(boundOf) }));
+    const units = leavesOf(type.type === UNIT_CHANGED ? [] : fields, ({ role }) =>
+      role === 'unitId' ? true : undefined,
+    );
+    made.set(type, (rules = { units, bounds: leavesOf(fields, boundOf) }));
   }
   return rules;
 }
 
-function boundOf({ name, kind, items, min, max }: FieldInfo): Bound[] {
-  if (min === undefined && max === undefined) return [];
-  const of = kind === 'array' ? items!.kind : kind;
-  const isDay = of === 'date' || of === 'timestamp';
+function boundOf({ kind }: ValueInfo, field: FieldInfo): Bound | undefined {
+  const { min, max } = field;
+  if ((min === undefined && max === undefined) || kind !== comparedKind(field)) return undefined;
+  const isDay = kind === 'date' || kind === 'timestamp';
   const read = (v: number | string | undefined): number | string | undefined =>
     v === undefined || isDay ? v : Number(v);
   const expected =
@@ -44,23 +44,16 @@ function boundOf({ name, kind, items, min, max }: FieldInfo): Bound[] {
       : min === undefined
         ? texts.no_more_than({ max: String(max) })
         : texts.between({ min: String(min), max: String(max) });
-  return [{ field: name, isDay, min: read(min), max: read(max), expected }];
+  return { isDay, min: read(min), max: read(max), expected };
 }
 
-/** Values outside the bounds of the newest contract (R10.8). `data` must be valid. */
+/** Values outside the bounds of the newest contract (R10.8), the first 50. `data` must be valid. */
 export function valuesOutside(newest: EventType, data: Data): readonly Problem[] {
   let problems: Problem[] | undefined;
-  for (const bound of rulesOf(newest).bounds) {
-    const value = data[bound.field];
-    if (value === undefined || value === null) continue;
-    if (Array.isArray(value)) {
-      for (const [i, item] of value.entries()) {
-        if (!isOutside(item, bound)) continue;
-        (problems ??= []).push(outside(bound, `/${i}`));
-        if (problems.length >= MOST_TOLD) break;
-      }
-    } else if (isOutside(value, bound)) (problems ??= []).push(outside(bound, ''));
-  }
+  rulesOf(newest).bounds(data, (bound, value, pointer) => {
+    if (!isOutside(value, bound) || problems?.length === MOST_TOLD) return;
+    (problems ??= []).push({ pointer: pointer(), reason: texts.outside_bounds(), expected: bound.expected });
+  });
   return problems ?? NONE;
 }
 
@@ -101,37 +94,25 @@ function isOutside(value: unknown, { isDay, min, max }: Bound): boolean {
   return (min !== undefined && v < min) || (max !== undefined && v > max);
 }
 
-const outside = ({ field, expected }: Bound, at: string): Problem => ({
-  pointer: `/data/${field}${at}`,
-  reason: texts.outside_bounds(),
-  expected,
-});
-
 /**
- * Units in the data that the registry does not know on any day (R10.7). A unit that has ended, or that begins later, is known: an event may be late, and a
- * decision may name an office to come. `data` must be valid.
+ * Units in the data that the registry does not know on any day (R10.7), the first 50. A unit that has ended, or that begins later, is known: an event may be
+ * late, and a decision may name an office to come. In a union, a text that has not the form of a unit id belongs to another branch. `data` must be valid.
  */
 export function unknownUnits(newest: EventType, data: Data, units: Pick<Units, 'get'>): readonly Problem[] {
   let problems: Problem[] | undefined;
-  for (const field of rulesOf(newest).units) {
-    const value = data[field];
-    if (typeof value === 'string') {
-      if (units.get(value) === undefined) (problems ??= []).push(unknown(`/data/${field}`));
-    } else if (Array.isArray(value))
-      for (const [i, id] of value.entries()) {
-        if (units.get(id as string) !== undefined) continue;
-        (problems ??= []).push(unknown(`/data/${field}/${i}`));
-        if (problems.length >= MOST_TOLD) break;
-      }
-  }
+  rulesOf(newest).units(data, (_rule, value, pointer) => {
+    if (typeof value !== 'string' || !UNIT_ID.test(value) || units.get(value) !== undefined) return;
+    if (problems?.length === MOST_TOLD) return;
+    (problems ??= []).push({
+      pointer: pointer(),
+      reason: texts.unit_not_registered(),
+      expected: verbatim('GET /v1/units'),
+    });
+  });
   return problems ?? NONE;
 }
 
-const unknown = (pointer: string): Problem => ({
-  pointer,
-  reason: texts.unit_not_registered(),
-  expected: verbatim('GET /v1/units'),
-});
+const UNIT_ID = /^SU\d{5,9}$/;
 const NONE: readonly Problem[] = [];
-/** A list may repeat a wrong unit as often as fits into an event. */
+/** A list may repeat a wrong value as often as fits into an event. */
 const MOST_TOLD = 50;
