@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { isExact, JsonNumber } from './number.js';
-import { scan } from './scan.js';
+import type { Refusal } from './open-names.js';
+import { scan, type Scanned } from './scan.js';
 import { atOnce, type InSteps } from './split.js';
 import type { NameBounds, Parsed } from './types.js';
 
@@ -15,21 +16,40 @@ const STEP_NUMBERS = 2_000;
  * `constructor` or `prototype` (prototype pollution), no more names than `bounds`. A number that a double cannot hold exactly becomes a JsonNumber. Total.
  */
 export function parseJson(bytes: Uint8Array, bounds?: NameBounds): Parsed {
-  return atOnce(parseJsonInSteps(bytes, bounds));
+  const buf = bufferOf(bytes);
+  const scanned = check(buf, bounds);
+  if (!('ascii' in scanned)) return scanned;
+  const { ascii, longNumbers } = scanned;
+  return parse(buf, ascii, longNumbers.length === 0 ? NONE : atOnce(inexactNumbers(buf, longNumbers)));
 }
 
 /** As parseJson, in steps for a large text: what is checked before JSON.parse, and JSON.parse, which nothing divides. */
 export function* parseJsonInSteps(bytes: Uint8Array, bounds?: NameBounds): InSteps<Parsed> {
-  const buf = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buf = bufferOf(bytes);
+  const scanned = check(buf, bounds);
+  if (!('ascii' in scanned)) return scanned;
+  if (buf.length > ONE_STEP_BYTES) yield;
+  const { ascii, longNumbers } = scanned;
+  return parse(buf, ascii, longNumbers.length === 0 ? NONE : yield* inexactNumbers(buf, longNumbers));
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Everything that is refused before JSON.parse; else what the scan found. */
+function check(buf: Buffer, bounds: NameBounds | undefined): Refusal | Scanned {
   const mark = (buf[0]! << 8) | buf[1]!;
   if (mark === 0xfeff || mark === 0xfffe) return { ok: false, code: 'invalid_json', detail: 'UTF-16 is not accepted' };
   if (mark === 0xefbb && buf[2] === 0xbf)
     return { ok: false, code: 'invalid_json', detail: 'a byte order mark is not accepted' };
-  const { refusal, ascii, longNumbers } = scan(buf, bounds);
-  if (refusal) return refusal;
-  if (!ascii && !isUtf8(buf)) return { ok: false, code: 'invalid_utf8', detail: 'the text is not UTF-8' };
-  if (buf.length > ONE_STEP_BYTES) yield;
-  const inexact = longNumbers.length === 0 ? NONE : yield* inexactNumbers(buf, longNumbers);
+  const scanned = scan(buf, bounds);
+  if (scanned.refusal) return scanned.refusal;
+  if (!scanned.ascii && !isUtf8(buf)) return { ok: false, code: 'invalid_utf8', detail: 'the text is not UTF-8' };
+  return scanned;
+}
+
+function parse(buf: Buffer, ascii: boolean, inexact: readonly InexactNumber[]): Parsed {
   if (inexact.length > MAX_INEXACT) return TOO_MANY_INEXACT;
   try {
     if (inexact.length > 0) return { ok: true, value: parseInexact(buf, inexact) };

@@ -97,7 +97,8 @@ export class Connections {
     const { answers } = connection;
     connection.isEnding = answers.size >= this.#limits.values.requests_per_connection;
     answers.add(answer);
-    answer.once('close', () => answers.delete(answer));
+    // It comes once; `once` would make two functions more for each request.
+    answer.on('close', () => answers.delete(answer));
     return connection.isEnding ? { limit: 'requests_per_connection', retryAfterMs: 1_000 } : undefined;
   }
 

@@ -76,7 +76,8 @@ export class Entrance {
 
   #queue(req: IncomingMessage, res: ServerResponse): void {
     const owner = this.#ownerOf(req);
-    const name = owner.key === undefined ? `address ${owner.address}` : `key ${owner.key}`;
+    // No key has a space in its name.
+    const name = owner.key ?? `address ${owner.address}`;
     const queue = this.#queues.get(name);
     if (queue === undefined && !this.#begun.has(name)) {
       this.#begun.add(name);

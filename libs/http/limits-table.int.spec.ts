@@ -53,7 +53,7 @@ const door: Door = (edge) => {
     const { event_names_per_object: object, event_names: all } = budgets.values;
     const reached = (limit: LimitName): void => budgets.count(limit);
     const read = stepsAtOnce(readForms(req, { items: 1, eventBytes: MIB, names: { object, all }, reached }));
-    return stepsAtOnce(read.at(0));
+    return read.at(0);
   });
   app.post('/v1/pending', async (req) => {
     const reached = budgets.pending.take(ownerOf(req));

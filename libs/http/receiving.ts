@@ -45,6 +45,7 @@ export class Receiving {
     const chunks: Buffer[] = [];
     let bytes = 0;
     let held = 0;
+    let isDone = false;
     const leave = (): void => void payload.off('data', take).off('end', end).off('error', end);
     const fail = (fault: Error): void => {
       leave();
@@ -68,15 +69,17 @@ export class Receiving {
       held += chunk.length;
       chunks.push(chunk);
     };
+    // The listeners go with the request, which is cheaper than to take them off; a connection may still fail behind the end.
     const end = (error?: Error): void => {
-      leave();
+      if (isDone) return;
+      isDone = true;
       if (error !== undefined) done(error);
       else if (told !== undefined && told !== bytes) done(new Fault('length_mismatch'));
       else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
     };
     payload.on('data', take).on('end', end).on('error', end);
     // Until the connection has the answer: what a body was read to lives as long.
-    req.response.once('close', () => shares.give(owner, held));
+    req.response.on('close', () => shares.give(owner, held));
     payload.resume();
   }
 

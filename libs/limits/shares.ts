@@ -19,6 +19,10 @@ export interface SharesOptions {
   readonly retryAfterMs?: number;
 }
 
+interface Holding {
+  held: number;
+}
+
 const LEVELS: readonly OwnerLevel[] = ['key', 'unit', 'address'];
 const RETRY_AFTER_MS = 1_000;
 
@@ -28,15 +32,21 @@ const RETRY_AFTER_MS = 1_000;
  */
 export class Shares {
   #held = 0;
-  readonly #by: Readonly<Record<OwnerLevel, Map<string, number>>> = {
+  readonly #by: Readonly<Record<OwnerLevel, Map<string, Holding>>> = {
     key: new Map(),
     unit: new Map(),
     address: new Map(),
   };
   readonly #options: SharesOptions;
+  readonly #bounds: readonly ShareLimit[];
+  /** What every bound lets pass when nobody holds anything. */
+  readonly #fits: number;
 
   constructor(options: SharesOptions) {
     this.#options = options;
+    const { all, key, unit, address } = options;
+    this.#bounds = [key, unit, address, all].filter((limit) => limit !== undefined);
+    this.#fits = Math.min(...this.#bounds.map(({ max }) => max));
   }
 
   /** What everybody holds together. */
@@ -46,13 +56,13 @@ export class Shares {
 
   /** What one owner holds. */
   heldBy(level: OwnerLevel, owner: string): number {
-    return this.#by[level].get(owner) ?? 0;
+    return this.#by[level].get(owner)?.held ?? 0;
   }
 
   /** The owner that holds the most; undefined: nobody holds anything. */
   greatest(level: OwnerLevel): { readonly owner: string; readonly held: number } | undefined {
     let most: { owner: string; held: number } | undefined;
-    for (const [owner, held] of this.#by[level]) if (most === undefined || held > most.held) most = { owner, held };
+    for (const [owner, { held }] of this.#by[level]) if (most === undefined || held > most.held) most = { owner, held };
     return most;
   }
 
@@ -75,8 +85,7 @@ export class Shares {
 
   /** The limit that so much at once passes even when nobody holds anything; undefined: none. */
   tooSmallFor(amount: number): LimitName | undefined {
-    const { all, key, unit, address } = this.#options;
-    return [key, unit, address, all].find((limit) => limit !== undefined && amount > limit.max)?.name;
+    return amount <= this.#fits ? undefined : this.#bounds.find(({ max }) => amount > max)!.name;
   }
 
   /** Adds to what the owner holds, unless a limit would be passed, which is answered then. */
@@ -92,9 +101,13 @@ export class Shares {
     for (const level of LEVELS) {
       const name = owner[level];
       if (name === undefined) continue;
-      const held = (this.#by[level].get(name) ?? 0) + amount;
-      if (held > 0) this.#by[level].set(name, held);
-      else this.#by[level].delete(name);
+      const holding = this.#by[level].get(name);
+      if (holding === undefined) {
+        if (amount > 0) this.#by[level].set(name, { held: amount });
+      } else {
+        holding.held += amount;
+        if (holding.held <= 0) this.#by[level].delete(name);
+      }
     }
   }
 

@@ -214,16 +214,15 @@ export class Turns {
   }
 
   /**
-   * Runs a short request, such as a publish of one event, that the next turn lets go first: for two lengths of a turn at most. Otherwise it would meet a
-   * turn each time that it has awaited something.
+   * A short request begins, such as a publish of one event, that the next turn lets go first: for two lengths of a turn at most. Otherwise it would meet a turn
+   * each time that it has awaited something. `endShort` must follow. Two calls, because a promise around each publish costs more than what is counted.
    */
-  async short<T>(work: () => Promise<T>): Promise<T> {
+  beginShort(): void {
     this.#short++;
-    try {
-      return await work();
-    } finally {
-      if (--this.#short === 0) this.#stopWaiting?.();
-    }
+  }
+
+  endShort(): void {
+    if (--this.#short === 0) this.#stopWaiting?.();
   }
 
   #schedule(): void {

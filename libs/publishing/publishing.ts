@@ -100,7 +100,7 @@ export class Publishing {
     try {
       const began = this.deps.now();
       const atOnce = request.work === undefined;
-      const checked = atOnce ? this.#check(offered, request) : await this.#checkMany(offered, request);
+      const checked = atOnce ? this.#check(offered, request, began) : await this.#checkMany(offered, request);
       const items = checked.map((c) => new ItemState(c));
       const stops = (): boolean => request.partial !== true && items.some((i) => i.isRefused);
       if (stops()) return this.#withhold(items, request, began);
@@ -148,9 +148,10 @@ export class Publishing {
     }
   }
 
-  #check(offered: readonly Offered[], { caller, traceparent, tracestate }: PublishRequest): Checked[] {
-    const recordedtime = this.#isoTime(this.deps.now());
-    return offered.map((one) => checkItem(one, { caller, recordedtime, traceparent, tracestate }, this.#rules));
+  #check(offered: readonly Offered[], request: PublishRequest, atMs: number): Checked[] {
+    const { caller, traceparent, tracestate } = request;
+    const context = { caller, recordedtime: this.#isoTime(atMs), traceparent, tracestate };
+    return offered.map((one) => checkItem(one, context, this.#rules));
   }
 
   /** Other requests are served while a long list is checked. */

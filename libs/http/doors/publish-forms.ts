@@ -1,4 +1,5 @@
 import {
+  parseJson,
   parseJsonInSteps,
   splitJsonArrayInSteps,
   splitNdjsonInSteps,
@@ -26,13 +27,19 @@ export const FORMS = [
 
 export interface Read {
   readonly count: number;
-  /** Reads the event of this index, in steps where it is large. Of a single event, which has no other item beside it, faults as readForms. */
-  at(index: number): InSteps<Offered>;
+  /** Reads the event of this index. Of a single event, which has no other item beside it, faults as readForms. */
+  at(index: number): Offered;
+  /** As `at`, in steps where the event is large. */
+  stepsAt(index: number): InSteps<Offered>;
   /** Whether the answer is a list too. */
   readonly many: boolean;
 }
 
-const one = (at: () => InSteps<Offered>): Read => ({ count: 1, at, many: false });
+type Parse = (body: Buffer, limits: FormLimits) => Parsed;
+type ParseInSteps = (body: Buffer, limits: FormLimits) => InSteps<Parsed>;
+
+const parse: Parse = (body, { names }) => parseJson(body, names);
+const parseInSteps: ParseInSteps = (body, { names }) => parseJsonInSteps(body, names);
 
 /** What bounds the events of a request. */
 export interface FormLimits extends Pick<PublishLimits, 'items' | 'eventBytes'> {
@@ -49,26 +56,35 @@ const ROWS: Readonly<Record<keyof NameBounds, LimitName>> = { object: 'event_nam
  * split.
  */
 export function* readForms(req: FastifyRequest, limits: FormLimits): InSteps<Read> {
-  const header = req.headers['content-type'];
-  const type = mediaType(header);
-  const charset = header === undefined ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1];
-  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported(texts.only_utf8());
-  const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0);
+  return readOne(req, limits) ?? (yield* readMany(req, limits));
+}
+
+/** The event of a request that is no list; undefined: a list, or no form at all. Faults as readForms. */
+export function readOne(req: FastifyRequest, limits: FormLimits): Read | undefined {
+  const type = typeOf(req);
+  const body = bodyOf(req);
   if (req.headers['ce-specversion'] !== undefined && !type.startsWith('application/cloudevents')) {
     checkSize(body, limits);
-    return one(() => binary(req, type, body, limits));
+    return binary(req, type, body, limits);
   }
   // A list in any JSON type but that of batches is refused with a hint.
-  switch (isJsonType(type) && type !== 'application/cloudevents-batch+json' ? 'application/json' : type) {
-    case 'application/json': {
-      if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
-      checkSize(body, limits);
-      return one(function* () {
-        const event = yield* structured(body, limits);
-        if (event.kind === 'broken') throw new Fault(event.code, { ...event, problems: event.problems ?? [] });
-        return event;
-      });
-    }
+  if (!isJsonType(type) || type === 'application/cloudevents-batch+json') return undefined;
+  if (body.length === 0) throw new Fault('invalid_json', { detail: 'the body is empty' });
+  checkSize(body, limits);
+  return {
+    count: 1,
+    at: () => unbroken(structured(parse(body, limits), body, limits)),
+    *stepsAt() {
+      return unbroken(structured(yield* parseInSteps(body, limits), body, limits));
+    },
+    many: false,
+  };
+}
+
+/** The events of a list. Faults as readForms. */
+export function* readMany(req: FastifyRequest, limits: FormLimits): InSteps<Read> {
+  const body = bodyOf(req);
+  switch (typeOf(req)) {
     case 'application/cloudevents-batch+json':
       return many(body, yield* splitJsonArrayInSteps(body, limits.items), limits);
     case 'application/x-ndjson':
@@ -77,6 +93,24 @@ export function* readForms(req: FastifyRequest, limits: FormLimits): InSteps<Rea
     default:
       throw unsupported(texts.not_a_form_of_events());
   }
+}
+
+function bodyOf({ body }: FastifyRequest): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+}
+
+/** The media type of a request, whose charset must be UTF-8. */
+function typeOf(req: FastifyRequest): string {
+  const header = req.headers['content-type'];
+  const charset = header?.includes(';') === true ? /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(header)?.[1] : undefined;
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) throw unsupported(texts.only_utf8());
+  return mediaType(header);
+}
+
+/** The event of a request that has no other: broken, it is the fault of the request. */
+function unbroken(event: Offered): Offered {
+  if (event.kind === 'broken') throw new Fault(event.code, { ...event, problems: event.problems ?? [] });
+  return event;
 }
 
 type Sizes = Pick<PublishLimits, 'eventBytes'>;
@@ -102,13 +136,22 @@ function unsupported(reason: Text): Fault {
 function many(body: Buffer, split: Split, limits: FormLimits): Read {
   if (!split.ok) throw new Fault(split.code, { detail: split.detail });
   const { items } = split;
-  const at = function* (i: number): InSteps<Offered> {
-    const item = body.subarray(...items[i]!);
-    // Parsing it would take as long as the whole list may, in one go.
-    if (item.length > limits.eventBytes) return broken('body_too_large', 'an event of a list', tooLarge(limits));
-    return yield* structured(item, limits);
+  const bytesOf = (i: number): Buffer => body.subarray(...items[i]!);
+  // Parsing it would take as long as the whole list may, in one go.
+  const isTooLarge = (item: Buffer): boolean => item.length > limits.eventBytes;
+  const refused = (): Broken => broken('body_too_large', 'an event of a list', tooLarge(limits));
+  return {
+    count: items.length,
+    at(i) {
+      const item = bytesOf(i);
+      return isTooLarge(item) ? refused() : structured(parse(item, limits), item, limits);
+    },
+    *stepsAt(i) {
+      const item = bytesOf(i);
+      return isTooLarge(item) ? refused() : structured(yield* parseInSteps(item, limits), item, limits);
+    },
+    many: true,
   };
-  return { count: items.length, at, many: true };
 }
 
 type Broken = Extract<Offered, { kind: 'broken' }>;
@@ -127,8 +170,7 @@ function unread({ code, detail, beyond }: Extract<Parsed, { ok: false }>, { name
 }
 
 /** One event in structured form. */
-function* structured(bytes: Buffer, limits: FormLimits): InSteps<Offered> {
-  const parsed = yield* parseJsonInSteps(bytes, limits.names);
+function structured(parsed: Parsed, bytes: Buffer, limits: FormLimits): Offered {
   if (!parsed.ok) return unread(parsed, limits);
   const { value } = parsed;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -183,37 +225,49 @@ function contentOf(given: Record<string, unknown>): Content | Broken {
 const RESERVED = new Set(['datacontenttype', 'data', 'data_base64']);
 
 /** One event in binary form: attributes in `ce-*` headers, only the data in the body. */
-function* binary(req: FastifyRequest, type: string, body: Buffer, limits: FormLimits): InSteps<Offered> {
-  const given: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  const raw = req.raw.rawHeaders;
+function binary(req: FastifyRequest, type: string, body: Buffer, limits: FormLimits): Read {
+  const isAvro = type === 'application/avro' || type === 'avro/binary';
+  const read = (parsed: Parsed | undefined): Offered => {
+    const given = attributesOf(req.raw.rawHeaders);
+    if ('kind' in given) return given;
+    if (isAvro)
+      return inHeaders(given.attributes, body, { kind: 'avro', bytes: body, framed: type === 'application/avro' });
+    if (!isJsonType(type)) throw unsupported(texts.not_a_form_of_data());
+    if (parsed?.ok === false) return unread(parsed, limits);
+    return inHeaders(given.attributes, body, { kind: 'json', data: parsed?.value });
+  };
+  const isParsed = !isAvro && body.length > 0 && isJsonType(type);
+  return {
+    count: 1,
+    at: () => read(isParsed ? parse(body, limits) : undefined),
+    *stepsAt() {
+      return read(isParsed ? yield* parseInSteps(body, limits) : undefined);
+    },
+    many: false,
+  };
+}
+
+function inHeaders(given: Record<string, unknown>, { length: bytes }: Buffer, content: Content): Offered {
+  return { kind: 'event', given, content, form: 'headers', bytes };
+}
+
+function attributesOf(raw: readonly string[]): { readonly attributes: Record<string, unknown> } | Broken {
+  const attributes = Object.create(null) as Record<string, unknown>;
   for (let i = 0; i < raw.length; i += 2) {
     const header = raw[i]!.toLowerCase();
     if (!header.startsWith('ce-')) continue;
     const name = header.slice(3);
     const problem = (reason: Text): Problem => ({ pointer: header.slice(0, 60), reason });
-    if (name in given) return broken('invalid_request', 'an attribute is given twice', problem(texts.given_twice()));
+    if (name in attributes)
+      return broken('invalid_request', 'an attribute is given twice', problem(texts.given_twice()));
     if (RESERVED.has(name))
       return broken('invalid_request', 'not an attribute of the binary form', problem(texts.not_an_attribute()));
     const text = attributeText(raw[i + 1]!);
     if (text === undefined)
       return broken('invalid_utf8', 'a header is not percent-encoded UTF-8', problem(texts.not_percent_encoded()));
-    given[name] = text;
+    attributes[name] = text;
   }
-  const bytes = body.length;
-  if (type === 'application/avro' || type === 'avro/binary') {
-    return {
-      kind: 'event',
-      given,
-      content: { kind: 'avro', bytes: body, framed: type === 'application/avro' },
-      form: 'headers',
-      bytes,
-    };
-  }
-  if (!isJsonType(type)) throw unsupported(texts.not_a_form_of_data());
-  if (bytes === 0) return { kind: 'event', given, content: { kind: 'json', data: undefined }, form: 'headers', bytes };
-  const parsed = yield* parseJsonInSteps(body, limits.names);
-  if (!parsed.ok) return unread(parsed, limits);
-  return { kind: 'event', given, content: { kind: 'json', data: parsed.value }, form: 'headers', bytes };
+  return { attributes };
 }
 
 /**

@@ -2,14 +2,14 @@ import { traceOf } from '#event';
 import { notAPublisher } from '#access';
 import { isFault } from '#faults';
 import type { LongWork } from '#limits';
-import type { Offered, Publishing, PublishRequest } from '#publishing';
+import type { ItemOutcome, Offered, Publishing, PublishRequest } from '#publishing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
 import { eachInTurns, eachStepInTurns, stepsAtOnce, stepsInTurns } from './in-turns.js';
 import { sendOutcomes, trialText } from './publish-answers.js';
-import { FORMS, readForms, type FormLimits, type Read } from './publish-forms.js';
+import { FORMS, readForms, readMany, readOne, type FormLimits, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
 
 const PUBLISH = z.strictObject({ partial: FLAG, dryRun: FLAG });
@@ -109,8 +109,16 @@ function tryOut(door: PublishDoor, request: PublishRequest): Answer {
 /** Events and requests that are short are worked on at once, and the turns of long work let them go first. */
 function publishFew({ publishing, edge }: PublishDoor, request: Request, read: Read): Answer {
   return async (req, reply) => {
-    const offered = Array.from({ length: read.count }, (_, i) => stepsAtOnce(read.at(i)));
-    const outcomes = await edge.budgets.turns.short(() => publishing.publish(offered, request));
+    const offered: Offered[] = [];
+    for (let i = 0; i < read.count; i++) offered.push(read.at(i));
+    const { turns } = edge.budgets;
+    turns.beginShort();
+    let outcomes: readonly ItemOutcome[];
+    try {
+      outcomes = await publishing.publish(offered, request);
+    } finally {
+      turns.endShort();
+    }
     return sendOutcomes(edge, req, reply, outcomes, { many: read.many, partial: request.partial });
   };
 }
@@ -125,7 +133,7 @@ function readInTurns(
   return work.run(async (turn) => {
     const read = known ?? (await stepsInTurns(readForms(req, limits), turn));
     checkRoom?.(read.count);
-    return { offered: await eachStepInTurns(read.count, (i) => read.at(i), turn), many: read.many };
+    return { offered: await eachStepInTurns(read.count, (i) => read.stepsAt(i), turn), many: read.many };
   });
 }
 
@@ -151,7 +159,7 @@ async function publish(door: PublishDoor, req: FastifyRequest, reply: FastifyRep
 function answerTo(door: PublishDoor, req: FastifyRequest, request: Request, isTrial: boolean): Answer {
   if (isTrial) return tryOut(door, request);
   if (isLarge(req)) return publishMany(door, request);
-  const read = stepsAtOnce(readForms(req, door.limits));
+  const read = readOne(req, door.limits) ?? stepsAtOnce(readMany(req, door.limits));
   if (read.count > AT_ONCE.events) return publishMany(door, request, read);
   return publishFew(door, request, read);
 }
