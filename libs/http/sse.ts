@@ -181,6 +181,16 @@ export function formatEvent(event: SseEvent): string {
   return `${out}\n`;
 }
 
+/** The bytes of formatEvent() for one line of data, without a copy of the text: it may be large. */
+export function messageOf(id: string, line: string): Buffer {
+  const head = `id: ${oneLine(id)}\ndata: `;
+  const bytes = Buffer.allocUnsafe(head.length + Buffer.byteLength(line) + 2);
+  const at = bytes.write(head, 0, 'latin1');
+  const end = at + bytes.write(line, at);
+  bytes.fill('\n', end);
+  return bytes;
+}
+
 function oneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, '');
 }

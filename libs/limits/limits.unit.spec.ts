@@ -225,6 +225,24 @@ describe('Turns', () => {
     expect(await next).toEqual({ done: 'served' });
   });
 
+  it('a work that has used up its turn is answered in another one, and one that has not at once', async () => {
+    const { turns, turn, work } = loop();
+    const order: string[] = [];
+    const one = (name: string, ms: number) =>
+      turns
+        .run(owner('a'), async () => work(ms))
+        .then(() => {
+          order.push(name);
+          // What is made of the result counts for the key as well.
+          work(2);
+        });
+    const all = [one('long', 5), one('short', 1), one('other', 1)];
+    const seen: string[] = [];
+    while (await turn()) seen.push(order.join());
+    await Promise.all(all);
+    expect(seen).toEqual(['', 'short', 'short,other', 'short,other,long']);
+  });
+
   it('work that begins while an asker of the same key leaves gets its turn', async () => {
     const { turns, turn } = loop();
     const left = new AbortController();

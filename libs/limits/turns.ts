@@ -155,9 +155,13 @@ export class Turns {
     try {
       await placeOf(owner, gone);
       try {
-        const turn = this.#turnOf(owner, kind !== 'batch', gone);
+        const isPaced = kind !== 'batch';
+        const turn = this.#turnOf(owner, isPaced, gone);
         await turn.next();
-        return { done: await work(turn) };
+        const done = await work(turn);
+        // What is made of the result, such as the bytes of the answer, is a turn of its own where the work has used up this one.
+        if (this.#isUsedUp()) await this.#next(owner, isPaced);
+        return { done };
       } finally {
         // The place goes to the next request of the owner, if there is one.
         const [next] = owner.requests;
@@ -171,7 +175,7 @@ export class Turns {
   }
 
   #turnOf(owner: Owner, isPaced: boolean, gone: AbortSignal | undefined): Turn {
-    const isOver = (): boolean => this.#began === undefined || this.#now() - this.#began >= this.#limits.turn_ms;
+    const isOver = (): boolean => this.#began === undefined || this.#isUsedUp();
     return {
       get isOver() {
         return isOver();
@@ -185,6 +189,11 @@ export class Turns {
       },
       scanned: (what, amount) => this.#charge(`${what}_scanned`, owner.limitOwner, amount),
     };
+  }
+
+  /** Whether the turn that runs has lasted as long as a turn lasts. */
+  #isUsedUp(): boolean {
+    return this.#began !== undefined && this.#now() - this.#began >= this.#limits.turn_ms;
   }
 
   /** Waits until the rates allow more. */

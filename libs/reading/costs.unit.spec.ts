@@ -1,4 +1,5 @@
 import { Fault } from '#faults';
+import type { LongWork } from '#limits';
 import { UnitTree } from '#units';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { catalogueOfFiles, recordOf } from '../../test/kit/projection/events.js';
@@ -96,6 +97,17 @@ describe('a read costs what it shows', () => {
     await expect(page(first.next, { limit: 10 }, {}, 'ffffffff')).resolves.toMatchObject({ next: [20n] });
     expect(log.reads).toBe(reads + 1);
     await expect(page([0n])).rejects.toEqual(new Fault('stream_recreated'));
+  });
+
+  it('asks for its next turn twice for each event: before it is decoded, and before it is made text', async () => {
+    append(5);
+    let given = 0;
+    const turn = { isOver: true, next: async () => void given++, scanned: () => undefined };
+    const work: LongWork = { run: (each) => each(turn) };
+    const page = await reading.readTexts(HUB, { stream, next: [0n] }, {}, { work }, 'json');
+    expect(page.events).toHaveLength(5);
+    // And before the log is read.
+    expect(given).toBe(1 + 2 * 5);
   });
 });
 

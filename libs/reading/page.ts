@@ -153,6 +153,8 @@ export async function readPage<E>(
       deps.report?.damaged?.(stream, partition, record.offset);
       damaged.push(formatPosition(stream, partition, record.offset));
     } else if (event !== undefined) {
+      // Decoding a large event has used up the turn.
+      if (turn.isOver) await turn.next();
       const encoded = encoder.encode(event);
       events.push(encoded);
       bytes += encoder.sizeOf(encoded);

@@ -11,7 +11,7 @@ import {
 } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { formatEvent, type Sse } from '../sse.js';
+import { messageOf, type Sse } from '../sse.js';
 import type { Edge } from '../types.js';
 
 export interface LiveRequest {
@@ -137,11 +137,11 @@ async function sendPage(
   const sent = [...from.next];
   const messages = page.events.map(({ text, partition, offset }) => {
     sent[partition] = offset + 1n;
-    return formatEvent({ id: encodeStreamCursor({ ...from, next: [...sent] }), data: text });
+    return messageOf(encodeStreamCursor({ ...from, next: [...sent] }), text);
   });
   const at = { ...from, next: page.next };
   if (messages.length > 0) {
-    sse.sendBytes(Buffer.from(messages.join('')));
+    sse.sendBytes(messages.length === 1 ? messages[0]! : Buffer.concat(messages));
     await sse.drained();
   }
   for (const position of page.damaged)
