@@ -105,11 +105,12 @@ export function evaluator(expression: Expression): Evaluate {
 }
 
 /**
- * A part of a derived key: `:`, `%` and control characters are escaped, an absent value is `-`. Data may hold control characters, and keys that begin with one
+ * A part of a derived key: `:`, `%`, control characters and the text `-` are escaped, an absent value is `-`: keys of different values differ. Data may hold control characters, and keys that begin with one
  * are those of the view itself (REFUSED_PREFIX).
  */
 export function keyText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
+  if (value === '-') return '%2D';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   // eslint-disable-next-line no-control-regex
   return text.replace(/[%:\u0000-\u001f]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);

@@ -50,6 +50,13 @@ describe('the refused events that a view partition keeps', () => {
     expect(keyText('a:b%c\n')).toBe('a%3Ab%25c%0A');
   });
 
+  it('and keys of different values differ, whatever separators the values hold', () => {
+    const parts = ['', '-', '%2D', '%', ':', '%3A', 'a', 'a:b', 'b', '\n', '\u0001', '%01', '/', '|', ' '];
+    const pairs = parts.flatMap((a) => parts.map((b) => [a, b] as const));
+    expect(new Set(pairs.map((pair) => pair.map(keyText).join(':'))).size).toBe(pairs.length);
+    expect([keyText(undefined), keyText(null)]).toEqual(['-', '-']);
+  });
+
   it('are bounded for each source: 210 events of one push no event of another out, and a count of them remains', () => {
     const kept = new Kept().add(QUIET, 'K-1').add(LOUD, 'K-2', 210);
     expect([kept.of(QUIET), kept.of(LOUD)]).toEqual([1, REFUSED_OF_OFFICE]);

@@ -24,6 +24,40 @@ export function commitCases(h: () => StateHarness): void {
     expect((await h().state.read(view, 0, ['kontribusi'], 'part')).entries[0]?.value).toBe('1');
   });
 
+  it('keeps keys apart, whatever separators they hold, and entries from contributions under the same key', async () => {
+    const view = newView();
+    const keys = [
+      'a',
+      'a:',
+      ':a',
+      'a:b',
+      'a/b',
+      'a|b',
+      'a\nb',
+      'a b',
+      '\u0001a',
+      '\u0001refused',
+      '\u0001refused/0000',
+      '%01',
+      '-',
+      '{a}:0',
+      '*',
+    ];
+    const puts = keys.flatMap((key, i) => [put(key, i, `e${i}`), put(key, i, `p${i}`, 'part')]);
+    expect(await h().state.commit(view, P0, change(0, keys.length, puts))).toEqual({ ok: true });
+    for (const [space, letter] of [
+      ['entry', 'e'],
+      ['part', 'p'],
+    ] as const) {
+      const read = await h().state.read(view, 0, keys, space);
+      expect(read.entries.map((e) => e?.value)).toEqual(keys.map((_, i) => `"${letter}${i}"`));
+      const scanned = await h().state.scan(view, 0, { space, limit: 100 });
+      expect(scanned.entries.map((e) => e.key).sort()).toEqual([...keys].sort());
+      const ring = await h().state.scan(view, 0, { space, prefix: '\u0001refused', limit: 100 });
+      expect(ring.entries.map((e) => e.key)).toEqual(['\u0001refused', '\u0001refused/0000']);
+    }
+  });
+
   it('accepts a first commit only when it begins at the first offset of the log', async () => {
     const view = newView();
     expect(await h().state.commit(view, P0, change(5, 6, [put('a', 5)], { low: 3n }))).toEqual({

@@ -51,12 +51,14 @@ function evaluate(e: SeenEvent, what: Expression): unknown {
   return (what.prefix ?? '') + (what.map?.[text as string] ?? (text as string));
 }
 
+const hex = (c: string): string => c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');
+
 /** One part of a key, escaped; `-` for a missing value. */
 function keyPart(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
-  return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[%:]/g, (c) =>
-    c === '%' ? '%25' : '%3A',
-  );
+  if (value === '-') return '%2D';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return Array.from(text, (c) => (c === '%' || c === ':' || c < ' ' ? `%${hex(c)}` : c)).join('');
 }
 
 const digits = (text: string): [bigint, number] => {
