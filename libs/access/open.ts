@@ -21,6 +21,9 @@ const MAX_CHANGES = 500;
 /** A new key, valid or pending. `key` is its text: it is answered once and stored nowhere. */
 export type MadeKey = ShownKey & { readonly key: string };
 
+/** Called with the number of keys that are about to be made. Throws: none is made. */
+export type Admit = (count: number) => void;
+
 export type AdminKey =
   | { readonly kind: 'made'; readonly path: string; readonly id: string }
   /** An admin key exists; `path` is set when the file in this folder still holds a valid admin key. */
@@ -38,9 +41,12 @@ export interface Access {
    * `pending` while there are two admins of the hub, until the second one approves it (R11.6).
    * Faults `invalid_request`, `grant_exceeds_rights`, `not_durable`.
    */
-  createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey>;
-  /** Checks all keys before the first write, then writes at most 500 keys per write. One intent and one closing audit record for all. Faults as `createKey`. */
-  createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]>;
+  createKey(by: Actor, spec: KeySpec, why?: string, admit?: Admit): Promise<MadeKey>;
+  /**
+   * Checks all keys before the first write, then writes at most 500 keys per write. One intent and one closing audit record for all. `admit` is called between
+   * the checks and the first write. Faults as `createKey`, and those of `admit`.
+   */
+  createKeys(by: Actor, specs: readonly KeySpec[], why?: string, admit?: Admit): Promise<readonly MadeKey[]>;
   /**
    * Idempotent: a revoked key is answered unchanged. An actor may revoke what it may give; a key outside its tree is `not_found`.
    * Faults `not_found`, `grant_exceeds_rights`, `last_admin` (the last admin key of the hub), `not_durable`.
@@ -55,6 +61,8 @@ export interface Access {
   refuseKey(by: Actor, id: string, why?: string): Promise<ShownKey>;
   /** The keys of the tree of an owner (of `hub`: all) by ascending id, also revoked ones. */
   listKeys(administrator?: string): readonly ShownKey[];
+  /** The same keys in no order, only those with an id behind `after`: one after the other, because there may be many. */
+  keysOf(administrator: string, after?: string): Iterable<ShownKey>;
   get(id: string): ShownKey | undefined;
   /** Calls the listener once for every key that is revoked, whichever process revoked it. Answers how to stop that. */
   onRevoked(listener: (keyId: string) => void): () => void;
@@ -176,16 +184,17 @@ class TableAccess implements Access {
     this.#power.note(caller, door);
   }
 
-  async createKey(by: Actor, spec: KeySpec, why?: string): Promise<MadeKey> {
-    return (await this.createKeys(by, [spec], why))[0]!;
+  async createKey(by: Actor, spec: KeySpec, why?: string, admit?: Admit): Promise<MadeKey> {
+    return (await this.createKeys(by, [spec], why, admit))[0]!;
   }
 
-  async createKeys(by: Actor, specs: readonly KeySpec[], why?: string): Promise<readonly MadeKey[]> {
+  async createKeys(by: Actor, specs: readonly KeySpec[], why?: string, admit?: Admit): Promise<readonly MadeKey[]> {
     const at = (i: number): string => (specs.length > 1 ? `/${i}` : '');
     const now = this.#now();
     const rules = { units: this.#units, parties: this.#parties, lives: this.#lives, now };
     const expiries = specs.map((spec, i) => checkKeySpec(spec, rules, at(i)));
     this.#checkGrants(specs.map((spec, i) => grantProblems(by.owner, spec, this.#rules, at(i))));
+    admit?.(specs.length);
     const keys = specs.map(() => this.#drawKey());
     const rows = keys.map((key, i) => this.#newRow(key, specs[i]!, by, expiries[i]));
     const asksSecond = specs.some((spec) => isPowerful(spec, this.#rules)) && needsSecond(this.#rows(), now);
@@ -225,11 +234,13 @@ class TableAccess implements Access {
   }
 
   listKeys(administrator = 'hub'): readonly ShownKey[] {
+    return [...this.keysOf(administrator)].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  *keysOf(administrator: string, after = ''): Iterable<ShownKey> {
     const now = this.#now();
-    const keys = this.#rows().map((row) => shownKey(row, now));
-    return keys
-      .filter(({ owner }) => isInTree(administrator, owner, this.#units))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const [id, row] of this.#table.entries())
+      if (id > after && isInTree(administrator, row.owner, this.#units)) yield shownKey(row, now);
   }
 
   get(id: string): ShownKey | undefined {

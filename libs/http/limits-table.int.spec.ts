@@ -5,6 +5,7 @@ import { LIMIT_NAMES, LIMITS, Limits, type LimitName, type LimitValues } from '#
 import { connect, type Socket } from 'node:net';
 import { until } from '../../test/kit/projection/stage.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
+import { takeGrants } from './doors/keys.js';
 import { stepsAtOnce } from './doors/in-turns.js';
 import { readForms } from './doors/publish-forms.js';
 import { Guesses, type Door, type HttpServer } from './index.js';
@@ -48,6 +49,10 @@ const door: Door = (edge) => {
   );
   app.get('/v1/missing', (req) => guesses.one(edge.caller(req), () => Promise.reject(new Fault('not_found'))));
   app.get('/v1/lookup', async (req) => guesses.lookup(edge.caller(req), 'view').then(() => ({})));
+  app.get('/v1/grant', (req) => {
+    takeGrants(budgets, edge.caller(req), 1);
+    return {};
+  });
   app.post('/v1/events', () => ({ fine: true }));
   app.post('/v1/one', (req) => {
     const { event_names_per_object: object, event_names: all } = budgets.values;
@@ -253,6 +258,8 @@ const PROOFS: Readonly<Record<LimitName, Proof>> = {
   misses_per_unit: { value: 0.02, reach: twice('/v1/missing', other) },
   lookups_per_key: { value: 0.01, reach: twice('/v1/lookup') },
   lookups_per_unit: { value: 0.01, reach: twice('/v1/lookup', other) },
+  grants_per_key: { value: 0.00001, reach: twice('/v1/grant') },
+  grants_per_unit: { value: 0.00001, reach: twice('/v1/grant', other) },
   turn_ms: {
     value: 30,
     reach: async () => {

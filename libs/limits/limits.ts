@@ -40,6 +40,8 @@ export class Limits {
   readonly misses: Rates;
   /** Look-ups by clear subject. */
   readonly lookups: Rates;
+  /** API keys that admins of units and parties make. */
+  readonly grants: Rates;
   readonly turns: Turns;
   readonly #refused: ((limit: LimitName) => void) | undefined;
 
@@ -89,6 +91,7 @@ export class Limits {
     const clock = now ?? (() => performance.now());
     this.misses = new Rates({ limits: this.values, name: 'misses', burstS: 50, now: clock });
     this.lookups = new Rates({ limits: this.values, name: 'lookups', burstS: 100, now: clock });
+    this.grants = new Rates({ limits: this.values, name: 'grants', burstS: 100_000, now: clock });
     this.turns = new Turns({ limits: this.values, ...(now === undefined ? {} : { now }) });
   }
 
@@ -139,7 +142,7 @@ export class Limits {
       }
     }
     used.set('new_connections_per_address', this.newConnections.greatest('address')?.held ?? 0);
-    for (const rates of [this.turns, this.misses, this.lookups])
+    for (const rates of [this.turns, this.misses, this.lookups, this.grants])
       for (const [name, perSecond] of rates.usedPerSecond()) used.set(name, perSecond);
     return used;
   }

@@ -5,7 +5,7 @@ import { TokenBucket } from './token-bucket.js';
 export interface RatesOptions {
   readonly limits: LimitValues;
   /** The limits are `<name>_per_key` and `<name>_per_unit`. */
-  readonly name: 'misses' | 'lookups';
+  readonly name: 'misses' | 'lookups' | 'grants';
   /** For how many seconds of its rate an owner may go on at once. */
   readonly burstS: number;
   readonly now: () => number;
@@ -44,11 +44,11 @@ export class Rates {
     return undefined;
   }
 
-  /** Counts one, also of an owner that has reached its limit. */
-  charge(owner: LimitOwner): void {
+  /** Counts `n`, also of an owner that has reached its limit. */
+  charge(owner: LimitOwner, n = 1): void {
     for (const { level, bucket } of this.#rates) {
       const of = owner[level];
-      if (of !== undefined) bucket.charge(of, 1);
+      if (of !== undefined) bucket.charge(of, n);
     }
   }
 

@@ -13,6 +13,7 @@ export interface LimitRow {
     | 'misses/s'
     | 'look-ups/s'
     | 'names'
+    | 'keys/s'
     | 'ms'
     | 'ms/s';
   /** Whom the number bounds; `all`: everybody in this process together. */
@@ -318,6 +319,20 @@ export const LIMITS = {
     per: 'unit',
     beyond: 'as for a key',
     why: 'two keys at their limit: an admin of a unit can make as many keys as it likes',
+  },
+  grants_per_key: {
+    default: 0.02,
+    unit: 'keys/s',
+    per: 'key',
+    beyond: '429 before a key is made. Admin keys of the hub are not counted',
+    why: 'a key stays in the memory of every process, also revoked; a burst of 100,000 s, 2,000 keys, is free: two systems for every unit of a ministry, then 72 an hour',
+  },
+  grants_per_unit: {
+    default: 0.04,
+    unit: 'keys/s',
+    per: 'unit',
+    beyond: 'as for a key',
+    why: 'two keys at their limit: an admin key makes further admin keys',
   },
   turn_ms: {
     default: 3,

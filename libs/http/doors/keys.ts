@@ -17,7 +17,7 @@ import {
   type ShownKey,
 } from '#access';
 import { Fault } from '#faults';
-import type { Limits } from '#limits';
+import type { Limits, Turn } from '#limits';
 import type { EventLog } from '#log';
 import type { Units } from '#units';
 import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
@@ -28,7 +28,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js';
 import { pageBody } from '../page.js';
 import { workOf } from './in-turns.js';
 import { momentMs } from './moment.js';
-import { NONE, pageOf, PAGING } from './paging.js';
+import { NONE, pageOf, PAGING, placeAfter } from './paging.js';
 import { texts } from '../texts.js';
 
 const wanted = {
@@ -79,6 +79,17 @@ type ListAudit = z.output<typeof LIST_AUDIT>;
 type ListKeys = z.output<typeof LIST_KEYS>;
 type Decide = z.output<typeof DECIDE>;
 
+/** Keys of a page when the query names no limit. */
+const KEYS = 500;
+
+/** Takes keys that a caller makes from its budgets. Fault too_many_requests. The hub may make any number: it alone gives every unit its first key. */
+export function takeGrants(limits: Limits | undefined, { keyId, owner }: Caller, count: number): void {
+  if (limits === undefined || owner === 'hub') return;
+  const of = { key: keyId, unit: owner };
+  limits.check(limits.grants.reachedBy(of));
+  limits.grants.charge(of, count);
+}
+
 /** Token of KeysDoorDeps. */
 export const KEYS_DOOR = Symbol('simpul.door.keys');
 
@@ -125,12 +136,26 @@ export class KeysController {
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const list = (): object => {
-      const keys = this.deps.access.listKeys(by.owner).filter((k) => q.state === undefined || k.state === q.state);
-      const { items, next } = pageOf(keys, (k) => k.id, q, { limit: 500 });
+    return workOf(this.deps, req).run(async (turn) => {
+      const { items, next } = pageOf(await this.#keysFor(by, q, turn), (k) => k.id, q, { limit: KEYS });
       return pageBody(req, reply, 'keys', items.map(shown), next);
-    };
-    return workOf(this.deps, req).run(() => Promise.resolve(list()));
+    });
+  }
+
+  /** The first keys behind the cursor, one more than a page has, by id: looking through all of them takes long, so it is done in turns. */
+  async #keysFor(by: Caller, q: ListKeys, turn: Turn): Promise<readonly ShownKey[]> {
+    const most = (q.limit ?? KEYS) + 1;
+    const first = (keys: ShownKey[]): ShownKey[] => keys.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, most);
+    let found: ShownKey[] = [];
+    let looked = 0;
+    for (const key of this.deps.access.keysOf(by.owner, placeAfter(q))) {
+      looked++;
+      if (turn.isOver) await turn.next();
+      if (q.state !== undefined && key.state !== q.state) continue;
+      if (found.push(key) >= 2 * most) found = first(found);
+    }
+    turn.scanned('entries', looked);
+    return first(found);
   }
 
   @Post('keys')
@@ -147,18 +172,19 @@ export class KeysController {
     @CurrentCaller() by: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const { access, units } = this.deps;
+    const { access, units, limits } = this.deps;
+    const admit = (count: number): void => takeGrants(limits, by, count);
     const answer = (made: readonly MadeKey[]): object[] => {
       if (made.some((key) => key.state === 'pending')) reply.code(202);
       return made.map(shown);
     };
     if ('keys' in body) {
       const specs = body.keys.map(({ unit, ...rest }): KeySpec => ({ owner: unit, ...rest }));
-      return { keys: answer(await access.createKeys(by, specs, body.why)) };
+      return { keys: answer(await access.createKeys(by, specs, body.why, admit)) };
     }
     const { system, roles, expires, why } = body;
     if ('unit' in body)
-      return answer([await access.createKey(by, { owner: body.unit, system, roles, expires }, why)])[0]!;
+      return answer([await access.createKey(by, { owner: body.unit, system, roles, expires }, why, admit)])[0]!;
     const specs = units
       .list({ type: body.all })
       .filter((u) => isInTree(by.owner, u.id, units))
@@ -167,7 +193,7 @@ export class KeysController {
       throw new Fault('invalid_request', {
         problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
       });
-    return { keys: answer(await access.createKeys(by, specs, why)) };
+    return { keys: answer(await access.createKeys(by, specs, why, admit)) };
   }
 
   @Delete('keys/:id')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openAccess, type Access } from '#access';
 import { openEmbeddedLog } from '#log-embedded';
-import { Limits, type LimitOwner } from '#limits';
+import { Limits, type LimitOwner, type LongWork, type WorkKind } from '#limits';
 import type { EventLog } from '#log';
 import { openMeta, openRegistry, type Registry } from '#registry';
 import { openUnits, readUnitSeed, type UnitRegistry } from '#units';
@@ -22,15 +22,31 @@ let registry: Registry;
 let access: Access;
 let server: HttpServer;
 let admin: string;
-const budgets = new Limits();
 /** The keys that worked in turns. */
 const worked: (string | undefined)[] = [];
-const limits: Pick<Limits, 'workOf'> = {
-  workOf: (owner: LimitOwner, kind) => {
+/** How often work gave the event loop back, and how many entries it looked at. */
+const seen = { turns: 0, entries: 0 };
+/** Every turn is over at once. */
+class ShortTurns extends Limits {
+  override workOf(owner: LimitOwner, kind?: WorkKind, gone?: AbortSignal): LongWork {
     worked.push(owner.key);
-    return budgets.workOf(owner, kind);
-  },
-};
+    const long = super.workOf(owner, kind, gone);
+    return {
+      run: (work) =>
+        long.run((turn) =>
+          work({
+            isOver: true,
+            next: () => Promise.resolve(void seen.turns++),
+            scanned: (what, n) => {
+              seen.entries += n;
+              turn.scanned(what, n);
+            },
+          }),
+        ),
+    };
+  }
+}
+const limits = new ShortTurns();
 const closers: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
@@ -324,6 +340,51 @@ describe('the keys door', () => {
     const audit = (await ask('/v1/audit?limit=500', { key })).body['records'] as Body[];
     expect(audit.length).toBeGreaterThan(0);
     expect(JSON.stringify(audit)).not.toContain('EXT-KPK');
+  });
+
+  it('an admin of a unit makes 2,000 keys at once, and then a few an hour: every process keeps each of them', async () => {
+    const make = (body: object, key: string) => ask('/v1/keys', { method: 'POST', body, key });
+    const lapas = 'SU00208';
+    const { key } = (await make({ unit: lapas, system: 'a', roles: ['admin'] }, admin)).body as { key: string };
+    const many = (n: number) => ({
+      keys: Array.from({ length: 1_000 }, (_, i) => ({ unit: lapas, system: `s${n}-${i}`, roles: ['reader'] })),
+    });
+    const wrong = many(0).keys.with(999, { unit: 'SU00001', system: 'a', roles: ['reader'] });
+    for (let i = 0; i < 3; i++) expect((await make({ keys: wrong }, key)).status).toBe(403);
+    for (const n of [1, 2]) expect((await make(many(n), key)).status).toBe(201);
+    const own = (): number => access.listKeys(lapas).length;
+    expect(own()).toBe(2_001);
+    const { status, body, headers } = await make({ unit: lapas, system: 'b', roles: ['admin'] }, key);
+    expect([status, body['code'], body['limit']]).toEqual([429, 'too_many_requests', 'grants_per_key']);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(own()).toBe(2_001);
+    const another = async (system: string): Promise<string> =>
+      (await make({ unit: lapas, system, roles: ['admin'] }, admin)).body['key'] as string;
+    const second = await another('c');
+    for (const n of [3, 4]) expect((await make(many(n), second)).status).toBe(201);
+    expect((await make(many(5), await another('e'))).body['limit']).toBe('grants_per_unit');
+    expect((await make({ unit: 'SU00209', system: 'a', roles: ['reader'] }, admin)).status).toBe(201);
+  });
+
+  it('lists keys in turns, page by page, whatever their number', async () => {
+    const lapas = 'SU00208';
+    const key = (
+      await ask('/v1/keys', { method: 'POST', body: { unit: lapas, system: 'd', roles: ['admin'] } })
+    ).body['key'] as string;
+    const ids: string[] = [];
+    Object.assign(seen, { turns: 0, entries: 0 });
+    let pages = 0;
+    for (let cursor: string | null = '', more = true; more; pages++) {
+      const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor!)}`;
+      const { body } = await ask(`/v1/keys?limit=500&state=valid${query}`, { key });
+      ids.push(...(body['keys'] as Body[]).map((k) => k['id'] as string));
+      cursor = body['next'] as string | null;
+      more = cursor !== null;
+    }
+    expect(ids).toEqual(access.listKeys(lapas).map(({ id }) => id));
+    expect(pages).toBe(Math.ceil(ids.length / 500));
+    expect(seen.turns).toBeGreaterThanOrEqual(ids.length);
+    expect(seen.entries).toBe(seen.turns);
   });
 
   it('finds audit records by action, actor, target, phase and time, page by page, and refuses what is no such condition', async () => {
