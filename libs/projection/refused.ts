@@ -49,13 +49,16 @@ type RefusalRow = readonly [key: string, value: StoredRefusal | RefusedCount];
  */
 export class RefusedRing {
   readonly #slots: (StoredRefusal | undefined)[] = new Array<undefined>(REFUSED_KEPT).fill(undefined);
+  /** The slots of each office: a batch may refuse 500 events, and looking through all slots for each of them stops the process for 100 ms. */
+  readonly #ofOffice = new Map<string, Set<number>>();
+  #free = REFUSED_KEPT;
   #count: RefusedCount = { n: 0 };
 
   /** `rows`: what the store holds under refusedKeys(), in any order. */
   constructor(rows: Iterable<{ readonly key: string; readonly value: string }> = []) {
     for (const { key, value } of rows)
       if (key === REFUSED_COUNT) this.#count = JSON.parse(value) as RefusedCount;
-      else this.#slots[Number(key.slice(REFUSED_PREFIX.length))] = JSON.parse(value) as StoredRefusal;
+      else this.#put(Number(key.slice(REFUSED_PREFIX.length)), JSON.parse(value) as StoredRefusal);
   }
 
   /** Keeps one more. Answers it, and the rows to write. */
@@ -63,25 +66,51 @@ export class RefusedRing {
     const stored = storedRefusal(this.#count.n, refusal, event);
     const slot = this.#slotFor(stored);
     const gone = this.#slots[slot];
-    this.#slots[slot] = stored;
+    this.#put(slot, stored);
     this.#count = { ...this.#count, n: stored.n + 1, ...(gone && { out: addOut(this.#count.out, gone.w[0]) }) };
     const rows = [[refusedKey(slot), stored] as const, [REFUSED_COUNT, this.#count] as const];
     return { stored, rows };
   }
 
+  #put(slot: number, row: StoredRefusal): void {
+    const before = this.#slots[slot];
+    if (before === undefined) this.#free--;
+    else {
+      const office = officeIn(before.w[0]);
+      const slots = this.#ofOffice.get(office)!;
+      slots.delete(slot);
+      if (slots.size === 0) this.#ofOffice.delete(office);
+    }
+    this.#slots[slot] = row;
+    const office = officeIn(row.w[0]);
+    const slots = this.#ofOffice.get(office);
+    if (slots === undefined) this.#ofOffice.set(office, new Set([slot]));
+    else slots.add(slot);
+  }
+
   #slotFor({ w: [source] }: StoredRefusal): number {
-    const kept = [...this.#slots.entries()].filter((row): row is Kept => row[1] !== undefined);
-    const office = officeIn(source);
-    const mine = kept.filter(([, row]) => officeIn(row.w[0]) === office);
-    const free = this.#slots.indexOf(undefined);
-    const isFull = mine.length >= REFUSED_OF_OFFICE;
-    if (!isFull && free >= 0) return free;
-    const ofOffice = isFull ? mine : most(kept, (row) => officeIn(row.w[0]));
+    const mine = this.#ofOffice.get(officeIn(source));
+    const isFull = mine !== undefined && mine.size >= REFUSED_OF_OFFICE;
+    if (!isFull && this.#free > 0) return this.#slots.indexOf(undefined);
     const ofKey = most(
-      most(ofOffice, (row) => row.w[0]),
+      most(this.#keptIn(isFull ? mine : this.#greatest()), (row) => row.w[0]),
       (row) => row.k,
     );
     return ofKey.reduce((a, b) => (b[1].n < a[1].n ? b : a))[0];
+  }
+
+  /** The slots of the office that has the most; of equal ones of that with the oldest row. */
+  #greatest(): ReadonlySet<number> {
+    const all = [...this.#ofOffice.values()];
+    const size = Math.max(...all.map((slots) => slots.size));
+    const greatest = all.filter((slots) => slots.size === size);
+    if (greatest.length === 1) return greatest[0]!;
+    const oldest = (slots: ReadonlySet<number>): number => Math.min(...[...slots].map((i) => this.#slots[i]!.n));
+    return greatest.map((slots) => [slots, oldest(slots)] as const).reduce((a, b) => (b[1] < a[1] ? b : a))[0];
+  }
+
+  #keptIn(slots: ReadonlySet<number>): readonly Kept[] {
+    return [...slots].map((slot) => [slot, this.#slots[slot]!]);
   }
 }
 
@@ -96,6 +125,7 @@ function most(rows: readonly Kept[], groupOf: (row: StoredRefusal) => string): r
     if (others) others.push(row);
     else groups.set(group, [row]);
   }
+  if (groups.size === 1) return rows;
   const oldest = (group: readonly Kept[]): number => Math.min(...group.map(([, { n }]) => n));
   return [...groups.values()].reduce((a, b) =>
     b.length > a.length || (b.length === a.length && oldest(b) < oldest(a)) ? b : a,

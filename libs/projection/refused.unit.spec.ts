@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { catalogueOfFiles, foldEventOf } from '../../test/kit/projection/events.js';
 import { keyText, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing } from './index.js';
 import { REFUSED_COUNT, refusedKeys } from './refused.js';
@@ -105,6 +105,22 @@ describe('the refused events that a view partition keeps', () => {
     const { n, out } = whole.count as { n: number; out: Record<string, number> };
     expect(Object.keys(out).length).toBeLessThanOrEqual(201);
     expect(Object.values(out).reduce((a, b) => a + b)).toBe(n - REFUSED_KEPT);
+  });
+
+  it('are kept without a look at those of other offices, because a batch may refuse 500 events', () => {
+    const kept = new Kept();
+    for (let unit = 1; unit <= 4; unit++) kept.add(sourceOf(unit), 'K-1', REFUSED_OF_OFFICE);
+    const parse = JSON.parse.bind(JSON);
+    let reads = 0;
+    const count = (row: object): object =>
+      new Proxy(row, { get: (of, name) => (name === 'w' && reads++, Reflect.get(of, name) as unknown) });
+    const parsed = jest.spyOn(JSON, 'parse').mockImplementation((text) => count(parse(text) as object) as never);
+    kept.reopen();
+    parsed.mockRestore();
+    reads = 0;
+    kept.add(sourceOf(1), 'K-1');
+    expect(reads).toBeGreaterThan(0);
+    expect(reads).toBeLessThan(1.5 * REFUSED_OF_OFFICE);
   });
 
   it('go on from the rows of an earlier release, in which one source had every place', () => {
