@@ -1,16 +1,23 @@
+import { parseSource } from '#event';
 import type { Problem } from '#faults';
 import type { Consumer } from '#registry';
-import type { Units } from '#units';
+import { UNIT_CHANGED, type Units } from '#units';
 import { isHubAdmin, type Caller, type Role } from './access.js';
 import type { KeySpec } from './key-rules.js';
+import { matches, sourceOf } from './publish-right.js';
 import { namesOwner } from './read-level.js';
 import { texts } from './texts.js';
 
 /** What an admin of a unit may give, to its own unit and to units below it. The other roles reach the whole hub, whichever unit their key belongs to. */
 const UNIT_ROLES: ReadonlySet<Role> = new Set(['publisher', 'reader', 'admin']);
 
-/** The part of an event type that says who may read it although it is restricted (R12.2). */
-export type RestrictedType = { readonly restricted: boolean; readonly consumers: readonly Consumer[] };
+/** The part of an event type that says who may read it although it is restricted (R12.2), and who publishes it. */
+export interface RestrictedType {
+  readonly restricted: boolean;
+  readonly consumers: readonly Consumer[];
+  readonly type?: string;
+  readonly publishers?: readonly string[];
+}
 
 export interface GrantRules {
   readonly units: Units;
@@ -33,16 +40,32 @@ function readsRestricted(owner: string, { units, types }: GrantRules): boolean {
   return types().some(({ restricted, consumers }) => restricted && namesOwner(consumers, owner, units));
 }
 
+/**
+ * Whether a key of this spec publishes changes of units. All rights follow the tree of units (R10.2): whoever moves a unit below its own has its keys.
+ */
+function changesUnits({ owner, roles }: Pick<KeySpec, 'owner' | 'roles'>, { units, types }: GrantRules): boolean {
+  const source = roles.includes('publisher') ? parseSource(sourceOf({ owner, system: 'x' })) : undefined;
+  if (source === undefined) return false;
+  return types().some(
+    ({ type, publishers = [] }) =>
+      type === UNIT_CHANGED && publishers.some((pattern) => matches(pattern, source, {}, units)),
+  );
+}
+
 /** The part of the hub whose events take entries from their owners (R5.12). */
 const STEWARD = 'steward';
 
-/** Keys with the greatest power: admin of the hub, steward, what publishes as the steward of the hub, and keys of owners that a restricted type names. */
+/**
+ * Keys with the greatest power: admin of the hub, steward, what publishes as the steward of the hub or publishes changes of units, and keys of owners that a
+ * restricted type names.
+ */
 export function isPowerful(
   spec: Pick<KeySpec, 'owner' | 'roles'> & { readonly system?: string },
   rules: GrantRules,
 ): boolean {
   const actsAsSteward = spec.owner === 'hub' && spec.system === STEWARD && spec.roles.includes('publisher');
-  return actsAsSteward || isHubAdmin(spec) || spec.roles.includes('steward') || readsRestricted(spec.owner, rules);
+  const hasRole = isHubAdmin(spec) || spec.roles.includes('steward');
+  return actsAsSteward || hasRole || changesUnits(spec, rules) || readsRestricted(spec.owner, rules);
 }
 
 /**
@@ -61,6 +84,8 @@ export function grantProblems(
     problems.push({ pointer: `${at}/unit`, reason: texts.outside_tree(), expected: texts.own_unit_or_below() });
   else if (readsRestricted(spec.owner, rules))
     problems.push({ pointer: `${at}/unit`, reason: texts.reads_restricted(), expected: texts.ask_hub_admin() });
+  else if (changesUnits(spec, rules))
+    problems.push({ pointer: `${at}/roles`, reason: texts.changes_units(), expected: texts.ask_hub_admin() });
   if (spec.roles.some((role) => !UNIT_ROLES.has(role)))
     problems.push({ pointer: `${at}/roles`, reason: texts.role_of_whole_hub(), expected: texts.roles_of_unit_admin() });
   return problems;

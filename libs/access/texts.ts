@@ -46,6 +46,10 @@ export const texts = defineTexts({
     id: 'publisher, reader, admin; peran lain diberikan admin hub',
     en: 'publisher, reader, admin; an admin of the hub gives the others',
   },
+  changes_units: {
+    id: 'kunci publisher unit ini mengubah susunan unit, dan hak mengikuti susunan unit',
+    en: 'a publisher key of this unit changes the tree of units, and rights follow that tree',
+  },
   ask_hub_admin: { id: 'kunci ini dibuat admin hub', en: 'an admin of the hub makes this key' },
   expiry_wrong: {
     id: 'bukan masa berlaku, sudah lewat, atau terlalu lama',

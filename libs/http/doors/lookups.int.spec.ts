@@ -368,9 +368,9 @@ describe('the keys door', () => {
 
   it('lists keys in turns, page by page, whatever their number', async () => {
     const lapas = 'SU00208';
-    const key = (
-      await ask('/v1/keys', { method: 'POST', body: { unit: lapas, system: 'd', roles: ['admin'] } })
-    ).body['key'] as string;
+    const key = (await ask('/v1/keys', { method: 'POST', body: { unit: lapas, system: 'd', roles: ['admin'] } })).body[
+      'key'
+    ] as string;
     const ids: string[] = [];
     Object.assign(seen, { turns: 0, entries: 0 });
     let pages = 0;
