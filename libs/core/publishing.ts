@@ -21,7 +21,7 @@ export function hubPublishing(
     mayPublish,
     mayState,
     bounds: publishBounds(core.views),
-    folded: foldedFields(core.views),
+    folded: foldedFields(core.views, registry.catalogue),
     pseudonymKey,
     now,
     appends: more.appends ?? new Appender(log),

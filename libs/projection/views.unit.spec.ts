@@ -35,9 +35,12 @@ describe('the view files of the repository', () => {
     expect(compileView(view, catalogue).fields.length).toBeGreaterThan(0);
   });
 
-  it('tell which fields of a type stand in their entries and keys, for whoever accepts events', () => {
-    const folded = foldedFields(texts.map(([name]) => compileView(def(name), catalogue)));
-    expect(folded.get('pas.penghuni.bebas')).toEqual(['idOrang', 'unit', 'waktuKeluar']);
+  it('tell which fields of a type stand in their entries and keys or decide who may see them, for whoever accepts events', () => {
+    const folded = foldedFields(
+      texts.map(([name]) => compileView(def(name), catalogue)),
+      catalogue,
+    );
+    expect(folded.get('pas.penghuni.bebas')).toEqual(['bapasPembimbing', 'idOrang', 'unit', 'waktuKeluar']);
     // In the key of a count, and in the entries of the board.
     expect(folded.get('layanan.kasus.status-berubah')).toEqual(
       expect.arrayContaining(['alasanKode', 'statusBaru', 'unitPemegang']),
