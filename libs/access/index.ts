@@ -16,7 +16,7 @@ export { ROLES, type KeySpec } from './key-rules.js';
 export { maskData } from './mask.js';
 export { KEY_LIVES, type KeyExpiry, type KeyLives } from './key-expiry.js';
 export { KEY_STATES, type KeyState, type ShownKey } from './key-state.js';
-export { openAccess, type Access, type AccessDeps, type AdminKey, type Admit, type MadeKey } from './open.js';
+export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey } from './open.js';
 export { loadPseudonymKey, type PseudonymKeyDeps } from './pseudonym-key.js';
 export { mayPublish, notAPublisher, sourceOf } from './publish-right.js';
 export {
