@@ -117,3 +117,31 @@ it('a steward accepts the refused event of the true office: the entry follows, a
   expect(await entry(paid)).toMatchObject({ unit: TRUE, mataUang: 'USD' });
   expect(taken).not.toBe(mine);
 });
+
+it('a type whose contract names no steward is refused with what to do, and nothing is on record', async () => {
+  const type = 'imigrasi.izin-tinggal.berubah';
+  const { data: sample } = (await ask(`/v1/event-types/${type}/sample`, keys['true']!)).body;
+  const event = { specversion: '1.0', id: 'I-1', source: `urn:simpul:unit:${TRUE}:uji`, type, data: sample };
+  const stated = await ask('/v1/events', keys['true']!, event, 'application/cloudevents+json');
+  expect([stated.status, stated.body['errors']]).toEqual([201, undefined]);
+  const position = stated.body['position'] as string;
+  const refused = await accept('steward', position);
+  expect([refused.status, refused.body['code'], refused.body['errors'][0]['pointer']]).toEqual([
+    403,
+    'type_not_yours',
+    '/position',
+  ]);
+  expect(JSON.stringify(refused.body['errors'])).toContain('hub:steward');
+  const { records } = (await ask('/v1/audit?what=conflict.accept', keys['steward']!)).body;
+  expect(records.map((r: Body) => r['target'])).not.toContain(position);
+});
+
+it('an accepted event has the unit of the office that stated it first, so that a view whose key is made of its code folds it there', async () => {
+  const mine = await bill('true', { kodeBilling: '820210715000078' });
+  const { accepted } = (await accept('steward', mine)).body;
+  const [first, again] = await Promise.all(
+    [mine, accepted as string].map(async (at) => (await ask(`/v1/events/${at}`, keys['steward']!)).body),
+  );
+  expect([again!['unitasal'], again!['unitkode']]).toEqual([TRUE, first!['unitkode']]);
+  expect(first!['unitkode']).toEqual(expect.any(String));
+});

@@ -1,31 +1,44 @@
 import { audited } from '#access';
 import { hubCaller, ownEvent, type Core } from '#core';
-import { Fault } from '#faults';
+import { Fault, verbatim } from '#faults';
 import type { ConflictsDoorDeps } from '#http';
 import { STATED_BY, STEWARD } from '#projection';
 import type { Publishing, Receipt } from '#publishing';
 import type { Reading } from '#reading';
+import type { Catalogue } from '#registry';
+import { texts } from './texts.js';
 
 const HUB = hubCaller(STEWARD);
 
 export interface AcceptDeps extends Pick<Core, 'log' | 'now'> {
   readonly reading: Pick<Reading, 'stream' | 'readOne'>;
   readonly publishing: Pick<Publishing, 'publish'>;
+  readonly catalogue: Pick<Catalogue, 'newest'>;
 }
 
 /**
  * States a refused event again in the name of the hub, so that each view makes the entry anew for the office that stated it first (R5.12). On record before
- * and after. The same position again: the same receipt, and nothing new. Faults: not_found (no such event, or the steward does not see it in full), those of a
- * publish (type_not_yours: its contract lets no steward state it), not_durable.
+ * and after. The same position again: the same receipt, and nothing new. Faults: not_found (no such event, or the steward does not see it in full),
+ * type_not_yours (its contract lets no steward state it: nothing was done, nothing is on record), those of a publish, not_durable.
  */
 export async function acceptConflict(
-  { log, now, reading, publishing }: AcceptDeps,
+  { log, now, reading, publishing, catalogue }: AcceptDeps,
   ...[{ stream: name, partition, offset }, by, why]: Parameters<ConflictsDoorDeps['accept']>
 ): Promise<Receipt> {
   const { stream } = reading.stream(by, name);
   const event = await reading.readOne(by, stream, partition, offset);
   if (event?.level !== 'full' || event.envelope.source.startsWith('urn:simpul:hub:')) throw new Fault('not_found');
   const { position, type, envelope, data } = event;
+  if (catalogue.newest(type.type)?.publishers.includes(`hub:${STEWARD}`) !== true)
+    throw new Fault('type_not_yours', {
+      problems: [
+        {
+          pointer: '/position',
+          reason: texts.steward_may_not_state({ type: type.type }),
+          expected: verbatim(`publishers: hub:${STEWARD}`),
+        },
+      ],
+    });
   const again = ownEvent(HUB, { id: `accepted/${position}`, type: type.type, time: envelope.time, data });
   if (again.kind !== 'event') throw new Fault('internal');
   const offered = {

@@ -249,7 +249,8 @@ function conflictsDoor(core: Core, reader: StateReader, publishing: Publishing):
     limits,
     views: reader.views,
     accept: async (position, by, why) =>
-      (await acceptConflict({ log, now, reading, publishing }, position, by, why)).position,
+      (await acceptConflict({ log, now, reading, publishing, catalogue: registry.catalogue }, position, by, why))
+        .position,
   };
 }
 

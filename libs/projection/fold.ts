@@ -180,10 +180,10 @@ function foldSet(view: CompiledView, source: CompiledSource, event: DecodedEvent
   const before = keeps ? desk.entry(key) : undefined;
   const removed = keeps && before === undefined ? desk.removed(key) : undefined;
   if (source.remove) {
-    // Whoever could make it again would have taken it over.
-    const stated = isAccepted(event) ? officeOf(statingSource(event)) : undefined;
-    if (source.needsEntry && before === undefined && removed === undefined && stated === undefined) return false;
-    const o = ownership && (stated ?? (before && ownerOf(ownership, before)));
+    // Whoever could make it again would have taken it over; who may remove the entry of everybody, such as the treasury, takes none.
+    const taker = isAccepted(event) && source.ownership ? officeOf(statingSource(event)) : undefined;
+    if (source.needsEntry && before === undefined && removed === undefined && taker === undefined) return false;
+    const o = ownership && (taker ?? (before && ownerOf(ownership, before)));
     if (o !== undefined) desk.putRemoved(key, { o }, event);
     else if (keeps && before !== undefined) desk.putRemoved(key, {}, event);
     desk.putEntry(key, undefined, event);

@@ -348,7 +348,10 @@ describe('an event that changes nothing is told, never dropped in silence', () =
 describe('an event that a steward has accepted', () => {
   const accepted = (first: string, type: string, data: EventSpec['data']): DecodedEvent => {
     const event = from('hub:steward', type, data);
-    const extensions = { ...event.envelope.extensions, atasnama: `urn:simpul:unit:${first}:uji` };
+    const extensions = {
+      ...event.envelope.extensions,
+      atasnama: `urn:simpul:${first.startsWith('EXT-') ? 'party' : 'unit'}:${first}:uji`,
+    };
     return { ...event, envelope: { ...event.envelope, extensions } };
   };
   const asked = (unitPenerima: string) => ({ nomorPermohonan: 'P-1', unitPenerima });
@@ -401,6 +404,60 @@ describe('an event that a steward has accepted', () => {
       expect(reasons(desk)).toEqual([['not_owner', A]]);
     },
   );
+
+  it.each([...viewTexts().keys()])('%s: every event that it may refuse can be accepted', (name) => {
+    const { sources } = viewsOf(catalogue, name)[0]!;
+    const closed = sources.filter((s) => {
+      const refuses =
+        s.ownership !== undefined || s.needsEntry || s.bounds.length + s.needs.length + s.given.length > 0;
+      return refuses && !catalogue.newest(s.type)!.publishers.includes('hub:steward');
+    });
+    expect(closed.map((s) => s.type)).toEqual([]);
+  });
+
+  it('takes the place of a report of another, in the latest and in the totals of the office that it is about', () => {
+    const report = (by: string, kapasitas: number) =>
+      from(by, 'pas.hunian.dilaporkan', {
+        unit: A,
+        tanggal: '2021-07-15',
+        waktuLaporan: '2021-07-15T03:00:00.000Z',
+        kapasitas,
+      });
+    const right = { unit: A, tanggal: '2021-07-14', waktuLaporan: '2021-07-14T03:00:00.000Z', kapasitas: 5 };
+    const act = accepted(A, 'pas.hunian.dilaporkan', right);
+    expect(valueOf(run('pas.hunian-unit', report(A, 9), act))['kapasitas']).toBe(5);
+    const [code] = viewsOf(catalogue, 'pas.hunian-kanwil');
+    const withCode = (e: DecodedEvent): DecodedEvent => ({
+      ...e,
+      envelope: { ...e.envelope, extensions: { ...e.envelope.extensions, unitkode: 'UPT-64-1' } },
+    });
+    const totals = run(
+      code!,
+      withCode(report(A, 9)),
+      withCode(accepted(A, 'pas.hunian.dilaporkan', { ...right, tanggal: '2021-07-15' })),
+    );
+    expect([...totals.entries.values()].map(({ v }) => v['kapasitas'])).toEqual([5]);
+  });
+
+  it('of a payment removes the bill of its office, which may make it again; without a bill it is told again', () => {
+    const paid = () => accepted('EXT-DJA', 'keu.pnbp.pembayaran-diterima', { kodeBilling: '820210715000001' });
+    expect(reasons(run('keu.tagihan-belum-lunas', paid()))).toEqual([['step_missing', undefined]]);
+    const issued = () => from(A, 'keu.pnbp.tagihan-diterbitkan', bill(A, 'terbit'));
+    const after = run('keu.tagihan-belum-lunas', issued(), paid());
+    expect([after.entries.size, after.refused]).toEqual([0, []]);
+    const again = run('keu.tagihan-belum-lunas', issued(), paid(), issued());
+    expect([valueOf(again)['unit'], again.refused]).toEqual([A, []]);
+  });
+
+  it('of a departure sends a released person on its way', () => {
+    const before = [from(A, 'pas.penghuni.diterima', inside(A)), from(A, 'pas.penghuni.bebas', freed(A))];
+    const desk = run(
+      'pas.penghuni-aktif',
+      ...before,
+      accepted(A, 'pas.penghuni.dipindahkan', moved('berangkat', A, B)),
+    );
+    expect([valueOf(desk), desk.refused]).toMatchObject([{ unit: A, unitTujuan: B, keadaan: 'dalam_perjalanan' }, []]);
+  });
 
   it('moves the count of a case, and keeps what another stream wrote, in whichever order', () => {
     const [taken, mine] = [held(B, 'diproses'), held(A, 'diajukan')];

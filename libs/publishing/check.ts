@@ -1,5 +1,7 @@
 import { instantMs, type Data } from '#avro';
 import {
+  STATED_BY,
+  type Source,
   dataschemaUrn,
   digestOf,
   FRAME_BYTES,
@@ -131,7 +133,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
     return refuse(a.type, 'subject_mismatch', [
       { pointer: at('subject'), reason: texts.another_subject(), expected: subjectRule(newest) },
     ]);
-  const hub = hubExtensions(source, type, rules.units);
+  const hub = hubExtensions(firstSource(source, a), type, rules.units);
   const differing = differs(a, source, hub, at);
   if (differing.length > 0) return refuse(a.type, 'invalid_attribute', differing);
   const key = Buffer.from(subject.subject);
@@ -156,6 +158,12 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
     context,
   });
   return { ok: true, item };
+}
+
+/** The source, or the one that stated the event before a steward accepted it (R5.12): a view may have a key made of the code of its unit. */
+function firstSource(source: Source, { extensions }: Attributes): Source {
+  const first = source.kind === 'hub' ? extensions[STATED_BY] : undefined;
+  return (first === undefined ? undefined : parseSource(first)) ?? source;
 }
 
 function datesAhead(bounds: readonly DateBound[], data: Data, recordedtime: string): readonly Problem[] {
