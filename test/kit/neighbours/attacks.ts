@@ -195,12 +195,15 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     const line = JSON.stringify({ ...event, data: { ...a.sample.data, panjang: 'x'.repeat(8_000_000) } });
     const list = { ...event, data: { ...a.sample.data, daftar: Array.from({ length: 80_000 }, () => 'SU00521') } };
     const named = { ...event, data: Object.fromEntries(Array.from({ length: 70_000 }, (_, i) => [`n${i}`, 1])) };
+    // As many as are let in, each in an object of its own: what JSON.parse is slowest with.
+    const objects = { ...event, data: { a: Array.from({ length: 19_000 }, (_, i) => ({ [`n${i}`]: 1 })) } };
     const brackets = `[${'[],'.repeat(2_700_000)}[]]`;
     const bodies = [
       ['/v1/state/layanan.kasus-papan/lookup', names, 'application/json'],
       ['/v1/events', line, 'application/x-ndjson'],
       ['/v1/events', JSON.stringify(list), 'application/cloudevents+json'],
       ['/v1/events', JSON.stringify(named), 'application/cloudevents+json'],
+      ['/v1/events', JSON.stringify(objects), 'application/cloudevents+json'],
       ['/v1/events', `[${brackets}]`, 'application/cloudevents-batch+json'],
       ['/v1/events', '\n'.repeat(8_000_000), 'application/x-ndjson'],
     ] as const;
