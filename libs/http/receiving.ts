@@ -70,12 +70,18 @@ export class Receiving {
       chunks.push(chunk);
     };
     // The listeners go with the request, which is cheaper than to take them off; a connection may still fail behind the end.
+    const joined = (): Buffer => {
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
+      // The handler of the answer's end keeps everything here alive, also these pieces: each body would be held twice.
+      chunks.length = 0;
+      return body;
+    };
     const end = (error?: Error): void => {
       if (isDone) return;
       isDone = true;
       if (error !== undefined) done(error);
       else if (told !== undefined && told !== bytes) done(new Fault('length_mismatch'));
-      else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+      else done(null, joined());
     };
     payload.on('data', take).on('end', end).on('error', end);
     // Until the connection has the answer: what a body was read to lives as long.
