@@ -65,7 +65,10 @@ export function checkProperties(t: Node, of: 'new' | 'registered' = 'registered'
   if (p['aheadMinutes'] !== undefined)
     need('aheadMinutes', (v) => Number.isSafeInteger(v) && (v as number) >= 0, texts.minutes());
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
-  need('subjectForm', (v) => v === 'clear' || v === 'pseudonym', eitherOf(['clear', 'pseudonym'].map(verbatim)));
+  // A subject stands beside masked data, and in keys and addresses.
+  const isSealed = of === 'new' && hasPersonal(t, p['subject']);
+  const forms = isSealed ? ['pseudonym'] : ['clear', 'pseudonym'];
+  need('subjectForm', (v) => forms.includes(v as string), eitherOf(forms.map(verbatim)));
   need('ordering', (v) => v === 'subject' || v === 'stream', eitherOf(['subject', 'stream'].map(verbatim)));
   if (p['ordering'] === 'stream') need('partitions', (v) => v === 1, verbatim('1'));
   need('unitFields', fieldList, texts.field_names());
@@ -74,6 +77,14 @@ export function checkProperties(t: Node, of: 'new' | 'registered' = 'registered'
   need('volumePerDay', (v) => typeof v === 'number' && v >= 0, texts.number());
   need('deadlines', (v) => Array.isArray(v) && v.every(text), texts.texts());
   return problems;
+}
+
+/** Whether one of these fields identifies a person: its class is above `umum`. */
+function hasPersonal(t: Node, fields: Json | undefined): boolean {
+  const open = PII_CLASSES.indexOf('umum');
+  const isPersonal = (f: Node['fields'][number]): boolean =>
+    PII_CLASSES.indexOf(f.extra['pii'] as (typeof PII_CLASSES)[number]) > open;
+  return Array.isArray(fields) && t.fields.some((f) => fields.includes(f.name) && isPersonal(f));
 }
 
 /** The form of `actor` (ActorInfo): its names are fields of the record, its steps symbols of the enum field, its exempt publishers publishers of the type. */

@@ -75,6 +75,19 @@ describe('a contract that is registered now', () => {
     expect(registry.catalogue.types()).toHaveLength(contracts.length);
   });
 
+  it('never makes a clear subject of a field that identifies a person: a subject is masked for nobody', async () => {
+    const sealed = contracts.filter((schema) => schema.includes('"subjectForm": "pseudonym"'));
+    expect(sealed.length).toBeGreaterThanOrEqual(8);
+    for (const schema of sealed) {
+      const clear = changed(schema, (s) => (s['subjectForm'] = 'clear'));
+      await expect(registry.register(subjectOf(clear), clear)).rejects.toMatchObject({
+        code: 'invalid_schema',
+        problems: [expect.objectContaining({ pointer: '/simpul/subjectForm' })],
+      });
+    }
+    expect(registry.catalogue.types()).toEqual([]);
+  });
+
   it('must be complete in every other property too, and a schema that is no event type needs none', async () => {
     const bare = changed(contracts[0]!, without('stream'));
     await expect(registry.register('uji', bare)).rejects.toMatchObject({
