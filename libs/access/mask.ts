@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-
 import { fits, PII_CLASSES, type Contract, type Data, type FieldInfo, type PiiClass, type ValueInfo } from '#avro';
 
 const HIDDEN = '••••';

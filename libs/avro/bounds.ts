@@ -1,9 +1,10 @@
 import { verbatim, type Problem } from '#faults';
 import { fieldsOf } from './info.js';
+import { everyField } from './leaves.js';
 import type { Node } from './schema.js';
 import { texts } from './texts.js';
 import { parseDate } from './time.js';
-import type { FieldInfo, FieldKind, ValueInfo } from './types.js';
+import type { FieldKind, ValueInfo } from './types.js';
 
 const NUMBERS: ReadonlySet<FieldKind> = new Set(['int', 'long', 'float', 'double']);
 const DECIMAL = /^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,4})?$/;
@@ -64,20 +65,6 @@ export function checkBounds(t: Node, of: 'new' | 'registered' = 'registered', at
 function recordsIn(t: Node): readonly Node[] {
   if (t.base === 'record') return [t];
   return [...(t.items === undefined ? [] : [t.items]), ...t.branches].flatMap(recordsIn);
-}
-
-/** Every field of an event, by its place: also those of records in lists, maps and unions. */
-function* everyField(fields: readonly FieldInfo[], at = ''): Generator<readonly [place: string, field: FieldInfo]> {
-  for (const field of fields) {
-    yield [`${at}/${field.name}`, field];
-    yield* inside(field, `${at}/${field.name}`);
-  }
-}
-
-function* inside(shape: ValueInfo, at: string): Generator<readonly [place: string, field: FieldInfo]> {
-  if (shape.fields !== undefined) yield* everyField(shape.fields, at);
-  if (shape.items !== undefined) yield* inside(shape.items, at);
-  for (const branch of shape.branches ?? []) yield* inside(branch, at);
 }
 
 /**

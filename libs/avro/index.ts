@@ -31,6 +31,13 @@ export { parseJson, parseJsonInSteps } from './json.js';
 export { JsonNumber } from './number.js';
 export { nameOf } from './properties.js';
 export { sample } from './sample.js';
-export { UNKNOWN_SYMBOL } from './scalar.js';
+export { UNIT_ID, UNKNOWN_SYMBOL } from './scalar.js';
 export { instantMs } from './time.js';
-export { splitJsonArray, splitJsonArrayInSteps, splitNdjson, splitNdjsonInSteps, type InSteps } from './split.js';
+export {
+  atOnce,
+  splitJsonArray,
+  splitJsonArrayInSteps,
+  splitNdjson,
+  splitNdjsonInSteps,
+  type InSteps,
+} from './split.js';

@@ -1,5 +1,6 @@
 import { JsonNumber } from './number.js';
 import { PII_CLASSES, type Data, type FieldInfo, type PiiClass, type ValueInfo } from './types.js';
+import { escapeToken } from './walk.js';
 
 /** A value of event data that is no list, map or record, as it lies in these: the rule of its shape, and where it is. */
 export type VisitLeaf<T> = (rule: T, value: unknown, pointer: () => string) => void;
@@ -85,7 +86,7 @@ function walk<T>(plan: Plan<T>, value: unknown, path: (string | number)[], depth
 const pointerOf = (path: readonly (string | number)[], depth: number): string =>
   `/data${path
     .slice(0, depth)
-    .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .map((part) => `/${escapeToken(part)}`)
     .join('')}`;
 
 /** Whether a value can belong to a branch of a union, by its JSON form. */
@@ -118,14 +119,26 @@ const isContainer = (v: unknown): boolean => Array.isArray(v) || isObject(v);
 const isObject = (v: unknown): v is Data =>
   typeof v === 'object' && v !== null && !Array.isArray(v) && Object.getPrototypeOf(v) !== JsonNumber.prototype;
 
+/** Every field of an event, by its place: also those of records in lists, maps and unions. */
+export function* everyField(
+  fields: readonly FieldInfo[],
+  at = '',
+): Generator<readonly [place: string, field: FieldInfo]> {
+  for (const field of fields) {
+    yield [`${at}/${field.name}`, field];
+    yield* inside(field, `${at}/${field.name}`);
+  }
+}
+
+function* inside(shape: ValueInfo, at: string): Generator<readonly [place: string, field: FieldInfo]> {
+  if (shape.fields !== undefined) yield* everyField(shape.fields, at);
+  if (shape.items !== undefined) yield* inside(shape.items, at);
+  for (const branch of shape.branches ?? []) yield* inside(branch, at);
+}
+
 /** The most protected class of a field and of every field of the records in it. */
 export function gravestOf(field: FieldInfo): PiiClass {
-  const inside = (shape: ValueInfo): readonly FieldInfo[] => [
-    ...(shape.fields ?? []),
-    ...(shape.items === undefined ? [] : inside(shape.items)),
-    ...(shape.branches ?? []).flatMap(inside),
-  ];
-  return inside(field)
-    .map(gravestOf)
-    .reduce((a, b) => (PII_CLASSES.indexOf(b) > PII_CLASSES.indexOf(a) ? b : a), field.pii);
+  return Array.from(everyField([field]), ([, { pii }]) => pii).reduce((a, b) =>
+    PII_CLASSES.indexOf(b) > PII_CLASSES.indexOf(a) ? b : a,
+  );
 }

@@ -1,4 +1,5 @@
 import { verbatim, type Problem, type Text } from '#faults';
+import { UNIT_ID } from './scalar.js';
 import type { Json, JsonObject, Node } from './schema.js';
 import { eitherOf, texts } from './texts.js';
 import { CONSUMER_LEVELS, PII_CLASSES, type EventTypeProperties } from './types.js';
@@ -49,7 +50,7 @@ export function checkProperties(t: Node, of: 'new' | 'registered' = 'registered'
   );
   for (const name of ['titleId', 'titleEn', 'latencyTarget', 'retention', 'availableFrom'])
     need(name, text, texts.text());
-  need('owner', (v) => typeof v === 'string' && /^SU\d{5,9}$/.test(v), texts.a_unit_id());
+  need('owner', (v) => typeof v === 'string' && UNIT_ID.test(v), texts.a_unit_id());
   need(
     'publishers',
     (v) => Array.isArray(v) && v.length > 0 && v.every((x) => isParty(x, names)),
@@ -97,7 +98,7 @@ function isActor(v: Json, t: Node, publishers: Json | undefined): boolean {
     Array.isArray(names) ? names.length > 0 && names.every(isField) : isField(names);
   if (party !== undefined && !isField(party)) return false;
   if (below !== undefined && below !== true) return false;
-  if (!isObject(standIns) || !Object.values(standIns).every((u) => typeof u === 'string' && /^SU\d{5,9}$/.test(u)))
+  if (!isObject(standIns) || !Object.values(standIns).every((u) => typeof u === 'string' && UNIT_ID.test(u)))
     return false;
   const known = Array.isArray(publishers) ? publishers : [];
   if (exempt !== undefined && !(Array.isArray(exempt) && exempt.every((x) => known.includes(x)))) return false;

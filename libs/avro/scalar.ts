@@ -6,6 +6,9 @@ import { eitherOf, texts } from './texts.js';
 import { parseDate, parseTimestamp } from './time.js';
 import type { Walk } from './walk.js';
 
+/** The form of a unit id. */
+export const UNIT_ID = /^SU\d{5,9}$/;
+
 /** Validates and writes a value. When the value is invalid it adds a problem to the walk, and the bytes written so far are dropped later. */
 export type Write = (v: unknown, w: Walk) => void;
 
@@ -16,7 +19,7 @@ const MAX_LONG = 2n ** 63n - 1n;
 
 /** The form that a role requires of a text. */
 const ROLES: Readonly<Record<string, readonly [RegExp, Text]>> = {
-  unitId: [/^SU\d{5,9}$/, texts.unit_id()],
+  unitId: [UNIT_ID, texts.unit_id()],
   nik: [/^\d{16}$/, texts.nik()],
   countryCode: [/^[A-Z]{3}$/, texts.country_code()],
   partyCode: [/^EXT-[A-Z0-9-]{1,40}$/, texts.party_code()],

@@ -1,3 +1,4 @@
+import { atOnce } from '#avro';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Caller } from '#access';
 import { Fault } from '#faults';
@@ -6,7 +7,6 @@ import { connect, type Socket } from 'node:net';
 import { until } from '../../test/kit/projection/stage.js';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 import { takeGrants } from './doors/keys.js';
-import { stepsAtOnce } from './doors/in-turns.js';
 import { readForms } from './doors/publish-forms.js';
 import { Guesses, type Door, type HttpServer } from './index.js';
 import { ownerOf } from './waiting-quota.js';
@@ -57,7 +57,7 @@ const door: Door = (edge) => {
   app.post('/v1/one', (req) => {
     const { event_names_per_object: object, event_names: all } = budgets.values;
     const reached = (limit: LimitName): void => budgets.count(limit);
-    const read = stepsAtOnce(readForms(req, { items: 1, eventBytes: MIB, names: { object, all }, reached }));
+    const read = atOnce(readForms(req, { items: 1, eventBytes: MIB, names: { object, all }, reached }));
     return read.at(0);
   });
   app.post('/v1/pending', async (req) => {

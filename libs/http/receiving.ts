@@ -46,9 +46,8 @@ export class Receiving {
     let bytes = 0;
     let held = 0;
     let isDone = false;
-    const leave = (): void => void payload.off('data', take).off('end', end).off('error', end);
     const fail = (fault: Error): void => {
-      leave();
+      payload.off('data', take).off('end', end).off('error', end);
       // What was received is not used: the client may send on for a while, and none of it is kept.
       chunks.length = 0;
       shares.give(owner, held);
@@ -69,13 +68,13 @@ export class Receiving {
       held += chunk.length;
       chunks.push(chunk);
     };
-    // The listeners go with the request, which is cheaper than to take them off; a connection may still fail behind the end.
     const joined = (): Buffer => {
       const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
       // The handler of the answer's end keeps everything here alive, also these pieces: each body would be held twice.
       chunks.length = 0;
       return body;
     };
+    // The listeners go with the request, which is cheaper than to take them off; a connection may still fail behind the end.
     const end = (error?: Error): void => {
       if (isDone) return;
       isDone = true;

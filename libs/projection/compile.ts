@@ -112,7 +112,7 @@ export function keyText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (value === '-') return '%2D';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what is escaped
   return text.replace(/[%:\u0000-\u001f]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 

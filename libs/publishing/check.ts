@@ -1,7 +1,5 @@
 import { instantMs, type Data } from '#avro';
 import {
-  STATED_BY,
-  type Source,
   dataschemaUrn,
   digestOf,
   FRAME_BYTES,
@@ -9,7 +7,9 @@ import {
   parseSource,
   partitionOf,
   schemaIdOf,
+  STATED_BY,
   toHeaders,
+  type Source,
 } from '#event';
 import { Fault, isFault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { Caller } from '#access';

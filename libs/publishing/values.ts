@@ -1,4 +1,13 @@
-import { comparedKind, JsonNumber, leavesOf, type Data, type FieldInfo, type ValueInfo, type VisitLeaf } from '#avro';
+import {
+  comparedKind,
+  JsonNumber,
+  leavesOf,
+  UNIT_ID,
+  type Data,
+  type FieldInfo,
+  type ValueInfo,
+  type VisitLeaf,
+} from '#avro';
 import { verbatim, type Problem, type Text } from '#faults';
 import type { EventType } from '#registry';
 import { UNIT_CHANGED, type Units } from '#units';
@@ -112,7 +121,6 @@ export function unknownUnits(newest: EventType, data: Data, units: Pick<Units, '
   return problems ?? NONE;
 }
 
-const UNIT_ID = /^SU\d{5,9}$/;
 const NONE: readonly Problem[] = [];
 /** A list may repeat a wrong value as often as fits into an event. */
 const MOST_TOLD = 50;

@@ -9,21 +9,10 @@ export function workOf({ limits }: { readonly limits?: Limits }, req: FastifyReq
   return limits?.workOf(ownerOf(req), 'list', goneOf(req)) ?? { run: (work) => work(ENDLESS) };
 }
 
-/** Does all steps of a work in one go. */
-export function stepsAtOnce<T>(steps: InSteps<T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
 /** Does the steps of a work in turns. */
 export async function stepsInTurns<T>(steps: InSteps<T>, turn: Turn): Promise<T> {
-  for (;;) {
-    if (turn.isOver) await turn.next();
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
+  const [done] = await eachStepInTurns(1, () => steps, turn);
+  return done as T;
 }
 
 /** What `each` makes of 0 to count - 1, in turns. */

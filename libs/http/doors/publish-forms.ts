@@ -35,12 +35,6 @@ export interface Read {
   readonly many: boolean;
 }
 
-type Parse = (body: Buffer, limits: FormLimits) => Parsed;
-type ParseInSteps = (body: Buffer, limits: FormLimits) => InSteps<Parsed>;
-
-const parse: Parse = (body, { names }) => parseJson(body, names);
-const parseInSteps: ParseInSteps = (body, { names }) => parseJsonInSteps(body, names);
-
 /** What bounds the events of a request. */
 export interface FormLimits extends Pick<PublishLimits, 'items' | 'eventBytes'> {
   readonly names: NameBounds;
@@ -73,9 +67,9 @@ export function readOne(req: FastifyRequest, limits: FormLimits): Read | undefin
   checkSize(body, limits);
   return {
     count: 1,
-    at: () => unbroken(structured(parse(body, limits), body, limits)),
+    at: () => unbroken(structured(parseJson(body, limits.names), body, limits)),
     *stepsAt() {
-      return unbroken(structured(yield* parseInSteps(body, limits), body, limits));
+      return unbroken(structured(yield* parseJsonInSteps(body, limits.names), body, limits));
     },
     many: false,
   };
@@ -144,11 +138,11 @@ function many(body: Buffer, split: Split, limits: FormLimits): Read {
     count: items.length,
     at(i) {
       const item = bytesOf(i);
-      return isTooLarge(item) ? refused() : structured(parse(item, limits), item, limits);
+      return isTooLarge(item) ? refused() : structured(parseJson(item, limits.names), item, limits);
     },
     *stepsAt(i) {
       const item = bytesOf(i);
-      return isTooLarge(item) ? refused() : structured(yield* parseInSteps(item, limits), item, limits);
+      return isTooLarge(item) ? refused() : structured(yield* parseJsonInSteps(item, limits.names), item, limits);
     },
     many: true,
   };
@@ -239,9 +233,9 @@ function binary(req: FastifyRequest, type: string, body: Buffer, limits: FormLim
   const isParsed = !isAvro && body.length > 0 && isJsonType(type);
   return {
     count: 1,
-    at: () => read(isParsed ? parse(body, limits) : undefined),
+    at: () => read(isParsed ? parseJson(body, limits.names) : undefined),
     *stepsAt() {
-      return read(isParsed ? yield* parseInSteps(body, limits) : undefined);
+      return read(isParsed ? yield* parseJsonInSteps(body, limits.names) : undefined);
     },
     many: false,
   };

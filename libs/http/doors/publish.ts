@@ -1,3 +1,4 @@
+import { atOnce } from '#avro';
 import { traceOf } from '#event';
 import { notAPublisher } from '#access';
 import { isFault } from '#faults';
@@ -7,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
-import { eachInTurns, eachStepInTurns, stepsAtOnce, stepsInTurns } from './in-turns.js';
+import { eachInTurns, eachStepInTurns, stepsInTurns } from './in-turns.js';
 import { sendOutcomes, trialText } from './publish-answers.js';
 import { FORMS, readForms, readMany, readOne, type FormLimits, type Read } from './publish-forms.js';
 import { RECEIPT_SHAPE } from './receipts.js';
@@ -159,7 +160,7 @@ async function publish(door: PublishDoor, req: FastifyRequest, reply: FastifyRep
 function answerTo(door: PublishDoor, req: FastifyRequest, request: Request, isTrial: boolean): Answer {
   if (isTrial) return tryOut(door, request);
   if (isLarge(req)) return publishMany(door, request);
-  const read = readOne(req, door.limits) ?? stepsAtOnce(readMany(req, door.limits));
+  const read = readOne(req, door.limits) ?? atOnce(readMany(req, door.limits));
   if (read.count > AT_ONCE.events) return publishMany(door, request, read);
   return publishFew(door, request, read);
 }
