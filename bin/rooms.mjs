@@ -82,6 +82,7 @@ export const ROOMS = {
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
   sdk: { rooms: ['concurrency', 'faults', 'event'], clients: ['undici', 'eventsource-parser'] },
+  consuming: { rooms: ['sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [

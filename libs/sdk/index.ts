@@ -27,4 +27,5 @@ export {
   type StateOptions,
   type UnitRow,
 } from './reader.js';
+export { defineEvent, type DataOf, type EventOf, type EventToken } from './token.js';
 export * as shapes from './shapes.js';

@@ -1,0 +1,1 @@
+export type { EventSource, FeedBatch, Interest, ReceivedEvent, Sink } from './port.js';

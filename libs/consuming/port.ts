@@ -1,0 +1,53 @@
+import type { ReadEvent } from '#sdk';
+
+/**
+ * A part of a source whose events have one order, and one place: a stream of the hub, or a partition of a topic. Events of one subject are always in the
+ * same feed.
+ */
+export interface FeedBatch {
+  /** Name of the feed, the same after a restart: `imigrasi.paspor`, `imigrasi.paspor/3`. */
+  readonly feed: string;
+  /** In the order of the feed. Data is plain JSON of the version that the event was written in. May be empty: then only the place moves. */
+  readonly events: readonly ReceivedEvent[];
+  /**
+   * Stores that the first `count` events of this batch are finished, and so is every earlier batch of the feed. The consumer calls it with growing counts, only for
+   * finished work, never side by side for one feed. It may be called with the length of the batch only, and then the place behind the batch is stored.
+   * Rejects when the place could not be stored: the events may come again.
+   */
+  commit(count: number): Promise<void>;
+}
+
+/** An event from a source, before it is resolved to the version of a token. */
+export interface ReceivedEvent {
+  readonly event: ReadEvent;
+  /** The schema in which the data was written: needed when the token has another version. undefined: the source has resolved it already. */
+  readonly writer?: { readonly version: number; readonly schema: string; readonly bytes: Uint8Array };
+}
+
+/** Where events come from: the hub over HTTP, or Kafka. */
+export interface EventSource {
+  /**
+   * Gives batches to the sink until stop(). Batches of one feed come one after another: the next one only when `deliver` of the former has resolved (the consumer
+   * wants more, though earlier events may still be in work). Rejects when the source can never go on: wrong key, unknown type.
+   */
+  run(sink: Sink, interest: Interest): Promise<void>;
+  /** Ends `run` when the sink has finished what it took. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** What the handlers of an app want to see. */
+export interface Interest {
+  /** Event types that have a handler. */
+  readonly types: readonly string[];
+}
+
+/** What takes the events of a source: the consumer. */
+export interface Sink {
+  /** Takes the batch; resolves when the feed may deliver its next one (backpressure). Rejects only when the consumer has ended. */
+  deliver(batch: FeedBatch): Promise<void>;
+  /**
+   * The feed is taken away (a rebalance) or the source stops. No event of the feed is begun from now on; resolves when the events in work have ended and their
+   * places are stored, or after `withinMs`: then their signal aborts, and nothing of the feed is committed any more.
+   */
+  revoke(feed: string, withinMs: number): Promise<void>;
+}
