@@ -150,7 +150,7 @@ export function mayRead(roles: ReadonlySet<Role>): boolean {
  *
  * A key with the role reader may read an event when (a) its unit is the source or above the source on either parent line, (b) a unit field of the event
  * holds its unit or a unit below it, or (c) the consumers of the type name it. The roles data-team and operator and an admin key of the hub read every type masked, the
- * role steward reads every type in full. The source reads in full, the consumers of (c) at the level of their row in the contract (consumerLevel);
+ * role steward reads every type in full. The source reads in full (the hub is no source in this sense), the consumers of (c) at the level of their row in the contract (consumerLevel);
  * everyone else reads masked (R12.3). Of several reasons the greatest level holds.
  * A restricted type is readable only for its named consumers: (a), (b) and the roles grant nothing (R12.2).
  * Every condition is computed on every call, without an early return: the time of the answer must not reveal whether an event exists (R12.4).
@@ -180,7 +180,8 @@ export class EventLevels {
   of(caller: Caller): ReadLevel {
     const { owner, roles } = caller;
     const reads = mayRead(roles);
-    const isSource = ownsSource(owner, this.#source);
+    // What the hub states it states of others, such as an event that a steward has accepted: its keys read it by their roles.
+    const isSource = this.#source?.kind !== 'hub' && ownsSource(owner, this.#source);
     const aboveSource = this.#aboveSource?.has(owner) === true;
     let inField = false;
     for (const id of this.#inFields) if (id === owner) inField = true;

@@ -4,6 +4,7 @@ import { UnitTree, type Unit } from '#units';
 import type { Caller, Role } from './access.js';
 import { mayPublish } from './publish-right.js';
 import { readLevel, type ReadableType } from './read-level.js';
+import { isOwnSource } from './see-right.js';
 
 const unit = (id: string, type: string, parent?: string, technicalParent?: string): Unit => ({
   id,
@@ -176,15 +177,29 @@ describe('who may read what (R12)', () => {
         expect(readLevel(caller(owner, role), wbs, report, tree)).toBe('none');
   });
 
-  it('recognises parties and the hub as the source of their events, and no source in an invalid one', () => {
+  it('recognises parties as the source of their events, and no source in an invalid one', () => {
     expect(readLevel(reader('EXT-KPK'), type({}), { source: 'urn:simpul:party:EXT-KPK:portal', data: {} }, tree)).toBe(
-      'full',
-    );
-    expect(readLevel(caller('hub', 'admin'), type({}), { source: 'urn:simpul:hub:clock', data: {} }, tree)).toBe(
       'full',
     );
     expect(readLevel(reader('SU00012'), type({}), { source: 'nonsense', data: {} }, tree)).toBe('none');
   });
+
+  it.each([
+    ['admin', 'masked'],
+    ['operator', 'masked'],
+    ['data-team', 'masked'],
+    ['steward', 'full'],
+    ['reader', 'none'],
+  ] as const)(
+    'a key of the hub with the role %s reads what the hub states of others at the level of its role: %s',
+    (role, level) => {
+      for (const system of ['steward', 'clock'])
+        for (const part of ['steward', 'clock']) {
+          const key: Caller = { ...caller('hub', 'publisher', role), system };
+          expect(readLevel(key, type({}), { source: `urn:simpul:hub:${part}`, data: {} }, tree)).toBe(level);
+        }
+    },
+  );
 
   it('uses the unit tree of today: a unit that moves changes the level of its old and its new parent at once', () => {
     let day = '2021-07-15';
@@ -270,5 +285,17 @@ describe('who may publish what', () => {
     const another = { unitAsal: 'SU00022' };
     const refused = mayPublish(publisher('SU00012'), t('field:unitAsal'), own('SU00012'), another, tree);
     expect(showProblem(refused!.problems[0]!, 'en')).toMatchObject({ pointer: '/data/unitAsal', expected: 'SU00012' });
+  });
+});
+
+describe('whose receipts a publisher may ask for (R12.6)', () => {
+  it('a unit asks for those of all its systems; a key of the hub for those of the part that it publishes as', () => {
+    expect(isOwnSource(caller('SU00012', 'publisher'), 'urn:simpul:unit:SU00012:another')).toBe(true);
+    expect(isOwnSource(caller('SU00012', 'publisher'), 'urn:simpul:unit:SU00022:sdp')).toBe(false);
+    const hub = (system: string, role: Role) =>
+      isOwnSource({ ...caller('hub', role), system }, 'urn:simpul:hub:steward');
+    expect(hub('steward', 'publisher')).toBe(true);
+    expect(hub('clock', 'publisher')).toBe(false);
+    for (const role of ['admin', 'operator', 'data-team', 'steward'] as const) expect(hub('steward', role)).toBe(false);
   });
 });

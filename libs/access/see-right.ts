@@ -31,9 +31,14 @@ export function maySeeRefusals(caller: Caller, owner: string, type: ReadableType
   return maySeeOwner(caller, owner, units) && mayKnow;
 }
 
-/** Whether events of this source are the caller's own, whatever its roles: a publisher may ask what became of what it sent. */
+/**
+ * Whether events of this source are the caller's own, whatever its roles: a publisher may ask what became of what it sent. Of the hub: for the key alone that
+ * publishes as this part of it; the hub states events of others too.
+ */
 export function isOwnSource(caller: Caller, source: string): boolean {
-  return ownsSource(caller.owner, parseSource(source));
+  const parsed = parseSource(source);
+  if (!ownsSource(caller.owner, parsed)) return false;
+  return parsed?.kind !== 'hub' || (caller.roles.has('publisher') && caller.system === parsed.role);
 }
 
 /**

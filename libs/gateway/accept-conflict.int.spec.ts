@@ -43,6 +43,7 @@ beforeAll(async () => {
     ['true', TRUE, ['publisher', 'reader']],
     ['other', OTHER, ['publisher', 'reader']],
     ['steward', CENTRE, ['steward']],
+    ['operator', 'hub', ['operator']],
   ] as const)
     keys[name] = (await ask('/v1/keys', admin, { unit, system: 'uji', roles })).body['key'] as string;
 });
@@ -104,6 +105,14 @@ it('a steward accepts the refused event of the true office: the entry follows, a
 
   const event = (await ask(`/v1/events/${accepted}`, keys['steward']!)).body;
   expect(event).toMatchObject({ source: 'urn:simpul:hub:steward', atasnama: `urn:simpul:unit:${TRUE}:uji` });
+  // The event is one of the true office: for an operator or admin of the hub it is masked, like the refused one.
+  const receipt = `/v1/receipts?source=urn:simpul:hub:steward&id=${encodeURIComponent(`accepted/${mine}`)}`;
+  for (const key of [keys['operator']!, readFileSync(core.adminKey.path!, 'utf8').trim()]) {
+    const [original, again] = await Promise.all([mine, accepted].map((at) => ask(`/v1/events/${at}`, key)));
+    expect(again!.body['data']).toEqual(original!.body['data']);
+    expect([again!.body['digest'], (await ask(receipt, key)).body['digest']]).toEqual([undefined, undefined]);
+    expect((await ask(receipt, key)).status).toBe(200);
+  }
   const { records } = (await ask('/v1/audit?what=conflict.accept', keys['steward']!)).body;
   expect(records.map((r: Body) => [r['phase'], r['target']])).toContainEqual(['done', mine]);
 
