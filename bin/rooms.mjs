@@ -81,7 +81,7 @@ export const ROOMS = {
   folder: { rooms: ['faults'], clients: [] },
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
-  sdk: { rooms: ['concurrency', 'faults', 'event'], clients: ['undici', 'eventsource-parser'] },
+  sdk: { rooms: ['concurrency', 'faults', 'event', 'avro'], clients: ['undici', 'eventsource-parser'] },
   consuming: { rooms: ['sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {

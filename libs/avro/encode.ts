@@ -1,10 +1,15 @@
-import type { Text } from '#faults';
+import type { FaultCode, Problem, Text } from '#faults';
 import { JsonNumber } from './number.js';
 import { defaultOf } from './defaults.js';
 import type { FieldNode, Json, Node } from './schema.js';
 import { describe, scalarWriter, UNKNOWN_SYMBOL, type Write } from './scalar.js';
 import { texts } from './texts.js';
 import { MAX_ITEMS, nearest, type Walk } from './walk.js';
+
+/** The code of data that is refused with these problems: the first that says more than `schema_mismatch`. */
+export function refusalCode(problems: readonly Problem[]): FaultCode {
+  return problems.find((p) => p.code !== undefined && p.code !== 'schema_mismatch')?.code ?? 'schema_mismatch';
+}
 
 /** The writer of a type: it validates a value and writes it in one walk. A named type that is used several times gets one writer. */
 export function writerOf(t: Node, role?: string, made = new Map<string, Write>()): Write {

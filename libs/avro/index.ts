@@ -26,6 +26,7 @@ export { comparedKind } from './bounds.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
 export { checkNewContract, compileContract, compileEventContract, guard } from './contract.js';
+export { refusalCode } from './encode.js';
 export { fits, gravestOf, leavesOf, type VisitLeaf } from './leaves.js';
 export { parseJson, parseJsonInSteps } from './json.js';
 export { JsonNumber } from './number.js';

@@ -137,14 +137,18 @@ function writeLong(v: unknown, w: Walk): void {
   const expected = texts.long();
   if (typeof v === 'string') {
     if (!WHOLE.test(v)) return w.problem(texts.not_whole(), expected);
-    const big = BigInt(v);
-    if (big < MIN_LONG || big > MAX_LONG) return w.problem(texts.outside_64_bits(), expected, 'number_out_of_range');
-    return w.sink.bigLong(big);
+    return writeBigLong(BigInt(v), w);
   }
+  if (typeof v === 'bigint') return writeBigLong(v, w);
   if (refusedNumber(v, w, expected)) return;
   if (Number.isSafeInteger(v)) w.sink.long(v as number);
   else if (Number.isInteger(v)) w.problem(texts.large_number_not_text(), expected, 'number_out_of_range');
   else w.problem(texts.not_whole(), expected);
+}
+
+function writeBigLong(big: bigint, w: Walk): void {
+  if (big < MIN_LONG || big > MAX_LONG) w.problem(texts.outside_64_bits(), texts.long(), 'number_out_of_range');
+  else w.sink.bigLong(big);
 }
 
 function writeDouble(v: unknown, w: Walk): void {

@@ -1,4 +1,4 @@
-import { instantMs, type Data } from '#avro';
+import { instantMs, refusalCode, type Data } from '#avro';
 import {
   dataschemaUrn,
   digestOf,
@@ -111,7 +111,7 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
       notYours.problems.map((p) => inFormOf(at, p)),
     );
   const encoded = type.contract.encode(decoded.data, type.schemaId);
-  if (!encoded.ok) return refuse(a.type, worstCode(encoded.problems), encoded.problems);
+  if (!encoded.ok) return refuse(a.type, refusalCode(encoded.problems), encoded.problems);
   const another = rules.mayState(newest, a.source, data, rules.units);
   if (another !== undefined) return refuse(a.type, another.code, another.problems);
   const outside = valuesOutside(newest, data);
@@ -340,11 +340,6 @@ function decodeContent(content: Content, type: EventType): Decoded {
 
 function asObject(data: unknown): Data {
   return typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as Data) : {};
-}
-
-/** One code for the event: the first that is more precise than schema_mismatch. */
-function worstCode(problems: readonly Problem[]): FaultCode {
-  return problems.find((p) => p.code !== undefined && p.code !== 'schema_mismatch')?.code ?? 'schema_mismatch';
 }
 
 /** Points at an attribute in the form that the event came in: `/source` or `ce-source`. */

@@ -1,4 +1,5 @@
 export { foreignAnswer, type Answer, type Shape } from './answer.js';
+export { dataAs, dataschemaOf, decodeAs, encodeEvent, type CodecOptions } from './codec.js';
 export { connect, type Connection, type ConnectionOptions, type Reply, type RetryOptions } from './connection.js';
 export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
 export { createIds, type IdOptions } from './ids.js';
