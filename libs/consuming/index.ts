@@ -1,1 +1,21 @@
+export { Consumer, createConsumer } from './consumer.js';
+export { ConsumerFault, reasonOf, type ConsumerFaultCode } from './fault.js';
+export {
+  onBatch,
+  onEvent,
+  type BatchContext,
+  type BatchOptions,
+  type ConsumerOptions,
+  type ConsumerReport,
+  type DeadLetter,
+  type DeadLetters,
+  type Failure,
+  type HandlerContext,
+  type HandlerOptions,
+  type Handling,
+  type Limits,
+  type Then,
+} from './handler.js';
+export type { Inbox, InboxEvent } from './inbox.js';
 export type { EventSource, FeedBatch, Interest, ReceivedEvent, Sink } from './port.js';
+export type { ConsumerStatus, FeedStatus, Parked } from './status.js';

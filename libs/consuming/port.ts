@@ -9,12 +9,18 @@ export interface FeedBatch {
   readonly feed: string;
   /** In the order of the feed. Data is plain JSON of the version that the event was written in. May be empty: then only the place moves. */
   readonly events: readonly ReceivedEvent[];
+  /** Size of the events as they came, bytes: counts against the bounds of memory. @default 1 KiB for each event */
+  readonly bytes?: number;
+  /** With the first batch of a feed after a start or a rebalance: the text `above` that was stored with its place. The consumer leaves out what it names as finished. */
+  readonly above?: string;
   /**
-   * Stores that the first `count` events of this batch are finished, and so is every earlier batch of the feed. The consumer calls it with growing counts, only for
-   * finished work, never side by side for one feed. It may be called with the length of the batch only, and then the place behind the batch is stored.
+   * Stores that the first `count` events of this batch are finished, and so is every earlier batch of the feed; 0: the place is the beginning of this batch. Replaces
+   * the former place of the feed. The consumer calls it with counts that never fall, only for finished work, never side by side for one feed, and not for every
+   * batch: the place behind a later batch includes it. `above`: what is finished behind the place, at most 3,500 characters of ASCII without white space, so that it
+   * fits into the metadata of a Kafka offset; stored in one step with the place. undefined: nothing. With an unchanged count only `above` has changed.
    * Rejects when the place could not be stored: the events may come again.
    */
-  commit(count: number): Promise<void>;
+  commit(count: number, above?: string): Promise<void>;
 }
 
 /** An event from a source, before it is resolved to the version of a token. */
@@ -43,7 +49,7 @@ export interface Interest {
 
 /** What takes the events of a source: the consumer. */
 export interface Sink {
-  /** Takes the batch; resolves when the feed may deliver its next one (backpressure). Rejects only when the consumer has ended. */
+  /** Takes the batch; resolves when the feed may deliver its next one (backpressure), or when the feed is revoked. Rejects only when the consumer has ended. */
   deliver(batch: FeedBatch): Promise<void>;
   /**
    * The feed is taken away (a rebalance) or the source stops. No event of the feed is begun from now on; resolves when the events in work have ended and their

@@ -23,7 +23,9 @@ export interface EventToken<T extends object = object> {
 export type DataOf<E> = E extends EventToken<infer T> ? T : never;
 
 /** An event as a handler gets it, with data of the type of its token. */
-export type EventOf<T extends object> = Omit<ReadEvent, 'data'> & { readonly data: T };
+export type EventOf<T extends object> = {
+  readonly [K in keyof ReadEvent as string extends K ? never : K]: K extends 'data' ? T : ReadEvent[K];
+} & { readonly [extension: string]: unknown };
 
 /** Makes the token of an event type. Generated files call it; it checks nothing. */
 export function defineEvent<T extends object = Readonly<Record<string, unknown>>>(
