@@ -35,7 +35,8 @@ export function addAdmission(fastify: FastifyInstance, deps: AdmissionDeps): voi
     route.bodyLimit ??= bodyBytes;
   });
   fastify.addHook('onRequest', (req, reply, next) => {
-    const { config } = req.routeOptions;
+    // Fastify makes this object anew each time that it is asked for it.
+    const { config } = (req.route = req.routeOptions);
     const { profile } = config;
     // Where no route is, the answer is 404 with or without a key.
     if (profile !== undefined) {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Limits, LongWork, Reached, Turn } from '#limits';
 import { pause } from '#concurrency';
-import type { OutgoingHttpHeaders, Server } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { addAdmission, callerOf, stillValid, type AdmissionDeps } from './admission.js';
 import { drainConnections } from './drain.js';
@@ -35,6 +35,7 @@ export interface EdgeDeps extends AdmissionDeps, ErrorPathDeps {
 export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: readonly Door[]): void {
   fastify.decorateRequest('caller', undefined);
   fastify.decorateRequest('response');
+  fastify.decorateRequest('route');
   takeBodiesAsBuffers(fastify, deps.budgets);
   fastify.addHook('onRoute', (route) => {
     // Errors before a handler runs (admission, body limits) must not pass through Nest, which would lose their codes.
@@ -68,10 +69,17 @@ export function mountEdge(fastify: FastifyInstance, deps: EdgeDeps, doors: reado
 function takeBodiesAsBuffers(fastify: FastifyInstance, limits: Limits): void {
   const receiving = new Receiving(limits);
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', (req, payload, next) => {
-    receiving.receive(req, payload, next);
-  });
+  const receive: Receive = (req, payload, next) => receiving.receive(req, payload, next);
+  // Fastify finds an expression again by the text of the header, but parses the header of every request that falls to `*`: 1.4 µs each.
+  fastify.addContentTypeParser(/^/, receive);
+  fastify.addContentTypeParser('*', receive);
 }
+
+type Receive = (
+  req: FastifyRequest,
+  payload: IncomingMessage,
+  next: (error: Error | null, body?: Buffer) => void,
+) => void;
 
 /** Answers that are so small that the kernel takes them at once need not be measured. */
 function isLarge(body: unknown): boolean {

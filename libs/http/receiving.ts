@@ -29,7 +29,7 @@ export class Receiving {
 
   /** Faults body_too_large, length_mismatch, queue_full. */
   receive(req: FastifyRequest, payload: IncomingMessage, done: Done): void {
-    const max = req.routeOptions.bodyLimit ?? Number.POSITIVE_INFINITY;
+    const max = req.route.bodyLimit ?? Number.POSITIVE_INFINITY;
     const told = req.headers['content-length'] === undefined ? undefined : Number(req.headers['content-length']);
     if (told !== undefined && told > max) {
       done(new Fault('body_too_large'));
@@ -89,7 +89,7 @@ export class Receiving {
   }
 
   #sharesFor(req: FastifyRequest): Shares {
-    const limits = req.routeOptions.config.profile?.limits;
+    const limits = req.route.config.profile?.limits;
     if (limits?.receivingBytes === undefined) return this.#limits.receiving;
     let shares = this.#ofProfile.get(limits);
     if (shares === undefined) this.#ofProfile.set(limits, (shares = sharesOf(limits.receivingBytes)));

@@ -26,7 +26,7 @@ it('keeps a body once, in one piece, and not the pieces that it came in, until t
   const response = new EventEmitter();
   const req = {
     headers: {},
-    routeOptions: { config: {}, bodyLimit: 1_000_000 },
+    route: { config: {}, bodyLimit: 1_000_000 },
     response,
     caller: undefined,
   } as unknown as FastifyRequest;

@@ -80,6 +80,8 @@ declare module 'fastify' {
     caller: Caller | undefined;
     /** Set by admission: what is held for the body of a request is given back when its answer is through. */
     response: ServerResponse;
+    /** Set by admission: `routeOptions`, which Fastify makes anew each time that it is asked for it. */
+    route: FastifyRequest['routeOptions'];
   }
 }
 

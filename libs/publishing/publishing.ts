@@ -1,5 +1,4 @@
 import type { Caller } from '#access';
-import { withDeadline } from '#concurrency';
 import { conflictId, IndexLookup, sameContent, type PlacedEvent, type Settled } from '#duplicates';
 import { blameOf, Fault, type FaultCode } from '#faults';
 import { ENDLESS, Limits, type LimitOwner, type LongWork, type Turn } from '#limits';
@@ -60,8 +59,6 @@ interface Appended {
 
 /** More than the headers of an event take: what is smaller than the limit of its topic by so much need not be measured. */
 const HEADERS_BYTES = 65_536;
-/** After the deadline of the appender: reached only when the appender itself does not answer. */
-const GRACE_MS = 250;
 
 /** The publish path: check, duplicates, append, receipts (R2, R3). */
 export class Publishing {
@@ -224,8 +221,12 @@ export class Publishing {
     if (asked.length === 0) return;
     const known = await this.#earlier.ask(asked.map((i) => i.item!));
     if (known === undefined) return;
-    for (const [n, state] of asked.entries()) state.indexed = known[n];
-    await this.#askUnderDigest(asked);
+    let isKnown = false;
+    for (let n = 0; n < asked.length; n++) {
+      asked[n]!.indexed = known[n];
+      if (known[n] !== undefined) isKnown = true;
+    }
+    if (isKnown) await this.#askUnderDigest(asked);
   }
 
   /**
@@ -263,14 +264,11 @@ export class Publishing {
     }
   }
 
-  /** Waits for the appends and sets the outcomes that come from them. */
+  /** Waits for the appends, which have an outcome within the time that they were given (Appends), and sets the outcomes that come from them. */
   async #settle(items: readonly ItemState[], began: number): Promise<void> {
     do {
-      const open = new Set<Promise<unknown>>();
-      for (const { append } of items) if (append !== undefined && append.outcome === undefined) open.add(append.done);
-      if (open.size === 0) continue;
-      const left = this.limits.waitMs - (this.deps.now() - began) + GRACE_MS;
-      await withDeadline(Promise.all(open), left, () => undefined);
+      // One after another: an append that has ended meanwhile is not waited for, and most requests have one.
+      for (const { append } of items) if (append !== undefined && append.outcome === undefined) await append.done;
     } while (this.#appendInHalves(items, began));
     for (const state of items) {
       const { item, append, joined, repeated } = state;
@@ -327,10 +325,10 @@ export class Publishing {
    * (R3.9). False: there are none. No await in here.
    */
   #appendInHalves(items: readonly ItemState[], began: number): boolean {
-    if (this.deps.now() - began >= this.limits.waitMs) return false;
     const refused = items.filter(
       ({ append, joined }) => !joined && append !== undefined && isAboutARecord(append.outcome) && !isAlone(append),
     );
+    if (refused.length === 0 || this.deps.now() - began >= this.limits.waitMs) return false;
     for (const together of Map.groupBy(refused, (state) => state.append!.sharedAppend).values()) {
       // another request may have appended the same event meanwhile: its outcome counts
       const own = together.filter((state) => {
@@ -344,7 +342,7 @@ export class Publishing {
       this.#append(own.slice(0, half), began);
       this.#append(own.slice(half), began);
     }
-    return refused.length > 0;
+    return true;
   }
 
   /** Nothing is appended: the events that were fine are refused with the others. */

@@ -115,7 +115,7 @@ export class RecentAppends {
     if (outcome.kind === 'accepted') {
       call.doneAtMs = this.now();
       this.#done.push(call);
-      this.#sweep(2);
+      this.#sweep(2, call.doneAtMs);
       return;
     }
     for (const member of call.members) this.forget(member);
@@ -151,8 +151,8 @@ export class RecentAppends {
   }
 
   /** Drops the oldest appends that the index has passed, a few at a time; over the limit, the oldest in any case. */
-  #sweep(calls: number): void {
-    const before = this.now() - GRACE_MS;
+  #sweep(calls: number, nowMs: number): void {
+    const before = nowMs - GRACE_MS;
     for (let n = 0; (n < calls || this.#byIdentity.size > this.limit) && this.#head < this.#done.length; n++) {
       const oldest = this.#done[this.#head]!;
       const { stream, partition } = oldest;
