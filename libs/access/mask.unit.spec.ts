@@ -86,6 +86,23 @@ describe('masked data', () => {
     }
   });
 
+  it('counts the characters of a bounded number of texts of an event: a long list of short ones would stop every other request', () => {
+    const segment = jest.spyOn(Intl.Segmenter.prototype, 'segment');
+    try {
+      const list = f('paspor', 'array', 'umum-identitas', { items: { kind: 'string' } });
+      const shown = (texts: string[]): unknown => mask([list], { paspor: texts })['paspor'];
+      expect(shown([...new Array<string>(200).fill('é123456'), 'é123456', 'C7654321'])).toEqual([
+        ...new Array<string>(200).fill('••••3456'),
+        '••••',
+        '••••4321',
+      ]);
+      expect(shown(new Array<string>(50_000).fill('ééééééé'))).toHaveLength(50_000);
+      expect(segment).toHaveBeenCalledTimes(400);
+    } finally {
+      segment.mockRestore();
+    }
+  });
+
   it('keeps absent and null values, and drops members that the contract does not name', () => {
     expect(
       mask([f('a', 'string', 'spesifik', { optional: true }), f('b', 'string', 'none')], { a: null, x: 'secret' }),

@@ -12,16 +12,20 @@ export interface ReadableEvent {
 }
 
 const NOTHING: readonly string[] = [];
+/** The ids in a list: every row and every caller asks for them again, and a list may be as long as an event. */
+const inLists = new WeakMap<readonly unknown[], readonly string[]>();
 const READING: readonly Role[] = ['reader', 'operator', 'data-team', 'steward', 'admin'];
 
-/** The unit ids or party codes in a field of the data: one, several (a list field, each once), or none. */
+/** The unit ids or party codes in a field of the data: one, several (a list field, each once), or none. A list is not changed afterwards. */
 export function idsIn(data: Readonly<Record<string, unknown>>, field: string): readonly string[] {
   const v = data[field];
   if (typeof v === 'string') return [v];
   if (!Array.isArray(v)) return NOTHING;
-  const ids = v.filter((x): x is string => typeof x === 'string');
+  let ids = inLists.get(v);
   // Rights are worked out for each id: a list that repeats one must not cost more than the ids in it.
-  return ids.length > 1 ? [...new Set(ids)] : ids;
+  if (ids === undefined)
+    inLists.set(v, (ids = [...new Set(v.filter((x): x is string => typeof x === 'string'))]));
+  return ids;
 }
 
 /** Whether a source belongs to this owner, with any system. */

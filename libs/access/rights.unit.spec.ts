@@ -3,7 +3,7 @@ import { showProblem } from '#faults';
 import { UnitTree, type Unit } from '#units';
 import type { Caller, Role } from './access.js';
 import { mayPublish } from './publish-right.js';
-import { readLevel, type ReadableType } from './read-level.js';
+import { EventLevels, readLevel, type ReadableType } from './read-level.js';
 import { isOwnSource } from './see-right.js';
 
 const unit = (id: string, type: string, parent?: string, technicalParent?: string): Unit => ({
@@ -200,6 +200,24 @@ describe('who may read what (R12)', () => {
         }
     },
   );
+
+  it('goes through a list of units once, however many callers and rows ask for it', () => {
+    let reads = 0;
+    const list = new Proxy(new Array<string>(1_000).fill('SU00022'), {
+      get: (target, name) => {
+        if (name === '0') reads++;
+        return Reflect.get(target, name) as unknown;
+      },
+    });
+    const report = { ...named('field:unit', 'above:unit'), unitFields: ['unit'] };
+    const levels = new EventLevels(report, from('SU00012', { unit: list }), tree);
+    for (let i = 0; i < 100; i++) {
+      expect(levels.of(reader('SU00022'))).toBe('full');
+      expect(levels.of(reader('SU00020'))).toBe('masked');
+      expect(levels.of(reader('SU00011'))).toBe('none');
+    }
+    expect(reads).toBe(1);
+  });
 
   it('uses the unit tree of today: a unit that moves changes the level of its old and its new parent at once', () => {
     let day = '2021-07-15';

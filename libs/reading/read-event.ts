@@ -65,6 +65,8 @@ export class LoggedEvent {
   readonly #place: RecordPlace;
   #decoded: DecodedEvent | undefined;
   #broken = false;
+  /** What unit fields show at a level. Readers of a live stream ask for a hundred units of one event. */
+  #units: Partial<Record<ReadEvent['level'], ReadonlySet<string>>> | undefined;
 
   private constructor(opened: EventRecord, place: RecordPlace) {
     this.#opened = opened;
@@ -93,9 +95,15 @@ export class LoggedEvent {
   /** Whether a reader of this level sees the unit that the filter asks for: a masked field answers no question (R12.3). Call it only after levels(). */
   showsUnit({ unit }: EventFilter, level: ReadEvent['level']): boolean {
     if (unit === undefined || this.#opened.envelope.extensions['unitasal'] === unit) return true;
+    return ((this.#units ??= {})[level] ??= this.#unitsAt(level)).has(unit);
+  }
+
+  #unitsAt(level: ReadEvent['level']): ReadonlySet<string> {
     const { type, data } = this.#event()!;
-    const shown = level === 'full' ? data : maskData(type.contract, data as Record<string, unknown>);
-    return type.unitFields.some((field) => idsIn(shown, field).includes(unit));
+    const { unitFields } = type;
+    const fields = type.contract.fields.filter(({ name }) => unitFields.includes(name));
+    const shown = level === 'full' ? data : maskData({ fields }, data as Record<string, unknown>);
+    return new Set(unitFields.flatMap((field) => idsIn(shown, field)));
   }
 
   /** The levels of readers, by the unit tree of today (R12); undefined when the data cannot be decoded with its schema. */

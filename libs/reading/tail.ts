@@ -21,8 +21,9 @@ const CHUNK_BYTES = 1_048_576;
  */
 const PAUSE_FACTOR = 5;
 const MAX_PAUSE_MS = 100;
-/** Members in one turn of the event loop: others are served between two turns. */
+/** Members in one turn of the event loop: others are served between two turns. A turn ends sooner when what members see of a large event takes long. */
 const MEMBERS_A_TURN = 64;
+const TURN_MS = 3;
 
 export interface TailDeps extends Rights {
   readonly log: Pick<EventLog, 'read'>;
@@ -224,7 +225,7 @@ export class StreamTail {
     let turn = 0;
     let began = performance.now();
     for (const member of [...this.members]) {
-      if (turn++ === MEMBERS_A_TURN) {
+      if (turn++ === MEMBERS_A_TURN || performance.now() - began > TURN_MS) {
         took += performance.now() - began;
         await new Promise(setImmediate);
         turn = 1;

@@ -1,11 +1,12 @@
 import type { Caller, Role } from '#access';
 import { Fault } from '#faults';
 import { readUnitSeed, UnitTree } from '#units';
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { catalogueOfFiles, recordOf, type EventSpec } from '../../test/kit/projection/events.js';
 import { decodeStreamCursor, HUB, Reading, type EventFilter, type Reader, type TailLimits } from './index.js';
 import { LogInMemory } from './log-in-memory.fixture.js';
+import { LoggedEvent } from './read-event.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
 const STREAM = 'imigrasi.paspor';
@@ -305,6 +306,54 @@ describe('what each live reader sees is decided for it alone (R12)', () => {
     expect(nothing.map((r) => r.ids)).toEqual([[], []]);
     const { next } = reader.messages.at(-1)!;
     expect(next.every((n, p) => (p === partition ? n > 0n : n === 0n))).toBe(true);
+  });
+
+  it('what an event shows of units is worked out once for each level, however many filters ask', () => {
+    const { catalogue } = stage();
+    const { record } = recordOf(catalogue, { type: TYPE, source: `urn:simpul:unit:${KANIM}:simkim`, data: { unitPenerbit: KANIM } });
+    const type = catalogue.newest(TYPE)!;
+    const unitFields = jest.spyOn(Object.getPrototypeOf(type) as typeof type, 'unitFields', 'get');
+    const logged = { ...record, offset: 0n, appendTimeMs: 0, leaderEpoch: 0 };
+    const event = LoggedEvent.open(logged, { stream: STREAM, partition: 0, original: undefined }, catalogue);
+    if (!(event instanceof LoggedEvent)) throw new Error('no event');
+    event.levels(units);
+    const before = unitFields.mock.calls.length;
+    for (const level of ['masked', 'full'] as const)
+      for (let i = 0; i < 100; i++) {
+        expect(event.showsUnit({ unit: `SU${String(90_000 + i)}` }, level)).toBe(false);
+        expect(event.showsUnit({ unit: KANIM }, level)).toBe(true);
+      }
+    const asked = unitFields.mock.calls.length - before;
+    unitFields.mockRestore();
+    expect(asked).toBeLessThan(30);
+  });
+
+  it('others are served between its turns: what many readers see of a large event does not hold the process', async () => {
+    const s = stage();
+    const seenIn: number[] = [];
+    let turn = 0;
+    let over = false;
+    const tick = (): void => {
+      turn++;
+      if (!over) setImmediate(tick);
+    };
+    const place = { stream: s.stream, topicId: TOPIC_ID, next: [0n] };
+    const members = Array.from({ length: 20 }, () =>
+      s.reading.hang(HUB, place, {}, true, {
+        send: () => {
+          seenIn.push(turn);
+          for (const from = performance.now(); performance.now() - from < 4;);
+          return 'sent';
+        },
+        interrupted: () => undefined,
+      }),
+    );
+    tick();
+    s.append({ id: 'A', data: { nomorPermohonan: 'S' } });
+    await until(() => seenIn.length === 20);
+    over = true;
+    for (const member of members) member?.leave();
+    expect(new Set(seenIn).size).toBeGreaterThan(10);
   });
 
   it('a reader that sees nothing gets an id now and then, so that a reconnect does not scan the events again', async () => {
