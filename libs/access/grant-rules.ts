@@ -25,6 +25,11 @@ export interface GrantRules {
   readonly types: () => readonly RestrictedType[];
 }
 
+/** The event types that make a key powerful: all others decide nothing here. */
+export function powerTypes(types: readonly RestrictedType[]): readonly RestrictedType[] {
+  return types.filter(({ restricted, type }) => restricted || type === UNIT_CHANGED);
+}
+
 /** Whether a caller has one of the roles; `hub-admin` is the role admin of a key of the hub (isHubAdmin). */
 export function hasRole(caller: Pick<Caller, 'owner' | 'roles'>, role: Role | 'hub-admin'): boolean {
   return role === 'hub-admin' ? isHubAdmin(caller) : caller.roles.has(role);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Fault } from '#faults';
 import type { EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import { readUnitSeed, UnitTree } from '#units';
@@ -14,7 +15,11 @@ const units = new UnitTree(() => '2021-07-15');
 for (const u of readUnitSeed(readFileSync(new URL('../../schemas/units.json', import.meta.url), 'utf8')).units)
   units.put(u.id, [u]);
 /** The whistle-blower reports of ES1-ITJEN. */
-const types = () => [{ restricted: true, consumers: [{ code: 'unit:SU00003', level: 'full', why: 'tugas' } as const] }];
+const types = () => {
+  typesAsked++;
+  return [{ restricted: true, consumers: [{ code: 'unit:SU00003', level: 'full', why: 'tugas' } as const] }];
+};
+let typesAsked = 0;
 
 const KUMHAM = 'SU00001';
 const ITJEN = 'SU00003';
@@ -43,6 +48,29 @@ async function adminOf(owner: string): Promise<Actor> {
   return { keyId: id, owner, system: 'admin' };
 }
 const spec = (owner: string, ...roles: Role[]) => ({ owner, system: 'uji', roles });
+
+describe('a list of 1,000 keys', () => {
+  it('is checked with a breath before each key, goes through the types once, and is refused with the problems of 50 keys', async () => {
+    const by = await adminOf(kanim.id);
+    const before = typesAsked;
+    let breaths = 0;
+    const breathe = (): undefined => void breaths++;
+    const foreign = Array.from({ length: 1_000 }, () => spec(otherKanim.id, 'reader'));
+    const refused = await access.createKeys(by, foreign, undefined, undefined, breathe).catch((e: unknown) => e);
+    expect(refused).toMatchObject({ code: 'grant_exceeds_rights' });
+    expect((refused as Fault).problems).toHaveLength(50);
+    expect([breaths, typesAsked - before]).toEqual([1_050, 1]);
+  });
+
+  it('is not made when its asker has gone meanwhile', async () => {
+    const by = await adminOf(kanim.id);
+    const before = access.listKeys().length;
+    const gone = new Error('gone');
+    const mine = Array.from({ length: 3 }, () => spec(kanim.id, 'reader'));
+    await expect(access.createKeys(by, mine, undefined, undefined, () => Promise.reject(gone))).rejects.toBe(gone);
+    expect(access.listKeys()).toHaveLength(before);
+  });
+});
 
 describe('an admin key of a unit', () => {
   it('gives keys with the roles publisher, reader and admin, to its own unit and to units below it', async () => {

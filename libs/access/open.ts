@@ -5,7 +5,14 @@ import type { Units } from '#units';
 import type { Caller } from './access.js';
 import { AUDIT_TOPIC, audited, HUB_ACTOR, recordUse, type Act, type Actor } from './audit.js';
 import { Authenticator } from './authenticator.js';
-import { grantProblems, isInTree, isPowerful, type GrantRules, type RestrictedType } from './grant-rules.js';
+import {
+  grantProblems,
+  isInTree,
+  isPowerful,
+  powerTypes,
+  type GrantRules,
+  type RestrictedType,
+} from './grant-rules.js';
 import { decideApproval, decideInsert, decideRefusal, decideRevocation, type Deciding } from './key-decisions.js';
 import { KEY_LIVES, type KeyLives } from './key-expiry.js';
 import { adminKeyPath, readSecret, writeSecret } from './key-file.js';
@@ -23,6 +30,10 @@ export type MadeKey = ShownKey & { readonly key: string };
 
 /** Called with the number of keys that are about to be made. Throws: none is made. */
 export type Admit = (count: number) => void;
+/** Asked before each key of a list: answers a promise when others are to be served first. */
+export type Breathe = () => Promise<void> | undefined;
+/** Problems of so many keys are told. */
+const MOST_TOLD = 50;
 
 export type AdminKey =
   | { readonly kind: 'made'; readonly path: string; readonly id: string }
@@ -44,9 +55,15 @@ export interface Access {
   createKey(by: Actor, spec: KeySpec, why?: string, admit?: Admit): Promise<MadeKey>;
   /**
    * Checks all keys before the first write, then writes at most 500 keys per write. One intent and one closing audit record for all. `admit` is called between
-   * the checks and the first write. Faults as `createKey`, and those of `admit`.
+   * the checks and the first write. Faults as `createKey` (with the problems of at most 50 keys), and those of `admit` and `breathe`.
    */
-  createKeys(by: Actor, specs: readonly KeySpec[], why?: string, admit?: Admit): Promise<readonly MadeKey[]>;
+  createKeys(
+    by: Actor,
+    specs: readonly KeySpec[],
+    why?: string,
+    admit?: Admit,
+    breathe?: Breathe,
+  ): Promise<readonly MadeKey[]>;
   /**
    * Idempotent: a revoked key is answered unchanged. An actor may revoke what it may give; a key outside its tree is `not_found`.
    * Faults `not_found`, `grant_exceeds_rights`, `last_admin` (the last admin key of the hub), `not_durable`.
@@ -188,16 +205,35 @@ class TableAccess implements Access {
     return (await this.createKeys(by, [spec], why, admit))[0]!;
   }
 
-  async createKeys(by: Actor, specs: readonly KeySpec[], why?: string, admit?: Admit): Promise<readonly MadeKey[]> {
+  async createKeys(
+    by: Actor,
+    specs: readonly KeySpec[],
+    why?: string,
+    admit?: Admit,
+    breathe?: Breathe,
+  ): Promise<readonly MadeKey[]> {
     const at = (i: number): string => (specs.length > 1 ? `/${i}` : '');
     const now = this.#now();
-    const rules = { units: this.#units, parties: this.#parties, lives: this.#lives, now };
-    const expiries = specs.map((spec, i) => checkKeySpec(spec, rules, at(i)));
-    this.#checkGrants(specs.map((spec, i) => grantProblems(by.owner, spec, this.#rules, at(i))));
+    const keyRules = { units: this.#units, parties: this.#parties, lives: this.#lives, now };
+    // Each key asks several times for the types: going through all contracts for each of 1,000 takes 20 ms.
+    const types = powerTypes(this.#rules.types());
+    const rules: GrantRules = { ...this.#rules, types: () => types };
+    const expiries: number[] = [];
+    for (const [i, spec] of specs.entries()) {
+      await breathe?.();
+      expiries.push(checkKeySpec(spec, keyRules, at(i)));
+    }
+    const found: (readonly Problem[])[] = [];
+    for (const [i, spec] of specs.entries()) {
+      await breathe?.();
+      const problems = grantProblems(by.owner, spec, rules, at(i));
+      if (problems.length > 0 && found.push(problems) >= MOST_TOLD) break;
+    }
+    this.#checkGrants(found);
     admit?.(specs.length);
     const keys = specs.map(() => this.#drawKey());
     const rows = keys.map((key, i) => this.#newRow(key, specs[i]!, by, expiries[i]));
-    const asksSecond = specs.some((spec) => isPowerful(spec, this.#rules)) && needsSecond(this.#rows(), now);
+    const asksSecond = specs.some((spec) => isPowerful(spec, rules)) && needsSecond(this.#rows(), now);
     const act = {
       who: by,
       what: asksSecond && by.keyId !== 'hub' ? 'key.wish' : 'key.create',
@@ -211,7 +247,7 @@ class TableAccess implements Access {
         const out: ShownKey[] = [];
         for (let i = 0; i < rows.length; i += MAX_CHANGES) {
           const part = rows.slice(i, i + MAX_CHANGES);
-          const decide = (present: KeyRows) => decideInsert(present, part, this.#deciding(by), this.#rules);
+          const decide = (present: KeyRows) => decideInsert(present, part, this.#deciding(by), rules);
           out.push(...(await this.#table.write(decide)));
         }
         return out;

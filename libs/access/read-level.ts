@@ -23,8 +23,7 @@ export function idsIn(data: Readonly<Record<string, unknown>>, field: string): r
   if (!Array.isArray(v)) return NOTHING;
   let ids = inLists.get(v);
   // Rights are worked out for each id: a list that repeats one must not cost more than the ids in it.
-  if (ids === undefined)
-    inLists.set(v, (ids = [...new Set(v.filter((x): x is string => typeof x === 'string'))]));
+  if (ids === undefined) inLists.set(v, (ids = [...new Set(v.filter((x): x is string => typeof x === 'string'))]));
   return ids;
 }
 

@@ -310,7 +310,11 @@ describe('what each live reader sees is decided for it alone (R12)', () => {
 
   it('what an event shows of units is worked out once for each level, however many filters ask', () => {
     const { catalogue } = stage();
-    const { record } = recordOf(catalogue, { type: TYPE, source: `urn:simpul:unit:${KANIM}:simkim`, data: { unitPenerbit: KANIM } });
+    const { record } = recordOf(catalogue, {
+      type: TYPE,
+      source: `urn:simpul:unit:${KANIM}:simkim`,
+      data: { unitPenerbit: KANIM },
+    });
     const type = catalogue.newest(TYPE)!;
     const unitFields = jest.spyOn(Object.getPrototypeOf(type) as typeof type, 'unitFields', 'get');
     const logged = { ...record, offset: 0n, appendTimeMs: 0, leaderEpoch: 0 };

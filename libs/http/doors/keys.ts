@@ -17,7 +17,7 @@ import {
   type ShownKey,
 } from '#access';
 import { Fault } from '#faults';
-import type { Limits, Turn } from '#limits';
+import { ENDLESS, type Limits, type Turn } from '#limits';
 import type { EventLog } from '#log';
 import type { Units } from '#units';
 import { Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
@@ -167,12 +167,20 @@ export class KeysController {
     body: CREATE,
     bodyBytes: KEYS_BYTES,
   })
-  async create(
+  create(
     @CheckedBody(shapeOf) body: Create,
     @CurrentCaller() by: Caller,
+    @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
+    // One key is made at once; a list takes as long as a list that is read.
+    if ('unit' in body) return this.#create(body, by, reply, ENDLESS);
+    return workOf(this.deps, req).run((turn) => this.#create(body, by, reply, turn));
+  }
+
+  async #create(body: Create, by: Caller, reply: FastifyReply, turn: Turn): Promise<object> {
     const { access, units, limits } = this.deps;
+    const breathe = (): Promise<void> | undefined => (turn.isOver ? turn.next() : undefined);
     const admit = (count: number): void => takeGrants(limits, by, count);
     const answer = (made: readonly MadeKey[]): object[] => {
       if (made.some((key) => key.state === 'pending')) reply.code(202);
@@ -180,7 +188,7 @@ export class KeysController {
     };
     if ('keys' in body) {
       const specs = body.keys.map(({ unit, ...rest }): KeySpec => ({ owner: unit, ...rest }));
-      return { keys: answer(await access.createKeys(by, specs, body.why, admit)) };
+      return { keys: answer(await access.createKeys(by, specs, body.why, admit, breathe)) };
     }
     const { system, roles, expires, why } = body;
     if ('unit' in body)
@@ -193,7 +201,7 @@ export class KeysController {
       throw new Fault('invalid_request', {
         problems: [{ pointer: '/all', reason: texts.no_unit_of_type(), expected: texts.unit_type() }],
       });
-    return { keys: answer(await access.createKeys(by, specs, why, admit)) };
+    return { keys: answer(await access.createKeys(by, specs, why, admit, breathe)) };
   }
 
   @Delete('keys/:id')
