@@ -25,6 +25,9 @@ interface Queue {
   readonly requests: Request[];
 }
 
+/** The queues of one unit by key; the one that is served next comes first. Of an address without a key: one queue. */
+type Line = Map<string, Queue>;
+
 /** A request that comes so soon behind the work of the one before it came together with it: the event loop gives no cheaper sign of its rounds. */
 const TOGETHER_MS = 1;
 /** So many of them begin at once, whoever sends them. */
@@ -34,17 +37,18 @@ const DRAIN_MS = 2;
 
 /**
  * What every request passes before anything is done for it. When many come together, all of them would be worked on in one round of the event loop, however
- * many connections one client has: so the first ones begin at once, and behind them one of each key (or address, without a valid key). The others wait in
- * queues by key, which are served by turns (round robin) for 2 ms in each round. So a key waits for its own requests and not for those of others. Requests
- * beyond the limits are refused here, which costs less than reading them.
+ * many connections one client has: so the first ones begin at once, and behind them one of each unit (or address, without a valid key). The others wait in
+ * queues by key, which are served by turns (round robin) for 2 ms in each round: by turns of the units, and in each by turns of its keys, because a unit has as
+ * many keys as it likes. So a key waits for requests of its own unit and not for those of others. Requests beyond the limits are refused here, which costs
+ * less than reading them.
  */
 export class Entrance {
   readonly #deps: EntranceDeps;
   readonly #handle: Handle;
   readonly #now: () => number;
-  /** By owner; the one that is served next comes first. */
-  readonly #queues = new Map<string, Queue>();
-  /** Owners of which one request has begun beside the queues in this round. */
+  /** By unit or address; the one that is served next comes first. */
+  readonly #lines = new Map<string, Line>();
+  /** Units and addresses of which one request has begun beside the queues in this round. */
   readonly #begun = new Set<string>();
   /** When the work of the last request that began at once was done. */
   #last = 0;
@@ -63,7 +67,7 @@ export class Entrance {
     if (reached !== undefined) {
       res.setHeader('connection', 'close');
       this.#refuse(req, res, reached);
-    } else if (this.#queues.size === 0 && this.#isFree()) {
+    } else if (this.#lines.size === 0 && this.#isFree()) {
       this.#handle(req, res);
       this.#last = this.#now();
     } else this.#queue(req, res);
@@ -76,10 +80,11 @@ export class Entrance {
 
   #queue(req: IncomingMessage, res: ServerResponse): void {
     const owner = this.#ownerOf(req);
-    // No key has a space in its name.
-    const name = owner.key ?? `address ${owner.address}`;
-    const queue = this.#queues.get(name);
-    if (queue === undefined && !this.#begun.has(name)) {
+    // No key and no unit has a space in its name.
+    const key = owner.key ?? `address ${owner.address}`;
+    const name = owner.unit ?? key;
+    const line = this.#lines.get(name);
+    if (line === undefined && !this.#begun.has(name)) {
       this.#begun.add(name);
       this.#drainSoon();
       this.#handle(req, res);
@@ -90,8 +95,10 @@ export class Entrance {
       this.#refuse(req, res, reached);
       return;
     }
-    if (queue === undefined) this.#queues.set(name, { owner, requests: [[req, res]] });
-    else queue.requests.push([req, res]);
+    const queue = line?.get(key);
+    if (queue !== undefined) queue.requests.push([req, res]);
+    else if (line !== undefined) line.set(key, { owner, requests: [[req, res]] });
+    else this.#lines.set(name, new Map([[key, { owner, requests: [[req, res]] }]]));
     this.#drainSoon();
   }
 
@@ -106,16 +113,19 @@ export class Entrance {
     this.#begun.clear();
     this.#together = 0;
     const end = this.#now() + DRAIN_MS;
-    for (const [name, queue] of this.#queues) {
+    for (const [name, line] of this.#lines) {
+      const [key, queue] = line.entries().next().value!;
       const [req, res] = queue.requests.shift()!;
       this.#deps.budgets.queued.give(queue.owner);
       // To the end of the order, where this loop comes past it again.
-      this.#queues.delete(name);
-      if (queue.requests.length > 0) this.#queues.set(name, queue);
+      line.delete(key);
+      if (queue.requests.length > 0) line.set(key, queue);
+      this.#lines.delete(name);
+      if (line.size > 0) this.#lines.set(name, line);
       if (!req.socket.destroyed) this.#handle(req, res);
       if (this.#now() >= end) break;
     }
-    if (this.#queues.size > 0) this.#drainSoon();
+    if (this.#lines.size > 0) this.#drainSoon();
   }
 
   /** A key is looked for only here, where many requests came together: on most connections it is known, and most requests do not wait. */

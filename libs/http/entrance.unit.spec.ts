@@ -8,7 +8,7 @@ import { apiProfiles, Profiles } from './profile.js';
 import { HTTP_LIMITS } from './open.js';
 import { RefusedLog } from './refused-log.js';
 
-/** An entrance whose requests take `ms` each, on a clock that only they move. */
+/** An entrance whose requests take `ms` each, on a clock that only they move. The key `u.1` belongs to the unit `u`. */
 function entrance(ms: number, values: Partial<LimitValues> = {}) {
   let at = 0;
   const begun: string[] = [];
@@ -19,7 +19,7 @@ function entrance(ms: number, values: Partial<LimitValues> = {}) {
       authenticate: (h) =>
         h === undefined
           ? undefined
-          : { keyId: h.slice(7), owner: 'SU00001', system: 'x', roles: new Set(['reader'] as const) },
+          : { keyId: h.slice(7), owner: h.slice(7).split('.')[0]!, system: 'x', roles: new Set(['reader'] as const) },
       budgets,
       connections: new Connections({ limits: budgets, isProxy: () => false }),
       profiles: new Profiles(apiProfiles(HTTP_LIMITS)),
@@ -76,6 +76,25 @@ describe('requests that come together', () => {
     for (let n = 0; n < 4; n++) await round();
     expect(begun.filter((u) => u.startsWith('/few'))).toHaveLength(3);
     expect(begun.filter((u) => u.startsWith('/many')).length).toBeLessThan(20);
+  });
+
+  it('are served by turns of the units first: a unit with many keys does not keep another one waiting', async () => {
+    const { begun, send, round } = entrance(1);
+    for (let n = 0; n < 300; n++) send(`many.${n}`, `/many${n}`);
+    expect(begun).toHaveLength(9);
+    for (let n = 0; n < 3; n++) send('few', `/few${n}`);
+    for (let n = 0; n < 4; n++) await round();
+    expect(begun.filter((u) => u.startsWith('/few'))).toHaveLength(3);
+    expect(begun.filter((u) => u.startsWith('/many')).length).toBeLessThan(20);
+  });
+
+  it('of one unit are served by turns of its keys', async () => {
+    const { begun, send, round } = entrance(1);
+    for (let n = 0; n < 100; n++) send('u.many', `/many${n}`);
+    for (let n = 0; n < 3; n++) send('u.few', `/few${n}`);
+    for (let n = 0; n < 8; n++) await round();
+    expect(begun.filter((u) => u.startsWith('/few'))).toHaveLength(3);
+    expect(begun.filter((u) => u.startsWith('/many')).length).toBeLessThan(30);
   });
 
   it('are refused by the name of the limit beyond it, before they begin, and other keys are not', () => {
