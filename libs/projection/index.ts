@@ -2,6 +2,7 @@ export { STATED_BY } from '#event';
 export { STEWARD } from './accepted.js';
 export { foldedFields } from './folded-fields.js';
 export { publishBounds, isAhead, type TimeBound } from './time-bounds.js';
+export { senderOf } from './owner.js';
 export { readRefused, REFUSED_KEPT, REFUSED_OF_OFFICE, RefusedRing, type RefusedEvent } from './refused.js';
 export { ConflictReader, type Conflict, type Conflicts } from './conflicts.js';
 export { parseView, type Expression, type OwnerRule, type ViewDefinition, type ViewSource } from './view.js';

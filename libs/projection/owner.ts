@@ -19,6 +19,9 @@ export function officeOf(source: string): string | undefined {
   return parsed?.kind === 'unit' ? parsed.unit : parsed?.kind === 'party' ? parsed.party : undefined;
 }
 
+/** Whom a source belongs to: its unit or party with all its systems; of the hub the source itself. A unit has as many systems as it likes, so bounds go by this. */
+export const senderOf = (source: string): string => officeOf(source) ?? source;
+
 const named = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /** Who may change an entry; undefined: nobody owns it, so whoever comes next with the right may. */

@@ -2,7 +2,7 @@ import type { DecodedEvent } from '#registry';
 import type { State } from '#state';
 import type { RefusalReason, RefusedCount, StoredRefusal, Witness } from './entry.js';
 import { witnessOf, type Refused } from './fold.js';
-import { officeOf } from './owner.js';
+import { senderOf } from './owner.js';
 
 /**
  * Keys of the events that a view partition has refused, in the key space of the contributions: a place for each, and how many there were. No subject and no
@@ -76,20 +76,20 @@ export class RefusedRing {
     const before = this.#slots[slot];
     if (before === undefined) this.#free--;
     else {
-      const office = officeIn(before.w[0]);
+      const office = senderOf(before.w[0]);
       const slots = this.#ofOffice.get(office)!;
       slots.delete(slot);
       if (slots.size === 0) this.#ofOffice.delete(office);
     }
     this.#slots[slot] = row;
-    const office = officeIn(row.w[0]);
+    const office = senderOf(row.w[0]);
     const slots = this.#ofOffice.get(office);
     if (slots === undefined) this.#ofOffice.set(office, new Set([slot]));
     else slots.add(slot);
   }
 
   #slotFor({ w: [source] }: StoredRefusal): number {
-    const mine = this.#ofOffice.get(officeIn(source));
+    const mine = this.#ofOffice.get(senderOf(source));
     const isFull = mine !== undefined && mine.size >= REFUSED_OF_OFFICE;
     if (!isFull && this.#free > 0) return this.#slots.indexOf(undefined);
     const ofKey = most(
@@ -131,8 +131,6 @@ function most(rows: readonly Kept[], groupOf: (row: StoredRefusal) => string): r
     b.length > a.length || (b.length === a.length && oldest(b) < oldest(a)) ? b : a,
   );
 }
-
-const officeIn = (source: string): string => officeOf(source) ?? source;
 
 /** One more event of this source is no longer kept. Sources beyond the bound are counted together. */
 function addOut(out: NonNullable<RefusedCount['out']> = {}, source: string): NonNullable<RefusedCount['out']> {

@@ -28,7 +28,7 @@ export interface NoticeDeps {
 
 /** A notice of the hub about an event of `from`. */
 export interface Notice {
-  /** Source of the event that it is about. */
+  /** The unit or party whose event it is about. */
   readonly from: string;
   readonly offered: Offered;
 }

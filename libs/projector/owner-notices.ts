@@ -1,12 +1,12 @@
 import { ownEvent } from '#core';
-import type { CompiledView, RefusedEvent } from '#projection';
+import { senderOf, type CompiledView, type RefusedEvent } from '#projection';
 import type { Offered } from '#publishing';
 import { hash } from 'node:crypto';
 import { WATCH, type NoticeQueue } from './notice-queue.js';
 
 export const CHANGE_TRIED = 'simpul.pengawasan.perubahan-dicoba';
 const HOUR_MS = 3_600_000;
-/** Source, view and key for which something may wait, in all and of one source. */
+/** Source, view and key for which something may wait, in all and of one unit or party with all its systems. */
 const WINDOWS = 10_000;
 const WINDOWS_OF_ONE = 1_000;
 
@@ -85,7 +85,7 @@ export class OwnerNotices {
   /** `events`: the first and the last of `count` attempts. */
   #tell(window: Window, hour: number, events: readonly RefusedEvent[], count: number): void {
     window.told = hour;
-    this.deps.queue.push([{ from: window.source, offered: noticeOf(window, hour, events, count) }]);
+    this.deps.queue.push([{ from: senderOf(window.source), offered: noticeOf(window, hour, events, count) }]);
   }
 
   #windowOf(view: CompiledView, { key, owner, witness: [source] }: RefusedEvent, hour: number): Window | undefined {
@@ -93,19 +93,21 @@ export class OwnerNotices {
     const known = this.#windows.get(name);
     if (known !== undefined) return known;
     const { all, ofOne } = this.deps.windows ?? { all: WINDOWS, ofOne: WINDOWS_OF_ONE };
-    const mine = this.#ofOne.get(source) ?? 0;
+    const sender = senderOf(source);
+    const mine = this.#ofOne.get(sender) ?? 0;
     if (this.#windows.size >= all || mine >= ofOne) return undefined;
     const window: Window = { view: view.name, key, source, told: hour - 1, untold: undefined, count: 0 };
     this.#windows.set(name, window);
-    this.#ofOne.set(source, mine + 1);
+    this.#ofOne.set(sender, mine + 1);
     return window;
   }
 
   #forget(name: string, { source }: Window): void {
     this.#windows.delete(name);
-    const mine = (this.#ofOne.get(source) ?? 1) - 1;
-    if (mine === 0) this.#ofOne.delete(source);
-    else this.#ofOne.set(source, mine);
+    const sender = senderOf(source);
+    const mine = (this.#ofOne.get(sender) ?? 1) - 1;
+    if (mine === 0) this.#ofOne.delete(sender);
+    else this.#ofOne.set(sender, mine);
   }
 }
 

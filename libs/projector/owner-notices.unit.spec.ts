@@ -121,6 +121,9 @@ describe('the owner of an entry that somebody else tried to change', () => {
     told.at(1, tried(1, { by: 'SU00067' }));
     expect(told.counts).toHaveLength(6);
     expect(told.dropped).toBe(7);
+    // The same unit with another system has no more of them.
+    told.at(2, tried(2, { key: 'K-20', witness: ['urn:simpul:unit:SU00066:lain', {}] }));
+    expect(told.dropped).toBe(8);
     // Room is free again once the hour is over.
     expect(told.at(121).at(122, tried(122, { key: 'K-11' })).counts).toHaveLength(7);
   });

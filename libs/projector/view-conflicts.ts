@@ -1,6 +1,6 @@
 import { ownEvent } from '#core';
 import { parseSource } from '#event';
-import type { CompiledView, RefusedEvent } from '#projection';
+import { senderOf, type CompiledView, type RefusedEvent } from '#projection';
 import type { Offered } from '#publishing';
 import type { Catalogue } from '#registry';
 import { NoticeQueue, WATCH, type NoticeDeps } from './notice-queue.js';
@@ -24,7 +24,7 @@ export interface ViewConflictsDeps extends NoticeDeps {
 /**
  * Publishes `simpul.pengawasan.perubahan-ditolak` for each event that a view refused (R5.10, R5.11) and that was recorded at most 7 days ago, and notices to the
  * owners of the entries (OwnerNotices); restricted types have neither. In the background: the list of conflicts in the state is the truth, and these are notices.
- * While 10,000 wait, or 5,000 about one source, further ones are dropped and reported; of those the next start offers what the list still keeps. Idempotent: the
+ * While 10,000 wait, or 5,000 about one unit or party, further ones are dropped and reported; of those the next start offers what the list still keeps. Idempotent: the
  * id is the view and the position, and no other member depends on the attempt.
  */
 export class ViewConflicts {
@@ -46,7 +46,7 @@ export class ViewConflicts {
     const told = events.filter(
       ({ type, recordedtime }) => Date.parse(recordedtime) >= since && catalogue.newest(type)?.restricted === false,
     );
-    this.#queue.push(told.map((event) => ({ from: event.witness[0], offered: noticeOf(view, event) })));
+    this.#queue.push(told.map((event) => ({ from: senderOf(event.witness[0]), offered: noticeOf(view, event) })));
     this.#owners.offer(view, told);
   }
 

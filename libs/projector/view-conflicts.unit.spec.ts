@@ -17,7 +17,9 @@ const refused = (n: number, more: Partial<RefusedEvent> = {}): RefusedEvent => (
   ...more,
 });
 
-it('refused changes that come while too many wait, in all or of their source, are reported as dropped, and those that wait are published', async () => {
+const OTHER_SYSTEM: Partial<RefusedEvent> = { witness: ['urn:simpul:unit:SU00066:lain', {}] };
+
+it('refused changes that come while too many wait, in all or of their unit, are reported as dropped, and those that wait are published', async () => {
   const published: Offered[] = [];
   const dropped: number[] = [];
   const log = Promise.withResolvers<void>();
@@ -46,7 +48,7 @@ it('refused changes that come while too many wait, in all or of their source, ar
     refused(9, { recordedtime: '2021-07-01T00:00:00.000Z' }),
   ];
   const other = (n: number): RefusedEvent => refused(n, { witness: ['urn:simpul:unit:SU00067:uji', {}] });
-  conflicts.offer(view, [refused(0), ...untold, refused(1), refused(2), refused(3)]);
+  conflicts.offer(view, [refused(0), ...untold, refused(1), refused(2), refused(3, OTHER_SYSTEM)]);
   conflicts.offer(view, [other(4), other(5)]);
   conflicts.offer(view, [other(6), ...untold]);
   expect(dropped).toEqual([2, 1]);
