@@ -83,6 +83,7 @@ export const ROOMS = {
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
   sdk: { rooms: ['concurrency', 'faults', 'event', 'avro'], clients: ['undici', 'eventsource-parser'] },
   consuming: { rooms: ['concurrency', 'sdk'], clients: [] },
+  outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [

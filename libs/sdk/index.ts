@@ -1,11 +1,20 @@
 export { foreignAnswer, type Answer, type Shape } from './answer.js';
 export { dataAs, dataschemaOf, decodeAs, encodeEvent, type CodecOptions } from './codec.js';
-export { connect, type Connection, type ConnectionOptions, type Reply, type RetryOptions } from './connection.js';
+export {
+  backoffMs,
+  connect,
+  type Connection,
+  type ConnectionOptions,
+  type Reply,
+  type RetryOptions,
+} from './connection.js';
 export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
 export { createIds, type IdOptions } from './ids.js';
 export type { LiveOptions, LiveReport } from './live.js';
 export {
   createPublisher,
+  needsOperator,
+  orderingKeyOf,
   type NewEvent,
   type Outcome,
   type PreparedEvent,

@@ -328,7 +328,7 @@ class HttpPublisher implements Publisher {
 }
 
 /** Whether the hub cannot take the event before its operator has acted: its topic is gone, for example. */
-const needsOperator = ({ code }: SdkFault): boolean =>
+export const needsOperator = ({ code }: SdkFault): boolean =>
   (FAULTS as Readonly<Record<string, FaultRow>>)[code]?.class === 'unusable';
 
 /** Opens a publisher of the events of one system. It sends nothing before the first publish(). */
@@ -336,7 +336,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   return new HttpPublisher(options);
 }
 
-const orderingKeyOf = (e: NewEvent): string => `${streamOf(e.type)}\n${e.orderingKey ?? e.subject ?? ''}`;
+/** The ordering key of an event, with its stream: events that share it are sent one after another (R3.7). */
+export const orderingKeyOf = (e: NewEvent): string => `${streamOf(e.type)}\n${e.orderingKey ?? e.subject ?? ''}`;
 
 /** The answer of the hub for one event. */
 interface ItemReply {
