@@ -51,7 +51,7 @@ export function step(label) {
   };
 }
 
-function npmCli() {
+export function npmCli() {
   if (process.env.npm_execpath && /npm-cli\.js$/.test(process.env.npm_execpath)) return process.env.npm_execpath;
   for (const folder of (process.env.PATH || '').split(delimiter)) {
     for (const name of ['npm', '../lib/node_modules/npm/bin/npm-cli.js', 'node_modules/npm/bin/npm-cli.js']) {
@@ -65,7 +65,7 @@ function npmCli() {
 }
 
 /** Runs a command without blocking this process. Resolves to its exit code and the last lines of its output. */
-function run(command, args, options = {}) {
+export function run(command, args, options = {}) {
   return new Promise((done) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let tail = '';
@@ -86,11 +86,16 @@ function fits(version) {
 
 /** The path of a Node that is new enough: the running one, or one that is installed once from npm into .simpul/node. */
 export async function ensureNode() {
-  if (fits(process.version)) return process.execPath;
+  return fits(process.version) ? process.execPath : bringNode();
+}
+
+/** The path of a Node of that version, installed once from npm into .simpul/node. @default the one that the hub runs on */
+export async function bringNode(wanted) {
   const glibc = process.platform !== 'linux' || process.report.getReport().header.glibcVersionRuntime;
   const entry = glibc ? NODE_PACKAGES[`${process.platform}-${process.arch}`] : undefined;
   if (!entry) stop(say('node_too_old', { needed: NODE_NEEDED.join('.'), version: process.version }));
-  const [name, version, file] = entry;
+  const [name, own, file] = entry;
+  const version = wanted === undefined ? own : wanted;
   const folder = join(home, 'node', version);
   const node = join(folder, 'node_modules', name, file);
   if (existsSync(node) && existsSync(join(folder, 'whole'))) return node;

@@ -1,4 +1,4 @@
-// The small jobs of package.json: build, check, format, gen, example.
+// The small jobs of package.json: build, check, format, gen, pack, example.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap, environment, root, sync } from './bootstrap.mjs';
@@ -20,6 +20,7 @@ const jobs = {
   check: () => CHECKS.reduce((bad, [, args]) => bad || sync(node, args, env), 0),
   format: () => sync(node, FORMAT, env),
   gen: () => sync(node, ['bin/gen.mjs'], env),
+  pack: () => sync(node, ['bin/pack.mjs', ...process.argv.slice(3)], env),
   example: () => example(process.argv.slice(3)),
 };
 const job = jobs[process.argv[2]];

@@ -1,6 +1,6 @@
 // npm test: every check, also on a fresh machine. --campaign: the long fault runs. --bench: the measurements. Other words go to Jest.
 import { join } from 'node:path';
-import { bootstrap, environment, root, step, sync } from './bootstrap.mjs';
+import { bootstrap, bringNode, environment, root, step, sync } from './bootstrap.mjs';
 import { CHECKS, GENERATED } from './checks.mjs';
 
 const words = process.argv.slice(2);
@@ -13,8 +13,12 @@ if (campaign) {
   env.SIMPUL_TEST_CAMPAIGN = '1';
   const kafka = ['dead-line', 'failover', 'truncation'].map((name) => `libs/log-kafka/${name}`);
   const embedded = ['libs/log-embedded/kill', 'libs/backup'];
-  if (rest.length === 0) rest.push('test/fault', ...kafka, ...embedded, 'libs/state-redis/trust', 'libs/table');
+  if (rest.length === 0)
+    rest.push('test/fault', ...kafka, ...embedded, 'libs/state-redis/trust', 'libs/table', 'test/e2e/packages');
 }
+
+// The packages for unit systems run on these too; a run that does not bring them takes those of the machine.
+if (campaign || process.env.CI === 'true') for (const version of ['20.18.1', '22.13.0']) await bringNode(version);
 
 if (!campaign && !bench && rest.length === 0) {
   for (const [name, args] of [...CHECKS, GENERATED]) {

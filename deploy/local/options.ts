@@ -12,6 +12,15 @@ export interface UpOptions {
   readonly json: boolean;
   readonly chaos: boolean;
   readonly lang: Language;
+  readonly caller: Caller;
+}
+
+/** What a person types to call the launcher and the command line, for the hints of the launcher. */
+export interface Caller {
+  readonly start: string;
+  readonly cli: string;
+  /** Shown after a wrong option. */
+  readonly usage: string;
 }
 
 export const USAGE = `npm start -- [options]
@@ -31,7 +40,7 @@ export interface WrongOptions {
 }
 
 /** Reads the options of the launcher. An option that is not given is taken from the environment, then from its default. */
-export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): UpOptions | WrongOptions {
+export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv, caller: Caller): UpOptions | WrongOptions {
   let lang: Language = /^en/i.test(env['SIMPUL_LANG'] || env['LC_ALL'] || env['LANG'] || '') ? 'en' : 'id';
   const wrong = (text: Text): WrongOptions => ({ lang, wrong: text });
   let values;
@@ -73,5 +82,6 @@ export function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Up
     json: values.json ?? false,
     chaos: values.chaos ?? false,
     lang,
+    caller,
   };
 }

@@ -16,8 +16,8 @@ export const texts = defineTexts({
     en: 'The data folder is in use: {detail}. Stop that process (kill <pid>), or use --data OTHER_FOLDER.',
   },
   port_taken: {
-    id: 'Port {port} sudah dipakai. Pakai port lain: npm start -- --port {next}',
-    en: 'Port {port} is taken. Use another: npm start -- --port {next}',
+    id: 'Port {port} sudah dipakai. Pakai port lain: {command}',
+    en: 'Port {port} is taken. Use another: {command}',
   },
   data_format: {
     id: 'Map data tidak cocok: {detail}. Pakai --data MAP_LAIN.',

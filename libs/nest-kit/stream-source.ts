@@ -50,7 +50,8 @@ export class StreamSource implements EventSource {
    * hub, such as a 404 of an ingress, is waited for.
    */
   async run(deliver: Deliver): Promise<void> {
-    const streams = Map.groupBy(this.#options.types, streamOf);
+    const streams = new Map<string, string[]>();
+    for (const type of this.#options.types) streams.set(streamOf(type), [...(streams.get(streamOf(type)) ?? []), type]);
     try {
       await Promise.all([...streams].map(([stream, types]) => this.#follow(stream, types, deliver)));
     } catch (cause) {

@@ -32,7 +32,8 @@ export class KeyedQueue {
     const earlier = [...distinct].map((key) => this.#tails.get(key)).filter((tail) => tail !== undefined);
     const ends = new Map<string, () => void>();
     for (const key of distinct) {
-      const { promise, resolve } = Promise.withResolvers<void>();
+      let resolve!: () => void;
+      const promise = new Promise<void>((done) => (resolve = done));
       this.#tails.set(key, promise);
       ends.set(key, () => {
         if (this.#tails.get(key) === promise) this.#tails.delete(key);

@@ -307,7 +307,7 @@ describe('the command line tool simpul', () => {
       stderr: expect.stringContaining('404  not_found'),
     });
     const gone = node('apps/cli/src/main.js', ['--url', 'http://127.0.0.1:9', '--key', key, 'stream', 'ls']);
-    expect([gone.status, gone.stderr]).toEqual([6, expect.stringContaining('Start it: npm start')]);
+    expect([gone.status, gone.stderr]).toEqual([6, expect.stringContaining('Start it: simpul up')]);
     const file = join(folder(), 'wrong.json');
     writeFileSync(file, JSON.stringify({ ...(await sample(d, 'SU00518')), data: { nomorKasus: 7 } }));
     const wrong = cli(d, key, 'publish', file);

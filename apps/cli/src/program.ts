@@ -3,6 +3,7 @@ import { backupCommands } from './commands/backup.js';
 import { eventCommands, publishCommand, streamCommands } from './commands/events.js';
 import { stateCommands, typeCommands, unitCommands, viewCommands } from './commands/lookups.js';
 import { keyCommands, operatorCommands } from './commands/operations.js';
+import { upCommand } from './commands/up.js';
 import type { Context } from './context.js';
 
 /** Runs a command with an open context; the number that it returns is the exit code of the process. `keyless`: the command also runs without a key. */
@@ -10,6 +11,7 @@ export type Run = (work: (ctx: Context) => Promise<number>, keyless?: boolean) =
 
 /** In the order of the help. */
 const COMMANDS = [
+  upCommand,
   publishCommand,
   streamCommands,
   eventCommands,

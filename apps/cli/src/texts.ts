@@ -55,7 +55,7 @@ export const texts = defineTexts({
     id: '{file}: berkas ini UTF-32; simpan sebagai UTF-8',
     en: '{file}: this file is UTF-32; save it as UTF-8',
   },
-  start_hub: { id: 'Nyalakan: npm start', en: 'Start it: npm start' },
+  start_hub: { id: 'Nyalakan: simpul up', en: 'Start it: simpul up' },
   or_other_address: { id: 'atau sebut alamatnya: --url', en: 'or name its address: --url' },
   next_step: { id: 'Lanjut', en: 'Next' },
   backup_made: {

@@ -1,0 +1,202 @@
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openNpmRegistry, type NpmRegistry } from '../kit/npm-registry.js';
+import { nodesOfThisMachine } from '../kit/old-nodes.js';
+import { openReadme, type Readme } from '../kit/readme.js';
+
+const run = promisify(execFile);
+const root = resolve('.');
+const home = mkdtempSync(join(tmpdir(), 'simpul-packages-'));
+const PACKAGES = ['sdk', 'nest', 'simpul'] as const;
+type Name = (typeof PACKAGES)[number];
+const folderOf = (name: Name): string => join(home, 'work', name);
+const staged = (name: Name): string => join(home, 'packages', name);
+const readmes = {} as Record<Name, Readme>;
+let registry: NpmRegistry;
+let hub: ChildProcess;
+let env: NodeJS.ProcessEnv;
+let hubOutput = '';
+
+/** Runs a block of a README in the folder of its package. */
+const shell = (name: Name, block: string, more: NodeJS.ProcessEnv = {}) =>
+  run('bash', ['-euc', block], { cwd: folderOf(name), env: { ...env, ...more } });
+
+/** Starts a hub in a group of its own, as a shell does: Ctrl-C goes to the whole group. */
+const start = (command: string, args: readonly string[]): ChildProcess =>
+  spawn(command, args, { cwd: folderOf('simpul'), env: { ...env, SIMPUL_PORT: '0' }, detached: true });
+
+/** Waits until a process has written a text. */
+async function written(child: ChildProcess, ...texts: readonly string[]): Promise<string> {
+  let output = '';
+  const ended = once(child, 'close').then(([code]) => `ended with ${String(code)}: `);
+  const seen = new Promise<string>((done) => {
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (chunk) => {
+        output += String(chunk);
+        if (texts.every((text) => output.includes(text))) done('');
+      });
+  });
+  const why = await Promise.race([ended, seen]);
+  if (why !== '') throw new Error(why + output);
+  return output;
+}
+
+beforeAll(async () => {
+  registry = await openNpmRegistry();
+  // npm of this machine, without its settings: the registry above, and a cache of its own.
+  env = {
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`,
+    HOME: home,
+    LANG: 'en_US.UTF-8',
+    npm_config_registry: registry.url,
+    npm_config_ignore_scripts: 'true',
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_update_notifier: 'false',
+  };
+  await run(process.execPath, ['bin/pack.mjs', join(home, 'packages')], { env });
+  await Promise.all(
+    PACKAGES.map(async (name) => {
+      mkdirSync(folderOf(name), { recursive: true });
+      for (const file of readdirSync(join(home, 'packages')).filter((f) => f.endsWith('.tgz')))
+        copyFileSync(join(home, 'packages', file), join(folderOf(name), file));
+      readmes[name] = openReadme(join(staged(name), 'README.md'));
+      readmes[name].writeFiles(folderOf(name));
+      await shell(name, readmes[name].commands[0]!);
+    }),
+  );
+  hub = start('bash', ['-c', readmes.simpul.commands[1]!]);
+  hubOutput = await written(hub, 'Stop: Ctrl-C');
+  env['SIMPUL_URL'] = /http:\/\/\S+/.exec(hubOutput)![0];
+}, 180_000);
+
+afterAll(async () => {
+  if (hub?.exitCode === null && hub.signalCode === null) process.kill(-hub.pid!, 'SIGKILL');
+  await registry?.close();
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe('the tarballs of npm run pack', () => {
+  it.each(PACKAGES)('of %s have no finding of publint', async (name) => {
+    await run(process.execPath, ['node_modules/publint/src/cli.js', staged(name), '--strict', '--pack', 'false'], {
+      env,
+    });
+  });
+
+  it.each(['sdk', 'nest'] as const)('of %s have types that every resolution of ES modules finds', async (name) => {
+    const tarball = globSync(join(home, 'packages', `simpul-${name}-*.tgz`))[0]!;
+    const cli = 'node_modules/@arethetypeswrong/cli/dist/index.js';
+    await run(process.execPath, [cli, tarball, '--profile', 'esm-only', '--format', 'json'], { env });
+  });
+
+  it.each(PACKAGES)('of %s name no file of this repository, and no room by #', (name) => {
+    for (const file of readdirSync(staged(name), { recursive: true, encoding: 'utf8' })) {
+      if (!/\.(js|ts|json|mjs|md)$/.test(file)) continue;
+      const text = readFileSync(join(staged(name), file), 'utf8');
+      expect([file, text.includes(root), text.includes('sourceMappingURL')]).toEqual([file, false, false]);
+      if (name !== 'simpul') expect([file, /from ["']#|dist\/libs|node_modules\//.test(text)]).toEqual([file, false]);
+    }
+  });
+
+  it('share one @simpul/sdk, which the app and @simpul/nest import', () => {
+    const copies = globSync('**/@simpul/sdk/package.json', { cwd: folderOf('nest') });
+    expect(copies).toEqual([join('node_modules', '@simpul', 'sdk', 'package.json')]);
+    const { dependencies, peerDependencies } = JSON.parse(
+      readFileSync(join(staged('nest'), 'package.json'), 'utf8'),
+    ) as {
+      readonly dependencies?: object;
+      readonly peerDependencies: object;
+    };
+    expect(peerDependencies).toHaveProperty(['@simpul/sdk']);
+    expect(dependencies ?? {}).not.toHaveProperty(['@simpul/sdk']);
+  });
+
+  it('say in one line, without a stack, that Node.js is too old', () => {
+    const old =
+      "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})";
+    const lines = (name: Name, args: readonly string[]) => {
+      const { status, stderr } = spawnSync(process.execPath, ['--import', old, ...args], {
+        cwd: folderOf(name),
+        env,
+        encoding: 'utf8',
+      });
+      return [status, stderr.includes('    at '), stderr] as const;
+    };
+    for (const name of ['sdk', 'nest'] as const) {
+      const script = `await import('@simpul/${name}')`;
+      expect(lines(name, ['--input-type=module', '-e', script])).toEqual([
+        1,
+        false,
+        expect.stringContaining(`@simpul/${name} needs Node.js 20.18.1 or newer (here 18.20.8)`),
+      ]);
+    }
+    expect(lines('simpul', ['node_modules/.bin/simpul', 'up'])).toEqual([
+      1,
+      false,
+      expect.stringMatching(/^✗ Node\.js 24\.15 or newer is needed \(here v.*\n$/),
+    ]);
+  });
+});
+
+describe('the READMEs of the packages, followed in empty folders outside this repository', () => {
+  let key: string;
+  const nodes = nodesOfThisMachine();
+
+  it('of simpul start a hub with its data in the current folder, and make a key', async () => {
+    expect(hubOutput).toContain(join(folderOf('simpul'), '.simpul/data/admin.key'));
+    const { stdout } = await shell('simpul', readmes.simpul.commands[2]!);
+    key = stdout.split('\n')[0]!;
+    expect(key).toMatch(/^simpul_/);
+    expect(stdout).toContain('pas.hunian');
+  });
+
+  it('of sdk compile as they are printed, publish an event and read it', async () => {
+    const { stdout } = await shell('sdk', readmes.sdk.commands[1]!, { SIMPUL_KEY: key });
+    expect(stdout).toMatch(/^recorded at pas\.hunian\/\d+\/\d+\npas\.hunian\.dilaporkan SU00518:/);
+  });
+
+  it('of nest compile as they are printed, with --strict and with the types of all packages checked', async () => {
+    await shell('nest', readmes.nest.commands[1]!.split('\n')[0]!);
+    expect(existsSync(join(folderOf('nest'), 'dist/main.js'))).toBe(true);
+  });
+
+  it.each(nodes)('run on Node.js $version: both publish and receive', async ({ path }) => {
+    const own = { ...env, SIMPUL_KEY: key };
+    const sdk = { cwd: folderOf('sdk'), env: own };
+    expect((await run(path, ['dist/publish.js'], sdk)).stdout).toMatch(/^recorded at/);
+    expect((await run(path, ['dist/read.js'], sdk)).stdout).toContain('pas.hunian.dilaporkan');
+    const app = spawn(path, ['dist/main.js'], { cwd: folderOf('nest'), env: own });
+    const ended = once(app, 'exit');
+    try {
+      await written(app, 'published pas.hunian/', 'received SU00518:');
+    } finally {
+      app.kill('SIGTERM');
+    }
+    expect(await ended).toEqual([null, 'SIGTERM']);
+  });
+
+  it('of simpul end the hub cleanly on Ctrl-C, also when it has started again on its data', async () => {
+    const data = join(folderOf('simpul'), '.simpul/data');
+    const stopped = async (child: ChildProcess): Promise<unknown> => {
+      // The streams close when every process of the group has ended: npx itself does not wait for the hub.
+      const ended = once(child, 'close');
+      process.kill(-child.pid!, 'SIGINT');
+      const [code] = (await ended) as [number | null];
+      // SQLite removes the write-ahead log when a store is closed.
+      expect([existsSync(join(data, 'state.sqlite')), existsSync(join(data, 'state.sqlite-wal'))]).toEqual([
+        true,
+        false,
+      ]);
+      return code;
+    };
+    await stopped(hub);
+    hub = start('node_modules/.bin/simpul', ['up']);
+    await written(hub, 'Stop: Ctrl-C');
+    expect(await stopped(hub)).toBe(0);
+  });
+});
