@@ -8,6 +8,7 @@ import { letterOf } from './letter.js';
 import { PlaceWriter } from './place-writer.js';
 import type { FeedBatch, Sink } from './port.js';
 import type { ConsumerStatus, Parked } from './status.js';
+import { DEFAULT_KEEP_MS, pruneRegularly } from './pruning.js';
 import { failedFault, watchTimes } from './times.js';
 import { Work } from './work.js';
 
@@ -76,6 +77,9 @@ export class Consumer implements Sink {
     if (this.#state !== 'new') throw new ConsumerFault('stopped', 'a consumer runs once');
     this.#state = 'running';
     this.#watch = watchTimes(this.#works, [...this.#hands.values()], (fault) => this.#end(fault));
+    const { inbox, inboxKeepMs = DEFAULT_KEEP_MS } = this.#options;
+    const feeds = (): Feed[] => [...this.#feeds.values()].map(({ feed }) => feed);
+    const pruning = inbox === undefined ? undefined : pruneRegularly(inbox, this.#group, feeds, inboxKeepMs);
     const source = this.#options.source.run(this, { types: [...this.#hands.keys()] });
     try {
       await Promise.race([source, this.#ended.promise]);
@@ -85,6 +89,7 @@ export class Consumer implements Sink {
       if (this.#shutdown === undefined) this.#fault ??= cause;
     }
     await this.#shutDown();
+    clearInterval(pruning);
     await source.catch(() => undefined);
     this.#state = this.#fault === undefined ? 'stopped' : 'failed';
     if (this.#fault !== undefined) throw this.#fault;

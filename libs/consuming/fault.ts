@@ -8,6 +8,10 @@ export type ConsumerFaultCode =
   | 'no_handler'
   | 'no_dead_letters'
   | 'source_ended'
+  | 'refused'
+  | 'no_stream'
+  | 'events_missing'
+  | 'places_unreadable'
   | 'stopped';
 
 /** Why a consumer cannot go on, or cannot start: one line with the remedy. */

@@ -62,12 +62,12 @@ export interface BatchOptions extends Omit<HandlerOptions, 'concurrency' | 'then
 /** A handler of one event type. Made by `onEvent` and `onBatch`. */
 export type Handling =
   | {
-      readonly token: EventToken<object>;
+      readonly token: EventToken;
       readonly options: HandlerOptions;
       readonly each: (event: ReadEvent, context: HandlerContext) => unknown;
     }
   | {
-      readonly token: EventToken<object>;
+      readonly token: EventToken;
       readonly options: BatchOptions;
       readonly batch: (events: readonly ReadEvent[], context: BatchContext) => unknown;
     };
@@ -151,6 +151,8 @@ export interface ConsumerOptions {
   readonly handlers: readonly Handling[];
   readonly deadLetters?: DeadLetters;
   readonly inbox?: Inbox;
+  /** How long the inbox knows an event after it was recorded, ms; at least 9 days. Rows of events that may come again after a crash are kept longer. @default 30 days */
+  readonly inboxKeepMs?: number;
   readonly limits?: Limits;
   /** Shortest time between two writes of the place of a feed, ms: after a crash events that ended within it may come again. @default 100 */
   readonly placeMs?: number;

@@ -1,4 +1,4 @@
-import type { EventToken, ReadEvent } from '#sdk';
+import { dataAs, decodeAs, isSdkFault, type EventToken, type ReadEvent } from '#sdk';
 import { ConsumerFault } from './fault.js';
 import type { ReceivedEvent } from './port.js';
 
@@ -22,24 +22,40 @@ export function versionOf(dataschema: unknown): number | undefined {
  * as Avro does it: unknown fields are dropped, missing ones have their default, unknown symbols the default symbol. Masked values stay as they are.
  * Throws `version_not_readable` with both versions.
  */
-export function resolverOf(token: EventToken<object>): (received: ReceivedEvent) => ReadEvent {
+export function resolverOf(token: EventToken): (received: ReceivedEvent) => ReadEvent {
   let schema: { readonly root: Schema; readonly names: Named } | undefined;
-  return ({ event }) => {
-    const version = versionOf(event.dataschema);
-    if (version === undefined || version === token.version) return event;
+  const inForm = (data: ReadEvent['data']): ReadEvent['data'] =>
+    token.longs === undefined ? data : (dataAs(token, data) as ReadEvent['data']);
+  return ({ event, writer }) => {
+    const version = writer?.version ?? versionOf(event.dataschema);
+    if (version === undefined || version === token.version)
+      return token.longs === undefined ? event : { ...event, data: inForm(event.data) };
+    if (writer !== undefined) return { ...event, data: decoded(token, writer) };
     schema ??= parsed(token);
     const problem: { at?: string } = {};
     const data = resolve(schema.root, event.data, schema.names, '', problem);
-    if (problem.at !== undefined)
-      throw new ConsumerFault(
-        'version_not_readable',
-        `version ${token.version} of ${token.type} in this app cannot read an event of version ${version}: ${problem.at}. Generate the token again with \`simpul type gen\``,
-      );
-    return { ...event, data: data as ReadEvent['data'] };
+    if (problem.at !== undefined) throw notReadable(token, version, problem.at);
+    return { ...event, data: inForm(data as ReadEvent['data']) };
   };
 }
 
-function parsed(token: EventToken<object>): { root: Schema; names: Named } {
+function decoded(token: EventToken, writer: NonNullable<ReceivedEvent['writer']>): ReadEvent['data'] {
+  try {
+    return decodeAs(token, writer.schema, writer.bytes) as ReadEvent['data'];
+  } catch (cause) {
+    if (isSdkFault(cause)) throw notReadable(token, writer.version, cause.message, cause);
+    throw cause;
+  }
+}
+
+const notReadable = (token: EventToken, version: number, why: string, cause?: unknown): ConsumerFault =>
+  new ConsumerFault(
+    'version_not_readable',
+    `version ${token.version} of ${token.type} in this app cannot read an event of version ${version}: ${why}. Generate the token again with \`simpul type gen\``,
+    cause,
+  );
+
+function parsed(token: EventToken): { root: Schema; names: Named } {
   const root = JSON.parse(token.schema) as Schema;
   const names: Named = new Map();
   collect(root, names);

@@ -59,6 +59,8 @@ export interface Reply {
   readonly status: number;
   /** Parsed JSON. */
   readonly body: unknown;
+  /** Length of its text. */
+  readonly size: number;
   readonly etag: string | undefined;
   /** From the header Retry-After, at most 60 s. */
   readonly retryAfterMs: number | undefined;
@@ -116,10 +118,11 @@ type Received = Awaited<ReturnType<typeof request>>;
 
 async function received(
   res: Received,
-): Promise<{ readonly answer: Answer; readonly retryAfterMs: number | undefined }> {
+): Promise<{ readonly answer: Answer; readonly size: number; readonly retryAfterMs: number | undefined }> {
   const text = await res.body.text();
   return {
     answer: { status: res.statusCode, contentType: firstValue(res.headers['content-type']), body: parse(text) },
+    size: text.length,
     retryAfterMs: retryAfter(firstValue(res.headers['retry-after']), Date.now()),
   };
 }
@@ -164,10 +167,10 @@ export function connect(options: ConnectionOptions): Connection {
         ...(c.body === undefined ? {} : { body: c.body }),
         ...(c.signal === undefined ? {} : { signal: c.signal }),
       });
-      const { answer, retryAfterMs } = await received(res);
+      const { answer, size, retryAfterMs } = await received(res);
       if (!isOfHub(answer, c.shape, c.shaped)) throw foreignAnswer(answer, retryAfterMs);
       tellExpiry(firstValue(res.headers['simpul-key-expires']));
-      return { status: answer.status, body: answer.body, etag: firstValue(res.headers['etag']), retryAfterMs };
+      return { status: answer.status, body: answer.body, size, etag: firstValue(res.headers['etag']), retryAfterMs };
     } catch (e) {
       if (c.signal?.aborted) throw c.signal.reason;
       throw isSdkFault(e) ? e : unanswered(e);

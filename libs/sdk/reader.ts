@@ -55,6 +55,8 @@ export interface EventPage {
   readonly events: readonly ReadEvent[];
   /** Cursor of the next page. Store it to continue after a restart. */
   readonly next: string;
+  /** Length of the page as it came. */
+  readonly bytes?: number;
   /** Positions of records that the hub cannot read any more: what they were is not known. Tell a person. */
   readonly damaged?: readonly string[];
 }
@@ -190,7 +192,12 @@ export function createReader(options: ReaderOptions): Reader {
       const page = reply.body as EventPage & { readonly incomplete?: boolean };
       cursor = page.next;
       if (page.damaged !== undefined) o.damaged?.(page.damaged);
-      yield { events: page.events, next: page.next, ...(page.damaged === undefined ? {} : { damaged: page.damaged }) };
+      yield {
+        events: page.events,
+        next: page.next,
+        bytes: reply.size,
+        ...(page.damaged === undefined ? {} : { damaged: page.damaged }),
+      };
       if (o.follow !== true && page.events.length === 0 && page.incomplete !== true) return;
     }
   }

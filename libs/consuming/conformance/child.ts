@@ -1,0 +1,62 @@
+import { appendFileSync } from 'node:fs';
+import type { EventToken } from '#sdk';
+import { createConsumer, onEvent, type EventSource, type FeedBatch } from '../index.js';
+
+interface Order {
+  readonly module: string;
+  readonly open: string;
+  readonly options: object;
+  readonly group: string;
+  readonly token: EventToken;
+  readonly file: string;
+}
+
+// Writes what it does to a file, line by line: `b id` begins an event, `e id feed` has ended it, `c feed n` has stored the place with the first n of them finished.
+const order = JSON.parse(process.argv[2] ?? '{}') as Order;
+const room = (await import(order.module)) as Record<string, (options: object) => EventSource>;
+const source = room[order.open]!({ ...order.options, group: order.group });
+const write = (line: string): void => appendFileSync(order.file, `${line}\n`);
+const ended = new Map<string, number>();
+
+const counting: EventSource = {
+  stop: () => source.stop(),
+  run: (sink, interest) =>
+    source.run(
+      {
+        revoke: (feed, withinMs) => sink.revoke(feed, withinMs),
+        deliver: (batch) => {
+          const counted: FeedBatch = {
+            ...batch,
+            commit: async (count, above) => {
+              const n = ended.get(batch.feed) ?? 0;
+              await batch.commit(count, above);
+              write(`c ${batch.feed} ${n}`);
+            },
+          };
+          return sink.deliver(counted);
+        },
+      },
+      interest,
+    ),
+};
+const consumer = createConsumer({
+  source: counting,
+  group: order.group,
+  placeMs: 20,
+  handlers: [
+    onEvent(
+      order.token,
+      async ({ id }, { feed }) => {
+        write(`b ${id}`);
+        await new Promise((done) => setTimeout(done, Math.random() * 4));
+        ended.set(feed, (ended.get(feed) ?? 0) + 1);
+        write(`e ${id} ${feed}`);
+      },
+      { concurrency: 4 },
+    ),
+  ],
+});
+process.on('SIGTERM', () => void consumer.stop());
+process.stdout.write('running\n');
+await consumer.run();
+process.exit(0);

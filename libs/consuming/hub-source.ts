@@ -1,0 +1,171 @@
+import { jittered, pause } from '#concurrency';
+import { streamOf } from '#event';
+import { isSdkFault, type Reader, type SdkFault } from '#sdk';
+import { ConsumerFault } from './fault.js';
+import type { Places } from './places.js';
+import type { EventSource, Interest, Sink } from './port.js';
+
+/** What a source tells while it reads. */
+export interface HubSourceReport {
+  /** Positions of records that the hub cannot read any more: no handler gets them. @default a line on stderr for each */
+  readonly damaged?: (stream: string, positions: readonly string[]) => void;
+  /** With `onGap: 'earliest'`: events are missing behind the place, or the stream was made again; reading begins at the oldest event. @default a line on stderr */
+  readonly gap?: (stream: string, code: string) => void;
+  /** The hub gives no page for a minute; it is asked on and on. Told again each minute. @default nothing */
+  readonly unreachable?: (stream: string, cause: SdkFault) => void;
+  /** The hub gives pages again. */
+  readonly reachable?: (stream: string) => void;
+}
+
+export interface HubSourceOptions {
+  readonly reader: Pick<Reader, 'pages'>;
+  readonly places: Places;
+  /** Where a stream without a place begins: `earliest`, `latest`, a time, a position. @default earliest */
+  readonly from?: string;
+  /**
+   * When the place does not exist any more (410, 412: retention removed events that were not read, or the stream was made again): `stop` ends with
+   * `events_missing`, `earliest` tells it and reads from the oldest event on. @default stop
+   */
+  readonly onGap?: 'stop' | 'earliest';
+  /** Events of a page, 1 to 1,000. @default 1,000 */
+  readonly pageSize?: number;
+  /** How long one page may take with its retries before `unreachable` is told, ms. @default 60,000 */
+  readonly patienceMs?: number;
+  /** How long stop() waits for handlers, ms. @default 25,000 */
+  readonly stopMs?: number;
+  readonly report?: HubSourceReport;
+}
+
+/** The record of a place. `cursor`: of the page where the first unfinished event is. */
+interface Place {
+  readonly cursor?: string;
+  readonly from?: string;
+  readonly above?: string;
+}
+
+/** Codes that say that the place does not exist any more. */
+const GAPS = new Set(['offset_out_of_range', 'stream_recreated', 'unknown_cursor']);
+/** The long poll of a page, ms. */
+const WAIT_MS = 20_000;
+
+/**
+ * Reads streams of the hub over HTTP, page by page, one feed for each stream. It waits for a hub that is away, also for days; it ends when the hub itself refuses:
+ * a revoked key, a stream that the key may not read, a place that does not exist any more. One process for each group and store of places.
+ */
+export class HubSource implements EventSource {
+  readonly #options: HubSourceOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: HubSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with `ConsumerFault`: `refused`, `no_stream`, `events_missing`, or with what the store of places rejects with. */
+  run(sink: Sink, { types }: Interest): Promise<void> {
+    this.#running = this.#follow(sink, Map.groupBy(types, streamOf));
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #follow(sink: Sink, streams: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const { signal } = this.#stop;
+    const feeds = [...streams].map(async ([stream, types]) => {
+      try {
+        await this.#stream(sink, stream, types);
+      } catch (cause) {
+        if (signal.aborted) return;
+        this.#stop.abort();
+        throw cause;
+      } finally {
+        await sink.revoke(stream, this.#options.stopMs ?? 25_000);
+      }
+    });
+    const failed = (await Promise.allSettled(feeds)).find((r) => r.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #stream(sink: Sink, stream: string, types: readonly string[]): Promise<void> {
+    const { reader, places, pageSize = 1_000, patienceMs = 60_000, report, onGap = 'stop' } = this.#options;
+    const { signal } = this.#stop;
+    let place: Place = placeOf(await places.load(stream)) ?? { from: this.#options.from ?? 'earliest' };
+    let away = false;
+    let { above } = place;
+    while (!signal.aborted) {
+      const { cursor, from } = place;
+      const at = cursor === undefined ? { from: from ?? 'earliest' } : { cursor };
+      const waiting = { waitMs: WAIT_MS, deadlineMs: WAIT_MS + patienceMs };
+      try {
+        const pages = reader.pages(stream, { ...at, ...waiting, type: types, limit: pageSize, follow: true, signal });
+        for await (const page of pages) {
+          if (away) report?.reachable?.(stream);
+          away = false;
+          if (page.damaged !== undefined) (report?.damaged ?? printDamaged)(stream, page.damaged);
+          const begin = place;
+          place = { cursor: page.next };
+          const { events, next } = page;
+          await sink.deliver({
+            feed: stream,
+            events: events.map((event) => ({ event })),
+            ...(page.bytes === undefined ? {} : { bytes: page.bytes }),
+            ...(above === undefined ? {} : { above }),
+            commit: async (count, now) => {
+              const { above: _former, ...start } = begin;
+              const stored: Place = count >= events.length ? { cursor: next } : start;
+              await places.save(stream, JSON.stringify(now === undefined ? stored : { ...stored, above: now }));
+            },
+          });
+          above = undefined;
+          if (signal.aborted) return;
+        }
+      } catch (cause) {
+        if (signal.aborted || !isSdkFault(cause)) throw cause;
+        if (cause.retryable) {
+          away = true;
+          report?.unreachable?.(stream, cause);
+          await pause(jittered(1_000), signal);
+        } else if (GAPS.has(cause.code) && onGap === 'earliest') {
+          (report?.gap ?? printGap)(stream, cause.code);
+          place = { from: 'earliest' };
+          above = undefined;
+        } else throw faultOf(stream, types, cause);
+      }
+    }
+  }
+}
+
+function placeOf(text: string | undefined): Place | undefined {
+  if (text === undefined) return undefined;
+  if (!text.startsWith('{')) return { cursor: text };
+  return JSON.parse(text) as Place;
+}
+
+function faultOf(stream: string, types: readonly string[], cause: SdkFault): ConsumerFault {
+  const { code, status } = cause;
+  if (GAPS.has(code))
+    return new ConsumerFault(
+      'events_missing',
+      `the stored place of ${stream} does not exist at the hub any more (${code}): events were removed before they were read, or the stream is another. Choose onGap: 'earliest' to go on from the oldest event; events that come again are known by source and id`,
+      cause,
+    );
+  if (status === 404 || code === 'invalid_query')
+    return new ConsumerFault(
+      'no_stream',
+      `the hub gives this key no events of ${stream} (${types.join(', ')}): the type does not exist, or the key may not read it. \`simpul stream ls\` lists what it may read`,
+      cause,
+    );
+  const remedy = status === 401 ? 'Give the app a valid key' : 'Ask the operator of the hub';
+  return new ConsumerFault('refused', `the hub refuses to give ${stream}: ${cause.message}. ${remedy}`, cause);
+}
+
+function printDamaged(_stream: string, positions: readonly string[]): void {
+  for (const position of positions) process.stderr.write(`corrupt_record ${position}\n`);
+}
+
+function printGap(stream: string, code: string): void {
+  process.stderr.write(`gap ${stream} ${code}\n`);
+}
