@@ -41,7 +41,7 @@ const SPARE = 100;
 
 /**
  * The connections of a server. Those that have shown no valid key are few for each address and short-lived; when all connections are taken, the oldest of them
- * makes room, so that silent connections keep nobody out. A connection that takes nothing of what was sent is closed (write time-out), and answers that
+ * makes room, or an idle one of a unit with very many, so that silent connections keep nobody out. A connection that takes nothing of what was sent is closed (write time-out), and answers that
  * wait to be read are bounded for each connection, key, unit and in all.
  */
 export class Connections {
@@ -197,7 +197,22 @@ export class Connections {
     socket.once('close', () => this.#closed(connection));
     // Many that have just been opened at once may be honest, as long as they leave half of all to others.
     if (!isProxy && ofAddress.size > connections / 2) this.#refuse(first(ofAddress)!, 'new_connections_per_address');
-    while (this.#all.size > connections) this.#refuse(this.#oldestNew() ?? connection, 'connections');
+    while (this.#all.size > connections) this.#refuse(this.#toCloseFor(connection), 'connections');
+  }
+
+  /** What makes room for a new connection: one without a key, or an idle one of the unit that has the most, if that is a quarter of all; else nothing does. */
+  #toCloseFor(newest: Connection): Connection {
+    const oldest = this.#oldestNew();
+    if (oldest !== undefined && oldest !== newest) return oldest;
+    const most = this.#limits.connections.greatest('unit');
+    if (most === undefined || most.held < this.#limits.values.connections / 4) return newest;
+    // Those of a key come the one first that has had it for longest.
+    for (const ofKey of this.#byKey.values())
+      for (const connection of ofKey) {
+        if (connection.unit !== most.owner) break;
+        if (!connection.isProxy && isIdle(connection.socket)) return connection;
+      }
+    return newest;
   }
 
   #closed(connection: Connection): void {

@@ -169,10 +169,10 @@ interface Proof {
 
 const PROOFS: Readonly<Record<LimitName, Proof>> = {
   connections: {
-    value: 2,
+    value: 8,
     status: 503,
     reach: async () => {
-      for (let n = 0; n < 2; n++) await answered(get('/v1/things', one));
+      for (let n = 1; n <= 8; n++) await answered(get('/v1/things', `u${n}.x`));
       return answered('');
     },
   },

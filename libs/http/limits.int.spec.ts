@@ -159,6 +159,29 @@ describe('connections', () => {
     expect(known.every((c) => !c.closed && c.text.startsWith('HTTP/1.1 200'))).toBe(true);
   });
 
+  it('of all together: idle ones of a unit that has a quarter of them make room for a new one, and nobody else is touched', async () => {
+    await serve({ connections: 8 });
+    const few = [await answered(await open(get('u2.r'))), await answered(await open(get('u3.r')))];
+    const many: Conn[] = [];
+    for (let n = 0; n < 6; n++) many.push(await answered(await open(get(`u1.${n}r`))));
+    expect(await ask('u4.r')).toMatch(/^HTTP\/1.1 200/);
+    expect(await ask('u5.r')).toMatch(/^HTTP\/1.1 200/);
+    await until(() => many.filter((c) => c.closed).length === 2);
+    expect(few.map((c) => c.closed)).toEqual([false, false]);
+    // Those that are being answered stay, and then there is no room.
+    released = Promise.withResolvers();
+    begun = 0;
+    for (const { socket, closed } of many) if (!closed) socket.write(get('u1.r', '/v1/waiting'));
+    await until(() => begun === 4);
+    await until(() => limits.connections.held <= 8);
+    for (const c of sockets.slice(-2)) c.destroy();
+    await until(() => limits.connections.held === 6);
+    const rest = [await answered(await open(get('u6.r'))), await answered(await open(get('u7.r')))];
+    expect((await answered(await open())).text).toMatch(/^HTTP\/1.1 503 [^]*"limit":"connections"/);
+    expect([...few, ...rest].every((c) => !c.closed)).toBe(true);
+    released.resolve();
+  });
+
   it('of one key are bounded: its idle ones end first, and other keys are not touched', async () => {
     await serve({ connections_per_key: 3 });
     const other = await answered(await open(get('u2.r')));

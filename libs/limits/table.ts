@@ -37,7 +37,7 @@ export const LIMITS = {
     default: 2_000,
     unit: 'connections',
     per: 'all',
-    beyond: `503: ${OLDEST}; when there is none, the new connection is`,
+    beyond: `503: ${OLDEST}; when there is none, an idle one of the unit that has the most, if it has a quarter of all; else the new connection is`,
     why: 'a connection takes about 20 kB, and a deployment behind proxies needs few of them',
   },
   new_connections_per_address: {
