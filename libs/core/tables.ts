@@ -1,5 +1,5 @@
 import { loadPseudonymKey, openAccess, type Access, type AdminKey } from '#access';
-import { OWNERS_SPEC, type EventLog } from '#log';
+import { OWNERS_SPEC, TEST_EVENTS, type EventLog } from '#log';
 import type { CompiledView, Generations } from '#projection';
 import { openCopies, openSettled, type Copies, type CopiesReport, type Settled, type SettledReport } from '#duplicates';
 import { sealCursors } from '#reading';
@@ -46,7 +46,7 @@ export interface TablesDeps {
 export async function openTables({ settings, log, state, now, report, undeclared }: TablesDeps): Promise<Tables> {
   await using opening = new AsyncDisposableStack();
   const opened = <T extends { close(): void | Promise<void> }>(table: T): T => opening.adopt(table, (t) => t.close());
-  await log.ensureTopic(OWNERS_SPEC);
+  await log.ensureTopics([OWNERS_SPEC, TEST_EVENTS]);
   const meta = opened(await openMeta({ log, report }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions, report }));
   await registry.registerMissing(readContracts());

@@ -33,6 +33,9 @@ export const HUB_NAMES: ReadonlySet<string> = new Set([
 /** Extension that the hub gives an event which a steward has accepted (R5.12): the source that stated it first. A publisher may not give it. */
 export const STATED_BY = 'atasnama';
 
+/** Extension of a test event, always `true`: it is checked like a real one and recorded in `_simpul.test` alone (R10.11). */
+export const TEST_EVENT = 'simpultest';
+
 /**
  * Extensions with a meaning in this hub that say nothing of the data: where an event comes from and belongs to. A reader at level masked sees these alone (R12.3).
  * Whatever else a publisher sends beside the data may be made of it.
@@ -50,6 +53,7 @@ export const OPEN_EXTENSIONS: ReadonlySet<string> = new Set([
   'traceparent',
   'tracestate',
   STATED_BY,
+  TEST_EVENT,
 ]);
 
 /** Signature of the unit that sends the event. Made of all data, so whoever has it can try values until it fits: for readers at level full, like the digest. */

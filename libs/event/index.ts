@@ -13,7 +13,7 @@ export {
   type HubHeaders,
   type ReadEnvelope,
 } from './envelope.js';
-export { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, STATED_BY } from './hub-names.js';
+export { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, STATED_BY, TEST_EVENT } from './hub-names.js';
 export { digestOf, murmur2, partitionOf, pseudonymOf, streamPseudonymKey } from './key.js';
 export { dataschemaUrn, isTypeName, parseDataschema, parseSource, sourceUrn, streamOf, type Source } from './names.js';
 export { HUB_ZONE, localDay, todayOf, type Today } from './local-day.js';

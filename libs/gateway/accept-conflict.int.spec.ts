@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 let serial = 0;
-async function bill(by: 'true' | 'other', data: Body = {}): Promise<string> {
+async function bill(by: 'true' | 'other', data: Body = {}, more: Body = {}): Promise<string> {
   const unit = by === 'true' ? TRUE : OTHER;
   const { data: sample } = (await ask(`/v1/event-types/${BILL}/sample`, keys[by]!)).body;
   const r = await ask(
@@ -64,6 +64,7 @@ async function bill(by: 'true' | 'other', data: Body = {}): Promise<string> {
       id: `B-${++serial}`,
       source: `urn:simpul:unit:${unit}:uji`,
       type: BILL,
+      ...more,
       data: { ...sample, kodeBilling: NUMBER, unit, status: 'terbit', ...data },
     },
     'application/cloudevents+json',
@@ -153,4 +154,10 @@ it('an accepted event has the unit of the office that stated it first, so that a
   );
   expect([again!['unitasal'], again!['unitkode']]).toEqual([TRUE, first!['unitkode']]);
   expect(first!['unitkode']).toEqual(expect.any(String));
+});
+
+it('a test event is stated by nobody again, whatever a steward sees of it', async () => {
+  const tested = await bill('true', {}, { simpultest: true });
+  expect((await ask(`/v1/events/${tested}`, keys['steward']!)).status).toBe(200);
+  expect((await accept('steward', tested)).status).toBe(404);
 });

@@ -2,6 +2,7 @@ import { audited } from '#access';
 import { hubCaller, ownEvent, type Core } from '#core';
 import { Fault, verbatim } from '#faults';
 import type { ConflictsDoorDeps } from '#http';
+import { TEST_EVENTS } from '#log';
 import { STATED_BY, STEWARD } from '#projection';
 import type { Publishing, Receipt } from '#publishing';
 import type { Reading } from '#reading';
@@ -25,6 +26,8 @@ export async function acceptConflict(
   { log, now, reading, publishing, catalogue }: AcceptDeps,
   ...[{ stream: name, partition, offset }, by, why]: Parameters<ConflictsDoorDeps['accept']>
 ): Promise<Receipt> {
+  // A test event is no fact that anybody could state again.
+  if (name === TEST_EVENTS.name) throw new Fault('not_found');
   const { stream } = reading.stream(by, name);
   const event = await reading.readOne(by, stream, partition, offset);
   if (event?.level !== 'full' || event.envelope.source.startsWith('urn:simpul:hub:')) throw new Fault('not_found');

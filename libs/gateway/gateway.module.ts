@@ -180,7 +180,8 @@ function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publis
     refusals,
     report: {
       outcome: (name, count, ms) => {
-        if (name === 'accepted' || name === 'duplicate') metrics.published.inc({ outcome: name }, count);
+        if (name === 'accepted' || name === 'duplicate' || name === 'test')
+          metrics.published.inc({ outcome: name }, count);
         else metrics.refused.inc({ code: name }, count);
         metrics.publishSeconds.observe(ms / 1000);
       },

@@ -58,6 +58,8 @@ interface Sent {
   readonly stream: string;
   readonly event: Body;
   readonly position: string;
+  /** The position of a test event with the same data. */
+  readonly tested: string;
   readonly subject: string;
   readonly digest: string;
   /** Of the change feed of VIEW, from before the event. */
@@ -104,15 +106,17 @@ const KEY = encodeURIComponent;
 /** One row for each door of /openapi.json: a new door without one fails this spec. */
 const DOORS: Readonly<Record<string, Row>> = {
   'GET /v1/events/{stream}/{partition}/{offset}': {
-    asks: ({ position }) =>
+    asks: ({ position, tested }) =>
       at(
         ...accepting(`/v1/events/${position}`),
+        `/v1/events/${tested}`,
+        `/v1/events/${tested}?encoding=avro`,
         `/v1/events/${position}?encoding=avro`,
         `/v1/events/${position}?encoding=json`,
       ),
   },
   'GET /v1/streams': { asks: () => at('/v1/streams') },
-  'GET /v1/streams/{stream}': { asks: ({ stream }) => at(`/v1/streams/${stream}`) },
+  'GET /v1/streams/{stream}': { asks: ({ stream }) => at(`/v1/streams/${stream}`, '/v1/streams/_simpul.test') },
   'GET /v1/streams/{stream}/events': {
     asks: (sent) =>
       at(
@@ -122,10 +126,17 @@ const DOORS: Readonly<Record<string, Row>> = {
         `${events(sent)}?from=earliest&subject=${KEY(sent.subject)}&wait=0.1`,
         `${events(sent)}?from=${sent.position}&type=${sent.type}&unit=${KANIM}&wait=0.1`,
         `${events(sent)}?from=latest&wait=0.1`,
+        ...accepting('/v1/streams/_simpul.test/events').filter(({ accept }) => accept !== 'text/event-stream'),
+        '/v1/streams/_simpul.test/events?encoding=avro',
+        `/v1/streams/_simpul.test/events?type=${sent.type}&unit=${KANIM}&wait=0.1`,
       ),
   },
   'GET /v1/streams/{stream}/live': {
-    asks: ({ stream, position }) => at({ path: `/v1/streams/${stream}/live?from=${position}`, live: true }),
+    asks: ({ stream, position }) =>
+      at(
+        { path: `/v1/streams/${stream}/live?from=${position}`, live: true },
+        { path: '/v1/streams/_simpul.test/live?from=earliest', live: true },
+      ),
   },
   'POST /v1/streams/{stream}/retention': { asks: () => at(post('/v1/streams/tidak.ada/retention', { days: 30 })) },
   'POST /v1/events': {
@@ -264,6 +275,8 @@ describe('every door of /openapi.json', () => {
     const event = { ...sample, id: `JALAN-${type}`, source: `urn:simpul:unit:${by}:uji`, data };
     const receipt = await json(key, post('/v1/events', event, 'application/cloudevents+json'));
     const position = receipt['position'] as string;
+    const test = { ...event, id: `UJI-${type}`, simpultest: true };
+    const tested = (await json(key, post('/v1/events', test, 'application/cloudevents+json')))['position'] as string;
     await until(async () => (await ask(key, { path: `/v1/events/${position}` })).status === 200);
     const shown = await json(key, { path: `/v1/events/${position}` });
     // Refused, so that there is a refusal of each type.
@@ -287,11 +300,12 @@ describe('every door of /openapi.json', () => {
       stream: type.slice(0, type.lastIndexOf('.')),
       event,
       position,
+      tested,
       subject: shown['subject'] as string,
       digest: receipt['digest'] as string,
       mark,
       masked,
-      hidden: [...masked, ...of('umum'), event.id],
+      hidden: [...masked, ...of('umum'), event.id, test.id],
     };
   }
 

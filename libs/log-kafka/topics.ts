@@ -300,11 +300,15 @@ function unsafeTopics(concerns: readonly TopicConcern[]): Fault {
   });
 }
 
+const WEEK_MS = 7 * 86_400_000;
+
 function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<string, string> {
   return {
     'cleanup.policy': spec.cleanup === 'compact' ? 'compact' : 'delete',
     'retention.ms': String(spec.retentionMs ?? -1),
     'retention.bytes': '-1',
+    // A segment is deleted when its newest record is old enough: one of a week would keep what is to stay for a day.
+    ...(spec.retentionMs !== undefined && spec.retentionMs < WEEK_MS ? { 'segment.ms': String(spec.retentionMs) } : {}),
     'message.timestamp.type': 'LogAppendTime',
     [MAX_BATCH]: String(BATCH_BYTES),
     ...(minInSync === undefined ? {} : { 'min.insync.replicas': String(minInSync) }),

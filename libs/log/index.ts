@@ -21,6 +21,7 @@ export {
   MAX_APPEND_RECORDS,
   MAX_RECORD_BYTES,
   OWNERS_TOPIC,
+  TEST_EVENTS,
   type AppendOutcome,
   type AppendRefusal,
   type AssignedPartition,

@@ -311,3 +311,13 @@ export const MAX_RECORD_BYTES = 1_048_576 + 65_536;
 export const OWNERS_TOPIC = '_simpul.owners';
 /** Copies and settled ends (R2). One partition, compacted. */
 export const COPIES_TOPIC = '_simpul.copies';
+/**
+ * Test events (R10.11): one partition, so that they are in the order of their receipts. On Kafka an event may stay for a second day: a segment is deleted
+ * when its newest record is a day old.
+ */
+export const TEST_EVENTS: TopicSpec = {
+  name: '_simpul.test',
+  partitions: 1,
+  cleanup: 'keep',
+  retentionMs: 86_400_000,
+};

@@ -1,4 +1,4 @@
-import { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, isTime, isTraceparent, isTypeName } from '#event';
+import { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, TEST_EVENT, isTime, isTraceparent, isTypeName } from '#event';
 import { verbatim, type FaultCode, type Problem, type Text } from '#faults';
 import type { PublishLimits } from './limits.js';
 import { texts } from './texts.js';
@@ -87,6 +87,9 @@ export function readAttributes(given: Record<string, unknown>, at: PointAt, limi
       } else if (!isPlainText(text)) bad(name, 'forbidden_character', texts.character_refused());
       else if (name === 'traceparent' && !isTraceparent(text)) {
         bad(name, 'invalid_attribute', texts.no_trace_context(), verbatim('00-<32 hex>-<16 hex>-<2 hex>'));
+      } else if (name === TEST_EVENT && text !== 'true') {
+        // Read as no, a test that says it otherwise would be a fact for good.
+        bad(name, 'invalid_attribute', texts.test_or_not(), texts.value_or_left_out({ value: 'true' }));
       } else extensions[name] = text;
     }
   }

@@ -8,10 +8,12 @@ import {
   partitionOf,
   schemaIdOf,
   STATED_BY,
+  TEST_EVENT,
   toHeaders,
   type Source,
 } from '#event';
 import { Fault, isFault, verbatim, type FaultCode, type Problem, type Text } from '#faults';
+import { TEST_EVENTS } from '#log';
 import type { Caller } from '#access';
 import type { Catalogue, EventType } from '#registry';
 import { UNIT_CHANGED, unitChangeProblems, type Units } from '#units';
@@ -80,9 +82,16 @@ const IN_HEADERS: PointAt = (name) => `ce-${name}`;
 
 /**
  * Checks one offered event: attributes, type and version, source, data, rights, encoding, the acting unit, bounds of values, units, length of what views fold, dates, subject, attributes of the hub, size (and whether a change of
- * units fits). The first failed step answers, with all its problems. Total: an item, or a fault.
+ * units fits). The first failed step answers, with all its problems. A test event passes the same steps (R10.11). Total: an item, or a fault.
  */
 export function checkItem(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
+  const checked = checkEvent(offered, context, rules);
+  if (checked.ok || offered.kind === 'broken') return checked;
+  const mark = offered.given[TEST_EVENT];
+  return mark === true || mark === 'true' ? { ...checked, test: true } : checked;
+}
+
+function checkEvent(offered: Offered, context: CheckContext, rules: CheckRules): Checked {
   if (offered.kind === 'broken') return refuse('', offered.code, offered.problems ?? [], offered.detail);
   const { limits, catalogue } = rules;
   if (offered.bytes > limits.eventBytes)
@@ -126,7 +135,8 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
   const tooFar = ahead === undefined ? NO_PROBLEMS : datesAhead(ahead, data, context.recordedtime);
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);
   // By the newest contract: an older version without the unit in its subject would give the subject of another unit.
-  const subject = eventSubject(newest, data, rules);
+  const test = a.extensions[TEST_EVENT] !== undefined;
+  const subject = eventSubject(newest, data, rules, test);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
   // A pseudonym that is given is refused whether it is right or not: the answer would tell which clear value belongs to it, and nothing would be written.
   if (a.subject !== undefined && (newest.subjectForm === 'pseudonym' || a.subject !== subject.subject))
@@ -152,7 +162,9 @@ export function checkItem(offered: Offered, context: CheckContext, rules: CheckR
     subject: subject.subject,
     key,
     value: encoded.value,
-    partition: partitionOf(key, stream.partitions),
+    stream: test ? TEST_EVENTS.name : type.stream,
+    partition: partitionOf(key, test ? TEST_EVENTS.partitions : stream.partitions),
+    test,
     hub,
     unfit: unfit.length > 0 ? new Fault('unit_mismatch', { problems: unfit }) : undefined,
     context,
@@ -227,14 +239,17 @@ interface Parts {
   readonly subject: string;
   readonly key: Buffer;
   readonly value: Buffer;
+  readonly stream: string;
   readonly partition: number;
+  readonly test: boolean;
   readonly hub: OfTheHub;
   readonly unfit: Fault | undefined;
   readonly context: CheckContext;
 }
 
 /** The item with its record: digest and headers. */
-function readyItem({ attributes: a, type, subject, key, value, partition, hub, unfit, context }: Parts): ReadyItem {
+function readyItem(parts: Parts): ReadyItem {
+  const { attributes: a, type, subject, key, value, stream, partition, test, hub, unfit, context } = parts;
   const digest = digestOf(key, value);
   // An event of a list may carry a trace of its own; the trace of the request is for events without one.
   const own = a.extensions['traceparent'];
@@ -258,8 +273,9 @@ function readyItem({ attributes: a, type, subject, key, value, partition, hub, u
     id,
     source,
     type,
-    stream: type.stream,
+    stream,
     partition,
+    test,
     subject,
     key,
     value,

@@ -47,6 +47,8 @@ export interface ReadyItem {
   readonly value: Buffer;
   readonly digest: string;
   readonly recordedtime: string;
+  /** A test event: it has no duplicates, and goes to TEST_EVENTS in place of the stream of its type (R10.11). */
+  readonly test: boolean;
   /** Why a new event with this data is refused at this time. A duplicate gets its receipt all the same (R3.3). */
   readonly unfit: Fault | undefined;
   readonly record: NewRecord;
@@ -57,7 +59,7 @@ export type RememberedItem = Pick<ReadyItem, 'identity' | 'type' | 'stream' | 'p
 
 export type Checked =
   | { readonly ok: true; readonly item: ReadyItem }
-  | { readonly ok: false; readonly fault: Fault; readonly type: string };
+  | { readonly ok: false; readonly fault: Fault; readonly type: string; readonly test?: boolean };
 
 /** What a publisher gets. `digest` is `sha-256:<hex>`; absent for whoever sees the event masked (R12.3). */
 export interface Receipt {
@@ -71,6 +73,8 @@ export interface Receipt {
   readonly digest?: string;
   readonly recordedtime: string;
   readonly duplicate: boolean;
+  /** Of a test event (R10.11). */
+  readonly test?: true;
 }
 
 /**
@@ -89,6 +93,8 @@ export class ItemState {
   readonly item: ReadyItem | undefined;
   /** Its event type, for the count of refusals; empty when no known type was named. */
   readonly type: string;
+  /** A test event: nothing of it is counted. */
+  readonly isTest: boolean;
   /** undefined: not known yet. */
   outcome: ItemOutcome | undefined;
   /** What the duplicate index has under its (source, id). */
@@ -104,6 +110,7 @@ export class ItemState {
   constructor(checked: Checked) {
     this.item = checked.ok ? checked.item : undefined;
     this.type = checked.ok ? checked.item.type.type : checked.type;
+    this.isTest = (checked.ok ? checked.item.test : checked.test) === true;
     this.outcome = checked.ok ? undefined : { kind: 'refused', fault: checked.fault };
   }
 

@@ -7,6 +7,7 @@ import type { State } from '#state';
 import type { Appends } from './appends.js';
 import { checkItem, type CheckRules } from './check.js';
 import { EarlierEvents, placeOf } from './earlier.js';
+import { isoTimes } from './iso-times.js';
 import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem, type Receipt } from './item.js';
 import { PUBLISH_LIMITS, type PublishLimits } from './limits.js';
 import { isAboutARecord, needsOperator, notAccepted, tooLarge } from './not-accepted.js';
@@ -20,7 +21,7 @@ import { sortDuplicates } from './sort-duplicates.js';
 
 /** What publishing reports. All calls return at once. */
 export interface PublishingReport {
-  /** `count` events of one request became `accepted`, `duplicate`, or a fault code, `ms` after the request came. */
+  /** `count` events of one request became `accepted`, `duplicate`, `test` (accepted test events), or a fault code, `ms` after the request came. */
   outcome?(name: string, count: number, ms: number): void;
   /** The log takes no events of this partition, for a reason that only an operator can change. Called for each event. */
   unwritable?(code: FaultCode, stream: string, partition: number): void;
@@ -180,7 +181,8 @@ export class Publishing {
   #suspects(items: readonly ItemState[]): readonly ItemState[] {
     const { log } = this.deps;
     return items.filter(({ item }) => {
-      const limit = item && log.appendLimit?.(item.stream);
+      // The stream of its type, of a test too: it says what the real one would say.
+      const limit = item && log.appendLimit?.(item.type.stream);
       if (limit === undefined || item!.key.length + item!.value.length + HEADERS_BYTES <= limit) return false;
       return bytesOf(item!.record) + RECORD_HEAD_BYTES > limit;
     });
@@ -191,7 +193,7 @@ export class Publishing {
     const { log } = this.deps;
     await Promise.all(
       suspects.map(async (state) => {
-        const limit = await log.limitExceeded?.(state.item!.stream, state.item!.record);
+        const limit = await log.limitExceeded?.(state.item!.type.stream, state.item!.record);
         if (limit !== undefined) state.tooLarge = tooLarge(limit);
       }),
     );
@@ -201,7 +203,7 @@ export class Publishing {
   #appended(items: readonly ItemState[]): readonly Appended[] {
     const appends: Appended[] = [];
     for (const { item } of items) {
-      const append = item && this.#recent.get(item.identity);
+      const append = item?.test === false ? this.#recent.get(item.identity) : undefined;
       const place = append && placeOf(item!.source, item!.id, append);
       if (place !== undefined) appends.push({ append: append!, place });
     }
@@ -217,7 +219,7 @@ export class Publishing {
 
   /** Sets what the duplicate index has under the id of each item; nothing, where index or log do not answer in time (R2.4). */
   async #askIndex(items: readonly ItemState[]): Promise<void> {
-    const asked = items.filter((i) => i.item !== undefined);
+    const asked = items.filter((i) => i.item?.test === false);
     if (asked.length === 0) return;
     const known = await this.#earlier.ask(asked.map((i) => i.item!));
     if (known === undefined) return;
@@ -292,7 +294,8 @@ export class Publishing {
   #appendedAgain(items: readonly ItemState[]): readonly ItemState[] {
     if (!this.#recent.hasUnknown) return [];
     return items.filter(
-      ({ item, joined, outcome }) => outcome?.kind === 'accepted' && !joined && this.#recent.wasUnknown(item!.identity),
+      ({ item, joined, outcome, isTest }) =>
+        outcome?.kind === 'accepted' && !joined && !isTest && this.#recent.wasUnknown(item!.identity),
     );
   }
 
@@ -332,7 +335,7 @@ export class Publishing {
     for (const together of Map.groupBy(refused, (state) => state.append!.sharedAppend).values()) {
       // another request may have appended the same event meanwhile: its outcome counts
       const own = together.filter((state) => {
-        const recent = this.#recent.get(state.item!.identity);
+        const recent = state.isTest ? undefined : this.#recent.get(state.item!.identity);
         if (recent === undefined) return true;
         state.append = recent;
         state.joined = true;
@@ -355,20 +358,24 @@ export class Publishing {
   #finish(items: readonly ItemState[], request: PublishRequest, began: number): readonly ItemOutcome[] {
     let accepted = 0;
     let duplicate = 0;
+    let tests = 0;
     for (const state of items) {
       if (state.isRefused) this.#countRefused(state, request, began);
+      else if (state.isTest) tests++;
       else if (state.outcome!.kind === 'accepted') accepted++;
       else duplicate++;
     }
     const ms = this.deps.now() - began;
     if (accepted > 0) this.deps.report?.outcome?.('accepted', accepted, ms);
+    if (tests > 0) this.deps.report?.outcome?.('test', tests, ms);
     if (duplicate > 0) this.deps.report?.outcome?.('duplicate', duplicate, ms);
     return items.map(({ outcome }) => outcome!);
   }
 
-  /** Reports the fault, and counts a refusal where the request is to blame, not the hub. */
-  #countRefused({ outcome, type }: ItemState, { caller }: PublishRequest, began: number): void {
+  /** Reports the fault, and counts a refusal where the request is to blame, not the hub. A test event that is refused is what a test is for. */
+  #countRefused({ outcome, type, isTest }: ItemState, { caller }: PublishRequest, began: number): void {
     const { fault } = outcome as { fault: Fault };
+    if (isTest && blameOf(fault.code) !== 'hub') return;
     this.deps.report?.outcome?.(fault.code, 1, this.deps.now() - began);
     if (blameOf(fault.code) === 'hub') return;
     const { pointer = '', code = fault.code } = fault.problems[0] ?? {};
@@ -381,16 +388,6 @@ export class Publishing {
     if (blameOf(fault.code) === 'request')
       this.deps.refusals.count(caller.owner, '', fault.code, fault.problems[0]?.pointer ?? '');
   }
-}
-
-/** RFC 3339 UTC of a millisecond. Cached: many events share one. */
-function isoTimes(): (ms: number) => string {
-  let last = Number.NaN;
-  let text = '';
-  return (ms) => {
-    if (ms !== last) text = new Date((last = ms)).toISOString();
-    return text;
-  };
 }
 
 const isAlone = (append: RecentAppend): boolean => append.sharedAppend.members.length === 1;

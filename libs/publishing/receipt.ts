@@ -4,7 +4,7 @@ import type { Receipt, RememberedItem } from './item.js';
 
 /** The receipt of an event that this process appended. `id` and `source` are those of the request: RecentAppends keeps only their identity. */
 export function receiptOf(
-  { id, source }: { readonly id: string; readonly source: string },
+  { id, source, test }: { readonly id: string; readonly source: string; readonly test: boolean },
   item: RememberedItem,
   offset: bigint,
   duplicate: boolean,
@@ -20,6 +20,7 @@ export function receiptOf(
     digest: `sha-256:${item.digest}`,
     recordedtime: item.recordedtime,
     duplicate,
+    ...(test ? { test } : {}),
   };
 }
 

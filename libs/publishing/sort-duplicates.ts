@@ -26,6 +26,12 @@ export function sortDuplicates(
   for (const state of items) {
     const { item, indexed } = state;
     if (item === undefined) continue;
+    // Sent twice, a test is two test events, and never the copy of a real one (R10.11).
+    if (item.test) {
+      if (state.unfit === undefined) fresh.push(state);
+      else state.outcome = { kind: 'refused', fault: state.unfit };
+      continue;
+    }
     const earlier = inRequest?.get(item.identity);
     const recent = recents.get(item.identity);
     let original: OriginalContent | undefined = indexed;

@@ -1,5 +1,6 @@
 import { pseudonymOf, streamPseudonymKey } from '#event';
 import type { FaultCode, Problem, Text } from '#faults';
+import { TEST_EVENTS } from '#log';
 import type { Catalogue, EventType } from '#registry';
 import { isPlainText } from './attributes.js';
 import { texts } from './texts.js';
@@ -15,11 +16,15 @@ export interface SubjectRules {
   readonly limits: { readonly subjectBytes: number };
 }
 
-/** The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. */
+/**
+ * The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. The pseudonyms of test
+ * events are their own: whoever may publish a type could otherwise learn those of real events, with nothing on record (R12.7).
+ */
 export function eventSubject(
   type: Pick<EventType, 'subject' | 'subjectForm' | 'stream'>,
   data: Readonly<Record<string, unknown>>,
   rules: SubjectRules,
+  isTest = false,
 ): SubjectMade {
   const parts: string[] = [];
   for (const name of type.subject) {
@@ -56,7 +61,10 @@ export function eventSubject(
   }
   return {
     ok: true,
-    subject: type.subjectForm === 'pseudonym' ? pseudonymOf(clear, keyOf(type.stream, rules)) : clear,
+    subject:
+      type.subjectForm === 'pseudonym'
+        ? pseudonymOf(clear, isTest ? keyOfTests(rules) : keyOf(type.stream, rules))
+        : clear,
   };
 }
 
@@ -64,7 +72,12 @@ export function eventSubject(
 const derived = new WeakMap<Uint8Array, Map<string, Buffer>>();
 
 function keyOf(stream: string, { pseudonymKey, catalogue }: SubjectRules): Uint8Array {
-  if (catalogue.stream(stream)?.ownPseudonyms !== true) return pseudonymKey;
+  return catalogue.stream(stream)?.ownPseudonyms === true ? derivedKey(stream, pseudonymKey) : pseudonymKey;
+}
+
+const keyOfTests = ({ pseudonymKey }: SubjectRules): Uint8Array => derivedKey(TEST_EVENTS.name, pseudonymKey);
+
+function derivedKey(stream: string, pseudonymKey: Uint8Array): Uint8Array {
   let keys = derived.get(pseudonymKey);
   if (keys === undefined) derived.set(pseudonymKey, (keys = new Map<string, Buffer>()));
   let key = keys.get(stream);

@@ -70,6 +70,7 @@ export const texts = defineTexts({
     id: 'RFC 3339 dengan zona: 2021-07-15T09:30:00+07:00',
     en: 'RFC 3339 with a zone: 2021-07-15T09:30:00+07:00',
   },
+  test_or_not: { id: 'bukan nilai penanda kejadian uji', en: 'no value of the mark of a test event' },
   leave_out: { id: 'hilangkan', en: 'leave it out' },
   left_out: { id: 'dihilangkan', en: 'left out' },
   value_or_left_out: { id: '{value}, atau dihilangkan', en: '{value}, or left out' },

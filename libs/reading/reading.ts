@@ -4,7 +4,7 @@ import type { Settled } from '#duplicates';
 import { formatPosition } from '#event';
 import { Fault } from '#faults';
 import { ENDLESS, type Turn } from '#limits';
-import type { EventLog } from '#log';
+import { TEST_EVENTS, type EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.js';
@@ -60,8 +60,9 @@ export class Reading {
   readonly #tails: Tails;
 
   constructor(deps: ReadingDeps) {
-    this.#deps = { ...deps, rests: new Rests() };
-    this.#tails = new Tails(deps, deps.tails);
+    const settled = withTestEvents(deps.settled);
+    this.#deps = { ...deps, settled, rests: new Rests() };
+    this.#tails = new Tails({ ...deps, settled }, deps.tails);
   }
 
   /** What the tails of this process hold now. */
@@ -77,9 +78,12 @@ export class Reading {
     });
   }
 
-  /** One of streams(). Fault not_found for a stream that does not exist and for one that the caller may not read. */
+  /**
+   * One of streams(), or the test events (R10.11), which are read like a stream with the events of all types that the caller may read. Fault not_found for a
+   * stream that does not exist and for one that the caller may not read.
+   */
   stream(caller: Caller, name: string): { readonly stream: StreamInfo; readonly types: readonly string[] } {
-    const stream = this.#deps.catalogue.stream(name);
+    const stream = name === TEST_EVENTS.name ? this.#testEvents(caller) : this.#deps.catalogue.stream(name);
     const types = stream === undefined ? [] : this.#readableTypes(caller, stream);
     if (stream === undefined || types.length === 0) throw new Fault('not_found');
     return { stream, types };
@@ -92,7 +96,7 @@ export class Reading {
       partition,
       low,
       high,
-      settled: this.#deps.settled.end(name, partition),
+      settled: name === TEST_EVENTS.name ? high : this.#deps.settled.end(name, partition),
     }));
   }
 
@@ -264,7 +268,14 @@ export class Reading {
     this.#deps.rests.close();
   }
 
-  #readableTypes(caller: Caller, stream: StreamInfo): readonly string[] {
+  /** Names no type that the caller may not read. */
+  #testEvents(caller: Caller): StreamInfo {
+    const types = this.#deps.catalogue.streams().flatMap((stream) => this.#readableTypes(caller, stream));
+    // Some of the subjects are pseudonyms: a clear one must not stand in an address.
+    return { ...TEST_EVENTS, ordering: 'stream', subjectForm: 'pseudonym', types };
+  }
+
+  #readableTypes(caller: Caller, stream: Pick<StreamInfo, 'types'>): readonly string[] {
     const { catalogue, units } = this.#deps;
     const own = { source: sourceOf(caller), data: {} };
     return stream.types.filter((name) => {
@@ -272,4 +283,17 @@ export class Reading {
       return type !== undefined && readLevel(caller, type, own, units) !== 'none';
     });
   }
+}
+
+type SettledEnds = ReadingDeps['settled'];
+
+/** Test events have no copies (R10.11): each is settled as soon as it is recorded. */
+function withTestEvents(settled: SettledEnds): SettledEnds {
+  return {
+    end: (stream, partition) => settled.end(stream, partition),
+    waitFor: (stream, partition, offset, ...more) =>
+      stream === TEST_EVENTS.name ? Promise.resolve(offset) : settled.waitFor(stream, partition, offset, ...more),
+    originalOf: (stream, partition, offset) =>
+      stream === TEST_EVENTS.name ? undefined : settled.originalOf(stream, partition, offset),
+  };
 }

@@ -51,6 +51,8 @@ export interface Receipt {
   readonly digest?: string;
   readonly recordedtime: string;
   readonly duplicate: boolean;
+  /** A test event (extension `simpultest`): it is in `_simpul.test`, and in no stream. */
+  readonly test?: true;
 }
 
 export type Outcome =

@@ -41,7 +41,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry, prefix: 'simpul_' });
     this.published = new Counter({
       name: 'simpul_published_total',
-      help: 'Events answered with a receipt by outcome: accepted, duplicate.',
+      help: 'Events answered with a receipt by outcome: accepted, duplicate, test (test events, in no stream).',
       labelNames: ['outcome'],
       registers,
     });

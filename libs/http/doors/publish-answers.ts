@@ -114,6 +114,7 @@ function trialOf(req: FastifyRequest): (trial: Trial) => object {
       ? {
           type: t.item.type.type,
           stream: t.item.stream,
+          ...(t.item.test ? { test: true } : {}),
           ...(t.item.type.subjectForm === 'pseudonym' ? {} : { subject: t.item.subject, partition: t.item.partition }),
           problems: [],
         }

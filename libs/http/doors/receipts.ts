@@ -40,6 +40,8 @@ export const RECEIPT_SHAPE = z.object({
   digest: z.string().optional(),
   recordedtime: z.string(),
   duplicate: z.boolean(),
+  /** Of a test event: it is in no stream. */
+  test: z.literal(true).optional(),
 });
 
 /** The receipts of accepted events: of the caller's own source, and of events that it may read, without the digest where it reads them masked (R12). */

@@ -15,7 +15,7 @@ import {
   type HttpServer,
 } from '#http';
 import type { Limits } from '#limits';
-import { Appender, OWNERS_SPEC, type AppendOutcome, type EventLog } from '#log';
+import { Appender, OWNERS_SPEC, TEST_EVENTS, type AppendOutcome, type EventLog } from '#log';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import { openProjector, type OpenProjector } from '#projection';
 import { openCopies, openSettled, type Copies, type Settled } from '#duplicates';
@@ -100,6 +100,7 @@ export class HubStage {
     const streams = this.catalogue.streams();
     await this.log.ensureTopics([
       OWNERS_SPEC,
+      TEST_EVENTS,
       ...streams.map(({ name, partitions }) => ({
         name,
         partitions,
