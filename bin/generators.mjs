@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
-import { catalogue } from './gen-catalogue.mjs';
+import { catalogue, contractFiles } from './gen-catalogue.mjs';
 import { noticeText } from './gen-notice.mjs';
 import { cliPage, eventTypesPage, httpPage, viewsPage } from './pages.mjs';
 import { lintConfig, ROOMS, withImports } from './rooms.mjs';
@@ -26,6 +26,24 @@ async function settingsPage() {
   return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Settings come from the environment only. A start lists all problems at once and never shows a secret.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
+/** TypeScript of every contract of the repository, by file name. */
+let eventTypes;
+async function eventTypeFile(name) {
+  eventTypes ??= (async () => {
+    const { compileEventContract } = await built('avro');
+    const { generateTypeScript } = await built('codegen');
+    const contracts = contractFiles(root).map((file) =>
+      compileEventContract(readFileSync(join(root, 'schemas', file), 'utf8')),
+    );
+    return new Map(generateTypeScript(contracts, { sdk: '#sdk' }).map((file) => [file.name, file.text]));
+  })();
+  return (await eventTypes).get(name);
+}
+const eventTypeFiles = [...catalogue(root).types.map(({ type }) => `${type}.ts`), 'index.ts'].map((name) => [
+  `libs/event-types/${name}`,
+  () => eventTypeFile(name),
+]);
+
 /** The README of each room: only its line "May import" is generated. */
 const readmes = Object.keys(ROOMS).map((room) => {
   const file = `libs/${room}/README.md`;
@@ -42,5 +60,6 @@ export const generators = {
   'docs/reference/settings.md': settingsPage,
   'docs/reference/views.md': viewsPage,
   'schemas/catalogue.json': () => JSON.stringify(catalogue(root)),
+  ...Object.fromEntries(eventTypeFiles),
   ...Object.fromEntries(readmes),
 };

@@ -82,6 +82,8 @@ export const ROOMS = {
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },
   telemetry: { rooms: [], clients: ['pino', 'prom-client'] },
   sdk: { rooms: ['concurrency', 'faults', 'event', 'avro'], clients: ['undici', 'eventsource-parser'] },
+  codegen: { rooms: ['faults', 'event', 'avro'], clients: [] },
+  'event-types': { rooms: ['sdk'], clients: [] },
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },

@@ -25,15 +25,17 @@ export { CONSUMER_LEVELS, PII_CLASSES } from './types.js';
 export { comparedKind } from './bounds.js';
 export { checkSchema, fingerprint } from './canonical.js';
 export { compatibility, type Compatibility } from './compatibility.js';
-export { checkNewContract, compileContract, compileEventContract, guard } from './contract.js';
+export { checkNewContract, compileContract, compileEventContract, guard, nodeOf } from './contract.js';
 export { refusalCode } from './encode.js';
 export { fits, gravestOf, leavesOf, type VisitLeaf } from './leaves.js';
 export { parseJson, parseJsonInSteps } from './json.js';
 export { JsonNumber } from './number.js';
+export type { FieldNode as SchemaField, Node as SchemaNode } from './schema.js';
 export { nameOf } from './properties.js';
 export { sample } from './sample.js';
 export { UNIT_ID, UNKNOWN_SYMBOL } from './scalar.js';
 export { instantMs } from './time.js';
+export { nearest } from './walk.js';
 export {
   atOnce,
   splitJsonArray,

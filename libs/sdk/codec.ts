@@ -3,6 +3,7 @@ import { dataschemaUrn, FRAME_BYTES } from '#event';
 import { FAULTS, isFault, showProblem, type FaultCode, type FaultRow, type Language, type Problem } from '#faults';
 import { SdkFault } from './fault.js';
 import { longsOf } from './longs.js';
+import type { ToPublish } from './plain-types.js';
 import type { EventToken } from './token.js';
 
 export interface CodecOptions {
@@ -15,7 +16,11 @@ export interface CodecOptions {
  * for the same JSON: status 422, code (`schema_mismatch`, `number_out_of_range`, …), and for each wrong field pointer, reason and what is expected. What the
  * hub judges by its newest contract or its registers is not checked here: bounds (`min`, `max`), units, rights, the subject, sizes.
  */
-export function encodeEvent<T extends object>(token: EventToken<T>, data: T, options: CodecOptions = {}): Uint8Array {
+export function encodeEvent<T extends object>(
+  token: EventToken<T>,
+  data: ToPublish<T>,
+  options: CodecOptions = {},
+): Uint8Array {
   const encoded = contractOf(token, options).encode(data, 0);
   if (encoded.ok) return encoded.value.subarray(FRAME_BYTES);
   throw refusal(refusalCode(encoded.problems), encoded.problems, options);

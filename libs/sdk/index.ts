@@ -38,4 +38,14 @@ export {
   type UnitRow,
 } from './reader.js';
 export { defineEvent, type DataOf, type EventOf, type EventToken } from './token.js';
+export type {
+  Base64Text,
+  DateText,
+  DecimalText,
+  Long,
+  TimeText,
+  ToPublish,
+  UnknownSymbol,
+  UuidText,
+} from './plain-types.js';
 export * as shapes from './shapes.js';

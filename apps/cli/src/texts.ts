@@ -10,6 +10,43 @@ export const texts = defineTexts({
     id: 'tidak ada ringkasan yang dibentuk dari {stream}: kejadian yang dihapus tidak ada lagi di mana pun',
     en: 'no view folds {stream}: what is deleted is nowhere any more',
   },
+  one_of: { id: '{given}: {names}', en: '{given}: {names}' },
+  no_such_type: {
+    id: '{place} tidak punya jenis kejadian {type}; lihat: simpul type ls',
+    en: '{place} has no event type {type}; see: simpul type ls',
+  },
+  no_such_type_near: {
+    id: '{place} tidak punya jenis kejadian {type}; mungkin {near}?',
+    en: '{place} has no event type {type}; did you mean {near}?',
+  },
+  no_contracts: {
+    id: '{place}: tidak ada berkas .avsc di dalamnya; berikan map kontrak, atau alamat hub: --from http://…',
+    en: '{place}: no .avsc file in it; give a folder of contracts, or the address of a hub: --from http://…',
+  },
+  contracts_unreadable: {
+    id: '{place}: {why}; berikan map kontrak yang dapat dibaca, atau alamat hub: --from http://…',
+    en: '{place}: {why}; give a folder of contracts that can be read, or the address of a hub: --from http://…',
+  },
+  not_a_contract: {
+    id: '{place}: bukan kontrak jenis kejadian: {why}; perbaiki berkas itu, atau keluarkan dari map',
+    en: '{place}: no contract of an event type: {why}; correct the file, or take it out of the folder',
+  },
+  version_in_two_files: {
+    id: '{type} berbeda di {other} dan {file}; hapus salah satu',
+    en: '{type} differs in {other} and {file}; remove one of them',
+  },
+  not_generated: {
+    id: '{file} bukan hasil simpul type gen, jadi tidak diganti; pilih map lain: --out',
+    en: '{file} was not made by simpul type gen, so it is not replaced; choose another folder: --out',
+  },
+  out_unwritable: {
+    id: '{dir}: {why}; pilih map yang dapat ditulis: --out',
+    en: '{dir}: {why}; choose a folder that can be written: --out',
+  },
+  generated: {
+    id: '{count} jenis kejadian di {dir}: {written} berkas ditulis, {removed} dihapus',
+    en: '{count} event types in {dir}: {written} files written, {removed} removed',
+  },
   recorded: { id: 'tercatat', en: 'recorded' },
   already_recorded: { id: 'sudah tercatat', en: 'already recorded' },
   exists_already: { id: 'sudah ada', en: 'exists already' },

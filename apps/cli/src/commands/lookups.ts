@@ -5,6 +5,7 @@ import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import { Usage } from '../context.js';
 import type { Run } from '../program.js';
+import { genCommand } from './type-gen.js';
 
 const query = (o: Record<string, string | undefined>): string => {
   const q = new URLSearchParams();
@@ -144,7 +145,7 @@ export function unitCommands(program: Command, run: Run): void {
 }
 
 export function typeCommands(program: Command, run: Run): void {
-  const type = program.command('type').description('event types: list, one, a sample');
+  const type = program.command('type').description('event types: list, one, a sample, typed code');
   type
     .command('ls')
     .description('event types, newest versions')
@@ -177,4 +178,5 @@ export function typeCommands(program: Command, run: Run): void {
           return EXIT.ok;
         }),
       );
+  genCommand(type, program, run);
 }
