@@ -86,7 +86,7 @@ export const ROOMS = {
   'event-types': { rooms: ['sdk'], clients: [] },
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
-  'nest-kit': { rooms: ['concurrency', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
+  'nest-kit': { rooms: ['concurrency', 'consuming', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   http: {
     rooms: [
       'concurrency',

@@ -1,7 +1,9 @@
 import { Controller, Inject } from '@nestjs/common';
-import { Batch, OnEvent, SIMPUL_CLIENT } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import type { ReadEvent } from '#sdk';
 import type { PostClient } from './post.module.js';
+
+const { Batch, OnEvent, SIMPUL_CLIENT } = legacy;
 
 /** The copy of the ban list at a border post. The post publishes which version it has, so that the directorate sees which posts are not up to date. */
 @Controller()

@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { SIMPUL_CLIENT, SimpulServer, StreamSource } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import { filePlaces } from './file-places.js';
 import { PostModule, type PostClient } from './post.module.js';
+
+const { SIMPUL_CLIENT, SimpulServer, StreamSource } = legacy;
 
 const app = await NestFactory.create(PostModule, { logger: ['error', 'warn'] });
 const { reader } = app.get<PostClient>(SIMPUL_CLIENT);

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
-import { SimpulModule, type SimpulClient } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import { connect, createPublisher, createReader, type Publisher, type Reader } from '#sdk';
 import { BanList } from './ban-list.js';
 
 /** The SDK client of the post: a publisher and a reader over one connection, with the key of the post. */
-export interface PostClient extends SimpulClient {
+export interface PostClient extends legacy.SimpulClient {
   readonly unit: string;
   readonly publisher: Publisher;
   readonly reader: Reader;
@@ -28,7 +28,7 @@ async function openClient(): Promise<PostClient> {
 }
 
 @Module({
-  imports: [SimpulModule.forRootAsync({ useFactory: openClient })],
+  imports: [legacy.SimpulModule.forRootAsync({ useFactory: openClient })],
   controllers: [BanList],
 })
 export class PostModule {}

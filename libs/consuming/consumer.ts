@@ -34,7 +34,8 @@ export class Consumer implements Sink {
   readonly #feeds = new Map<string, State>();
   readonly #works = new Set<Work>();
   readonly #limits;
-  readonly #ended = Promise.withResolvers<never>();
+  #reject!: (fault: ConsumerFault) => void;
+  readonly #ended = new Promise<never>((_resolve, reject) => (this.#reject = reject));
   readonly #group: string;
   #state: ConsumerStatus['state'] = 'new';
   #fault: unknown;
@@ -56,7 +57,7 @@ export class Consumer implements Sink {
       parked: 1_000,
       ...options.limits,
     };
-    this.#ended.promise.catch(() => undefined);
+    this.#ended.catch(() => undefined);
     if (options.handlers.length === 0)
       throw new ConsumerFault('no_handler', 'a consumer needs at least one handler: onEvent(token, …)');
     for (const handling of options.handlers) {
@@ -82,7 +83,7 @@ export class Consumer implements Sink {
     const pruning = inbox === undefined ? undefined : pruneRegularly(inbox, this.#group, feeds, inboxKeepMs);
     const source = this.#options.source.run(this, { types: [...this.#hands.keys()] });
     try {
-      await Promise.race([source, this.#ended.promise]);
+      await Promise.race([source, this.#ended]);
       if (this.#shutdown === undefined)
         throw new ConsumerFault('source_ended', 'the source of events has ended by itself');
     } catch (cause) {
@@ -440,7 +441,7 @@ export class Consumer implements Sink {
 
   #end(fault: ConsumerFault): void {
     this.#fault ??= fault;
-    this.#ended.reject(fault);
+    this.#reject(fault);
     for (const { feed } of this.#feeds.values()) feed.closing = true;
   }
 

@@ -63,7 +63,7 @@ export class HubSource implements EventSource {
 
   /** Rejects with `ConsumerFault`: `refused`, `no_stream`, `events_missing`, or with what the store of places rejects with. */
   run(sink: Sink, { types }: Interest): Promise<void> {
-    this.#running = this.#follow(sink, Map.groupBy(types, streamOf));
+    this.#running = this.#follow(sink, byStream(types));
     return this.#running;
   }
 
@@ -136,6 +136,16 @@ export class HubSource implements EventSource {
       }
     }
   }
+}
+
+function byStream(types: readonly string[]): Map<string, string[]> {
+  const streams = new Map<string, string[]>();
+  for (const type of types) {
+    const list = streams.get(streamOf(type));
+    if (list === undefined) streams.set(streamOf(type), [type]);
+    else list.push(type);
+  }
+  return streams;
 }
 
 function placeOf(text: string | undefined): Place | undefined {

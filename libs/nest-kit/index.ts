@@ -1,5 +1,10 @@
-export type { Deliver, EventSource } from './event-source.js';
-export { SimpulContext, SimpulServer, type SimpulServerOptions, type SimpulServerReport } from './simpul-server.js';
-export { Batch, OnEvent } from './on-event.js';
-export { SIMPUL_CLIENT, SimpulModule, type SimpulClient, type SimpulModuleOptions } from './simpul-module.js';
-export { StreamSource, type Places, type StreamSourceOptions, type StreamSourceReport } from './stream-source.js';
+export * as legacy from './legacy/index.js';
+export { SimpulClientProxy } from './client-proxy.js';
+export { Event, OnBatch, OnEvent } from './decorators.js';
+export { EventContext } from './event-context.js';
+export { SimpulHealth, type SimpulHealthResult } from './health.js';
+export { SimpulModule } from './module.js';
+export type { SimpulOptions, SourceParts } from './options.js';
+export { SimpulPublisher, type PublishOptions } from './publisher.js';
+export { SimpulReader } from './reader.js';
+export { StartFault, type StartFaultCode } from './start-fault.js';

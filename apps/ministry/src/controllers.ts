@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import { Batch, OnEvent } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import { Bans } from './flows/bans.js';
 import { Complaints } from './flows/complaints.js';
 import { Foreigners } from './flows/foreigners.js';
@@ -7,6 +7,8 @@ import { Passports } from './flows/passports.js';
 import { Remission } from './flows/remission.js';
 import { Transfers } from './flows/transfers.js';
 import type { ReceivedEvent } from './subscriptions.js';
+
+const { Batch, OnEvent } = legacy;
 
 /** What immigration offices and SIMPONI do when they receive an event. */
 @Controller()

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { SimpulServer } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import { Conductor } from './conductor.js';
 import { MinistryModule } from './ministry.module.js';
 import { ministryKeys, seedUnits } from './keys.js';
@@ -13,7 +13,7 @@ async function play(options: MinistryOptions): Promise<number> {
   const out = options.json ? process.stderr : process.stdout;
   const world = await buildWorld(options);
   const app = await NestFactory.createMicroservice(MinistryModule.forDay(world, options, out), {
-    strategy: new SimpulServer({ source: world.day.subscriptions }),
+    strategy: new legacy.SimpulServer({ source: world.day.subscriptions }),
     logger: ['error', 'warn'],
     abortOnError: false,
   });

@@ -1,5 +1,5 @@
 import { pause } from '#concurrency';
-import { StreamSource, type Deliver, type EventSource } from '#nest-kit';
+import { legacy } from '#nest-kit';
 import { isSdkFault, type EventPage, type Reader, type ReadEvent, type ReadOptions } from '#sdk';
 import type { Office } from './office.js';
 
@@ -34,14 +34,14 @@ const NO_PLACES = { load: () => undefined, save: () => undefined };
  * `ReceivedEvent[]`. A failed batch is delivered again after 500 ms and holds back its own subscription only; a subscription that the hub refuses ends
  * alone. Subscriptions may be added before and after `run`.
  */
-export class Subscriptions implements EventSource {
+export class Subscriptions implements legacy.EventSource {
   readonly #from: string;
   readonly #report: SubscriptionsReport;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #waiting: Subscription[] = [];
-  readonly #sources: StreamSource[] = [];
+  readonly #sources: legacy.StreamSource[] = [];
   readonly #running: Promise<void>[] = [];
-  #deliver: Deliver | undefined;
+  #deliver: legacy.Deliver | undefined;
 
   /** `from`: append time at which the day starts, so that a connection that is cut before the first event loses nothing. */
   constructor(from: string, report: SubscriptionsReport = {}) {
@@ -54,7 +54,7 @@ export class Subscriptions implements EventSource {
     else this.#running.push(this.#start(subscription, this.#deliver));
   }
 
-  async run(deliver: Deliver): Promise<void> {
+  async run(deliver: legacy.Deliver): Promise<void> {
     this.#deliver = deliver;
     for (const subscription of this.#waiting.splice(0)) this.add(subscription);
     await this.#stopped.promise;
@@ -67,10 +67,10 @@ export class Subscriptions implements EventSource {
     await Promise.all(this.#running);
   }
 
-  async #start(subscription: Subscription, deliver: Deliver): Promise<void> {
+  async #start(subscription: Subscription, deliver: legacy.Deliver): Promise<void> {
     const { office, types } = subscription;
     const fault = (text: string): void => this.#report.fault?.(`${office.name}: ${text}`);
-    const source = new StreamSource({
+    const source = new legacy.StreamSource({
       reader: readerOf(subscription, fault),
       types,
       places: NO_PLACES,
@@ -79,7 +79,7 @@ export class Subscriptions implements EventSource {
       report: { handlerFailed: (type, cause) => fault(`${type}: ${String(cause)}`) },
     });
     this.#sources.push(source);
-    const deliverReceived: Deliver = (type, batch, signal) =>
+    const deliverReceived: legacy.Deliver = (type, batch, signal) =>
       deliver(
         type,
         (batch as ReadEvent[]).map((event): ReceivedEvent => ({ event, office })),

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, createReader, type ReadEvent } from '#sdk';
-import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
+import { scriptedHub, type Script } from '../../../test/kit/scripted-hub.js';
 import { StreamSource } from './index.js';
 
 const BAN = 'imigrasi.cegah.ditetapkan';

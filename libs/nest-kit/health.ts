@@ -1,0 +1,48 @@
+import type { ConsumerStatus } from '#consuming';
+import { Injectable } from '@nestjs/common';
+import type { Hub } from './hub.js';
+import type { Runner } from './runner.js';
+
+/** The result of a health indicator, as `@nestjs/terminus` expects it. */
+export type SimpulHealthResult = Record<
+  string,
+  {
+    readonly status: 'up' | 'down';
+    readonly hub: string;
+    readonly consumer?: ConsumerStatus['state'];
+    readonly parked?: number;
+  }
+>;
+
+/** For `HealthCheckService.check([() => health.isHealthy('simpul')])` of `@nestjs/terminus`. */
+@Injectable()
+export class SimpulHealth {
+  readonly #hub: Hub;
+  readonly #runner: Runner;
+
+  constructor(hub: Hub, runner: Runner) {
+    this.#hub = hub;
+    this.#runner = runner;
+  }
+
+  /** `up`: the hub answers to the key of the app, and the consumer, if the app has handlers, has not ended. Answers within 5 s. */
+  async isHealthy(name = 'simpul'): Promise<SimpulHealthResult> {
+    let hub = 'up';
+    try {
+      await this.#hub.reader.me({ deadlineMs: 0, signal: AbortSignal.timeout(5_000) });
+    } catch (cause) {
+      hub = cause instanceof Error ? cause.message : String(cause);
+    }
+    const status = this.#runner.status();
+    const down = hub !== 'up' || (status !== undefined && status.state !== 'running');
+    return {
+      [name]: {
+        status: down ? 'down' : 'up',
+        hub,
+        ...(status === undefined
+          ? {}
+          : { consumer: status.state, parked: status.feeds.reduce((sum, feed) => sum + feed.parked, 0) }),
+      },
+    };
+  }
+}

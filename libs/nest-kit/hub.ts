@@ -1,0 +1,56 @@
+import { connect, createReader, isSdkFault, type Connection, type KeyOwner, type Reader } from '#sdk';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { SimpulOptions } from './options.js';
+import { StartFault } from './start-fault.js';
+
+/** The connection of the app to the hub, and whose its key is. Closed after everything that uses it. */
+@Injectable()
+export class Hub implements OnApplicationShutdown {
+  constructor(
+    readonly connection: Connection,
+    readonly reader: Reader,
+    readonly owner: KeyOwner,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.connection.close();
+  }
+}
+
+/** Connects and asks the hub whose the key is. Throws StartFault. */
+export async function openHub(options: SimpulOptions): Promise<Hub> {
+  const { url, key, language, startMs = 30_000 } = options;
+  if (typeof url !== 'string' || !/^https?:\/\//.test(url))
+    throw new StartFault(
+      'no_url',
+      `SimpulModule needs the address of the hub: forRoot({ url: 'http://127.0.0.1:8080', key }), not ${JSON.stringify(url)}`,
+    );
+  if (typeof key !== 'string' || key === '')
+    throw new StartFault(
+      'no_key',
+      'SimpulModule needs an API key: forRoot({ url, key }). `simpul key new` makes one; keep it in the environment, not in the code',
+    );
+  const connection = connect({ url, ...(language === undefined ? {} : { language }) });
+  const reader = createReader({ connection, key });
+  try {
+    return new Hub(connection, reader, await reader.me({ deadlineMs: startMs }));
+  } catch (cause) {
+    await connection.close();
+    throw startFaultOf(cause, url);
+  }
+}
+
+export function startFaultOf(cause: unknown, url: string): unknown {
+  if (!isSdkFault(cause)) return cause;
+  if (cause.status === 401 || cause.status === 403)
+    return new StartFault(
+      'key_refused',
+      `the hub at ${url} refuses the key (${cause.message}): give SimpulModule.forRoot a valid key`,
+      cause,
+    );
+  return new StartFault(
+    'no_answer',
+    `no hub answers at ${url} (${cause.message}): check the address, and that the hub runs`,
+    cause,
+  );
+}

@@ -1,0 +1,60 @@
+import { reasonOf, type ConsumerReport, type HubSourceReport } from '#consuming';
+import { Logger } from '@nestjs/common';
+
+const AGAIN_MS = 60_000;
+
+/** What a consumer tells, as lines of the logger of the app; the same cause of the same type at most once a minute. */
+export class Lines {
+  readonly #log = new Logger('Simpul');
+  readonly #told = new Map<string, { at: number; again: number }>();
+
+  consumer(): ConsumerReport {
+    return {
+      failed: ({ type, position, attempt, cause, next }) => {
+        const reason = reasonOf(cause);
+        const times = this.#again(`${type} ${next} ${reason}`);
+        if (times === undefined) return;
+        const line = `the handler of ${type} failed at ${position}, attempt ${attempt}, next: ${next}: ${reason}${times}`;
+        if (next === 'retry') this.#log.warn(line);
+        else this.#log.error(line, cause instanceof Error ? cause.stack : undefined);
+      },
+      placeFailed: (feed, cause) => {
+        const times = this.#again(`place ${feed}`);
+        if (times !== undefined) this.#log.error(`the place of ${feed} is not stored: ${reasonOf(cause)}${times}`);
+      },
+    };
+  }
+
+  source(): HubSourceReport {
+    return {
+      damaged: (_stream, positions) => {
+        for (const position of positions)
+          this.#log.error(`corrupt_record ${position}: the hub cannot read it any more`);
+      },
+      gap: (stream, code) =>
+        this.#log.error(`events of ${stream} are missing (${code}): reading goes on at the oldest`),
+      unreachable: (stream, cause) => {
+        const times = this.#again('unreachable');
+        if (times !== undefined) this.#log.warn(`the hub gives no events of ${stream}, asking on: ${cause.message}`);
+      },
+      reachable: (stream) => this.#log.log(`the hub gives events of ${stream} again`),
+    };
+  }
+
+  ended(fault: unknown): void {
+    this.#log.error(`no event is handled any more, so the process ends: ${reasonOf(fault)}`);
+  }
+
+  /** How often the same was not told since its last line, as text; undefined: it was told less than a minute ago. */
+  #again(what: string): string | undefined {
+    const now = Date.now();
+    const last = this.#told.get(what);
+    if (last !== undefined && now - last.at < AGAIN_MS) {
+      last.again++;
+      return undefined;
+    }
+    if (this.#told.size >= 1_000) this.#told.clear();
+    this.#told.set(what, { at: now, again: 0 });
+    return last === undefined || last.again === 0 ? '' : ` (and ${last.again} times since the last line)`;
+  }
+}

@@ -1,0 +1,75 @@
+import type { EventToken } from '#sdk';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { SimpulClientProxy } from './client-proxy.js';
+import { FOR_ROOT } from './decorators.js';
+import { SimpulHealth } from './health.js';
+import { Hub, openHub } from './hub.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type SimpulOptions } from './options.js';
+import { SimpulPublisher } from './publisher.js';
+import { SimpulReader } from './reader.js';
+import { Runner } from './runner.js';
+import { StartFault } from './start-fault.js';
+import { Tokens } from './tokens.js';
+
+/**
+ * Connects an app to the hub: `SimpulModule.forRoot({ url, key })` in the root module. Provides SimpulPublisher, SimpulReader, SimpulHealth and SimpulClientProxy, and
+ * runs the handlers of `@OnEvent` and `@OnBatch` from the end of the start (`app.listen()`, `app.init()`, `createApplicationContext`) to the end of the app, also when it
+ * is ended by SIGTERM without `enableShutdownHooks()`. A wrong wiring, key, address or type ends the start with one `StartFault`.
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    Tokens,
+    { provide: FOR_ROOT, useValue: true },
+    { provide: Hub, inject: [MODULE_OPTIONS_TOKEN], useFactory: openHub },
+    {
+      provide: SimpulPublisher,
+      inject: [Hub, MODULE_OPTIONS_TOKEN],
+      useFactory: (hub: Hub, options: SimpulOptions) => new SimpulPublisher(hub, options),
+    },
+    { provide: SimpulReader, inject: [Hub], useFactory: (hub: Hub) => new SimpulReader(hub.reader, hub.owner) },
+    {
+      provide: SimpulClientProxy,
+      inject: [SimpulPublisher, Tokens],
+      useFactory: (publisher: SimpulPublisher, tokens: Tokens) => new SimpulClientProxy(publisher, tokens),
+    },
+    {
+      provide: Runner,
+      inject: [MODULE_OPTIONS_TOKEN, Hub, SimpulPublisher, Tokens, DiscoveryService, MetadataScanner, ModulesContainer],
+      useFactory: (...deps: ConstructorParameters<typeof Runner>) => new Runner(...deps),
+    },
+    {
+      provide: SimpulHealth,
+      inject: [Hub, Runner],
+      useFactory: (hub: Hub, runner: Runner) => new SimpulHealth(hub, runner),
+    },
+  ],
+  exports: [SimpulPublisher, SimpulReader, SimpulClientProxy, SimpulHealth, Tokens, FOR_ROOT],
+})
+export class SimpulModule extends ConfigurableModuleClass {
+  /** Tokens that an app publishes by name: `client.emit('imigrasi.paspor.diterbitkan', data)` is then checked by the schema of the token. */
+  static forFeature(tokens: readonly EventToken[]): DynamicModule {
+    const given = Symbol('simpul.feature');
+    return {
+      module: FeatureModule,
+      providers: [
+        {
+          provide: given,
+          inject: [{ token: Tokens, optional: true }],
+          useFactory: (all: Tokens | undefined) => {
+            if (all === undefined)
+              throw new StartFault(
+                'no_module',
+                'SimpulModule.forFeature needs SimpulModule.forRoot({ url, key }) in the root module',
+              );
+            return all.add(tokens);
+          },
+        },
+      ],
+    };
+  }
+}
+
+@Module({})
+class FeatureModule {}

@@ -1,0 +1,348 @@
+import 'reflect-metadata';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { filePlaces, type EventSource } from '#consuming';
+import { CORE, CoreModule, type Core } from '#core';
+import { GatewayModule } from '#gateway';
+import { openHttp, type HttpServer } from '#http';
+import { ProjectorModule } from '#projector';
+import { defineEvent, type EventOf, type ReadEvent } from '#sdk';
+import { readHubSettings } from '#settings';
+import {
+  Controller,
+  Inject,
+  Injectable,
+  Logger,
+  Module,
+  Scope,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+  type ArgumentsHost,
+  type CallHandler,
+  type CanActivate,
+  type ExceptionFilter,
+  type ExecutionContext,
+  type INestApplicationContext,
+  type NestInterceptor,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { firstValueFrom, of, tap } from 'rxjs';
+import { silentHub } from '../../test/kit/hub/hub-module.js';
+import { until } from '../../test/kit/projection/stage.js';
+import {
+  Event,
+  EventContext,
+  OnBatch,
+  OnEvent,
+  SimpulClientProxy,
+  SimpulHealth,
+  SimpulModule,
+  SimpulPublisher,
+  SimpulReader,
+  type SimpulOptions,
+} from './index.js';
+
+const TYPE = 'imigrasi.paspor.diterbitkan';
+const dir = mkdtempSync(join(tmpdir(), 'simpul-nest-'));
+let http: HttpServer;
+let key: string;
+let sample: Readonly<Record<string, unknown>>;
+let Paspor = defineEvent<Record<string, unknown>>({ type: TYPE, stream: 'imigrasi.paspor', version: 1, schema: '' });
+const Missing = defineEvent({ ...Paspor, type: 'imigrasi.paspor.hilang-sama-sekali' });
+
+const ask = async (
+  path: string,
+  by: string,
+  body?: unknown,
+  type = 'application/json',
+): Promise<Record<string, unknown>> => {
+  const r = await fetch(`${http.url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { authorization: `Bearer ${by}`, 'content-type': type },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return (await r.json()) as Record<string, unknown>;
+};
+
+beforeAll(async () => {
+  const settings = readHubSettings(silentHub(dir));
+  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+  class HubModule {}
+  http = await openHttp(HubModule, { port: 0 });
+  const core = http.app.get<Core>(CORE, { strict: false });
+  const admin = readFileSync(core.adminKey.path!, 'utf8').trim();
+  const made = await ask('/v1/keys', admin, { unit: 'SU00123', system: 'simkim', roles: ['publisher', 'reader'] });
+  key = made['key'] as string;
+  sample = (await ask(`/v1/event-types/${TYPE}/sample`, key))['data'] as Record<string, unknown>;
+  const file = new URL('../../schemas/imigrasi/paspor/diterbitkan.v1.avsc', import.meta.url);
+  const schema = readFileSync(file, 'utf8');
+  const { version } = (JSON.parse(schema) as { simpul: { version: number } }).simpul;
+  Paspor = defineEvent({ ...Paspor, version, schema });
+});
+afterAll(async () => {
+  await http.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const apps: INestApplicationContext[] = [];
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+  jest.restoreAllMocks();
+});
+let serial = 0;
+const data = (): Record<string, unknown> => ({ ...sample, nomorPermohonan: `N-${++serial}` });
+
+async function start(
+  parts: { controllers?: Type[]; providers?: Type[] },
+  options: Partial<SimpulOptions> = {},
+): Promise<INestApplicationContext> {
+  const file = join(dir, `${++serial}.json`);
+  @Module({
+    imports: [
+      SimpulModule.forRoot({ url: http.url, key, places: filePlaces(file), from: 'latest', placeMs: 10, ...options }),
+    ],
+    ...parts,
+  })
+  class AppModule {}
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
+  apps.push(app);
+  return app;
+}
+
+const seen: unknown[] = [];
+afterEach(() => void seen.splice(0));
+
+describe('SimpulModule', () => {
+  it('gives events to handlers in providers and controllers, typed data first, the whole event and the context by decorators or place', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Passports {
+      constructor(@Inject(SimpulReader) readonly reader: SimpulReader) {}
+
+      @OnEvent(Token)
+      issued(issued: Record<string, unknown>, context: EventContext, @Event() whole: EventOf<Record<string, unknown>>) {
+        seen.push([
+          issued === whole.data,
+          issued['nomorPermohonan'],
+          whole.type,
+          context.attempt,
+          this.reader.owner.unit,
+        ]);
+      }
+    }
+    const app = await start({ providers: [Passports] });
+    const receipt = await app.get(SimpulPublisher).publish(Token, data());
+    expect(receipt.source).toBe('urn:simpul:unit:SU00123:simkim');
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([[true, `N-${serial}`, TYPE, 1, 'SU00123']]);
+  });
+
+  it('gives batches to @OnBatch, and goes on at its place after a restart', async () => {
+    const Token = Paspor;
+    @Controller()
+    class Passports {
+      @OnBatch(Token, { size: 10 })
+      issued(batch: readonly EventOf<Record<string, unknown>>[]) {
+        seen.push(...batch.map((e) => e.id));
+      }
+    }
+    const places = filePlaces(join(dir, 'restart.json'));
+    const first = await start({ controllers: [Passports] }, { places });
+    const publisher = first.get(SimpulPublisher);
+    const before = await publisher.publish(Token, data());
+    await until(() => seen.length === 1);
+    await first.close();
+    const other = await start({});
+    const list = await other.get(SimpulPublisher).publishBatch(Token, [{ data: data() }, { data: data() }]);
+    await start({ controllers: [Passports] }, { places });
+    await until(() => seen.length === 3);
+    expect(new Set(seen)).toEqual(new Set([before.id, ...list.map((o) => (o.ok ? o.receipt.id : ''))]));
+  });
+
+  it('applies guards, interceptors, pipes and filters of the method and its class, as for handlers of a microservice', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Even implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        seen.push(`guard ${context.getType()} ${context.switchToRpc().getContext<EventContext>().type}`);
+        return true;
+      }
+    }
+    @Injectable()
+    class Log implements NestInterceptor {
+      intercept(_context: ExecutionContext, next: CallHandler) {
+        return next.handle().pipe(tap(() => seen.push('after')));
+      }
+    }
+    class Number_ implements PipeTransform {
+      transform(value: Record<string, unknown>, { type }: { type: string }) {
+        return type === 'body' ? value['nomorPermohonan'] : value;
+      }
+    }
+    class Refusals implements ExceptionFilter {
+      catch(cause: Error, host: ArgumentsHost) {
+        seen.push(`filter ${host.getType()} ${cause.message}`);
+        return of(undefined);
+      }
+    }
+    @Controller()
+    @UseGuards(Even)
+    @UseInterceptors(Log)
+    class Passports {
+      @OnEvent(Token)
+      @UsePipes(new Number_())
+      @UseFilters(new Refusals())
+      issued(@Payload() number: unknown, @Ctx() context: EventContext) {
+        seen.push(number, context instanceof EventContext);
+        if (seen.length > 5) throw new Error('refused');
+      }
+    }
+    const app = await start({ controllers: [Passports], providers: [Even, Log] });
+    await app.get(SimpulPublisher).publish(Token, data());
+    await until(() => seen.length === 4);
+    expect(seen).toEqual([`guard rpc ${TYPE}`, `N-${serial}`, true, 'after']);
+    await app.get(SimpulPublisher).publish(Token, data());
+    await until(() => seen.length === 8);
+    expect(seen.slice(4)).toEqual([`guard rpc ${TYPE}`, `N-${serial}`, true, 'filter rpc refused']);
+  });
+
+  it('refuses wrong data before it is sent, with the pointer that the hub would name', async () => {
+    const app = await start({});
+    const publisher = app.get(SimpulPublisher);
+    const wrong = { ...data(), nomorPermohonan: 7 };
+    const own = await publisher.publish(Paspor, wrong).catch((e: unknown) => e);
+    const { source } = publisher;
+    const type = 'application/cloudevents+json';
+    const theirs = await ask('/v1/events', key, { specversion: '1.0', id: 'w', source, type: TYPE, data: wrong }, type);
+    expect(own).toMatchObject({ name: 'SdkFault', status: 422 });
+    const { problem } = own as { problem: Record<string, unknown> };
+    expect([problem['code'], problem['errors']]).toEqual([theirs['code'], theirs['errors']]);
+    expect(problem['errors']).toMatchObject([{ pointer: '/data/nomorPermohonan' }]);
+  });
+
+  it('publishes through a ClientProxy of Nest, by token and by type', async () => {
+    const app = await start({});
+    const client = app.get(SimpulClientProxy);
+    expect(await firstValueFrom(client.emit(Paspor, data()))).toMatchObject({ type: TYPE });
+    expect(await firstValueFrom(client.emit(TYPE, data()))).toMatchObject({ type: TYPE });
+    await expect(firstValueFrom(client.send(TYPE, data()))).rejects.toThrow('use emit()');
+  });
+
+  it('is healthy while the hub answers and the consumer runs', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Passports {
+      @OnEvent(Token)
+      issued() {}
+    }
+    const app = await start({ providers: [Passports] });
+    expect(await app.get(SimpulHealth).isHealthy()).toEqual({
+      simpul: { status: 'up', hub: 'up', consumer: 'running', parked: 0 },
+    });
+  });
+
+  it('ends the process with one line when the consumer cannot go on, unless the app takes the fault', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Passports {
+      @OnEvent(Token, { attempts: 1 })
+      issued() {
+        throw new Error('the list is locked');
+      }
+    }
+    const faults: unknown[] = [];
+    const app = await start({ providers: [Passports] }, { ended: (fault) => faults.push(fault) });
+    await app.get(SimpulPublisher).publish(Token, data());
+    await until(() => faults.length === 1);
+    expect(faults[0]).toMatchObject({ code: 'handler_failed' });
+    expect((await app.get(SimpulHealth).isHealthy())['simpul']).toMatchObject({ status: 'down', consumer: 'failed' });
+    await app.close();
+    const killed = jest.spyOn(process, 'kill').mockReturnValue(true);
+    const lines = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const code = process.exitCode;
+    const other = await start({ providers: [Passports] });
+    await other.get(SimpulPublisher).publish(Token, data());
+    await until(() => killed.mock.calls.length === 1);
+    expect([killed.mock.calls, process.exitCode]).toEqual([[[process.pid, 'SIGTERM']], 1]);
+    expect(String(lines.mock.calls.at(-1)![0])).toMatch(
+      /^no event is handled any more, so the process ends: the handler of/,
+    );
+    process.exitCode = code;
+  });
+});
+
+describe('a wrong wiring is one clear error at the start', () => {
+  const failing = async (parts: Parameters<typeof start>[0], options: Partial<SimpulOptions> = {}): Promise<unknown> =>
+    start(parts, options).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    );
+  const none: EventSource = { run: () => new Promise(() => undefined), stop: () => Promise.resolve() };
+  const handler = (token = Paspor, scope: Scope = Scope.DEFAULT): Type => {
+    @Injectable({ scope })
+    class Passports {
+      @OnEvent(token)
+      issued() {}
+    }
+    return Passports;
+  };
+
+  it('no address, no key, a wrong key, no hub', async () => {
+    const faults = [
+      await failing({}, { url: '' }),
+      await failing({}, { key: '' }),
+      await failing({}, { key: 'wrong' }),
+      await failing({}, { url: 'http://127.0.0.1:1', startMs: 50 }),
+    ] as Error[];
+    expect(faults.map((f) => (f as Error & { code: string }).code)).toEqual([
+      'no_url',
+      'no_key',
+      'key_refused',
+      'no_answer',
+    ]);
+    for (const { message, stack } of faults)
+      expect([message.split('\n').length, stack!.split('\n').length]).toEqual([1, 1]);
+  });
+
+  it('a type that the hub does not have, two handlers for a type, a handler of request scope', async () => {
+    expect(await failing({ providers: [handler(Missing)] })).toMatchObject({ code: 'unknown_type' });
+    expect(await failing({ providers: [handler(), handler()] })).toMatchObject({
+      code: 'two_handlers',
+      message: `two handlers for ${TYPE}: Passports.issued and Passports.issued. A type has one handler in an app; let it call both`,
+    });
+    expect(await failing({ providers: [handler(Paspor, Scope.REQUEST)] })).toMatchObject({ code: 'scoped_handler' });
+  });
+
+  it('@Event() without @OnEvent, dead letters without a place for them', async () => {
+    @Injectable()
+    class Forgotten {
+      issued(@Event() _event: ReadEvent) {}
+    }
+    expect(await failing({ providers: [Forgotten] })).toMatchObject({ code: 'no_handler' });
+    const Token = Paspor;
+    @Injectable()
+    class Letters {
+      @OnEvent(Token, { then: 'dead-letter' })
+      issued() {}
+    }
+    expect(await failing({ providers: [Letters] }, { source: none })).toMatchObject({ code: 'no_dead_letters' });
+  });
+
+  it('no forRoot: forFeature says so, and Nest refuses a class with handlers', async () => {
+    @Module({ imports: [SimpulModule.forFeature([Paspor])] })
+    class Feature {}
+    const open = (module: Type): Promise<unknown> =>
+      NestFactory.createApplicationContext(module, { logger: false, abortOnError: false }).catch((e: unknown) => e);
+    expect(await open(Feature)).toMatchObject({ code: 'no_module' });
+    @Module({ providers: [handler()] })
+    class Handlers {}
+    expect(String(((await open(Handlers)) as Error).message)).toContain('SimpulModule.forRoot({ url, key })');
+  });
+});

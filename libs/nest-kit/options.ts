@@ -1,0 +1,55 @@
+import type { ConsumerReport, DeadLetters, EventSource, HubSourceReport, Inbox, Limits, Places } from '#consuming';
+import type { Connection, PublisherOptions, Reader } from '#sdk';
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+
+/** What a factory of a source gets. */
+export interface SourceParts {
+  readonly group: string;
+  readonly reader: Reader;
+  readonly connection: Connection;
+  readonly places: Places;
+  readonly report: HubSourceReport;
+}
+
+export interface SimpulOptions {
+  /** Address of the hub. */
+  readonly url: string;
+  /** API key of the app: its unit and system are asked from the hub. */
+  readonly key: string;
+  /** Where events come from: `hub` (streams over HTTP), or another source, such as `kafka({ … })`. @default hub */
+  readonly source?: 'hub' | EventSource | ((parts: SourceParts) => EventSource);
+  /** Name of the consumer, in places, inbox and dead letters. @default the system of the key */
+  readonly group?: string;
+  /** Where places are kept, with the source `hub`. @default the file `simpul-places.json` in the working directory */
+  readonly places?: Places;
+  /** Where a stream without a place begins. @default earliest */
+  readonly from?: string;
+  /** See HubSourceOptions. @default stop */
+  readonly onGap?: 'stop' | 'earliest';
+  /** For `idempotent()`: `sqliteInbox(db)`, `pgInbox(pool)`. */
+  readonly inbox?: Inbox;
+  /** Needed by handlers with `then: 'dead-letter'`. */
+  readonly deadLetters?: DeadLetters;
+  readonly limits?: Limits;
+  /** @default 100 */
+  readonly placeMs?: number;
+  /** How long the end of the app waits for handlers, ms. @default 25,000 */
+  readonly stopMs?: number;
+  /** How long the start waits for the hub, ms. @default 30,000 */
+  readonly startMs?: number;
+  /** Language of refusals. @default id */
+  readonly language?: 'id' | 'en';
+  readonly publisher?: Pick<PublisherOptions, 'width' | 'deadlineMs' | 'report' | 'sequences'>;
+  /** What the consumer tells. @default log lines */
+  readonly report?: ConsumerReport & HubSourceReport;
+  /** The consumer has ended with a fault, and no event is handled any more. @default one log line, then the process ends with exit code 1 */
+  readonly ended?: (fault: unknown) => void;
+}
+
+/** `isGlobal`: other modules need no import of it. @default true */
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SimpulOptions>({
+  moduleName: 'Simpul',
+})
+  .setClassMethodName('forRoot')
+  .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+  .build();

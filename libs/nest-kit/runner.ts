@@ -1,0 +1,153 @@
+import {
+  Consumer,
+  ConsumerFault,
+  createConsumer,
+  filePlaces,
+  HubSource,
+  type ConsumerStatus,
+  type EventSource,
+  type HubSourceReport,
+} from '#consuming';
+import {
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { findHandlers, type FoundHandler } from './handlers.js';
+import { startFaultOf, type Hub } from './hub.js';
+import { Lines } from './lines.js';
+import type { SimpulOptions } from './options.js';
+import type { SimpulPublisher } from './publisher.js';
+import { StartFault } from './start-fault.js';
+import type { Tokens } from './tokens.js';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/** Finds the handlers of the app, runs the consumer from the end of the start to the beginning of the end, and ends the process when the consumer cannot go on. */
+@Injectable()
+export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
+  readonly #lines = new Lines();
+  #consumer: Consumer | undefined;
+  #running: Promise<void> | undefined;
+  #closing = false;
+  readonly #onSignal = (signal: NodeJS.Signals): void => void this.#signalled(signal);
+
+  constructor(
+    private readonly options: SimpulOptions,
+    private readonly hub: Hub,
+    private readonly publisher: SimpulPublisher,
+    private readonly tokens: Tokens,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly modules: ModulesContainer,
+  ) {}
+
+  /** undefined: the app has no handlers. */
+  get consumer(): Consumer | undefined {
+    return this.#consumer;
+  }
+
+  status(): ConsumerStatus | undefined {
+    return this.#consumer?.status();
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const found = findHandlers(this.discovery, this.scanner, this.modules);
+    this.tokens.add(found.map(({ handling }) => handling.token));
+    if (found.length === 0) return;
+    await this.#checkTypes(found);
+    this.#consumer = this.#make(found);
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    this.#running = this.#consumer.run().catch((fault: unknown) => this.#ended(fault));
+  }
+
+  /** Handlers end before the providers that they use. */
+  async onModuleDestroy(): Promise<void> {
+    await this.#stop();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#closing = true;
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    await this.#consumer?.stop();
+    await this.#running;
+  }
+
+  #make(found: readonly FoundHandler[]): Consumer {
+    const { inbox, deadLetters, limits, placeMs, stopMs, report } = this.options;
+    const group = this.options.group ?? this.hub.owner.system;
+    try {
+      return createConsumer({
+        source: this.#source(group, { ...this.#lines.source(), ...report }),
+        group,
+        handlers: found.map(({ handling }) => handling),
+        report: { ...this.#lines.consumer(), ...report },
+        ...(inbox === undefined ? {} : { inbox }),
+        ...(deadLetters === undefined ? {} : { deadLetters }),
+        ...(limits === undefined ? {} : { limits }),
+        ...(placeMs === undefined ? {} : { placeMs }),
+        ...(stopMs === undefined ? {} : { stopMs }),
+      });
+    } catch (cause) {
+      if (!(cause instanceof ConsumerFault)) throw cause;
+      const code = cause.code === 'no_dead_letters' ? 'no_dead_letters' : 'no_handler';
+      throw new StartFault(code, cause.message, cause);
+    }
+  }
+
+  #source(group: string, report: HubSourceReport): EventSource {
+    const { source = 'hub', places = filePlaces('simpul-places.json'), from, onGap, stopMs } = this.options;
+    const { reader, connection } = this.hub;
+    if (typeof source === 'function') return source({ group, reader, connection, places, report });
+    if (source !== 'hub') return source;
+    return new HubSource({
+      reader,
+      places,
+      report,
+      ...(from === undefined ? {} : { from }),
+      ...(onGap === undefined ? {} : { onGap }),
+      ...(stopMs === undefined ? {} : { stopMs }),
+    });
+  }
+
+  async #checkTypes(found: readonly FoundHandler[]): Promise<void> {
+    const known = new Set<string>();
+    try {
+      for await (const { type } of this.hub.reader.eventTypes()) known.add(type);
+    } catch (cause) {
+      throw startFaultOf(cause, this.options.url);
+    }
+    const unknown = found.find(({ handling }) => !known.has(handling.token.type));
+    if (unknown === undefined) return;
+    throw new StartFault(
+      'unknown_type',
+      `the hub at ${this.options.url} has no event type ${unknown.handling.token.type}, or the key may not see it (handler ${unknown.name}): \`simpul type ls\` lists the types`,
+    );
+  }
+
+  #ended(fault: unknown): void {
+    if (this.#closing) return;
+    if (this.options.ended !== undefined) {
+      this.options.ended(fault);
+      return;
+    }
+    this.#lines.ended(fault);
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  }
+
+  /** Without `enableShutdownHooks()` nobody else ends the process: then the handlers in work end first, and their places are stored. */
+  async #signalled(signal: NodeJS.Signals): Promise<void> {
+    if (process.listenerCount(signal) > 1 || this.#closing) return;
+    await this.#stop();
+    await this.publisher.flush();
+    if (process.exitCode === undefined) process.kill(process.pid, signal);
+    else process.exit();
+  }
+}

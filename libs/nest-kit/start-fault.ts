@@ -1,0 +1,23 @@
+export type StartFaultCode =
+  | 'no_url'
+  | 'no_key'
+  | 'no_module'
+  | 'no_answer'
+  | 'key_refused'
+  | 'unknown_type'
+  | 'two_handlers'
+  | 'no_handler'
+  | 'scoped_handler'
+  | 'no_dead_letters';
+
+/** Why an app cannot start: one line with the remedy, and no stack, because the reason is not in the code of Nest. */
+export class StartFault extends Error {
+  readonly code: StartFaultCode;
+
+  constructor(code: StartFaultCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'SimpulStartFault';
+    this.code = code;
+    this.stack = `${this.name}: ${message}`;
+  }
+}
