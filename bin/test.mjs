@@ -14,7 +14,15 @@ if (campaign) {
   const kafka = ['dead-line', 'failover', 'truncation'].map((name) => `libs/log-kafka/${name}`);
   const embedded = ['libs/log-embedded/kill', 'libs/backup'];
   if (rest.length === 0)
-    rest.push('test/fault', ...kafka, ...embedded, 'libs/state-redis/trust', 'libs/table', 'test/e2e/packages');
+    rest.push(
+      'test/fault',
+      ...kafka,
+      ...embedded,
+      'libs/state-redis/trust',
+      'libs/table',
+      'libs/consuming',
+      'test/e2e/packages',
+    );
 }
 
 // The packages for unit systems run on these too; a run that does not bring them takes those of the machine.

@@ -59,7 +59,7 @@ const events = (n: number, subjects: number, type = BAN.type): ReadEvent[] =>
 const retryFast = { backoffMs: 1, maxBackoffMs: 2 };
 
 describe('a consumer', () => {
-  it.each(Array.from({ length: 30 }, (_, seed) => seed))(
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
     'keeps the order per subject over all types, skips nothing, and never stores a place that passes unfinished work: schedule %i',
     async (seed) => {
       const random = randomOf(seed);

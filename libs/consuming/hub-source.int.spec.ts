@@ -6,7 +6,7 @@ import { connect, createReader, defineEvent } from '#sdk';
 import { HubStage } from '../../test/kit/doors/hub-stage.js';
 import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
 import { openHub } from './conformance/hub-child.js';
-import { describeSource, type Published } from './conformance/index.js';
+import { describeSource, type Published, type SourceHarness } from './conformance/index.js';
 import { createConsumer, HubSource, onEvent, type ConsumerOptions, type HubSourceOptions } from './index.js';
 
 const PASPOR = defineEvent<{ nomorPaspor: string }>({
@@ -16,8 +16,9 @@ const PASPOR = defineEvent<{ nomorPaspor: string }>({
   schema: '{"type":"record","name":"A","fields":[{"name":"nomorPaspor","type":"string"}]}',
 });
 
-describeSource('the hub over HTTP', async () => {
-  const hub = await new HubStage().open();
+const openStage = async (): Promise<SourceHarness> => {
+  let now = Date.now();
+  const hub = await new HubStage().open({ retention: { stream: PASPOR.stream, ms: 3_600_000, now: () => now } });
   const dir = mkdtempSync(join(tmpdir(), 'simpul-places-'));
   let run = 0;
   return {
@@ -43,12 +44,27 @@ describeSource('the hub over HTTP', async () => {
       open: 'openHub',
       options: { url: hub.server.url, dir },
     },
+    async expire() {
+      now += 100 * 3_600_000;
+      // The youngest segment of a partition stays, so it gets an event.
+      const events = Array.from({ length: 60 }, (_, i) =>
+        hub.event(PASPOR.type, 'kanim', {}, { nomorPermohonan: `Z${i}` }),
+      );
+      const r = await hub.post(events, { type: 'application/cloudevents-batch+json' });
+      if (r.status !== 201) throw new Error(r.text);
+      const removed = async (): Promise<boolean> => {
+        await hub.log.maintain();
+        return (await hub.log.describe(PASPOR.stream)).every(({ low }) => low > 0n);
+      };
+      while (!(await removed())) await new Promise((done) => setTimeout(done, 20));
+    },
     async close() {
       await hub.close();
       rmSync(dir, { recursive: true, force: true });
     },
   };
-});
+};
+describeSource('the hub over HTTP', openStage, { expires: true });
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -8,6 +8,7 @@ import {
   type Outcome,
   type Publisher,
   type Receipt,
+  type ToPublish,
 } from '#sdk';
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Hub } from './hub.js';
@@ -37,14 +38,18 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
    * Resolves with the receipt of the hub: the event is durable. The data is checked by the schema of the token before it is sent: wrong data rejects with the
    * `SdkFault` that the hub would answer, with the pointer to the field. Retries while the outcome is uncertain; order per subject as `Publisher.publish`.
    */
-  async publish<T extends object>(token: EventToken<T>, data: T, options: PublishOptions = {}): Promise<Receipt> {
+  async publish<T extends object>(
+    token: EventToken<T>,
+    data: ToPublish<T>,
+    options: PublishOptions = {},
+  ): Promise<Receipt> {
     return this.#publisher.publish(this.#eventOf(token, data, options));
   }
 
   /** Publishes a list. Outcomes in the order of the list; wrong data rejects, and then nothing is sent. */
   async publishBatch<T extends object>(
     token: EventToken<T>,
-    list: readonly { readonly data: T; readonly options?: PublishOptions }[],
+    list: readonly { readonly data: ToPublish<T>; readonly options?: PublishOptions }[],
   ): Promise<Outcome[]> {
     return this.#publisher.publishBatch(list.map(({ data, options }) => this.#eventOf(token, data, options ?? {})));
   }
@@ -64,12 +69,12 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
     await this.#publisher.close();
   }
 
-  #eventOf<T extends object>(token: EventToken<T>, data: T, options: PublishOptions): NewEvent {
+  #eventOf<T extends object>(token: EventToken<T>, data: ToPublish<T>, options: PublishOptions): NewEvent {
     const language = { language: this.#language };
     const bytes = encodeEvent(token, data, language);
     const { longs, ...plain } = token;
     // JSON has no bigint: the hub takes longs beyond 2^53 as text.
-    const json = longs === undefined ? data : decodeAs(plain as EventToken<T>, token.schema, bytes, language);
+    const json: unknown = longs === undefined ? data : decodeAs(plain as EventToken<T>, token.schema, bytes, language);
     return { ...options, type: token.type, dataschema: dataschemaOf(token), data: json as NewEvent['data'] };
   }
 }

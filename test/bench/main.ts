@@ -1,10 +1,11 @@
 /**
- * npm run bench [-- gateway projector embedded latency idle live pages] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded latency idle live pages consuming] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
+import { consumingBench } from './consuming.js';
 import { embeddedAppend } from './embedded.js';
 import type { Bar, Finding } from './finding.js';
 import { gatewayBench } from './gateway.js';
@@ -23,6 +24,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   idle: idleBench,
   live: liveBench,
   pages: pagesBench,
+  consuming: consumingBench,
 };
 
 const loadAtStart = loadavg()[0]!;
