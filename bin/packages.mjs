@@ -16,6 +16,7 @@ export const LIBRARIES = {
     exports: {
       '.': 'sdk',
       './consuming': 'consuming',
+      './outbox': 'outbox',
     },
     /** Packages of npm that are copied into the bundle with their licence. This one demands a newer Node.js in its manifest than its code needs. */
     bundled: ['eventsource-parser'],

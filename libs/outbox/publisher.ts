@@ -1,4 +1,4 @@
-import { Coalescer, withDeadline } from '#concurrency';
+import { Coalescer, deferred, withDeadline } from '#concurrency';
 import { isTypeName, sourceUrn } from '#event';
 import {
   createIds,
@@ -156,7 +156,7 @@ class FilePublisher implements OutboxPublisher {
   readonly #inserts: Coalescer<NewRow, Inserted>;
   /** By number. Events of an earlier run have none. */
   readonly #pending = new Map<number, Pending>();
-  readonly #closing = Promise.withResolvers<never>();
+  readonly #closing = deferred<never>();
   #refused = 0;
   #closed = false;
 

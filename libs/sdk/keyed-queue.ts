@@ -1,3 +1,5 @@
+import { deferred } from '#concurrency';
+
 /** What a running job may give back before it ends. */
 export interface Turn {
   /** These keys are done: later jobs with them need not wait for the rest of this one. */
@@ -32,8 +34,7 @@ export class KeyedQueue {
     const earlier = [...distinct].map((key) => this.#tails.get(key)).filter((tail) => tail !== undefined);
     const ends = new Map<string, () => void>();
     for (const key of distinct) {
-      let resolve!: () => void;
-      const promise = new Promise<void>((done) => (resolve = done));
+      const { promise, resolve } = deferred<void>();
       this.#tails.set(key, promise);
       ends.set(key, () => {
         if (this.#tails.get(key) === promise) this.#tails.delete(key);

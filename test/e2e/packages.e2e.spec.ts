@@ -165,11 +165,23 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     expect(existsSync(join(folderOf('nest'), 'dist/main.js'))).toBe(true);
   });
 
-  it.each(nodes)('run on Node.js $version: both publish and receive', async ({ path }) => {
+  it.each(nodes)('run on Node.js $version: both publish and receive', async ({ path, version }) => {
     const own = { ...env, SIMPUL_KEY: key };
     const sdk = { cwd: folderOf('sdk'), env: own };
     expect((await run(path, ['dist/publish.js'], sdk)).stdout).toMatch(/^recorded at/);
     expect((await run(path, ['dist/read.js'], sdk)).stdout).toContain('pas.hunian.dilaporkan');
+    const queued = `
+      import { createPublisher } from '@simpul/sdk/outbox';
+      try {
+        const { key, url } = { key: process.env.SIMPUL_KEY, url: process.env.SIMPUL_URL };
+        const publisher = await createPublisher({ outbox: 'outbox.sqlite', url, key, owner: 'SU00518', system: 'sdp' });
+        await publisher.close();
+        console.log('opened');
+      } catch (e) {
+        console.log(e.code);
+      }`;
+    const outbox = await run(path, ['--input-type=module', '-e', queued], sdk);
+    expect(outbox.stdout).toBe(version.startsWith('v20.') ? 'outbox_unsupported\n' : 'opened\n');
     const app = spawn(path, ['dist/main.js'], { cwd: folderOf('nest'), env: own });
     const ended = once(app, 'exit');
     try {

@@ -18,7 +18,7 @@ it('the rooms of the packages for unit systems use nothing of JavaScript that No
     { ...config.compilerOptions, incremental: false, tsBuildInfoFile: undefined, noEmit: true },
     root,
   );
-  // Node.js 20 has ES2023, and of ES2024 the well-formed strings; Map.groupBy and Promise.withResolvers came later.
+  // Node.js 20 has ES2023, and of ES2024 the well-formed strings. For Promise.withResolvers there is deferred() of #concurrency.
   const lib = ['lib.es2023.d.ts', 'lib.es2024.string.d.ts'];
   const files = rooms.map((room) => join(root, 'libs', room, 'index.ts'));
   const program = ts.createProgram(files, { ...options, lib });
