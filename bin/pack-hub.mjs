@@ -29,7 +29,7 @@ const roomsOf = (files) =>
 
 /** The files that a built file imports by a relative path. */
 const relativeImports = (file) =>
-  [...readFileSync(join(root, 'dist', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((m) =>
+  [...readFileSync(join(root, 'dist', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^'$]+)'/g)].map((m) =>
     join(dirname(file), m[1]),
   );
 
