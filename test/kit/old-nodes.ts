@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
 /** A Node.js on this machine. */
 export interface NodeProgram {
@@ -13,7 +13,7 @@ export interface NodeProgram {
  * CI bring into .simpul/node, and those on the PATH.
  */
 export function nodesOfThisMachine(): readonly NodeProgram[] {
-  const brought = globSync('.simpul/node/*/node_modules/*/bin/node');
+  const brought = globSync('.simpul/node/*/node_modules/*/bin/node').map((p) => resolve(p));
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'node'));
   const found = new Map<string, NodeProgram>();
   for (const path of [process.execPath, ...brought, ...onPath].filter((p) => existsSync(p))) {
