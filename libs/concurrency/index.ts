@@ -1,6 +1,6 @@
 export { BoundedClock, type BoundedClockOptions } from './bounded-clock.js';
 export { Coalescer, type CoalescerOptions } from './coalescer.js';
 export { withDeadline } from './deadline.js';
-export { deferred, type Deferred } from './deferred.js';
+export { deferred } from './deferred.js';
 export { Mutex } from './mutex.js';
 export { jittered, pause } from './pause.js';
