@@ -1,6 +1,16 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -160,8 +170,15 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     expect(stdout).toMatch(/^recorded at pas\.hunian\/\d+\/\d+\npas\.hunian\.dilaporkan SU00518:/);
   });
 
-  it('of nest compile as they are printed, with --strict and with the types of all packages checked', async () => {
-    await shell('nest', readmes.nest.commands[1]!.split('\n')[0]!);
+  it('of nest compile as they are printed, with --strict and the types of all packages checked, and not with a wrong field', async () => {
+    const PATH = `${join(folderOf('simpul'), 'node_modules/.bin')}${delimiter}${env['PATH']}`;
+    await shell('nest', readmes.nest.commands[1]!, { SIMPUL_KEY: key, PATH });
+    // The same app with a field that the type does not have: tsc fails unless it finds that error.
+    const source = readFileSync(join(folderOf('nest'), 'src/main.ts'), 'utf8');
+    const wrong = source.replace('  perempuan: 17', '  // @ts-expect-error\n  perempuann: 17');
+    expect(wrong).not.toBe(source);
+    writeFileSync(join(folderOf('nest'), 'src/wrong.ts'), wrong);
+    await shell('nest', readmes.nest.commands[2]!.split('\n')[0]!);
     expect(existsSync(join(folderOf('nest'), 'dist/main.js'))).toBe(true);
   });
 
