@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { Fault, verbatim, type Problem } from '#faults';
 import { LIMIT_NAMES, LIMITS, settingOf, type LimitValues } from '#limits';
 import { z } from 'zod';
@@ -173,6 +174,10 @@ const TABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly defa
 const CLIENT_TABLE = {
   SIMPUL_URL: { default: '`http://127.0.0.1:8080`', text: '`simpul`: address of the hub.' },
   SIMPUL_KEY: { default: '`<data>/admin.key`', text: '`simpul`: the key to work with. Secret.' },
+  SIMPUL_CTX: {
+    default: '(the one that `simpul ctx use` chose)',
+    text: '`simpul`: a hub by its name; `SIMPUL_URL` counts before it.',
+  },
   SIMPUL_CHECKER_KEY: { default: '(none)', text: 'Checker of a day: its key, when it is in no file. Secret.' },
 } as const;
 
@@ -346,6 +351,11 @@ export function readTerminal(env: NodeJS.ProcessEnv = process.env): {
   readonly color: boolean;
   readonly contextUrl: string | undefined;
   readonly contextKey: string | undefined;
+  /** A hub by its name. */
+  readonly contextName: string | undefined;
+  /** Folder of the user's settings for this program. */
+  readonly configDir: string;
+  readonly editor: string;
   /** Data folder of the hub on this machine. */
   readonly dataDir: string | undefined;
   readonly engine: string | undefined;
@@ -355,6 +365,9 @@ export function readTerminal(env: NodeJS.ProcessEnv = process.env): {
     color: env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
     contextUrl: env['SIMPUL_URL'] || undefined,
     contextKey: env['SIMPUL_KEY'] || undefined,
+    contextName: env['SIMPUL_CTX'] || undefined,
+    configDir: join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'simpul'),
+    editor: env['VISUAL'] || env['EDITOR'] || 'vi',
     dataDir: env['SIMPUL_DATA'] || undefined,
     engine: env['SIMPUL_ENGINE'] || undefined,
     kafka: env['SIMPUL_KAFKA'] || undefined,

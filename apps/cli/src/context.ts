@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { readLanguage, readTerminal } from '#settings';
 import { connect, faultOf, shapes, type Connection, type Reply, type Shape } from '#sdk';
 import { verbatim, type Language, type Text } from '#faults';
+import { Contexts, LOCAL, type NamedHub } from './contexts.js';
 import { texts } from './texts.js';
+import { Usage } from './usage.js';
 
 /** Renders a text in the language of the terminal. */
 export type Say = (text: Text) => string;
@@ -14,6 +16,8 @@ export interface Globals {
   readonly data?: string;
   readonly lang?: string;
   readonly output?: string;
+  /** Name of a hub. */
+  readonly ctx?: string;
 }
 
 export interface Context {
@@ -31,22 +35,43 @@ export interface Context {
   rows(path: string, field: string, row: Shape, limit: number): Promise<Record<string, unknown>[]>;
 }
 
-/** A wrong use of the command line: exit code 2. */
-export class Usage extends Error {
-  readonly text: Text;
-
-  constructor(text: Text) {
-    super(text.code);
-    this.text = text;
-  }
-}
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
 type Terminal = ReturnType<typeof readTerminal>;
 /** Characters that an HTTP header value can carry; a key has no others. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
-async function keyOf(globals: Globals, terminal: Terminal, hub: Connection): Promise<string | undefined> {
-  const given = (globals.key ?? terminal.contextKey)?.trim();
+/** The hub that is meant when neither --url nor, without --ctx, SIMPUL_URL says another: by name, --ctx, SIMPUL_CTX, else the one in use. */
+function namedHub(
+  globals: Globals,
+  terminal: Terminal,
+): { readonly hub: NamedHub; readonly key: string | undefined } | undefined {
+  const asked = globals.ctx ?? (terminal.contextUrl === undefined ? terminal.contextName : undefined);
+  if (asked === LOCAL || (asked === undefined && (globals.url ?? terminal.contextUrl) !== undefined)) return undefined;
+  const contexts = Contexts.read(terminal.configDir);
+  const name = asked ?? contexts.current;
+  if (name === undefined) return undefined;
+  const hub = contexts.get(name);
+  // Its key is for its own address.
+  return { hub, key: globals.url === undefined || globals.url === hub.url ? contexts.keyOf(hub) : undefined };
+}
+
+/** Which hub, and with which key: flags (--url, --key, --ctx), the environment, the named hub in use, this machine. */
+function targetOf(globals: Globals, terminal: Terminal): { readonly url: string; readonly key: string | undefined } {
+  const named = namedHub(globals, terminal);
+  const isFlag = globals.ctx !== undefined && globals.ctx !== LOCAL;
+  const environment = globals.ctx === LOCAL ? undefined : terminal.contextUrl;
+  const url = globals.url ?? (isFlag ? named?.hub.url : (environment ?? named?.hub.url)) ?? DEFAULT_URL;
+  const key = globals.key ?? (isFlag ? (named?.key ?? terminal.contextKey) : (terminal.contextKey ?? named?.key));
+  return { url: url.replace(/\/+$/, ''), key: key?.trim() };
+}
+
+async function keyOf(
+  given: string | undefined,
+  globals: Globals,
+  terminal: Terminal,
+  hub: Connection,
+): Promise<string | undefined> {
   if (given) {
     if (HEADER_SAFE.test(given)) return given;
     throw new Usage(texts.key_characters());
@@ -76,25 +101,30 @@ export function terminalLanguage(globals: Globals): Language {
   return readLanguage();
 }
 
+/** The format of the output. Throws Usage for any other `-o`. */
+export function outputFormat({ output: format = 'table' }: Globals): Context['format'] {
+  if (format === 'table' || format === 'json' || format === 'jsonl') return format;
+  throw new Usage(verbatim(`-o ${format}: table, json, jsonl`));
+}
+
 /**
- * Address: --url, SIMPUL_URL, else this machine. Key: --key, SIMPUL_KEY, else the admin key of the data folder (--data, SIMPUL_DATA, else .simpul).
+ * Address: --url, SIMPUL_URL, the named hub in use, else this machine. Key: --key, SIMPUL_KEY, that of the named hub, else the admin key of the data folder
+ * (--data, SIMPUL_DATA, else .simpul). `--ctx` names a hub and counts before the environment.
  * Rejects with SdkFault `unauthenticated` when there is no key, unless `keyless`.
  */
 export async function openContext(globals: Globals, keyless = false): Promise<Context> {
   const terminal = readTerminal();
   const lang = terminalLanguage(globals);
   const say: Say = (text) => text.in(lang);
-  const url = (globals.url ?? terminal.contextUrl ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
+  const { url, key: given } = targetOf(globals, terminal);
   const hub = connect({
     url,
     // On stderr: a script reads stdout.
     keyExpires: (at) => process.stderr.write(`! ${say(texts.key_expires({ at: at.toISOString() }))}\n`),
   });
-  const key = (await keyOf(globals, terminal, hub)) ?? (keyless ? '' : undefined);
+  const key = (await keyOf(given, globals, terminal, hub)) ?? (keyless ? '' : undefined);
   if (key === undefined) throw faultOf(401, { code: 'unauthenticated' });
-  const format = globals.output ?? 'table';
-  if (format !== 'table' && format !== 'json' && format !== 'jsonl')
-    throw new Usage(verbatim(`-o ${format}: table, json, jsonl`));
+  const format = outputFormat(globals);
   const headers = { 'accept-language': lang };
   const check = (reply: Reply): Reply => {
     if (reply.status >= 400) throw faultOf(reply.status, reply.body, reply.retryAfterMs);

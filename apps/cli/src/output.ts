@@ -9,7 +9,7 @@ function cell(value: unknown): string {
 }
 
 /** Prints rows: an aligned table on a terminal, tab-separated values without a header in a pipe, or JSON. Field names are never translated. */
-export function printRows(ctx: Context, rows: readonly object[], columns: readonly string[]): void {
+export function printRows(ctx: Pick<Context, 'format'>, rows: readonly object[], columns: readonly string[]): void {
   if (ctx.format === 'json') {
     process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
     return;

@@ -4,14 +4,29 @@ import { eventCommands, publishCommand, streamCommands } from './commands/events
 import { stateCommands, typeCommands, unitCommands, viewCommands } from './commands/lookups.js';
 import { keyCommands, operatorCommands } from './commands/operations.js';
 import { upCommand } from './commands/up.js';
-import type { Context } from './context.js';
+import { listenCommand } from './commands/listen.js';
+import { learningCommands } from './commands/learn.js';
+import { triggerCommand } from './commands/trigger.js';
+import { contextCommands } from './commands/ctx.js';
+import type { Context, Globals } from './context.js';
 
 /** Runs a command with an open context; the number that it returns is the exit code of the process. `keyless`: the command also runs without a key. */
-export type Run = (work: (ctx: Context) => Promise<number>, keyless?: boolean) => Promise<void>;
+export interface Run {
+  (work: (ctx: Context) => Promise<number>, keyless?: boolean): Promise<void>;
+  /** The same for a command that asks no hub. */
+  readonly local: (work: (to: Local) => Promise<number> | number) => Promise<void>;
+}
+
+/** What a command has that asks no hub. */
+export interface Local extends Pick<Context, 'say' | 'lang' | 'format'> {
+  readonly globals: Globals;
+}
 
 /** In the order of the help. */
 const COMMANDS = [
   upCommand,
+  listenCommand,
+  triggerCommand,
   publishCommand,
   streamCommands,
   eventCommands,
@@ -22,6 +37,8 @@ const COMMANDS = [
   keyCommands,
   operatorCommands,
   backupCommands,
+  contextCommands,
+  learningCommands,
 ];
 
 /** Builds the command line; it does not parse arguments yet. */
@@ -30,12 +47,13 @@ export function buildProgram(run: Run): Command {
     .description('Simpul: publish events, read streams and state, look after keys and units')
     .option('--url <address>', 'the hub, default http://127.0.0.1:8080 (SIMPUL_URL)')
     .option('--key <key>', 'default SIMPUL_KEY, else <data>/admin.key')
+    .option('--ctx <name>', 'a named hub (SIMPUL_CTX): simpul ctx; counts before SIMPUL_URL and SIMPUL_KEY')
     .option('--data <dir>', 'data folder of the hub on this machine, for its admin key (SIMPUL_DATA)')
     .option('--lang <lang>', 'id or en, default from LANG')
     .option('-o, --output <format>', 'table, json, jsonl')
     .addHelpText(
       'after',
-      '\nExample:\n  simpul stream ls\n\nExit codes: 0 done, 1 failed, 2 wrong call, 3 nothing matched, 4 no valid key, 5 done in part, 6 hub not reached',
+      '\nExample:\n  simpul cheat\n\nExit codes: 0 done, 1 failed, 2 wrong call, 3 nothing matched, 4 no valid key, 5 done in part, 6 hub not reached',
     );
   for (const add of COMMANDS) add(program, run);
   return program;

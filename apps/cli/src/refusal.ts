@@ -1,7 +1,7 @@
 import { FAULTS, isFault, startDetail, startLine, type FaultCode, type FaultRow, type Language } from '#faults';
 import { isSdkFault } from '#sdk';
 import { readTerminal } from '#settings';
-import { Usage } from './context.js';
+import { Usage } from './usage.js';
 import { texts } from './texts.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, nothing: 3, login: 4, part: 5, unreachable: 6 } as const;

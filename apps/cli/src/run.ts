@@ -1,7 +1,7 @@
 import { CommanderError, type Command } from 'commander';
 import { readLanguage } from '#settings';
-import { openContext, terminalLanguage, type Context, type Globals } from './context.js';
-import { buildProgram, type Run } from './program.js';
+import { DEFAULT_URL, openContext, outputFormat, terminalLanguage, type Context, type Globals } from './context.js';
+import { buildProgram, type Local } from './program.js';
 import { EXIT, showRefusal } from './refusal.js';
 
 function exitWithUsageCode(c: Command): void {
@@ -13,7 +13,7 @@ function exitWithUsageCode(c: Command): void {
 /** Runs one command line (without the names of node and the script); resolves with the exit code of the process. */
 export async function runCommand(args: readonly string[]): Promise<number> {
   let code: number = EXIT.ok;
-  const run: Run = async (work, keyless) => {
+  const open = async (work: (ctx: Context) => Promise<number>, keyless?: boolean): Promise<void> => {
     const globals = program.opts<Globals>();
     let lang = readLanguage();
     let ctx: Context | undefined;
@@ -22,12 +22,22 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       ctx = await openContext(globals, keyless);
       code = await work(ctx);
     } catch (e) {
-      code = showRefusal(e, lang, ctx?.url ?? globals.url ?? 'http://127.0.0.1:8080');
+      code = showRefusal(e, lang, ctx?.url ?? globals.url ?? DEFAULT_URL);
     } finally {
       await ctx?.hub.close();
     }
   };
-  const program = buildProgram(run);
+  const local = async (work: (to: Local) => Promise<number> | number): Promise<void> => {
+    const globals = program.opts<Globals>();
+    let lang = readLanguage();
+    try {
+      lang = terminalLanguage(globals);
+      code = await work({ say: (text) => text.in(lang), lang, format: outputFormat(globals), globals });
+    } catch (e) {
+      code = showRefusal(e, lang, globals.url ?? DEFAULT_URL);
+    }
+  };
+  const program = buildProgram(Object.assign(open, { local }));
   exitWithUsageCode(program);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { Usage } from './context.js';
+import { Usage } from './usage.js';
 import { texts } from './texts.js';
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Usage } from './context.js';
+import { Usage } from './usage.js';
 import { textOf } from './text-file.js';
 
 const refusal = (bytes: Buffer): string => {

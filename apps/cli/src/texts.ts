@@ -48,6 +48,90 @@ export const texts = defineTexts({
     en: '{count} event types in {dir}: {written} files written, {removed} removed',
   },
   recorded: { id: 'tercatat', en: 'recorded' },
+  tested: { id: 'diterima sebagai uji', en: 'accepted as a test' },
+  test_mark: { id: 'uji', en: 'test' },
+  listening: {
+    id: 'mendengarkan {types} jenis kejadian di {streams} aliran; berhenti: Ctrl-C',
+    en: 'listening to {types} event types in {streams} streams; stop: Ctrl-C',
+  },
+  listen_broken: { id: '{stream}: sambungan putus, disambung lagi', en: '{stream}: connection lost, connecting again' },
+  listen_again: { id: '{stream}: tersambung lagi', en: '{stream}: connected again' },
+  no_test_events: {
+    id: 'hub ini tidak mengenal kejadian uji bagi kunci ini (versi lebih lama, atau kunci tanpa hak baca)',
+    en: 'this hub knows no test events for this key (an earlier version, or a key that may read nothing)',
+  },
+  types_unreadable: {
+    id: 'kunci ini tidak boleh membaca {types}',
+    en: 'this key may not read {types}',
+  },
+  no_type_matches: { id: 'tidak ada jenis kejadian {types}', en: 'no event type is {types}' },
+  unknown_type: { id: 'tidak ada jenis kejadian {type}  → {near}', en: 'there is no event type {type}  → {near}' },
+  no_such_field: {
+    id: '{pointer}: tidak ada isian ini  → {fields}',
+    en: '{pointer}: there is no such field  → {fields}',
+  },
+  no_members: {
+    id: '{pointer}: isian di atasnya tidak punya bagian',
+    en: '{pointer}: the field above it has no parts',
+  },
+  wrong_value: { id: '{pointer}: nilai tidak cocok  → {expected}', en: '{pointer}: wrong value  → {expected}' },
+  whole_number: { id: 'bilangan bulat', en: 'a whole number' },
+  number: { id: 'bilangan', en: 'a number' },
+  editor_failed: {
+    id: '{editor} gagal ({why}); pilih editor dengan EDITOR',
+    en: '{editor} failed ({why}); choose an editor with EDITOR',
+  },
+  edit_emptied: { id: 'berkas dikosongkan: tidak ada yang dikirim', en: 'the file was emptied: nothing was sent' },
+  edited_kept: { id: 'suntingan Anda disimpan di {file}', en: 'what you edited is kept in {file}' },
+  test_key_made: {
+    id: 'kunci {id} dibuat untuk uji atas nama {unit} (30 hari); cabut: simpul key revoke {id}',
+    en: 'key {id} was made for tests in the name of {unit} (30 days); revoke it: simpul key revoke {id}',
+  },
+  test_key_pending: {
+    id: 'kunci uji untuk {unit} harus disetujui admin kedua: simpul key approve {id}. Atau pilih unit lain: --unit',
+    en: 'a test key for {unit} needs the approval of a second admin: simpul key approve {id}. Or choose another unit: --unit',
+  },
+  key_of_other_unit: {
+    id: 'kunci ini milik {unit}, bukan {asked}: pakai kunci unit itu (--key, SIMPUL_KEY, --ctx)',
+    en: 'this key is of {unit}, not of {asked}: use a key of that unit (--key, SIMPUL_KEY, --ctx)',
+  },
+  key_may_not_publish: {
+    id: 'kunci {unit} ini tidak punya peran publisher: minta kunci lain (simpul key create {unit} --system uji)',
+    en: 'this key of {unit} has no role publisher: ask for another one (simpul key create {unit} --system uji)',
+  },
+  only_the_hub_publishes: {
+    id: 'jenis ini hanya dikirim oleh hub sendiri ({source})',
+    en: 'this type is sent by the hub itself alone ({source})',
+  },
+  real_needs_unit_key: {
+    id: 'fakta dikirim dengan kunci unitnya sendiri: export SIMPUL_KEY=$(simpul key create {unit} --system uji)',
+    en: 'a fact is sent with a key of its unit: export SIMPUL_KEY=$(simpul key create {unit} --system uji)',
+  },
+  contexts_unreadable: {
+    id: '{file} tidak dapat dibaca ({why}); perbaiki atau hapus berkas itu',
+    en: '{file} cannot be read ({why}); mend or delete that file',
+  },
+  file_unwritable: { id: '{file} tidak dapat ditulis ({why})', en: '{file} cannot be written ({why})' },
+  key_file_unreadable: {
+    id: 'berkas kunci {file} tidak dapat dibaca ({why})',
+    en: 'the key file {file} cannot be read ({why})',
+  },
+  no_such_context: { id: 'tidak ada hub bernama {name}  → {known}', en: 'there is no hub named {name}  → {known}' },
+  context_name: {
+    id: '{name}: nama hub terdiri dari huruf, angka, titik, garis; bukan `local`',
+    en: '{name}: the name of a hub has letters, digits, dots and dashes; not `local`',
+  },
+  context_added: {
+    id: '{name} → {url}; pakai: simpul ctx use {name}',
+    en: '{name} → {url}; use it: simpul ctx use {name}',
+  },
+  context_used: { id: 'sekarang memakai {name}', en: 'using {name} now' },
+  context_removed: { id: '{name} dilupakan', en: '{name} is forgotten' },
+  no_context: { id: 'tidak ada hub bernama yang dipakai', en: 'no named hub is in use' },
+  key_not_of_hub: {
+    id: 'hub di {url} tidak menerima kunci itu; tidak ada yang disimpan',
+    en: 'the hub at {url} does not take that key; nothing was stored',
+  },
   already_recorded: { id: 'sudah tercatat', en: 'already recorded' },
   exists_already: { id: 'sudah ada', en: 'exists already' },
   key_file_unwritable: {

@@ -1,23 +1,13 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { createReader, faultOf, shapes, type ReadEvent, type Reply, type Shape } from '#sdk';
 import { verbatim } from '#faults';
-import { Usage, type Context } from '../context.js';
+import type { Context } from '../context.js';
+import { Usage } from '../usage.js';
 import { printOne, printRows } from '../output.js';
-import { textOf } from '../text-file.js';
+import { readInput } from '../input.js';
 import { EXIT, showRefusal } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
-
-function read(file: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file === '-' ? 0 : file);
-  } catch (e) {
-    throw new Usage(verbatim(`${file}: ${(e as NodeJS.ErrnoException).code ?? 'error'}`));
-  }
-  return textOf(bytes, file);
-}
 
 const LINES = 'application/x-ndjson';
 
@@ -132,7 +122,7 @@ export function publishCommand(program: Command, run: Run): void {
     )
     .action((file: string, o: { dryRun?: boolean; partial?: boolean }) =>
       run(async (ctx) => {
-        const body = read(file);
+        const body = readInput(file);
         const query = [...(o.dryRun ? ['dryRun=true'] : []), ...(o.partial ? ['partial=true'] : [])].join('&');
         const type = mediaTypeOf(body);
         const reply = await ctx.hub.call(`/v1/events${query === '' ? '' : `?${query}`}`, {
@@ -156,7 +146,10 @@ export function publishCommand(program: Command, run: Run): void {
 }
 
 export function streamCommands(program: Command, run: Run): void {
-  const stream = program.command('stream').description('streams: list, read, follow, retention');
+  const stream = program
+    .command('stream')
+    .description('streams: list, read, follow, retention')
+    .addHelpText('after', '\nExample:\n  simpul stream tail imigrasi.paspor');
   stream
     .command('retention <stream> <days>')
     .description(

@@ -3,7 +3,7 @@ import { verbatim } from '#faults';
 import { shapes } from '#sdk';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
-import { Usage } from '../context.js';
+import { Usage } from '../usage.js';
 import type { Run } from '../program.js';
 import { genCommand } from './type-gen.js';
 
@@ -17,7 +17,10 @@ const query = (o: Record<string, string | undefined>): string => {
 const isUnit = shapes.texts('id', 'code');
 
 export function stateCommands(program: Command, run: Run): void {
-  const state = program.command('state').description('current state: one entry, a list');
+  const state = program
+    .command('state')
+    .description('current state: one entry, a list')
+    .addHelpText('after', '\nExample:\n  simpul state ls imigrasi.cegah-aktif');
   state
     .command('get <view> <key>')
     .description('one entry of a view')
@@ -59,7 +62,10 @@ export function stateCommands(program: Command, run: Run): void {
 }
 
 export function viewCommands(program: Command, run: Run): void {
-  const view = program.command('view').description('views: list, rebuild');
+  const view = program
+    .command('view')
+    .description('views: list, rebuild')
+    .addHelpText('after', '\nExample:\n  simpul view ls');
   view
     .command('ls')
     .description('views and how far they are')
@@ -94,7 +100,10 @@ export function viewCommands(program: Command, run: Run): void {
 }
 
 export function unitCommands(program: Command, run: Run): void {
-  const unit = program.command('unit').description('units: list, one, by function');
+  const unit = program
+    .command('unit')
+    .description('units: list, one, by function')
+    .addHelpText('after', '\nExample:\n  simpul unit ls --type kanim');
   const columns = ['id', 'code', 'type', 'class', 'tz', 'name'];
   unit
     .command('ls')
@@ -145,7 +154,10 @@ export function unitCommands(program: Command, run: Run): void {
 }
 
 export function typeCommands(program: Command, run: Run): void {
-  const type = program.command('type').description('event types: list, one, a sample, typed code');
+  const type = program
+    .command('type')
+    .description('event types: list, one, a sample, typed code')
+    .addHelpText('after', '\nExample:\n  simpul type ls');
   type
     .command('ls')
     .description('event types, newest versions')

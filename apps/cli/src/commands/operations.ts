@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { verbatim } from '#faults';
 import { shapes, type Shape } from '#sdk';
 import { readTerminal } from '#settings';
-import { Usage, type Context } from '../context.js';
+import type { Context } from '../context.js';
+import { Usage } from '../usage.js';
 import { printOne, printRows } from '../output.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
@@ -78,7 +79,11 @@ function resetAdminCommand(key: Command, program: Command, run: Run): void {
 }
 
 export function keyCommands(program: Command, run: Run): void {
-  const key = program.command('key').alias('keys').description('API keys: create, list, approve, revoke');
+  const key = program
+    .command('key')
+    .alias('keys')
+    .description('API keys: create, list, approve, revoke')
+    .addHelpText('after', '\nExample:\n  simpul key create SU00123 --system simkim');
   key
     .command('create [unit]')
     .description('a key for one unit (shown once), or for all units of a type into a file')

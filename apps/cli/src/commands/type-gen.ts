@@ -6,11 +6,12 @@ import { generateTypeScript, MARK, type GeneratedFile, type Longs, type TypeVers
 import { isTypeName } from '#event';
 import { innermostMessage, isFault, type Language } from '#faults';
 import { shapes } from '#sdk';
-import { Usage, type Context } from '../context.js';
+import type { Context } from '../context.js';
 import type { Run } from '../program.js';
 import { EXIT } from '../refusal.js';
 import { textOf } from '../text-file.js';
 import { texts } from '../texts.js';
+import { Usage } from '../usage.js';
 
 interface Options {
   readonly out: string;
