@@ -17,11 +17,13 @@ export const LIBRARIES = {
       '.': 'sdk',
       './consuming': 'consuming',
       './outbox': 'outbox',
+      './testing': 'testing',
     },
     /** Packages of npm that are copied into the bundle with their licence. This one demands a newer Node.js in its manifest than its code needs. */
     bundled: ['eventsource-parser'],
     peers: {},
-    optionalPeers: {},
+    /** Not imported: `./testing` runs it. */
+    optionalPeers: { simpul: '>=0.1.0' },
   },
   '@simpul/nest': {
     folder: 'nest',

@@ -87,6 +87,7 @@ export const ROOMS = {
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'consuming', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
+  testing: { rooms: ['concurrency', 'sdk'], clients: [] },
   http: {
     rooms: [
       'concurrency',

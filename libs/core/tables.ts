@@ -30,7 +30,7 @@ export interface Tables {
 }
 
 export interface TablesDeps {
-  readonly settings: Pick<HubSettings, 'dataDir' | 'partitions' | 'pseudonymKeyFile' | 'keyLives'>;
+  readonly settings: Pick<HubSettings, 'dataDir' | 'partitions' | 'pseudonymKeyFile' | 'contractsDir' | 'keyLives'>;
   readonly log: EventLog;
   readonly state: State;
   readonly now: () => number;
@@ -49,7 +49,7 @@ export async function openTables({ settings, log, state, now, report, undeclared
   await log.ensureTopics([OWNERS_SPEC, TEST_EVENTS]);
   const meta = opened(await openMeta({ log, report }));
   const registry = opened(await openRegistry({ log, meta, defaultPartitions: settings.partitions, report }));
-  await registry.registerMissing(readContracts());
+  await registry.registerMissing(readContracts(settings.contractsDir));
   for (const type of registry.catalogue.types()) undeclared.contract(type);
   registry.onRegistered(undeclared.contract);
   const units = opened(await openUnits({ log, now, report }));

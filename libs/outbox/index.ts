@@ -10,3 +10,6 @@ export {
   type QueuedEvent,
 } from './publisher.js';
 export type { LastFault, SenderOptions, WhenRefused } from './sender.js';
+export { createRelay, type Relay, type RelayOptions, type RelayStatus } from './relay.js';
+export { outboxTables, type PgClient, type PgPool, type SqliteDatabase } from './sql.js';
+export { outboxIn, type PgOutbox, type SqliteOutbox, type StoredEvent } from './transaction.js';

@@ -104,21 +104,24 @@ describe('publish with an outbox', () => {
     expect(publisher.status().lastReceipt?.receipt.position).toMatch(/^imigrasi\.paspor\/0\//);
   });
 
-  it('takes the token of an event type with data', async () => {
+  it('takes the token of an event type with data, and refuses data that does not fit before it is queued', async () => {
     const hub = await hubWith();
     const publisher = open(hub.url);
-    const token = defineEvent<{ n: number }>({
-      ...{ type: 'imigrasi.paspor.diterbitkan', schema: '{}' },
-      stream: 's',
-      version: 1,
+    const schema = JSON.stringify({ type: 'record', name: 'Uji', fields: [{ name: 'n', type: 'long' }] });
+    const token = defineEvent<{ n: bigint }>({
+      ...{ type: 'uji.contoh.dibuat', stream: 'uji.contoh', version: 1, schema },
+      longs: 'bigint',
     });
-    const { outcome, id } = await publisher.publish(token, { n: 7 }, { id: 'mine', urgent: true });
-    expect([(await outcome).ok, id, hub.events[0]?.data, hub.events[0]?.type]).toEqual([
-      true,
-      'mine',
-      { n: 7 },
-      token.type,
-    ]);
+    const { outcome, id } = await publisher.publish(token, { n: 2n ** 60n }, { id: 'mine', urgent: true });
+    expect([(await outcome).ok, id, hub.events[0]?.data]).toEqual([true, 'mine', { n: String(2n ** 60n) }]);
+    expect(hub.events[0]).toMatchObject({ type: token.type, dataschema: 'urn:simpul:schema:uji.contoh.dibuat:1' });
+    const wrong = await faultOf(() => publisher.publish(token, { n: 'x' } as unknown as { n: bigint }));
+    expect(wrong).toMatchObject({
+      name: 'SdkFault',
+      code: 'schema_mismatch',
+      problem: { errors: [{ pointer: '/data/n' }] },
+    });
+    expect(publisher.status().queued).toBe(0);
   });
 
   it('sends an event again, with its id, after a broken connection behind its recording: it has one effect', async () => {

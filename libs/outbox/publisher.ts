@@ -2,15 +2,16 @@ import { Coalescer, deferred, withDeadline } from '#concurrency';
 import { isTypeName, sourceUrn } from '#event';
 import {
   createIds,
+  newEvent,
   orderingKeyOf,
   SdkFault,
-  type DataOf,
   type EventToken,
   type NewEvent,
   type Outcome,
   type PreparedEvent,
   type ProblemDocument,
   type Receipt,
+  type ToPublish,
 } from '#sdk';
 import { OutboxFault } from './fault.js';
 import { bytesOf, OutboxFile, type Inserted, type NewRow, type RefusedEvent } from './file.js';
@@ -91,11 +92,11 @@ export interface OutboxPublisher {
    * not queued then. The same event again (same id and data), while it is queued, is queued once.
    */
   publish(event: NewEvent, options?: PublishOptions): Promise<QueuedEvent>;
-  /** The same with the token of the event type. */
-  publish<E extends EventToken<object>>(
-    token: E,
-    data: DataOf<E>,
-    options?: PublishOptions & Omit<NewEvent, 'type' | 'data'>,
+  /** The same with the token of the event type. Also rejects with the `SdkFault` of `newEvent` when the data does not fit the token's schema. */
+  publish<T extends object>(
+    token: EventToken<T>,
+    data: ToPublish<T>,
+    options?: PublishOptions & Omit<NewEvent, 'type' | 'data' | 'dataschema'>,
   ): Promise<QueuedEvent>;
   /**
    * Resolves when every queued event has its outcome, except those behind a refused one. Rejects with `outbox_not_settled` at the deadline; everything stays queued.
@@ -173,7 +174,7 @@ class FilePublisher implements OutboxPublisher {
       lanes: this.#lanes,
       now: this.#now,
       store: {
-        load: async (items) => items.map(({ seq }) => this.#file.load(seq)),
+        load: async (items) => items.map(({ seq }) => this.#file.load(seq) ?? 'damaged'),
         settle: async (settled) =>
           this.#file.settle(
             settled.map(({ item, outcome }) =>
@@ -205,12 +206,11 @@ class FilePublisher implements OutboxPublisher {
   async publish(
     first: NewEvent | EventToken<object>,
     second?: object,
-    third?: PublishOptions & Omit<NewEvent, 'type' | 'data'>,
+    third?: PublishOptions & Omit<NewEvent, 'type' | 'data' | 'dataschema'>,
   ): Promise<QueuedEvent> {
     if (!('schema' in first)) return this.#queue(first as NewEvent, (second ?? {}) as PublishOptions);
     const { urgent, deadlineMs, ...attributes } = third ?? {};
-    const event: NewEvent = { ...attributes, type: first.type, data: second as NewEvent['data'] };
-    return this.#queue(event, {
+    return this.#queue(newEvent(first, second ?? {}, attributes), {
       ...(urgent === undefined ? {} : { urgent }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
     });

@@ -16,10 +16,13 @@ import {
 } from '#sdk';
 import { Lanes, type Item } from './lanes.js';
 
+/** A queued event, or why there is none: `gone` and `refused` have their outcome already (another relay was faster). */
+export type Loaded = PreparedEvent | 'damaged' | 'gone' | 'refused';
+
 /** Where queued events are kept. */
 export interface Store {
-  /** The events of these items, in their order; undefined for a damaged one. */
-  load(items: readonly Item[]): Promise<readonly (PreparedEvent | undefined)[]>;
+  /** The events of these items, in their order. */
+  load(items: readonly Item[]): Promise<readonly Loaded[]>;
   /** Removes accepted events and keeps refused ones aside. It is called again with the same items when it rejects. */
   settle(settled: readonly SettledItem[]): Promise<void>;
 }
@@ -52,6 +55,8 @@ export interface SenderDeps {
   readonly now: () => number;
   /** After the outcome is stored. */
   readonly settled: (settled: SettledItem) => void;
+  /** The item has its outcome elsewhere. */
+  readonly forgotten?: (item: Item) => void;
   /** A fault that delays everything, and undefined when it is over. */
   readonly paused: (fault: SdkFault | undefined) => void;
 }
@@ -199,7 +204,7 @@ export class Sender {
   }
 
   async #send(items: readonly Item[]): Promise<void> {
-    let events: readonly (PreparedEvent | undefined)[];
+    let events: readonly Loaded[];
     try {
       events = await this.#deps.store.load(items);
     } catch (e) {
@@ -211,15 +216,15 @@ export class Sender {
     const request: Request = { open: new Set(), resting: new Set() };
     const sent: PreparedEvent[] = [];
     for (const [i, item] of items.entries()) {
-      const event = events[i];
-      if (event === undefined) {
-        this.#settle(item, event, { ok: false, fault: damaged() });
-        continue;
-      }
+      const event = events[i]!;
+      if (event === 'damaged') this.#settle(item, undefined, { ok: false, fault: damaged() });
+      else if (typeof event === 'string') this.#forget(item, event);
+      if (typeof event === 'string') continue;
       this.#flights.set(event.id, { item, request });
       request.open.add(event.id);
       sent.push(event);
     }
+    if (sent.length === 0) return;
     try {
       // Outcomes arrive as steps, one by one: an event that the hub cannot take keeps none of the others.
       if (sent.length === 1) await this.#publisher.publish(sent[0]!);
@@ -263,6 +268,13 @@ export class Sender {
       this.#resting.add(request);
       setImmediate(() => this.wake());
     }
+  }
+
+  #forget(item: Item, why: 'gone' | 'refused'): void {
+    this.#open--;
+    if (why === 'refused' && this.#deps.options.whenRefused === 'stop') this.#deps.lanes.stop(item.key);
+    this.#deps.lanes.settle(item);
+    this.#deps.forgotten?.(item);
   }
 
   #putBack(items: readonly Item[]): void {

@@ -28,6 +28,12 @@ export function loadSqlite(load: (name: string) => unknown = createRequire(impor
   }
 }
 
+/** Somebody else has the file, or writes into it. */
+export function isBusy(e: unknown): boolean {
+  const code = ((e as { readonly errcode?: number }).errcode ?? 0) & PRIMARY;
+  return code === BUSY || code === LOCKED;
+}
+
 /** What an error of SQLite says about the file. */
 export function faultOfSqlite(e: unknown, file: string): OutboxFault {
   if (e instanceof OutboxFault) return e;

@@ -123,6 +123,11 @@ const OWN_TABLE = {
     default: '`<data>/pseudonym.key`',
     text: 'File of the deployment key for pseudonym subjects (R11).',
   },
+  SIMPUL_CONTRACTS: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'Folder with event contracts (`*.avsc`, also in its subfolders) beside those that come with the hub; registered at the start where they are missing, and then for good.',
+  },
   SIMPUL_KEY_DAYS: {
     schema: z.coerce.number().int().min(1).max(36_500).default(365),
     default: '`365`',
@@ -223,6 +228,8 @@ export interface HubSettings {
   /** Which views have a snapshot, from which an emptied store is filled. */
   readonly snapshots: 'auto' | 'all' | 'none';
   readonly pseudonymKeyFile: string | undefined;
+  /** Folder with contracts beside those of the product. */
+  readonly contractsDir: string | undefined;
   /** How long a new API key is valid. */
   readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -335,6 +342,7 @@ export function readHubSettings(
     partitions: v.SIMPUL_PARTITIONS,
     snapshots: v.SIMPUL_SNAPSHOTS,
     pseudonymKeyFile: v.SIMPUL_PSEUDONYM_KEY_FILE,
+    contractsDir: v.SIMPUL_CONTRACTS === undefined ? undefined : resolve(v.SIMPUL_CONTRACTS),
     keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
     limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, values[settingOf(name)]])) as LimitValues,

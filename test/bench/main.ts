@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- gateway projector embedded latency idle live pages consuming] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded latency idle live pages consuming outbox] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { gatewayBench } from './gateway.js';
 import { idleBench } from './idle.js';
 import { latencyBench } from './latency.js';
 import { liveBench } from './live.js';
+import { outboxBench } from './outbox.js';
 import { pagesBench } from './pages.js';
 import { projectorBench } from './projector.js';
 
@@ -25,6 +26,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   live: liveBench,
   pages: pagesBench,
   consuming: consumingBench,
+  outbox: outboxBench,
 };
 
 const loadAtStart = loadavg()[0]!;

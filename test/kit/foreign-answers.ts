@@ -63,6 +63,10 @@ export const FOREIGN: readonly (readonly [what: string, answer: Foreign | string
   ['a list with 200', { status: 200, body: [], headers: json }],
   ['a redirect', { status: 302, headers: { location: '/login' } }],
   ['a permanent redirect', { status: 301, headers: { location: '/' } }],
+  ['520 HTML of a content delivery network', { status: 520, body: 'unknown error', headers: html }],
+  ['418, which nobody expects', { status: 418, body: { code: 'teapot' }, headers: json }],
+  ['299, which nobody expects', { status: 299, body: { ok: true }, headers: json }],
+  ['304 without having asked', { status: 304 }],
   ['cut JSON with 200', '{"key":"C-1","val'],
   ['an empty answer with 200', ''],
 ];

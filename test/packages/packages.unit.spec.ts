@@ -16,6 +16,7 @@ const LOADED_BY: Readonly<Record<string, string>> = {
   '@nestjs/platform-express': 'Nest, when test/bench/naive.ts creates an app without naming a platform',
   '@swc/core': '@swc/jest',
   '@types/node': 'TypeScript, by "types" of tsconfig.json',
+  '@types/pg': 'TypeScript, for the import of pg in specs',
   'oxlint-tsgolint': 'oxlint, for rules that need types',
 };
 

@@ -1,0 +1,2 @@
+export { TestHubFault, type TestHubFaultCode } from './fault.js';
+export { startTestHub, type GivenEvent, type TestHub, type TestHubOptions } from './test-hub.js';
