@@ -4,6 +4,7 @@ import { eventCommands, publishCommand, streamCommands } from './commands/events
 import { stateCommands, typeCommands, unitCommands, viewCommands } from './commands/lookups.js';
 import { keyCommands, operatorCommands } from './commands/operations.js';
 import { upCommand } from './commands/up.js';
+import { initCommand } from './commands/init.js';
 import { listenCommand } from './commands/listen.js';
 import { learningCommands } from './commands/learn.js';
 import { triggerCommand } from './commands/trigger.js';
@@ -27,6 +28,7 @@ const COMMANDS = [
   upCommand,
   listenCommand,
   triggerCommand,
+  initCommand,
   publishCommand,
   streamCommands,
   eventCommands,

@@ -48,6 +48,21 @@ export const texts = defineTexts({
     en: '{count} event types in {dir}: {written} files written, {removed} removed',
   },
   recorded: { id: 'tercatat', en: 'recorded' },
+  ask_unit: { id: 'Unit', en: 'Unit' },
+  ask_language: { id: 'Bahasa proyek: id atau en', en: 'Language of the project: id or en' },
+  ask_template: { id: 'plain (Node.js saja) atau nest (NestJS)', en: 'plain (Node.js alone) or nest (NestJS)' },
+  folder_not_empty: {
+    id: '{dir} tidak kosong; pilih map lain: simpul init <dir>',
+    en: '{dir} is not empty; choose another folder: simpul init <dir>',
+  },
+  no_type_for_unit: {
+    id: 'tidak ada jenis kejadian yang boleh dikirim {unit}; sebut satu: --type',
+    en: 'there is no event type that {unit} may publish; name one: --type',
+  },
+  no_tarball: {
+    id: '{dir}: tidak ada {name}; buat dengan npm run pack',
+    en: '{dir}: no {name}; make it with npm run pack',
+  },
   tested: { id: 'diterima sebagai uji', en: 'accepted as a test' },
   test_mark: { id: 'uji', en: 'test' },
   listening: {

@@ -1,0 +1,211 @@
+import type { Language } from '#faults';
+
+/** What a new project is about. */
+export interface ProjectOptions {
+  readonly name: string;
+  readonly unit: string;
+  readonly lang: Language;
+  readonly template: Template;
+  readonly type: string;
+  /** Name of the token of the type, and the file that exports it, without its ending. */
+  readonly token: string;
+  readonly module: string;
+  /** Data of a valid sample of the unit. */
+  readonly sample: unknown;
+  /** What package.json says of the packages of Simpul: a version, or `file:` and a tarball in the project. */
+  readonly packages: Readonly<Record<'sdk' | 'nest', string>>;
+}
+
+export const TEMPLATES = ['plain', 'nest'] as const;
+export type Template = (typeof TEMPLATES)[number];
+
+/** The files of a project beside the generated ones, by path. */
+export function projectFiles(o: ProjectOptions): Readonly<Record<string, string>> {
+  const nest = o.template === 'nest';
+  return {
+    'package.json': `${JSON.stringify(packageOf(o), null, 2)}\n`,
+    'tsconfig.json': `${JSON.stringify(TSCONFIG(nest), null, 2)}\n`,
+    '.gitignore': 'node_modules\ndist\n.env\nsimpul-places.json\n',
+    'README.md': readmeOf(o),
+    'src/main.ts': nest ? nestMain(o) : plainMain(o),
+    ...(nest ? { 'src/handlers.ts': nestHandlers(o) } : {}),
+    'src/send.ts': sendOf(o),
+  };
+}
+
+function packageOf(o: ProjectOptions): object {
+  const nest = o.template === 'nest';
+  return {
+    name: o.name,
+    private: true,
+    type: 'module',
+    engines: { node: '>=20.18.1' },
+    scripts: {
+      events: `simpul type gen --lang ts --out src/events ${o.type}`,
+      build: 'tsc',
+      start: 'node dist/main.js',
+      send: 'node dist/send.js',
+    },
+    dependencies: {
+      '@simpul/sdk': o.packages.sdk,
+      ...(nest
+        ? {
+            '@simpul/nest': o.packages.nest,
+            '@nestjs/common': '^12.0.0',
+            '@nestjs/core': '^12.0.0',
+            '@nestjs/microservices': '^12.0.0',
+            'reflect-metadata': '^0.2.2',
+            rxjs: '^7.8.1',
+          }
+        : {}),
+    },
+    // In a template, because packages.unit.spec.ts takes a quoted name for a package that this repository imports.
+    devDependencies: { [`@types/node`]: '^24.0.0', typescript: '~6.0.0' },
+  };
+}
+
+const TSCONFIG = (nest: boolean): object => ({
+  compilerOptions: {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    module: 'nodenext',
+    target: 'es2023',
+    types: ['node'],
+    rootDir: 'src',
+    outDir: 'dist',
+    ...(nest ? { experimentalDecorators: true, emitDecoratorMetadata: true } : {}),
+  },
+  include: ['src'],
+});
+
+const ADDRESS = `  url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080',
+  key: process.env['SIMPUL_KEY'] ?? '',`;
+
+const words = (lang: Language, id: string, en: string): string => (lang === 'en' ? en : id);
+
+function plainMain({ type, token, module, lang }: ProjectOptions): string {
+  return `// ${words(lang, `Mendengarkan ${type}: fakta, dan kejadian uji dari \`simpul trigger\`.`, `Listens to ${type}: facts, and test events of \`simpul trigger\`.`)}
+import { createReader, type DataOf, type ReadEvent } from '@simpul/sdk';
+import { ${token} } from './events/${module}.js';
+
+type Data = DataOf<typeof ${token}>;
+
+const reader = createReader({
+${ADDRESS}
+});
+
+function handle(data: Data, event: ReadEvent): void {
+  const test = event['simpultest'] === 'true' ? '${words(lang, ' (uji)', ' (test)')}' : '';
+  console.log(\`\${event.type}\${test} \${event.subject}\`, data);
+}
+
+async function listen(stream: string): Promise<void> {
+  for await (const event of reader.live(stream, { type: ${token}.type })) handle(event.data as Data, event);
+}
+
+await reader.me({ deadlineMs: 2_000 });
+console.log(\`${words(lang, 'mendengarkan', 'listening to')} \${${token}.type}\`);
+await Promise.all([listen(${token}.stream), listen('_simpul.test')]);
+`;
+}
+
+function nestHandlers({ token, module }: ProjectOptions): string {
+  return `import { Injectable } from '@nestjs/common';
+import { Event, OnEvent } from '@simpul/nest';
+import type { DataOf, EventOf } from '@simpul/sdk';
+import { ${token} } from './events/${module}.js';
+
+type Data = DataOf<typeof ${token}>;
+
+@Injectable()
+export class Handlers {
+  @OnEvent(${token}, { attempts: 5 })
+  async handle(data: Data, @Event() event: EventOf<Data>): Promise<void> {
+    console.log(\`\${event.type} \${event.subject}\`, data);
+  }
+}
+`;
+}
+
+function nestMain({ type, lang }: ProjectOptions): string {
+  return `// ${words(lang, `Menangani ${type}: satu handler, tempat baca disimpan di simpul-places.json.`, `Handles ${type}: one handler, the place is kept in simpul-places.json.`)}
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { SimpulModule } from '@simpul/nest';
+import { Handlers } from './handlers.js';
+
+@Module({
+  imports: [
+    SimpulModule.forRoot({
+${ADDRESS.replaceAll(/^/gm, '    ')}
+    }),
+  ],
+  providers: [Handlers],
+})
+class AppModule {}
+
+await NestFactory.createApplicationContext(AppModule, { logger: ['error', 'warn'] });
+console.log('${words(lang, 'mendengarkan', 'listening to')} ${type}');
+`;
+}
+
+function sendOf({ type, token, module, sample, lang }: ProjectOptions): string {
+  return `// ${words(lang, `Mengirim satu ${type} sebagai kejadian uji. Tanpa \`simpultest\` ia menjadi fakta.`, `Sends one ${type} as a test event. Without \`simpultest\` it is a fact.`)}
+import { createPublisher, createReader, isSdkFault, type DataOf } from '@simpul/sdk';
+import { ${token} } from './events/${module}.js';
+
+const connection = {
+${ADDRESS}
+};
+const data: DataOf<typeof ${token}> = ${JSON.stringify(sample, null, 2)};
+
+const reader = createReader(connection);
+const { unit, system } = await reader.me({ deadlineMs: 2_000 });
+const publisher = createPublisher({ ...connection, owner: unit, system });
+try {
+  const receipt = await publisher.publish({ type: ${token}.type, data, extensions: { simpultest: 'true' } });
+  console.log(receipt.position);
+} catch (e) {
+  if (!isSdkFault(e)) throw e;
+  console.error(e.code, JSON.stringify(e.problem.errors ?? e.problem.hint));
+  process.exitCode = 1;
+} finally {
+  await publisher.close();
+  await reader.close();
+}
+`;
+}
+
+function readmeOf({ name, unit, type, lang, template }: ProjectOptions): string {
+  const system = name.replaceAll(/[^a-z0-9]+/g, '').slice(0, 20) || 'sistem';
+  const [run, try_, fields] =
+    lang === 'en'
+      ? [
+          'Run it',
+          'Try it from another terminal',
+          'Types of events are generated from the contracts of the hub, again with',
+        ]
+      : ['Jalankan', 'Coba dari terminal lain', 'Tipe kejadian dibuat dari kontrak hub, ulangi dengan'];
+  return `# ${name}
+
+${words(lang, `Sistem unit ${unit} yang mendengarkan dan mengirim \`${type}\`.`, `A system of unit ${unit} that listens to and sends \`${type}\`.`)}
+
+## ${run}
+
+\`\`\`sh
+export SIMPUL_KEY=$(simpul key create ${unit} --system ${system})
+npm install
+npm run build
+npm start
+\`\`\`
+
+## ${try_}
+
+\`\`\`sh
+${template === 'plain' ? `simpul trigger ${type}\n` : ''}npm run send
+\`\`\`
+
+${fields} \`npm run events\`.
+`;
+}

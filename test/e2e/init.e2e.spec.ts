@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { CoreModule } from '#core';
+import { GatewayModule } from '#gateway';
+import { openHttp, type HttpServer } from '#http';
+import { ProjectorModule } from '#projector';
+import { readHubSettings } from '#settings';
+import { Module } from '@nestjs/common';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { runCommand } from '../../apps/cli/src/run.js';
+import { silentHub } from '../kit/hub/hub-module.js';
+import { until } from '../kit/projection/stage.js';
+
+const run = promisify(execFile);
+const root = resolve('.');
+const home = mkdtempSync(join(tmpdir(), 'simpul-init-'));
+const before = { ...process.env };
+const UNIT = 'SU00123';
+let http: HttpServer;
+let key: string;
+
+async function simpul(...args: string[]) {
+  let out = '';
+  let err = '';
+  jest.spyOn(process.stdout, 'write').mockImplementation((t) => ((out += String(t)), true));
+  jest.spyOn(process.stderr, 'write').mockImplementation((t) => ((err += String(t)), true));
+  const code = await runCommand(['--url', http.url, '--lang', 'en', ...args]);
+  jest.restoreAllMocks();
+  return { code, out, err };
+}
+
+/** The packages as an installation has them, by the build of this repository; packages.e2e.spec.ts installs the tarballs. */
+function install(project: string): void {
+  const modules = join(project, 'node_modules');
+  mkdirSync(modules);
+  for (const name of ['@nestjs', '@types', 'rxjs', 'reflect-metadata'])
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  for (const [name, room] of [
+    ['sdk', 'sdk'],
+    ['nest', 'nest-kit'],
+  ] as const) {
+    const folder = join(modules, '@simpul', name);
+    mkdirSync(folder, { recursive: true });
+    const index = `export * from '${join(root, 'dist/libs', room, 'index.js')}';\n`;
+    writeFileSync(join(folder, 'index.js'), index);
+    writeFileSync(join(folder, 'index.d.ts'), index);
+    const exports = { '.': { types: './index.d.ts', default: './index.js' } };
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: `@simpul/${name}`, version: '0.1.0', type: 'module', exports }),
+    );
+  }
+}
+
+beforeAll(async () => {
+  for (const name of ['SIMPUL_URL', 'SIMPUL_KEY', 'SIMPUL_CTX']) delete process.env[name];
+  process.env['XDG_CONFIG_HOME'] = join(home, 'config');
+  process.env['SIMPUL_DATA'] = join(home, 'hub');
+  const settings = readHubSettings(silentHub(join(home, 'hub')));
+  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+  class HubModule {}
+  http = await openHttp(HubModule, { port: 0 });
+  key = (await simpul('key', 'create', UNIT, '--system', 'baru')).out.trim();
+});
+afterAll(async () => {
+  await http.close();
+  process.env = before;
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe('simpul init', () => {
+  it.each(['plain', 'nest'])(
+    'writes a project (%s) that compiles in strict mode, sends a test event, and listens',
+    async (template) => {
+      const project = join(home, template);
+      const made = await simpul('init', project, '--unit', UNIT, '--template', template);
+      expect([made.code, made.out]).toEqual([0, expect.stringContaining(`${template}  ${UNIT}  `)]);
+      install(project);
+      await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]);
+      const env = { ...process.env, SIMPUL_URL: http.url, SIMPUL_KEY: key };
+      const listening = spawn(process.execPath, [join(project, 'dist/main.js')], { cwd: project, env });
+      try {
+        let said = '';
+        for (const stream of [listening.stdout, listening.stderr])
+          stream.on('data', (text: Buffer) => (said += text.toString()));
+        await until(async () => said.includes('listening to') || listening.exitCode !== null);
+        const { stdout } = await run(process.execPath, [join(project, 'dist/send.js')], { cwd: project, env });
+        expect(stdout).toMatch(/^_simpul\.test\/0\/\d+\n$/);
+        const type = made.out.trim().split('  ').at(-1)!;
+        // A Nest app handles facts alone.
+        if (template === 'nest') expect((await simpul('--key', key, 'trigger', type, '--real')).code).toBe(0);
+        await until(
+          async () => said.includes(`${type}${template === 'plain' ? ' (test)' : ''} `) || listening.exitCode !== null,
+        );
+        expect([listening.exitCode, said]).toEqual([null, expect.stringContaining(type)]);
+      } finally {
+        listening.kill('SIGKILL');
+        await once(listening, 'close');
+      }
+      const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+        scripts: Record<string, string>;
+      };
+      expect(Object.keys(scripts)).toEqual(['events', 'build', 'start', 'send']);
+    },
+  );
+
+  it('overwrites nothing, and says what is missing: a unit, a template, a unit that there is not, tarballs', async () => {
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await simpul('init', ...args);
+      expect([code === 0, out]).toEqual([false, '']);
+      return err;
+    };
+    const full = join(home, 'penuh');
+    mkdirSync(full);
+    writeFileSync(join(full, 'x'), '');
+    expect(await refused(full, '--unit', UNIT)).toContain('is not empty');
+    expect(await refused(join(home, 'a'))).toContain('--unit');
+    expect(await refused(join(home, 'a'), '--unit', UNIT, '--template', 'go')).toContain('plain, nest');
+    expect(await refused(join(home, 'a'), '--unit', 'SU99999')).toContain('not_found');
+    expect(await refused(join(home, 'a'), '--unit', UNIT, '--type', 'tidak.ada.apa')).toContain('not_found');
+    expect(await refused(join(home, 'a'), '--unit', UNIT, '--packages', home)).toContain('npm run pack');
+  });
+});
