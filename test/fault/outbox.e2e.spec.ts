@@ -9,7 +9,7 @@ import { deploy, type Deployment } from '../kit/deployment.js';
 const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);
 const UNIT = 'SU00518';
-const CHILD = join(import.meta.dirname, '../../dist/test/fault/outbox.child.js');
+const CHILD = join(import.meta.dirname, '../../dist/test/kit/kills/outbox-unit.js');
 
 function random(seed: number): () => number {
   let s = seed >>> 0;
