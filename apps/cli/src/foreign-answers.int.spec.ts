@@ -120,8 +120,8 @@ describe("every command takes only the hub's answers", () => {
     const leaves = (c: Command, path: readonly string[]): string[] =>
       c.commands.length === 0 ? [path.join(' ')] : c.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]));
     const local = ['up', 'backup', 'restore', 'verify', 'key reset-admin', 'cheat', 'completion', '__complete'];
-    // Answers without an end, and answers of five doors: loop.int.spec.ts, init.e2e.spec.ts.
-    local.push('listen', 'init', ...['add', 'use', 'ls', 'env', 'rm'].map((name) => `ctx ${name}`));
+    // Answers without an end, and answers of several doors: loop.int.spec.ts, init.e2e.spec.ts, type-gen.int.spec.ts.
+    local.push('listen', 'init', 'type gen', ...['add', 'use', 'ls', 'env', 'rm'].map((name) => `ctx ${name}`));
     const asking = leaves(
       buildProgram(Object.assign(() => Promise.resolve(), { local: () => Promise.resolve() })),
       [],
