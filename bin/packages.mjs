@@ -18,12 +18,14 @@ export const LIBRARIES = {
       './consuming': 'consuming',
       './outbox': 'outbox',
       './testing': 'testing',
+      './testcontainers': 'containers',
     },
     /** Packages of npm that are copied into the bundle with their licence. This one demands a newer Node.js in its manifest than its code needs. */
     bundled: ['eventsource-parser'],
     peers: {},
     /** Not imported: `./testing` runs it. */
     optionalPeers: { simpul: '>=0.1.0' },
+    optionalPeers: { testcontainers: '^12.2.0' },
   },
   '@simpul/nest': {
     folder: 'nest',

@@ -88,6 +88,7 @@ export const ROOMS = {
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['concurrency', 'consuming', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
   testing: { rooms: ['concurrency', 'sdk'], clients: [] },
+  containers: { rooms: [], clients: ['testcontainers'] },
   http: {
     rooms: [
       'concurrency',

@@ -39,7 +39,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-export const REDIS_IMAGE = 'redis:7';
+export const REDIS_IMAGE = 'redis:7.4.6';
 const READY_MS = 20_000;
 const STOP_MS = 10_000;
 const PID_FILE = 'redis.pid';

@@ -1,0 +1,1 @@
+export { SIMPUL_IMAGE, SimpulContainer, StartedSimpulContainer, type NewKey } from './simpul-container.js';
