@@ -140,6 +140,9 @@ describe('a consumer', () => {
               for (const e of wanted(finishedAt(feeds[name]!, place)))
                 if (!finished.has(e.position)) problems.push(`a place passes ${e.position}`);
               if (place.at < (places.get(name)?.at ?? 0)) problems.push('a place goes back');
+              const known = new Set(finishedAt(feeds[name]!, place).map((e) => e.position));
+              for (const e of finishedAt(feeds[name]!, places.get(name)))
+                if (!known.has(e.position)) problems.push(`a place forgets ${e.position}`);
               await new Promise(setImmediate);
               if (random() < 0.05) throw new Error('the disk is full');
             },
