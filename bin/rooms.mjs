@@ -29,13 +29,30 @@ export const ROOMS = {
   units: { rooms: ['concurrency', 'faults', 'event', 'log', 'table'], clients: [] },
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
+  'kafka-client': { rooms: [], clients: ['kafkajs'] },
   'log-kafka': {
-    rooms: ['concurrency', 'faults', 'event', 'log', 'settings'],
+    rooms: ['concurrency', 'faults', 'event', 'kafka-client', 'log', 'settings'],
     clients: ['kafkajs', '@platformatic/kafka', '@node-rs/crc32'],
+  },
+  'kafka-source': {
+    rooms: [
+      'concurrency',
+      'faults',
+      'event',
+      'log',
+      'table',
+      'registry',
+      'duplicates',
+      'sdk',
+      'consuming',
+      'kafka-client',
+    ],
+    clients: ['kafkajs'],
   },
   'state-embedded': { rooms: ['faults', 'event', 'state'], clients: [] },
   'state-redis': { rooms: ['concurrency', 'faults', 'event', 'state'], clients: ['ioredis'] },
   snapshots: { rooms: ['concurrency', 'faults', 'log', 'state'], clients: [] },
+  'dead-letters': { rooms: ['concurrency', 'faults', 'log', 'table'], clients: [] },
   registry: { rooms: ['faults', 'event', 'avro', 'log', 'table'], clients: [] },
   access: { rooms: ['faults', 'event', 'avro', 'log', 'table', 'units', 'registry'], clients: [] },
   duplicates: { rooms: ['concurrency', 'faults', 'event', 'log', 'state', 'table', 'registry'], clients: [] },
@@ -91,6 +108,7 @@ export const ROOMS = {
   containers: { rooms: [], clients: ['testcontainers'] },
   http: {
     rooms: [
+      'dead-letters',
       'concurrency',
       'faults',
       'limits',
@@ -134,6 +152,7 @@ export const ROOMS = {
   },
   gateway: {
     rooms: [
+      'dead-letters',
       'concurrency',
       'faults',
       'core',

@@ -104,7 +104,7 @@ export interface ReadEnvelope extends Envelope, HubHeaders {
 }
 
 /** Assigning `__proto__` would change the prototype: a foreign record may carry a header `ce___proto__`. */
-function setOwn(of: Record<string, string>, name: string, value: string): void {
+export function setOwn(of: Record<string, unknown>, name: string, value: string): void {
   if (name === '__proto__')
     Object.defineProperty(of, name, { value, enumerable: true, configurable: true, writable: true });
   else of[name] = value;

@@ -1,9 +1,14 @@
 import { audited, recordUse } from '#access';
 import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
+import { DeadLetterBoxes } from '#dead-letters';
+import { Fault } from '#faults';
 import {
   Guesses,
   CONFLICTS_DOOR,
   ConflictsController,
+  DEAD_LETTERS_DOOR,
+  DeadLettersController,
+  type DeadLettersDoorDeps,
   KEYS_DOOR,
   KeysController,
   publishDoor,
@@ -50,6 +55,7 @@ import { Announcer } from './announcer.js';
     ReceiptsController,
     RefusalsController,
     ConflictsController,
+    DeadLettersController,
     ViewsController,
     StreamsController,
     UnitsController,
@@ -113,6 +119,12 @@ import { Announcer } from './announcer.js';
         catalogue: registry.catalogue,
       }),
     },
+    {
+      provide: DeadLetterBoxes,
+      inject: [CORE],
+      useFactory: ({ log, now, tableReport }: Core) => new DeadLetterBoxes({ log, now, report: tableReport }),
+    },
+    { provide: DEAD_LETTERS_DOOR, inject: [CORE, DeadLetterBoxes, Guesses], useFactory: deadLettersDoor },
     { provide: CONFLICTS_DOOR, inject: [CORE, StateReader, Publishing], useFactory: conflictsDoor },
     { provide: VIEWS_DOOR, inject: [CORE, StateReader], useFactory: viewsDoor },
     { provide: STREAMS_DOOR, inject: [CORE], useFactory: streamsDoor },
@@ -150,6 +162,7 @@ export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnAp
     private readonly refusals: Refusals,
     private readonly announcer: Announcer,
     private readonly reader: StateReader,
+    private readonly letters: DeadLetterBoxes,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -169,6 +182,7 @@ export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnAp
   async onApplicationShutdown(): Promise<void> {
     await this.announcer.close();
     this.reader.close();
+    await this.letters.close();
     await this.refusals.close();
   }
 }
@@ -232,6 +246,25 @@ function streamsDoor({ registry, log, views, generations, now }: Core): StreamsD
           return folding;
         },
       );
+    },
+  };
+}
+
+function deadLettersDoor(
+  { reading, limits, now }: Core,
+  letters: DeadLetterBoxes,
+  guesses: Guesses,
+): DeadLettersDoorDeps {
+  return {
+    letters,
+    guesses,
+    limits,
+    now,
+    typeAt: async (caller, { stream: name, partition, offset }) => {
+      const { stream } = reading.stream(caller, name);
+      const event = await reading.readOne(caller, stream, partition, offset);
+      if (event === undefined) throw new Fault('not_found');
+      return event.type.type;
     },
   };
 }

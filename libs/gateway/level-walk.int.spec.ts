@@ -159,6 +159,20 @@ const DOORS: Readonly<Record<string, Row>> = {
       return at(post('/v1/conflicts/accept', { position: asked, why: 'uji' }));
     },
   },
+  'POST /v1/dead-letters/{group}': {
+    asks: ({ position }) =>
+      [KANIM, FAR, ITJEN, CENTRE].map((unit) =>
+        post(`/v1/dead-letters/${unit.toLowerCase()}.uji`, {
+          position,
+          cause: { message: 'uji' },
+          attempts: 3,
+          lasttime: '2026-01-01T00:00:00Z',
+        }),
+      ),
+  },
+  'GET /v1/dead-letters/{group}': {
+    asks: () => [KANIM, FAR, ITJEN, CENTRE].map((unit) => ({ path: `/v1/dead-letters/${unit.toLowerCase()}.uji` })),
+  },
   'GET /v1/state/{view}': {
     asks: ({ subject }) =>
       at(

@@ -1,6 +1,6 @@
 import type { Catalogue, EventType, StreamInfo } from './catalogue.js';
 import { eventTypeOf } from './event-types.js';
-import { parseSchemaValue, type RegisteredSchema } from './records.js';
+import { parseSchemaValue, schemaPlace, type RegisteredSchema } from './records.js';
 import { SchemaSet } from './schema-set.js';
 
 type StreamRow = Pick<StreamInfo, 'partitions' | 'retentionMs' | 'ownPseudonyms'>;
@@ -18,6 +18,21 @@ export class CatalogueIndex implements Catalogue {
   readonly #byId = new Map<number, EventType>();
   readonly #streams = new Map<string, StreamRow>();
   #index: Index | undefined;
+
+  /**
+   * Applies a row of `_schemas` by its key: the text of a schema record, or undefined for a record that is deleted or cannot be read. Answers the event type that is
+   * readable by its id now; undefined: the row is none, or a deleted version.
+   */
+  putRow(key: string, text: string | undefined, appendTimeMs?: number): EventType | undefined {
+    const place = schemaPlace(key);
+    if (place === undefined) return undefined;
+    if (text === undefined) {
+      this.dropSchema(place.subject, place.version);
+      return undefined;
+    }
+    const s = this.putSchema(text, appendTimeMs);
+    return s === undefined || s.deleted ? undefined : this.bySchemaId(s.id);
+  }
 
   /**
    * Applies the value of a registry record, with its append time; answers the schema, or undefined for a record that is none. A soft-deleted version

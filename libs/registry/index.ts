@@ -4,5 +4,5 @@ export { readProperties, registrySubject } from './event-types.js';
 export { openMeta, PSEUDONYM_KEY, refuseDamaged, type MetaRow, type MetaTable } from './meta.js';
 export { decodeEvent, openRecord, type DecodedEvent, type EventRecord, type OpenedRecord } from './record.js';
 export { openRegistry, type Registered, type Registry, type RegistryDeps } from './open.js';
-export { schemaValue, type RegisteredSchema } from './records.js';
+export { parseSchemaRow, schemaValue, SCHEMAS_TOPIC, type RegisteredSchema } from './records.js';
 export { SchemaSet } from './schema-set.js';

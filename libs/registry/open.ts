@@ -15,7 +15,7 @@ import {
 } from './meta.js';
 import {
   isSchemaKey,
-  isWholeSchema,
+  parseSchemaRow,
   parseSchemaValue,
   SCHEMAS_TOPIC,
   schemaKey,
@@ -87,22 +87,11 @@ export async function openRegistry(deps: RegistryDeps): Promise<Registry> {
   const table = await openTable<string>({
     log,
     topic: SCHEMAS_TOPIC,
-    parse: (value, key) => {
-      const text = value.toString();
-      if (isSchemaKey(key) && !isWholeSchema(text)) throw new TypeError('no schema of the registry');
-      return text;
-    },
+    parse: parseSchemaRow,
     serialise: (row) => Buffer.from(row),
     report,
     onChange: (key, row, { appendTimeMs }) => {
-      const place = schemaPlace(key);
-      if (place === undefined) return;
-      if (row === undefined) {
-        index.dropSchema(place.subject, place.version);
-        return;
-      }
-      const s = index.putSchema(row, appendTimeMs);
-      const type = s === undefined || s.deleted ? undefined : index.bySchemaId(s.id);
+      const type = index.putRow(key, row, appendTimeMs);
       if (type) for (const listener of listeners) listener(type);
     },
   });

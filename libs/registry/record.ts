@@ -7,18 +7,21 @@ import type { Catalogue, EventType } from './catalogue.js';
  * (yet). `corrupt`: the log cannot give its bytes, or the digest, the check of the attributes, the frame or the type
  * does not fit the headers. Records of earlier versions have no check: their attributes are taken as they are.
  */
-export type OpenedRecord =
+export type OpenedRecord<R extends OpenableRecord = LogRecord> =
   | {
       readonly kind: 'event';
-      readonly record: LogRecord;
+      readonly record: R;
       /** The value of the record. */
       readonly frame: Buffer;
       readonly envelope: ReadEnvelope;
       readonly type: EventType;
     }
-  | { readonly kind: 'foreign'; readonly record: LogRecord }
-  | { readonly kind: 'unknown_schema'; readonly record: LogRecord; readonly schemaId: number }
-  | { readonly kind: 'corrupt'; readonly record: LogRecord };
+  | { readonly kind: 'foreign'; readonly record: R }
+  | { readonly kind: 'unknown_schema'; readonly record: R; readonly schemaId: number }
+  | { readonly kind: 'corrupt'; readonly record: R };
+
+/** What of a record says whether it is an event. */
+export type OpenableRecord = Pick<LogRecord, 'key' | 'value' | 'headers' | 'damaged' | 'foreign'>;
 
 export type EventRecord = Extract<OpenedRecord, { kind: 'event' }>;
 
@@ -36,10 +39,13 @@ export interface DecodedEvent {
 const EMPTY = Buffer.alloc(0);
 
 /** Checks headers, digest and schema id of a stream record, without decoding its data. Pure and total. */
-export function openRecord(record: LogRecord, catalogue: Catalogue): OpenedRecord {
+export function openRecord<R extends OpenableRecord>(
+  record: R,
+  catalogue: Pick<Catalogue, 'bySchemaId'>,
+  envelope = fromHeaders(record.headers),
+): OpenedRecord<R> {
   if (record.damaged) return { kind: 'corrupt', record };
   if (record.foreign) return { kind: 'foreign', record };
-  const envelope = fromHeaders(record.headers);
   const frame = record.value;
   // With a check it was written by a gateway, and what is missing now has been lost.
   if (!envelope || frame === null) return { kind: hasCheck(record.headers) ? 'corrupt' : 'foreign', record };

@@ -39,6 +39,13 @@ export function isWholeSchema(value: string): boolean {
 
 const areIds = (version: unknown, id: unknown): boolean => Number.isSafeInteger(version) && Number.isSafeInteger(id);
 
+/** The text of a row of `_schemas`. Throws for a schema record that no schema can be read from. */
+export function parseSchemaRow(value: Buffer, key: string): string {
+  const text = value.toString();
+  if (isSchemaKey(key) && !isWholeSchema(text)) throw new TypeError('no schema of the registry');
+  return text;
+}
+
 /** The schema in a record value; undefined when there is none (not Avro, or another shape). Total. */
 export function parseSchemaValue(value: string): RegisteredSchema | undefined {
   const v = parse(value) as Partial<Record<keyof RegisteredSchema | 'schemaType', unknown>> | undefined;

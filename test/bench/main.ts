@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- gateway projector embedded latency idle live pages consuming outbox] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { embeddedAppend } from './embedded.js';
 import type { Bar, Finding } from './finding.js';
 import { gatewayBench } from './gateway.js';
 import { idleBench } from './idle.js';
+import { kafkaSourceBench } from './kafka-source.js';
 import { latencyBench } from './latency.js';
 import { liveBench } from './live.js';
 import { outboxBench } from './outbox.js';
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   gateway: gatewayBench,
   projector: projectorBench,
   embedded: embeddedAppend,
+  'kafka-source': kafkaSourceBench,
   latency: latencyBench,
   idle: idleBench,
   live: liveBench,

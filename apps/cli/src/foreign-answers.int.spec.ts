@@ -90,6 +90,7 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
     { records: [{ at: 't', what: 'key.use', phase: 'done' }], next: null },
   ],
   refusals: [[], { refusals: [{ minute: 'm', unit: 'u', code: 'c' }], next: null }, { refusals: [{}] }],
+  'dead ls': [['su00123.a'], { letters: [{ position: 's/0/1', recordedtime: 't' }], next: null }, { letters: [{}] }],
   conflicts: [
     [],
     { conflicts: [{ view: 'v', position: 's/0/1', reason: 'not_owner' }], next: null },

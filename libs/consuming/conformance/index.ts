@@ -140,7 +140,7 @@ export function describeSource(
       const { seen, see, all } = seeing(wanted);
       const group = newGroup();
       const first = consume(group, async ({ id }) => {
-        await new Promise(setImmediate);
+        await new Promise((done) => setTimeout(done, 2));
         see(id);
       });
       await until(() => seen.length >= 60);

@@ -276,6 +276,21 @@ export function operatorCommands(program: Command, run: Run): void {
         return EXIT.ok;
       }),
     );
+  program
+    .command('dead')
+    .description('dead letters: events that a consumer of your unit has given up')
+    .addHelpText('after', '\nExample:\n  simpul dead ls su00123.loket')
+    .command('ls <group>')
+    .description('the dead letters of a consumer group, the oldest first')
+    .addHelpText('after', '\nExample:\n  simpul dead ls su00123.loket')
+    .action((group: string) =>
+      run(async (ctx) => {
+        const path = `/v1/dead-letters/${encodeURIComponent(group)}`;
+        const rows = await ctx.rows(path, 'letters', shapes.texts('position', 'recordedtime'), 1000);
+        printRows(ctx, rows, ['recordedtime', 'type', 'position', 'attempts', 'cause']);
+        return EXIT.ok;
+      }),
+    );
   const conflicts = program
     .command('conflicts [view]')
     .description(

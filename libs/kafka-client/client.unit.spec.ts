@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { reauthenticateAheadMs } from './kafkajs.js';
+import { reauthenticateAheadMs } from './client.js';
 
 describe('a connection of kafkajs is authenticated again', () => {
   it.each([

@@ -1,0 +1,159 @@
+import { Mutex } from '#concurrency';
+import { Fault } from '#faults';
+import type { EventLog } from '#log';
+import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
+
+/** Topics of dead letters: the group comes behind it. */
+export const DEAD_TOPICS = '_simpul.dead.';
+/** How long a letter is kept. */
+const KEPT_MS = 90 * 86_400_000;
+/** Groups of a unit, and letters of a group. A group that has so many has another trouble than poison events. */
+export const MAX_GROUPS = 20;
+export const MAX_LETTERS = 5_000;
+/** Groups that are held in memory; the one that was not asked for longest is closed. */
+const OPEN_GROUPS = 50;
+
+/** `su00123.loket`: the owner of the key in lower case, a dot, a name. */
+const GROUP = /^([a-z0-9-]{1,45})\.[a-z0-9][a-z0-9._-]{0,60}$/;
+
+/** An event that a consumer has given up: where it is and why, never its data. */
+export interface Letter {
+  /** `stream/partition/offset` */
+  readonly position: string;
+  readonly type: string;
+  readonly cause: { readonly code?: string | undefined; readonly message: string };
+  readonly attempts: number;
+  /** RFC 3339: of the first and the last attempt, by the clock of the consumer. */
+  readonly firsttime?: string | undefined;
+  readonly lasttime: string;
+  /** RFC 3339 UTC, of the hub. */
+  readonly recordedtime: string;
+  readonly system: string;
+}
+
+interface OpenGroup {
+  readonly journal: Journal<Letter>;
+  /** By position, the oldest first. */
+  readonly letters: Map<string, Letter>;
+  readonly writes: Mutex;
+}
+
+export interface DeadLetterBoxesDeps {
+  readonly log: TableLog & Pick<EventLog, 'topics'>;
+  readonly now: () => number;
+  readonly report?: TableReport | undefined;
+}
+
+/** Whose group this is, in lower case; undefined: no name of a group. */
+export function ownerOfGroup(group: string): string | undefined {
+  return GROUP.exec(group)?.[1];
+}
+
+/** Dead letters by consumer group: a topic for each group, written by gateways alone (R10). The first letter of a position counts. */
+export class DeadLetterBoxes {
+  readonly #deps: DeadLetterBoxesDeps;
+  /** The one that was asked for last is last. */
+  readonly #open = new Map<string, Promise<OpenGroup>>();
+
+  constructor(deps: DeadLetterBoxesDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Stores a letter, durably when it resolves; a second one for the same position of the group changes nothing and answers the first. Fault `conflict`: the unit has
+   * MAX_GROUPS groups, or the group MAX_LETTERS letters; `not_durable`, `log_unavailable`, `disk_full`: send it again.
+   */
+  async add(group: string, letter: Letter): Promise<{ readonly letter: Letter; readonly repeated: boolean }> {
+    const open = await this.#group(group, true);
+    return open!.writes.run(async () => {
+      // Another gateway may have written it.
+      await open!.journal.refresh();
+      const known = this.#kept(open!).get(letter.position);
+      if (known !== undefined) return { letter: known, repeated: true };
+      if (open!.letters.size >= MAX_LETTERS)
+        throw new Fault('conflict', { detail: `${group} has ${MAX_LETTERS} dead letters` });
+      const outcome = await open!.journal.append(letter);
+      if (outcome.kind === 'uncertain') throw new Fault('not_durable', { retryAfterMs: 1_000, cause: outcome.cause });
+      if (outcome.kind === 'refused')
+        throw new Fault(outcome.code === 'disk_full' ? 'disk_full' : 'log_unavailable', { cause: outcome.cause });
+      await open!.journal.refresh();
+      return { letter, repeated: false };
+    });
+  }
+
+  /** The letters of a group, the oldest first; none of a group that nobody has used. Fault `log_unavailable`. */
+  async list(group: string): Promise<readonly Letter[]> {
+    const open = await this.#group(group, false);
+    if (open === undefined) return [];
+    await open.journal.refresh();
+    return [...this.#kept(open).values()];
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#open.values()];
+    this.#open.clear();
+    for (const open of await Promise.allSettled(all)) if (open.status === 'fulfilled') await open.value.journal.close();
+  }
+
+  async #group(group: string, make: boolean): Promise<OpenGroup | undefined> {
+    const known = this.#open.get(group);
+    if (known !== undefined) {
+      this.#open.delete(group);
+      this.#open.set(group, known);
+      return known;
+    }
+    if (!(await this.#exists(group, make)) && !make) return undefined;
+    const meanwhile = this.#open.get(group);
+    if (meanwhile !== undefined) return meanwhile;
+    const opening = this.#load(group);
+    this.#open.set(group, opening);
+    opening.catch(() => this.#open.delete(group));
+    if (this.#open.size > OPEN_GROUPS) {
+      const [oldest, closing] = this.#open.entries().next().value!;
+      this.#open.delete(oldest);
+      void closing.then(({ journal, writes }) => writes.run(() => journal.close())).catch(() => undefined);
+    }
+    return opening;
+  }
+
+  async #exists(group: string, make: boolean): Promise<boolean> {
+    const topics = await this.#deps.log.topics();
+    if (topics.includes(DEAD_TOPICS + group)) return true;
+    const own = `${DEAD_TOPICS}${ownerOfGroup(group)!}.`;
+    if (make && topics.filter((t) => t.startsWith(own)).length >= MAX_GROUPS)
+      throw new Fault('conflict', { detail: `${MAX_GROUPS} groups of this unit have dead letters` });
+    return false;
+  }
+
+  async #load(group: string): Promise<OpenGroup> {
+    const letters = new Map<string, Letter>();
+    const journal = await openJournal<Letter>({
+      log: this.#deps.log,
+      topic: { name: DEAD_TOPICS + group, partitions: 1, cleanup: 'keep', retentionMs: KEPT_MS },
+      parse: parseLetter,
+      serialise: (letter) => Buffer.from(JSON.stringify(letter)),
+      onRow: (letter) => {
+        if (!letters.has(letter.position)) letters.set(letter.position, letter);
+      },
+      report: this.#deps.report,
+    });
+    return { journal, letters, writes: new Mutex() };
+  }
+
+  /** Without those that retention has passed. */
+  #kept({ letters }: OpenGroup): Map<string, Letter> {
+    const before = new Date(this.#deps.now() - KEPT_MS).toISOString();
+    for (const [position, { recordedtime }] of letters) {
+      if (recordedtime >= before) break;
+      letters.delete(position);
+    }
+    return letters;
+  }
+}
+
+function parseLetter(bytes: Buffer): Letter {
+  const letter = JSON.parse(bytes.toString()) as Partial<Letter> | null;
+  if (typeof letter?.position !== 'string' || typeof letter.recordedtime !== 'string')
+    throw new TypeError('no dead letter');
+  return letter as Letter;
+}

@@ -1,0 +1,107 @@
+import type { Caller } from '#access';
+import { ownerOfGroup, type DeadLetterBoxes, type Letter } from '#dead-letters';
+import { isTime, parsePosition, type Position } from '#event';
+import { Fault } from '#faults';
+import type { Limits } from '#limits';
+import { Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { pageBody } from '../page.js';
+import type { Guesses } from './guesses.js';
+import { workOf } from './in-turns.js';
+import { pageOf, PAGING } from './paging.js';
+
+/** Token of DeadLettersDoorDeps. */
+export const DEAD_LETTERS_DOOR = Symbol('simpul.door.dead-letters');
+
+export interface DeadLettersDoorDeps {
+  /** @default lists are not made in turns */
+  readonly limits?: Limits;
+  readonly letters: Pick<DeadLetterBoxes, 'add' | 'list'>;
+  /** The type of the event at a position. Fault `not_found` where there is none, or none that the caller may see (R12). */
+  readonly typeAt: (caller: Caller, place: Position) => Promise<string>;
+  readonly guesses: Guesses;
+  readonly now: () => number;
+}
+
+const time = z.string().max(40).refine(isTime);
+const LETTER = z.strictObject({
+  position: z.string().max(250),
+  cause: z.strictObject({ code: z.string().max(60).optional(), message: z.string().min(1).max(500) }),
+  attempts: z.number().int().min(1).max(1_000_000),
+  firsttime: time.optional(),
+  lasttime: time,
+});
+const LIST = z.strictObject(PAGING);
+const LETTER_SHAPE = z.looseObject({ position: z.string(), recordedtime: z.string(), attempts: z.number() });
+
+/**
+ * Events that a consumer of the unit has given up, by consumer group: the unit itself writes and reads them. A letter names the event and never holds its data, so
+ * whoever reads the letter reads the event by its own rights.
+ */
+@Controller('v1/dead-letters')
+export class DeadLettersController {
+  constructor(@Inject(DEAD_LETTERS_DOOR) private readonly deps: DeadLettersDoorDeps) {}
+
+  @Post(':group')
+  @RouteConfig({
+    summary:
+      'An event that a consumer of the unit has given up, durable with the answer: 201, or 200 with the first letter of this position. The group begins with the unit: `su00123.loket`',
+    roles: ['reader'],
+    body: LETTER,
+    answer: LETTER_SHAPE,
+  })
+  async add(
+    @Param('group') group: string,
+    @CheckedBody() given: z.output<typeof LETTER>,
+    @CurrentCaller() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    this.#check(group, caller);
+    const place = parsePosition(given.position);
+    if (place === undefined) throw new Fault('not_found');
+    const type = await this.deps.guesses.one(caller, () => this.deps.typeAt(caller, place));
+    const recordedtime = new Date(this.deps.now()).toISOString();
+    const { letter, repeated } = await this.deps.letters.add(group, {
+      ...given,
+      type,
+      recordedtime,
+      system: caller.system,
+    });
+    void reply.status(repeated ? 200 : 201);
+    return { group, ...letter };
+  }
+
+  @Get(':group')
+  @RouteConfig({
+    summary: 'Dead letters of a consumer group of the unit, the oldest first; kept for 90 days',
+    roles: ['reader'],
+    query: LIST,
+  })
+  list(
+    @Param('group') group: string,
+    @CheckedQuery() q: z.output<typeof LIST>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    this.#check(group, caller);
+    return workOf(this.deps, req).run(async () => {
+      const letters = await this.deps.letters.list(group);
+      // Gateways have clocks of their own.
+      const inOrder = letters.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+      const { items, next } = pageOf(inOrder, placeOf, q);
+      return pageBody(req, reply, 'letters', [...items], next);
+    });
+  }
+
+  /** Whose a group is stands in its name, so that no unit can take or read the group of another. */
+  #check(group: string, { owner }: Caller): void {
+    const own = owner.toLowerCase();
+    if (ownerOfGroup(group) !== own) throw new Fault('forbidden', { detail: `${own}.…` });
+  }
+}
+
+/** What orders the letters: a list goes on at its place although older ones have expired. */
+const placeOf = ({ recordedtime, position }: Letter): string => `${recordedtime}\n${position}`;

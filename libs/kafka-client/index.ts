@@ -1,0 +1,2 @@
+export { kafkaClient, reauthenticateAheadMs, SessionTooShort, type KafkaClientOptions, type Sasl } from './client.js';
+export { hookGroup, type GroupHooks } from './group-hooks.js';

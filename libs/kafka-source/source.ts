@@ -1,0 +1,393 @@
+import { jittered, pause, withDeadline } from '#concurrency';
+import type { EventSource, Interest, Sink } from '#consuming';
+import { isTypeName, partitionKey, streamOf } from '#event';
+import { innermostMessage } from '#faults';
+import { hookGroup, kafkaClient } from '#kafka-client';
+import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs';
+import { ClusterLog, clusterOf, isFinal, type RawMessage } from './cluster-log.js';
+import { faultOfKafka, KafkaSourceFault } from './faults.js';
+import { Feed } from './feed.js';
+import type { KafkaCounts, KafkaOptions } from './options.js';
+import { Places } from './places.js';
+import { startOf, tellRange } from './range.js';
+import { unknownType, untilOpened } from './start.js';
+import { Tables } from './tables.js';
+
+const SESSION_MS = 30_000;
+const BUFFER_BYTES = 64 * 1_048_576;
+const LEAST_BUFFER = 2 * 1_048_576;
+/** Longest wait of a fetch: also how long a partition that is resumed may wait for its next fetch. */
+const FETCH_WAIT_MS = 200;
+/** How long a fetch waits for room before its partition is paused: a pause costs up to FETCH_WAIT_MS afterwards. */
+const ROOM_MS = 250;
+const PARTITIONS_AT_ONCE = 64;
+const IDENTIFY_MS = 5_000;
+const RETRY_MS = 500;
+const START_RETRY = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 3 };
+const RETRY = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 30 };
+
+/** A source of events straight from Kafka, as `kafka()` makes it. */
+export interface KafkaSource extends EventSource {
+  readonly counts: KafkaCounts;
+}
+
+/**
+ * The event source of a unit in the data centre: a consumer group of kafkajs over the streams of the hub. Delivery is at least once, in order in each partition, and so
+ * for each subject. What is delivered is what the hub shows to a reader at level full: below the settled end, without copies (R2.3), never a record that no gateway
+ * wrote (R10.1). Rights are the ACLs of Kafka: nothing is masked.
+ *
+ * `run` rejects with a KafkaSourceFault, in one line with the remedy, when it can never go on. It rides out brokers that are away for any time once it has started.
+ */
+export function kafka(options: KafkaOptions): KafkaSource {
+  return new GroupSource(options);
+}
+
+interface Open {
+  readonly feed: Feed;
+  readonly stream: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+  paused: boolean;
+}
+
+class GroupSource implements KafkaSource {
+  readonly counts = { delivered: 0, copies: 0, foreign: 0, damaged: 0 };
+  readonly #options: KafkaOptions;
+  readonly #prefix: string;
+  readonly #sessionMs: number;
+  /** By Kafka's topic and partition. */
+  readonly #open = new Map<string, Open>();
+  readonly #places: Places;
+  readonly #ended = Promise.withResolvers<void>();
+  /** Grows with each assignment and each loss: what belongs to an earlier one changes nothing. */
+  #generation = 0;
+  #sink: Sink | undefined;
+  #types: ReadonlySet<string> = new Set();
+  #log: ClusterLog | undefined;
+  #tables: Tables | undefined;
+  #consumer: Consumer | undefined;
+  #cluster: Cluster | undefined;
+  #identifying: NodeJS.Timeout | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Wakes those that wait for room in a buffer. */
+  #room = Promise.withResolvers<void>();
+
+  constructor(options: KafkaOptions) {
+    this.#options = options;
+    this.#prefix = options.prefix ?? '';
+    this.#sessionMs = options.sessionMs ?? SESSION_MS;
+    this.#places = new Places(async (places) => {
+      const offsets = places.map(({ topic, partition, offset, above }) => ({
+        topic,
+        partition,
+        offset: String(offset),
+        metadata: above ?? null,
+      }));
+      await this.#consumer!.commitOffsets(offsets);
+    });
+    this.#ended.promise.catch(() => undefined);
+  }
+
+  async run(sink: Sink, { types }: Interest): Promise<void> {
+    this.#sink = sink;
+    this.#types = new Set(types);
+    try {
+      await this.#start(types);
+    } catch (error) {
+      await this.#close();
+      if (this.#stopping === undefined) throw faultOfKafka(error, this.#options);
+    }
+    await this.#ended.promise;
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    await this.#revokeAll(this.#options.drainMs ?? this.#sessionMs / 2);
+    await this.#close();
+    this.#ended.resolve();
+  }
+
+  async #start(types: readonly string[]): Promise<void> {
+    const wrong = types.find((t) => !isTypeName(t));
+    if (wrong !== undefined) throw unknownType(wrong);
+    const { group } = this.#options;
+    const log = new ClusterLog(this.#kafka(START_RETRY), group, this.#prefix);
+    this.#log = log;
+    this.#tables = await untilOpened(
+      async () => {
+        await log.connect();
+        return Tables.open(log);
+      },
+      () => this.#stopping !== undefined,
+    );
+    if (this.#stopping !== undefined) {
+      await this.#close();
+      return;
+    }
+    for (const type of types) if (this.#tables.catalogue.newest(type) === undefined) throw unknownType(type);
+    const streams = [...new Set(types.map(streamOf))];
+    await Promise.all(streams.map((s) => this.#tables!.identify(s)));
+    this.#tables.onEnd((stream, partition) => {
+      this.#open.get(partitionKey(this.#prefix + stream, partition))?.feed.wake();
+    });
+    this.#identifying = setInterval(() => void this.#identifyAll(), IDENTIFY_MS);
+    if (this.#stopping === undefined) await this.#join(streams);
+  }
+
+  #kafka(retry: typeof RETRY): ReturnType<typeof kafkaClient> {
+    const { brokers, clientId, group, ssl, sasl, report } = this.#options;
+    return kafkaClient({ brokers, clientId: clientId ?? group, ssl, sasl, retry, logged: report?.clientError });
+  }
+
+  async #join(streams: readonly string[]): Promise<void> {
+    const { consumer, cluster } = clusterOf(this.#kafka(RETRY), {
+      groupId: this.#options.group,
+      sessionTimeout: this.#sessionMs,
+      rebalanceTimeout: Math.max(60_000, this.#sessionMs),
+      heartbeatInterval: Math.min(3_000, Math.floor(this.#sessionMs / 6)),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      // A transaction in a stream is foreign, and must not hide what is acknowledged behind it.
+      readUncommitted: true,
+      retry: {
+        ...RETRY,
+        restartOnFailure: (error) => Promise.resolve(this.#stopping === undefined && !isFinal(error)),
+      },
+    });
+    this.#consumer = consumer;
+    this.#cluster = cluster;
+    hookGroup(cluster, {
+      beforeJoin: async (lost) => {
+        await this.#revokeAll(lost ? 0 : Math.min(this.#options.drainMs ?? Infinity, this.#sessionMs / 2));
+      },
+      outOfRange: (topic, partition) => {
+        const open = this.#open.get(partitionKey(topic, partition));
+        consumer.pause([{ topic, partitions: [partition] }]);
+        if (open !== undefined) void this.#leftRange(open);
+      },
+    });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      // Nothing is fetched before its place is known.
+      for (const [topic, partitions] of Object.entries(payload.memberAssignment))
+        consumer.pause([{ topic, partitions }]);
+      void this.#assigned(payload.memberAssignment, ++this.#generation);
+    });
+    consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+      void this.#revokeAll(0);
+      if (restart) this.#options.report?.rejoining?.(innermostMessage(error));
+      else this.#fail(error);
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: streams.map((s) => this.#prefix + s), fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+      eachBatch: (payload) => this.#take(payload),
+    });
+  }
+
+  /** Keeps what was fetched. Returns at once, or when there is room again: handlers never hold up a fetch, and so no heartbeat. */
+  async #take({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
+    const { topic, partition } = batch;
+    const open = this.#open.get(partitionKey(topic, partition));
+    if (open === undefined || open.paused) return;
+    const first = Number(batch.messages[0]?.offset ?? 0);
+    if (first > open.feed.expected && (await this.#missed(open, first))) return;
+    open.feed.take(batch.messages as RawMessage[]);
+    resolveOffset(batch.lastOffset());
+    const until = performance.now() + ROOM_MS;
+    while (open.feed.isFull && !open.feed.isClosed && performance.now() < until)
+      await withDeadline(this.#room.promise, until - performance.now(), () => undefined);
+    if (!open.feed.isFull || open.feed.isClosed) return;
+    open.paused = true;
+    this.#consumer!.pause([{ topic, partitions: [partition] }]);
+  }
+
+  /** The feed has room again. */
+  #drained(open: Open): void {
+    this.#room.resolve();
+    this.#room = Promise.withResolvers<void>();
+    if (!open.paused || open.feed.isClosed) return;
+    open.paused = false;
+    this.#consumer?.resume([{ topic: open.topic, partitions: [open.partition] }]);
+  }
+
+  /** Retention may have passed a slow reader between two fetches. True: it has, and that is told. */
+  async #missed(open: Open, first: number): Promise<boolean> {
+    const range = await this.#rangeOf(open.topic, open.partition);
+    if (range === undefined || Number(range.low) <= open.feed.expected) return false;
+    return first > open.feed.expected && (await this.#leftRange(open), true);
+  }
+
+  async #assigned(assignment: Readonly<Record<string, readonly number[]>>, generation: number): Promise<void> {
+    while (generation === this.#generation && this.#stopping === undefined)
+      try {
+        const opened = await this.#placesOf(assignment);
+        if (generation !== this.#generation || this.#stopping !== undefined) return;
+        for (const start of opened) this.#openFeed(start);
+        return;
+      } catch (error) {
+        if (error instanceof KafkaSourceFault || isFinal(error)) {
+          this.#fail(error);
+          return;
+        }
+        this.#options.report?.rejoining?.(innermostMessage(error));
+        await pause(jittered(RETRY_MS));
+      }
+  }
+
+  async #placesOf(assignment: Readonly<Record<string, readonly number[]>>): Promise<readonly Start[]> {
+    const { group } = this.#options;
+    const coordinator = await this.#cluster!.findGroupCoordinator({ groupId: group });
+    const starts: Start[] = [];
+    for (const [topic, numbers] of Object.entries(assignment)) {
+      if (numbers.length === 0) continue;
+      const partitions = numbers.map((partition) => ({ partition })) as { partition: number; offset: string }[];
+      const { responses } = await coordinator.offsetFetch({ groupId: group, topics: [{ topic, partitions }] });
+      const stored = new Map((responses[0]?.partitions as Stored[] | undefined)?.map((p) => [p.partition, p]));
+      const stream = topic.slice(this.#prefix.length);
+      const topicId = await this.#tables!.identify(stream);
+      const ranges = await this.#log!.describe(stream);
+      for (const partition of numbers) {
+        const { low, high } = ranges.find((r) => r.partition === partition)!;
+        const kept = { feed: partitionKey(stream, partition), low, high };
+        const from = startOf(kept, Number(stored.get(partition)?.offset ?? -1), this.#options);
+        const { offset, metadata } = stored.get(partition) ?? {};
+        const above = Number(offset) === from && metadata ? metadata : undefined;
+        starts.push({ topic, partition, topicId, from, above });
+      }
+    }
+    return starts;
+  }
+
+  #openFeed({ topic, partition, topicId, from, above }: Start): void {
+    const stream = topic.slice(this.#prefix.length);
+    const { bufferBytes = BUFFER_BYTES, batchEvents = 500, report } = this.#options;
+    const sizes = Math.max(1, this.#open.size + 1);
+    const deps = {
+      stream,
+      partition,
+      sink: this.#sink!,
+      tables: this.#tables!,
+      types: this.#types,
+      batchEvents,
+      counts: this.counts,
+      above,
+      store: (offset: number, finished: string | undefined) =>
+        this.#places.store({ topic, partition, offset, above: finished, isOwn: () => !feed.isClosed }),
+      drained: () => this.#drained(open),
+      damaged: (position: string) => {
+        if (report?.damaged) report.damaged(position);
+        else process.emitWarning(`${position} is damaged and was passed over`, 'SimpulKafka');
+      },
+      schemaMissing: (position: string, schemaId: number) => {
+        if (report?.schemaMissing) report.schemaMissing(position, schemaId);
+        else process.emitWarning(`${position} waits for schema ${schemaId}, which is not in _schemas`, 'SimpulKafka');
+      },
+      failed: (error: unknown) => this.#fail(error),
+    };
+    const feed: Feed = new Feed(deps, from, Math.max(LEAST_BUFFER, bufferBytes / Math.max(4, sizes)));
+    const open: Open = { feed, stream, topic, partition, topicId, paused: false };
+    this.#open.set(partitionKey(topic, partition), open);
+    this.#consumer!.seek({ topic, partition, offset: String(from) });
+    this.#consumer!.resume([{ topic, partitions: [partition] }]);
+  }
+
+  /** The place of an open feed is not in its log any more. */
+  async #leftRange(open: Open): Promise<void> {
+    const { topic, partition, feed } = open;
+    const generation = this.#generation;
+    await this.#revoke([open], this.#sessionMs / 2);
+    try {
+      const [range, topicId] = await Promise.all([
+        this.#rangeOf(topic, partition),
+        this.#tables!.identify(open.stream),
+      ]);
+      if (generation !== this.#generation || this.#stopping !== undefined) return;
+      const { low, high } = range ?? { low: 0n, high: 0n };
+      const why = topicId !== open.topicId ? 'recreated' : feed.expected < low ? 'retention' : 'truncated';
+      const wanted = String(feed.expected);
+      tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options);
+      this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #rangeOf(topic: string, partition: number): Promise<{ low: bigint; high: bigint } | undefined> {
+    const ranges = await this.#log!.describe(topic.slice(this.#prefix.length));
+    return ranges.find((r) => r.partition === partition);
+  }
+
+  /** A topic that was made again has other events at the same offsets. */
+  async #identifyAll(): Promise<void> {
+    for (const open of [...this.#open.values()])
+      try {
+        const id = await this.#tables!.identify(open.stream);
+        const isOpen = this.#open.get(partitionKey(open.topic, open.partition)) === open;
+        if (isOpen && id !== open.topicId) {
+          this.#consumer?.pause([{ topic: open.topic, partitions: [open.partition] }]);
+          await this.#leftRange(open);
+        }
+      } catch {
+        // Asked again in 5 s.
+      }
+  }
+
+  #revokeAll(withinMs: number): Promise<void> {
+    this.#generation++;
+    const all = [...this.#open.values()];
+    // kafkajs must not fetch what nobody takes, again and again.
+    for (const { topic, partition } of all) this.#consumer?.pause([{ topic, partitions: [partition] }]);
+    return this.#revoke(all, withinMs);
+  }
+
+  async #revoke(opens: readonly Open[], withinMs: number): Promise<void> {
+    await Promise.all(
+      opens.map(async ({ feed, topic, partition }) => {
+        const key = partitionKey(topic, partition);
+        feed.halt();
+        await this.#sink!.revoke(feed.name, withinMs).catch(() => undefined);
+        feed.close();
+        if (this.#open.get(key)?.feed === feed) this.#open.delete(key);
+      }),
+    );
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopping !== undefined) return;
+    const fault = faultOfKafka(error, this.#options);
+    this.#stopping = (async () => {
+      await this.#revokeAll(0);
+      await this.#close();
+      this.#ended.reject(fault);
+    })();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#identifying);
+    this.#generation++;
+    this.#room.resolve();
+    await Promise.allSettled([this.#consumer?.disconnect(), this.#tables?.close()]);
+    await this.#log?.close().catch(() => undefined);
+  }
+}
+
+interface Start {
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string;
+  readonly from: number;
+  readonly above: string | undefined;
+}
+
+/** A place as the coordinator answers it. */
+interface Stored {
+  readonly partition: number;
+  readonly offset: string;
+  readonly metadata?: string | null;
+}

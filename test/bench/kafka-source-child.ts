@@ -1,0 +1,101 @@
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventPattern, Payload, Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import avsc from 'avsc';
+import { Kafka, logLevel } from 'kafkajs';
+import { kafka } from '#kafka-source';
+
+export interface Order {
+  readonly variant: 'bare' | 'source' | 'nest';
+  readonly brokers: readonly string[];
+  readonly prefix: string;
+  readonly group: string;
+  readonly stream: string;
+  readonly type: string;
+  readonly schema: string;
+  readonly events: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? '{}') as Order;
+const { brokers, prefix, group, stream, type, events } = order;
+const topic = prefix + stream;
+const schema = avsc.Type.forSchema(JSON.parse(order.schema) as avsc.Schema);
+const decode = (value: Buffer | null): unknown => (value === null ? undefined : schema.fromBuffer(value.subarray(5)));
+
+let seen = 0;
+let began = 0;
+let cpu = process.cpuUsage();
+const done = Promise.withResolvers<void>();
+/** The first delivery starts the clock and does not count: joining the group is not measured. */
+function count(more: number): void {
+  if (began === 0) {
+    began = performance.now();
+    cpu = process.cpuUsage();
+    seen -= more;
+    total -= more;
+  }
+  seen += more;
+  if (seen >= total) done.resolve();
+}
+let total = events;
+
+const run: Record<Order['variant'], () => Promise<() => Promise<unknown>>> = {
+  async bare() {
+    const consumer = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).consumer({ groupId: group });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      eachBatchAutoResolve: true,
+      eachBatch: ({ batch: { messages } }) => {
+        for (const { value } of messages) decode(value);
+        count(messages.length);
+        return Promise.resolve();
+      },
+    });
+    return () => consumer.disconnect();
+  },
+  async source() {
+    const source = kafka({ brokers, prefix, group });
+    const sink = {
+      async deliver(batch: Parameters<Parameters<typeof source.run>[0]['deliver']>[0]) {
+        count(batch.events.length);
+        await batch.commit(batch.events.length);
+      },
+      revoke: () => Promise.resolve(),
+    };
+    void source.run(sink, { types: [type] });
+    return () => source.stop();
+  },
+  async nest() {
+    @Controller()
+    class Handlers {
+      @EventPattern(topic)
+      on(@Payload() value: unknown): void {
+        decode(value as Buffer);
+        count(1);
+      }
+    }
+    @Module({ controllers: [Handlers] })
+    class App {}
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(App, {
+      logger: false,
+      transport: Transport.KAFKA,
+      options: {
+        client: { brokers: [...brokers], logLevel: logLevel.NOTHING },
+        consumer: { groupId: group },
+        subscribe: { fromBeginning: true },
+        parser: { keepBinary: true },
+      },
+    });
+    await app.listen();
+    return () => app.close();
+  },
+};
+
+const close = await run[order.variant]();
+await done.promise;
+const seconds = (performance.now() - began) / 1000;
+const used = process.cpuUsage(cpu);
+process.stdout.write(JSON.stringify({ events: total, seconds, cpu: (used.user + used.system) / 1e6 }));
+await close();
+process.exit(0);
