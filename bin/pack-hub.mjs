@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import ts from 'typescript';
 import { root, stop } from './bootstrap.mjs';
 import { NODE_OF_HUB } from './packages.mjs';
 
@@ -20,18 +21,15 @@ function builtFiles(folder) {
     .filter((file) => file.endsWith('.js') && existsSync(join(root, file.replace(/\.js$/, '.ts'))));
 }
 
-const roomsOf = (files) =>
-  files.flatMap((file) =>
-    [...readFileSync(join(root, 'dist', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'#([\w-]+)'/g)].map(
-      (m) => m[1],
-    ),
-  );
+/** What a built file imports. Read as TypeScript reads it: a text with an import statement, such as code that a command writes, is no import. */
+const importsOf = (file) =>
+  ts.preProcessFile(readFileSync(join(root, 'dist', file), 'utf8'), true, true).importedFiles.map((f) => f.fileName);
+
+const roomsOf = (files) => files.flatMap(importsOf).flatMap((name) => (name.startsWith('#') ? [name.slice(1)] : []));
 
 /** The files that a built file imports by a relative path. */
 const relativeImports = (file) =>
-  [...readFileSync(join(root, 'dist', file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^'$]+)'/g)].map((m) =>
-    join(dirname(file), m[1]),
-  );
+  importsOf(file).flatMap((name) => (name.startsWith('.') ? [join(dirname(file), name)] : []));
 
 /** Writes the package into a folder of `to`; returns that folder. */
 export function stageHub({ name, folder, description, keywords, apps, leftOut }, to, repository) {

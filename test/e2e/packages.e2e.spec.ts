@@ -27,6 +27,8 @@ type Name = (typeof PACKAGES)[number];
 const folderOf = (name: Name): string => join(home, 'work', name);
 const staged = (name: Name): string => join(home, 'packages', name);
 const readmes = {} as Record<Name, Readme>;
+const tutorial = openReadme('docs/tutorial/nest.md');
+const tutorialFolder = join(home, 'work', 'tutorial');
 let registry: NpmRegistry;
 let hub: ChildProcess;
 let env: NodeJS.ProcessEnv;
@@ -36,9 +38,18 @@ let hubOutput = '';
 const shell = (name: Name, block: string, more: NodeJS.ProcessEnv = {}) =>
   run('bash', ['-euc', block], { cwd: folderOf(name), env: { ...env, ...more } });
 
-/** Starts a hub in a group of its own, as a shell does: Ctrl-C goes to the whole group. */
-const start = (command: string, args: readonly string[]): ChildProcess =>
-  spawn(command, args, { cwd: folderOf('simpul'), env: { ...env, SIMPUL_PORT: '0' }, detached: true });
+/** Starts a program in a group of its own, as a shell does: Ctrl-C goes to the whole group. */
+const start = (command: string, args: readonly string[], cwd = folderOf('simpul')): ChildProcess =>
+  spawn(command, args, { cwd, env: { ...env, SIMPUL_PORT: '0' }, detached: true });
+
+/** Puts the tarballs and the files of a page into an empty folder, and runs the first block of the page there, which installs. */
+async function install(page: Readme, cwd: string): Promise<void> {
+  mkdirSync(cwd, { recursive: true });
+  for (const file of readdirSync(join(home, 'packages')).filter((f) => f.endsWith('.tgz')))
+    copyFileSync(join(home, 'packages', file), join(cwd, file));
+  page.writeFiles(cwd);
+  await run('bash', ['-euc', page.commands[0]!], { cwd, env });
+}
 
 /** Waits until a process has written a text. */
 async function written(child: ChildProcess, ...texts: readonly string[]): Promise<string> {
@@ -70,16 +81,11 @@ beforeAll(async () => {
     npm_config_update_notifier: 'false',
   };
   await run(process.execPath, ['bin/pack.mjs', join(home, 'packages')], { env });
-  await Promise.all(
-    PACKAGES.map(async (name) => {
-      mkdirSync(folderOf(name), { recursive: true });
-      for (const file of readdirSync(join(home, 'packages')).filter((f) => f.endsWith('.tgz')))
-        copyFileSync(join(home, 'packages', file), join(folderOf(name), file));
-      readmes[name] = openReadme(join(staged(name), 'README.md'));
-      readmes[name].writeFiles(folderOf(name));
-      await shell(name, readmes[name].commands[0]!);
-    }),
-  );
+  for (const name of PACKAGES) readmes[name] = openReadme(join(staged(name), 'README.md'));
+  await Promise.all([
+    ...PACKAGES.map((name) => install(readmes[name], folderOf(name))),
+    install(tutorial, tutorialFolder),
+  ]);
   hub = start('bash', ['-c', readmes.simpul.commands[1]!]);
   hubOutput = await written(hub, 'Stop: Ctrl-C');
   env['SIMPUL_URL'] = /http:\/\/\S+/.exec(hubOutput)![0];
@@ -227,5 +233,48 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     hub = start('node_modules/.bin/simpul', ['up']);
     await written(hub, 'Stop: Ctrl-C');
     expect(await stopped(hub)).toBe(0);
+  });
+});
+
+describe('docs/tutorial/nest.md, followed in an empty folder outside this repository', () => {
+  const own: ChildProcess[] = [];
+  const block = (command: string) => start('bash', ['-euc', command], tutorialFolder);
+  const started = (command: string): ChildProcess => {
+    const child = block(command);
+    own.push(child);
+    return child;
+  };
+  const ended = async (child: ChildProcess): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, 'close');
+    process.kill(-child.pid!, 'SIGINT');
+    await closed;
+  };
+  afterAll(async () => {
+    for (const child of own.toReversed()) await ended(child);
+  });
+
+  it('gives an app that publishes a typed event, one that receives it also after a restart, and a compile error for a wrong field', async () => {
+    const [, up, prepare, office, prison, wrong] = tutorial.commands;
+    const follow = (command: string) => run('bash', ['-euc', command], { cwd: tutorialFolder, env });
+    const before = env['SIMPUL_URL'];
+    // The hub has a free port here: the apps, and the commands, get its address as they would on a machine whose 8080 is taken.
+    env['SIMPUL_URL'] = /http:\/\/\S+/.exec(await written(started(up!), 'Ctrl-C'))![0];
+    try {
+      await follow(prepare!);
+      const first = started(office!);
+      await written(first, 'listening\n');
+      const received = written(first, 'SU00518: 331 in 327 places\n');
+      expect((await follow(prison!)).stdout).toMatch(/^published pas\.hunian\/\d+\/0\n$/);
+      await received;
+      await ended(first);
+      await follow(prison!);
+      const second = started(office!.split('\n').at(-2)!);
+      expect((await written(second, 'SU00518')).match(/SU00518/g)).toHaveLength(1);
+      const refused = (await follow(wrong!).catch((e: unknown) => e)) as { readonly code: number; stdout: string };
+      expect([refused.code, refused.stdout]).toEqual([2, expect.stringContaining(tutorial.outputs.at(-1)!.trim())]);
+    } finally {
+      env['SIMPUL_URL'] = before;
+    }
   });
 });

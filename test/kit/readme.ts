@@ -5,14 +5,18 @@ import { dirname, join } from 'node:path';
 export interface Readme {
   /** Shell blocks, in their order. */
   readonly commands: readonly string[];
+  /** Blocks of text that a command is said to print, in their order. */
+  readonly outputs: readonly string[];
   /** Writes the blocks whose first line is a comment with a file name. The comment is left out, because JSON has none. */
   writeFiles(folder: string): void;
 }
 
 export function openReadme(file: string): Readme {
   const blocks = [...readFileSync(file, 'utf8').matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  const of = (wanted: string) => blocks.filter(([, language]) => language === wanted).map(([, , text]) => text!);
   return {
-    commands: blocks.filter(([, language]) => language === 'sh').map(([, , text]) => text!),
+    commands: of('sh'),
+    outputs: of('text'),
     writeFiles(folder) {
       for (const [, , text = ''] of blocks) {
         const name = /^\/\/ (\S+\.\w+)\n/.exec(text);
