@@ -25,13 +25,15 @@ function start(
     places = new Map<string, StoredPlace>(),
     size = () => 3,
     committed,
+    pages = false,
   }: {
     places?: Map<string, StoredPlace>;
     size?: () => number;
     committed?: (feed: string, place: StoredPlace) => void | Promise<void>;
+    pages?: boolean;
   } = {},
 ): Stage {
-  const source = new MemorySource(new Map(Object.entries(feeds)), places, size, committed);
+  const source = new MemorySource(new Map(Object.entries(feeds)), places, size, committed, pages);
   const consumer = createConsumer({ placeMs: 0, stopMs: 200, source, ...options });
   const ended = consumer.run().then(
     () => undefined,
@@ -65,10 +67,11 @@ describe('a consumer', () => {
       const random = randomOf(seed);
       const until1 = (n: number): number => Math.floor(random() * n);
       const feeds: Record<string, ReadEvent[]> = {};
+      const partitions = 1 + (seed % 3);
       for (let f = 0; f <= until1(3); f++) {
         const next = [0, 0, 0];
         feeds[`f${f}`] = Array.from({ length: 60 + until1(120) }, () => {
-          const p = f * 3 + until1(3);
+          const p = f * 3 + until1(partitions);
           const at = (next[p - f * 3]! += 1 + until1(2));
           const type = ['a.b.other', BAN.type, BAN.type, END.type][until1(4)]!;
           return eventAt(p, at, `s${p}-${until1(8)}`, type);
@@ -135,6 +138,7 @@ describe('a consumer', () => {
           },
           {
             places,
+            pages: seed % 4 > 1,
             size: () => 1 + until1(9),
             committed: async (name, place) => {
               for (const e of wanted(finishedAt(feeds[name]!, place)))

@@ -201,9 +201,9 @@ export class Feed {
     const above = new Map<number, Above>();
     for (const [partition, state] of this.#partitions) {
       const here = open.get(partition) ?? [];
-      const passed = this.#open.size === 0 || this.#partitions.size === 1;
-      // The place says it already.
-      if (state.finished < 0 || (here.length === 0 && passed && state.finished <= state.delivered)) continue;
+      // The place says it already. While events are open it may say less, also of a single partition: a source of pages stores the beginning of a page.
+      const passed = this.#open.size === 0 && state.finished <= state.delivered;
+      if (state.finished < 0 || passed) continue;
       for (const offset of state.open) if (offset < state.finished) here.push(offset);
       above.set(partition, { high: state.finished, open: here.sort((a, b) => a - b) });
     }

@@ -23,7 +23,7 @@ export const eventAt = (partition: number, offset: number, subject: string, type
   data: { n: offset },
 });
 
-/** A place as a source stores it: the index in the feed, and what is finished above it. */
+/** A place as a source stores it: the index in the feed, and what is finished above it. A source of pages knows only where pages begin. */
 export interface StoredPlace {
   readonly at: number;
   readonly above: string | undefined;
@@ -34,6 +34,7 @@ export class MemorySource implements EventSource {
   readonly #feeds: ReadonlyMap<string, readonly ReadEvent[]>;
   readonly #places: Map<string, StoredPlace>;
   readonly #size: () => number;
+  readonly #pages: boolean;
   readonly #committed: ((feed: string, place: StoredPlace) => void | Promise<void>) | undefined;
   readonly #end = Promise.withResolvers<void>();
   #stopped = false;
@@ -46,11 +47,13 @@ export class MemorySource implements EventSource {
     places: Map<string, StoredPlace>,
     size: () => number,
     committed?: (feed: string, place: StoredPlace) => void | Promise<void>,
+    pages = false,
   ) {
     this.#feeds = feeds;
     this.#places = places;
     this.#size = size;
     this.#committed = committed;
+    this.#pages = pages;
   }
 
   async run(sink: Sink, interest: Interest): Promise<void> {
@@ -73,7 +76,8 @@ export class MemorySource implements EventSource {
           events: batch.map((event) => ({ event })),
           ...(above === undefined ? {} : { above }),
           commit: async (count, now) => {
-            const stored = { at: from + count, above: now };
+            const passed = this.#pages && count < batch.length ? 0 : count;
+            const stored = { at: from + passed, above: now };
             await this.#committed?.(feed, stored);
             this.#places.set(feed, stored);
           },

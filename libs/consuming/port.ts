@@ -14,8 +14,8 @@ export interface FeedBatch {
   /** With the first batch of a feed after a start or a rebalance: the text `above` that was stored with its place. The consumer leaves out what it names as finished. */
   readonly above?: string;
   /**
-   * Stores that the first `count` events of this batch are finished, and so is every earlier batch of the feed; 0: the place is the beginning of this batch. Replaces
-   * the former place of the feed. The consumer calls it with counts that never fall, only for finished work, never side by side for one feed, and not for every
+   * Stores that the first `count` events of this batch are finished, and so is every earlier batch of the feed; 0: the place is the beginning of this batch. A source
+   * that cannot name a place within a batch may store its beginning instead: `above` then names what is finished behind it. Replaces the former place of the feed. The consumer calls it with counts that never fall, only for finished work, never side by side for one feed, and not for every
    * batch: the place behind a later batch includes it. `above`: what is finished behind the place, at most 3,500 characters of ASCII without white space, so that it
    * fits into the metadata of a Kafka offset; stored in one step with the place. undefined: nothing. With an unchanged count only `above` has changed.
    * Rejects when the place could not be stored: the events may come again.

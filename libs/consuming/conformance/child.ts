@@ -11,7 +11,8 @@ interface Order {
   readonly file: string;
 }
 
-// Writes what it does to a file, line by line: `b id` begins an event, `e id feed` has ended it, `c feed n` has stored the place with the first n of them finished.
+// Writes what it does to a file, line by line: `b id` begins an event, `e id feed` has ended it, `p feed n` begins to store the place with the first n of
+// them finished, `c feed n` has stored it.
 const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const room = (await import(order.module)) as Record<string, (options: object) => EventSource>;
 const source = room[order.open]!({ ...order.options, group: order.group });
@@ -29,6 +30,7 @@ const counting: EventSource = {
             ...batch,
             commit: async (count, above) => {
               const n = ended.get(batch.feed) ?? 0;
+              write(`p ${batch.feed} ${n}`);
               await batch.commit(count, above);
               write(`c ${batch.feed} ${n}`);
             },
