@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -225,6 +226,51 @@ describe('SimpulModule', () => {
     const { problem } = own as { problem: Record<string, unknown> };
     expect([problem['code'], problem['errors']]).toEqual([theirs['code'], theirs['errors']]);
     expect(problem['errors']).toMatchObject([{ pointer: '/data/nomorPermohonan' }]);
+  });
+
+  it('publishes Avro, of which the hub stores the same bytes as of JSON, with the same refusals', async () => {
+    const app = await start({});
+    const publisher = app.get(SimpulPublisher);
+    const sent: string[] = [];
+    const note = (message: unknown): void => {
+      const { method, headers } = (message as { request: { method: string; headers: unknown } }).request;
+      if (method === 'POST') sent.push(/(avro\/binary|application\/[a-z+-]+json)/.exec(String(headers))![0]);
+    };
+    subscribe('undici:request:create', note);
+    const value = data();
+    const options = { time: '2026-01-02T03:04:05Z', extensions: { korelasi: 'perkara 7 – é' } };
+    const avro = await publisher.publish(Paspor, value, options);
+    const json = await publisher.publishUntyped({ ...options, type: TYPE, data: value as never });
+    const [refusedAvro, refusedJson] = await Promise.all(
+      [
+        publisher.publish(Paspor, value, { time: 'kemarin' }),
+        publisher.publishUntyped({ type: TYPE, data: value as never, time: 'kemarin' }),
+      ].map((p) => p.catch((e: unknown) => e as { status: number; problem: Record<string, unknown> })),
+    );
+    unsubscribe('undici:request:create', note);
+    expect(sent.toSorted()).toEqual([
+      'application/cloudevents+json',
+      'application/cloudevents+json',
+      'avro/binary',
+      'avro/binary',
+    ]);
+    expect(avro).toEqual({
+      ...json,
+      id: avro.id,
+      offset: avro.offset,
+      position: avro.position,
+      recordedtime: avro.recordedtime,
+    });
+    expect(avro.digest).toMatch(/^sha-256:[0-9a-f]{64}$/);
+    const [one, other] = await Promise.all([avro, json].map(({ position }) => ask(`/v1/events/${position}`, key)));
+    for (const name of ['data', 'korelasi', 'time', 'dataschema', 'subject'])
+      expect([name, one![name]]).toEqual([name, other![name]]);
+    const told = (e: unknown): unknown[] => {
+      const { status, problem } = e as { status: number; problem: Record<string, unknown> };
+      return [status, problem['code'], problem['errors']];
+    };
+    expect(told(refusedAvro)).toEqual(told(refusedJson));
+    expect(told(refusedAvro)).toMatchObject([422, 'invalid_attribute', [{ pointer: '/time' }]]);
   });
 
   it('publishes through a ClientProxy of Nest, by token and by type', async () => {

@@ -35,7 +35,7 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
   }
 
   /**
-   * Resolves with the receipt of the hub: the event is durable. The data is checked by the schema of the token before it is sent: wrong data rejects with the
+   * Resolves with the receipt of the hub: the event is durable. The data is encoded with the schema of the token and sent as Avro: wrong data rejects with the
    * `SdkFault` that the hub would answer, with the pointer to the field. Retries while the outcome is uncertain; order per subject as `Publisher.publish`.
    */
   async publish<T extends object>(
@@ -43,7 +43,8 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
     data: ToPublish<T>,
     options: PublishOptions = {},
   ): Promise<Receipt> {
-    return this.#publisher.publish(this.#eventOf(token, data, options));
+    const { event, avro } = this.#eventOf(token, data, options);
+    return this.#publisher.publish(event, avro);
   }
 
   /** Publishes a list. Outcomes in the order of the list; wrong data rejects, and then nothing is sent. */
@@ -51,7 +52,9 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
     token: EventToken<T>,
     list: readonly { readonly data: ToPublish<T>; readonly options?: PublishOptions }[],
   ): Promise<Outcome[]> {
-    return this.#publisher.publishBatch(list.map(({ data, options }) => this.#eventOf(token, data, options ?? {})));
+    return this.#publisher.publishBatch(
+      list.map(({ data, options }) => this.#eventOf(token, data, options ?? {}).event),
+    );
   }
 
   /** Publishes an event that has no token: the hub alone checks it. */
@@ -69,12 +72,17 @@ export class SimpulPublisher implements BeforeApplicationShutdown {
     await this.#publisher.close();
   }
 
-  #eventOf<T extends object>(token: EventToken<T>, data: ToPublish<T>, options: PublishOptions): NewEvent {
+  #eventOf<T extends object>(
+    token: EventToken<T>,
+    data: ToPublish<T>,
+    options: PublishOptions,
+  ): { readonly event: NewEvent; readonly avro: Uint8Array } {
     const language = { language: this.#language };
-    const bytes = encodeEvent(token, data, language);
+    const avro = encodeEvent(token, data, language);
     const { longs, ...plain } = token;
     // JSON has no bigint: the hub takes longs beyond 2^53 as text.
-    const json: unknown = longs === undefined ? data : decodeAs(plain as EventToken<T>, token.schema, bytes, language);
-    return { ...options, type: token.type, dataschema: dataschemaOf(token), data: json as NewEvent['data'] };
+    const json: unknown = longs === undefined ? data : decodeAs(plain as EventToken<T>, token.schema, avro, language);
+    const event = { ...options, type: token.type, dataschema: dataschemaOf(token), data: json as NewEvent['data'] };
+    return { event, avro };
   }
 }

@@ -63,6 +63,66 @@ describe('publish', () => {
     expect(hub.requests[0]!.headers['authorization']).toBe('Bearer k1');
   });
 
+  it('sends data as bare Avro with its attributes as headers, the same in each retry; a refusal names attributes as for JSON', async () => {
+    const avro = Uint8Array.from([2, 0, 254, 65]);
+    let n = 0;
+    const { hub, publisher, steps } = await publishing((r) => {
+      const [id, source, type] = ['id', 'source', 'type'].map((name) => r.headers[`ce-${name}`]);
+      switch (n++) {
+        case 0:
+          return { status: 503, body: { code: 'not_durable' }, headers: { 'retry-after': '0' } };
+        case 1:
+          return accepted(JSON.stringify({ id, source, type }));
+        default:
+          return {
+            status: 400,
+            body: { code: 'invalid_attribute', errors: [{ pointer: 'ce-time' }, { pointer: '/data/n' }] },
+          };
+      }
+    });
+    const event = {
+      ...fact('P-1'),
+      dataschema: 'urn:simpul:schema:imigrasi.paspor.diterbitkan:1',
+      subject: 'Perkara "7" 50% – é',
+      extensions: { korelasi: 'P-1' },
+    };
+    const receipt_ = await publisher.publish(event, avro);
+    const [first, second] = hub.requests;
+    expect(second!.headers).toEqual(first!.headers);
+    expect([first!.body, second!.body]).toEqual(Array(2).fill(Buffer.from(avro).toString()));
+    expect(first!.headers).toMatchObject({
+      'content-type': 'avro/binary',
+      'ce-specversion': '1.0',
+      'ce-id': receipt_.id,
+      'ce-source': 'urn:simpul:unit:SU00123:simkim',
+      'ce-type': 'imigrasi.paspor.diterbitkan',
+      'ce-dataschema': event.dataschema,
+      'ce-subject': 'Perkara%20%227%22%2050%25%20%E2%80%93%20%C3%A9',
+      'ce-korelasi': 'P-1',
+      'ce-urutanunit': '1',
+    });
+    expect(Object.keys(first!.headers)).not.toContain('ce-orderingkey');
+    expect(steps.map((s) => s.kind)).toEqual(['invoke', 'info', 'ok']);
+    await expect(publisher.publish(event, avro)).rejects.toMatchObject({
+      code: 'invalid_attribute',
+      problem: { errors: [{ pointer: '/time' }, { pointer: '/data/n' }] },
+    });
+  });
+
+  it.each([
+    ['there is no dataschema', {}],
+    ['an attribute is too long for a header', { subject: 'x'.repeat(7_000) }],
+    ['an attribute is no Unicode text', { subject: '\ud800' }],
+    ['a name is none of CloudEvents', { extensions: { 'Nomor Surat': '7' } }],
+  ])('sends JSON in place of Avro when %s', async (_why, more) => {
+    const { hub, publisher } = await publishing((r) => accepted(r.body));
+    const named =
+      Object.keys(more).length === 0 ? {} : { dataschema: 'urn:simpul:schema:imigrasi.paspor.diterbitkan:1' };
+    await publisher.publish({ ...fact('P-1'), ...named, ...more }, Uint8Array.of(1));
+    expect(hub.requests[0]!.headers['content-type']).toBe('application/cloudevents+json');
+    expect(JSON.parse(hub.requests[0]!.body)).toMatchObject({ data: { nomorPermohonan: 'P-1' } });
+  });
+
   it('retries with the same id after 503, 429, a broken connection and a success without a receipt, until the hub answers a receipt', async () => {
     let n = 0;
     const { hub, publisher, steps } = await publishing((r) => {

@@ -2,6 +2,7 @@ import { pause, withDeadline } from '#concurrency';
 import { sourceUrn, streamOf } from '#event';
 import { FAULTS, type FaultRow } from '#faults';
 import { isObject, isProblem, type Shape } from './answer.js';
+import { attributesOf, avroHeaders, inJsonForm } from './binary-form.js';
 import { backoffMs, connect, type Connection, type Reply } from './connection.js';
 import { faultOf, SdkFault, unanswered } from './fault.js';
 import { createIds } from './ids.js';
@@ -100,9 +101,10 @@ export interface Publisher {
   /**
    * Resolves with the receipt of the hub: the event is durable. Retries while the outcome is uncertain. Rejects with `SdkFault`: a refusal (4xx; nothing was
    * written; later events of the ordering key are sent), `not_settled` when deadlineMs is over (the outcome is uncertain; the event keeps its place in the
-   * order and is still sent), or `closed`.
+   * order and is still sent), or `closed`. `avro`: the data as bare Avro of the version that `dataschema` names (`encodeEvent`), sent in place of the JSON: less to
+   * send and to parse, the same event, receipt and refusals. Ignored without a `dataschema`, and when the attributes are too long for headers.
    */
-  publish(event: NewEvent): Promise<Receipt>;
+  publish(event: NewEvent, avro?: Uint8Array): Promise<Receipt>;
   /** Publishes a list in requests of at most 1,000 events or 4 MiB (NDJSON). Outcomes in the order of the events; a refused event does not stop the others. */
   publishBatch(events: readonly NewEvent[]): Promise<Outcome[]>;
   /** Number of requests (single events and batches) whose outcome is open. */
@@ -117,15 +119,23 @@ export interface Publisher {
 
 const MAX_BATCH_EVENTS = 1000;
 const MAX_BATCH_BYTES = 4 << 20;
+const NDJSON = { 'content-type': 'application/x-ndjson' };
+const ONE_JSON = { 'content-type': 'application/cloudevents+json' };
 
-function serialize(e: PreparedEvent): string {
-  const { orderingKey: _orderingKey, extensions, data, ...attributes } = e;
-  return JSON.stringify({ specversion: '1.0', ...extensions, ...attributes, data });
-}
+const serialize = (e: PreparedEvent): string => JSON.stringify({ ...attributesOf(e), data: e.data });
 
 /** An event in a request. */
-interface BatchItem {
+interface Item {
   readonly event: PreparedEvent;
+}
+
+/** An event that is the only one of its request. */
+interface SingleItem extends Item {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+interface BatchItem extends Item {
   readonly body: string;
 }
 
@@ -133,7 +143,7 @@ interface BatchReply {
   readonly reply: Reply;
   readonly items: readonly ItemReply[];
 }
-type SendBatch = (items: readonly BatchItem[]) => Promise<BatchReply>;
+type Send<I extends Item> = (items: readonly I[]) => Promise<BatchReply>;
 
 class HttpPublisher implements Publisher {
   readonly source: string;
@@ -180,8 +190,8 @@ class HttpPublisher implements Publisher {
     };
   }
 
-  publish(event: NewEvent): Promise<Receipt> {
-    const item = this.#itemOf(event);
+  publish(event: NewEvent, avro?: Uint8Array): Promise<Receipt> {
+    const item = singleOf(this.prepare(event), avro);
     const job = this.#queue.run([orderingKeyOf(item.event)], (turn) =>
       this.#sendUntilSettled([item], this.#sendOne, turn),
     );
@@ -206,7 +216,8 @@ class HttpPublisher implements Publisher {
       jobs.push(this.#queue.run(keys, (turn) => this.#sendUntilSettled(items, this.#sendMany, turn)));
     };
     for (const event of events) {
-      const item = this.#itemOf(event);
+      const prepared = this.prepare(event);
+      const item: BatchItem = { event: prepared, body: serialize(prepared) };
       if (batch.length >= MAX_BATCH_EVENTS || bytes + item.body.length > MAX_BATCH_BYTES) flushBatch();
       batch.push(item);
       bytes += Buffer.byteLength(item.body) + 1;
@@ -229,16 +240,11 @@ class HttpPublisher implements Publisher {
     if (this.#options.connection === undefined) await this.#connection.close();
   }
 
-  #itemOf(event: NewEvent): BatchItem {
-    const prepared = this.prepare(event);
-    return { event: prepared, body: serialize(prepared) };
-  }
-
   /**
    * Sends the items, with the same ids in each attempt, until each has its outcome. Later events of those that have theirs need not wait; while all that are
    * left need the operator of the hub, other requests take this one's place. Rejects with `closed` after close().
    */
-  async #sendUntilSettled(all: readonly BatchItem[], send: SendBatch, turn: Turn): Promise<Outcome[]> {
+  async #sendUntilSettled<I extends Item>(all: readonly I[], send: Send<I>, turn: Turn): Promise<Outcome[]> {
     const { signal } = this.#stop;
     if (signal.aborted) throw unanswered(signal.reason, 'closed');
     const outcomes = Array.from<Outcome | undefined>({ length: all.length });
@@ -273,7 +279,7 @@ class HttpPublisher implements Publisher {
   }
 
   /** The outcome of one item of a reply; a retryable `SdkFault` when the outcome is still uncertain. */
-  #settle({ event }: BatchItem, item: ItemReply, reply: Reply): Outcome | SdkFault {
+  #settle({ event }: Item, item: ItemReply, reply: Reply): Outcome | SdkFault {
     if (item.receipt !== undefined && item.status < 300) {
       this.#numberOf.delete(event.id);
       this.#step({ kind: 'ok', event, status: item.status, receipt: item.receipt });
@@ -295,25 +301,26 @@ class HttpPublisher implements Publisher {
     this.#options.report?.step?.(step);
   }
 
-  readonly #sendOne: SendBatch = async (items) => {
-    const { body, event } = items[0]!;
+  readonly #sendOne: Send<SingleItem> = async (items) => {
+    const { headers, body, event } = items[0]!;
     const shape = isReceipt(event.source, event.id);
-    const reply = await this.#post('/v1/events', 'application/cloudevents+json', body, shape);
+    const answered = await this.#post('/v1/events', headers, body, shape);
+    const reply = answered.status < 400 ? answered : { ...answered, body: inJsonForm(answered.body) };
     return { reply, items: reply.status < 300 ? [{ status: reply.status, receipt: reply.body as Receipt }] : [] };
   };
 
-  readonly #sendMany: SendBatch = async (items) => {
+  readonly #sendMany: Send<BatchItem> = async (items) => {
     const body = items.map((item) => item.body).join('\n');
     const shape: Shape = (b) => listIn(b)?.length === items.length;
-    const reply = await this.#post('/v1/events?partial=true', 'application/x-ndjson', body, shape);
+    const reply = await this.#post('/v1/events?partial=true', NDJSON, body, shape);
     return { reply, items: itemsOf(reply, items) };
   };
 
-  #post(path: string, type: string, body: string, shape: Shape): Promise<Reply> {
+  #post(path: string, headers: SingleItem['headers'], body: string | Uint8Array, shape: Shape): Promise<Reply> {
     return this.#connection.call(path, {
       method: 'POST',
       key: this.#options.key,
-      headers: { 'content-type': type },
+      headers,
       body,
       signal: this.#stop.signal,
       shape,
@@ -327,6 +334,11 @@ class HttpPublisher implements Publisher {
       throw new SdkFault(0, { code: 'not_settled' }, { retryable: true });
     });
   }
+}
+
+function singleOf(event: PreparedEvent, avro: Uint8Array | undefined): SingleItem {
+  const headers = avro === undefined || event.dataschema === undefined ? undefined : avroHeaders(event);
+  return headers === undefined ? { event, headers: ONE_JSON, body: serialize(event) } : { event, headers, body: avro! };
 }
 
 /** Whether the hub cannot take the event before its operator has acted: its topic is gone, for example. */
