@@ -1,7 +1,10 @@
 import { connect, createReader, isSdkFault, type Connection, type KeyOwner, type Reader } from '#sdk';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { SimpulOptions } from './options.js';
 import { StartFault } from './start-fault.js';
+
+/** After so long a start without an answer is told: a person at a terminal would think that the app hangs. */
+const SILENT_MS = 2_000;
 
 /** The connection of the app to the hub, and whose its key is. Closed after everything that uses it. */
 @Injectable()
@@ -28,15 +31,20 @@ export async function openHub(options: SimpulOptions): Promise<Hub> {
   if (typeof key !== 'string' || key === '')
     throw new StartFault(
       'no_key',
-      'SimpulModule needs an API key: forRoot({ url, key }). `simpul key new` makes one; keep it in the environment, not in the code',
+      'SimpulModule needs an API key: forRoot({ url, key }). `simpul key create UNIT --system NAME` makes one; keep it in the environment, not in the code',
     );
   const connection = connect({ url, ...(language === undefined ? {} : { language }) });
   const reader = createReader({ connection, key });
+  const silent = setTimeout(() => {
+    new Logger('Simpul').warn(`no hub answers at ${url} yet, asking on for ${Math.round(startMs / 1_000)} s`);
+  }, SILENT_MS);
   try {
     return new Hub(connection, reader, await reader.me({ deadlineMs: startMs }));
   } catch (cause) {
     await connection.close();
     throw startFaultOf(cause, url);
+  } finally {
+    clearTimeout(silent);
   }
 }
 

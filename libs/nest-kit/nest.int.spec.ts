@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { inspect } from 'node:util';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -353,8 +354,9 @@ describe('a wrong wiring is one clear error at the start', () => {
       'key_refused',
       'no_answer',
     ]);
-    for (const { message, stack } of faults)
-      expect([message.split('\n').length, stack!.split('\n').length]).toEqual([1, 1]);
+    // As Nest prints it: inspected.
+    for (const fault of faults)
+      expect([fault.message, fault.stack!, inspect(fault)].map((text) => text.split('\n').length)).toEqual([1, 1, 1]);
   });
 
   it('a type that the hub does not have, two handlers for a type, a handler of request scope', async () => {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 export type StartFaultCode =
   | 'no_url'
   | 'no_key'
@@ -19,5 +21,10 @@ export class StartFault extends Error {
     this.name = 'SimpulStartFault';
     this.code = code;
     this.stack = `${this.name}: ${message}`;
+  }
+
+  /** Nest and Node print an error with everything in it: the cause is for programs, the person needs the line. */
+  [inspect.custom](): string {
+    return this.stack!;
   }
 }

@@ -151,7 +151,7 @@ console.log('${words(lang, 'mendengarkan', 'listening to')} ${type}');
 }
 
 function sendOf({ type, token, module, sample, lang }: ProjectOptions): string {
-  return `// ${words(lang, `Mengirim satu ${type} sebagai kejadian uji. Tanpa \`simpultest\` ia menjadi fakta.`, `Sends one ${type} as a test event. Without \`simpultest\` it is a fact.`)}
+  return `// ${words(lang, `Mengirim satu ${type} sebagai kejadian uji; dengan --real sebagai fakta.`, `Sends one ${type} as a test event; with --real as a fact.`)}
 import { createPublisher, createReader, isSdkFault, type DataOf } from '@simpul/sdk';
 import { ${token} } from './events/${module}.js';
 
@@ -163,8 +163,9 @@ const data: DataOf<typeof ${token}> = ${JSON.stringify(sample, null, 2)};
 const reader = createReader(connection);
 const { unit, system } = await reader.me({ deadlineMs: 2_000 });
 const publisher = createPublisher({ ...connection, owner: unit, system });
+const extensions = process.argv.includes('--real') ? {} : { simpultest: 'true' };
 try {
-  const receipt = await publisher.publish({ type: ${token}.type, data, extensions: { simpultest: 'true' } });
+  const receipt = await publisher.publish({ type: ${token}.type, data, extensions });
   console.log(receipt.position);
 } catch (e) {
   if (!isSdkFault(e)) throw e;
@@ -203,8 +204,18 @@ npm start
 ## ${try_}
 
 \`\`\`sh
-${template === 'plain' ? `simpul trigger ${type}\n` : ''}npm run send
+${template === 'plain' ? `simpul trigger ${type}\nnpm run send` : 'npm run send -- --real'}
 \`\`\`
+
+${words(
+  lang,
+  template === 'plain'
+    ? '`npm run send` mengirim kejadian uji; dengan `-- --real` ia menjadi fakta.'
+    : 'Handler menerima fakta saja. Tanpa `--real` ia kejadian uji: `simpul listen --test` memperlihatkannya.',
+  template === 'plain'
+    ? '`npm run send` sends a test event; with `-- --real` it is a fact.'
+    : 'Handlers get facts only. Without `--real` it is a test event: `simpul listen --test` shows it.',
+)}
 
 ${fields} \`npm run events\`.
 `;
