@@ -54,6 +54,8 @@ export class DeadLetterBoxes {
   readonly #deps: DeadLetterBoxesDeps;
   /** The one that was asked for last is last. */
   readonly #open = new Map<string, Promise<OpenGroup>>();
+  /** New groups are made one after another, so that a burst does not pass the limit of its unit. */
+  readonly #making = new Mutex();
 
   constructor(deps: DeadLetterBoxesDeps) {
     this.#deps = deps;
@@ -61,7 +63,7 @@ export class DeadLetterBoxes {
 
   /**
    * Stores a letter, durably when it resolves; a second one for the same position of the group changes nothing and answers the first. Fault `conflict`: the unit has
-   * MAX_GROUPS groups, or the group MAX_LETTERS letters; `not_durable`, `log_unavailable`, `disk_full`: send it again.
+   * MAX_GROUPS groups, or a group whose name differs only in `.` and `_`, or the group MAX_LETTERS letters; `not_durable`, `log_unavailable`, `disk_full`: send it again.
    */
   async add(group: string, letter: Letter): Promise<{ readonly letter: Letter; readonly repeated: boolean }> {
     const open = await this.#group(group, true);
@@ -77,7 +79,9 @@ export class DeadLetterBoxes {
       if (outcome.kind === 'refused')
         throw new Fault(outcome.code === 'disk_full' ? 'disk_full' : 'log_unavailable', { cause: outcome.cause });
       await open!.journal.refresh();
-      return { letter, repeated: false };
+      // Another gateway may have written one for this position at the same time: the first in the log counts.
+      const first = this.#kept(open!).get(letter.position) ?? letter;
+      return { letter: first, repeated: JSON.stringify(first) !== JSON.stringify(letter) };
     });
   }
 
@@ -102,7 +106,16 @@ export class DeadLetterBoxes {
       this.#open.set(group, known);
       return known;
     }
-    if (!(await this.#exists(group, make)) && !make) return undefined;
+    if (await this.#exists(group)) return this.#hold(group);
+    if (!make) return undefined;
+    return this.#making.run(async () => {
+      await this.#checkNew(group);
+      return this.#hold(group);
+    });
+  }
+
+  /** The group as it is held in memory, or is loaded from now on. */
+  #hold(group: string): Promise<OpenGroup> {
     const meanwhile = this.#open.get(group);
     if (meanwhile !== undefined) return meanwhile;
     const opening = this.#load(group);
@@ -116,13 +129,20 @@ export class DeadLetterBoxes {
     return opening;
   }
 
-  async #exists(group: string, make: boolean): Promise<boolean> {
-    const topics = await this.#deps.log.topics();
-    if (topics.includes(DEAD_TOPICS + group)) return true;
+  async #exists(group: string): Promise<boolean> {
+    return (await this.#deps.log.topics()).includes(DEAD_TOPICS + group);
+  }
+
+  async #checkNew(group: string): Promise<void> {
     const own = `${DEAD_TOPICS}${ownerOfGroup(group)!}.`;
-    if (make && topics.filter((t) => t.startsWith(own)).length >= MAX_GROUPS)
+    const topic = DEAD_TOPICS + group;
+    const groups = (await this.#deps.log.topics()).filter((t) => t.startsWith(own));
+    if (groups.includes(topic)) return;
+    if (groups.length >= MAX_GROUPS)
       throw new Fault('conflict', { detail: `${MAX_GROUPS} groups of this unit have dead letters` });
-    return false;
+    // Kafka refuses a second topic whose name differs only in these: its metrics have one name for both.
+    const twin = groups.find((t) => t.replaceAll('_', '.') === topic.replaceAll('_', '.'));
+    if (twin !== undefined) throw new Fault('conflict', { detail: twin.slice(DEAD_TOPICS.length) });
   }
 
   async #load(group: string): Promise<OpenGroup> {
@@ -133,7 +153,11 @@ export class DeadLetterBoxes {
       parse: parseLetter,
       serialise: (letter) => Buffer.from(JSON.stringify(letter)),
       onRow: (letter) => {
-        if (!letters.has(letter.position)) letters.set(letter.position, letter);
+        const known = letters.get(letter.position);
+        if (known !== undefined && known.recordedtime >= this.#keptFrom()) return;
+        // One that has expired gives way to a later one.
+        letters.delete(letter.position);
+        letters.set(letter.position, letter);
       },
       report: this.#deps.report,
     });
@@ -142,12 +166,16 @@ export class DeadLetterBoxes {
 
   /** Without those that retention has passed. */
   #kept({ letters }: OpenGroup): Map<string, Letter> {
-    const before = new Date(this.#deps.now() - KEPT_MS).toISOString();
+    const before = this.#keptFrom();
     for (const [position, { recordedtime }] of letters) {
       if (recordedtime >= before) break;
       letters.delete(position);
     }
     return letters;
+  }
+
+  #keptFrom(): string {
+    return new Date(this.#deps.now() - KEPT_MS).toISOString();
   }
 }
 

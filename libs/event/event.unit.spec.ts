@@ -87,7 +87,9 @@ describe('names of types, sources and schemas', () => {
       partition: 3,
       offset: 2n ** 60n,
     });
-    for (const bad of ['a.b/3', 'a.b/03/1', 'a.b/3/-1', '/3/1', 'a.b/3/1/']) expect(parsePosition(bad)).toBeUndefined();
+    expect(parsePosition(formatPosition('a.b', 3, 2n ** 63n - 1n))?.offset).toBe(2n ** 63n - 1n);
+    for (const bad of [`a.b/3/${2n ** 63n}`, 'a.b/3', 'a.b/03/1', 'a.b/3/-1', '/3/1', 'a.b/3/1/'])
+      expect(parsePosition(bad)).toBeUndefined();
   });
 });
 

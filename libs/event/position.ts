@@ -6,6 +6,8 @@ export interface Position {
 }
 
 const POSITION = /^([a-z_][a-z0-9._-]{0,200})\/(0|[1-9]\d{0,5})\/(0|[1-9]\d{0,18})$/;
+/** A log has no higher offset: Kafka's are 64 bits with a sign. */
+const MAX_OFFSET = 2n ** 63n - 1n;
 
 export function formatPosition(stream: string, partition: number, offset: bigint): string {
   return `${stream}/${partition}/${offset}`;
@@ -14,7 +16,9 @@ export function formatPosition(stream: string, partition: number, offset: bigint
 /** Parses the text form of a position; undefined when the text is not a position. */
 export function parsePosition(text: string): Position | undefined {
   const m = POSITION.exec(text);
-  return m ? { stream: m[1]!, partition: Number(m[2]), offset: BigInt(m[3]!) } : undefined;
+  if (!m) return undefined;
+  const offset = BigInt(m[3]!);
+  return offset > MAX_OFFSET ? undefined : { stream: m[1]!, partition: Number(m[2]), offset };
 }
 
 /** The name of a partition, as a map key and in texts: `imigrasi.paspor/3`. */

@@ -25,10 +25,15 @@ export interface DeadLettersDoorDeps {
   readonly now: () => number;
 }
 
+/** Messages of errors have line breaks; codes have no control characters. */
+const CODE = z
+  .string()
+  .max(60)
+  .regex(/^\P{Cc}*$/u);
 const time = z.string().max(40).refine(isTime);
 const LETTER = z.strictObject({
   position: z.string().max(250),
-  cause: z.strictObject({ code: z.string().max(60).optional(), message: z.string().min(1).max(500) }),
+  cause: z.strictObject({ code: CODE.optional(), message: z.string().min(1).max(500) }),
   attempts: z.number().int().min(1).max(1_000_000),
   firsttime: time.optional(),
   lasttime: time,

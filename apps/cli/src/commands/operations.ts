@@ -286,7 +286,7 @@ export function operatorCommands(program: Command, run: Run): void {
     .action((group: string) =>
       run(async (ctx) => {
         const path = `/v1/dead-letters/${encodeURIComponent(group)}`;
-        const rows = await ctx.rows(path, 'letters', shapes.texts('position', 'recordedtime'), 1000);
+        const rows = await ctx.rows(path, 'letters', shapes.texts('position', 'recordedtime'), 100_000);
         printRows(ctx, rows, ['recordedtime', 'type', 'position', 'attempts', 'cause']);
         return EXIT.ok;
       }),
