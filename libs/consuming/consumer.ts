@@ -378,6 +378,10 @@ export class Consumer implements Sink {
         await this.#options.deadLetters!.write(letter);
         return true;
       } catch (failed) {
+        if (failed instanceof ConsumerFault) {
+          this.#end(failed);
+          return false;
+        }
         this.#tell(entry, failed, 'dead-letter');
         await pause(entry.hand.backoffMs(n));
       }

@@ -7,6 +7,7 @@ export type ConsumerFaultCode =
   | 'two_handlers'
   | 'no_handler'
   | 'no_dead_letters'
+  | 'letter_refused'
   | 'source_ended'
   | 'refused'
   | 'no_stream'

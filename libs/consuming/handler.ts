@@ -109,7 +109,10 @@ export interface DeadLetter {
 
 /** Where events go that are given up. */
 export interface DeadLetters {
-  /** Resolves when the letter is durable; the place moves only then. May be called again for the same event after a crash. */
+  /**
+   * Resolves when the letter is durable; the place moves only then. May be called again for the same event after a crash. When it rejects, it is called again;
+   * a `ConsumerFault` ends the consumer.
+   */
   write(letter: DeadLetter): Promise<void>;
 }
 

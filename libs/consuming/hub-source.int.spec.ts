@@ -7,7 +7,14 @@ import { HubStage } from '../../test/kit/doors/hub-stage.js';
 import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
 import { openHub } from './conformance/hub-child.js';
 import { describeSource, type Published, type SourceHarness } from './conformance/index.js';
-import { createConsumer, HubSource, onEvent, type ConsumerOptions, type HubSourceOptions } from './index.js';
+import {
+  createConsumer,
+  HubDeadLetters,
+  HubSource,
+  onEvent,
+  type ConsumerOptions,
+  type HubSourceOptions,
+} from './index.js';
 
 const PASPOR = defineEvent<{ nomorPaspor: string }>({
   type: 'imigrasi.paspor.diterbitkan',
@@ -194,6 +201,35 @@ describe('the HTTP source', () => {
       message: 'the hub refuses to give imigrasi.paspor: 401 unauthenticated. Give the app a valid key',
     });
     expect([worked, places.get('imigrasi.paspor')]).toEqual([2, '{"cursor":"c1"}']);
+  });
+
+  it('writes a dead letter again while the hub cannot take it, and ends when the hub refuses it; the place stays at the event', async () => {
+    const answers = [503, 409];
+    const bodies: unknown[] = [];
+    const { consumer, places, hub } = await stage((r) => {
+      if (r.method !== 'POST') return twoPages(r);
+      bodies.push(JSON.parse(r.body));
+      const status = answers.shift()!;
+      return { status, body: { code: status === 503 ? 'not_durable' : 'conflict' } };
+    });
+    const connection = connect({ url: hub.url });
+    closing.push(() => connection.close());
+    const poison = onEvent(
+      PASPOR,
+      ({ id }) => {
+        if (id === 'a') throw new Error('poison');
+      },
+      { attempts: 1, backoffMs: 1, then: 'dead-letter' },
+    );
+    const deadLetters = new HubDeadLetters({ connection, key: 'k', owner: 'SU00123', group: 'loket' });
+    await expect(consumer({ handlers: [poison], deadLetters }).run()).rejects.toMatchObject({
+      code: 'letter_refused',
+      message: expect.stringMatching(/^the hub takes no dead letter of the group su00123\.loket: 409 conflict/),
+    });
+    expect(bodies).toHaveLength(2);
+    expect(bodies[0]).toMatchObject({ position: 'imigrasi.paspor/0/1', cause: { message: 'poison' }, attempts: 1 });
+    expect(bodies[1]).toEqual(bodies[0]);
+    expect(places.get('imigrasi.paspor')).toMatch(/^\{"from":"earliest","above":"0:[23]:1"\}$/);
   });
 
   it('ends with one clear fault when the type does not exist for its key', async () => {

@@ -19,6 +19,7 @@ export {
 export type { Inbox, InboxEvent } from './inbox.js';
 export type { EventSource, FeedBatch, Interest, ReceivedEvent, Sink } from './port.js';
 export type { ConsumerStatus, FeedStatus, Parked } from './status.js';
+export { HubDeadLetters, type HubDeadLettersOptions } from './hub-dead-letters.js';
 export { HubSource, type HubSourceOptions, type HubSourceReport } from './hub-source.js';
 export { pgInbox, pgPlaces, type PgClient, type PgPool } from './pg.js';
 export { filePlaces, type Places } from './places.js';

@@ -282,6 +282,48 @@ describe('SimpulModule', () => {
     await expect(firstValueFrom(client.send(TYPE, data()))).rejects.toThrow('use emit()');
   });
 
+  it('writes dead letters to the hub, once for an event that is given up again after a crash, and goes on', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Poisoned {
+      @OnEvent(Token, { attempts: 2, backoffMs: 1, then: 'dead-letter' })
+      issued(issued: Record<string, unknown>, @Event() { position }: ReadEvent) {
+        if (String(issued['nomorPermohonan']).endsWith('poison'))
+          throw Object.assign(new Error(''), { code: 'no_list' });
+        seen.push(position);
+      }
+    }
+    const given: string[] = [];
+    const options: Partial<SimpulOptions> = {
+      group: 'surat',
+      report: { failed: ({ position, next }) => void (next === 'dead-letter' && given.push(position)) },
+    };
+    const app = await start({ providers: [Poisoned] }, options);
+    const publisher = app.get(SimpulPublisher);
+    const poison = await publisher.publish(Token, { ...data(), nomorPermohonan: `N-${++serial}-poison` });
+    const list = async (): Promise<Record<string, unknown>[]> =>
+      (await ask('/v1/dead-letters/su00123.surat', key))['letters'] as Record<string, unknown>[];
+    await until(async () => (await list()).length === 1);
+    const [letter] = await list();
+    expect(letter).toMatchObject({
+      position: poison.position,
+      type: TYPE,
+      attempts: 2,
+      system: 'simkim',
+      cause: { code: 'no_list', message: 'no reason' },
+    });
+    const after = await publisher.publish(Token, data());
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([after.position]);
+    await app.close();
+    // As after a crash before the place was stored.
+    const again = await start({ providers: [Poisoned] }, { ...options, from: 'earliest' });
+    await until(() => given.length === 2);
+    await again.close();
+    expect(given).toEqual([poison.position, poison.position]);
+    expect(await list()).toEqual([letter]);
+  });
+
   it('is healthy while the hub answers and the consumer runs', async () => {
     const Token = Paspor;
     @Injectable()
@@ -368,7 +410,7 @@ describe('a wrong wiring is one clear error at the start', () => {
     expect(await failing({ providers: [handler(Paspor, Scope.REQUEST)] })).toMatchObject({ code: 'scoped_handler' });
   });
 
-  it('@Event() without @OnEvent, dead letters without a place for them', async () => {
+  it('@Event() without @OnEvent, dead letters of a group that the hub does not take', async () => {
     @Injectable()
     class Forgotten {
       issued(@Event() _event: ReadEvent) {}
@@ -380,7 +422,9 @@ describe('a wrong wiring is one clear error at the start', () => {
       @OnEvent(Token, { then: 'dead-letter' })
       issued() {}
     }
-    expect(await failing({ providers: [Letters] }, { source: none })).toMatchObject({ code: 'no_dead_letters' });
+    expect(await failing({ providers: [Letters] }, { source: none, group: 'Satu Dua' })).toMatchObject({
+      code: 'letters_refused',
+    });
   });
 
   it('no forRoot: forFeature says so, and Nest refuses a class with handlers', async () => {

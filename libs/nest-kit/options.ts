@@ -28,7 +28,7 @@ export interface SimpulOptions {
   readonly onGap?: 'stop' | 'earliest';
   /** For `idempotent()`: `sqliteInbox(db)`, `pgInbox(pool)`. */
   readonly inbox?: Inbox;
-  /** Needed by handlers with `then: 'dead-letter'`. */
+  /** Where events go whose handler has `then: 'dead-letter'`. @default the hub, under `<unit>.<group>` */
   readonly deadLetters?: DeadLetters;
   readonly limits?: Limits;
   /** @default 100 */

@@ -3,8 +3,10 @@ import {
   ConsumerFault,
   createConsumer,
   filePlaces,
+  HubDeadLetters,
   HubSource,
   type ConsumerStatus,
+  type DeadLetters,
   type EventSource,
   type HubSourceReport,
 } from '#consuming';
@@ -58,7 +60,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     this.tokens.add(found.map(({ handling }) => handling.token));
     if (found.length === 0) return;
     await this.#checkTypes(found);
-    this.#consumer = this.#make(found);
+    this.#consumer = this.#make(found, await this.#letters(found));
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     this.#running = this.#consumer.run().catch((fault: unknown) => this.#ended(fault));
   }
@@ -79,9 +81,29 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     await this.#running;
   }
 
-  #make(found: readonly FoundHandler[]): Consumer {
-    const { inbox, deadLetters, limits, placeMs, stopMs, report } = this.options;
-    const group = this.options.group ?? this.hub.owner.system;
+  get #group(): string {
+    return this.options.group ?? this.hub.owner.system;
+  }
+
+  /** Of the hub, which is asked at once whether it takes them: a wrong group shows at the start, and not with the first event that is given up. */
+  async #letters(found: readonly FoundHandler[]): Promise<DeadLetters | undefined> {
+    const { deadLetters, key, url } = this.options;
+    if (deadLetters !== undefined || found.every(({ handling }) => handling.options.then !== 'dead-letter'))
+      return deadLetters;
+    const { connection, owner } = this.hub;
+    const letters = new HubDeadLetters({ connection, key, owner: owner.unit, group: this.#group });
+    try {
+      await letters.check();
+    } catch (cause) {
+      if (cause instanceof ConsumerFault) throw new StartFault('letters_refused', cause.message, cause);
+      throw startFaultOf(cause, url);
+    }
+    return letters;
+  }
+
+  #make(found: readonly FoundHandler[], deadLetters: DeadLetters | undefined): Consumer {
+    const { inbox, limits, placeMs, stopMs, report } = this.options;
+    const group = this.#group;
     try {
       return createConsumer({
         source: this.#source(group, { ...this.#lines.source(), ...report }),
@@ -96,8 +118,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
       });
     } catch (cause) {
       if (!(cause instanceof ConsumerFault)) throw cause;
-      const code = cause.code === 'no_dead_letters' ? 'no_dead_letters' : 'no_handler';
-      throw new StartFault(code, cause.message, cause);
+      throw new StartFault('no_handler', cause.message, cause);
     }
   }
 

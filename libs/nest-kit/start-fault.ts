@@ -10,7 +10,7 @@ export type StartFaultCode =
   | 'two_handlers'
   | 'no_handler'
   | 'scoped_handler'
-  | 'no_dead_letters';
+  | 'letters_refused';
 
 /** Why an app cannot start: one line with the remedy, and no stack, because the reason is not in the code of Nest. */
 export class StartFault extends Error {
