@@ -11,8 +11,8 @@ interface Order {
   readonly file: string;
 }
 
-// Writes what it does to a file, line by line: `b id` begins an event, `e id feed` has ended it, `p feed n` begins to store the place with the first n of
-// them finished, `c feed n` has stored it.
+// Writes what it does to a file, line by line: `r running` when it takes signals, `b id` begins an event, `e id feed` has ended it, `p feed n` begins to store
+// the place with the first n of them finished, `c feed n` has stored it.
 const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const room = (await import(order.module)) as Record<string, (options: object) => EventSource>;
 const source = room[order.open]!({ ...order.options, group: order.group });
@@ -59,6 +59,6 @@ const consumer = createConsumer({
   ],
 });
 process.on('SIGTERM', () => void consumer.stop());
-process.stdout.write('running\n');
+write('r running');
 await consumer.run();
 process.exit(0);

@@ -212,7 +212,7 @@ export function describeSource(
               await until(
                 () => {
                   const ids = new Set(lines(file, 'e').map(([id]) => id));
-                  return wanted.every((e) => ids.has(e.id) || stored.has(e.id) || seen.includes(e.id));
+                  return lines(file, 'r').length > 0 && wanted.every((e) => ids.has(e.id) || named.has(e.id));
                 },
                 () => `${file}: the last life does not come to the end`,
               );
