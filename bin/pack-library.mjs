@@ -81,13 +81,19 @@ if (differs >= 0 && here[differs] < needed[differs]) {
 export {};
 `;
 
+/** The subpaths whose room an earlier package publishes, and which re-export it: subpath and where the room is published. */
+const reExported = (library) =>
+  Object.entries(LIBRARIES[library].exports)
+    .map(([subpath, room]) => [subpath, publicName(room)])
+    .filter(([, of]) => of.name !== library);
+
 async function bundle(library, extension, dir, found) {
   const { exports } = LIBRARIES[library];
+  const foreign = Object.fromEntries(reExported(library));
   const input = Object.fromEntries(
-    Object.entries(exports).map(([subpath, room]) => [
-      fileOf(subpath),
-      join(root, `dist/libs/${room}/index.${extension}`),
-    ]),
+    Object.entries(exports)
+      .filter(([subpath]) => !(subpath in foreign))
+      .map(([subpath, room]) => [fileOf(subpath), join(root, `dist/libs/${room}/index.${extension}`)]),
   );
   const declarations = extension === 'd.ts';
   const built = await rolldown({
@@ -138,6 +144,12 @@ export async function stageLibrary(library, to, { version, license, dependencies
   const chunks = await bundle(library, 'js', join(at, 'dist'), found);
   await bundle(library, 'd.ts', join(at, 'dist'), found);
   writeFileSync(join(at, 'dist/node-version.js'), nodeCheck(library));
+  for (const [subpath, { name, id }] of reExported(library)) {
+    found.add(name);
+    const text = `export * from '${id}';\n`;
+    writeFileSync(join(at, `dist/${fileOf(subpath)}.d.ts`), text);
+    writeFileSync(join(at, `dist/${fileOf(subpath)}.js`), `import './node-version.js';\n${text}`);
+  }
   for (const room of roomsIn(chunks)) {
     const other = packageOfRoom.get(room);
     if (other !== undefined && !MAY_BE_COPIED.includes(room))

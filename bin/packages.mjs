@@ -1,6 +1,6 @@
 /**
  * What `npm run pack` makes: one table. A subpath of a package is one line in `exports`: its name and the room whose index.ts it publishes. A room that
- * another package publishes is imported from there, never copied; a room that no package publishes is bundled into each package that needs it.
+ * another package publishes is imported from there, never copied (the second subpath of a room re-exports the first); a room that no package publishes is bundled into each package that needs it.
  */
 export const NODE_OF_LIBRARIES = '20.18.1';
 export const NODE_OF_HUB = '24.15.0';
@@ -17,15 +17,18 @@ export const LIBRARIES = {
       '.': 'sdk',
       './consuming': 'consuming',
       './outbox': 'outbox',
+      './kafka': 'kafka-source',
       './testing': 'testing',
       './testcontainers': 'containers',
     },
     /** Packages of npm that are copied into the bundle with their licence. This one demands a newer Node.js in its manifest than its code needs. */
     bundled: ['eventsource-parser'],
     peers: {},
-    /** Not imported: `./testing` runs it. */
-    optionalPeers: { simpul: '>=0.1.0' },
-    optionalPeers: { testcontainers: '^12.2.0' },
+    /**
+     * Needed for one subpath only, which says so in one line when it is missing. They must be CommonJS packages. `./kafka` loads internal files of kafkajs by their path, so
+     * it needs exactly the version that was tested.
+     */
+    optionalPeers: { testcontainers: '^12.2.0', kafkajs: '2.2.4' },
   },
   '@simpul/nest': {
     folder: 'nest',
@@ -33,6 +36,8 @@ export const LIBRARIES = {
     keywords: ['simpul', 'events', 'event-hub', 'nestjs', 'kafka', 'avro'],
     exports: {
       '.': 'nest-kit',
+      // Re-exports @simpul/sdk/kafka, which shares avro and faults with the rest of that package: their classes are told apart by instanceof.
+      './kafka': 'kafka-source',
     },
     bundled: [],
     peers: {
@@ -42,8 +47,7 @@ export const LIBRARIES = {
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
     },
-    /** Needed for one subpath only, which says so in one line when it is missing. They must be CommonJS packages. */
-    optionalPeers: { kafkajs: '^2.2.4' },
+    optionalPeers: {},
   },
 };
 

@@ -43,7 +43,13 @@ export async function lookAtPlaces(
 ): Promise<readonly PlaceContent[]> {
   const found: PlaceContent[] = rows.map(() => 'unknown');
   const order = [...rows.keys()].sort((a, b) => (rows[a]!.offset < rows[b]!.offset ? -1 : 1));
-  const byPartition = Map.groupBy(order, (i) => partitionKey(rows[i]!.stream, rows[i]!.partition));
+  const byPartition = new Map<string, number[]>();
+  for (const i of order) {
+    const partition = partitionKey(rows[i]!.stream, rows[i]!.partition);
+    const members = byPartition.get(partition);
+    if (members === undefined) byPartition.set(partition, [i]);
+    else members.push(i);
+  }
   const runs = [...byPartition.values()].flatMap((members) => runsOf(members, (i) => rows[i]!.offset));
   let next = 0;
   const work = async (): Promise<void> => {

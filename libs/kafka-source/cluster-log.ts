@@ -1,4 +1,4 @@
-import { jittered, pause } from '#concurrency';
+import { deferred, jittered, pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { Header } from '#event';
 import type { AppendOutcome, LogRecord, PartitionRange, ReadAnswer, ReadLimits, TopicSpec } from '#log';
@@ -151,7 +151,7 @@ export class ClusterLog {
     await this.#retrying(() => this.#cluster.addTargetTopic(this.#prefix + topic));
     const { waitMs = 0, signal } = limits;
     if (signal?.aborted === true) return { kind: 'records', topicId, records: [], next: from, low: 0n, high: from };
-    const { promise, resolve, reject } = Promise.withResolvers<ReadAnswer>();
+    const { promise, resolve, reject } = deferred<ReadAnswer>();
     const w: Waiting = { topic, partition, from, until: performance.now() + waitMs, settle: resolve, fail: reject };
     this.#waiting.add(w);
     const leave = (): void => resolve({ kind: 'records', topicId, records: [], next: from, low: 0n, high: from });

@@ -1,4 +1,4 @@
-import { jittered, pause, withDeadline } from '#concurrency';
+import { deferred, jittered, pause, withDeadline } from '#concurrency';
 import type { EventSource, Interest, Sink } from '#consuming';
 import { isTypeName, partitionKey, streamOf } from '#event';
 import { innermostMessage } from '#faults';
@@ -59,7 +59,7 @@ class GroupSource implements KafkaSource {
   /** By Kafka's topic and partition. */
   readonly #open = new Map<string, Open>();
   readonly #places: Places;
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #ended = deferred<void>();
   /** Grows with each assignment and each loss: what belongs to an earlier one changes nothing. */
   #generation = 0;
   #sink: Sink | undefined;
@@ -71,7 +71,7 @@ class GroupSource implements KafkaSource {
   #identifying: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
   /** Wakes those that wait for room in a buffer. */
-  #room = Promise.withResolvers<void>();
+  #room = deferred<void>();
 
   constructor(options: KafkaOptions) {
     this.#options = options;
@@ -210,7 +210,7 @@ class GroupSource implements KafkaSource {
   /** The feed has room again. */
   #drained(open: Open): void {
     this.#room.resolve();
-    this.#room = Promise.withResolvers<void>();
+    this.#room = deferred<void>();
     if (!open.paused || open.feed.isClosed) return;
     open.paused = false;
     this.#consumer?.resume([{ topic: open.topic, partitions: [open.partition] }]);

@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { deferred, pause } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import { randomUUID } from 'node:crypto';
@@ -38,7 +38,7 @@ export class Turns {
   readonly #closing = new AbortController();
   /** Tickets without an end, in the order of the log. */
   readonly #tickets = new Map<string, Ticket>();
-  #changed = Promise.withResolvers<void>();
+  #changed = deferred<void>();
   #opened: Promise<void> | undefined;
   #first: string | undefined;
   #firstSince = 0;
@@ -150,6 +150,6 @@ export class Turns {
 
   #wake(): void {
     this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    this.#changed = deferred<void>();
   }
 }
