@@ -56,7 +56,7 @@ try {
   found = createRequire(import.meta.url)(${JSON.stringify(name)});
 } catch (e) {
   if (e.code !== 'MODULE_NOT_FOUND' || !e.message.includes(${JSON.stringify(`'${name}'`)})) throw e;
-  const fault = new Error(${JSON.stringify(wrong)}, { cause: e });
+  const fault = new Error(${JSON.stringify(wrong)});
   fault.stack = fault.message;
   throw fault;
 }

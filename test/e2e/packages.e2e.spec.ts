@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { noKafkaHub } from '../kit/kafka-hub.js';
 import { openNpmRegistry, type NpmRegistry } from '../kit/npm-registry.js';
 import { nodesOfThisMachine } from '../kit/old-nodes.js';
 import { openReadme, type Readme } from '../kit/readme.js';
@@ -157,6 +158,18 @@ describe('the tarballs of npm run pack', () => {
       expect.stringMatching(/^✗ Node\.js 24\.15 or newer is needed \(here v.*\n$/),
     ]);
   });
+
+  it('say in one line, without a stack, that kafkajs is missing, at the subpaths that need it only', () => {
+    const lines = (id: string) => {
+      const args = ['--input-type=module', '-e', `await import('${id}')`];
+      const { status, stderr } = spawnSync(process.execPath, args, { cwd: folderOf('nest'), env, encoding: 'utf8' });
+      return [status, stderr.includes('    at '), stderr] as const;
+    };
+    const missing = '@simpul/sdk: the package kafkajs is missing. Install it: npm install kafkajs@2.2.4';
+    for (const id of ['@simpul/nest/kafka', '@simpul/sdk/kafka'])
+      expect(lines(id)).toEqual([1, false, expect.stringContaining(missing)]);
+    expect(lines('@simpul/nest')).toEqual([0, false, '']);
+  });
 });
 
 describe('the READMEs of the packages, followed in empty folders outside this repository', () => {
@@ -277,4 +290,32 @@ describe('docs/tutorial/nest.md, followed in an empty folder outside this reposi
       env['SIMPUL_URL'] = before;
     }
   });
+
+  const reason = noKafkaHub();
+  const onKafka = reason === undefined ? it : it.skip;
+  onKafka(
+    `lets the office receive straight from Kafka what was published over HTTP${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+    async () => {
+      const [, , , , prison, , up, prepare, office] = tutorial.commands;
+      const follow = (command: string) => run('bash', ['-euc', command], { cwd: tutorialFolder, env });
+      const before = { ...env };
+      // A Kafka and a Redis that run already, as the page allows.
+      env['SIMPUL_KAFKA'] = process.env['SIMPUL_TEST_KAFKA'];
+      env['SIMPUL_REDIS'] = process.env['SIMPUL_TEST_REDIS'];
+      env['SIMPUL_KAFKA_PREFIX'] = `q${Math.random().toString(36).slice(2, 10)}.`;
+      try {
+        const output = await written(started(up!), 'Ctrl-C');
+        env['SIMPUL_URL'] = /http:\/\/\S+/.exec(output)![0];
+        await follow(prepare!);
+        const reading = started(office!);
+        await written(reading, 'listening\n');
+        const received = written(reading, 'SU00518: 331 in 327 places\n');
+        expect((await follow(prison!)).stdout).toMatch(/^published pas\.hunian\/\d+\/0\n$/);
+        await received;
+        await ended(reading);
+      } finally {
+        env = before;
+      }
+    },
+  );
 });
