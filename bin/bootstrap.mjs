@@ -244,6 +244,6 @@ export function foreground(node, args, env) {
   child.on('close', (code, signal) => process.exit(code === null ? (signal === 'SIGINT' ? 130 : 1) : code));
 }
 
-export function sync(node, args, env) {
-  return spawnSync(node, args, { cwd: root, stdio: 'inherit', env }).status;
+export function sync(node, args, env, cwd = root) {
+  return spawnSync(node, args, { cwd, stdio: 'inherit', env }).status;
 }

@@ -26,23 +26,35 @@ async function settingsPage() {
   return `# Settings\n\nGenerated from \`libs/settings\` by \`npm run gen\`. Settings come from the environment only. A start lists all problems at once and never shows a secret.\n\n| name | default | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
-/** TypeScript of every contract of the repository, by file name. */
-let eventTypes;
-async function eventTypeFile(name) {
-  eventTypes ??= (async () => {
-    const { compileEventContract } = await built('avro');
-    const { generateTypeScript } = await built('codegen');
-    const contracts = contractFiles(root).map((file) =>
-      compileEventContract(readFileSync(join(root, 'schemas', file), 'utf8')),
-    );
-    return new Map(generateTypeScript(contracts, { sdk: '#sdk' }).map((file) => [file.name, file.text]));
-  })();
-  return (await eventTypes).get(name);
+/** TypeScript of event types, by file name. Without names: of every contract of the repository. */
+async function typeScriptOf(sdk, names) {
+  const { compileEventContract } = await built('avro');
+  const { generateTypeScript } = await built('codegen');
+  const all = contractFiles(root).map((file) =>
+    compileEventContract(readFileSync(join(root, 'schemas', file), 'utf8')),
+  );
+  const known = all.map(({ properties: { type, version } }) => ({ type, version }));
+  const contracts = all.filter(({ properties }) => names === undefined || names.includes(properties.type));
+  return new Map(generateTypeScript(contracts, { sdk, known }).map((file) => [file.name, file.text]));
 }
-const eventTypeFiles = [...catalogue(root).types.map(({ type }) => `${type}.ts`), 'index.ts'].map((name) => [
-  `libs/event-types/${name}`,
-  () => eventTypeFile(name),
-]);
+
+/** Generators of the files of a folder with typed events. */
+function typedEvents(folder, sdk, names) {
+  let files;
+  const types = names ?? catalogue(root).types.map(({ type }) => type);
+  return [...types.map((type) => `${type}.ts`), 'index.ts'].map((name) => [
+    `${folder}/${name}`,
+    async () => (await (files ??= typeScriptOf(sdk, names))).get(name),
+  ]);
+}
+const eventTypeFiles = [
+  ...typedEvents('libs/event-types', '#sdk'),
+  ...typedEvents('examples/nest-unit-system/src/events', '@simpul/sdk', [
+    'imigrasi.cegah.berakhir',
+    'imigrasi.cegah.daftar-diterima',
+    'imigrasi.cegah.ditetapkan',
+  ]),
+];
 
 /** The README of each room: only its line "May import" is generated. */
 const readmes = Object.keys(ROOMS).map((room) => {

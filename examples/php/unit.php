@@ -71,6 +71,9 @@ function call(string $method, string $path, callable $expected, ?array $body = n
             }
             $wait = retry_after(header_value($http_response_header, 'retry-after')) ?? $wait;
         }
+        if ($n === 1) {
+            fwrite(STDERR, "no answer from $url; trying again\n");
+        }
         if ($n < $tries) {
             usleep((int) ($wait * 1e6));
         }
@@ -145,7 +148,7 @@ try {
     } catch (Refused $e) {
         echo "refused as it should be: {$e->getMessage()}\n";
     }
-} catch (Refused $e) {
+} catch (Refused | RuntimeException $e) {
     fwrite(STDERR, $e->getMessage() . "\n");
     exit(1);
 }

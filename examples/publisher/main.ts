@@ -1,4 +1,4 @@
-import { connect, createPublisher, createReader, isSdkFault } from '#sdk';
+import { connect, createPublisher, createReader, isSdkFault } from '@simpul/sdk';
 
 const url = process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080';
 const key = process.env['SIMPUL_KEY'] ?? '';
@@ -7,7 +7,7 @@ const connection = connect({ url });
 try {
   const reader = createReader({ connection, key });
   // `today` is the day in the zone of the unit: before 07:00 in Jakarta the day of UTC is still yesterday.
-  const { unit, system, today } = await reader.me();
+  const { unit, system, today } = await reader.me({ deadlineMs: 5_000 });
   const publisher = createPublisher({ connection, key, owner: unit, system });
   const now = new Date();
 
@@ -39,7 +39,8 @@ try {
   await publisher.close();
 } catch (e) {
   if (!isSdkFault(e)) throw e;
-  console.error(`${e.status} ${e.code}: ${JSON.stringify(e.problem.errors ?? e.problem.hint)}`);
+  const why = `${e.status} ${e.code}: ${JSON.stringify(e.problem.errors ?? e.problem.hint)}`;
+  console.error(e.status === 0 ? `no hub answers at ${url} (${e.message}): start one, or set SIMPUL_URL` : why);
   process.exitCode = 1;
 } finally {
   await connection.close();

@@ -92,6 +92,8 @@ def call(method, path, expected, body=None, content_type="application/json", tri
             last = f"{e.code}"
         except (OSError, http.client.HTTPException, ValueError) as e:  # ValueError: cut JSON
             last = str(e)
+        if n == 1:
+            print(f"no answer from {URL}: {last}; trying again", file=sys.stderr)
         if n < tries:
             time.sleep(wait)
     raise SystemExit(f"no answer from {URL}: {last}")

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createReader, type ReadEvent } from '#sdk';
+import { createReader, isSdkFault, type ReadEvent } from '@simpul/sdk';
 
 const url = process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080';
 const key = process.env['SIMPUL_KEY'] ?? '';
@@ -32,6 +32,8 @@ process.once('SIGINT', () => stop.abort());
 process.once('SIGTERM', () => stop.abort());
 const cursor = loadCursor();
 try {
+  // Later the hub may be away for days: `pages` asks on.
+  await reader.me({ deadlineMs: 5_000 });
   const from = cursor === undefined ? { from: 'earliest' } : { cursor };
   for await (const page of reader.pages('pas.hunian', { ...from, follow: true, signal: stop.signal })) {
     for (const e of page.events) handle(e);
@@ -40,7 +42,12 @@ try {
     storeCursor(page.next);
   }
 } catch (e) {
-  if (!stop.signal.aborted) throw e;
+  if (!stop.signal.aborted) {
+    if (!isSdkFault(e)) throw e;
+    const why = `${e.status} ${e.code}: ${e.message}`;
+    console.error(e.status === 0 ? `no hub answers at ${url} (${e.message}): start one, or set SIMPUL_URL` : why);
+    process.exitCode = 1;
+  }
 } finally {
   await reader.close();
 }

@@ -1,11 +1,12 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createReader } from '#sdk';
-import { nodeArgs } from '../../deploy/local/child.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
+import { installBuild } from '../kit/installed.js';
 import { scriptedHub } from '../kit/scripted-hub.js';
 
 const PRISON = 'SU00518';
@@ -13,10 +14,31 @@ const REGIONAL_OFFICE = 'SU00061';
 const POST = 'SU00743';
 const BANS = 'SU00018';
 
+const TYPESCRIPT = ['publisher', 'subscriber', 'nest-unit-system'] as const;
+type TypeScriptExample = (typeof TYPESCRIPT)[number];
+/** The copies of the examples, outside this repository. */
+const copies = mkdtempSync(join(tmpdir(), 'simpul-examples-'));
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
+interface Manifest {
+  readonly scripts: { readonly start: string };
+  readonly dependencies: object;
+}
+const manifestOf = (example: TypeScriptExample): Manifest =>
+  JSON.parse(readFileSync(join(copies, example, 'package.json'), 'utf8')) as Manifest;
+/** The commands of `npm start`; the last one is the app. */
+const commandsOf = (example: TypeScriptExample): string[] => manifestOf(example).scripts.start.split(' && ');
+
 let hub: Deployment;
 const running: ChildProcess[] = [];
 beforeAll(async () => {
   hub = await deploy();
+  cpSync('examples', copies, { recursive: true, filter: (path) => !/node_modules|dist/.test(path) });
+  for (const example of TYPESCRIPT) {
+    const cwd = join(copies, example);
+    installBuild(cwd);
+    const env = { PATH: `${join(cwd, 'node_modules/.bin')}${delimiter}${PATH}` };
+    for (const command of commandsOf(example).slice(0, -1)) execFileSync('sh', ['-c', command], { cwd, env });
+  }
 });
 afterEach(async () => {
   for (const child of running.splice(0)) {
@@ -25,18 +47,22 @@ afterEach(async () => {
     await once(child, 'close');
   }
 });
-afterAll(() => hub.close());
+afterAll(async () => {
+  await hub.close();
+  rmSync(copies, { recursive: true, force: true });
+});
 
 interface Example {
   /** Resolves with the whole output so far when it matches. */
-  line(pattern: RegExp): Promise<string>;
+  line(pattern: RegExp, stream?: 'out' | 'err'): Promise<string>;
   readonly ended: Promise<{ code: number | null; out: string; err: string }>;
   stop(): void;
 }
 
-function start(command: string, args: readonly string[], key: string, url = hub.url): Example {
-  const child = spawn(command, args, {
-    env: { PATH: process.env['PATH'] ?? '', SIMPUL_URL: url, SIMPUL_KEY: key },
+function start(example: string, command: string, key: string, url = hub.url): Example {
+  const child = spawn('sh', ['-c', `exec ${command}`], {
+    cwd: join(copies, example),
+    env: { PATH, SIMPUL_URL: url, SIMPUL_KEY: key },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.push(child);
@@ -47,23 +73,27 @@ function start(command: string, args: readonly string[], key: string, url = hub.
     out += t;
     onOutput();
   });
-  child.stderr.setEncoding('utf8').on('data', (t: string) => (err += t));
+  child.stderr.setEncoding('utf8').on('data', (t: string) => {
+    err += t;
+    onOutput();
+  });
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }));
   return {
     ended,
     stop: () => child.kill('SIGTERM'),
-    line: (pattern) =>
+    line: (pattern, stream = 'out') =>
       new Promise((done, fail) => {
         onOutput = () => {
-          if (pattern.test(out)) done(out);
+          const text = stream === 'out' ? out : err;
+          if (pattern.test(text)) done(text);
         };
         onOutput();
         void ended.then(() => fail(new Error(`ended without ${String(pattern)}:\n${out}${err}`)));
       }),
   };
 }
-const node = (example: string, args: readonly string[], key: string): Example =>
-  start(process.execPath, nodeArgs(`examples/${example}/main.js`, args), key);
+const node = (example: TypeScriptExample, key: string, url?: string): Example =>
+  start(example, commandsOf(example).at(-1)!, key, url);
 
 async function publish(key: string, event: object): Promise<void> {
   const answer = await fetch(`${hub.url}/v1/events`, {
@@ -74,28 +104,36 @@ async function publish(key: string, event: object): Promise<void> {
   if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
 }
 
-describe('the examples, started as their READMEs say', () => {
+describe('the examples, in a copy outside this repository and started as their READMEs say', () => {
+  it.each(TYPESCRIPT)('%s: depends on every package that it imports, and on nothing of this repository', (example) => {
+    const text = globSync(`{*.ts,src/**/*.ts}`, { cwd: join(copies, example) })
+      .map((file) => readFileSync(join(copies, example, file), 'utf8'))
+      .join('\n');
+    const imported = [...text.matchAll(/(?:from|import) '((?:@[^/']+\/)?[^/'.][^/']*)/g)].map((m) => m[1]!);
+    const packages = imported.filter((name) => !name.startsWith('node:'));
+    expect(packages).toContain('@simpul/sdk');
+    expect(Object.keys(manifestOf(example).dependencies)).toEqual(expect.arrayContaining(packages));
+  });
+
   it('publisher and subscriber: the office above receives a report once, also when it restarts at its cursor', async () => {
-    const place = join(hub.dir, 'subscriber.cursor');
     const office = await hub.key(REGIONAL_OFFICE, 'pantau', ['reader']);
     const prison = await hub.key(PRISON, 'sdp-a', ['publisher', 'reader']);
-    const first = node('subscriber', [place], office);
-    const published = await node('publisher', [], prison).ended;
+    const first = node('subscriber', office);
+    const published = await node('publisher', prison).ended;
     expect(published).toMatchObject({ code: 0, err: '' });
     expect(published.out).toMatch(/^recorded at pas\.hunian\/\d+\/\d+\nstate: \{.*"jumlahNarapidana":298/);
     expect(await first.line(/SU00518/)).toMatch(/^\d{4}-\d\d-\d\d SU00518: 331 in 327 places\n$/);
     first.stop();
     expect(await first.ended).toMatchObject({ code: 0, err: '' });
 
-    expect(await node('publisher', [], prison).ended).toMatchObject({ code: 0 });
-    const second = node('subscriber', [place], office);
+    expect(await node('publisher', prison).ended).toMatchObject({ code: 0 });
+    const second = node('subscriber', office);
     await second.line(/SU00518/);
     second.stop();
     expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
   });
 
-  it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its cursor file is lost', async () => {
-    const places = join(hub.dir, 'places.json');
+  it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its database is lost', async () => {
     const decider = await hub.key(BANS, 'cekal', ['publisher']);
     const post = await hub.key(POST, 'perlintasan', ['publisher', 'reader']);
     const ban = JSON.parse(readFileSync('schemas/golden/imigrasi.cegah.ditetapkan.json', 'utf8')) as object;
@@ -108,10 +146,10 @@ describe('the examples, started as their READMEs say', () => {
         data: { ...ban, nomorCekal: `CKL-2021-${versiDaftar}`, versiDaftar },
       });
     await decide(1);
-    const app = node('nest-unit-system', [places], post);
-    await app.line(/list v1 acknowledged at imigrasi\.cegah\/0\/\d+/);
+    const app = node('nest-unit-system', post);
+    await app.line(/list v1 with 1 entries acknowledged at imigrasi\.cegah\/0\/\d+/);
     await decide(2);
-    await app.line(/list v2 acknowledged/);
+    await app.line(/list v2 with 2 entries acknowledged/);
     const reader = createReader({ url: hub.url, key: post });
     const before: string[] = [];
     for await (const e of reader.read('imigrasi.cegah', { type: 'imigrasi.cegah.daftar-diterima' })) before.push(e.id);
@@ -119,23 +157,32 @@ describe('the examples, started as their READMEs say', () => {
     app.stop();
     expect((await app.ended).err).toBe('');
 
-    const again = node('nest-unit-system', [join(hub.dir, 'lost.json')], post);
-    await again.line(/list v2 acknowledged/);
+    // After a restart the post has its list and its place.
+    await decide(3);
+    const again = node('nest-unit-system', post);
+    expect(await again.line(/acknowledged/)).toMatch(/^following[^\n]*\nlist v3 with 3 entries[^\n]*\n$/);
+    again.stop();
+    await again.ended;
+    before.push('terima-cekal-3');
+
+    rmSync(join(copies, 'nest-unit-system/post.sqlite'));
+    const lost = node('nest-unit-system', post);
+    await lost.line(/list v3 with 3 entries acknowledged/);
     const after: string[] = [];
     for await (const e of reader.read('imigrasi.cegah', { type: 'imigrasi.cegah.daftar-diterima' })) after.push(e.id);
     await reader.close();
     expect(after).toEqual(before);
   });
 
-  for (const [name, command, file] of [
-    ['python', 'python3', 'examples/python/unit.py'],
-    ['php', 'php', 'examples/php/unit.php'],
+  for (const [name, command, run] of [
+    ['python', 'python3', 'python3 unit.py'],
+    ['php', 'php', 'php unit.php'],
   ] as const) {
     const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
     (missing ? it.skip : it)(
       `${name}: publishes, reads stream and state over plain HTTP, and shows a refusal${missing ? ` (no ${command} here)` : ''}`,
       async () => {
-        const ran = await start(command, [file], await hub.key(PRISON, `sdp-${name}`, ['publisher', 'reader'])).ended;
+        const ran = await start(name, run, await hub.key(PRISON, `sdp-${name}`, ['publisher', 'reader'])).ended;
         expect(ran).toMatchObject({ code: 0, err: '' });
         const lines = ran.out.trimEnd().split('\n');
         const position = /^recorded at (pas\.hunian\/\d+\/\d+)$/.exec(lines[0]!)?.[1];
@@ -147,9 +194,9 @@ describe('the examples, started as their READMEs say', () => {
     );
   }
 
-  for (const [name, command, file] of [
-    ['python', 'python3', 'examples/python/unit.py'],
-    ['php', 'php', 'examples/php/unit.php'],
+  for (const [name, command, run] of [
+    ['python', 'python3', 'python3 unit.py'],
+    ['php', 'php', 'php unit.php'],
   ] as const) {
     const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
     (missing ? it.skip : it)(
@@ -186,7 +233,7 @@ describe('the examples, started as their READMEs say', () => {
           { status: 401, body: refusal },
         ];
         const proxy = await scriptedHub(({ method }) => (method === 'GET' ? gets : posts).shift() ?? { status: 500 });
-        const ran = await start(command, [file], 'k', proxy.url).ended;
+        const ran = await start(name, run, 'k', proxy.url).ended;
         await proxy.close();
         expect([gets.length, posts.length, ran.err + ran.out]).toEqual([
           0,
@@ -202,8 +249,30 @@ describe('the examples, started as their READMEs say', () => {
     );
   }
 
+  it('publisher, subscriber and nest-unit-system say in one line within seconds that no hub answers, and exit with 1', async () => {
+    const all = await Promise.all(TYPESCRIPT.map((example) => node(example, 'key', 'http://127.0.0.1:1').ended));
+    for (const ran of all) {
+      expect([ran.code, ran.out]).toEqual([1, '']);
+      expect(ran.err).toMatch(/^[^\n]*no hub answers at http:\/\/127\.0\.0\.1:1 [^\n]*\n$/);
+    }
+  });
+
+  for (const [name, command, run] of [
+    ['python', 'python3', 'python3 unit.py'],
+    ['php', 'php', 'php unit.php'],
+  ] as const) {
+    const missing = spawnSync(command, ['--version']).error !== undefined && process.env['CI'] !== 'true';
+    (missing ? it.skip : it)(
+      `${name}: says in one line that no hub answers${missing ? ` (no ${command} here)` : ''}`,
+      async () => {
+        const line = /^no answer from http:\/\/127\.0\.0\.1:1[^\n]*trying again\n$/;
+        await start(name, run, 'key', 'http://127.0.0.1:1').line(line, 'err');
+      },
+    );
+  }
+
   it('print one line for a wrong key, and exit with 1', async () => {
-    const ran = await node('publisher', [], 'wrong').ended;
+    const ran = await node('publisher', 'wrong').ended;
     expect(ran).toMatchObject({ code: 1, out: '' });
     expect(ran.err).toMatch(/^401 unauthenticated: /);
   });

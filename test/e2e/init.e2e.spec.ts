@@ -7,12 +7,13 @@ import { readHubSettings } from '#settings';
 import { Module } from '@nestjs/common';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { runCommand } from '../../apps/cli/src/run.js';
 import { silentHub } from '../kit/hub/hub-module.js';
+import { installBuild } from '../kit/installed.js';
 import { until } from '../kit/projection/stage.js';
 
 const run = promisify(execFile);
@@ -31,29 +32,6 @@ async function simpul(...args: string[]) {
   const code = await runCommand(['--url', http.url, '--lang', 'en', ...args]);
   jest.restoreAllMocks();
   return { code, out, err };
-}
-
-/** The packages as an installation has them, by the build of this repository; packages.e2e.spec.ts installs the tarballs. */
-function install(project: string): void {
-  const modules = join(project, 'node_modules');
-  mkdirSync(modules);
-  for (const name of ['@nestjs', '@types', 'rxjs', 'reflect-metadata'])
-    symlinkSync(join(root, 'node_modules', name), join(modules, name));
-  for (const [name, room] of [
-    ['sdk', 'sdk'],
-    ['nest', 'nest-kit'],
-  ] as const) {
-    const folder = join(modules, '@simpul', name);
-    mkdirSync(folder, { recursive: true });
-    const index = `export * from '${join(root, 'dist/libs', room, 'index.js')}';\n`;
-    writeFileSync(join(folder, 'index.js'), index);
-    writeFileSync(join(folder, 'index.d.ts'), index);
-    const exports = { '.': { types: './index.d.ts', default: './index.js' } };
-    writeFileSync(
-      join(folder, 'package.json'),
-      JSON.stringify({ name: `@simpul/${name}`, version: '0.1.0', type: 'module', exports }),
-    );
-  }
 }
 
 beforeAll(async () => {
@@ -79,7 +57,7 @@ describe('simpul init', () => {
       const project = join(home, template);
       const made = await simpul('init', project, '--unit', UNIT, '--template', template);
       expect([made.code, made.out]).toEqual([0, expect.stringContaining(`${template}  ${UNIT}  `)]);
-      install(project);
+      installBuild(project);
       await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]);
       const env = { ...process.env, SIMPUL_URL: http.url, SIMPUL_KEY: key };
       const listening = spawn(process.execPath, [join(project, 'dist/main.js')], { cwd: project, env });

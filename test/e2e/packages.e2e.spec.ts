@@ -2,6 +2,7 @@ import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_proces
 import { once } from 'node:events';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -199,6 +200,18 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     writeFileSync(join(folderOf('nest'), 'src/wrong.ts'), wrong);
     await shell('nest', readmes.nest.commands[2]!.split('\n')[0]!);
     expect(existsSync(join(folderOf('nest'), 'dist/main.js'))).toBe(true);
+  });
+
+  it('of nest have what the examples need: nest-unit-system compiles and the publisher publishes, each in a copy', async () => {
+    const copy = (example: string): string => {
+      // Below the folder of nest, whose node_modules has every package.
+      const to = join(folderOf('nest'), 'examples', example);
+      cpSync(join(root, 'examples', example), to, { recursive: true });
+      return to;
+    };
+    const npm = (cwd: string, block: string) => run('bash', ['-euc', block], { cwd, env: { ...env, SIMPUL_KEY: key } });
+    await npm(copy('nest-unit-system'), 'npx tsc');
+    expect((await npm(copy('publisher'), 'npm start')).stdout).toMatch(/\nrecorded at pas\.hunian/);
   });
 
   it.each(nodes)('run on Node.js $version: both publish and receive', async ({ path, version }) => {
