@@ -20,4 +20,4 @@ export { HUB_ZONE, localDay, todayOf, type Today } from './local-day.js';
 export { isTime, timeMsOf } from './time.js';
 export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
 export { shownEvent, type Shown } from './shown-event.js';
-export { formatPosition, parsePosition, partitionKey, type Position } from './position.js';
+export { formatPosition, MAX_OFFSET, parsePosition, partitionKey, type Position } from './position.js';

@@ -7,7 +7,7 @@ export interface Position {
 
 const POSITION = /^([a-z_][a-z0-9._-]{0,200})\/(0|[1-9]\d{0,5})\/(0|[1-9]\d{0,18})$/;
 /** A log has no higher offset: Kafka's are 64 bits with a sign. */
-const MAX_OFFSET = 2n ** 63n - 1n;
+export const MAX_OFFSET = 2n ** 63n - 1n;
 
 export function formatPosition(stream: string, partition: number, offset: bigint): string {
   return `${stream}/${partition}/${offset}`;

@@ -330,6 +330,8 @@ if (reason === undefined)
       const add = (at: string) =>
         ask(`${hub.url}/v1/dead-letters/su00123.uji`, key, { position: at, ...LETTER }).then((r) => r.status);
       for (const nowhere of NOWHERE) expect([nowhere, await add(nowhere)]).toEqual([nowhere, 404]);
+      for (const offset of [2n ** 63n - 1n, 2n ** 63n, 10n ** 19n - 1n])
+        expect((await ask(`${hub.url}/v1/events/${STREAM}/0/${offset}`, key)).status).toBe(404);
       expect([await add(position!), await add(position!)]).toEqual([201, 200]);
       const { body } = await ask(`${hub.url}/v1/dead-letters/su00123.uji`, key);
       expect(body).toMatchObject({ letters: [{ position, type: PASSPORT }], next: null });

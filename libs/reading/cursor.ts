@@ -1,3 +1,4 @@
+import { MAX_OFFSET } from '#event';
 import { Fault } from '#faults';
 import { cursorValue, encodeCursor } from './cursor-text.js';
 
@@ -14,8 +15,6 @@ export interface StreamCursor {
 
 const OFFSETS = /^(0|[1-9]\d{0,18})(,(0|[1-9]\d{0,18}))*$/;
 const OFFSETS_LENGTH = 4_000;
-/** No log has a greater offset, and none can be asked for it. */
-const MAX_OFFSET = 2n ** 63n - 1n;
 const MEMBERS = new Set(['s', 't', 'o', 'e']);
 
 /** The part of a topic's id (EventLog.topicId) that cursors carry. */

@@ -1,4 +1,5 @@
 import type { Caller } from '#access';
+import { parsePosition } from '#event';
 import { Fault, verbatim } from '#faults';
 import {
   encodeStreamCursor,
@@ -117,9 +118,10 @@ export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
         const caller = edge.caller(req);
         const { partition, offset } = req.params;
         const { stream } = reading.stream(caller, req.params.stream);
-        if (!/^(0|[1-9]\d{0,5})$/.test(partition) || !/^(0|[1-9]\d{0,18})$/.test(offset)) throw new Fault('not_found');
+        const place = parsePosition(`${stream.name}/${partition}/${offset}`);
+        if (place === undefined) throw new Fault('not_found');
         const event = await guesses.one(caller, async () => {
-          const found = await reading.readOne(caller, stream, Number(partition), BigInt(offset));
+          const found = await reading.readOne(caller, stream, place.partition, place.offset);
           if (found === undefined) throw new Fault('not_found');
           return found;
         });
