@@ -6,7 +6,7 @@ export const MAX_PROBLEMS = 50;
 /** Limit for the entries of all lists and maps of one event together. */
 export const MAX_ITEMS = 100_000;
 /** Characters that no text may contain: NUL, and bidi controls, which can make a text look like another (embeddings, overrides, isolates). */
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const FORBIDDEN = /[\0\u202A-\u202E\u2066-\u2069]/;
 
 /** The state of one encoding: the current path, the problems found, and the sink for the bytes. */

@@ -1,4 +1,4 @@
-import type { ReadEvent } from '#sdk';
+import { backoffMs, type ReadEvent } from '#sdk';
 import type { BatchContext, BatchOptions, HandlerContext, HandlerOptions, Handling, Then } from './handler.js';
 import type { Entry } from './feed.js';
 import { ConsumerFault } from './fault.js';
@@ -73,9 +73,8 @@ export class Hand {
 
   /** Wait before the attempt after `attempt`, ms. */
   backoffMs(attempt: number): number {
-    const { backoffMs = 200, maxBackoffMs = 30_000 } = this.#options;
-    const longest = Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(attempt - 1, 20));
-    return longest * (0.5 + Math.random() / 2);
+    const { backoffMs: firstMs = 200, maxBackoffMs: maxMs = 30_000 } = this.#options;
+    return backoffMs(attempt, undefined, Math.random, { firstMs, maxMs });
   }
 }
 

@@ -1,3 +1,4 @@
+import { parseDataschema } from '#event';
 import { dataAs, decodeAs, isSdkFault, type EventToken, type ReadEvent } from '#sdk';
 import { ConsumerFault } from './fault.js';
 import type { ReceivedEvent } from './port.js';
@@ -11,12 +12,6 @@ interface RecordField {
   readonly aliases?: readonly string[];
 }
 
-/** Version in `urn:simpul:schema:<type>:<version>`; undefined: another form. */
-export function versionOf(dataschema: unknown): number | undefined {
-  const found = typeof dataschema === 'string' ? /:([1-9]\d{0,8})$/.exec(dataschema) : null;
-  return found === null ? undefined : Number(found[1]);
-}
-
 /**
  * Gives events with data of the version of the token. An event of the same version is given as it is. One of another version is resolved by the token's schema,
  * as Avro does it: unknown fields are dropped, missing ones have their default, unknown symbols the default symbol. Masked values stay as they are.
@@ -27,7 +22,7 @@ export function resolverOf(token: EventToken): (received: ReceivedEvent) => Read
   const inForm = (data: ReadEvent['data']): ReadEvent['data'] =>
     token.longs === undefined ? data : (dataAs(token, data) as ReadEvent['data']);
   return ({ event, writer }) => {
-    const version = writer?.version ?? versionOf(event.dataschema);
+    const version = writer?.version ?? parseDataschema(event.dataschema)?.version;
     if (version === undefined || version === token.version)
       return token.longs === undefined ? event : { ...event, data: inForm(event.data) };
     if (writer !== undefined) return { ...event, data: decoded(token, writer) };

@@ -1,4 +1,4 @@
-import type { ConsumerStatus } from '#consuming';
+import { reasonOf, type ConsumerStatus } from '#consuming';
 import { Injectable } from '@nestjs/common';
 import type { Hub } from './hub.js';
 import type { Runner } from './runner.js';
@@ -31,7 +31,7 @@ export class SimpulHealth {
     try {
       await this.#hub.reader.me({ deadlineMs: 0, signal: AbortSignal.timeout(5_000) });
     } catch (cause) {
-      hub = cause instanceof Error ? cause.message : String(cause);
+      hub = reasonOf(cause);
     }
     const status = this.#runner.status();
     const down = hub !== 'up' || (status !== undefined && status.state !== 'running');

@@ -34,7 +34,10 @@ export interface OutboxPublisherOptions extends SenderOptions {
   readonly report?: OutboxReport;
 }
 
-/** Calls of the outbox. They also tell of events that an earlier run of the process has queued. */
+/**
+ * Calls of the outbox. They also tell of events that an earlier run of the process has queued. A call that throws is an uncaught exception of its own, and disturbs
+ * nothing of the outbox.
+ */
 export interface OutboxReport {
   /** The hub has recorded the event. */
   accepted?(event: PreparedEvent, receipt: Receipt): void;
@@ -183,7 +186,7 @@ class FilePublisher implements OutboxPublisher {
           ),
       },
       settled: (settled) => this.#settled(settled),
-      paused: (fault) => this.#tell(() => options.report?.paused?.(fault)),
+      paused: (fault) => queueMicrotask(() => options.report?.paused?.(fault)),
     });
     this.#resume();
   }
@@ -264,16 +267,11 @@ class FilePublisher implements OutboxPublisher {
     const { report } = this.#options;
     if (outcome.ok) {
       this.#room.give(item.bytes);
-      this.#tell(() => report?.accepted?.(event!, outcome.receipt));
+      queueMicrotask(() => report?.accepted?.(event!, outcome.receipt));
     } else {
       this.#refused++;
-      this.#tell(() => report?.refused?.(event, outcome.fault));
+      queueMicrotask(() => report?.refused?.(event, outcome.fault));
     }
-  }
-
-  /** A callback that throws is an uncaught exception of its own, and disturbs nothing here. */
-  #tell(call: () => void): void {
-    queueMicrotask(call);
   }
 
   async flush({ deadlineMs }: { readonly deadlineMs?: number } = {}): Promise<void> {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { pause, withDeadline } from '#concurrency';
-import type { PreparedEvent, ProblemDocument, Receipt, SdkFault } from '#sdk';
 import { sourceUrn } from '#event';
 import { OutboxFault } from './fault.js';
 import type { RefusedEvent } from './file.js';
@@ -84,12 +83,12 @@ class TableRelay implements Relay {
       },
       settled: ({ item, event, outcome }) => {
         this.#known.delete(item.seq);
-        if (outcome.ok) tell(() => report?.accepted?.(event as PreparedEvent, outcome.receipt as Receipt));
-        else tell(() => report?.refused?.(event, outcome.fault));
+        if (outcome.ok) queueMicrotask(() => report?.accepted?.(event!, outcome.receipt));
+        else queueMicrotask(() => report?.refused?.(event, outcome.fault));
         if (this.#known.size < LOOK / 2) this.wake();
       },
       forgotten: (item) => this.#known.delete(item.seq),
-      paused: (fault: SdkFault | undefined) => tell(() => report?.paused?.(fault)),
+      paused: (fault) => queueMicrotask(() => report?.paused?.(fault)),
     });
     this.#running = this.#run();
   }
@@ -178,11 +177,13 @@ class TableRelay implements Relay {
   async status(): Promise<RelayStatus> {
     const { queued, refused, oldest } = await this.#rows.counts();
     return {
-      ...{ queued, refused, oldest: oldest === undefined ? undefined : new Date(oldest) },
+      queued,
+      refused,
+      oldest: oldest === undefined ? undefined : new Date(oldest),
       inFlight: this.#sender.inFlight,
       lastReceipt: this.#sender.lastReceipt,
       lastFault: this.#lastFault ?? this.#sender.lastFault,
-      paused: this.#sender.pausedBy?.problem as ProblemDocument | undefined,
+      paused: this.#sender.pausedBy?.problem,
       sends: this.#sends,
     };
   }
@@ -218,8 +219,6 @@ class TableRelay implements Relay {
     await this.#rows.close();
   }
 }
-
-const tell = (call: () => void): void => queueMicrotask(call);
 
 /**
  * Starts a relay that sends what outboxIn() has stored in the unit's own database, with the order, ids, numbers and refusals of `createPublisher`. Several relays of the

@@ -44,7 +44,7 @@ export class Room {
     const limits = urgent ? this.#all : this.#ordinary;
     if (bytes > limits.maxBytes) throw new OutboxFault('outbox_event_too_large', `${bytes} > ${limits.maxBytes} B`);
     const queue = urgent ? this.#urgent : this.#others;
-    if (queue.length === 0 && this.#fits(bytes, limits)) return this.#add(bytes);
+    if (queue.length === 0 && this.#fits(bytes, limits)) return this.add(bytes);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         queue.splice(queue.indexOf(waiter), 1);
@@ -64,9 +64,10 @@ export class Room {
     });
   }
 
-  /** Counts what is in the file already: it may be above the limits. */
+  /** Counts an event without asking for room: one that is in the file already may be above the limits. */
   add(bytes: number): void {
-    this.#add(bytes);
+    this.events++;
+    this.bytes += bytes;
   }
 
   give(bytes: number): void {
@@ -87,11 +88,6 @@ export class Room {
     for (const waiter of [...this.#urgent.splice(0), ...this.#others.splice(0)]) waiter.reject(fault);
   }
 
-  #add(bytes: number): void {
-    this.events++;
-    this.bytes += bytes;
-  }
-
   #fits(bytes: number, { maxEvents, maxBytes }: Limits): boolean {
     return this.events < maxEvents && this.bytes + bytes <= maxBytes;
   }
@@ -100,7 +96,7 @@ export class Room {
     for (const queue of [this.#urgent, this.#others])
       for (let next = queue[0]; next !== undefined && this.#fits(next.bytes, next.limits); next = queue[0]) {
         queue.shift();
-        this.#add(next.bytes);
+        this.add(next.bytes);
         next.resolve();
       }
   }

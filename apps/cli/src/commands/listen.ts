@@ -264,5 +264,5 @@ class Lines {
 }
 
 /** Text of a publisher without what a terminal would obey. */
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const plain = (value: unknown): string => String(value ?? '-').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
