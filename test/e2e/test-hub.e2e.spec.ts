@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPublisher, createReader, defineEvent, type EventToken } from '#sdk';
 import { startTestHub, type TestHub } from '#testing';
+import { occupancy } from '../kit/occupancy.js';
 
 const UNIT = 'SU00518';
 const root = join(import.meta.dirname, '../..');
@@ -15,22 +16,8 @@ const HUNIAN: EventToken<Record<string, unknown>> = defineEvent({
   version: 1,
   schema: readFileSync(join(root, 'schemas/pas/hunian/dilaporkan.v1.avsc'), 'utf8'),
 });
-const report = (day: number, detainees: number): Record<string, unknown> => ({
-  unit: UNIT,
-  tanggal: `2021-07-${day}`,
-  kapasitas: 300,
-  jumlahTahanan: detainees,
-  jumlahNarapidana: 200,
-  jumlahAnak: 0,
-  perempuan: 1,
-  warganegaraAsing: 0,
-  masukHariIni: 0,
-  keluarHariIni: 0,
-  pindahMasuk: 0,
-  pindahKeluar: 0,
-  melewatiMasaPenahanan: 0,
-  waktuLaporan: `2021-07-${day}T03:00:00.000Z`,
-});
+const report = (day: number, detainees: number): Record<string, unknown> =>
+  occupancy(UNIT, `2021-07-${day}`, detainees, `2021-07-${day}T03:00:00.000Z`);
 
 describe('a hub for tests', () => {
   let hub: TestHub;

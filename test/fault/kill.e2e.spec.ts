@@ -11,6 +11,7 @@ import {
   type Receipt,
 } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
+import { occupancy } from '../kit/occupancy.js';
 
 /** Fixed seeds: npm test runs the first ten, npm run campaign all. On Kafka every fourth kill (k % 4 === 3) happens while a second gateway publishes the same ids. */
 const SEEDS = [11, 23, 37, 41, 59, 67, 73, 83, 97, 101, 113, 127, 131, 149, 151, 163, 179, 181, 193, 199];
@@ -30,22 +31,13 @@ function random(seed: number): () => number {
   return () => (s = (Math.imul(s, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
 }
 
-const report = (unit: string, day: number, detainees: number, when: number): Record<string, unknown> => ({
-  unit,
-  tanggal: `2021-07-${String(day).padStart(2, '0')}`,
-  kapasitas: 300,
-  jumlahTahanan: detainees,
-  jumlahNarapidana: 200,
-  jumlahAnak: 0,
-  perempuan: 1,
-  warganegaraAsing: 0,
-  masukHariIni: 0,
-  keluarHariIni: 0,
-  pindahMasuk: 0,
-  pindahKeluar: 0,
-  melewatiMasaPenahanan: 0,
-  waktuLaporan: new Date(Date.UTC(2021, 6, day, 3, 0, 0) + when).toISOString(),
-});
+const report = (unit: string, day: number, detainees: number, when: number): Record<string, unknown> =>
+  occupancy(
+    unit,
+    `2021-07-${String(day).padStart(2, '0')}`,
+    detainees,
+    new Date(Date.UTC(2021, 6, day, 3, 0, 0) + when).toISOString(),
+  );
 
 /** Publishes corrected reports of five days for one prison, one after another, while `going()` is true; each is the newest of its subject. */
 async function reportOn(

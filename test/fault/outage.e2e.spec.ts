@@ -8,6 +8,7 @@ import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { noOwnKafka, ownKafka } from '../kit/kafka.js';
 import { standsStill } from '../kit/stands-still.js';
+import { occupancy } from '../kit/occupancy.js';
 
 const UNIT = 'SU00518';
 const TYPE = 'pas.hunian.dilaporkan';
@@ -23,22 +24,7 @@ function event(id: string, filler = ''): string {
     source: `urn:simpul:unit:${UNIT}:sdp`,
     type: TYPE,
     ...(filler ? { korelasi: filler } : {}),
-    data: {
-      unit: UNIT,
-      tanggal: '2021-07-15',
-      kapasitas: 300,
-      jumlahTahanan: 33,
-      jumlahNarapidana: 200,
-      jumlahAnak: 0,
-      perempuan: 1,
-      warganegaraAsing: 0,
-      masukHariIni: 0,
-      keluarHariIni: 0,
-      pindahMasuk: 0,
-      pindahKeluar: 0,
-      melewatiMasaPenahanan: 0,
-      waktuLaporan: '2021-07-15T03:00:00Z',
-    },
+    data: occupancy(UNIT, '2021-07-15', 33, '2021-07-15T03:00:00Z'),
   });
 }
 
