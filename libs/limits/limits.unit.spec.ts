@@ -96,8 +96,8 @@ describe('Turns', () => {
     return { turns, turn, round, work: (ms: number) => void (at += ms) };
   }
 
-  const started = (turns: Turns, key: string, slices: number, each: () => void) =>
-    turns.run(owner(key), async (turn) => {
+  const started = (turns: Turns, key: string, slices: number, each: () => void, unit?: string) =>
+    turns.run(owner(key, unit), async (turn) => {
       for (let i = 0; i < slices; i++) {
         each();
         await turn.next();
@@ -113,6 +113,25 @@ describe('Turns', () => {
     while (order.filter((k) => k === 'one').length < 5 && (await turn()));
     const before = order.slice(0, order.lastIndexOf('one'));
     expect(before.filter((k) => k === 'many').length).toBeLessThanOrEqual(6);
+  });
+
+  it('gives the units their turns in equal parts, however many keys one of them has, and in a unit its keys', async () => {
+    const { turns, turn, work } = loop();
+    const order: string[] = [];
+    const slice = (key: string) => () => (order.push(key), work(3));
+    for (let i = 0; i < 20; i++) void started(turns, `many.${i}`, 20, slice(`many.${i}`), 'many');
+    for (const key of ['many.0', 'many.0', 'many.0']) void started(turns, key, 20, slice(key), 'many');
+    void started(turns, 'one', 10, slice('one'), 'one');
+    for (let i = 0; i < 100; i++) await turn();
+    const before = order.slice(0, order.lastIndexOf('one'));
+    expect(order.filter((k) => k === 'one')).toHaveLength(10);
+    expect(before.filter((k) => k !== 'one').length).toBeLessThanOrEqual(11);
+    const each = Map.groupBy(
+      order.filter((k) => k !== 'one'),
+      (k) => k,
+    );
+    expect(each.size).toBe(20);
+    for (const of of each.values()) expect(of.length).toBeLessThanOrEqual(6);
   });
 
   it('counts CPU time and not turns: a key with short turns is served more often', async () => {

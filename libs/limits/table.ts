@@ -338,7 +338,8 @@ export const LIMITS = {
     default: 3,
     unit: 'ms',
     per: 'all',
-    beyond: 'the work gives the event loop back, and the next turn goes to the key that has had least',
+    beyond:
+      'the work gives the event loop back, and the next turn goes to the unit that has had least, and in it to the key that has',
     why: 'a publish needs the event loop about five times: it loses about 15 ms to the heaviest reader',
   },
 } as const satisfies Readonly<Record<string, LimitRow>>;

@@ -2,6 +2,7 @@ import type { LimitOwner, Reached } from './owner.js';
 import { Shares } from './shares.js';
 import type { LimitName, LimitValues } from './table.js';
 import { TokenBucket } from './token-bucket.js';
+import { Working, type Worker } from './working.js';
 
 /** The turn of one piece of long work. */
 export interface Turn {
@@ -49,36 +50,24 @@ const SHORT_TURNS = 2;
 /** A key whose debt is smaller is not paced: a timer would cost more than it saves. */
 const LEAST_WAIT_MS = 20;
 
-interface Owner {
-  readonly name: string;
-  readonly limitOwner: LimitOwner;
-  /** CPU ms that it has had, moved up to the least of the others when it comes back: who was away has saved nothing. */
-  used: number;
-  working: number;
-  /** Turns that are waited for. */
-  readonly turns: { readonly begin: () => void; readonly isPaced: boolean }[];
-  /** Requests that have not begun, the first one first. */
-  readonly requests: Set<() => void>;
-}
-
 /**
  * The queue of long work on the event loop: lists, scans, dry runs, large batches, pages of live readers. Work runs in turns of a few ms; between two
- * turns the event loop serves whatever has arrived, and the next turn goes to the key that has had the least CPU time (fair queue). So no key waits for more
- * than one turn of each other key, however many requests that one has sent. CPU time is measured and charged to key and unit.
+ * turns the event loop serves whatever has arrived, and the next turn goes to the unit that has had the least CPU time, and in it to the key that has (fair
+ * queue). So nobody waits for more than one turn of each other unit, however many keys that one has and however many requests it has sent. CPU time is measured
+ * and charged to key and unit.
  */
 export class Turns {
   readonly #limits: LimitValues;
   readonly #now: () => number;
   readonly #cpuMs: () => number;
   readonly #soon: (first: () => void, second: () => void) => void;
-  readonly #owners = new Map<string, Owner>();
+  readonly #working = new Working();
   readonly #requests: Shares;
   readonly #rates: readonly {
     readonly name: 'list_cpu' | 'records_scanned' | 'entries_scanned';
     readonly level: 'key' | 'unit';
     readonly bucket: TokenBucket;
   }[];
-  #ready = 0;
   #isScheduled = false;
   #isDeferred = false;
   #readyAt = 0;
@@ -90,8 +79,6 @@ export class Turns {
   #stopWaiting: (() => void) | undefined;
   /** When the turn that runs began; undefined: none runs. */
   #began: number | undefined;
-  /** CPU time of the owner that was served last. */
-  #floor = 0;
 
   constructor({ limits, now = performance.now.bind(performance), cpuMs = threadCpuMs, soon = inOneGo }: TurnsOptions) {
     this.#limits = limits;
@@ -151,7 +138,7 @@ export class Turns {
     const isList = kind === 'list';
     const reached = isList ? (this.reachedBy(limitOwner) ?? this.#requests.take(limitOwner)) : undefined;
     if (reached !== undefined) return { reached };
-    const owner = this.#ownerOf(limitOwner);
+    const owner = this.#working.of(limitOwner);
     try {
       await placeOf(owner, gone);
       try {
@@ -170,11 +157,11 @@ export class Turns {
       }
     } finally {
       if (isList) this.#requests.give(limitOwner);
-      this.#forget(owner);
+      this.#working.forget(owner);
     }
   }
 
-  #turnOf(owner: Owner, isPaced: boolean, gone: AbortSignal | undefined): Turn {
+  #turnOf(owner: Worker, isPaced: boolean, gone: AbortSignal | undefined): Turn {
     const isOver = (): boolean => this.#began === undefined || this.#isUsedUp();
     return {
       get isOver() {
@@ -206,10 +193,9 @@ export class Turns {
     if (waitMs >= LEAST_WAIT_MS) await pause(Math.min(waitMs, MAX_WAIT_MS), gone);
   }
 
-  #next(owner: Owner, isPaced: boolean): Promise<void> {
+  #next(owner: Worker, isPaced: boolean): Promise<void> {
     return new Promise((resolve) => {
-      if (owner.turns.push({ begin: resolve, isPaced }) === 1) owner.used = Math.max(owner.used, this.#floor);
-      this.#ready++;
+      this.#working.wait(owner, { begin: resolve, isPaced });
       this.#schedule();
     });
   }
@@ -235,7 +221,7 @@ export class Turns {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#ready === 0) return;
+    if (this.#isScheduled || this.#working.waiting === 0) return;
     this.#isScheduled = true;
     this.#readyAt = this.#now();
     this.#wait(FREE_ROUNDS);
@@ -245,7 +231,7 @@ export class Turns {
   #wait(rounds: number, mayBeForShort = true): void {
     let isTurn = false;
     let isForShort = false;
-    let owner: Owner | undefined;
+    let owner: Worker | undefined;
     let isPaced = false;
     let cpuMs = 0;
     // Between the two callbacks the work runs up to where it awaits something.
@@ -255,15 +241,13 @@ export class Turns {
         isForShort = mayBeForShort && rounds === 0 && this.#short > 0 && waitedMs < this.#forShortMs();
         isTurn = rounds === 0 && !isForShort && !(this.#isDeferred && waitedMs < MAX_DEFERRED_MS);
         if (!isTurn) return;
-        owner = this.#leastServed();
-        this.#floor = owner.used;
-        this.#ready--;
+        const { worker, turn } = this.#working.next();
+        owner = worker;
+        ({ isPaced } = turn);
         this.#began = this.#now();
         cpuMs = this.#cpuMs();
-        const turn = owner.turns.shift()!;
-        ({ isPaced } = turn);
         turn.begin();
-        this.#forget(owner);
+        this.#working.forget(worker);
       },
       () => {
         this.#isDeferred = false;
@@ -276,7 +260,7 @@ export class Turns {
         const tookMs = this.#cpuMs() - cpuMs;
         this.#began = undefined;
         this.#lastMs = tookMs;
-        owner!.used += tookMs;
+        this.#working.charge(owner!, tookMs);
         if (isPaced) this.#charge('list_cpu', owner!.limitOwner, tookMs);
         this.#isScheduled = false;
         this.#schedule();
@@ -301,39 +285,16 @@ export class Turns {
     this.#stopWaiting = go;
   }
 
-  #leastServed(): Owner {
-    let least: Owner | undefined;
-    for (const owner of this.#owners.values())
-      if (owner.turns.length > 0 && (least === undefined || owner.used < least.used)) least = owner;
-    return least!;
-  }
-
-  /** Forgets an owner that has nothing to do. Another one may have its name by now: what a request does when its asker leaves comes later than that. */
-  #forget(owner: Owner): void {
-    const isDone = owner.working === 0 && owner.requests.size === 0 && owner.turns.length === 0;
-    if (isDone && this.#owners.get(owner.name) === owner) this.#owners.delete(owner.name);
-  }
-
   #charge(rate: 'list_cpu' | 'records_scanned' | 'entries_scanned', owner: LimitOwner, cost: number): void {
     for (const { name, level, bucket } of this.#rates) {
       const id = owner[level];
       if (name === rate && id !== undefined) bucket.charge(id, cost);
     }
   }
-
-  #ownerOf(limitOwner: LimitOwner): Owner {
-    const name = limitOwner.key ?? '';
-    let owner = this.#owners.get(name);
-    if (owner === undefined) {
-      owner = { name, limitOwner, used: this.#floor, working: 0, turns: [], requests: new Set() };
-      this.#owners.set(name, owner);
-    }
-    return owner;
-  }
 }
 
 /** A place among the requests of the owner that are worked on. Rejects with the reason of the signal. */
-async function placeOf(owner: Owner, gone: AbortSignal | undefined): Promise<void> {
+async function placeOf(owner: Worker, gone: AbortSignal | undefined): Promise<void> {
   gone?.throwIfAborted();
   if (owner.working < AT_ONCE) {
     owner.working++;
