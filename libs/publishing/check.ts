@@ -136,7 +136,7 @@ function checkEvent(offered: Offered, context: CheckContext, rules: CheckRules):
   if (tooFar.length > 0) return refuse(a.type, 'too_far_ahead', tooFar);
   // By the newest contract: an older version without the unit in its subject would give the subject of another unit.
   const test = a.extensions[TEST_EVENT] !== undefined;
-  const subject = eventSubject(newest, data, rules, test);
+  const subject = eventSubject(newest, data, rules, test ? source : undefined);
   if (!subject.ok) return refuse(a.type, subject.code, [subject.problem]);
   // A pseudonym that is given is refused whether it is right or not: the answer would tell which clear value belongs to it, and nothing would be written.
   if (a.subject !== undefined && (newest.subjectForm === 'pseudonym' || a.subject !== subject.subject))

@@ -1,4 +1,4 @@
-import { pseudonymOf, streamPseudonymKey } from '#event';
+import { pseudonymOf, streamPseudonymKey, type Source } from '#event';
 import type { FaultCode, Problem, Text } from '#faults';
 import { TEST_EVENTS } from '#log';
 import type { Catalogue, EventType } from '#registry';
@@ -17,14 +17,15 @@ export interface SubjectRules {
 }
 
 /**
- * The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. The pseudonyms of test
- * events are their own: whoever may publish a type could otherwise learn those of real events, with nothing on record (R12.7).
+ * The subject of an event, from the fields that its type names; of pseudonym types a keyed hash of it (R11). `data` must be valid. `test`: the source of a test
+ * event. Its pseudonyms are those of tests of this unit in this stream: whoever may publish a type could otherwise learn those of real events, or of the test
+ * events of others, with nothing on record (R12.7).
  */
 export function eventSubject(
   type: Pick<EventType, 'subject' | 'subjectForm' | 'stream'>,
   data: Readonly<Record<string, unknown>>,
   rules: SubjectRules,
-  isTest = false,
+  test?: Source,
 ): SubjectMade {
   const parts: string[] = [];
   for (const name of type.subject) {
@@ -63,7 +64,9 @@ export function eventSubject(
     ok: true,
     subject:
       type.subjectForm === 'pseudonym'
-        ? pseudonymOf(clear, isTest ? keyOfTests(rules) : keyOf(type.stream, rules))
+        ? test === undefined
+          ? pseudonymOf(clear, keyOf(type.stream, rules))
+          : pseudonymOf(`${ownerOf(test)}\n${type.stream}\n${clear}`, keyOfTests(rules))
         : clear,
   };
 }
@@ -76,6 +79,9 @@ function keyOf(stream: string, { pseudonymKey, catalogue }: SubjectRules): Uint8
 }
 
 const keyOfTests = ({ pseudonymKey }: SubjectRules): Uint8Array => derivedKey(TEST_EVENTS.name, pseudonymKey);
+
+const ownerOf = (source: Source): string =>
+  source.kind === 'unit' ? source.unit : source.kind === 'party' ? source.party : 'hub';
 
 function derivedKey(stream: string, pseudonymKey: Uint8Array): Uint8Array {
   let keys = derived.get(pseudonymKey);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TEST_EVENTS, type EventLog } from '#log';
 import { openEmbeddedLog } from '#log-embedded';
 import { openKafkaLog } from '#log-kafka';
-import { HubStage, type Body, type Reply } from '../../test/kit/doors/hub-stage.js';
+import { caller, HubStage, type Body, type Reply } from '../../test/kit/doors/hub-stage.js';
 import { noKafka, testKafka } from '../../test/kit/kafka.js';
 import { until } from '../../test/kit/projection/stage.js';
 
@@ -237,6 +237,24 @@ describe.each(reason === undefined ? engines : engines.slice(0, 1))(
       expect([typeof subject, typeof other]).toEqual(['string', 'string']);
       expect(other).not.toBe(subject);
       expect((await shown(await hub.post({ ...e, id: 'lagi', simpultest: true })))['subject']).toBe(other);
+    });
+
+    it('has another pseudonym for each unit and stream: nobody learns who is in the test of somebody else by tests of its own', async () => {
+      const person = '9971000000004242';
+      hub.keys.set('lapas2', caller('lapas2', 'SU00301', 'sdp', 'publisher', 'reader'));
+      const subjectOf = async (type: string, key: string): Promise<unknown> => {
+        const e = hub.event(type, key, { simpultest: true }, { idOrang: person });
+        const r = await hub.post(e, { key });
+        expect(r.status).toBe(201);
+        return (await hub.ask(`/v1/events/${r.body['position']}`, { key })).body['subject'];
+      };
+      const first = await subjectOf('pas.penghuni.bebas', 'lapas');
+      const others = [
+        await subjectOf('pas.penghuni.bebas', 'lapas2'),
+        await subjectOf('pas.remisi.diusulkan', 'lapas'),
+      ];
+      expect([typeof first, new Set([first, ...others]).size]).toEqual(['string', 3]);
+      expect(await subjectOf('pas.penghuni.bebas', 'lapas')).toBe(first);
     });
 
     it('is on pages and live with the filter on types; its list of types holds those that the key may read', async () => {
