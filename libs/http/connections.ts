@@ -2,6 +2,7 @@ import type { Caller } from '#access';
 import { limitFault, type LimitName, type LimitOwner, type Limits, type Reached } from '#limits';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isIdle, stopParsing } from './node-sockets.js';
 import { PROBLEM_TYPE, problemOf, retryAfter } from './problem.js';
 import { plainAddress } from './proxies.js';
 import { REASONS } from './raw-errors.js';
@@ -24,6 +25,8 @@ interface Connection {
   unit: string | undefined;
   /** Answers that the connection does not have yet, in the order of their requests. */
   readonly answers: Set<ServerResponse>;
+  /** When the first of them was asked for. */
+  busySince: number;
   /** Whether it ends behind an answer that it gets: nothing that it has sent on is read. */
   isEnding: boolean;
   /** Bytes of answers that the reader has not taken, as measured last. */
@@ -36,13 +39,16 @@ interface Connection {
 const SWEEP_MS = 250;
 /** A connection that is younger may have its first request on its way: it is closed only when connections are short. */
 const YOUNG_MS = 1_000;
+/** Of all connections: only units with few of them get one of the last tenth, and a unit that has a quarter makes room when none is left. */
+const [RESERVE, FEW, MANY] = [1 / 10, 1 / 100, 1 / 4];
 /** Node itself closes connections beyond the limit and this, without a word. */
 const SPARE = 100;
 
 /**
  * The connections of a server. Those that have shown no valid key are few for each address and short-lived; when all connections are taken, the oldest of them
- * makes room, or an idle one of a unit with very many, so that silent connections keep nobody out. A connection that takes nothing of what was sent is closed (write time-out), and answers that
- * wait to be read are bounded for each connection, key, unit and in all.
+ * makes room, or one of a unit with very many. The last tenth is for units that have few, so that neither silent nor busy connections keep anybody out. A
+ * connection that takes nothing of what was sent is closed (write time-out), and answers that wait to be read are bounded for each connection, key, unit
+ * and in all.
  */
 export class Connections {
   readonly #limits: Limits;
@@ -52,6 +58,8 @@ export class Connections {
   /** Without a valid key, by address, the oldest first. */
   readonly #new = new Map<string, Set<Connection>>();
   readonly #byKey = new Map<string, Set<Connection>>();
+  /** Connections of keys, without those of proxies. */
+  #known = 0;
   #sweeping: NodeJS.Timeout | undefined;
 
   constructor({ limits, isProxy, now = performance.now.bind(performance) }: ConnectionsDeps) {
@@ -78,12 +86,21 @@ export class Connections {
       return undefined;
     }
     const wanted = { key: keyId, unit: owner };
-    let reached = this.#limits.connections.reachedBy(wanted);
-    if (reached !== undefined && this.#closeIdle(keyId, reached)) reached = this.#limits.connections.reachedBy(wanted);
+    let reached = this.#reachedBy(wanted, connection);
+    if (reached !== undefined && this.#closeIdle(keyId, reached)) reached = this.#reachedBy(wanted, connection);
     if (reached !== undefined) return reached;
     this.#leave(connection);
     this.#join(connection, keyId, owner);
     return undefined;
+  }
+
+  #reachedBy(wanted: { readonly key: string; readonly unit: string }, connection: Connection): Reached | undefined {
+    const { connections } = this.#limits.values;
+    const reached = this.#limits.connections.reachedBy(wanted);
+    if (reached !== undefined || connection.unit === wanted.unit) return reached;
+    const isScarce = this.#known >= connections - Math.floor(connections * RESERVE);
+    const isFew = this.#limits.connections.heldBy('unit', wanted.unit) < Math.max(1, connections * FEW);
+    return isScarce && !isFew ? { limit: 'connections', retryAfterMs: 1_000 } : undefined;
   }
 
   /**
@@ -96,6 +113,7 @@ export class Connections {
     if (connection.isEnding) return 'ending';
     const { answers } = connection;
     connection.isEnding = answers.size >= this.#limits.values.requests_per_connection;
+    if (answers.size === 0) connection.busySince = this.#now();
     answers.add(answer);
     // It comes once; `once` would make two functions more for each request.
     answer.on('close', () => answers.delete(answer));
@@ -182,6 +200,7 @@ export class Connections {
       key: undefined,
       unit: undefined,
       answers: new Set(),
+      busySince: now,
       isEnding: false,
       unread: 0,
       queued: 0,
@@ -197,22 +216,39 @@ export class Connections {
     socket.once('close', () => this.#closed(connection));
     // Many that have just been opened at once may be honest, as long as they leave half of all to others.
     if (!isProxy && ofAddress.size > connections / 2) this.#refuse(first(ofAddress)!, 'new_connections_per_address');
-    while (this.#all.size > connections) this.#refuse(this.#toCloseFor(connection), 'connections');
+    while (this.#all.size > connections) this.#makeRoom(connection);
   }
 
-  /** What makes room for a new connection: one without a key, or an idle one of the unit that has the most, if that is a quarter of all; else nothing does. */
-  #toCloseFor(newest: Connection): Connection {
+  /**
+   * Closes one connection for a new one: the oldest without a key, or one of the unit that has the most, if that is a quarter of all: an idle one, or the one that
+   * has been busy for longest, such as a live stream; else the new one.
+   */
+  #makeRoom(newest: Connection): void {
     const oldest = this.#oldestNew();
-    if (oldest !== undefined && oldest !== newest) return oldest;
     const most = this.#limits.connections.greatest('unit');
-    if (most === undefined || most.held < this.#limits.values.connections / 4) return newest;
+    if (oldest !== undefined && oldest !== newest) this.#refuse(oldest, 'connections');
+    else if (most === undefined || most.held < this.#limits.values.connections * MANY)
+      this.#refuse(newest, 'connections');
+    else {
+      const least = this.#leastNeeded(most.owner);
+      if (least === undefined) this.#refuse(newest, 'connections');
+      else if (isIdle(least.socket)) this.#refuse(least, 'connections');
+      // Its reader may take nothing any more.
+      else this.#cut(least, 'connections');
+    }
+  }
+
+  #leastNeeded(unit: string): Connection | undefined {
+    let least: Connection | undefined;
     // Those of a key come the one first that has had it for longest.
     for (const ofKey of this.#byKey.values())
       for (const connection of ofKey) {
-        if (connection.unit !== most.owner) break;
-        if (!connection.isProxy && isIdle(connection.socket)) return connection;
+        if (connection.unit !== unit) break;
+        if (connection.isProxy) continue;
+        if (isIdle(connection.socket)) return connection;
+        if (least === undefined || connection.busySince < least.busySince) least = connection;
       }
-    return newest;
+    return least;
   }
 
   #closed(connection: Connection): void {
@@ -243,6 +279,7 @@ export class Connections {
     if (ofKey?.delete(connection) === true && ofKey.size === 0) this.#byKey.delete(key);
     // `all` goes on counting the connection itself.
     if (!connection.isProxy) {
+      this.#known--;
       this.#limits.connections.give({ key, unit }, 1);
       this.#limits.connections.add({}, 1);
     }
@@ -256,6 +293,7 @@ export class Connections {
     if (ofKey === undefined) this.#byKey.set(key, (ofKey = new Set()));
     ofKey.add(connection);
     if (connection.isProxy) return;
+    this.#known++;
     this.#limits.connections.add({ key, unit }, 1);
     this.#limits.connections.give({}, 1);
   }
@@ -340,29 +378,12 @@ export class Connections {
   }
 }
 
-type Incoming = (req: IncomingMessage, keepAlive: boolean) => number;
-
-/**
- * Makes the parser of Node stop at the first request that comes once `isOver`: it would make objects of all requests that one read has brought, some
- * thousand, in one go, also of a connection that is destroyed. The parser answers with `clientError`.
- */
-function stopParsing(socket: Socket, isOver: () => boolean): void {
-  const { parser } = socket as { parser?: { onIncoming?: Incoming | null } | null };
-  const incoming = parser?.onIncoming;
-  if (parser && incoming) parser.onIncoming = (req, keepAlive) => (isOver() ? -1 : incoming(req, keepAlive));
-}
-
 /** Bytes of answers that wait in this process: of the one that is being written, and of those behind it. */
 function unreadOn({ socket, answers }: Connection): number {
   let bytes = socket.writableLength;
   // One that has the socket counts with it.
   for (const answer of answers) if (answer.socket === null) bytes += answer.writableLength;
   return bytes;
-}
-
-/** Whether no request of this connection is being answered. */
-function isIdle(socket: Socket): boolean {
-  return ((socket as { _httpMessage?: unknown })._httpMessage ?? undefined) === undefined;
 }
 
 function first<T>(set: ReadonlySet<T>): T | undefined {

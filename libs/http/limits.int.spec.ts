@@ -159,7 +159,7 @@ describe('connections', () => {
     expect(known.every((c) => !c.closed && c.text.startsWith('HTTP/1.1 200'))).toBe(true);
   });
 
-  it('of all together: idle ones of a unit that has a quarter of them make room for a new one, and nobody else is touched', async () => {
+  it('of all together: those of a unit that has a quarter of them make room for a new one, idle ones first, and nobody else is touched', async () => {
     await serve({ connections: 8 });
     const few = [await answered(await open(get('u2.r'))), await answered(await open(get('u3.r')))];
     const many: Conn[] = [];
@@ -168,17 +168,42 @@ describe('connections', () => {
     expect(await ask('u5.r')).toMatch(/^HTTP\/1.1 200/);
     await until(() => many.filter((c) => c.closed).length === 2);
     expect(few.map((c) => c.closed)).toEqual([false, false]);
-    // Those that are being answered stay, and then there is no room.
+    // Then those that have been busy for longest, until no unit has a quarter.
     released = Promise.withResolvers();
     begun = 0;
-    for (const { socket, closed } of many) if (!closed) socket.write(get('u1.r', '/v1/waiting'));
-    await until(() => begun === 4);
-    await until(() => limits.connections.held <= 8);
-    for (const c of sockets.slice(-2)) c.destroy();
-    await until(() => limits.connections.held === 6);
-    const rest = [await answered(await open(get('u6.r'))), await answered(await open(get('u7.r')))];
+    const busy = many.filter((c) => !c.closed);
+    for (const [n, { socket }] of busy.toReversed().entries()) {
+      socket.write(get('u1.r', '/v1/waiting'));
+      await until(() => begun === n + 1);
+    }
+    const rest: Conn[] = [];
+    for (const key of ['u6.r', 'u7.r', 'u8.r']) rest.push(await answered(await open(get(key))));
+    await until(() => busy.filter((c) => c.closed).length === 3);
+    expect(busy.map((c) => c.closed)).toEqual([false, true, true, true]);
     expect((await answered(await open())).text).toMatch(/^HTTP\/1.1 503 [^]*"limit":"connections"/);
     expect([...few, ...rest].every((c) => !c.closed)).toBe(true);
+    released.resolve();
+  });
+
+  it('of all together: busy ones of two units leave the last tenth to units that have few', async () => {
+    await serve({ connections: 40 });
+    released = Promise.withResolvers();
+    begun = 0;
+    for (let n = 0; n < 36; n++) await open(get(`u${(n % 2) + 1}.r`, '/v1/waiting'));
+    await until(() => begun === 36);
+    expect(await ask('u1.r')).toMatch(/^HTTP\/1.1 503 [^]*"limit":"connections"/);
+    const few: Conn[] = [];
+    for (const key of ['u3.r', 'u4.r', 'u5.r', 'u6.r']) few.push(await answered(await open(get(key))));
+    // A second one of a unit that has few takes the place of its idle one.
+    expect(await ask('u3.r')).toMatch(/^HTTP\/1.1 200/);
+    expect(await ask('u7.r')).toMatch(/^HTTP\/1.1 200/);
+    expect(few.map((c) => [c.text.slice(0, 12), c.closed])).toEqual([
+      ['HTTP/1.1 200', true],
+      ['HTTP/1.1 200', false],
+      ['HTTP/1.1 200', false],
+      ['HTTP/1.1 200', false],
+    ]);
+    expect(limits.connections.heldBy('unit', 'u1') + limits.connections.heldBy('unit', 'u2')).toBe(35);
     released.resolve();
   });
 

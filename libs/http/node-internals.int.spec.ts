@@ -8,7 +8,7 @@ import { until } from '../../test/kit/projection/stage.js';
 import type { Door, HttpServer } from './index.js';
 
 /**
- * Members of Node that have no public counterpart, each by what would break without it. When a new version of Node fails here, `connections.ts` must learn
+ * Members of Node that have no public counterpart, each by what would break without it. When a new version of Node fails here, `node-sockets.ts` must learn
  * what it needs in another way. No public API stops the parser: `maxRequestsPerSocket` answers each further request, which is made an object before, and
  * `pause()` does not hold back what was read already.
  */

@@ -79,6 +79,7 @@ export class Limits {
       key: limit('live_streams_per_key'),
       unit: limit('live_streams_per_unit'),
       address: limit('live_streams_per_address'),
+      small: this.values.live_streams / 100,
       retryAfterMs: 5_000,
     });
     this.unread = new Shares({

@@ -37,7 +37,7 @@ export const LIMITS = {
     default: 2_000,
     unit: 'connections',
     per: 'all',
-    beyond: `503: ${OLDEST}; when there is none, an idle one of the unit that has the most, if it has a quarter of all; else the new connection is`,
+    beyond: `503: ${OLDEST}; when there is none, one of the unit that has the most, if it has a quarter of all: an idle one, or the one that has been busy for longest; else the new connection is. When connections of keys have taken nine tenths, a unit that has a hundredth gets no more`,
     why: 'a connection takes about 20 kB, and a deployment behind proxies needs few of them',
   },
   new_connections_per_address: {
@@ -163,7 +163,7 @@ export const LIMITS = {
     default: 1_500,
     unit: 'streams',
     per: 'all',
-    beyond: '503',
+    beyond: '503; owners with less than 15 go on up to a quarter more',
     why: 'each holds a connection; a quarter of the connections stays for requests',
   },
   live_streams_per_key: {
