@@ -103,8 +103,29 @@ const connect: ISocketFactory = ({ host: given, port, ssl, onConnect }) => {
   const socket = ssl
     ? tlsConnect({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
     : netConnect({ host, port }, onConnect);
+  socket.once('data', (first: Buffer) => {
+    const other = notKafka(first);
+    if (other !== undefined) socket.destroy(new NotKafka(other, `${host}:${port}`));
+  });
   return socket.setKeepAlive(true, KEEP_ALIVE_MS);
 };
+
+/** The port answers another protocol: kafkajs would read a length from it and wait for gigabytes. */
+export class NotKafka extends Error {
+  readonly code: 'NOT_KAFKA' | 'NEEDS_TLS';
+
+  constructor(protocol: 'TLS' | 'other', at: string) {
+    super(protocol === 'TLS' ? `${at} needs TLS` : `${at} is not Kafka`);
+    this.code = protocol === 'TLS' ? 'NEEDS_TLS' : 'NOT_KAFKA';
+  }
+}
+
+/** What the first bytes of an answer are instead of the length of a Kafka response, which is far below 256 MiB; undefined: nothing else. */
+export function notKafka(first: Uint8Array): 'TLS' | 'other' | undefined {
+  const [kind = 0, major] = first;
+  if (kind < 0x10) return undefined;
+  return (kind === 0x15 || kind === 0x16) && major === 3 ? 'TLS' : 'other';
+}
 
 export interface Sasl {
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';

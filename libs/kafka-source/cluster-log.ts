@@ -5,7 +5,7 @@ import type { AppendOutcome, LogRecord, PartitionRange, ReadAnswer, ReadLimits, 
 import type { Broker, Cluster, Consumer, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
 import { PartitionAssigners } from 'kafkajs';
 import { createRequire } from 'node:module';
-import { isUnknown, topicFacts } from './topic-ids.js';
+import { isForbidden, isUnknown, topicFacts } from './topic-ids.js';
 
 const require = createRequire(import.meta.url);
 
@@ -52,6 +52,15 @@ export function clusterOf(
   return { consumer, cluster: cluster! };
 }
 
+/** Hears how the cluster answers. */
+export interface ClusterWatch {
+  answered(): void;
+  /** It is tried again. */
+  failed(error: unknown): void;
+  /** The same request fails again: a login, a right. */
+  refused(error: unknown): void;
+}
+
 interface Waiting {
   readonly topic: string;
   readonly partition: number;
@@ -79,16 +88,18 @@ export class ClusterLog {
   readonly #consumer: Consumer;
   readonly #cluster: Cluster;
   readonly #prefix: string;
+  readonly #watch: ClusterWatch;
   readonly #waiting = new Set<Waiting>();
   readonly #ids = new Map<string, { readonly id: string; readonly at: number }>();
   readonly #closing = new AbortController();
   #fetching: Promise<void> | undefined;
 
-  constructor(kafka: Kafka, group: string, prefix: string) {
+  constructor(kafka: Kafka, group: string, prefix: string, watch: ClusterWatch) {
     const made = clusterOf(kafka, { groupId: group, maxWaitTimeInMs: ROUND_MS });
     this.#consumer = made.consumer;
     this.#cluster = made.cluster;
     this.#prefix = prefix;
+    this.#watch = watch;
   }
 
   connect(): Promise<void> {
@@ -123,10 +134,21 @@ export class ClusterLog {
     const known = this.#ids.get(topic);
     if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.id;
     const facts = (await this.#facts([topic])).get(this.#prefix + topic);
+    if (facts !== undefined && isForbidden(facts)) {
+      const error = new ForbiddenTopic(this.#prefix + topic);
+      this.#watch.refused(error);
+      throw error;
+    }
     if (facts === undefined || isUnknown(facts)) throw new Fault('unknown_topic', { detail: this.#prefix + topic });
     if (facts.error !== 0) throw new Fault('log_unavailable', { detail: `${topic}: Metadata answers ${facts.error}` });
     this.#ids.set(topic, { id: facts.id, at: performance.now() });
     return facts.id;
+  }
+
+  /** Rights that the user lacks to read these topics: `READ on topic`. */
+  async missingRights(topics: readonly string[]): Promise<readonly string[]> {
+    const facts = await this.#facts(topics);
+    return [...facts].filter(([, fact]) => isForbidden(fact)).map(([name]) => `READ on ${name}`);
   }
 
   async describe(topic: string): Promise<PartitionRange[]> {
@@ -169,6 +191,7 @@ export class ClusterLog {
     while (this.#waiting.size > 0 && !this.#closing.signal.aborted)
       try {
         await this.#round();
+        this.#watch.answered();
       } catch (error) {
         await this.#failed(error);
       }
@@ -238,8 +261,10 @@ export class ClusterLog {
     if (isFinal(error)) {
       for (const w of this.#waiting) w.fail(error);
       this.#waiting.clear();
+      this.#watch.refused(error);
       return;
     }
+    this.#watch.failed(error);
     await pause(jittered(RETRY_MS), this.#closing.signal);
     await this.#cluster.refreshMetadata().catch(() => undefined);
     const now = performance.now();
@@ -252,6 +277,8 @@ export class ClusterLog {
 
   #facts(topics: readonly string[]): ReturnType<typeof topicFacts> {
     return this.#retrying(async () => {
+      // Without it no node is known, and kafkajs would not say why.
+      if (this.#cluster.getNodeIds().length === 0) await this.#cluster.refreshMetadata();
       const [nodeId] = this.#cluster.getNodeIds();
       const broker: Broker =
         nodeId === undefined
@@ -268,14 +295,27 @@ export class ClusterLog {
     const end = performance.now() + GIVE_UP_MS;
     for (;;)
       try {
-        return await call();
+        const answer = await call();
+        this.#watch.answered();
+        return answer;
       } catch (error) {
         if (isFinal(error)) throw error;
+        this.#watch.failed(error);
         if (this.#closing.signal.aborted || performance.now() > end)
           throw new Fault('log_unavailable', { cause: error });
         await pause(jittered(RETRY_MS), this.#closing.signal);
         await this.#cluster.refreshMetadata().catch(() => undefined);
       }
+  }
+}
+
+/** As kafkajs says it of a fetch. */
+class ForbiddenTopic extends Error {
+  readonly type = 'TOPIC_AUTHORIZATION_FAILED';
+  readonly retriable = false;
+
+  constructor(topic: string) {
+    super(`no right to ${topic}`);
   }
 }
 

@@ -1,7 +1,10 @@
-import { innermostMessage, isFault } from '#faults';
+import { inspect } from 'node:util';
+import { innermostMessage, isFault, type Language, type Text } from '#faults';
+import { texts } from './texts.js';
 
 export type KafkaFaultCode =
   | 'kafka_unreachable'
+  | 'kafka_not_kafka'
   | 'kafka_login_refused'
   | 'kafka_tls'
   | 'kafka_forbidden'
@@ -12,20 +15,30 @@ export type KafkaFaultCode =
   | 'unknown_type'
   | 'offset_out_of_range';
 
-/** Why the source can never go on, in one line with the remedy. */
+/** Why the source can never go on: one line with the remedy, and no stack, because the reason is not in the code. */
 export class KafkaSourceFault extends Error {
   readonly code: KafkaFaultCode;
+  /** The line in both languages, without the code. */
+  readonly text: Text;
 
-  constructor(code: KafkaFaultCode, line: string, cause?: unknown) {
-    super(`${code}: ${line}`, cause === undefined ? undefined : { cause });
+  constructor(code: KafkaFaultCode, text: Text, language: Language = 'en', cause?: unknown) {
+    super(`${code}: ${text.in(language)}`, cause === undefined ? undefined : { cause });
     this.name = 'KafkaSourceFault';
     this.code = code;
+    this.text = text;
+    this.stack = `${this.name}: ${this.message}`;
+  }
+
+  /** Nest and Node print an error with its causes: those are for programs. */
+  [inspect.custom](): string {
+    return this.stack!;
   }
 }
 
 interface KafkaError {
   readonly name?: string;
   readonly type?: string;
+  readonly code?: unknown;
 }
 
 function* causesOf(error: unknown): Iterable<Error & KafkaError> {
@@ -35,54 +48,68 @@ function* causesOf(error: unknown): Iterable<Error & KafkaError> {
 const missingTopic = (e: unknown): string | undefined =>
   isFault(e) && e.code === 'unknown_topic' ? String(e.detail ?? '') : undefined;
 
+/** Whether a topic is forbidden to the user. */
+export const isForbiddenTopic = (error: unknown): boolean =>
+  [...causesOf(error)].some((e) => e.type === 'TOPIC_AUTHORIZATION_FAILED');
+
+/** Rights that the user lacks: `READ on topic`. */
+export function forbidden(rights: readonly string[], language: Language | undefined): KafkaSourceFault {
+  return new KafkaSourceFault('kafka_forbidden', texts.no_right({ rights: rights.join(', ') }), language);
+}
+
+interface Where {
+  readonly brokers: readonly string[];
+  readonly group: string;
+  readonly language?: Language | undefined;
+}
+
 /** The fault that says what to do about an error of kafkajs or of the log. */
-export function faultOfKafka(
-  error: unknown,
-  { brokers, group }: { readonly brokers: readonly string[]; readonly group: string },
-): KafkaSourceFault {
+export function faultOfKafka(error: unknown, where: Where): KafkaSourceFault {
   if (error instanceof KafkaSourceFault) return error;
+  const [code, text] = judged(error, where);
+  return new KafkaSourceFault(code, text, where.language, error);
+}
+
+function judged(error: unknown, { brokers, group }: Where): [KafkaFaultCode, Text] {
   const at = brokers.join(',');
-  const said = innermostMessage(error);
-  const fault = (code: KafkaFaultCode, line: string): KafkaSourceFault => new KafkaSourceFault(code, line, error);
+  const said = innermostMessage(error)
+    .replace(/^Connection error: /, '')
+    .split('\n', 1)[0]!;
   for (const e of causesOf(error)) {
-    if (e.name === 'KafkaJSSASLAuthenticationError')
-      return fault(
-        'kafka_login_refused',
-        `${at} refuses the login; check sasl.username, sasl.password and sasl.mechanism`,
-      );
-    if (e.type === 'GROUP_AUTHORIZATION_FAILED')
-      return fault('kafka_forbidden', `no right to the group ${group}; the Kafka user needs READ on it`);
-    if (e.type === 'TOPIC_AUTHORIZATION_FAILED')
-      return fault(
-        'kafka_forbidden',
-        'no right to a topic; the Kafka user needs READ and DESCRIBE on its streams, on _schemas and on _simpul.settled',
-      );
-    if (e.name === 'KafkaJSNotImplemented')
-      return fault('kafka_compression', `${said}; no gateway writes with it: remove the records of the other writer`);
-    const missing = missingTopic(e);
-    if (missing !== undefined)
-      return fault(
-        'kafka_topic_missing',
-        `there is no topic ${missing} that this user may see; check brokers, prefix (SIMPUL_KAFKA_PREFIX of the hub) and the rights of the user`,
-      );
-    if (e.type === 'UNKNOWN_TOPIC_OR_PARTITION' || e.type === 'INVALID_TOPIC_EXCEPTION')
-      return fault('kafka_topic_missing', 'a topic is not there; check prefix (SIMPUL_KAFKA_PREFIX of the hub)');
-    if (e.type === 'INVALID_SESSION_TIMEOUT')
-      return fault('kafka_session', 'sessionMs is outside group.min.session.timeout.ms and group.max.session.timeout.ms of the brokers'); // prettier-ignore
-    if (e.type === 'INCONSISTENT_GROUP_PROTOCOL')
-      return fault(
-        'kafka_forbidden',
-        `members of another program are in the group ${group}; give this app a group of its own`,
-      );
+    const topic = missingTopic(e);
+    if (topic !== undefined) return ['kafka_topic_missing', texts.no_topic({ topic })];
+    if (e.name === 'KafkaJSSASLAuthenticationError') return ['kafka_login_refused', texts.login_refused({ at })];
+    if (e.name === 'KafkaJSNotImplemented') return ['kafka_compression', texts.compression({ said })];
+    if (e.code === 'NOT_KAFKA') return ['kafka_not_kafka', texts.not_kafka({ said })];
+    if (e.code === 'NEEDS_TLS') return ['kafka_tls', texts.tls_needed({ said })];
+    switch (e.type) {
+      case 'GROUP_AUTHORIZATION_FAILED':
+        return ['kafka_forbidden', texts.no_right({ rights: `READ on the group ${group}` })];
+      case 'TOPIC_AUTHORIZATION_FAILED':
+        return ['kafka_forbidden', texts.some_right()];
+      case 'UNKNOWN_TOPIC_OR_PARTITION':
+      case 'INVALID_TOPIC_EXCEPTION':
+        return ['kafka_topic_missing', texts.some_topic()];
+      case 'INVALID_SESSION_TIMEOUT':
+        return ['kafka_session', texts.session()];
+      case 'INCONSISTENT_GROUP_PROTOCOL':
+        return ['kafka_forbidden', texts.other_members({ group })];
+      case 'UNSUPPORTED_SASL_MECHANISM':
+        return ['kafka_login_refused', texts.login_refused({ at })];
+      case 'ILLEGAL_SASL_STATE':
+        return ['kafka_login_refused', texts.login_not_asked({ at })];
+      default:
+    }
   }
-  if (/certificate|self.signed|SSL|TLS|wrong version number/i.test(said))
-    return fault('kafka_tls', `${at}: ${said}; check ssl, and ssl.ca for a private authority`);
+  if (/before secure TLS connection|wrong version number|packet length too long/i.test(said))
+    return ['kafka_tls', texts.tls_refused({ at, said })];
+  if (/certificate|self.signed|SSL|TLS/i.test(said)) return ['kafka_tls', texts.tls_untrusted({ at, said })];
   if (/GroupCoordinator|group coordinator/i.test(said))
-    return fault('kafka_forbidden', `no coordinator for the group ${group}; the Kafka user needs READ on it`);
-  if (isFault(error) || /connect|ECONN|ENOTFOUND|EHOSTUNREACH|timed? ?out|closed/i.test(said))
-    return fault(
-      'kafka_unreachable',
-      `no broker answers at ${at}: ${said}; check brokers, and ssl when the port needs it`,
-    );
-  return fault('kafka_failed', said);
+    return ['kafka_forbidden', texts.no_right({ rights: `READ on the group ${group}` })];
+  const host = /(?:ENOTFOUND|EAI_AGAIN) (\S+)/.exec(said)?.[1];
+  if (host !== undefined) return ['kafka_unreachable', texts.no_name({ host })];
+  if (/closed/i.test(said)) return ['kafka_unreachable', texts.closed({ at, said })];
+  if (isFault(error) || /connect|ECONN|EHOSTUNREACH|timed? ?out/i.test(said))
+    return ['kafka_unreachable', texts.no_answer({ at, said })];
+  return ['kafka_failed', texts.failed({ said })];
 }

@@ -1,5 +1,7 @@
+import type { Language } from '#faults';
 import type { Sasl } from '#kafka-client';
 import type { ConnectionOptions } from 'node:tls';
+import type { KafkaSourceFault } from './faults.js';
 
 /** The place that a group has stored is not in the log any more, or never was. */
 export interface OutOfRange {
@@ -14,14 +16,18 @@ export interface OutOfRange {
   readonly why: 'retention' | 'truncated' | 'recreated';
 }
 
-/** What an operator of the unit may want to see; never data of events. Called when it happens; must not throw. */
+/** What an operator of the unit may want to see; never data of events. Called when it happens; must not throw. What is not given here is a line on stderr. */
 export interface KafkaSourceReport {
-  /** A record that a gateway wrote and that cannot be read any more: it is passed over, as the pages of the hub pass over it. @default process.emitWarning */
+  /** A record that a gateway wrote and that cannot be read any more: it is passed over, as the pages of the hub pass over it. */
   damaged?(position: string): void;
-  /** Told before the source goes on at `low`, or before `run` rejects. @default process.emitWarning */
+  /** Told before the source goes on at `low`, or before `run` rejects. */
   outOfRange?(found: OutOfRange): void;
-  /** The schema of an event is not in the registry of the hub. The feed waits for it; told every 30 s. @default process.emitWarning */
+  /** The schema of an event is not in the registry of the hub. The feed waits for it; told every 30 s. */
   schemaMissing?(position: string, schemaId: number): void;
+  /** Kafka cannot be read for a second, at the start or later; it is tried on. Told once, until it can be read again. */
+  unreachable?(fault: KafkaSourceFault): void;
+  /** It can be read again. */
+  reachable?(): void;
   /** The member lost its session or its broker and joins again. @default nothing is told */
   rejoining?(reason: string): void;
   /** An error that kafkajs logs. @default nothing is told */
@@ -48,6 +54,8 @@ export interface KafkaOptions {
    * on at the first event that the log has. @default stop
    */
   readonly outOfRange?: 'stop' | 'earliest';
+  /** How long the start looks for a broker that answers. Later Kafka may be away for any time. @default 30,000 */
+  readonly startMs?: number;
   /** Without a heartbeat for so long a member loses its partitions. Handlers may take longer: heartbeats go on beside them. @default 30,000 */
   readonly sessionMs?: number;
   /** How long work in hand may take at a rebalance and at stop(); at most half of sessionMs at a rebalance. @default half of sessionMs */
@@ -57,6 +65,8 @@ export interface KafkaOptions {
   /** Most events of one batch. @default 500 */
   readonly batchEvents?: number;
   readonly report?: KafkaSourceReport;
+  /** Language of lines and faults. @default en */
+  readonly language?: Language;
 }
 
 /** Records since the start, of this process. */

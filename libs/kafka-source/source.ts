@@ -5,15 +5,18 @@ import { innermostMessage } from '#faults';
 import { hookGroup, kafkaClient } from '#kafka-client';
 import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs';
 import { ClusterLog, clusterOf, isFinal, type RawMessage } from './cluster-log.js';
-import { faultOfKafka, KafkaSourceFault } from './faults.js';
+import { forbidden, KafkaSourceFault } from './faults.js';
 import { Feed } from './feed.js';
+import { Lines } from './lines.js';
 import type { KafkaCounts, KafkaOptions } from './options.js';
 import { Places } from './places.js';
-import { startOf, tellRange } from './range.js';
-import { unknownType, untilOpened } from './start.js';
-import { Tables } from './tables.js';
+import { startsOf, tellRange, type Start } from './range.js';
+import { Reach } from './reach.js';
+import { explained, unknownType, untilOpened } from './start.js';
+import { CONTROL_TOPICS, Tables } from './tables.js';
 
 const SESSION_MS = 30_000;
+const START_MS = 30_000;
 const BUFFER_BYTES = 64 * 1_048_576;
 const LEAST_BUFFER = 2 * 1_048_576;
 /** Longest wait of a fetch: also how long a partition that is resumed may wait for its next fetch. */
@@ -59,11 +62,14 @@ class GroupSource implements KafkaSource {
   /** By Kafka's topic and partition. */
   readonly #open = new Map<string, Open>();
   readonly #places: Places;
+  readonly #lines: Lines;
+  readonly #reach: Reach;
   readonly #ended = deferred<void>();
   /** Grows with each assignment and each loss: what belongs to an earlier one changes nothing. */
   #generation = 0;
   #sink: Sink | undefined;
   #types: ReadonlySet<string> = new Set();
+  #topics: readonly string[] = [];
   #log: ClusterLog | undefined;
   #tables: Tables | undefined;
   #consumer: Consumer | undefined;
@@ -77,6 +83,8 @@ class GroupSource implements KafkaSource {
     this.#options = options;
     this.#prefix = options.prefix ?? '';
     this.#sessionMs = options.sessionMs ?? SESSION_MS;
+    this.#lines = new Lines(options);
+    this.#reach = new Reach({ lost: (cause) => this.#lines.unreachable(cause), back: () => this.#lines.reachable() });
     this.#places = new Places(async (places) => {
       const offsets = places.map(({ topic, partition, offset, above }) => ({
         topic,
@@ -95,8 +103,9 @@ class GroupSource implements KafkaSource {
     try {
       await this.#start(types);
     } catch (error) {
+      const fault = await explained(error, this.#log, this.#topics, this.#options);
       await this.#close();
-      if (this.#stopping === undefined) throw faultOfKafka(error, this.#options);
+      if (this.#stopping === undefined) throw fault;
     }
     await this.#ended.promise;
   }
@@ -113,23 +122,37 @@ class GroupSource implements KafkaSource {
 
   async #start(types: readonly string[]): Promise<void> {
     const wrong = types.find((t) => !isTypeName(t));
-    if (wrong !== undefined) throw unknownType(wrong);
+    if (wrong !== undefined) throw unknownType(wrong, this.#options);
+    const streams = [...new Set(types.map(streamOf))];
+    this.#topics = [...streams, ...CONTROL_TOPICS];
     const { group } = this.#options;
-    const log = new ClusterLog(this.#kafka(START_RETRY), group, this.#prefix);
+    const log = new ClusterLog(this.#kafka(START_RETRY), group, this.#prefix, {
+      answered: () => this.#reach.answered('tables'),
+      failed: (error) => this.#reach.failed('tables', error),
+      refused: (error) => {
+        if (this.#consumer !== undefined) this.#fail(error);
+      },
+    });
     this.#log = log;
     this.#tables = await untilOpened(
       async () => {
         await log.connect();
+        const missing = await log.missingRights(this.#topics);
+        if (missing.length > 0) throw forbidden(missing, this.#options.language);
         return Tables.open(log);
       },
-      () => this.#stopping !== undefined,
+      {
+        patienceMs: this.#options.startMs ?? START_MS,
+        isStopping: () => this.#stopping !== undefined,
+        failed: (error) => this.#reach.failed('tables', error),
+      },
     );
     if (this.#stopping !== undefined) {
       await this.#close();
       return;
     }
-    for (const type of types) if (this.#tables.catalogue.newest(type) === undefined) throw unknownType(type);
-    const streams = [...new Set(types.map(streamOf))];
+    for (const type of types)
+      if (this.#tables.catalogue.newest(type) === undefined) throw unknownType(type, this.#options);
     await Promise.all(streams.map((s) => this.#tables!.identify(s)));
     this.#tables.onEnd((stream, partition) => {
       this.#open.get(partitionKey(this.#prefix + stream, partition))?.feed.wake();
@@ -140,7 +163,8 @@ class GroupSource implements KafkaSource {
 
   #kafka(retry: typeof RETRY): ReturnType<typeof kafkaClient> {
     const { brokers, clientId, group, ssl, sasl, report } = this.#options;
-    return kafkaClient({ brokers, clientId: clientId ?? group, ssl, sasl, retry, logged: report?.clientError });
+    const logged = (message: string): void => report?.clientError?.(message);
+    return kafkaClient({ brokers, clientId: clientId ?? group, ssl, sasl, retry, logged });
   }
 
   async #join(streams: readonly string[]): Promise<void> {
@@ -165,20 +189,22 @@ class GroupSource implements KafkaSource {
       },
       outOfRange: (topic, partition) => {
         const open = this.#open.get(partitionKey(topic, partition));
-        consumer.pause([{ topic, partitions: [partition] }]);
+        this.#pause(topic, [partition]);
         if (open !== undefined) void this.#leftRange(open);
       },
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       // Nothing is fetched before its place is known.
-      for (const [topic, partitions] of Object.entries(payload.memberAssignment))
-        consumer.pause([{ topic, partitions }]);
+      for (const [topic, partitions] of Object.entries(payload.memberAssignment)) this.#pause(topic, partitions);
       void this.#assigned(payload.memberAssignment, ++this.#generation);
     });
+    consumer.on(consumer.events.FETCH, () => this.#reach.answered('group'));
     consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
       void this.#revokeAll(0);
-      if (restart) this.#options.report?.rejoining?.(innermostMessage(error));
-      else this.#fail(error);
+      if (restart) {
+        this.#reach.failed('group', error);
+        this.#options.report?.rejoining?.(innermostMessage(error));
+      } else this.#fail(error);
     });
     await consumer.connect();
     await consumer.subscribe({ topics: streams.map((s) => this.#prefix + s), fromBeginning: true });
@@ -204,7 +230,7 @@ class GroupSource implements KafkaSource {
       await withDeadline(this.#room.promise, until - performance.now(), () => undefined);
     if (!open.feed.isFull || open.feed.isClosed) return;
     open.paused = true;
-    this.#consumer!.pause([{ topic, partitions: [partition] }]);
+    this.#pause(topic, [partition]);
   }
 
   /** The feed has room again. */
@@ -213,7 +239,7 @@ class GroupSource implements KafkaSource {
     this.#room = deferred<void>();
     if (!open.paused || open.feed.isClosed) return;
     open.paused = false;
-    this.#consumer?.resume([{ topic: open.topic, partitions: [open.partition] }]);
+    this.#inGroup((consumer) => consumer.resume([{ topic: open.topic, partitions: [open.partition] }]));
   }
 
   /** Retention may have passed a slow reader between two fetches. True: it has, and that is told. */
@@ -226,7 +252,13 @@ class GroupSource implements KafkaSource {
   async #assigned(assignment: Readonly<Record<string, readonly number[]>>, generation: number): Promise<void> {
     while (generation === this.#generation && this.#stopping === undefined)
       try {
-        const opened = await this.#placesOf(assignment);
+        const opened = await startsOf(assignment, {
+          options: this.#options,
+          lines: this.#lines,
+          cluster: this.#cluster!,
+          log: this.#log!,
+          tables: this.#tables!,
+        });
         if (generation !== this.#generation || this.#stopping !== undefined) return;
         for (const start of opened) this.#openFeed(start);
         return;
@@ -240,33 +272,9 @@ class GroupSource implements KafkaSource {
       }
   }
 
-  async #placesOf(assignment: Readonly<Record<string, readonly number[]>>): Promise<readonly Start[]> {
-    const { group } = this.#options;
-    const coordinator = await this.#cluster!.findGroupCoordinator({ groupId: group });
-    const starts: Start[] = [];
-    for (const [topic, numbers] of Object.entries(assignment)) {
-      if (numbers.length === 0) continue;
-      const partitions = numbers.map((partition) => ({ partition })) as { partition: number; offset: string }[];
-      const { responses } = await coordinator.offsetFetch({ groupId: group, topics: [{ topic, partitions }] });
-      const stored = new Map((responses[0]?.partitions as Stored[] | undefined)?.map((p) => [p.partition, p]));
-      const stream = topic.slice(this.#prefix.length);
-      const topicId = await this.#tables!.identify(stream);
-      const ranges = await this.#log!.describe(stream);
-      for (const partition of numbers) {
-        const { low, high } = ranges.find((r) => r.partition === partition)!;
-        const kept = { feed: partitionKey(stream, partition), low, high };
-        const from = startOf(kept, Number(stored.get(partition)?.offset ?? -1), this.#options);
-        const { offset, metadata } = stored.get(partition) ?? {};
-        const above = Number(offset) === from && metadata ? metadata : undefined;
-        starts.push({ topic, partition, topicId, from, above });
-      }
-    }
-    return starts;
-  }
-
   #openFeed({ topic, partition, topicId, from, above }: Start): void {
     const stream = topic.slice(this.#prefix.length);
-    const { bufferBytes = BUFFER_BYTES, batchEvents = 500, report } = this.#options;
+    const { bufferBytes = BUFFER_BYTES, batchEvents = 500 } = this.#options;
     const sizes = Math.max(1, this.#open.size + 1);
     const deps = {
       stream,
@@ -280,21 +288,17 @@ class GroupSource implements KafkaSource {
       store: (offset: number, finished: string | undefined) =>
         this.#places.store({ topic, partition, offset, above: finished, isOwn: () => !feed.isClosed }),
       drained: () => this.#drained(open),
-      damaged: (position: string) => {
-        if (report?.damaged) report.damaged(position);
-        else process.emitWarning(`${position} is damaged and was passed over`, 'SimpulKafka');
-      },
-      schemaMissing: (position: string, schemaId: number) => {
-        if (report?.schemaMissing) report.schemaMissing(position, schemaId);
-        else process.emitWarning(`${position} waits for schema ${schemaId}, which is not in _schemas`, 'SimpulKafka');
-      },
+      damaged: (position: string) => this.#lines.damaged(position),
+      schemaMissing: (position: string, schemaId: number) => this.#lines.schemaMissing(position, schemaId),
       failed: (error: unknown) => this.#fail(error),
     };
     const feed: Feed = new Feed(deps, from, Math.max(LEAST_BUFFER, bufferBytes / Math.max(4, sizes)));
     const open: Open = { feed, stream, topic, partition, topicId, paused: false };
     this.#open.set(partitionKey(topic, partition), open);
-    this.#consumer!.seek({ topic, partition, offset: String(from) });
-    this.#consumer!.resume([{ topic, partitions: [partition] }]);
+    this.#inGroup((consumer) => {
+      consumer.seek({ topic, partition, offset: String(from) });
+      consumer.resume([{ topic, partitions: [partition] }]);
+    });
   }
 
   /** The place of an open feed is not in its log any more. */
@@ -311,7 +315,7 @@ class GroupSource implements KafkaSource {
       const { low, high } = range ?? { low: 0n, high: 0n };
       const why = topicId !== open.topicId ? 'recreated' : feed.expected < low ? 'retention' : 'truncated';
       const wanted = String(feed.expected);
-      tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options);
+      tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options, this.#lines);
       this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
     } catch (error) {
       this.#fail(error);
@@ -330,7 +334,7 @@ class GroupSource implements KafkaSource {
         const id = await this.#tables!.identify(open.stream);
         const isOpen = this.#open.get(partitionKey(open.topic, open.partition)) === open;
         if (isOpen && id !== open.topicId) {
-          this.#consumer?.pause([{ topic: open.topic, partitions: [open.partition] }]);
+          this.#pause(open.topic, [open.partition]);
           await this.#leftRange(open);
         }
       } catch {
@@ -338,11 +342,24 @@ class GroupSource implements KafkaSource {
       }
   }
 
+  #pause(topic: string, partitions: readonly number[]): void {
+    this.#inGroup((consumer) => consumer.pause([{ topic, partitions: [...partitions] }]));
+  }
+
+  /** kafkajs throws while the member is gone, before it says so: then nothing is fetched, and all partitions are assigned anew when it joins again. */
+  #inGroup(act: (consumer: Consumer) => void): void {
+    try {
+      if (this.#consumer !== undefined) act(this.#consumer);
+    } catch {
+      // See above.
+    }
+  }
+
   #revokeAll(withinMs: number): Promise<void> {
     this.#generation++;
     const all = [...this.#open.values()];
     // kafkajs must not fetch what nobody takes, again and again.
-    for (const { topic, partition } of all) this.#consumer?.pause([{ topic, partitions: [partition] }]);
+    for (const { topic, partition } of all) this.#pause(topic, [partition]);
     return this.#revoke(all, withinMs);
   }
 
@@ -360,8 +377,8 @@ class GroupSource implements KafkaSource {
 
   #fail(error: unknown): void {
     if (this.#stopping !== undefined) return;
-    const fault = faultOfKafka(error, this.#options);
     this.#stopping = (async () => {
+      const fault = await explained(error, this.#log, this.#topics, this.#options);
       await this.#revokeAll(0);
       await this.#close();
       this.#ended.reject(fault);
@@ -369,25 +386,11 @@ class GroupSource implements KafkaSource {
   }
 
   async #close(): Promise<void> {
+    this.#reach.close();
     clearInterval(this.#identifying);
     this.#generation++;
     this.#room.resolve();
     await Promise.allSettled([this.#consumer?.disconnect(), this.#tables?.close()]);
     await this.#log?.close().catch(() => undefined);
   }
-}
-
-interface Start {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string;
-  readonly from: number;
-  readonly above: string | undefined;
-}
-
-/** A place as the coordinator answers it. */
-interface Stored {
-  readonly partition: number;
-  readonly offset: string;
-  readonly metadata?: string | null;
 }

@@ -1,8 +1,11 @@
-import { openCopies, type Copies } from '#duplicates';
+import { openCopies, SETTLED_TOPIC, type Copies } from '#duplicates';
 import { COPIES_TOPIC } from '#log';
 import { CatalogueIndex, parseSchemaRow, SCHEMAS_TOPIC, type Catalogue, type EventType } from '#registry';
 import { openJournal, type Journal } from '#table';
 import type { ClusterLog } from './cluster-log.js';
+
+/** What a reader needs beside its streams. Copies of earlier versions are in one more, which need not exist. */
+export const CONTROL_TOPICS = [SCHEMAS_TOPIC, SETTLED_TOPIC];
 
 interface SchemaRow {
   readonly key: string;

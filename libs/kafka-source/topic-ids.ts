@@ -4,6 +4,9 @@ import { createRequire } from 'node:module';
 /** Metadata 12 is the first version that every broker with topic ids speaks and that takes names (KIP-516); kafkajs ends at 6. */
 const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' } as const;
 const UNKNOWN_TOPIC = 3;
+const FORBIDDEN = 29;
+/** Bit of the operation READ. */
+const READ = 1 << 3;
 
 interface Encoder {
   writeBuffer(bytes: Buffer): Encoder;
@@ -25,10 +28,16 @@ export interface TopicFacts {
   /** Error code of Kafka; 0: none. */
   readonly error: number;
   readonly id: string;
+  /** Bits of what the user of the client may do with it (KIP-430); negative: the broker does not say. */
+  readonly rights: number;
 }
 
 /** Whether the topic does not exist, as far as the user of the client may know. */
 export const isUnknown = ({ error }: TopicFacts): boolean => error === UNKNOWN_TOPIC;
+
+/** Whether the user may not read the topic, or not even know of it. */
+export const isForbidden = ({ error, rights }: TopicFacts): boolean =>
+  error === FORBIDDEN || (error === 0 && rights >= 0 && (rights & READ) === 0);
 
 /** The ids of topics, by name, from any broker. Rejects with errors of kafkajs. */
 export function topicFacts(broker: Broker, topics: readonly string[]): Promise<ReadonlyMap<string, TopicFacts>> {
@@ -48,7 +57,7 @@ export function requestOf(topics: readonly string[]): Buffer {
     const name = Buffer.from(topic);
     return [NO_ID, varint(name.length + 1), name, NO_TAGS];
   });
-  const [autoCreate, operations] = [Buffer.from([0]), Buffer.from([0])];
+  const [autoCreate, operations] = [Buffer.from([0]), Buffer.from([1])];
   return Buffer.concat([NO_TAGS, varint(topics.length + 1), ...names, autoCreate, operations, NO_TAGS]);
 }
 
@@ -83,9 +92,9 @@ export function factsIn(bytes: Buffer): ReadonlyMap<string, TopicFacts> {
       for (let i = 0; i < 3; i++) c.list(() => void c.skip(4));
       c.tags();
     });
-    c.skip(4);
+    const rights = c.skip(4).readInt32BE();
     c.tags();
-    found.set(name, { error, id });
+    found.set(name, { error, id, rights });
   });
   return found;
 }

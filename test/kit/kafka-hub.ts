@@ -32,10 +32,11 @@ export interface KafkaHub {
   close(): Promise<void>;
 }
 
-/** A hub with all roles in this process, on Kafka and Redis. */
+/** A hub with all roles in this process, on Kafka and Redis. `more`: settings beside those. */
 export async function kafkaHub(
   brokers = (process.env['SIMPUL_TEST_KAFKA'] ?? '').split(','),
   prefix = `q${Math.random().toString(36).slice(2, 10)}.`,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<KafkaHub> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-kafka-hub-'));
   const settings = readHubSettings({
@@ -44,6 +45,7 @@ export async function kafkaHub(
     SIMPUL_KAFKA: brokers.join(','),
     SIMPUL_KAFKA_PREFIX: prefix,
     SIMPUL_REDIS: process.env['SIMPUL_TEST_REDIS'] ?? '',
+    ...more,
   });
   @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
   class HubModule {}

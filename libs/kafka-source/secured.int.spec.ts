@@ -1,0 +1,234 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from 'kafkajs';
+import { selfSigned } from '../../test/kit/certificate.js';
+import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
+import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
+import { kafka, KafkaSourceFault, type KafkaOptions, type KafkaSource } from './index.js';
+import { TestSink } from './sink.fixture.js';
+
+const reason = noOwnKafka() ?? noKafkaHub();
+const suite = reason === undefined ? describe : describe.skip;
+const TYPE = 'imigrasi.paspor.diterbitkan';
+const STREAM = 'imigrasi.paspor';
+const sasl = { mechanism: 'SCRAM-SHA-512', username: 'unit-a', password: 'rahasia-contoh' } as const;
+const BROKER = { username: 'broker', password: 'antar-broker' };
+/** Of the how-to: docs/how-to/read-from-kafka.md. */
+const TOPICS = [STREAM, '_schemas', '_simpul.settled'];
+
+suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
+  const door = selfSigned();
+  const dir = mkdtempSync(join(tmpdir(), 'simpul-secured-'));
+  let own: Awaited<ReturnType<typeof ownKafka>>;
+  let hub: KafkaHub;
+  let key: string;
+  let other: Server;
+  let admin: ReturnType<Kafka['admin']>;
+  let options: KafkaOptions;
+  let group = 0;
+  let seed = 0;
+  const opened: { source: KafkaSource; ran: Promise<unknown> }[] = [];
+
+  /** Runs a source until it ends; lines are what it has told of Kafka. */
+  const start = (more: Partial<KafkaOptions> = {}, sink = new TestSink()) => {
+    const told: string[] = [];
+    const report = {
+      unreachable: (f: KafkaSourceFault) => told.push(f.message),
+      reachable: () => told.push('reachable'),
+    };
+    const source = kafka({ ...options, report, ...more });
+    const ran = source.run(sink, { types: [TYPE] }).catch((error: unknown) => error);
+    opened.push({ source, ran });
+    const until = (isSo: () => boolean): Promise<void> =>
+      Promise.race([sink.until(isSo), ran.then((fault) => Promise.reject(fault as Error))]);
+    return { ran, told, sink, until };
+  };
+  const grant = (topics: readonly string[], groups = true) => {
+    const right = { principal: `User:${sasl.username}`, host: '*', permissionType: AclPermissionTypes.ALLOW };
+    const exact = ResourcePatternTypes.LITERAL;
+    return admin.createAcls({
+      acl: [
+        ...topics.flatMap((name) =>
+          [AclOperationTypes.READ, AclOperationTypes.DESCRIBE].map((operation) => {
+            const resource = { resourceType: AclResourceTypes.TOPIC, resourceName: hub.prefix + name };
+            return { ...right, ...resource, resourcePatternType: exact, operation };
+          }),
+        ),
+        ...(groups
+          ? [
+              {
+                ...right,
+                resourceType: AclResourceTypes.GROUP,
+                resourceName: `${hub.prefix}su00123.`,
+                resourcePatternType: ResourcePatternTypes.PREFIXED,
+                operation: AclOperationTypes.READ,
+              },
+            ]
+          : []),
+      ],
+    });
+  };
+  const revoke = (topic?: string) =>
+    admin.deleteAcls({
+      filters: [
+        {
+          resourceType: topic === undefined ? AclResourceTypes.ANY : AclResourceTypes.TOPIC,
+          ...(topic === undefined ? {} : { resourceName: hub.prefix + topic }),
+          resourcePatternType: ResourcePatternTypes.ANY,
+          operation: AclOperationTypes.ANY,
+          permissionType: AclPermissionTypes.ANY,
+        } as never,
+      ],
+    });
+  const publish = async (count = 1): Promise<readonly string[]> => {
+    const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const sample = (await answer.json()) as object;
+    return hub.publish(
+      key,
+      Array.from({ length: count }, () => ({ ...sample, id: `S-${++seed}` })),
+    );
+  };
+
+  beforeAll(async () => {
+    const users = { [BROKER.username]: BROKER.password, [sasl.username]: sasl.password };
+    own = await ownKafka(
+      1,
+      { ...door, ca: door.cert, users },
+      {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': `User:${BROKER.username};User:ANONYMOUS`,
+      },
+    );
+    const ca = join(dir, 'ca.pem');
+    writeFileSync(ca, door.cert);
+    hub = await kafkaHub([...own.brokers], own.prefix, {
+      SIMPUL_KAFKA_SASL: `scram-sha-512:${BROKER.username}:${BROKER.password}`,
+      SIMPUL_KAFKA_CA: ca,
+    });
+    key = await hub.key('SU00123', 'publisher', 'reader');
+    other = createServer((_request, answer) => answer.end('bukan Kafka'));
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+    const ssl = { ca: door.cert };
+    admin = new Kafka({
+      brokers: [...own.brokers],
+      ssl,
+      sasl: { ...BROKER, mechanism: 'scram-sha-512' },
+      logLevel: logLevel.NOTHING,
+    }).admin();
+    await admin.connect();
+    const { brokers, prefix } = hub;
+    options = { brokers, prefix, ssl, sasl, group: `${prefix}su00123.g`, sessionMs: 6_000 };
+  }, 180_000);
+  afterEach(async () => {
+    options = { ...options, group: `${hub.prefix}su00123.g${++group}` };
+    for (const { source, ran } of opened.splice(0)) {
+      await source.stop();
+      await ran;
+    }
+  });
+  afterAll(async () => {
+    await admin?.disconnect();
+    other?.close();
+    await hub?.close();
+    await own?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }, 60_000);
+
+  const plainPort = (): string[] => (process.env['SIMPUL_TEST_KAFKA'] ?? '').split(',').slice(0, 1);
+  const otherPort = (): string[] => [`127.0.0.1:${(other.address() as AddressInfo).port}`];
+
+  it.each<[string, () => Partial<KafkaOptions>, RegExp]>([
+    ['a wrong password', () => ({ sasl: { ...sasl, password: 'salah' } }), /^kafka_login_refused: .*sasl\.password/],
+    ['a mechanism that the broker does not have', () => ({ sasl: { ...sasl, mechanism: 'PLAIN' } }), /^kafka_login_refused: .*sasl\.mechanism/], // prettier-ignore
+    [
+      'a login where none is asked',
+      () => ({ brokers: plainPort(), ssl: false }),
+      /^kafka_login_refused: .*remove sasl/,
+    ],
+    ['another authority', () => ({ ssl: { ca: selfSigned().cert } }), /^kafka_tls: .*not trusted.*set ssl\.ca/],
+    ['TLS to a port without', () => ({ brokers: plainPort() }), /^kafka_tls: no TLS at .*remove ssl/],
+    ['no TLS at a port with it', () => ({ ssl: false }), /^kafka_tls: .* needs TLS: .*set ssl/],
+    [
+      'a port of HTTP',
+      () => ({ brokers: otherPort(), ssl: false }),
+      /^kafka_not_kafka: .* is not Kafka.*check brokers/,
+    ],
+  ])(
+    'ends at once with one line: %s',
+    async (_what, more, line) => {
+      const fault = (await start(more()).ran) as KafkaSourceFault;
+      expect(fault).toBeInstanceOf(KafkaSourceFault);
+      expect(fault.message).toMatch(line);
+      expect([fault.message, fault.stack!, inspect(fault)].map((text) => text.split('\n').length)).toEqual([1, 1, 1]);
+      expect(fault.text.in('id')).not.toBe(fault.text.in('en'));
+    },
+    20_000,
+  );
+
+  it.each<[string, () => Partial<KafkaOptions>, RegExp]>([
+    ['nobody listens', () => ({ brokers: ['127.0.0.1:1'] }), /^kafka_unreachable: no broker answers .*ECONNREFUSED.*check brokers/], // prettier-ignore
+    ['no such name', () => ({ brokers: ['tidak-ada.invalid:9092'] }), /^kafka_unreachable: DNS does not know the name tidak-ada\.invalid/], // prettier-ignore
+  ])('says it once while it tries, and ends after startMs with one line: %s', async (_what, more, line) => {
+    const { ran, told } = start({ ...more(), startMs: 3_000 });
+    const fault = (await ran) as KafkaSourceFault;
+    expect(fault.message).toMatch(line);
+    expect(inspect(fault).split('\n')).toHaveLength(1);
+    expect(told).toEqual([expect.stringMatching(line)]);
+  });
+
+  it('says which right is missing: nothing was granted, one topic, the group', async () => {
+    await revoke();
+    const messages = async (): Promise<string> => ((await start().ran) as Error).message;
+    expect(await messages()).toMatch(
+      new RegExp(
+        `^kafka_forbidden: this Kafka user has no right ${TOPICS.map((t) => `READ on ${hub.prefix}${t}`).join(', ')}; ask`,
+      ),
+    );
+    for (const topic of TOPICS) {
+      await revoke();
+      await grant(TOPICS.filter((t) => t !== topic));
+      expect(await messages()).toMatch(new RegExp(`^kafka_forbidden: .* no right READ on ${hub.prefix}${topic}; ask`));
+    }
+    await revoke();
+    await grant(TOPICS, false);
+    expect(await messages()).toMatch(
+      new RegExp(`^kafka_forbidden: .* no right READ on the group ${options.group}; ask`),
+    );
+  }, 60_000);
+
+  it('reads with exactly the rights of the how-to, and ends with one line when one is taken away', async () => {
+    await revoke();
+    await grant(TOPICS);
+    const positions = await publish(3);
+    const { ran, sink, told, until } = start();
+    await until(() => sink.events.length >= 3);
+    expect(sink.events.map(({ event }) => event.position).sort()).toEqual([...positions].sort());
+    await revoke(STREAM);
+    expect(((await ran) as Error).message).toMatch(
+      new RegExp(`^kafka_forbidden: .* no right READ on ${hub.prefix}${STREAM}; ask`),
+    );
+    await grant(TOPICS);
+    const second = start();
+    await publish();
+    await second.until(() => second.sink.events.length > 0);
+    await revoke('_simpul.settled');
+    expect(((await second.ran) as Error).message).toMatch(
+      /^kafka_forbidden: .* no right READ on .*_simpul\.settled; ask/,
+    );
+    expect([...told, ...second.told]).toEqual([]);
+  }, 60_000);
+});
