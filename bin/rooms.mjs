@@ -103,7 +103,7 @@ export const ROOMS = {
   'event-types': { rooms: ['sdk'], clients: [] },
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
-  'nest-kit': { rooms: ['concurrency', 'consuming', 'sdk', 'event'], clients: ['@nestjs/*', 'rxjs'] },
+  'nest-kit': { rooms: ['consuming', 'sdk'], clients: ['@nestjs/*', 'rxjs'] },
   testing: { rooms: ['concurrency', 'sdk'], clients: [] },
   containers: { rooms: [], clients: ['testcontainers'] },
   http: {

@@ -146,6 +146,43 @@ describe('the HTTP source', () => {
     await ended;
   });
 
+  it('asks for the events of one unit, and with pollMs looks again instead of waiting at the hub, from where it was', async () => {
+    const { consumer, seen, hub } = await stage(
+      ({ query }) =>
+        query.get('cursor') === 'c2' ? { status: 200, body: { events: [], next: 'c2' } } : twoPages({ query } as never),
+      { unit: 'SU00123', pollMs: 1 },
+    );
+    void consumer().run();
+    await until(() => hub.requests.length > 5);
+    expect(seen).toEqual(['a', 'b', 'c']);
+    expect(
+      hub.requests.slice(0, 4).map(({ query }) => [query.get('cursor'), query.get('unit'), query.get('wait')]),
+    ).toEqual([
+      [null, 'SU00123', null],
+      ['c1', 'SU00123', null],
+      ['c2', 'SU00123', null],
+      ['c2', 'SU00123', null],
+    ]);
+  });
+
+  it('with live gets new events pushed, and stores the cursor of the last of them', async () => {
+    const { consumer, seen, places } = await stage(
+      (r) => {
+        if (!r.path.endsWith('/live'))
+          return r.query.get('cursor') === 'c2' ? { status: 200, body: { events: [], next: 'c2' } } : twoPages(r);
+        expect([r.headers['last-event-id'], r.query.get('unit')]).toEqual(['c2', 'SU00123']);
+        r.res.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (const [id, n] of Object.entries({ c3: 4, c4: 5 }))
+          r.res.write(`id: ${id}\ndata: ${JSON.stringify(event(`e${n}`, n))}\n\n`);
+        return undefined;
+      },
+      { unit: 'SU00123', live: true },
+    );
+    void consumer().run();
+    await until(() => places.get('imigrasi.paspor') === '{"cursor":"c4"}');
+    expect(seen).toEqual(['a', 'b', 'c', 'e4', 'e5']);
+  });
+
   it('tells positions that the hub cannot read before the place passes them', async () => {
     const damaged = ['imigrasi.paspor/0/7'];
     const told: unknown[] = [];

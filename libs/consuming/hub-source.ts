@@ -27,6 +27,15 @@ export interface HubSourceOptions {
    * `events_missing`, `earliest` tells it and reads from the oldest event on. @default stop
    */
   readonly onGap?: 'stop' | 'earliest';
+  /** Only events that concern this unit. @default all that the key may read */
+  readonly unit?: string;
+  /** New events are pushed by the hub (server-sent events) instead of asked for by long poll: ReadOptions.follow. @default false */
+  readonly live?: boolean;
+  /**
+   * At the end of a stream look again after about this time, ms (with jitter), instead of waiting for the next event: for many sources in one process that each want
+   * few events of a busy stream. @default 0: waits
+   */
+  readonly pollMs?: number;
   /** Events of a page, 1 to 1,000. @default 1,000 */
   readonly pageSize?: number;
   /** How long one page may take with its retries before `unreachable` is told, ms. @default 60,000 */
@@ -90,7 +99,9 @@ export class HubSource implements EventSource {
   }
 
   async #stream(sink: Sink, stream: string, types: readonly string[]): Promise<void> {
-    const { reader, places, pageSize = 1_000, patienceMs = 60_000, report, onGap = 'stop' } = this.#options;
+    const { reader, places, unit, live, pollMs = 0, pageSize = 1_000, patienceMs = 60_000, report } = this.#options;
+    const follow = pollMs > 0 ? {} : live === true ? { follow: 'live' as const } : { follow: true, waitMs: WAIT_MS };
+    const deadlineMs = (follow.waitMs ?? 0) + patienceMs;
     const { signal } = this.#stop;
     let place: Place = placeOf(await places.load(stream)) ?? { from: this.#options.from ?? 'earliest' };
     let away = false;
@@ -98,9 +109,9 @@ export class HubSource implements EventSource {
     while (!signal.aborted) {
       const { cursor, from } = place;
       const at = cursor === undefined ? { from: from ?? 'earliest' } : { cursor };
-      const waiting = { waitMs: WAIT_MS, deadlineMs: WAIT_MS + patienceMs };
+      const wanted = { type: types, limit: pageSize, ...(unit === undefined ? {} : { unit }) };
       try {
-        const pages = reader.pages(stream, { ...at, ...waiting, type: types, limit: pageSize, follow: true, signal });
+        const pages = reader.pages(stream, { ...at, ...wanted, ...follow, deadlineMs, signal });
         for await (const page of pages) {
           if (away) report?.reachable?.(stream);
           away = false;
@@ -122,13 +133,14 @@ export class HubSource implements EventSource {
           above = undefined;
           if (signal.aborted) return;
         }
+        if (pollMs > 0) await pause(jittered(pollMs), signal);
       } catch (cause) {
         if (signal.aborted || !isSdkFault(cause)) throw cause;
         if (cause.retryable) {
           away = true;
           report?.unreachable?.(stream, cause);
           await pause(jittered(1_000), signal);
-        } else if (GAPS.has(cause.code) && onGap === 'earliest') {
+        } else if (GAPS.has(cause.code) && this.#options.onGap === 'earliest') {
           (report?.gap ?? printGap)(stream, cause.code);
           place = { from: 'earliest' };
           above = undefined;

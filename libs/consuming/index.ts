@@ -23,4 +23,5 @@ export { HubDeadLetters, type HubDeadLettersOptions } from './hub-dead-letters.j
 export { HubSource, type HubSourceOptions, type HubSourceReport } from './hub-source.js';
 export { pgInbox, pgPlaces, type PgClient, type PgPool } from './pg.js';
 export { filePlaces, type Places } from './places.js';
+export { SourceSet, type NamedSource, type SourceSetOptions } from './source-set.js';
 export { sqliteInbox, sqlitePlaces, type SqliteDatabase } from './sqlite.js';

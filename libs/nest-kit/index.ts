@@ -1,4 +1,3 @@
-export * as legacy from './legacy/index.js';
 export { SimpulClientProxy } from './client-proxy.js';
 export { Event, OnBatch, OnEvent } from './decorators.js';
 export { EventContext } from './event-context.js';

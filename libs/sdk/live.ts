@@ -1,9 +1,9 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { pause } from '#concurrency';
 import { backoffMs, type Connection } from './connection.js';
-import { isSdkFault, type SdkFault } from './fault.js';
+import { isSdkFault, SdkFault } from './fault.js';
 import { query, typeList } from './query.js';
-import type { ReadEvent } from './reader.js';
+import type { EventPage, ReadEvent, ReadOptions } from './reader.js';
 import { Deduplicator } from './deduplicator.js';
 
 export interface LiveOptions {
@@ -47,33 +47,16 @@ export async function* followLive(
   while (!stopped()) {
     let fault: SdkFault | undefined;
     try {
-      const path = `/v1/streams/${encodeURIComponent(stream)}/live${query({
-        from: lastEventId === undefined ? o.from : undefined,
-        type: typeList(o.type),
-        subject: o.subject,
-        unit: o.unit,
-      })}`;
-      const { body } = await hub.open(path, {
-        key,
-        signal: o.signal,
-        headers: {
-          accept: 'text/event-stream',
-          ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
-        },
-      });
+      const body = await openLive(hub, key, stream, o, lastEventId);
       o.report?.connected?.();
-      const messages: EventSourceMessage[] = [];
-      const parser = createParser({ onEvent: (m) => messages.push(m), onId: (id) => (lastEventId = id) });
-      const text = new TextDecoder();
-      for await (const bytes of body) {
-        parser.feed(text.decode(bytes, { stream: true }));
-        for (const m of messages.splice(0)) {
+      for await (const { messages, id = lastEventId } of chunksOf(body)) {
+        lastEventId = id;
+        for (const m of messages) {
           failures = 0;
           if (m.event === 'gap') o.report?.gap?.(parsed(m.data));
           if (m.event === 'damaged') o.report?.damaged?.(parsed(m.data));
-          if (m.event !== undefined && m.event !== 'event' && m.event !== 'message') continue;
-          const e = parsed(m.data) as ReadEvent | undefined;
-          if (typeof e?.id === 'string' && copies.isNew(e)) yield e;
+          const e = eventOf(m);
+          if (e !== undefined && copies.isNew(e)) yield e;
         }
       }
     } catch (e) {
@@ -88,6 +71,92 @@ export async function* followLive(
     failures++;
     await pause(backoffMs(failures, fault?.retryAfterMs, hub.random, hub.retry), o.signal);
   }
+}
+
+/**
+ * What comes behind a cursor, in pages as the hub pushes it, until the connection breaks. Throws `SdkFault`: what the hub answers to the connection, and for a gap what it
+ * answers to a page at that cursor.
+ */
+export async function* livePages(
+  hub: Connection,
+  key: string,
+  stream: string,
+  o: ReadOptions,
+  cursor: string,
+): AsyncGenerator<EventPage> {
+  const body = await openLive(hub, key, stream, o, cursor);
+  let next = cursor;
+  for await (const { messages, id = next, bytes } of chunksOf(body)) {
+    next = id;
+    const damaged: string[] = [];
+    const events: ReadEvent[] = [];
+    for (const m of messages) {
+      const data = m.event === undefined ? undefined : (parsed(m.data) as Record<string, unknown> | undefined);
+      if (m.event === 'gap') {
+        const code = String(data?.['code']);
+        throw new SdkFault(code === 'unknown_cursor' ? 412 : 410, { code }, { retryable: false });
+      }
+      if (m.event === 'damaged') damaged.push(String(data?.['position']));
+      const e = eventOf(m);
+      if (e !== undefined) events.push(e);
+    }
+    yield { events, next, bytes, ...(damaged.length === 0 ? {} : { damaged }) };
+  }
+}
+
+async function openLive(
+  hub: Connection,
+  key: string,
+  stream: string,
+  o: Pick<LiveOptions, 'from' | 'type' | 'subject' | 'unit' | 'signal'>,
+  lastEventId: string | undefined,
+): Promise<AsyncIterable<Uint8Array>> {
+  const path = `/v1/streams/${encodeURIComponent(stream)}/live${query({
+    from: lastEventId === undefined ? o.from : undefined,
+    type: typeList(o.type),
+    subject: o.subject,
+    unit: o.unit,
+  })}`;
+  const { body } = await hub.open(path, {
+    key,
+    signal: o.signal,
+    headers: { accept: 'text/event-stream', ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
+  });
+  return body;
+}
+
+interface Chunk {
+  readonly messages: readonly EventSourceMessage[];
+  /** Cursor behind the last message. A message without data has only that. */
+  readonly id: string | undefined;
+  readonly bytes: number;
+}
+
+/** Messages as they come together. */
+async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Chunk> {
+  const messages: EventSourceMessage[] = [];
+  let last: string | undefined;
+  const parser = createParser({
+    onEvent: (m) => messages.push(m),
+    onId: (id) => (last = id),
+  });
+  const text = new TextDecoder();
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    parser.feed(text.decode(piece, { stream: true }));
+    if (messages.length === 0 && last === undefined) continue;
+    yield { messages: messages.splice(0), id: last, bytes };
+    bytes = 0;
+    last = undefined;
+  }
+}
+
+/** The event of a message; undefined: it has none. */
+function eventOf({ event, data }: EventSourceMessage): ReadEvent | undefined {
+  if (event !== undefined && event !== 'event' && event !== 'message') return undefined;
+  const e = parsed(data) as ReadEvent | undefined;
+  return typeof e?.id === 'string' ? e : undefined;
 }
 
 function parsed(text: string): unknown {

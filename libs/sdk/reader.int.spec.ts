@@ -113,6 +113,77 @@ describe('live', () => {
   });
 });
 
+describe('pages with follow: live', () => {
+  const empty = { status: 200, body: { events: [], next: 'c1' } };
+  /** Pages until the end at c1; then each connection gets the next of these answers. */
+  const tail = (...answers: ((write: (id: string, e: unknown, name?: string) => void) => void)[]): Script => {
+    let n = 0;
+    return (r) => {
+      if (!r.path.endsWith('/live'))
+        return r.query.get('cursor') === null
+          ? { status: 200, body: { events: [event('a', 0)], next: 'c1' } }
+          : { ...empty, body: { events: [], next: r.query.get('cursor') } };
+      r.res.writeHead(200, { 'content-type': 'text/event-stream' });
+      answers[n++]?.((id, e, name) =>
+        r.res.write(`id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(e)}\n\n`),
+      );
+      if (n < answers.length) r.res.end();
+      return undefined;
+    };
+  };
+
+  it('reads pages to the end, gets what comes behind it pushed, and goes on at its cursor after a broken connection', async () => {
+    const { hub, reader } = await reading(
+      tail(
+        (write) => {
+          write('c2', event('b', 1));
+          write('c3', { stream: 'pas.hunian', position: 'pas.hunian/0/2' }, 'damaged');
+        },
+        (write) => write('c4', event('c', 3)),
+      ),
+    );
+    const ids: string[] = [];
+    const damaged: string[] = [];
+    const pages = reader.pages('pas.hunian', { type: 'pas.hunian.dilaporkan', unit: 'SU00001', follow: 'live' });
+    let next = '';
+    for await (const page of pages) {
+      ids.push(...page.events.map(({ id }) => id));
+      damaged.push(...(page.damaged ?? []));
+      ({ next } = page);
+      if (ids.length === 3) break;
+    }
+    expect([ids, damaged, next]).toEqual([['a', 'b', 'c'], ['pas.hunian/0/2'], 'c4']);
+    const asked = hub.requests.map((r) => [
+      r.path.split('/').at(-1),
+      r.query.get('cursor'),
+      r.headers['last-event-id'],
+    ]);
+    expect(asked).toEqual([
+      ['events', null, undefined],
+      ['events', 'c1', undefined],
+      ['live', null, 'c1'],
+      ['events', 'c3', undefined],
+      ['live', null, 'c3'],
+    ]);
+    expect(Object.fromEntries(hub.requests[2]!.query)).toEqual({ type: 'pas.hunian.dilaporkan', unit: 'SU00001' });
+  });
+
+  it.each(['offset_out_of_range', 'unknown_cursor'])(
+    'throws for a gap (%s) what a page at that place throws',
+    async (code) => {
+      const { reader } = await reading(
+        tail((write) => write('c9', { stream: 'pas.hunian', code, from: 'earliest' }, 'gap')),
+      );
+      const seen: string[] = [];
+      const all = async (): Promise<void> => {
+        for await (const page of reader.pages('pas.hunian', { follow: 'live' })) seen.push(page.next);
+      };
+      await expect(all()).rejects.toMatchObject({ code, retryable: false });
+      expect(seen).toEqual(['c1', 'c1']);
+    },
+  );
+});
+
 describe('state, lists and receipts', () => {
   it('resolves undefined for 404, and retries a 503 of a view that is rebuilding instead of answering undefined (R7)', async () => {
     let n = 0;

@@ -1,7 +1,8 @@
-import { connect, type Connection } from './connection.js';
+import { backoffMs, connect, type Connection } from './connection.js';
+import { pause } from '#concurrency';
 import type { Shape } from './answer.js';
-import { faultOf } from './fault.js';
-import { followLive, type LiveOptions } from './live.js';
+import { faultOf, isSdkFault } from './fault.js';
+import { followLive, livePages, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
 import { query, typeList } from './query.js';
 import { Deduplicator } from './deduplicator.js';
@@ -40,8 +41,11 @@ export interface ReadOptions {
   readonly limit?: number;
   /** Continue at the `next` of an earlier page. */
   readonly cursor?: string;
-  /** At the end of the stream wait for new events (long poll) instead of ending. @default false */
-  readonly follow?: boolean;
+  /**
+   * At the end of the stream wait for new events instead of ending: true by long poll; `live`: the hub pushes them on a socket of its own, which costs the hub less and
+   * is as exact, but needs a way to the hub that passes server-sent events on at once. @default false
+   */
+  readonly follow?: boolean | 'live';
   /** Longest wait of one long poll, ms. @default 20 s */
   readonly waitMs?: number;
   /** Deadline of each page with its retries, ms. @default 60 s; with `follow` none */
@@ -168,6 +172,7 @@ export function createReader(options: ReaderOptions): Reader {
 
   async function* pages(stream: string, o: ReadOptions = {}): AsyncGenerator<EventPage> {
     let cursor = o.cursor;
+    let failures = 0;
     const waitMs = o.follow === true ? (o.waitMs ?? 20_000) : undefined;
     for (;;) {
       const first = cursor === undefined;
@@ -185,7 +190,7 @@ export function createReader(options: ReaderOptions): Reader {
         key,
         signal: o.signal,
         timeoutMs: (waitMs ?? 0) + 30_000,
-        deadlineMs: o.deadlineMs ?? (o.follow === true ? Number.POSITIVE_INFINITY : 60_000),
+        deadlineMs: o.deadlineMs ?? (o.follow ? Number.POSITIVE_INFINITY : 60_000),
         shape: isPage(stream),
       });
       if (reply.status !== 200) throw faultOf(reply.status, reply.body);
@@ -198,7 +203,21 @@ export function createReader(options: ReaderOptions): Reader {
         bytes: reply.size,
         ...(page.damaged === undefined ? {} : { damaged: page.damaged }),
       };
-      if (o.follow !== true && page.events.length === 0 && page.incomplete !== true) return;
+      if (o.follow === true || page.events.length > 0 || page.incomplete === true) continue;
+      if (o.follow !== 'live') return;
+      const begin = cursor;
+      try {
+        for await (const pushed of livePages(hub, key, stream, o, cursor)) {
+          cursor = pushed.next;
+          if (pushed.damaged !== undefined) o.damaged?.(pushed.damaged);
+          yield pushed;
+        }
+      } catch (e) {
+        if (!isSdkFault(e) || !e.retryable) throw e;
+      }
+      failures = cursor === begin ? failures + 1 : 1;
+      await pause(backoffMs(failures, undefined, hub.random, hub.retry), o.signal);
+      o.signal?.throwIfAborted();
     }
   }
 

@@ -1,14 +1,65 @@
-import { Controller } from '@nestjs/common';
-import { legacy } from '#nest-kit';
+import {
+  Controller,
+  createParamDecorator,
+  Injectable,
+  type ExecutionContext,
+  type PipeTransform,
+} from '@nestjs/common';
+import {
+  CegahBerakhir,
+  type CegahBerakhirData,
+  CegahDaftarDiterima,
+  type CegahDaftarDiterimaData,
+  CegahDitetapkan,
+  type CegahDitetapkanData,
+  CegahDiusulkan,
+  type CegahDiusulkanData,
+  KasusStatusBerubah,
+  type KasusStatusBerubahData,
+  LayananPengaduanDiterima,
+  type LayananPengaduanDiterimaData,
+  LitmasSelesai,
+  type LitmasSelesaiData,
+  PemindahanDiusulkan,
+  type PemindahanDiusulkanData,
+  PenghuniBebas,
+  type PenghuniBebasData,
+  PenghuniDipindahkan,
+  type PenghuniDipindahkanData,
+  PnbpPembayaranDiterima,
+  type PnbpPembayaranDiterimaData,
+  PnbpTagihanDiterbitkan,
+  type PnbpTagihanDiterbitkanData,
+  RemisiDitetapkan,
+  type RemisiDitetapkanData,
+  RemisiDiusulkan,
+  type RemisiDiusulkanData,
+} from '#event-types';
+import { Event, OnBatch, OnEvent, type EventContext } from '#nest-kit';
+import type { EventOf } from '#sdk';
 import { Bans } from './flows/bans.js';
 import { Complaints } from './flows/complaints.js';
 import { Foreigners } from './flows/foreigners.js';
 import { Passports } from './flows/passports.js';
 import { Remission } from './flows/remission.js';
 import { Transfers } from './flows/transfers.js';
-import type { ReceivedEvent } from './subscriptions.js';
+import { Offices } from './offices.js';
+import type { Office } from './office.js';
 
-const { Batch, OnEvent } = legacy;
+/** The owner whose subscription an event came from: the name of the source, before the first `/` of the feed. */
+const Receiver = createParamDecorator(
+  (_data: unknown, context: ExecutionContext) => context.switchToRpc().getContext<EventContext>().feed.split('/', 1)[0],
+);
+
+/** The office of an owner. */
+@Injectable()
+export class OfficeOf implements PipeTransform<string, Office> {
+  constructor(private readonly offices: Offices) {}
+
+  transform(owner: string): Office {
+    return this.offices.find(owner)!;
+  }
+}
 
 /** What immigration offices and SIMPONI do when they receive an event. */
 @Controller()
@@ -18,34 +69,34 @@ export class ImmigrationController {
     private readonly passports: Passports,
   ) {}
 
-  @OnEvent('imigrasi.cegah.diusulkan')
-  banProposed(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.bans.proposed(received);
+  @OnEvent(CegahDiusulkan)
+  banProposed(proposal: CegahDiusulkanData, @Receiver(OfficeOf) directorate: Office): void {
+    this.bans.proposed(proposal, directorate);
   }
 
-  @OnEvent('imigrasi.cegah.ditetapkan')
-  banDecided(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.bans.listChanged(received);
+  @OnEvent(CegahDitetapkan)
+  banDecided(ban: CegahDitetapkanData, @Receiver(OfficeOf) post: Office): void {
+    this.bans.decided(ban, post);
   }
 
-  @OnEvent('imigrasi.cegah.berakhir')
-  banEnded(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.bans.listChanged(received);
+  @OnEvent(CegahBerakhir)
+  banEnded(end: CegahBerakhirData, @Receiver(OfficeOf) post: Office): void {
+    this.bans.ended(end, post);
   }
 
-  @OnEvent('imigrasi.cegah.daftar-diterima')
-  listAcknowledged(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.bans.acknowledged(received);
+  @OnEvent(CegahDaftarDiterima)
+  listAcknowledged(receipt: CegahDaftarDiterimaData): void {
+    this.bans.acknowledged(receipt);
   }
 
-  @OnEvent('keu.pnbp.tagihan-diterbitkan')
-  billIssued(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.passports.billed(received);
+  @OnEvent(PnbpTagihanDiterbitkan)
+  billIssued(bill: PnbpTagihanDiterbitkanData, @Receiver(OfficeOf) simponi: Office): void {
+    this.passports.billed(bill, simponi);
   }
 
-  @OnEvent('keu.pnbp.pembayaran-diterima')
-  billPaid(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.passports.paid(received);
+  @OnEvent(PnbpPembayaranDiterima)
+  billPaid(payment: PnbpPembayaranDiterimaData): void {
+    this.passports.paid(payment);
   }
 }
 
@@ -58,34 +109,37 @@ export class PrisonController {
     private readonly remission: Remission,
   ) {}
 
-  @OnEvent('pas.pemindahan.diusulkan')
-  transferProposed(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.transfers.proposed(received);
+  @OnEvent(PemindahanDiusulkan)
+  transferProposed(proposal: PemindahanDiusulkanData, @Receiver(OfficeOf) kanwil: Office): void {
+    this.transfers.proposed(proposal, kanwil);
   }
 
-  @OnEvent('pas.litmas.selesai')
-  inquiryReported(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.transfers.reported(received);
+  @OnEvent(LitmasSelesai)
+  inquiryReported(@Event() report: EventOf<LitmasSelesaiData>): void {
+    this.transfers.reported(report);
   }
 
-  @OnEvent('pas.penghuni.dipindahkan')
-  inmateMoved(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.transfers.departed(received);
+  @OnEvent(PenghuniDipindahkan)
+  inmateMoved(move: PenghuniDipindahkanData, @Receiver(OfficeOf) prison: Office): void {
+    this.transfers.departed(move, prison);
   }
 
-  @OnEvent('pas.penghuni.bebas')
-  inmateReleased(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.foreigners.released(received);
+  @OnEvent(PenghuniBebas)
+  inmateReleased(release: PenghuniBebasData, @Receiver(OfficeOf) rudenim: Office): void {
+    this.foreigners.released(release, rudenim);
   }
 
-  @OnEvent('pas.remisi.diusulkan')
-  remissionProposed(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.remission.proposed(received);
+  @OnBatch(RemisiDiusulkan)
+  remissionProposed(proposals: EventOf<RemisiDiusulkanData>[], @Receiver(OfficeOf) directorate: Office): void {
+    this.remission.proposed(
+      proposals.map(({ data }) => data),
+      directorate,
+    );
   }
 
-  @OnEvent('pas.remisi.ditetapkan')
-  remissionGranted(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.remission.granted(received);
+  @OnEvent(RemisiDitetapkan)
+  remissionGranted(grant: RemisiDitetapkanData, @Receiver(OfficeOf) prison: Office): void {
+    this.remission.granted(grant, prison);
   }
 }
 
@@ -97,16 +151,14 @@ export class ServiceController {
     private readonly complaints: Complaints,
   ) {}
 
-  @OnEvent('layanan.pengaduan.diterima')
-  complaintReceived(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) this.complaints.begin(received);
+  @OnEvent(LayananPengaduanDiterima)
+  complaintReceived(complaint: LayananPengaduanDiterimaData, @Receiver(OfficeOf) unit: Office): void {
+    this.complaints.begin(complaint, unit);
   }
 
-  @OnEvent('layanan.kasus.status-berubah')
-  caseChanged(@Batch() batch: ReceivedEvent[]): void {
-    for (const received of batch) {
-      if (received.office.unit?.type === 'bapas') this.transfers.inquire(received);
-      else this.complaints.continueCase(received);
-    }
+  @OnEvent(KasusStatusBerubah)
+  caseChanged(change: KasusStatusBerubahData, @Receiver(OfficeOf) holder: Office): void {
+    if (holder.unit?.type === 'bapas') this.transfers.inquire(change, holder);
+    else this.complaints.continueCase(change, holder);
   }
 }

@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { legacy } from '#nest-kit';
 import { Conductor } from './conductor.js';
 import { MinistryModule } from './ministry.module.js';
 import { ministryKeys, seedUnits } from './keys.js';
@@ -12,8 +11,7 @@ async function play(options: MinistryOptions): Promise<number> {
   // With --json stdout carries one line for a program, so the screen goes to stderr.
   const out = options.json ? process.stderr : process.stdout;
   const world = await buildWorld(options);
-  const app = await NestFactory.createMicroservice(MinistryModule.forDay(world, options, out), {
-    strategy: new legacy.SimpulServer({ source: world.day.subscriptions }),
+  const app = await NestFactory.createApplicationContext(MinistryModule.forDay(world, options, out), {
     logger: ['error', 'warn'],
     abortOnError: false,
   });
@@ -22,7 +20,6 @@ async function play(options: MinistryOptions): Promise<number> {
   const stop = (): void => conductor.stop();
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  await app.listen();
   screen.start();
   // Progress (0 to 1) for a launcher that started this process with an IPC channel.
   const progress = setInterval(() => process.connected && process.send?.({ progress: world.day.tally.progress }), 100);

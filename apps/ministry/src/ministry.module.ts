@@ -1,7 +1,9 @@
+import { reasonOf } from '#consuming';
+import { SimpulModule } from '#nest-kit';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { Conductor } from './conductor.js';
 import type { Day, Flow } from './day.js';
-import { ImmigrationController, PrisonController, ServiceController } from './controllers.js';
+import { ImmigrationController, OfficeOf, PrisonController, ServiceController } from './controllers.js';
 import { Bans } from './flows/bans.js';
 import { Attendance, Cases, Crossings } from './flows/bulk.js';
 import { Complaints } from './flows/complaints.js';
@@ -12,6 +14,7 @@ import { Passports } from './flows/passports.js';
 import { Occupancy, RemandEnds } from './flows/prisons.js';
 import { Remission } from './flows/remission.js';
 import { Transfers } from './flows/transfers.js';
+import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Screen, type Out } from './screen/screen.js';
 import type { World } from './world.js';
@@ -34,7 +37,7 @@ const FLOWS: readonly (new (day: Day) => Flow)[] = [
 @Module({})
 export class MinistryModule {
   static forDay(world: World, options: MinistryOptions, out: Out): DynamicModule {
-    const { day, offline, history } = world;
+    const { day, offline, history, faults } = world;
     const flows: { provide: Type<Flow>; useValue: Flow }[] = [
       ...FLOWS.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
       { provide: OfflinePrison, useValue: new OfflinePrison(day, offline.office, offline.link) },
@@ -47,9 +50,24 @@ export class MinistryModule {
     );
     return {
       module: MinistryModule,
+      imports: [
+        SimpulModule.forRoot({
+          url: options.url,
+          // Each office reads and publishes with its own key; with this one the app asks only whether the types of its handlers exist.
+          key: day.offices.all[0]!.key,
+          source: day.subscriptions.source,
+          report: day.subscriptions.report,
+          ended: (fault) => {
+            faults.push(reasonOf(fault));
+            conductor.stop();
+          },
+        }),
+      ],
       controllers: [ImmigrationController, PrisonController, ServiceController],
       providers: [
         ...flows,
+        { provide: Offices, useValue: day.offices },
+        OfficeOf,
         { provide: Conductor, useValue: conductor },
         {
           provide: Screen,

@@ -83,7 +83,6 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
       writeFileSync(sequencesFile, JSON.stringify(sequences));
     },
     async close() {
-      await subscriptions.stop();
       await Promise.allSettled(offices.all.map((office) => office.publisher.close()));
       history.close();
       await connection.close();

@@ -1,5 +1,14 @@
+import {
+  CegahBerakhir,
+  CegahDaftarDiterima,
+  CegahDitetapkan,
+  CegahDiusulkan,
+  type CegahBerakhirData,
+  type CegahDaftarDiterimaData,
+  type CegahDitetapkanData,
+  type CegahDiusulkanData,
+} from '#event-types';
 import { caseStep } from '../case.js';
-import type { ReceivedEvent } from '../subscriptions.js';
 import { numbered, text, whole, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 import { document, foreigner, officer, person, type Person } from '../people.js';
@@ -43,14 +52,14 @@ export class Bans implements Flow {
       this.#day.lists.set(post.owner, { version: this.#version, names: new Map(standing) });
       subscriptions.add({
         office: post,
-        types: ['imigrasi.cegah.ditetapkan', 'imigrasi.cegah.berakhir'],
+        types: [CegahDitetapkan, CegahBerakhir],
         pollMs: 1000,
       });
     }
-    subscriptions.add({ office: decider, types: ['imigrasi.cegah.diusulkan'] });
+    subscriptions.add({ office: decider, types: [CegahDiusulkan] });
     subscriptions.add({
       office: offices.need('ES1-DJIM'),
-      types: ['imigrasi.cegah.daftar-diterima'],
+      types: [CegahDaftarDiterima],
     });
     PROPOSALS.forEach((p, i) => {
       const who = p.jenis === 'cegah' ? person(rng) : foreigner(rng);
@@ -95,37 +104,37 @@ export class Bans implements Flow {
   }
 
   /** The directorate receives a proposal and decides. */
-  proposed({ event, office }: ReceivedEvent): void {
-    this.#day.clock.after(office.random.int(4, 9), () => void this.#decide(office, event.data));
+  proposed(proposal: CegahDiusulkanData, directorate: Office): void {
+    this.#day.clock.after(directorate.random.int(4, 9), () => void this.#decide(directorate, proposal));
   }
 
-  async #decide(by: Office, u: Readonly<Record<string, unknown>>): Promise<void> {
+  async #decide(by: Office, u: CegahDiusulkanData): Promise<void> {
     const { clock, number, tally } = this.#day;
     const version = ++this.#version;
-    const n = text(u['nomorUsulan']).split('-').at(-1);
+    const n = u.nomorUsulan.split('-').at(-1);
     this.#lastCekal = numbered('CKL', number, Number(n));
     this.#acks.set(version, new Set());
     const label = clock.label();
-    const say = `${text(u['jenis']) === 'cegah' ? 'Cegah' : 'Tangkal'} #${Number(n)}`;
+    const say = `${u.jenis === 'cegah' ? 'Cegah' : 'Tangkal'} #${Number(n)}`;
     tally.fact(`ban ${version}`, label, `${say} ditetapkan, daftar v${version}`, `${say} decided, list v${version}`);
     await by.publish({
       type: 'imigrasi.cegah.ditetapkan',
       orderingKey: 'daftar',
-      korelasi: text(u['nomorUsulan']),
+      korelasi: u.nomorUsulan,
       data: {
         nomorCekal: this.#lastCekal,
-        nomorUsulan: u['nomorUsulan'],
+        nomorUsulan: u.nomorUsulan,
         versiDaftar: version,
-        jenis: u['jenis'],
+        jenis: u.jenis,
         peristiwa: 'baru',
-        subjekJenis: u['subjekJenis'],
-        namaLengkap: u['namaLengkap'],
-        tanggalLahir: u['tanggalLahir'],
-        jenisKelamin: u['jenisKelamin'],
-        kewarganegaraan: u['kewarganegaraan'],
+        subjekJenis: u.subjekJenis,
+        namaLengkap: u.namaLengkap,
+        tanggalLahir: u.tanggalLahir,
+        jenisKelamin: u.jenisKelamin,
+        kewarganegaraan: u.kewarganegaraan,
         mulaiBerlaku: clock.iso(),
         berakhir: clock.day(180),
-        instansiPengusul: u['instansiPengusul'],
+        instansiPengusul: u.instansiPengusul,
         tindakanDiTpi: 'tolak',
         kontakSiaga: '+622100000000',
         kodePencocokan: by.random.hex(32),
@@ -160,14 +169,22 @@ export class Bans implements Flow {
     });
   }
 
-  /** A post applies the change to its copy of the list and publishes which version it now has. */
-  listChanged({ event, office: post }: ReceivedEvent): void {
-    const { type, data: d } = event;
+  /** A post adds a ban to its copy of the list. */
+  decided({ nomorCekal, namaLengkap, versiDaftar }: CegahDitetapkanData, post: Office): void {
+    this.#day.lists.get(post.owner)!.names.set(nomorCekal, namaLengkap);
+    this.#listChanged(post, versiDaftar);
+  }
+
+  /** A post removes a ban from its copy of the list. */
+  ended({ nomorCekal, versiDaftar }: CegahBerakhirData, post: Office): void {
+    this.#day.lists.get(post.owner)!.names.delete(nomorCekal);
+    this.#listChanged(post, versiDaftar);
+  }
+
+  /** A post publishes which version of the list it now has. */
+  #listChanged(post: Office, version: number): void {
     const { clock } = this.#day;
     const copy = this.#day.lists.get(post.owner)!;
-    const version = whole(d['versiDaftar']);
-    if (type.endsWith('berakhir')) copy.names.delete(text(d['nomorCekal']));
-    else copy.names.set(text(d['nomorCekal']), text(d['namaLengkap']));
     copy.version = Math.max(copy.version, version);
     const entries = copy.names.size;
     clock.after(post.random.int(1, 14), () => {
@@ -209,9 +226,7 @@ export class Bans implements Flow {
   }
 
   /** The directorate general counts the posts that have a version. */
-  acknowledged({ event }: ReceivedEvent): void {
-    const version = whole(event.data['versiDaftar']);
-    const unit = text(event.data['unit']);
+  acknowledged({ unit, versiDaftar: version }: CegahDaftarDiterimaData): void {
     const { clock, tally } = this.#day;
     const posts = this.#acks.get(version);
     if (posts === undefined) return;

@@ -1,6 +1,11 @@
+import {
+  KasusStatusBerubah,
+  LayananPengaduanDiterima,
+  type KasusStatusBerubahData,
+  type LayananPengaduanDiterimaData,
+} from '#event-types';
 import { caseStep } from '../case.js';
-import type { ReceivedEvent } from '../subscriptions.js';
-import { numbered, text, type Day, type Flow } from '../day.js';
+import { numbered, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
 
 const COMPLAINTS = 8;
@@ -32,14 +37,14 @@ export class Complaints implements Flow {
     );
     const holders = new Map<string, Office>();
     for (const u of units) {
-      subscriptions.add({ office: u, types: ['layanan.pengaduan.diterima'], own: true });
+      subscriptions.add({ office: u, types: [LayananPengaduanDiterima], own: true });
       for (const owner of [u.owner, u.unit?.parent, u.unit?.technicalParent]) {
         const office = owner === undefined ? undefined : offices.find(owner);
         if (office !== undefined) holders.set(office.owner, office);
       }
     }
     for (const office of holders.values())
-      subscriptions.add({ office, types: ['layanan.kasus.status-berubah'], own: true, pollMs: 800 });
+      subscriptions.add({ office, types: [KasusStatusBerubah], own: true, pollMs: 800 });
     units.forEach((u, i) => {
       const nomor = numbered('ADU', number, i + 1);
       clock.plan(clock.at('08:20', rng.int(0, 200)), () => {
@@ -67,22 +72,18 @@ export class Complaints implements Flow {
   }
 
   /** The unit concerned opens the case and hands it to its kanwil. */
-  begin({ event, office: unit }: ReceivedEvent): void {
-    const d = event.data;
-    if (text(d['unitDituju']) !== unit.owner) return;
+  begin({ unitDituju, nomorPengaduan: nomor }: LayananPengaduanDiterimaData, unit: Office): void {
+    if (unitDituju !== unit.owner) return;
     const kanwil = unit.unit?.parent ?? unit.owner;
-    const nomor = text(d['nomorPengaduan']);
     this.#concerned.set(nomor, unit.owner);
     this.#step(unit, nomor, { baru: 'diproses', pemegang: kanwil });
   }
 
   /** The office that now holds the case takes the next step: kanwil → directorate general → unit. */
-  continueCase({ event, office: holder }: ReceivedEvent): void {
-    const d = event.data;
-    if (d['jenisLayanan'] !== SERVICE || text(d['unitPemegang']) !== holder.owner) return;
+  continueCase(d: KasusStatusBerubahData, holder: Office): void {
+    if (d.jenisLayanan !== SERVICE || d.unitPemegang !== holder.owner) return;
     const { offices, tally, clock } = this.#day;
-    const nomor = text(d['nomorKasus']);
-    const lama = text(d['statusBaru']);
+    const { nomorKasus: nomor, statusBaru: lama } = d;
     const unit = this.#concerned.get(nomor);
     if (unit === undefined) return;
     if (lama === 'diproses') {

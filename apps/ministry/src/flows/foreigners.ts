@@ -1,6 +1,7 @@
-import { numbered, text, type Day, type Flow } from '../day.js';
-import type { ReceivedEvent } from '../subscriptions.js';
+import { PenghuniBebas, type PenghuniBebasData } from '#event-types';
+import { numbered, type Day, type Flow } from '../day.js';
 import { admitted } from '../inmate.js';
+import type { Office } from '../office.js';
 import { foreigner } from '../people.js';
 
 /** A foreign inmate is released; the rudenim of the same region receives the event and admits the person for deportation. */
@@ -21,7 +22,7 @@ export class Foreigners implements Flow {
       6,
     );
     for (const r of rudenims) {
-      subscriptions.add({ office: r, types: ['pas.penghuni.bebas'] });
+      subscriptions.add({ office: r, types: [PenghuniBebas] });
       const lapas = rng.pick(offices.near(r, 'lapas'));
       const who = foreigner(rng);
       const orang = `WBP-${number}-F${++this.#n}`;
@@ -56,14 +57,13 @@ export class Foreigners implements Flow {
   }
 
   /** The rudenim of the region admits a released foreigner. */
-  released({ event, office: rudenim }: ReceivedEvent): void {
-    const d = event.data;
+  released(d: PenghuniBebasData, rudenim: Office): void {
     const { clock, offices, tally, number } = this.#day;
-    const prison = offices.find(text(d['unit']));
-    if (d['kewarganegaraan'] === 'IDN' || d['rencanaBebas'] !== false || prison === undefined) return;
+    const prison = offices.find(d.unit);
+    if (d.kewarganegaraan === 'IDN' || d.rencanaBebas !== false || prison === undefined) return;
     if (offices.kanwilOf(prison) !== offices.kanwilOf(rudenim)) return;
     const rng = rudenim.random;
-    const n = Number(text(d['idOrang']).split('F').at(-1));
+    const n = Number(d.idOrang.split('F').at(-1));
     clock.after(rng.int(40, 90), () => {
       tally.fact(
         'deteni',
@@ -73,8 +73,8 @@ export class Foreigners implements Flow {
       );
       void rudenim.publish({
         type: 'imigrasi.deteni.diterima',
-        orderingKey: text(d['idOrang']),
-        korelasi: text(d['idOrang']),
+        orderingKey: d.idOrang,
+        korelasi: d.idOrang,
         data: {
           nomorDeteni: numbered('DTN', number, n),
           unitPenerima: rudenim.owner,
@@ -82,9 +82,9 @@ export class Foreigners implements Flow {
           ruang: 'rudenim',
           nomorSuratPerintah: `PRINT-${rng.int(10, 99)}/2021`,
           tanggalPerintah: clock.date,
-          namaLengkap: d['namaLengkap'],
-          kewarganegaraan: d['kewarganegaraan'],
-          tanggalLahir: d['tanggalLahir'],
+          namaLengkap: d.namaLengkap,
+          kewarganegaraan: d.kewarganegaraan,
+          tanggalLahir: d.tanggalLahir,
           jenisKelamin: 'L',
           dokumenPerjalanan: 'habis',
           alasan: 'menunggu pendeportasian setelah bebas',

@@ -1,7 +1,12 @@
+import {
+  PnbpPembayaranDiterima,
+  PnbpTagihanDiterbitkan,
+  type PnbpPembayaranDiterimaData,
+  type PnbpTagihanDiterbitkanData,
+} from '#event-types';
 import { caseStep } from '../case.js';
-import { numbered, text, type Day, type Flow } from '../day.js';
+import { numbered, type Day, type Flow } from '../day.js';
 import type { Office } from '../office.js';
-import type { ReceivedEvent } from '../subscriptions.js';
 import { document, person, type Person } from '../people.js';
 
 interface Application {
@@ -40,7 +45,7 @@ export class Passports implements Flow {
     const each = Math.max(1, Math.round(EACH * scale));
     let n = 0;
     for (const kanim of kanims) {
-      subscriptions.add({ office: kanim, types: ['keu.pnbp.pembayaran-diterima'], own: true });
+      subscriptions.add({ office: kanim, types: [PnbpPembayaranDiterima], own: true });
       for (let i = 0; i < each; i++) {
         const nomor = numbered('P', number, ++n);
         const billing = `${800 + (number % 100)}${clock.date.slice(2).replaceAll('-', '')}${String(n).padStart(6, '0')}`;
@@ -55,7 +60,7 @@ export class Passports implements Flow {
         clock.plan(clock.local('08:00', kanim.unit?.tz, rng.int(0, 300)), () => void this.#applied(a));
       }
     }
-    subscriptions.add({ office: offices.need('EXT-DJA'), types: ['keu.pnbp.tagihan-diterbitkan'] });
+    subscriptions.add({ office: offices.need('EXT-DJA'), types: [PnbpTagihanDiterbitkan] });
     return n * 8;
   }
 
@@ -123,36 +128,35 @@ export class Passports implements Flow {
   }
 
   /** SIMPONI receives a bill; the applicant pays some minutes later. */
-  billed({ event, office }: ReceivedEvent): void {
-    this.#day.clock.after(office.random.int(3, 45), () => void this.#pay(office, event.data));
+  billed(bill: PnbpTagihanDiterbitkanData, simponi: Office): void {
+    this.#day.clock.after(simponi.random.int(3, 45), () => void this.#pay(simponi, bill));
   }
 
-  async #pay(simponi: Office, bill: Readonly<Record<string, unknown>>): Promise<void> {
+  async #pay(simponi: Office, bill: PnbpTagihanDiterbitkanData): Promise<void> {
     const { clock } = this.#day;
     const rng = simponi.random;
     await simponi.publish({
       type: 'keu.pnbp.pembayaran-diterima',
-      orderingKey: text(bill['kodeBilling']),
-      korelasi: text(bill['nomorKasus']),
+      orderingKey: bill.kodeBilling,
+      korelasi: bill.nomorKasus,
       data: {
         ntpn: rng.hex(16).toUpperCase(),
         ntb: rng.digits(12),
-        kodeBilling: bill['kodeBilling'],
-        jumlah: bill['jumlah'],
+        kodeBilling: bill.kodeBilling,
+        jumlah: bill.jumlah,
         waktuBayar: clock.iso(),
         tanggalBuku: clock.date,
         bank: rng.pick(['Bank Contoh', 'Bank Misal']),
         kanalBayar: rng.pick(['atm', 'teller', 'm-banking']),
-        nomorKasus: bill['nomorKasus'],
-        unit: bill['unit'],
+        nomorKasus: bill.nomorKasus,
+        unit: bill.unit,
         rekonsiliasi: 'cocok',
       },
     });
   }
 
   /** The kanim receives the payment of its bill. */
-  paid({ event }: ReceivedEvent): void {
-    const billing = text(event.data['kodeBilling']);
+  paid({ kodeBilling: billing }: PnbpPembayaranDiterimaData): void {
     const a = this.#waiting.get(billing);
     if (a === undefined || !this.#waiting.delete(billing)) return;
     this.#day.clock.after(a.kanim.random.int(20, 60), () => void this.#issue(a));

@@ -1,6 +1,5 @@
-import type { ReadEvent } from '#sdk';
-import { numbered, text, whole, type Day, type Flow } from '../day.js';
-import type { ReceivedEvent } from '../subscriptions.js';
+import { RemisiDitetapkan, RemisiDiusulkan, type RemisiDitetapkanData, type RemisiDiusulkanData } from '#event-types';
+import { numbered, type Day, type Flow } from '../day.js';
 import type { Office, OutgoingEvent } from '../office.js';
 import { document, person } from '../people.js';
 
@@ -14,7 +13,7 @@ const FREED = 8;
 export class Remission implements Flow {
   readonly name = 'remisi';
   readonly #day: Day;
-  readonly #proposals = new Map<string, ReadEvent>();
+  readonly #proposals = new Map<string, RemisiDiusulkanData>();
   #decided = false;
   #total = 0;
 
@@ -31,11 +30,11 @@ export class Remission implements Flow {
     );
     const directorate = offices.need('ES1-DJPAS');
     const total = prisons.length * EACH;
-    subscriptions.add({ office: directorate, types: ['pas.remisi.diusulkan'] });
+    subscriptions.add({ office: directorate, types: [RemisiDiusulkan] });
     this.#total = total;
     prisons.forEach((prison, p) => {
       const free = p < FREED;
-      if (free) subscriptions.add({ office: prison, types: ['pas.remisi.ditetapkan'], own: true });
+      if (free) subscriptions.add({ office: prison, types: [RemisiDitetapkan], own: true });
       for (let part = 0; part < 2; part++)
         clock.plan(clock.local('08:15', prison.unit?.tz, rng.int(0, 120)), () => {
           const events = Array.from({ length: EACH / 2 }, (_, i) =>
@@ -86,24 +85,24 @@ export class Remission implements Flow {
     const rng = by.random;
     const decree = `PAS-${100 + number}.PK.05.04/2021`;
     const paper = document(rng, 'sk-remisi');
-    const events = [...this.#proposals.values()].map(({ data: d }): OutgoingEvent => ({
+    const events = [...this.#proposals.values()].map((d): OutgoingEvent => ({
       type: 'pas.remisi.ditetapkan',
-      orderingKey: text(d['idOrang']),
+      orderingKey: d.idOrang,
       korelasi: decree,
       data: {
         nomorKeputusan: decree,
         tanggalKeputusan: clock.date,
-        idOrang: d['idOrang'],
-        nomorUsulan: d['nomorUsulan'],
-        unit: d['unit'],
-        jenisRemisi: text(d['jenisRemisi']),
-        besaranHari: whole(d['besaranHari']),
-        tanggalBebasBaru: d['perkiraanBebas'],
-        langsungBebas: d['langsungBebas'] === true,
+        idOrang: d.idOrang,
+        nomorUsulan: d.nomorUsulan,
+        unit: d.unit,
+        jenisRemisi: d.jenisRemisi,
+        besaranHari: d.besaranHari,
+        tanggalBebasBaru: d.perkiraanBebas,
+        langsungBebas: d.langsungBebas,
         berlakuMulai: '2021-08-17',
         penandatangan: 'Direktur Jenderal Pemasyarakatan',
         dokumenSk: paper,
-        namaLengkap: d['namaLengkap'],
+        namaLengkap: d.namaLengkap,
       },
     }));
     let done = 0;
@@ -120,34 +119,33 @@ export class Remission implements Flow {
   }
 
   /** The directorate general collects proposals, and decides when all of them have arrived. */
-  proposed({ event, office }: ReceivedEvent): void {
+  proposed(proposals: readonly RemisiDiusulkanData[], directorate: Office): void {
     const { clock } = this.#day;
-    this.#proposals.set(text(event.data['nomorUsulan']), event);
+    for (const proposal of proposals) this.#proposals.set(proposal.nomorUsulan, proposal);
     if (this.#proposals.size < this.#total || this.#decided) return;
     this.#decided = true;
-    clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(office));
+    clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(directorate));
   }
 
   /** A prison receives the decision on one of its inmates; when the person is free with it, the prison publishes the release. */
-  granted({ event, office: prison }: ReceivedEvent): void {
-    const d = event.data;
-    if (d['langsungBebas'] !== true) return;
+  granted(d: RemisiDitetapkanData, prison: Office): void {
+    if (!d.langsungBebas) return;
     const { clock } = this.#day;
     const rng = prison.random;
     const who = person(rng);
     clock.after(rng.int(5, 20), () => {
       void prison.publish({
         type: 'pas.penghuni.bebas',
-        orderingKey: text(d['idOrang']),
-        korelasi: text(d['nomorKeputusan']),
+        orderingKey: d.idOrang,
+        korelasi: d.nomorKeputusan,
         data: {
-          idOrang: d['idOrang'],
-          nomorRegister: text(d['nomorUsulan']),
+          idOrang: d.idOrang,
+          nomorRegister: d.nomorUsulan,
           unit: prison.owner,
           jenisBebas: 'remisi_langsung',
           tanggalBebas: '2021-08-17',
-          nomorKeputusan: d['nomorKeputusan'],
-          namaLengkap: d['namaLengkap'],
+          nomorKeputusan: d.nomorKeputusan,
+          namaLengkap: d.namaLengkap,
           tanggalLahir: who.tanggalLahir,
           kewarganegaraan: 'IDN',
           perkaraLain: false,

@@ -1,6 +1,16 @@
+import {
+  KasusStatusBerubah,
+  LitmasSelesai,
+  PemindahanDiusulkan,
+  PenghuniDipindahkan,
+  type KasusStatusBerubahData,
+  type LitmasSelesaiData,
+  type PemindahanDiusulkanData,
+  type PenghuniDipindahkanData,
+} from '#event-types';
+import type { EventOf } from '#sdk';
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
-import type { ReceivedEvent } from '../subscriptions.js';
 import { admitted } from '../inmate.js';
 import type { Office, OutgoingEvent } from '../office.js';
 import { document, officer, person, type Person } from '../people.js';
@@ -19,6 +29,9 @@ interface Transfer {
   readonly to: Office;
   readonly reports: Set<string>;
 }
+
+/** What both steps of a transfer say. */
+type Move = Pick<PenghuniDipindahkanData, 'idOrang' | 'nomorRegisterLama' | 'nomorUsulan' | 'unitAsal' | 'unitTujuan'>;
 
 /**
  * Transfer between prisons: proposal → both kanwil ask their bapas for a social inquiry → two reports → departure (prison of origin) →
@@ -43,10 +56,10 @@ export class Transfers implements Flow {
     );
     for (const k of kanwils) this.#bapasOf.set(k.owner, offices.near(k, 'bapas')[0]!);
     for (const k of kanwils) {
-      subscriptions.add({ office: k, types: ['pas.pemindahan.diusulkan'] });
+      subscriptions.add({ office: k, types: [PemindahanDiusulkan] });
       subscriptions.add({
         office: this.#bapasOf.get(k.owner)!,
-        types: ['layanan.kasus.status-berubah'],
+        types: [KasusStatusBerubah],
         own: true,
         pollMs: 800,
       });
@@ -55,8 +68,8 @@ export class Transfers implements Flow {
     for (let p = 0; p * 2 + 1 < kanwils.length; p++) {
       const from = rng.pick(offices.near(kanwils[p * 2]!, 'lapas'));
       const to = rng.pick(offices.near(kanwils[p * 2 + 1]!, 'lapas'));
-      subscriptions.add({ office: from, types: ['pas.litmas.selesai'], own: true });
-      subscriptions.add({ office: to, types: ['pas.penghuni.dipindahkan'], own: true });
+      subscriptions.add({ office: from, types: [LitmasSelesai], own: true });
+      subscriptions.add({ office: to, types: [PenghuniDipindahkan], own: true });
       for (let i = 0; i < EACH; i++) {
         const t: Transfer = {
           nomor: numbered('PND', number, ++n),
@@ -112,17 +125,16 @@ export class Transfers implements Flow {
   }
 
   /** The kanwil of the origin or of the target asks its bapas for the inquiry. */
-  proposed({ event, office: kanwil }: ReceivedEvent): void {
-    const d = event.data;
+  proposed(d: PemindahanDiusulkanData, kanwil: Office): void {
     const bapas = this.#bapasOf.get(kanwil.owner)!;
     const { clock, offices } = this.#day;
-    const nomor = text(d['nomorUsulan']);
-    const kanwilOf = (field: string): string | undefined => {
-      const prison = offices.find(text(d[field]));
+    const nomor = d.nomorUsulan;
+    const kanwilOf = (unit: string): string | undefined => {
+      const prison = offices.find(unit);
       return prison === undefined ? undefined : offices.kanwilOf(prison);
     };
     const side =
-      kanwilOf('unitAsal') === kanwil.owner ? 'A' : kanwilOf('unitTujuan') === kanwil.owner ? 'T' : undefined;
+      kanwilOf(d.unitAsal) === kanwil.owner ? 'A' : kanwilOf(d.unitTujuan) === kanwil.owner ? 'T' : undefined;
     if (side === undefined) return;
     clock.after(kanwil.random.int(5, 20), () => {
       void kanwil.publish(
@@ -134,18 +146,17 @@ export class Transfers implements Flow {
           sebelumnya: kanwil.owner,
           baru: 'menunggu_unit_lain',
           alasan: INQUIRY,
-          pemohonRef: text(d['idOrang']),
+          pemohonRef: d.idOrang,
         }),
       );
     });
   }
 
   /** A bapas receives a case that asks it for an inquiry, and reports. */
-  inquire({ event, office: bapas }: ReceivedEvent): void {
-    const d = event.data;
+  inquire(d: KasusStatusBerubahData, bapas: Office): void {
     const { clock } = this.#day;
-    if (d['alasanKode'] !== INQUIRY || text(d['unitPemegang']) !== bapas.owner) return;
-    const nomor = text(d['nomorKasus']);
+    if (d.alasanKode !== INQUIRY || d.unitPemegang !== bapas.owner) return;
+    const nomor = d.nomorKasus;
     const rng = bapas.random;
     const korelasi = nomor.slice(0, -2);
     const asked = this.#open.get(korelasi);
@@ -157,12 +168,12 @@ export class Transfers implements Flow {
         korelasi,
         data: {
           nomorLitmas: `LIT-${nomor}`,
-          idOrang: d['pemohonRef'],
+          idOrang: d.pemohonRef,
           bapas: bapas.owner,
           pemohon: asked.from.owner,
           jenis: 'pemindahan',
           klienAnak: false,
-          namaKlien: `Klien ${text(d['pemohonRef'])}`,
+          namaKlien: `Klien ${d.pemohonRef}`,
           rekomendasi: 'dapat dipindahkan',
           pembimbing: officer(rng),
           dokumen: document(rng, 'litmas'),
@@ -173,33 +184,50 @@ export class Transfers implements Flow {
   }
 
   /** The prison of origin receives a report; when both are there, the person departs. */
-  reported({ event }: ReceivedEvent): void {
-    const litmas = text(event.data['nomorLitmas']);
+  reported(event: EventOf<LitmasSelesaiData>): void {
+    const litmas = event.data.nomorLitmas;
     const nomor = text(event['korelasi']);
     const t = this.#open.get(nomor);
     if (t === undefined || t.reports.has(litmas)) return;
     t.reports.add(litmas);
     if (t.reports.size < 2) return;
-    this.#day.clock.after(t.from.random.int(20, 40), () => {
-      const d = {
+    const { clock } = this.#day;
+    clock.after(t.from.random.int(20, 40), () => {
+      const rng = t.from.random;
+      const move = {
         idOrang: t.orang,
         nomorRegisterLama: t.register,
         nomorUsulan: t.nomor,
         unitAsal: t.from.owner,
         unitTujuan: t.to.owner,
       };
-      void t.from.publish(this.#moved(t.from, d, 'berangkat'));
+      void t.from.publish(
+        this.#moved(move, {
+          nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
+          peristiwa: 'berangkat',
+          waktuBerangkat: clock.iso(),
+          pengawal: [officer(rng), officer(rng)],
+        }),
+      );
     });
   }
 
   /** The target prison receives the departure, and publishes the arrival. */
-  departed({ event, office: target }: ReceivedEvent): void {
-    const d = event.data;
-    if (text(d['unitTujuan']) !== target.owner || d['peristiwa'] !== 'berangkat') return;
+  departed(d: PenghuniDipindahkanData, target: Office): void {
+    if (d.unitTujuan !== target.owner || d.peristiwa !== 'berangkat') return;
     const { clock, offices, tally } = this.#day;
     clock.after(target.random.int(30, 80), () => {
-      void target.publish(this.#moved(target, d, 'tiba'));
-      const from = offices.units.get(text(d['unitAsal']))?.shortName ?? '';
+      void target.publish(
+        this.#moved(d, {
+          nomorKeputusan: d.nomorKeputusan,
+          peristiwa: 'tiba',
+          waktuBerangkat: d.waktuBerangkat,
+          waktuTiba: clock.iso(),
+          nomorRegisterBaru: `${d.nomorRegisterLama}-B`,
+          kondisiSaatTiba: 'sehat',
+        }),
+      );
+      const from = offices.units.get(d.unitAsal)?.shortName ?? '';
       tally.fact(
         'transfer',
         clock.label(),
@@ -209,38 +237,15 @@ export class Transfers implements Flow {
     });
   }
 
-  #moved(by: Office, d: Readonly<Record<string, unknown>>, peristiwa: 'berangkat' | 'tiba'): OutgoingEvent {
-    const { clock } = this.#day;
-    const rng = by.random;
-    const here = {
-      idOrang: d['idOrang'],
-      nomorRegisterLama: d['nomorRegisterLama'],
-      nomorUsulan: d['nomorUsulan'],
-      unitAsal: d['unitAsal'],
-      unitTujuan: d['unitTujuan'],
-    };
+  #moved(
+    { idOrang, nomorRegisterLama, nomorUsulan, unitAsal, unitTujuan }: Move,
+    step: Omit<PenghuniDipindahkanData, keyof Move>,
+  ): OutgoingEvent {
     return {
       type: 'pas.penghuni.dipindahkan',
-      orderingKey: text(d['idOrang']),
-      korelasi: text(d['nomorUsulan']),
-      data:
-        peristiwa === 'berangkat'
-          ? {
-              ...here,
-              nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
-              peristiwa,
-              waktuBerangkat: clock.iso(),
-              pengawal: [officer(rng), officer(rng)],
-            }
-          : {
-              ...here,
-              nomorKeputusan: d['nomorKeputusan'],
-              peristiwa,
-              waktuBerangkat: d['waktuBerangkat'],
-              waktuTiba: clock.iso(),
-              nomorRegisterBaru: `${text(d['nomorRegisterLama'])}-B`,
-              kondisiSaatTiba: 'sehat',
-            },
+      orderingKey: idOrang,
+      korelasi: nomorUsulan,
+      data: { idOrang, nomorRegisterLama, nomorUsulan, unitAsal, unitTujuan, ...step },
     };
   }
 }
