@@ -91,7 +91,7 @@ export const ROOMS = {
     clients: ['zod'],
   },
   reading: {
-    rooms: ['concurrency', 'faults', 'limits', 'event', 'log', 'units', 'registry', 'access', 'duplicates'],
+    rooms: ['concurrency', 'faults', 'limits', 'event', 'avro', 'log', 'units', 'registry', 'access', 'duplicates'],
     clients: [],
   },
   settings: { rooms: ['faults', 'limits'], clients: ['zod'] },

@@ -29,7 +29,7 @@ const letter = (position: string, more: Partial<Letter> = {}): Letter => ({
 function promises(open: () => Promise<EventLog>, many: number): void {
   let log: EventLog;
   const opened: DeadLetterBoxes[] = [];
-  const boxes = (over: Partial<EventLog> = {}): DeadLetterBoxes => {
+  const boxes = (over: Partial<EventLog> = {}, held?: number): DeadLetterBoxes => {
     const part = new Proxy(log, {
       get: (target, name) => {
         const own = (over as Record<PropertyKey, unknown>)[name];
@@ -38,7 +38,7 @@ function promises(open: () => Promise<EventLog>, many: number): void {
         return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
       },
     });
-    const made = new DeadLetterBoxes({ log: part, now: () => now });
+    const made = new DeadLetterBoxes({ log: part, now: () => now, ...(held === undefined ? {} : { held }) });
     opened.push(made);
     return made;
   };
@@ -188,6 +188,49 @@ function promises(open: () => Promise<EventLog>, many: number): void {
     const groups = Array.from({ length: many }, () => newGroup());
     for (const g of groups) await one.add(g, letter('a.b/0/1', { type: g }));
     for (const g of groups) expect(await one.list(g)).toEqual([letter('a.b/0/1', { type: g })]);
+  });
+
+  it('groups are held as long as their letters are few together; the one that was not asked for longest is closed, and read again', async () => {
+    const read: string[] = [];
+    const counted = (...args: Parameters<EventLog['read']>) => {
+      if (args[2] === 0n) read.push(args[0].slice(DEAD_TOPICS.length));
+      return log.read(...args);
+    };
+    const [a, b, c] = [newGroup(), newGroup(), newGroup()];
+    const writer = boxes();
+    for (const g of [a, b, c]) for (let n = 0; n < 4; n++) await writer.add(g, letter(`a.b/0/${n}`));
+    const one = boxes({ read: counted }, 9);
+    const asked = async (g: string): Promise<boolean> => {
+      const before = read.length;
+      expect(await one.list(g)).toHaveLength(4);
+      return read.slice(before).includes(g);
+    };
+    expect([await asked(a), await asked(b), await asked(a), await asked(c)]).toEqual([true, true, false, true]);
+    expect([await asked(a), await asked(b), await asked(b)]).toEqual([false, true, false]);
+    // What is written counts too.
+    for (let n = 4; n < 6; n++) await one.add(b, letter(`a.b/0/${n}`));
+    expect(await one.list(a)).toHaveLength(4);
+    expect(read.at(-1)).toBe(a);
+  });
+
+  it('a new group does not wait for those that another unit tries to make, and the names of topics are asked for once for many', async () => {
+    const [many, other] = [`su${++serial}`, `su${++serial}`];
+    let asks = 0;
+    const release = Promise.withResolvers<void>();
+    const slow = boxes({
+      topics: async () => (asks++, log.topics()),
+      ensureTopics: async (specs) => {
+        if (specs[0]!.name.includes(many)) await release.promise;
+        return log.ensureTopics(specs);
+      },
+    });
+    const tried = Array.from({ length: 40 }, (_, n) =>
+      slow.add(`${many}.g${n}`, letter('a.b/0/1')).catch(() => undefined),
+    );
+    expect(await slow.add(`${other}.g`, letter('a.b/0/1'))).toMatchObject({ repeated: false });
+    expect(asks).toBeLessThan(20);
+    release.resolve();
+    await Promise.all(tried);
   });
 
   it('a record that is no letter is left out and reported; the letters around it are listed', async () => {

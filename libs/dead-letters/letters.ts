@@ -1,4 +1,4 @@
-import { Mutex } from '#concurrency';
+import { Coalescer, Mutex } from '#concurrency';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
@@ -10,8 +10,9 @@ const KEPT_MS = 90 * 86_400_000;
 /** Groups of a unit, and letters of a group. A group that has so many has another trouble than poison events. */
 export const MAX_GROUPS = 20;
 export const MAX_LETTERS = 5_000;
-/** Groups that are held in memory; the one that was not asked for longest is closed. */
+/** Groups that are held in memory, and letters of all of them (up to 2 kB each); the group that was not asked for longest is closed. */
 const OPEN_GROUPS = 50;
+const HELD_LETTERS = 60_000;
 
 /** `su00123.loket`: the owner of the key in lower case, a dot, a name. */
 const GROUP = /^([a-z0-9-]{1,45})\.[a-z0-9][a-z0-9._-]{0,60}$/;
@@ -29,6 +30,8 @@ export interface Letter {
   /** RFC 3339 UTC, of the hub. */
   readonly recordedtime: string;
   readonly system: string;
+  /** Roles without which the unit sees less of the event, or nothing: only keys that have them see the letter. @default none */
+  readonly roles?: readonly string[] | undefined;
 }
 
 interface OpenGroup {
@@ -42,6 +45,8 @@ export interface DeadLetterBoxesDeps {
   readonly log: TableLog & Pick<EventLog, 'topics'>;
   readonly now: () => number;
   readonly report?: TableReport | undefined;
+  /** Letters of all groups that are held in memory. @default 60,000 */
+  readonly held?: number;
 }
 
 /** Whose group this is, in lower case; undefined: no name of a group. */
@@ -54,11 +59,20 @@ export class DeadLetterBoxes {
   readonly #deps: DeadLetterBoxesDeps;
   /** The one that was asked for last is last. */
   readonly #open = new Map<string, Promise<OpenGroup>>();
-  /** New groups are made one after another, so that a burst does not pass the limit of its unit. */
-  readonly #making = new Mutex();
+  /** Those of #open that are loaded. */
+  readonly #loaded = new Map<string, OpenGroup>();
+  /** New groups of a unit are made one after another, so that a burst does not pass its limit. */
+  readonly #making = new Map<string, { readonly mutex: Mutex; waiting: number }>();
+  /** A cluster tells the names of all its topics: once for all who ask meanwhile. */
+  readonly #names: Coalescer<undefined, readonly string[]>;
 
   constructor(deps: DeadLetterBoxesDeps) {
     this.#deps = deps;
+    const run = async (batch: readonly undefined[]): Promise<readonly (readonly string[])[]> => {
+      const names = await deps.log.topics();
+      return batch.map(() => names);
+    };
+    this.#names = new Coalescer({ run });
   }
 
   /**
@@ -81,6 +95,7 @@ export class DeadLetterBoxes {
       await open!.journal.refresh();
       // Another gateway may have written one for this position at the same time: the first in the log counts.
       const first = this.#kept(open!).get(letter.position) ?? letter;
+      this.#closeOldest(group);
       return { letter: first, repeated: JSON.stringify(first) !== JSON.stringify(letter) };
     });
   }
@@ -96,6 +111,7 @@ export class DeadLetterBoxes {
   async close(): Promise<void> {
     const all = [...this.#open.values()];
     this.#open.clear();
+    this.#loaded.clear();
     for (const open of await Promise.allSettled(all)) if (open.status === 'fulfilled') await open.value.journal.close();
   }
 
@@ -108,10 +124,21 @@ export class DeadLetterBoxes {
     }
     if (await this.#exists(group)) return this.#hold(group);
     if (!make) return undefined;
-    return this.#making.run(async () => {
+    return this.#oneByOne(ownerOfGroup(group)!, async () => {
       await this.#checkNew(group);
       return this.#hold(group);
     });
+  }
+
+  async #oneByOne<T>(unit: string, work: () => Promise<T>): Promise<T> {
+    const making = this.#making.get(unit) ?? { mutex: new Mutex(), waiting: 0 };
+    this.#making.set(unit, making);
+    making.waiting++;
+    try {
+      return await making.mutex.run(work);
+    } finally {
+      if (--making.waiting === 0) this.#making.delete(unit);
+    }
   }
 
   /** The group as it is held in memory, or is loaded from now on. */
@@ -120,23 +147,41 @@ export class DeadLetterBoxes {
     if (meanwhile !== undefined) return meanwhile;
     const opening = this.#load(group);
     this.#open.set(group, opening);
-    opening.catch(() => this.#open.delete(group));
-    if (this.#open.size > OPEN_GROUPS) {
-      const [oldest, closing] = this.#open.entries().next().value!;
-      this.#open.delete(oldest);
-      void closing.then(({ journal, writes }) => writes.run(() => journal.close())).catch(() => undefined);
-    }
+    opening.then(
+      (loaded) => {
+        if (this.#open.get(group) !== opening) return;
+        this.#loaded.set(group, loaded);
+        this.#closeOldest(group);
+      },
+      () => this.#open.delete(group),
+    );
+    this.#closeOldest(group);
     return opening;
   }
 
+  /** Closes the groups that were not asked for longest, until what is held is within its bounds; never the one that is asked for. */
+  #closeOldest(asked: string): void {
+    const { held: most = HELD_LETTERS } = this.#deps;
+    let held = 0;
+    for (const { letters } of this.#loaded.values()) held += letters.size;
+    for (const [group, closing] of this.#open) {
+      if (this.#open.size <= OPEN_GROUPS && held <= most) return;
+      if (group === asked) continue;
+      held -= this.#loaded.get(group)?.letters.size ?? 0;
+      this.#open.delete(group);
+      this.#loaded.delete(group);
+      void closing.then(({ journal, writes }) => writes.run(() => journal.close())).catch(() => undefined);
+    }
+  }
+
   async #exists(group: string): Promise<boolean> {
-    return (await this.#deps.log.topics()).includes(DEAD_TOPICS + group);
+    return (await this.#names.add(undefined)).includes(DEAD_TOPICS + group);
   }
 
   async #checkNew(group: string): Promise<void> {
     const own = `${DEAD_TOPICS}${ownerOfGroup(group)!}.`;
     const topic = DEAD_TOPICS + group;
-    const groups = (await this.#deps.log.topics()).filter((t) => t.startsWith(own));
+    const groups = (await this.#names.add(undefined)).filter((t) => t.startsWith(own));
     if (groups.includes(topic)) return;
     if (groups.length >= MAX_GROUPS)
       throw new Fault('conflict', { detail: `${MAX_GROUPS} groups of this unit have dead letters` });

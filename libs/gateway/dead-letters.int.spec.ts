@@ -218,6 +218,29 @@ describe('the doors of dead letters', () => {
     );
   });
 
+  it('what a steward writes of an event that its unit may not read is not for the readers of the unit, who have letters of their own', async () => {
+    const group = 'su00123.walidata';
+    const steward = await keyOf(KANIM!, 'reader', 'steward');
+    const said = { cause: { message: 'nama: Eka Bayangan' } };
+    const made = await add(group, foreign, said, steward);
+    expect([made.status, made.body['cause']]).toEqual([201, said.cause]);
+    expect(made.body).not.toHaveProperty('roles');
+    // The unit sees this one as the steward does: its letter is for all of them.
+    expect((await add(group, own[0]!, said, steward)).status).toBe(201);
+    const positions = async (key?: string): Promise<string[]> =>
+      ((await list(group, '', key)).body['letters'] as { position: string }[]).map((l) => l.position);
+    expect(await positions()).toEqual([own[0]]);
+    expect(await positions(steward)).toEqual([foreign, own[0]]);
+    expect((await add(group, foreign)).status).toBe(404);
+    // Seen masked by one and in full by the other: the repeat answers its own words.
+    const office = `${kanwil.toLowerCase()}.walidata`;
+    const above = await keyOf(kanwil, 'reader', 'steward');
+    expect((await add(office, own[1]!, said, above)).status).toBe(201);
+    const repeat = await add(office, own[1]!, {}, keys.kanwil);
+    expect([repeat.status, repeat.body['cause']]).toEqual([200, LETTER.cause]);
+    expect((await list(office, '', keys.kanwil)).text).not.toContain('Bayangan');
+  });
+
   it.each<[string, object, string]>([
     ['data of the event', { data: { nik: '9900000000000001' } }, '/data'],
     ['an unknown member', { type: PASSPORT }, '/type'],

@@ -1,4 +1,4 @@
-import { audited, recordUse } from '#access';
+import { audited, recordUse, type Caller } from '#access';
 import { auditView, CORE, EVENT_LOG, HOT_DOORS, hubPublishing, type Core } from '#core';
 import { DeadLetterBoxes } from '#dead-letters';
 import { Fault } from '#faults';
@@ -8,6 +8,7 @@ import {
   ConflictsController,
   DEAD_LETTERS_DOOR,
   DeadLettersController,
+  rolesBeyond,
   type DeadLettersDoorDeps,
   KEYS_DOOR,
   KeysController,
@@ -103,7 +104,8 @@ import { Announcer } from './announcer.js';
     {
       provide: RECEIPTS_DOOR,
       inject: [CORE, Publishing, Guesses],
-      useFactory: ({ reading }: Core, publishing: Publishing, guesses: Guesses): ReceiptsDoorDeps => ({
+      useFactory: ({ reading, limits }: Core, publishing: Publishing, guesses: Guesses): ReceiptsDoorDeps => ({
+        limits,
         publishing,
         reading,
         guesses,
@@ -260,14 +262,21 @@ function deadLettersDoor(
     guesses,
     limits,
     now,
-    typeAt: async (caller, { stream: name, partition, offset }) => {
+    typeAt: async (caller, { stream: name, partition, offset }, work) => {
       const { stream } = reading.stream(caller, name);
-      const event = await reading.readOne(caller, stream, partition, offset);
+      const event = await reading.readOne(caller, stream, partition, offset, { work });
       if (event === undefined) throw new Fault('not_found');
-      return event.type.type;
+      const { type, level } = event;
+      const needsRoles =
+        rolesBeyond(caller).length > 0 &&
+        level !== (await reading.levelAt(asReader(caller), name, partition, offset, work));
+      return { type: type.type, needsRoles };
     },
   };
 }
+
+/** What every reader key of its unit is. */
+const asReader = (caller: Caller): Caller => ({ ...caller, roles: new Set(['reader']) });
 
 function conflictsDoor(core: Core, reader: StateReader, publishing: Publishing): ConflictsDoorDeps {
   const { state, views, registry, units, limits, log, now, reading } = core;

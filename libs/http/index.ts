@@ -22,7 +22,12 @@ export { REFUSALS_DOOR, RefusalsController, type RefusalsDoorDeps } from './door
 export { STREAMS_DOOR, StreamsController, type StreamsDoorDeps } from './doors/streams.js';
 export { TYPES_DOOR, TypesController, type TypesDoorDeps } from './doors/types.js';
 export { UNITS_DOOR, UnitsController, type UnitsDoorDeps } from './doors/units.js';
-export { DEAD_LETTERS_DOOR, DeadLettersController, type DeadLettersDoorDeps } from './doors/dead-letters.js';
+export {
+  DEAD_LETTERS_DOOR,
+  DeadLettersController,
+  rolesBeyond,
+  type DeadLettersDoorDeps,
+} from './doors/dead-letters.js';
 export { CONFLICTS_DOOR, ConflictsController, type ConflictsDoorDeps } from './doors/conflicts.js';
 export { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './doors/views.js';
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';

@@ -1,3 +1,4 @@
+export { eachInTurns, eachStepInTurns, stepsInTurns } from './in-turns.js';
 export { Limits, type LimitsOptions, type LongWork } from './limits.js';
 export { limitFault, type LimitOwner, type OwnerLevel, type Reached } from './owner.js';
 export { Rates, type RatesOptions } from './rates.js';

@@ -1,11 +1,11 @@
 import type { Caller } from '#access';
 import { conflictId, IndexLookup, sameContent, type PlacedEvent, type Settled } from '#duplicates';
 import { blameOf, Fault, type FaultCode } from '#faults';
-import { ENDLESS, Limits, type LimitOwner, type LongWork, type Turn } from '#limits';
+import { eachStepInTurns, ENDLESS, Limits, type LimitOwner, type LongWork, type Turn } from '#limits';
 import { bytesOf, RECORD_HEAD_BYTES, type EventLog } from '#log';
 import type { State } from '#state';
 import type { Appends } from './appends.js';
-import { checkItem, type CheckRules } from './check.js';
+import { checkItem, checkItemInSteps, type CheckRules } from './check.js';
 import { EarlierEvents, placeOf } from './earlier.js';
 import { isoTimes } from './iso-times.js';
 import { ItemState, type Checked, type ItemOutcome, type Offered, type ReadyItem, type Receipt } from './item.js';
@@ -157,14 +157,8 @@ export class Publishing {
     const { caller, traceparent, tracestate, work } = request;
     const recordedtime = this.#isoTime(this.deps.now());
     const context = { caller, recordedtime, traceparent, tracestate };
-    const inTurns = async (turn: Turn): Promise<Checked[]> => {
-      const out: Checked[] = [];
-      for (const one of offered) {
-        if (turn.isOver) await turn.next();
-        out.push(checkItem(one, context, this.#rules));
-      }
-      return out;
-    };
+    const inTurns = (turn: Turn): Promise<Checked[]> =>
+      eachStepInTurns(offered.length, (i) => checkItemInSteps(offered[i]!, context, this.#rules), turn);
     return work?.run(inTurns) ?? inTurns(ENDLESS);
   }
 

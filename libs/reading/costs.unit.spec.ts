@@ -109,6 +109,34 @@ describe('a read costs what it shows', () => {
     // And before the log is read.
     expect(given).toBe(1 + 2 * 5);
   });
+
+  it('a large event is read in turns of its own, also at its position; a small one there needs none', async () => {
+    append(1);
+    const nomorPermohonan = 'x'.repeat(40_000);
+    const data = { unitPenerbit: 'SU00123', nomorPermohonan };
+    const spec = { type: TYPE, source: 'urn:simpul:unit:SU00123:simkim', id: 'LARGE', data };
+    log.append(0, recordOf(catalogue, spec).record, 1);
+    let given = 0;
+    let works = 0;
+    const turn = { isOver: true, next: async () => void given++, scanned: () => undefined };
+    const work: LongWork = { run: (each) => (works++, each(turn)) };
+    const reader = { keyId: 'k', owner: 'SU00123', system: 'x', roles: new Set(['reader'] as const) };
+    for (const [offset, taken] of [
+      [0n, [0, 0]],
+      [1n, [1, 3]],
+    ] as const) {
+      [works, given] = [0, 0];
+      expect(await reading.readOne(reader, stream, 0, offset, { work })).toMatchObject({ level: 'full' });
+      expect([works, given]).toEqual(taken);
+      [works, given] = [0, 0];
+      expect(await reading.levelAt(reader, STREAM, 0, offset, work)).toBe('full');
+      expect([works, given]).toEqual([taken[0], taken[0] * 2]);
+    }
+    given = 0;
+    await reading.readTexts(HUB, { stream, next: [1n] }, {}, { work }, 'json');
+    // Before the log is read, before each of three steps, and before it is made text; once more before the log is asked for what follows.
+    expect(given).toBe(1 + 1 + 3 + 1);
+  });
 });
 
 describe('records that were read and not shown', () => {

@@ -1,6 +1,6 @@
 import type { Settled } from '#duplicates';
 import { formatPosition, partitionOf } from '#event';
-import type { Turn } from '#limits';
+import { stepsInTurns, type Turn } from '#limits';
 import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
@@ -10,7 +10,16 @@ import type { PageText } from './page-text.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
-import { DAMAGED, eventFor, type EventFilter, type ReadEvent, type Reader, type Rights } from './read-event.js';
+import {
+  DAMAGED,
+  eventFor,
+  eventInSteps,
+  isLarge,
+  type EventFilter,
+  type ReadEvent,
+  type Reader,
+  type Rights,
+} from './read-event.js';
 import type { Rests } from './rests.js';
 import type { ReadingReport } from './tails.js';
 
@@ -148,7 +157,10 @@ export async function readPage<E>(
     const record = cursor.head!;
     const usedUp = cursor.take();
     const original = settled.originalOf(stream, partition, record.offset);
-    const event = eventFor(reader, record, { stream, partition, original }, filter, deps);
+    const place = { stream, partition, original };
+    const event = isLarge(record)
+      ? await stepsInTurns(eventInSteps(reader, record, place, filter, deps), turn)
+      : eventFor(reader, record, place, filter, deps);
     if (event === DAMAGED) {
       deps.report?.damaged?.(stream, partition, record.offset);
       damaged.push(formatPosition(stream, partition, record.offset));

@@ -1,4 +1,5 @@
 import { EventLevels, idsIn, maskData, type Caller, type ReadLevel } from '#access';
+import { atOnce, type InSteps } from '#avro';
 import { formatPosition, OPEN_EXTENSIONS, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
 import {
@@ -166,15 +167,35 @@ export function eventFor(
   record: LogRecord,
   place: RecordPlace,
   filter: EventFilter,
-  { catalogue, units }: Rights,
+  rights: Rights,
 ): ReadEvent | typeof DAMAGED | undefined {
+  return atOnce(eventInSteps(reader, record, place, filter, rights));
+}
+
+/** An event with a larger value is read in steps: with a list of 80,000 ids each of them takes some 20 ms. */
+const LARGE_BYTES = 32_768;
+
+export function isLarge({ value }: LogRecord): boolean {
+  return value !== null && value.length > LARGE_BYTES;
+}
+
+/** As eventFor, in steps. */
+export function* eventInSteps(
+  reader: Reader,
+  record: LogRecord,
+  place: RecordPlace,
+  filter: EventFilter,
+  { catalogue, units }: Rights,
+): InSteps<ReadEvent | typeof DAMAGED | undefined> {
   // A copy that is not asked for is left out before its digest is computed.
   if (place.original !== undefined && filter.copies !== true) return undefined;
   const event = LoggedEvent.open(record, place, catalogue);
   if (event === DAMAGED) return DAMAGED;
   if (event?.matches(filter) !== true) return undefined;
+  yield;
   const levels = event.levels(units);
   if (levels === undefined) return DAMAGED;
   const level = levelOf(reader, levels);
+  yield;
   return level === 'none' || !event.showsUnit(filter, level) ? undefined : event.as(level);
 }

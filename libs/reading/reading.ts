@@ -1,10 +1,11 @@
 import { readLevel, sourceOf, type Caller, type ReadLevel } from '#access';
 import { pause } from '#concurrency';
 import type { Settled } from '#duplicates';
+import { atOnce, type InSteps } from '#avro';
 import { formatPosition } from '#event';
 import { Fault } from '#faults';
-import { ENDLESS, type Turn } from '#limits';
-import { TEST_EVENTS, type EventLog } from '#log';
+import { ENDLESS, stepsInTurns, type LongWork, type Turn } from '#limits';
+import { TEST_EVENTS, type EventLog, type LogRecord } from '#log';
 import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.js';
@@ -18,11 +19,13 @@ import { PollMember } from './poll-member.js';
 import { Rests } from './rests.js';
 import {
   DAMAGED,
-  eventFor,
+  eventInSteps,
+  isLarge,
   LoggedEvent,
   type EventFilter,
   type ReadEvent,
   type Reader,
+  type RecordPlace,
   type Rights,
 } from './read-event.js';
 import { tailPage } from './tail-page.js';
@@ -149,14 +152,14 @@ export class Reading {
   /**
    * The event at one place, also when it is a copy. undefined: no such record, or the reader may not see it.
    * Faults: offset_out_of_range (below the earliest kept offset), not_settled (there is a record, and whether it is a copy is not decided in time: for
-   * every reader, whatever it may see), corrupt_record, log_unavailable.
+   * every reader, whatever it may see), corrupt_record, log_unavailable. `work`: in whose turns a large event is read.
    */
   async readOne(
     reader: Reader,
     stream: StreamInfo,
     partition: number,
     offset: bigint,
-    budget: Pick<ReadBudget, 'settleMs'> = {},
+    budget: Pick<ReadBudget, 'settleMs' | 'work'> = {},
   ): Promise<ReadEvent | undefined> {
     const { log, settled } = this.#deps;
     const { name } = stream;
@@ -171,7 +174,12 @@ export class Reading {
     if ((await settled.waitFor(name, partition, offset + 1n, settleMs, got.topicId)) <= offset)
       throw new Fault('not_settled', { retryAfterMs: 1_000 });
     const original = settled.originalOf(name, partition, offset);
-    const event = eventFor(reader, record, { stream: name, partition, original }, { copies: true }, this.#deps);
+    const place = { stream: name, partition, original };
+    const event = await inTurnsIfLarge(
+      budget.work,
+      record,
+      eventInSteps(reader, record, place, { copies: true }, this.#deps),
+    );
     if (event !== DAMAGED) return event;
     this.#deps.report?.damaged?.(name, partition, offset);
     throw new Fault('corrupt_record', { detail: formatPosition(name, partition, offset) });
@@ -179,15 +187,21 @@ export class Reading {
 
   /**
    * How much of the event at one place a caller may see, also before it is settled. `none` too for a place that no event is at any more. Fault
-   * log_unavailable.
+   * log_unavailable. `work`: in whose turns a large event is read.
    */
-  async levelAt(caller: Caller, stream: string, partition: number, offset: bigint): Promise<ReadLevel> {
+  async levelAt(
+    caller: Caller,
+    stream: string,
+    partition: number,
+    offset: bigint,
+    work?: LongWork,
+  ): Promise<ReadLevel> {
     const { log, catalogue, units } = this.#deps;
     const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return 'none';
-    const event = LoggedEvent.open(record, { stream, partition, original: undefined }, catalogue);
-    return event === DAMAGED ? 'none' : (event?.levels(units)?.of(caller) ?? 'none');
+    const place = { stream, partition, original: undefined };
+    return inTurnsIfLarge(work, record, levelInSteps(caller, record, place, { catalogue, units }));
   }
 
   /**
@@ -283,6 +297,23 @@ export class Reading {
       return type !== undefined && readLevel(caller, type, own, units) !== 'none';
     });
   }
+}
+
+/** What is read of one record: a large one in turns, so that it counts as the long work that it is. */
+function inTurnsIfLarge<T>(work: LongWork | undefined, record: LogRecord, steps: InSteps<T>): Promise<T> {
+  if (work === undefined || !isLarge(record)) return Promise.resolve(atOnce(steps));
+  return work.run((turn) => stepsInTurns(steps, turn));
+}
+
+function* levelInSteps(
+  caller: Caller,
+  record: LogRecord,
+  place: RecordPlace,
+  { catalogue, units }: Rights,
+): InSteps<ReadLevel> {
+  const event = LoggedEvent.open(record, place, catalogue);
+  yield;
+  return event === DAMAGED ? 'none' : (event?.levels(units)?.of(caller) ?? 'none');
 }
 
 type SettledEnds = ReadingDeps['settled'];

@@ -1,8 +1,8 @@
-import type { Caller } from '#access';
+import type { Caller, Role } from '#access';
 import { ownerOfGroup, type DeadLetterBoxes, type Letter } from '#dead-letters';
 import { isTime, parsePosition, type Position } from '#event';
 import { Fault } from '#faults';
-import type { Limits } from '#limits';
+import type { Limits, LongWork } from '#limits';
 import { Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -19,8 +19,15 @@ export interface DeadLettersDoorDeps {
   /** @default lists are not made in turns */
   readonly limits?: Limits;
   readonly letters: Pick<DeadLetterBoxes, 'add' | 'list'>;
-  /** The type of the event at a position. Fault `not_found` where there is none, or none that the caller may see (R12). */
-  readonly typeAt: (caller: Caller, place: Position) => Promise<string>;
+  /**
+   * The type of the event at a position; `needsRoles`: without the roles of the caller its unit sees less of the event, or nothing. Fault `not_found` where
+   * there is none, or none that the caller may see (R12).
+   */
+  readonly typeAt: (
+    caller: Caller,
+    place: Position,
+    work: LongWork,
+  ) => Promise<{ readonly type: string; readonly needsRoles: boolean }>;
   readonly guesses: Guesses;
   readonly now: () => number;
 }
@@ -61,21 +68,23 @@ export class DeadLettersController {
     @Param('group') group: string,
     @CheckedBody() given: z.output<typeof LETTER>,
     @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     this.#check(group, caller);
     const place = parsePosition(given.position);
     if (place === undefined) throw new Fault('not_found');
-    const type = await this.deps.guesses.one(caller, () => this.deps.typeAt(caller, place));
+    const { type, needsRoles } = await this.deps.guesses.one(caller, () =>
+      this.deps.typeAt(caller, place, workOf(this.deps, req)),
+    );
     const recordedtime = new Date(this.deps.now()).toISOString();
-    const { letter, repeated } = await this.deps.letters.add(group, {
-      ...given,
-      type,
-      recordedtime,
-      system: caller.system,
-    });
+    const roles = needsRoles ? { roles: rolesBeyond(caller) } : {};
+    const own = { ...given, type, recordedtime, system: caller.system, ...roles };
+    const { letter, repeated } = await this.deps.letters.add(group, own);
     void reply.status(repeated ? 200 : 201);
-    return { group, ...letter };
+    // What a key with more rights wrote of the event is not for this one.
+    const seen = maySee(letter, caller) ? letter : { ...own, recordedtime: letter.recordedtime };
+    return { group, ...shown(seen) };
   }
 
   @Get(':group')
@@ -92,12 +101,18 @@ export class DeadLettersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     this.#check(group, caller);
-    return workOf(this.deps, req).run(async () => {
+    return workOf(this.deps, req).run(async (turn) => {
       const letters = await this.deps.letters.list(group);
+      turn.scanned('records', letters.length);
       // Gateways have clocks of their own.
-      const inOrder = letters.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-      const { items, next } = pageOf(inOrder, placeOf, q);
-      return pageBody(req, reply, 'letters', [...items], next);
+      const inOrder = letters
+        .filter((letter) => maySee(letter, caller))
+        .map((letter) => ({ letter, place: `${letter.recordedtime}\n${letter.position}` }))
+        .sort((a, b) => (a.place < b.place ? -1 : 1));
+      // A list goes on at its place although older letters have expired.
+      const { items, next } = pageOf(inOrder, ({ place }) => place, q);
+      const page = items.map(({ letter }) => shown(letter));
+      return pageBody(req, reply, 'letters', page, next);
     });
   }
 
@@ -108,5 +123,12 @@ export class DeadLettersController {
   }
 }
 
-/** What orders the letters: a list goes on at its place although older ones have expired. */
-const placeOf = ({ recordedtime, position }: Letter): string => `${recordedtime}\n${position}`;
+/** The roles of a key that other reader keys of its unit may not have. */
+export function rolesBeyond({ roles }: Caller): readonly Role[] {
+  return [...roles].filter((role) => role !== 'reader' && role !== 'publisher');
+}
+
+const maySee = ({ roles = [] }: Letter, caller: Caller): boolean =>
+  roles.every((role) => (caller.roles as ReadonlySet<string>).has(role));
+
+const shown = ({ roles: _roles, ...letter }: Letter): Omit<Letter, 'roles'> => letter;

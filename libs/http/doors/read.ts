@@ -1,6 +1,7 @@
 import type { Caller } from '#access';
 import { parsePosition } from '#event';
 import { Fault, verbatim } from '#faults';
+import type { LongWork } from '#limits';
 import {
   encodeStreamCursor,
   eventText,
@@ -121,7 +122,9 @@ export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
         const place = parsePosition(`${stream.name}/${partition}/${offset}`);
         if (place === undefined) throw new Fault('not_found');
         const event = await guesses.one(caller, async () => {
-          const found = await reading.readOne(caller, stream, place.partition, place.offset);
+          // Made only for a large event: the others are answered at once.
+          const work: LongWork = { run: (each) => edge.work(req).run(each) };
+          const found = await reading.readOne(caller, stream, place.partition, place.offset, { work });
           if (found === undefined) throw new Fault('not_found');
           return found;
         });

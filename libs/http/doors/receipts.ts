@@ -1,12 +1,15 @@
 import { isOwnSource, type Caller } from '#access';
 import { parseSource } from '#event';
 import { Fault } from '#faults';
+import type { Limits, LongWork } from '#limits';
 import type { Publishing, Receipt } from '#publishing';
 import type { Reading } from '#reading';
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import type { Guesses } from './guesses.js';
+import { workOf } from './in-turns.js';
 import { because } from '../read-input.js';
 import { texts } from '../texts.js';
 
@@ -14,6 +17,8 @@ import { texts } from '../texts.js';
 export const RECEIPTS_DOOR = Symbol('simpul.door.receipts');
 
 export interface ReceiptsDoorDeps {
+  /** @default large events are not read in turns */
+  readonly limits?: Limits;
   readonly publishing: Pick<Publishing, 'receipt'>;
   /** How much of an event a caller may see (R12). */
   readonly reading: Pick<Reading, 'levelAt'>;
@@ -55,15 +60,20 @@ export class ReceiptsController {
     query: RECEIPT,
     answer: RECEIPT_SHAPE,
   })
-  async one(@CheckedQuery() { source, id }: Query, @CurrentCaller() caller: Caller): Promise<object> {
+  async one(
+    @CheckedQuery() { source, id }: Query,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+  ): Promise<object> {
     // A publisher that comes back after an outage asks for all that it is not sure of, and learns nothing that it did not send.
     if (isOwnSource(caller, source)) return existing(await this.deps.publishing.receipt(source, id));
-    const see = (found: Receipt) => this.#seen(caller, found);
+    const see = (found: Receipt) => this.#seen(caller, found, workOf(this.deps, req));
     return this.deps.guesses.one(caller, async () => existing(await this.deps.publishing.receipt(source, id, see)));
   }
 
-  async #seen(caller: Caller, { digest, ...rest }: Receipt): Promise<Receipt | undefined> {
-    const level = await this.deps.reading.levelAt(caller, rest.stream, rest.partition, BigInt(rest.offset));
+  async #seen(caller: Caller, { digest, ...rest }: Receipt, work: LongWork): Promise<Receipt | undefined> {
+    const { stream, partition, offset } = rest;
+    const level = await this.deps.reading.levelAt(caller, stream, partition, BigInt(offset), work);
     if (level === 'none') return undefined;
     return level === 'full' && digest !== undefined ? { ...rest, digest } : rest;
   }

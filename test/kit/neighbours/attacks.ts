@@ -215,6 +215,34 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     });
   },
 
+  '8 loops over one event with 80,000 ids: by its position, and in dead letters': async (a, over) => {
+    const type = 'layanan.gangguan.dilaporkan';
+    const headers = authorised(a.key);
+    const sample = await fetch(`${a.url}/v1/event-types/${type}/sample`, { headers, signal: over });
+    const { data } = (await sample.json()) as { data: object };
+    const unit = a.source.split(':')[3]!;
+    const event = { specversion: '1.0', id: 'besar', source: a.source, type };
+    const list = Array.from({ length: 80_000 }, () => unit);
+    const post = (path: string, body: object, as: string): Promise<Response> =>
+      fetch(a.url + path, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { ...headers, 'content-type': as },
+        signal: over,
+      });
+    const sent = { ...event, data: { ...data, unitTerdampak: list } };
+    const { position } = (await (await post('/v1/events', sent, 'application/cloudevents+json')).json()) as {
+      position: string;
+    };
+    const letter = { position, cause: { message: 'uji' }, attempts: 1, lasttime: '2026-01-01T00:00:00Z' };
+    let n = 0;
+    return loops(8, over, () =>
+      n++ % 2 === 0
+        ? fetch(`${a.url}/v1/events/${position}`, { headers, signal: over })
+        : post(`/v1/dead-letters/${unit.toLowerCase()}.uji`, letter, 'application/json'),
+    );
+  },
+
   'hundreds of requests on each of 8 connections without a key, ahead of their answers': (a, over) =>
     piped(
       8,
