@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { KafkaSettings } from '#settings';
 import { nodeArgs } from './child.js';
 import type { UpOptions } from './options.js';
 import type { Screen } from './screen.js';
@@ -12,6 +13,8 @@ export interface DayPlay {
   readonly screen: Screen;
   readonly url: string;
   readonly adminKey: string;
+  /** undefined: the log is not in Kafka. */
+  readonly kafka: KafkaSettings | undefined;
   readonly stopping: () => boolean;
   /** Resolves when Ctrl-C (or SIGTERM) asks to stop. */
   readonly stopRequested: Promise<void>;
@@ -137,9 +140,22 @@ async function chaos(play: DayPlay, ministry: ChildProcess, dayEnded: Promise<un
   return kills;
 }
 
+/** How a directorate reads from Kafka: in this demo with the login of the hub, elsewhere with a user of its own. */
+function accessOf({ brokers, sasl, ca, prefix }: KafkaSettings): object {
+  return {
+    brokers,
+    ...(sasl === undefined ? {} : { sasl: { ...sasl, password: sasl.password.reveal() } }),
+    ...(ca === undefined ? {} : { ssl: ca === 'system' ? true : { ca } }),
+    ...(prefix === undefined ? {} : { prefix }),
+  };
+}
+
 /** Starts the ministry; its screen goes to this terminal. */
-function startMinistry({ options, url }: DayPlay, day: number, keyFile: string, history: string): ChildProcess {
+function startMinistry({ options, url, kafka }: DayPlay, day: number, keyFile: string, history: string): ChildProcess {
+  const kafkaFile = join(dirname(keyFile), 'kafka.json');
+  if (kafka !== undefined) replaceFile(kafkaFile, JSON.stringify(accessOf(kafka)));
   const args = ['--url', url, '--keys', keyFile, '--history', history, '--day', String(day)];
+  if (kafka !== undefined) args.push('--kafka', kafkaFile);
   return spawn(
     process.execPath,
     nodeArgs('apps/ministry/src/main.js', [...args, '--engine', options.engine, '--lang', options.lang]),

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { asFault, innermostMessage, isFault, startLine, type Text } from '#faults';
 import { openDataFolder } from '#folder';
+import { readHubSettings, type KafkaSettings } from '#settings';
 import { startHub, type HubProcess } from './child.js';
 import { readOptions, type Caller, type UpOptions } from './options.js';
 import { provisionKafka } from './provision-kafka.js';
@@ -142,6 +143,11 @@ class LaunchedHub {
     return this.#process.ended;
   }
 
+  /** As the hub read it. */
+  get kafka(): KafkaSettings | undefined {
+    return readHubSettings({ ...process.env, ...this.#engine.env, SIMPUL_ENGINE: this.#options.engine }).kafka;
+  }
+
   /** Ends the launcher with one line when the hub does not start. */
   async start(port = this.#options.port): Promise<void> {
     const { engine, dataDir, lang } = this.#options;
@@ -203,6 +209,7 @@ async function play(hub: LaunchedHub, engine: Engine, screen: Screen, options: U
     screen,
     url: hub.url,
     adminKey: readFileSync(hub.adminKeyFile, 'utf8').trim(),
+    kafka: hub.kafka,
     stopping: () => stop.received(),
     stopRequested: stop.requested,
     killHub: () => hub.crash(),

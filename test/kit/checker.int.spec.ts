@@ -31,6 +31,15 @@ const VIEWS: ViewFile[] = [
   },
 ];
 
+/** A program that reads the type straight from Kafka, and received what lies at these offsets. */
+const directorate = (...offsets: number[]): HistoryLine[] => {
+  const process = 'sdp@SU00006';
+  return [
+    line('info', '', { f: 'follow', process, evtypes: [TYPE] }),
+    ...offsets.map((at) => line('ok', `e${at + 1}`, { f: 'receive', process, position: `pas.hunian/0/${at}` })),
+  ];
+};
+
 interface World {
   /** Records of partition 0, in order. */
   log: { id: string; unit: string; isi: number; digest?: string }[];
@@ -143,6 +152,30 @@ describe('the checker', () => {
     expect(tryLines({ url: 'http://127.0.0.1:8080', data: '.simpul/data', unitKey: 'kanim.key' }, 'en')).toHaveLength(
       3,
     );
+  });
+
+  it('counts what a program received straight from Kafka, also when an event came again after a crash', async () => {
+    const w = world();
+    w.history.push(...directorate(0, 1, 1, 2));
+    const j = await judged(w);
+    expect(j.problems).toEqual([]);
+    expect(j.verdict.kafka).toEqual({ due: 3, received: 3, misordered: 0 });
+    expect(verdictLine(j, 'en')).toContain(' · 3 of 3 received by directorates straight from Kafka · ');
+  });
+
+  it('names what a program did not receive from Kafka, received in the wrong order, or received though readers do not get it', async () => {
+    const w = world();
+    w.history.push(...directorate(2, 0));
+    w.log.push({ id: 'e4', unit: 'SU00209', isi: 21 });
+    w.history.push(...directorate(3).slice(1));
+    const j = await judged(w);
+    expect(j.problems).toEqual([
+      `not received: ${SOURCE} e2 (${TYPE}) by sdp@SU00006`,
+      'order: sdp@SU00006 received pas.hunian/0/0 after offset 2 (SU00208:2021-07-15)',
+      'received, but readers do not get it: pas.hunian/0/3 by sdp@SU00006',
+    ]);
+    expect(j.verdict.kafka).toEqual({ due: 3, received: 2, misordered: 1 });
+    expect(j.good).toBe(false);
   });
 
   it('accepts a copy in the log that readers do not get and no view counts', async () => {

@@ -5,7 +5,7 @@ import type { MinistryOptions } from './options.js';
 import type { Frame } from './screen/words.js';
 import type { World } from './world.js';
 
-/** The day ends as incomplete when no event was accepted for this long. */
+/** The day ends as incomplete when no event was accepted, and none received from Kafka, for this long. */
 const STUCK_MS = 90_000;
 /** The clock stops while more requests than this have no outcome (backpressure). */
 const MAX_OPEN = 400;
@@ -19,7 +19,7 @@ export interface DayEnd {
   readonly seconds: number;
 }
 
-/** Runs the day: plans every flow, runs the clock, and ends when the hub has accepted every event that the flows announced. */
+/** Runs the day: plans every flow, runs the clock, and ends when the hub has accepted every event that the flows announced, and the directorates on Kafka have received theirs. */
 export class Conductor {
   readonly #world: World;
   readonly #options: MinistryOptions;
@@ -38,20 +38,24 @@ export class Conductor {
   }
 
   async play(): Promise<DayEnd> {
-    const { day } = this.#world;
+    const { day, directorates } = this.#world;
     let expected = 0;
     for (const flow of this.#flows) expected += await flow.plan();
     day.tally.expected = expected;
+    day.subscriptions.planned();
     day.clock.begin();
     const lag = setInterval(() => void askLag(this.#world.connection).then((s) => (day.tally.lagSeconds = s)), 1000);
     let progressAt = performance.now();
     let accepted = 0;
+    let received = 0;
     while (!this.#stopped) {
       day.clock.hold(day.tally.open > MAX_OPEN);
       const done = day.clock.tick();
-      if (day.tally.accepted > accepted) progressAt = performance.now();
-      accepted = day.tally.accepted;
-      if (done === 0 && day.clock.planned === 0 && accepted >= expected && !day.offices.all.some((o) => o.busy)) break;
+      if (day.tally.accepted > accepted || directorates.received > received) progressAt = performance.now();
+      ({ accepted } = day.tally);
+      ({ received } = directorates);
+      const ended = done === 0 && day.clock.planned === 0 && accepted >= expected && directorates.behind <= 0;
+      if (ended && !day.offices.all.some((o) => o.busy)) break;
       if (performance.now() - progressAt > STUCK_MS) break;
       await pause(done > 0 ? 1 : 10);
     }

@@ -2,7 +2,10 @@ import {
   Controller,
   createParamDecorator,
   Injectable,
+  UseInterceptors,
+  type CallHandler,
   type ExecutionContext,
+  type NestInterceptor,
   type PipeTransform,
 } from '@nestjs/common';
 import {
@@ -35,8 +38,10 @@ import {
   RemisiDiusulkan,
   type RemisiDiusulkanData,
 } from '#event-types';
-import { Event, OnBatch, OnEvent, type EventContext } from '#nest-kit';
-import type { EventOf } from '#sdk';
+import { Event, OnEvent, type EventContext } from '#nest-kit';
+import type { EventOf, ReadEvent } from '#sdk';
+import { EMPTY, tap, type Observable } from 'rxjs';
+import { Directorates } from './directorates.js';
 import { Bans } from './flows/bans.js';
 import { Complaints } from './flows/complaints.js';
 import { Foreigners } from './flows/foreigners.js';
@@ -47,9 +52,9 @@ import { Offices } from './offices.js';
 import type { Office } from './office.js';
 
 /** The owner whose subscription an event came from: the name of the source, before the first `/` of the feed. */
-const Receiver = createParamDecorator(
-  (_data: unknown, context: ExecutionContext) => context.switchToRpc().getContext<EventContext>().feed.split('/', 1)[0],
-);
+const ownerOf = (context: ExecutionContext): string =>
+  context.switchToRpc().getContext<EventContext>().feed.split('/', 1)[0]!;
+const Receiver = createParamDecorator((_data: unknown, context: ExecutionContext) => ownerOf(context));
 
 /** The office of an owner. */
 @Injectable()
@@ -61,8 +66,21 @@ export class OfficeOf implements PipeTransform<string, Office> {
   }
 }
 
+/** A group of Kafka goes on where it was, also with events of an earlier day that was cut short: nothing follows from them. */
+@Injectable()
+export class DayOfEvent implements NestInterceptor {
+  constructor(private readonly directorates: Directorates) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const event = context.switchToRpc().getContext<EventContext>().event as ReadEvent;
+    if (!this.directorates.isOfToday(event)) return EMPTY;
+    return next.handle().pipe(tap({ complete: () => this.directorates.handled(ownerOf(context), event) }));
+  }
+}
+
 /** What immigration offices and SIMPONI do when they receive an event. */
 @Controller()
+@UseInterceptors(DayOfEvent)
 export class ImmigrationController {
   constructor(
     private readonly bans: Bans,
@@ -102,6 +120,7 @@ export class ImmigrationController {
 
 /** What prisons, bapas, rudenim and the directorate general of corrections do when they receive an event. */
 @Controller()
+@UseInterceptors(DayOfEvent)
 export class PrisonController {
   constructor(
     private readonly transfers: Transfers,
@@ -129,12 +148,9 @@ export class PrisonController {
     this.foreigners.released(release, rudenim);
   }
 
-  @OnBatch(RemisiDiusulkan)
-  remissionProposed(proposals: EventOf<RemisiDiusulkanData>[], @Receiver(OfficeOf) directorate: Office): void {
-    this.remission.proposed(
-      proposals.map(({ data }) => data),
-      directorate,
-    );
+  @OnEvent(RemisiDiusulkan)
+  remissionProposed(proposal: RemisiDiusulkanData, @Receiver(OfficeOf) directorate: Office): void {
+    this.remission.proposed(proposal, directorate);
   }
 
   @OnEvent(RemisiDitetapkan)
@@ -145,6 +161,7 @@ export class PrisonController {
 
 /** What any office does when it receives a complaint, or a case that it has to work on. */
 @Controller()
+@UseInterceptors(DayOfEvent)
 export class ServiceController {
   constructor(
     private readonly transfers: Transfers,

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { streamOf } from '#event';
-import type { Step } from '#sdk';
+import type { ReadEvent, Step } from '#sdk';
 
 export interface HistoryLine {
   readonly type: 'invoke' | 'ok' | 'fail' | 'info';
@@ -12,7 +12,7 @@ export interface HistoryLine {
   readonly [more: string]: unknown;
 }
 
-/** The history file: one JSON line for each step of a publication, in the order in which the steps happened. The checker judges order by it. */
+/** The history file: one JSON line for each step of a publication, and for each event that a directorate received from Kafka, in the order in which they happened. The checker judges order by it. */
 export class History {
   readonly #fd: number;
   readonly #now: () => number;
@@ -29,6 +29,16 @@ export class History {
 
   write(line: HistoryLine): void {
     this.#lines.push(JSON.stringify({ t: this.#now(), f: 'send', ...line }));
+  }
+
+  /** What a process reads straight from Kafka. */
+  follows(process: string, evtypes: readonly string[]): void {
+    this.write({ type: 'info', f: 'follow', process, source: '', id: '', evtype: '', evtypes });
+  }
+
+  /** An event that a process received from there, when its handler has ended. */
+  received(process: string, { source, id, type, position }: ReadEvent): void {
+    this.write({ type: 'ok', f: 'receive', process, source, id, evtype: type, position });
   }
 
   step(process: string, step: Step): void {

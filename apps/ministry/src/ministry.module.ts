@@ -3,7 +3,8 @@ import { SimpulModule } from '#nest-kit';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { Conductor } from './conductor.js';
 import type { Day, Flow } from './day.js';
-import { ImmigrationController, OfficeOf, PrisonController, ServiceController } from './controllers.js';
+import { DayOfEvent, ImmigrationController, OfficeOf, PrisonController, ServiceController } from './controllers.js';
+import { Directorates } from './directorates.js';
 import { Bans } from './flows/bans.js';
 import { Attendance, Cases, Crossings } from './flows/bulk.js';
 import { Complaints } from './flows/complaints.js';
@@ -37,7 +38,7 @@ const FLOWS: readonly (new (day: Day) => Flow)[] = [
 @Module({})
 export class MinistryModule {
   static forDay(world: World, options: MinistryOptions, out: Out): DynamicModule {
-    const { day, offline, history, faults } = world;
+    const { day, offline, history, directorates, faults } = world;
     const flows: { provide: Type<Flow>; useValue: Flow }[] = [
       ...FLOWS.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
       { provide: OfflinePrison, useValue: new OfflinePrison(day, offline.office, offline.link) },
@@ -67,7 +68,9 @@ export class MinistryModule {
       providers: [
         ...flows,
         { provide: Offices, useValue: day.offices },
+        { provide: Directorates, useValue: directorates },
         OfficeOf,
+        DayOfEvent,
         { provide: Conductor, useValue: conductor },
         {
           provide: Screen,

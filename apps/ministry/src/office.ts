@@ -139,7 +139,7 @@ export class Office {
     const { tally } = this.#deps;
     if (step.kind === 'ok' && !this.#seen.has(step.event.id)) {
       this.#seen.add(step.event.id);
-      tally.accepted++;
+      tally.accept(step.event.type);
       if (this.unit !== undefined) tally.units.add(this.owner);
     } else if (step.kind === 'fail') {
       tally.refused++;

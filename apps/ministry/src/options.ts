@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { KafkaAccess } from './directorates.js';
 import { texts } from './texts.js';
 
 export interface MinistryOptions {
@@ -12,13 +14,15 @@ export interface MinistryOptions {
   /** Real time that the day should take, in seconds. @default 48 */
   readonly seconds: number;
   readonly engine: string;
+  /** Three directorates read from this Kafka. @default all read over HTTP */
+  readonly kafka: KafkaAccess | undefined;
   readonly lang: 'id' | 'en';
   readonly json: boolean;
   readonly plain: boolean;
 }
 
 const USAGE =
-  'ministry --url URL --keys FILE --history FILE [--day N] [--seed S] [--scale F] [--seconds S] [--engine embedded|kafka] [--lang id|en] [--json] [--plain]\nministry --print-keys';
+  'ministry --url URL --keys FILE --history FILE [--day N] [--seed S] [--scale F] [--seconds S] [--engine embedded|kafka] [--kafka FILE] [--lang id|en] [--json] [--plain]\nministry --print-keys';
 
 export type ParsedOptions =
   | { readonly kind: 'play'; readonly options: MinistryOptions }
@@ -39,6 +43,7 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
         scale: { type: 'string', default: '1' },
         seconds: { type: 'string', default: '48' },
         engine: { type: 'string', default: 'embedded' },
+        kafka: { type: 'string' },
         lang: { type: 'string' },
         json: { type: 'boolean', default: false },
         plain: { type: 'boolean', default: false },
@@ -62,6 +67,8 @@ export function parseOptions(argv: readonly string[]): ParsedOptions {
         history: v.history,
         seed: v.seed,
         engine: v.engine,
+        // Brokers, login and certificate, as JSON.
+        kafka: v.kafka === undefined ? undefined : (JSON.parse(readFileSync(v.kafka, 'utf8')) as KafkaAccess),
         lang,
         json: v.json,
         plain: v.plain,

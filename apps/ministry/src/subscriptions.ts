@@ -1,5 +1,6 @@
 import { HubSource, reasonOf, SourceSet, type ConsumerReport } from '#consuming';
 import type { EventToken } from '#sdk';
+import type { Directorates } from './directorates.js';
 import type { Office } from './office.js';
 
 /** Events that one office follows. */
@@ -28,10 +29,15 @@ export class Subscriptions {
   readonly #from: string;
   readonly #fault: (text: string) => void;
   readonly #names = new Map<string, string>();
+  readonly #directorates: Directorates | undefined;
 
-  /** `from`: append time at which the day starts, so that a connection that is cut before the first event loses nothing. */
-  constructor(from: string, report: SubscriptionsReport = {}) {
+  /**
+   * `from`: append time at which the day starts, so that a connection that is cut before the first event loses nothing. `directorates`: those that read from Kafka
+   * instead.
+   */
+  constructor(from: string, report: SubscriptionsReport = {}, directorates?: Directorates) {
     this.#from = from;
+    this.#directorates = directorates;
     this.#fault = (text) => report.fault?.(text);
     this.source = new SourceSet([], {
       failed: (owner, fault) => this.#fault(`${this.#names.get(owner) ?? owner}: ${reasonOf(fault)}`),
@@ -41,6 +47,10 @@ export class Subscriptions {
   /** Also while the app runs. */
   add({ office, types, own, pollMs }: Subscription): void {
     this.#names.set(office.owner, office.name);
+    if (this.#directorates?.has(office) === true) {
+      this.#directorates.follow(office, types);
+      return;
+    }
     const tell = (stream: string, what: string): void => this.#fault(`${office.name}: ${stream}: ${what}`);
     const source = new HubSource({
       reader: office.reader,
@@ -54,6 +64,11 @@ export class Subscriptions {
       },
     });
     this.source.add({ name: office.owner, source, types: types.map(({ type }) => type) });
+  }
+
+  /** All subscriptions of the day are added. */
+  planned(): void {
+    this.#directorates?.open(this.source);
   }
 
   /** What the consumer of the app tells. */

@@ -14,10 +14,21 @@ export class Tally {
   open = 0;
   expected = 1;
   lagSeconds: number | undefined;
+  readonly #acceptedOf = new Map<string, number>();
   readonly units = new Set<string>();
   unitTotal = 0;
   readonly #facts = new Map<string, Fact>();
   #version = 0;
+
+  /** The hub has accepted an event of this type. */
+  accept(type: string): void {
+    this.accepted++;
+    this.#acceptedOf.set(type, this.acceptedOf(type) + 1);
+  }
+
+  acceptedOf(type: string): number {
+    return this.#acceptedOf.get(type) ?? 0;
+  }
 
   /** Adds a fact. A newer fact with the same `slot` replaces the older one. */
   fact(slot: string, label: string, id: string, en: string): void {

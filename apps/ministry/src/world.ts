@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { connect, createReader, type Connection, type UnitRow } from '#sdk';
 import { Random } from './random.js';
 import { DayClock, minutes } from './clock.js';
+import { Directorates } from './directorates.js';
 import { DAY_END, DAY_START, type BanLists, type Day } from './day.js';
 import { Subscriptions } from './subscriptions.js';
 import { History } from './history.js';
@@ -20,6 +21,7 @@ export interface World {
   readonly day: Day;
   readonly offline: { readonly office: Office; readonly link: NetworkLink };
   readonly history: History;
+  readonly directorates: Directorates;
   readonly connection: Connection;
   readonly faults: string[];
   /** Stores the last sequence number (`urutanunit`) of every source for the next day. */
@@ -69,13 +71,16 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
     }),
   );
   const faults: string[] = [];
-  const subscriptions = new Subscriptions(began, { fault: (text) => faults.push(text) });
+  const fault = (text: string): void => void faults.push(text);
+  const directorates = new Directorates({ access: o.kafka, from: began, history, tally, fault });
+  const subscriptions = new Subscriptions(began, { fault }, directorates);
   const lists: BanLists = new Map();
   const day: Day = { number: o.day, scale: o.scale, clock, random, offices, subscriptions, tally, lists };
   return {
     day,
     offline: { office: offices.need(OFFLINE_PRISON), link },
     history,
+    directorates,
     connection,
     faults,
     saveSequences() {

@@ -9,6 +9,8 @@ export interface HistoryLine {
   readonly source: string;
   readonly id: string;
   readonly evtype?: string;
+  /** Of a line `follow`: what a program reads straight from Kafka. */
+  readonly evtypes?: readonly string[];
   readonly stream?: string;
   readonly position?: string;
   readonly digest?: string | undefined;
@@ -34,7 +36,15 @@ export interface Offered {
   refusal?: string;
 }
 
+/** A program that reads straight from Kafka, and what it received, in that order. */
+export interface Follower {
+  readonly process: string;
+  readonly types: ReadonlySet<string>;
+  readonly received: { readonly source: string; readonly id: string; readonly position: string }[];
+}
+
 export interface History {
+  readonly followers: readonly Follower[];
   readonly offered: ReadonlyMap<string, Offered>;
   /** Keys (`idOf`) of refused events: they must not be in the log. */
   readonly refused: ReadonlySet<string>;
@@ -50,10 +60,7 @@ export function readHistory(files: readonly string[]): History {
   const lines: HistoryLine[] = [];
   for (const file of files)
     for (const text of readFileSync(file, 'utf8').split('\n'))
-      if (text !== '') {
-        const line = JSON.parse(text) as HistoryLine;
-        if (line.f === 'send') lines.push(line);
-      }
+      if (text !== '') lines.push(JSON.parse(text) as HistoryLine);
   return foldHistory(lines);
 }
 
@@ -62,10 +69,15 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
   const refused = new Set<string>();
   const acceptedInvalid = new Set<string>();
   const units = new Set<string>();
+  const followers = new Map<string, Follower>();
   let refusals = 0;
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
   for (const [n, line] of lines.entries()) {
+    const { process, source, id, position = '' } = line;
+    if (line.f === 'follow') followers.set(process, { process, types: new Set(line.evtypes), received: [] });
+    if (line.f === 'receive') followers.get(process)?.received.push({ source, id, position });
+    if (line.f !== 'send') continue;
     const key = idOf(line);
     first = Math.min(first, line.t);
     last = Math.max(last, line.t);
@@ -92,5 +104,12 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
   for (const key of offered.keys()) if (offered.get(key)!.acked !== undefined) refused.delete(key);
   // An invalid event that the hub accepted is a fault of the hub, so it counts as one that must not be in the log.
   for (const key of acceptedInvalid) refused.add(key);
-  return { offered, refused, refusals, units: units.size, seconds: last > first ? (last - first) / 1000 : 0 };
+  return {
+    followers: [...followers.values()],
+    offered,
+    refused,
+    refusals,
+    units: units.size,
+    seconds: last > first ? (last - first) / 1000 : 0,
+  };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HubClient } from './hub-client.js';
+import { judgeFollowers, type FromKafka } from './followers.js';
 import { foldView, same, type Folded, type ViewFile } from './fold.js';
 import { idOf, type History } from './history.js';
 import { positionOf, readLog, type LogLine, type WholeLog } from './log.js';
@@ -16,6 +17,8 @@ export interface Verdict {
   readonly misordered: number;
   readonly units: number;
   readonly seconds: number;
+  /** Absent: nobody read straight from Kafka. */
+  readonly kafka?: FromKafka;
 }
 
 export interface Judgement {
@@ -174,6 +177,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const misordered = misorderedPairs(history, log);
   for (const [a, b] of misordered)
     problem(`order: ${positionOf(a)} was acknowledged before ${positionOf(b)} was sent (${a.subject})`);
+  const fromKafka = judgeFollowers(history, log, problem);
   const { tooMany, behind } = await judgeViews(options, log, problem);
 
   let acknowledged = 0;
@@ -200,6 +204,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     misordered: misordered.length,
     units: history.units,
     seconds: Math.round(history.seconds * 10) / 10,
+    ...(fromKafka === undefined ? {} : { kafka: fromKafka }),
   };
   return { verdict, problems, good: problems.length === 0 && acknowledged > 0 && projected === acknowledged };
 }

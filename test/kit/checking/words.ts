@@ -14,9 +14,15 @@ const count = (n: number, lang: Lang): string => n.toLocaleString(lang === 'id' 
 export function verdictLine({ verdict: v, good }: Judgement, lang: Lang): string {
   const n = (x: number): string => count(x, lang);
   const mark = good ? '✔' : '✗';
+  const kafka =
+    v.kafka === undefined
+      ? ''
+      : lang === 'id'
+        ? ` · ${n(v.kafka.received)} dari ${n(v.kafka.due)} diterima direktorat langsung dari Kafka`
+        : ` · ${n(v.kafka.received)} of ${n(v.kafka.due)} received by directorates straight from Kafka`;
   return lang === 'id'
-    ? `${mark} ${n(v.published)} diumumkan · ${n(v.acknowledged)} tercatat · hilang ${n(v.lost)} · ganda ${n(v.doubled)} · salah urut ${n(v.misordered)} · diperiksa ulang dari log oleh pemeriksa terpisah`
-    : `${mark} ${n(v.published)} published · ${n(v.acknowledged)} recorded · lost ${n(v.lost)} · doubled ${n(v.doubled)} · out of order ${n(v.misordered)} · checked again from the log by a separate checker`;
+    ? `${mark} ${n(v.published)} diumumkan · ${n(v.acknowledged)} tercatat · hilang ${n(v.lost)} · ganda ${n(v.doubled)} · salah urut ${n(v.misordered)}${kafka} · diperiksa ulang dari log oleh pemeriksa terpisah`
+    : `${mark} ${n(v.published)} published · ${n(v.acknowledged)} recorded · lost ${n(v.lost)} · doubled ${n(v.doubled)} · out of order ${n(v.misordered)}${kafka} · checked again from the log by a separate checker`;
 }
 
 export interface TryWith {

@@ -119,9 +119,9 @@ export class Remission implements Flow {
   }
 
   /** The directorate general collects proposals, and decides when all of them have arrived. */
-  proposed(proposals: readonly RemisiDiusulkanData[], directorate: Office): void {
+  proposed(proposal: RemisiDiusulkanData, directorate: Office): void {
     const { clock } = this.#day;
-    for (const proposal of proposals) this.#proposals.set(proposal.nomorUsulan, proposal);
+    this.#proposals.set(proposal.nomorUsulan, proposal);
     if (this.#proposals.size < this.#total || this.#decided) return;
     this.#decided = true;
     clock.plan(Math.max(clock.now() + 60_000, clock.at('13:00')), () => void this.#decree(directorate));
