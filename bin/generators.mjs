@@ -49,11 +49,13 @@ function typedEvents(folder, sdk, names) {
 }
 const eventTypeFiles = [
   ...typedEvents('libs/event-types', '#sdk'),
-  ...typedEvents('examples/nest-unit-system/src/events', '@simpul/sdk', [
-    'imigrasi.cegah.berakhir',
-    'imigrasi.cegah.daftar-diterima',
-    'imigrasi.cegah.ditetapkan',
-  ]),
+  ...['nest-unit-system', 'nest-directorate'].flatMap((example) =>
+    typedEvents(`examples/${example}/src/events`, '@simpul/sdk', [
+      'imigrasi.cegah.berakhir',
+      'imigrasi.cegah.daftar-diterima',
+      'imigrasi.cegah.ditetapkan',
+    ]),
+  ),
 ];
 
 /** The README of each room: only its line "May import" is generated. */

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { createReader } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { installBuild } from '../kit/installed.js';
+import { noKafkaHub } from '../kit/kafka-hub.js';
 import { scriptedHub } from '../kit/scripted-hub.js';
 
 const PRISON = 'SU00518';
@@ -14,7 +15,8 @@ const REGIONAL_OFFICE = 'SU00061';
 const POST = 'SU00743';
 const BANS = 'SU00018';
 
-const TYPESCRIPT = ['publisher', 'subscriber', 'nest-unit-system'] as const;
+const DIRECTORATE = 'SU00007';
+const TYPESCRIPT = ['publisher', 'subscriber', 'nest-unit-system', 'nest-directorate'] as const;
 type TypeScriptExample = (typeof TYPESCRIPT)[number];
 /** The copies of the examples, outside this repository. */
 const copies = mkdtempSync(join(tmpdir(), 'simpul-examples-'));
@@ -59,10 +61,16 @@ interface Example {
   stop(): void;
 }
 
-function start(example: string, command: string, key: string, url = hub.url): Example {
+function start(
+  example: string,
+  command: string,
+  key: string,
+  url = hub.url,
+  more: Readonly<Record<string, string>> = {},
+): Example {
   const child = spawn('sh', ['-c', `exec ${command}`], {
     cwd: join(copies, example),
-    env: { PATH, SIMPUL_URL: url, SIMPUL_KEY: key },
+    env: { PATH, SIMPUL_URL: url, SIMPUL_KEY: key, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.push(child);
@@ -92,17 +100,34 @@ function start(example: string, command: string, key: string, url = hub.url): Ex
       }),
   };
 }
-const node = (example: TypeScriptExample, key: string, url?: string): Example =>
-  start(example, commandsOf(example).at(-1)!, key, url);
+const node = (
+  example: TypeScriptExample,
+  key: string,
+  url?: string,
+  more?: Readonly<Record<string, string>>,
+): Example => start(example, commandsOf(example).at(-1)!, key, url, more);
 
-async function publish(key: string, event: object): Promise<void> {
-  const answer = await fetch(`${hub.url}/v1/events`, {
+async function publish(key: string, event: object, url = hub.url): Promise<void> {
+  const answer = await fetch(`${url}/v1/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/cloudevents+json' },
     body: JSON.stringify(event),
   });
   if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
 }
+
+/** The decision that makes this version of the ban list. */
+const ban = (versiDaftar: number): object => ({
+  specversion: '1.0',
+  id: `cekal-${versiDaftar}`,
+  source: `urn:simpul:unit:${BANS}:cekal`,
+  type: 'imigrasi.cegah.ditetapkan',
+  data: {
+    ...(JSON.parse(readFileSync('schemas/golden/imigrasi.cegah.ditetapkan.json', 'utf8')) as object),
+    nomorCekal: `CKL-2021-${versiDaftar}`,
+    versiDaftar,
+  },
+});
 
 describe('the examples, in a copy outside this repository and started as their READMEs say', () => {
   it.each(TYPESCRIPT)('%s: depends on every package that it imports, and on nothing of this repository', (example) => {
@@ -136,15 +161,7 @@ describe('the examples, in a copy outside this repository and started as their R
   it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its database is lost', async () => {
     const decider = await hub.key(BANS, 'cekal', ['publisher']);
     const post = await hub.key(POST, 'perlintasan', ['publisher', 'reader']);
-    const ban = JSON.parse(readFileSync('schemas/golden/imigrasi.cegah.ditetapkan.json', 'utf8')) as object;
-    const decide = (versiDaftar: number): Promise<void> =>
-      publish(decider, {
-        specversion: '1.0',
-        id: `cekal-${versiDaftar}`,
-        source: `urn:simpul:unit:${BANS}:cekal`,
-        type: 'imigrasi.cegah.ditetapkan',
-        data: { ...ban, nomorCekal: `CKL-2021-${versiDaftar}`, versiDaftar },
-      });
+    const decide = (version: number): Promise<void> => publish(decider, ban(version));
     await decide(1);
     const app = node('nest-unit-system', post);
     await app.line(/list v1 with 1 entries acknowledged at imigrasi\.cegah\/0\/\d+/);
@@ -173,6 +190,42 @@ describe('the examples, in a copy outside this repository and started as their R
     await reader.close();
     expect(after).toEqual(before);
   });
+
+  const why = noKafkaHub();
+  (why === undefined ? it : it.skip)(
+    `nest-directorate: keeps the list straight from Kafka, learns what a post acknowledges over HTTP, and goes on where it was${why === undefined ? '' : ` (${why})`}`,
+    async () => {
+      const prefix = `x${Math.random().toString(36).slice(2, 10)}.`;
+      const kafka = { SIMPUL_KAFKA: process.env['SIMPUL_TEST_KAFKA'] ?? '', SIMPUL_KAFKA_PREFIX: prefix };
+      const redis = { SIMPUL_REDIS: process.env['SIMPUL_TEST_REDIS'] ?? '' };
+      const there = await deploy({ SIMPUL_ENGINE: 'kafka', ...kafka, ...redis });
+      try {
+        const decider = await there.key(BANS, 'cekal', ['publisher']);
+        const post = await there.key(POST, 'perlintasan', ['publisher', 'reader']);
+        const directorate = await there.key(DIRECTORATE, 'cegah', ['reader']);
+        const follow = (): Example => node('nest-directorate', directorate, there.url, kafka);
+        await publish(decider, ban(1), there.url);
+        const first = follow();
+        await first.line(/list v1 with 1 entries\n/);
+        const border = node('nest-unit-system', post, there.url, { POST_DATABASE: 'kafka.sqlite' });
+        await first.line(/SU00743 has list v1 with 1 entries/);
+        await publish(decider, ban(2), there.url);
+        await first.line(/list v2 with 2 entries\n[^]*SU00743 has list v2 with 2 entries/);
+        border.stop();
+        await border.ended;
+        first.stop();
+        expect((await first.ended).err).toBe('');
+
+        await publish(decider, ban(3), there.url);
+        const again = follow();
+        expect(await again.line(/list v/)).toBe(
+          'following imigrasi.cegah straight from Kafka\nlist v3 with 3 entries\n',
+        );
+      } finally {
+        await there.close();
+      }
+    },
+  );
 
   for (const [name, command, run] of [
     ['python', 'python3', 'python3 unit.py'],
@@ -249,7 +302,7 @@ describe('the examples, in a copy outside this repository and started as their R
     );
   }
 
-  it('publisher, subscriber and nest-unit-system say in one line within seconds that no hub answers, and exit with 1', async () => {
+  it('publisher, subscriber and the Nest apps say in one line within seconds that no hub answers, and exit with 1', async () => {
     const all = await Promise.all(TYPESCRIPT.map((example) => node(example, 'key', 'http://127.0.0.1:1').ended));
     for (const ran of all) {
       expect(ran.code).toBe(1);

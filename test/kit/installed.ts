@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 const PACKAGES = {
   '@simpul/sdk': { '.': 'sdk', './consuming': 'consuming' },
-  '@simpul/nest': { '.': 'nest-kit' },
+  '@simpul/nest': { '.': 'nest-kit', './kafka': 'kafka-source' },
 };
 
 /** Gives a project `node_modules` as an installation does, from the build of this repository and without npm; packages.e2e.spec.ts installs the tarballs. */
@@ -12,7 +12,7 @@ export function installBuild(project: string): void {
   const modules = join(project, 'node_modules');
   mkdirSync(join(modules, '.bin'), { recursive: true });
   symlinkSync(join(root, 'node_modules/typescript/bin/tsc'), join(modules, '.bin/tsc'));
-  for (const name of ['@nestjs', '@types', 'rxjs', 'reflect-metadata'])
+  for (const name of ['@nestjs', '@types', 'kafkajs', 'rxjs', 'reflect-metadata'])
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
   for (const [name, subpaths] of Object.entries(PACKAGES)) {
     const folder = join(modules, name);
