@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { pause } from '#concurrency';
 import { backoffMs, type Connection } from './connection.js';
-import { isSdkFault, SdkFault } from './fault.js';
+import { isSdkFault, SdkFault, unanswered } from './fault.js';
 import { query, typeList } from './query.js';
 import type { EventPage, ReadEvent, ReadOptions } from './reader.js';
 import { Deduplicator } from './deduplicator.js';
@@ -142,13 +142,22 @@ async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Chunk>
   });
   const text = new TextDecoder();
   let bytes = 0;
-  for await (const piece of body) {
+  for await (const piece of answered(body)) {
     bytes += piece.length;
     parser.feed(text.decode(piece, { stream: true }));
     if (messages.length === 0 && last === undefined) continue;
     yield { messages: messages.splice(0), id: last, bytes };
     bytes = 0;
     last = undefined;
+  }
+}
+
+/** A connection that breaks is a retryable fault. */
+async function* answered(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (e) {
+    throw isSdkFault(e) ? e : unanswered(e);
   }
 }
 

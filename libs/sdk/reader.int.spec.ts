@@ -127,7 +127,8 @@ describe('pages with follow: live', () => {
       answers[n++]?.((id, e, name) =>
         r.res.write(`id: ${id}\n${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(e)}\n\n`),
       );
-      if (n < answers.length) r.res.end();
+      // As a hub that is killed leaves it.
+      if (n < answers.length) setImmediate(() => r.res.destroy());
       return undefined;
     };
   };
