@@ -298,6 +298,25 @@ describe('Turns', () => {
     expect(await other).toEqual({ done: 'served' });
   });
 
+  it('a turn that is asked for when its work has ended is given, and disturbs no other', async () => {
+    const { turns, turn } = loop();
+    const later = Promise.withResolvers<void>();
+    let given = 0;
+    const failed = turns
+      .run(owner('a'), async (t) => {
+        void later.promise.then(() => t.next()).then(() => given++);
+        await Promise.reject(new Error('broken'));
+      })
+      .catch(String);
+    while (await turn());
+    expect(await failed).toBe('Error: broken');
+    later.resolve();
+    await later.promise;
+    const other = turns.run(owner('b'), () => Promise.resolve('served'));
+    while (await turn());
+    expect([given, await other]).toEqual([1, { done: 'served' }]);
+  });
+
   it('waits for short requests before a turn, as long as two turns at most', async () => {
     const { turns, turn, round, work } = loop();
     const order: string[] = [];

@@ -65,7 +65,9 @@ export class Working {
     return worker;
   }
 
-  wait(worker: Worker, turn: Waiting): void {
+  wait({ limitOwner }: Worker, turn: Waiting): void {
+    // A work that has ended, because another part of it failed, may ask once more: its key may be forgotten by then.
+    const worker = this.of(limitOwner);
     const { unit, turns } = worker;
     turns.push(turn);
     if (unit.waiting++ === 0) unit.used = Math.max(unit.used, this.#floor);
