@@ -1,12 +1,16 @@
+import { KasusStatusBerubah, type KasusStatusBerubahData } from '#event-types';
+import type { ToPublish } from '#sdk';
 import type { DayClock } from './clock.js';
-import type { OutgoingEvent } from './office.js';
+import { outgoing, type OutgoingEvent } from './office.js';
+
+export type CaseStatus = ToPublish<KasusStatusBerubahData>['statusBaru'];
 
 export interface CaseStep {
   readonly nomor: string;
   readonly layanan: string;
   readonly pemegang: string;
-  readonly lama?: string;
-  readonly baru: string;
+  readonly lama?: CaseStatus;
+  readonly baru: CaseStatus;
   readonly alasan?: string;
   readonly sebelumnya?: string;
   readonly pemohonRef: string;
@@ -16,14 +20,13 @@ export interface CaseStep {
   readonly luring?: boolean;
 }
 
-const PAUSED = new Set(['menunggu_pemohon', 'menunggu_pembayaran']);
-const ENDED = new Set(['selesai', 'ditolak', 'dibatalkan', 'kedaluwarsa']);
+const PAUSED = new Set<CaseStatus>(['menunggu_pemohon', 'menunggu_pembayaran']);
+const ENDED = new Set<CaseStatus>(['selesai', 'ditolak', 'dibatalkan', 'kedaluwarsa']);
 
 /** A status change of a case, as the event `layanan.kasus.status-berubah`. */
 export function caseStep(clock: DayClock, s: CaseStep): OutgoingEvent {
   const at = s.at ?? clock.now();
-  return {
-    type: 'layanan.kasus.status-berubah',
+  return outgoing(KasusStatusBerubah, {
     orderingKey: s.nomor,
     at,
     korelasi: s.korelasi ?? s.nomor,
@@ -45,5 +48,5 @@ export function caseStep(clock: DayClock, s: CaseStep): OutgoingEvent {
       waktuKejadian: clock.iso(at),
       waktuTerkirim: clock.iso(),
     },
-  };
+  });
 }

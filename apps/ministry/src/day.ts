@@ -1,3 +1,4 @@
+import type { ToPublish } from '#sdk';
 import type { Random } from './random.js';
 import type { DayClock } from './clock.js';
 import type { Subscriptions } from './subscriptions.js';
@@ -33,6 +34,8 @@ export const DAY_END = '16:10';
 export const text = (v: unknown): string => (typeof v === 'string' ? v : '');
 /** A field of event data as number; 0 when it is something else. */
 export const whole = (v: unknown): number => (typeof v === 'number' ? v : 0);
+/** A symbol that an office passes on: no event of the day has one that the contracts of this release do not know. */
+export const known = <T>(symbol: T): ToPublish<T> => symbol as ToPublish<T>;
 /** A case number. It contains the day, so that no two days use the same one. */
 export const numbered = (kind: string, day: number, n: number): string =>
   `${kind}-2021-${day}-${String(n).padStart(4, '0')}`;

@@ -1,6 +1,7 @@
+import { PenghuniDiterima } from '#event-types';
 import type { Random } from './random.js';
 import type { DayClock } from './clock.js';
-import type { Office, OutgoingEvent } from './office.js';
+import { outgoing, type Office, type OutgoingEvent } from './office.js';
 import { document, type Person } from './people.js';
 
 /** A prison admits a sentenced person: the event `pas.penghuni.diterima`. */
@@ -12,8 +13,7 @@ export function admitted(
   orang: string,
   register: string,
 ): OutgoingEvent {
-  return {
-    type: 'pas.penghuni.diterima',
+  return outgoing(PenghuniDiterima, {
     orderingKey: orang,
     data: {
       nomorRegister: register,
@@ -38,5 +38,5 @@ export function admitted(
       foto: document(rng, 'foto'),
       waktuTerima: clock.iso(),
     },
-  };
+  });
 }

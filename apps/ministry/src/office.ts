@@ -3,11 +3,13 @@ import {
   createReader,
   isSdkFault,
   type Connection,
+  type EventToken,
   type NewEvent,
   type Outcome,
   type Publisher,
   type Reader,
   type Step,
+  type ToPublish,
   type UnitRow,
 } from '#sdk';
 import type { Random } from './random.js';
@@ -27,6 +29,12 @@ export interface OutgoingEvent {
   /** Correlation id of a case or process that several units work on. */
   readonly korelasi?: string;
 }
+
+/** An event whose data the compiler checks. */
+export const outgoing = <T extends object>(
+  { type }: EventToken<T>,
+  event: Omit<OutgoingEvent, 'type' | 'data'> & { readonly data: ToPublish<NoInfer<T>> },
+): OutgoingEvent => ({ ...event, type, data: event.data as Readonly<Record<string, unknown>> });
 
 export interface OfficeDeps {
   readonly connection: Connection;

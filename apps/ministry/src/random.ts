@@ -49,7 +49,7 @@ export class Random {
     return this.next() < p;
   }
 
-  pick<T>(of: readonly T[]): T {
+  pick<const T>(of: readonly T[]): T {
     return of[Math.floor(this.next() * of.length)]!;
   }
 

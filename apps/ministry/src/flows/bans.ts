@@ -1,16 +1,16 @@
 import {
   CegahBerakhir,
-  CegahDaftarDiterima,
-  CegahDitetapkan,
-  CegahDiusulkan,
   type CegahBerakhirData,
+  CegahDaftarDiterima,
   type CegahDaftarDiterimaData,
+  CegahDitetapkan,
   type CegahDitetapkanData,
+  CegahDiusulkan,
   type CegahDiusulkanData,
 } from '#event-types';
 import { caseStep } from '../case.js';
-import { numbered, text, whole, type Day, type Flow } from '../day.js';
-import type { Office } from '../office.js';
+import { known, numbered, text, whole, type Day, type Flow } from '../day.js';
+import { outgoing, type Office } from '../office.js';
 import { document, foreigner, officer, person, type Person } from '../people.js';
 
 const PROPOSALS = [
@@ -70,37 +70,38 @@ export class Bans implements Flow {
     return PROPOSALS.length * 2 + 1 + (PROPOSALS.length + 1) * this.#posts.length + 2;
   }
 
-  async #propose(by: Office, jenis: string, who: Person, n: number): Promise<void> {
+  async #propose(by: Office, jenis: 'cegah' | 'tangkal', who: Person, n: number): Promise<void> {
     const { clock, number, offices } = this.#day;
     const rng = by.random;
     const usulan = numbered('USL', number, n);
-    await by.publish({
-      type: 'imigrasi.cegah.diusulkan',
-      orderingKey: usulan,
-      korelasi: usulan,
-      data: {
-        nomorUsulan: usulan,
-        jenis,
-        instansiPengusul: by.unit === undefined ? by.owner : 'EXT-POLRI',
-        unitPenginput: by.unit?.id ?? offices.need('ES2-WASDAKIM').owner,
-        pejabatPenanggungJawab: 'Pejabat Contoh',
-        nomorSuratKeputusan: `R-${rng.int(100, 999)}/${n}/2021`,
-        tanggalSurat: clock.day(-1),
-        dasarHukum: 'UU 6/2011 Pasal 91',
-        alasan: 'proses penyidikan',
-        mendesak: n === 1,
-        subjekJenis: who.kewarganegaraan === 'IDN' ? 'WNI' : 'WNA',
-        namaLengkap: who.nama,
-        tanggalLahir: who.tanggalLahir,
-        jenisKelamin: who.jenisKelamin,
-        kewarganegaraan: who.kewarganegaraan,
-        ...(who.kewarganegaraan === 'IDN' ? { nik: who.nik } : {}),
-        masaBerlakuHari: 180,
-        mulaiBerlaku: clock.date,
-        dokumenKeputusan: document(rng, 'skep'),
-        petugasInput: officer(rng),
-      },
-    });
+    await by.publish(
+      outgoing(CegahDiusulkan, {
+        orderingKey: usulan,
+        korelasi: usulan,
+        data: {
+          nomorUsulan: usulan,
+          jenis,
+          instansiPengusul: by.unit === undefined ? by.owner : 'EXT-POLRI',
+          unitPenginput: by.unit?.id ?? offices.need('ES2-WASDAKIM').owner,
+          pejabatPenanggungJawab: 'Pejabat Contoh',
+          nomorSuratKeputusan: `R-${rng.int(100, 999)}/${n}/2021`,
+          tanggalSurat: clock.day(-1),
+          dasarHukum: 'UU 6/2011 Pasal 91',
+          alasan: 'proses penyidikan',
+          mendesak: n === 1,
+          subjekJenis: who.kewarganegaraan === 'IDN' ? 'WNI' : 'WNA',
+          namaLengkap: who.nama,
+          tanggalLahir: who.tanggalLahir,
+          jenisKelamin: who.jenisKelamin,
+          kewarganegaraan: who.kewarganegaraan,
+          ...(who.kewarganegaraan === 'IDN' ? { nik: who.nik } : {}),
+          masaBerlakuHari: 180,
+          mulaiBerlaku: clock.date,
+          dokumenKeputusan: document(rng, 'skep'),
+          petugasInput: officer(rng),
+        },
+      }),
+    );
   }
 
   /** The directorate receives a proposal and decides. */
@@ -117,29 +118,30 @@ export class Bans implements Flow {
     const label = clock.label();
     const say = `${u.jenis === 'cegah' ? 'Cegah' : 'Tangkal'} #${Number(n)}`;
     tally.fact(`ban ${version}`, label, `${say} ditetapkan, daftar v${version}`, `${say} decided, list v${version}`);
-    await by.publish({
-      type: 'imigrasi.cegah.ditetapkan',
-      orderingKey: 'daftar',
-      korelasi: u.nomorUsulan,
-      data: {
-        nomorCekal: this.#lastCekal,
-        nomorUsulan: u.nomorUsulan,
-        versiDaftar: version,
-        jenis: u.jenis,
-        peristiwa: 'baru',
-        subjekJenis: u.subjekJenis,
-        namaLengkap: u.namaLengkap,
-        tanggalLahir: u.tanggalLahir,
-        jenisKelamin: u.jenisKelamin,
-        kewarganegaraan: u.kewarganegaraan,
-        mulaiBerlaku: clock.iso(),
-        berakhir: clock.day(180),
-        instansiPengusul: u.instansiPengusul,
-        tindakanDiTpi: 'tolak',
-        kontakSiaga: '+622100000000',
-        kodePencocokan: by.random.hex(32),
-      },
-    });
+    await by.publish(
+      outgoing(CegahDitetapkan, {
+        orderingKey: 'daftar',
+        korelasi: u.nomorUsulan,
+        data: {
+          nomorCekal: this.#lastCekal,
+          nomorUsulan: u.nomorUsulan,
+          versiDaftar: version,
+          jenis: known(u.jenis),
+          peristiwa: 'baru',
+          subjekJenis: known(u.subjekJenis),
+          namaLengkap: u.namaLengkap,
+          tanggalLahir: u.tanggalLahir,
+          jenisKelamin: known(u.jenisKelamin),
+          kewarganegaraan: u.kewarganegaraan,
+          mulaiBerlaku: clock.iso(),
+          berakhir: clock.day(180),
+          instansiPengusul: u.instansiPengusul,
+          tindakanDiTpi: 'tolak',
+          kontakSiaga: '+622100000000',
+          kodePencocokan: by.random.hex(32),
+        },
+      }),
+    );
   }
 
   async #revoke(by: Office): Promise<void> {
@@ -153,20 +155,21 @@ export class Bans implements Flow {
       `Tangkal dicabut, daftar v${version}`,
       `Entry ban revoked, list v${version}`,
     );
-    await by.publish({
-      type: 'imigrasi.cegah.berakhir',
-      orderingKey: 'daftar',
-      data: {
-        nomorCekal: this.#lastCekal,
-        versiDaftar: version,
-        sebab: 'dicabut_pengusul',
-        berlakuMulai: clock.iso(),
-        nomorSuratPencabutan: `R-${by.random.int(100, 999)}/2021`,
-        instansiPengusul: 'EXT-POLRI',
-        namaLengkap: who.nama,
-        tanggalLahir: who.tanggalLahir,
-      },
-    });
+    await by.publish(
+      outgoing(CegahBerakhir, {
+        orderingKey: 'daftar',
+        data: {
+          nomorCekal: this.#lastCekal,
+          versiDaftar: version,
+          sebab: 'dicabut_pengusul',
+          berlakuMulai: clock.iso(),
+          nomorSuratPencabutan: `R-${by.random.int(100, 999)}/2021`,
+          instansiPengusul: 'EXT-POLRI',
+          namaLengkap: who.nama,
+          tanggalLahir: who.tanggalLahir,
+        },
+      }),
+    );
   }
 
   /** A post adds a ban to its copy of the list. */
@@ -188,11 +191,12 @@ export class Bans implements Flow {
     copy.version = Math.max(copy.version, version);
     const entries = copy.names.size;
     clock.after(post.random.int(1, 14), () => {
-      void post.publish({
-        type: 'imigrasi.cegah.daftar-diterima',
-        orderingKey: post.owner,
-        data: { unit: post.owner, versiDaftar: version, waktuDiterima: clock.iso(), jumlahEntri: entries },
-      });
+      void post.publish(
+        outgoing(CegahDaftarDiterima, {
+          orderingKey: post.owner,
+          data: { unit: post.owner, versiDaftar: version, waktuDiterima: clock.iso(), jumlahEntri: entries },
+        }),
+      );
     });
     const first = this.#subjects[0]!.nama;
     if (
@@ -214,7 +218,7 @@ export class Bans implements Flow {
     const step = { nomor: kasus, layanan: 'IMI-PASPOR', pemegang: kanim.owner, pemohonRef: `pmh_${rng.hex(12)}` };
     await kanim.publish(caseStep(clock, { ...step, baru: 'diajukan' }));
     const banned = [...this.#day.lists.get(kanim.owner)!.names.values()].includes(nama);
-    const end = banned ? { baru: 'ditolak', alasan: 'CEGAH' } : { baru: 'diproses' };
+    const end = banned ? { baru: 'ditolak' as const, alasan: 'CEGAH' } : { baru: 'diproses' as const };
     await kanim.publish(caseStep(clock, { ...step, lama: 'diajukan', ...end }));
     if (banned)
       tally.fact(

@@ -1,6 +1,7 @@
+import { PerlintasanTercatat, PresensiTercatat } from '#event-types';
 import { caseStep } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
-import type { Office, OutgoingEvent } from '../office.js';
+import { outgoing, type Office, type OutgoingEvent } from '../office.js';
 import { officer, person, foreigner } from '../people.js';
 
 /** Attendance: every office publishes one batch in the morning of its own time zone. */
@@ -33,8 +34,7 @@ export function attendance({ clock, number }: Day, office: Office, at = clock.no
   const rng = office.random;
   const nip = officer(rng);
   const guard = office.system === 'sdp';
-  return {
-    type: 'sdm.presensi.tercatat',
+  return outgoing(PresensiTercatat, {
     orderingKey: `${nip}:${number}`,
     at,
     data: {
@@ -44,11 +44,11 @@ export function attendance({ clock, number }: Day, office: Office, at = clock.no
       jenis: guard ? 'piket_masuk' : 'masuk',
       modeKerja: guard ? 'piket' : rng.pick(['WFO', 'WFH', 'WFH']),
       waktu: clock.iso(at),
-      zona: office.unit?.tz ?? 'WIB',
+      zona: (office.unit?.tz ?? 'WIB') as 'WIB' | 'WITA' | 'WIT',
       luring,
       waktuTerkirim: clock.iso(),
     },
-  };
+  });
 }
 
 /** Border crossings at every checkpoint: a batch of five for each flight. Each event names the version of the ban list that was used. */
@@ -83,8 +83,7 @@ export class Crossings implements Flow {
     const rng = post.random;
     const who = rng.chance(0.8) ? person(rng) : foreigner(rng);
     const kind = post.unit?.checkpointKind ?? '';
-    return {
-      type: 'imigrasi.perlintasan.tercatat',
+    return outgoing(PerlintasanTercatat, {
       orderingKey: id,
       data: {
         idPerlintasan: id,
@@ -103,7 +102,7 @@ export class Crossings implements Flow {
         versiDaftarCekal: this.#day.lists.get(post.owner)?.version ?? 0,
         petugas: officer(rng),
       },
-    };
+    });
   }
 }
 

@@ -1,12 +1,12 @@
 import {
   KasusStatusBerubah,
-  LayananPengaduanDiterima,
   type KasusStatusBerubahData,
+  LayananPengaduanDiterima,
   type LayananPengaduanDiterimaData,
 } from '#event-types';
-import { caseStep } from '../case.js';
+import { caseStep, type CaseStatus } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
-import type { Office } from '../office.js';
+import { outgoing, type Office } from '../office.js';
 
 const COMPLAINTS = 8;
 const SERVICE = 'SETJEN-PENGADUAN';
@@ -48,24 +48,25 @@ export class Complaints implements Flow {
     units.forEach((u, i) => {
       const nomor = numbered('ADU', number, i + 1);
       clock.plan(clock.at('08:20', rng.int(0, 200)), () => {
-        void complaintOffice.publish({
-          type: 'layanan.pengaduan.diterima',
-          orderingKey: nomor,
-          korelasi: nomor,
-          data: {
-            nomorPengaduan: nomor,
-            kanal: 'sp4n_lapor',
-            klasifikasi: 'pengaduan_non_pengawasan',
-            unitDituju: u.owner,
-            anonim: true,
-            rahasia: false,
-            isi: 'Antrean terlalu lama dan tidak ada penjelasan di loket.',
-            tingkatKeparahan: rng.pick(['rendah', 'sedang']),
-            alurDisposisi: [u.unit?.parent, u.unit?.technicalParent].filter((x) => x !== undefined),
-            tenggatTanggapan: clock.day(14),
-            waktu: clock.iso(),
-          },
-        });
+        void complaintOffice.publish(
+          outgoing(LayananPengaduanDiterima, {
+            orderingKey: nomor,
+            korelasi: nomor,
+            data: {
+              nomorPengaduan: nomor,
+              kanal: 'sp4n_lapor',
+              klasifikasi: 'pengaduan_non_pengawasan',
+              unitDituju: u.owner,
+              anonim: true,
+              rahasia: false,
+              isi: 'Antrean terlalu lama dan tidak ada penjelasan di loket.',
+              tingkatKeparahan: rng.pick(['rendah', 'sedang']),
+              alurDisposisi: [u.unit?.parent, u.unit?.technicalParent].filter((x) => x !== undefined),
+              tenggatTanggapan: clock.day(14),
+              waktu: clock.iso(),
+            },
+          }),
+        );
       });
     });
     return units.length * 5;
@@ -103,7 +104,7 @@ export class Complaints implements Flow {
   }
 
   /** Publishes the next status after some minutes of work. */
-  #step(by: Office, nomor: string, s: { lama?: string; baru: string; pemegang: string }): void {
+  #step(by: Office, nomor: string, s: { lama?: CaseStatus; baru: CaseStatus; pemegang: string }): void {
     const { clock } = this.#day;
     clock.after(by.random.int(6, 25), () => {
       void by.publish(

@@ -1,7 +1,7 @@
-import { PenghuniBebas, type PenghuniBebasData } from '#event-types';
+import { DeteniDiterima, PenghuniBebas, type PenghuniBebasData } from '#event-types';
 import { numbered, type Day, type Flow } from '../day.js';
 import { admitted } from '../inmate.js';
-import type { Office } from '../office.js';
+import { outgoing, type Office } from '../office.js';
 import { foreigner } from '../people.js';
 
 /** A foreign inmate is released; the rudenim of the same region receives the event and admits the person for deportation. */
@@ -32,25 +32,26 @@ export class Foreigners implements Flow {
         () => void lapas.publish(admitted(clock, rng, lapas, who, orang, register)),
       );
       clock.plan(clock.local('09:00', lapas.unit?.tz, rng.int(0, 120)), () => {
-        void lapas.publish({
-          type: 'pas.penghuni.bebas',
-          orderingKey: orang,
-          data: {
-            idOrang: orang,
-            nomorRegister: register,
-            unit: lapas.owner,
-            jenisBebas: 'murni',
-            tanggalBebas: clock.date,
-            nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
-            namaLengkap: who.nama,
-            tanggalLahir: who.tanggalLahir,
-            kewarganegaraan: who.kewarganegaraan,
-            perkaraLain: false,
-            statusCekal: 'belum_dicek',
-            waktuKeluar: clock.iso(),
-            rencanaBebas: false,
-          },
-        });
+        void lapas.publish(
+          outgoing(PenghuniBebas, {
+            orderingKey: orang,
+            data: {
+              idOrang: orang,
+              nomorRegister: register,
+              unit: lapas.owner,
+              jenisBebas: 'murni',
+              tanggalBebas: clock.date,
+              nomorKeputusan: `W.PK-${rng.int(100, 999)}/2021`,
+              namaLengkap: who.nama,
+              tanggalLahir: who.tanggalLahir,
+              kewarganegaraan: who.kewarganegaraan,
+              perkaraLain: false,
+              statusCekal: 'belum_dicek',
+              waktuKeluar: clock.iso(),
+              rencanaBebas: false,
+            },
+          }),
+        );
       });
     }
     return this.#n * 3;
@@ -71,27 +72,28 @@ export class Foreigners implements Flow {
         `${rudenim.name} menerima 1 WNA dari ${prison.name}`,
         `${rudenim.name} received 1 foreigner from ${prison.name}`,
       );
-      void rudenim.publish({
-        type: 'imigrasi.deteni.diterima',
-        orderingKey: d.idOrang,
-        korelasi: d.idOrang,
-        data: {
-          nomorDeteni: numbered('DTN', number, n),
-          unitPenerima: rudenim.owner,
-          unitAsal: prison.owner,
-          ruang: 'rudenim',
-          nomorSuratPerintah: `PRINT-${rng.int(10, 99)}/2021`,
-          tanggalPerintah: clock.date,
-          namaLengkap: d.namaLengkap,
-          kewarganegaraan: d.kewarganegaraan,
-          tanggalLahir: d.tanggalLahir,
-          jenisKelamin: 'L',
-          dokumenPerjalanan: 'habis',
-          alasan: 'menunggu pendeportasian setelah bebas',
-          batasPemindahan: clock.day(30),
-          waktuTerima: clock.iso(),
-        },
-      });
+      void rudenim.publish(
+        outgoing(DeteniDiterima, {
+          orderingKey: d.idOrang,
+          korelasi: d.idOrang,
+          data: {
+            nomorDeteni: numbered('DTN', number, n),
+            unitPenerima: rudenim.owner,
+            unitAsal: prison.owner,
+            ruang: 'rudenim',
+            nomorSuratPerintah: `PRINT-${rng.int(10, 99)}/2021`,
+            tanggalPerintah: clock.date,
+            namaLengkap: d.namaLengkap,
+            kewarganegaraan: d.kewarganegaraan,
+            tanggalLahir: d.tanggalLahir,
+            jenisKelamin: 'L',
+            dokumenPerjalanan: 'habis',
+            alasan: 'menunggu pendeportasian setelah bebas',
+            batasPemindahan: clock.day(30),
+            waktuTerima: clock.iso(),
+          },
+        }),
+      );
     });
   }
 }

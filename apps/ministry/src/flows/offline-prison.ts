@@ -1,7 +1,8 @@
+import { GangguanDilaporkan } from '#event-types';
 import { caseStep } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
 import type { NetworkLink } from '../network-link.js';
-import type { Office, OutgoingEvent } from '../office.js';
+import { outgoing, type Office, type OutgoingEvent } from '../office.js';
 import { attendance } from './bulk.js';
 import { occupancy } from './prisons.js';
 
@@ -75,10 +76,9 @@ export class OfflinePrison implements Flow {
     });
   }
 
-  #outage(id: string, peristiwa: string, at: number): OutgoingEvent {
+  #outage(id: string, peristiwa: 'mulai' | 'pulih', at: number): OutgoingEvent {
     const { clock } = this.#day;
-    return {
-      type: 'layanan.gangguan.dilaporkan',
+    return outgoing(GangguanDilaporkan, {
       orderingKey: id,
       at,
       data: {
@@ -90,6 +90,6 @@ export class OfflinePrison implements Flow {
         dampak: 'luring',
         mulai: clock.iso(clock.at(OFFLINE_FROM)),
       },
-    };
+    });
   }
 }

@@ -1,12 +1,14 @@
 import {
+  PasporDiterbitkan,
+  PasporPermohonanDiajukan,
   PnbpPembayaranDiterima,
-  PnbpTagihanDiterbitkan,
   type PnbpPembayaranDiterimaData,
+  PnbpTagihanDiterbitkan,
   type PnbpTagihanDiterbitkanData,
 } from '#event-types';
 import { caseStep } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
-import type { Office } from '../office.js';
+import { outgoing, type Office } from '../office.js';
 import { document, person, type Person } from '../people.js';
 
 interface Application {
@@ -68,58 +70,60 @@ export class Passports implements Flow {
     const { clock } = this.#day;
     const { kanim, who, nomor } = a;
     const rng = kanim.random;
-    await kanim.publish({
-      type: 'imigrasi.paspor.permohonan-diajukan',
-      orderingKey: nomor,
-      korelasi: nomor,
-      data: {
-        nomorPermohonan: nomor,
-        unitPenerima: kanim.owner,
-        kanal: rng.pick(['loket', 'daring', 'daring']),
-        jenisPermohonan: rng.pick(['baru', 'penggantian_habis']),
-        jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
-        jumlahHalaman: 48,
-        layanan: 'reguler',
-        tujuan: rng.pick(['wisata', 'kerja', 'studi', 'keluarga', 'umrah_haji']),
-        nik: who.nik,
-        namaLengkap: who.nama,
-        tempatLahir: who.tempatLahir,
-        tanggalLahir: who.tanggalLahir,
-        jenisKelamin: who.jenisKelamin,
-        alamat: who.alamat,
-        kodeWilayahAlamat: { kode: '99.01', edisi: '2019' },
-        nomorPonsel: who.ponsel,
-        pemohonAnak: false,
-        jadwalKedatangan: clock.iso(),
-        dokumenPendukung: [document(rng, 'kk')],
-        kodeBilling: a.billing,
-        waktuDiajukan: clock.iso(),
-      },
-    });
+    await kanim.publish(
+      outgoing(PasporPermohonanDiajukan, {
+        orderingKey: nomor,
+        korelasi: nomor,
+        data: {
+          nomorPermohonan: nomor,
+          unitPenerima: kanim.owner,
+          kanal: rng.pick(['loket', 'daring', 'daring']),
+          jenisPermohonan: rng.pick(['baru', 'penggantian_habis']),
+          jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
+          jumlahHalaman: 48,
+          layanan: 'reguler',
+          tujuan: rng.pick(['wisata', 'kerja', 'studi', 'keluarga', 'umrah_haji']),
+          nik: who.nik,
+          namaLengkap: who.nama,
+          tempatLahir: who.tempatLahir,
+          tanggalLahir: who.tanggalLahir,
+          jenisKelamin: who.jenisKelamin,
+          alamat: who.alamat,
+          kodeWilayahAlamat: { kode: '99.01', edisi: '2019' },
+          nomorPonsel: who.ponsel,
+          pemohonAnak: false,
+          jadwalKedatangan: clock.iso(),
+          dokumenPendukung: [document(rng, 'kk')],
+          kodeBilling: a.billing,
+          waktuDiajukan: clock.iso(),
+        },
+      }),
+    );
     await kanim.publish(caseStep(clock, { ...this.#step(a), baru: 'diajukan' }));
     this.#waiting.set(a.billing, a);
     const price = a.elektronik ? '650000.00' : '350000.00';
-    await kanim.publish({
-      type: 'keu.pnbp.tagihan-diterbitkan',
-      orderingKey: a.billing,
-      korelasi: nomor,
-      data: {
-        kodeBilling: a.billing,
-        nomorKasus: nomor,
-        jenisLayanan: 'IMI-PASPOR',
-        unit: kanim.owner,
-        kodeSatker: '013999',
-        kodeAkun: '425211',
-        tarif: price,
-        dasarTarif: 'PP 28/2019',
-        jumlah: price,
-        mataUang: 'IDR',
-        pembayarNama: who.nama,
-        diterbitkan: clock.iso(),
-        kedaluwarsa: clock.iso(clock.now() + 7 * 86_400_000),
-        status: 'terbit',
-      },
-    });
+    await kanim.publish(
+      outgoing(PnbpTagihanDiterbitkan, {
+        orderingKey: a.billing,
+        korelasi: nomor,
+        data: {
+          kodeBilling: a.billing,
+          nomorKasus: nomor,
+          jenisLayanan: 'IMI-PASPOR',
+          unit: kanim.owner,
+          kodeSatker: '013999',
+          kodeAkun: '425211',
+          tarif: price,
+          dasarTarif: 'PP 28/2019',
+          jumlah: price,
+          mataUang: 'IDR',
+          pembayarNama: who.nama,
+          diterbitkan: clock.iso(),
+          kedaluwarsa: clock.iso(clock.now() + 7 * 86_400_000),
+          status: 'terbit',
+        },
+      }),
+    );
     await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'diajukan', baru: 'menunggu_pembayaran' }));
   }
 
@@ -135,24 +139,25 @@ export class Passports implements Flow {
   async #pay(simponi: Office, bill: PnbpTagihanDiterbitkanData): Promise<void> {
     const { clock } = this.#day;
     const rng = simponi.random;
-    await simponi.publish({
-      type: 'keu.pnbp.pembayaran-diterima',
-      orderingKey: bill.kodeBilling,
-      korelasi: bill.nomorKasus,
-      data: {
-        ntpn: rng.hex(16).toUpperCase(),
-        ntb: rng.digits(12),
-        kodeBilling: bill.kodeBilling,
-        jumlah: bill.jumlah,
-        waktuBayar: clock.iso(),
-        tanggalBuku: clock.date,
-        bank: rng.pick(['Bank Contoh', 'Bank Misal']),
-        kanalBayar: rng.pick(['atm', 'teller', 'm-banking']),
-        nomorKasus: bill.nomorKasus,
-        unit: bill.unit,
-        rekonsiliasi: 'cocok',
-      },
-    });
+    await simponi.publish(
+      outgoing(PnbpPembayaranDiterima, {
+        orderingKey: bill.kodeBilling,
+        korelasi: bill.nomorKasus,
+        data: {
+          ntpn: rng.hex(16).toUpperCase(),
+          ntb: rng.digits(12),
+          kodeBilling: bill.kodeBilling,
+          jumlah: bill.jumlah,
+          waktuBayar: clock.iso(),
+          tanggalBuku: clock.date,
+          bank: rng.pick(['Bank Contoh', 'Bank Misal']),
+          kanalBayar: rng.pick(['atm', 'teller', 'm-banking']),
+          nomorKasus: bill.nomorKasus,
+          unit: bill.unit,
+          rekonsiliasi: 'cocok',
+        },
+      }),
+    );
   }
 
   /** The kanim receives the payment of its bill. */
@@ -167,25 +172,26 @@ export class Passports implements Flow {
     const { kanim, who, nomor } = a;
     const rng = kanim.random;
     await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'menunggu_pembayaran', baru: 'diproses' }));
-    await kanim.publish({
-      type: 'imigrasi.paspor.diterbitkan',
-      orderingKey: nomor,
-      korelasi: nomor,
-      data: {
-        nomorPaspor: `X${rng.digits(7)}`,
-        nomorPermohonan: nomor,
-        unitPenerbit: kanim.owner,
-        jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
-        tanggalTerbit: clock.date,
-        tanggalHabis: clock.day(5 * 365 + 1),
-        namaLengkap: who.nama,
-        tanggalLahir: who.tanggalLahir,
-        jenisKelamin: who.jenisKelamin,
-        nik: who.nik,
-        statusPaspor: 'berlaku',
-        waktuSerah: clock.iso(),
-      },
-    });
+    await kanim.publish(
+      outgoing(PasporDiterbitkan, {
+        orderingKey: nomor,
+        korelasi: nomor,
+        data: {
+          nomorPaspor: `X${rng.digits(7)}`,
+          nomorPermohonan: nomor,
+          unitPenerbit: kanim.owner,
+          jenisPaspor: a.elektronik ? 'elektronik' : 'biasa',
+          tanggalTerbit: clock.date,
+          tanggalHabis: clock.day(5 * 365 + 1),
+          namaLengkap: who.nama,
+          tanggalLahir: who.tanggalLahir,
+          jenisKelamin: who.jenisKelamin,
+          nik: who.nik,
+          statusPaspor: 'berlaku',
+          waktuSerah: clock.iso(),
+        },
+      }),
+    );
     await kanim.publish(caseStep(clock, { ...this.#step(a), lama: 'diproses', baru: 'selesai' }));
     if (++this.#issued % 25 === 0)
       tally.fact(

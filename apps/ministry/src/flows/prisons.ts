@@ -1,5 +1,6 @@
+import { HunianDilaporkan, PenahananAkanBerakhir } from '#event-types';
 import { type Day, type Flow } from '../day.js';
-import type { Office, OutgoingEvent } from '../office.js';
+import { outgoing, type Office, type OutgoingEvent } from '../office.js';
 import { person } from '../people.js';
 
 const WARNED = 30;
@@ -42,8 +43,7 @@ export function occupancy({ clock }: Day, prison: Office): OutgoingEvent {
   const places = rng.int(80, 900);
   const all = Math.round(places * (0.7 + rng.next() * 2));
   const remand = kind === 'lpka' ? 0 : Math.round(all * (kind === 'rutan' ? 0.6 : 0.1));
-  return {
-    type: 'pas.hunian.dilaporkan',
+  return outgoing(HunianDilaporkan, {
     orderingKey: `${prison.owner}:${clock.date}`,
     data: {
       unit: prison.owner,
@@ -61,7 +61,7 @@ export function occupancy({ clock }: Day, prison: Office): OutgoingEvent {
       melewatiMasaPenahanan: rng.int(0, 3),
       waktuLaporan: clock.iso(),
     },
-  };
+  });
 }
 
 /** A rutan warns the detaining body 10, 3 and 1 days before remand ends, and publishes the answer to a warning of 1 day. */
@@ -86,8 +86,7 @@ export class RemandEnds implements Flow {
           ['AIII', 'EXT-MA'],
         ] as const);
         const left = rng.pick([10, 3, 1]);
-        return {
-          type: 'pas.penahanan.akan-berakhir',
+        return outgoing(PenahananAkanBerakhir, {
           orderingKey: `${rutan.owner}:${stage[0]}.${r * EACH + i + 1}/${number}`,
           data: {
             nomorRegister: `${stage[0]}.${r * EACH + i + 1}/${number}`,
@@ -102,7 +101,7 @@ export class RemandEnds implements Flow {
             tanggapan: 'belum',
             waktu: clock.iso(clock.local('07:00', rutan.unit?.tz)),
           },
-        };
+        });
       });
       clock.plan(clock.local('07:00', rutan.unit?.tz, rng.int(1, 45)), () => {
         void rutan.publishBatch(warnings);

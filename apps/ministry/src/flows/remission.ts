@@ -1,6 +1,12 @@
-import { RemisiDitetapkan, RemisiDiusulkan, type RemisiDitetapkanData, type RemisiDiusulkanData } from '#event-types';
+import {
+  PenghuniBebas,
+  RemisiDitetapkan,
+  type RemisiDitetapkanData,
+  RemisiDiusulkan,
+  type RemisiDiusulkanData,
+} from '#event-types';
 import { numbered, type Day, type Flow } from '../day.js';
-import type { Office, OutgoingEvent } from '../office.js';
+import { outgoing, type Office, type OutgoingEvent } from '../office.js';
 import { document, person } from '../people.js';
 
 const PRISONS = 40;
@@ -51,8 +57,7 @@ export class Remission implements Flow {
     const rng = prison.random;
     const who = person(rng);
     const nomor = numbered('RMS', number, n);
-    return {
-      type: 'pas.remisi.diusulkan',
+    return outgoing(RemisiDiusulkan, {
       orderingKey: `WBP-${number}-R${n}`,
       korelasi: nomor,
       data: {
@@ -77,7 +82,7 @@ export class Remission implements Flow {
         namaLengkap: who.nama,
         waktu: clock.iso(),
       },
-    };
+    });
   }
 
   async #decree(by: Office): Promise<void> {
@@ -85,26 +90,27 @@ export class Remission implements Flow {
     const rng = by.random;
     const decree = `PAS-${100 + number}.PK.05.04/2021`;
     const paper = document(rng, 'sk-remisi');
-    const events = [...this.#proposals.values()].map((d): OutgoingEvent => ({
-      type: 'pas.remisi.ditetapkan',
-      orderingKey: d.idOrang,
-      korelasi: decree,
-      data: {
-        nomorKeputusan: decree,
-        tanggalKeputusan: clock.date,
-        idOrang: d.idOrang,
-        nomorUsulan: d.nomorUsulan,
-        unit: d.unit,
-        jenisRemisi: d.jenisRemisi,
-        besaranHari: d.besaranHari,
-        tanggalBebasBaru: d.perkiraanBebas,
-        langsungBebas: d.langsungBebas,
-        berlakuMulai: '2021-08-17',
-        penandatangan: 'Direktur Jenderal Pemasyarakatan',
-        dokumenSk: paper,
-        namaLengkap: d.namaLengkap,
-      },
-    }));
+    const events = [...this.#proposals.values()].map((d): OutgoingEvent =>
+      outgoing(RemisiDitetapkan, {
+        orderingKey: d.idOrang,
+        korelasi: decree,
+        data: {
+          nomorKeputusan: decree,
+          tanggalKeputusan: clock.date,
+          idOrang: d.idOrang,
+          nomorUsulan: d.nomorUsulan,
+          unit: d.unit,
+          jenisRemisi: d.jenisRemisi,
+          besaranHari: d.besaranHari,
+          tanggalBebasBaru: d.perkiraanBebas,
+          langsungBebas: d.langsungBebas,
+          berlakuMulai: '2021-08-17',
+          penandatangan: 'Direktur Jenderal Pemasyarakatan',
+          dokumenSk: paper,
+          namaLengkap: d.namaLengkap,
+        },
+      }),
+    );
     let done = 0;
     for (let at = 0; at < events.length; at += BATCH) {
       const out = await by.publishBatch(events.slice(at, at + BATCH));
@@ -134,26 +140,27 @@ export class Remission implements Flow {
     const rng = prison.random;
     const who = person(rng);
     clock.after(rng.int(5, 20), () => {
-      void prison.publish({
-        type: 'pas.penghuni.bebas',
-        orderingKey: d.idOrang,
-        korelasi: d.nomorKeputusan,
-        data: {
-          idOrang: d.idOrang,
-          nomorRegister: d.nomorUsulan,
-          unit: prison.owner,
-          jenisBebas: 'remisi_langsung',
-          tanggalBebas: '2021-08-17',
-          nomorKeputusan: d.nomorKeputusan,
-          namaLengkap: d.namaLengkap,
-          tanggalLahir: who.tanggalLahir,
-          kewarganegaraan: 'IDN',
-          perkaraLain: false,
-          statusCekal: 'tidak',
-          waktuKeluar: '2021-08-17T02:00:00Z',
-          rencanaBebas: true,
-        },
-      });
+      void prison.publish(
+        outgoing(PenghuniBebas, {
+          orderingKey: d.idOrang,
+          korelasi: d.nomorKeputusan,
+          data: {
+            idOrang: d.idOrang,
+            nomorRegister: d.nomorUsulan,
+            unit: prison.owner,
+            jenisBebas: 'remisi_langsung',
+            tanggalBebas: '2021-08-17',
+            nomorKeputusan: d.nomorKeputusan,
+            namaLengkap: d.namaLengkap,
+            tanggalLahir: who.tanggalLahir,
+            kewarganegaraan: 'IDN',
+            perkaraLain: false,
+            statusCekal: 'tidak',
+            waktuKeluar: '2021-08-17T02:00:00Z',
+            rencanaBebas: true,
+          },
+        }),
+      );
     });
   }
 }

@@ -1,18 +1,18 @@
 import {
   KasusStatusBerubah,
-  LitmasSelesai,
-  PemindahanDiusulkan,
-  PenghuniDipindahkan,
   type KasusStatusBerubahData,
+  LitmasSelesai,
   type LitmasSelesaiData,
+  PemindahanDiusulkan,
   type PemindahanDiusulkanData,
+  PenghuniDipindahkan,
   type PenghuniDipindahkanData,
 } from '#event-types';
-import type { EventOf } from '#sdk';
+import type { EventOf, ToPublish } from '#sdk';
 import { caseStep } from '../case.js';
 import { numbered, text, type Day, type Flow } from '../day.js';
 import { admitted } from '../inmate.js';
-import type { Office, OutgoingEvent } from '../office.js';
+import { outgoing, type Office, type OutgoingEvent } from '../office.js';
 import { document, officer, person, type Person } from '../people.js';
 
 const PAIRS = 4;
@@ -94,34 +94,35 @@ export class Transfers implements Flow {
   async #propose(t: Transfer): Promise<void> {
     const { clock } = this.#day;
     const rng = t.from.random;
-    await t.from.publish({
-      type: 'pas.pemindahan.diusulkan',
-      orderingKey: t.nomor,
-      korelasi: t.nomor,
-      data: {
-        nomorUsulan: t.nomor,
-        nomorRegister: t.register,
-        idOrang: t.orang,
-        unitAsal: t.from.owner,
-        unitTujuan: t.to.owner,
-        antarProvinsi: true,
-        alasan: 'overkapasitas',
-        pemohon: 'unit',
-        namaLengkap: t.who.nama,
-        statusHukum: 'narapidana',
-        sisaPidanaHari: rng.int(300, 3000),
-        risikoKeamanan: rng.pick(['rendah', 'sedang']),
-        nomorSidangTpp: `TPP-${rng.int(1, 99)}/2021`,
-        rekomendasiTpp: 'setuju',
-        litmasAsal: document(rng, 'permintaan-litmas'),
-        registerF: false,
-        perkaraLain: false,
-        biayaDitanggung: 'negara',
-        tahap: 'kanwil',
-        tenggatTahap: clock.day(14),
-        waktu: clock.iso(),
-      },
-    });
+    await t.from.publish(
+      outgoing(PemindahanDiusulkan, {
+        orderingKey: t.nomor,
+        korelasi: t.nomor,
+        data: {
+          nomorUsulan: t.nomor,
+          nomorRegister: t.register,
+          idOrang: t.orang,
+          unitAsal: t.from.owner,
+          unitTujuan: t.to.owner,
+          antarProvinsi: true,
+          alasan: 'overkapasitas',
+          pemohon: 'unit',
+          namaLengkap: t.who.nama,
+          statusHukum: 'narapidana',
+          sisaPidanaHari: rng.int(300, 3000),
+          risikoKeamanan: rng.pick(['rendah', 'sedang']),
+          nomorSidangTpp: `TPP-${rng.int(1, 99)}/2021`,
+          rekomendasiTpp: 'setuju',
+          litmasAsal: document(rng, 'permintaan-litmas'),
+          registerF: false,
+          perkaraLain: false,
+          biayaDitanggung: 'negara',
+          tahap: 'kanwil',
+          tenggatTahap: clock.day(14),
+          waktu: clock.iso(),
+        },
+      }),
+    );
   }
 
   /** The kanwil of the origin or of the target asks its bapas for the inquiry. */
@@ -162,24 +163,25 @@ export class Transfers implements Flow {
     const asked = this.#open.get(korelasi);
     if (asked === undefined) return;
     clock.after(rng.int(30, 70), () => {
-      void bapas.publish({
-        type: 'pas.litmas.selesai',
-        orderingKey: nomor,
-        korelasi,
-        data: {
-          nomorLitmas: `LIT-${nomor}`,
-          idOrang: d.pemohonRef,
-          bapas: bapas.owner,
-          pemohon: asked.from.owner,
-          jenis: 'pemindahan',
-          klienAnak: false,
-          namaKlien: `Klien ${d.pemohonRef}`,
-          rekomendasi: 'dapat dipindahkan',
-          pembimbing: officer(rng),
-          dokumen: document(rng, 'litmas'),
-          waktuSelesai: clock.iso(),
-        },
-      });
+      void bapas.publish(
+        outgoing(LitmasSelesai, {
+          orderingKey: nomor,
+          korelasi,
+          data: {
+            nomorLitmas: `LIT-${nomor}`,
+            idOrang: d.pemohonRef,
+            bapas: bapas.owner,
+            pemohon: asked.from.owner,
+            jenis: 'pemindahan',
+            klienAnak: false,
+            namaKlien: `Klien ${d.pemohonRef}`,
+            rekomendasi: 'dapat dipindahkan',
+            pembimbing: officer(rng),
+            dokumen: document(rng, 'litmas'),
+            waktuSelesai: clock.iso(),
+          },
+        }),
+      );
     });
   }
 
@@ -239,13 +241,12 @@ export class Transfers implements Flow {
 
   #moved(
     { idOrang, nomorRegisterLama, nomorUsulan, unitAsal, unitTujuan }: Move,
-    step: Omit<PenghuniDipindahkanData, keyof Move>,
+    step: Omit<ToPublish<PenghuniDipindahkanData>, keyof Move>,
   ): OutgoingEvent {
-    return {
-      type: 'pas.penghuni.dipindahkan',
+    return outgoing(PenghuniDipindahkan, {
       orderingKey: idOrang,
       korelasi: nomorUsulan,
       data: { idOrang, nomorRegisterLama, nomorUsulan, unitAsal, unitTujuan, ...step },
-    };
+    });
   }
 }
