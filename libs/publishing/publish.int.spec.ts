@@ -319,6 +319,18 @@ describe('many events', () => {
     ]);
     expect(hub.appends.calls).toBe(before);
   });
+
+  it('of a long list are checked by a dry run in their order, and an empty list is refused as it is when it is published', async () => {
+    const events = Array.from({ length: 150 }, (_, n) =>
+      n % 50 === 49 ? { ...hub.event(TYPE), type: `tidak.ada.jenis-${n}` } : hub.event(TYPE),
+    );
+    const { status, body } = await hub.post(events, { type: BATCH, query: '?dryRun=true' });
+    expect([status, body['results'].length]).toEqual([200, 150]);
+    const shown = body['results'].map((r: Body) => r['subject'] ?? r['problems'][0].code);
+    expect(shown).toEqual(events.map((e, n) => (n % 50 === 49 ? 'unknown_type' : e.data['nomorPermohonan'])));
+    for (const query of ['', '?dryRun=true'])
+      expect(await hub.post([], { type: BATCH, query })).toMatchObject({ body: { code: 'empty_batch' } });
+  });
 });
 
 describe('rights', () => {

@@ -92,7 +92,7 @@ export class Publishing {
    * queue_full: nothing was appended.
    */
   async publish(offered: readonly Offered[], request: PublishRequest): Promise<readonly ItemOutcome[]> {
-    this.#admit(offered.length);
+    this.checkSize(offered.length);
     const owner: LimitOwner = { key: request.caller.keyId, unit: request.caller.owner };
     takeRoom(this.#budgets, owner, offered.length);
     try {
@@ -116,10 +116,14 @@ export class Publishing {
     }
   }
 
-  /** Checks, and appends nothing. */
-  async tryOut(offered: readonly Offered[], request: PublishRequest): Promise<readonly Trial[]> {
-    this.#admit(offered.length);
-    const checked = await this.#checkMany(offered, request);
+  /** Checks, in this turn and the next ones, and appends nothing. Faults as checkSize. */
+  async tryOut(
+    offered: readonly Offered[],
+    request: PublishRequest,
+    turn: Turn = ENDLESS,
+  ): Promise<readonly Trial[]> {
+    this.checkSize(offered.length);
+    const checked = await this.#checkInTurns(offered, request, turn);
     const items = checked.map((c) => new ItemState(c));
     await this.#findTooLarge(this.#suspects(items));
     return checked.map((c, n) => {
@@ -135,11 +139,12 @@ export class Publishing {
 
   /** Whether so many events could be published now: asked before a long list is read, because a refusal must cost less than that. Faults as publish. */
   checkRoom({ keyId, owner }: Caller, events: number): void {
-    this.#admit(events);
+    this.checkSize(events);
     checkRoom(this.#budgets, { key: keyId, unit: owner }, events);
   }
 
-  #admit(events: number): void {
+  /** Whether a request may have so many events. Faults empty_batch, body_too_large. */
+  checkSize(events: number): void {
     if (events === 0) throw new Fault('empty_batch');
     if (events > this.limits.items) {
       throw new Fault('body_too_large', { detail: `more than ${this.limits.items} events` });
@@ -154,12 +159,18 @@ export class Publishing {
 
   /** Other requests are served while a long list is checked. */
   #checkMany(offered: readonly Offered[], request: PublishRequest): Promise<Checked[]> {
-    const { caller, traceparent, tracestate, work } = request;
+    const inTurns = (turn: Turn): Promise<Checked[]> => this.#checkInTurns(offered, request, turn);
+    return request.work?.run(inTurns) ?? inTurns(ENDLESS);
+  }
+
+  #checkInTurns(
+    offered: readonly Offered[],
+    { caller, traceparent, tracestate }: PublishRequest,
+    turn: Turn,
+  ): Promise<Checked[]> {
     const recordedtime = this.#isoTime(this.deps.now());
     const context = { caller, recordedtime, traceparent, tracestate };
-    const inTurns = (turn: Turn): Promise<Checked[]> =>
-      eachStepInTurns(offered.length, (i) => checkItemInSteps(offered[i]!, context, this.#rules), turn);
-    return work?.run(inTurns) ?? inTurns(ENDLESS);
+    return eachStepInTurns(offered.length, (i) => checkItemInSteps(offered[i]!, context, this.#rules), turn);
   }
 
   /** What must be known of the events before they are sorted. Most are new and small: nothing but the index is waited for then. */

@@ -4,6 +4,7 @@ import { notAPublisher } from '#access';
 import { isFault } from '#faults';
 import { eachInTurns, eachStepInTurns, stepsInTurns, type LongWork } from '#limits';
 import type { ItemOutcome, Offered, Publishing, PublishRequest } from '#publishing';
+import { PageText } from '#reading';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Door, Edge } from '../types.js';
@@ -26,6 +27,8 @@ const EVENT_SHAPE = z.looseObject({
  * and that made each event half as dear again.
  */
 const AT_ONCE = { events: 64, bytes: 131_072 };
+/** Events of a dry run that are in memory as objects at once: with all of a long list, each garbage collection stops everybody for some 20 ms. */
+const TRIALS = 64;
 
 export interface PublishDoorDeps {
   readonly publishing: Publishing;
@@ -95,14 +98,21 @@ function publishMany(door: PublishDoor, request: Request, read?: Read): Answer {
 
 /** A dry run of any size counts like a list: it records nothing, so nothing else bounds how many a key sends. */
 function tryOut(door: PublishDoor, request: PublishRequest): Answer {
-  const { publishing, edge } = door;
+  const { publishing, edge, limits } = door;
   return async (req, reply) => {
-    const work = edge.work(req, 'list');
-    const { offered, many } = await readInTurns(door, work, req);
-    const trials = await publishing.tryOut(offered, { ...request, work });
-    const results = await work.run((turn) => eachInTurns(trials.length, trialText(req, trials), turn));
-    const text = many ? `{"results":[${results.join(',')}]}` : results[0];
-    return reply.type('application/json; charset=utf-8').send(text);
+    const answer = await edge.work(req, 'list').run(async (turn) => {
+      const read = await stepsInTurns(readForms(req, limits), turn);
+      publishing.checkSize(read.count);
+      const out = new PageText(read.many ? '{"results":[' : '', ',');
+      for (let at = 0; at < read.count; at += TRIALS) {
+        const count = Math.min(TRIALS, read.count - at);
+        const offered = await eachStepInTurns(count, (i) => read.stepsAt(at + i), turn);
+        const trials = await publishing.tryOut(offered, request, turn);
+        for (const text of await eachInTurns(count, trialText(req, trials), turn)) out.add(text);
+      }
+      return out.end(read.many ? ']}' : '');
+    });
+    return reply.type('application/json; charset=utf-8').send(answer);
   };
 }
 
