@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import type { HttpLimits, HttpReport } from './types.js';
 import type { WaitingQuota } from './waiting-quota.js';
+
+const SHARED_BYTES = 65_536;
 
 export interface SseOptions {
   /** How long EventSource waits before it reconnects. @default 2,000 ms */
@@ -19,8 +22,8 @@ export interface SseEvent {
 export interface Sse {
   /** false once the stream has ended. A reader with more than limits.liveBytes waiting is disconnected (backpressure). */
   send(event: SseEvent): boolean;
-  /** Sends whole messages in the event stream format. `full`: the reader has not taken what was sent; see onDrained. */
-  sendBytes(messages: Buffer): 'sent' | 'full' | 'ended';
+  /** Sends whole messages in the event stream format, the parts of a list together. `full`: the reader has not taken what was sent; see onDrained. */
+  sendBytes(messages: Buffer | readonly Buffer[]): 'sent' | 'full' | 'ended';
   /** Called when the reader has taken what was sent, after `full`. */
   onDrained: (() => void) | undefined;
   /** Resolves when the reader has received what was sent, or the stream has ended. A reader that receives nothing for limits.stallMs is disconnected. */
@@ -73,14 +76,14 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   };
   /** Since when the reader has not taken what was sent; undefined when it has. */
   let stalledSince: number | undefined;
-  const write = (bytes: string | Buffer): boolean => {
+  const write = (bytes: string | Buffer | readonly Buffer[]): boolean => {
     if (ended.signal.aborted) return false;
     // Checked before the write: one large event does not mean that the reader is slow.
     if (raw.writableLength > host.limits.liveBytes) {
       finish(true);
       return false;
     }
-    if (!raw.write(bytes)) {
+    if (!writeAll(raw, bytes)) {
       stalledSince ??= host.now();
       host.wrote(req.raw.socket);
     }
@@ -131,6 +134,23 @@ export function openSse(host: SseHost, req: FastifyRequest, reply: FastifyReply,
   return live;
 }
 
+/** Small parts are joined: each write is a chunk of its own. A large one is handed over as it is, because several streams may share its bytes. */
+function writeAll(raw: Writable, bytes: string | Buffer | readonly Buffer[]): boolean {
+  if (typeof bytes === 'string' || Buffer.isBuffer(bytes)) return raw.write(bytes);
+  let small: Buffer[] = [];
+  let isTaken = true;
+  // Not corked: a response that is corked emits no `drain`.
+  for (const part of bytes) {
+    if (part.length < SHARED_BYTES) small.push(part);
+    else {
+      if (small.length > 0) raw.write(Buffer.concat(small.splice(0)));
+      isTaken = raw.write(part) && isTaken;
+    }
+  }
+  if (small.length > 0) isTaken = raw.write(Buffer.concat(small)) && isTaken;
+  return isTaken;
+}
+
 interface WatchedStream {
   beat(): void;
   check(): void;
@@ -179,16 +199,6 @@ export function formatEvent(event: SseEvent): string {
   if (event.event !== undefined) out += `event: ${oneLine(event.event)}\n`;
   for (const line of event.data?.split(/\r\n|\r|\n/) ?? []) out += `data: ${line}\n`;
   return `${out}\n`;
-}
-
-/** The bytes of formatEvent() for one line of data, without a copy of the text: it may be large. */
-export function messageOf(id: string, line: string): Buffer {
-  const head = `id: ${oneLine(id)}\ndata: `;
-  const bytes = Buffer.allocUnsafe(head.length + Buffer.byteLength(line) + 2);
-  const at = bytes.write(head, 0, 'latin1');
-  const end = at + bytes.write(line, at);
-  bytes.fill('\n', end);
-  return bytes;
 }
 
 function oneLine(text: string): string {

@@ -117,11 +117,7 @@ export class Publishing {
   }
 
   /** Checks, in this turn and the next ones, and appends nothing. Faults as checkSize. */
-  async tryOut(
-    offered: readonly Offered[],
-    request: PublishRequest,
-    turn: Turn = ENDLESS,
-  ): Promise<readonly Trial[]> {
+  async tryOut(offered: readonly Offered[], request: PublishRequest, turn: Turn = ENDLESS): Promise<readonly Trial[]> {
     this.checkSize(offered.length);
     const checked = await this.#checkInTurns(offered, request, turn);
     const items = checked.map((c) => new ItemState(c));

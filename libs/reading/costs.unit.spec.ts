@@ -1,9 +1,10 @@
+import type { Caller } from '#access';
 import { Fault } from '#faults';
 import type { LongWork } from '#limits';
 import { UnitTree } from '#units';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { catalogueOfFiles, recordOf } from '../../test/kit/projection/events.js';
-import { HUB, Reading, type EventFilter, type ReadBudget } from './index.js';
+import { HUB, Reading, type EventFilter, type ReadBudget, type Reader } from './index.js';
 import { LogInMemory } from './log-in-memory.fixture.js';
 import { Rests } from './rests.js';
 
@@ -104,7 +105,7 @@ describe('a read costs what it shows', () => {
     let given = 0;
     const turn = { isOver: true, next: async () => void given++, scanned: () => undefined };
     const work: LongWork = { run: (each) => each(turn) };
-    const page = await reading.readTexts(HUB, { stream, next: [0n] }, {}, { work }, 'json');
+    const page = await reading.readLines(HUB, { stream, next: [0n] }, {}, { work });
     expect(page.events).toHaveLength(5);
     // And before the log is read.
     expect(given).toBe(1 + 2 * 5);
@@ -133,9 +134,52 @@ describe('a read costs what it shows', () => {
       expect([works, given]).toEqual([taken[0], taken[0] * 2]);
     }
     given = 0;
-    await reading.readTexts(HUB, { stream, next: [1n] }, {}, { work }, 'json');
+    await reading.readLines(HUB, { stream, next: [1n] }, {}, { work });
     // Before the log is read, before each of three steps, and before it is made text; once more before the log is asked for what follows.
     expect(given).toBe(1 + 1 + 3 + 1);
+  });
+});
+
+describe('a large event costs its readers together what it costs one', () => {
+  const range = (next: readonly bigint[]) => ({ stream, topicId: TOPIC_ID, next });
+  const operator: Caller = { keyId: 'K', owner: 'SU00001', system: 'uji', roles: new Set(['operator']) };
+
+  beforeEach(() => {
+    for (const id of ['L-0', 'L-1']) {
+      const data = { unitPenerbit: 'SU00123', nomorPermohonan: 'x'.repeat(100_000), nik: '9901010101010001' };
+      const spec = { type: TYPE, source: 'urn:simpul:unit:SU00123:simkim', id, data };
+      log.append(0, recordOf(catalogue, spec).record, 0);
+    }
+  });
+
+  const linesOf = async (reader: Reader): Promise<readonly Buffer[]> => {
+    const lines: Buffer[] = [];
+    for (let next: readonly bigint[] = [0n]; lines.length < 2;) {
+      const page = await reading.readLines(reader, range(next), {}, { limit: 1 });
+      lines.push(...page.events.map(({ line }) => line));
+      ({ next } = page);
+    }
+    return lines;
+  };
+
+  it('readers that come past it within seconds share its record and the bytes that are sent', async () => {
+    const first = await linesOf(HUB);
+    const { records } = log;
+    for (let n = 0; n < 5; n++) {
+      const lines = await linesOf(HUB);
+      expect([lines[0] === first[0], lines[1] === first[1]]).toEqual([true, true]);
+    }
+    expect(log.records).toBe(records);
+    expect(first[0]!.toString()).toMatch(/^data: \{.*"id":"L-0".*\}\n\n$/);
+  });
+
+  it('a reader of another level gets what it may see, not the bytes of a full reader', async () => {
+    const full = await linesOf(HUB);
+    const masked = await linesOf(operator);
+    expect(full[0]!.toString()).toContain('9901010101010001');
+    expect(masked[0]!.toString()).not.toContain('9901010101010001');
+    expect(masked[0]!.toString()).toContain('"id":"L-0"');
+    expect(await linesOf(HUB)).toEqual(full);
   });
 });
 

@@ -3,8 +3,9 @@ export { cursorTopicId, decodeStreamCursor, encodeStreamCursor, type StreamCurso
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
+export { idLine } from './live-message.js';
 export type { LiveMember, LiveSink } from './live-member.js';
-export { isIncomplete, type EventPage, type EventText } from './page.js';
+export { isIncomplete, type EventLine, type EventPage } from './page.js';
 export { PageText } from './page-text.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export type { StreamRange } from './range.js';

@@ -5,8 +5,9 @@ import type { EventLog } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
 import { eventText, type Encoding } from './event-text.js';
-import { textOf } from './live-message.js';
+import { dataLine, lineOf, textOf } from './live-message.js';
 import type { PageText } from './page-text.js';
+import { isLarge } from './large.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
@@ -14,7 +15,6 @@ import {
   DAMAGED,
   eventFor,
   eventInSteps,
-  isLarge,
   type EventFilter,
   type ReadEvent,
   type Reader,
@@ -51,9 +51,9 @@ export function isIncomplete({ stopped }: Pick<EventPage<unknown>, 'stopped'>): 
   return stopped === 'scan_budget' || stopped === 'unsettled';
 }
 
-/** An event as text, with its place. */
-export interface EventText {
-  readonly text: string;
+/** An event as the data part of a message of a live stream, with its place. */
+export interface EventLine {
+  readonly line: Buffer;
   readonly partition: number;
   readonly offset: bigint;
 }
@@ -72,26 +72,23 @@ export const DECODED: Encoder<ReadEvent> = {
   sizeOf: ({ bytes }) => bytes,
 };
 
-export function asText(encoding: Encoding): Encoder<EventText> {
-  const encode = (event: ReadEvent): EventText => {
-    return { text: eventText(event, encoding), partition: event.partition, offset: event.offset };
-  };
-  return {
-    encode,
-    ofEntry: (ring, entry, level) =>
-      encoding === 'json'
-        ? { text: textOf(ring, entry, level), partition: entry.partition, offset: entry.offset }
-        : encode(entry.event.as(level)),
-    sizeOf: ({ text }) => Buffer.byteLength(text),
-  };
-}
+export const LINES: Encoder<EventLine> = {
+  encode: (event) => ({ line: lineOf(event), partition: event.partition, offset: event.offset }),
+  ofEntry: (ring, entry, level) => ({
+    line: dataLine(ring, entry, level),
+    partition: entry.partition,
+    offset: entry.offset,
+  }),
+  sizeOf: ({ line }) => line.length,
+};
 
 /** Each event as bytes in `out`; the page holds their lengths. */
 export function asBytes(encoding: Encoding, out: PageText): Encoder<number> {
-  const texts = asText(encoding);
+  const ofEntry = (ring: Ring, entry: TailEntry, level: ReadEvent['level']): string =>
+    encoding === 'json' ? textOf(ring, entry, level) : eventText(entry.event.as(level), encoding);
   return {
     encode: (event) => out.add(eventText(event, encoding)),
-    ofEntry: (ring, entry, level) => out.add(texts.ofEntry(ring, entry, level).text),
+    ofEntry: (ring, entry, level) => out.add(ofEntry(ring, entry, level)),
     sizeOf: (bytes) => bytes,
   };
 }

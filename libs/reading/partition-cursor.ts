@@ -2,6 +2,7 @@ import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
 import { ENDLESS, type Turn } from '#limits';
 import type { EventLog, LogRecord, RecordBatch } from '#log';
+import { isLarge } from './large.js';
 import { offsetOutOfRange } from './range.js';
 import type { Rests } from './rests.js';
 
@@ -103,6 +104,7 @@ export class PartitionCursor {
       if (chunk.length > 0) {
         this.#chunk = [...chunk];
         this.#afterChunk = after;
+        if (chunk.some(isLarge)) this.#keep(chunk);
         return;
       }
       // Only holes, or only records at or behind the end.
@@ -119,9 +121,12 @@ export class PartitionCursor {
 
   /** Keeps the records that were read and not taken for the reader that goes on here. */
   keepRest(): void {
-    if (this.#at >= this.#chunk.length) return;
+    if (this.#at < this.#chunk.length) this.#keep(this.#chunk.slice(this.#at) as LogRecord[]);
+  }
+
+  /** Keeps the records between the next offset and the end of the chunk. */
+  #keep(records: readonly LogRecord[]): void {
     const { stream, partition } = this.#options;
-    const records = this.#chunk.slice(this.#at) as LogRecord[];
     const rest = { topicId: this.#topicId!, records, next: this.#afterChunk, until: this.#until };
     this.#deps.rests.keep(stream, partition, this.#next, rest);
   }

@@ -11,6 +11,7 @@ import {
   type EventType,
 } from '#registry';
 import type { Units } from '#units';
+import { isLarge } from './large.js';
 
 /** The hub itself as a reader: it reads every event in full. Never for a request of somebody else. */
 export const HUB = 'hub';
@@ -60,6 +61,9 @@ export interface RecordPlace {
 /** A record that a gateway wrote and that cannot be read any more. */
 export const DAMAGED = 'damaged';
 
+/** Large events that readers come past together, for as long as their records are kept: each is checked, decoded and masked once. */
+const shared = new WeakMap<LogRecord, LoggedEvent>();
+
 /** An event as it lies in the log, for any number of readers. Its data is decoded when it is first asked for. */
 export class LoggedEvent {
   readonly #opened: EventRecord;
@@ -68,6 +72,8 @@ export class LoggedEvent {
   #broken = false;
   /** What unit fields show at a level. Readers of a live stream ask for a hundred units of one event. */
   #units: Partial<Record<ReadEvent['level'], ReadonlySet<string>>> | undefined;
+  /** Only of a large event. */
+  #seen: Partial<Record<ReadEvent['level'], ReadEvent>> | undefined;
 
   private constructor(opened: EventRecord, place: RecordPlace) {
     this.#opened = opened;
@@ -76,9 +82,18 @@ export class LoggedEvent {
 
   /** undefined: the record is no event of a gateway (R10), or its schema is not known yet. */
   static open(record: LogRecord, place: RecordPlace, catalogue: Catalogue): LoggedEvent | typeof DAMAGED | undefined {
+    const isShared = isLarge(record);
+    const known = isShared ? shared.get(record) : undefined;
+    if (known !== undefined && known.#place.original === place.original) return known;
     const opened = openRecord(record, catalogue);
     if (opened.kind === 'corrupt') return DAMAGED;
-    return opened.kind === 'event' ? new LoggedEvent(opened, place) : undefined;
+    if (opened.kind !== 'event') return undefined;
+    const event = new LoggedEvent(opened, place);
+    if (isShared) {
+      event.#seen = {};
+      shared.set(record, event);
+    }
+    return event;
   }
 
   get record(): LogRecord {
@@ -116,6 +131,11 @@ export class LoggedEvent {
 
   /** As a reader of this level sees it. Call it only after levels(). */
   as(level: ReadEvent['level']): ReadEvent {
+    if (this.#seen === undefined) return this.#as(level);
+    return (this.#seen[level] ??= this.#as(level));
+  }
+
+  #as(level: ReadEvent['level']): ReadEvent {
     const { stream, partition, original } = this.#place;
     const { type, envelope, position, offset, data } = this.#event()!;
     const { frame } = this.#opened;
@@ -170,13 +190,6 @@ export function eventFor(
   rights: Rights,
 ): ReadEvent | typeof DAMAGED | undefined {
   return atOnce(eventInSteps(reader, record, place, filter, rights));
-}
-
-/** An event with a larger value is read in steps: with a list of 80,000 ids each of them takes some 20 ms. */
-const LARGE_BYTES = 32_768;
-
-export function isLarge({ value }: LogRecord): boolean {
-  return value !== null && value.length > LARGE_BYTES;
 }
 
 /** As eventFor, in steps. */

@@ -11,7 +11,8 @@ import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.js';
 import type { Encoding } from './event-text.js';
 import type { LiveMember, LiveSink } from './live-member.js';
-import { asBytes, asText, DECODED, readPage, type Encoder, type EventPage, type EventText } from './page.js';
+import { isLarge } from './large.js';
+import { asBytes, DECODED, LINES, readPage, type Encoder, type EventLine, type EventPage } from './page.js';
 import type { PageText } from './page-text.js';
 import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
@@ -20,7 +21,6 @@ import { Rests } from './rests.js';
 import {
   DAMAGED,
   eventInSteps,
-  isLarge,
   LoggedEvent,
   type EventFilter,
   type ReadEvent,
@@ -126,18 +126,18 @@ export class Reading {
     return this.#poll(reader, range, filter, budget, DECODED);
   }
 
-  /** The same page with each event as text. Fault not_acceptable, too: an event that the reader sees masked was asked for as Avro. */
-  readTexts(
+  /** The same page with each event as the data part of a message of a live stream. Readers that come past a large event together share its bytes. */
+  readLines(
     reader: Reader,
     range: StreamRange,
     filter: EventFilter,
     budget: ReadBudget,
-    encoding: Encoding,
-  ): Promise<EventPage<EventText>> {
-    return this.#poll(reader, range, filter, budget, asText(encoding));
+  ): Promise<EventPage<EventLine>> {
+    return this.#poll(reader, range, filter, budget, LINES);
   }
 
-  /** The same page with its texts added to `out`; it holds the bytes of each. Faults as readTexts(); `out` has no meaning then. */
+  /** The same page with its texts added to `out`; it holds the bytes of each. Fault not_acceptable, too: an event that the reader sees
+   * masked was asked for as Avro; `out` has no meaning then. */
   readInto(
     reader: Reader,
     range: StreamRange,

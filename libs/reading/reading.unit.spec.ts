@@ -177,7 +177,7 @@ describe('readEvents', () => {
       expect(event).toMatchObject({ level: 'masked', data: { nik: '••••0001', unitPenerbit: KANIM } });
       expect(event.stored).toBeUndefined();
       expect(eventText(event, 'json')).not.toMatch(/digest|9901010101010001/);
-      const avro = reading.readTexts(OPERATOR, start(), {}, {}, 'avro');
+      const avro = reading.readInto(OPERATOR, start(), {}, {}, 'avro', new PageText('', ''));
       await expect(avro).rejects.toMatchObject({ code: 'not_acceptable' });
     });
 
@@ -245,13 +245,22 @@ describe('readEvents', () => {
     });
 
     it('pageBytes: counted in bytes for texts, in Avro bytes for decoded events', async () => {
-      const [one] = (await reading.readTexts(HUB, start(), {}, { limit: 1 }, 'json')).events;
-      const texts = await reading.readTexts(HUB, start(), {}, { pageBytes: one!.text.length + 1 }, 'json');
+      const [one] = (await reading.readLines(HUB, start(), {}, { limit: 1 })).events;
+      const texts = await reading.readLines(HUB, start(), {}, { pageBytes: one!.line.length + 1 });
       expect([texts.events.length, texts.stopped]).toEqual([2, 'full']);
       const out = new PageText('', '');
-      const written = await reading.readInto(HUB, start(), {}, { pageBytes: one!.text.length + 1 }, 'json', out);
+      const written = await reading.readInto(
+        HUB,
+        start(),
+        {},
+        { pageBytes: one!.line.length - 'data: \n\n'.length + 1 },
+        'json',
+        out,
+      );
       expect([written.events.length, written.stopped, out.texts]).toEqual([2, 'full', 2]);
-      expect(out.end('').toString()).toBe(texts.events.map(({ text }) => text).join(''));
+      expect(out.end('').toString()).toBe(
+        texts.events.map(({ line }) => line.toString().slice('data: '.length, -2)).join(''),
+      );
       const decoded = await reading.readEvents(HUB, start(), {}, { pageBytes: 1 });
       expect([decoded.events.length, decoded.stopped]).toEqual([1, 'full']);
     });

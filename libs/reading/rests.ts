@@ -1,6 +1,7 @@
 import type { LogRecord } from '#log';
+import { isLarge, sizeOf } from './large.js';
 
-/** Settled records that were read and not shown. */
+/** Settled records that were read: what a page has not shown, or all of a chunk with a large event. */
 export interface Rest {
   readonly topicId: string;
   readonly records: readonly LogRecord[];
@@ -11,16 +12,18 @@ export interface Rest {
 }
 
 export interface RestLimits {
-  /** @default 16 MiB */
+  /** @default 32 MiB */
   readonly bytes: number;
   /** @default 5 s */
   readonly ageMs: number;
 }
 
-const LIMITS: RestLimits = { bytes: 16 * 1_048_576, ageMs: 5_000 };
+const LIMITS: RestLimits = { bytes: 32 * 1_048_576, ageMs: 5_000 };
 
 /** What key, headers and objects of a record count. */
 const HEAD_BYTES = 1_024;
+/** What a large record counts, in its own length: it may be decoded and rendered for several readers. */
+const LARGE_FACTOR = 3;
 
 interface KeptRest {
   /** undefined: dropped. V8 may keep the entries of a Map much longer than the Map does, so an entry that is dropped leads to no record. */
@@ -30,8 +33,9 @@ interface KeptRest {
 }
 
 /**
- * What pages have read beyond their last event, for the page that goes on there: the next page of a reader does not read the log again for it. Bounded in
- * bytes and age; the oldest go first.
+ * What pages have read beyond their last event, for the page that goes on there: the next page of a reader does not read the log again for it. And chunks
+ * with a large event, for the readers that come past it at the same time, such as all readers of a stream after an outage. Bounded in bytes and age; the
+ * oldest go first.
  */
 export class Rests {
   readonly #limits: RestLimits;
@@ -53,7 +57,7 @@ export class Rests {
     const key = keyOf(stream, partition, from);
     this.#drop(key);
     const bytes = rest.records.reduce(
-      (sum, record) => sum + HEAD_BYTES + (record.size ?? record.value?.length ?? 0),
+      (sum, record) => sum + HEAD_BYTES + sizeOf(record) * (isLarge(record) ? LARGE_FACTOR : 1),
       0,
     );
     const until = rest.until ?? this.#now() + this.#limits.ageMs;
@@ -68,15 +72,16 @@ export class Rests {
 
   /**
    * The rest of this life of the topic at this offset, if it is still kept. It is kept no longer: the next page goes on behind it, and what is held until it
-   * is too old grows the heap by everything that was read meanwhile.
+   * is too old grows the heap by everything that was read meanwhile. One with a large event stays: other readers come past it.
    */
   take(stream: string, partition: number, from: bigint, topicId: string): Rest | undefined {
     const key = keyOf(stream, partition, from);
     const kept = this.#kept.get(key);
     const rest = kept?.rest;
     if (kept === undefined || rest?.topicId.startsWith(topicId) !== true) return undefined;
-    this.#drop(key);
-    return this.#now() < kept.until ? rest : undefined;
+    const isOld = this.#now() >= kept.until;
+    if (isOld || !rest.records.some(isLarge)) this.#drop(key);
+    return isOld ? undefined : rest;
   }
 
   close(): void {

@@ -393,7 +393,8 @@ describe('a live reader that is slow, late or early', () => {
       slow.slow = true;
     }
     expect(s.behind()).toBeGreaterThan(0);
-    expect(slow.pages).toBeGreaterThan(3);
+    // The first page, and at least one behind the ring.
+    expect(slow.pages).toBeGreaterThan(1);
     expect(slow.ids.toSorted()).toEqual(numbers(sent).toSorted());
     for (let subject = 0; subject < 7; subject++) {
       const of = (ids: string[]): string[] => ids.filter((id) => Number(id.slice(2)) % 7 === subject);

@@ -3,6 +3,7 @@ import { jittered, pause } from '#concurrency';
 import { isFault, type FaultCode } from '#faults';
 import {
   encodeStreamCursor,
+  idLine,
   isIncomplete,
   type EventFilter,
   type LiveSink,
@@ -11,7 +12,7 @@ import {
 } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { messageOf, type Sse } from '../sse.js';
+import type { Sse } from '../sse.js';
 import type { Edge } from '../types.js';
 
 export interface LiveRequest {
@@ -133,15 +134,15 @@ async function sendPage(
   const range = { stream, topicId: from.topicId, next: from.next };
   const work = edge.work(req, 'live');
   const budget = { limit: PAGE_EVENTS, pageBytes: PAGE_BYTES, work };
-  const page = await reading.readTexts(caller, range, filter, budget, 'json');
+  const page = await reading.readLines(caller, range, filter, budget);
   const sent = [...from.next];
-  const messages = page.events.map(({ text, partition, offset }) => {
+  const messages = page.events.flatMap(({ line, partition, offset }) => {
     sent[partition] = offset + 1n;
-    return messageOf(encodeStreamCursor({ ...from, next: [...sent] }), text);
+    return [idLine(from.stream, from.topicId, sent), line];
   });
   const at = { ...from, next: page.next };
   if (messages.length > 0) {
-    sse.sendBytes(messages.length === 1 ? messages[0]! : Buffer.concat(messages));
+    sse.sendBytes(messages);
     await sse.drained();
   }
   for (const position of page.damaged)

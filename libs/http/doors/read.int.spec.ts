@@ -301,6 +301,18 @@ describe('live reading (server-sent events)', () => {
     rest.close();
   });
 
+  it('gives every reader that catches up together large and small events as a page gives them', async () => {
+    const numbers = ['K-1', 'B-'.padEnd(100_000, '1'), 'K-2', 'B-'.padEnd(100_001, '2'), 'K-3'];
+    const receipts = await publish(5, (i) => ({ nomorPermohonan: 'L-BESAR', nomorPaspor: numbers[i] }));
+    const path = `/v1/streams/${STREAM}`;
+    const page = await hub.ask(`${path}/events?subject=L-BESAR`);
+    const readers = [1, 2, 3].map(() => new Live().open(`${path}/live?from=earliest&subject=L-BESAR`));
+    for (const live of await Promise.all(readers)) {
+      expect(await live.atLeast(receipts.length)).toEqual(page.body['events']);
+      live.close();
+    }
+  });
+
   it('begins at from, filters, and refuses an invalid from or Last-Event-ID before the response head', async () => {
     const [receipt] = await publish(1, () => ({ nomorPermohonan: 'L-SAJA' }));
     const live = await new Live().open(`/v1/streams/${STREAM}/live?from=earliest&subject=L-SAJA`);
