@@ -38,6 +38,7 @@ export const LIBRARIES = {
       '.': 'nest-kit',
       // Re-exports @simpul/sdk/kafka, which shares avro and faults with the rest of that package: their classes are told apart by instanceof.
       './kafka': 'kafka-source',
+      './testing': 'nest-testing',
     },
     bundled: [],
     peers: {

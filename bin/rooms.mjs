@@ -105,6 +105,10 @@ export const ROOMS = {
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['consuming', 'sdk'], clients: ['@nestjs/*', 'rxjs'] },
   testing: { rooms: ['concurrency', 'sdk'], clients: [] },
+  'nest-testing': {
+    rooms: ['concurrency', 'consuming', 'event', 'nest-kit', 'sdk', 'testing'],
+    clients: ['@nestjs/*'],
+  },
   containers: { rooms: [], clients: ['testcontainers'] },
   http: {
     rooms: [

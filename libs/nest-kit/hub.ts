@@ -20,8 +20,8 @@ export class Hub implements OnApplicationShutdown {
   }
 }
 
-/** Connects and asks the hub whose the key is. Throws StartFault. */
-export async function openHub(options: SimpulOptions): Promise<Hub> {
+/** Connects, unless a connection is given, and asks the hub whose the key is. Throws StartFault. */
+export async function openHub(options: SimpulOptions, given?: Connection): Promise<Hub> {
   const { url, key, language, startMs = 30_000 } = options;
   if (typeof url !== 'string' || !/^https?:\/\//.test(url))
     throw new StartFault(
@@ -33,7 +33,7 @@ export async function openHub(options: SimpulOptions): Promise<Hub> {
       'no_key',
       'SimpulModule needs an API key: forRoot({ url, key }). `simpul key create UNIT --system NAME` makes one; keep it in the environment, not in the code',
     );
-  const connection = connect({ url, ...(language === undefined ? {} : { language }) });
+  const connection = given ?? connect({ url, ...(language === undefined ? {} : { language }) });
   const reader = createReader({ connection, key });
   const silent = setTimeout(() => {
     new Logger('Simpul').warn(`no hub answers at ${url} yet, asking on for ${Math.round(startMs / 1_000)} s`);

@@ -7,3 +7,4 @@ export type { SimpulOptions, SourceParts } from './options.js';
 export { SimpulPublisher, type PublishOptions } from './publisher.js';
 export { SimpulReader } from './reader.js';
 export { StartFault, type StartFaultCode } from './start-fault.js';
+export { TEST_DOUBLE, type TestDouble } from './test-double.js';

@@ -10,7 +10,10 @@ import { SimpulPublisher } from './publisher.js';
 import { SimpulReader } from './reader.js';
 import { Runner } from './runner.js';
 import { StartFault } from './start-fault.js';
+import { OPTIONS, TEST_DOUBLE, type TestDouble } from './test-double.js';
 import { Tokens } from './tokens.js';
+
+const DOUBLE = { token: TEST_DOUBLE, optional: true };
 
 /**
  * Connects an app to the hub: `SimpulModule.forRoot({ url, key })` in the root module. Provides SimpulPublisher, SimpulReader, SimpulHealth and SimpulClientProxy, and
@@ -22,10 +25,19 @@ import { Tokens } from './tokens.js';
   providers: [
     Tokens,
     { provide: FOR_ROOT, useValue: true },
-    { provide: Hub, inject: [MODULE_OPTIONS_TOKEN], useFactory: openHub },
+    {
+      provide: OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN, DOUBLE],
+      useFactory: (own: SimpulOptions, double?: TestDouble) => double?.options(own) ?? own,
+    },
+    {
+      provide: Hub,
+      inject: [OPTIONS, DOUBLE],
+      useFactory: (options: SimpulOptions, double?: TestDouble) => openHub(options, double?.connection),
+    },
     {
       provide: SimpulPublisher,
-      inject: [Hub, MODULE_OPTIONS_TOKEN],
+      inject: [Hub, OPTIONS],
       useFactory: (hub: Hub, options: SimpulOptions) => new SimpulPublisher(hub, options),
     },
     { provide: SimpulReader, inject: [Hub], useFactory: (hub: Hub) => new SimpulReader(hub.reader, hub.owner) },
@@ -36,7 +48,7 @@ import { Tokens } from './tokens.js';
     },
     {
       provide: Runner,
-      inject: [MODULE_OPTIONS_TOKEN, Hub, SimpulPublisher, Tokens, DiscoveryService, MetadataScanner, ModulesContainer],
+      inject: [OPTIONS, Hub, SimpulPublisher, Tokens, DiscoveryService, MetadataScanner, ModulesContainer, DOUBLE],
       useFactory: (...deps: ConstructorParameters<typeof Runner>) => new Runner(...deps),
     },
     {

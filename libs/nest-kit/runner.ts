@@ -23,6 +23,7 @@ import { Lines } from './lines.js';
 import type { SimpulOptions } from './options.js';
 import type { SimpulPublisher } from './publisher.js';
 import { StartFault } from './start-fault.js';
+import type { TestDouble } from './test-double.js';
 import type { Tokens } from './tokens.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -44,6 +45,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly modules: ModulesContainer,
+    private readonly double?: TestDouble,
   ) {}
 
   /** undefined: the app has no handlers. */
@@ -58,9 +60,14 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
   async onApplicationBootstrap(): Promise<void> {
     const found = findHandlers(this.discovery, this.scanner, this.modules);
     this.tokens.add(found.map(({ handling }) => handling.token));
+    if (this.double?.handlers !== undefined) {
+      this.double.handlers(found.map(({ handling }) => handling));
+      return;
+    }
     if (found.length === 0) return;
     await this.#checkTypes(found);
     this.#consumer = this.#make(found, await this.#letters(found));
+    this.double?.consumer?.(this.#consumer);
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     this.#running = this.#consumer.run().catch((fault: unknown) => this.#ended(fault));
   }

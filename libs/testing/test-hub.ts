@@ -134,21 +134,26 @@ class RunningTestHub implements TestHub {
     };
     const { streams } = await ask('/v1/streams', shapes.listOf('streams', shapes.texts('name')));
     const ends = new Map<string, readonly Range[]>();
-    for (const { name } of streams as { name: string }[]) {
+    const wait = async ({ name }: { readonly name: string }): Promise<void> => {
       for (;;) {
         const ranges = (await ask(`/v1/streams/${name}`))['ranges'] as readonly Range[];
         ends.set(name, ends.get(name) ?? ranges);
         const open = ranges.find((r, i) => BigInt(r.settled) < BigInt(ends.get(name)![i]?.high ?? 0));
-        if (open === undefined) break;
+        if (open === undefined) return;
         if (performance.now() > until) throw new TestHubFault('test_hub_not_settled', `${name}/${open.partition}`);
         await pause(5);
       }
-    }
+    };
+    await Promise.all((streams as { name: string }[]).map(wait));
     const { views } = await ask('/v1/views', shapes.listOf('views', shapes.texts('view')));
-    for (const { view, streams: folded } of views as { view: string; streams: string[] }[])
-      for (const stream of folded)
-        for (const { partition, high } of ends.get(stream) ?? [])
-          if (BigInt(high) > 0n) await this.#folded(view, `${stream}/${partition}/${BigInt(high) - 1n}`, left());
+    const folds = (views as { view: string; streams: string[] }[]).flatMap(({ view, streams: folded }) =>
+      folded.flatMap((stream) =>
+        (ends.get(stream) ?? [])
+          .filter(({ high }) => BigInt(high) > 0n)
+          .map(({ partition, high }) => this.#folded(view, `${stream}/${partition}/${BigInt(high) - 1n}`, left())),
+      ),
+    );
+    await Promise.all(folds);
   }
 
   /** Resolves when the view has folded this position: the answer about any key, also one that has no entry, waits for it. */

@@ -202,6 +202,15 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     expect(existsSync(join(folderOf('nest'), 'dist/main.js'))).toBe(true);
   });
 
+  it('of nest test the app as it is printed, in memory and with a hub of the package simpul, without the hub that the app names', async () => {
+    await shell('nest', readmes.nest.commands[3]!);
+    const { stdout } = await shell('nest', readmes.nest.commands[4]!, {
+      SIMPUL_URL: 'http://127.0.0.1:1',
+      SIMPUL_KEY: '',
+    });
+    expect(stdout).toMatch(/pass 2\n/);
+  });
+
   it('of nest have what the examples need: nest-unit-system compiles and the publisher publishes, each in a copy', async () => {
     const copy = (example: string): string => {
       // Below the folder of nest, whose node_modules has every package.

@@ -1,0 +1,4 @@
+export { SimpulTestFault, type SimpulTestFaultCode } from './fault.js';
+export { SimpulMemory, type Delivered } from './memory.js';
+export { SimpulTestingModule, type SimpulTestingOptions, type TestedApp } from './module.js';
+export { SimpulTest } from './with-hub.js';
