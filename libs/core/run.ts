@@ -1,4 +1,5 @@
 import { asFault, innermostMessage, startDetail, startLine } from '#faults';
+import { noteAddress } from '#folder';
 import { openHttp } from '#http';
 import { readHubSettings, readLanguage, readTerminal } from '#settings';
 import type { DynamicModule, Type } from '@nestjs/common';
@@ -25,6 +26,7 @@ async function start(module: Type | DynamicModule): Promise<void> {
   // A closed channel means that the launcher has ended, and nobody else would stop this process.
   process.once('disconnect', () => end(0));
   logger.info({ url: http.url, engine: settings.engine }, 'ready');
+  noteAddress(settings.dataDir, http.url);
   const { path } = adminKey;
   if (path === undefined) logger.info({}, 'an admin key exists, not in this data folder: simpul key reset-admin');
   sendToLauncher({ kind: 'ready', url: http.url, ...(path === undefined ? {} : { adminKeyFile: path }) });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { isFault } from '#faults';
-import { openDataFolder } from './folder.js';
+import { addressOf, noteAddress, openDataFolder } from './folder.js';
 
 let dir: string;
 beforeEach(() => {
@@ -41,6 +41,21 @@ describe('the data folder', () => {
     first.kill('SIGKILL');
     await once(first, 'exit');
     openDataFolder(dir, 'embedded').release();
+  });
+
+  it('tells the address of its owner while the process of that runs, and not that of a former one', async () => {
+    expect(addressOf(dir)).toBeUndefined();
+    const folder = openDataFolder(dir, 'embedded');
+    expect(addressOf(dir)).toBeUndefined();
+    noteAddress(dir, 'http://127.0.0.1:4711');
+    expect(addressOf(dir)).toBe('http://127.0.0.1:4711');
+    folder.release();
+    const ended = spawn(process.execPath, ['-e', '']);
+    await once(ended, 'exit');
+    writeFileSync(join(dir, 'owner.pid'), String(ended.pid));
+    expect(addressOf(dir)).toBeUndefined();
+    openDataFolder(dir, 'embedded').release();
+    expect(addressOf(dir)).toBeUndefined();
   });
 
   it('is refused with data_format when it belongs to another engine or format, and both are named', () => {

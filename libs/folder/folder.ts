@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -120,6 +121,7 @@ export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataF
         });
       }
     }
+    rmSync(join(dir, 'owner.url'), { force: true });
     writeFileSync(join(dir, 'owner.pid'), `${process.pid}\n`);
   } catch (e) {
     release();
@@ -129,4 +131,27 @@ export function openDataFolder(dir: string, engine: 'embedded' | 'kafka'): DataF
     throw new Fault('invalid_settings', { detail: `${dir} cannot be written (${code})`, cause: e });
   }
   return { dir, release };
+}
+
+/** Notes the address of the hub that owns the folder, for programs on the same machine. A folder that takes no file any more is no reason to end a hub: then nothing is noted. */
+export function noteAddress(dir: string, url: string): void {
+  try {
+    writeFileSync(join(dir, 'owner.url'), `${url}\n`);
+  } catch {
+    // They need the address from somebody else then.
+  }
+}
+
+/** The address of the hub that owns the folder and runs; undefined: none runs, or none is known. */
+export function addressOf(dir: string): string | undefined {
+  const pid = Number(readText(join(dir, 'owner.pid')));
+  const url = readText(join(dir, 'owner.url'));
+  if (!Number.isSafeInteger(pid) || pid <= 0 || url === undefined || !/^https?:\/\/\S+$/.test(url)) return undefined;
+  try {
+    process.kill(pid, 0);
+  } catch (e) {
+    // EPERM: it runs, under another user.
+    if ((e as NodeJS.ErrnoException).code !== 'EPERM') return undefined;
+  }
+  return url;
 }

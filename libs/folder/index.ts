@@ -1,1 +1,1 @@
-export { makeFolder, openDataFolder, syncFolder, type DataFolder } from './folder.js';
+export { addressOf, makeFolder, noteAddress, openDataFolder, syncFolder, type DataFolder } from './folder.js';

@@ -177,7 +177,10 @@ const TABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly defa
 
 /** Settings that only the command line and the checker read. A hub accepts the names, because it may start in the same shell, and ignores the values. */
 const CLIENT_TABLE = {
-  SIMPUL_URL: { default: '`http://127.0.0.1:8080`', text: '`simpul`: address of the hub.' },
+  SIMPUL_URL: {
+    default: 'the hub that runs in the data folder, else `http://127.0.0.1:8080`',
+    text: '`simpul`: address of the hub.',
+  },
   SIMPUL_KEY: { default: '`<data>/admin.key`', text: '`simpul`: the key to work with. Secret.' },
   SIMPUL_CTX: {
     default: '(the one that `simpul ctx use` chose)',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLanguage, readTerminal } from '#settings';
+import { addressOf } from '#folder';
 import { connect, faultOf, shapes, type Connection, type Reply, type Shape } from '#sdk';
 import { verbatim, type Language, type Text } from '#faults';
 import { Contexts, LOCAL, type NamedHub } from './contexts.js';
@@ -61,9 +62,21 @@ function targetOf(globals: Globals, terminal: Terminal): { readonly url: string;
   const named = namedHub(globals, terminal);
   const isFlag = globals.ctx !== undefined && globals.ctx !== LOCAL;
   const environment = globals.ctx === LOCAL ? undefined : terminal.contextUrl;
-  const url = globals.url ?? (isFlag ? named?.hub.url : (environment ?? named?.hub.url)) ?? DEFAULT_URL;
+  const said = globals.url ?? (isFlag ? named?.hub.url : (environment ?? named?.hub.url));
+  const url =
+    said ??
+    foldersOf(globals, terminal)
+      .map(addressOf)
+      .find((a) => a !== undefined) ??
+    DEFAULT_URL;
   const key = globals.key ?? (isFlag ? (named?.key ?? terminal.contextKey) : (terminal.contextKey ?? named?.key));
   return { url: url.replace(/\/+$/, ''), key: key?.trim() };
+}
+
+/** Data folders of hubs on this machine: the one that is named, else those of the current folder. */
+function foldersOf({ data }: Globals, { dataDir }: Terminal): readonly string[] {
+  const folder = data ?? dataDir;
+  return folder ? [folder] : ['.simpul/data', '.simpul/data-kafka'];
 }
 
 async function keyOf(
@@ -76,8 +89,7 @@ async function keyOf(
     if (HEADER_SAFE.test(given)) return given;
     throw new Usage(texts.key_characters());
   }
-  const folder = globals.data ?? terminal.dataDir;
-  const keys = (folder ? [folder] : ['.simpul/data', '.simpul/data-kafka']).flatMap((dir) => {
+  const keys = foldersOf(globals, terminal).flatMap((dir) => {
     try {
       return [readFileSync(join(dir, 'admin.key'), 'utf8').trim()];
     } catch {
@@ -108,7 +120,7 @@ export function outputFormat({ output: format = 'table' }: Globals): Context['fo
 }
 
 /**
- * Address: --url, SIMPUL_URL, the named hub in use, else this machine. Key: --key, SIMPUL_KEY, that of the named hub, else the admin key of the data folder
+ * Address: --url, SIMPUL_URL, the named hub in use, the hub that runs in the data folder, else port 8080 of this machine. Key: --key, SIMPUL_KEY, that of the named hub, else the admin key of the data folder
  * (--data, SIMPUL_DATA, else .simpul). `--ctx` names a hub and counts before the environment.
  * Rejects with SdkFault `unauthenticated` when there is no key, unless `keyless`.
  */

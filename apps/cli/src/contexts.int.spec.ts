@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scriptedHub } from '../../../test/kit/scripted-hub.js';
@@ -134,5 +134,32 @@ describe('a named hub', () => {
     writeFileSync(file('contexts.json'), '{');
     expect(await refused('stream', 'ls')).toEqual([EXIT.usage, expect.stringContaining('contexts.json')]);
     expect((await simpul('--ctx', 'local', '--url', hub.url, '--key', 'k', 'stream', 'ls')).code).toBe(EXIT.ok);
+  });
+});
+
+describe('the hub that runs in a data folder', () => {
+  const folder = (pid: number): string => {
+    const data = join(dir, 'data');
+    mkdirSync(data, { recursive: true });
+    writeFileSync(join(data, 'admin.key'), `${KEY}\n`);
+    writeFileSync(join(data, 'owner.pid'), `${pid}\n`);
+    writeFileSync(join(data, 'owner.url'), `${hub.url}\n`);
+    return data;
+  };
+
+  it('is found with address and key; what names a hub counts before it', async () => {
+    const data = folder(process.pid);
+    expect(await whoAsks('--data', data)).toBe(`Bearer ${KEY}`);
+    process.env['SIMPUL_DATA'] = data;
+    expect(await whoAsks()).toBe(`Bearer ${KEY}`);
+    process.env['SIMPUL_URL'] = 'http://127.0.0.1:1';
+    expect((await simpul('stream', 'ls')).code).toBe(EXIT.unreachable);
+    expect(await whoAsks('--ctx', 'local')).toBe(`Bearer ${KEY}`);
+  });
+
+  it('is not asked after it has ended: another program may have its port', async () => {
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    await simpul('--data', folder(pid), 'stream', 'ls');
+    expect(hub.requests).toEqual([]);
   });
 });

@@ -47,10 +47,13 @@ const COMMANDS = [
 export function buildProgram(run: Run): Command {
   const program = new Command('simpul')
     .description('Simpul: publish events, read streams and state, look after keys and units')
-    .option('--url <address>', 'the hub, default http://127.0.0.1:8080 (SIMPUL_URL)')
+    .option(
+      '--url <address>',
+      'the hub (SIMPUL_URL), default the one that runs in the data folder, else http://127.0.0.1:8080',
+    )
     .option('--key <key>', 'default SIMPUL_KEY, else <data>/admin.key')
     .option('--ctx <name>', 'a named hub (SIMPUL_CTX): simpul ctx; counts before SIMPUL_URL and SIMPUL_KEY')
-    .option('--data <dir>', 'data folder of the hub on this machine, for its admin key (SIMPUL_DATA)')
+    .option('--data <dir>', 'data folder of the hub on this machine, for its address and admin key (SIMPUL_DATA)')
     .option('--lang <lang>', 'id or en, default from LANG')
     .option('-o, --output <format>', 'table, json, jsonl')
     .addHelpText(
