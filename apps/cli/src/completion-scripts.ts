@@ -4,7 +4,9 @@ export const SCRIPTS: Readonly<Record<string, string>> = {
 #   source <(simpul completion bash)
 _simpul() {
   local IFS=$'\\n'
-  COMPREPLY=($("\${COMP_WORDS[0]}" __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  # The words as they stand on the line: quotes are part of them.
+  local words=("\${COMP_WORDS[@]:1:COMP_CWORD}") quotes=$'[\\'"\\\\\\\\]'
+  COMPREPLY=($("\${COMP_WORDS[0]}" __complete -- "\${words[@]//$quotes/}" 2>/dev/null))
 }
 complete -o default -F _simpul simpul simpul.mjs
 `,
@@ -13,7 +15,7 @@ complete -o default -F _simpul simpul simpul.mjs
 #   source <(simpul completion zsh)
 _simpul() {
   local -a found
-  found=("\${(@f)$("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("\${(@f)$("\${words[1]}" __complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
   if [[ -n "\${found[1]}" ]]; then compadd -- "\${found[@]}"; else _files; fi
 }
 compdef _simpul simpul simpul.mjs
