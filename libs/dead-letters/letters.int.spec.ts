@@ -65,12 +65,16 @@ function promises(open: () => Promise<EventLog>, many: number): void {
         return log.append(...args);
       },
     });
-    let answered = false;
-    const adding = slow.add(group, letter('a.b/0/1')).then((r) => ((answered = true), r));
-    await asked.promise;
-    expect(await slow.list(group)).toEqual([]);
-    expect(answered).toBe(false);
-    held.resolve();
+    const seen: string[] = [];
+    const adding = slow.add(group, letter('a.b/0/1')).then((r) => (seen.push('answered'), r));
+    // Also where the append comes never, or is let go only here: a wrong order is a red line and no time-out.
+    try {
+      await Promise.race([asked.promise.then(() => seen.push('append')), adding]);
+      expect(await slow.list(group)).toEqual([]);
+      expect(seen).toEqual(['append']);
+    } finally {
+      held.resolve();
+    }
     expect(await adding).toEqual({ letter: letter('a.b/0/1'), repeated: false });
     expect(await boxes().list(group)).toEqual([letter('a.b/0/1')]);
   });

@@ -146,6 +146,30 @@ describe('the doors of dead letters', () => {
     expect((await list('su00123.ulang')).body).toEqual({ letters: [letter], next: null });
   });
 
+  it('the answer comes after the append of the log has ended, and not before', async () => {
+    const append = core.log.append.bind(core.log);
+    const held = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    jest.spyOn(core.log, 'append').mockImplementation(async (topic, ...rest) => {
+      if (topic.startsWith(DEAD_TOPICS)) {
+        asked.resolve();
+        await held.promise;
+      }
+      return append(topic, ...rest);
+    });
+    const seen: string[] = [];
+    const adding = add('su00123.tahan', own[0]!).then((r) => (seen.push('answered'), r));
+    try {
+      await Promise.race([asked.promise.then(() => seen.push('append')), adding]);
+      // A round trip through the same server: an answer that was on its way has come.
+      expect((await list('su00123.tahan')).body['letters']).toEqual([]);
+      expect(seen).toEqual(['append']);
+    } finally {
+      held.resolve();
+    }
+    expect((await adding).status).toBe(201);
+  });
+
   it.each<[string, AppendOutcome, string]>([
     ['refused', { kind: 'refused', code: 'log_unavailable' }, 'log_unavailable'],
     ['uncertain', { kind: 'uncertain' }, 'not_durable'],
