@@ -36,6 +36,8 @@ export interface HubSourceOptions {
    * few events of a busy stream. @default 0: waits
    */
   readonly pollMs?: number;
+  /** Reads the types of all handlers from this stream, in the place of their own: `_simpul.test`. @default the stream of each type */
+  readonly stream?: string;
   /** Events of a page, 1 to 1,000. @default 1,000 */
   readonly pageSize?: number;
   /** How long one page may take with its retries before `unreachable` is told, ms. @default 60,000 */
@@ -72,7 +74,8 @@ export class HubSource implements EventSource {
 
   /** Rejects with `ConsumerFault`: `refused`, `no_stream`, `events_missing`, or with what the store of places rejects with. */
   run(sink: Sink, { types }: Interest): Promise<void> {
-    this.#running = this.#follow(sink, byStream(types));
+    const { stream } = this.#options;
+    this.#running = this.#follow(sink, stream === undefined ? byStream(types) : new Map([[stream, types]]));
     return this.#running;
   }
 

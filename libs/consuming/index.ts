@@ -25,3 +25,4 @@ export { pgInbox, pgPlaces, type PgClient, type PgPool } from './pg.js';
 export { filePlaces, type Places } from './places.js';
 export { SourceSet, type NamedSource, type SourceSetOptions } from './source-set.js';
 export { sqliteInbox, sqlitePlaces, type SqliteDatabase } from './sqlite.js';
+export { isTestEvent, withTestEvents, type TestEventsOptions } from './test-events.js';

@@ -1,4 +1,4 @@
-import type { BatchContext, HandlerContext } from '#consuming';
+import { isTestEvent, type BatchContext, type HandlerContext } from '#consuming';
 import type { ReadEvent } from '#sdk';
 import { BaseRpcContext } from '@nestjs/microservices';
 
@@ -21,6 +21,12 @@ export class EventContext extends BaseRpcContext<[event: ReadEvent | readonly Re
   get type(): string {
     const { event } = this;
     return Array.isArray(event) ? (event as readonly ReadEvent[])[0]!.type : (event as ReadEvent).type;
+  }
+
+  /** A test event (option `testEvents` of the module): nobody has stated it. A batch has either test events or none. */
+  get test(): boolean {
+    const { event } = this;
+    return isTestEvent(Array.isArray(event) ? (event as readonly ReadEvent[])[0]! : (event as ReadEvent));
   }
 
   get feed(): string {

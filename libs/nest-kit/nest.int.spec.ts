@@ -367,6 +367,70 @@ describe('SimpulModule', () => {
   });
 });
 
+describe('testEvents', () => {
+  const test = (n: string) => ({
+    type: TYPE,
+    data: { ...data(), nomorPermohonan: n },
+    extensions: { simpultest: 'true' },
+  });
+  const letters = (group: string) => ask(`/v1/dead-letters/${group}`, key);
+
+  it('gives handlers test events too, marked, in a feed of their own without a place; without the option they get none', async () => {
+    const Token = Paspor;
+    const of = (name: string): Type => {
+      @Injectable()
+      class Passports {
+        @OnEvent(Token)
+        issued({ nomorPermohonan }: Record<string, unknown>, { feed, test: isTest }: EventContext) {
+          seen.push([name, nomorPermohonan, feed, isTest]);
+        }
+      }
+      return Passports;
+    };
+    const places = filePlaces(join(dir, 'tests.json'));
+    const [app] = [
+      await start({ providers: [of('with')] }, { testEvents: true, places }),
+      await start({ providers: [of('without')] }),
+    ];
+    const publisher = app.get(SimpulPublisher);
+    const receipt = await publisher.publishUntyped(test('UJI-1'));
+    expect(receipt.test).toBe(true);
+    await publisher.publish(Token, { ...data(), nomorPermohonan: 'N' });
+    await until(() => seen.length === 3);
+    expect(seen.toSorted()).toEqual([
+      ['with', 'N', 'imigrasi.paspor', false],
+      ['with', 'UJI-1', '_simpul.test', true],
+      ['without', 'N', 'imigrasi.paspor', false],
+    ]);
+    await app.close();
+    expect(Object.keys(JSON.parse(readFileSync(join(dir, 'tests.json'), 'utf8')) as object)).toEqual([
+      'imigrasi.paspor',
+    ]);
+  });
+
+  it('makes no dead letter of a test event that is given up, and goes on', async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Passports {
+      @OnEvent(Token, { attempts: 1, then: 'dead-letter' })
+      issued({ nomorPermohonan }: Record<string, unknown>, context: EventContext) {
+        seen.push([nomorPermohonan, context.test]);
+        if (nomorPermohonan === 'UJI-2') throw new Error('the list is locked');
+      }
+    }
+    const app = await start({ providers: [Passports] }, { testEvents: true, group: 'uji' });
+    await app.get(SimpulPublisher).publishUntyped(test('UJI-2'));
+    await app.get(SimpulPublisher).publishUntyped(test('UJI-3'));
+    await until(() => seen.length === 2);
+    expect(seen).toEqual([
+      ['UJI-2', true],
+      ['UJI-3', true],
+    ]);
+    await app.close();
+    expect((await letters('su00123.uji'))['letters']).toEqual([]);
+  });
+});
+
 describe('a wrong wiring is one clear error at the start', () => {
   const failing = async (parts: Parameters<typeof start>[0], options: Partial<SimpulOptions> = {}): Promise<unknown> =>
     start(parts, options).then(

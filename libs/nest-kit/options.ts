@@ -30,6 +30,11 @@ export interface SimpulOptions {
   readonly inbox?: Inbox;
   /** Where events go whose handler has `then: 'dead-letter'`. @default the hub, under `<unit>.<group>` */
   readonly deadLetters?: DeadLetters;
+  /**
+   * Handlers also get test events (`simpul trigger TYPE`), from the start of the app on, marked by `EventContext.test`. A test event is handled as any other, with all effects of
+   * the handler; when it is given up it is no dead letter. For development. @default false
+   */
+  readonly testEvents?: boolean;
   readonly limits?: Limits;
   /** @default 100 */
   readonly placeMs?: number;

@@ -5,6 +5,8 @@ import {
   filePlaces,
   HubDeadLetters,
   HubSource,
+  isTestEvent,
+  withTestEvents,
   type ConsumerStatus,
   type DeadLetters,
   type EventSource,
@@ -113,12 +115,12 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     const group = this.#group;
     try {
       return createConsumer({
-        source: this.#source(group, { ...this.#lines.source(), ...report }),
+        source: this.#withTests(group, { ...this.#lines.source(), ...report }),
         group,
         handlers: found.map(({ handling }) => handling),
         report: { ...this.#lines.consumer(), ...report },
         ...(inbox === undefined ? {} : { inbox }),
-        ...(deadLetters === undefined ? {} : { deadLetters }),
+        ...(deadLetters === undefined ? {} : { deadLetters: withoutTests(deadLetters) }),
         ...(limits === undefined ? {} : { limits }),
         ...(placeMs === undefined ? {} : { placeMs }),
         ...(stopMs === undefined ? {} : { stopMs }),
@@ -127,6 +129,14 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
       if (!(cause instanceof ConsumerFault)) throw cause;
       throw new StartFault('no_handler', cause.message, cause);
     }
+  }
+
+  #withTests(group: string, report: HubSourceReport): EventSource {
+    const { testEvents = false, stopMs } = this.options;
+    const source = this.#source(group, report);
+    if (!testEvents) return source;
+    const waiting = stopMs === undefined ? {} : { stopMs };
+    return withTestEvents(source, { reader: this.hub.reader, report, ...waiting });
   }
 
   #source(group: string, report: HubSourceReport): EventSource {
@@ -179,3 +189,8 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     else process.exit();
   }
 }
+
+/** The letter of a test event would outlive it, and an operator would look for an event that nobody has stated. */
+const withoutTests = (letters: DeadLetters): DeadLetters => ({
+  write: (letter) => (isTestEvent(letter.event) ? Promise.resolve() : letters.write(letter)),
+});

@@ -109,7 +109,7 @@ await Promise.all([listen(${token}.stream), listen('_simpul.test')]);
 `;
 }
 
-function nestHandlers({ token, module }: ProjectOptions): string {
+function nestHandlers({ token, module, lang }: ProjectOptions): string {
   return `import { Injectable } from '@nestjs/common';
 import { Event, OnEvent } from '@simpul/nest';
 import type { DataOf, EventOf } from '@simpul/sdk';
@@ -121,7 +121,8 @@ type Data = DataOf<typeof ${token}>;
 export class Handlers {
   @OnEvent(${token}, { attempts: 5 })
   async handle(data: Data, @Event() event: EventOf<Data>): Promise<void> {
-    console.log(\`\${event.type} \${event.subject}\`, data);
+    const test = event['simpultest'] === 'true' ? '${words(lang, ' (uji)', ' (test)')}' : '';
+    console.log(\`\${event.type}\${test} \${event.subject}\`, data);
   }
 }
 `;
@@ -139,6 +140,7 @@ import { Handlers } from './handlers.js';
   imports: [
     SimpulModule.forRoot({
 ${ADDRESS.replaceAll(/^/gm, '    ')}
+      testEvents: process.env['NODE_ENV'] !== 'production',
     }),
   ],
   providers: [Handlers],
@@ -204,18 +206,23 @@ npm start
 ## ${try_}
 
 \`\`\`sh
-${template === 'plain' ? `simpul trigger ${type}\nnpm run send` : 'npm run send -- --real'}
+simpul trigger ${type}
+npm run send
 \`\`\`
 
 ${words(
   lang,
-  template === 'plain'
-    ? '`npm run send` mengirim kejadian uji; dengan `-- --real` ia menjadi fakta.'
-    : 'Handler menerima fakta saja. Tanpa `--real` ia kejadian uji: `simpul listen --test` memperlihatkannya.',
-  template === 'plain'
-    ? '`npm run send` sends a test event; with `-- --real` it is a fact.'
-    : 'Handlers get facts only. Without `--real` it is a test event: `simpul listen --test` shows it.',
-)}
+  '`npm run send` mengirim kejadian uji; dengan `-- --real` ia menjadi fakta.',
+  '`npm run send` sends a test event; with `-- --real` it is a fact.',
+)}${
+    template === 'plain'
+      ? ''
+      : words(
+          lang,
+          ' Dengan NODE_ENV=production handler menerima fakta saja.',
+          ' With NODE_ENV=production the handler gets facts only.',
+        )
+  }
 
 ${fields} \`npm run events\`.
 `;
