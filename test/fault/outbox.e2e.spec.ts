@@ -5,16 +5,12 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, createReader, type ReadEvent } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
+import { random } from '../kit/kills/random.js';
 
 const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);
 const UNIT = 'SU00518';
 const CHILD = join(import.meta.dirname, '../../dist/test/kit/kills/outbox-unit.js');
-
-function random(seed: number): () => number {
-  let s = seed >>> 0;
-  return () => (s = (Math.imul(s, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
 
 describe('kill -9 of a unit that publishes with an outbox', () => {
   let hub: Deployment | undefined;
