@@ -30,8 +30,9 @@ export const ROOMS = {
   table: { rooms: ['concurrency', 'faults', 'log'], clients: [] },
   'log-embedded': { rooms: ['concurrency', 'faults', 'event', 'log'], clients: [] },
   'kafka-client': { rooms: [], clients: ['kafkajs'] },
+  'kafka-records': { rooms: ['faults', 'event', 'log'], clients: [] },
   'log-kafka': {
-    rooms: ['concurrency', 'faults', 'event', 'kafka-client', 'log', 'settings'],
+    rooms: ['concurrency', 'faults', 'event', 'kafka-client', 'kafka-records', 'log', 'settings'],
     clients: ['kafkajs', '@platformatic/kafka', '@node-rs/crc32'],
   },
   'kafka-source': {
@@ -46,6 +47,7 @@ export const ROOMS = {
       'sdk',
       'consuming',
       'kafka-client',
+      'kafka-records',
     ],
     clients: ['kafkajs'],
   },

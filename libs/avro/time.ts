@@ -38,8 +38,21 @@ export function parseDate(text: string): number {
   return text.length === 10 ? dayAt(text) : Number.NaN;
 }
 
+/** `YYYY-MM-DD`; see MIN_DAY and MAX_DAY. A birthday is any of 40,000 days, so this must be fast without a cache: no Date is made. */
 export function formatDate(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10);
+  // Algorithm `civil_from_days` (Howard Hinnant).
+  const z = day + 719_468;
+  const era = Math.floor(z / 146_097);
+  const ofEra = z - era * 146_097;
+  const years = Math.floor(
+    (ofEra - Math.floor(ofEra / 1_460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+  );
+  const ofYear = ofEra - (365 * years + Math.floor(years / 4) - Math.floor(years / 100));
+  const month = Math.floor((5 * ofYear + 2) / 153);
+  const d = ofYear - Math.floor((153 * month + 2) / 5) + 1;
+  const m = month < 10 ? month + 3 : month - 9;
+  const y = years + era * 400 + (m <= 2 ? 1 : 0);
+  return `${y > 999 ? y : String(y).padStart(4, '0')}-${TWO[m]}-${TWO[d]}`;
 }
 
 export type Instant = { readonly ms: number } | 'malformed' | 'no-offset' | 'too-fine' | 'out-of-range';
@@ -93,18 +106,16 @@ export function formatTimestamp(ms: number): string {
   const slot = day & (DAYS - 1);
   if (days[slot] !== day) {
     days[slot] = day;
-    dayTexts[slot] = new Date(day * DAY_MS).toISOString().slice(0, -'00:00:00.000Z'.length);
+    dayTexts[slot] = formatDate(day);
   }
-  const dayText = dayTexts[slot]!;
   const rest = ms - day * DAY_MS;
   const s = Math.floor(rest / 1_000);
-  return `${dayText}${TWO[Math.floor(s / 3_600)]}:${TWO[Math.floor(s / 60) % 60]}:${TWO[s % 60]}.${THREE[rest % 1_000]}Z`;
+  return `${dayTexts[slot]}T${TWO[Math.floor(s / 3_600)]}:${TWO[Math.floor(s / 60) % 60]}:${TWO[s % 60]}.${THREE[rest % 1_000]}Z`;
 }
 
-// The times of neighbouring events fall on few days, and formatting a whole Date costs more than the rest of a small event.
 const TWO = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, '0'));
 const THREE = Array.from({ length: 1_000 }, (_, n) => String(n).padStart(3, '0'));
-/** A power of two: the texts of so many days are kept, each in the place of its last bits. An event has several times: when it happened, a deadline. */
+/** A power of two: the texts of so many days are kept, each in the place of its last bits. The times of neighbouring events fall on few days. */
 const DAYS = 64;
 const days = new Array<number>(DAYS).fill(Number.NaN);
 const dayTexts = new Array<string>(DAYS).fill('');

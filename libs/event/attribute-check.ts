@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Envelope, Header, HubHeaders, ReadEnvelope } from './envelope.js';
+import type { Envelope, Header, HubHeaders } from './envelope.js';
+import type { ReadEnvelope } from './read-envelope.js';
 
 /** Header of an event: CRC-32 over its attributes, 4 bytes, big-endian. Events of earlier versions have H_SHA_CHECK, or neither. */
 export const H_CHECK = 'simpul-crc';

@@ -1,4 +1,4 @@
-import { checkHeader, H_CHECK, H_SHA_CHECK } from './attribute-check.js';
+import { checkHeader } from './attribute-check.js';
 
 /** The context attributes of an event, without its data (CloudEvents 1.0 §2). Extension names are lower-case letters and digits. */
 export interface Envelope {
@@ -32,11 +32,11 @@ export interface HubHeaders {
   readonly traceparent?: string | undefined;
 }
 
-/** Size limit of each cache below. A full cache is cleared as a whole: a publisher with ever new values must not grow memory. */
+/** Size limit of each cache of texts. A full cache is cleared as a whole: a publisher with ever new values must not grow memory. */
 const CACHE_ENTRIES = 4_096;
 const names = new Map<string, string>();
 
-function cached<T>(cache: Map<string, T>, text: string, make: () => T): T {
+export function cached<T>(cache: Map<string, T>, text: string, make: () => T): T {
   let made = cache.get(text);
   if (made === undefined) {
     if (cache.size >= CACHE_ENTRIES) cache.clear();
@@ -95,98 +95,6 @@ export function toHeaders(e: Envelope, hub: HubHeaders): Header[] {
   if (hub.traceparent !== undefined) out.push([H_TRACEPARENT, Buffer.from(hub.traceparent)]);
   out.push(checkHeader(e, hub));
   return out;
-}
-
-export interface ReadEnvelope extends Envelope, HubHeaders {
-  /** The checks of the attributes as they stand in the record, see fitsCheck(): of new events `crc`, of earlier versions `check` or none. */
-  readonly crc?: Buffer | undefined;
-  readonly check?: string | undefined;
-}
-
-/** Assigning `__proto__` would change the prototype: a foreign record may carry a header `ce___proto__`. */
-export function setOwn(of: Record<string, unknown>, name: string, value: string): void {
-  if (name === '__proto__')
-    Object.defineProperty(of, name, { value, enumerable: true, configurable: true, writable: true });
-  else of[name] = value;
-}
-
-/** The envelope of a record that a gateway wrote; undefined for a foreign record (no digest, or a required attribute is missing, R10). */
-export function fromHeaders(headers: readonly Header[]): ReadEnvelope | undefined {
-  let id: string | undefined;
-  let source: string | undefined;
-  let type: string | undefined;
-  let subject: string | undefined;
-  let time: string | undefined;
-  let dataschema: string | undefined;
-  let digest: Buffer | undefined;
-  let recordedtime: string | undefined;
-  let unit: string | undefined;
-  let traceparent: string | undefined;
-  let crc: Buffer | undefined;
-  let check: string | undefined;
-  const extensions: Record<string, string> = {};
-  for (const [name, value] of headers) {
-    if (value === null) continue;
-    switch (name) {
-      case 'ce_id':
-        id = value.toString();
-        break;
-      case 'ce_source':
-        source = value.toString();
-        break;
-      case 'ce_type':
-        type = value.toString();
-        break;
-      case 'ce_subject':
-        subject = value.toString();
-        break;
-      case 'ce_time':
-        time = value.toString();
-        break;
-      case 'ce_dataschema':
-        dataschema = value.toString();
-        break;
-      case 'ce_specversion':
-        break;
-      case H_DIGEST:
-        digest = value;
-        break;
-      case H_RECORDED:
-        recordedtime = value.toString();
-        break;
-      case H_UNIT:
-        unit = value.toString();
-        break;
-      case H_TRACEPARENT:
-        traceparent = value.toString();
-        break;
-      case H_CHECK:
-        crc = value;
-        break;
-      case H_SHA_CHECK:
-        check = value.toString('latin1');
-        break;
-      default:
-        if (name.startsWith('ce_')) setOwn(extensions, name.slice(3), value.toString());
-    }
-  }
-  if (digest?.length !== 32 || recordedtime === undefined) return undefined;
-  if (!id || !source || !type || subject === undefined || !time || !dataschema) return undefined;
-  return {
-    id,
-    source,
-    type,
-    subject,
-    time,
-    dataschema,
-    extensions,
-    digest,
-    recordedtime,
-    unit,
-    traceparent,
-    crc,
-    check,
-  };
 }
 
 /** Header length of the Confluent V0 wire format: magic byte 0, schema id as 4-byte big-endian integer; the Avro data follows. */

@@ -5,6 +5,7 @@ import {
   digestOf,
   formatPosition,
   fromHeaders,
+  HeaderPlaces,
   isTypeName,
   murmur2,
   parseDataschema,
@@ -16,6 +17,7 @@ import {
   sourceUrn,
   streamOf,
   toHeaders,
+  type Header,
 } from './index.js';
 
 describe('the key of an event', () => {
@@ -117,6 +119,36 @@ describe('the envelope of a record', () => {
       crc: expect.any(Buffer),
       check: undefined,
     });
+  });
+
+  it('is the same from places in bytes, also when texts repeat, differ in one byte or are no UTF-8', () => {
+    const from = (headers: readonly Header[]): unknown => {
+      const places = new HeaderPlaces();
+      const bytes = Buffer.concat(headers.map(([, value]) => value ?? Buffer.alloc(0)));
+      let at = 0;
+      for (const [name, value] of headers) {
+        places.add(name, bytes, at, value === null ? -1 : at + value.length);
+        at += value?.length ?? 0;
+      }
+      return fromHeaders(places);
+    };
+    const sources = ['urn:simpul:unit:SU00123:simkim', 'urn:simpul:unit:SU00124:simkim', 'urn:simpul:unit:SU00123:é'];
+    const variants = [...sources, ...sources.toReversed(), sources[0]!, sources[0]!].map((source) =>
+      toHeaders({ ...envelope, source }, hub),
+    );
+    const broken = variants[0]!.map(([name, value]): Header =>
+      name === 'ce_source' ? [name, Buffer.alloc(value!.length, 0xe9)] : [name, value],
+    );
+    const empty = variants[0]!.map(([name, value]): Header => (name === 'ce_korelasi' ? [name, null] : [name, value]));
+    for (const headers of [...variants, broken, ...variants, broken, empty])
+      expect(from(headers)).toEqual({
+        ...envelope,
+        ...hub,
+        source: headers.find(([name]) => name === 'ce_source')![1]!.toString(),
+        extensions: headers === empty ? {} : envelope.extensions,
+        crc: expect.any(Buffer),
+        check: undefined,
+      });
   });
 
   it('is undefined (a foreign record) when the digest or a required attribute is missing', () => {

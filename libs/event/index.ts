@@ -1,6 +1,5 @@
 export { fitsCheck, hasCheck } from './attribute-check.js';
 export {
-  fromHeaders,
   FRAME_BYTES,
   H_DIGEST,
   H_RECORDED,
@@ -11,7 +10,6 @@ export {
   type Envelope,
   type Header,
   type HubHeaders,
-  type ReadEnvelope,
 } from './envelope.js';
 export { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, STATED_BY, TEST_EVENT } from './hub-names.js';
 export { digestOf, murmur2, partitionOf, pseudonymOf, streamPseudonymKey } from './key.js';
@@ -19,5 +17,6 @@ export { dataschemaUrn, isTypeName, parseDataschema, parseSource, sourceUrn, str
 export { HUB_ZONE, localDay, todayOf, type Today } from './local-day.js';
 export { isTime, timeMsOf } from './time.js';
 export { isTraceparent, isTracestate, traceOf, type Trace } from './trace.js';
+export { fromHeaders, HeaderPlaces, type ReadEnvelope } from './read-envelope.js';
 export { shownEvent, type Shown } from './shown-event.js';
 export { formatPosition, MAX_OFFSET, parsePosition, partitionKey, type Position } from './position.js';

@@ -1,4 +1,4 @@
-import { setOwn, type ReadEnvelope } from './envelope.js';
+import { setOwn, type ReadEnvelope } from './read-envelope.js';
 import { HUB_NAMES } from './hub-names.js';
 import { traceOf } from './trace.js';
 

@@ -7,4 +7,4 @@ export {
   type KafkaClientOptions,
   type Sasl,
 } from './client.js';
-export { hookGroup, type GroupHooks } from './group-hooks.js';
+export { hookJoin, type BeforeJoin } from './group-hooks.js';

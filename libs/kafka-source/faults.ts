@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { innermostMessage, isFault, type Language, type Text } from '#faults';
+import { CodecMissing } from '#kafka-records';
 import { texts } from './texts.js';
 
 export type KafkaFaultCode =
@@ -79,6 +80,7 @@ function judged(error: unknown, { brokers, group }: Where): [KafkaFaultCode, Tex
     const topic = missingTopic(e);
     if (topic !== undefined) return ['kafka_topic_missing', texts.no_topic({ topic })];
     if (e.name === 'KafkaJSSASLAuthenticationError') return ['kafka_login_refused', texts.login_refused({ at })];
+    if (e instanceof CodecMissing) return ['kafka_compression', texts.compression({ said: (error as Error).message })];
     if (e.name === 'KafkaJSNotImplemented') return ['kafka_compression', texts.compression({ said })];
     if (e.code === 'NOT_KAFKA') return ['kafka_not_kafka', texts.not_kafka({ said })];
     if (e.code === 'NEEDS_TLS') return ['kafka_tls', texts.tls_needed({ said })];

@@ -1,16 +1,18 @@
 import { jittered, pause } from '#concurrency';
 import type { FeedBatch, ReceivedEvent, Sink } from '#consuming';
-import { fitsCheck, fromHeaders, shownEvent } from '#event';
-import { openRecord, type Catalogue } from '#registry';
+import { fitsCheck, shownEvent } from '#event';
+import { CodecMissing, endOf, takeRecords, type AbortedTransaction, type FetchedBatches } from '#kafka-records';
+import type { LogRecord } from '#log';
+import { envelopeOf, openRecord, type Catalogue } from '#registry';
 import type { ReadEvent } from '#sdk';
-import { headersOf, type RawMessage } from './cluster-log.js';
+import { CODECS } from './codecs.js';
 import type { Tables } from './tables.js';
 
 /** Records of one batch that are looked at, and their bytes: how long the event loop is held. */
 const SCAN_RECORDS = 2_000;
 const SCAN_BYTES = 1_048_576;
-/** What a record takes beside its value. */
-const RECORD_BYTES = 1_000;
+/** What an event takes beside the bytes of its record. */
+const EVENT_BYTES = 500;
 const MISSING_MS = 30_000;
 const RETRY_MS = 1_000;
 const FRAME_BYTES = 5;
@@ -32,12 +34,16 @@ export interface FeedDeps {
   drained(): void;
   damaged(position: string): void;
   schemaMissing(position: string, schemaId: number): void;
+  /** Record batches came with a wrong checksum: they are fetched again. */
+  corrupt(position: string, cause: unknown): void;
   failed(error: unknown): void;
 }
 
-interface Fetched {
-  readonly messages: readonly RawMessage[];
-  at: number;
+interface Fetched extends FetchedBatches {
+  /** Behind its last record. */
+  readonly end: number;
+  /** Bytes that were not looked at. */
+  left: number;
 }
 
 /**
@@ -49,6 +55,8 @@ export class Feed {
   readonly #deps: FeedDeps;
   readonly #queue: Fetched[] = [];
   #expected: number;
+  /** Of the next record that is looked at, or below it. */
+  #next: number;
   #bytes = 0;
   /** First offset that was not delivered. */
   #begin: number;
@@ -64,6 +72,7 @@ export class Feed {
     this.#deps = deps;
     this.name = `${deps.stream}/${deps.partition}`;
     this.#expected = from;
+    this.#next = from;
     this.#begin = from;
     this.maxBytes = maxBytes;
     void this.#run().catch((error: unknown) => {
@@ -80,15 +89,21 @@ export class Feed {
     return this.#bytes >= this.maxBytes;
   }
 
+  /** Takes what is fetched. */
+  get isOpen(): boolean {
+    return !this.#halted && !this.isClosed;
+  }
+
   get isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
 
-  take(messages: readonly RawMessage[]): void {
-    if (this.#halted || this.isClosed || messages.length === 0) return;
-    for (const m of messages) this.#bytes += sizeOf(m);
-    this.#expected = Number(messages.at(-1)!.offset) + 1;
-    this.#queue.push({ messages, at: 0 });
+  take(bytes: Buffer, aborted: readonly AbortedTransaction[]): void {
+    const end = endOf(bytes);
+    if (!this.isOpen || end === undefined || Number(end) <= this.#expected) return;
+    this.#bytes += bytes.length;
+    this.#expected = Number(end);
+    this.#queue.push({ bytes, committed: false, aborted, end: this.#expected, left: bytes.length });
     this.wake();
   }
 
@@ -113,61 +128,77 @@ export class Feed {
   async #run(): Promise<void> {
     const { stream, partition, tables, sink } = this.#deps;
     while (!this.isClosed) {
-      const head = this.#queue[0];
-      if (head === undefined || Number(head.messages[head.at]!.offset) >= Number(tables.end(stream, partition))) {
+      if (this.#queue.length === 0 || this.#next >= Number(tables.end(stream, partition))) {
         await new Promise<void>((resolve) => (this.#wake = resolve));
         this.#wake = undefined;
         continue;
       }
-      const batch = await this.#next();
-      if (batch === undefined || this.#halted || this.isClosed) continue;
+      const batch = await this.#cut();
+      if (batch === undefined || !this.isOpen) continue;
       this.#deps.counts.delivered += batch.events.length;
       await sink.deliver(batch);
     }
   }
 
-  /** What lies below the settled end, up to the limits of a batch. undefined: a schema is missing at the first record, and some time has passed. */
-  async #next(): Promise<FeedBatch | undefined> {
+  /** What lies below the settled end, up to the limits of a batch. undefined: nothing yet; when a schema is missing at the first record, some time has passed. */
+  async #cut(): Promise<FeedBatch | undefined> {
     const { stream, partition, tables, batchEvents, counts } = this.#deps;
     const end = Number(tables.end(stream, partition));
     const events: ReceivedEvent[] = [];
     const behind: number[] = [];
     const begin = this.#begin;
-    let next = -1;
+    const first = this.#next;
     let bytes = 0;
-    for (let scanned = 0; scanned < SCAN_RECORDS && bytes < SCAN_BYTES && events.length < batchEvents;) {
+    let isOver = false;
+    for (let scanned = 0; !isOver && this.#next < end && scanned < SCAN_RECORDS && bytes < SCAN_BYTES;) {
       const head = this.#queue[0];
-      const message = head?.messages[head.at];
-      if (head === undefined || message === undefined) break;
-      const offset = Number(message.offset);
-      if (offset >= end) break;
-      if (tables.isCopy(stream, partition, BigInt(offset))) counts.copies++;
-      else {
-        const position = `${this.name}/${offset}`;
-        const opened = openMessage(message, position, this.#deps);
-        if (typeof opened === 'number') {
-          // What lies before it is delivered first.
-          if (next >= 0) break;
-          await this.#lookFor(opened, position);
-          return undefined;
+      if (head === undefined) break;
+      const most = Math.min(SCAN_RECORDS - scanned, batchEvents - events.length, end - this.#next);
+      if (most <= 0) break;
+      const taken = this.#records(head, most, SCAN_BYTES - bytes);
+      if (taken === undefined) break;
+      for (const record of taken.records) {
+        const offset = Number(record.offset);
+        this.#next = offset;
+        isOver = offset >= end;
+        if (isOver) break;
+        if (tables.isCopy(stream, partition, record.offset)) counts.copies++;
+        else {
+          const position = `${this.name}/${offset}`;
+          const opened = openStored(record, position, this.#deps);
+          if (typeof opened === 'number') {
+            // What lies before it is delivered first.
+            isOver = true;
+            if (offset > first || events.length > 0) break;
+            await this.#lookFor(opened, position);
+            return undefined;
+          }
+          if (opened === 'foreign') counts.foreign++;
+          else if (opened === 'damaged') {
+            counts.damaged++;
+            this.#deps.damaged(position);
+          } else if (opened !== 'other') {
+            events.push(opened);
+            behind.push(offset + 1);
+          }
         }
-        if (opened === 'foreign') counts.foreign++;
-        else if (opened === 'damaged') {
-          counts.damaged++;
-          this.#deps.damaged(position);
-        } else if (opened !== 'other') {
-          events.push(opened);
-          behind.push(offset + 1);
-        }
+        scanned++;
+        bytes += EVENT_BYTES + (record.size ?? 0);
+        this.#next = offset + 1;
       }
-      scanned++;
-      bytes += sizeOf(message);
-      next = offset + 1;
-      if (++head.at === head.messages.length) this.#queue.shift();
+      if (isOver) break;
+      this.#next = Number(taken.next);
+      head.left -= taken.size;
+      this.#bytes -= taken.size;
+      if (this.#next >= head.end) {
+        this.#bytes -= head.left;
+        this.#queue.shift();
+      }
     }
-    this.#bytes -= bytes;
-    this.#begin = next;
     if (this.#bytes < this.maxBytes / 2) this.#deps.drained();
+    if (this.#next === first) return undefined;
+    const next = this.#next;
+    this.#begin = next;
     const commit = (count: number, finished?: string): Promise<void> => {
       if (this.isClosed) return Promise.reject(new Error(`${this.name} is not assigned to this process any more`));
       return this.#deps.store(count >= events.length ? next : count > 0 ? behind[count - 1]! : begin, finished);
@@ -175,6 +206,21 @@ export class Feed {
     const above = this.#isFirst ? this.#deps.above : undefined;
     this.#isFirst = false;
     return { feed: this.name, events, bytes, commit, ...(above === undefined ? {} : { above }) };
+  }
+
+  /** undefined: the batches are damaged on their way, and are fetched again. Throws for a compression that this process lacks. */
+  #records(head: Fetched, maxRecords: number, maxBytes: number): ReturnType<typeof takeRecords> | undefined {
+    try {
+      const from = { from: BigInt(this.#next), lastEpoch: undefined };
+      return takeRecords(head, from, { maxRecords, maxBytes }, CODECS);
+    } catch (cause) {
+      if (cause instanceof CodecMissing) throw new Error(`${this.name}/${this.#next}: ${cause.message}`, { cause });
+      this.#queue.length = 0;
+      this.#bytes = 0;
+      this.#expected = this.#next;
+      this.#deps.corrupt(`${this.name}/${this.#next}`, cause);
+      return undefined;
+    }
   }
 
   async #lookFor(schemaId: number, position: string): Promise<void> {
@@ -188,31 +234,24 @@ export class Feed {
   }
 }
 
-export function sizeOf({ value }: RawMessage): number {
-  return RECORD_BYTES + (value?.length ?? 0);
-}
-
 /**
  * The event of a record, as a page of the hub shows it to a reader at level full. `foreign`: no gateway wrote it (R10.1). `other`: of a type without a handler. A
  * number: the id of a schema that is not known.
  */
-export function openMessage(
-  message: RawMessage,
+export function openStored(
+  record: LogRecord,
   position: string,
   {
     types,
     tables,
   }: { readonly types: ReadonlySet<string>; readonly tables: { readonly catalogue: Pick<Catalogue, 'bySchemaId'> } },
 ): ReceivedEvent | 'foreign' | 'damaged' | 'other' | number {
-  const { key, value, batchContext } = message;
-  const headers = headersOf(message);
-  const envelope = fromHeaders(headers);
+  const envelope = record.damaged ? undefined : envelopeOf(record);
   // Its type is known to be right: the digest of an event that nobody wants need not be computed.
-  if (envelope !== undefined && !types.has(envelope.type) && envelope.crc !== undefined && value !== null) {
-    if (batchContext?.inTransaction === true) return 'foreign';
+  if (envelope !== undefined && !types.has(envelope.type) && envelope.crc !== undefined && record.value !== null) {
+    if (record.foreign) return 'foreign';
     return fitsCheck(envelope) ? 'other' : 'damaged';
   }
-  const record = { key, value, headers, ...(batchContext?.inTransaction === true ? { foreign: true as const } : {}) };
   const opened = openRecord(record, tables.catalogue, envelope);
   if (opened.kind === 'corrupt') return 'damaged';
   if (opened.kind === 'foreign') return 'foreign';

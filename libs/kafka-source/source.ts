@@ -1,12 +1,14 @@
-import { deferred, jittered, pause, withDeadline } from '#concurrency';
+import { deferred, jittered, pause } from '#concurrency';
 import type { EventSource, Interest, Sink } from '#consuming';
 import { isTypeName, partitionKey, streamOf } from '#event';
 import { innermostMessage } from '#faults';
-import { hookGroup, kafkaClient } from '#kafka-client';
-import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs';
-import { ClusterLog, clusterOf, isFinal, type RawMessage } from './cluster-log.js';
+import { hookJoin, kafkaClient } from '#kafka-client';
+import { beginOf } from '#kafka-records';
+import type { Cluster, Consumer } from 'kafkajs';
+import { ClusterLog, clusterOf, isFinal } from './cluster-log.js';
 import { forbidden, KafkaSourceFault } from './faults.js';
 import { Feed } from './feed.js';
+import { Fetcher, type Fetching } from './fetcher.js';
 import { Lines } from './lines.js';
 import type { KafkaCounts, KafkaOptions } from './options.js';
 import { Places } from './places.js';
@@ -19,11 +21,8 @@ const SESSION_MS = 30_000;
 const START_MS = 30_000;
 const BUFFER_BYTES = 64 * 1_048_576;
 const LEAST_BUFFER = 2 * 1_048_576;
-/** Longest wait of a fetch: also how long a partition that is resumed may wait for its next fetch. */
-const FETCH_WAIT_MS = 200;
-/** How long a fetch waits for room before its partition is paused: a pause costs up to FETCH_WAIT_MS afterwards. */
-const ROOM_MS = 250;
-const PARTITIONS_AT_ONCE = 64;
+/** Pause of the loop of kafkajs, in which it sends heartbeats. */
+const LOOP_MS = 200;
 const IDENTIFY_MS = 5_000;
 const RETRY_MS = 500;
 const START_RETRY = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 3 };
@@ -51,7 +50,7 @@ interface Open {
   readonly topic: string;
   readonly partition: number;
   readonly topicId: string;
-  paused: boolean;
+  readonly fetching: Fetching;
 }
 
 class GroupSource implements KafkaSource {
@@ -74,10 +73,9 @@ class GroupSource implements KafkaSource {
   #tables: Tables | undefined;
   #consumer: Consumer | undefined;
   #cluster: Cluster | undefined;
+  #fetcher: Fetcher | undefined;
   #identifying: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
-  /** Wakes those that wait for room in a buffer. */
-  #room = deferred<void>();
 
   constructor(options: KafkaOptions) {
     this.#options = options;
@@ -173,9 +171,7 @@ class GroupSource implements KafkaSource {
       sessionTimeout: this.#sessionMs,
       rebalanceTimeout: Math.max(60_000, this.#sessionMs),
       heartbeatInterval: Math.min(3_000, Math.floor(this.#sessionMs / 6)),
-      maxWaitTimeInMs: FETCH_WAIT_MS,
-      // A transaction in a stream is foreign, and must not hide what is acknowledged behind it.
-      readUncommitted: true,
+      maxWaitTimeInMs: LOOP_MS,
       retry: {
         ...RETRY,
         restartOnFailure: (error) => Promise.resolve(this.#stopping === undefined && !isFinal(error)),
@@ -183,22 +179,21 @@ class GroupSource implements KafkaSource {
     });
     this.#consumer = consumer;
     this.#cluster = cluster;
-    hookGroup(cluster, {
-      beforeJoin: async (lost) => {
-        await this.#revokeAll(lost ? 0 : Math.min(this.#options.drainMs ?? Infinity, this.#sessionMs / 2));
-      },
-      outOfRange: (topic, partition) => {
-        const open = this.#open.get(partitionKey(topic, partition));
-        this.#pause(topic, [partition]);
-        if (open !== undefined) void this.#leftRange(open);
-      },
+    this.#fetcher = new Fetcher(cluster, {
+      answered: () => this.#reach.answered('records'),
+      failed: (error) => this.#reach.failed('records', error),
+      refused: (error) => this.#fail(error),
     });
+    hookJoin(cluster, (lost) =>
+      this.#revokeAll(lost ? 0 : Math.min(this.#options.drainMs ?? Infinity, this.#sessionMs / 2)),
+    );
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-      // Nothing is fetched before its place is known.
-      for (const [topic, partitions] of Object.entries(payload.memberAssignment)) this.#pause(topic, partitions);
+      // kafkajs gives the membership only. Its own fetches cost more than all that follows, and it jumps to its default place when one is out of range.
+      consumer.pause(streams.map((s) => ({ topic: this.#prefix + s })));
+      for (const part of ['group', 'records']) this.#reach.answered(part);
       void this.#assigned(payload.memberAssignment, ++this.#generation);
     });
-    consumer.on(consumer.events.FETCH, () => this.#reach.answered('group'));
+    consumer.on(consumer.events.HEARTBEAT, () => this.#reach.answered('group'));
     consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
       void this.#revokeAll(0);
       if (restart) {
@@ -211,35 +206,8 @@ class GroupSource implements KafkaSource {
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
-      eachBatch: (payload) => this.#take(payload),
+      eachBatch: () => Promise.resolve(),
     });
-  }
-
-  /** Keeps what was fetched. Returns at once, or when there is room again: handlers never hold up a fetch, and so no heartbeat. */
-  async #take({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
-    const { topic, partition } = batch;
-    const open = this.#open.get(partitionKey(topic, partition));
-    if (open === undefined || open.paused) return;
-    const first = Number(batch.messages[0]?.offset ?? 0);
-    if (first > open.feed.expected && (await this.#missed(open, first))) return;
-    open.feed.take(batch.messages as RawMessage[]);
-    resolveOffset(batch.lastOffset());
-    const until = performance.now() + ROOM_MS;
-    while (open.feed.isFull && !open.feed.isClosed && performance.now() < until)
-      await withDeadline(this.#room.promise, until - performance.now(), () => undefined);
-    if (!open.feed.isFull || open.feed.isClosed) return;
-    open.paused = true;
-    this.#pause(topic, [partition]);
-  }
-
-  /** The feed has room again. */
-  #drained(open: Open): void {
-    this.#room.resolve();
-    this.#room = deferred<void>();
-    if (!open.paused || open.feed.isClosed) return;
-    open.paused = false;
-    this.#inGroup((consumer) => consumer.resume([{ topic: open.topic, partitions: [open.partition] }]));
   }
 
   /** Retention may have passed a slow reader between two fetches. True: it has, and that is told. */
@@ -276,6 +244,7 @@ class GroupSource implements KafkaSource {
     const stream = topic.slice(this.#prefix.length);
     const { bufferBytes = BUFFER_BYTES, batchEvents = 500 } = this.#options;
     const sizes = Math.max(1, this.#open.size + 1);
+    let paused = false;
     const deps = {
       stream,
       partition,
@@ -287,18 +256,47 @@ class GroupSource implements KafkaSource {
       above,
       store: (offset: number, finished: string | undefined) =>
         this.#places.store({ topic, partition, offset, above: finished, isOwn: () => !feed.isClosed }),
-      drained: () => this.#drained(open),
+      drained: () => this.#fetcher!.wake(),
       damaged: (position: string) => this.#lines.damaged(position),
       schemaMissing: (position: string, schemaId: number) => this.#lines.schemaMissing(position, schemaId),
+      corrupt: (position: string, cause: unknown) => {
+        this.#options.report?.clientError?.(`${position}: ${innermostMessage(cause)}; it is fetched again`);
+        paused = true;
+        void pause(jittered(RETRY_MS)).then(() => {
+          paused = false;
+          this.#fetcher!.wake();
+        });
+      },
       failed: (error: unknown) => this.#fail(error),
     };
     const feed: Feed = new Feed(deps, from, Math.max(LEAST_BUFFER, bufferBytes / Math.max(4, sizes)));
-    const open: Open = { feed, stream, topic, partition, topicId, paused: false };
+    const fetching: Fetching = {
+      topic,
+      partition,
+      wanted: () => (paused || feed.isFull || !feed.isOpen ? undefined : feed.expected),
+      take: (bytes, aborted) => {
+        const first = Number(beginOf(bytes) ?? 0);
+        if (first <= feed.expected) {
+          feed.take(bytes, aborted);
+          return;
+        }
+        paused = true;
+        void this.#missed(open, first)
+          .then((missed) => {
+            if (!missed) feed.take(bytes, aborted);
+          })
+          // It is fetched again.
+          .catch(() => undefined)
+          .finally(() => {
+            paused = false;
+            this.#fetcher!.wake();
+          });
+      },
+      outOfRange: () => void this.#leftRange(open),
+    };
+    const open: Open = { feed, stream, topic, partition, topicId, fetching };
     this.#open.set(partitionKey(topic, partition), open);
-    this.#inGroup((consumer) => {
-      consumer.seek({ topic, partition, offset: String(from) });
-      consumer.resume([{ topic, partitions: [partition] }]);
-    });
+    this.#fetcher!.add(fetching);
   }
 
   /** The place of an open feed is not in its log any more. */
@@ -333,40 +331,22 @@ class GroupSource implements KafkaSource {
       try {
         const id = await this.#tables!.identify(open.stream);
         const isOpen = this.#open.get(partitionKey(open.topic, open.partition)) === open;
-        if (isOpen && id !== open.topicId) {
-          this.#pause(open.topic, [open.partition]);
-          await this.#leftRange(open);
-        }
+        if (isOpen && id !== open.topicId) await this.#leftRange(open);
       } catch {
         // Asked again in 5 s.
       }
   }
 
-  #pause(topic: string, partitions: readonly number[]): void {
-    this.#inGroup((consumer) => consumer.pause([{ topic, partitions: [...partitions] }]));
-  }
-
-  /** kafkajs throws while the member is gone, before it says so: then nothing is fetched, and all partitions are assigned anew when it joins again. */
-  #inGroup(act: (consumer: Consumer) => void): void {
-    try {
-      if (this.#consumer !== undefined) act(this.#consumer);
-    } catch {
-      // See above.
-    }
-  }
-
   #revokeAll(withinMs: number): Promise<void> {
     this.#generation++;
-    const all = [...this.#open.values()];
-    // kafkajs must not fetch what nobody takes, again and again.
-    for (const { topic, partition } of all) this.#pause(topic, [partition]);
-    return this.#revoke(all, withinMs);
+    return this.#revoke([...this.#open.values()], withinMs);
   }
 
   async #revoke(opens: readonly Open[], withinMs: number): Promise<void> {
     await Promise.all(
-      opens.map(async ({ feed, topic, partition }) => {
+      opens.map(async ({ feed, topic, partition, fetching }) => {
         const key = partitionKey(topic, partition);
+        this.#fetcher?.remove(fetching);
         feed.halt();
         await this.#sink!.revoke(feed.name, withinMs).catch(() => undefined);
         feed.close();
@@ -389,7 +369,7 @@ class GroupSource implements KafkaSource {
     this.#reach.close();
     clearInterval(this.#identifying);
     this.#generation++;
-    this.#room.resolve();
+    await this.#fetcher?.close();
     await Promise.allSettled([this.#consumer?.disconnect(), this.#tables?.close()]);
     await this.#log?.close().catch(() => undefined);
   }

@@ -1,5 +1,5 @@
 import type { Broker } from 'kafkajs';
-import { createRequire } from 'node:module';
+import { sendOwn } from './own-request.js';
 
 /** Metadata 12 is the first version that every broker with topic ids speaks and that takes names (KIP-516); kafkajs ends at 6. */
 const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' } as const;
@@ -7,21 +7,6 @@ const UNKNOWN_TOPIC = 3;
 const FORBIDDEN = 29;
 /** Bit of the operation READ. */
 const READ = 1 << 3;
-
-interface Encoder {
-  writeBuffer(bytes: Buffer): Encoder;
-}
-interface WithConnections {
-  readonly connectionPool: {
-    send<T>(call: {
-      readonly request: typeof METADATA & { encode(): Promise<Encoder> };
-      readonly response: { decode(bytes: Buffer): Promise<T>; parse(answer: T): Promise<T> };
-    }): Promise<T>;
-  };
-}
-
-const require = createRequire(import.meta.url);
-const KafkaEncoder = require('kafkajs/src/protocol/encoder') as new () => Encoder;
 
 /** What a cluster says of a topic. `id`: 32 hex digits that change when the topic is deleted and made again. */
 export interface TopicFacts {
@@ -41,11 +26,7 @@ export const isForbidden = ({ error, rights }: TopicFacts): boolean =>
 
 /** The ids of topics, by name, from any broker. Rejects with errors of kafkajs. */
 export function topicFacts(broker: Broker, topics: readonly string[]): Promise<ReadonlyMap<string, TopicFacts>> {
-  const { connectionPool } = broker as unknown as WithConnections;
-  return connectionPool.send({
-    request: { ...METADATA, encode: () => Promise.resolve(new KafkaEncoder().writeBuffer(requestOf(topics))) },
-    response: { decode: (bytes) => Promise.resolve(factsIn(bytes)), parse: (answer) => Promise.resolve(answer) },
-  });
+  return sendOwn(broker, METADATA, requestOf(topics), factsIn);
 }
 
 const NO_ID = Buffer.alloc(16);

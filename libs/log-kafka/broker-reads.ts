@@ -1,6 +1,6 @@
 import { partitionKey } from '#event';
 import type { FetchAnswer, FetchedPartition, Fetcher } from './fetch.js';
-import { endOf, type FetchedBatches } from './fetched-records.js';
+import { endOf, type FetchedBatches } from '#kafka-records';
 import { ERROR, errorText } from './protocol.js';
 import { NEW_SESSION, NO_SESSION, type Broker, type FetchPosition, type FetchRequest } from './types.js';
 

@@ -4,7 +4,7 @@ import { BrokerReads, type BrokerAnswer } from './broker-reads.js';
 import type { FetchAnswer, FetchedPartition, Fetcher } from './fetch.js';
 import { codecs } from './platformatic/index.js';
 import { ERROR } from './protocol.js';
-import { encodeBatch } from './record-batch.js';
+import { encodeBatch } from '#kafka-records';
 import type { FetchPosition, FetchRequest } from './types.js';
 
 const ID = '00000000-0000-0000-0000-00000000000a';

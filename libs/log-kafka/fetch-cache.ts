@@ -1,4 +1,4 @@
-import { endOf, epochBefore, type FetchedBatches, type FetchPlace } from './fetched-records.js';
+import { endOf, epochBefore, type FetchedBatches, type FetchPlace } from '#kafka-records';
 
 /** Fetched bytes are kept so long for the reads that go on in them. */
 const KEPT_MS = 5_000;

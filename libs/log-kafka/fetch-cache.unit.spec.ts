@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { NewRecord } from '#log';
 import { FetchCache, type Fetched } from './fetch-cache.js';
 import { codecs } from './platformatic/index.js';
-import { encodeBatch } from './record-batch.js';
+import { encodeBatch } from '#kafka-records';
 
 /** One batch of ten records of this size at an offset. */
 function tenAt(base: bigint, bytes = 10, leaderEpoch = 0): Buffer {

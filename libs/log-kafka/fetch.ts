@@ -1,8 +1,8 @@
 import { OWN } from './api-versions.js';
-import { ByteReader } from './bytes.js';
+import { ByteReader } from '#kafka-records';
 import type { KafkaLogOptions } from './options.js';
 import { Connections, fetchBody } from './platformatic/index.js';
-import type { AbortedTransaction } from './fetched-records.js';
+import type { AbortedTransaction } from '#kafka-records';
 import type { Broker, FetchRequest } from './types.js';
 
 /** The Fetch request and its answer, in the versions of OWN.FETCH. */

@@ -20,7 +20,7 @@ import type { KafkaLogOptions } from './options.js';
 import { ClusterClient, isUnknownTopic } from './platformatic/index.js';
 import { publicId, Reads } from './reads.js';
 import { noAnswer, retry, unavailable } from './retry.js';
-import { batchBytes } from './record-batch.js';
+import { batchBytes } from '#kafka-records';
 import { checkCluster } from './topic-checks.js';
 import { Topics } from './topics.js';
 import type { Broker } from './types.js';

@@ -1,6 +1,6 @@
 import type { PartitionReport } from '#log';
 import type { KafkaCheck } from '#settings';
-import type { UnreadableBatch } from './fetched-records.js';
+import type { UnreadableBatch } from '#kafka-records';
 import type { OpenTransaction } from './stable-watch.js';
 import type { TopicConcern } from './topic-checks.js';
 

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, unsignedSize } from './bytes.js';
+import { ByteReader, ByteWriter, unsignedSize } from '#kafka-records';
 
 /** The Produce request and its answer, in the versions 9 to 11, which have the same fields. */
 

@@ -9,7 +9,7 @@ import { bodyOf, brokerError, codecs, Connections, networkError, type ProducerId
 import { decodeProduce, encodeProduce, type ProduceOutcome } from './produce.js';
 import { NOT_WRITTEN, verdictOf } from './produce-errors.js';
 import { ERROR, NO_LEADER } from './protocol.js';
-import { encodeBatch } from './record-batch.js';
+import { encodeBatch } from '#kafka-records';
 import { REQUEST_HEAD_BYTES, type Topics } from './topics.js';
 import type { Broker, TopicShape, Written } from './types.js';
 

@@ -4,7 +4,7 @@ import { Fault } from '#faults';
 import { isControlTopic, type PartitionRange, type ReadAnswer, type ReadLimits, type RecordBatch } from '#log';
 import { BrokerReads } from './broker-reads.js';
 import { FetchCache, type Fetched } from './fetch-cache.js';
-import { endOf, takeRecords, type FetchPlace } from './fetched-records.js';
+import { endOf, takeRecords, type FetchPlace } from '#kafka-records';
 import { Fetcher } from './fetch.js';
 import type { KafkaLogOptions } from './options.js';
 import { codecs, type ClusterClient } from './platformatic/index.js';

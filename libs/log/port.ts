@@ -1,4 +1,4 @@
-import type { Header } from '#event';
+import type { Header, HeaderPlaces } from '#event';
 
 /** The shape of a topic. */
 export interface TopicSpec {
@@ -33,6 +33,8 @@ export interface LogRecord extends NewRecord {
   readonly foreign?: true;
   /** Bytes of the record as the log holds it, where that is known without cutting key, value and headers out of them. */
   readonly size?: number;
+  /** The headers as places in the bytes of the log, where it has the record as bytes: the list `headers` costs more. */
+  placeHeaders?(places: HeaderPlaces): void;
 }
 
 /** `low`: the first offset that is kept. `high`: the offset of the next record to be written (the log end). Equal: the partition is empty. */

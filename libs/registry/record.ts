@@ -1,4 +1,13 @@
-import { digestOf, fitsCheck, formatPosition, fromHeaders, hasCheck, schemaIdOf, type ReadEnvelope } from '#event';
+import {
+  digestOf,
+  fitsCheck,
+  formatPosition,
+  fromHeaders,
+  hasCheck,
+  HeaderPlaces,
+  schemaIdOf,
+  type ReadEnvelope,
+} from '#event';
 import type { LogRecord } from '#log';
 import type { Catalogue, EventType } from './catalogue.js';
 
@@ -21,7 +30,7 @@ export type OpenedRecord<R extends OpenableRecord = LogRecord> =
   | { readonly kind: 'corrupt'; readonly record: R };
 
 /** What of a record says whether it is an event. */
-export type OpenableRecord = Pick<LogRecord, 'key' | 'value' | 'headers' | 'damaged' | 'foreign'>;
+export type OpenableRecord = Pick<LogRecord, 'key' | 'value' | 'headers' | 'placeHeaders' | 'damaged' | 'foreign'>;
 
 export type EventRecord = Extract<OpenedRecord, { kind: 'event' }>;
 
@@ -37,12 +46,20 @@ export interface DecodedEvent {
 }
 
 const EMPTY = Buffer.alloc(0);
+const places = new HeaderPlaces();
+
+/** The attributes of a record; undefined for one that no gateway wrote. */
+export function envelopeOf(record: OpenableRecord): ReadEnvelope | undefined {
+  if (record.placeHeaders === undefined) return fromHeaders(record.headers);
+  record.placeHeaders(places);
+  return fromHeaders(places);
+}
 
 /** Checks headers, digest and schema id of a stream record, without decoding its data. Pure and total. */
 export function openRecord<R extends OpenableRecord>(
   record: R,
   catalogue: Pick<Catalogue, 'bySchemaId'>,
-  envelope = fromHeaders(record.headers),
+  envelope = envelopeOf(record),
 ): OpenedRecord<R> {
   if (record.damaged) return { kind: 'corrupt', record };
   if (record.foreign) return { kind: 'foreign', record };

@@ -7,7 +7,8 @@ import type { Order } from './kafka-source-child.js';
 import type { Round } from './measure.js';
 import { interleave } from './rounds.js';
 
-const EVENTS = 60_000;
+const EVENTS = 120_000;
+const WARM_UP = 20_000;
 const TYPE = 'imigrasi.paspor.diterbitkan';
 const STREAM = 'imigrasi.paspor';
 const CHILD = new URL('./kafka-source-child.js', import.meta.url).pathname;
@@ -48,7 +49,17 @@ export async function kafkaSourceBench(): Promise<Finding> {
   }
   const variant = (name: Order['variant']) => async (): Promise<Round> => {
     const group = `${prefix}${randomBytes(4).toString('hex')}`;
-    const order: Order = { variant: name, brokers, prefix, group, stream: STREAM, type: TYPE, schema, events: EVENTS };
+    const order: Order = {
+      variant: name,
+      brokers,
+      prefix,
+      group,
+      stream: STREAM,
+      type: TYPE,
+      schema,
+      events: EVENTS,
+      warmUp: WARM_UP,
+    };
     const args = ['--disable-warning=ExperimentalWarning', CHILD, JSON.stringify(order)];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
     return JSON.parse(stdout) as Round;

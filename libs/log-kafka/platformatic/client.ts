@@ -7,8 +7,7 @@ import {
   type BaseOptions,
 } from '@platformatic/kafka';
 import type { KafkaLogOptions } from '../options.js';
-import { decompress } from '../decompress.js';
-import type { Codecs } from '../fetched-records.js';
+import { decompress, type Codecs } from '#kafka-records';
 import { hasNetworkError } from './errors.js';
 
 const REQUEST_MS = 10_000;

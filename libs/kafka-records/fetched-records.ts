@@ -1,6 +1,7 @@
 import { Fault } from '#faults';
 import type { LogRecord } from '#log';
 import { ByteReader } from './bytes.js';
+import { CodecMissing } from './decompress.js';
 import { checkFields, FetchedRecord, HeaderNames } from './fetched-record.js';
 import { AT, CODEC, CONTROL, FORMAT, LOG_APPEND_TIME, TRANSACTIONAL } from './record-batch.js';
 
@@ -107,6 +108,11 @@ export function endOf(bytes: Buffer): bigint | undefined {
   return end;
 }
 
+/** The first offset that the first whole batch may hold: below it these bytes say nothing. undefined: there is none. */
+export function beginOf(bytes: Buffer): bigint | undefined {
+  return headAt(bytes, 0)?.base;
+}
+
 /** Leader epoch at the offset before this one, where the bytes hold it. From the heads alone. */
 export function epochBefore(bytes: Buffer, offset: bigint): number | undefined {
   let epoch: number | undefined;
@@ -121,7 +127,8 @@ export function epochBefore(bytes: Buffer, offset: bigint): number | undefined {
  *
  * A batch that cannot be read (more than MAX_BATCH_BYTES, an unknown codec, nonsense inside) is one damaged record of a stream, and `unreadable` says
  * which offsets it stands for. Throws Fault `corrupt_record` for a wrong checksum or another format, which another replica may have right, and in
- * committed reads for every unreadable batch, because no row of a control topic may be left out. Records before such a batch are taken first.
+ * committed reads for every unreadable batch, because no row of a control topic may be left out. Records before such a batch are taken first. Throws CodecMissing for a batch
+ * that only this process cannot read.
  */
 export function takeRecords(fetched: FetchedBatches, place: FetchPlace, limits: TakeLimits, codecs: Codecs): Taken {
   return new Taking(fetched, place, limits, codecs).run();
@@ -187,6 +194,7 @@ class Taking {
       return this.#unreadable === undefined;
     } catch (cause) {
       if (this.#next > this.#from) return false;
+      if (cause instanceof CodecMissing) throw cause;
       throw new Fault('corrupt_record', { detail: `batch at offset ${head.base}`, cause });
     }
   }
@@ -242,6 +250,7 @@ class Taking {
         c.at = end;
       }
     } catch (cause) {
+      if (cause instanceof CodecMissing) throw cause;
       if (this.#fetched.committed) {
         records.length = begin;
         throw cause;

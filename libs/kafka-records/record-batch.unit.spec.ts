@@ -1,8 +1,9 @@
 import { createRecordsBatch } from '@platformatic/kafka';
 import { describe, expect, it } from '@jest/globals';
+import { HeaderPlaces } from '#event';
 import type { NewRecord } from '#log';
 import { takeRecords } from './fetched-records.js';
-import { codecs } from './platformatic/index.js';
+import { codecs } from '../log-kafka/platformatic/index.js';
 import { encodeBatch } from './record-batch.js';
 
 const crc = (bytes: Buffer): number => codecs.crc32c(bytes);
@@ -50,6 +51,18 @@ describe('a record batch that we write', () => {
     expect(next).toBe(BigInt(given.length));
     expect(read.map(shown)).toEqual(given.map(shown));
     expect(read.every((r) => r.appendTimeMs === origin.timeMs)).toBe(true);
+    // the same headers as places
+    const places = new HeaderPlaces();
+    const placed = read.map((r) => {
+      r.placeHeaders!(places);
+      return Array.from({ length: places.count }, (_, i) => [
+        places.names[i]!,
+        places.to[i]! < 0 ? null : places.bytes[i]!.toString('latin1', places.from[i], places.to[i]),
+      ]);
+    });
+    expect(placed).toEqual(
+      given.map(({ headers }) => headers.map(([name, v]) => [name, v?.toString('latin1') ?? null])),
+    );
   });
 
   it('is byte for byte what the client library writes, except for the leader epoch, which only a broker knows', () => {

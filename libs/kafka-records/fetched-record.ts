@@ -1,4 +1,4 @@
-import type { Header } from '#event';
+import type { Header, HeaderPlaces } from '#event';
 import type { LogRecord } from '#log';
 import { ByteReader } from './bytes.js';
 
@@ -56,6 +56,22 @@ export class FetchedRecord implements LogRecord {
     const headers: Header[] = [];
     for (let i = 0; i < count; i++) headers.push([this.#batch.names.read(i, c), c.varBytes()]);
     return headers;
+  }
+
+  placeHeaders(places: HeaderPlaces): void {
+    const c = this.#reader();
+    c.skipVarBytes();
+    c.skipVarBytes();
+    const { bytes, names } = this.#batch;
+    places.count = 0;
+    const count = c.varint();
+    for (let i = 0; i < count; i++) {
+      const name = names.read(i, c);
+      const length = c.varint();
+      const from = c.at;
+      if (length > 0) c.at += length;
+      places.add(name, bytes, from, length < 0 ? -1 : c.at);
+    }
   }
 
   #reader(): ByteReader {

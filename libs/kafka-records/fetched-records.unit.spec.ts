@@ -8,7 +8,7 @@ import {
   type TakeLimits,
   type Taken,
 } from './fetched-records.js';
-import { codecs } from './platformatic/index.js';
+import { codecs } from '../log-kafka/platformatic/index.js';
 
 interface Shape {
   readonly base: bigint;

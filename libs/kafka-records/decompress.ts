@@ -1,4 +1,5 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+// Node 20 has no zstd: a named import of it would not load there.
+import zlib from 'node:zlib';
 
 /** Codec bits of a record batch. */
 const GZIP = 1;
@@ -20,16 +21,27 @@ const LZ4_BLOCK_BYTES: Readonly<Record<number, number>> = { 4: 65_536, 5: 262_14
 /** No byte of a block becomes more bytes than this. */
 const LZ4_MAX_RATIO = 255;
 
-/** Decompression without a bound, by a client library: only for bytes whose size boundOf() has bounded. */
+/** This process cannot decompress a batch that another one can: it must not be passed over as unreadable. */
+export class CodecMissing extends Error {
+  constructor(readonly codec: 'snappy' | 'lz4' | 'zstd') {
+    super(`${codec} compression cannot be read here`);
+  }
+}
+
+/** Decompression without a bound, by a client library: only for bytes whose size boundOf() has bounded. It may throw CodecMissing. */
 export type Unbounded = Readonly<Record<'snappy' | 'lz4', (bytes: Buffer) => Buffer>>;
 
 /**
  * Decompresses the body of a batch to at most `maxBytes`. undefined: an unknown codec. Throws when the bytes are not of that codec or would become
- * larger: 19 KB of gzip may become 1.2 GB. gzip and zstd stop at the bound; for snappy and lz4 their own heads are added up before.
+ * larger (CodecMissing when only this process cannot): 19 KB of gzip may become 1.2 GB. gzip and zstd stop at the bound; for snappy and lz4 their own heads are added up before.
  */
 export function decompress(codec: number, bytes: Buffer, maxBytes: number, library: Unbounded): Buffer | undefined {
-  if (codec === GZIP) return gunzipSync(bytes, { maxOutputLength: maxBytes });
-  if (codec === ZSTD) return zstdDecompressSync(bytes, { maxOutputLength: maxBytes });
+  if (codec === GZIP) return zlib.gunzipSync(bytes, { maxOutputLength: maxBytes });
+  if (codec === ZSTD) {
+    const { zstdDecompressSync } = zlib as { zstdDecompressSync?: typeof zlib.gunzipSync };
+    if (zstdDecompressSync === undefined) throw new CodecMissing('zstd');
+    return zstdDecompressSync(bytes, { maxOutputLength: maxBytes });
+  }
   if (codec === SNAPPY) {
     refuseAbove(snappyBound(bytes), maxBytes);
     return library.snappy(bytes);
