@@ -23,7 +23,7 @@ const sockets: Socket[] = [];
 
 const door: Door = (edge) => {
   const { app, budgets } = edge;
-  const guesses = new Guesses({ limits: budgets });
+  const guesses = new Guesses({ limits: budgets, missMs: 0 });
   app.get('/v1/things', () => ({ fine: true }));
   app.get('/v1/open', { config: { open: true } }, (_req, reply) => reply.send(LARGE));
   app.get('/v1/probe', { config: { open: true } }, () => ({ fine: true }));

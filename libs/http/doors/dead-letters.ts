@@ -74,7 +74,7 @@ export class DeadLettersController {
     this.#check(group, caller);
     const place = parsePosition(given.position);
     if (place === undefined) throw new Fault('not_found');
-    const { type, needsRoles } = await this.deps.guesses.one(caller, () =>
+    const { type, needsRoles } = await this.deps.guesses.event(caller, () =>
       this.deps.typeAt(caller, place, workOf(this.deps, req)),
     );
     const recordedtime = new Date(this.deps.now()).toISOString();

@@ -1,4 +1,5 @@
 import type { Caller } from '#access';
+import { pause } from '#concurrency';
 import { isFault } from '#faults';
 import { Limits, type LimitOwner } from '#limits';
 
@@ -10,7 +11,12 @@ export interface GuessesDeps {
    * @default no record
    */
   readonly record?: (caller: Caller, view: string) => Promise<void>;
+  /** See event(). @default 250 ms */
+  readonly missMs?: number;
 }
+
+/** Longer than a hub needs to open the largest event and to find that the caller may not see it. */
+const MISS_MS = 250;
 
 /**
  * What a key, and all keys of its unit together, may find out by trying values: how often they may get 404 for one thing, and ask for a clear subject, in this
@@ -19,10 +25,26 @@ export interface GuessesDeps {
 export class Guesses {
   readonly #limits: Limits;
   readonly #record: GuessesDeps['record'];
+  readonly #missMs: number;
 
-  constructor({ limits = new Limits(), record }: GuessesDeps = {}) {
+  constructor({ limits = new Limits(), record, missMs = MISS_MS }: GuessesDeps = {}) {
     this.#limits = limits;
     this.#record = record;
+    this.#missMs = missMs;
+  }
+
+  /**
+   * As one(), for an event that somebody else has published: 404 comes after `missMs` at the earliest. To open a large event that the caller may not see takes
+   * some 100 ms, to find none takes 3, and a wait costs no CPU.
+   */
+  async event<T>(caller: Caller, look: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    try {
+      return await this.one(caller, look);
+    } catch (e) {
+      if (isFault(e) && e.code === 'not_found') await pause(began + this.#missMs - performance.now());
+      throw e;
+    }
   }
 
   /** Looks for one thing. A Fault not_found counts as a miss of the caller. */

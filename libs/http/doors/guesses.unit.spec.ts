@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Caller } from '#access';
+import { pause } from '#concurrency';
 import { Fault } from '#faults';
 import { Limits } from '#limits';
 import { Guesses } from './guesses.js';
@@ -62,5 +63,25 @@ describe('a key that tries values', () => {
     for (let n = 0; n < 200; n++) await guesses.lookup(caller(`K${n}`, unit), 'v');
     await expect(guesses.lookup(caller('new', unit), 'v')).rejects.toEqual(throttled('lookups_per_unit'));
     await guesses.lookup(caller('new', 'SU00124'), 'v');
+  });
+
+  it('gets 404 for an event of somebody else after the same time, however long it took to see that there is nothing to show', async () => {
+    const guesses = new Guesses({ missMs: 80 });
+    const missAfter = async (ms: number): Promise<number> => {
+      const began = performance.now();
+      const look = (): Promise<never> => pause(ms).then(() => Promise.reject(new Fault('not_found')));
+      await expect(guesses.event(caller('a'), look)).rejects.toMatchObject({ code: 'not_found' });
+      return performance.now() - began;
+    };
+    const [none, hidden] = await Promise.all([missAfter(0), missAfter(40)]);
+    expect(none).toBeGreaterThanOrEqual(79);
+    expect(hidden).toBeGreaterThanOrEqual(79);
+  });
+
+  it('gets an event that it may see, and every other fault, without a wait', async () => {
+    const guesses = new Guesses({ missMs: 3_600_000 });
+    expect(await guesses.event(caller('a'), () => Promise.resolve('there'))).toBe('there');
+    const broken = (): Promise<never> => Promise.reject(new Fault('log_unavailable'));
+    await expect(guesses.event(caller('a'), broken)).rejects.toMatchObject({ code: 'log_unavailable' });
   });
 });

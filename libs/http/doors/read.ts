@@ -121,7 +121,7 @@ export function readDoor({ reading, units, guesses }: ReadDoorDeps): Door {
         const { stream } = reading.stream(caller, req.params.stream);
         const place = parsePosition(`${stream.name}/${partition}/${offset}`);
         if (place === undefined) throw new Fault('not_found');
-        const event = await guesses.one(caller, async () => {
+        const event = await guesses.event(caller, async () => {
           // Made only for a large event: the others are answered at once.
           const work: LongWork = { run: (each) => edge.work(req).run(each) };
           const found = await reading.readOne(caller, stream, place.partition, place.offset, { work });

@@ -68,7 +68,7 @@ export class ReceiptsController {
     // A publisher that comes back after an outage asks for all that it is not sure of, and learns nothing that it did not send.
     if (isOwnSource(caller, source)) return existing(await this.deps.publishing.receipt(source, id));
     const see = (found: Receipt) => this.#seen(caller, found, workOf(this.deps, req));
-    return this.deps.guesses.one(caller, async () => existing(await this.deps.publishing.receipt(source, id, see)));
+    return this.deps.guesses.event(caller, async () => existing(await this.deps.publishing.receipt(source, id, see)));
   }
 
   async #seen(caller: Caller, { digest, ...rest }: Receipt, work: LongWork): Promise<Receipt | undefined> {

@@ -166,7 +166,10 @@ export class HubStage {
 
   #serve(publishing: Publishing, options: HubStageOptions): Promise<HttpServer> {
     const { reading, units, refusals, catalogue } = this;
-    const guesses = new Guesses(options.budgets === undefined ? {} : { limits: options.budgets });
+    const guesses = new Guesses({
+      missMs: 0,
+      ...(options.budgets === undefined ? {} : { limits: options.budgets }),
+    });
     return serveEdge(
       {
         doors: [publishDoor({ publishing }), readDoor({ reading, units, guesses })],
