@@ -7,14 +7,16 @@ import { readHubSettings } from '#settings';
 import { Module } from '@nestjs/common';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { runCommand } from '../../apps/cli/src/run.js';
+import { nodeArgs } from '../../deploy/local/child.js';
 import { silentHub } from '../kit/hub/hub-module.js';
 import { installBuild } from '../kit/installed.js';
 import { until } from '../kit/projection/stage.js';
+import { inTerminal, noTerminal, type Step } from '../kit/terminal.js';
 
 const run = promisify(execFile);
 const root = resolve('.');
@@ -98,4 +100,84 @@ describe('simpul init', () => {
     expect(await refused(join(home, 'a'), '--unit', UNIT, '--type', 'tidak.ada.apa')).toContain('not_found');
     expect(await refused(join(home, 'a'), '--unit', UNIT, '--packages', home)).toContain('npm run pack');
   });
+});
+
+const reason = noTerminal();
+(reason === undefined ? describe : describe.skip)(
+  `the questions of simpul init, at a terminal${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  () => {
+    const ask = (lang: string, folder: string, steps: readonly Step[], ...more: readonly string[]) => {
+      const args = ['--url', http.url, '--lang', lang, ...more, 'init', join(home, folder)];
+      return inTerminal([process.execPath, ...nodeArgs('apps/cli/src/main.js', args)], steps, { cwd: home });
+    };
+    const manifestOf = (folder: string): string => readFileSync(join(home, folder, 'package.json'), 'utf8');
+
+    it('come in Indonesian and English; no answer takes the default: the unit of the key, the language of the terminal, plain', async () => {
+      const id = await ask(
+        'id',
+        'tanya',
+        [
+          [`? Unit (${UNIT}): `, '\r'],
+          ['? Bahasa proyek: id atau en (id): ', '\r'],
+          ['? plain (Node.js saja) atau nest (NestJS) (plain): ', '\r'],
+        ],
+        '--key',
+        key,
+      );
+      expect([id.ended, id.left, id.screen]).toEqual([0, [], expect.stringContaining(`plain  ${UNIT}  `)]);
+      expect(readFileSync(join(home, 'tanya/src/main.ts'), 'utf8')).toContain('Mendengarkan');
+      const en = await ask('en', 'ask', [
+        ['? Unit: ', `${UNIT}\r`],
+        ['? Language of the project: id or en (en): ', 'id\r'],
+        ['? plain (Node.js alone) or nest (NestJS) (plain): ', 'nest\r'],
+      ]);
+      expect([en.ended, en.left]).toEqual([0, []]);
+      expect(manifestOf('ask')).toContain('@simpul/nest');
+      expect(readFileSync(join(home, 'ask/src/main.ts'), 'utf8')).toContain('Menangani');
+    });
+
+    it('come again after a wrong answer, with those that there are; a unit that there is not ends it, and nothing is written', async () => {
+      const wrong = await ask('en', 'salah', [
+        ['? Unit: ', `${UNIT}\r`],
+        ['(en): ', 'jawa\r'],
+        ['! jawa: id, en', ''],
+        ['(en): ', '\r'],
+        ['(plain): ', 'go\r'],
+        ['! go: plain, nest', ''],
+        ['(plain): ', '\r'],
+      ]);
+      expect([wrong.ended, wrong.left]).toEqual([0, []]);
+      const missing = await ask('en', 'tiada', [
+        ['? Unit: ', 'SU99999\r'],
+        ['(en): ', '\r'],
+        ['(plain): ', '\r'],
+      ]);
+      expect([missing.ended, missing.left, missing.screen]).toEqual([1, [], expect.stringContaining('not_found')]);
+      expect(existsSync(join(home, 'tiada'))).toBe(false);
+    });
+
+    it.each([
+      ['Ctrl-C', '\u0003', 'by signal 2'],
+      ['Ctrl-D', '\u0004', 2],
+    ])('end with %s at any of them, without a word of Node, and nothing is written', async (_key, keys, ended) => {
+      const answers: Step[] = [
+        ['? Unit: ', `${UNIT}\r`],
+        ['(en): ', '\r'],
+        ['(plain): ', '\r'],
+      ];
+      for (const n of answers.keys()) {
+        const run = await ask('en', 'putus', [...answers.slice(0, n), [answers[n]![0], keys]]);
+        expect([n, run.ended, run.left, run.screen.includes('Warning')]).toEqual([n, ended, [], false]);
+        expect(readdirSync(home)).not.toContain('putus');
+      }
+    });
+  },
+);
+
+it('simpul init that cannot write a file leaves none', async () => {
+  const packages = join(home, 'tarball');
+  mkdirSync(join(packages, 'simpul-sdk-0.1.0.tgz'), { recursive: true });
+  const made = await simpul('init', join(home, 'gagal'), '--unit', UNIT, '--packages', packages);
+  expect([made.code, made.out]).toEqual([2, '']);
+  expect(existsSync(join(home, 'gagal'))).toBe(false);
 });

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
@@ -10,7 +10,9 @@ import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
 import { Usage } from '../usage.js';
-import { generateFrom } from './type-gen.js';
+import { codeFromHub } from './type-gen.js';
+
+const USAGE = 'simpul init [dir] --unit SU00123';
 
 interface Options {
   readonly unit?: string;
@@ -47,40 +49,52 @@ async function init(ctx: Context, given: string | undefined, o: Options): Promis
   const type = o.type ?? (await typeFor(ctx, unit));
   const sample = await sampleOf(ctx, type, unit.id);
   const packages = packagesOf(o.packages, asked.template);
-  try {
-    mkdirSync(join(dir, 'src'), { recursive: true });
-    const { module, token } = await generateFrom(ctx, type, join(dir, 'src/events'));
-    const name = basename(dir)
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9-]+/g, '-');
-    const files = projectFiles({
-      name,
-      unit: unit.id,
-      lang: asked.lang,
-      template: asked.template,
-      type,
-      token,
-      module,
-      sample,
-      packages: packages.versions,
-    });
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(dir, path)), { recursive: true });
-      writeFileSync(join(dir, path), text);
-    }
-    for (const file of packages.files) {
-      mkdirSync(join(dir, 'packages'), { recursive: true });
-      copyFileSync(file, join(dir, 'packages', basename(file)));
-    }
-  } catch (e) {
-    if (e instanceof Usage || (e as NodeJS.ErrnoException).code === undefined) throw e;
-    throw new Usage(texts.file_unwritable({ file: dir, why: innermostMessage(e) }));
-  }
+  const { files, module, token } = await codeFromHub(ctx, type);
+  const name = basename(dir)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-');
+  const project = projectFiles({
+    name,
+    unit: unit.id,
+    lang: asked.lang,
+    template: asked.template,
+    type,
+    token,
+    module,
+    sample,
+    packages: packages.versions,
+  });
+  const events = Object.fromEntries(files.map(({ name: file, text }) => [`src/events/${file}`, text]));
+  writeProject(dir, { ...project, ...events }, packages.files);
   process.stdout.write(`✔ ${asked.dir}  ${asked.template}  ${unit.id}  ${type}\n`);
   process.stderr.write(
     `  ${ctx.say(texts.next_step())}: cd ${asked.dir} && npm install && npm run build && npm start\n`,
   );
   return EXIT.ok;
+}
+
+/** All files or none. From the first to the last no signal comes between, because Node gives signals to the event loop. Throws Usage. */
+function writeProject(dir: string, files: Readonly<Record<string, string>>, packages: readonly string[]): void {
+  const wasThere = existsSync(dir);
+  const ignored = (): void => {};
+  process.on('SIGINT', ignored);
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(dir, path)), { recursive: true });
+      writeFileSync(join(dir, path), text);
+    }
+    for (const file of packages) {
+      mkdirSync(join(dir, 'packages'), { recursive: true });
+      copyFileSync(file, join(dir, 'packages', basename(file)));
+    }
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code === undefined) throw e;
+    const made = wasThere ? readdirSync(dir).map((one) => join(dir, one)) : [dir];
+    for (const one of made) rmSync(one, { recursive: true, force: true });
+    throw new Usage(texts.file_unwritable({ file: dir, why: innermostMessage(e) }));
+  } finally {
+    process.off('SIGINT', ignored);
+  }
 }
 
 interface Asked {
@@ -96,20 +110,37 @@ async function ask(ctx: Context, dir: string | undefined, o: Options): Promise<A
   const own = owner === 'hub' ? undefined : owner;
   const terminal = process.stdin.isTTY === true && process.stderr.isTTY === true;
   const lines = terminal ? createInterface({ input: process.stdin, output: process.stderr }) : undefined;
-  const question = async (text: string, fallback: string | undefined): Promise<string | undefined> => {
-    if (lines === undefined) return fallback;
-    const answer = (await lines.question(`? ${text}${fallback === undefined ? '' : ` (${fallback})`}: `)).trim();
-    return answer === '' ? fallback : answer;
+  const ended = new AbortController();
+  // Without this an open question would end the process with a warning of Node.
+  lines?.once('SIGINT', () => {
+    lines.close();
+    process.kill(process.pid, 'SIGINT');
+  });
+  lines?.once('close', () => ended.abort());
+  /** Asks until the answer is one of `choices`, where there are some. */
+  const question = async (
+    text: string,
+    fallback: string | undefined,
+    choices?: readonly string[],
+  ): Promise<string | undefined> => {
+    for (;;) {
+      if (lines === undefined) return fallback;
+      const shown = `? ${text}${fallback === undefined ? '' : ` (${fallback})`}: `;
+      const given = await lines.question(shown, { signal: ended.signal }).catch(() => undefined);
+      // Ctrl-D: nobody answers any more.
+      if (given === undefined) throw new Usage(verbatim(USAGE));
+      const answer = given.trim() === '' ? fallback : given.trim();
+      if (choices === undefined || choices.includes(answer!)) return answer;
+      process.stderr.write(`! ${answer}: ${choices.join(', ')}\n`);
+    }
   };
   try {
+    if (o.template !== undefined && !(TEMPLATES as readonly string[]).includes(o.template))
+      throw new Usage(verbatim(`--template ${o.template}: ${TEMPLATES.join(', ')}`));
     const unit = o.unit ?? (await question(ctx.say(texts.ask_unit()), own));
-    if (unit === undefined) throw new Usage(verbatim('simpul init [dir] --unit SU00123'));
-    const lang = lines === undefined ? ctx.lang : await question(ctx.say(texts.ask_language()), ctx.lang);
-    const template = o.template ?? (await question(ctx.say(texts.ask_template()), 'plain'));
-    const wrong = lang !== 'id' && lang !== 'en' ? `${lang}: id, en` : undefined;
-    if (wrong !== undefined) throw new Usage(verbatim(wrong));
-    if (!(TEMPLATES as readonly string[]).includes(template!))
-      throw new Usage(verbatim(`--template ${template}: ${TEMPLATES.join(', ')}`));
+    if (unit === undefined) throw new Usage(verbatim(USAGE));
+    const lang = await question(ctx.say(texts.ask_language()), ctx.lang, ['id', 'en']);
+    const template = o.template ?? (await question(ctx.say(texts.ask_template()), 'plain', TEMPLATES));
     return { dir: dir ?? `simpul-${unit.toLowerCase()}`, unit, lang: lang as Language, template: template as Template };
   } finally {
     lines?.close();

@@ -59,18 +59,16 @@ export function genCommand(type: Command, program: Command, run: Run): void {
     });
 }
 
-/** Writes the code of the newest version of one type of the hub. Answers the file, without its ending, and the name of the token. Throws Usage. */
-export async function generateFrom(
+/** The code of the newest version of one type of the hub; the file of its token, without its ending, and the name of the token. Writes nothing. Throws Usage. */
+export async function codeFromHub(
   ctx: Context,
   type: string,
-  out: string,
-): Promise<{ readonly module: string; readonly token: string }> {
+): Promise<{ readonly files: readonly GeneratedFile[]; readonly module: string; readonly token: string }> {
   const { contracts, known } = await fromHub(ctx, [type]);
   const files = generateTypeScript(contracts, { sdk: '@simpul/sdk', longs: 'text', known });
-  writeAll(out, files);
   for (const { name, text } of files) {
     const token = /^export const (\w+) = defineEvent/m.exec(text)?.[1];
-    if (token !== undefined) return { module: name.replace(/\.ts$/, ''), token };
+    if (token !== undefined) return { files, module: name.replace(/\.ts$/, ''), token };
   }
   throw new Usage(texts.no_such_type({ type, place: ctx.url }));
 }
