@@ -42,9 +42,9 @@ export const LIBRARIES = {
     },
     bundled: [],
     peers: {
-      '@nestjs/common': '^12.0.0',
-      '@nestjs/core': '^12.0.0',
-      '@nestjs/microservices': '^12.0.0',
+      '@nestjs/common': '^11.0.0 || ^12.0.0',
+      '@nestjs/core': '^11.0.0 || ^12.0.0',
+      '@nestjs/microservices': '^11.0.0 || ^12.0.0',
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
     },

@@ -1,16 +1,15 @@
 import { onBatch, onEvent, type BatchOptions, type HandlerOptions, type Handling } from '#consuming';
 import type { ReadEvent } from '#sdk';
 import type { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
-import {
-  ExecutionContextHost,
-  GuardsConsumer,
-  GuardsContextCreator,
-  InterceptorsConsumer,
-  InterceptorsContextCreator,
-  PipesConsumer,
-  PipesContextCreator,
-  type InstanceWrapper,
-} from '@nestjs/core/internal';
+// By their files: `@nestjs/core/internal` exists from Nest 12 on only.
+import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
+import { GuardsContextCreator } from '@nestjs/core/guards/guards-context-creator.js';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
+import { InterceptorsContextCreator } from '@nestjs/core/interceptors/interceptors-context-creator.js';
+import { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
+import { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js';
 import { ApplicationConfig, type NestContainer } from '@nestjs/core';
 import { ExceptionFiltersContext } from '@nestjs/microservices/context/exception-filters-context.js';
 import { RpcContextCreator } from '@nestjs/microservices/context/rpc-context-creator.js';
