@@ -31,3 +31,7 @@ export function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return text.split('\n', 1)[0]!.slice(0, 500);
 }
+
+/** What helps against this status of the hub, whatever was asked. */
+export const remedyOf = (status: number | undefined): string | undefined =>
+  status === 401 ? 'Give the app a valid key' : undefined;

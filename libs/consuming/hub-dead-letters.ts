@@ -1,5 +1,5 @@
 import { faultOf, type Connection, type Reply } from '#sdk';
-import { ConsumerFault, reasonOf } from './fault.js';
+import { ConsumerFault, reasonOf, remedyOf } from './fault.js';
 import type { DeadLetter, DeadLetters } from './handler.js';
 
 export interface HubDeadLettersOptions {
@@ -65,11 +65,11 @@ export class HubDeadLetters implements DeadLetters {
     if (status < 400) return;
     const fault = faultOf(status, body, retryAfterMs);
     if (fault.retryable) throw fault;
-    throw new ConsumerFault(
-      'letter_refused',
-      `the hub takes no dead letter of the group ${this.group}: ${reasonOf(fault)}. A group is named in a-z, 0-9, ".", "_" and "-"; \`simpul dead ls ${this.group}\` lists its letters`,
-      fault,
-    );
+    const remedy =
+      remedyOf(status) ??
+      `A group is named in a-z, 0-9, ".", "_" and "-"; \`simpul dead ls ${this.group}\` lists its letters`;
+    const line = `the hub takes no dead letter of the group ${this.group}: ${reasonOf(fault)}. ${remedy}`;
+    throw new ConsumerFault('letter_refused', line, fault);
   }
 }
 

@@ -269,6 +269,20 @@ describe('the HTTP source', () => {
     expect(places.get('imigrasi.paspor')).toMatch(/^\{"from":"earliest","above":"0:[23]:1"\}$/);
   });
 
+  it('says of a dead letter that its key was revoked meanwhile, from whatever source the event came', async () => {
+    const { consumer, hub } = await stage((r) =>
+      r.method === 'POST' ? { status: 401, body: { code: 'unauthenticated' } } : twoPages(r),
+    );
+    const connection = connect({ url: hub.url });
+    closing.push(() => connection.close());
+    const poison = onEvent(PASPOR, () => Promise.reject(new Error('poison')), { attempts: 1, then: 'dead-letter' });
+    const deadLetters = new HubDeadLetters({ connection, key: 'k', owner: 'SU00123', group: 'loket' });
+    await expect(consumer({ handlers: [poison], deadLetters }).run()).rejects.toMatchObject({
+      code: 'letter_refused',
+      message: 'the hub takes no dead letter of the group su00123.loket: 401 unauthenticated. Give the app a valid key',
+    });
+  });
+
   it('ends with one clear fault when the type does not exist for its key', async () => {
     const { consumer } = await stage(() => ({ status: 404, body: { code: 'not_found' } }));
     await expect(consumer().run()).rejects.toMatchObject({ code: 'no_stream' });

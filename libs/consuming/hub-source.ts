@@ -1,7 +1,7 @@
 import { jittered, pause } from '#concurrency';
 import { streamOf } from '#event';
 import { isSdkFault, type Reader, type SdkFault } from '#sdk';
-import { ConsumerFault } from './fault.js';
+import { ConsumerFault, remedyOf } from './fault.js';
 import type { Places } from './places.js';
 import type { EventSource, Interest, Sink } from './port.js';
 
@@ -183,7 +183,7 @@ function faultOf(stream: string, types: readonly string[], cause: SdkFault): Con
       `the hub gives this key no events of ${stream} (${types.join(', ')}): the type does not exist, or the key may not read it. \`simpul stream ls\` lists what it may read`,
       cause,
     );
-  const remedy = status === 401 ? 'Give the app a valid key' : 'Ask the operator of the hub';
+  const remedy = remedyOf(status) ?? 'Ask the operator of the hub';
   return new ConsumerFault('refused', `the hub refuses to give ${stream}: ${cause.message}. ${remedy}`, cause);
 }
 

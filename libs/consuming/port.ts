@@ -39,6 +39,8 @@ export interface EventSource {
   run(sink: Sink, interest: Interest): Promise<void>;
   /** Ends `run` when the sink has finished what it took. Idempotent. */
   stop(): Promise<void>;
+  /** Where lines for the operator go that the options of the source give to nobody: the log of the app. Called before run(). @default stderr */
+  tellTo?(tell: (line: string) => void): void;
 }
 
 /** What the handlers of an app want to see. */

@@ -31,6 +31,7 @@ export class SourceSet implements EventSource {
   readonly #works: Promise<void>[] = [];
   readonly #ended = deferred<void>();
   #running: Running | undefined;
+  #tell: ((line: string) => void) | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(sources: Iterable<NamedSource> = [], options: SourceSetOptions = {}) {
@@ -47,7 +48,13 @@ export class SourceSet implements EventSource {
       );
     if (this.#stopping !== undefined) return;
     this.#sources.push(named);
+    if (this.#tell !== undefined) named.source.tellTo?.(this.#tell);
     if (this.#running !== undefined) this.#works.push(this.#work(named, this.#running));
+  }
+
+  tellTo(tell: (line: string) => void): void {
+    this.#tell = tell;
+    for (const { source } of this.#sources) source.tellTo?.(tell);
   }
 
   /** Works until stop(), also without sources. Rejects with what a source rejects with, unless `failed` takes it. */

@@ -36,6 +36,15 @@ const refusing = (cause: Error): EventSource => ({
 });
 
 describe('SourceSet', () => {
+  it('hands on where lines go, also to a source that is added later', () => {
+    const told: string[] = [];
+    const talking = (line: string): EventSource => ({ ...refusing(new Error(line)), tellTo: (tell) => tell(line) });
+    const set = new SourceSet([{ name: 'su1', source: talking('one') }]);
+    set.tellTo((line) => told.push(line));
+    set.add({ name: 'su2', source: talking('two') });
+    expect(told).toEqual(['one', 'two']);
+  });
+
   it('gives the feeds of its sources under their names, each with places of its own, also of a source that is added while it runs', async () => {
     const places = [new Map<string, StoredPlace>(), new Map<string, StoredPlace>()] as const;
     const [one, two] = [

@@ -107,7 +107,8 @@ const connect: ISocketFactory = ({ host: given, port, ssl, onConnect }) => {
     const other = notKafka(first);
     if (other !== undefined) socket.destroy(new NotKafka(other, `${host}:${port}`));
   });
-  return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  // kafkajs closes a socket that never connected again and again, and each time it gets a listener: Node would warn in the middle of an outage.
+  return socket.setMaxListeners(0).setKeepAlive(true, KEEP_ALIVE_MS);
 };
 
 /** The port answers another protocol: kafkajs would read a length from it and wait for gigabytes. */

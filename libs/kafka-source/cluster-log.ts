@@ -90,9 +90,11 @@ export class ClusterLog {
   readonly #prefix: string;
   readonly #watch: ClusterWatch;
   readonly #waiting = new Set<Waiting>();
+  readonly #asking = new Map<string, Promise<string>>();
   readonly #ids = new Map<string, { readonly id: string; readonly at: number }>();
   readonly #closing = new AbortController();
   #fetching: Promise<void> | undefined;
+  #recovering: Promise<boolean> | undefined;
 
   constructor(kafka: Kafka, group: string, prefix: string, watch: ClusterWatch) {
     const made = clusterOf(kafka, { groupId: group, maxWaitTimeInMs: ROUND_MS });
@@ -129,10 +131,19 @@ export class ClusterLog {
     return topics.filter((t) => facts.get(this.#prefix + t)?.error === 0);
   }
 
-  /** See EventLog.topicId; up to 5 s old. */
-  async topicId(topic: string): Promise<string> {
+  /** See EventLog.topicId; up to 5 s old. One question for all partitions of a topic that ask at the same time. */
+  topicId(topic: string): Promise<string> {
     const known = this.#ids.get(topic);
-    if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.id;
+    if (known !== undefined && performance.now() - known.at < FRESH_MS) return Promise.resolve(known.id);
+    let asking = this.#asking.get(topic);
+    if (asking === undefined) {
+      asking = this.#askId(topic).finally(() => this.#asking.delete(topic));
+      this.#asking.set(topic, asking);
+    }
+    return asking;
+  }
+
+  async #askId(topic: string): Promise<string> {
     const facts = (await this.#facts([topic])).get(this.#prefix + topic);
     if (facts !== undefined && isForbidden(facts)) {
       const error = new ForbiddenTopic(this.#prefix + topic);
@@ -149,6 +160,11 @@ export class ClusterLog {
   async missingRights(topics: readonly string[]): Promise<readonly string[]> {
     const facts = await this.#facts(topics);
     return [...facts].filter(([, fact]) => isForbidden(fact)).map(([name]) => `READ on ${name}`);
+  }
+
+  /** The next topicId() asks the cluster. */
+  forgetId(topic: string): void {
+    this.#ids.delete(topic);
   }
 
   async describe(topic: string): Promise<PartitionRange[]> {
@@ -265,8 +281,7 @@ export class ClusterLog {
       return;
     }
     this.#watch.failed(error);
-    await pause(jittered(RETRY_MS), this.#closing.signal);
-    await this.#cluster.refreshMetadata().catch(() => undefined);
+    await this.#recover();
     const now = performance.now();
     for (const w of [...this.#waiting])
       if (now > w.until) {
@@ -303,9 +318,25 @@ export class ClusterLog {
         this.#watch.failed(error);
         if (this.#closing.signal.aborted || performance.now() > end)
           throw new Fault('log_unavailable', { cause: error });
-        await pause(jittered(RETRY_MS), this.#closing.signal);
-        await this.#cluster.refreshMetadata().catch(() => undefined);
+        while (!(await this.#recover()) && performance.now() < end && !this.#closing.signal.aborted);
       }
+  }
+
+  /** Whether a broker answers now. One look for all that wait: kafkajs would open and close a connection for each of them, at the same time. */
+  #recover(): Promise<boolean> {
+    return (this.#recovering ??= this.#look().finally(() => (this.#recovering = undefined)));
+  }
+
+  async #look(): Promise<boolean> {
+    await pause(jittered(RETRY_MS), this.#closing.signal);
+    try {
+      await this.#cluster.refreshMetadata();
+      return true;
+    } catch (error) {
+      this.#watch.failed(error);
+      // A final one is for the caller that meets it.
+      return isFinal(error);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import type { LogRecord } from '#log';
 import { envelopeOf, openRecord, type Catalogue } from '#registry';
 import type { ReadEvent } from '#sdk';
 import { CODECS } from './codecs.js';
+import type { MissingSchema } from './lines.js';
 import type { Tables } from './tables.js';
 
 /** Records of one batch that are looked at, and their bytes: how long the event loop is held. */
@@ -13,7 +14,6 @@ const SCAN_RECORDS = 2_000;
 const SCAN_BYTES = 1_048_576;
 /** What an event takes beside the bytes of its record. */
 const EVENT_BYTES = 500;
-const MISSING_MS = 30_000;
 const RETRY_MS = 1_000;
 const FRAME_BYTES = 5;
 
@@ -33,9 +33,16 @@ export interface FeedDeps {
   /** The buffer has room again. */
   drained(): void;
   damaged(position: string): void;
-  schemaMissing(position: string, schemaId: number): void;
   /** Record batches came with a wrong checksum: they are fetched again. */
   corrupt(position: string, cause: unknown): void;
+  /** Asked again and again until schemaFound(). */
+  schemaMissing(missing: MissingSchema): void;
+  schemaFound(): void;
+  /** The first record that was fetched lies behind the settled end. */
+  unsettled(position: string): void;
+  /** It does not any more. */
+  settled(): void;
+  closed(): void;
   failed(error: unknown): void;
 }
 
@@ -64,8 +71,6 @@ export class Feed {
   #halted = false;
   #wake: (() => void) | undefined;
   #closing = new AbortController();
-  /** Told at most every 30 s. */
-  #toldMissing = Number.NEGATIVE_INFINITY;
   readonly maxBytes: number;
 
   constructor(deps: FeedDeps, from: number, maxBytes: number) {
@@ -122,6 +127,7 @@ export class Feed {
   close(): void {
     this.#closing.abort();
     this.#queue.length = 0;
+    this.#deps.closed();
     this.wake();
   }
 
@@ -129,11 +135,14 @@ export class Feed {
     const { stream, partition, tables, sink } = this.#deps;
     while (!this.isClosed) {
       if (this.#queue.length === 0 || this.#next >= Number(tables.end(stream, partition))) {
+        if (this.#queue.length > 0) this.#deps.unsettled(`${this.name}/${this.#next}`);
         await new Promise<void>((resolve) => (this.#wake = resolve));
         this.#wake = undefined;
         continue;
       }
+      this.#deps.settled();
       const batch = await this.#cut();
+      if (batch !== undefined) this.#deps.schemaFound();
       if (batch === undefined || !this.isOpen) continue;
       this.#deps.counts.delivered += batch.events.length;
       await sink.deliver(batch);
@@ -224,11 +233,11 @@ export class Feed {
   }
 
   async #lookFor(schemaId: number, position: string): Promise<void> {
-    const found = await this.#deps.tables.typeOf(schemaId).catch(() => undefined);
-    if (found !== undefined) return;
-    if (performance.now() - this.#toldMissing > MISSING_MS) {
-      this.#toldMissing = performance.now();
-      this.#deps.schemaMissing(position, schemaId);
+    try {
+      if ((await this.#deps.tables.typeOf(schemaId)) !== undefined) return;
+      if (!this.isClosed) this.#deps.schemaMissing({ position, schemaId });
+    } catch {
+      // The table cannot be read: that is told as such.
     }
     await pause(jittered(RETRY_MS), this.#closing.signal);
   }

@@ -5,25 +5,32 @@ import type { KafkaSourceFault } from './faults.js';
 
 /** The place that a group has stored is not in the log any more, or never was. */
 export interface OutOfRange {
-  /** `stream/partition` */
+  /** `stream/partition`; the stream alone when its topic was made again: then `wanted`, `low` and `high` are those of one partition. */
   readonly feed: string;
   /** Where the group wanted to go on. */
   readonly wanted: string;
   /** What the log has: its first offset, and its end. */
   readonly low: string;
   readonly high: string;
-  /** `retention`: events before `low` were deleted and are not delivered. `truncated`: the log ends below the place. `recreated`: another topic has the name now. */
+  /** `retention`: events before `low` were deleted and are not delivered. `truncated`: the log ends below the place. `recreated`: another topic has the name now, told once for all its partitions. */
   readonly why: 'retention' | 'truncated' | 'recreated';
 }
 
-/** What an operator of the unit may want to see; never data of events. Called when it happens; must not throw. What is not given here is a line on stderr. */
+/** What an operator of the unit may want to see; never data of events. Called when it happens; must not throw. What is not given here is a line: in the log of a Nest app, else on stderr. */
 export interface KafkaSourceReport {
   /** A record that a gateway wrote and that cannot be read any more: it is passed over, as the pages of the hub pass over it. */
   damaged?(position: string): void;
   /** Told before the source goes on at `low`, or before `run` rejects. */
   outOfRange?(found: OutOfRange): void;
-  /** The schema of an event is not in the registry of the hub. The feed waits for it; told every 30 s. */
+  /** The schema of an event is not in the registry of the hub for `patienceMs`. Its partition waits for it; told once, until it is found. */
   schemaMissing?(position: string, schemaId: number): void;
+  schemaFound?(): void;
+  /**
+   * For `patienceMs` no process of the hub has said which of the records from here on are copies: the hub is away, or its projectors are. They are delivered when one
+   * does. Told once, until then.
+   */
+  hubSilent?(position: string): void;
+  hubBack?(): void;
   /** Kafka cannot be read for a second, at the start or later; it is tried on. Told once, until it can be read again. */
   unreachable?(fault: KafkaSourceFault): void;
   /** It can be read again. */
@@ -56,6 +63,8 @@ export interface KafkaOptions {
   readonly outOfRange?: 'stop' | 'earliest';
   /** How long the start looks for a broker that answers. Later Kafka may be away for any time. @default 30,000 */
   readonly startMs?: number;
+  /** How long a missing schema, or a hub that is away, is waited for before it is told; it is waited for on and on. @default 30,000 */
+  readonly patienceMs?: number;
   /** Without a heartbeat for so long a member loses its partitions. Handlers may take longer: heartbeats go on beside them. @default 30,000 */
   readonly sessionMs?: number;
   /** How long work in hand may take at a rebalance and at stop(); at most half of sessionMs at a rebalance. @default half of sessionMs */

@@ -4,8 +4,9 @@ import type { ClusterLog } from './cluster-log.js';
 import { KafkaSourceFault } from './faults.js';
 import type { Lines } from './lines.js';
 import type { KafkaOptions, OutOfRange } from './options.js';
-import type { Tables } from './tables.js';
-import { texts } from './texts.js';
+import { isOther, parseMarks, type Marks } from './marks.js';
+import { MARKED, type Tables } from './tables.js';
+import { rangeText, texts } from './texts.js';
 
 interface Kept {
   readonly feed: string;
@@ -49,40 +50,66 @@ interface StartDeps {
   readonly cluster: Cluster;
   readonly log: Pick<ClusterLog, 'describe'>;
   readonly tables: Pick<Tables, 'identify'>;
+  /** What this process has read; it counts more than the marks of the group, which are stored later. */
+  readonly read: Marks;
+}
+
+export interface Starts {
+  readonly starts: readonly Start[];
+  readonly marks: Marks;
 }
 
 /** Where the partitions of an assignment begin. Rejects as the coordinator and ClusterLog, and with KafkaSourceFault `offset_out_of_range`. */
 export async function startsOf(
   assignment: Readonly<Record<string, readonly number[]>>,
-  { options, lines, cluster, log, tables }: StartDeps,
-): Promise<readonly Start[]> {
+  { options, lines, cluster, log, tables, read }: StartDeps,
+): Promise<Starts> {
   const { group, prefix = '' } = options;
   const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const storedOf = async (topic: string, numbers: readonly number[]): Promise<ReadonlyMap<number, Stored>> => {
+    const partitions = numbers.map((partition) => ({ partition })) as { partition: number; offset: string }[];
+    const { responses } = await coordinator.offsetFetch({ groupId: group, topics: [{ topic, partitions }] });
+    return new Map((responses[0]?.partitions as Stored[] | undefined)?.map((p) => [p.partition, p]));
+  };
+  const marks = parseMarks((await storedOf(prefix + MARKED, [0])).get(0)?.metadata);
   const starts: Start[] = [];
   for (const [topic, numbers] of Object.entries(assignment)) {
     if (numbers.length === 0) continue;
-    const partitions = numbers.map((partition) => ({ partition })) as { partition: number; offset: string }[];
-    const { responses } = await coordinator.offsetFetch({ groupId: group, topics: [{ topic, partitions }] });
-    const stored = new Map((responses[0]?.partitions as Stored[] | undefined)?.map((p) => [p.partition, p]));
+    const stored = await storedOf(topic, numbers);
     const stream = topic.slice(prefix.length);
     const topicId = await tables.identify(stream);
-    const ranges = await log.describe(stream);
+    const ranges = new Map((await log.describe(stream)).map((range) => [range.partition, range]));
+    const placeOf = (partition: number): number => Number(stored.get(partition)?.offset ?? -1);
+    const isAnew = isOther(new Map([...marks, ...read]), stream, topicId);
+    if (isAnew) tellRecreated(stream, placeOf(numbers[0]!), ranges.get(numbers[0]!)!, options, lines);
     for (const partition of numbers) {
-      const { low, high } = ranges.find((r) => r.partition === partition)!;
+      const { low, high } = ranges.get(partition)!;
       const kept = { feed: partitionKey(stream, partition), low, high };
-      const from = startOf(kept, Number(stored.get(partition)?.offset ?? -1), options, lines);
+      const from = isAnew ? Number(low) : startOf(kept, placeOf(partition), options, lines);
       const { offset, metadata } = stored.get(partition) ?? {};
-      const above = Number(offset) === from && metadata ? metadata : undefined;
+      const above = !isAnew && Number(offset) === from && metadata ? metadata : undefined;
       starts.push({ topic, partition, topicId, from, above });
     }
   }
-  return starts;
+  return { starts, marks };
+}
+
+/** One line for all partitions of a stream: its places mean nothing any more. Throws as tellRange(). */
+export function tellRecreated(
+  stream: string,
+  wanted: number,
+  { low, high }: { readonly low: bigint; readonly high: bigint },
+  options: KafkaOptions,
+  lines: Lines,
+): void {
+  const found = { feed: stream, wanted: String(wanted), low: String(low), high: String(high) };
+  tellRange({ ...found, why: 'recreated' }, options, lines);
 }
 
 /** Tells it. Throws KafkaSourceFault `offset_out_of_range` unless the source is to go on at the first event. */
 export function tellRange(found: OutOfRange, { outOfRange = 'stop', language }: KafkaOptions, lines: Lines): void {
   lines.outOfRange(found);
   if (outOfRange === 'earliest') return;
-  const what = texts.out_of_range({ ...found });
+  const what = rangeText(found);
   throw new KafkaSourceFault('offset_out_of_range', texts.out_of_range_stop({ what }), language);
 }

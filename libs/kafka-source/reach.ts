@@ -1,40 +1,81 @@
-/** How long Kafka may fail before it is told: an election of a leader takes less. */
-const LOST_MS = 1_000;
+interface Away {
+  readonly since: number;
+  cause: unknown;
+}
+
+export interface ReachOptions {
+  /** How long a part may be away before it is told. */
+  readonly afterMs: number;
+  readonly lost: (cause: unknown) => void;
+  readonly back: () => void;
+}
 
 /**
- * Tells once that Kafka cannot be read, and once that it can again, whatever client of the source notices it. A part (a client) that fails is away until it gets an
- * answer.
+ * Tells once that something does not answer any more, and once that it does again, whatever part of the source notices it: a client of Kafka, a partition that waits
+ * for the hub. A part that fails is away until it gets an answer.
  */
 export class Reach {
-  readonly #tell: { readonly lost: (cause: unknown) => void; readonly back: () => void };
-  readonly #away = new Map<string, unknown>();
+  readonly #options: ReachOptions;
+  /** The longest away first. */
+  readonly #away = new Map<string, Away>();
   #timer: NodeJS.Timeout | undefined;
-  #told = false;
+  #toldAt: number | undefined;
 
-  constructor(tell: { readonly lost: (cause: unknown) => void; readonly back: () => void }) {
-    this.#tell = tell;
+  constructor(options: ReachOptions) {
+    this.#options = options;
   }
 
   failed(part: string, cause: unknown): void {
-    this.#away.set(part, cause);
-    if (this.#told) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#told = true;
-      this.#tell.lost([...this.#away.values()].at(-1));
-    }, LOST_MS);
+    const away = this.#away.get(part);
+    if (away === undefined) this.#away.set(part, { since: performance.now(), cause });
+    else away.cause = cause;
+    this.#watch();
   }
 
   answered(part: string): void {
-    if (!this.#away.delete(part) || this.#away.size > 0) return;
-    this.close();
-    if (this.#told) this.#tell.back();
-    this.#told = false;
+    if (!this.#away.delete(part)) return;
+    const oldest = this.#oldest();
+    if (this.#toldAt === undefined) {
+      if (oldest === undefined) this.close();
+      return;
+    }
+    if (oldest !== undefined && oldest.since <= this.#toldAt) return;
+    this.#toldAt = undefined;
+    this.#options.back();
+    this.#watch();
+  }
+
+  /** The part is not asked any more: neither lost nor back. */
+  forget(part: string): void {
+    if (this.#away.delete(part) && this.#away.size === 0) {
+      this.#toldAt = undefined;
+      this.close();
+    }
   }
 
   /** Tells nothing of what has failed until now. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #oldest(): Away | undefined {
+    return this.#away.values().next().value;
+  }
+
+  #watch(): void {
+    const oldest = this.#oldest();
+    if (oldest === undefined || this.#toldAt !== undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, oldest.since + this.#options.afterMs - performance.now()));
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const oldest = this.#oldest();
+    const now = performance.now();
+    if (oldest !== undefined && now - oldest.since >= this.#options.afterMs) {
+      this.#toldAt = now;
+      this.#options.lost(oldest.cause);
+    } else this.#watch();
   }
 }

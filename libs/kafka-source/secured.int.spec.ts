@@ -16,6 +16,11 @@ import {
 import { selfSigned } from '../../test/kit/certificate.js';
 import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
+import { deferred } from '#concurrency';
+import { createConsumer, onEvent } from '#consuming';
+import { fromHeaders, toHeaders } from '#event';
+import { defineEvent } from '#sdk';
+import { until } from '../log/conformance/kit.js';
 import { kafka, KafkaSourceFault, type KafkaOptions, type KafkaSource } from './index.js';
 import { TestSink } from './sink.fixture.js';
 
@@ -35,6 +40,8 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
   let hub: KafkaHub;
   let key: string;
   let other: Server;
+  let openHub: () => Promise<KafkaHub>;
+  let client: Kafka;
   let admin: ReturnType<Kafka['admin']>;
   let options: KafkaOptions;
   let group = 0;
@@ -51,9 +58,9 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
     const source = kafka({ ...options, report, ...more });
     const ran = source.run(sink, { types: [TYPE] }).catch((error: unknown) => error);
     opened.push({ source, ran });
-    const until = (isSo: () => boolean): Promise<void> =>
+    const untilEvent = (isSo: () => boolean): Promise<void> =>
       Promise.race([sink.until(isSo), ran.then((fault) => Promise.reject(fault as Error))]);
-    return { ran, told, sink, until };
+    return { ran, told, sink, untilEvent };
   };
   const grant = (topics: readonly string[], groups = true) => {
     const right = { principal: `User:${sasl.username}`, host: '*', permissionType: AclPermissionTypes.ALLOW };
@@ -92,15 +99,18 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
         } as never,
       ],
     });
-  const publish = async (count = 1): Promise<readonly string[]> => {
+  const publish = async (count = 1, subjects = 1) => {
     const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
       headers: { authorization: `Bearer ${key}` },
     });
-    const sample = (await answer.json()) as object;
-    return hub.publish(
-      key,
-      Array.from({ length: count }, () => ({ ...sample, id: `S-${++seed}` })),
-    );
+    const sample = (await answer.json()) as { data: object };
+    const subject = (n: number): string => `X${n % subjects}`;
+    const events = Array.from({ length: count }, (_, n) => {
+      const data = { ...sample.data, nomorPermohonan: subject(n) };
+      return { ...sample, id: `S-${++seed}`, subject: undefined, data };
+    });
+    const positions = await hub.publish(key, events);
+    return events.map(({ id }, n) => ({ id, subject: subject(n), position: positions[n]! }));
   };
 
   beforeAll(async () => {
@@ -115,20 +125,24 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
     );
     const ca = join(dir, 'ca.pem');
     writeFileSync(ca, door.cert);
-    hub = await kafkaHub([...own.brokers], own.prefix, {
-      SIMPUL_KAFKA_SASL: `scram-sha-512:${BROKER.username}:${BROKER.password}`,
-      SIMPUL_KAFKA_CA: ca,
-    });
+    openHub = () =>
+      kafkaHub([...own.brokers], own.prefix, {
+        SIMPUL_KAFKA_SASL: `scram-sha-512:${BROKER.username}:${BROKER.password}`,
+        SIMPUL_KAFKA_CA: ca,
+        SIMPUL_DATA: dir,
+      });
+    hub = await openHub();
     key = await hub.key('SU00123', 'publisher', 'reader');
     other = createServer((_request, answer) => answer.end('bukan Kafka'));
     await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
     const ssl = { ca: door.cert };
-    admin = new Kafka({
+    client = new Kafka({
       brokers: [...own.brokers],
       ssl,
       sasl: { ...BROKER, mechanism: 'scram-sha-512' },
       logLevel: logLevel.NOTHING,
-    }).admin();
+    });
+    admin = client.admin();
     await admin.connect();
     const { brokers, prefix } = hub;
     options = { brokers, prefix, ssl, sasl, group: `${prefix}su00123.g`, sessionMs: 6_000 };
@@ -183,7 +197,7 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
     ['nobody listens', () => ({ brokers: ['127.0.0.1:1'] }), /^kafka_unreachable: no broker answers .*ECONNREFUSED.*check brokers/], // prettier-ignore
     ['no such name', () => ({ brokers: ['tidak-ada.invalid:9092'] }), /^kafka_unreachable: DNS does not know the name tidak-ada\.invalid/], // prettier-ignore
   ])('says it once while it tries, and ends after startMs with one line: %s', async (_what, more, line) => {
-    const { ran, told } = start({ ...more(), startMs: 3_000 });
+    const { ran, told } = start({ ...more(), startMs: 2_000 });
     const fault = (await ran) as KafkaSourceFault;
     expect(fault.message).toMatch(line);
     expect(inspect(fault).split('\n')).toHaveLength(1);
@@ -213,10 +227,10 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
   it('reads with exactly the rights of the how-to, and ends with one line when one is taken away', async () => {
     await revoke();
     await grant(TOPICS);
-    const positions = await publish(3);
-    const { ran, sink, told, until } = start();
-    await until(() => sink.events.length >= 3);
-    expect(sink.events.map(({ event }) => event.position).sort()).toEqual([...positions].sort());
+    const published = await publish(3);
+    const { ran, sink, told, untilEvent } = start();
+    await untilEvent(() => sink.events.length >= 3);
+    expect(sink.events.map(({ event }) => event.position).sort()).toEqual(published.map((e) => e.position).sort());
     await revoke(STREAM);
     expect(((await ran) as Error).message).toMatch(
       new RegExp(`^kafka_forbidden: .* no right READ on ${hub.prefix}${STREAM}; ask`),
@@ -224,11 +238,106 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
     await grant(TOPICS);
     const second = start();
     await publish();
-    await second.until(() => second.sink.events.length > 0);
+    await second.untilEvent(() => second.sink.events.length > 0);
     await revoke('_simpul.settled');
     expect(((await second.ran) as Error).message).toMatch(
       /^kafka_forbidden: .* no right READ on .*_simpul\.settled; ask/,
     );
     expect([...told, ...second.told]).toEqual([]);
+  }, 60_000);
+
+  it('goes on when its broker is killed and comes back: nothing skipped, order per subject, only what was in work again, two lines', async () => {
+    await revoke();
+    await grant(TOPICS);
+    const token = defineEvent({ type: TYPE, stream: STREAM, version: 1, schema: hub.core.registry.catalogue.newest(TYPE)!.contract.schemaText }); // prettier-ignore
+    const wanted = await publish(40, 8);
+    const handled: string[] = [];
+    const begun = new Set<string>();
+    let gate: Promise<void> = Promise.resolve();
+    const told: string[] = [];
+    const source = kafka({
+      ...options,
+      report: { unreachable: (f) => told.push(f.code), reachable: () => told.push('reachable') },
+    });
+    const consumer = createConsumer({
+      source,
+      placeMs: 20,
+      stopMs: 2_000,
+      handlers: [
+        onEvent(
+          token,
+          async ({ id }) => {
+            begun.add(id);
+            await gate;
+            handled.push(id);
+          },
+          { concurrency: 4 },
+        ),
+      ],
+    });
+    let fault: unknown;
+    const ran = consumer.run().catch((error: unknown) => (fault = error));
+    opened.push({ source, ran });
+    const all = (ids: readonly { id: string }[]): Promise<unknown> =>
+      until('all events', () => {
+        if (fault !== undefined) throw fault;
+        return ids.every(({ id }) => handled.includes(id));
+      });
+    await all(wanted);
+    const topic = hub.prefix + STREAM;
+    await until('all places', async () => {
+      const [stored] = await admin.fetchOffsets({ groupId: options.group, topics: [topic] });
+      const places = new Map(stored!.partitions.map((p) => [p.partition, p.offset]));
+      return (await admin.fetchTopicOffsets(topic)).every((p) => p.high === '0' || places.get(p.partition) === p.high);
+    });
+    const { promise, resolve } = deferred<void>();
+    gate = promise;
+    const inWork = await publish(20, 8);
+    await until('events in work', () => inWork.filter(({ id }) => begun.has(id)).length >= 4);
+    own.cluster.kill(1, 'SIGKILL');
+    await until('the line', () => told.length > 0);
+    resolve();
+    await own.cluster.start(1);
+    await until('the line', () => told.length > 1);
+    const after = await until('the hub', () => publish(20, 8).catch(() => undefined));
+    await all([...inWork, ...after]);
+    expect(told).toEqual(['kafka_unreachable', 'reachable']);
+    const times = Map.groupBy(handled, (id) => id);
+    expect(wanted.filter(({ id }) => times.get(id)!.length > 1)).toEqual([]);
+    const order = [...times.keys()];
+    for (const events of Map.groupBy([...wanted, ...inWork, ...after], ({ subject }) => subject).values())
+      expect(events.map(({ id }) => order.indexOf(id))).toEqual(events.map(({ id }) => order.indexOf(id)).sort((a, b) => a - b)); // prettier-ignore
+    await consumer.stop();
+  }, 120_000);
+
+  it('says once that the hub is gone while Kafka works, and once that it is back', async () => {
+    await grant(TOPICS);
+    const { position } = (await publish())[0]!;
+    const told: string[] = [];
+    const report = { hubSilent: (at: string) => told.push(at), hubBack: () => told.push('back') };
+    const { sink, untilEvent } = start({ patienceMs: 2_000, report });
+    await untilEvent(() => sink.events.some(({ event }) => event.position === position));
+    // On a busy machine the hub may take longer than that.
+    told.length = 0;
+    const [, partition, offset] = position.split('/') as [string, string, string];
+    const read = await hub.core.log.read(STREAM, Number(partition), BigInt(offset), { maxRecords: 1 });
+    if (read.kind !== 'records') throw new Error(read.kind);
+    const { key: recordKey, value, headers } = read.records[0]!;
+    await hub.close();
+    // What a gateway has written right before its end.
+    const envelope = fromHeaders(headers)!;
+    const written = toHeaders({ ...envelope, id: 'S-akhir' }, envelope);
+    const producer = client.producer();
+    await producer.connect();
+    const [sent] = await producer.send({
+      topic: hub.prefix + STREAM,
+      messages: [{ key: recordKey, value, partition: Number(partition), headers: Object.fromEntries(written) as Record<string, Buffer> }], // prettier-ignore
+    });
+    await producer.disconnect();
+    await until('the line', () => told.length > 0);
+    expect(sink.events.some(({ event }) => event.id === 'S-akhir')).toBe(false);
+    hub = await openHub();
+    await untilEvent(() => sink.events.some(({ event }) => event.id === 'S-akhir'));
+    expect(told).toEqual([`${STREAM}/${partition}/${sent!.baseOffset}`, 'back']);
   }, 60_000);
 });

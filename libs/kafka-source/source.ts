@@ -1,4 +1,4 @@
-import { deferred, jittered, pause } from '#concurrency';
+import { deferred, jittered, pause, withDeadline } from '#concurrency';
 import type { EventSource, Interest, Sink } from '#consuming';
 import { isTypeName, partitionKey, streamOf } from '#event';
 import { innermostMessage } from '#faults';
@@ -9,21 +9,28 @@ import { ClusterLog, clusterOf, isFinal } from './cluster-log.js';
 import { forbidden, KafkaSourceFault } from './faults.js';
 import { Feed } from './feed.js';
 import { Fetcher, type Fetching } from './fetcher.js';
-import { Lines } from './lines.js';
+import { Lines, type MissingSchema } from './lines.js';
+import { markOf, marksText, type Marks } from './marks.js';
 import type { KafkaCounts, KafkaOptions } from './options.js';
 import { Places } from './places.js';
-import { startsOf, tellRange, type Start } from './range.js';
+import { startsOf, tellRange, tellRecreated, type Start } from './range.js';
 import { Reach } from './reach.js';
 import { explained, unknownType, untilOpened } from './start.js';
-import { CONTROL_TOPICS, Tables } from './tables.js';
+import { CONTROL_TOPICS, MARKED, Tables } from './tables.js';
 
 const SESSION_MS = 30_000;
 const START_MS = 30_000;
+const PATIENCE_MS = 30_000;
+/** How long Kafka may fail before it is told: an election of a leader takes less. */
+const LOST_MS = 1_000;
 const BUFFER_BYTES = 64 * 1_048_576;
 const LEAST_BUFFER = 2 * 1_048_576;
 /** Pause of the loop of kafkajs, in which it sends heartbeats. */
 const LOOP_MS = 200;
 const IDENTIFY_MS = 5_000;
+/** Kafka forgets a place of a topic that the group does not read after offsets.retention.minutes, 7 days by default. */
+const REMARK_MS = 12 * 3_600_000;
+const MARK_MS = 1_000;
 const RETRY_MS = 500;
 const START_RETRY = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 3 };
 const RETRY = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 30 };
@@ -62,7 +69,10 @@ class GroupSource implements KafkaSource {
   readonly #open = new Map<string, Open>();
   readonly #places: Places;
   readonly #lines: Lines;
+  /** Kafka, the hub, schemas: what is waited for. */
   readonly #reach: Reach;
+  readonly #hub: Reach;
+  readonly #schemas: Reach;
   readonly #ended = deferred<void>();
   /** Grows with each assignment and each loss: what belongs to an earlier one changes nothing. */
   #generation = 0;
@@ -75,6 +85,10 @@ class GroupSource implements KafkaSource {
   #cluster: Cluster | undefined;
   #fetcher: Fetcher | undefined;
   #identifying: NodeJS.Timeout | undefined;
+  readonly #renewing = new Map<string, Promise<void>>();
+  readonly #read = new Map<string, string>();
+  #marks: Marks = new Map();
+  #markedAt = Number.NEGATIVE_INFINITY;
   #stopping: Promise<void> | undefined;
 
   constructor(options: KafkaOptions) {
@@ -82,7 +96,15 @@ class GroupSource implements KafkaSource {
     this.#prefix = options.prefix ?? '';
     this.#sessionMs = options.sessionMs ?? SESSION_MS;
     this.#lines = new Lines(options);
-    this.#reach = new Reach({ lost: (cause) => this.#lines.unreachable(cause), back: () => this.#lines.reachable() });
+    const lines = this.#lines;
+    const afterMs = options.patienceMs ?? PATIENCE_MS;
+    this.#reach = new Reach({ afterMs: LOST_MS, lost: (e) => lines.unreachable(e), back: () => lines.reachable() });
+    this.#hub = new Reach({ afterMs, lost: (at) => lines.hubSilent(at as string), back: () => lines.hubBack() });
+    this.#schemas = new Reach({
+      afterMs,
+      lost: (missing) => lines.schemaMissing(missing as MissingSchema),
+      back: () => lines.schemaFound(),
+    });
     this.#places = new Places(async (places) => {
       const offsets = places.map(({ topic, partition, offset, above }) => ({
         topic,
@@ -108,11 +130,16 @@ class GroupSource implements KafkaSource {
     await this.#ended.promise;
   }
 
+  tellTo(tell: (line: string) => void): void {
+    this.#lines.tell = tell;
+  }
+
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop());
   }
 
   async #stop(): Promise<void> {
+    await withDeadline(this.#mark(), MARK_MS, () => undefined);
     await this.#revokeAll(this.#options.drainMs ?? this.#sessionMs / 2);
     await this.#close();
     this.#ended.resolve();
@@ -220,15 +247,17 @@ class GroupSource implements KafkaSource {
   async #assigned(assignment: Readonly<Record<string, readonly number[]>>, generation: number): Promise<void> {
     while (generation === this.#generation && this.#stopping === undefined)
       try {
-        const opened = await startsOf(assignment, {
+        const { starts, marks } = await startsOf(assignment, {
           options: this.#options,
           lines: this.#lines,
           cluster: this.#cluster!,
           log: this.#log!,
           tables: this.#tables!,
+          read: this.#read,
         });
         if (generation !== this.#generation || this.#stopping !== undefined) return;
-        for (const start of opened) this.#openFeed(start);
+        this.#marks = marks;
+        for (const start of starts) this.#openFeed(start);
         return;
       } catch (error) {
         if (error instanceof KafkaSourceFault || isFinal(error)) {
@@ -258,7 +287,6 @@ class GroupSource implements KafkaSource {
         this.#places.store({ topic, partition, offset, above: finished, isOwn: () => !feed.isClosed }),
       drained: () => this.#fetcher!.wake(),
       damaged: (position: string) => this.#lines.damaged(position),
-      schemaMissing: (position: string, schemaId: number) => this.#lines.schemaMissing(position, schemaId),
       corrupt: (position: string, cause: unknown) => {
         this.#options.report?.clientError?.(`${position}: ${innermostMessage(cause)}; it is fetched again`);
         paused = true;
@@ -266,6 +294,14 @@ class GroupSource implements KafkaSource {
           paused = false;
           this.#fetcher!.wake();
         });
+      },
+      schemaMissing: (missing: MissingSchema) => this.#schemas.failed(feed.name, missing),
+      schemaFound: () => this.#schemas.answered(feed.name),
+      unsettled: (position: string) => this.#hub.failed(feed.name, position),
+      settled: () => this.#hub.answered(feed.name),
+      closed: () => {
+        this.#hub.forget(feed.name);
+        this.#schemas.forget(feed.name);
       },
       failed: (error: unknown) => this.#fail(error),
     };
@@ -296,22 +332,25 @@ class GroupSource implements KafkaSource {
     };
     const open: Open = { feed, stream, topic, partition, topicId, fetching };
     this.#open.set(partitionKey(topic, partition), open);
+    this.#read.set(stream, markOf(topicId));
     this.#fetcher!.add(fetching);
   }
 
   /** The place of an open feed is not in its log any more. */
   async #leftRange(open: Open): Promise<void> {
-    const { topic, partition, feed } = open;
+    const { topic, partition, stream, feed } = open;
     const generation = this.#generation;
-    await this.#revoke([open], this.#sessionMs / 2);
     try {
-      const [range, topicId] = await Promise.all([
-        this.#rangeOf(topic, partition),
-        this.#tables!.identify(open.stream),
-      ]);
+      this.#log!.forgetId(stream);
+      const topicId = await this.#tables!.identify(stream);
+      if (topicId !== open.topicId) {
+        await this.#recreated(stream, topicId);
+        return;
+      }
+      await this.#revoke([open], this.#sessionMs / 2);
+      const { low, high } = (await this.#rangeOf(topic, partition)) ?? { low: 0n, high: 0n };
       if (generation !== this.#generation || this.#stopping !== undefined) return;
-      const { low, high } = range ?? { low: 0n, high: 0n };
-      const why = topicId !== open.topicId ? 'recreated' : feed.expected < low ? 'retention' : 'truncated';
+      const why = feed.expected < low ? 'retention' : 'truncated';
       const wanted = String(feed.expected);
       tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options, this.#lines);
       this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
@@ -325,16 +364,58 @@ class GroupSource implements KafkaSource {
     return ranges.find((r) => r.partition === partition);
   }
 
+  /** Another topic has the name of the stream: all its partitions are read from their beginning, or the source ends. Several of them notice it. */
+  #recreated(stream: string, topicId: string): Promise<void> {
+    let running = this.#renewing.get(stream);
+    if (running === undefined) {
+      running = this.#renew(stream, topicId).finally(() => this.#renewing.delete(stream));
+      this.#renewing.set(stream, running);
+    }
+    return running;
+  }
+
+  async #renew(stream: string, topicId: string): Promise<void> {
+    const opens = [...this.#open.values()].filter((o) => o.stream === stream && o.topicId !== topicId);
+    const [first] = opens;
+    if (first === undefined) return;
+    const generation = this.#generation;
+    await this.#revoke(opens, this.#sessionMs / 2);
+    const ranges = new Map((await this.#log!.describe(stream)).map((range) => [range.partition, range]));
+    if (generation !== this.#generation || this.#stopping !== undefined) return;
+    const range = ranges.get(first.partition) ?? { low: 0n, high: 0n };
+    tellRecreated(stream, first.feed.expected, range, this.#options, this.#lines);
+    for (const { topic, partition } of opens) {
+      const from = Number(ranges.get(partition)?.low ?? 0);
+      this.#openFeed({ topic, partition, topicId, from, above: undefined });
+    }
+  }
+
   /** A topic that was made again has other events at the same offsets. */
   async #identifyAll(): Promise<void> {
-    for (const open of [...this.#open.values()])
+    for (const stream of new Set([...this.#open.values()].map((open) => open.stream)))
       try {
-        const id = await this.#tables!.identify(open.stream);
-        const isOpen = this.#open.get(partitionKey(open.topic, open.partition)) === open;
-        if (isOpen && id !== open.topicId) await this.#leftRange(open);
-      } catch {
-        // Asked again in 5 s.
+        await this.#recreated(stream, await this.#tables!.identify(stream));
+      } catch (error) {
+        if (error instanceof KafkaSourceFault) this.#fail(error);
+        // Anything else is asked again in 5 s.
       }
+    await this.#mark();
+  }
+
+  /** Not right after a join: all members are to read the former marks. */
+  async #mark(): Promise<void> {
+    const marks = new Map(this.#marks);
+    for (const { stream, topicId } of this.#open.values()) marks.set(stream, markOf(topicId));
+    const metadata = marksText(marks);
+    const isOld = performance.now() - this.#markedAt > REMARK_MS;
+    if (marks.size === 0 || (metadata === marksText(this.#marks) && !isOld)) return;
+    try {
+      await this.#consumer!.commitOffsets([{ topic: this.#prefix + MARKED, partition: 0, offset: '0', metadata }]);
+      this.#marks = marks;
+      this.#markedAt = performance.now();
+    } catch {
+      // Stored again in 5 s.
+    }
   }
 
   #revokeAll(withinMs: number): Promise<void> {
@@ -366,7 +447,7 @@ class GroupSource implements KafkaSource {
   }
 
   async #close(): Promise<void> {
-    this.#reach.close();
+    for (const reach of [this.#reach, this.#hub, this.#schemas]) reach.close();
     clearInterval(this.#identifying);
     this.#generation++;
     await this.#fetcher?.close();

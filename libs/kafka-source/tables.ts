@@ -7,6 +7,9 @@ import type { ClusterLog } from './cluster-log.js';
 /** What a reader needs beside its streams. Copies of earlier versions are in one more, which need not exist. */
 export const CONTROL_TOPICS = [SCHEMAS_TOPIC, SETTLED_TOPIC];
 
+/** Partition 0 of this topic keeps what a group remembers beside the places in its streams. */
+export const MARKED = SCHEMAS_TOPIC;
+
 interface SchemaRow {
   readonly key: string;
   /** undefined: deleted. */

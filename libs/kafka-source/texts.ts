@@ -1,4 +1,5 @@
-import { defineTexts } from '#faults';
+import { defineTexts, type Text } from '#faults';
+import type { OutOfRange } from './options.js';
 
 /** What a Kafka source tells the person who runs it: what has happened, and what to do. One line each. */
 export const texts = defineTexts({
@@ -74,22 +75,35 @@ export const texts = defineTexts({
     id: '{feed}: tempat {wanted} tidak ada di log ({why}); log berisi {low} sampai {high}',
     en: '{feed}: place {wanted} is out of range ({why}); the log has {low} to {high}',
   },
+  recreated: {
+    id: 'topik stream {feed} dibuat ulang: isi topik lama yang belum dibaca sudah hilang, dan tempat grup ini tidak berlaku lagi',
+    en: 'the topic of the stream {feed} was made again: what was not read of the old one is gone, and the places of this group mean nothing any more',
+  },
   out_of_range_stop: {
     id: "{what}; cari tahu apa yang terlewat, lalu mulai sekali dengan outOfRange: 'earliest'",
     en: "{what}; find out what was missed, then start once with outOfRange: 'earliest'",
   },
   failed: { id: '{said}', en: '{said}' },
   damaged: {
-    id: '{position} rusak dan dilewati; pengelola hub melihatnya juga (log_damaged)',
-    en: '{position} is damaged and was passed over; the operator of the hub sees it too (corrupt_record)',
+    id: '{position} rusak dan dilewati; minta pengelola hub mencarinya di cadangan (corrupt_record)',
+    en: '{position} is damaged and was passed over; ask the operator of the hub for it from a backup (corrupt_record)',
   },
   schema_missing: {
-    id: '{position} menunggu skema {schemaId}, yang tidak ada di _schemas',
-    en: '{position} waits for schema {schemaId}, which is not in _schemas',
+    id: '{position} menunggu skema {schemaId}, yang tidak ada di _schemas; partisinya berhenti di situ. Minta pengelola hub memulihkan _schemas',
+    en: '{position} waits for schema {schemaId}, which is not in _schemas; its partition stands there. Ask the operator of the hub to restore _schemas',
   },
+  schema_found: { id: 'skema yang ditunggu sudah ada', en: 'the schema that was waited for is there' },
+  hub_silent: {
+    id: 'peristiwa mulai {position} menunggu hub: tidak ada prosesnya yang menetapkan mana yang salinan. Periksa apakah hub berjalan; tidak ada yang hilang',
+    en: 'events from {position} on wait for the hub: none of its processes decides which are copies. See whether the hub runs; nothing is lost',
+  },
+  hub_back: { id: 'hub menetapkan salinan lagi', en: 'the hub decides about copies again' },
   unreachable: {
     id: 'Kafka belum dapat dibaca, dicoba terus: {what}',
     en: 'Kafka cannot be read, trying on: {what}',
   },
   reachable: { id: 'Kafka dapat dibaca lagi', en: 'Kafka can be read again' },
 });
+
+export const rangeText = (found: OutOfRange): Text =>
+  found.why === 'recreated' ? texts.recreated({ feed: found.feed }) : texts.out_of_range({ ...found });

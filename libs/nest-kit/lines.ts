@@ -41,6 +41,11 @@ export class Lines {
     };
   }
 
+  /** Of a source that brings its own words. */
+  told(line: string): void {
+    this.#log.warn(line);
+  }
+
   ended(fault: unknown): void {
     this.#log.error(`no event is handled any more, so the process ends: ${reasonOf(fault)}`);
   }

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { deferred } from '#concurrency';
 import { filePlaces, type EventSource } from '#consuming';
 import { CORE, CoreModule, type Core } from '#core';
 import { GatewayModule } from '#gateway';
@@ -335,6 +336,28 @@ describe('SimpulModule', () => {
     expect(await app.get(SimpulHealth).isHealthy()).toEqual({
       simpul: { status: 'up', hub: 'up', consumer: 'running', parked: 0 },
     });
+  });
+
+  it('writes what a source of its own tells into the log of the app', async () => {
+    @Injectable()
+    class Passports {
+      @OnEvent(Paspor)
+      issued() {
+        seen.push('issued');
+      }
+    }
+    const lines = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+    const ended = deferred<void>();
+    let tell: (line: string) => void = () => undefined;
+    const source: EventSource = {
+      tellTo: (to) => (tell = to),
+      run: () => (tell('kafka su00123.loket: Kafka can be read again'), ended.promise),
+      stop: () => Promise.resolve(ended.resolve()),
+    };
+    const app = await start({ providers: [Passports] }, { source });
+    expect(lines.mock.calls).toEqual([['kafka su00123.loket: Kafka can be read again']]);
+    lines.mockRestore();
+    await app.close();
   });
 
   it('ends the process with one line when the consumer cannot go on, unless the app takes the fault', async () => {

@@ -114,8 +114,10 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     const { inbox, limits, placeMs, stopMs, report } = this.options;
     const group = this.#group;
     try {
+      const source = this.#withTests(group, { ...this.#lines.source(), ...report });
+      source.tellTo?.((line) => this.#lines.told(line));
       return createConsumer({
-        source: this.#withTests(group, { ...this.#lines.source(), ...report }),
+        source,
         group,
         handlers: found.map(({ handling }) => handling),
         report: { ...this.#lines.consumer(), ...report },

@@ -245,7 +245,7 @@ export function describeSource(
           rmSync(dir, { recursive: true, force: true });
         }
       },
-      60_000 + kills * 3_000,
+      60_000 + kills * 12_000,
     );
 
     if (options.rebalances === true)

@@ -1,0 +1,218 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Kafka, logLevel } from 'kafkajs';
+import { digestOf, fromHeaders, toHeaders } from '#event';
+import { SCHEMAS_TOPIC, schemaValue } from '#registry';
+import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
+import { until } from '../log/conformance/kit.js';
+import { kafka, type KafkaOptions, type KafkaSource, type OutOfRange } from './index.js';
+import { TestSink } from './sink.fixture.js';
+
+const reason = noKafkaHub();
+const suite = reason === undefined ? describe : describe.skip;
+const TYPE = 'imigrasi.paspor.diterbitkan';
+const STREAM = 'imigrasi.paspor';
+
+suite(
+  `what the Kafka source does with records and topics that are not whole${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  () => {
+    let hub: KafkaHub;
+    let key: string;
+    let sample: { data: object };
+    let admin: ReturnType<Kafka['admin']>;
+    let group = 0;
+    let seed = 0;
+    const opened: { source: KafkaSource; ran: Promise<unknown> }[] = [];
+
+    /** Runs a source of the group of this test; `told` is what a person would read. */
+    const start = (more: Partial<KafkaOptions> = {}, sink = new TestSink()) => {
+      const told: string[] = [];
+      const report = {
+        damaged: (position: string) => void told.push(`damaged ${position}`),
+        schemaMissing: (position: string, id: number) => void told.push(`schema ${id} ${position}`),
+        schemaFound: () => void told.push('schema found'),
+        outOfRange: ({ feed, why }: OutOfRange) => void told.push(`${why} ${feed}`),
+        unreachable: ({ message }: Error) => void told.push(message),
+        reachable: () => void told.push('reachable'),
+        // After a topic was made again the hub takes a moment.
+        hubSilent: () => undefined,
+        hubBack: () => undefined,
+      };
+      const { brokers, prefix } = hub;
+      const source = kafka({
+        brokers,
+        prefix,
+        group: `${prefix}g${group}`,
+        sessionMs: 6_000,
+        patienceMs: 2_000,
+        report,
+        ...more,
+      });
+      const ran = source.run(sink, { types: [TYPE] }).catch((error: unknown) => error);
+      opened.push({ source, ran });
+      const ids = (): string[] => sink.events.map(({ event }) => event.id);
+      /** Resolves when all of these have come; rejects when the source has ended before. */
+      const got = (wanted: readonly string[]): Promise<void> =>
+        Promise.race([
+          sink.until(() => wanted.every((id) => ids().includes(id))),
+          ran.then((fault) => Promise.reject(fault as Error)),
+        ]);
+      return { source, ran, told, sink, ids, got };
+    };
+    const publish = async (count = 1) => {
+      const events = Array.from({ length: count }, () => {
+        const id = `R-${++seed}`;
+        return { ...sample, id, subject: undefined, data: { ...sample.data, nomorPermohonan: `X${id}` } };
+      });
+      const positions = await hub.publish(key, events);
+      return events.map(({ id }, n) => ({ id, position: positions[n]! }));
+    };
+    /** Appends a record as a gateway would have written it for another event beside the one at the position; answers its position. */
+    const forge = async (position: string, change: (value: Buffer) => { value?: Buffer | null; digested?: Buffer }) => {
+      const [stream, partition, offset] = position.split('/') as [string, string, string];
+      const read = await hub.core.log.read(stream, Number(partition), BigInt(offset), { maxRecords: 1 });
+      if (read.kind !== 'records') throw new Error(read.kind);
+      const record = read.records[0]!;
+      const envelope = fromHeaders(record.headers)!;
+      const { value = null, digested = value ?? record.value! } = change(record.value!);
+      const id = `F-${++seed}`;
+      const headers = toHeaders({ ...envelope, id }, { ...envelope, digest: digestOf(record.key!, digested) });
+      const outcome = await hub.core.log.append(stream, Number(partition), [{ key: record.key, value, headers }]);
+      if (outcome.kind !== 'accepted') throw new Error(outcome.kind);
+      return { id, position: `${stream}/${partition}/${outcome.base}` };
+    };
+
+    beforeAll(async () => {
+      hub = await kafkaHub();
+      key = await hub.key('SU00123', 'publisher', 'reader');
+      const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
+        headers: { authorization: `Bearer ${key}` },
+      });
+      sample = (await answer.json()) as { data: object };
+      admin = new Kafka({ brokers: [...hub.brokers], logLevel: logLevel.NOTHING }).admin();
+      await admin.connect();
+    }, 120_000);
+    afterEach(async () => {
+      group++;
+      for (const { source, ran } of opened.splice(0)) {
+        await source.stop();
+        await ran;
+      }
+    });
+    afterAll(async () => {
+      await admin?.disconnect();
+      await hub?.close();
+    }, 60_000);
+
+    it('waits for a schema that is not registered and says so once, while other partitions go on; goes on when it appears', async () => {
+      const type = hub.core.registry.catalogue.newest(TYPE)!;
+      const good = await publish(12);
+      const schemaId = 4_711;
+      const unknown = await forge(good[0]!.position, (value) => {
+        const frame = Buffer.from(value);
+        frame.writeUInt32BE(schemaId, 1);
+        return { value: frame };
+      });
+      const partition = unknown.position.split('/')[1];
+      const behind = await publish(24);
+      const { told, got, ids } = start();
+      const elsewhere = behind.filter(({ position }) => position.split('/')[1] !== partition);
+      await got([...good, ...elsewhere].map(({ id }) => id));
+      await until('the line', () => told.length > 0);
+      const held = behind.filter(({ position }) => position.split('/')[1] === partition).map(({ id }) => id);
+      expect(held.length).toBeGreaterThan(0);
+      expect(ids().filter((id) => held.includes(id) || id === unknown.id)).toEqual([]);
+      const { namespace, name } = JSON.parse(type.contract.schemaText) as { namespace: string; name: string };
+      const subject = `${STREAM}-${namespace}.${name}`;
+      const version = type.version + 1;
+      const row = { subject, version, id: schemaId, schema: type.contract.schemaText, deleted: false };
+      await hub.core.log.append(SCHEMAS_TOPIC, 0, [
+        {
+          key: Buffer.from(JSON.stringify({ keytype: 'SCHEMA', subject, version, magic: 1 })),
+          value: Buffer.from(schemaValue(row)),
+          headers: [],
+        },
+      ]);
+      await got([unknown.id, ...held]);
+      expect(told).toEqual([`schema ${schemaId} ${unknown.position}`, 'schema found']);
+    });
+
+    describe('when the topic of its stream was deleted and made again', () => {
+      /** As an operator does it: the same name and number of partitions. Resolves when the hub records events in it. */
+      const recreate = async (): Promise<void> => {
+        const topic = hub.prefix + STREAM;
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        await admin.deleteTopics({ topics: [topic] });
+        await until('the new topic', () =>
+          admin.createTopics({ topics: [{ topic, numPartitions: topics[0]!.partitions.length }] }).catch(() => false),
+        );
+      };
+      const publishAgain = (count: number) => until('the hub', () => publish(count).catch(() => undefined));
+
+      it('ends with one line, unless outOfRange is earliest: then it says so once and reads the new topic from its beginning', async () => {
+        const before = await publish(12);
+        const stopped = start({ from: 'latest' });
+        const reading = start({ group: `${hub.prefix}other`, outOfRange: 'earliest' });
+        await reading.got(before.map(({ id }) => id));
+        await recreate();
+        const after = await publishAgain(12);
+        await reading.got(after.map(({ id }) => id));
+        expect(reading.told).toEqual([`recreated ${STREAM}`]);
+        expect(((await stopped.ran) as Error).message).toMatch(
+          /^offset_out_of_range: the topic of the stream imigrasi\.paspor was made again.*start once with outOfRange: 'earliest'$/,
+        );
+        expect(stopped.told).toEqual([`recreated ${STREAM}`]);
+        expect(reading.ids().filter((id) => id === after[0]!.id)).toHaveLength(1);
+      });
+
+      it('also when it did not run meanwhile, though Kafka has deleted its places with the topic', async () => {
+        const first = start();
+        const before = await publish(12);
+        await first.got(before.map(({ id }) => id));
+        await first.source.stop();
+        await recreate();
+        const after = await publishAgain(12);
+        const stopped = start();
+        expect(((await stopped.ran) as Error).message).toMatch(/^offset_out_of_range: the topic of the stream/);
+        const reading = start({ outOfRange: 'earliest', from: 'latest' });
+        await reading.got(after.map(({ id }) => id));
+        expect([stopped.told, reading.told]).toEqual([[`recreated ${STREAM}`], [`recreated ${STREAM}`]]);
+        await reading.source.stop();
+        const next = start();
+        const later = await publish(1);
+        await next.got(later.map(({ id }) => id));
+        expect([next.told, next.ids()]).toEqual([[], later.map(({ id }) => id)]);
+      });
+    });
+
+    it('tells each damaged record once, as the pages of the hub do, counts it and goes on behind it', async () => {
+      const good = await publish(12);
+      const { position } = good[0]!;
+      const flipped = (value: Buffer): Buffer => {
+        const other = Buffer.from(value);
+        other[other.length - 1]! ^= 1;
+        return other;
+      };
+      const damaged = [
+        await forge(position, (value) => ({ value: flipped(value), digested: value })),
+        await forge(position, (value) => ({ value: value.subarray(0, value.length - 3) })),
+        await forge(position, () => ({ value: Buffer.from('bukan avro') })),
+        await forge(position, () => ({ value: null })),
+      ].map((f) => f.position);
+      const behind = await publish(12);
+      const { source, told, got, ids } = start();
+      await got([...good, ...behind].map(({ id }) => id));
+      await until('all damaged records', () => source.counts.damaged === damaged.length);
+      expect(told).toEqual(damaged.map((at) => `damaged ${at}`));
+      expect(ids().filter((id) => id.startsWith('F-'))).toEqual([]);
+      const page = await fetch(`${hub.url}/v1/streams/${STREAM}/events?from=earliest&limit=500`, {
+        headers: { authorization: `Bearer ${key}` },
+      });
+      expect(((await page.json()) as { damaged: string[] }).damaged.sort()).toEqual([...damaged].sort());
+      await source.stop();
+      const later = await publish();
+      const second = start();
+      await second.got(later.map(({ id }) => id));
+      expect([second.told, second.ids()]).toEqual([[], later.map(({ id }) => id)]);
+    });
+  },
+);
