@@ -1,6 +1,7 @@
 import { jittered, pause } from '#concurrency';
 import { streamOf } from '#event';
 import { isSdkFault, type Reader, type SdkFault } from '#sdk';
+import { oneAhead } from './ahead.js';
 import { ConsumerFault, remedyOf } from './fault.js';
 import type { Places } from './places.js';
 import type { EventSource, Interest, Sink } from './port.js';
@@ -115,7 +116,7 @@ export class HubSource implements EventSource {
       const wanted = { type: types, limit: pageSize, ...(unit === undefined ? {} : { unit }) };
       try {
         const pages = reader.pages(stream, { ...at, ...wanted, ...follow, deadlineMs, signal });
-        for await (const page of pages) {
+        for await (const page of oneAhead(pages)) {
           if (away) report?.reachable?.(stream);
           away = false;
           if (page.damaged !== undefined) (report?.damaged ?? printDamaged)(stream, page.damaged);

@@ -1,12 +1,21 @@
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, Payload, Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import {
+  Ctx,
+  EventPattern,
+  type KafkaContext,
+  Payload,
+  Transport,
+  type MicroserviceOptions,
+} from '@nestjs/microservices';
 import avsc from 'avsc';
 import { Kafka, logLevel } from 'kafkajs';
+import { compileContract, type Contract } from '#avro';
+import { digestOf } from '#event';
 import { kafka } from '#kafka-source';
 
 export interface Order {
-  readonly variant: 'bare' | 'source' | 'nest';
+  readonly variant: 'bare' | 'source' | 'nest' | 'nestSame';
   readonly brokers: readonly string[];
   readonly prefix: string;
   readonly group: string;
@@ -66,7 +75,7 @@ const run: Record<Order['variant'], () => Promise<() => Promise<unknown>>> = {
     void source.run(sink, { types: [type] });
     return () => source.stop();
   },
-  async nest() {
+  nest() {
     @Controller()
     class Handlers {
       @EventPattern(topic)
@@ -75,22 +84,55 @@ const run: Record<Order['variant'], () => Promise<() => Promise<unknown>>> = {
         count(1);
       }
     }
-    @Module({ controllers: [Handlers] })
-    class App {}
-    const app = await NestFactory.createMicroservice<MicroserviceOptions>(App, {
-      logger: false,
-      transport: Transport.KAFKA,
-      options: {
-        client: { brokers: [...brokers], logLevel: logLevel.NOTHING },
-        consumer: { groupId: group },
-        subscribe: { fromBeginning: true },
-        parser: { keepBinary: true },
-      },
-    });
-    await app.listen();
-    return () => app.close();
+    return nestApp(Handlers);
+  },
+  nestSame() {
+    const contract = compileContract(order.schema);
+    @Controller()
+    class Handlers {
+      @EventPattern(topic)
+      on(@Payload() value: unknown, @Ctx() context: unknown): void {
+        eventOf(contract, value as Buffer, (context as KafkaContext).getMessage() as unknown as NestMessage);
+        count(1);
+      }
+    }
+    return nestApp(Handlers);
   },
 };
+
+/** As the transport of Nest gives it: key and headers as texts. */
+interface NestMessage {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What a consumer of one's own has to do at least: the digest, the data as plain JSON, the attributes. Copies and settled ends are left out, and so are places. */
+function eventOf(contract: Contract, value: Buffer, { key, headers }: NestMessage): unknown {
+  const digest = digestOf(Buffer.from(key), value);
+  const given: unknown = headers['simpul-digest'];
+  // Nest makes text of a header, but for one whose first byte is 0.
+  if (!(Buffer.isBuffer(given) ? digest.equals(given) : digest.toString() === given)) throw new Error('digest');
+  const event: Record<string, unknown> = { data: contract.decode(value, { framed: true }) };
+  for (const name in headers) if (name.startsWith('ce_')) event[name.slice(3)] = headers[name];
+  return event;
+}
+
+async function nestApp(controller: new () => object): Promise<() => Promise<unknown>> {
+  @Module({ controllers: [controller] })
+  class App {}
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(App, {
+    logger: false,
+    transport: Transport.KAFKA,
+    options: {
+      client: { brokers: [...brokers], logLevel: logLevel.NOTHING },
+      consumer: { groupId: group },
+      subscribe: { fromBeginning: true },
+      parser: { keepBinary: true },
+    },
+  });
+  await app.listen();
+  return () => app.close();
+}
 
 const close = await run[order.variant]();
 await done.promise;

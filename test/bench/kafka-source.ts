@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { kafkaHub } from '../kit/kafka-hub.js';
 import { HEAD, perCpu, perSecond, row, type Finding } from './finding.js';
 import type { Order } from './kafka-source-child.js';
-import type { Round } from './measure.js';
+import { ratioPerCpu, type Round } from './measure.js';
 import { interleave } from './rounds.js';
 
 const EVENTS = 120_000;
@@ -64,18 +64,28 @@ export async function kafkaSourceBench(): Promise<Finding> {
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
     return JSON.parse(stdout) as Round;
   };
-  const found = await interleave({ bare: variant('bare'), source: variant('source'), nest: variant('nest') });
+  const found = await interleave({
+    bare: variant('bare'),
+    source: variant('source'),
+    nest: variant('nest'),
+    nestSame: variant('nestSame'),
+  });
   return {
     title: `Kafka source: a stream of ${EVENTS.toLocaleString('en')} events of ${bytes} bytes (as JSON), read from its beginning`,
     head: HEAD,
     rows: [
       row('kafkajs eachBatch + avsc, nothing checked', found.bare),
       row('kafka-source: digest, checks, copies, places', found.source),
-      row('@nestjs/microservices Kafka + avsc', found.nest),
+      row('@nestjs/microservices Kafka + avsc, nothing checked', found.nest),
+      row('@nestjs/microservices Kafka: digest, plain data, attributes', found.nestSame),
     ],
     bars: [
       perSecond('source to bare kafkajs', 0.6, found.source, found.bare),
-      perCpu('source to @nestjs/microservices', 3, found.source, found.nest),
+      perCpu('source to @nestjs/microservices with the same decode', 3, found.source, found.nestSame),
+    ],
+    notes: [
+      `source to @nestjs/microservices that decodes with avsc alone and checks nothing, events per CPU second: ${ratioPerCpu(found.source, found.nest).toFixed(2)}`,
+      `the first ${WARM_UP.toLocaleString('en')} events of each process are not measured`,
     ],
   };
 }
