@@ -5,6 +5,8 @@ import { createParamDecorator, Inject } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { PARAM_ARGS_METADATA } from '@nestjs/microservices/constants.js';
 import type { EventContext } from './event-context.js';
+import { StartFault } from './start-fault.js';
+import { checkToken } from './tokens.js';
 
 /** What a decorated method handles. */
 export interface HandlerMetadata {
@@ -48,6 +50,14 @@ export const Event = (): ParameterDecorator => (target, name, index) => {
 const whole = createParamDecorator((_data: unknown, context) => context.switchToRpc().getContext<EventContext>().event);
 
 function mark(target: object, name: string | symbol, method: object, metadata: HandlerMetadata): void {
+  const where = `${target.constructor.name}.${String(name)}`;
+  checkToken(metadata.token, `${metadata.kind === 'each' ? '@OnEvent' : '@OnBatch'} of ${where}`);
+  const former = Reflect.getOwnMetadata(HANDLER, method) as HandlerMetadata | undefined;
+  if (former !== undefined)
+    throw new StartFault(
+      'two_types',
+      `${where} handles ${former.token.type} and ${metadata.token.type}: a method handles one type. Write a method for each; let both call a third`,
+    );
   Reflect.defineMetadata(HANDLER, metadata, method);
   const decorated = Object.values(
     (Reflect.getMetadata(PARAM_ARGS_METADATA, target.constructor, name) ?? {}) as Record<string, { index: number }>,

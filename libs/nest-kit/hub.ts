@@ -21,8 +21,8 @@ export class Hub implements OnApplicationShutdown {
 }
 
 /** Connects, unless a connection is given, and asks the hub whose the key is. Throws StartFault. */
-export async function openHub(options: SimpulOptions, given?: Connection): Promise<Hub> {
-  const { url, key, language, startMs = 30_000 } = options;
+export async function openHub(options: SimpulOptions | undefined, given?: Connection): Promise<Hub> {
+  const { url, key, language, startMs = 30_000 } = options ?? ({} as Partial<SimpulOptions>);
   if (typeof url !== 'string' || !/^https?:\/\//.test(url))
     throw new StartFault(
       'no_url',

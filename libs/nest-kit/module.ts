@@ -11,7 +11,7 @@ import { SimpulReader } from './reader.js';
 import { Runner } from './runner.js';
 import { StartFault } from './start-fault.js';
 import { OPTIONS, TEST_DOUBLE, type TestDouble } from './test-double.js';
-import { Tokens } from './tokens.js';
+import { checkToken, Tokens } from './tokens.js';
 
 const DOUBLE = { token: TEST_DOUBLE, optional: true };
 
@@ -62,6 +62,7 @@ const DOUBLE = { token: TEST_DOUBLE, optional: true };
 export class SimpulModule extends ConfigurableModuleClass {
   /** Tokens that an app publishes by name: `client.emit('imigrasi.paspor.diterbitkan', data)` is then checked by the schema of the token. */
   static forFeature(tokens: readonly EventToken[]): DynamicModule {
+    for (const token of tokens) checkToken(token, 'SimpulModule.forFeature([…])');
     const given = Symbol('simpul.feature');
     return {
       module: FeatureModule,

@@ -27,6 +27,7 @@ import {
   type ArgumentsHost,
   type CallHandler,
   type CanActivate,
+  type DynamicModule,
   type ExceptionFilter,
   type ExecutionContext,
   type INestApplicationContext,
@@ -512,6 +513,62 @@ describe('a wrong wiring is one clear error at the start', () => {
     expect(await failing({ providers: [Letters] }, { source: none, group: 'Satu Dua' })).toMatchObject({
       code: 'letters_refused',
     });
+  });
+
+  it('a token that is not there yet, one method for two types, tokens of forFeature that are none', async () => {
+    const none = null as unknown as typeof Paspor;
+    const thrown = (make: () => unknown): unknown => {
+      try {
+        return make();
+      } catch (cause) {
+        return cause;
+      }
+    };
+    expect(thrown(() => handler(none))).toMatchObject({
+      code: 'no_token',
+      message:
+        '@OnEvent of Passports.issued needs a token, not null. `simpul type gen` writes the tokens of event types',
+    });
+    expect(thrown(() => handler(TYPE as unknown as typeof Paspor))).toMatchObject({ code: 'no_token' });
+    const [One, Two] = [Paspor, Missing];
+    const twice = (): Type => {
+      class Both {
+        @OnEvent(One)
+        @OnBatch(Two)
+        issued(_data: unknown) {}
+      }
+      return Both;
+    };
+    expect(thrown(twice)).toMatchObject({
+      code: 'two_types',
+      message: `Both.issued handles ${Two.type} and ${One.type}: a method handles one type. Write a method for each; let both call a third`,
+    });
+    const unset = undefined as unknown as typeof Paspor;
+    expect(thrown(() => SimpulModule.forFeature([unset]))).toMatchObject({
+      code: 'no_token',
+      message: expect.stringContaining('files import each other in a circle'),
+    });
+  });
+
+  it('no options, a source that is none, forRoot twice', async () => {
+    const open = (...imports: DynamicModule[]): Promise<unknown> => {
+      @Module({ imports, providers: [handler()] })
+      class AppModule {}
+      return NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false }).catch(
+        (e: unknown) => e,
+      );
+    };
+    const options = { url: http.url, key };
+    expect(
+      await open(SimpulModule.forRootAsync({ useFactory: () => undefined as unknown as SimpulOptions })),
+    ).toMatchObject({ code: 'no_url' });
+    expect(await open(SimpulModule.forRoot({ ...options, source: 'kafka' as unknown as EventSource }))).toMatchObject({
+      code: 'no_source',
+      message: expect.stringContaining('kafka({ brokers, group })'),
+    });
+    expect(
+      await open(SimpulModule.forRoot(options), SimpulModule.forRoot({ ...options, group: 'lain' })),
+    ).toMatchObject({ code: 'two_modules' });
   });
 
   it('no forRoot: forFeature says so, and Nest refuses a class with handlers', async () => {

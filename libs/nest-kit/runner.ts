@@ -60,6 +60,11 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    if (this.discovery.getProviders().filter(({ token }) => token === Runner).length > 1)
+      throw new StartFault(
+        'two_modules',
+        'SimpulModule.forRoot is imported twice, and each would handle every event: import it once, in the root module; it is global. For several keys see SourceSet',
+      );
     const found = findHandlers(this.discovery, this.scanner, this.modules);
     this.tokens.add(found.map(({ handling }) => handling.token));
     if (this.double?.handlers !== undefined) {
@@ -144,8 +149,8 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
   #source(group: string, report: HubSourceReport): EventSource {
     const { source = 'hub', places = filePlaces('simpul-places.json'), from, onGap, stopMs } = this.options;
     const { reader, connection } = this.hub;
-    if (typeof source === 'function') return source({ group, reader, connection, places, report });
-    if (source !== 'hub') return source;
+    if (source !== 'hub')
+      return sourceOf(typeof source === 'function' ? source({ group, reader, connection, places, report }) : source);
     return new HubSource({
       reader,
       places,
@@ -196,3 +201,11 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
 const withoutTests = (letters: DeadLetters): DeadLetters => ({
   write: (letter) => (isTestEvent(letter.event) ? Promise.resolve() : letters.write(letter)),
 });
+
+function sourceOf(source: EventSource | undefined): EventSource {
+  if (typeof source?.run === 'function') return source;
+  throw new StartFault(
+    'no_source',
+    `source of SimpulModule must be 'hub' or kafka({ brokers, group }) of @simpul/nest/kafka, not ${JSON.stringify(source)}`,
+  );
+}

@@ -1,4 +1,5 @@
 import type { EventToken } from '#sdk';
+import { StartFault } from './start-fault.js';
 
 /** Tokens by type: those of `forFeature` and of the handlers. */
 export class Tokens {
@@ -12,4 +13,17 @@ export class Tokens {
   get(type: string): EventToken | undefined {
     return this.#byType.get(type);
   }
+}
+
+/** What a compiler does not see: an import that is undefined while its file is being loaded, or JavaScript. Throws StartFault `no_token`. */
+export function checkToken(token: unknown, where: string): void {
+  const { type, schema } = (token ?? {}) as Partial<EventToken>;
+  if (typeof type === 'string' && typeof schema === 'string') return;
+  const given =
+    typeof token === 'object' && token !== null ? 'another object' : (JSON.stringify(token) ?? typeof token);
+  const why = token === undefined ? ': the name is wrong, or files import each other in a circle' : '';
+  throw new StartFault(
+    'no_token',
+    `${where} needs a token, not ${given}${why}. \`simpul type gen\` writes the tokens of event types`,
+  );
 }
