@@ -1,4 +1,4 @@
-import { pause } from '#concurrency';
+import { deferred, pause } from '#concurrency';
 import { BatchQueue } from './batches.js';
 import { ConsumerFault, reasonOf } from './fault.js';
 import { Feed, type Entry, type Lane } from './feed.js';
@@ -43,6 +43,7 @@ export class Consumer implements Sink {
   #bytes = 0;
   #finished = 0;
   #watch: NodeJS.Timeout | undefined;
+  readonly #ending = deferred<void>();
   #shutdown: Promise<void> | undefined;
 
   /** Throws `ConsumerFault`: `no_handler`, `two_handlers`, `no_dead_letters`. */
@@ -89,11 +90,20 @@ export class Consumer implements Sink {
     } catch (cause) {
       if (this.#shutdown === undefined) this.#fault ??= cause;
     }
+    this.#ending.resolve();
     await this.#shutDown();
     clearInterval(pruning);
     await source.catch(() => undefined);
     this.#state = this.#fault === undefined ? 'stopped' : 'failed';
     if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  /** Resolves when the source is ready (EventSource.ready) or has ended, and after `withinMs` in any case. Called after run(). */
+  async ready(withinMs = 5_000): Promise<void> {
+    const { source } = this.#options;
+    const over = new AbortController();
+    await Promise.race([source.ready?.(), this.#ending.promise, pause(withinMs, over.signal)]);
+    over.abort();
   }
 
   /** Begins no event any more, waits for those in work, stores the places. Then run() settles. Idempotent. */

@@ -165,6 +165,32 @@ describe('the HTTP source', () => {
     ]);
   });
 
+  it("from: 'latest' asks where the end is before it waits there, and is ready when it knows", async () => {
+    let answer = (): void => undefined;
+    const asked: string[] = [];
+    const { consumer, seen } = await stage(
+      ({ query, res }) => {
+        asked.push(`${query.get('from')} ${query.get('cursor')} ${query.has('wait')}`);
+        if (asked.length === 1) {
+          answer = () => res.setHeader('content-type', 'application/json').end('{"events":[],"next":"c1"}');
+          return undefined;
+        }
+        return { status: 200, body: { events: asked.length === 2 ? [event('a', 1)] : [], next: `c${asked.length}` } };
+      },
+      { from: 'latest' },
+    );
+    const made = consumer();
+    void made.run();
+    let ready = false;
+    const waiting = made.ready().then(() => (ready = true));
+    await until(() => asked.length === 1);
+    expect(ready).toBe(false);
+    answer();
+    await waiting;
+    await until(() => seen.length === 1);
+    expect(asked.slice(0, 2)).toEqual(['latest null false', 'null c1 true']);
+  });
+
   it('with live gets new events pushed, and stores the cursor of the last of them', async () => {
     const { consumer, seen, places } = await stage(
       (r) => {

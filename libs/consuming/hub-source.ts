@@ -1,4 +1,4 @@
-import { jittered, pause } from '#concurrency';
+import { deferred, jittered, pause } from '#concurrency';
 import { streamOf } from '#event';
 import { isSdkFault, type Reader, type SdkFault } from '#sdk';
 import { oneAhead } from './ahead.js';
@@ -67,6 +67,8 @@ const WAIT_MS = 20_000;
 export class HubSource implements EventSource {
   readonly #options: HubSourceOptions;
   readonly #stop = new AbortController();
+  readonly #ready = deferred<void>();
+  #unplaced = new Set<string>();
   #running: Promise<void> | undefined;
 
   constructor(options: HubSourceOptions) {
@@ -80,6 +82,10 @@ export class HubSource implements EventSource {
     return this.#running;
   }
 
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running?.catch(() => undefined);
@@ -87,6 +93,7 @@ export class HubSource implements EventSource {
 
   async #follow(sink: Sink, streams: ReadonlyMap<string, readonly string[]>): Promise<void> {
     const { signal } = this.#stop;
+    this.#unplaced = new Set(streams.keys());
     const feeds = [...streams].map(async ([stream, types]) => {
       try {
         await this.#stream(sink, stream, types);
@@ -111,10 +118,17 @@ export class HubSource implements EventSource {
     let away = false;
     let { above } = place;
     while (!signal.aborted) {
-      const { cursor, from } = place;
-      const at = cursor === undefined ? { from: from ?? 'earliest' } : { cursor };
       const wanted = { type: types, limit: pageSize, ...(unit === undefined ? {} : { unit }) };
       try {
+        // Asked without waiting: the answer of a long poll at the end comes with the next event, and until then nobody knows where it began.
+        if (place.cursor === undefined && place.from === 'latest')
+          for await (const { next } of reader.pages(stream, { from: 'latest', ...wanted, deadlineMs, signal })) {
+            place = { cursor: next };
+            break;
+          }
+        this.#placed(stream);
+        const { cursor, from } = place;
+        const at = cursor === undefined ? { from: from ?? 'earliest' } : { cursor };
         const pages = reader.pages(stream, { ...at, ...wanted, ...follow, deadlineMs, signal });
         for await (const page of oneAhead(pages)) {
           if (away) report?.reachable?.(stream);
@@ -151,6 +165,10 @@ export class HubSource implements EventSource {
         } else throw faultOf(stream, types, cause);
       }
     }
+  }
+
+  #placed(stream: string): void {
+    if (this.#unplaced.delete(stream) && this.#unplaced.size === 0) this.#ready.resolve();
   }
 }
 

@@ -37,6 +37,11 @@ export interface EventSource {
    * wants more, though earlier events may still be in work). Rejects when the source can never go on: wrong key, unknown type.
    */
   run(sink: Sink, interest: Interest): Promise<void>;
+  /**
+   * Resolves when every feed knows where it begins: what is recorded from then on is given. Called after run(); may stay open when run() rejects. A source without it
+   * makes no such promise.
+   */
+  ready?(): Promise<void>;
   /** Ends `run` when the sink has finished what it took. Idempotent. */
   stop(): Promise<void>;
   /** Where lines for the operator go that the options of the source give to nobody: the log of the app. Called before run(). @default stderr */

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { deferred } from '#concurrency';
+import { deferred, pause } from '#concurrency';
 import { filePlaces, type EventSource } from '#consuming';
 import { CORE, CoreModule, type Core } from '#core';
 import { GatewayModule } from '#gateway';
@@ -108,11 +108,9 @@ async function start(
   options: Partial<SimpulOptions> = {},
 ): Promise<INestApplicationContext> {
   const file = join(dir, `${++serial}.json`);
-  const from = new Date().toISOString();
   @Module({
     imports: [
-      // A time, and not 'latest': what a case publishes at once would come before the first question of the source.
-      SimpulModule.forRoot({ url: http.url, key, places: filePlaces(file), from, placeMs: 10, ...options }),
+      SimpulModule.forRoot({ url: http.url, key, places: filePlaces(file), from: 'latest', placeMs: 10, ...options }),
     ],
     ...parts,
   })
@@ -148,6 +146,23 @@ describe('SimpulModule', () => {
     expect(receipt.source).toBe('urn:simpul:unit:SU00123:simkim');
     await until(() => seen.length === 1);
     expect(seen).toEqual([[true, `N-${serial}`, TYPE, 1, 'SU00123']]);
+  });
+
+  it("from: 'latest' gives everything that is published after the start, however slow the first question was", async () => {
+    const Token = Paspor;
+    @Injectable()
+    class Passports {
+      @OnEvent(Token)
+      issued(issued: Record<string, unknown>) {
+        seen.push(issued['nomorPermohonan']);
+      }
+    }
+    const stored = filePlaces(join(dir, 'late.json'));
+    const places = { ...stored, load: (feed: string) => pause(100).then(() => stored.load(feed)) };
+    const app = await start({ providers: [Passports] }, { from: 'latest', places });
+    await app.get(SimpulPublisher).publish(Token, data());
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([`N-${serial}`]);
   });
 
   it('gives batches to @OnBatch, and goes on at its place after a restart', async () => {

@@ -77,6 +77,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     this.double?.consumer?.(this.#consumer);
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     this.#running = this.#consumer.run().catch((fault: unknown) => this.#ended(fault));
+    await this.#consumer.ready();
   }
 
   /** Handlers end before the providers that they use. */
