@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { connect as netConnect, isIP } from 'node:net';
+import { connect as netConnect, isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import { Kafka, logLevel, type ISocketFactory, type KafkaConfig, type RetryOptions } from 'kafkajs';
 
@@ -93,6 +93,40 @@ export function reauthenticateAheadMs(sessionMs: number): number {
   return Math.min(AHEAD_MS, sessionMs / 2);
 }
 
+interface Connection {
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  readonly socket?: Socket;
+  isConnected(): boolean;
+  connect(): Promise<unknown>;
+}
+const LENGTH_BYTES = 4;
+
+/**
+ * kafkajs keeps the bytes of an answer that broke off, takes the first answer of the next connection for their end, and throws out of the socket when it then reads
+ * a length that is none: the process ends. What the former socket still brings, data or its end, also counts for the next one.
+ */
+function patchLeftovers(): void {
+  const require = createRequire(import.meta.url);
+  const { prototype } = require('kafkajs/src/network/connection') as { prototype: Connection & { clean?: true } };
+  if (prototype.clean) return;
+  const { connect: original } = prototype;
+  prototype.connect = function (this: Connection) {
+    const { socket } = this;
+    // One that still connects belongs to a call that waits for it.
+    if (!this.isConnected() && !socket?.connecting) {
+      this.chunks = [];
+      this.bytesBuffered = 0;
+      this.bytesNeeded = LENGTH_BYTES;
+      for (const event of ['data', 'end', 'error', 'timeout']) socket?.removeAllListeners(event);
+      socket?.on('error', () => undefined).destroy();
+    }
+    return original.call(this);
+  };
+  prototype.clean = true;
+}
+
 /** kafkajs splits a bootstrap broker at its first colon: an IPv6 address goes through it without colons. */
 const withoutColons = (broker: string): string =>
   broker.startsWith('[') ? broker.replace(/^\[[^\]]*\]/, (address) => address.replaceAll(':', '~')) : broker;
@@ -146,11 +180,12 @@ export interface KafkaClientOptions {
   readonly logged?: ((message: string) => void) | undefined;
 }
 
-/** A client of kafkajs without its faults: no timer that fires every millisecond, SASL sessions of 3 s and more, brokers with IPv6 addresses. Opens no connection. */
+/** A client of kafkajs without its faults: no timer that fires every millisecond, SASL sessions of 3 s and more, connections that begin with no bytes of the one before, brokers with IPv6 addresses. Opens no connection. */
 export function kafkaClient(options: KafkaClientOptions): Kafka {
   patchTimer();
   patchReauthentication();
   patchHeaders();
+  patchLeftovers();
   const { brokers, clientId, ssl, sasl, retry, logged } = options;
   const config: KafkaConfig = {
     clientId,

@@ -336,27 +336,42 @@ class GroupSource implements KafkaSource {
     this.#fetcher!.add(fetching);
   }
 
-  /** The place of an open feed is not in its log any more. */
+  /** The place of an open feed is said not to be in its log any more. */
   async #leftRange(open: Open): Promise<void> {
     const { topic, partition, stream, feed } = open;
     const generation = this.#generation;
-    try {
-      this.#log!.forgetId(stream);
-      const topicId = await this.#tables!.identify(stream);
-      if (topicId !== open.topicId) {
-        await this.#recreated(stream, topicId);
+    const isOver = (): boolean => generation !== this.#generation || this.#stopping !== undefined;
+    while (!isOver())
+      try {
+        this.#log!.forgetId(stream);
+        const topicId = await this.#tables!.identify(stream);
+        if (topicId !== open.topicId) {
+          await this.#recreated(stream, topicId);
+          return;
+        }
+        const { low, high } = (await this.#rangeOf(topic, partition)) ?? { low: 0n, high: 0n };
+        if (isOver()) return;
+        if (feed.expected >= low && feed.expected <= high) {
+          // A former leader said it, which did not know yet that it leads no more.
+          await pause(jittered(RETRY_MS));
+          if (!isOver() && feed.isOpen) this.#fetcher!.add(open.fetching);
+          return;
+        }
+        await this.#revoke([open], this.#sessionMs / 2);
+        if (isOver()) return;
+        const why = feed.expected < low ? 'retention' : 'truncated';
+        const wanted = String(feed.expected);
+        tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options, this.#lines);
+        this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
         return;
+      } catch (error) {
+        if (error instanceof KafkaSourceFault || isFinal(error)) {
+          this.#fail(error);
+          return;
+        }
+        this.#options.report?.clientError?.(innermostMessage(error));
+        await pause(jittered(RETRY_MS));
       }
-      await this.#revoke([open], this.#sessionMs / 2);
-      const { low, high } = (await this.#rangeOf(topic, partition)) ?? { low: 0n, high: 0n };
-      if (generation !== this.#generation || this.#stopping !== undefined) return;
-      const why = feed.expected < low ? 'retention' : 'truncated';
-      const wanted = String(feed.expected);
-      tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options, this.#lines);
-      this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   async #rangeOf(topic: string, partition: number): Promise<{ low: bigint; high: bigint } | undefined> {
@@ -379,8 +394,9 @@ class GroupSource implements KafkaSource {
     const [first] = opens;
     if (first === undefined) return;
     const generation = this.#generation;
-    await this.#revoke(opens, this.#sessionMs / 2);
+    // First: what can fail leaves the partitions open, and they are looked at again.
     const ranges = new Map((await this.#log!.describe(stream)).map((range) => [range.partition, range]));
+    await this.#revoke(opens, this.#sessionMs / 2);
     if (generation !== this.#generation || this.#stopping !== undefined) return;
     const range = ranges.get(first.partition) ?? { low: 0n, high: 0n };
     tellRecreated(stream, first.feed.expected, range, this.#options, this.#lines);
