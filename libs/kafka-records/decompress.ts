@@ -23,8 +23,12 @@ const LZ4_MAX_RATIO = 255;
 
 /** This process cannot decompress a batch that another one can: it must not be passed over as unreadable. */
 export class CodecMissing extends Error {
-  constructor(readonly codec: 'snappy' | 'lz4' | 'zstd') {
+  // Not a parameter property: processes of specs load this file with its types stripped.
+  readonly codec: 'snappy' | 'lz4' | 'zstd';
+
+  constructor(codec: 'snappy' | 'lz4' | 'zstd') {
     super(`${codec} compression cannot be read here`);
+    this.codec = codec;
   }
 }
 

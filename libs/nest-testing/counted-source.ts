@@ -56,6 +56,11 @@ export class CountedSource implements EventSource {
     );
   }
 
+  /** Resolves when it is known where reading begins: what is published from then on is given to the app. */
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#source?.stop();
@@ -64,7 +69,7 @@ export class CountedSource implements EventSource {
   /** Reads what the hub has by now. */
   async look(): Promise<void> {
     const { reader, from } = this.#options;
-    await this.#ready.promise;
+    await this.ready();
     for (const [stream, seen] of this.#seen) {
       const at = seen.cursor === undefined ? { from } : { cursor: seen.cursor };
       const type = this.#types.get(stream)!;

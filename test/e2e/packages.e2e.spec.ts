@@ -7,8 +7,9 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -167,9 +168,16 @@ describe('the tarballs of npm run pack', () => {
       return [status, stderr.includes('    at '), stderr] as const;
     };
     const missing = '@simpul/sdk: the package kafkajs is missing. Install it: npm install kafkajs@2.2.4';
-    for (const id of ['@simpul/nest/kafka', '@simpul/sdk/kafka'])
-      expect(lines(id)).toEqual([1, false, expect.stringContaining(missing)]);
-    expect(lines('@simpul/nest')).toEqual([0, false, '']);
+    // The hub for the tests of the README brings it.
+    const [kafkajs, away] = ['kafkajs', '.kafkajs'].map((name) => join(folderOf('nest'), 'node_modules', name));
+    renameSync(kafkajs!, away!);
+    try {
+      for (const id of ['@simpul/nest/kafka', '@simpul/sdk/kafka'])
+        expect(lines(id)).toEqual([1, false, expect.stringContaining(missing)]);
+      expect(lines('@simpul/nest')).toEqual([0, false, '']);
+    } finally {
+      renameSync(away!, kafkajs!);
+    }
   });
 });
 
