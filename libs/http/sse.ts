@@ -1,10 +1,9 @@
+import { LARGE_BYTES } from '#reading';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { HttpLimits, HttpReport } from './types.js';
 import type { WaitingQuota } from './waiting-quota.js';
-
-const SHARED_BYTES = 65_536;
 
 export interface SseOptions {
   /** How long EventSource waits before it reconnects. @default 2,000 ms */
@@ -141,7 +140,7 @@ function writeAll(raw: Writable, bytes: string | Buffer | readonly Buffer[]): bo
   let isTaken = true;
   // Not corked: a response that is corked emits no `drain`.
   for (const part of bytes) {
-    if (part.length < SHARED_BYTES) small.push(part);
+    if (part.length <= LARGE_BYTES) small.push(part);
     else {
       if (small.length > 0) raw.write(Buffer.concat(small.splice(0)));
       isTaken = raw.write(part) && isTaken;

@@ -2,6 +2,7 @@ export { cursorValue, encodeCursor, encodeHiddenCursor, sealCursors, type Cursor
 export { cursorTopicId, decodeStreamCursor, encodeStreamCursor, type StreamCursor } from './cursor.js';
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
+export { LARGE_BYTES } from './large.js';
 export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
 export { idLine } from './live-message.js';
 export type { LiveMember, LiveSink } from './live-member.js';
