@@ -7,6 +7,15 @@ import type { ProfileLimits } from './profile.js';
 /** The body in one piece, or why it was not taken. */
 type Done = (error: Error | null, body?: Buffer) => void;
 
+/**
+ * Gives the memory of bytes that nothing reads any more back at once; read again, they are empty. Otherwise a large body stays until the next collection of
+ * the whole heap, and V8 makes one for each 64 MB of such memory: all requests wait meanwhile. Of bytes that share their memory with others: nothing is done.
+ */
+export function giveBack(bytes: unknown): void {
+  if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) return;
+  if (bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
+}
+
 /** A profile that bounds its bodies by itself: a quarter for one key. */
 function sharesOf(maxBytes: number): Shares {
   return new Shares({
@@ -70,6 +79,7 @@ export class Receiving {
     };
     const joined = (): Buffer => {
       const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
+      if (chunks.length > 1) for (const chunk of chunks) giveBack(chunk);
       // The handler of the answer's end keeps everything here alive, also these pieces: each body would be held twice.
       chunks.length = 0;
       return body;

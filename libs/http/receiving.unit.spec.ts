@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Receiving } from './receiving.js';
+import { giveBack, Receiving } from './receiving.js';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
@@ -46,4 +46,14 @@ it('keeps a body once, in one piece, and not the pieces that it came in, until t
   expect([body?.length, limits.receiving.held]).toEqual([300_000, 300_000]);
   response.emit('close');
   expect(limits.receiving.held).toBe(0);
+});
+
+it('gives the memory of bytes that nothing reads any more back at once, and not that of a pool which others use', () => {
+  const large = Buffer.alloc(100_000, 1);
+  giveBack(large);
+  expect(large).toHaveLength(0);
+  const [small, other] = [Buffer.from('satu'), Buffer.from('dua')];
+  giveBack(small);
+  giveBack(undefined);
+  expect([small, other].map(String)).toEqual(['satu', 'dua']);
 });

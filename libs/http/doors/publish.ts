@@ -7,6 +7,7 @@ import type { ItemOutcome, Offered, Publishing, PublishRequest } from '#publishi
 import { PageText } from '#reading';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { giveBack } from '../receiving.js';
 import type { Door, Edge } from '../types.js';
 import { FLAG } from './paging.js';
 import { sendOutcomes, trialText } from './publish-answers.js';
@@ -91,6 +92,8 @@ function publishMany(door: PublishDoor, request: Request, read?: Read): Answer {
     const work = edge.work(req, 'batch');
     const checkRoom = (count: number): void => publishing.checkRoom(request.caller, count);
     const { offered, many } = await readInTurns(door, work, req, read, checkRoom);
+    // The events of a list have nothing of its bytes; a single one may be part of them.
+    if (many) giveBack(req.body);
     const outcomes = await publishing.publish(offered, { ...request, work });
     return sendOutcomes(edge, req, reply, outcomes, { many, partial: request.partial });
   };
@@ -112,6 +115,7 @@ function tryOut(door: PublishDoor, request: PublishRequest): Answer {
       }
       return out.end(read.many ? ']}' : '');
     });
+    giveBack(req.body);
     return reply.type('application/json; charset=utf-8').send(answer);
   };
 }
