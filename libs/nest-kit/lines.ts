@@ -1,4 +1,5 @@
 import { reasonOf, type ConsumerReport, type HubSourceReport } from '#consuming';
+import { isSdkFault } from '#sdk';
 import { Logger } from '@nestjs/common';
 
 const AGAIN_MS = 60_000;
@@ -39,6 +40,17 @@ export class Lines {
       },
       reachable: (stream) => this.#log.log(`the hub gives events of ${stream} again`),
     };
+  }
+
+  /** A refusal of emit() that nobody waits for. */
+  notPublished(type: string, cause: unknown): void {
+    const hint = isSdkFault(cause) ? cause.problem.hint : undefined;
+    const reason = `${reasonOf(cause).replace(/\.$/, '')}.${hint === undefined ? '' : ` ${hint}`}`;
+    const times = this.#again(`emit ${type} ${reason}`);
+    if (times === undefined) return;
+    this.#log.error(
+      `an event ${type} of emit() has no receipt: ${reason} Nobody is subscribed: await firstValueFrom(client.emit(…)), or use SimpulPublisher.publish()${times}`,
+    );
   }
 
   /** Of a source that brings its own words. */
