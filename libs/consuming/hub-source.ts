@@ -12,9 +12,9 @@ export interface HubSourceReport {
   readonly damaged?: (stream: string, positions: readonly string[]) => void;
   /** With `onGap: 'earliest'`: events are missing behind the place, or the stream was made again; reading begins at the oldest event. @default a line on stderr */
   readonly gap?: (stream: string, code: string) => void;
-  /** The hub gives no page for a minute; it is asked on and on. Told again each minute. @default nothing */
+  /** The hub gives no page for a minute; it is asked on and on. Told again each minute. @default one line on stderr */
   readonly unreachable?: (stream: string, cause: SdkFault) => void;
-  /** The hub gives pages again. */
+  /** The hub gives pages again. @default a line on stderr */
   readonly reachable?: (stream: string) => void;
 }
 
@@ -131,7 +131,7 @@ export class HubSource implements EventSource {
         const at = cursor === undefined ? { from: from ?? 'earliest' } : { cursor };
         const pages = reader.pages(stream, { ...at, ...wanted, ...follow, deadlineMs, signal });
         for await (const page of oneAhead(pages)) {
-          if (away) report?.reachable?.(stream);
+          if (away) (report?.reachable ?? printBack)(stream);
           away = false;
           if (page.damaged !== undefined) (report?.damaged ?? printDamaged)(stream, page.damaged);
           const begin = place;
@@ -155,8 +155,9 @@ export class HubSource implements EventSource {
       } catch (cause) {
         if (signal.aborted || !isSdkFault(cause)) throw cause;
         if (cause.retryable) {
+          if (report?.unreachable !== undefined) report.unreachable(stream, cause);
+          else if (!away) printAway(stream, cause);
           away = true;
-          report?.unreachable?.(stream, cause);
           await pause(jittered(1_000), signal);
         } else if (GAPS.has(cause.code) && this.#options.onGap === 'earliest') {
           (report?.gap ?? printGap)(stream, cause.code);
@@ -212,4 +213,12 @@ function printDamaged(_stream: string, positions: readonly string[]): void {
 
 function printGap(stream: string, code: string): void {
   process.stderr.write(`gap ${stream} ${code}\n`);
+}
+
+function printAway(stream: string, { message }: SdkFault): void {
+  process.stderr.write(`away ${stream} ${message}: asking on\n`);
+}
+
+function printBack(stream: string): void {
+  process.stderr.write(`back ${stream}\n`);
 }

@@ -8,6 +8,9 @@ const AGAIN_MS = 60_000;
 export class Lines {
   readonly #log = new Logger('Simpul');
   readonly #told = new Map<string, { at: number; again: number }>();
+  /** Streams that the hub does not give: one line for all of them, however long it lasts. */
+  readonly #away = new Set<string>();
+  #awaySince = 0;
 
   consumer(): ConsumerReport {
     return {
@@ -35,10 +38,16 @@ export class Lines {
       gap: (stream, code) =>
         this.#log.error(`events of ${stream} are missing (${code}): reading goes on at the oldest`),
       unreachable: (stream, cause) => {
-        const times = this.#again('unreachable');
-        if (times !== undefined) this.#log.warn(`the hub gives no events of ${stream}, asking on: ${cause.message}`);
+        if (this.#away.size === 0) {
+          this.#awaySince = Date.now();
+          this.#log.warn(`the hub gives no events of ${stream}, asking on: ${cause.message}`);
+        }
+        this.#away.add(stream);
       },
-      reachable: (stream) => this.#log.log(`the hub gives events of ${stream} again`),
+      reachable: (stream) => {
+        if (this.#away.delete(stream) && this.#away.size === 0)
+          this.#log.log(`the hub gives events again, after ${spanOf(Date.now() - this.#awaySince)}`);
+      },
     };
   }
 
@@ -74,4 +83,10 @@ export class Lines {
     this.#told.set(what, { at: now, again: 0 });
     return last === undefined || last.again === 0 ? '' : ` (and ${last.again} times since the last line)`;
   }
+}
+
+function spanOf(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 2) return `${Math.round(ms / 1_000)} s`;
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
