@@ -179,7 +179,9 @@ function damagedAlarm(logger: Logger, metrics: Metrics, now: () => number): NonN
 function readingOf(log: EventLog, tables: Tables, now: () => number, metrics: Metrics, logger: Logger): Reading {
   const { settled, registry, units } = tables;
   const report = { behind: () => metrics.tailBehind.inc(), damaged: damagedAlarm(logger, metrics, now) };
-  const reading = new Reading({ log, settled, catalogue: registry.catalogue, units: units.units, now, report });
+  const { catalogue } = registry;
+  const refresh = (): Promise<void> => registry.refresh();
+  const reading = new Reading({ log, settled, catalogue, refresh, units: units.units, now, report });
   metrics.beforeScrape(() => {
     const { readers, ringBytes } = reading.tailUse;
     metrics.tailReaders.set(readers);

@@ -1,5 +1,5 @@
-import { openRecord } from '#registry';
 import type { First, FirstReplacement, StreamPartition } from '#state';
+import { openRecords, type OpenRecordsDeps } from './open-records.js';
 import {
   firstEntryOf,
   isIn,
@@ -62,16 +62,20 @@ export async function recheckFrom(
  * Fills the index in again from the log, for the events of [from, until) (R2.2): afterwards it holds the first event of each of their ids, also where a
  * later copy had taken the place of a lost row. Keeps nothing in memory but one page. Faults of log and state: do it again.
  */
-export async function recheck(deps: IndexDeps, part: OwnedPartition, from: bigint, until: bigint): Promise<void> {
+export async function recheck(
+  deps: IndexDeps & OpenRecordsDeps,
+  part: OwnedPartition,
+  from: bigint,
+  until: bigint,
+): Promise<void> {
   const { stream, partition } = part;
   for (let at = from; at < until;) {
     const read = await deps.log.read(stream, partition, at, { maxRecords: PAGE });
     if (read.kind !== 'records' || read.next <= at) return;
-    const entries = read.records.flatMap((record) => {
-      if (record.offset >= until || deps.copies.originalOf(stream, partition, record.offset) !== undefined) return [];
-      const opened = openRecord(record, deps.catalogue);
-      return opened.kind === 'event' ? [firstEntryOf(opened, part)] : [];
-    });
+    const firsts = read.records.filter(
+      (r) => r.offset < until && deps.copies.originalOf(stream, partition, r.offset) === undefined,
+    );
+    const entries = (await openRecords(deps, part, firsts, false)).map((e) => firstEntryOf(e, part));
     const others = await fill(deps, entries);
     // Not a copy, and under a used id: other content, which stands under its digest (R2.5).
     await fill(deps, others.map(underDigest));

@@ -101,6 +101,8 @@ export async function keysSince(
       if (read.kind !== 'records' || read.next <= at) return undefined;
       for (const record of read.records) {
         const opened = openRecord(record, catalogue);
+        // The owner before has folded it under a schema that this process does not know yet.
+        if (opened.kind === 'unknown_schema') return undefined;
         if (opened.kind !== 'event') continue;
         const { subject: key } = opened.envelope;
         keys.set(`part ${key}`, { space: 'part', key });

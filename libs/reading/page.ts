@@ -8,6 +8,7 @@ import { eventText, type Encoding } from './event-text.js';
 import { dataLine, lineOf, textOf } from './live-message.js';
 import type { PageText } from './page-text.js';
 import { isLarge } from './large.js';
+import { learnSchema } from './learn-schema.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
@@ -155,9 +156,10 @@ export async function readPage<E>(
     const usedUp = cursor.take();
     const original = settled.originalOf(stream, partition, record.offset);
     const place = { stream, partition, original };
-    const event = isLarge(record)
+    let event = isLarge(record)
       ? await stepsInTurns(eventInSteps(reader, record, place, filter, deps), turn)
       : eventFor(reader, record, place, filter, deps);
+    if (event === DAMAGED && (await learnSchema(deps, record))) event = eventFor(reader, record, place, filter, deps);
     if (event === DAMAGED) {
       deps.report?.damaged?.(stream, partition, record.offset);
       damaged.push(formatPosition(stream, partition, record.offset));

@@ -49,6 +49,8 @@ export interface ReadEvent {
 export interface Rights {
   readonly catalogue: Catalogue;
   readonly units: Units;
+  /** See Schemas. */
+  readonly refresh?: (() => Promise<void>) | undefined;
 }
 
 export interface RecordPlace {
@@ -58,7 +60,7 @@ export interface RecordPlace {
   readonly original: bigint | undefined;
 }
 
-/** A record that a gateway wrote and that cannot be read any more. */
+/** A record that a gateway wrote and that cannot be read any more, or whose schema this process does not know, see learnSchema(). */
 export const DAMAGED = 'damaged';
 
 /** Large events that readers come past together, for as long as their records are kept: each is checked, decoded and masked once. */
@@ -80,14 +82,14 @@ export class LoggedEvent {
     this.#place = place;
   }
 
-  /** undefined: the record is no event of a gateway (R10), or its schema is not known yet. */
+  /** undefined: the record is no event of a gateway (R10). */
   static open(record: LogRecord, place: RecordPlace, catalogue: Catalogue): LoggedEvent | typeof DAMAGED | undefined {
     const isShared = isLarge(record);
     const known = isShared ? shared.get(record) : undefined;
     if (known !== undefined && known.#place.original === place.original) return known;
     const opened = openRecord(record, catalogue);
-    if (opened.kind === 'corrupt') return DAMAGED;
-    if (opened.kind !== 'event') return undefined;
+    if (opened.kind === 'foreign') return undefined;
+    if (opened.kind !== 'event') return DAMAGED;
     const event = new LoggedEvent(opened, place);
     if (isShared) {
       event.#seen = {};

@@ -12,6 +12,7 @@ import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.j
 import type { Encoding } from './event-text.js';
 import type { LiveMember, LiveSink } from './live-member.js';
 import { isLarge } from './large.js';
+import { learnSchema } from './learn-schema.js';
 import { asBytes, DECODED, LINES, readPage, type Encoder, type EventLine, type EventPage } from './page.js';
 import type { PageText } from './page-text.js';
 import { offsetsOf } from './period.js';
@@ -175,11 +176,10 @@ export class Reading {
       throw new Fault('not_settled', { retryAfterMs: 1_000 });
     const original = settled.originalOf(name, partition, offset);
     const place = { stream: name, partition, original };
-    const event = await inTurnsIfLarge(
-      budget.work,
-      record,
-      eventInSteps(reader, record, place, { copies: true }, this.#deps),
-    );
+    const open = (): Promise<ReadEvent | typeof DAMAGED | undefined> =>
+      inTurnsIfLarge(budget.work, record, eventInSteps(reader, record, place, { copies: true }, this.#deps));
+    let event = await open();
+    if (event === DAMAGED && (await learnSchema(this.#deps, record))) event = await open();
     if (event !== DAMAGED) return event;
     this.#deps.report?.damaged?.(name, partition, offset);
     throw new Fault('corrupt_record', { detail: formatPosition(name, partition, offset) });
@@ -196,12 +196,16 @@ export class Reading {
     offset: bigint,
     work?: LongWork,
   ): Promise<ReadLevel> {
-    const { log, catalogue, units } = this.#deps;
+    const { log } = this.#deps;
     const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
     const record = got.kind === 'records' ? got.records[0] : undefined;
     if (record?.offset !== offset) return 'none';
     const place = { stream, partition, original: undefined };
-    return inTurnsIfLarge(work, record, levelInSteps(caller, record, place, { catalogue, units }));
+    const level = (): Promise<ReadLevel | typeof DAMAGED> =>
+      inTurnsIfLarge(work, record, levelInSteps(caller, record, place, this.#deps));
+    let found = await level();
+    if (found === DAMAGED && (await learnSchema(this.#deps, record))) found = await level();
+    return found === DAMAGED ? 'none' : found;
   }
 
   /**
@@ -310,10 +314,10 @@ function* levelInSteps(
   record: LogRecord,
   place: RecordPlace,
   { catalogue, units }: Rights,
-): InSteps<ReadLevel> {
+): InSteps<ReadLevel | typeof DAMAGED> {
   const event = LoggedEvent.open(record, place, catalogue);
   yield;
-  return event === DAMAGED ? 'none' : (event?.levels(units)?.of(caller) ?? 'none');
+  return event === DAMAGED ? DAMAGED : (event?.levels(units)?.of(caller) ?? 'none');
 }
 
 type SettledEnds = ReadingDeps['settled'];

@@ -1,9 +1,9 @@
 import type { Caller, Role } from '#access';
 import { partitionOf } from '#event';
-import { verbatim } from '#faults';
+import { Fault, verbatim } from '#faults';
 import type { CatalogueIndex, StreamInfo } from '#registry';
 import { readUnitSeed, UnitTree } from '#units';
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { catalogueOfFiles, recordOf, type EventSpec } from '../../test/kit/projection/events.js';
 import {
@@ -306,6 +306,44 @@ describe('readEvents', () => {
       retain();
       const page = await reading.readEvents(HUB, { ...range, missing: 'skip' }, { types: new Set(['none']) }, budget);
       expect([page.next, page.stopped]).toEqual([[40n], 'end']);
+    });
+  });
+
+  describe('an event whose schema another process has registered', () => {
+    let refresh: jest.Mock<() => Promise<void>>;
+
+    beforeEach(() => {
+      const unknown = jest.spyOn(catalogue, 'bySchemaId').mockReturnValue(undefined);
+      refresh = jest.fn(() => Promise.resolve(unknown.mockRestore()));
+      reading = new Reading({ log, settled, catalogue, refresh, units, now: () => now() });
+      append({ id: 'P-new' });
+    });
+
+    it('is shown on a page: the catalogue is read to its end before the record is passed', async () => {
+      append({ id: 'P-second' });
+      const page = await reading.readEvents(SOURCE, start());
+      expect([ids(page.events), page.damaged]).toEqual([['P-new', 'P-second'], []]);
+      expect(refresh).toHaveBeenCalledTimes(1);
+    });
+
+    it('is found at its position, and has its level', async () => {
+      expect((await reading.readOne(SOURCE, stream, 0, 0n))?.envelope.id).toBe('P-new');
+      jest.spyOn(catalogue, 'bySchemaId').mockReturnValueOnce(undefined).mockReturnValueOnce(undefined);
+      expect(await reading.levelAt(SOURCE, STREAM, 0, 0n)).toBe('full');
+    });
+
+    it('is not passed while the catalogue cannot be read', async () => {
+      refresh.mockRejectedValueOnce(new Fault('log_unavailable'));
+      await expect(reading.readEvents(SOURCE, start())).rejects.toMatchObject({ code: 'log_unavailable' });
+    });
+
+    it('and that the catalogue does not have is told by its position, like damage', async () => {
+      refresh.mockResolvedValue();
+      const page = await reading.readEvents(SOURCE, start());
+      expect([page.events, page.damaged]).toEqual([[], [`${STREAM}/0/0`]]);
+      await expect(reading.readOne(SOURCE, stream, 0, 0n)).rejects.toMatchObject({ code: 'corrupt_record' });
+      expect(await reading.levelAt(SOURCE, STREAM, 0, 0n)).toBe('none');
+      jest.restoreAllMocks();
     });
   });
 

@@ -4,6 +4,7 @@ import type { Settled } from '#duplicates';
 import type { EventLog, LogRecord } from '#log';
 import type { StreamInfo } from '#registry';
 import { Audiences, Round, type Audience, type Excerpt } from './audience.js';
+import { learnSchema } from './learn-schema.js';
 import { offsetOutOfRange } from './range.js';
 import { DAMAGED, LoggedEvent, type Rights } from './read-event.js';
 import { Ring } from './ring.js';
@@ -195,7 +196,9 @@ export class StreamTail {
       for (; at < records.length && records[at]!.offset < end; at++) {
         const record = records[at]!;
         const original = settled.originalOf(stream, partition, record.offset);
-        const event = LoggedEvent.open(record, { stream, partition, original }, catalogue);
+        const place = { stream, partition, original };
+        let event = LoggedEvent.open(record, place, catalogue);
+        if (event === DAMAGED && (await this.#learns(record))) event = LoggedEvent.open(record, place, catalogue);
         if (event === DAMAGED) {
           this.#leaveToPages();
           return;
@@ -205,6 +208,11 @@ export class StreamTail {
       if (this.#arrived.length > 0) this.wake();
     }
     this.#unsettled.delete(partition);
+  }
+
+  /** While the catalogue cannot be read, pages wait for it: what was handed out before must not come again. */
+  #learns(record: LogRecord): Promise<boolean> {
+    return learnSchema(this.#deps, record).catch(() => false);
   }
 
   #merge(): void {

@@ -99,7 +99,8 @@ function stage(partitions = 1, tails: Partial<TailLimits> = {}) {
   const settled = new Ends();
   let behind = 0;
   const report = { behind: () => behind++ };
-  const made = new Reading({ log, settled, catalogue, units, now: () => performance.now(), tails, report });
+  const refresh = jest.fn(() => Promise.resolve());
+  const made = new Reading({ log, settled, catalogue, refresh, units, now: () => performance.now(), tails, report });
   reading = made;
   const append = (spec: Partial<EventSpec> = {}, appendTimeMs = 0): { partition: number; offset: bigint } => {
     const source = `urn:simpul:unit:${KANIM}:simkim`;
@@ -110,7 +111,7 @@ function stage(partitions = 1, tails: Partial<TailLimits> = {}) {
   const appendMany = (n: number, from = 0): void => {
     for (let i = from; i < from + n; i++) append({ id: `P-${i}`, data: { nomorPermohonan: `S-${i % 7}` } }, i);
   };
-  return { catalogue, stream, log, settled, reading: made, append, appendMany, behind: () => behind };
+  return { catalogue, stream, log, settled, reading: made, append, appendMany, refresh, behind: () => behind };
 }
 type Stage = ReturnType<typeof stage>;
 
@@ -208,6 +209,23 @@ describe('live readers of one stream share a tail', () => {
     expect(s.log.reads - reads).toBeLessThanOrEqual(21);
     expect(s.log.describes).toBe(describes);
   });
+
+  it.each(['can be read', 'cannot be read at first'])(
+    'an event whose schema another process has registered is sent once, when the catalogue %s',
+    async (when) => {
+      const s = stage();
+      const reader = new LiveReader(s);
+      await until(() => s.reading.tailUse.readers === 1);
+      const unknown = jest.spyOn(s.catalogue, 'bySchemaId').mockReturnValue(undefined);
+      s.refresh.mockImplementation(() => Promise.resolve(unknown.mockRestore()));
+      if (when !== 'can be read') s.refresh.mockRejectedValueOnce(new Fault('log_unavailable'));
+      s.appendMany(2);
+      await until(() => reader.messages.length === 2);
+      s.appendMany(1, 2);
+      await until(() => reader.messages.length >= 3);
+      expect([reader.ids, reader.fault]).toEqual([numbers(3), undefined]);
+    },
+  );
 
   it('messages are the same bytes for all that see the same, and the id of each resumes behind it', async () => {
     const s = stage(3);
