@@ -8,6 +8,9 @@ export interface Published {
   readonly subject: string;
 }
 
+/** What a handler does that never comes to an end: it ends the process (`process.exit`), or its promise stays open. */
+export type Fate = 'exits' | 'hangs';
+
 /** How a child process opens the source: a module, the function it exports, and the argument (JSON) of that function beside the group. */
 export interface ChildSource {
   readonly module: string;

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import {
   type HandlerContext,
   type HandlerOptions,
 } from '../index.js';
-import type { Published, SourceHarness, SourceSuiteOptions } from './harness.js';
+import type { Fate, Published, SourceHarness, SourceSuiteOptions } from './harness.js';
 
 export type { ChildSource, Published, SourceHarness, SourceSuiteOptions } from './harness.js';
 
@@ -248,6 +248,56 @@ export function describeSource(
       60_000 + kills * 12_000,
     );
 
+    it.each<[Fate, number, string[]]>([
+      ['exits', 0, []],
+      ['hangs', 1, ['handler_hangs']],
+    ])(
+      'gives an event again whose handler %s, after the restart and before its followers; nothing is skipped',
+      async (how, exitCode, faults) => {
+        const wanted = await harness.publish(60, 6);
+        const { all, see, seen } = seeing(wanted);
+        const { id, subject } = wanted[20]!;
+        const followers = new Set(wanted.filter((e, at) => at > 20 && e.subject === subject).map((e) => e.id));
+        const dir = mkdtempSync(join(tmpdir(), 'simpul-source-'));
+        const group = newGroup();
+        const children: ChildProcess[] = [];
+        const life = (n: number, fate?: { id: string; how: Fate }) => {
+          const file = join(dir, `${n}`);
+          writeFileSync(file, '');
+          const child = run(harness, group, file, fate);
+          children.push(child);
+          const ids = (kind: string) => lines(file, kind).map(([first]) => first!);
+          return { child, ids, closed: once(child, 'close') as Promise<[number | null]> };
+        };
+        try {
+          const first = life(0, { id, how });
+          const [code] = await first.closed;
+          expect([code, first.ids('f')]).toEqual([exitCode, faults]);
+          expect(first.ids('b')).toContain(id);
+          expect(first.ids('e')).not.toContain(id);
+          expect(first.ids('b').filter((begun) => followers.has(begun))).toEqual([]);
+          const second = life(1);
+          await until(
+            () => {
+              const ended = new Set([...first.ids('e'), ...second.ids('e')]);
+              return wanted.every((e) => ended.has(e.id));
+            },
+            () => `the second life has ended ${second.ids('e').length} events`,
+          );
+          second.child.kill('SIGTERM');
+          expect((await second.closed)[0]).toBe(0);
+          for (const ended of [...first.ids('e'), ...second.ids('e')]) see(ended);
+          await all();
+          expect(second.ids('e')).toContain(id);
+          expect(misordered(seen, wanted)).toEqual([]);
+        } finally {
+          for (const child of children) child.kill('SIGKILL');
+          rmSync(dir, { recursive: true, force: true });
+        }
+      },
+      90_000,
+    );
+
     if (options.rebalances === true)
       it('shares its feeds among three members that come and go: nothing is skipped, the order per subject holds', async () => {
         const wanted = await harness.publish(600, 24);
@@ -293,8 +343,13 @@ const lines = (file: string, kind: string): string[][] =>
     .filter((line) => line.startsWith(`${kind} `))
     .map((line) => line.slice(2).split(' '));
 
-function run({ child, token }: SourceHarness, group: string, file: string) {
-  const order = JSON.stringify({ ...child, group, token, file });
+function run(
+  { child, token }: SourceHarness,
+  group: string,
+  file: string,
+  fate?: { readonly id: string; readonly how: Fate },
+) {
+  const order = JSON.stringify({ ...child, group, token, file, fate });
   const process_ = spawn(
     process.execPath,
     [
