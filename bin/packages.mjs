@@ -8,6 +8,9 @@ export const NODE_OF_HUB = '24.15.0';
 /** Rooms that may be bundled into two packages: plain functions, without classes that somebody tells apart by instanceof, and without state. */
 export const MAY_BE_COPIED = ['concurrency', 'event'];
 
+/** `./kafka` loads internal files of kafkajs by their path, so it needs exactly the version that was tested. */
+const KAFKAJS = '2.2.4';
+
 export const LIBRARIES = {
   '@simpul/sdk': {
     folder: 'sdk',
@@ -24,11 +27,8 @@ export const LIBRARIES = {
     /** Packages of npm that are copied into the bundle with their licence. This one demands a newer Node.js in its manifest than its code needs. */
     bundled: ['eventsource-parser'],
     peers: {},
-    /**
-     * Needed for one subpath only, which says so in one line when it is missing. They must be CommonJS packages. `./kafka` loads internal files of kafkajs by their path, so
-     * it needs exactly the version that was tested.
-     */
-    optionalPeers: { testcontainers: '^12.2.0', kafkajs: '2.2.4' },
+    /** Needed for one subpath only, which says so in one line when it is missing. They must be CommonJS packages. */
+    optionalPeers: { testcontainers: '^12.2.0', kafkajs: KAFKAJS },
   },
   '@simpul/nest': {
     folder: 'nest',
@@ -48,7 +48,8 @@ export const LIBRARIES = {
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
     },
-    optionalPeers: {},
+    // Needed by what `./kafka` re-exports: npm and a reader of the manifest look at the package that the app names.
+    optionalPeers: { kafkajs: KAFKAJS },
   },
 };
 

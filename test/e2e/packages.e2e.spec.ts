@@ -135,6 +135,19 @@ describe('the tarballs of npm run pack', () => {
     expect(dependencies ?? {}).not.toHaveProperty(['@simpul/sdk']);
   });
 
+  it.each(['sdk', 'nest'] as const)(
+    'of %s name kafkajs as an optional peer in the version that was tested, because a subpath needs it',
+    (name) => {
+      const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+        readFileSync(join(staged(name), 'package.json'), 'utf8'),
+      ) as { readonly peerDependencies?: object; readonly peerDependenciesMeta?: object };
+      expect([peerDependencies, peerDependenciesMeta]).toEqual([
+        expect.objectContaining({ kafkajs: '2.2.4' }),
+        expect.objectContaining({ kafkajs: { optional: true } }),
+      ]);
+    },
+  );
+
   it('say in one line, without a stack, that Node.js is too old', () => {
     const old =
       "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})";
