@@ -85,6 +85,8 @@ export class Feed {
   closing = false;
   /** Nothing is committed any more. */
   dead = false;
+  /** Recorded time of the newest event that has come, ms; -Infinity: none. */
+  newest = Number.NEGATIVE_INFINITY;
 
   constructor(name: string) {
     this.name = name;
@@ -100,6 +102,8 @@ export class Feed {
     const held: Held = { batch, open: 0 };
     this.#last = held;
     const bytes = (batch.bytes ?? batch.events.length * 1_024) / Math.max(1, batch.events.length);
+    const last = Date.parse(batch.events.at(-1)?.event.recordedtime ?? '');
+    if (last > this.newest) this.newest = last;
     const entries: Entry[] = [];
     for (const [index, received] of batch.events.entries()) {
       const { event } = received;

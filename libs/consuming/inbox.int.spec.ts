@@ -155,11 +155,26 @@ it('context.idempotent of a handler uses the inbox of the consumer: an event tha
 it('rows of an inbox go only when their event cannot come again: they are old, and older than the oldest unfinished event', () => {
   const day = 86_400_000;
   const now = Date.parse('2026-03-01T00:00:00Z');
-  const feed = new Feed('f');
-  expect([pruneBefore([feed], 30 * day, now), pruneBefore([], day, now)]).toEqual([now - 30 * day, now - 9 * day]);
+  const [feed, other] = [new Feed('f'), new Feed('g')];
   const hand = new Hand(onEvent(BAN, () => undefined));
-  feed.take({ feed: 'f', events: [{ event }], commit: () => Promise.resolve() }, () => hand);
-  expect(pruneBefore([feed], 30 * day, now)).toBe(Date.parse(event.recordedtime) - day);
+  const take = (into: Feed, recordedtime: string, handOf: () => Hand | undefined) =>
+    into.take({ feed: 'f', events: [{ event: { ...event, recordedtime } }], commit: () => Promise.resolve() }, handOf);
+  take(other, new Date(now).toISOString(), () => undefined);
+  const feeds = [feed, other];
+  expect([pruneBefore(feeds, 30 * day, now), pruneBefore(feeds, day, now)]).toEqual([now - 30 * day, now - 9 * day]);
+  take(feed, event.recordedtime, () => hand);
+  expect(pruneBefore(feeds, 30 * day, now)).toBe(Date.parse(event.recordedtime) - day);
+});
+
+it('rows of an inbox do not go because the clock of the machine is ahead: age is counted from the newest event that has come', () => {
+  const day = 86_400_000;
+  const newest = Date.parse(event.recordedtime);
+  const feed = new Feed('f');
+  const year = 365 * day;
+  expect(pruneBefore([feed], 30 * day, newest + year)).toBe(Number.NEGATIVE_INFINITY);
+  feed.take({ feed: 'f', events: [{ event }], commit: () => Promise.resolve() }, () => undefined);
+  expect(pruneBefore([feed], 30 * day, newest + year)).toBe(newest - 30 * day);
+  expect(pruneBefore([feed], 30 * day, newest - day)).toBe(newest - 31 * day);
 });
 
 describe('places in a file', () => {

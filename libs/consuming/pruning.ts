@@ -9,15 +9,17 @@ export const DEFAULT_KEEP_MS = 30 * DAY_MS;
 
 /**
  * Up to which recorded time rows of the inbox may go: they are older than `keepMs` (at least 9 days), and a day older than the oldest unfinished event of any feed, because
- * events behind a place may come again after a crash.
+ * events behind a place may come again after a crash. Age is counted from the newest event that has come, or from `now` where that is earlier, so that rows do not go
+ * because the clock of this machine was ahead for a while (R15.8). -Infinity: no event has come yet, and no row may go.
  */
 export function pruneBefore(feeds: Iterable<Feed>, keepMs: number, now: number): number {
-  let before = now - Math.max(keepMs, LEAST_KEEP_MS);
+  let newest = Number.NEGATIVE_INFINITY;
+  let oldest = Number.POSITIVE_INFINITY;
   for (const feed of feeds) {
-    const oldest = feed.oldest();
-    if (oldest !== undefined) before = Math.min(before, oldest - DAY_MS);
+    newest = Math.max(newest, feed.newest);
+    oldest = Math.min(oldest, feed.oldest() ?? oldest);
   }
-  return before;
+  return Math.min(Math.min(now, newest) - Math.max(keepMs, LEAST_KEEP_MS), oldest - DAY_MS);
 }
 
 /** Prunes the inbox of a group each hour, not at the start: then what comes again has come. */

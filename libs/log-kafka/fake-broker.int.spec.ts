@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { EventLog } from '#log';
 import { rec, until } from '../log/conformance/kit.js';
 import { FakeBroker, KAFKA_4 } from '../../test/kit/fake-broker.js';
@@ -88,6 +88,19 @@ describe('log-kafka at a broker that is not as it should be', () => {
     const all = broker.asked(PRODUCE);
     expect(all[1]!.at - first!.at).toBeGreaterThanOrEqual(1_450);
     expect(all.map((r) => r.connection)).toEqual(all.map(() => first!.connection));
+  });
+
+  it('a clock that is set back while a broker throttles does not make the pause longer', async () => {
+    await open();
+    broker.produced.push({ throttleMs: 500 });
+    expect((await log!.append(TOPIC, 0, [rec('k', 'first')])).kind).toBe('accepted');
+    const wall = Date.now;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => wall() - 3_600_000);
+    try {
+      expect((await log!.append(TOPIC, 0, [rec('k', 'next')])).kind).toBe('accepted');
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('UNSUPPORTED_COMPRESSION_TYPE (76) is final: the append is refused after one request', async () => {

@@ -23,9 +23,10 @@ export interface LiveReport {
   /**
    * The hub no longer has what lies behind the last event (`code` in `detail`: `offset_out_of_range`, `stream_recreated`, `unknown_cursor`); the events that
    * follow begin with the earliest that it has, so some of them may have come before.
+   * @default a line on standard error: nothing is left out in silence
    */
   readonly gap?: (detail: unknown) => void;
-  /** The hub cannot read the record at `position` of `detail` any more. */
+  /** The hub cannot read the record at `position` of `detail` any more. @default a line on standard error */
   readonly damaged?: (detail: unknown) => void;
   /** The connection broke; the reader connects again by itself. */
   readonly disconnected?: (fault: SdkFault | undefined) => void;
@@ -53,8 +54,8 @@ export async function* followLive(
         lastEventId = id;
         for (const m of messages) {
           failures = 0;
-          if (m.event === 'gap') o.report?.gap?.(parsed(m.data));
-          if (m.event === 'damaged') o.report?.damaged?.(parsed(m.data));
+          if (m.event === 'gap') (o.report?.gap ?? printGap(stream))(parsed(m.data));
+          if (m.event === 'damaged') (o.report?.damaged ?? printDamage)(parsed(m.data));
           const e = eventOf(m);
           if (e !== undefined && copies.isNew(e)) yield e;
         }
@@ -71,6 +72,18 @@ export async function* followLive(
     failures++;
     await pause(backoffMs(failures, fault?.retryAfterMs, hub.random, hub.retry), o.signal);
   }
+}
+
+const printGap = (stream: string) => (detail: unknown) => {
+  process.stderr.write(`gap ${stream} ${String((detail as { code?: unknown } | undefined)?.code)}\n`);
+};
+
+const printDamage = (detail: unknown): void =>
+  printDamaged([String((detail as { position?: unknown } | undefined)?.position)]);
+
+/** Where an app does not listen to it. */
+export function printDamaged(positions: readonly string[]): void {
+  for (const position of positions) process.stderr.write(`corrupt_record ${position}\n`);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { scriptedHub, type Script } from '../../test/kit/scripted-hub.js';
 import { connect, createReader, type ReadEvent } from './index.js';
 
@@ -110,6 +110,43 @@ describe('live', () => {
       stop.abort();
     }
     expect(ids).toEqual(['a']);
+  });
+});
+
+describe('what the hub cannot give any more is a line on standard error where the app does not listen to it', () => {
+  const lines = () => {
+    const written: string[] = [];
+    const write = jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+    closing.push(() => Promise.resolve(write.mockRestore()));
+    return written;
+  };
+  const body = { events: [event('a', 0)], next: 'c1', damaged: ['pas.hunian/0/1'] };
+  const script: Script = (r) => ({
+    status: 200,
+    body: r.query.get('cursor') === null ? body : { events: [], next: 'c1' },
+  });
+
+  it('on a page', async () => {
+    const written = lines();
+    const { reader } = await reading(script);
+    for await (const e of reader.read('pas.hunian')) expect(e.id).toBe('a');
+    const told: string[] = [];
+    for await (const e of reader.read('pas.hunian', { damaged: (p) => told.push(...p) })) expect(e.id).toBe('a');
+    expect([written, told]).toEqual([['corrupt_record pas.hunian/0/1\n'], ['pas.hunian/0/1']]);
+  });
+
+  it('on a live stream', async () => {
+    const written = lines();
+    const { reader } = await reading((r) => {
+      r.res.writeHead(200, { 'content-type': 'text/event-stream' });
+      const write = (name: string, data: unknown) => r.res.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+      write('damaged', { stream: 'pas.hunian', position: 'pas.hunian/0/1' });
+      write('gap', { code: 'offset_out_of_range' });
+      write('event', event('a', 2));
+      return undefined;
+    });
+    expect(await take(reader.live('pas.hunian'), 1)).toEqual(['a']);
+    expect(written).toEqual(['corrupt_record pas.hunian/0/1\n', 'gap pas.hunian offset_out_of_range\n']);
   });
 });
 

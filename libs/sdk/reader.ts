@@ -2,7 +2,7 @@ import { backoffMs, connect, type Connection } from './connection.js';
 import { pause } from '#concurrency';
 import type { Shape } from './answer.js';
 import { faultOf, isSdkFault } from './fault.js';
-import { followLive, livePages, type LiveOptions } from './live.js';
+import { followLive, livePages, printDamaged, type LiveOptions } from './live.js';
 import type { Receipt } from './publisher.js';
 import { query, typeList } from './query.js';
 import { Deduplicator } from './deduplicator.js';
@@ -51,7 +51,7 @@ export interface ReadOptions {
   /** Deadline of each page with its retries, ms. @default 60 s; with `follow` none */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
-  /** Called with the positions of records that the hub cannot read any more, as pages have them. */
+  /** Called with the positions of records that the hub cannot read any more, as pages have them. @default read() writes them to standard error */
   readonly damaged?: (positions: readonly string[]) => void;
 }
 
@@ -223,7 +223,8 @@ export function createReader(options: ReaderOptions): Reader {
 
   async function* read(stream: string, o: ReadOptions = {}): AsyncGenerator<ReadEvent> {
     const copies = new Deduplicator();
-    for await (const page of pages(stream, o)) for (const e of page.events) if (copies.isNew(e)) yield e;
+    for await (const page of pages(stream, { damaged: printDamaged, ...o }))
+      for (const e of page.events) if (copies.isNew(e)) yield e;
   }
 
   async function entry(

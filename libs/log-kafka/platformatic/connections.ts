@@ -123,7 +123,7 @@ export class Connections {
    */
   async line(broker: Broker, api: OwnApi): Promise<BrokerLine> {
     const key = keyOf(broker);
-    const left = (this.#throttledUntil.get(key) ?? 0) - Date.now();
+    const left = (this.#throttledUntil.get(key) ?? 0) - performance.now();
     if (left > 0) await pause(left, this.#closing.signal);
     const connection = await this.#pool.get(broker);
     const apis = this.#apis.get(connection) ?? (await this.#ask(connection, broker));
@@ -171,7 +171,7 @@ export class Connections {
   }
 
   #throttle(broker: Broker, ms: number): void {
-    if (ms > 0) this.#throttledUntil.set(keyOf(broker), Date.now() + ms);
+    if (ms > 0) this.#throttledUntil.set(keyOf(broker), performance.now() + ms);
   }
 
   async #ask(connection: Connection, broker: Broker): Promise<BrokerApis> {
