@@ -1,4 +1,5 @@
 import type { Language } from '#faults';
+import { texts } from './texts.js';
 
 /** What a new project is about. */
 export interface ProjectOptions {
@@ -12,9 +13,13 @@ export interface ProjectOptions {
   readonly module: string;
   /** Data of a valid sample of the unit. */
   readonly sample: unknown;
-  /** What package.json says of the packages of Simpul: a version, or `file:` and a tarball in the project. */
-  readonly packages: Readonly<Record<'sdk' | 'nest', string>>;
+  /** What package.json says of the packages of Simpul: a version, or `file:` and a tarball in the project. Without `simpul` the project has no command line of its own. */
+  readonly packages: Packages;
+  /** Address of the hub, when it is not the one of the generated code. */
+  readonly url: string | undefined;
 }
+
+export type Packages = Readonly<Record<'sdk' | 'nest', string>> & { readonly simpul?: string | undefined };
 
 export const TEMPLATES = ['plain', 'nest'] as const;
 export type Template = (typeof TEMPLATES)[number];
@@ -60,7 +65,11 @@ function packageOf(o: ProjectOptions): object {
         : {}),
     },
     // In a template, because packages.unit.spec.ts takes a quoted name for a package that this repository imports.
-    devDependencies: { [`@types/node`]: '^24.0.0', typescript: '~6.0.0' },
+    devDependencies: {
+      ...(o.packages.simpul === undefined ? {} : { simpul: o.packages.simpul }),
+      [`@types/node`]: '^24.0.0',
+      typescript: '~6.0.0',
+    },
   };
 }
 
@@ -180,35 +189,44 @@ try {
 `;
 }
 
-function readmeOf({ name, unit, type, lang, template }: ProjectOptions): string {
-  const system = name.replaceAll(/[^a-z0-9]+/g, '').slice(0, 20) || 'sistem';
-  const [run, try_, fields] =
-    lang === 'en'
-      ? [
-          'Run it',
-          'Try it from another terminal',
-          'Types of events are generated from the contracts of the hub, again with',
-        ]
-      : ['Jalankan', 'Coba dari terminal lain', 'Tipe kejadian dibuat dari kontrak hub, ulangi dengan'];
+/** The command line as the reader of the project has it. Without a package of its own in the project, `npx` would ask the public registry, where the name is somebody else's. */
+const commandOf = ({ packages }: ProjectOptions): string => (packages.simpul === undefined ? 'simpul' : 'npx simpul');
+
+/** What a person does beside `npm install`, in the folder of the hub: its admin key makes the key of the unit. */
+export function preparation(o: ProjectOptions): readonly string[] {
+  const system = o.name.replaceAll(/[^a-z0-9]+/g, '').slice(0, 20) || 'sistem';
+  return [
+    `export SIMPUL_KEY=$(${commandOf(o)} key create ${o.unit} --system ${system})`,
+    ...(o.url === undefined ? [] : [`export SIMPUL_URL=${o.url}`]),
+  ];
+}
+
+export const START = ['npm install', 'npm run build', 'npm start'] as const;
+
+function readmeOf(o: ProjectOptions): string {
+  const { name, unit, type, lang, template, packages } = o;
+  const block = (...commands: readonly string[]): string => `\`\`\`sh\n${commands.join('\n')}\n\`\`\``;
+  const tarballs = packages.sdk.startsWith('file:');
+  const notice = texts.no_registry({ dir: '`packages`' }).in(lang);
   return `# ${name}
 
 ${words(lang, `Sistem unit ${unit} yang mendengarkan dan mengirim \`${type}\`.`, `A system of unit ${unit} that listens to and sends \`${type}\`.`)}
 
-## ${run}
+## ${words(lang, 'Jalankan', 'Run it')}
 
-\`\`\`sh
-export SIMPUL_KEY=$(simpul key create ${unit} --system ${system})
-npm install
-npm run build
-npm start
-\`\`\`
+${words(lang, 'Di folder hub, yang menyimpan kunci admin:', 'In the folder of the hub, which has the admin key:')}
 
-## ${try_}
+${block(...preparation(o))}
 
-\`\`\`sh
-simpul trigger ${type}
-npm run send
-\`\`\`
+${words(lang, 'Lalu di folder ini:', 'Then in this folder:')}
+
+${block(...START)}
+${tarballs ? '' : `\n${notice.charAt(0).toUpperCase()}${notice.slice(1)}.\n`}
+## ${words(lang, 'Coba dari terminal lain', 'Try it from another terminal')}
+
+${words(lang, 'Dengan SIMPUL_KEY dari atas:', 'With the SIMPUL_KEY from above:')}
+
+${block(`${commandOf(o)} trigger ${type}`, 'npm run send')}
 
 ${words(
   lang,
@@ -224,6 +242,6 @@ ${words(
         )
   }
 
-${fields} \`npm run events\`.
+${words(lang, 'Tipe kejadian dibuat dari kontrak hub, ulangi dengan', 'Types of events are generated from the contracts of the hub, again with')} \`npm run events\`.
 `;
 }

@@ -63,6 +63,10 @@ export const texts = defineTexts({
     id: '{dir}: tidak ada {name}; buat dengan npm run pack',
     en: '{dir}: no {name}; make it with npm run pack',
   },
+  no_registry: {
+    id: 'paket @simpul/* tidak ada di registri npm publik: salin tarball dari `npm run pack` (repositori Simpul) ke {dir}, lalu `npm install ./packages/*.tgz`; atau pasang dari registri institusi',
+    en: 'the packages @simpul/* are in no public registry of npm: copy the tarballs of `npm run pack` (repository of Simpul) to {dir}, then `npm install ./packages/*.tgz`; or install them from the registry of your institution',
+  },
   tested: { id: 'diterima sebagai uji', en: 'accepted as a test' },
   test_mark: { id: 'uji', en: 'test' },
   listening: {

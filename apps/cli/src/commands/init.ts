@@ -4,8 +4,16 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { innermostMessage, verbatim, type Language } from '#faults';
 import { faultOf, shapes } from '#sdk';
-import type { Context } from '../context.js';
-import { projectFiles, TEMPLATES, type Template } from '../project.js';
+import { DEFAULT_URL, type Context } from '../context.js';
+import {
+  preparation,
+  projectFiles,
+  START,
+  TEMPLATES,
+  type Packages,
+  type ProjectOptions,
+  type Template,
+} from '../project.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
@@ -32,7 +40,7 @@ export function initCommand(program: Command, run: Run): void {
     .option('--type <type>', 'the event type; default: one that the unit may publish')
     .option(
       '--packages <dir>',
-      'folder with the tarballs of @simpul/sdk and @simpul/nest, copied into the project; default: from the registry of npm',
+      'folder with the tarballs of @simpul/sdk and @simpul/nest, copied into the project, with the tarball of simpul if it is there; default: the current folder, else the registry of npm',
     )
     .addHelpText(
       'after',
@@ -53,7 +61,7 @@ async function init(ctx: Context, given: string | undefined, o: Options): Promis
   const name = basename(dir)
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, '-');
-  const project = projectFiles({
+  const project: ProjectOptions = {
     name,
     unit: unit.id,
     lang: asked.lang,
@@ -63,13 +71,15 @@ async function init(ctx: Context, given: string | undefined, o: Options): Promis
     module,
     sample,
     packages: packages.versions,
-  });
+    url: ctx.url === DEFAULT_URL ? undefined : ctx.url,
+  };
   const events = Object.fromEntries(files.map(({ name: file, text }) => [`src/events/${file}`, text]));
-  writeProject(dir, { ...project, ...events }, packages.files);
+  writeProject(dir, { ...projectFiles(project), ...events }, packages.files);
   process.stdout.write(`✔ ${asked.dir}  ${asked.template}  ${unit.id}  ${type}\n`);
-  process.stderr.write(
-    `  ${ctx.say(texts.next_step())}: cd ${asked.dir} && npm install && npm run build && npm start\n`,
-  );
+  if (packages.files.length === 0)
+    process.stderr.write(`! ${ctx.say(texts.no_registry({ dir: join(asked.dir, 'packages') }))}\n`);
+  const steps = [...preparation(project), [`cd ${asked.dir}`, ...START].join(' && ')];
+  process.stderr.write(`  ${ctx.say(texts.next_step())}:\n${steps.map((step) => `    ${step}\n`).join('')}`);
   return EXIT.ok;
 }
 
@@ -179,25 +189,35 @@ async function sampleOf(ctx: Context, type: string, unit: string): Promise<unkno
   return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, mine(value)]));
 }
 
+/** From the folder that is named, else from the current one if it has them all. Throws Usage. */
 function packagesOf(
-  folder: string | undefined,
+  given: string | undefined,
   template: Template,
-): { readonly versions: Readonly<Record<'sdk' | 'nest', string>>; readonly files: readonly string[] } {
-  if (folder === undefined) return { versions: { sdk: '^0.1.0', nest: '^0.1.0' }, files: [] };
+): { readonly versions: Packages; readonly files: readonly string[] } {
   const wanted = template === 'nest' ? (['sdk', 'nest'] as const) : (['sdk'] as const);
+  const versions = { sdk: '^0.1.0', nest: '^0.1.0' };
+  const folder = given ?? '.';
   let names: readonly string[] = [];
   try {
     names = readdirSync(folder);
   } catch {
     // Said below: the tarballs are not there.
   }
-  const versions = { sdk: '^0.1.0', nest: '^0.1.0' };
+  const tarball = (start: RegExp): string | undefined => names.find((one) => start.test(one) && one.endsWith('.tgz'));
   const files: string[] = [];
   for (const name of wanted) {
-    const file = names.find((one) => one.startsWith(`simpul-${name}-`) && one.endsWith('.tgz'));
-    if (file === undefined) throw new Usage(texts.no_tarball({ dir: folder, name: `simpul-${name}-….tgz` }));
+    const file = tarball(new RegExp(`^simpul-${name}-`));
+    if (file === undefined) {
+      if (given === undefined) return { versions: { sdk: '^0.1.0', nest: '^0.1.0' }, files: [] };
+      throw new Usage(texts.no_tarball({ dir: folder, name: `simpul-${name}-….tgz` }));
+    }
     versions[name] = `file:packages/${file}`;
     files.push(join(folder, file));
   }
-  return { versions, files };
+  const simpul = tarball(/^simpul-\d/);
+  if (simpul === undefined) return { versions, files };
+  return {
+    versions: { ...versions, simpul: `file:packages/${simpul}` },
+    files: [...files, join(folder, simpul)],
+  };
 }
