@@ -11,13 +11,13 @@ import { lintConfig, ROOMS, withImports } from './rooms.mjs';
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
 
 async function errorsPage() {
-  const { FAULT_CLASSES, FAULTS } = await built('faults');
+  const { FAULT_CLASSES, FAULTS, UNIT_FAULTS } = await built('faults');
   const { statusOf } = await built('http');
-  const rows = Object.entries(FAULTS).map(
-    ([code, f]) =>
-      `| <a id="${code}"></a>\`${code}\` | ${statusOf(code)} | ${f.class} · ${FAULT_CLASSES[f.class].action} | ${f.title.id} · ${f.title.en} | ${f.hint.id} · ${f.hint.en} |`,
-  );
-  return `# Errors\n\nGenerated from \`libs/faults/table.ts\` and \`libs/http/status.ts\` by \`npm run gen\`. Every door answers \`application/problem+json\` with one of these codes.\n\n| code | status | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
+  const row = (code, f, ...more) =>
+    `| ${[`<a id="${code}"></a>\`${code}\``, ...more, `${f.class} · ${FAULT_CLASSES[f.class].action}`, `${f.title.id} · ${f.title.en}`, `${f.hint.id} · ${f.hint.en}`].join(' | ')} |`;
+  const rows = Object.entries(FAULTS).map(([code, f]) => row(code, f, statusOf(code)));
+  const unitRows = Object.entries(UNIT_FAULTS).map(([code, f]) => row(code, f));
+  return `# Errors\n\nGenerated from \`libs/faults/table.ts\` and \`libs/http/status.ts\` by \`npm run gen\`. Every door answers \`application/problem+json\` with one of these codes.\n\n| code | status | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|---|\n${rows.join('\n')}\n\n## In the process of a unit\n\nNo door answers these: the outbox, the hub for tests and the modules for tests throw them (\`OutboxFault\`, \`TestHubFault\`, \`SimpulTestFault\`, each a \`UnitFault\`). Generated from \`libs/faults/unit-table.ts\`.\n\n| code | class | text (id · en) | what to do (id · en) |\n|---|---|---|---|\n${unitRows.join('\n')}\n`;
 }
 
 async function settingsPage() {

@@ -1,12 +1,50 @@
 import { describe, expect, it } from '@jest/globals';
-import { asFault, defineTexts, Fault, FAULTS, innermostMessage, isFault, startDetail, startLine } from './index.js';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  asFault,
+  defineTexts,
+  Fault,
+  FAULTS,
+  innermostMessage,
+  isFault,
+  startDetail,
+  startLine,
+  UNIT_FAULTS,
+  UnitFault,
+  type UnitFaultCode,
+} from './index.js';
 
 describe('the table of errors', () => {
   it('has snake_case codes, texts and one next step in both languages', () => {
-    for (const [code, f] of Object.entries(FAULTS)) {
+    for (const [code, f] of Object.entries({ ...FAULTS, ...UNIT_FAULTS })) {
       expect(code).toMatch(/^[a-z][a-z0-9_]*$/);
       for (const text of [f.title.id, f.title.en, f.hint.id, f.hint.en]) expect(text.length).toBeGreaterThan(3);
     }
+  });
+
+  it('has the codes that a program of a unit sees too, each once; a file of a fault class has no texts of its own', () => {
+    const codes = [...Object.keys(FAULTS), ...Object.keys(UNIT_FAULTS)];
+    expect(codes).toEqual([...new Set(codes)]);
+    const root = join(import.meta.dirname, '../..');
+    const files = globSync('{libs,apps}/**/*fault*.ts', { cwd: root, exclude: (f) => /\.spec\.ts$/.test(f) });
+    expect(files.length).toBeGreaterThan(5);
+    expect(files.filter((file) => /\b(id|en): ['"`]/.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+  });
+
+  it('makes of a row one line: code, title, detail and next step, Indonesian first', () => {
+    for (const code of Object.keys(UNIT_FAULTS) as UnitFaultCode[]) {
+      const { title, hint } = UNIT_FAULTS[code];
+      const fault = new UnitFault('PartFault', code, '/var/x.', 'why');
+      const [id, en] = [`${title.id}: /var/x. ${hint.id}`, `${title.en}: /var/x. ${hint.en}`];
+      expect([fault.message, fault.name, fault.cause]).toEqual([`${code}: ${id} / ${en}`, 'PartFault', 'why']);
+      expect(fault.message).not.toContain('\n');
+      expect(new UnitFault('PartFault', code).message).toBe(
+        `${code}: ${title.id}. ${hint.id} / ${title.en}. ${hint.en}`,
+      );
+    }
+    expect(new UnitFault('PartFault', 'outbox_full').retryable).toBe(true);
+    expect(new UnitFault('PartFault', 'outbox_corrupt').retryable).toBe(false);
   });
 
   it('says why a start failed in one line with a next step, in both languages, for every code', () => {

@@ -16,3 +16,5 @@ export {
 export { defineTexts, Text, verbatim, type Bilingual, type Language, type TextArg, type Texts } from './text.js';
 export { OnceAMinute } from './once.js';
 export { startDetail, startLine } from './start-line.js';
+export { UnitFault } from './unit-fault.js';
+export { UNIT_FAULTS, type UnitFaultCode } from './unit-table.js';

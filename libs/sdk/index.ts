@@ -9,6 +9,7 @@ export {
   type RetryOptions,
 } from './connection.js';
 export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem } from './fault.js';
+export { UnitFault, type UnitFaultCode } from '#faults';
 export { newEvent } from './new-event.js';
 export { createIds, type IdOptions } from './ids.js';
 export type { LiveOptions, LiveReport } from './live.js';
