@@ -33,6 +33,7 @@ export { JsonNumber } from './number.js';
 export type { FieldNode as SchemaField, Node as SchemaNode } from './schema.js';
 export { nameOf } from './properties.js';
 export { sample } from './sample.js';
+export { shownAs, type Shown } from './shown.js';
 export { UNIT_ID, UNKNOWN_SYMBOL } from './scalar.js';
 export { instantMs } from './time.js';
 export { nearest } from './walk.js';

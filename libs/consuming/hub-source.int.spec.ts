@@ -355,7 +355,7 @@ describe('the HTTP source', () => {
     const data: unknown[] = [];
     await expect(consumer({ handlers: [onEvent(token, (e) => void data.push(e.data))] }).run()).rejects.toMatchObject({
       code: 'version_not_readable',
-      message: `version 2 of ${PASPOR.type} in this app cannot read an event of version 3: /nomorPaspor is missing and has no default. Generate the token again with \`simpul type gen\``,
+      message: `version 2 of ${PASPOR.type} in this app cannot read an event of version 3: /data/nomorPaspor: required field is missing. Generate the token again with \`simpul type gen\``,
     });
     expect(data).toEqual([{ nomorPaspor: 'X1', kantor: '-', jenis: 'lain' }]);
   });

@@ -47,6 +47,25 @@ describe.each(SOURCES)('an event of another version from %s', (_name, received) 
     expect(resolverOf(V2)(received(V1, older)).data).toEqual({ nomor: 'N-1', jenis: 'a', baru: 7, hari: '1970-01-01' });
   });
 
+  it('keeps apart types of one name in two namespaces, and reads a number whose logical type nobody knows as its base type', () => {
+    const record = (namespace: string, field: string) => ({ type: 'record', name: 'Alamat', namespace, fields: [{ name: field, type: 'string' }] }); // prettier-ignore
+    const places = [
+      { name: 'asal', type: record('uji.asal', 'kota') },
+      { name: 'tujuan', type: record('uji.tujuan', 'negara') },
+      { name: 'lewat', type: ['null', 'uji.asal.Alamat'], default: null },
+      { name: 'mikro', type: { type: 'long', logicalType: 'timestamp-micros' } },
+    ];
+    const [older, newer] = [tokenOf(1, places), tokenOf(2, [...places, { name: 'luas', type: 'long', default: 1 }])];
+    const data = {
+      nomor: 'N-1',
+      asal: { kota: 'Bogor' },
+      tujuan: { negara: 'JP' },
+      lewat: { kota: 'Depok' },
+      mikro: 5,
+    };
+    expect(resolverOf(newer)(received(older, data)).data).toEqual({ ...data, luas: 1 });
+  });
+
   it('that the token cannot read is one line with both versions and the remedy', () => {
     const why = (): unknown => resolverOf(V3)(received(V1, { nomor: 'N-1', jenis: 'a', lama: null }));
     expect(why).toThrow(expect.objectContaining({ code: 'version_not_readable' }));

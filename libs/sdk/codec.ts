@@ -1,4 +1,4 @@
-import { compatibility, compileContract, type Contract, type Data, refusalCode } from '#avro';
+import { compatibility, compileContract, type Contract, type Data, refusalCode, shownAs } from '#avro';
 import { dataschemaUrn, FRAME_BYTES } from '#event';
 import { FAULTS, isFault, showProblem, type FaultCode, type FaultRow, type Language, type Problem } from '#faults';
 import { SdkFault } from './fault.js';
@@ -68,6 +68,22 @@ export function dataAs<T extends object>(
   if (writerSchema === token.schema) return inForm(token, contractOf(token, options), data) as T;
   const writer: EventToken = { type: token.type, stream: token.stream, version: 0, schema: writerSchema };
   return decodeAs(token, writerSchema, encodeEvent(writer, data, options), options);
+}
+
+/**
+ * Plain JSON data of any version, as the hub shows it and perhaps masked, in the form and version of the token, when nobody has the schema of the writer: unknown
+ * fields are dropped, missing ones have their default, unknown symbols the default symbol. Masked values stay as they are. Throws `SdkFault`
+ * `incompatible_schema` with the pointer of the first value that does not fit.
+ */
+export function dataOfAnyVersion<T extends object>(
+  token: EventToken<T>,
+  data: Readonly<Record<string, unknown>>,
+  options: CodecOptions = {},
+): T {
+  const contract = contractOf(token, options);
+  const shown = shownAs(contract, data);
+  if (!shown.ok) throw refusal('incompatible_schema', [shown.problem], options);
+  return inForm(token, contract, shown.data) as T;
 }
 
 /** The attribute `dataschema` of events with the version of a token: `urn:simpul:schema:<type>:<version>`. */

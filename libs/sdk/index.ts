@@ -1,5 +1,5 @@
 export { foreignAnswer, type Answer, type Shape } from './answer.js';
-export { dataAs, dataschemaOf, decodeAs, encodeEvent, type CodecOptions } from './codec.js';
+export { dataAs, dataOfAnyVersion, dataschemaOf, decodeAs, encodeEvent, type CodecOptions } from './codec.js';
 export {
   backoffMs,
   connect,
