@@ -29,5 +29,5 @@ export {
   namedFields,
   readLevel,
 } from './read-level.js';
-export { isOwnSource, maySeeAct, maySeeAllOwners, maySeeOwner, maySeeRefusals } from './see-right.js';
+export { isOwnSource, maySeeAct, maySeeAllOwners, maySeeOwner, maySeeRefusals, maySeeSummarised } from './see-right.js';
 export { sampleEvent, type SampleEvent } from './sample-event.js';

@@ -4,7 +4,7 @@ import { UnitTree, type Unit } from '#units';
 import type { Caller, Role } from './access.js';
 import { mayPublish } from './publish-right.js';
 import { EventLevels, readLevel, type ReadableType } from './read-level.js';
-import { isOwnSource } from './see-right.js';
+import { isOwnSource, maySeeSummarised } from './see-right.js';
 
 const unit = (id: string, type: string, parent?: string, technicalParent?: string): Unit => ({
   id,
@@ -162,6 +162,28 @@ describe('who may read what (R12)', () => {
       const wbs = type({ restricted: true, consumers: [{ code: 'unit:SU00004', why: 'test', level }] });
       expect(readLevel(reader('SU00004'), wbs, report, tree)).toBe(expected);
     }
+  });
+
+  it('refusals without a type are for the unit itself and the consumers of what it publishes, where a restricted type is among that', () => {
+    const wbs = {
+      ...type({ restricted: true, consumers: [{ code: 'unit:SU00002', why: 'test' }] }),
+      type: 'itjen.wbs.laporan-diterima',
+      publishers: ['unit:SU00004'],
+    };
+    const open = { ...type({}), type: 'sdm.presensi.tercatat', publishers: ['any'] };
+    const seers = (owner: string): string[] =>
+      [caller('hub', 'admin'), caller('SU00001', 'operator'), caller('SU00001', 'steward'), reader(owner)]
+        .concat(caller('SU00002', 'operator'))
+        .filter((who) => maySeeSummarised(who, owner, [wbs, open], tree))
+        .map((who) => `${who.owner} ${[...who.roles].join()}`);
+    expect(seers('SU00004')).toEqual(['SU00004 reader', 'SU00002 operator']);
+    expect(seers('SU00011')).toEqual([
+      'hub admin',
+      'SU00001 operator',
+      'SU00001 steward',
+      'SU00011 reader',
+      'SU00002 operator',
+    ]);
   });
 
   it('shows a type marked "ES1-ITJEN only" to its named consumers alone: source, parent lines, unit fields and roles grant nothing', () => {

@@ -3,6 +3,7 @@ import type { Units } from '#units';
 import { isHubAdmin, type Caller } from './access.js';
 import type { AuditRecord } from './audit.js';
 import { isInTree } from './grant-rules.js';
+import { matches, sourceOf, type PublishableType } from './publish-right.js';
 import { mayKnowType, ownsSource, type ReadableType } from './read-level.js';
 
 /** Whether a caller may see what belongs to any owner: an admin key of the hub, and the roles operator and steward. Pure. */
@@ -29,6 +30,22 @@ export function maySeeOwner(caller: Caller, owner: string, units: Units): boolea
 export function maySeeRefusals(caller: Caller, owner: string, type: ReadableType | undefined, units: Units): boolean {
   const mayKnow = type === undefined || caller.owner === owner || mayKnowType(caller, type, units);
   return maySeeOwner(caller, owner, units) && mayKnow;
+}
+
+/**
+ * The same for refusals whose type is no longer known, because they were summarised: they may be of every type that the owner publishes, restricted ones too.
+ */
+export function maySeeSummarised(
+  caller: Caller,
+  owner: string,
+  types: readonly (ReadableType & PublishableType)[],
+  units: Units,
+): boolean {
+  const source = parseSource(sourceOf({ owner, system: 'x' }));
+  const isPublished = ({ publishers }: PublishableType): boolean =>
+    source !== undefined && publishers.some((p) => p.startsWith('field:') || matches(p, source, {}, units));
+  const restricted = types.filter((type) => type.restricted && isPublished(type));
+  return [undefined, ...restricted].every((type) => maySeeRefusals(caller, owner, type, units));
 }
 
 /**

@@ -66,6 +66,20 @@ describe("an answer that is not the hub's is no answer", () => {
     },
   );
 
+  it('state() ends at its deadline although the clock of the machine is set back meanwhile', async () => {
+    const wall = Date.now;
+    const { reader } = await against(() => {
+      Date.now = () => wall() - 3_600_000;
+      return { status: 503, body: { code: 'starting' } };
+    });
+    try {
+      const asked = reader.state('imigrasi.cegah-aktif', 'C-1', { deadlineMs: 30 });
+      await expect(asked).rejects.toMatchObject({ status: 503 });
+    } finally {
+      Date.now = wall;
+    }
+  });
+
   const OTHER: readonly (readonly [keyof typeof READS, string, Reply])[] = [
     ['state', 'the entry of another key', { status: 200, body: { ...entry, key: 'OTHER' } }],
     ['state', 'the entry of another view', { status: 200, body: { ...entry, view: 'imigrasi.paspor-status' } }],

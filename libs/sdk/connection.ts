@@ -178,7 +178,7 @@ export function connect(options: ConnectionOptions): Connection {
   };
 
   const callWithRetry = async (path: string, c: Call & { deadlineMs?: number }): Promise<Reply> => {
-    const until = Date.now() + (c.deadlineMs ?? 60_000);
+    const until = performance.now() + (c.deadlineMs ?? 60_000);
     for (let n = 1; ; n++) {
       let fault;
       try {
@@ -190,7 +190,7 @@ export function connect(options: ConnectionOptions): Connection {
         fault = e;
       }
       const ms = backoffMs(n, fault.retryAfterMs, random, retry);
-      if (!fault.retryable || Date.now() + ms > until) throw fault;
+      if (!fault.retryable || performance.now() + ms > until) throw fault;
       await pause(ms, c.signal);
       c.signal?.throwIfAborted();
     }

@@ -1,4 +1,4 @@
-import { maySeeRefusals, type Caller } from '#access';
+import { maySeeRefusals, maySeeSummarised, type Caller } from '#access';
 import { Fault, FAULTS, verbatim, type Problem } from '#faults';
 import type { Limits } from '#limits';
 import type { Refusal, Refusals } from '#publishing';
@@ -21,7 +21,7 @@ export interface RefusalsDoorDeps {
   /** @default lists are not made in turns */
   readonly limits?: Limits;
   readonly refusals: Pick<Refusals, 'list' | 'keeping'>;
-  readonly catalogue: Pick<Catalogue, 'newest'>;
+  readonly catalogue: Pick<Catalogue, 'newest' | 'types'>;
   readonly units: Units;
 }
 
@@ -124,7 +124,9 @@ export class RefusalsController {
   }
 
   #sees(caller: Caller, { unit, type }: Pick<Row, 'unit' | 'type'>): boolean {
-    return maySeeRefusals(caller, unit, this.deps.catalogue.newest(type), this.deps.units);
+    const { catalogue, units } = this.deps;
+    if (type === '') return maySeeSummarised(caller, unit, catalogue.types(), units);
+    return maySeeRefusals(caller, unit, catalogue.newest(type), units);
   }
 
   /** A unit or code that is nowhere is no empty list. */
