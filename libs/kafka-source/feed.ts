@@ -47,6 +47,8 @@ export interface FeedDeps {
 }
 
 interface Fetched extends FetchedBatches {
+  /** Its first batch may begin below. */
+  readonly from: number;
   /** Behind its last record. */
   readonly end: number;
   /** Bytes that were not looked at. */
@@ -106,10 +108,16 @@ export class Feed {
   take(bytes: Buffer, aborted: readonly AbortedTransaction[]): void {
     const end = endOf(bytes);
     if (!this.isOpen || end === undefined || Number(end) <= this.#expected) return;
+    const from = this.#expected;
     this.#bytes += bytes.length;
     this.#expected = Number(end);
-    this.#queue.push({ bytes, committed: false, aborted, end: this.#expected, left: bytes.length });
+    this.#queue.push({ bytes, committed: false, aborted, from, end: this.#expected, left: bytes.length });
     this.wake();
+  }
+
+  /** Nothing is fetched any more below this offset, which lies behind all that was. What was fetched is still delivered. */
+  skipTo(offset: number): void {
+    this.#expected = offset;
   }
 
   /** The settled end has moved. */
@@ -220,8 +228,8 @@ export class Feed {
   /** undefined: the batches are damaged on their way, and are fetched again. Throws for a compression that this process lacks. */
   #records(head: Fetched, maxRecords: number, maxBytes: number): ReturnType<typeof takeRecords> | undefined {
     try {
-      const from = { from: BigInt(this.#next), lastEpoch: undefined };
-      return takeRecords(head, from, { maxRecords, maxBytes }, CODECS);
+      const at = { from: BigInt(Math.max(this.#next, head.from)), lastEpoch: undefined };
+      return takeRecords(head, at, { maxRecords, maxBytes }, CODECS);
     } catch (cause) {
       if (cause instanceof CodecMissing) throw new Error(`${this.name}/${this.#next}: ${cause.message}`, { cause });
       this.#queue.length = 0;

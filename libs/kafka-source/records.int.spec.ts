@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kafka, logLevel } from 'kafkajs';
+import { deferred } from '#concurrency';
 import { digestOf, fromHeaders, toHeaders } from '#event';
 import { SCHEMAS_TOPIC, schemaValue } from '#registry';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
@@ -214,5 +216,56 @@ suite(
       await second.got(later.map(({ id }) => id));
       expect([second.told, second.ids()]).toEqual([[], later.map(({ id }) => id)]);
     });
+
+    it.each(['earliest', 'stop'] as const)(
+      'when retention passes a slow reader, says so in one line: with outOfRange earliest gives all that it had fetched and goes on, with stop ends (%s)',
+      async (outOfRange) => {
+        const first = await publish(16);
+        const [stream, number] = first[0]!.position.split('/') as [string, string];
+        const partition = Number(number);
+        const here = <E extends { position: string }>(events: readonly E[]): E[] =>
+          events.filter(({ position }) => position.startsWith(`${stream}/${partition}/`));
+        /** Two of these fill the buffer of the reader. */
+        const fill = async (): Promise<void> => {
+          for (let n = 0; n < 2; n++)
+            await hub.core.log.append(stream, partition, [{ key: null, value: randomBytes(1_000_000), headers: [] }]);
+        };
+        await fill();
+        const second = here(await publish(32));
+        await fill();
+        const behind = here(await publish(32));
+        const slow = new Map([here(first), second].map(([e]) => [e!.position, deferred<void>()]));
+        const [one, two] = slow.values();
+        const sink = new TestSink();
+        const held: string[] = [];
+        sink.handle = ({ event: { position } }) => {
+          if (slow.has(position)) held.push(position);
+          return slow.get(position)?.promise;
+        };
+        const { ran, told, got } = start({ outOfRange, batchEvents: 1, bufferBytes: 1 }, sink);
+        await until('the first slow event', () => held.length > 0);
+        const passed = behind.slice(0, Math.ceil(behind.length / 2));
+        const offset = String(Number(passed.at(-1)!.position.split('/')[2]) + 1);
+        const topic = hub.prefix + stream;
+        // Without it kafkajs does not know the topic.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset }] });
+        one!.resolve();
+        // The records of other cases are told too.
+        const lines = (): string[] => told.filter((line) => !line.startsWith('damaged'));
+        await until('the line', () => lines().length > 0);
+        expect(lines()).toEqual([`retention ${stream}/${partition}`]);
+        two!.resolve();
+        const left = behind.slice(passed.length);
+        if (outOfRange === 'stop') expect(((await ran) as Error).message).toMatch(/^offset_out_of_range: /);
+        else {
+          await got(left.map(({ id }) => id));
+          const wanted = [...here(first), ...second, ...left].map(({ position }) => position);
+          const positions = here(sink.events.map(({ event }) => event)).map(({ position }) => position);
+          expect(positions.slice(-wanted.length)).toEqual(wanted);
+        }
+        expect(lines()).toHaveLength(1);
+      },
+    );
   },
 );

@@ -357,11 +357,16 @@ class GroupSource implements KafkaSource {
           if (!isOver() && feed.isOpen) this.#fetcher!.add(open.fetching);
           return;
         }
+        const found = { feed: feed.name, wanted: String(feed.expected), low: String(low), high: String(high) };
+        if (feed.expected < low) {
+          tellRange({ ...found, why: 'retention' }, this.#options, this.#lines);
+          feed.skipTo(Number(low));
+          this.#fetcher!.add(open.fetching);
+          return;
+        }
         await this.#revoke([open], this.#sessionMs / 2);
         if (isOver()) return;
-        const why = feed.expected < low ? 'retention' : 'truncated';
-        const wanted = String(feed.expected);
-        tellRange({ feed: feed.name, wanted, low: String(low), high: String(high), why }, this.#options, this.#lines);
+        tellRange({ ...found, why: 'truncated' }, this.#options, this.#lines);
         this.#openFeed({ topic, partition, topicId, from: Number(low), above: undefined });
         return;
       } catch (error) {
