@@ -95,7 +95,7 @@ describe('a request of our own over a connection of kafkajs', () => {
     expect(kafkajs.version).toBe('2.2.4');
     expect(own.dependencies['kafkajs']).toBe(kafkajs.version);
     const packages = readFileSync(new URL('../../bin/packages.mjs', import.meta.url), 'utf8');
-    expect(/kafkajs: '([^']+)'/.exec(packages)?.[1]).toBe(kafkajs.version);
+    expect(/KAFKAJS = '([^']+)'/.exec(packages)?.[1]).toBe(kafkajs.version);
   });
 
   it('is a Fetch 11 with the client id, on a connection of its own; its answer is found by its correlation id', async () => {
