@@ -31,6 +31,12 @@ const SCHEMA = {
     { name: 'unit', type: { type: 'array', items: 'string' } },
     { name: 'daftar', type: { type: 'array', items: 'Alamat' } },
     { name: 'catatan', type: { type: 'map', values: 'long' } },
+    { name: 'mikro', type: { type: 'long', logicalType: 'timestamp-micros' } },
+    {
+      name: 'luar',
+      type: { type: 'record', name: 'Alamat', namespace: 'uji.luar', fields: [{ name: 'negara', type: 'string' }] },
+    },
+    { name: 'akhir', type: ['null', 'Alamat'] },
   ],
 };
 
@@ -74,6 +80,13 @@ describe('--set', () => {
       daftar: [{ kota: 'Solo' }, { kota: 'Tegal' }],
       catatan: { a: 3 },
     });
+  });
+
+  it('reads the schema as the hub does: a type is that of its namespace, a logical type that nobody knows is its base type', () => {
+    expect(set('mikro=5', 'luar.negara=JP', 'akhir.kota=Solo')).toMatchObject({
+      ...{ mikro: 5, luar: { negara: 'JP' }, akhir: { kota: 'Solo' } },
+    });
+    expect(refused('akhir.negara=JP')).toContain('no such field  → kota');
   });
 
   it('refuses with a pointer what the schema does not have or take', () => {
