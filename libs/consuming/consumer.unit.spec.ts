@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type ReadEvent } from '#sdk';
+import { random } from '../../test/kit/random.js';
 import { createConsumer, onBatch, onEvent, type Consumer, type ConsumerOptions, type DeadLetter } from './index.js';
 import { BAN, END, eventAt, finishedAt, MemorySource, type StoredPlace } from './memory-source.fixture.js';
 
@@ -48,14 +49,6 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((done) => setTimeout(done, 1));
   }
 }
-/** A random number in [0, 1) of a seed. */
-function randomOf(seed: number): () => number {
-  let x = seed * 2_654_435_761 + 1;
-  return () => {
-    x = (x * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return x / 2_147_483_648;
-  };
-}
 const events = (n: number, subjects: number, type = BAN.type): ReadEvent[] =>
   Array.from({ length: n }, (_, i) => eventAt(0, i, `s${i % subjects}`, type));
 const retryFast = { backoffMs: 1, maxBackoffMs: 2 };
@@ -64,8 +57,8 @@ describe('a consumer', () => {
   it.each(Array.from({ length: 20 }, (_, seed) => seed))(
     'keeps the order per subject over all types, skips nothing, and never stores a place that passes unfinished work: schedule %i',
     async (seed) => {
-      const random = randomOf(seed);
-      const until1 = (n: number): number => Math.floor(random() * n);
+      const next = random(seed);
+      const until1 = (n: number): number => Math.floor(next() * n);
       const feeds: Record<string, ReadEvent[]> = {};
       const partitions = 1 + (seed % 3);
       for (let f = 0; f <= until1(3); f++) {
@@ -92,7 +85,7 @@ describe('a consumer', () => {
         try {
           for (let n = until1(4); n > 0; n--) await new Promise(setImmediate);
           if (list.some((e) => e.data['n'] === 33)) throw new Error('poison');
-          if (random() < 0.1) throw new Error('now and then');
+          if (next() < 0.1) throw new Error('now and then');
           for (const e of list) {
             if (!done.has(e.subject)) done.set(e.subject, []);
             done.get(e.subject)!.push(e.position);
@@ -148,7 +141,7 @@ describe('a consumer', () => {
               for (const e of finishedAt(feeds[name]!, places.get(name)))
                 if (!known.has(e.position)) problems.push(`a place forgets ${e.position}`);
               await new Promise(setImmediate);
-              if (random() < 0.05) throw new Error('the disk is full');
+              if (next() < 0.05) throw new Error('the disk is full');
             },
           },
         );

@@ -1,25 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { random } from '../../test/kit/random.js';
 import { CopySet } from './copy-set.js';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** A sequence of numbers below 1 that is the same in every run. */
-function* draws(seed: number): Generator<number> {
-  for (let x = seed; ; x = (x * 48_271) % 2_147_483_647) yield x / 2_147_483_647;
-}
-
 describe('a set of copies', () => {
   it.each(['ascending', 'descending', 'mixed'])('answers as a map does, for copies that come in %s order', (order) => {
-    const random = draws(7);
+    const next = random(7);
     const offsets = Array.from({ length: 5_000 }, (_, i) => i * 3);
     if (order === 'descending') offsets.reverse();
-    if (order === 'mixed') offsets.sort(() => random.next().value! - 0.5);
+    if (order === 'mixed') offsets.sort(() => next() - 0.5);
     const [set, map] = [new CopySet(), new Map<number, number>()];
     for (const offset of [...offsets, ...offsets.slice(0, 100)]) {
-      const first = Math.floor(random.next().value! * offset);
+      const first = Math.floor(next() * offset);
       set.add(offset, first);
       map.set(offset, first);
     }

@@ -1,16 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
+import { random } from '../../test/kit/random.js';
 import { Lanes, type Item, type TakeLimits } from './lanes.js';
 
 const item = (seq: number, key: string, urgent = false): Item => ({ seq, key, urgent, bytes: 10 });
 const ONE = { events: 1, bytes: 1e9 };
 const ALL = { events: 1e9, bytes: 1e9 };
 const take = (lanes: Lanes, limits: TakeLimits = ALL): number[] => lanes.take(limits).map((i) => i.seq);
-
-/** A random number in [0, 1) from a seed. */
-function random(seed: number): () => number {
-  let s = seed >>> 0;
-  return () => (s = (Math.imul(s, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
 
 describe('the order of an outbox', () => {
   it('is the order of queueing between keys, and one after another within a key', () => {

@@ -7,7 +7,8 @@ import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { plainDigest } from '../../test/kit/projection/plain.js';
 import { interposed, Stage, until, type StageOptions } from '../../test/kit/projection/stage.js';
-import { random, traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
+import { traffic, TRAFFIC_VIEWS } from '../../test/kit/projection/traffic.js';
+import { random } from '../../test/kit/random.js';
 import { digestOfView, requestRebuild, storageOf, type AuditView, type CompiledView } from './index.js';
 import { Projector } from './projector.js';
 

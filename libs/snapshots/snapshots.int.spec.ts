@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLog, type EmbeddedLog } from '#log-embedded';
 import type { EventLog } from '#log';
-import { random } from '../../test/kit/projection/traffic.js';
 import { until } from '../../test/kit/projection/stage.js';
+import { random } from '../../test/kit/random.js';
 import { readSnapshot, readTail, snapshotTopic, snapshotTopicSpec, SnapshotWriter } from './index.js';
 import type { SnapshotChange, StreamPlace } from './index.js';
 

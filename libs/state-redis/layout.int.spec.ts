@@ -20,6 +20,7 @@ import {
   until,
 } from '#state/conformance';
 import { startRedis, type RedisServer } from '../../deploy/local/redis.js';
+import { random } from '../../test/kit/random.js';
 import { openRedisState } from './index.js';
 import { idOf } from './records.js';
 
@@ -69,8 +70,8 @@ const sorted = (keys: readonly string[]): string[] =>
 
 /** Puts and deletes at random, kept beside in a map; checks scan, read and the change feed against it. */
 async function against(view: string, seed: number, rounds: number, keyOf: (n: number) => string): Promise<void> {
-  let x = seed;
-  const random = (n: number): number => (((x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32) * n) | 0;
+  const next = random(seed);
+  const below = (n: number): number => Math.floor(next() * n);
   const model = new Map<string, { value: string; offset: number }>();
   const feed = new Map<string, number>();
   let offset = 0;
@@ -78,8 +79,8 @@ async function against(view: string, seed: number, rounds: number, keyOf: (n: nu
     const rows = new Map<string, ReturnType<typeof put> | ReturnType<typeof del>>();
     const from = offset;
     for (let i = 0; i < 200; i++, offset++) {
-      const key = keyOf(random(1_500));
-      rows.set(key, random(5) === 0 ? del(key, offset) : put(key, offset, 'v'.repeat(random(300))));
+      const key = keyOf(below(1_500));
+      rows.set(key, below(5) === 0 ? del(key, offset) : put(key, offset, 'v'.repeat(below(300))));
     }
     expect(await state.commit(view, P0, change(from, offset, [...rows.values()]))).toEqual({ ok: true });
     for (const [key, row] of rows) {

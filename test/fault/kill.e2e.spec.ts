@@ -12,6 +12,7 @@ import {
 } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { occupancy } from '../kit/occupancy.js';
+import { random } from '../kit/random.js';
 
 /** Fixed seeds: npm test runs the first ten, npm run campaign all. On Kafka every fourth kill (k % 4 === 3) happens while a second gateway publishes the same ids. */
 const SEEDS = [11, 23, 37, 41, 59, 67, 73, 83, 97, 101, 113, 127, 131, 149, 151, 163, 179, 181, 193, 199];
@@ -24,11 +25,6 @@ const redis = process.env['SIMPUL_TEST_REDIS'];
 interface Sent {
   readonly event: PreparedEvent;
   readonly receipt: Receipt;
-}
-
-function random(seed: number): () => number {
-  let s = seed >>> 0;
-  return () => (s = (Math.imul(s, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
 }
 
 const report = (unit: string, day: number, detainees: number, when: number): Record<string, unknown> =>

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, createReader, type ReadEvent } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
-import { random } from '../kit/kills/random.js';
+import { random } from '../kit/random.js';
 
 const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);

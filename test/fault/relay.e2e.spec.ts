@@ -8,7 +8,7 @@ import pg from 'pg';
 import { connect, createReader, type ReadEvent } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { startPostgres, whyNoPostgres, type Postgres } from '../kit/postgres.js';
-import { random } from '../kit/kills/random.js';
+import { random } from '../kit/random.js';
 
 const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);

@@ -10,7 +10,7 @@ import { expectReceipts, expectSound } from '../kit/bursts/verdict.js';
 import type { HistoryLine } from '../kit/checking/history.js';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { noKafka, noOwnKafka, ownKafka, testKafka, type TestKafka } from '../kit/kafka.js';
-import { random } from '../kit/projection/traffic.js';
+import { random } from '../kit/random.js';
 
 /**
  * Each fault happens in the middle of a burst of mixed events (about 250 events of six systems, with batches and copies). After each burst, everything

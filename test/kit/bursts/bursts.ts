@@ -1,6 +1,6 @@
 import { connect, createPublisher, isSdkFault, type Connection, type NewEvent, type Publisher, type Step } from '#sdk';
 import type { HistoryLine } from '../checking/history.js';
-import { random } from '../projection/traffic.js';
+import { random } from '../random.js';
 import type { Deployment } from '../deployment.js';
 
 /** Units whose systems publish in the bursts: three prisons, the directorate that decides bans (a stream with one partition), two immigration offices. */

@@ -1,20 +1,12 @@
 import type { NewRecord } from '#log';
 import type { CatalogueIndex } from '#registry';
+import { random } from '../random.js';
 import { recordOf, type EventSpec } from './events.js';
 
 export interface Placed {
   readonly stream: string;
   readonly partition: number;
   readonly record: NewRecord;
-}
-
-/** Pseudo-random numbers in [0, 1); the same for the same seed. */
-export function random(seed: number): () => number {
-  let x = seed >>> 0 || 1;
-  return () => {
-    x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0;
-    return x / 2 ** 32;
-  };
 }
 
 const STATUS = ['diajukan', 'kelengkapan', 'diproses', 'diputuskan', 'selesai'];
