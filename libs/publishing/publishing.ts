@@ -116,9 +116,8 @@ export class Publishing {
     }
   }
 
-  /** Checks, in this turn and the next ones, and appends nothing. Faults as checkSize. */
+  /** Checks, in this turn and the next ones, and appends nothing. A part of a list may be given: the size of the whole is the caller's to check (checkSize). */
   async tryOut(offered: readonly Offered[], request: PublishRequest, turn: Turn = ENDLESS): Promise<readonly Trial[]> {
-    this.checkSize(offered.length);
     const checked = await this.#checkInTurns(offered, request, turn);
     const items = checked.map((c) => new ItemState(c));
     await this.#findTooLarge(this.#suspects(items));
