@@ -1,4 +1,5 @@
 export { SimpulClientProxy } from './client-proxy.js';
+export { SimpulConsumer } from './consumer.js';
 export { Event, OnBatch, OnEvent } from './decorators.js';
 export { EventContext } from './event-context.js';
 export { SimpulHealth, type SimpulHealthResult } from './health.js';

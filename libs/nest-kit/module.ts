@@ -2,6 +2,7 @@ import type { EventToken } from '#sdk';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { SimpulClientProxy } from './client-proxy.js';
+import { SimpulConsumer } from './consumer.js';
 import { FOR_ROOT } from './decorators.js';
 import { SimpulHealth } from './health.js';
 import { Hub, openHub } from './hub.js';
@@ -16,7 +17,7 @@ import { checkToken, Tokens } from './tokens.js';
 const DOUBLE = { token: TEST_DOUBLE, optional: true };
 
 /**
- * Connects an app to the hub: `SimpulModule.forRoot({ url, key })` in the root module. Provides SimpulPublisher, SimpulReader, SimpulHealth and SimpulClientProxy, and
+ * Connects an app to the hub: `SimpulModule.forRoot({ url, key })` in the root module. Provides SimpulPublisher, SimpulReader, SimpulConsumer, SimpulHealth and SimpulClientProxy, and
  * runs the handlers of `@OnEvent` and `@OnBatch` from the end of the start (`app.listen()`, `app.init()`, `createApplicationContext`) to the end of the app, also when it
  * is ended by SIGTERM without `enableShutdownHooks()`. A wrong wiring, key, address or type ends the start with one `StartFault`.
  */
@@ -51,13 +52,14 @@ const DOUBLE = { token: TEST_DOUBLE, optional: true };
       inject: [OPTIONS, Hub, SimpulPublisher, Tokens, DiscoveryService, MetadataScanner, ModulesContainer, DOUBLE],
       useFactory: (...deps: ConstructorParameters<typeof Runner>) => new Runner(...deps),
     },
+    { provide: SimpulConsumer, inject: [Runner], useFactory: (runner: Runner) => new SimpulConsumer(runner) },
     {
       provide: SimpulHealth,
       inject: [Hub, Runner],
       useFactory: (hub: Hub, runner: Runner) => new SimpulHealth(hub, runner),
     },
   ],
-  exports: [SimpulPublisher, SimpulReader, SimpulClientProxy, SimpulHealth, Tokens, FOR_ROOT],
+  exports: [SimpulPublisher, SimpulReader, SimpulClientProxy, SimpulConsumer, SimpulHealth, Tokens, FOR_ROOT],
 })
 export class SimpulModule extends ConfigurableModuleClass {
   /** Tokens that an app publishes by name: `client.emit('imigrasi.paspor.diterbitkan', data)` is then checked by the schema of the token. */

@@ -46,6 +46,7 @@ import {
   OnBatch,
   OnEvent,
   SimpulClientProxy,
+  SimpulConsumer,
   SimpulHealth,
   SimpulModule,
   SimpulPublisher,
@@ -341,6 +342,36 @@ describe('SimpulModule', () => {
     await again.close();
     expect(given).toEqual([poison.position, poison.position]);
     expect(await list()).toEqual([letter]);
+  });
+
+  it('shows parked events to the app, which tries them again or leaves them out; their subject goes on', async () => {
+    const Token = Paspor;
+    let locked = true;
+    @Injectable()
+    class Passports {
+      @OnEvent(Token, { attempts: 1, then: 'park' })
+      issued(_issued: unknown, @Event() { position }: ReadEvent) {
+        if (locked) throw new Error('the list is locked');
+        seen.push(position);
+      }
+    }
+    const app = await start({ providers: [Passports] });
+    const consumer = app.get(SimpulConsumer);
+    const publisher = app.get(SimpulPublisher);
+    const [one, other] = [data(), data()];
+    const first = await publisher.publish(Token, one);
+    const behind = await publisher.publish(Token, one);
+    const wrong = await publisher.publish(Token, other);
+    const waiting = () => consumer.parked().map((p) => [p.position, p.waiting]);
+    await until(() => consumer.parked().reduce((sum, p) => sum + 1 + p.waiting, 0) === 3);
+    expect(Object.fromEntries(waiting())).toEqual({ [first.position]: 1, [wrong.position]: 0 });
+    expect([consumer.skip(behind.position), consumer.skip(wrong.position)]).toEqual([false, true]);
+    locked = false;
+    expect([consumer.retry(wrong.position), consumer.retry(first.position)]).toEqual([false, true]);
+    await until(() => seen.length === 2);
+    expect(seen).toEqual([first.position, behind.position]);
+    expect([consumer.parked(), consumer.status()]).toMatchObject([[], { state: 'running', finished: 3 }]);
+    expect((await start({})).get(SimpulConsumer).parked()).toEqual([]);
   });
 
   it('is healthy while the hub answers and the consumer runs', async () => {
