@@ -3,6 +3,16 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Coalescer, Mutex, jittered, pause, withDeadline } from './index.js';
 
 describe('pause', () => {
+  it('of what is left of a deadline that has passed is no warning of Node', async () => {
+    const warned: string[] = [];
+    const listen = (warning: Error): unknown => warned.push(warning.name);
+    process.on('warning', listen);
+    await pause(-16);
+    await new Promise(setImmediate);
+    process.off('warning', listen);
+    expect(warned).toEqual([]);
+  });
+
   it('resolves at once when the signal aborts, and leaves no listener', async () => {
     const stop = new AbortController();
     const remove = jest.spyOn(stop.signal, 'removeEventListener');

@@ -1,4 +1,4 @@
-/** Resolves after `ms`, or as soon as the signal aborts. Never rejects, and leaves no listener or timer behind. */
+/** Resolves after `ms` (negative: as 0), or as soon as the signal aborts. Never rejects, and leaves no listener or timer behind. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) {
@@ -10,7 +10,8 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    // Node writes a warning for a negative time, which is what is left of a deadline that has passed.
+    const timer = setTimeout(done, Math.max(0, ms));
     signal?.addEventListener('abort', done, { once: true });
   });
 }

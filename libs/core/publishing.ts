@@ -17,6 +17,7 @@ export function hubPublishing(
     state,
     settled,
     catalogue: registry.catalogue,
+    refresh: () => registry.refresh(),
     units: units.units,
     mayPublish,
     mayState,

@@ -34,6 +34,8 @@ export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
   readonly settled: Settled;
   readonly refusals: Pick<Refusals, 'count'>;
   readonly now: () => number;
+  /** See EarlierSchemas. */
+  readonly refresh?: (() => Promise<void>) | undefined;
   readonly limits?: Partial<PublishLimits>;
   /** Bounds the events whose outcome is open. @default the numbers of the table */
   readonly budgets?: Limits;
@@ -77,7 +79,7 @@ export class Publishing {
     this.#rules = { ...deps, limits: this.limits };
     this.#recent = new RecentAppends((s, p) => deps.settled.end(s, p), deps.now, this.limits.recent);
     const lookup = new IndexLookup((ids) => deps.state.findFirst(ids), this.limits.indexMs);
-    this.#earlier = new EarlierEvents(lookup, deps.log, this.limits.placeMs);
+    this.#earlier = new EarlierEvents(lookup, deps.log, this.limits.placeMs, deps);
     this.#receipts = new Receipts(deps, this.#recent, this.#earlier, this.limits.waitMs);
   }
 

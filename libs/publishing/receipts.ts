@@ -70,7 +70,8 @@ export class Receipts {
     const read = first ?? (see === undefined ? undefined : this.#decoy);
     if (read === undefined) return undefined;
     const [place] = await this.earlier.look([read]);
-    if (place === 'unknown') throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
+    if (place === 'unknown' || (await this.earlier.unknown([read])).size > 0)
+      throw new Fault('receipts_unavailable', { retryAfterMs: 2_000 });
     const receipt = this.#receipt(read);
     const seen = see === undefined ? receipt : await see(receipt);
     return first !== undefined && place === 'holds' ? seen : undefined;

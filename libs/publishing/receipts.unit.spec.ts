@@ -36,6 +36,7 @@ describe('a receipt that the asker may not see', () => {
           'look',
           places.map(() => 'holds'),
         ),
+      unknown: () => Promise.resolve(new Set()),
     };
     const receipts = new Receipts(deps as never, { get: () => undefined } as never, earlier as never, 10);
     const none = (found: Receipt): Promise<undefined> => called(`judge ${found.stream}`, undefined);
