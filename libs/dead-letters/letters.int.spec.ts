@@ -105,6 +105,25 @@ function promises(open: () => Promise<EventLog>, many: number): void {
     expect(await first.list(group)).toHaveLength(1);
   });
 
+  it('letters that come while others are written share the next append: the first goes alone, and each answer is its own', async () => {
+    const group = newGroup();
+    const appends: number[] = [];
+    const one = boxes({
+      append: (...args) => {
+        if (args[0] === DEAD_TOPICS + group) appends.push(args[2].length);
+        return log.append(...args);
+      },
+    });
+    await one.add(group, letter('a.b/0/0'));
+    const sent = [...Array.from({ length: 60 }, (_, n) => letter(`a.b/0/${n}`)), letter('a.b/0/59', { attempts: 9 })];
+    const answers = await Promise.all(sent.map((l) => one.add(group, l)));
+    expect(answers.map(({ letter: { position } }) => position)).toEqual(sent.map(({ position }) => position));
+    expect(answers.flatMap(({ repeated }, n) => (repeated ? [n] : []))).toEqual([0, 60]);
+    expect(await one.list(group)).toEqual(sent.slice(0, 60));
+    expect(appends.reduce((a, b) => a + b)).toBe(60);
+    expect(appends.length).toBeLessThan(5);
+  });
+
   it('the first letter of a position counts: for repeats at once, at another gateway, and after a restart; not in another group', async () => {
     const group = newGroup();
     const [one, two] = [boxes(), boxes()];

@@ -1,6 +1,6 @@
 import { Coalescer, Mutex } from '#concurrency';
-import { Fault } from '#faults';
-import type { EventLog } from '#log';
+import { Fault, isFault } from '#faults';
+import type { AppendOutcome, EventLog } from '#log';
 import { openJournal, type Journal, type TableLog, type TableReport } from '#table';
 
 /** Topics of dead letters: the group comes behind it. */
@@ -34,11 +34,18 @@ export interface Letter {
   readonly roles?: readonly string[] | undefined;
 }
 
+/** A letter that is stored: the given one, or with `repeated` the first of its position. */
+export interface AddedLetter {
+  readonly letter: Letter;
+  readonly repeated: boolean;
+}
+
 interface OpenGroup {
   readonly journal: Journal<Letter>;
   /** By position, the oldest first. */
   readonly letters: Map<string, Letter>;
-  readonly writes: Mutex;
+  /** Letters that come while others are written share the next append. */
+  readonly writes: Coalescer<Letter, AddedLetter | Fault>;
 }
 
 export interface DeadLetterBoxesDeps {
@@ -79,23 +86,41 @@ export class DeadLetterBoxes {
    * Stores a letter, durably when it resolves; a second one for the same position of the group changes nothing and answers the first. Fault `conflict`: the unit has
    * MAX_GROUPS groups, or a group whose name differs only in `.` and `_`, or the group MAX_LETTERS letters; `not_durable`, `log_unavailable`, `disk_full`: send it again.
    */
-  async add(group: string, letter: Letter): Promise<{ readonly letter: Letter; readonly repeated: boolean }> {
+  async add(group: string, letter: Letter): Promise<AddedLetter> {
     const open = await this.#group(group, true);
-    return open!.writes.run(async () => {
-      // Another gateway may have written it.
-      await open!.journal.refresh();
-      const known = this.#kept(open!).get(letter.position);
-      if (known !== undefined) return { letter: known, repeated: true };
-      if (open!.letters.size >= MAX_LETTERS)
-        throw new Fault('conflict', { detail: `${group} has ${MAX_LETTERS} dead letters` });
-      const outcome = await open!.journal.append(letter);
-      if (outcome.kind === 'uncertain') throw new Fault('not_durable', { retryAfterMs: 1_000, cause: outcome.cause });
-      if (outcome.kind === 'refused')
-        throw new Fault(outcome.code === 'disk_full' ? 'disk_full' : 'log_unavailable', { cause: outcome.cause });
-      await open!.journal.refresh();
-      // Another gateway may have written one for this position at the same time: the first in the log counts.
-      const first = this.#kept(open!).get(letter.position) ?? letter;
-      this.#closeOldest(group);
+    const added = await open!.writes.add(letter);
+    this.#closeOldest(group);
+    if (isFault(added)) throw added;
+    return added;
+  }
+
+  /** Stores letters that came together: what each of them costs the log, a read before and after and an append, they share. */
+  async #write(open: OpenGroup, group: string, given: readonly Letter[]): Promise<readonly (AddedLetter | Fault)[]> {
+    // Another gateway may have written one of them.
+    await open.journal.refresh();
+    const known = new Map<string, Letter>();
+    const appends = new Map<string, Promise<AppendOutcome>>();
+    const kept = this.#kept(open);
+    const free = MAX_LETTERS - kept.size;
+    for (const letter of given) {
+      const { position } = letter;
+      const before = kept.get(position);
+      if (before !== undefined) known.set(position, before);
+      else if (!appends.has(position) && appends.size < free) appends.set(position, open.journal.append(letter));
+    }
+    const outcomes = new Map<string, AppendOutcome>();
+    for (const [position, append] of appends) outcomes.set(position, await append);
+    if (appends.size > 0) await open.journal.refresh();
+    // Another gateway may have written one for this position at the same time: the first in the log counts.
+    const stored = this.#kept(open);
+    return given.map((letter) => {
+      const { position } = letter;
+      const before = known.get(position);
+      if (before !== undefined) return { letter: before, repeated: true };
+      const outcome = outcomes.get(position);
+      const fault = outcome === undefined ? tooMany(group) : faultOf(outcome);
+      if (fault !== undefined) return fault;
+      const first = stored.get(position) ?? letter;
       return { letter: first, repeated: JSON.stringify(first) !== JSON.stringify(letter) };
     });
   }
@@ -170,7 +195,7 @@ export class DeadLetterBoxes {
       held -= this.#loaded.get(group)?.letters.size ?? 0;
       this.#open.delete(group);
       this.#loaded.delete(group);
-      void closing.then(({ journal, writes }) => writes.run(() => journal.close())).catch(() => undefined);
+      void closing.then(({ journal, writes }) => writes.idle().then(() => journal.close())).catch(() => undefined);
     }
   }
 
@@ -206,7 +231,12 @@ export class DeadLetterBoxes {
       },
       report: this.#deps.report,
     });
-    return { journal, letters, writes: new Mutex() };
+    const open: OpenGroup = {
+      journal,
+      letters,
+      writes: new Coalescer({ run: (given: readonly Letter[]) => this.#write(open, group, given) }),
+    };
+    return open;
   }
 
   /** Without those that retention has passed. */
@@ -222,6 +252,15 @@ export class DeadLetterBoxes {
   #keptFrom(): string {
     return new Date(this.#deps.now() - KEPT_MS).toISOString();
   }
+}
+
+const tooMany = (group: string): Fault => new Fault('conflict', { detail: `${group} has ${MAX_LETTERS} dead letters` });
+
+function faultOf(outcome: AppendOutcome): Fault | undefined {
+  if (outcome.kind === 'uncertain') return new Fault('not_durable', { retryAfterMs: 1_000, cause: outcome.cause });
+  if (outcome.kind === 'refused')
+    return new Fault(outcome.code === 'disk_full' ? 'disk_full' : 'log_unavailable', { cause: outcome.cause });
+  return undefined;
 }
 
 function parseLetter(bytes: Buffer): Letter {
