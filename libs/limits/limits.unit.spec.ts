@@ -344,6 +344,27 @@ describe('Turns', () => {
     expect(order).toEqual(['answer', 'turn', 'turn', 'turn']);
   });
 
+  it('turns that are short together wait once for short requests, like one turn of their length', async () => {
+    const { turns, round, work } = loop();
+    let had = 0;
+    const rounds: number[] = [];
+    void started(turns, 'a', 40, () => {
+      had++;
+      work(0.08);
+    });
+    turns.beginShort();
+    for (let n = 1; had < 40; n++) {
+      const before = had;
+      await round();
+      if (had > before) rounds.push(n);
+      else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const gaps = rounds.slice(1).map((n, i) => n - rounds[i]!);
+    // Between two turns others have two rounds of the event loop; a wait for short requests takes more.
+    expect(gaps.filter((gap) => gap > 3).length).toBeLessThanOrEqual(4);
+    expect(gaps.length).toBe(39);
+  });
+
   it('gives the place back when the work fails', async () => {
     const { turns, turn } = loop();
     const failed = turns.run(owner('a'), () => Promise.reject(new Error('work')));
