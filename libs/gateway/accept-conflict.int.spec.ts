@@ -147,13 +147,33 @@ it('a type whose contract names no steward is refused with what to do, and nothi
 });
 
 it('an accepted event has the unit of the office that stated it first, so that a view whose key is made of its code folds it there', async () => {
-  const mine = await bill('true', { kodeBilling: '820210715000078' });
+  const number = { kodeBilling: '820210715000078' };
+  await bill('other', number);
+  const mine = await bill('true', number);
+  await entry(mine);
   const { accepted } = (await accept('steward', mine)).body;
   const [first, again] = await Promise.all(
     [mine, accepted as string].map(async (at) => (await ask(`/v1/events/${at}`, keys['steward']!)).body),
   );
   expect([again!['unitasal'], again!['unitkode']]).toEqual([TRUE, first!['unitkode']]);
   expect(first!['unitkode']).toEqual(expect.any(String));
+});
+
+it('an event that no view has refused is not stated again, and nothing is on record: it would take the place of what is newer', async () => {
+  const number = { kodeBilling: '820210715000079' };
+  const first = await bill('true', { ...number, mataUang: 'IDR' });
+  const newer = await bill('true', { ...number, mataUang: 'USD' });
+  await entry(newer);
+  const refused = await accept('steward', first);
+  expect([refused.status, refused.body['code'], refused.body['errors']]).toEqual([
+    409,
+    'conflict',
+    [{ pointer: '/position', reason: 'tidak ada ringkasan yang menolak kejadian ini', expected: '/v1/conflicts' }],
+  ]);
+  const shown = await ask(`/v1/state/${VIEW}/${number.kodeBilling}`, keys['steward']!);
+  expect([shown.body['position'], shown.body['value']['mataUang']]).toEqual([newer, 'USD']);
+  const { records } = (await ask('/v1/audit?what=conflict.accept', keys['steward']!)).body;
+  expect(records.map((r: Body) => r['target'])).not.toContain(first);
 });
 
 it('a test event is stated by nobody again, whatever a steward sees of it', async () => {

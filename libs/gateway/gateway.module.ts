@@ -292,8 +292,10 @@ function conflictsDoor(core: Core, reader: StateReader, publishing: Publishing):
     limits,
     views: reader.views,
     accept: async (position, by, why) =>
-      (await acceptConflict({ log, now, reading, publishing, catalogue: registry.catalogue }, position, by, why))
-        .position,
+      {
+      const deps = { log, now, reading, publishing, conflicts, catalogue: registry.catalogue };
+      return (await acceptConflict(deps, position, by, why)).position;
+    },
   };
 }
 

@@ -6,4 +6,8 @@ export const texts = defineTexts({
     id: 'kontrak {type} tidak mengizinkan steward menyatakannya: pemilik jenis menambah hub:steward pada publishers, atau unit pemilik entri menyatakan ulang sendiri',
     en: 'the contract of {type} lets no steward state it: the owner of the type adds hub:steward to its publishers, or the office that has the entry states the change itself',
   },
+  not_refused: {
+    id: 'tidak ada ringkasan yang menolak kejadian ini',
+    en: 'no view has refused this event',
+  },
 });

@@ -1,4 +1,5 @@
 import { maySeeAllOwners, maySeeOwner, mayRead, readLevel, type Caller } from '#access';
+import { formatPosition, type Position } from '#event';
 import { ENDLESS, type Turn } from '#limits';
 import type { Catalogue } from '#registry';
 import type { State } from '#state';
@@ -6,7 +7,7 @@ import type { Units } from '#units';
 import type { CompiledView } from './compile.js';
 import type { RefusalReason } from './entry.js';
 import { officeOf } from './owner.js';
-import { readRefused, type RefusedEvent } from './refused.js';
+import { hasDropped, readRefused, type RefusedEvent } from './refused.js';
 
 export interface ConflictReaderDeps {
   readonly state: Pick<State, 'scan'>;
@@ -95,6 +96,28 @@ export class ConflictReader {
       counts[one.name] = seesAll ? all : visible;
     }
     return { conflicts: conflicts.sort(newestFirst), counts, dropped };
+  }
+
+  /**
+   * Whether a view has refused the event of this source at a position. `unknown`: none keeps it, and one of them no longer keeps all that it has refused of the
+   * source. `behind`: none that has folded it has refused it, and one has not folded it. Faults of the store.
+   */
+  async refusalOf(
+    { stream, partition, offset }: Position,
+    source: string,
+  ): Promise<'refused' | 'none' | 'unknown' | 'behind'> {
+    const position = formatPosition(stream, partition, offset);
+    let isBehind = false;
+    let isUnknown = false;
+    for (const view of this.deps.views) {
+      if (!view.refuses || !view.streams.includes(stream)) continue;
+      const storage = this.deps.storage(view);
+      const read = storage === undefined ? undefined : await readRefused(this.deps.state, storage, partition);
+      if (read?.events.some((event) => event.position === position) === true) return 'refused';
+      isBehind ||= (read?.progress.find((p) => p.stream === stream)?.next ?? 0n) <= offset;
+      isUnknown ||= read !== undefined && hasDropped(read.out, source);
+    }
+    return isBehind ? 'behind' : isUnknown ? 'unknown' : 'none';
   }
 
   /** Every kept event of a view, for the hub itself. */

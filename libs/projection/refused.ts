@@ -1,5 +1,5 @@
 import type { DecodedEvent } from '#registry';
-import type { State } from '#state';
+import type { Progress, State } from '#state';
 import type { RefusalReason, RefusedCount, StoredRefusal, Witness } from './entry.js';
 import { witnessOf, type Refused } from './fold.js';
 import { senderOf } from './owner.js';
@@ -164,7 +164,13 @@ export interface RefusedEvents {
   readonly events: readonly RefusedEvent[];
   /** Of which sources how many are no longer kept; `""`: of further sources. */
   readonly out: Readonly<Record<string, number>>;
+  /** How far the view partition is. */
+  readonly progress: readonly Progress[];
 }
+
+/** Whether some of a source's refused events are no longer kept. */
+export const hasDropped = (out: RefusedEvents['out'], source: string): boolean =>
+  (out[source] ?? 0) > 0 || (out[OUT_OTHERS] ?? 0) > 0;
 
 /** What a view partition keeps of the events that it has refused. Faults of the store. */
 export async function readRefused(
@@ -175,8 +181,9 @@ export async function readRefused(
   const range = { space: 'part', prefix: REFUSED_COUNT, limit: REFUSED_KEPT + 1 } as const;
   let counted: RefusedCount = { n: 0 };
   const events: RefusedEvent[] = [];
-  for (const { key, value } of (await state.scan(storage, partition, range)).entries)
+  const { entries, progress } = await state.scan(storage, partition, range);
+  for (const { key, value } of entries)
     if (key === REFUSED_COUNT) counted = JSON.parse(value) as RefusedCount;
     else events.push(openRefusal(JSON.parse(value) as StoredRefusal));
-  return { count: counted.n, events, out: counted.out ?? {} };
+  return { count: counted.n, events, out: counted.out ?? {}, progress };
 }
