@@ -291,8 +291,7 @@ function conflictsDoor(core: Core, reader: StateReader, publishing: Publishing):
     conflicts,
     limits,
     views: reader.views,
-    accept: async (position, by, why) =>
-      {
+    accept: async (position, by, why) => {
       const deps = { log, now, reading, publishing, conflicts, catalogue: registry.catalogue };
       return (await acceptConflict(deps, position, by, why)).position;
     },

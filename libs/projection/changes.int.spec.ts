@@ -4,13 +4,24 @@ import { Fault } from '#faults';
 import type { State } from '#state';
 import { catalogueOfFiles, recordOf, viewsOf } from '../../test/kit/projection/events.js';
 import { interposed, Stage, until } from '../../test/kit/projection/stage.js';
-import { ChangeFeed } from './index.js';
+import { ChangeFeed, StateReader, type FeedEvent } from './index.js';
 
 const catalogue = catalogueOfFiles(3);
 const [board] = viewsOf(catalogue, 'layanan.kasus-papan');
 const steward: Caller = { keyId: 'k', owner: 'hub', system: 'uji', roles: new Set(['steward']) };
 let stage: Stage;
 afterEach(() => stage.close());
+
+/** What the feed tells until it waits for more. */
+async function drained(feed: ChangeFeed): Promise<FeedEvent[]> {
+  const events: FeedEvent[] = [];
+  for (let empty = 0; empty < 2;) {
+    const some = await feed.next(20);
+    events.push(...some);
+    empty = some.length === 0 ? empty + 1 : 0;
+  }
+  return events;
+}
 
 it('a change feed gives every change after the store failed between two partitions and answers again', async () => {
   let calls = 0;
@@ -119,4 +130,61 @@ it('a cursor of other partitions than the view has is a gap, never a mark: what 
   }
   const same = new ChangeFeed(stage.reader, steward, board!, cursor);
   expect(await same.next(1)).toEqual([]);
+});
+
+it('a cursor behind the end of the log is a gap, and what comes then is told: after a restore such changes would be passed over', async () => {
+  stage = await new Stage(catalogue, [board!]).open();
+  await stage.project();
+  const fact = (nomorKasus: string) =>
+    recordOf(catalogue, {
+      type: 'layanan.kasus.status-berubah',
+      data: { nomorKasus, statusBaru: 'diproses', unitPemegang: 'SU00201' },
+    });
+  await stage.append(Array.from({ length: 30 }, (_, i) => fact(`K-${i}`)));
+  await stage.untilCaughtUp();
+  const [mark] = await new ChangeFeed(stage.reader, steward, board!).next(1);
+  const after = mark!.cursor.after.map((offset) => (offset < 0n ? offset : offset + 1_000n));
+  const feed = new ChangeFeed(stage.reader, steward, board!, { ...mark!.cursor, after });
+  const first = await feed.next(1);
+  expect([...new Set(first.map((e) => e.kind))]).toEqual(['gap']);
+  expect(first.at(-1)!.cursor).toEqual(mark!.cursor);
+  await stage.append([fact('K-31')]);
+  await stage.untilCaughtUp();
+  expect((await drained(feed)).flatMap((e) => (e.kind === 'entry' ? [e.entry.key] : []))).toEqual(['K-31']);
+});
+
+it('an entry that leaves the sight of a reader is told as a delete, once: at once, after a new connection, and not to whoever never saw it', async () => {
+  stage = await new Stage(catalogue, [board!]).open();
+  await stage.project();
+  const reader = (owner: string): Caller => ({ keyId: owner, owner, system: 'uji', roles: new Set(['reader']) });
+  const [A, B, C] = ['SU00101', 'SU00102', 'SU00103'] as const;
+  const handed = async (by: string, unitPemegang: string, unitSebelumnya: string | null = null) => {
+    const data = { nomorKasus: 'K-1', statusBaru: 'diproses', unitPemegang, unitSebelumnya };
+    const source = `urn:simpul:unit:${by}:uji`;
+    await stage.append([recordOf(catalogue, { type: 'layanan.kasus.status-berubah', source, data })]);
+    await stage.untilCaughtUp();
+  };
+  const told = async (feed: ChangeFeed) => (await drained(feed)).flatMap((e) => (e.kind === 'mark' ? [] : [e.kind]));
+  const [feed, stranger] = [
+    new ChangeFeed(stage.reader, reader(A), board!),
+    new ChangeFeed(stage.reader, reader('SU00104'), board!),
+  ];
+  for (const one of [feed, stranger]) await one.next(1);
+  await handed(A, A);
+  const before = (await drained(feed)).at(-1)!.cursor;
+  // Of a reader of its own, which shares no page with another feed.
+  const resumed = () => new ChangeFeed(new StateReader(stage.reader.deps), reader(A), board!, before);
+  await handed(A, B, A);
+  expect(await told(feed)).toEqual(['entry']);
+  await handed(B, B);
+  expect([await told(feed), await told(resumed()), await told(stranger)]).toEqual([['delete'], ['delete'], []]);
+  await handed(B, C);
+  await handed(C, C);
+  expect([await told(feed), await told(resumed()), await told(stranger)]).toEqual([[], ['delete'], []]);
+  const late = resumed();
+  const gone = (await drained(late)).at(-1);
+  await handed(C, C);
+  expect(await told(new ChangeFeed(stage.reader, reader(A), board!, gone!.cursor))).toEqual([]);
+  await handed(C, A, C);
+  expect([await told(feed), await told(late)]).toEqual([['entry'], ['entry']]);
 });

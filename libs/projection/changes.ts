@@ -6,6 +6,7 @@ import { decodeEvent, openRecord } from '#registry';
 import type { Change, Progress, StreamPartition } from '#state';
 import type { CompiledView } from './compile.js';
 import type { Stored } from './entry.js';
+import { hasLeft } from './former.js';
 import { entryLevels } from './level-data.js';
 import { shownAt } from './shown.js';
 import type { Shown, StateReader } from './state-reader.js';
@@ -20,8 +21,9 @@ export interface FeedCursor {
 
 export type FeedEvent =
   | { readonly kind: 'entry'; readonly entry: Omit<Shown, 'stale'>; readonly cursor: FeedCursor }
+  /** The entry is removed, or the caller may not see it any more. */
   | { readonly kind: 'delete'; readonly key: string; readonly position: string; readonly cursor: FeedCursor }
-  /** Deletes may be missing (the store keeps them for a limited time), or the view was rebuilt: read the list again, then go on from the cursor. */
+  /** Deletes may be missing (the store keeps them for a limited time), the view was rebuilt, or the log ends before the cursor: read the list again, then go on from the cursor. */
   | { readonly kind: 'gap'; readonly cursor: FeedCursor }
   /** A checkpoint: changes that this caller may not see lie before the cursor. */
   | { readonly kind: 'mark'; readonly cursor: FeedCursor };
@@ -31,7 +33,8 @@ const KNOWN_KEYS = 10_000;
 
 /**
  * Changes of a view for one caller, in offset order in each partition; of a key only the newest value. A caller gets the delete of a key if it got the
- * key before, may read every event of the type, or may read the event that removed the key (R12).
+ * key before, may read every event of the type, or may read the event that removed the key (R12). An entry that has left its sight, such as a case that went
+ * to another office, is a delete too, once.
  */
 export class ChangeFeed {
   readonly #reader: StateReader;
@@ -138,11 +141,18 @@ export class ChangeFeed {
         asked.push(i);
         continue;
       }
+      if (progress !== undefined && this.#cursor!.after[i]! >= progress.next && (await this.#isBeyond(i))) {
+        this.#cursor = { ...this.#cursor!, after: this.#cursor!.after.with(i, progress.next - 1n) };
+        out.push({ kind: 'gap', cursor: this.#cursor });
+        asked.push(i);
+        continue;
+      }
       turn.scanned('entries', page.changes.length);
+      const since = this.#cursor!.after[i]!;
       for (const change of page.changes) {
         if (turn.isOver) await turn.next();
         this.#move(i, change.offset);
-        const event = await this.#eventOf(storage, part, change);
+        const event = await this.#eventOf(storage, part, change, since);
         if (event) out.push(event);
       }
       const next = progress?.next;
@@ -152,6 +162,13 @@ export class ChangeFeed {
     for (const i of asked) this.#moved.delete(i);
     if (out.length === 0 && this.#cursor !== before) out.push({ kind: 'mark', cursor: this.#cursor! });
     return out;
+  }
+
+  /** Whether the place lies behind the end of the log, as after the restore of a backup. Behind the fold alone: the same events are folded again. */
+  async #isBeyond(i: number): Promise<boolean> {
+    const { stream, partition } = this.#parts[i]!;
+    const range = (await this.#reader.deps.log.describe(stream)).find((r) => r.partition === partition);
+    return range !== undefined && this.#cursor!.after[i]! >= range.high;
   }
 
   #move(i: number, offset: bigint): void {
@@ -164,17 +181,24 @@ export class ChangeFeed {
     this.#cursor = { generation, after: after.with(i, next - 1n), folds: folds.with(i, reset!.atMs) };
   }
 
-  async #eventOf(storage: string, part: StreamPartition, change: Change): Promise<FeedEvent | undefined> {
+  /** `since`: the place of the reader in this partition before the page. */
+  async #eventOf(
+    storage: string,
+    part: StreamPartition,
+    change: Change,
+    since: bigint,
+  ): Promise<FeedEvent | undefined> {
     const { key } = change;
     const cursor = this.#cursor!;
     const position = formatPosition(part.stream, part.partition, change.offset);
     const shown = await this.#shown(storage, part, change, position);
-    if (shown === 'gone') {
-      if (!(await this.#mayKnow(part, change))) return undefined;
+    if (shown === 'gone' || 'hidden' in shown) {
+      const mayKnow =
+        shown === 'gone' ? await this.#mayKnow(part, change) : this.#hasLeft(shown.hidden, part, key, since);
+      if (!mayKnow) return undefined;
       this.#knownKeys.delete(key);
       return { kind: 'delete', key, position, cursor };
     }
-    if (!shown) return undefined;
     if (this.#knownKeys.size >= KNOWN_KEYS) this.#knownKeys.delete(this.#knownKeys.values().next().value!);
     this.#knownKeys.add(key);
     return { kind: 'entry', entry: shown, cursor };
@@ -185,7 +209,7 @@ export class ChangeFeed {
     part: StreamPartition,
     change: Change,
     position: string,
-  ): Promise<Omit<Shown, 'stale'> | 'gone' | undefined> {
+  ): Promise<Omit<Shown, 'stale'> | 'gone' | { readonly hidden: Stored }> {
     const { deps } = this.#reader;
     const view = this.#view;
     let stored: Stored | undefined = change.value === null ? undefined : (JSON.parse(change.value) as Stored);
@@ -202,8 +226,17 @@ export class ChangeFeed {
     if (!stored) return 'gone';
     const levels = await entryLevels(deps, view, this.#caller, { stored, position: at, appendTimeMs });
     const value = shownAt(view, stored, levels);
-    if (!value) return undefined;
+    if (!value) return { hidden: stored };
     return { view: view.name, key: change.key, value, position: at, updatedtime: new Date(appendTimeMs).toISOString() };
+  }
+
+  /** Whether the reader, which may not see the entry, has it: a mirror would keep it for ever. */
+  #hasLeft(stored: Stored, part: StreamPartition, key: string, since: bigint): boolean {
+    if (this.#knownKeys.has(key)) return true;
+    const { units } = this.#reader.deps;
+    // How far the reader was in another stream is not known any more: it may be told once more.
+    const place = (stream: string): bigint => (stream === part.stream ? since : -1n);
+    return hasLeft(this.#view, stored, this.#caller, units, place);
   }
 
   async #mayKnow(part: StreamPartition, change: Change): Promise<boolean> {

@@ -16,6 +16,11 @@ export interface Stored {
   b?: unknown[];
   /** Owner `first`: the office whose event made the entry. Absent in entries of older releases: then the office of a witness (R5.10). */
   o?: string;
+  /**
+   * merge: by index of the source the offices of its earlier witnesses that its witness now does not name, each with the offset of the event that left it out,
+   * the oldest first: a change feed tells them that the entry is gone. Absent in entries of earlier versions.
+   */
+  f?: Record<number, readonly (readonly [office: string, offset: string])[]>;
   /** timeline: source index and witness of each event. */
   m?: (readonly [index: number, ...Witness])[];
 }

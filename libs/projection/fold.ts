@@ -1,9 +1,11 @@
 import { levelData } from '#access';
+import { parsePosition } from '#event';
 import type { DecodedEvent } from '#registry';
 import { goesOnFrom, isAccepted, statingSource } from './accepted.js';
 import { add, asNumeric, compareValues } from './exact.js';
 import type { CompiledSource, CompiledView } from './compile.js';
 import type { Contribution, RefusalReason, Removed, Stored, Witness } from './entry.js';
+import { formerOf } from './former.js';
 import { officeOf, ownerAfter, ownerOf, type Ownership } from './owner.js';
 import { isAhead, isStaleDate } from './time-bounds.js';
 
@@ -153,9 +155,11 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
       if (g.isNot !== undefined && now === g.isNot) return false;
     }
   const changed = valueOf(source, event);
+  const e = { ...before?.e, [source.index]: witnessOf(event) };
   const stored: Stored = {
     v: {},
-    e: { ...before?.e, [source.index]: witnessOf(event) },
+    e,
+    ...formerOf(desk.entry(key), e, parsePosition(event.position)!.offset),
     ...ownedBy(view, before, event),
   };
   const writers: Record<string, number> = {};

@@ -57,6 +57,21 @@ function run(name: string, events: readonly DecodedEvent[]): { view: CompiledVie
 describe('merge', () => {
   const applied = { nomorPermohonan: 'P-1', unitPenerima: 'SU00101' };
 
+  it('remembers which offices the newest event of a source leaves out, the newest 16, and forgets one that is named again', () => {
+    const type = 'layanan.kasus.status-berubah';
+    const [A, B, C] = ['SU00101', 'SU00102', 'SU00103'];
+    const events: DecodedEvent[] = [];
+    const former = (unit: string, unitPemegang: string): readonly string[] => {
+      events.push(at(type, { nomorKasus: 'K-1', unitPemegang, unitSebelumnya: null }, by(unit)));
+      const { desk } = run('layanan.kasus-papan', events);
+      return (desk.entries.get('K-1')?.f?.[0] ?? []).map(([office]) => office);
+    };
+    expect([former(A!, A!), former(A!, B!), former(B!, B!), former(B!, C!)]).toEqual([[], [], [A], [A]]);
+    expect([former(C!, C!), former(C!, A!), former(A!, A!)]).toEqual([[A, B], [B], [B, C]]);
+    for (let n = 0; n < 40; n++) former(n === 0 ? A! : `SU002${9 + n}`, `SU002${10 + n}`);
+    expect(former('SU00249', 'SU00249')).toHaveLength(16);
+  });
+
   it('puts the fields of several types together', () => {
     const { desk } = run('imigrasi.paspor-status', [
       at('imigrasi.paspor.permohonan-diajukan', applied),

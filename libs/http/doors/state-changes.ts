@@ -9,6 +9,8 @@ import { NONE } from './paging.js';
 import { viewOf, type StateDoorDeps, type ViewRequest } from './state-parts.js';
 
 const FEED = z.strictObject({
+  /** The view; absent in cursors of earlier versions. */
+  v: z.string().optional(),
   g: z.int(),
   o: z
     .string()
@@ -26,14 +28,16 @@ const MAX_OFFSET = 2n ** 63n - 1n;
 const FEED_WAIT_MS = 10_000;
 const RETRY_MS = 1_000;
 
-function feedId({ generation, after, folds }: FeedCursor): string {
+function feedId(view: string, { generation, after, folds }: FeedCursor): string {
   const anew = folds.some((atMs) => atMs > 0) ? { f: folds.join(',') } : {};
-  return encodeCursor({ g: generation, o: after.join(','), ...anew });
+  return encodeCursor({ v: view, g: generation, o: after.join(','), ...anew });
 }
 
-function feedCursor(text: string | string[] | undefined): FeedCursor | undefined {
+function feedCursor(view: string, text: string | string[] | undefined): FeedCursor | undefined {
   if (typeof text !== 'string' || text === '') return undefined;
-  const { g, o, f } = decodeCursor(text, FEED);
+  const { v, g, o, f } = decodeCursor(text, FEED);
+  // Offsets of other streams: changes would be passed over.
+  if (v !== undefined && v !== view) throw new Fault('invalid_cursor');
   const after = o.split(',').map(BigInt);
   if (after.some((offset) => offset < -1n || offset > MAX_OFFSET)) throw new Fault('invalid_cursor');
   return { generation: g, after, folds: f?.split(',').map(Number) ?? after.map(() => 0) };
@@ -48,14 +52,14 @@ export async function followChanges(
 ): Promise<void> {
   edge.query(req, NONE);
   const view = viewOf(deps.reader.views, req.params.view);
-  const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(req.headers['last-event-id']));
+  const feed = new ChangeFeed(deps.reader, edge.caller(req), view, feedCursor(view.name, req.headers['last-event-id']));
   const live = edge.sse(req, reply);
   const work = edge.work(req, 'live');
   while (!live.closed.aborted) {
     try {
       await edge.readable(req, live.closed);
       for (const e of await feed.next(FEED_WAIT_MS, live.closed, work)) {
-        const id = feedId(e.cursor);
+        const id = feedId(view.name, e.cursor);
         // A mark carries only the id with which the reader resumes.
         if (e.kind === 'mark') live.send({ id, event: 'mark', data: '' });
         else if (e.kind === 'gap') live.send({ id, event: 'gap', data: JSON.stringify({ view: view.name }) });

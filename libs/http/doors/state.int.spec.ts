@@ -461,6 +461,16 @@ describe('the change feed', () => {
     ]);
   });
 
+  it('a cursor of another view is refused: its offsets are those of other streams, and changes would be passed over', async () => {
+    const feed = await listen('/v1/state/imigrasi.cegah-aktif/changes', 'steward');
+    await put(ban('F-4'));
+    await until(() => feed.events.length > 0);
+    await feed.stop();
+    const headers = { 'last-event-id': feed.events[0]!.id };
+    const other = await ask('/v1/state/imigrasi.paspor-status/changes', { headers });
+    expect([other.status, other.body['code']]).toEqual([400, 'invalid_cursor']);
+  });
+
   it('sends nothing about entries that the caller may not read', async () => {
     const feed = await listen('/v1/state/layanan.kasus-papan/changes', 'kanwil64');
     const change = (nomorKasus: string, holder: string): EventSpec => ({
