@@ -98,9 +98,10 @@ export class Consumer implements Sink {
     if (this.#fault !== undefined) throw this.#fault;
   }
 
-  /** Resolves when the source is ready (EventSource.ready) or has ended, and after `withinMs` in any case. Called after run(). */
-  async ready(withinMs = 5_000): Promise<void> {
+  /** Resolves when the source is ready (EventSource.ready) or has ended, and after `withinMs` (the source's `readyMs`, or 5 s) in any case. Called after run(). */
+  async ready(withinMs?: number): Promise<void> {
     const { source } = this.#options;
+    withinMs ??= source.readyMs ?? 5_000;
     const over = new AbortController();
     await Promise.race([source.ready?.(), this.#ending.promise, pause(withinMs, over.signal)]);
     over.abort();

@@ -42,6 +42,8 @@ export interface EventSource {
    * makes no such promise.
    */
   ready?(): Promise<void>;
+  /** How long that may take while all is well, ms: the start of an app does not wait longer. @default 5,000 */
+  readonly readyMs?: number;
   /** Ends `run` when the sink has finished what it took. Idempotent. */
   stop(): Promise<void>;
   /** Where lines for the operator go that the options of the source give to nobody: the log of the app. Called before run(). @default stderr */

@@ -29,6 +29,7 @@ export class SourceSet implements EventSource {
   readonly #options: SourceSetOptions;
   readonly #sources: NamedSource[] = [];
   readonly #works: Promise<void>[] = [];
+  readonly #readies: Promise<unknown>[] = [];
   readonly #ended = deferred<void>();
   #running: Running | undefined;
   #tell: ((line: string) => void) | undefined;
@@ -65,6 +66,15 @@ export class SourceSet implements EventSource {
     await Promise.all(this.#works);
   }
 
+  /** Of the sources that it has begun until now; one that has ended, or was never begun for want of types, is not waited for. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#readies);
+  }
+
+  get readyMs(): number {
+    return Math.max(0, ...this.#sources.map(({ source }) => source.readyMs ?? 5_000));
+  }
+
   stop(): Promise<void> {
     return (this.#stopping ??= (async () => {
       await Promise.all(this.#sources.map(({ source }) => source.stop()));
@@ -82,7 +92,9 @@ export class SourceSet implements EventSource {
     };
     let fault: unknown;
     try {
-      await source.run(named, { types: wanted });
+      const ran = source.run(named, { types: wanted });
+      this.#readies.push(Promise.race([source.ready?.(), ran]).catch(() => undefined));
+      await ran;
       fault = new Error(`the source ${name} has ended by itself`);
     } catch (cause) {
       fault = cause;

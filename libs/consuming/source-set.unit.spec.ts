@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { deferred } from '#concurrency';
 import type { ReadEvent } from '#sdk';
 import { createConsumer, onEvent, SourceSet, type Consumer, type EventSource } from './index.js';
 import { BAN, END, eventAt, MemorySource, type StoredPlace } from './memory-source.fixture.js';
@@ -115,6 +116,32 @@ describe('SourceSet', () => {
     await consumer.stop();
     set.add({ name: 'su2', source: late });
     expect([await ended, told, late.interest]).toEqual([undefined, [], undefined]);
+  });
+
+  it('is ready when each source is that it began with, has ended, or makes no such promise; and waits as long as the slowest of them may take', async () => {
+    const knows = deferred<void>();
+    const slow = Object.assign(source([]), { ready: () => knows.promise, readyMs: 60_000 });
+    const broken = Object.assign(refusing(new Error('refused')), { ready: () => new Promise<void>(() => undefined) });
+    const idle = Object.assign(source([]), { ready: () => new Promise<void>(() => undefined) });
+    const set = new SourceSet(
+      [
+        { name: 'silent', source: source([]) },
+        { name: 'slow', source: slow },
+        { name: 'broken', source: broken },
+        { name: 'idle', source: idle, types: [] },
+      ],
+      { failed: () => undefined },
+    );
+    const { consumer } = start(set);
+    let ready = false;
+    const waiting = consumer.ready().then(() => (ready = true));
+    set.add({ name: 'late', source: Object.assign(source([]), { ready: () => new Promise<void>(() => undefined) }) });
+    await until(() => slow.interest !== undefined);
+    await new Promise(setImmediate);
+    expect([ready, set.readyMs]).toEqual([false, 60_000]);
+    knows.resolve();
+    await waiting;
+    expect(ready).toBe(true);
   });
 
   it('refuses a name with a slash, because the name ends there in the names of feeds', () => {

@@ -30,6 +30,9 @@ export function withTestEvents(source: EventSource, options: TestEventsOptions):
     async run(sink: Sink, interest: Interest) {
       await Promise.all([source.run(sink, interest), tests.run(sink, interest)]);
     },
+    get readyMs() {
+      return source.readyMs ?? 5_000;
+    },
     async ready() {
       await Promise.all([source.ready?.(), tests.ready()]);
     },

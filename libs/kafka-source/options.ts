@@ -54,7 +54,7 @@ export interface KafkaOptions {
   readonly clientId?: string;
   /** Put before every topic by the hub: its setting SIMPUL_KAFKA_PREFIX. @default none */
   readonly prefix?: string;
-  /** Where a group begins that has no place yet. @default earliest */
+  /** Where a group begins that has no place yet. `latest`: its end is found and stored once, before `ready` resolves. @default earliest */
   readonly from?: 'earliest' | 'latest';
   /**
    * When the place of a group is out of range. `stop`: `run` rejects with `offset_out_of_range`, and nothing is passed over. `earliest`: it is told, and the source goes

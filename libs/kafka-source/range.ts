@@ -35,6 +35,8 @@ export interface Start {
   readonly from: number;
   /** What was stored as finished behind it. */
   readonly above: string | undefined;
+  /** The group has no place yet. */
+  readonly isFirst: boolean;
 }
 
 /** A place as the coordinator answers it. */
@@ -88,7 +90,7 @@ export async function startsOf(
       const from = isAnew ? Number(low) : startOf(kept, placeOf(partition), options, lines);
       const { offset, metadata } = stored.get(partition) ?? {};
       const above = !isAnew && Number(offset) === from && metadata ? metadata : undefined;
-      starts.push({ topic, partition, topicId, from, above });
+      starts.push({ topic, partition, topicId, from, above, isFirst: !isAnew && placeOf(partition) < 0 });
     }
   }
   return { starts, marks };

@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { deferred } from '#concurrency';
+import { createConsumer, onEvent } from '#consuming';
+import { defineEvent } from '#sdk';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
 import { kafka, type KafkaOptions, type KafkaSource } from './index.js';
 import { TestSink } from './sink.fixture.js';
@@ -90,6 +93,38 @@ suite(`the Kafka source${reason === undefined ? '' : ` (skipped: ${reason})`}`, 
     void run(open(), second);
     await second.until(() => second.events.length > 0);
     expect(second.events.map(({ event }) => event.position)).toEqual([position]);
+  });
+
+  it("with from: 'latest' gives everything that is published after the start of a consumer, though the group took a while to join", async () => {
+    const schema = hub.core.registry.catalogue.newest(TYPE)!.contract.schemaText;
+    const token = defineEvent({ type: TYPE, stream: STREAM, version: 1, schema });
+    const seen: string[] = [];
+    const first = deferred<void>();
+    const handlers = [
+      onEvent(token, ({ position }) => {
+        seen.push(position);
+        first.resolve();
+      }),
+    ];
+    const consumer = createConsumer({ source: open({ from: 'latest' }), handlers });
+    running.push(consumer.run());
+    await consumer.ready();
+    const positions = await hub.publish(key, [await sample(20)]);
+    await first.promise;
+    expect(seen).toEqual(positions);
+    await consumer.stop();
+  });
+
+  it("with from: 'latest' begins once for a group: what is published while no process of it runs is not passed over", async () => {
+    const source = open({ from: 'latest' });
+    void run(source, new TestSink());
+    await source.ready!();
+    await source.stop();
+    const positions = await hub.publish(key, [await sample(21)]);
+    const sink = new TestSink();
+    void run(open({ from: 'latest' }), sink);
+    await sink.until(() => sink.events.length > 0);
+    expect(sink.events.map(({ event }) => event.position)).toEqual(positions);
   });
 
   it('refuses at the start, in one line with the remedy: a type that the hub does not have, brokers that are none, a prefix of another deployment', async () => {

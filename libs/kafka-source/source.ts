@@ -74,6 +74,7 @@ class GroupSource implements KafkaSource {
   readonly #hub: Reach;
   readonly #schemas: Reach;
   readonly #ended = deferred<void>();
+  readonly #ready = deferred<void>();
   /** Grows with each assignment and each loss: what belongs to an earlier one changes nothing. */
   #generation = 0;
   #sink: Sink | undefined;
@@ -128,6 +129,15 @@ class GroupSource implements KafkaSource {
       if (this.#stopping === undefined) throw fault;
     }
     await this.#ended.promise;
+  }
+
+  /** At once unless `from` is latest: then when the group has given this process its partitions, and their beginnings are stored. */
+  ready(): Promise<void> {
+    return this.#options.from === 'latest' ? this.#ready.promise : Promise.resolve();
+  }
+
+  get readyMs(): number {
+    return (this.#options.startMs ?? START_MS) + this.#sessionMs;
   }
 
   tellTo(tell: (line: string) => void): void {
@@ -256,8 +266,11 @@ class GroupSource implements KafkaSource {
           read: this.#read,
         });
         if (generation !== this.#generation || this.#stopping !== undefined) return;
+        if (this.#options.from === 'latest') await this.#begin(starts.filter((s) => s.isFirst));
+        if (generation !== this.#generation || this.#stopping !== undefined) return;
         this.#marks = marks;
         for (const start of starts) this.#openFeed(start);
+        this.#ready.resolve();
         return;
       } catch (error) {
         if (error instanceof KafkaSourceFault || isFinal(error)) {
@@ -269,7 +282,20 @@ class GroupSource implements KafkaSource {
       }
   }
 
-  #openFeed({ topic, partition, topicId, from, above }: Start): void {
+  /** A group finds its end once: what comes from then on is its own, also when another member, or a later process, gets the partition before the first event is finished. */
+  async #begin(starts: readonly Start[]): Promise<void> {
+    if (starts.length === 0) return;
+    try {
+      await this.#consumer!.commitOffsets(
+        starts.map(({ topic, partition, from }) => ({ topic, partition, offset: String(from) })),
+      );
+    } catch (cause) {
+      // Nothing of it is final here: a member that is none any more is told so by its heartbeat.
+      throw new Error(`the beginnings of the group are not stored: ${innermostMessage(cause)}`, { cause });
+    }
+  }
+
+  #openFeed({ topic, partition, topicId, from, above }: Omit<Start, 'isFirst'>): void {
     const stream = topic.slice(this.#prefix.length);
     const { bufferBytes = BUFFER_BYTES, batchEvents = 500 } = this.#options;
     const sizes = Math.max(1, this.#open.size + 1);
