@@ -9,11 +9,10 @@ import { noOwnKafka, ownKafka } from '../../test/kit/kafka.js';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
 import { until } from '../log/conformance/kit.js';
 import { kafka } from './index.js';
+import { sampleOf, STREAM, TYPE, UNIT } from './stage.fixture.js';
 
 const reason = noOwnKafka() ?? noKafkaHub();
 const suite = reason === undefined ? describe : describe.skip;
-const TYPE = 'imigrasi.paspor.diterbitkan';
-const STREAM = 'imigrasi.paspor';
 const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] === undefined ? 1 : 12;
 const FREE = 40;
 
@@ -69,11 +68,8 @@ suite(`the Kafka source on three brokers${reason === undefined ? '' : ` (skipped
   beforeAll(async () => {
     own = await ownKafka(3);
     hub = await kafkaHub([...own.brokers], own.prefix);
-    key = await hub.key('SU00123', 'publisher', 'reader');
-    const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
-      headers: { authorization: `Bearer ${key}` },
-    });
-    sample = (await answer.json()) as { data: object };
+    key = await hub.key(UNIT, 'publisher', 'reader');
+    sample = await sampleOf(hub, key);
     admin = new Kafka({ brokers: [...own.brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
   }, 180_000);

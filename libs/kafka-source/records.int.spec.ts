@@ -6,13 +6,12 @@ import { digestOf, fromHeaders, toHeaders } from '#event';
 import { SCHEMAS_TOPIC, schemaValue } from '#registry';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
 import { until } from '../log/conformance/kit.js';
-import { kafka, type KafkaOptions, type KafkaSource, type OutOfRange } from './index.js';
+import type { KafkaOptions, OutOfRange } from './index.js';
 import { TestSink } from './sink.fixture.js';
+import { RunningSources, sampleOf, STREAM, TYPE, UNIT } from './stage.fixture.js';
 
 const reason = noKafkaHub();
 const suite = reason === undefined ? describe : describe.skip;
-const TYPE = 'imigrasi.paspor.diterbitkan';
-const STREAM = 'imigrasi.paspor';
 
 suite(
   `what the Kafka source does with records and topics that are not whole${reason === undefined ? '' : ` (skipped: ${reason})`}`,
@@ -23,7 +22,7 @@ suite(
     let admin: ReturnType<Kafka['admin']>;
     let group = 0;
     let seed = 0;
-    const opened: { source: KafkaSource; ran: Promise<unknown> }[] = [];
+    const sources = new RunningSources();
 
     /** Runs a source of the group of this test; `told` is what a person would read. */
     const start = (more: Partial<KafkaOptions> = {}, sink = new TestSink()) => {
@@ -40,24 +39,13 @@ suite(
         hubBack: () => undefined,
       };
       const { brokers, prefix } = hub;
-      const source = kafka({
-        brokers,
-        prefix,
-        group: `${prefix}g${group}`,
-        sessionMs: 6_000,
-        patienceMs: 2_000,
-        report,
-        ...more,
-      });
-      const ran = source.run(sink, { types: [TYPE] }).catch((error: unknown) => error);
-      opened.push({ source, ran });
+      const { source, ran, until } = sources.start(
+        { brokers, prefix, group: `${prefix}g${group}`, sessionMs: 6_000, patienceMs: 2_000, report, ...more },
+        sink,
+      );
       const ids = (): string[] => sink.events.map(({ event }) => event.id);
       /** Resolves when all of these have come; rejects when the source has ended before. */
-      const got = (wanted: readonly string[]): Promise<void> =>
-        Promise.race([
-          sink.until(() => wanted.every((id) => ids().includes(id))),
-          ran.then((fault) => Promise.reject(fault as Error)),
-        ]);
+      const got = (wanted: readonly string[]): Promise<void> => until(() => wanted.every((id) => ids().includes(id)));
       return { source, ran, told, sink, ids, got };
     };
     const publish = async (count = 1) => {
@@ -85,20 +73,14 @@ suite(
 
     beforeAll(async () => {
       hub = await kafkaHub();
-      key = await hub.key('SU00123', 'publisher', 'reader');
-      const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
-        headers: { authorization: `Bearer ${key}` },
-      });
-      sample = (await answer.json()) as { data: object };
+      key = await hub.key(UNIT, 'publisher', 'reader');
+      sample = await sampleOf(hub, key);
       admin = new Kafka({ brokers: [...hub.brokers], logLevel: logLevel.NOTHING }).admin();
       await admin.connect();
     }, 120_000);
     afterEach(async () => {
       group++;
-      for (const { source, ran } of opened.splice(0)) {
-        await source.stop();
-        await ran;
-      }
+      await sources.stop();
     });
     afterAll(async () => {
       await admin?.disconnect();

@@ -21,13 +21,11 @@ import { createConsumer, onEvent } from '#consuming';
 import { fromHeaders, toHeaders } from '#event';
 import { defineEvent } from '#sdk';
 import { until } from '../log/conformance/kit.js';
-import { kafka, KafkaSourceFault, type KafkaOptions, type KafkaSource } from './index.js';
-import { TestSink } from './sink.fixture.js';
+import { kafka, KafkaSourceFault, type KafkaOptions } from './index.js';
+import { RunningSources, sampleOf, STREAM, TYPE, UNIT } from './stage.fixture.js';
 
 const reason = noOwnKafka() ?? noKafkaHub();
 const suite = reason === undefined ? describe : describe.skip;
-const TYPE = 'imigrasi.paspor.diterbitkan';
-const STREAM = 'imigrasi.paspor';
 const sasl = { mechanism: 'SCRAM-SHA-512', username: 'unit-a', password: 'rahasia-contoh' } as const;
 const BROKER = { username: 'broker', password: 'antar-broker' };
 /** Of the how-to: docs/how-to/read-from-kafka.md. */
@@ -46,20 +44,16 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
   let options: KafkaOptions;
   let group = 0;
   let seed = 0;
-  const opened: { source: KafkaSource; ran: Promise<unknown> }[] = [];
+  const sources = new RunningSources();
 
   /** Runs a source until it ends; lines are what it has told of Kafka. */
-  const start = (more: Partial<KafkaOptions> = {}, sink = new TestSink()) => {
+  const start = (more: Partial<KafkaOptions> = {}) => {
     const told: string[] = [];
     const report = {
       unreachable: (f: KafkaSourceFault) => told.push(f.message),
       reachable: () => told.push('reachable'),
     };
-    const source = kafka({ ...options, report, ...more });
-    const ran = source.run(sink, { types: [TYPE] }).catch((error: unknown) => error);
-    opened.push({ source, ran });
-    const untilEvent = (isSo: () => boolean): Promise<void> =>
-      Promise.race([sink.until(isSo), ran.then((fault) => Promise.reject(fault as Error))]);
+    const { ran, sink, until: untilEvent } = sources.start({ ...options, report, ...more });
     return { ran, told, sink, untilEvent };
   };
   const grant = (topics: readonly string[], groups = true) => {
@@ -100,10 +94,7 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
       ],
     });
   const publish = async (count = 1, subjects = 1) => {
-    const answer = await fetch(`${hub.url}/v1/event-types/${TYPE}/sample?seed=1`, {
-      headers: { authorization: `Bearer ${key}` },
-    });
-    const sample = (await answer.json()) as { data: object };
+    const sample = await sampleOf(hub, key);
     const subject = (n: number): string => `X${n % subjects}`;
     const events = Array.from({ length: count }, (_, n) => {
       const data = { ...sample.data, nomorPermohonan: subject(n) };
@@ -132,7 +123,7 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
         SIMPUL_DATA: dir,
       });
     hub = await openHub();
-    key = await hub.key('SU00123', 'publisher', 'reader');
+    key = await hub.key(UNIT, 'publisher', 'reader');
     other = createServer((_request, answer) => answer.end('bukan Kafka'));
     await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
     const ssl = { ca: door.cert };
@@ -149,10 +140,7 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
   }, 180_000);
   afterEach(async () => {
     options = { ...options, group: `${hub.prefix}su00123.g${++group}` };
-    for (const { source, ran } of opened.splice(0)) {
-      await source.stop();
-      await ran;
-    }
+    await sources.stop();
   });
   afterAll(async () => {
     await admin?.disconnect();
@@ -277,7 +265,7 @@ suite(`the Kafka source behind TLS, passwords and ACLs${reason === undefined ? '
     });
     let fault: unknown;
     const ran = consumer.run().catch((error: unknown) => (fault = error));
-    opened.push({ source, ran });
+    void sources.keep(source, ran);
     const all = (ids: readonly { id: string }[]): Promise<unknown> =>
       until('all events', () => {
         if (fault !== undefined) throw fault;
