@@ -20,6 +20,17 @@ const EVENT = Symbol('simpul.event');
 /** Provided by SimpulModule.forRoot. A class with handlers depends on it, so that Nest refuses to start without the module. */
 export const FOR_ROOT = Symbol('SimpulModule.forRoot({ url, key })');
 
+/** Methods that no app of this process has had as a handler yet, and what a line says of them. */
+const unused = new Map<object, string>();
+
+/** The methods with `@OnEvent` or `@OnBatch` beside `used` that no app of this process has; each is named once. */
+export function forgottenBeside(used: readonly object[]): readonly string[] {
+  for (const method of used) unused.delete(method);
+  const names = [...unused.values()];
+  unused.clear();
+  return names;
+}
+
 type Method<First> = <M extends (first: First, ...rest: never[]) => unknown>(
   target: object,
   name: string | symbol,
@@ -59,6 +70,7 @@ function mark(target: object, name: string | symbol, method: object, metadata: H
       `${where} handles ${former.token.type} and ${metadata.token.type}: a method handles one type. Write a method for each; let both call a third`,
     );
   Reflect.defineMetadata(HANDLER, metadata, method);
+  unused.set(method, `${where} (${metadata.token.type})`);
   const decorated = Object.values(
     (Reflect.getMetadata(PARAM_ARGS_METADATA, target.constructor, name) ?? {}) as Record<string, { index: number }>,
   ).map(({ index }) => index);

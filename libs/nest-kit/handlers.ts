@@ -25,6 +25,7 @@ type Call = (data: unknown, context: EventContext) => Promise<unknown>;
 /** A handler that was found: `Class.method`. */
 export interface FoundHandler {
   readonly name: string;
+  readonly method: object;
   readonly handling: Handling;
 }
 
@@ -66,7 +67,11 @@ export function findHandlers(
         );
       const callback = (instance as Record<string, (...args: unknown[]) => Observable<unknown>>)[method]!;
       const call = creator.create(instance, callback, wrapper.host?.token ?? '', method) as unknown as Call;
-      found.set(metadata.token.type, { name, handling: handlingOf(metadata, call) });
+      found.set(metadata.token.type, {
+        name,
+        method: methodOf(prototype, method)!,
+        handling: handlingOf(metadata, call),
+      });
     }
     if (typeof wrapper.instance === 'object' && wrapper.instance !== null) seen.add(wrapper.instance as object);
   }
@@ -80,9 +85,14 @@ function prototypeOf(wrapper: InstanceWrapper): object | undefined {
 }
 
 function metadataOf(prototype: object, method: string): HandlerMetadata | undefined {
+  const value = methodOf(prototype, method);
+  return value === undefined ? undefined : (Reflect.getMetadata(HANDLER, value) as HandlerMetadata | undefined);
+}
+
+function methodOf(prototype: object, method: string): object | undefined {
   const value: unknown =
     Object.getOwnPropertyDescriptor(prototype, method)?.value ?? (prototype as Record<string, unknown>)[method];
-  return typeof value === 'function' ? (Reflect.getMetadata(HANDLER, value) as HandlerMetadata | undefined) : undefined;
+  return typeof value === 'function' ? value : undefined;
 }
 
 function handlingOf({ token, kind, options }: HandlerMetadata, call: Call): Handling {

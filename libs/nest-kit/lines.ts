@@ -51,6 +51,14 @@ export class Lines {
     };
   }
 
+  /** Handlers of classes that no module has: Nest never makes them, and nobody else would say it. */
+  forgotten(names: readonly string[]): void {
+    if (names.length === 0) return;
+    this.#log.warn(
+      `${names.join(', ')} ${names.length === 1 ? 'gets no events: no module has its class' : 'get no events: no module has their classes'}. Add the class to the providers or controllers of a module`,
+    );
+  }
+
   /** A refusal of emit() that nobody waits for. */
   notPublished(type: string, cause: unknown): void {
     const hint = isSdkFault(cause) ? cause.problem.hint : undefined;

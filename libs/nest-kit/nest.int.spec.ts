@@ -537,6 +537,20 @@ describe('a wrong wiring is one clear error at the start', () => {
       expect([fault.message, fault.stack!, inspect(fault)].map((text) => text.split('\n').length)).toEqual([1, 1, 1]);
   });
 
+  it('a class with handlers that is in no providers is one line, once; the app starts, because it may be the class of another app', async () => {
+    const Forgotten = handler();
+    const lines = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+    const Other = defineEvent({ ...Paspor, type: 'pas.hunian.dilaporkan', stream: 'pas.hunian' });
+    await start({ providers: [handler(Other)] });
+    await start({});
+    expect(lines.mock.calls).toEqual([
+      [
+        `Passports.issued (${TYPE}) gets no events: no module has its class. Add the class to the providers or controllers of a module`,
+      ],
+    ]);
+    expect(Forgotten).toBeDefined();
+  });
+
   it('a type that the hub does not have, two handlers for a type, a handler of request scope', async () => {
     expect(await failing({ providers: [handler(Missing)] })).toMatchObject({ code: 'unknown_type' });
     expect(await failing({ providers: [handler(), handler()] })).toMatchObject({

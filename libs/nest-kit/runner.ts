@@ -19,6 +19,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { forgottenBeside } from './decorators.js';
 import { findHandlers, type FoundHandler } from './handlers.js';
 import { startFaultOf, type Hub } from './hub.js';
 import { Lines } from './lines.js';
@@ -66,6 +67,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
         'SimpulModule.forRoot is imported twice, and each would handle every event: import it once, in the root module; it is global. For several keys see SourceSet',
       );
     const found = findHandlers(this.discovery, this.scanner, this.modules);
+    this.#lines.forgotten(forgottenBeside(found.map(({ method }) => method)));
     this.tokens.add(found.map(({ handling }) => handling.token));
     if (this.double?.handlers !== undefined) {
       this.double.handlers(found.map(({ handling }) => handling));
