@@ -77,6 +77,18 @@ describe('simpul init', () => {
         listening.kill('SIGKILL');
         await once(listening, 'close');
       }
+      for (const [program, own, line] of [
+        ['main', { SIMPUL_KEY: '' }, template === 'nest' ? /needs an API key/ : /refuses the key.*SIMPUL_KEY/],
+        ['send', { SIMPUL_KEY: 'wrong' }, /refuses the key.*SIMPUL_KEY/],
+        ['send', { SIMPUL_URL: 'http://127.0.0.1:1' }, /no hub answers at http:\/\/127\.0\.0\.1:1 .*SIMPUL_URL/],
+      ] as const) {
+        const args = [join(project, 'dist', `${program}.js`)];
+        const failed = await run(process.execPath, args, { cwd: project, env: { ...env, ...own } }).catch(
+          (e: unknown) => e as { code: number; stderr: string },
+        );
+        const said = failed.stderr.trimEnd().split('\n');
+        expect([program, 'code' in failed && failed.code, said]).toEqual([program, 1, [expect.stringMatching(line)]]);
+      }
       const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
         scripts: Record<string, string>;
       };

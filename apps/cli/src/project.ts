@@ -32,6 +32,7 @@ export function projectFiles(o: ProjectOptions): Readonly<Record<string, string>
     'tsconfig.json': `${JSON.stringify(TSCONFIG(nest), null, 2)}\n`,
     '.gitignore': 'node_modules\ndist\n.env\nsimpul-places.json\n',
     'README.md': readmeOf(o),
+    'src/hub.ts': hubOf(o),
     'src/main.ts': nest ? nestMain(o) : plainMain(o),
     ...(nest ? { 'src/handlers.ts': nestHandlers(o) } : {}),
     'src/send.ts': sendOf(o),
@@ -87,21 +88,48 @@ const TSCONFIG = (nest: boolean): object => ({
   include: ['src'],
 });
 
-const ADDRESS = `  url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080',
-  key: process.env['SIMPUL_KEY'] ?? '',`;
-
 const words = (lang: Language, id: string, en: string): string => (lang === 'en' ? en : id);
+
+/** What goes wrong first, a missing key and a hub that does not run, is one line with what to do. */
+function hubOf({ lang }: ProjectOptions): string {
+  const noHub = words(
+    lang,
+    'tidak ada hub yang menjawab di ${hub.url} (${code}): jalankan hub, atau isi SIMPUL_URL',
+    'no hub answers at ${hub.url} (${code}): start one, or set SIMPUL_URL',
+  );
+  const noKey = words(
+    lang,
+    'hub di ${hub.url} menolak kunci (${code}): isi SIMPUL_KEY, lihat README.md',
+    'the hub at ${hub.url} refuses the key (${code}): set SIMPUL_KEY, see README.md',
+  );
+  return `import { isSdkFault } from '@simpul/sdk';
+
+export const hub = {
+  url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080',
+  key: process.env['SIMPUL_KEY'] ?? '',
+};
+
+/** ${words(lang, 'Kegagalan dalam satu baris; program berakhir dengan kode 1.', 'A failure in one line; the program ends with code 1.')} */
+export function tell(e: unknown): void {
+  if (!isSdkFault(e)) throw e;
+  const { status, code, problem } = e;
+  if (status === 0) console.error(\`${noHub}\`);
+  else if (status === 401) console.error(\`${noKey}\`);
+  else console.error(status, code, JSON.stringify(problem.errors ?? problem.hint));
+  process.exitCode = 1;
+}
+`;
+}
 
 function plainMain({ type, token, module, lang }: ProjectOptions): string {
   return `// ${words(lang, `Mendengarkan ${type}: fakta, dan kejadian uji dari \`simpul trigger\`.`, `Listens to ${type}: facts, and test events of \`simpul trigger\`.`)}
 import { createReader, type DataOf, type ReadEvent } from '@simpul/sdk';
 import { ${token} } from './events/${module}.js';
+import { hub, tell } from './hub.js';
 
 type Data = DataOf<typeof ${token}>;
 
-const reader = createReader({
-${ADDRESS}
-});
+const reader = createReader(hub);
 
 function handle(data: Data, event: ReadEvent): void {
   const test = event['simpultest'] === 'true' ? '${words(lang, ' (uji)', ' (test)')}' : '';
@@ -112,9 +140,15 @@ async function listen(stream: string): Promise<void> {
   for await (const event of reader.live(stream, { type: ${token}.type })) handle(event.data as Data, event);
 }
 
-await reader.me({ deadlineMs: 2_000 });
-console.log(\`${words(lang, 'mendengarkan', 'listening to')} \${${token}.type}\`);
-await Promise.all([listen(${token}.stream), listen('_simpul.test')]);
+try {
+  await reader.me({ deadlineMs: 2_000 });
+  console.log(\`${words(lang, 'mendengarkan', 'listening to')} \${${token}.type}\`);
+  await Promise.all([listen(${token}.stream), listen('_simpul.test')]);
+} catch (e) {
+  tell(e);
+} finally {
+  await reader.close();
+}
 `;
 }
 
@@ -144,13 +178,11 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { SimpulModule } from '@simpul/nest';
 import { Handlers } from './handlers.js';
+import { hub } from './hub.js';
 
 @Module({
   imports: [
-    SimpulModule.forRoot({
-${ADDRESS.replaceAll(/^/gm, '    ')}
-      testEvents: process.env['NODE_ENV'] !== 'production',
-    }),
+    SimpulModule.forRoot({ ...hub, testEvents: process.env['NODE_ENV'] !== 'production' }),
   ],
   providers: [Handlers],
 })
@@ -163,28 +195,24 @@ console.log('${words(lang, 'mendengarkan', 'listening to')} ${type}');
 
 function sendOf({ type, token, module, sample, lang }: ProjectOptions): string {
   return `// ${words(lang, `Mengirim satu ${type} sebagai kejadian uji; dengan --real sebagai fakta.`, `Sends one ${type} as a test event; with --real as a fact.`)}
-import { createPublisher, createReader, isSdkFault, type DataOf } from '@simpul/sdk';
+import { connect, createPublisher, createReader, type DataOf } from '@simpul/sdk';
 import { ${token} } from './events/${module}.js';
+import { hub, tell } from './hub.js';
 
-const connection = {
-${ADDRESS}
-};
 const data: DataOf<typeof ${token}> = ${JSON.stringify(sample, null, 2)};
 
-const reader = createReader(connection);
-const { unit, system } = await reader.me({ deadlineMs: 2_000 });
-const publisher = createPublisher({ ...connection, owner: unit, system });
-const extensions = process.argv.includes('--real') ? {} : { simpultest: 'true' };
+const { key } = hub;
+const connection = connect(hub);
 try {
+  const { unit, system } = await createReader({ connection, key }).me({ deadlineMs: 2_000 });
+  const publisher = createPublisher({ connection, key, owner: unit, system });
+  const extensions = process.argv.includes('--real') ? {} : { simpultest: 'true' };
   const receipt = await publisher.publish({ type: ${token}.type, data, extensions });
   console.log(receipt.position);
 } catch (e) {
-  if (!isSdkFault(e)) throw e;
-  console.error(e.code, JSON.stringify(e.problem.errors ?? e.problem.hint));
-  process.exitCode = 1;
+  tell(e);
 } finally {
-  await publisher.close();
-  await reader.close();
+  await connection.close();
 }
 `;
 }
