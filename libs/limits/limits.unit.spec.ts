@@ -211,6 +211,23 @@ describe('Turns', () => {
     expect([before, begun]).toEqual([0, 1]);
   });
 
+  it('puts turns that are short together off once while connections are accepted', async () => {
+    const { turns, round, work } = loop();
+    let had = 0;
+    void started(turns, 'a', 40, () => {
+      had++;
+      work(0.08);
+    });
+    let rounds = 0;
+    for (; had < 40; rounds++) {
+      turns.defer();
+      work(5);
+      await round();
+    }
+    // A turn is put off for 20 of these rounds; each of them was.
+    expect(rounds).toBeLessThan(250);
+  });
+
   it('work of an asker that has gone gets no further turn, and what has not begun is forgotten at once', async () => {
     const { turns, turn, work } = loop();
     const left = new AbortController();

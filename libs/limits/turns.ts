@@ -47,7 +47,7 @@ const FREE_ROUNDS = 2;
 const MAX_DEFERRED_MS = 100;
 /** Short requests put a turn off for so many lengths of the turn before it at most: a third of the event loop is left to long work whatever is published. */
 const SHORT_TURNS = 2;
-/** Turns that are short follow each other, without a wait for short requests, up to this part of a whole turn. */
+/** Turns that are short follow each other, without a wait for others, up to this part of a whole turn. */
 const SHARED_TURN = 0.25;
 /** A key whose debt is smaller is not paced: a timer would cost more than it saves. */
 const LEAST_WAIT_MS = 20;
@@ -76,12 +76,14 @@ export class Turns {
   /** Short requests that are worked on. */
   #short = 0;
   /**
-   * How long the turns were since short requests went first, ms. Turns that are short count together: a list that awaits something for each of a hundred
+   * How long the turns were since others went first, short requests or new connections, ms. Turns that are short count together: a list that awaits something for each of a hundred
    * partitions would wait a hundred times, for as long as two whole turns.
    */
   #hadMs: number;
   /** What of it the turn that comes waits for. */
   #lastMs = 0;
+  /** Whether the turn that comes waits for others at all. */
+  #isDue = true;
   /** Takes the next turn at once; undefined: no turn waits for short requests. */
   #stopWaiting: (() => void) | undefined;
   /** When the turn that runs began; undefined: none runs. */
@@ -232,9 +234,9 @@ export class Turns {
     if (this.#isScheduled || this.#working.waiting === 0) return;
     this.#isScheduled = true;
     this.#readyAt = this.#now();
-    const isDue = this.#hadMs >= this.#limits.turn_ms * SHARED_TURN;
-    if (isDue) [this.#lastMs, this.#hadMs] = [this.#hadMs, 0];
-    this.#wait(FREE_ROUNDS, isDue);
+    this.#isDue = this.#hadMs >= this.#limits.turn_ms * SHARED_TURN;
+    if (this.#isDue) [this.#lastMs, this.#hadMs] = [this.#hadMs, 0];
+    this.#wait(FREE_ROUNDS, this.#isDue);
   }
 
   /** A request needs several rounds of the event loop: some pass without a turn, so that it does not meet one in each. */
@@ -249,7 +251,8 @@ export class Turns {
       () => {
         const waitedMs = this.#now() - this.#readyAt;
         isForShort = mayBeForShort && rounds === 0 && this.#short > 0 && waitedMs < this.#forShortMs();
-        isTurn = rounds === 0 && !isForShort && !(this.#isDeferred && waitedMs < MAX_DEFERRED_MS);
+        const isForNew = this.#isDue && this.#isDeferred && waitedMs < MAX_DEFERRED_MS;
+        isTurn = rounds === 0 && !isForShort && !isForNew;
         if (!isTurn) return;
         const { worker, turn } = this.#working.next();
         owner = worker;
