@@ -5,6 +5,7 @@ import type { Catalogue, EventRecord } from '#registry';
 import type { First, FirstReplacement, State, StreamPartition } from '#state';
 import type { Copies } from './copies.js';
 import type { ListedCopy } from './listed.js';
+import { KEPT_MS, oldestKept } from './log-age.js';
 import { conflictId, lookAtPlaces } from './places.js';
 import { sameContent } from './same-content.js';
 
@@ -31,8 +32,6 @@ export interface OwnedPartition extends StreamPartition {
   readonly topicId: string;
 }
 
-/** How long the index keeps an entry. */
-export const KEPT_MS = 8 * 24 * 3_600_000;
 /** Each round replaces stale rows; another process may write rows in between. */
 const MAX_ROUNDS = 5;
 
@@ -105,7 +104,9 @@ export async function findCopies(
   const { stream, partition } = part;
   const copies = new Map<bigint, bigint>();
   const asked: EventRecord[] = [];
-  const oldest = deps.now() - KEPT_MS;
+  let oldest = deps.now() - KEPT_MS;
+  // Only then the log is asked: nearly all events are new.
+  if (events.some((e) => e.record.appendTimeMs < oldest)) oldest = await oldestKept(deps, part);
   for (const e of events) {
     const known = deps.copies.originalOf(stream, partition, e.record.offset);
     if (known !== undefined) copies.set(e.record.offset, known);

@@ -1,14 +1,7 @@
 import type { First, FirstReplacement, StreamPartition } from '#state';
+import { oldestKept } from './log-age.js';
 import { openRecords, type OpenRecordsDeps } from './open-records.js';
-import {
-  firstEntryOf,
-  isIn,
-  KEPT_MS,
-  putFirsts,
-  underDigest,
-  type IndexDeps,
-  type OwnedPartition,
-} from './index-step.js';
+import { firstEntryOf, isIn, putFirsts, underDigest, type IndexDeps, type OwnedPartition } from './index-step.js';
 
 /** A new connection may lead to a store that lost the writes of this time (R2.2). */
 export const RECHECK_MS = 10 * 60_000;
@@ -18,10 +11,10 @@ const HOLE = 64n;
 
 /** Where to begin after the store has evicted rows, which may be of any age: as far back as the index keeps them. */
 export async function recheckAllFrom(
-  { log, now }: Pick<IndexDeps, 'log' | 'now'>,
+  deps: Pick<IndexDeps, 'log' | 'now'>,
   { stream, partition }: StreamPartition,
 ): Promise<bigint> {
-  return log.offsetAt(stream, partition, now() - KEPT_MS);
+  return deps.log.offsetAt(stream, partition, await oldestKept(deps, { stream, partition }));
 }
 
 /**

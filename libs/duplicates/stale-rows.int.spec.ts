@@ -137,6 +137,19 @@ describe('the index after the store connected anew', () => {
     ]);
   });
 
+  it('finds copies although the process was started with a clock that is nine days ahead, and has their rows again after the store lost them', async () => {
+    await open();
+    const one = await index(() => Date.now() + 9 * 86_400_000);
+    await stage.append([ban('a'), ban('a'), ban('b')]);
+    expect(await step(one)).toEqual([1n]);
+    stage.loseIndex();
+    evictions = 3;
+    connection++;
+    await stage.append([ban('b')]);
+    expect(await step(one)).toEqual([3n]);
+    expect(await stage.state.findFirst(asked('a', 'b'))).toMatchObject([{ offset: 0n }, { offset: 2n }]);
+  });
+
   it('sets a row right whose place a later copy has taken', async () => {
     await open();
     await stage.append([ban('a'), ban('b')]);
