@@ -194,6 +194,51 @@ describe('the tarballs of npm run pack', () => {
   });
 });
 
+describe('simpul init, where the tarballs are', () => {
+  it.each(['plain', 'nest'])(
+    'makes a project (%s) whose README, followed as it is printed, installs, listens, and gets what it sends; what is printed says so too',
+    async (template) => {
+      const folder = folderOf('simpul');
+      // The hub of the data folder, as a reader has it who has started it there.
+      const own = { ...env, SIMPUL_URL: undefined };
+      const bash = (block: string) => run('bash', ['-euc', block], { cwd: folder, env: own });
+      const made = await bash(`npx simpul --lang en init ${template} --unit SU00518 --template ${template}`);
+      const printed = made.stderr.split('\n').map((line) => line.trim());
+      const readme = openReadme(join(folder, template, 'README.md'));
+      const [prepare, go, attempt] = readme.commands;
+      expect(printed).toEqual(expect.arrayContaining(prepare!.trim().split('\n')));
+      expect(printed).toContain(`cd ${template} && ${go!.trim().split('\n').join(' && ')}`);
+      const there = `${prepare!}cd ${template}\n`;
+      const app = spawn('bash', ['-euc', there + go!], { cwd: folder, env: own, detached: true });
+      try {
+        await written(app, 'listening to');
+        const type = made.stdout.trim().split('  ').at(-1)!;
+        const received = written(app, `${type} (test) `);
+        await bash(there + attempt!);
+        await received;
+        await bash(`${there}npm run events`);
+      } finally {
+        const closed = once(app, 'close');
+        process.kill(-app.pid!, 'SIGKILL');
+        await closed;
+      }
+    },
+    120_000,
+  );
+
+  it('says that no public registry has the packages where there are no tarballs, and the README says what to do', async () => {
+    const folder = join(folderOf('simpul'), 'kosong');
+    mkdirSync(folder);
+    const { stderr } = await run('bash', ['-euc', 'npx simpul --lang en init app --unit SU00518'], {
+      cwd: folder,
+      env: { ...env, SIMPUL_KEY: readFileSync(join(folderOf('simpul'), '.simpul/data/admin.key'), 'utf8').trim() },
+    });
+    const said = /no public registry.*npm run pack.*npm install \.\/packages\/\*\.tgz/;
+    expect(stderr).toMatch(said);
+    expect(readFileSync(join(folder, 'app/README.md'), 'utf8')).toMatch(said);
+  });
+});
+
 describe('the READMEs of the packages, followed in empty folders outside this repository', () => {
   let key: string;
   const nodes = nodesOfThisMachine();
@@ -286,51 +331,6 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     hub = start('node_modules/.bin/simpul', ['up']);
     await written(hub, 'Stop: Ctrl-C');
     expect(await stopped(hub)).toBe(0);
-  });
-});
-
-describe('simpul init, where the tarballs are', () => {
-  it.each(['plain', 'nest'])(
-    'makes a project (%s) whose README, followed as it is printed, installs, listens, and gets what it sends; what is printed says so too',
-    async (template) => {
-      const folder = folderOf('simpul');
-      // The hub of the data folder, as a reader has it who has started it there.
-      const own = { ...env, SIMPUL_URL: undefined };
-      const bash = (block: string) => run('bash', ['-euc', block], { cwd: folder, env: own });
-      const made = await bash(`npx simpul --lang en init ${template} --unit SU00518 --template ${template}`);
-      const printed = made.stderr.split('\n').map((line) => line.trim());
-      const readme = openReadme(join(folder, template, 'README.md'));
-      const [prepare, go, attempt] = readme.commands;
-      expect(printed).toEqual(expect.arrayContaining(prepare!.trim().split('\n')));
-      expect(printed).toContain(`cd ${template} && ${go!.trim().split('\n').join(' && ')}`);
-      const there = `${prepare!}cd ${template}\n`;
-      const app = spawn('bash', ['-euc', there + go!], { cwd: folder, env: own, detached: true });
-      try {
-        await written(app, 'listening to');
-        const type = made.stdout.trim().split('  ').at(-1)!;
-        const received = written(app, `${type} (test) `);
-        await bash(there + attempt!);
-        await received;
-        await bash(`${there}npm run events`);
-      } finally {
-        const closed = once(app, 'close');
-        process.kill(-app.pid!, 'SIGKILL');
-        await closed;
-      }
-    },
-    120_000,
-  );
-
-  it('says that no public registry has the packages where there are no tarballs, and the README says what to do', async () => {
-    const folder = join(folderOf('simpul'), 'kosong');
-    mkdirSync(folder);
-    const { stderr } = await run('bash', ['-euc', 'npx simpul --lang en init app --unit SU00518'], {
-      cwd: folder,
-      env: { ...env, SIMPUL_KEY: readFileSync(join(folderOf('simpul'), '.simpul/data/admin.key'), 'utf8').trim() },
-    });
-    const said = /no public registry.*npm run pack.*npm install \.\/packages\/\*\.tgz/;
-    expect(stderr).toMatch(said);
-    expect(readFileSync(join(folder, 'app/README.md'), 'utf8')).toMatch(said);
   });
 });
 
