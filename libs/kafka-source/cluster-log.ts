@@ -104,13 +104,18 @@ export class ClusterLog {
     this.#watch = watch;
   }
 
-  connect(): Promise<void> {
-    return this.#consumer.connect();
+  /** Fault log_unavailable: closed meanwhile. */
+  async connect(): Promise<void> {
+    await this.#consumer.connect();
+    if (!this.#closing.signal.aborted) return;
+    // disconnect() of kafkajs does not know a connect() that is under way.
+    await this.#consumer.disconnect();
+    throw closed();
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const w of this.#waiting) w.fail(new Fault('log_unavailable', { detail: 'closed' }));
+    for (const w of this.#waiting) w.fail(closed());
     this.#waiting.clear();
     await this.#fetching;
     await this.#consumer.disconnect();
@@ -189,6 +194,8 @@ export class ClusterLog {
     await this.#retrying(() => this.#cluster.addTargetTopic(this.#prefix + topic));
     const { waitMs = 0, signal } = limits;
     if (signal?.aborted === true) return { kind: 'records', topicId, records: [], next: from, low: 0n, high: from };
+    // Nothing would answer it.
+    if (this.#closing.signal.aborted) throw closed();
     const { promise, resolve, reject } = deferred<ReadAnswer>();
     const w: Waiting = { topic, partition, from, until: performance.now() + waitMs, settle: resolve, fail: reject };
     this.#waiting.add(w);
@@ -384,3 +391,5 @@ export function headersOf({ headers }: Pick<KafkaMessage, 'headers'>): Header[] 
   }
   return all;
 }
+
+const closed = (): Fault => new Fault('log_unavailable', { detail: 'closed' });

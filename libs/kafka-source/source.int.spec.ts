@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { deferred } from '#concurrency';
+import { deferred, pause, withDeadline } from '#concurrency';
 import { createConsumer, onEvent } from '#consuming';
 import { defineEvent } from '#sdk';
 import { kafkaHub, noKafkaHub, type KafkaHub } from '../../test/kit/kafka-hub.js';
@@ -54,6 +54,23 @@ suite(`the Kafka source${reason === undefined ? '' : ` (skipped: ${reason})`}`, 
   afterAll(async () => {
     await hub?.close();
   }, 60_000);
+
+  it('stop() at any moment of the start ends run(), and leaves no connection', async () => {
+    const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    const before = sockets();
+    for (let afterMs = 0; afterMs < 400; afterMs = afterMs * 2 + 3) {
+      const source = open({ group: `${hub.prefix}stop${afterMs}` });
+      const ran = run(source, new TestSink());
+      await pause(afterMs);
+      const stopped = Promise.all([source.stop(), ran]).then(() => 'over');
+      expect(await withDeadline(stopped, 10_000, () => `not over when stopped after ${afterMs} ms`)).toBe('over');
+    }
+    const closed = async (): Promise<string> => {
+      while (sockets() > before) await pause(20);
+      return 'closed';
+    };
+    expect(await withDeadline(closed(), 10_000, () => `${sockets() - before} connections are open`)).toBe('closed');
+  }, 120_000);
 
   it('delivers what the pages of the hub show to a reader at level full, field by field: no copies, no foreign records', async () => {
     const events = await Promise.all([1, 2, 3, 4].map((n) => sample(n)));

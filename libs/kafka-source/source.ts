@@ -85,8 +85,12 @@ class GroupSource implements KafkaSource {
   async run(sink: Sink, { types }: Interest): Promise<void> {
     this.#sink = sink;
     this.#types = new Set(types);
+    const starting = this.#start(types);
+    // stop() does not wait for a start, and what that opens meanwhile would stay open.
+    const opened = (): unknown => this.#stopping?.then(() => this.#close());
+    starting.then(opened, opened);
     try {
-      await this.#start(types);
+      await Promise.race([starting, this.#ended.promise]);
     } catch (error) {
       const fault = await explained(error, this.#log, this.#topics, this.#options);
       await this.#close();
@@ -146,16 +150,14 @@ class GroupSource implements KafkaSource {
         failed: (error) => this.#reach.failed('tables', error),
       },
     );
-    if (this.#stopping !== undefined) {
-      await this.#close();
-      return;
-    }
+    if (this.#stopping !== undefined) return;
     for (const type of types)
       if (this.#tables.catalogue.newest(type) === undefined) throw unknownType(type, this.#options);
     await Promise.all(streams.map((s) => this.#tables!.identify(s)));
     this.#tables.onEnd((stream, partition) => this.#partitions?.settled(stream, partition));
+    if (this.#stopping !== undefined) return;
     this.#identifying = setInterval(() => void this.#partitions?.identifyAll(), IDENTIFY_MS);
-    if (this.#stopping === undefined) await this.#join(streams);
+    await this.#join(streams);
   }
 
   #kafka(retry: typeof RETRY): ReturnType<typeof kafkaClient> {
@@ -219,13 +221,12 @@ class GroupSource implements KafkaSource {
         this.#options.report?.rejoining?.(innermostMessage(error));
       } else this.#fail(error);
     });
-    await consumer.connect();
-    await consumer.subscribe({ topics: streams.map((s) => this.#prefix + s), fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      eachBatch: () => Promise.resolve(),
-    });
+    const steps = [
+      () => consumer.connect(),
+      () => consumer.subscribe({ topics: streams.map((s) => this.#prefix + s), fromBeginning: true }),
+      () => consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: () => Promise.resolve() }),
+    ];
+    for (const step of steps) if (this.#stopping === undefined) await step();
   }
 
   #fail(error: unknown): void {

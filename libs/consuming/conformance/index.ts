@@ -199,11 +199,12 @@ export function describeSource(
         /** Named by a place whose write began: a kill may come after it and before the line about it. */
         const named = new Set<string>();
         const random = (): number => 5 + Math.random() * 150;
+        let child: ReturnType<typeof run> | undefined;
         try {
           for (let life = 0; life <= kills; life++) {
             const file = join(dir, `${life}`);
             writeFileSync(file, '');
-            const child = run(harness, group, file);
+            child = run(harness, group, file);
             const closed = once(child, 'close') as Promise<[number | null, string | null]>;
             const last = life === kills;
             const more = (): number => readFileSync(file, 'utf8').split('\ne ').length - 1;
@@ -242,6 +243,7 @@ export function describeSource(
           // What no place names comes again until one does.
           expect(wanted.filter(({ id }) => !named.has(id))).toEqual([]);
         } finally {
+          child?.kill('SIGKILL');
           rmSync(dir, { recursive: true, force: true });
         }
       },
