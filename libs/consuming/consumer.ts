@@ -6,7 +6,7 @@ import { Hand } from './hand.js';
 import type { ConsumerOptions, Failure } from './handler.js';
 import { letterOf } from './letter.js';
 import { PlaceWriter } from './place-writer.js';
-import type { FeedBatch, Sink } from './port.js';
+import { readyMsOf, type FeedBatch, type Sink } from './port.js';
 import type { ConsumerStatus, Parked } from './status.js';
 import { DEFAULT_KEEP_MS, pruneRegularly } from './pruning.js';
 import { failedFault, watchTimes } from './times.js';
@@ -101,7 +101,7 @@ export class Consumer implements Sink {
   /** Resolves when the source is ready (EventSource.ready) or has ended, and after `withinMs` (the source's `readyMs`, or 5 s) in any case. Called after run(). */
   async ready(withinMs?: number): Promise<void> {
     const { source } = this.#options;
-    withinMs ??= source.readyMs ?? 5_000;
+    withinMs ??= readyMsOf(source);
     const over = new AbortController();
     await Promise.race([source.ready?.(), this.#ending.promise, pause(withinMs, over.signal)]);
     over.abort();

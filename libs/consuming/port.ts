@@ -30,6 +30,11 @@ export interface ReceivedEvent {
   readonly writer?: { readonly version: number; readonly schema: string; readonly bytes: Uint8Array };
 }
 
+const READY_MS = 5_000;
+
+/** How long the start of an app waits for the source, ms. */
+export const readyMsOf = ({ readyMs = READY_MS }: Pick<EventSource, 'readyMs'>): number => readyMs;
+
 /** Where events come from: the hub over HTTP, or Kafka. */
 export interface EventSource {
   /**

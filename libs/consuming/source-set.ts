@@ -1,5 +1,5 @@
 import { deferred } from '#concurrency';
-import type { EventSource, Interest, Sink } from './port.js';
+import { readyMsOf, type EventSource, type Interest, type Sink } from './port.js';
 
 /** A source with its name in a set. */
 export interface NamedSource {
@@ -72,7 +72,7 @@ export class SourceSet implements EventSource {
   }
 
   get readyMs(): number {
-    return Math.max(0, ...this.#sources.map(({ source }) => source.readyMs ?? 5_000));
+    return Math.max(0, ...this.#sources.map(({ source }) => readyMsOf(source)));
   }
 
   stop(): Promise<void> {

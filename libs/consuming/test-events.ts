@@ -1,7 +1,7 @@
 import type { Reader } from '#sdk';
 import { HubSource, type HubSourceReport } from './hub-source.js';
 import type { Places } from './places.js';
-import type { EventSource, Interest, Sink } from './port.js';
+import { readyMsOf, type EventSource, type Interest, type Sink } from './port.js';
 
 const TEST_STREAM = '_simpul.test';
 /** What a developer tries is over with the process. */
@@ -31,7 +31,7 @@ export function withTestEvents(source: EventSource, options: TestEventsOptions):
       await Promise.all([source.run(sink, interest), tests.run(sink, interest)]);
     },
     get readyMs() {
-      return source.readyMs ?? 5_000;
+      return readyMsOf(source);
     },
     async ready() {
       await Promise.all([source.ready?.(), tests.ready()]);

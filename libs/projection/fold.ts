@@ -1,5 +1,4 @@
 import { levelData } from '#access';
-import { parsePosition } from '#event';
 import type { DecodedEvent } from '#registry';
 import { goesOnFrom, isAccepted, statingSource } from './accepted.js';
 import { add, asNumeric, compareValues } from './exact.js';
@@ -159,7 +158,7 @@ function foldMerge(view: CompiledView, source: CompiledSource, event: DecodedEve
   const stored: Stored = {
     v: {},
     e,
-    ...formerOf(desk.entry(key), e, parsePosition(event.position)!.offset),
+    ...formerOf(desk.entry(key), e, event.offset),
     ...ownedBy(view, before, event),
   };
   const writers: Record<string, number> = {};

@@ -189,13 +189,15 @@ async function sampleOf(ctx: Context, type: string, unit: string): Promise<unkno
   return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, mine(value)]));
 }
 
+const PUBLISHED = { sdk: '^0.1.0', nest: '^0.1.0' };
+
 /** From the folder that is named, else from the current one if it has them all. Throws Usage. */
 function packagesOf(
   given: string | undefined,
   template: Template,
 ): { readonly versions: Packages; readonly files: readonly string[] } {
   const wanted = template === 'nest' ? (['sdk', 'nest'] as const) : (['sdk'] as const);
-  const versions = { sdk: '^0.1.0', nest: '^0.1.0' };
+  const versions = { ...PUBLISHED };
   const folder = given ?? '.';
   let names: readonly string[] = [];
   try {
@@ -208,7 +210,7 @@ function packagesOf(
   for (const name of wanted) {
     const file = tarball(new RegExp(`^simpul-${name}-`));
     if (file === undefined) {
-      if (given === undefined) return { versions: { sdk: '^0.1.0', nest: '^0.1.0' }, files: [] };
+      if (given === undefined) return { versions: PUBLISHED, files: [] };
       throw new Usage(texts.no_tarball({ dir: folder, name: `simpul-${name}-….tgz` }));
     }
     versions[name] = `file:packages/${file}`;
