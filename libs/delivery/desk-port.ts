@@ -1,0 +1,160 @@
+import type { Caller } from '#access';
+import type { Subscription, SubscriptionSpec } from '#subscriptions';
+
+/** How one subscription stands now, at its owner. */
+export interface Standing {
+  readonly subscription: Subscription;
+  /** `waiting`: the target is down (R8.2). */
+  readonly status: 'active' | 'paused' | 'waiting' | 'disabled';
+  readonly lag: { readonly events: number; readonly seconds: number };
+  /** Attempts that run, or events that are leased. */
+  readonly inFlight: number;
+  /** Parked subjects, without dead letters. */
+  readonly parked: number;
+  readonly dead: number;
+  /** Events that wait behind parked ones. */
+  readonly held: number;
+}
+
+export interface ParkedSubject {
+  readonly subject: string;
+  /** Position of the event that could not be delivered. */
+  readonly position: string;
+  readonly since: string;
+  readonly cause: string;
+  readonly tries: number;
+  readonly held: number;
+  readonly nextAt?: string;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly subject: string;
+  readonly position: string;
+  readonly cause: string;
+  readonly tries: number;
+  readonly lastStatus?: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly held: number;
+}
+
+export interface DeliveryAttempt {
+  readonly id: string;
+  readonly position: string;
+  readonly subject: string;
+  readonly try: number;
+  readonly at: string;
+  readonly ms: number;
+  readonly status?: number;
+  readonly outcome: 'delivered' | 'failed' | 'parked' | 'dead';
+  readonly reason?: string;
+  readonly head?: string;
+}
+
+export interface Paging {
+  readonly limit: number;
+  /** The `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+export interface ListPage<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+/** Which parked and dead events a redrive takes, and what it sends. */
+export interface RedriveOrder {
+  readonly ids?: readonly string[];
+  readonly filter?: { readonly subject?: string; readonly cause?: string; readonly before?: string };
+  readonly all?: true;
+  /** Data in the place of the event's own, for one id: a new event for this subscription only (R8.8). */
+  readonly edited?: Readonly<Record<string, unknown>>;
+  /** Events a second. */
+  readonly rate: number;
+  readonly why: string;
+}
+export interface RedriveJob {
+  readonly job: string;
+  readonly state: 'running' | 'done';
+  readonly done: number;
+  readonly failed: number;
+  readonly left: number;
+}
+
+export type SeekTarget = 'earliest' | 'end' | string;
+export interface SeekPreview {
+  /** Where each stream goes on: positions by partition. */
+  readonly streams: Readonly<Record<string, readonly string[]>>;
+  /** Events that are looked at again, or passed over; negative: passed over. */
+  readonly events: number;
+}
+
+/** What one reader made of one event. */
+export interface ReaderReceipt {
+  readonly subscription: string;
+  readonly owner: string;
+  readonly state: 'pending' | 'delivered' | 'parked' | 'dead' | 'filtered';
+  readonly at?: string;
+  readonly tries?: number;
+  readonly status?: number;
+}
+
+/**
+ * The subscriptions of one partition, at the courier that owns it. Every write is durable when it resolves. Rights are checked by the door; the desk checks versions
+ * and names. Faults: `not_found`, `conflict` (name taken, version, a state in which it cannot be done), `fenced` is answered as `not_owner` (421), `log_unavailable`,
+ * `not_durable`.
+ */
+export interface SubscriptionDesk {
+  /** The secret is in the answer of these two calls only. */
+  create(
+    spec: SubscriptionSpec,
+    by: Caller,
+  ): Promise<{ readonly subscription: Subscription; readonly secret?: string }>;
+  rotateSecret(id: string): Promise<{ readonly secret: string; readonly previousValidUntil: string }>;
+  standing(id: string): Promise<Standing>;
+  /** The changed filter holds for every event whose delivery has not ended; `appliesFrom`: by stream, the position in each partition from which it holds. */
+  change(
+    id: string,
+    version: number,
+    spec: Partial<SubscriptionSpec>,
+  ): Promise<{
+    readonly subscription: Subscription;
+    readonly appliesFrom: Readonly<Record<string, readonly string[]>>;
+  }>;
+  remove(id: string): Promise<void>;
+  pause(id: string, why: string): Promise<Subscription>;
+  resume(id: string): Promise<Subscription>;
+  seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview>;
+  deliveries(
+    id: string,
+    filter: { readonly subject?: string | undefined; readonly state?: string | undefined },
+    page: Paging,
+  ): Promise<ListPage<DeliveryAttempt>>;
+  parked(id: string, page: Paging): Promise<ListPage<ParkedSubject>>;
+  deadLetters(id: string, page: Paging): Promise<ListPage<DeadLetter>>;
+  /** How many events it would take. */
+  redriveCount(id: string, order: RedriveOrder): Promise<number>;
+  redrive(id: string, order: RedriveOrder): Promise<{ readonly job: string; readonly count: number }>;
+  redriveJob(id: string, job: string): Promise<RedriveJob>;
+  /** Ends parked events and dead letters as not delivered; what they held goes on. */
+  skip(id: string, ids: readonly string[], why: string): Promise<number>;
+  /** Of the subscriptions of this partition. `position`: of the first record of the event. */
+  receipts(position: string): Promise<readonly ReaderReceipt[]>;
+}
+
+/** Who runs the subscriptions of a partition now (R9.2). */
+export type DeskPlace =
+  | { readonly kind: 'here'; readonly desk: SubscriptionDesk }
+  | { readonly kind: 'there'; readonly address: string }
+  /** No courier has claimed it, or the one that did does not run any more: try again. */
+  | { readonly kind: 'nobody' };
+
+export interface Desks {
+  of(partition: number): DeskPlace;
+}
+
+/** Every subscription, as a process reads it from the table; how they stand is known at their owners only. */
+export interface SubscriptionList {
+  get(id: string): Subscription | undefined;
+  all(): IterableIterator<Subscription>;
+}

@@ -1,0 +1,84 @@
+/** Where an event lies. */
+export interface Place {
+  readonly stream: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** A row of `_simpul.attempts`: one attempt of one event, when it had ended. */
+export interface AttemptRow {
+  /** `webhook-id`. */
+  readonly id: string;
+  readonly subscription: string;
+  readonly position: string;
+  readonly subject: string;
+  readonly try: number;
+  /** RFC 3339: when it began. */
+  readonly at: string;
+  readonly ms: number;
+  readonly status?: number;
+  readonly outcome: 'delivered' | 'failed' | 'parked' | 'dead';
+  readonly reason?: string;
+  readonly head?: string;
+}
+
+/** A row of `_simpul.cursors`, key `<subscription>/<stream>` (R8.6). */
+export interface CursorRow {
+  /** First 8 digits of the id of the topic. */
+  readonly topicId: string;
+  /** Lowest unfinished offset of each partition. */
+  readonly next: readonly bigint[];
+  /** Finished offsets above `next`, by partition, ascending; at most 1,000 together. */
+  readonly done: Readonly<Record<number, readonly bigint[]>>;
+}
+
+/** Why a lane stands: the first event of the lane that could not be delivered. */
+export interface ParkedRow {
+  readonly kind: 'parked';
+  readonly position: string;
+  readonly lane: string;
+  readonly subject: string;
+  readonly cause: string;
+  readonly tries: number;
+  readonly lastStatus?: number;
+  /** RFC 3339. */
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly since: string;
+  /** When the next try is due; absent: it is a dead letter, and only a redrive or a person goes on. */
+  readonly nextAt?: string;
+  /** Set with the dead letter. */
+  readonly deadAt?: string;
+}
+
+/** An event that waits behind a parked one of its lane. */
+export interface HeldRow {
+  readonly kind: 'held';
+  readonly position: string;
+  readonly lane: string;
+  readonly subject: string;
+}
+
+/** Recorded before a try ≥ 2 starts (R8.7): a takeover counts this try as failed. */
+export interface RetryRow {
+  readonly kind: 'retry';
+  readonly position: string;
+  readonly lane: string;
+  readonly subject: string;
+  /** The try that was about to start. */
+  readonly try: number;
+  readonly firstAt: string;
+  readonly cause: string;
+}
+
+/**
+ * A row of `_simpul.lanes`. Key: `<subscription>/<kind letter>/<position>` with `p`, `h`, `r`. Within a lane, order is the offset. What lies in a lane of a parked
+ * row is delivered only after it.
+ */
+export type LaneRow = ParkedRow | HeldRow | RetryRow;
+
+/** A write to `_simpul.lanes`; undefined deletes. */
+export interface LaneChange {
+  readonly key: string;
+  readonly row: LaneRow | undefined;
+}

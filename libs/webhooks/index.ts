@@ -1,0 +1,1 @@
+export type { AttemptOutcome, WebhookEndpoint, WebhookKey, WebhookMessage } from './port.js';
