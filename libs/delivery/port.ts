@@ -30,6 +30,8 @@ export interface CursorRow {
   readonly next: readonly bigint[];
   /** Finished offsets above `next`, by partition, ascending; at most 1,000 together. */
   readonly done: Readonly<Record<number, readonly bigint[]>>;
+  /** Where each partition began, or was sought to: what lies below was never due. */
+  readonly start: readonly bigint[];
 }
 
 /** Why a lane stands: the first event of the lane that could not be delivered. */

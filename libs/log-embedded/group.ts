@@ -65,6 +65,8 @@ export class Group {
     this.#members.push(member);
     await this.rebalance();
     return {
+      // One process: nobody else can own anything.
+      isSure: true,
       seek: (topic, partition, offset) => member.loops.get(partitionKey(topic, partition))?.seek(offset),
       subscribe: async (more) => {
         for (const topic of more) home.shapeOf(topic);

@@ -62,16 +62,20 @@ export class Group implements Membership {
   constructor(deps: GroupDeps, topics: readonly string[]) {
     this.#deps = deps;
     this.#topics = [...new Set(topics)];
-    const { sessionMs = SESSION_MS, report } = deps.options;
+    const { report } = deps.options;
     this.#loopDeps = {
       member: deps.member,
       log: deps.log,
       // after a session without a heartbeat the coordinator may have given the partitions to another member
-      ownershipIsSure: () => performance.now() - this.#heartbeatAt < sessionMs,
+      ownershipIsSure: () => this.isSure,
       ...(report === undefined ? {} : { report }),
     };
     this.#commitTimer = setInterval(() => void this.#commitOffsets(), OFFSET_COMMIT_MS);
     this.#commitTimer.unref();
+  }
+
+  get isSure(): boolean {
+    return performance.now() - this.#heartbeatAt < (this.#deps.options.sessionMs ?? SESSION_MS);
   }
 
   /** Resolves when the first assignment is claimed. Rejects when the group cannot be joined in 30 s. */

@@ -203,6 +203,11 @@ export type Reclaimed =
 
 /** A member's own end of EventLog.join. Calls for a partition that is not assigned to this member do nothing. */
 export interface Membership {
+  /**
+   * False while another member may own the partitions of this one already, because its session has lapsed or it was frozen (R1.6). Work beside batches that
+   * nobody fences, such as a request to another system, starts only while it is true.
+   */
+  readonly isSure: boolean;
   /** Goes on from this offset. While a batch runs: after it, and its outcome is ignored. Ends a hold and an interruption. */
   seek(topic: string, partition: number, offset: bigint): void;
   /** Reads these topics too, from now on (rebalance). Throws Fault `unknown_topic` on the embedded log; on Kafka a topic that is missing gets no partition. */

@@ -22,8 +22,8 @@ import {
 } from '#log';
 import type { Catalogue } from '#registry';
 import type { State, StreamPartition } from '#state';
+import { Claims } from '#table';
 import { CatchUp } from './catch-up.js';
-import { Claims } from './claims.js';
 import type { CompiledView } from './compile.js';
 import { storageOf, type Generations } from './generations.js';
 import { HeldPartition, type Slot } from './held-partition.js';

@@ -1,7 +1,7 @@
 import type { BadRecord, DuplicatesReport, Refold } from '#duplicates';
 import type { AssignedPartition, Interruption } from '#log';
 import type { StreamPartition } from '#state';
-import type { ClaimsReport } from './claims.js';
+import type { ClaimsReport } from '#table';
 import type { CompiledView } from './compile.js';
 import type { RefusedEvent } from './refused.js';
 import type { FillOutcome } from './snapshot-fill.js';

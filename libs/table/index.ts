@@ -1,3 +1,4 @@
+export { Claims, type ClaimsDeps, type ClaimsReport, type EpochsRaised, type EpochUnbelievable } from './claims.js';
 export type { StuckTopic, TableReport, UnreadableRecord } from './damaged.js';
 export { openJournal, type Journal, type JournalOptions } from './journal.js';
 export {

@@ -41,7 +41,8 @@ export function groupCases(bench: () => Bench): void {
     it('gives a lone member every partition and every record, in order per partition', async () => {
       for (let p = 0; p < 4; p++) await put(log, topic, p, many(50, `${p}-`));
       const reader = new Reader();
-      await join(reader);
+      const membership = await join(reader);
+      expect(membership.isSure).toBe(true);
       await until('all records', () => reader.seen.length >= 200);
       expect(numbers(reader, topic)).toEqual([0, 1, 2, 3]);
       for (let p = 0; p < 4; p++)
