@@ -42,6 +42,8 @@ export interface ParkedRow {
   readonly subject: string;
   readonly cause: string;
   readonly tries: number;
+  /** Scheduled tries since the parking, the one that was about to start included; redrives are none. */
+  readonly step: number;
   readonly lastStatus?: number;
   /** RFC 3339. */
   readonly firstAt: string;
