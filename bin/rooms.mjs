@@ -99,7 +99,10 @@ export const ROOMS = {
   },
   subscriptions: { rooms: [], clients: [] },
   webhooks: { rooms: ['reading'], clients: [] },
-  delivery: { rooms: ['access', 'concurrency', 'log', 'subscriptions', 'table'], clients: [] },
+  delivery: {
+    rooms: ['concurrency', 'faults', 'log', 'table', 'registry', 'access', 'reading', 'subscriptions'],
+    clients: [],
+  },
   settings: { rooms: ['faults', 'limits'], clients: ['zod'] },
   folder: { rooms: ['faults'], clients: [] },
   backup: { rooms: ['faults', 'folder', 'log-embedded'], clients: [] },

@@ -3,7 +3,15 @@ export { cursorTopicId, decodeStreamCursor, encodeStreamCursor, type StreamCurso
 export { READ_BUDGET, type ReadBudget } from './budget.js';
 export { eventText, type Encoding } from './event-text.js';
 export { LARGE_BYTES } from './large.js';
-export { HUB, type EventFilter, type ReadEvent, type Reader } from './read-event.js';
+export {
+  DAMAGED,
+  HUB,
+  LoggedEvent,
+  type EventFilter,
+  type ReadEvent,
+  type Reader,
+  type RecordPlace,
+} from './read-event.js';
 export { idLine } from './live-message.js';
 export type { LiveMember, LiveSink } from './live-member.js';
 export { isIncomplete, type EventLine, type EventPage } from './page.js';

@@ -102,6 +102,20 @@ export class LoggedEvent {
     return this.#opened.record;
   }
 
+  /** Name of the stream that it was read from. */
+  get stream(): string {
+    return this.#place.stream;
+  }
+
+  /** Name of its type. */
+  get type(): string {
+    return this.#opened.envelope.type;
+  }
+
+  get subject(): string {
+    return this.#opened.envelope.subject;
+  }
+
   /** Whether the event fulfils the conditions on what every reader of it sees. The condition on the unit depends on the level: showsUnit(). */
   matches({ types, subject, copies }: EventFilter): boolean {
     const { envelope } = this.#opened;
