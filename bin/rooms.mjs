@@ -98,7 +98,8 @@ export const ROOMS = {
     clients: [],
   },
   subscriptions: { rooms: [], clients: [] },
-  webhooks: { rooms: ['reading'], clients: [] },
+  'standard-webhooks': { rooms: [], clients: [] },
+  webhooks: { rooms: ['reading', 'standard-webhooks'], clients: [] },
   delivery: {
     rooms: ['concurrency', 'faults', 'log', 'table', 'registry', 'access', 'reading', 'subscriptions'],
     clients: [],

@@ -1,1 +1,2 @@
-export type { AttemptOutcome, WebhookEndpoint, WebhookKey, WebhookMessage } from './port.js';
+export type { AttemptOutcome, WebhookEndpoint, WebhookMessage } from './port.js';
+export type { WebhookKey } from '#standard-webhooks';

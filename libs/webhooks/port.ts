@@ -1,4 +1,5 @@
 import type { ReadEvent } from '#reading';
+import type { WebhookKey } from '#standard-webhooks';
 
 /**
  * What became of one attempt to deliver.
@@ -34,11 +35,6 @@ export interface WebhookEndpoint {
   /** HMAC-SHA256 secrets (`v1`), the newest first; each valid one signs. Or Ed25519 keys (`v1a`). */
   readonly keys: readonly WebhookKey[];
 }
-
-export type WebhookKey =
-  | { readonly kind: 'v1'; readonly secret: Buffer }
-  /** Seed of an Ed25519 key, 32 bytes. */
-  | { readonly kind: 'v1a'; readonly seed: Buffer };
 
 /** What one request carries: one event, or several in the mode `batch`. */
 export interface WebhookMessage {
