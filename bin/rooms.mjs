@@ -97,7 +97,10 @@ export const ROOMS = {
     rooms: ['concurrency', 'faults', 'limits', 'event', 'avro', 'log', 'units', 'registry', 'access', 'duplicates'],
     clients: [],
   },
-  subscriptions: { rooms: [], clients: [] },
+  subscriptions: {
+    rooms: ['faults', 'event', 'log', 'units', 'registry', 'access', 'reading'],
+    clients: [],
+  },
   'standard-webhooks': { rooms: [], clients: [] },
   webhooks: { rooms: ['reading', 'standard-webhooks'], clients: [] },
   delivery: {

@@ -13,7 +13,7 @@ export {
 } from './audit.js';
 export { hasRole, isInTree, type RestrictedType } from './grant-rules.js';
 export { ROLES, type KeySpec } from './key-rules.js';
-export { maskData } from './mask.js';
+export { isMask, maskData } from './mask.js';
 export { KEY_LIVES, type KeyExpiry, type KeyLives } from './key-expiry.js';
 export { KEY_STATES, type KeyState, type ShownKey } from './key-state.js';
 export { openAccess, type Access, type AccessDeps, type AdminKey, type MadeKey } from './open.js';

@@ -18,6 +18,11 @@ export function maskData(contract: Pick<Contract, 'fields'>, data: Data): Data {
   return maskRecord(contract.fields, data, 'none', { left: COUNTED_TEXTS });
 }
 
+/** Whether a text of masked data is, or begins with, the mask: no condition is compared with it (R12.3). Pure. */
+export function isMask(text: string): boolean {
+  return text.startsWith(HIDDEN);
+}
+
 /** How many texts of the event may still be counted. */
 interface Counting {
   left: number;

@@ -1,3 +1,9 @@
+export { callerOf, compileSubscription, type CompiledSubscription, type Matched } from './compiled.js';
+export { MatchIndex, type Due } from './match-index.js';
+export { SharedEvent } from './shared-event.js';
+export { readSpec, specProblems, type SpecRead, type SpecRules } from './spec-rules.js';
+export { streamsOf, wishOf, type Wishes } from './streams.js';
+export { isSubscriptionId, partitionOfSubscription, subscriptionId } from './subscription-id.js';
 export {
   COURIER_PARTITIONS,
   SUBSCRIPTIONS_TOPIC,
@@ -9,3 +15,4 @@ export {
   type UnitSelector,
   type WebhookTarget,
 } from './subscription.js';
+export { typePattern, type TypePattern } from './type-pattern.js';

@@ -11,7 +11,7 @@ export type FilterExpression =
   | { readonly not: FilterExpression };
 
 /**
- * Units by what they are on the day of the event: "all kanim in Kalimantan Utara" is `{function: 'kanim', province: '64'}`, "my kanwil and below" is
+ * Units by what they are on the day of the event: "all kanim in Kalimantan Utara" is `{function: 'kanim', province: '65'}`, "my kanwil and below" is
  * `{below: 'SU00012'}`. All given conditions must hold for one unit, which is the source of the event or stands in a unit field that the subscriber sees.
  */
 export interface UnitSelector {

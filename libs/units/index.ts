@@ -1,3 +1,4 @@
+export { aboveAt, unitAt } from './at-time.js';
 export { UNIT_CHANGED, type UnitChange } from './change.js';
 export { isDay } from './day.js';
 export { restated, unitChangeProblems } from './fits.js';

@@ -1,0 +1,42 @@
+import { idsIn } from '#access';
+import type { ReadEvent } from '#reading';
+import { aboveAt, unitAt, type Units } from '#units';
+import type { UnitSelector } from './subscription.js';
+
+/** Which events concern the units of a selector, as their reader sees them. */
+export interface UnitChoice {
+  /** The same for selectors that say the same. */
+  readonly key: string;
+  concerns(event: ReadEvent, units: Units): boolean;
+}
+
+/**
+ * Units by what they were on the day of the event (its attribute `time`), each by the midnight of its own zone, as the registry knows it when the event is looked
+ * at: a unit that was renamed, moved or split later is still what it was that day. Looked at are the unit that sent the event (`unitasal`) and the units in the unit
+ * fields of its data as the reader sees them; a masked unit answers no question (R12.3).
+ */
+export function unitChoice(selector: UnitSelector): UnitChoice {
+  const { function: type, province, below } = selector;
+  const isChosen = (id: string, units: Units, ms: number): boolean => {
+    const unit = unitAt(units, id, ms);
+    if (unit === undefined) return false;
+    if (type !== undefined && unit.type !== type) return false;
+    if (province !== undefined && unit.provinceCode !== province && unit.coversProvinces?.includes(province) !== true)
+      return false;
+    return below === undefined || below === id || aboveAt(units, id, ms).has(below);
+  };
+  return {
+    key: JSON.stringify([type ?? null, province ?? null, below ?? null]),
+    concerns: (event, units) => {
+      const ms = Date.parse(event.envelope.time);
+      return unitsOf(event).some((id) => isChosen(id, units, ms));
+    },
+  };
+}
+
+function unitsOf({ envelope, type, data }: ReadEvent): readonly string[] {
+  const { extensions } = envelope;
+  const ids = type.unitFields.flatMap((field) => idsIn(data, field));
+  const from = Object.hasOwn(extensions, 'unitasal') ? extensions['unitasal'] : undefined;
+  return from === undefined ? ids : [from, ...ids];
+}
