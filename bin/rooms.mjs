@@ -98,7 +98,7 @@ export const ROOMS = {
     clients: [],
   },
   subscriptions: {
-    rooms: ['faults', 'event', 'log', 'units', 'registry', 'access', 'reading'],
+    rooms: ['faults', 'limits', 'event', 'log', 'units', 'registry', 'access', 'reading', 'standard-webhooks'],
     clients: [],
   },
   'standard-webhooks': { rooms: [], clients: [] },

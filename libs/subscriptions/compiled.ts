@@ -1,6 +1,7 @@
 import type { Caller } from '#access';
 import { TEST_EVENTS } from '#log';
 import type { ReadEvent } from '#reading';
+import type { Units } from '#units';
 import { conditionOf } from './filter.js';
 import type { SharedEvent } from './shared-event.js';
 import { wishOf } from './streams.js';
@@ -19,6 +20,8 @@ export interface CompiledSubscription {
   readonly owner: Caller;
   /** Whether events of a type can be due at all. Cheap. */
   wants(type: string): boolean;
+  /** Whether the filters and units hold for an event as the owner sees it; type and rights were asked before. */
+  holds(event: ReadEvent, units: Units): boolean;
   /**
    * The event as the owner may see it, when it is due: no copy, of a type that the subscription wants, readable by the owner (R12), and the filters and units hold
    * for what the owner sees. Test events (R10.11) are due to subscriptions with `test: true` alone, and nothing else is due to those.
@@ -38,7 +41,7 @@ export function compileSubscription(subscription: Matched): CompiledSubscription
   const owner = callerOf(subscription);
   const isWanted = wishOf(types);
   const known = new Map<string, boolean>();
-  const holds = conditionOf(filters);
+  const isMet = conditionOf(filters);
   const choice = units === undefined ? undefined : unitChoice(units);
   const wants = (type: string): boolean => {
     let wanted = known.get(type);
@@ -52,8 +55,10 @@ export function compileSubscription(subscription: Matched): CompiledSubscription
     const level = shared.levelOf(owner);
     if (level === 'none') return undefined;
     const seen = shared.as(level);
-    if (!holds(seen)) return undefined;
+    if (!isMet(seen)) return undefined;
     return choice === undefined || shared.concerns(choice, level) ? seen : undefined;
   };
-  return { id, owner, wants, due };
+  const holds = (event: ReadEvent, tree: Units): boolean =>
+    isMet(event) && (choice === undefined || choice.concerns(event, tree));
+  return { id, owner, wants, holds, due };
 }

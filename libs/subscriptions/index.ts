@@ -1,5 +1,17 @@
 export { callerOf, compileSubscription, type CompiledSubscription, type Matched } from './compiled.js';
 export { MatchIndex, type Due } from './match-index.js';
+export { preview, type Preview, type PreviewDeps } from './preview.js';
+export { parseSubscription, serialiseSubscription, type SubscriptionRow } from './row.js';
+export {
+  makeSecret,
+  openKeys,
+  publicKeysOf,
+  rotated,
+  ROTATION_MS,
+  webhookSealKey,
+  type Keyed,
+  type MadeSecret,
+} from './secrets.js';
 export { SharedEvent } from './shared-event.js';
 export { readSpec, specProblems, type SpecRead, type SpecRules } from './spec-rules.js';
 export { streamsOf, wishOf, type Wishes } from './streams.js';

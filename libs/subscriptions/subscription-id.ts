@@ -4,7 +4,7 @@ import { COURIER_PARTITIONS } from './subscription.js';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 const LENGTH = 20;
-const ID = /^sub_[a-z2-7]{20}$/;
+const ID = /^sub_[a-z0-9]{20}$/;
 
 /**
  * The id of the subscription with this name of this owner: the same name has the same id, so that the one partition of the id decides whether the name is taken.
