@@ -20,7 +20,7 @@ export interface AttemptItem<E> {
   readonly place: Place;
   readonly lane: string;
   readonly subject: string;
-  /** Absent: not in memory (held, parked, or of an earlier owner). Whoever runs the attempt reads it by its place. */
+  /** Absent: not in memory (held, parked, or of an earlier owner); whoever runs the attempt reads it by its place. It is dropped when the event ends. */
   readonly event: E | undefined;
 }
 
@@ -105,7 +105,7 @@ export interface LaneCounts {
 
 /** Times in ms. */
 export interface Policy {
-  /** Before try 2 and 3. */
+  /** Waits before try 2 and 3: at 5 and 30 s. */
   readonly retryMs: readonly number[];
   /** From the parking, or the scheduled try before, to the next scheduled try; then the dead letter. */
   readonly parkedMs: readonly number[];
@@ -135,7 +135,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 export const POLICY: Policy = {
-  retryMs: [5_000, 30_000],
+  retryMs: [5_000, 25_000],
   parkedMs: [5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR],
   jitter: 0.1,
   probes: true,
@@ -161,13 +161,15 @@ export interface LaneMachine<E> {
   /** Before anything of the stream is offered, at a takeover and at the first start: where each partition begins. */
   restore(stream: string, row: CursorRow): void;
   /**
-   * In offset order within a partition, at most `room` items. What is finished, or known from a row, is not doubled. When the lane stands, held rows are due: `pending`.
+   * In offset order within a partition, at most `roomOf` its stream. What is finished, or known from a row, is not doubled. When the lane stands, held rows are due: `pending`.
    */
   offer(item: Item<E>): void;
   /** Everything of the partition below `next` has been looked at; what was not offered is finished. */
   scanned(stream: string, partition: number, next: bigint): void;
-  /** How many further items it takes. 0: the feed waits (backpressure). */
+  /** How many further items it takes, of whichever stream. 0: the feed waits (backpressure). */
   readonly room: number;
+  /** How many further items of this stream it takes: a stream that stands takes no room from the others. */
+  roomOf(stream: string): number;
   /**
    * The next attempt that may start now: one attempt in flight per lane, within the window, one probe while the target is down. `max`: items of one attempt (batch,
    * lease). `perLane`: consecutive items of a lane in it. undefined: nothing now; ask again after any other call, or at `nextDueMs`.
@@ -184,8 +186,8 @@ export interface LaneMachine<E> {
   release(attempt: Attempt<E>): void;
   /** Changes that no attempt caused: held rows, what a takeover found. undefined: none. */
   pending(): Effects | undefined;
-  /** The changes are durable: only now the cursor may pass these places. */
-  durable(effects: Effects): void;
+  /** The changes are durable: only now the cursor may pass these places. Of an attempt: its `before`; may be left out, because `settle` says the same. */
+  durable(of: Effects | Attempt<E>): void;
   /** What may be stored now (R8.6). */
   cursor(stream: string): CursorRow;
   /** Grows whenever `cursor` of the stream would be another one. */

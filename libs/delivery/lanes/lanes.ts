@@ -1,0 +1,358 @@
+import type { CursorRow, LaneChange, LaneRow } from '../port.js';
+import { Board } from './board.js';
+import { Gathered } from './effects.js';
+import { beforeTry, countFailure } from './failing.js';
+import { FLYING, PARKED, type Entry, type Lane } from './lane.js';
+import { placeOf } from './rows.js';
+import { TargetState } from './target.js';
+import {
+  POLICY,
+  type Attempt,
+  type AttemptItem,
+  type Effects,
+  type Item,
+  type LaneCounts,
+  type LaneMachine,
+  type Outcome,
+  type ParkedLane,
+  type Policy,
+} from './types.js';
+
+export interface LanesOptions {
+  readonly subscription: string;
+  /** Time of the day in ms: what rows say is compared with it after a takeover. */
+  readonly now: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  readonly policy?: Partial<Policy>;
+  /** Every row of the subscription that an earlier owner left. */
+  readonly rows?: Iterable<LaneRow>;
+}
+
+class Flight<E> implements Attempt<E> {
+  items: Entry<E>[];
+  readonly try: number;
+  readonly before: readonly LaneChange[];
+  readonly probe: boolean;
+  ended = false;
+
+  constructor(items: Entry<E>[], before: readonly LaneChange[], probe: boolean) {
+    this.items = items;
+    this.try = items[0]!.tries + 1;
+    this.before = before;
+    this.probe = probe;
+  }
+}
+
+const NO_CHANGES: readonly LaneChange[] = [];
+const DELIVERED: Effects = new Gathered<never>(['delivered']);
+
+/** See {@link LaneMachine}. */
+export class Lanes<E> implements LaneMachine<E> {
+  readonly #board: Board<E>;
+  readonly #policy: Policy;
+  readonly #target: TargetState<readonly Entry<E>[]>;
+  #attempts = 0;
+  #items = 0;
+
+  constructor({ subscription, now, random, policy, rows }: LanesOptions) {
+    this.#policy = { ...POLICY, ...policy };
+    this.#board = new Board<E>({ subscription, now, random, policy: this.#policy });
+    this.#target = new TargetState(this.#policy, random);
+    if (rows !== undefined) this.#board.takeOver(rows);
+  }
+
+  restore(stream: string, row: CursorRow): void {
+    const places = this.#board.stream(stream);
+    places.topicId = row.topicId;
+    places.start = row.start;
+    this.#board.restored(stream, row.next);
+    for (const [p, next] of row.next.entries()) places.partition(p).restore(next, row.done[p] ?? []);
+  }
+
+  offer(item: Item<E>): void {
+    const board = this.#board;
+    if (board.add(item) === undefined) return;
+    if (board.failing.size > 0 && board.waiting * 4 >= this.#policy.maxItems * 3 && !this.#target.down) board.spill();
+  }
+
+  scanned(stream: string, partition: number, next: bigint): void {
+    this.#board.stream(stream).partition(partition).skipTo(next);
+  }
+
+  get room(): number {
+    let room = this.#memory();
+    for (const places of this.#board.streams.values()) room = Math.min(room, places.room(this.#policy.maxDone));
+    return room;
+  }
+
+  roomOf(stream: string): number {
+    const { lanes, waitingOrdered } = this.#board;
+    const room = Math.min(this.#memory(), this.#board.stream(stream).room(this.#policy.maxDone));
+    // Ordered streams that stand leave half of the memory to the others.
+    return lanes.has(stream) ? Math.max(0, Math.min(room, (this.#policy.maxItems >> 1) - waitingOrdered)) : room;
+  }
+
+  #memory(): number {
+    const { paused, bytes, waiting } = this.#board;
+    return paused || bytes >= this.#policy.maxBytes ? 0 : Math.max(0, this.#policy.maxItems - waiting);
+  }
+
+  take(max = 1, perLane = 1): Attempt<E> | undefined {
+    const board = this.#board;
+    if (board.paused) return undefined;
+    const now = board.now();
+    for (let lane = board.timed.due(now); lane !== undefined; lane = board.timed.due(now)) board.schedule(lane);
+    if (!this.#target.mayStart(now)) return undefined;
+    const lane = board.ready.peek();
+    if (lane === undefined) return undefined;
+    board.ready.shift();
+    const head = lane.first()!;
+    const entries = [head];
+    this.#fly(lane, head);
+    if (max > 1 && !head.alone && !this.#target.down) this.#fill(lane, entries, max, perLane);
+    const before = head.alone ? beforeTry(board, head) : NO_CHANGES;
+    const attempt = new Flight(entries, before, this.#target.down);
+    this.#target.started();
+    this.#attempts++;
+    this.#items += entries.length;
+    return attempt;
+  }
+
+  #fly(lane: Lane<E>, entry: Entry<E>): void {
+    entry.flying = true;
+    lane.flying++;
+    lane.state = FLYING;
+  }
+
+  /** More of the lane, then heads of the next lanes that are ready, as far as all of them may be in an attempt of this size. */
+  #fill(first: Lane<E>, entries: Entry<E>[], max: number, perLane: number): void {
+    const { ready } = this.#board;
+    let limit = Math.min(max, entries[0]!.cap);
+    let lane = first;
+    for (;;) {
+      let entry = entries.at(-1)!;
+      for (let n = 1; n < perLane && entries.length < limit; n++) {
+        const next = lane.after(entry);
+        if (next === undefined || next.alone || next.finished || next.cap <= entries.length) break;
+        entry = next;
+        this.#fly(lane, entry);
+        entries.push(entry);
+        limit = Math.min(limit, entry.cap);
+      }
+      const other = entries.length < limit ? this.#board.ready.peek() : undefined;
+      const head = other?.first();
+      if (other === undefined || head === undefined || head.alone || head.cap <= entries.length) return;
+      ready.shift();
+      lane = other;
+      this.#fly(lane, head);
+      entries.push(head);
+      limit = Math.min(limit, head.cap);
+    }
+  }
+
+  settle(attempt: Attempt<E>, outcome: Outcome, through?: number): Effects {
+    const flight = this.#land(attempt);
+    const entries = through === undefined ? flight.items : flight.items.slice(0, through);
+    const effects =
+      outcome.kind === 'delivered' ? this.#delivered(flight, entries) : this.#failed(flight, entries, outcome);
+    for (const entry of flight.items) this.#board.schedule(entry.home);
+    return effects;
+  }
+
+  /** Ends the attempt; what follows for its entries is up to the caller. */
+  #land(attempt: Attempt<E>): Flight<E> {
+    const flight = attempt as Flight<E>;
+    if (flight.ended) throw new Error('the attempt has ended');
+    flight.ended = true;
+    this.#attempts--;
+    this.#items -= flight.items.length;
+    for (const entry of flight.items) {
+      entry.flying = false;
+      entry.home.flying--;
+    }
+    return flight;
+  }
+
+  #delivered(flight: Flight<E>, entries: readonly Entry<E>[]): Effects {
+    const up = this.#target.delivered();
+    const only = entries[0];
+    if (entries.length === 1 && only!.rows === 0 && !up) {
+      this.#board.finish(only!, DELIVERED as Gathered<never>);
+      return DELIVERED;
+    }
+    const effects = new Gathered<E>(Array(entries.length).fill('delivered'));
+    if (up) effects.alarms.push({ kind: 'target_up' });
+    this.#beforeDurable(flight);
+    for (const entry of entries) this.#board.finish(entry, effects);
+    return effects;
+  }
+
+  #beforeDurable(flight: Flight<E>): void {
+    if (flight.before.length > 0) this.#board.rowDurable(flight.items[0]!);
+  }
+
+  #failed(
+    flight: Flight<E>,
+    entries: readonly Entry<E>[],
+    outcome: Exclude<Outcome, { readonly kind: 'delivered' }>,
+  ): Effects {
+    const board = this.#board;
+    const effects = new Gathered<E>(Array(entries.length).fill('failed'));
+    this.#beforeDurable(flight);
+    if (outcome.kind === 'gone') {
+      this.#target.released(flight.probe);
+      board.paused = true;
+      effects.disable = true;
+      effects.alarms.push({ kind: 'gone' });
+    } else {
+      const subjects = entries.map((e) => e.subject);
+      const led = this.#target.failed(outcome, entries, subjects, flight.probe, board.now());
+      if (led !== undefined) {
+        for (const failed of led) if (failed !== entries) this.#takeBack(failed);
+        effects.alarms.push({ kind: 'target_down', cause: outcome.reason });
+      } else if (!this.#target.down) this.#blame(entries, outcome, effects);
+    }
+    for (const [i, entry] of entries.entries())
+      if (entry.trouble?.skipped && !entry.finished) {
+        board.finish(entry, effects);
+        effects.results[i] = 'skipped';
+      }
+    return effects;
+  }
+
+  #blame(
+    entries: readonly Entry<E>[],
+    outcome: Exclude<Outcome, { readonly kind: 'delivered' }>,
+    effects: Gathered<E>,
+  ): void {
+    const [only] = entries;
+    if (entries.length > 1) for (const entry of entries) entry.cap = Math.ceil(entries.length / 2);
+    else if (only !== undefined && !only.trouble?.skipped)
+      effects.results[0] = countFailure(this.#board, only, outcome, effects);
+  }
+
+  /** The target was down: the failure says nothing of its event. Rows that have counted it stay, they are only counts. */
+  #takeBack(entries: readonly Entry<E>[]): void {
+    for (const entry of entries) {
+      if (entry.finished || entry.due === Infinity) continue;
+      entry.cap = Infinity;
+      entry.due = 0;
+      if ((entry.rows & PARKED) === 0 && entries.length === 1 && entry.tries > 0 && --entry.tries === 0)
+        this.#board.failing.delete(entry.home);
+      this.#board.schedule(entry.home);
+    }
+  }
+
+  commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean): Effects {
+    const flight = attempt as Flight<E>;
+    if (flight.ended) throw new Error('the attempt has ended');
+    const done = flight.items.filter((e) => taken(e));
+    const rest = flight.items.filter((e) => !done.includes(e));
+    if (rest.length === 0) return this.settle(attempt, { kind: 'delivered' });
+    const effects = new Gathered<E>(Array(done.length).fill('delivered'));
+    this.#beforeDurable(flight);
+    flight.items = rest;
+    this.#items -= done.length;
+    for (const entry of done) {
+      entry.flying = false;
+      entry.home.flying--;
+      this.#board.finish(entry, effects);
+      this.#board.schedule(entry.home);
+    }
+    return effects;
+  }
+
+  release(attempt: Attempt<E>): void {
+    const flight = this.#land(attempt);
+    this.#target.released(flight.probe);
+    for (const entry of flight.items) {
+      if (entry.trouble?.skipped) this.#board.finish(entry, this.#board.pending);
+      this.#board.schedule(entry.home);
+    }
+  }
+
+  pending(): Effects | undefined {
+    return this.#board.takePending();
+  }
+
+  durable(of: Effects | Attempt<E>): void {
+    if (of instanceof Flight) this.#beforeDurable(of as Flight<E>);
+    else this.#board.durable(of as Gathered<E>);
+  }
+
+  cursor(stream: string): CursorRow {
+    return this.#board.stream(stream).row(this.#policy.maxDone);
+  }
+
+  moves(stream: string): number {
+    return this.#board.stream(stream).moves;
+  }
+
+  nextDueMs(): number | undefined {
+    const board = this.#board;
+    if (board.paused) return undefined;
+    const at = board.ready.peek() === undefined ? board.timed.nextAt() : 0;
+    const startAt = this.#target.startAt();
+    return at === undefined || startAt === undefined ? undefined : Math.max(at, startAt);
+  }
+
+  get status(): 'active' | 'waiting' {
+    return this.#target.down ? 'waiting' : 'active';
+  }
+
+  get paused(): boolean {
+    return this.#board.paused;
+  }
+
+  pause(): void {
+    this.#board.paused = true;
+  }
+
+  resume(): void {
+    this.#board.paused = false;
+  }
+
+  redrive(position: string): boolean {
+    const entry = this.#board.parked.get(position);
+    if (entry === undefined) return false;
+    entry.trouble!.redrive = true;
+    entry.due = 0;
+    this.#board.schedule(entry.home);
+    return true;
+  }
+
+  skip(position: string): Effects | undefined {
+    const board = this.#board;
+    const entry = board.parked.get(position) ?? this.#standing(position);
+    if (entry === undefined) return undefined;
+    const effects = new Gathered<E>();
+    if (entry.flying) entry.trouble!.skipped = true;
+    else {
+      board.finish(entry, effects);
+      board.schedule(entry.home);
+    }
+    return effects;
+  }
+
+  /** The failing head of a stream-ordered lane. */
+  #standing(position: string): Entry<E> | undefined {
+    const head = this.#board.lanes.get(placeOf(position).stream)?.first();
+    return head?.position === position && head.tries > 0 ? head : undefined;
+  }
+
+  *parked(): IterableIterator<ParkedLane> {
+    for (const entry of this.#board.parked.values()) yield { ...entry.trouble!.row!, held: entry.home.kept };
+  }
+
+  parkedAt(position: string): ParkedLane | undefined {
+    const entry = this.#board.parked.get(position);
+    return entry && { ...entry.trouble!.row!, held: entry.home.kept };
+  }
+
+  counts(): LaneCounts {
+    const { parked, dead, held, waiting } = this.#board;
+    const { window } = this.#target;
+    return { attempts: this.#attempts, items: this.#items, parked: parked.size - dead, dead, held, waiting, window };
+  }
+}

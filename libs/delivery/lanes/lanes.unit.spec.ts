@@ -1,0 +1,383 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from '@jest/globals';
+import { Bench, E500, OK, places, REFUSED, UNREACHABLE } from './lanes.fixture.js';
+import { Lanes } from './lanes.js';
+import type { Outcome } from './types.js';
+
+const MINUTE = 60_000;
+
+describe('the lanes of a subscription', () => {
+  it('deliver in order per subject, with one attempt in flight per lane, and side by side between subjects', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'y', 'x', 'z']) b.offer(subject);
+    const first = [b.take()!, b.take()!, b.take()!];
+    expect(first.map(places)).toEqual([[0], [2], [4]]);
+    expect(b.take()).toBeUndefined();
+    b.settle(first[1]!, OK);
+    expect(b.take()).toBeUndefined();
+    b.settle(first[0]!, OK);
+    expect(b.run(() => OK)).toEqual([1, 3]);
+    expect(b.next()).toBe(4n);
+    b.settle(first[2]!, OK);
+    expect(b.next()).toBe(5n);
+    expect(b.lanes.counts().waiting).toBe(0);
+  });
+
+  it('try three times, at 0, 5 and 30 s, each try after the first recorded before it starts', () => {
+    const b = new Bench();
+    const began = b.time;
+    b.offer('x');
+    b.settle(b.take()!, E500);
+    expect(b.take()).toBeUndefined();
+    expect(b.lanes.nextDueMs()).toBe(began + 5_000);
+    b.time = began + 5_000;
+    const second = b.lanes.take()!;
+    expect([second.try, second.before]).toEqual([
+      2,
+      [{ key: 's/r/a/0/0', row: expect.objectContaining({ kind: 'retry', try: 2, cause: 'status' }) }],
+    ]);
+    b.write(second.before);
+    b.settle(second, E500);
+    expect(b.lanes.nextDueMs()).toBe(began + 30_000);
+    b.time = began + 30_000;
+    const third = b.take()!;
+    expect(b.settle(third, E500).results).toEqual(['parked']);
+    expect([...b.rows.keys()]).toEqual(['s/p/a/0/0']);
+  });
+
+  it('park an event with everything behind it in rows, and only then the cursor passes; other subjects go on', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'y', 'x']) b.offer(subject);
+    const effects = b.lanes.settle(b.lanes.take()!, REFUSED);
+    expect(effects.changes.map((c) => c.key)).toEqual(['s/p/a/0/0', 's/h/a/0/1', 's/h/a/0/3']);
+    expect(b.run(() => OK)).toEqual([2]);
+    expect(b.next()).toBe(0n);
+    b.apply(effects);
+    expect(b.next()).toBe(4n);
+    b.offer('x');
+    expect(b.rows.has('s/h/a/0/4')).toBe(true);
+    expect(b.lanes.counts()).toMatchObject({ parked: 1, held: 3, waiting: 0 });
+    expect([...b.lanes.parked()]).toMatchObject([{ position: 'a/0/0', held: 3, cause: 'status', lastStatus: 422 }]);
+  });
+
+  it('a parked event that is delivered releases its lane when its row is deleted: first what was held, then later ones', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'x']) b.offer(subject);
+    b.settle(b.take()!, REFUSED);
+    expect(b.lanes.redrive('a/0/0')).toBe(true);
+    const effects = b.lanes.settle(b.take()!, OK);
+    expect(b.take()).toBeUndefined();
+    b.apply(effects);
+    b.offer('x');
+    expect(b.rows.has('s/h/a/0/3')).toBe(true);
+    expect(b.run(() => OK)).toEqual([1, 2, 3]);
+    expect(b.rows.size).toBe(0);
+    b.offer('x');
+    expect(b.rows.size).toBe(0);
+  });
+
+  it('a held event that fails becomes the next parked one, with tries of its own', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'x']) b.offer(subject);
+    b.settle(b.take()!, REFUSED);
+    b.apply(b.lanes.skip('a/0/0')!);
+    for (const wait of [0, 5_000, 25_000]) {
+      b.time += wait;
+      expect(b.run(() => E500)).toEqual([1]);
+    }
+    expect([...b.rows.keys()].sort()).toEqual(['s/h/a/0/2', 's/p/a/0/1']);
+  });
+
+  it('go on with a parked event by the long schedule, and end it as a dead letter that stays until a person acts', () => {
+    const b = new Bench();
+    b.offer('x');
+    b.offer('x');
+    b.settle(b.take()!, REFUSED);
+    const waits: number[] = [];
+    for (let due = b.lanes.nextDueMs(); due !== undefined; due = b.lanes.nextDueMs()) {
+      waits.push((due - b.time) / MINUTE);
+      b.time = due;
+      expect(b.run(() => E500)).toEqual([0]);
+    }
+    expect(waits).toEqual([5, 30, 120, 300, 600, 840, 1200, 1440]);
+    expect([...b.lanes.parked()]).toMatchObject([{ tries: 9, deadAt: new Date(b.time).toISOString() }]);
+    expect(b.lanes.counts()).toMatchObject({ parked: 0, dead: 1 });
+    b.lanes.redrive('a/0/0');
+    expect(b.settle(b.take()!, E500).results).toEqual(['failed']);
+    expect(b.lanes.counts().dead).toBe(1);
+    b.apply(b.lanes.skip('a/0/0')!);
+    expect(b.run(() => OK)).toEqual([1]);
+    expect(b.rows.size).toBe(0);
+  });
+
+  it('when the target is down, one probe at a time runs, and nothing is parked or counted', () => {
+    const b = new Bench({ windowStart: 64 });
+    for (let i = 0; i < 30; i++) b.offer(`s${i}`);
+    const flights = Array.from({ length: 20 }, () => b.take()!);
+    for (const flight of flights.slice(0, 19)) b.settle(flight, E500);
+    expect(b.lanes.status).toBe('active');
+    expect(b.settle(flights[19]!, E500).alarms).toEqual([{ kind: 'target_down', cause: 'status' }]);
+    expect(b.lanes.status).toBe('waiting');
+    let began = b.time;
+    const waits: number[] = [];
+    for (let n = 0; n < 12; n++) {
+      b.time = b.lanes.nextDueMs()!;
+      waits.push((b.time - began) / 1000);
+      const probe = b.take()!;
+      expect([probe.probe, probe.try, b.take()]).toEqual([true, 1, undefined]);
+      began = b.time;
+      b.settle(probe, n % 2 ? REFUSED : UNREACHABLE);
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60]);
+    expect([b.next(), b.rows.size, b.lanes.counts().parked]).toEqual([0n, 0, 0]);
+    b.time = b.lanes.nextDueMs()!;
+    expect(b.settle(b.take()!, OK).alarms).toEqual([{ kind: 'target_up' }]);
+    expect(b.run(() => OK)).toHaveLength(29);
+    expect(b.next()).toBe(30n);
+  });
+
+  it('one poisoned subject does not make the target look down, however often it fails', () => {
+    const b = new Bench();
+    for (let i = 0; i < 25; i++) b.offer(i < 24 ? 'x' : 'y');
+    for (let i = 0; i < 24; i++) {
+      const attempt = b.take()!;
+      if (attempt.items[0]!.subject === 'y') {
+        b.settle(attempt, OK);
+        continue;
+      }
+      b.settle(attempt, REFUSED);
+      for (const { position } of b.lanes.parked()) b.apply(b.lanes.skip(position)!);
+    }
+    expect(b.lanes.status).toBe('active');
+  });
+
+  it('a connection that cannot be made means at once that the target is down', () => {
+    const b = new Bench();
+    b.offer('x');
+    b.settle(b.take()!, UNREACHABLE);
+    expect(b.lanes.status).toBe('waiting');
+    expect(b.lanes.nextDueMs()).toBe(b.time + 1000);
+  });
+
+  it('a stream-ordered lane never parks: an alarm after try 3, then the same event again; only skip passes it', () => {
+    const b = new Bench();
+    b.offer('x', 0n, true);
+    b.offer('y', 1n, true);
+    const alarms: string[] = [];
+    for (let n = 1; n <= 15; n++) {
+      const attempt = b.take()!;
+      expect([places(attempt), attempt.try]).toEqual([[0], n]);
+      alarms.push(...b.settle(attempt, n === 2 ? REFUSED : E500).alarms.map((a) => `${a.kind} ${n}`));
+      b.time = b.lanes.nextDueMs()!;
+    }
+    expect(alarms).toEqual(['stream_stands 3']);
+    expect([b.next(), [...b.rows.keys()]]).toEqual([0n, ['s/r/a/0/0']]);
+    expect(b.lanes.skip('a/0/1')).toBeUndefined();
+    b.apply(b.lanes.skip('a/0/0')!);
+    expect(b.next()).toBe(1n);
+    expect(b.run(() => OK)).toEqual([1]);
+    expect(b.rows.size).toBe(0);
+  });
+
+  it('at the limit of held events the subscription pauses with an alarm, and nothing is dropped', () => {
+    const b = new Bench({ maxHeldOfLane: 3 });
+    b.offer('x');
+    b.settle(b.take()!, REFUSED);
+    for (let i = 0; i < 2; i++) b.offer('x');
+    expect(b.lanes.paused).toBe(false);
+    b.lanes.offer({
+      place: { stream: 'a', partition: 0, offset: 3n },
+      lane: 'a\nx',
+      subject: 'x',
+      bytes: 1,
+      event: '',
+    });
+    const effects = b.apply(b.lanes.pending()!);
+    expect(effects).toMatchObject({ pause: 'held_limit', alarms: [{ kind: 'held_limit', subject: 'x' }] });
+    expect([b.lanes.paused, b.lanes.room, b.take()]).toEqual([true, 0, undefined]);
+    b.lanes.resume();
+    b.apply(b.lanes.skip('a/0/0')!);
+    expect(b.run(() => OK)).toEqual([1, 2, 3]);
+  });
+
+  it('a batch that fails is halved until one event is the cause; only that one counts a try', () => {
+    const b = new Bench();
+    for (let i = 0; i < 8; i++) b.offer(`s${i}`);
+    const sizes: number[] = [];
+    const delivered: number[] = [];
+    for (let a = b.take(8); a !== undefined; a = b.take(8)) {
+      sizes.push(a.items.length);
+      const poison = places(a)!.includes(5);
+      if (!poison) delivered.push(...places(a)!);
+      b.settle(a, poison ? REFUSED : OK);
+    }
+    expect(sizes).toEqual([8, 4, 4, 2, 2, 1, 1]);
+    expect(delivered.sort()).toEqual([0, 1, 2, 3, 4, 6, 7]);
+    expect([...b.lanes.parked()]).toMatchObject([{ position: 'a/0/5', tries: 1 }]);
+  });
+
+  it('a lease has several consecutive events of a lane; what is committed is finished, what is not comes again in order', () => {
+    const b = new Bench({ probes: false });
+    for (const subject of ['x', 'x', 'y', 'x', 'x']) b.offer(subject);
+    const lease = b.take(10, 3)!;
+    expect(places(lease)).toEqual([0, 1, 3, 2]);
+    expect(b.take(10, 3)).toBeUndefined();
+    b.apply(b.lanes.commit(lease, (i) => i.place.offset <= 1n));
+    expect([b.next(), b.take()]).toEqual([2n, undefined]);
+    b.lanes.release(lease);
+    const again = b.take(10, 10)!;
+    expect(places(again)).toEqual([3, 4, 2]);
+    b.settle(again, OK, 1);
+    expect(places(b.take(10, 10))).toEqual([4, 2]);
+    expect(b.lanes.counts().waiting).toBe(2);
+  });
+
+  it('the window grows with each full one of successes and halves when the target is overloaded, at most once a second', () => {
+    const b = new Bench();
+    let n = 0;
+    const full = (outcome: Outcome): number => {
+      while (b.lanes.room > 0 && n % 100 !== 99) b.offer(`s${n++}`);
+      n++;
+      const flights = [];
+      for (let a = b.take(); a !== undefined; a = b.take()) flights.push(a);
+      for (const flight of flights) b.settle(flight, outcome);
+      return flights.length;
+    };
+    expect([full(OK), full(OK), full(OK), full(OK), full(OK), full(OK)]).toEqual([4, 8, 16, 32, 64, 64]);
+    const hurt = b.take()!;
+    const hurt2 = b.take()!;
+    b.settle(hurt, { kind: 'failed', status: 429, reason: 'status' });
+    b.settle(hurt2, { kind: 'failed', reason: 'timeout' });
+    expect(b.lanes.counts().window).toBe(32);
+    b.time += 1000;
+    b.settle(b.take()!, E500);
+    expect(b.lanes.counts().window).toBe(16);
+  });
+
+  it('Retry-After pauses the whole subscription until then, an hour at most', () => {
+    const b = new Bench();
+    b.offer('x');
+    b.offer('y');
+    b.settle(b.take()!, { kind: 'failed', status: 503, reason: 'status', retryAfterMs: 7_000 });
+    expect([b.take(), b.lanes.nextDueMs()]).toEqual([undefined, b.time + 7_000]);
+    b.time += 7_000;
+    b.settle(b.take()!, { kind: 'failed', status: 503, reason: 'status', retryAfterMs: 1e9 });
+    expect(b.lanes.nextDueMs()).toBe(b.time + 3_600_000);
+  });
+
+  it('410 disables: nothing more starts, and nothing is lost', () => {
+    const b = new Bench();
+    b.offer('x');
+    expect(b.settle(b.take()!, { kind: 'gone', status: 410, reason: 'status' })).toMatchObject({ disable: true });
+    expect([b.lanes.paused, b.take(), b.next()]).toEqual([true, undefined, 0n]);
+    b.lanes.resume();
+    expect(b.run(() => OK)).toEqual([0]);
+  });
+
+  it('a takeover counts the try that a retry row names as failed, and knows what rows speak for', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'y', 'y', 'x']) b.offer(subject);
+    b.settle(b.take()!, E500);
+    b.settle(b.take()!, REFUSED);
+    b.time += 5_000;
+    b.take();
+    const after = new Bench({}, [...b.rows.values()]);
+    after.time = b.time;
+    for (const subject of ['x', 'y', 'y', 'x']) after.offer(subject);
+    expect(after.run(() => OK)).toEqual([]);
+    after.time += 25_000;
+    const third = after.take()!;
+    expect([places(third), third.try, third.items[0]!.event]).toEqual([[0], 3, undefined]);
+    const last = new Bench({}, [...after.rows.values()]);
+    last.flush();
+    expect([...last.lanes.parked()].map((p) => [p.position, p.tries, p.held])).toEqual([
+      ['a/0/1', 1, 1],
+      ['a/0/0', 3, 0],
+    ]);
+  });
+
+  it('the cursor row holds the lowest unfinished offset and the finished ones above it, which a takeover does not repeat', () => {
+    const b = new Bench();
+    for (let i = 0; i < 4; i++) b.offer(`s${i}`);
+    b.run((offset) => (offset === 1 ? E500 : OK));
+    b.lanes.scanned('a', 0, 9n);
+    const row = b.lanes.cursor('a');
+    expect(row).toEqual({ topicId: 't', next: [1n], done: { 0: [2n, 3n] }, start: [0n] });
+    const after = new Bench();
+    after.lanes.restore('a', row);
+    expect(after.lanes.cursor('a')).toEqual(row);
+    for (let i = 1; i < 6; i++) after.offer(`s${i}`, BigInt(i));
+    expect(after.run(() => OK)).toEqual([1, 4, 5]);
+    expect(after.lanes.cursor('a')).toMatchObject({ next: [6n], done: {} });
+  });
+
+  it('a slow event does not stop the others: before the cursor row is full, a row speaks for it', () => {
+    const b = new Bench({ maxDone: 100 });
+    b.offer('slow');
+    const slow = b.take()!;
+    for (let i = 1; i < 1000; i++) {
+      expect(b.lanes.roomOf('a')).toBeGreaterThan(0);
+      b.offer(`s${i}`);
+      b.run(() => OK);
+      expect(Object.values(b.lanes.cursor('a').done).flat().length).toBeLessThanOrEqual(100);
+    }
+    expect([b.next(), [...b.rows.keys()]]).toEqual([1000n, ['s/h/a/0/0']]);
+    b.settle(slow, OK);
+    expect(b.rows.size).toBe(0);
+  });
+
+  it('events behind a failing one do not fill the memory: rows speak for them', () => {
+    const b = new Bench({ maxItems: 20 });
+    b.offer('x');
+    b.settle(b.take()!, E500);
+    for (let i = 0; i < 100; i++) {
+      expect(b.lanes.room).toBeGreaterThan(0);
+      b.offer('x');
+    }
+    b.offer('y');
+    expect(b.run(() => OK)).toEqual([101]);
+    b.time += 5_000;
+    expect(b.run(() => OK)).toEqual(Array.from({ length: 101 }, (_, i) => i));
+    expect([b.rows.size, b.next()]).toEqual([0, 102n]);
+  });
+
+  it('a stream-ordered lane that stands leaves half of the memory to other streams', () => {
+    const b = new Bench({ maxItems: 20 });
+    b.offer('x', 0n, true);
+    b.settle(b.take()!, E500);
+    for (let i = 1n; b.lanes.roomOf('a') > 0; i++) b.offer('x', i, true);
+    expect(b.lanes.counts().waiting).toBe(10);
+    expect(b.lanes.roomOf('b')).toBe(10);
+  });
+
+  it('hold 100,000 events as places: under 100 bytes each', () => {
+    const lanes = new Lanes<string>({
+      subscription: 's',
+      now: () => 0,
+      random: () => 0.5,
+      policy: { maxHeldOfLane: 1e6, maxHeld: 1e6 },
+    });
+    const offer = (n: number): void =>
+      lanes.offer({
+        place: { stream: 'a', partition: 0, offset: BigInt(n) },
+        lane: 'a\nx',
+        subject: 'x',
+        bytes: 1,
+        event: 'x'.repeat(500) + n,
+      });
+    offer(0);
+    lanes.durable(lanes.settle(lanes.take()!, REFUSED));
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 1; n <= 100_000; n++) {
+      offer(n);
+      lanes.durable(lanes.pending()!);
+    }
+    expect(lanes.counts()).toMatchObject({ held: 100_000, waiting: 0 });
+    collect();
+    expect((process.memoryUsage().heapUsed - before) / 100_000).toBeLessThan(100);
+  });
+});
