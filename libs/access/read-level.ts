@@ -203,6 +203,48 @@ export class EventLevels {
     const masked = reads && (namedMasked || (open && (aboveSource || inField || seesMasked)));
     return full ? 'full' : masked ? 'masked' : 'none';
   }
+
+  /**
+   * Of what belongs to owners, the part of those who may have a level by the role reader: of() answers `none` for every other owner with that role alone. It may name
+   * owners who have none either, so ask of() for each. For work of the hub itself, such as deliveries to thousands of subscriptions; its time says who may read the
+   * event, so it is not for the answer to a request (R12.4).
+   */
+  *among<T>(byOwner: ReadonlyMap<string, T>): IterableIterator<[owner: string, T]> {
+    if (this.#rows.some(({ kind }) => kind === 'any')) {
+      yield* byOwner;
+      return;
+    }
+    const named = this.#named();
+    for (const owner of named) {
+      const of = byOwner.get(owner);
+      if (of !== undefined) yield [owner, of];
+    }
+  }
+
+  /** The owners that the event and the rows of its type name, with those above them where that is a reason. */
+  #named(): ReadonlySet<string> {
+    const named = new Set<string>();
+    const add = (owners: Iterable<string> = []): void => {
+      for (const owner of owners) named.add(owner);
+    };
+    if (this.#open) {
+      const source = this.#source;
+      if (source?.kind === 'unit') named.add(source.unit);
+      if (source?.kind === 'party') named.add(source.party);
+      add(this.#aboveSource);
+      add(this.#inFields);
+      for (const above of this.#aboveFields) add(above);
+    }
+    for (const { kind, what } of this.#rows) {
+      if (kind === 'unit' || (kind === 'party' && what !== '*')) named.add(what);
+      else if (kind === 'party') add(partiesIn(this.#data));
+      else if (kind === 'type') add(this.#units.ofType(what));
+      else if (kind === 'hub') named.add('hub');
+      else if (kind === 'field') add(idsIn(this.#data, what));
+      else if (kind === 'above') for (const id of idsIn(this.#data, what)) add(this.#units.above(id));
+    }
+    return named;
+  }
 }
 
 /** Whether a caller may know that events of a type exist, whatever they say (R12.2): of a restricted type only its named consumers. */

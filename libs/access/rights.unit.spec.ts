@@ -328,6 +328,65 @@ describe('who may publish what', () => {
   });
 });
 
+describe('who of many owners may read an event', () => {
+  const owners = [...tree.list({}).map(({ id }) => id), 'SU09999', 'EXT-POLRI', 'EXT-KPK', 'hub'];
+  const byOwner = new Map(owners.map((owner) => [owner, `of ${owner}`]));
+  const data = {
+    unitAsal: 'SU00012',
+    daftar: ['SU00022', 'EXT-KPK', 'SU00022'],
+    lain: 'EXT-POLRI',
+    n: 3,
+    kosong: null,
+  };
+  const rows = [
+    'any',
+    'unit:SU00002',
+    'party:*',
+    'party:EXT-POLRI',
+    'type:kanim',
+    'type:tidak-ada',
+    'field:daftar',
+    'above:unitAsal',
+    'hub',
+    'word:x',
+  ];
+  const sources = ['SU00013', 'SU00020', 'SU09999'].map((u) => `urn:simpul:unit:${u}:sdp`);
+
+  it.each([...rows.map((row) => [row]), ['unit:SU00002', 'above:unitAsal'], []])(
+    'is asked for no owner who has a level, whatever the rows say: %s',
+    (...codes) => {
+      for (const restricted of [false, true])
+        for (const unitFields of [[], ['unitAsal', 'daftar'], ['kosong', 'n']])
+          for (const source of [...sources, 'urn:simpul:party:EXT-KPK:x', 'urn:simpul:hub:clock', '?']) {
+            const levels = new EventLevels(
+              type({ consumers: codes.map((code) => ({ code, why: 'test' })), unitFields, restricted }),
+              { source, data },
+              tree,
+            );
+            const found = [...levels.among(byOwner)];
+            const left = owners.filter((owner) => !found.some(([o]) => o === owner));
+            expect(left.filter((owner) => levels.of(reader(owner)) !== 'none')).toEqual([]);
+            expect(found.every(([owner, of]) => of === `of ${owner}`)).toBe(true);
+            expect(new Set(found.map(([owner]) => owner)).size).toBe(found.length);
+          }
+    },
+  );
+
+  it('leaves out those of whom neither the event nor its type says anything', () => {
+    const levels = new EventLevels(type({ unitFields: ['unitAsal'] }), { source: sources[0]!, data }, tree);
+    expect([...levels.among(byOwner)].map(([owner]) => owner).sort()).toEqual([
+      'SU00001',
+      'SU00002',
+      'SU00003',
+      'SU00010',
+      'SU00011',
+      'SU00012',
+      'SU00013',
+    ]);
+    expect([...levels.among(new Map())]).toEqual([]);
+  });
+});
+
 describe('whose receipts a publisher may ask for (R12.6)', () => {
   it('a unit asks for those of all its systems; a key of the hub for those of the part that it publishes as', () => {
     expect(isOwnSource(caller('SU00012', 'publisher'), 'urn:simpul:unit:SU00012:another')).toBe(true);

@@ -139,7 +139,7 @@ export class LoggedEvent {
   }
 
   /** The levels of readers, by the unit tree of today (R12); undefined when the data cannot be decoded with its schema. */
-  levels(units: Units): Pick<EventLevels, 'of'> | undefined {
+  levels(units: Units): Pick<EventLevels, 'of' | 'among'> | undefined {
     const event = this.#event();
     if (event === undefined) return undefined;
     return new EventLevels(event.type, { source: event.envelope.source, data: event.data }, units);

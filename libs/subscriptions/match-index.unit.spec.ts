@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { TEST_EVENTS } from '#log';
-import { MatchIndex, partitionOfSubscription, streamsOf, subscriptionId } from './index.js';
+import { MatchIndex, SharedEvent, partitionOfSubscription, streamsOf, subscriptionId } from './index.js';
 import { compiled, KANIM, KANWIL, NIK, PASSPORT, stageOf } from './subscriptions-stage.fixture.js';
 
 const stage = stageOf();
@@ -112,5 +112,30 @@ describe('the id of a subscription', () => {
     const counts = Array.from({ length: 16 }, () => 0);
     for (let i = 0; i < 1_600; i++) counts[partitionOfSubscription(subscriptionId('SU00123', `n-${i}`))]!++;
     expect(Math.min(...counts)).toBeGreaterThan(50);
+  });
+});
+
+describe('the index and the subscriptions one by one', () => {
+  it('say the same of every type, for every owner', () => {
+    const owners = [...stage.units.list({}).map(({ id }) => id), 'EXT-POLRI', 'EXT-KEMENLU', 'EXT-KPK', 'hub'];
+    const all = owners.map((owner) => compiled({ id: owner, owner }));
+    const index = new MatchIndex(stage.units);
+    for (const one of all) index.add(one);
+    let due = 0;
+    for (const [i, { type }] of stage.catalogue.types().entries()) {
+      const source = i % 5 === 4 ? 'urn:simpul:party:EXT-KPK:x' : `urn:simpul:unit:${owners[(i * 37) % 770]}:x`;
+      const event = stage.event({ type, source, seed: i, data: {} });
+      const shared = SharedEvent.of(event, stage.units)!;
+      const expected = all.filter((one) => one.due(shared) !== undefined).map(({ id }) => id);
+      expect([
+        type,
+        index
+          .due(event)!
+          .map((d) => d.subscription)
+          .sort(),
+      ]).toEqual([type, expected.sort()]);
+      due += expected.length;
+    }
+    expect(due).toBeGreaterThan(500);
   });
 });

@@ -9,13 +9,13 @@ import type { UnitChoice } from './unit-choice.js';
  */
 export class SharedEvent {
   readonly event: LoggedEvent;
-  readonly #levels: Pick<EventLevels, 'of'>;
+  readonly #levels: Pick<EventLevels, 'of' | 'among'>;
   readonly #units: Units;
   readonly #byOwner = new Map<string, ReadLevel>();
   readonly #seen: Partial<Record<ReadEvent['level'], ReadEvent>> = {};
   readonly #concerned = new Map<string, boolean>();
 
-  private constructor(event: LoggedEvent, levels: Pick<EventLevels, 'of'>, units: Units) {
+  private constructor(event: LoggedEvent, levels: Pick<EventLevels, 'of' | 'among'>, units: Units) {
     this.event = event;
     this.#levels = levels;
     this.#units = units;
@@ -32,6 +32,11 @@ export class SharedEvent {
     let level = this.#byOwner.get(owner.owner);
     if (level === undefined) this.#byOwner.set(owner.owner, (level = this.#levels.of(owner)));
     return level;
+  }
+
+  /** Of what belongs to owners: see EventLevels.among. */
+  among<T>(byOwner: ReadonlyMap<string, T>): IterableIterator<[owner: string, T]> {
+    return this.#levels.among(byOwner);
   }
 
   as(level: ReadEvent['level']): ReadEvent {

@@ -88,3 +88,17 @@ describe('a change of a unit takes force at midnight of its own zone', () => {
     expect(ended.units.list({})).toHaveLength(0);
   });
 });
+
+describe('the units of a type', () => {
+  it('are those that are found with it today, ended ones too, and change at their midnight', () => {
+    const ended = row('SU4', 'Asia/Jakarta', { type: 'lapas', validTo: '2026-11-01' });
+    const [before] = renamed('SU1', 'Asia/Jakarta');
+    const after = row('SU1', 'Asia/Jakarta', { version: 2, type: 'rudenim', validFrom: '2026-12-01' });
+    const { units, nameAt } = tree([before!, after], [ended], [row('SU2', 'Asia/Jakarta')]);
+    const ids = (): string[][] => ['kanim', 'rudenim', 'lapas', 'x'].map((type) => [...units.ofType(type)].sort());
+    nameAt('SU1', '2026-11-30T16:59:59Z');
+    expect(ids()).toEqual([['SU1', 'SU2'], [], ['SU4'], []]);
+    nameAt('SU1', '2026-11-30T17:00:00Z');
+    expect(ids()).toEqual([['SU2'], ['SU1'], ['SU4'], []]);
+  });
+});

@@ -7,13 +7,14 @@ const NO_IDS: ReadonlySet<string> = new Set();
 /** Size of the cache of past days; the oldest entry is evicted. */
 const CACHED_DAYS = 16;
 
-/** The tree of one day with its indices. `above` is a cache that look-ups fill. */
+/** The tree of one day with its indices. `above` and `byType` are caches that look-ups fill. */
 interface DayTree {
   readonly byId: ReadonlyMap<string, Unit>;
   readonly byCode: ReadonlyMap<string, Unit>;
   readonly list: readonly Unit[];
   readonly children: Readonly<Record<Line, ReadonlyMap<string, readonly Unit[]>>>;
   readonly above: Map<string, ReadonlySet<string>>;
+  byType?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** The units in memory. The indices of a day are built on the first look-up for that day after a change. */
@@ -129,6 +130,23 @@ export class UnitTree implements Units {
 
   resolve(fn: string, province?: string, asOf?: string): readonly Unit[] {
     return this.list(province === undefined ? { type: fn } : { type: fn, province }, asOf);
+  }
+
+  ofType(type: string): ReadonlySet<string> {
+    const day = this.#day();
+    return (day.byType ??= this.#typesOfToday()).get(type) ?? NO_IDS;
+  }
+
+  #typesOfToday(): ReadonlyMap<string, ReadonlySet<string>> {
+    const byType = new Map<string, Set<string>>();
+    for (const id of this.#rows.keys()) {
+      const type = this.get(id)?.type;
+      if (type === undefined) continue;
+      const ids = byType.get(type);
+      if (ids === undefined) byType.set(type, new Set([id]));
+      else ids.add(id);
+    }
+    return byType;
   }
 
   #last(id: string): Unit | undefined {

@@ -89,6 +89,8 @@ export interface Units {
   above(id: string, asOf?: string): ReadonlySet<string>;
   /** Units of a type that serve a province; a kanwil that covers several provinces serves each of them. */
   resolve(fn: string, province?: string, asOf?: string): readonly Unit[];
+  /** The ids of all units that get() answers with this type today, ended ones too. */
+  ofType(type: string): ReadonlySet<string>;
   /** The rows of a unit by validFrom: the current ones, or those that were current at `knownAt`. */
   history(id: string, knownAt?: string): readonly Unit[];
   /** Every row ever known about a unit, in the order in which the hub got to know it, with links filled in. */
