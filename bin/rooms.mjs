@@ -138,8 +138,10 @@ export const ROOMS = {
       'publishing',
       'projection',
       'reading',
+      'subscriptions',
+      'delivery',
     ],
-    clients: ['@nestjs/*', 'fastify', 'zod'],
+    clients: ['@nestjs/*', 'fastify', 'undici', 'zod'],
   },
   core: {
     rooms: [

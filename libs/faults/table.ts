@@ -260,6 +260,30 @@ export const FAULTS = {
     title: { id: 'Bertentangan dengan keadaan sekarang', en: 'Conflict with the current state' },
     hint: { id: 'Baca keadaan terbaru, lalu coba lagi.', en: 'Read the newest state, then try again.' },
   },
+  version_missing: {
+    class: 'conflict',
+    title: { id: 'Versi yang diubah belum disebut', en: 'The version that is changed is not named' },
+    hint: {
+      id: 'Baca dahulu, lalu kirim versinya di kepala If-Match: "3".',
+      en: 'Read it first, then send its version in the header If-Match: "3".',
+    },
+  },
+  version_changed: {
+    class: 'conflict',
+    title: { id: 'Sudah diubah oleh yang lain', en: 'Somebody else has changed it' },
+    hint: {
+      id: 'Baca versi terbaru, lalu ubah lagi dengan If-Match versi itu.',
+      en: 'Read the newest version, then change it again with If-Match of that version.',
+    },
+  },
+  too_many_subscriptions: {
+    class: 'conflict',
+    title: { id: 'Langganan unit ini sudah terlalu banyak', en: 'This unit has too many subscriptions' },
+    hint: {
+      id: 'Paling banyak 100 satu pemilik. Hapus yang tidak dipakai: simpul sub ls, simpul sub rm.',
+      en: 'An owner has at most 100. Remove those that are not used: simpul sub ls, simpul sub rm.',
+    },
+  },
   topic_unsafe: {
     class: 'unusable',
     title: { id: 'Topik Kafka melanggar janji hub', en: 'A Kafka topic breaks a promise of the hub' },
@@ -499,6 +523,22 @@ export const FAULTS = {
     class: 'unavailable',
     title: { id: 'Tanda terima belum dapat diperiksa', en: 'Receipts cannot be checked now' },
     hint: { id: 'Coba lagi sebentar lagi.', en: 'Try again shortly.' },
+  },
+  not_owner: {
+    class: 'malformed',
+    title: { id: 'Hub ini tidak menjalankan langganan itu', en: 'This hub does not run that subscription' },
+    hint: {
+      id: 'Kirim lagi tanpa kepala simpul-forwarded; hub mencari yang menjalankannya.',
+      en: 'Send again without the header simpul-forwarded; the hub finds the one that runs it.',
+    },
+  },
+  no_courier: {
+    class: 'unavailable',
+    title: { id: 'Langganan ini sedang dialihkan', en: 'This subscription is being taken over' },
+    hint: {
+      id: 'Coba lagi setelah waktu di Retry-After. Sesudah perubahan, lihat dahulu apakah sudah terjadi: simpul sub show.',
+      en: 'Try again after Retry-After. After a change, first see whether it was made: simpul sub show.',
+    },
   },
   starting: {
     class: 'unavailable',

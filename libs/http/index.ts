@@ -33,3 +33,8 @@ export { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './doors/views.j
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
 export { readDoor, type ReadDoorDeps } from './doors/read.js';
 export { stateDoor, type StateDoorDeps } from './doors/state.js';
+export { SUBSCRIPTIONS_DOOR, type SpecPreview, type SubscriptionsDoorDeps } from './doors/subscription-desk.js';
+export { SubscriptionsController } from './doors/subscriptions.js';
+export { SubscriptionActsController } from './doors/subscription-acts.js';
+export { SubscriptionFailuresController } from './doors/subscription-failures.js';
+export { FORWARDED, Forwarder } from './forward.js';

@@ -24,9 +24,12 @@ const CODE_STATUS: Readonly<Partial<Record<FaultCode, number>>> = {
   method_not_allowed: 405,
   not_acceptable: 406,
   unknown_cursor: 412,
+  version_changed: 412,
   uri_too_long: 414,
   unsupported_media_type: 415,
   expectation_failed: 417,
+  not_owner: 421,
+  version_missing: 428,
   header_too_large: 431,
 };
 

@@ -80,5 +80,15 @@ export const texts = defineTexts({
   not_part_of_key: { id: 'bukan bagian dari kunci', en: 'not part of the key' },
   not_a_position: { id: 'bukan posisi', en: 'not a position' },
   beside_cursor: { id: 'bersama cursor', en: 'stands beside cursor' },
+  // subscriptions
+  one_choice: { id: 'tepat satu dari ids, filter, all', en: 'exactly one of ids, filter, all' },
+  edited_one: { id: 'hanya untuk satu id', en: 'for one id only' },
+  nothing_changed: { id: 'tidak ada yang diubah', en: 'nothing is changed' },
+  not_a_version: { id: 'bukan nomor versi', en: 'not the number of a version' },
+  not_a_start: {
+    id: 'bukan tempat: earliest, now (mulai) atau end (seek), waktu dengan zona, posisi aliran/0/17',
+    en: 'no place: earliest, now (start) or end (seek), a time with a zone, a position stream/0/17',
+  },
+  why_from_above: { id: 'unit di atas menyebut alasannya', en: 'a unit above says why' },
   not_a_type_of_stream: { id: 'bukan jenis dari aliran ini', en: 'not a type of this stream' },
 });

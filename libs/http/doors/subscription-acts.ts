@@ -1,0 +1,119 @@
+import type { Caller } from '#access';
+import { Fault } from '#faults';
+import { Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { readBody } from '../read-input.js';
+import { texts } from '../texts.js';
+import { NONE } from './paging.js';
+import { SUBSCRIPTIONS_DOOR, SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
+import { PAUSE, SEEK, WHY_GIVEN } from './subscription-forms.js';
+import { shown } from './subscription-rights.js';
+
+/** What is done to a subscription: it stands still, goes on, goes to another place, gets another secret. */
+@Controller('v1/subscriptions/:id')
+export class SubscriptionActsController {
+  readonly #places: SubscriptionPlaces;
+
+  constructor(@Inject(SUBSCRIPTIONS_DOOR) deps: SubscriptionsDoorDeps) {
+    this.#places = new SubscriptionPlaces(deps);
+  }
+
+  @Post('pause')
+  @HttpCode(200)
+  @RouteConfig({
+    summary: 'Deliver nothing more until it is resumed; nothing is lost. Also by an operator or admin of a unit above',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+    body: PAUSE,
+  })
+  async pause(
+    @Param('id') id: string,
+    @CheckedBody() { why }: z.output<typeof PAUSE>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'above', async (desk, before, as) => {
+      const change = { what: 'subscription.pause', why, changed: same };
+      return shown(await this.#places.change(caller, before, change, () => desk.pause(id, why)), as);
+    });
+  }
+
+  @Post('resume')
+  @HttpCode(200)
+  @RouteConfig({
+    summary:
+      'Go on at the place where it was paused, or disabled. The body may be absent; an operator or admin of a unit above says why',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+    body: WHY_GIVEN,
+  })
+  async resume(
+    @Param('id') id: string,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    const { why } = req.body === undefined ? {} : readBody(req, WHY_GIVEN);
+    return this.#places.at(id, { caller, req, reply }, 'above', async (desk, before, as) => {
+      if (as === 'above' && why === undefined)
+        throw new Fault('invalid_request', {
+          problems: [{ pointer: '/why', reason: texts.missing(), expected: texts.why_from_above() }],
+        });
+      const change = { what: 'subscription.resume', why, changed: same };
+      return shown(await this.#places.change(caller, before, change, () => desk.resume(id)), as);
+    });
+  }
+
+  @Post('seek')
+  @HttpCode(200)
+  @RouteConfig({
+    summary:
+      'Go on at another place: earliest, end, a time or a position. `streams`: the positions by partition; `events`: how many are delivered again, negative: passed over. With `dryRun` nothing changes',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+    body: SEEK,
+  })
+  async seek(
+    @Param('id') id: string,
+    @CheckedBody() { to, dryRun, why }: z.output<typeof SEEK>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
+      const seek = (): ReturnType<typeof desk.seek> => desk.seek(id, to, dryRun);
+      if (dryRun) return { ...(await seek()), dryRun };
+      const change = { what: 'subscription.seek', why, facts: { to } };
+      return { ...(await this.#places.change(caller, before, change, seek)), dryRun };
+    });
+  }
+
+  @Post('rotate-secret')
+  @HttpCode(200)
+  @RouteConfig({
+    summary: 'A new secret, in this answer only; the one before it signs too until `previousValidUntil`',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+  })
+  async rotateSecret(
+    @Param('id') id: string,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
+      void reply.header('cache-control', 'no-store');
+      const change = { what: 'subscription.rotate-secret' };
+      return { ...(await this.#places.change(caller, before, change, () => desk.rotateSecret(id))) };
+    });
+  }
+}
+
+const same = <T>(answer: T): T => answer;

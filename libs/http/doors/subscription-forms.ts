@@ -1,0 +1,122 @@
+import { isTime, parsePosition } from '#event';
+import type { SubscriptionSpec } from '#subscriptions';
+import { z } from 'zod';
+import { because } from '../read-input.js';
+import { texts } from '../texts.js';
+import { FLAG, PAGING } from './paging.js';
+
+// What the members mean, and whether they may stand there, is decided by the rules of subscriptions (readSpec); here is their shape, for /openapi.json too.
+const TYPES = z.array(z.string().max(200)).max(1_000);
+/** In the CloudEvents dialects exact, prefix, suffix, all, any, not. */
+const FILTERS = z.array(z.record(z.string(), z.unknown())).max(1_000);
+const UNITS = z.strictObject({
+  /** Type of unit: `kanim`. */
+  function: z.string().max(60).optional(),
+  /** Kemendagri code of a province. */
+  province: z.string().max(60).optional(),
+  /** Id of a unit: itself and every unit below it. */
+  below: z.string().max(60).optional(),
+});
+const TARGET = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('webhook'),
+    url: z.string().max(8_192),
+    mode: z.enum(['structured', 'binary', 'batch']).default('structured'),
+    data: z.enum(['json', 'avro']).default('json'),
+    signature: z.enum(['v1', 'v1a']).optional(),
+  }),
+  z.strictObject({ kind: z.literal('pull') }),
+  z.strictObject({ kind: z.literal('sse') }),
+]);
+
+export const SPEC = z.strictObject({
+  /** Lower-case letters, digits, `-`; at most 63. */
+  name: z.string().max(200),
+  types: TYPES,
+  filters: FILTERS.default([]),
+  units: UNITS.optional(),
+  /** `now`, `earliest`, a time, or a position. */
+  start: z.string().max(250).default('now'),
+  test: z.boolean().default(false),
+  target: TARGET,
+});
+export const CHANGE = z
+  .strictObject({
+    types: TYPES.optional(),
+    filters: FILTERS.optional(),
+    units: UNITS.optional(),
+    target: TARGET.optional(),
+    why: WHY().optional(),
+  })
+  .refine(({ why: _why, ...rest }) => Object.keys(rest).length > 0, because(texts.nothing_changed()));
+
+export const DRY_RUN = z.strictObject({ dryRun: FLAG });
+export const WHY_GIVEN = z.strictObject({ why: WHY().optional() });
+export const PAUSE = z.strictObject({ why: WHY() });
+export const SEEK = z.strictObject({
+  /** `earliest`, `end`, a time, or a position. */
+  to: z
+    .string()
+    .max(250)
+    .refine((text) => text === 'end' || isPlace(text), because(texts.not_a_start())),
+  dryRun: z.boolean().default(false),
+  why: WHY().optional(),
+});
+export const SKIP = z.strictObject({ ids: IDS(), why: WHY() });
+export const REDRIVE = z
+  .strictObject({
+    ids: IDS().optional(),
+    filter: z
+      .strictObject({
+        subject: z.string().min(1).max(512).optional(),
+        cause: z.string().min(1).max(100).optional(),
+        before: z.string().max(40).refine(isTime, because(texts.not_a_time())).optional(),
+      })
+      .optional(),
+    all: z.literal(true).optional(),
+    edited: z.record(z.string(), z.unknown()).optional(),
+    /** Events a second. */
+    rate: z.number().min(0.1).max(1_000).default(20),
+    why: WHY(),
+    dryRun: z.boolean().default(false),
+  })
+  .refine(
+    ({ ids, filter, all }) => [ids, filter, all].filter((choice) => choice !== undefined).length === 1,
+    because(texts.one_choice()),
+  )
+  .refine(({ ids, edited }) => edited === undefined || ids?.length === 1, {
+    path: ['edited'],
+    ...because(texts.edited_one()),
+  });
+
+export const LIST = z.strictObject({
+  name: z.string().max(63).optional(),
+  /** A unit or party. */
+  owner: z.string().max(60).optional(),
+  ...PAGING,
+});
+export const PAGE = z.strictObject(PAGING);
+export const DELIVERIES = z.strictObject({
+  subject: z.string().min(1).max(512).optional(),
+  state: z.enum(['delivered', 'failed', 'parked', 'dead']).optional(),
+  ...PAGING,
+});
+
+function WHY() {
+  return z.string().min(1).max(500);
+}
+
+function IDS() {
+  return z.array(z.string().min(1).max(250)).min(1).max(1_000);
+}
+
+function isPlace(text: string): boolean {
+  return text === 'earliest' || isTime(text) || parsePosition(text) !== undefined;
+}
+
+/** The spec of a body, to be checked by the rules of subscriptions. No member is undefined: JSON has none. */
+export function specOf(given: z.output<typeof SPEC>): SubscriptionSpec;
+export function specOf(given: Omit<z.output<typeof CHANGE>, 'why'>): Partial<SubscriptionSpec>;
+export function specOf(given: object): Partial<SubscriptionSpec> {
+  return given;
+}

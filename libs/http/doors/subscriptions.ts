@@ -1,0 +1,206 @@
+import { audited, type Caller } from '#access';
+import { Fault } from '#faults';
+import { subscriptionId, type Subscription, type SubscriptionSpec } from '#subscriptions';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
+import { pageBody } from '../page.js';
+import { texts } from '../texts.js';
+import { workOf } from './in-turns.js';
+import { NONE, pageOf } from './paging.js';
+import {
+  MOST_SUBSCRIPTIONS,
+  SUBSCRIPTIONS_DOOR,
+  SubscriptionPlaces,
+  type SubscriptionsDoorDeps,
+} from './subscription-desk.js';
+import { CHANGE, DRY_RUN, LIST, SPEC, specOf, WHY_GIVEN } from './subscription-forms.js';
+import { recorded, shown, standpointOf } from './subscription-rights.js';
+
+/** Who may look at subscriptions at all; which ones, the door decides. */
+const LOOKERS = ['reader', 'operator', 'admin'] as const;
+
+/** Subscriptions: what a unit wants to get, and how. A key with the role reader manages those of its unit; units above look, pause and resume. */
+@Controller('v1/subscriptions')
+export class SubscriptionsController {
+  readonly #places: SubscriptionPlaces;
+
+  constructor(@Inject(SUBSCRIPTIONS_DOOR) private readonly deps: SubscriptionsDoorDeps) {
+    this.#places = new SubscriptionPlaces(deps);
+  }
+
+  @Post()
+  @RouteConfig({
+    summary:
+      'A new subscription of the unit of this key. The secret of a webhook is in this answer only. `dryRun=true` makes none: how many events of the last week match, with three examples',
+    roles: ['reader'],
+    query: DRY_RUN,
+    body: SPEC,
+  })
+  async create(
+    @CheckedBody() body: z.output<typeof SPEC>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() { dryRun }: z.output<typeof DRY_RUN>,
+  ): Promise<object> {
+    const spec = specOf(body);
+    this.#check(spec, caller);
+    if (dryRun === 'true') {
+      void reply.status(200);
+      return { ...(await this.deps.preview(spec, caller, workOf(this.deps, req))) };
+    }
+    const id = subscriptionId(caller.owner, spec.name);
+    return this.#places.atNew(id, { req, reply }, async (desk) => {
+      const own = [...this.deps.list.all()].filter(({ owner }) => owner === caller.owner);
+      if (own.length >= MOST_SUBSCRIPTIONS) throw new Fault('too_many_subscriptions', { limit: MOST_SUBSCRIPTIONS });
+      const { log, now } = this.deps;
+      const { owner } = caller;
+      const made = await audited(
+        { log, now },
+        {
+          who: caller,
+          what: 'subscription.create',
+          target: id,
+          after: { id, owner, name: spec.name },
+        },
+        () => desk.create(spec, caller),
+        ({ subscription }) => recorded(subscription),
+      );
+      void reply.header('cache-control', 'no-store').header('etag', tagOf(made.subscription));
+      const { subscription, secret } = made;
+      return { ...shown(subscription, 'owner'), ...(secret === undefined ? {} : { secret }) };
+    });
+  }
+
+  @Get()
+  @RouteConfig({
+    summary:
+      'Subscriptions of the unit of this key; to operators and admins those of units below too, and to the hub all. How far each is: GET /v1/subscriptions/{id}',
+    roles: LOOKERS,
+    query: LIST,
+  })
+  list(
+    @CheckedQuery() q: z.output<typeof LIST>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return workOf(this.deps, req).run(async (turn) => {
+      const seen: { readonly id: string; readonly row: object }[] = [];
+      let looked = 0;
+      for (const subscription of this.deps.list.all()) {
+        looked++;
+        if (turn.isOver) await turn.next();
+        if (q.name !== undefined && subscription.name !== q.name) continue;
+        if (q.owner !== undefined && subscription.owner !== q.owner) continue;
+        const as = standpointOf(caller, subscription, this.deps.units);
+        if (as !== undefined) seen.push({ id: subscription.id, row: shown(subscription, as) });
+      }
+      turn.scanned('entries', looked);
+      const { items, next } = pageOf(
+        seen.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        ({ id }) => id,
+        q,
+      );
+      return pageBody(
+        req,
+        reply,
+        'subscriptions',
+        items.map(({ row }) => row),
+        next,
+      );
+    });
+  }
+
+  @Get(':id')
+  @RouteConfig({
+    summary:
+      'One subscription: how far it is, what runs, is parked, dead or held; its version is the ETag. `status` waiting: the receiver is down',
+    roles: LOOKERS,
+    query: NONE,
+  })
+  async one(
+    @Param('id') id: string,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'above', async (desk, _known, as) => {
+      const { subscription, status, ...counts } = await desk.standing(id);
+      void reply.header('etag', tagOf(subscription));
+      return { ...shown(subscription, as, status), ...counts };
+    });
+  }
+
+  @Patch(':id')
+  @RouteConfig({
+    summary:
+      'Change types, filters, units or target; If-Match: the version that was read. `appliesFrom`: by stream the position in each partition from which it holds; nothing is skipped or repeated',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+    body: CHANGE,
+  })
+  async change(
+    @Param('id') id: string,
+    @CheckedBody() { why, ...body }: z.output<typeof CHANGE>,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    const version = versionOf(req.headers['if-match']);
+    const given = specOf(body);
+    return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
+      if (before.version !== version) throw new Fault('version_changed', { detail: `version ${before.version}` });
+      const { name, types, filters, units, start, test, target } = before;
+      const old = { name, types, filters, start, test, target, ...(units === undefined ? {} : { units }) };
+      this.#check({ ...old, ...given }, caller);
+      const { subscription, appliesFrom } = await this.#places.change(
+        caller,
+        before,
+        { what: 'subscription.change', why, changed: (answer) => answer.subscription },
+        () => desk.change(id, version, given),
+      );
+      void reply.header('etag', tagOf(subscription));
+      return { ...shown(subscription, 'owner'), appliesFrom };
+    });
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @RouteConfig({
+    summary: 'Remove a subscription, with its place, its parked events and its dead letters',
+    roles: ['reader', 'operator', 'admin'],
+    query: WHY_GIVEN,
+  })
+  async remove(
+    @Param('id') id: string,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() { why }: z.output<typeof WHY_GIVEN>,
+  ): Promise<unknown> {
+    return this.#places.at(id, { caller, req, reply }, 'owner', (desk, before) =>
+      this.#places.change(caller, before, { what: 'subscription.remove', why }, () => desk.remove(id)),
+    );
+  }
+
+  #check(spec: SubscriptionSpec, caller: Caller): void {
+    const problems = this.deps.problemsOf(spec, caller);
+    if (problems.length > 0) throw new Fault('invalid_request', { problems });
+  }
+}
+
+const tagOf = ({ version }: Subscription): string => `"${version}"`;
+
+/** The version in If-Match, as the ETag or as the bare number. Faults version_missing, invalid_request. */
+function versionOf(header: string | undefined): number {
+  if (header === undefined) throw new Fault('version_missing');
+  const version = /^(?:"(\d{1,9})"|(\d{1,9}))$/.exec(header.trim());
+  if (version === null)
+    throw new Fault('invalid_request', { problems: [{ pointer: 'if-match', reason: texts.not_a_version() }] });
+  return Number(version[1] ?? version[2]);
+}
