@@ -104,7 +104,7 @@ export const ROOMS = {
   'standard-webhooks': { rooms: [], clients: [] },
   webhooks: { rooms: ['reading', 'standard-webhooks'], clients: [] },
   delivery: {
-    rooms: ['concurrency', 'faults', 'log', 'table', 'registry', 'access', 'reading', 'subscriptions'],
+    rooms: ['concurrency', 'faults', 'limits', 'log', 'table', 'registry', 'access', 'reading', 'subscriptions'],
     clients: [],
   },
   settings: { rooms: ['faults', 'limits'], clients: ['zod'] },

@@ -5,7 +5,7 @@ import { UnitTree } from '#units';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { catalogueOfFiles, recordOf } from '../../test/kit/projection/events.js';
 import { HUB, Reading, type EventFilter, type ReadBudget, type Reader } from './index.js';
-import { LogInMemory } from './log-in-memory.fixture.js';
+import { LogInMemory } from '../../test/kit/log-in-memory.js';
 import { Rests } from './rests.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';

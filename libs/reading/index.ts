@@ -14,8 +14,9 @@ export {
 } from './read-event.js';
 export { idLine } from './live-message.js';
 export type { LiveMember, LiveSink } from './live-member.js';
-export { isIncomplete, type EventLine, type EventPage } from './page.js';
+export { Follow, type FollowedEntry, type FollowListener } from './follow.js';
+export { isIncomplete, type DamagedRecord, type EventLine, type EventPage } from './page.js';
 export { PageText } from './page-text.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
-export type { StreamRange } from './range.js';
+export { offsetOutOfRange, type StreamRange } from './range.js';
 export type { ReadingReport, TailLimits, TailPlace, TailUse } from './tails.js';

@@ -1,24 +1,24 @@
+import { atOnce, type InSteps } from '#avro';
 import type { Settled } from '#duplicates';
 import { formatPosition, partitionOf } from '#event';
 import { stepsInTurns, type Turn } from '#limits';
-import type { EventLog } from '#log';
+import type { EventLog, LogRecord } from '#log';
 import type { StreamInfo } from '#registry';
 import type { Limits } from './budget.js';
 import { eventText, type Encoding } from './event-text.js';
 import { dataLine, lineOf, textOf } from './live-message.js';
 import type { PageText } from './page-text.js';
-import { isLarge } from './large.js';
+import { isLarge, sizeOf } from './large.js';
 import { learnSchema } from './learn-schema.js';
 import { earliestHead, PartitionCursor } from './partition-cursor.js';
 import type { Ring, TailEntry } from './ring.js';
 import type { StreamRange } from './range.js';
 import {
   DAMAGED,
-  eventFor,
-  eventInSteps,
   type EventFilter,
+  type LoggedEvent,
   type ReadEvent,
-  type Reader,
+  type RecordPlace,
   type Rights,
 } from './read-event.js';
 import type { Rests } from './rests.js';
@@ -59,13 +59,35 @@ export interface EventLine {
   readonly offset: bigint;
 }
 
+/** What a page makes of a record, in steps: undefined leaves it out. */
+export type Look<T> = (record: LogRecord, place: RecordPlace) => InSteps<T | typeof DAMAGED | undefined>;
+
 /** What a page holds of each event, and how much that counts against `pageBytes`. */
-export interface Encoder<E> {
-  readonly encode: (event: ReadEvent) => E;
+export interface PageEncoder<T, E> {
+  readonly encode: (event: T) => E;
+  readonly sizeOf: (encoded: E) => number;
+  /** What the page holds of a damaged record, beside its position. */
+  readonly damaged?: (place: DamagedRecord) => E;
+}
+
+export interface Encoder<E> extends PageEncoder<ReadEvent, E> {
   /** The same for an entry of a tail: what is rendered is kept for other readers. */
   readonly ofEntry: (ring: Ring, entry: TailEntry, level: ReadEvent['level']) => E;
-  readonly sizeOf: (encoded: E) => number;
 }
+
+/** A record that cannot be read any more (R15.7). */
+export interface DamagedRecord {
+  readonly position: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** The events of the hub itself, for any number of subscriptions, with the damaged records between them. */
+export const LOGGED: PageEncoder<LoggedEvent, LoggedEvent | DamagedRecord> = {
+  encode: (event) => event,
+  sizeOf: (item) => ('record' in item ? sizeOf(item.record) : 0),
+  damaged: (place) => place,
+};
 
 export const DECODED: Encoder<ReadEvent> = {
   encode: (event) => event,
@@ -103,13 +125,13 @@ export interface PageDeps extends Rights {
 }
 
 /** One page of the events below the settled end, merged by append time. Does not wait for new records. */
-export async function readPage<E>(
+export async function readPage<T, E>(
   deps: PageDeps,
-  reader: Reader,
   range: StreamRange,
-  filter: EventFilter,
+  filter: Pick<EventFilter, 'subject'>,
   limits: Limits,
-  encoder: Encoder<E>,
+  look: Look<T>,
+  encoder: PageEncoder<T, E>,
   turn: Turn,
 ): Promise<EventPage<E>> {
   const { settled, now } = deps;
@@ -156,13 +178,14 @@ export async function readPage<E>(
     const usedUp = cursor.take();
     const original = settled.originalOf(stream, partition, record.offset);
     const place = { stream, partition, original };
-    let event = isLarge(record)
-      ? await stepsInTurns(eventInSteps(reader, record, place, filter, deps), turn)
-      : eventFor(reader, record, place, filter, deps);
-    if (event === DAMAGED && (await learnSchema(deps, record))) event = eventFor(reader, record, place, filter, deps);
+    const seen = look(record, place);
+    let event = isLarge(record) ? await stepsInTurns(seen, turn) : atOnce(seen);
+    if (event === DAMAGED && (await learnSchema(deps, record))) event = atOnce(look(record, place));
     if (event === DAMAGED) {
+      const position = formatPosition(stream, partition, record.offset);
       deps.report?.damaged?.(stream, partition, record.offset);
-      damaged.push(formatPosition(stream, partition, record.offset));
+      damaged.push(position);
+      if (encoder.damaged !== undefined) events.push(encoder.damaged({ position, partition, offset: record.offset }));
     } else if (event !== undefined) {
       // Decoding a large event has used up the turn.
       if (turn.isOver) await turn.next();
@@ -184,7 +207,7 @@ export async function readPage<E>(
 async function openCursors(
   deps: PageDeps,
   { stream, next, end, missing = 'fault', topicId }: StreamRange,
-  filter: EventFilter,
+  filter: Pick<EventFilter, 'subject'>,
   limits: Limits,
   turn: Turn,
 ): Promise<readonly PartitionCursor[]> {
@@ -201,7 +224,10 @@ async function openCursors(
 }
 
 /** All partitions, or only the one of the subject that the filter asks for. */
-export function wantedPartitions(stream: StreamInfo, { subject }: EventFilter): readonly number[] {
+export function wantedPartitions(
+  stream: Pick<StreamInfo, 'partitions'>,
+  { subject }: Pick<EventFilter, 'subject'>,
+): readonly number[] {
   if (subject !== undefined) return [partitionOf(Buffer.from(subject), stream.partitions)];
   return Array.from({ length: stream.partitions }, (_, p) => p);
 }

@@ -5,7 +5,7 @@ import { texts } from './texts.js';
 
 /** Which records of a stream to read. Offsets are by partition number. */
 export interface StreamRange {
-  readonly stream: StreamInfo;
+  readonly stream: Pick<StreamInfo, 'name' | 'partitions'>;
   /** Next offset to read. */
   readonly next: readonly bigint[];
   /** Of the cursor that the offsets come from: the topic made again answers stream_recreated, also while this reads. Absent: that of the topic now. */

@@ -1,5 +1,5 @@
 import { EventLevels, idsIn, maskData, type Caller, type ReadLevel } from '#access';
-import { atOnce, type InSteps } from '#avro';
+import type { InSteps } from '#avro';
 import { formatPosition, OPEN_EXTENSIONS, type ReadEnvelope } from '#event';
 import type { LogRecord } from '#log';
 import {
@@ -107,6 +107,19 @@ export class LoggedEvent {
     return this.#place.stream;
   }
 
+  get partition(): number {
+    return this.#place.partition;
+  }
+
+  /** `stream/partition/offset` */
+  get position(): string {
+    return formatPosition(this.#place.stream, this.#place.partition, this.record.offset);
+  }
+
+  get isCopy(): boolean {
+    return this.#place.original !== undefined;
+  }
+
   /** Name of its type. */
   get type(): string {
     return this.#opened.envelope.type;
@@ -194,21 +207,10 @@ export function levelOf(reader: Reader, levels: Pick<EventLevels, 'of'>): ReadLe
 }
 
 /**
- * The event of a record for one reader. DAMAGED: whose event it was, and who might read it, cannot be said any more, so every reader that comes past is told
- * (R15.7). undefined: it is no readable event of a gateway, does not match the filter, or the reader may not see it;
+ * The event of a record for one reader, in steps. DAMAGED: whose event it was, and who might read it, cannot be said any more, so every reader that comes past is
+ * told (R15.7). undefined: it is no readable event of a gateway, does not match the filter, or the reader may not see it;
  * all three look the same (R12).
  */
-export function eventFor(
-  reader: Reader,
-  record: LogRecord,
-  place: RecordPlace,
-  filter: EventFilter,
-  rights: Rights,
-): ReadEvent | typeof DAMAGED | undefined {
-  return atOnce(eventInSteps(reader, record, place, filter, rights));
-}
-
-/** As eventFor, in steps. */
 export function* eventInSteps(
   reader: Reader,
   record: LogRecord,
@@ -227,4 +229,19 @@ export function* eventInSteps(
   const level = levelOf(reader, levels);
   yield;
   return level === 'none' || !event.showsUnit(filter, level) ? undefined : event.as(level);
+}
+
+/** The event of a record for subscriptions, which get no copies: only of the types that somebody wants. Its data is not decoded. */
+export function* loggedInSteps(
+  record: LogRecord,
+  place: RecordPlace,
+  wants: (type: string) => boolean,
+  catalogue: Catalogue,
+): InSteps<LoggedEvent | typeof DAMAGED | undefined> {
+  if (place.original !== undefined) return undefined;
+  const event = LoggedEvent.open(record, place, catalogue);
+  // Without it, opening a large event would not be a step.
+  yield;
+  if (event === DAMAGED || event === undefined) return event;
+  return wants(event.type) ? event : undefined;
 }

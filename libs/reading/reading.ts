@@ -10,10 +10,22 @@ import type { StreamInfo } from '#registry';
 import { READ_BUDGET, type Limits, type ReadBudget } from './budget.js';
 import { cursorTopicId, decodeStreamCursor, type StreamCursor } from './cursor.js';
 import type { Encoding } from './event-text.js';
+import type { Follow, FollowListener } from './follow.js';
 import type { LiveMember, LiveSink } from './live-member.js';
 import { isLarge } from './large.js';
 import { learnSchema } from './learn-schema.js';
-import { asBytes, DECODED, LINES, readPage, type Encoder, type EventLine, type EventPage } from './page.js';
+import {
+  asBytes,
+  DECODED,
+  LINES,
+  LOGGED,
+  readPage,
+  type DamagedRecord,
+  type Encoder,
+  type EventLine,
+  type EventPage,
+  type Look,
+} from './page.js';
 import type { PageText } from './page-text.js';
 import { offsetsOf } from './period.js';
 import { offsetOutOfRange, type StreamRange } from './range.js';
@@ -22,6 +34,7 @@ import { Rests } from './rests.js';
 import {
   DAMAGED,
   eventInSteps,
+  loggedInSteps,
   LoggedEvent,
   type EventFilter,
   type ReadEvent,
@@ -94,7 +107,7 @@ export class Reading {
   }
 
   /** How far each partition reaches now, ascending. Fault log_unavailable. */
-  async extent({ name }: StreamInfo): Promise<readonly PartitionExtent[]> {
+  async extent({ name }: Pick<StreamInfo, 'name'>): Promise<readonly PartitionExtent[]> {
     const kept = await this.#deps.log.describe(name);
     return kept.map(({ partition, low, high }) => ({
       partition,
@@ -217,6 +230,34 @@ export class Reading {
     return this.#tails.hang(place, reader, filter, atEnd, sink);
   }
 
+  /**
+   * One page of events for subscriptions, in the hub's own name: of the types that somebody wants, without copies, with the damaged records between them; their data
+   * is not decoded. Faults as readEvents().
+   */
+  async readLogged(
+    range: StreamRange,
+    wants: (type: string) => boolean,
+    budget: Omit<ReadBudget, 'waitMs' | 'signal'> = {},
+  ): Promise<EventPage<LoggedEvent | DamagedRecord>> {
+    const limits: Limits = { ...READ_BUDGET, ...budget };
+    const look: Look<LoggedEvent> = (record, at) => loggedInSteps(record, at, wants, this.#deps.catalogue);
+    const read = (turn: Turn) => readPage(this.#deps, range, {}, limits, look, LOGGED, turn);
+    return budget.work?.run(read) ?? read(ENDLESS);
+  }
+
+  /**
+   * Follows a stream at its end, in the hub's own name, on the tail that live readers share. `atEnd` as in hang(). undefined: the end of the stream is not followed
+   * from so far back, so read pages.
+   */
+  follow(place: TailPlace, atEnd: boolean, listener: FollowListener): Follow | undefined {
+    return this.#tails.follow(place, atEnd, listener);
+  }
+
+  /** The settled end that this process knows of a partition. 0n for test events, which have none. */
+  settledEnd(stream: string, partition: number): bigint {
+    return this.#deps.settled.end(stream, partition);
+  }
+
   /** A page; when it is empty and `waitMs` allows, waits on the tail of the stream for an event that the reader sees (long poll). */
   async #poll<E>(
     reader: Reader,
@@ -226,10 +267,11 @@ export class Reading {
     encoder: Encoder<E>,
   ): Promise<EventPage<E>> {
     const limits: Limits = { ...READ_BUDGET, ...budget };
+    const look: Look<ReadEvent> = (record, at) => eventInSteps(reader, record, at, filter, this.#deps);
     // Only the work, not the waiting, is done in turns.
     const inTurns = <T>(work: (turn: Turn) => Promise<T>): Promise<T> => budget.work?.run(work) ?? work(ENDLESS);
     const readFrom = (from: StreamRange): Promise<EventPage<E>> =>
-      inTurns((turn) => readPage(this.#deps, reader, from, filter, limits, encoder, turn));
+      inTurns((turn) => readPage(this.#deps, from, filter, limits, look, encoder, turn));
     if (limits.waitMs <= 0) return readFrom(range);
     const deadline = this.#deps.now() + limits.waitMs;
     const topicId = cursorTopicId(range.topicId ?? (await this.#deps.log.topicId(range.stream.name)));

@@ -16,7 +16,7 @@ import {
   Reading,
   type ReadEvent,
 } from './index.js';
-import { LogInMemory } from './log-in-memory.fixture.js';
+import { LogInMemory } from '../../test/kit/log-in-memory.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';
 const OTHER_TYPE = 'imigrasi.paspor.permohonan-diajukan';

@@ -98,9 +98,9 @@ export class Ring {
     this.#bytes += bytes;
   }
 
-  /** Evicts the oldest entries until the ring holds at most `max` bytes; the newest entry stays. */
-  trim(max: number): void {
-    while (this.#bytes > max && this.end - this.first > 1) {
+  /** Evicts the oldest entries until the ring holds at most `max` bytes; the newest entry stays, and those from sequence `keep` on. */
+  trim(max: number, keep = Number.POSITIVE_INFINITY): void {
+    while (this.#bytes > max && this.end - this.first > 1 && this.first < keep) {
       const entry = this.#entries[this.#head++]!;
       this.#bytes -= entry.size;
       for (const [p, from] of this.#floor.entries())

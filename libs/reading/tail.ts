@@ -22,6 +22,8 @@ const CHUNK_BYTES = 1_048_576;
  */
 const PAUSE_FACTOR = 5;
 const MAX_PAUSE_MS = 100;
+/** Entries that a listener has not looked at, beyond which the log is not read on: both take the same event loop. */
+const MAX_UNSEEN = 1_000;
 /** Members in one turn of the event loop: others are served between two turns. A turn ends sooner when what members see of a large event takes long. */
 const MEMBERS_A_TURN = 64;
 const TURN_MS = 3;
@@ -54,6 +56,18 @@ export interface Member {
   failed(fault: unknown): void;
 }
 
+/** Who takes the entries of the ring by itself, beside the members. */
+export interface TailListener {
+  /** Sequence of the entry that it takes next: that one and those behind it are kept. */
+  readonly at: number;
+  /** Entries have come, or `passed` has moved. Called soon after, once for many. */
+  arrived(): void;
+  /** The log does not answer for now: the tail tries again. */
+  interrupted(fault: unknown): void;
+  /** The tail has ended, with this fault, or before a damaged record. */
+  ended(fault?: unknown): void;
+}
+
 /**
  * The newest settled events of one stream, read, opened and rendered once for all readers of this process that are at its end. Each partition has one
  * read at a time, whatever the number of readers. Events go into a ring when the settled end has reached them (R2.3), in offset order in a partition; by
@@ -62,24 +76,33 @@ export interface Member {
 export class StreamTail {
   readonly ring: Ring;
   readonly members = new Set<Member>();
+  readonly listeners = new Set<TailListener>();
   readonly audiences = new Audiences();
   readonly #deps: TailDeps;
-  readonly #stream: StreamInfo;
+  readonly #stream: Pick<StreamInfo, 'name' | 'partitions'>;
   readonly #topicId: string;
   readonly #stop = new AbortController();
   /** Settled events that are not in the ring yet, in offset order in each partition. */
   #arrived: { readonly partition: number; readonly event: LoggedEvent }[] = [];
   /** Partitions whose newest record is read but not settled. */
   readonly #unsettled = new Set<number>();
+  /** Next offset of each partition behind what is in the ring or has arrived. */
+  readonly #read: bigint[];
+  #passed: readonly bigint[];
+  /** Reads that wait until listeners have looked. */
+  #held: (() => void)[] = [];
+  #announced = false;
   #scheduled = false;
   #rounds = 0;
   #rested = 0;
 
-  constructor(deps: TailDeps, stream: StreamInfo, topicId: string) {
+  constructor(deps: TailDeps, stream: Pick<StreamInfo, 'name' | 'partitions'>, topicId: string) {
     this.#deps = deps;
     this.#stream = stream;
     this.#topicId = topicId;
     this.ring = new Ring(stream.partitions);
+    this.#read = Array.from({ length: stream.partitions }, () => 0n);
+    this.#passed = [...this.#read];
   }
 
   get topicId(): string {
@@ -90,11 +113,22 @@ export class StreamTail {
     return this.#stop.signal.aborted;
   }
 
+  /** Whether somebody reads it. */
+  get used(): boolean {
+    return this.members.size > 0 || this.listeners.size > 0;
+  }
+
+  /** Next offset by partition number: every event below is in the ring, or was. 0n for a partition that is not followed. */
+  get passed(): readonly bigint[] {
+    return this.#passed;
+  }
+
   /** Follows these partitions from these offsets on, those that it does not follow already. */
   follow(partitions: readonly number[], next: readonly bigint[]): void {
     for (const p of partitions) {
       if (this.ring.follows(p)) continue;
       this.ring.follow(p, next[p]!);
+      this.#read[p] = next[p]!;
       void this.#follow(p, next[p]!);
     }
   }
@@ -115,6 +149,24 @@ export class StreamTail {
     if (!this.members.delete(member)) return;
     this.audiences.leave(member.audience);
     this.#deps.removed(this, behind);
+  }
+
+  listen(listener: TailListener): void {
+    this.listeners.add(listener);
+    this.#announce();
+  }
+
+  unlisten(listener: TailListener): void {
+    if (!this.listeners.delete(listener)) return;
+    this.looked();
+    this.#deps.removed(this, false);
+  }
+
+  /** A listener has looked at more: what nobody needs is evicted, and reads go on. */
+  looked(): void {
+    if (this.#isFarAhead()) return;
+    this.trim();
+    for (const go of this.#held.splice(0)) go();
   }
 
   /** Hands out what members have not taken yet, soon. */
@@ -138,12 +190,13 @@ export class StreamTail {
 
   /** Evicts what the bound of now does not allow. */
   trim(): void {
-    this.ring.trim(this.#deps.maxBytes());
+    this.ring.trim(this.#deps.maxBytes(), this.#seen());
   }
 
   /** Ends the reads. Members are not called. */
   stop(): void {
     this.#stop.abort();
+    for (const go of this.#held.splice(0)) go();
   }
 
   /** Ends the tail because the stream was made again. */
@@ -174,6 +227,10 @@ export class StreamTail {
         // The epoch belongs to the offset before `next`: that of an earlier one would look like a truncation.
         if (got.next !== next) epoch = got.lastEpoch === undefined ? {} : { lastEpoch: got.lastEpoch };
         next = got.next;
+        if (this.ended) return;
+        if (next > this.#read[partition]!) this.#read[partition] = next;
+        this.#announce();
+        if (this.#isFarAhead()) await new Promise<void>((resolve) => this.#held.push(resolve));
       } catch (fault) {
         if (this.ended) return;
         if (!isFault(fault) || !isRetryable(fault) || fault.code === 'internal') {
@@ -181,6 +238,7 @@ export class StreamTail {
           return;
         }
         for (const member of [...this.members]) member.interrupted(fault);
+        for (const listener of [...this.listeners]) listener.interrupted(fault);
         await pause(jittered(RETRY_MS), signal);
       }
     }
@@ -204,8 +262,12 @@ export class StreamTail {
           return;
         }
         if (event !== undefined) this.#arrived.push({ partition, event });
+        this.#read[partition] = record.offset + 1n;
       }
-      if (this.#arrived.length > 0) this.wake();
+      if (this.#arrived.length > 0) {
+        this.wake();
+        this.#announce();
+      }
     }
     this.#unsettled.delete(partition);
   }
@@ -215,8 +277,32 @@ export class StreamTail {
     return learnSchema(this.#deps, record).catch(() => false);
   }
 
+  /** Sequence of the first entry that a listener has not looked at. */
+  #seen(): number {
+    let seen = Number.POSITIVE_INFINITY;
+    for (const { at } of this.listeners) seen = Math.min(seen, at);
+    return seen;
+  }
+
+  #isFarAhead(): boolean {
+    return !this.ended && this.ring.end + this.#arrived.length - this.#seen() > MAX_UNSEEN;
+  }
+
+  /** Not in the rounds of the members: those pause, so that a crowd cannot take the event loop. */
+  #announce(): void {
+    if (this.#announced || this.listeners.size === 0) return;
+    this.#announced = true;
+    setImmediate(() => {
+      this.#announced = false;
+      if (this.ended) return;
+      this.#merge();
+      for (const listener of [...this.listeners]) listener.arrived();
+    });
+  }
+
   #merge(): void {
     const arrived = this.#arrived;
+    this.#passed = [...this.#read];
     if (arrived.length === 0) return;
     this.#arrived = [];
     // A stable sort keeps the order within a partition: its append times never decrease.
@@ -260,10 +346,18 @@ export class StreamTail {
   #leaveToPages(): void {
     this.stop();
     for (const member of [...this.members]) member.behind();
+    this.#endListeners();
   }
 
   #fail(fault: unknown): void {
     this.stop();
     for (const member of [...this.members]) member.failed(fault);
+    this.#endListeners(fault);
+  }
+
+  #endListeners(fault?: unknown): void {
+    const listeners = [...this.listeners];
+    this.listeners.clear();
+    for (const listener of listeners) listener.ended(fault);
   }
 }

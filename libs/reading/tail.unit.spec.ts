@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { readFileSync } from 'node:fs';
 import { catalogueOfFiles, recordOf, type EventSpec } from '../../test/kit/projection/events.js';
 import { decodeStreamCursor, HUB, Reading, type EventFilter, type Reader, type TailLimits } from './index.js';
-import { LogInMemory } from './log-in-memory.fixture.js';
+import { LogInMemory } from '../../test/kit/log-in-memory.js';
 import { LoggedEvent } from './read-event.js';
 
 const TYPE = 'imigrasi.paspor.diterbitkan';

@@ -1,4 +1,5 @@
 import type { StreamInfo } from '#registry';
+import { Follow, type FollowListener } from './follow.js';
 import { LiveMember, type LiveSink } from './live-member.js';
 import { wantedPartitions } from './page.js';
 import type { EventFilter, Reader } from './read-event.js';
@@ -17,7 +18,7 @@ const LIMITS: TailLimits = { ringBytes: 8 * 1_048_576, allBytes: 64 * 1_048_576,
 
 /** Where a reader stands. */
 export interface TailPlace {
-  readonly stream: StreamInfo;
+  readonly stream: Pick<StreamInfo, 'name' | 'partitions'>;
   readonly topicId: string;
   readonly next: readonly bigint[];
 }
@@ -64,7 +65,7 @@ export class Tails {
     const tails = [...this.#tails.values()];
     return {
       tails: tails.length,
-      readers: tails.reduce((sum, t) => sum + t.members.size, 0),
+      readers: tails.reduce((sum, t) => sum + t.members.size + t.listeners.size, 0),
       ringBytes: tails.reduce((sum, t) => sum + t.ring.bytes, 0),
     };
   }
@@ -79,7 +80,7 @@ export class Tails {
     const partitions = wantedPartitions(stream, filter);
     if (atEnd) tail.follow(partitions, next);
     const at = tail.find(partitions, next);
-    if (tail.members.size === 0) this.#linger(tail);
+    if (!tail.used) this.#linger(tail);
     return at === undefined ? undefined : { tail, partitions, at };
   }
 
@@ -95,9 +96,16 @@ export class Tails {
   }
 
   add(tail: StreamTail, member: Member): void {
-    clearTimeout(this.#lingering.get(tail));
-    this.#lingering.delete(tail);
+    this.#stay(tail);
     tail.add(member);
+  }
+
+  /** Follows all partitions of a stream; undefined: as seat(). */
+  follow(place: TailPlace, atEnd: boolean, listener: FollowListener): Follow | undefined {
+    const seat = this.seat(place, {}, atEnd);
+    if (seat === undefined) return undefined;
+    this.#stay(seat.tail);
+    return new Follow(seat.tail, seat.partitions, seat.at, listener);
   }
 
   /** Ends all tails. */
@@ -108,7 +116,7 @@ export class Tails {
     this.#tails.clear();
   }
 
-  #tailOf(stream: StreamInfo, topicId: string, open: boolean): StreamTail | undefined {
+  #tailOf(stream: TailPlace['stream'], topicId: string, open: boolean): StreamTail | undefined {
     const known = this.#tails.get(stream.name);
     if (known !== undefined && !known.ended && known.topicId === topicId) return known;
     if (!open) return undefined;
@@ -117,7 +125,7 @@ export class Tails {
     const maxBytes = (): number => Math.min(ringBytes, allBytes / Math.max(1, this.#tails.size));
     const removed = (from: StreamTail, behind: boolean): void => {
       if (behind) this.#deps.report?.behind?.();
-      if (from.members.size === 0) this.#linger(from);
+      if (!from.used) this.#linger(from);
     };
     const tail = new StreamTail({ ...this.#deps, maxBytes, removed }, stream, topicId);
     this.#tails.set(stream.name, tail);
@@ -125,11 +133,16 @@ export class Tails {
     return tail;
   }
 
+  #stay(tail: StreamTail): void {
+    clearTimeout(this.#lingering.get(tail));
+    this.#lingering.delete(tail);
+  }
+
   #linger(tail: StreamTail): void {
     if (this.#lingering.has(tail)) return;
     const timer = setTimeout(() => {
       this.#lingering.delete(tail);
-      if (tail.members.size > 0) return;
+      if (tail.used) return;
       tail.stop();
       for (const [stream, known] of this.#tails) if (known === tail) this.#tails.delete(stream);
     }, this.#limits.lingerMs);
@@ -139,8 +152,7 @@ export class Tails {
 
   #drop(stream: string, tail: StreamTail): void {
     this.#tails.delete(stream);
-    clearTimeout(this.#lingering.get(tail));
-    this.#lingering.delete(tail);
+    this.#stay(tail);
     tail.recreated();
   }
 }

@@ -1,7 +1,7 @@
 import { isFault } from '#faults';
 import type { LongWork } from '#limits';
 import type { Reading, ReadEvent, StreamRange } from '#reading';
-import type { Catalogue } from '#registry';
+import type { Catalogue, StreamInfo } from '#registry';
 import type { Units } from '#units';
 import { compileSubscription, type CompiledSubscription, type Matched } from './compiled.js';
 import { streamsOf } from './streams.js';
@@ -104,9 +104,7 @@ class Counting {
   }
 
   /** undefined: nothing of the stream is due to this owner. */
-  #readable(
-    name: string,
-  ): { readonly stream: StreamRange['stream']; readonly wanted: ReadonlySet<string> } | undefined {
+  #readable(name: string): { readonly stream: StreamInfo; readonly wanted: ReadonlySet<string> } | undefined {
     try {
       const { stream, types } = this.#deps.reading.stream(this.#compiled.owner, name);
       const wanted = new Set(types.filter((type) => this.#compiled.wants(type)));

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ENDLESS, type LongWork, type Turn } from '#limits';
 import { Reading } from '#reading';
 import { recordOf, type EventSpec } from '../../test/kit/projection/events.js';
-import { LogInMemory } from '../reading/log-in-memory.fixture.js';
+import { LogInMemory } from '../../test/kit/log-in-memory.js';
 import { preview, type Matched, type PreviewDeps } from './index.js';
 import { KANIM, KANWIL, NIK, PASSPORT, stageOf } from './subscriptions-stage.fixture.js';
 
