@@ -76,6 +76,15 @@ describe('a preview', () => {
     expect((await preview(WANTED, { ...deps, now: () => (ms += 4_000) })).incomplete).toBe(true);
   });
 
+  it('looks at no more records than its budget, however many streams there are', async () => {
+    for (let i = 2_000; i > 0; i--) append(i, { id: `E-${i}`, seed: i });
+    let scanned = 0;
+    const turn: Turn = { ...ENDLESS, scanned: (_what, n) => void (scanned += n) };
+    const imigrasi = { ...WANTED, types: ['imigrasi.#'] };
+    const all = await preview(imigrasi, { ...deps, maxRecords: 1_000 }, { run: (inside) => inside(turn) });
+    expect([all.incomplete, scanned]).toEqual([true, 1_000]);
+  });
+
   it('says when not all is settled', async () => {
     append(HOUR, { id: 'a' });
     settledEnd = 0n;

@@ -1,5 +1,4 @@
-import { localDay, type Today } from '#event';
-import { validNow, type Rows } from './timeline.js';
+import { localDay } from '#event';
 import type { Unit, Units } from './unit.js';
 
 /**
@@ -7,9 +6,8 @@ import type { Unit, Units } from './unit.js';
  * what it was first, behind its last one what it was last. undefined: no such unit. By the rows that are current now.
  */
 export function unitAt(units: Pick<Units, 'history'>, id: string, ms: number): Unit | undefined {
-  const rows: Rows = units.history(id);
-  const today: Today = (zone) => localDay(ms, zone);
-  return validNow(rows, today) ?? rows.findLast((r) => r.validFrom <= today(r.timezone)) ?? rows[0];
+  const rows = units.history(id);
+  return rows.findLast((r) => r.validFrom <= localDay(ms, r.timezone)) ?? rows[0];
 }
 
 /** The ids of all units that stood above a unit at a moment, on either parent line, without the unit itself: each of them as unitAt(). */
