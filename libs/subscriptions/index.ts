@@ -13,7 +13,7 @@ export {
   type MadeSecret,
 } from './secrets.js';
 export { SharedEvent } from './shared-event.js';
-export { readSpec, specProblems, type SpecRead, type SpecRules } from './spec-rules.js';
+export { readSpec, readSpecWithUrl, specProblems, type SpecRead, type SpecRules, type UrlRule } from './spec-rules.js';
 export { streamsOf, wishOf, type Wishes } from './streams.js';
 export { isSubscriptionId, partitionOfSubscription, subscriptionId } from './subscription-id.js';
 export {

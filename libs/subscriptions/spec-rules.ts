@@ -26,9 +26,16 @@ export interface SpecRules {
   readonly system: string;
   readonly catalogue: Pick<Catalogue, 'types' | 'streams'>;
   readonly units: Units;
-  /** Why a webhook may not go to this address; none: it may. Without pointer: it is the address itself. */
-  readonly urlProblems: (url: string) => readonly Pick<Problem, 'reason' | 'expected'>[];
+  /** Why a webhook may not go to this address, as far as it can be said without looking a name up; none: it may. @default nothing is said */
+  readonly urlProblems?: (url: string) => readonly Pick<Problem, 'reason' | 'expected'>[];
 }
+
+/** Whether a webhook may go to an address. `url`: as it is sent to. */
+export type UrlRule = (
+  url: string,
+) => Promise<
+  { readonly ok: true; readonly url: string } | { readonly ok: false; readonly reason: Text; readonly expected?: Text }
+>;
 
 export type SpecRead =
   | { readonly ok: true; readonly spec: SubscriptionSpec }
@@ -48,7 +55,21 @@ export function readSpec(given: unknown, rules: SpecRules): SpecRead {
     : { ok: false, problems: reader.problems.slice(0, SPEC_LIMITS.problems) };
 }
 
-/** Problems of a spec; none: it can be made. */
+/**
+ * As readSpec, with the address of a webhook. It is asked for only when everything else is right, because it looks names up; in the spec it stands as it is sent to.
+ * Rejects as the rule does.
+ */
+export async function readSpecWithUrl(given: unknown, rules: SpecRules, mayGoTo: UrlRule): Promise<SpecRead> {
+  const read = readSpec(given, rules);
+  if (!read.ok || read.spec.target.kind !== 'webhook') return read;
+  const { spec } = read;
+  const answer = await mayGoTo(read.spec.target.url);
+  if (answer.ok) return { ok: true, spec: { ...spec, target: { ...read.spec.target, url: answer.url } } };
+  const { reason, expected } = answer;
+  return { ok: false, problems: [{ pointer: '/target/url', reason, ...(expected === undefined ? {} : { expected }) }] };
+}
+
+/** Problems of a spec, without a look-up of the address of a webhook; none: it can be made. */
 export function specProblems(spec: unknown, rules: SpecRules): readonly Problem[] {
   const read = readSpec(spec, rules);
   return read.ok ? [] : read.problems;
@@ -195,12 +216,12 @@ class SpecReader {
   }
 
   #url(url: unknown): string {
-    if (typeof url !== 'string' || url.length > SPEC_LIMITS.urlLength) {
+    if (typeof url !== 'string' || url === '' || url.length > SPEC_LIMITS.urlLength) {
       const reason = url === undefined ? texts.missing() : texts.url_wrong();
       this.#add('/target/url', reason, texts.url_form({ most: SPEC_LIMITS.urlLength }));
       return '';
     }
-    for (const { reason, expected } of this.#rules.urlProblems(url)) this.#add('/target/url', reason, expected);
+    for (const { reason, expected } of this.#rules.urlProblems?.(url) ?? []) this.#add('/target/url', reason, expected);
     return url;
   }
 

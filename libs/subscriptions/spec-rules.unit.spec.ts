@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { showProblem } from '#faults';
-import { readSpec, specProblems, type SpecRules } from './index.js';
+import { showProblem, verbatim } from '#faults';
+import { readSpec, readSpecWithUrl, specProblems, type SpecRules, type UrlRule } from './index.js';
 import { KANIM, stageOf } from './subscriptions-stage.fixture.js';
 
 const { catalogue, units } = stageOf();
-const rules: SpecRules = { owner: KANIM, system: 'simkim', catalogue, units, urlProblems: () => [] };
+const rules: SpecRules = { owner: KANIM, system: 'simkim', catalogue, units };
 const GOOD = { name: 'payroll', types: ['sdm.#'], target: { kind: 'pull' } };
 const problems = (more: Record<string, unknown>, as: Partial<SpecRules> = {}) =>
   specProblems({ ...GOOD, ...more }, { ...rules, ...as }).map((p) => showProblem(p, 'en'));
@@ -108,13 +108,44 @@ describe('the spec of a subscription', () => {
     expect(problems({ types: ['#'], start: 'itjen.wbs/0/5' }, { owner: 'SU00003' })).toEqual([]);
   });
 
-  it('gives the reason why a webhook may not go to its address', () => {
-    const [reason] = specProblems({ ...GOOD, name: '' }, rules);
-    const found = problems(
-      { target: { kind: 'webhook', url: 'http://10.0.0.1' } },
-      { urlProblems: () => [{ reason: reason!.reason }] },
-    );
-    expect(found.map((p) => p.pointer)).toEqual(['/target/url']);
+  describe('with a webhook', () => {
+    const asked: string[] = [];
+    const mayGoTo: UrlRule = (url) => {
+      asked.push(url);
+      const isPublic = !url.includes('10.0.0.1');
+      return Promise.resolve(
+        isPublic ? { ok: true, url: new URL(url).href } : { ok: false, reason: verbatim('private') },
+      );
+    };
+    const webhook = (url: string, more = {}) =>
+      readSpecWithUrl({ ...GOOD, ...more, target: { kind: 'webhook', url } }, rules, mayGoTo);
+
+    it('has the address as it is sent to, or says why nothing may go there', async () => {
+      expect(await webhook('HTTPS://Contoh.go.id')).toMatchObject({
+        ok: true,
+        spec: { target: { url: 'https://contoh.go.id/' } },
+      });
+      expect(await webhook('https://10.0.0.1/')).toEqual({
+        ok: false,
+        problems: [{ pointer: '/target/url', reason: verbatim('private') }],
+      });
+    });
+
+    it('says what is wrong with the address without a look-up', () => {
+      const urlProblems = () => [{ reason: verbatim('port'), expected: verbatim('443') }];
+      const target = { kind: 'webhook', url: 'https://contoh.go.id:25/' };
+      expect(problems({ target }, { urlProblems })).toEqual([
+        { pointer: '/target/url', reason: 'port', expected: '443' },
+      ]);
+    });
+
+    it('looks no name up for a spec that is refused anyway, and none for other targets', async () => {
+      asked.length = 0;
+      expect((await webhook('https://contoh.go.id', { name: '' })).ok).toBe(false);
+      expect((await webhook('')).ok).toBe(false);
+      expect((await readSpecWithUrl(GOOD, rules, mayGoTo)).ok).toBe(true);
+      expect(asked).toEqual([]);
+    });
   });
 
   it('says every problem in both languages', () => {
