@@ -11,6 +11,7 @@ export {
   type Header,
   type HubHeaders,
 } from './envelope.js';
+export { headerText } from './header-text.js';
 export { HUB_NAMES, OPEN_EXTENSIONS, SIGNATURE, STATED_BY, TEST_EVENT } from './hub-names.js';
 export { digestOf, murmur2, partitionOf, pseudonymOf, streamPseudonymKey } from './key.js';
 export { dataschemaUrn, isTypeName, parseDataschema, parseSource, sourceUrn, streamOf, type Source } from './names.js';

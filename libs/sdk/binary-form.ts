@@ -1,3 +1,4 @@
+import { headerText } from '#event';
 import type { PreparedEvent } from './publisher.js';
 
 /** Most characters of the attributes in headers: the hub takes a few more KiB of headers in all. */
@@ -20,7 +21,7 @@ export function avroHeaders(event: PreparedEvent): Record<string, string> | unde
     if (value === undefined) continue;
     if (typeof value !== 'string' || !value.isWellFormed() || !/^[a-z0-9]{1,100}$/.test(name)) return undefined;
     if (name === 'datacontenttype') return undefined;
-    const text = value.replaceAll(/[^\x21\x23\x24\x26-\x7e]/gu, encodeURIComponent);
+    const text = headerText(value);
     length += name.length + text.length;
     if (length > MAX_CHARACTERS) return undefined;
     headers[`ce-${name}`] = text;

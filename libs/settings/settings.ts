@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault, verbatim, type Problem } from '#faults';
 import { LIMIT_NAMES, LIMITS, settingOf, type LimitValues } from '#limits';
+import { networkText, readNetworks } from '#networks';
 import { z } from 'zod';
 import { readBrokers } from './brokers.js';
 import { isServiceLink } from './kubernetes.js';
@@ -157,6 +158,11 @@ const OWN_TABLE = {
     default: '`72`',
     text: 'Seconds that an idle connection stays open. Longer than the idle time of a proxy in front of the hub (mostly 60), or the proxy sends a request into a closing connection.',
   },
+  SIMPUL_WEBHOOK_ALLOW: {
+    schema: z.string().min(1).optional(),
+    default: '(none)',
+    text: 'Networks that webhooks may reach beside public addresses, also over http and on any port: `10.1.0.0/16,fd00:1::/32`. Never the networks of the hub itself, of Kafka and of Redis.',
+  },
   SIMPUL_LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     default: '`info`',
@@ -236,6 +242,8 @@ export interface HubSettings {
   /** How long a new API key is valid. */
   readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** Networks in CIDR form that webhooks may reach beside public addresses. */
+  readonly webhookAllow: readonly string[];
   /** What one key, unit or address may use, and everybody together. */
   readonly limits: LimitValues;
 }
@@ -300,6 +308,13 @@ export function readHubSettings(
   const list = v.SIMPUL_KAFKA === undefined ? undefined : readBrokers(v.SIMPUL_KAFKA);
   if (list?.ok === false)
     problems.push({ pointer: 'SIMPUL_KAFKA', reason: list.reason, expected: verbatim('host:port,[IPv6]:port') });
+  const allowed = readNetworks(v.SIMPUL_WEBHOOK_ALLOW ?? '');
+  if (!allowed.ok)
+    problems.push({
+      pointer: 'SIMPUL_WEBHOOK_ALLOW',
+      reason: allowed.reason,
+      expected: verbatim('10.1.0.0/16,fd00:1::/32'),
+    });
   const pemOf = (pointer: 'SIMPUL_KAFKA_CA' | 'SIMPUL_REDIS_CA'): string | undefined => {
     const file = v[pointer];
     if (file === undefined || (pointer === 'SIMPUL_KAFKA_CA' && file === 'system')) return file;
@@ -348,6 +363,7 @@ export function readHubSettings(
     contractsDir: v.SIMPUL_CONTRACTS === undefined ? undefined : resolve(v.SIMPUL_CONTRACTS),
     keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
+    webhookAllow: allowed.ok ? allowed.networks.map(networkText) : [],
     limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, values[settingOf(name)]])) as LimitValues,
   });
 }

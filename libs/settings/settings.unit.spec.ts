@@ -59,6 +59,17 @@ describe('hub settings', () => {
     rmSync(dir, { recursive: true });
   });
 
+  it('take the networks that webhooks may reach, and say what is wrong with an entry', () => {
+    expect(readHubSettings({}).webhookAllow).toEqual([]);
+    const read = readHubSettings({ SIMPUL_WEBHOOK_ALLOW: '127.0.0.0/8, 10.1.0.0/16' });
+    expect(read.webhookAllow).toEqual(['127.0.0.0/8', '10.1.0.0/16']);
+    expect(() => readHubSettings({ SIMPUL_WEBHOOK_ALLOW: '10.1.2.0/16' })).toThrow('write 10.1.0.0/16');
+    expect(problemsOf({ SIMPUL_WEBHOOK_ALLOW: 'all', SIMPUL_PORT: 'x' })).toEqual([
+      'SIMPUL_PORT',
+      'SIMPUL_WEBHOOK_ALLOW',
+    ]);
+  });
+
   it('require the addresses of Kafka and Redis with the kafka engine', () => {
     expect(problemsOf({ SIMPUL_ENGINE: 'kafka' })).toEqual(['SIMPUL_KAFKA', 'SIMPUL_REDIS']);
   });

@@ -1,0 +1,16 @@
+import { defineTexts } from '#faults';
+
+export const texts = defineTexts({
+  not_a_network: {
+    id: '{entry}: bukan alamat IP atau jaringan CIDR',
+    en: '{entry}: not an IP address or a network in CIDR form',
+  },
+  network_cut: {
+    id: '{entry}: alamat bukan awal jaringan; tulis {network}',
+    en: '{entry}: the address is not the first of the network; write {network}',
+  },
+  network_too_wide: {
+    id: '{entry}: terlalu luas; paling luas /8 (IPv4) atau /7 (IPv6)',
+    en: '{entry}: too wide; the widest is /8 (IPv4) or /7 (IPv6)',
+  },
+});

@@ -1,0 +1,146 @@
+import { signatureOf } from '#standard-webhooks';
+import { readNetworks, type Network } from '#networks';
+import type { Dispatcher } from 'undici';
+import { Ended, Exchange, type Answer } from './exchange.js';
+import { formOf } from './forms.js';
+import { handshakeOf, type Handshake } from './handshake.js';
+import { bounded, osLookup, type Lookup } from './lookup.js';
+import { outcomeOf } from './outcome.js';
+import { Pools } from './pools.js';
+import type { AttemptOutcome, WebhookEndpoint, WebhookMessage } from './port.js';
+import { Signals } from './signals.js';
+import { checkUrl, parseUrl, URL_REFUSED, type UrlCheck } from './url.js';
+
+export type { UrlCheck };
+
+export interface WebhookSenderOptions {
+  /** Networks that may be reached beside public addresses, in CIDR form (`SIMPUL_WEBHOOK_ALLOW`). @default none */
+  readonly allow?: readonly string[];
+  /** For a whole attempt: from the look-up of the name to the end of the answer. @default 15_000 */
+  readonly timeoutMs?: number;
+  /** Connections to one origin at most; requests beyond wait. @default 64 */
+  readonly connections?: number;
+  /** Origins with open connections at most, as long as some of them are not in use. @default 256 */
+  readonly origins?: number;
+  /** PEM of certificate authorities in the place of those of Node.js. */
+  readonly ca?: string;
+  /** Every address of a name. @default the operating system */
+  readonly lookup?: Lookup;
+}
+
+const TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Sends webhooks: one HTTP request for each call, on connections that are kept, and never to an address that was not checked (see connect.ts). Proxies of the
+ * environment are not used, redirects not followed, bodies not decompressed, and nothing is sent a second time by itself.
+ */
+export class WebhookSender {
+  readonly #allowed: readonly Network[];
+  readonly #lookup: Lookup;
+  readonly #timeoutMs: number;
+  readonly #pools: Pools;
+  readonly #signals = new Signals();
+  readonly #exchanges = new Set<Exchange>();
+  #urls = new Map<string, URL>();
+  #closed = false;
+
+  /** Throws a TypeError for a network that is none. */
+  constructor(options: WebhookSenderOptions = {}) {
+    const allowed = readNetworks((options.allow ?? []).join(','));
+    if (!allowed.ok) throw new TypeError(allowed.reason.in('en'));
+    this.#allowed = allowed.networks;
+    this.#lookup = bounded(options.lookup ?? osLookup);
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#pools = new Pools({
+      allowed: this.#allowed,
+      lookup: this.#lookup,
+      timeoutMs: Math.min(this.#timeoutMs, CONNECT_TIMEOUT_MS),
+      ca: options.ca,
+      connections: options.connections ?? 64,
+      mostOrigins: options.origins ?? 256,
+    });
+  }
+
+  /** Origins with connections, and requests under way. */
+  get use(): { readonly origins: number; readonly inFlight: number } {
+    return { origins: this.#pools.size, inFlight: this.#exchanges.size };
+  }
+
+  /**
+   * One attempt. Never rejects. `delivered` only after a 2xx whose body came to its end, or to 64 KiB of it; the connection is dropped there. The signal ends it with
+   * `failed`, `cancelled`: whether the receiver had taken it is not known then.
+   */
+  async send(endpoint: WebhookEndpoint, message: WebhookMessage, signal?: AbortSignal): Promise<AttemptOutcome> {
+    const begun = performance.now();
+    const form = formOf(endpoint, message);
+    if (form === undefined) return { kind: 'failed', reason: 'invalid_request', ms: 0 };
+    const { headers, body } = form;
+    const timestamp = Math.floor(Date.now() / 1_000);
+    headers.push('webhook-timestamp', String(timestamp));
+    headers.push('webhook-signature', signatureOf(endpoint.keys, message.id, timestamp, body));
+    const answer = await this.#exchange('POST', endpoint.url, headers, body, signal);
+    return outcomeOf(answer, Math.round(performance.now() - begun));
+  }
+
+  /** Asks a receiver whether it wants webhooks of this sender. `origin`: the DNS name of the sender. Never rejects. */
+  async handshake(url: string, origin: string, signal?: AbortSignal): Promise<Handshake> {
+    const begun = performance.now();
+    const headers = ['user-agent', 'simpul', 'webhook-request-origin', origin];
+    const answer = await this.#exchange('OPTIONS', url, headers, null, signal);
+    return handshakeOf(answer, origin, Math.round(performance.now() - begun));
+  }
+
+  /** Whether a subscription may name this URL. The same rules hold at each connection, so a URL that was fine may be `address_refused` later. */
+  checkUrl(text: string): Promise<UrlCheck> {
+    return checkUrl(text, this.#allowed, this.#lookup);
+  }
+
+  /** Takes no more requests and resolves when those under way have ended; with `now` they end at once as `failed`, `closed`. */
+  async close(now = false): Promise<void> {
+    this.#closed = true;
+    if (now) for (const exchange of this.#exchanges) exchange.end(new Ended('CLOSED'));
+    await this.#pools.close();
+  }
+
+  #exchange(
+    method: Dispatcher.HttpMethod,
+    text: string,
+    headers: string[],
+    body: Buffer | null,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    const url = this.#parsed(text);
+    const none = (error: Error): Promise<Answer> => Promise.resolve({ kind: 'none', sent: false, error });
+    if (this.#closed) return none(new Ended('CLOSED'));
+    if (signal?.aborted === true) return none(new Ended('CANCELLED'));
+    if (url === undefined) return none(Object.assign(new Error('not a URL of a webhook'), { code: URL_REFUSED }));
+    return new Promise((resolve) => {
+      const entry = this.#pools.take(url);
+      const exchange = new Exchange(entry.pool, this.#timeoutMs, (answer) => {
+        this.#pools.release(entry);
+        this.#exchanges.delete(exchange);
+        if (signal !== undefined) this.#signals.delete(signal, exchange);
+        resolve(answer);
+      });
+      this.#exchanges.add(exchange);
+      if (signal !== undefined) this.#signals.add(signal, exchange);
+      try {
+        entry.pool.dispatch({ method, path: url.pathname + url.search, headers, body }, exchange);
+      } catch (e) {
+        exchange.end(e as Error);
+      }
+    });
+  }
+
+  /** Parsing takes longer than everything else before the request. */
+  #parsed(text: string): URL | undefined {
+    const known = this.#urls.get(text);
+    if (known !== undefined) return known;
+    const url = parseUrl(text);
+    if (!(url instanceof URL)) return undefined;
+    if (this.#urls.size >= 10_000) this.#urls = new Map();
+    this.#urls.set(text, url);
+    return url;
+  }
+}
