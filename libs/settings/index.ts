@@ -3,10 +3,9 @@ export {
   hubEnvironment,
   KAFKA_CHECKS,
   readHubSettings,
-  readLanguage,
-  readTerminal,
   SETTINGS_REFERENCE,
   type HubSettings,
   type KafkaCheck,
   type KafkaSettings,
 } from './settings.js';
+export { readLanguage, readTerminal } from './terminal.js';
