@@ -26,9 +26,9 @@ export interface AttemptRow {
 export interface CursorRow {
   /** First 8 digits of the id of the topic. */
   readonly topicId: string;
-  /** Lowest unfinished offset of each partition. */
+  /** Lowest offset of each partition that is neither finished nor spoken for by a row of `_simpul.lanes`. */
   readonly next: readonly bigint[];
-  /** Finished offsets above `next`, by partition, ascending; at most 1,000 together. */
+  /** Offsets above `next` that are, by partition, ascending; at most 1,000 together. */
   readonly done: Readonly<Record<number, readonly bigint[]>>;
   /** Where each partition began, or was sought to: what lies below was never due. */
   readonly start: readonly bigint[];
@@ -55,7 +55,7 @@ export interface ParkedRow {
   readonly deadAt?: string;
 }
 
-/** An event that waits behind a parked one of its lane. */
+/** An event that waits behind another one of its lane, or so long that the cursor could not wait for it: it is unfinished, wherever the cursor stands. */
 export interface HeldRow {
   readonly kind: 'held';
   readonly position: string;
@@ -63,7 +63,7 @@ export interface HeldRow {
   readonly subject: string;
 }
 
-/** Recorded before a try ≥ 2 starts (R8.7): a takeover counts this try as failed. */
+/** Recorded before a try ≥ 2 starts (R8.7): a takeover counts this try as failed. The event is unfinished, wherever the cursor stands. */
 export interface RetryRow {
   readonly kind: 'retry';
   readonly position: string;

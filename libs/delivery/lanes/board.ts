@@ -61,6 +61,13 @@ export class Board<E> {
     return pending;
   }
 
+  /** What a call hands out. */
+  handOut(effects: Gathered<E>): Gathered<E> {
+    const pending = this.takePending();
+    if (pending !== undefined) effects.putFirst(pending);
+    return effects;
+  }
+
   stream(stream: string): StreamPlaces<Entry<E>> {
     let places = this.streams.get(stream);
     if (places === undefined) this.streams.set(stream, (places = new StreamPlaces()));
@@ -144,7 +151,11 @@ export class Board<E> {
   /** undefined: it is finished, or a row speaks for it. */
   add(item: Item<E>): Entry<E> | undefined {
     const part = this.#partition(item.place);
-    if (part.meet(item.place.offset) !== 'new') return undefined;
+    const { offset } = item.place;
+    const known = part.known.get(offset);
+    const met = part.meet(offset);
+    if (met === 'known') this.#meetKnown(part, known!);
+    if (met !== 'new') return undefined;
     const lane = this.#lane(item.lane);
     const entry = new Entry(item.place, item.subject, lane, item.event);
     entry.part = part;
@@ -158,6 +169,13 @@ export class Board<E> {
     if (lane.holding) this.hold(entry, this.#pending);
     if (lane.head === entry) this.schedule(lane);
     return entry;
+  }
+
+  /** The feed has come to what a row of an earlier owner speaks for. The cursor passes it, except in a stream-ordered lane (R8.4). */
+  #meetKnown(part: PartitionPlaces<Entry<E>>, known: Entry<E>): void {
+    if (!known.home.ordered) return part.passOver(known.offset);
+    known.part = part;
+    part.add(known);
   }
 
   /** Puts the lane where its head belongs: to what may start, to what waits for a time, or to neither. */

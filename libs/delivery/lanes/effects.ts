@@ -18,6 +18,15 @@ export class Gathered<E> implements Effects {
     this.results = results;
   }
 
+  /** What was gathered earlier and is not handed out yet comes first: a row must not be written after its deletion. */
+  putFirst(earlier: Gathered<E>): void {
+    this.changes.unshift(...earlier.changes);
+    this.alarms.unshift(...earlier.alarms);
+    this.kept.unshift(...earlier.kept);
+    this.gone.unshift(...earlier.gone);
+    if (earlier.pause !== undefined) this.pause = earlier.pause;
+  }
+
   get empty(): boolean {
     return this.changes.length === 0 && this.alarms.length === 0 && this.pause === undefined;
   }

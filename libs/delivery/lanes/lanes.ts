@@ -185,7 +185,7 @@ export class Lanes<E> implements LaneMachine<E> {
     if (up) effects.alarms.push({ kind: 'target_up' });
     this.#beforeDurable(flight);
     for (const entry of entries) this.#board.finish(entry, effects);
-    return effects;
+    return this.#board.handOut(effects);
   }
 
   #beforeDurable(flight: Flight<E>): void {
@@ -218,7 +218,7 @@ export class Lanes<E> implements LaneMachine<E> {
         board.finish(entry, effects);
         effects.results[i] = 'skipped';
       }
-    return effects;
+    return board.handOut(effects);
   }
 
   #blame(
@@ -260,7 +260,7 @@ export class Lanes<E> implements LaneMachine<E> {
       this.#board.finish(entry, effects);
       this.#board.schedule(entry.home);
     }
-    return effects;
+    return this.#board.handOut(effects);
   }
 
   release(attempt: Attempt<E>): void {
@@ -332,7 +332,7 @@ export class Lanes<E> implements LaneMachine<E> {
       board.finish(entry, effects);
       board.schedule(entry.home);
     }
-    return effects;
+    return board.handOut(effects);
   }
 
   /** The failing head of a stream-ordered lane. */

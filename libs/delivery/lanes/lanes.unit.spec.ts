@@ -297,6 +297,31 @@ describe('the lanes of a subscription', () => {
     ]);
   });
 
+  it('what a person seeks back to is delivered in front of what rows of its lane speak for', () => {
+    const b = new Bench({}, [
+      { kind: 'held', position: 'a/0/7', lane: 'a\nx', subject: 'x' },
+      {
+        kind: 'parked',
+        position: 'a/0/5',
+        lane: 'a\nx',
+        subject: 'x',
+        cause: 'status',
+        tries: 1,
+        step: 0,
+        firstAt: '2026-01-01T00:00:00Z',
+        lastAt: '2026-01-01T00:00:00Z',
+        since: '2026-01-01T00:00:00Z',
+        nextAt: '2026-02-01T00:00:00Z',
+      },
+    ]);
+    for (const offset of [3n, 5n, 7n, 9n]) b.offer('x', offset);
+    expect(b.run(() => OK)).toEqual([3]);
+    expect([b.rows.has('s/h/a/0/9'), b.next()]).toEqual([true, 10n]);
+    b.lanes.redrive('a/0/5');
+    expect(b.run(() => OK)).toEqual([5, 7, 9]);
+    expect(b.rows.size).toBe(0);
+  });
+
   it('the cursor row holds the lowest unfinished offset and the finished ones above it, which a takeover does not repeat', () => {
     const b = new Bench();
     for (let i = 0; i < 4; i++) b.offer(`s${i}`);

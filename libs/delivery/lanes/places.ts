@@ -22,24 +22,26 @@ export class PartitionPlaces<S extends Slot> {
     this.of = of;
   }
 
-  /** The feed has come to a matching event. `new`: nothing is known of it, and the caller must `add` it. */
+  /** The feed has come to a matching event. `new`: nothing is known of it. After `new` and `known` the caller says `add` or `passOver`. */
   meet(offset: bigint): 'new' | 'known' | 'finished' {
     if (offset < this.scanned) return 'finished';
     this.skipTo(offset);
     this.scanned = offset + 1n;
     this.of.moves++;
-    const finished = this.ahead[0] === offset;
-    if (finished) {
-      this.ahead.shift();
-      this.of.ahead--;
-    }
-    if (!finished && !this.known.delete(offset)) return 'new';
-    if (this.#slots.length > 0) {
-      this.#slots.push(DONE(offset));
-      this.of.slots++;
-      this.of.passed++;
-    }
-    return finished ? 'finished' : 'known';
+    if (this.known.delete(offset)) return 'known';
+    if (this.ahead[0] !== offset) return 'new';
+    this.ahead.shift();
+    this.of.ahead--;
+    this.passOver(offset);
+    return 'finished';
+  }
+
+  /** The cursor may pass this offset from the beginning. */
+  passOver(offset: bigint): void {
+    if (this.#slots.length === 0) return;
+    this.#slots.push(DONE(offset));
+    this.of.slots++;
+    this.of.passed++;
   }
 
   add(slot: S): void {
