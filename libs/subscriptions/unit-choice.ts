@@ -1,4 +1,5 @@
 import { idsIn } from '#access';
+import { timeMsOf } from '#event';
 import type { ReadEvent } from '#reading';
 import { aboveAt, unitAt, type Units } from '#units';
 import type { UnitSelector } from './subscription.js';
@@ -28,7 +29,9 @@ export function unitChoice(selector: UnitSelector): UnitChoice {
   return {
     key: JSON.stringify([type ?? null, province ?? null, below ?? null]),
     concerns: (event, units) => {
-      const ms = Date.parse(event.envelope.time);
+      const { time, recordedtime } = event.envelope;
+      // A delivery must not end on a time that an earlier version has taken.
+      const ms = timeMsOf(time) ?? timeMsOf(recordedtime) ?? 0;
       return unitsOf(event).some((id) => isChosen(id, units, ms));
     },
   };

@@ -88,6 +88,15 @@ describe('units of a subscription', () => {
       expect(due({ function: 'rudenim' }, '2021-10-01T00:00:00+08:00')).toBe(true);
     });
 
+    it('whatever form the time has; without one that can be read on the day on which the hub recorded it', () => {
+      expect(due({ function: 'kanim' }, '2021-09-30t15:59:59.123456789z')).toBe(true);
+      expect(due({ function: 'rudenim' }, '2021-09-30t16:00:00z')).toBe(true);
+      // Recorded on 1 August.
+      for (const time of ['kemarin', '2021-13-45T99:99:99Z', '+275761-01-01T00:00:00Z'])
+        expect([time, due({ function: 'kanim' }, time)]).toEqual([time, true]);
+      for (const time of ['0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59']) due({ function: 'kanim' }, time);
+    });
+
     it('and what they were first or last, where the event is of a day without them', () => {
       changed.units.put(TARAKAN, [{ ...rows[0]!, validFrom: '2021-07-01' }]);
       expect(due({ function: 'kanim' }, '2021-01-01T00:00:00Z')).toBe(true);
