@@ -233,6 +233,15 @@ describe('the lanes of a subscription', () => {
     expect(b.lanes.counts().waiting).toBe(2);
   });
 
+  it('leases that run out make no target look down and leave the window as it is', () => {
+    const b = new Bench({ probes: false });
+    for (let i = 0; i < 100; i++) b.offer(`s${i}`);
+    const leases = Array.from({ length: 64 }, () => b.take()!);
+    expect(b.take()).toBeUndefined();
+    for (const lease of leases) b.settle(lease, { kind: 'failed', reason: 'lease_expired' });
+    expect([b.lanes.status, b.lanes.counts().window]).toEqual(['active', 64]);
+  });
+
   it('the window grows with each full one of successes and halves when the target is overloaded, at most once a second', () => {
     const b = new Bench();
     let n = 0;

@@ -23,7 +23,7 @@ export class TargetState<F> {
   constructor(policy: Policy, random: () => number) {
     this.#policy = policy;
     this.#random = random;
-    this.window = policy.windowStart;
+    this.window = policy.probes ? policy.windowStart : policy.windowMax;
   }
 
   mayStart(now: number): boolean {
@@ -78,6 +78,7 @@ export class TargetState<F> {
     const wished = Math.min(retryAfterMs ?? 0, this.#policy.retryAfterMaxMs);
     this.#notBefore = Math.max(this.#notBefore, now + wished);
     this.#successes = 0;
+    if (!this.#policy.probes) return undefined;
     if (
       kind === 'failed' &&
       (status === undefined || status === 429 || status >= 500) &&
@@ -91,7 +92,7 @@ export class TargetState<F> {
       this.#probeLater(now, Math.min(this.#probeWait * 2, this.#policy.probeMaxMs));
       return undefined;
     }
-    if (this.down || !this.#policy.probes) return undefined;
+    if (this.down) return undefined;
     this.#failures.push({ what, subjects });
     if (this.#failures.length > this.#policy.downAttempts) this.#failures.shift();
     if (kind !== 'unreachable' && !this.#allFailed()) return undefined;

@@ -111,7 +111,7 @@ export interface Policy {
   readonly parkedMs: readonly number[];
   /** Share by which a wait is longer or shorter at most. */
   readonly jitter: number;
-  /** false: nothing tells whether the target is down (pull), so it never is. */
+  /** false: outcomes say nothing of a target (pull). It never is down, and the window always is `windowMax`. */
   readonly probes: boolean;
   /** Down when so many attempts in a row failed … */
   readonly downAttempts: number;
