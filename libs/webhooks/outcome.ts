@@ -4,6 +4,8 @@ import { ADDRESS_REFUSED } from './connect.js';
 import type { AttemptOutcome } from './port.js';
 import { URL_REFUSED } from './url.js';
 
+/** The body has another length than the head says. */
+const LENGTH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 const MOST_CHARACTERS = 1_000;
 const MOST_RETRY_AFTER_MS = 3_600_000;
 /** 4xx that say nothing of the event. */
@@ -12,7 +14,10 @@ const LATER = new Set([408, 409, 425, 429]);
 /** What an answer, or its absence, means for the attempt. */
 export function outcomeOf(answer: Answer, ms: number, now = Date.now()): AttemptOutcome {
   if (answer.kind === 'none') return answer.sent ? failed(answer.error, ms) : unsent(answer.error, ms);
-  const { status, headers, begin, error } = answer;
+  const { status, headers, begin } = answer;
+  // The head of a 204 is all of it (RFC 9110), whatever length it names.
+  const error =
+    status === 204 && answer.error !== undefined && codeOf(answer.error) === LENGTH ? undefined : answer.error;
   const text = headOf(begin);
   const head = text === '' ? {} : { head: text };
   if (error !== undefined) return { ...failed(error, ms), status, ...head };
@@ -44,7 +49,7 @@ const REASONS: Readonly<Record<string, string>> = {
   CLOSED: 'closed',
   TOO_MANY_INFORMATIONAL: 'invalid_answer',
   UND_ERR_HEADERS_OVERFLOW: 'answer_too_large',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'reset',
+  [LENGTH]: 'reset',
   UND_ERR_INVALID_ARG: 'invalid_request',
 };
 
@@ -52,10 +57,9 @@ function reasonOf(error: Error): string {
   const code = codeOf(error);
   const known = REASONS[code];
   if (known !== undefined) return known;
-  // A parser ends at FIN in the middle of a body with this code.
-  if (code === 'HPE_INVALID_EOF_STATE') return 'reset';
-  if (code.startsWith('HPE_') || /bad (?:response|upgrade)/.test(error.message)) return 'invalid_answer';
-  return 'reset';
+  // The parser of undici gives no code. At the end of a connection in the middle of a body it names the EOF.
+  if (error.name === 'HTTPParserError') return error.message.includes('EOF') ? 'reset' : 'invalid_answer';
+  return /bad (?:response|upgrade)/.test(error.message) ? 'invalid_answer' : 'reset';
 }
 
 function unreachableOf(code: string): string {

@@ -86,8 +86,6 @@ describe('no answer', () => {
     ['UND_ERR_SOCKET', 'reset'],
     ['EPIPE', 'reset'],
     ['UND_ERR_HEADERS_OVERFLOW', 'answer_too_large'],
-    ['HPE_INVALID_CONSTANT', 'invalid_answer'],
-    ['HPE_INVALID_EOF_STATE', 'reset'],
   ])('because of %s on a connection: failed, %s', (code, reason) => {
     expect(none(withCode(code), true)).toEqual({ kind: 'failed', reason, ms: 7 });
   });
