@@ -2,6 +2,7 @@ import type { Caller } from '#access';
 import { TEST_EVENTS } from '#log';
 import type { ReadEvent } from '#reading';
 import type { Units } from '#units';
+import { callerOf } from './caller.js';
 import { conditionOf } from './filter.js';
 import type { SharedEvent } from './shared-event.js';
 import { wishOf } from './streams.js';
@@ -30,11 +31,6 @@ export interface CompiledSubscription {
 }
 
 const NO_COPIES = {};
-
-/** The caller whose rights decide what a subscription gets. */
-export function callerOf({ id, owner, system }: Pick<Matched, 'id' | 'owner' | 'system'>): Caller {
-  return { keyId: id ?? '', owner, system, roles: new Set(['reader']) };
-}
 
 export function compileSubscription(subscription: Matched): CompiledSubscription {
   const { id = '', types, filters, units, test } = subscription;

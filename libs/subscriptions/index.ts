@@ -1,4 +1,5 @@
-export { callerOf, compileSubscription, type CompiledSubscription, type Matched } from './compiled.js';
+export { callerOf } from './caller.js';
+export { compileSubscription, type CompiledSubscription, type Matched } from './compiled.js';
 export { MatchIndex, type Due } from './match-index.js';
 export { preview, type Preview, type PreviewDeps } from './preview.js';
 export { parseSubscription, serialiseSubscription, type SubscriptionRow } from './row.js';

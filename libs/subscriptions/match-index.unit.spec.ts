@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { TEST_EVENTS } from '#log';
-import { MatchIndex, SharedEvent, partitionOfSubscription, streamsOf, subscriptionId } from './index.js';
+import { MatchIndex, SharedEvent, partitionOfSubscription, streamsOf, subscriptionId, type Wishes } from './index.js';
 import { compiled, KANIM, KANWIL, NIK, PASSPORT, stageOf } from './subscriptions-stage.fixture.js';
 
 const stage = stageOf();
@@ -77,18 +77,28 @@ describe('the index', () => {
 });
 
 describe('the streams of a subscription', () => {
+  const wishes = (more: Partial<Wishes>): Wishes => ({ owner: KANIM, system: 'x', types: ['#'], test: false, ...more });
+
   it('are those with a type that it wants; of tests the test events alone', () => {
-    expect(streamsOf({ types: ['imigrasi.paspor.*', 'sdm.#'], test: false }, stage.catalogue)).toEqual([
+    const { catalogue, units } = stage;
+    expect(streamsOf(wishes({ types: ['imigrasi.paspor.*', 'sdm.#'] }), catalogue, units)).toEqual([
       'imigrasi.paspor',
       'sdm.pegawai',
       'sdm.presensi',
     ]);
-    expect(streamsOf({ types: ['#'], test: true }, stage.catalogue)).toEqual([TEST_EVENTS.name]);
+    expect(streamsOf(wishes({ test: true }), catalogue, units)).toEqual([TEST_EVENTS.name]);
+  });
+
+  it('are never restricted ones of somebody else, which no cursor and no lag may name', () => {
+    const of = (owner: string) => streamsOf(wishes({ owner }), stage.catalogue, stage.units);
+    expect(of('SU00003')).toContain('itjen.wbs');
+    expect(of(KANIM)).not.toContain('itjen.wbs');
+    expect(of('SU00001')).not.toContain('itjen.wbs');
   });
 
   it('are also those that are registered later', () => {
     const later = stageOf();
-    const streams = () => streamsOf({ types: ['pdp.#'], test: false }, later.catalogue);
+    const streams = () => streamsOf(wishes({ types: ['pdp.#'] }), later.catalogue, later.units);
     later.catalogue.dropStream('pdp.insiden');
     expect(streams()).toEqual([]);
     later.catalogue.putStream('pdp.insiden', 4);

@@ -12,7 +12,7 @@ const PAGE = 500;
 
 export interface PreviewDeps {
   readonly reading: Pick<Reading, 'stream' | 'begin' | 'readEvents'>;
-  readonly catalogue: Pick<Catalogue, 'streams'>;
+  readonly catalogue: Pick<Catalogue, 'streams' | 'newest'>;
   readonly units: Units;
   /** Ms since 1970. */
   readonly now: () => number;
@@ -43,7 +43,7 @@ export async function preview(subscription: Matched, deps: PreviewDeps, work?: L
   const { now, maxRecords = 200_000, maxMs = 10_000 } = deps;
   const began = now();
   const counting = new Counting(compileSubscription(subscription), deps, work);
-  const streams = streamsOf(subscription, deps.catalogue);
+  const streams = streamsOf(subscription, deps.catalogue, deps.units);
   const since = began - WEEK_MS;
   let left = maxRecords;
   for (const [i, name] of streams.entries()) {

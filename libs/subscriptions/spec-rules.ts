@@ -4,7 +4,7 @@ import { verbatim, type Problem, type Text } from '#faults';
 import { TEST_EVENTS } from '#log';
 import type { Catalogue } from '#registry';
 import type { Units } from '#units';
-import { callerOf } from './compiled.js';
+import { callerOf } from './caller.js';
 import { isObject, pointed, readFilters, textOf } from './filter-rules.js';
 import type { SubscriptionSpec, Target, UnitSelector } from './subscription.js';
 import { typePattern } from './type-pattern.js';
