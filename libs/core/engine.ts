@@ -112,6 +112,7 @@ export async function openLog(
       dir: settings.dataDir,
       now,
       ageClock: ageClockOf(now),
+      address: settings.address,
       // both are made after the log: a start with an empty log would acknowledge as if nothing had ever been recorded
       held: ['state.sqlite', 'admin.key'].some((name) => existsSync(join(settings.dataDir, name))),
       report: embeddedLogReport(logger, metrics),
@@ -123,6 +124,7 @@ export async function openLog(
   return openKafkaLog({
     brokers,
     clientId: 'simpul',
+    address: settings.address,
     accept,
     report: kafkaReport(logger, metrics, concerns),
     ...(prefix === undefined ? {} : { prefix }),

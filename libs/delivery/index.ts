@@ -16,3 +16,4 @@ export type {
   SubscriptionList,
 } from './desk-port.js';
 export type { AttemptRow, CursorRow, HeldRow, LaneChange, LaneRow, ParkedRow, Place, RetryRow } from './port.js';
+export { desksBy, openOwners, type OwnersOptions, type OwnersTable, type PartitionOwner } from './owners.js';

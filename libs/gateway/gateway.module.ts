@@ -14,6 +14,7 @@ import {
   KeysController,
   publishDoor,
   readDoor,
+  READERS,
   RECEIPTS_DOOR,
   ReceiptsController,
   REFUSALS_DOOR,
@@ -31,6 +32,7 @@ import {
   type ConflictsDoorDeps,
   type Door,
   type KeysDoorDeps,
+  type ReadersDeps,
   type ReceiptsDoorDeps,
   type RefusalsDoorDeps,
   type TypesDoorDeps,
@@ -103,13 +105,13 @@ import { Announcer } from './announcer.js';
     { provide: HOT_DOORS, inject: [CORE, Publishing, StateReader, Guesses], useFactory: hotDoors },
     {
       provide: RECEIPTS_DOOR,
-      inject: [CORE, Publishing, Guesses],
-      useFactory: ({ reading, limits }: Core, publishing: Publishing, guesses: Guesses): ReceiptsDoorDeps => ({
-        limits,
-        publishing,
-        reading,
-        guesses,
-      }),
+      inject: [CORE, Publishing, Guesses, { token: READERS, optional: true }],
+      useFactory: (
+        { reading, limits }: Core,
+        publishing: Publishing,
+        guesses: Guesses,
+        readers: ReadersDeps | undefined,
+      ): ReceiptsDoorDeps => ({ limits, publishing, reading, guesses, readers }),
     },
     {
       provide: REFUSALS_DOOR,

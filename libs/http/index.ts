@@ -38,3 +38,4 @@ export { SubscriptionsController } from './doors/subscriptions.js';
 export { SubscriptionActsController } from './doors/subscription-acts.js';
 export { SubscriptionFailuresController } from './doors/subscription-failures.js';
 export { FORWARDED, Forwarder } from './forward.js';
+export { READERS, type ReadersDeps } from './doors/reader-receipts.js';

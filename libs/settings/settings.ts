@@ -6,6 +6,7 @@ import { networkText, readNetworks } from '#networks';
 import { z } from 'zod';
 import { readBrokers } from './brokers.js';
 import { isServiceLink } from './kubernetes.js';
+import { addressOf, isOrigin } from './own-address.js';
 import { Secret } from './secret.js';
 import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
@@ -58,6 +59,11 @@ const OWN_TABLE = {
     text: 'Address to listen on.',
   },
   SIMPUL_PORT: { schema: port.default(8080), default: '`8080`', text: 'Port to listen on; 0 takes a free one.' },
+  SIMPUL_ADDRESS: {
+    schema: z.string().refine(isOrigin, 'expected http://host:port').optional(),
+    default: '`http://<host>:<port>`',
+    text: 'How other processes of the hub reach this one, `http://host:port`: requests about a subscription are sent on to the process that runs it. By default the address to listen on, and the name of this machine where that is every address (`0.0.0.0`); none with port 0.',
+  },
   SIMPUL_KAFKA: {
     schema: z.string().min(1).optional(),
     default: '(none)',
@@ -224,6 +230,8 @@ export interface HubSettings {
   readonly dataDir: string;
   readonly host: string;
   readonly port: number;
+  /** How other processes of the hub reach this one, `http://host:port`; empty: they do not. */
+  readonly address: string;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed; empty: none. */
   readonly trustProxy: readonly string[];
   /** How long an idle HTTP connection stays open. */
@@ -348,6 +356,7 @@ export function readHubSettings(
     dataDir: resolve(v.SIMPUL_DATA),
     host: v.SIMPUL_HOST,
     port: v.SIMPUL_PORT,
+    address: v.SIMPUL_ADDRESS ?? addressOf(v.SIMPUL_HOST, v.SIMPUL_PORT),
     trustProxy: v.SIMPUL_TRUST_PROXY ?? [],
     keepAliveMs: v.SIMPUL_KEEP_ALIVE * 1_000,
     kafka:

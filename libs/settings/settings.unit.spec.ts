@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isFault } from '#faults';
 import { DEFAULT_LIMITS, LIMIT_NAMES, settingOf } from '#limits';
@@ -123,6 +123,19 @@ describe('hub settings', () => {
     expect(problemsOf(links)).toEqual([]);
     expect(readHubSettings(links).port).toBe(8080);
     expect(problemsOf({ SIMPUL_PORTS: '1', SIMPUL_KAFKA_PORT: '9092' })).toEqual(['SIMPUL_PORTS', 'SIMPUL_KAFKA_PORT']);
+  });
+
+  it('say how other processes reach this one: as told, else where it listens, by the name of the machine for every address, and nowhere for a free port', () => {
+    const addressOf = (env: NodeJS.ProcessEnv): string => readHubSettings(env).address;
+    expect(addressOf({})).toBe('http://127.0.0.1:8080');
+    expect(addressOf({ SIMPUL_HOST: '::1', SIMPUL_PORT: '81' })).toBe('http://[::1]:81');
+    expect(addressOf({ SIMPUL_HOST: '0.0.0.0' })).toBe(`http://${hostname()}:8080`);
+    expect(addressOf({ SIMPUL_PORT: '0' })).toBe('');
+    expect(addressOf({ SIMPUL_PORT: '0', SIMPUL_ADDRESS: 'https://hub-2.example:8443' })).toBe(
+      'https://hub-2.example:8443',
+    );
+    for (const SIMPUL_ADDRESS of ['hub-2:8080', 'http://a:b@hub-2', 'http://hub-2/v1', 'ftp://hub-2'])
+      expect(() => readHubSettings({ SIMPUL_ADDRESS })).toThrow(/SIMPUL_ADDRESS/);
   });
 
   it('take proxies by address, network or named range, never by host name or "true"', () => {

@@ -9,4 +9,4 @@ export {
   type ParsedRow,
 } from './owned-table.js';
 export { openTable, type Change, type Decision, type Row, type Table, type TableOptions } from './table.js';
-export type { TableLog } from './topic-tail.js';
+export { TopicTail, type TableLog } from './topic-tail.js';

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { CheckedQuery, CurrentCaller, RouteConfig } from '../controllers.js';
 import type { Guesses } from './guesses.js';
 import { workOf } from './in-turns.js';
+import { READER_SHAPE, Readers, type ReadersDeps } from './reader-receipts.js';
 import { because } from '../read-input.js';
 import { texts } from '../texts.js';
 
@@ -23,6 +24,8 @@ export interface ReceiptsDoorDeps {
   /** How much of an event a caller may see (R12). */
   readonly reading: Pick<Reading, 'levelAt'>;
   readonly guesses: Guesses;
+  /** Who the readers of an event are. @default receipts name none */
+  readonly readers?: ReadersDeps | undefined;
 }
 
 // A source that no event can have would be answered 404, which is final: "this event was never recorded".
@@ -48,27 +51,45 @@ export const RECEIPT_SHAPE = z.object({
   /** Of a test event: it is in no stream. */
   test: z.literal(true).optional(),
 });
+const WITH_READERS = RECEIPT_SHAPE.extend({
+  /** What each subscription made of the event, of those that the caller may know of. */
+  readers: z.array(READER_SHAPE).optional(),
+  /** Not every process has answered in time: there may be more readers. */
+  readersIncomplete: z.literal(true).optional(),
+});
 
 /** The receipts of accepted events: of the caller's own source, and of events that it may read, without the digest where it reads them masked (R12). */
 @Controller('v1/receipts')
 export class ReceiptsController {
-  constructor(@Inject(RECEIPTS_DOOR) private readonly deps: ReceiptsDoorDeps) {}
+  readonly #readers: Readers | undefined;
+
+  constructor(@Inject(RECEIPTS_DOOR) private readonly deps: ReceiptsDoorDeps) {
+    this.#readers = deps.readers && new Readers(deps.readers);
+  }
 
   @Get()
   @RouteConfig({
-    summary: 'The receipt of the first event with this source and id',
+    summary:
+      'The receipt of the first event with this source and id. `readers`: what each subscription made of it: to the publisher and the units above it, of all that get it; to others, of their own. `readersIncomplete`: a process has not answered',
     query: RECEIPT,
-    answer: RECEIPT_SHAPE,
+    answer: WITH_READERS,
   })
   async one(
     @CheckedQuery() { source, id }: Query,
     @CurrentCaller() caller: Caller,
     @Req() req: FastifyRequest,
   ): Promise<object> {
+    const receipt = await this.#receipt(caller, source, id, req);
+    const readers = await this.#readers?.of(receipt.position, source, caller, req);
+    return { ...receipt, ...readers };
+  }
+
+  #receipt(caller: Caller, source: string, id: string, req: FastifyRequest): Promise<Receipt> {
+    const { publishing, guesses } = this.deps;
     // A publisher that comes back after an outage asks for all that it is not sure of, and learns nothing that it did not send.
-    if (isOwnSource(caller, source)) return existing(await this.deps.publishing.receipt(source, id));
+    if (isOwnSource(caller, source)) return publishing.receipt(source, id).then(existing);
     const see = (found: Receipt) => this.#seen(caller, found, workOf(this.deps, req));
-    return this.deps.guesses.event(caller, async () => existing(await this.deps.publishing.receipt(source, id, see)));
+    return guesses.event(caller, async () => existing(await publishing.receipt(source, id, see)));
   }
 
   async #seen(caller: Caller, { digest, ...rest }: Receipt, work: LongWork): Promise<Receipt | undefined> {

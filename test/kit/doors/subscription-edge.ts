@@ -2,11 +2,16 @@ import type { Caller, Role } from '#access';
 import type { NewRecord } from '#log';
 import {
   Forwarder,
+  Guesses,
+  RECEIPTS_DOOR,
+  ReceiptsController,
   SUBSCRIPTIONS_DOOR,
   SubscriptionActsController,
   SubscriptionFailuresController,
   SubscriptionsController,
   type HttpServer,
+  type ReadersDeps,
+  type ReceiptsDoorDeps,
   type SubscriptionsDoorDeps,
 } from '#http';
 import { specProblems } from '#subscriptions';
@@ -37,6 +42,19 @@ const CALLERS = new Map([
   key('abovereader', 'SU00012', 'reader'),
   key('hub', 'hub', 'admin'),
 ]);
+
+/** The one event of which there is a receipt. */
+export const RECEIPT = {
+  id: 'satu',
+  type: 'sdm.pegawai.diangkat',
+  stream: 'sdm.pegawai',
+  partition: 0,
+  offset: 17,
+  position: 'sdm.pegawai/0/17',
+  digest: 'x',
+  recordedtime: '2021-07-15T00:00:00.000Z',
+  duplicate: false,
+};
 
 /** Keys whose callers the test edge knows, by name. */
 export const CALLER_NAMES: readonly string[] = [...CALLERS.values()].map(({ keyId }) => keyId);
@@ -76,11 +94,31 @@ export class SubscriptionEdge {
       now: () => Date.parse('2021-07-15T00:00:00Z'),
       ...more,
     };
+    const readers: ReadersDeps = { desks: deps.desks, forwarder: deps.forwarder, units: deps.units };
+    const receipts: ReceiptsDoorDeps = {
+      publishing: {
+        receipt: (source, id, see) => {
+          const found = { ...RECEIPT, source, id };
+          return id !== RECEIPT.id ? Promise.resolve(undefined) : (see?.(found) ?? Promise.resolve(found));
+        },
+      },
+      reading: { levelAt: () => Promise.resolve('full') },
+      guesses: new Guesses({ missMs: 0 }),
+      readers: { ...readers, waitMs: 400 },
+    };
     this.#server = await serveEdge(
       { authenticate: (h) => CALLERS.get(h ?? '') },
       {
-        controllers: [SubscriptionsController, SubscriptionActsController, SubscriptionFailuresController],
-        providers: [{ provide: SUBSCRIPTIONS_DOOR, useValue: deps }],
+        controllers: [
+          ReceiptsController,
+          SubscriptionsController,
+          SubscriptionActsController,
+          SubscriptionFailuresController,
+        ],
+        providers: [
+          { provide: SUBSCRIPTIONS_DOOR, useValue: deps },
+          { provide: RECEIPTS_DOOR, useValue: receipts },
+        ],
       },
     );
     this.#address = this.#server.url;
@@ -92,14 +130,23 @@ export class SubscriptionEdge {
   }
 
   /** One request; `body` is sent as JSON. */
-  async ask(
+  ask(method: string, path: string, as: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.#ask(method, `/v1/subscriptions${path}`, as, body, headers);
+  }
+
+  /** The receipt of RECEIPT, as an event of SU00123 unless another source is named. */
+  receipt(as: string, source = 'urn:simpul:unit:SU00123:uji', headers: Record<string, string> = {}): Promise<Answer> {
+    return this.#ask('GET', `/v1/receipts?source=${source}&id=${RECEIPT.id}`, as, undefined, headers);
+  }
+
+  async #ask(
     method: string,
     path: string,
     as: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
+    body: unknown,
+    headers: Record<string, string>,
   ): Promise<Answer> {
-    const r = await fetch(`${this.#address}/v1/subscriptions${path}`, {
+    const r = await fetch(`${this.#address}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${as}`,
