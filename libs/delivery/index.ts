@@ -1,3 +1,9 @@
+export { Courier, COURIER_GROUP, type CourierDeps, type CourierReport } from './courier/courier.js';
+export { Hosts, MAX_AT_HOST } from './courier/hosts.js';
+export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
+export type { Push, Sending } from './courier/push.js';
+export type { DeliveryReport } from './courier/run-set.js';
+export { SubscriptionTables } from './courier/subscription-tables.js';
 export type {
   DeadLetter,
   DeliveryAttempt,
@@ -15,5 +21,7 @@ export type {
   SubscriptionDesk,
   SubscriptionList,
 } from './desk-port.js';
+export { Feed, type FeedDeps, type FeedUse } from './feed/feed.js';
+export type { Attachment, FeedPlace, Follower, Wanting } from './feed/follower.js';
 export type { AttemptRow, CursorRow, HeldRow, LaneChange, LaneRow, ParkedRow, Place, RetryRow } from './port.js';
 export { desksBy, openOwners, type OwnersOptions, type OwnersTable, type PartitionOwner } from './owners.js';

@@ -1,3 +1,5 @@
+import type { RedriveOrder } from './desk-port.js';
+
 /** Where an event lies. */
 export interface Place {
   readonly stream: string;
@@ -75,11 +77,25 @@ export interface RetryRow {
   readonly cause: string;
 }
 
+/** A redrive (key letter `j`, with the job in the place of a position). */
+export interface RedriveRow {
+  readonly kind: 'redrive';
+  readonly job: string;
+  readonly order: RedriveOrder;
+  readonly startedAt: string;
+  readonly state: 'running' | 'done';
+  readonly done: number;
+  readonly failed: number;
+}
+
 /**
  * A row of `_simpul.lanes`. Key: `<subscription>/<kind letter>/<position>` with `p`, `h`, `r`. Within a lane, order is the offset. What lies in a lane of a parked
  * row is delivered only after it.
  */
 export type LaneRow = ParkedRow | HeldRow | RetryRow;
+
+/** What lies in `_simpul.lanes`. */
+export type StoredRow = LaneRow | RedriveRow;
 
 /** A write to `_simpul.lanes`; undefined deletes. */
 export interface LaneChange {

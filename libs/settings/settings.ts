@@ -5,6 +5,7 @@ import { LIMIT_NAMES, LIMITS, settingOf, type LimitValues } from '#limits';
 import { networkText, readNetworks } from '#networks';
 import { z } from 'zod';
 import { readBrokers } from './brokers.js';
+import { DELIVERY_TABLE } from './delivery.js';
 import { isServiceLink } from './kubernetes.js';
 import { addressOf, isOrigin } from './own-address.js';
 import { Secret } from './secret.js';
@@ -158,6 +159,7 @@ const OWN_TABLE = {
     default: '(none)',
     text: 'Proxies whose `X-Forwarded-For` says the address of the client, for the limits per address: `10.0.0.5,10.1.0.0/16`, or `loopback`, `linklocal`, `uniquelocal`. Any other sender cannot choose its address.',
   },
+  ...DELIVERY_TABLE,
   SIMPUL_KEEP_ALIVE: {
     schema: z.coerce.number().int().min(1).max(3_600).default(72),
     default: '`72`',
@@ -248,6 +250,8 @@ export interface HubSettings {
   readonly contractsDir: string | undefined;
   /** How long a new API key is valid. */
   readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
+  /** Waits between the tries of a delivery, ms: before a subject is parked, and after that. */
+  readonly delivery: { readonly retryMs: readonly number[]; readonly parkedMs: readonly number[] };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Networks in CIDR form that webhooks may reach beside public addresses. */
   readonly webhookAllow: readonly string[];
@@ -359,6 +363,10 @@ export function readHubSettings(
     address: v.SIMPUL_ADDRESS ?? addressOf(v.SIMPUL_HOST, v.SIMPUL_PORT),
     trustProxy: v.SIMPUL_TRUST_PROXY ?? [],
     keepAliveMs: v.SIMPUL_KEEP_ALIVE * 1_000,
+    delivery: {
+      retryMs: v.SIMPUL_DELIVERY_RETRIES.map((s) => s * 1_000),
+      parkedMs: v.SIMPUL_DELIVERY_SCHEDULE.map((s) => s * 1_000),
+    },
     kafka:
       list?.ok === true
         ? { brokers: list.brokers, sasl, ca, prefix: v.SIMPUL_KAFKA_PREFIX, accept: v.SIMPUL_KAFKA_ACCEPT ?? [] }

@@ -1,8 +1,9 @@
 import { CoreModule } from '#core';
+import { CourierModule } from '#courier';
 import { GatewayModule } from '#gateway';
 import { ProjectorModule } from '#projector';
 import { Module } from '@nestjs/common';
 
 /** The whole hub in one process: every role. */
-@Module({ imports: [CoreModule.forRoot({ name: 'hub' }), GatewayModule, ProjectorModule] })
+@Module({ imports: [CoreModule.forRoot({ name: 'hub' }), GatewayModule, ProjectorModule, CourierModule] })
 export class HubModule {}

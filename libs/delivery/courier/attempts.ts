@@ -23,25 +23,21 @@ const SCAN_BYTES = 1_048_576;
 
 type AttemptsLog = Pick<EventLog, 'append' | 'read' | 'describe' | 'offsetAt'>;
 
-export interface AttemptsReport {
-  /** The log has not taken rows; they are appended again after a second. */
-  readonly attemptsFailed?: (cause: unknown) => void;
-}
-
 /** The attempts of the subscriptions of one partition: written in batches, read backwards from the newest. */
 export class Attempts {
   readonly #log: AttemptsLog;
   readonly #partition: number;
-  readonly #report: AttemptsReport;
+  readonly #failed: ((cause: unknown) => void) | undefined;
   #waiting: NewRecord[] = [];
   #bytes = 0;
   #flushing: Promise<void> | undefined;
   readonly #closing = new AbortController();
 
-  constructor(log: AttemptsLog, partition: number, report: AttemptsReport = {}) {
+  /** `failed`: the log has not taken rows; they are appended again after a second. */
+  constructor(log: AttemptsLog, partition: number, failed?: (cause: unknown) => void) {
     this.#log = log;
     this.#partition = partition;
-    this.#report = report;
+    this.#failed = failed;
   }
 
   /** False: too many rows wait for the log. */
@@ -78,7 +74,7 @@ export class Attempts {
       if (outcome.kind === 'accepted') at += some.length;
       else {
         // A row that the log has twice is the same attempt twice: readers leave out a repeat of id and try.
-        this.#report.attemptsFailed?.(outcome.cause ?? outcome.kind);
+        this.#failed?.(outcome.cause ?? outcome.kind);
         if (signal.aborted) return;
         await pause(jittered(RETRY_MS), signal);
         if (signal.aborted) return;

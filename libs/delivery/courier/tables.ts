@@ -1,6 +1,6 @@
 import { COURIER_PARTITIONS } from '#subscriptions';
 import { openOwnedTable, type OwnedTable, type TableLog, type TableReport } from '#table';
-import type { CursorRow, LaneRow } from '../port.js';
+import type { CursorRow, StoredRow } from '../port.js';
 
 export const CURSORS_TOPIC = '_simpul.cursors';
 export const LANES_TOPIC = '_simpul.lanes';
@@ -9,22 +9,20 @@ export const LANES_TOPIC = '_simpul.lanes';
 export interface CourierTables {
   /** Key `<subscription>/<stream>`. */
   readonly cursors: OwnedTable<CursorRow>;
-  /** Key `<subscription>/<letter>/<position>`, see LaneRow. */
-  readonly lanes: OwnedTable<LaneRow>;
+  /** Key `<subscription>/<letter>/<position>`, see StoredRow. */
+  readonly lanes: OwnedTable<StoredRow>;
   close(): Promise<void>;
 }
 
 export interface CourierTablesOptions {
   readonly log: TableLog;
   readonly partition: number;
-  /** A row of a key changed, whichever process wrote it. */
-  readonly changed: (table: 'cursors' | 'lanes', key: string) => void;
   readonly report?: TableReport | undefined;
 }
 
 /** Opens and loads both tables of a partition. Fault `log_unavailable`. */
 export async function openCourierTables(options: CourierTablesOptions): Promise<CourierTables> {
-  const { log, partition, changed, report } = options;
+  const { log, partition, report } = options;
   const place = { log, partition, partitions: COURIER_PARTITIONS, report };
   await using opening = new AsyncDisposableStack();
   const cursors = openOwnedTable<CursorRow>({
@@ -32,14 +30,12 @@ export async function openCourierTables(options: CourierTablesOptions): Promise<
     topic: CURSORS_TOPIC,
     parse: parseCursor,
     serialise: serialiseCursor,
-    onChange: (key) => changed('cursors', key),
   });
-  const lanes = openOwnedTable<LaneRow>({
+  const lanes = openOwnedTable<StoredRow>({
     ...place,
     topic: LANES_TOPIC,
     parse: parseLane,
     serialise: serialiseLane,
-    onChange: (key) => changed('lanes', key),
   });
   for (const table of await Promise.all([cursors, lanes])) opening.defer(() => table.close());
   const open = opening.move();
@@ -79,13 +75,13 @@ function serialiseCursor({ topicId, next, start, done }: CursorRow, epoch: bigin
   );
 }
 
-function parseLane(value: Buffer): { row: LaneRow; epoch: bigint } {
-  const { epoch, ...row } = JSON.parse(value.toString()) as LaneRow & { epoch: string };
+function parseLane(value: Buffer): { row: StoredRow; epoch: bigint } {
+  const { epoch, ...row } = JSON.parse(value.toString()) as StoredRow & { epoch: string };
   if (typeof row.kind !== 'string') throw new TypeError('no row of a lane');
   return { row, epoch: offsetOf(epoch) };
 }
 
-function serialiseLane(row: LaneRow, epoch: bigint | undefined): Buffer {
+function serialiseLane(row: StoredRow, epoch: bigint | undefined): Buffer {
   return Buffer.from(JSON.stringify({ epoch: String(epoch), ...row }));
 }
 

@@ -32,7 +32,7 @@ export interface SubscriptionsDoorDeps extends AtOwnerDeps {
   /** As this process reads the table: at the owner of a partition it holds every write of this owner. */
   readonly list: SubscriptionList;
   /** What is wrong with a spec of this caller (specProblems of #subscriptions); its members have the right types, and no more is known of them. */
-  readonly problemsOf: (spec: SubscriptionSpec, caller: Caller) => readonly Problem[];
+  readonly problemsOf: (spec: SubscriptionSpec, caller: Caller) => Promise<readonly Problem[]>;
   readonly preview: (spec: SubscriptionSpec, caller: Caller, work: LongWork) => Promise<SpecPreview>;
   /** For audit records. */
   readonly log: Pick<EventLog, 'append'>;

@@ -46,7 +46,7 @@ export class SubscriptionsController {
     @CheckedQuery() { dryRun }: z.output<typeof DRY_RUN>,
   ): Promise<object> {
     const spec = specOf(body);
-    this.#check(spec, caller);
+    await this.#check(spec, caller);
     if (dryRun === 'true') {
       void reply.status(200);
       return { ...(await this.deps.preview(spec, caller, workOf(this.deps, req))) };
@@ -157,7 +157,7 @@ export class SubscriptionsController {
       if (before.version !== version) throw new Fault('version_changed', { detail: `version ${before.version}` });
       const { name, types, filters, units, start, test, target } = before;
       const old = { name, types, filters, start, test, target, ...(units === undefined ? {} : { units }) };
-      this.#check({ ...old, ...given }, caller);
+      await this.#check({ ...old, ...given }, caller);
       const { subscription, appliesFrom } = await this.#places.change(
         caller,
         before,
@@ -188,8 +188,8 @@ export class SubscriptionsController {
     );
   }
 
-  #check(spec: SubscriptionSpec, caller: Caller): void {
-    const problems = this.deps.problemsOf(spec, caller);
+  async #check(spec: SubscriptionSpec, caller: Caller): Promise<void> {
+    const problems = await this.deps.problemsOf(spec, caller);
     if (problems.length > 0) throw new Fault('invalid_request', { problems });
   }
 }

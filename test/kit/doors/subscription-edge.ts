@@ -83,7 +83,7 @@ export class SubscriptionEdge {
       units: { above: (id) => new Set(ABOVE[id] ?? []) },
       list: this.table,
       problemsOf: (spec, { owner, system }) =>
-        specProblems(spec, { owner, system, catalogue, units, urlProblems: () => [] }),
+        Promise.resolve(specProblems(spec, { owner, system, catalogue, units, urlProblems: () => [] })),
       preview: () => Promise.resolve({ matched: 2, since: '2021-07-08T00:00:00.000Z', examples: [{ id: 'satu' }] }),
       log: {
         append: (_topic, _partition, [record]: readonly NewRecord[]) => {

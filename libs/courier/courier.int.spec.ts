@@ -1,0 +1,97 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { DeliveryStage, publishedBySubject, takenBySubject, type EngineName } from '../../test/kit/deliveries/stage.js';
+import { noKafkaHub } from '../../test/kit/kafka-hub.js';
+import { until } from '../../test/kit/projection/stage.js';
+import { WebhookReceiver } from '../../test/kit/receiver/receiver.js';
+
+const ENGINES: readonly EngineName[] = noKafkaHub() === undefined ? ['embedded', 'kafka'] : ['embedded'];
+
+describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
+  let stack = new AsyncDisposableStack();
+  afterEach(async () => {
+    await stack.disposeAsync();
+    stack = new AsyncDisposableStack();
+  });
+  const open = async (): Promise<DeliveryStage> => stack.use(await DeliveryStage.open(engine));
+  const listen = async (): Promise<WebhookReceiver> => {
+    const receiver = await WebhookReceiver.start();
+    stack.defer(() => receiver.close());
+    return receiver;
+  };
+  const numbers = (count: number, subjects: number): number[] => Array.from({ length: count }, (_, n) => n % subjects);
+
+  it('gets every event that it is due, once, in order per subject, signed with its secret', async () => {
+    const hub = await open();
+    const to = await listen();
+    const { id, secret } = await hub.subscribe('satu', to.url);
+    to.keys([secret as string]);
+    await hub.publish(numbers(60, 6));
+    await to.until((all) => all.length >= 60);
+    expect(takenBySubject(to, hub.published)).toEqual(publishedBySubject(hub.published));
+    expect(to.received.map(({ verified }) => verified)).toEqual(Array(60).fill(true));
+    await until(async () => (await hub.standing(id as string))['lag'].events === 0);
+    expect(await hub.standing(id as string)).toMatchObject({ status: 'active', inFlight: 0, parked: 0, dead: 0 });
+  });
+
+  it('goes on where it was after the hub stopped: what came meanwhile too, nothing twice', async () => {
+    const hub = await open();
+    const to = await listen();
+    await hub.subscribe('satu', to.url);
+    await hub.publish(numbers(10, 3));
+    await to.until((all) => all.length >= 10);
+    await hub.stop();
+    await hub.start();
+    await hub.publish(numbers(10, 3));
+    await to.until((all) => all.length >= 20);
+    expect(takenBySubject(to, hub.published)).toEqual(publishedBySubject(hub.published));
+    expect(to.received).toHaveLength(20);
+  });
+
+  it('parks a subject whose event is refused; others flow; the followers come after it once it is redriven', async () => {
+    const hub = await open();
+    const to = await listen();
+    const { id } = await hub.subscribe('satu', to.url);
+    const [poison] = await hub.publish([1]);
+    await to.until((all) => all.length >= 1);
+    to.rules([{ subject: to.received[0]!.events[0]!.subject!, answer: { status: 422, body: 'tidak dikenal' } }]);
+    await hub.publish([1, 2, 1, 3]);
+    await until(async () => (await hub.standing(id as string))['held'] === 1);
+    const parked = await hub.ask('GET', `/v1/subscriptions/${id as string}/parked`);
+    expect(parked.body['parked']).toMatchObject([{ position: hub.published[1]!.position, tries: 1, held: 1 }]);
+    await until(async () => (await hub.standing(id as string))['dead'] === 1);
+    const letters = await hub.ask('GET', `/v1/subscriptions/${id as string}/dead-letters`);
+    expect(letters.body['deadLetters']).toMatchObject([
+      { position: hub.published[1]!.position, lastStatus: 422, tries: 3, held: 1 },
+    ]);
+    expect(poison).toBeDefined();
+    to.rules([]);
+    const redrive = await hub.ask('POST', `/v1/subscriptions/${id as string}/redrive`, {
+      all: true,
+      why: 'diperbaiki',
+    });
+    expect(redrive.status).toBe(202);
+    await until(() => takenBySubject(to, hub.published).get(1)?.length === 3);
+    expect(takenBySubject(to, hub.published)).toEqual(publishedBySubject(hub.published));
+    await until(async () => {
+      const { body } = await hub.ask(
+        'GET',
+        `/v1/subscriptions/${id as string}/redrives/${redrive.body['job'] as string}`,
+      );
+      return body['state'] === 'done' && body['done'] === 1;
+    });
+    expect(await hub.standing(id as string)).toMatchObject({ parked: 0, dead: 0, held: 0 });
+  });
+
+  it('waits while its target is down: nothing is parked, and everything comes when it is back', async () => {
+    const hub = await open();
+    const to = await listen();
+    const { id } = await hub.subscribe('satu', to.url);
+    await to.down();
+    await hub.publish(numbers(30, 5));
+    await until(async () => (await hub.standing(id as string))['status'] === 'waiting');
+    expect(await hub.standing(id as string)).toMatchObject({ parked: 0, dead: 0, held: 0 });
+    await to.up();
+    await to.until((all) => all.length >= 30);
+    expect(takenBySubject(to, hub.published)).toEqual(publishedBySubject(hub.published));
+  });
+});

@@ -1,0 +1,81 @@
+import { CORE, type Core } from '#core';
+import {
+  Forwarder,
+  SubscriptionActsController,
+  SubscriptionFailuresController,
+  SUBSCRIPTIONS_DOOR,
+  SubscriptionsController,
+  type SubscriptionsDoorDeps,
+} from '#http';
+import { eventText } from '#reading';
+import { preview, specProblems } from '#subscriptions';
+import { WebhookSender } from '#webhooks';
+import { Module, type OnApplicationShutdown } from '@nestjs/common';
+import { SubscriptionHome } from './subscription-home.js';
+
+/** The doors of subscriptions, for every process that answers requests: what it does not own itself, it sends on to the owner. */
+@Module({
+  controllers: [SubscriptionsController, SubscriptionActsController, SubscriptionFailuresController],
+  providers: [
+    SubscriptionHome,
+    {
+      provide: Forwarder,
+      inject: [CORE],
+      useFactory: ({ settings }: Core) => new Forwarder({ address: `http://${settings.host}:${settings.port}` }),
+    },
+    {
+      provide: WebhookSender,
+      inject: [CORE],
+      useFactory: ({ settings }: Core) => new WebhookSender({ allow: settings.webhookAllow }),
+    },
+    { provide: SUBSCRIPTIONS_DOOR, inject: [CORE, SubscriptionHome, Forwarder, WebhookSender], useFactory: doorOf },
+  ],
+  exports: [SubscriptionHome, WebhookSender],
+})
+export class SubscriptionDoorsModule implements OnApplicationShutdown {
+  constructor(
+    private readonly forwarder: Forwarder,
+    private readonly sender: WebhookSender,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.sender.close();
+    await this.forwarder.close();
+  }
+}
+
+function doorOf(
+  core: Core,
+  home: SubscriptionHome,
+  forwarder: Forwarder,
+  sender: WebhookSender,
+): SubscriptionsDoorDeps {
+  const { registry, units, limits, log, now, reading } = core;
+  const { catalogue } = registry;
+  return {
+    limits,
+    units: units.units,
+    list: {
+      get: (id) => home.tables.get(id),
+      all: () => home.tables.all(),
+    },
+    desks: home,
+    forwarder,
+    problemsOf: async (spec, { owner, system }) => {
+      const { target } = spec;
+      const checked = target.kind === 'webhook' ? await sender.checkUrl(target.url) : undefined;
+      const urlProblems = checked === undefined || checked.ok ? [] : [checked];
+      return specProblems(spec, { owner, system, catalogue, units: units.units, urlProblems: () => urlProblems });
+    },
+    preview: async (spec, { owner, system }, work) => {
+      const { examples, ...found } = await preview(
+        { ...spec, owner, system },
+        { reading, catalogue, units: units.units, now },
+        work,
+      );
+      return { ...found, examples: examples.map((event) => JSON.parse(eventText(event, 'json')) as object) };
+    },
+    log,
+    now,
+  };
+}

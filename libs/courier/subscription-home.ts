@@ -1,0 +1,38 @@
+import { CORE, type Core } from '#core';
+import { SubscriptionTables, type DeskPlace, type Desks, type PartitionDesk } from '#delivery';
+import { Fault } from '#faults';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+
+/** The subscriptions as this process sees them: the table of all of them, and who runs which. A courier of this process serves its own from here. */
+@Injectable()
+export class SubscriptionHome implements Desks, OnModuleInit, OnApplicationShutdown {
+  #tables: SubscriptionTables | undefined;
+  #local: (partition: number) => PartitionDesk | undefined = () => undefined;
+
+  constructor(@Inject(CORE) private readonly core: Core) {}
+
+  async onModuleInit(): Promise<void> {
+    const { log, tableReport } = this.core;
+    this.#tables = await SubscriptionTables.open(log, tableReport);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#tables?.close();
+  }
+
+  /** Fault `starting` before the module was initialised. */
+  get tables(): SubscriptionTables {
+    if (this.#tables === undefined) throw new Fault('starting');
+    return this.#tables;
+  }
+
+  /** The courier of this process has a desk for each partition that it owns. */
+  serve(desk: (partition: number) => PartitionDesk | undefined): void {
+    this.#local = desk;
+  }
+
+  of(partition: number): DeskPlace {
+    const desk = this.#local(partition);
+    return desk === undefined ? { kind: 'nobody' } : { kind: 'here', desk };
+  }
+}

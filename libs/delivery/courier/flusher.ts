@@ -1,0 +1,92 @@
+import { jittered, pause } from '#concurrency';
+import { isFault } from '#faults';
+import { MAX_APPEND_RECORDS } from '#log';
+import type { OwnedChange, OwnedTable } from '#table';
+import type { CursorRow } from '../port.js';
+import type { Attempts } from './attempts.js';
+import type { Followed } from './followed.js';
+import type { Run } from './run.js';
+
+/** Between two looks at what has moved: after kill -9 only what ended since the last one is delivered again (R8.7). */
+const EVERY_MS = 500;
+
+export interface FlusherDeps {
+  readonly runs: () => Iterable<Run>;
+  readonly cursors: Pick<OwnedTable<CursorRow>, 'write'>;
+  readonly attempts: Pick<Attempts, 'flush'>;
+  readonly epoch: bigint;
+  readonly now: () => number;
+  readonly fenced: () => void;
+  readonly failed?: ((cause: unknown) => void) | undefined;
+}
+
+export const cursorKey = (subscription: string, stream: string): string => `${subscription}/${stream}`;
+
+/** Stores how far the subscriptions of a partition are: attempts first, then the cursors that are past them. */
+export class Flusher {
+  readonly #deps: FlusherDeps;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #loop: Promise<void> | undefined;
+
+  constructor(deps: FlusherDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#loop = this.#go();
+  }
+
+  async #go(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await pause(jittered(EVERY_MS), signal);
+      if (signal.aborted) return;
+      await this.flush(false).catch((cause: unknown) => this.#deps.failed?.(cause));
+    }
+  }
+
+  /** `all`: also cursors that have only passed what is not due. Resolves when they are durable. Faults as OwnedTable.write(). */
+  flush(all: boolean): Promise<void> {
+    const flushed = this.#running.then(() => this.#flush(all));
+    this.#running = flushed.catch(() => undefined);
+    return flushed;
+  }
+
+  async #flush(all: boolean): Promise<void> {
+    const { runs, cursors, attempts, epoch, now, fenced } = this.#deps;
+    const at = now();
+    const changes: OwnedChange<CursorRow>[] = [];
+    const due: { readonly followed: Followed; readonly row: CursorRow; readonly moves: number }[] = [];
+    for (const run of runs())
+      for (const [name, followed] of run.streams) {
+        for (const [p, next] of followed.scanned.entries()) run.lanes.scanned(name, p, next);
+        const moves = run.lanes.moves(name);
+        if (!followed.mayBeDue(moves)) continue;
+        const row = { ...run.lanes.cursor(name), topicId: followed.topicId, start: followed.start };
+        if (!followed.due(row, at, all)) continue;
+        changes.push({ key: cursorKey(run.subscription.id, name), row, epoch });
+        due.push({ followed, row, moves });
+      }
+    // What a cursor passes has its attempt on record.
+    await attempts.flush();
+    try {
+      for (let i = 0; i < changes.length; i += MAX_APPEND_RECORDS) {
+        const some = changes.slice(i, i + MAX_APPEND_RECORDS);
+        await cursors.write(some);
+        for (const { followed, row, moves } of due.slice(i, i + some.length)) followed.stored(row, moves, at);
+      }
+    } catch (cause) {
+      for (const { followed } of due) followed.touch();
+      if (isFault(cause) && cause.code === 'fenced') fenced();
+      throw cause;
+    }
+  }
+
+  /** No further look; resolves when the one that runs has ended. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+    await this.#running;
+  }
+}

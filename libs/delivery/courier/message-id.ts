@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto';
+import type { Subscription } from '#subscriptions';
+
+/**
+ * `webhook-id` of these events for this subscription: the same at every try, from every courier. A subscription that is made again under its name has other ids,
+ * so that its receiver does not take what it asks for anew for repeats.
+ */
+export function messageId(
+  { id, createdAt }: Pick<Subscription, 'id' | 'createdAt'>,
+  positions: readonly string[],
+): string {
+  const hash = createHash('sha256')
+    .update(`${id}\n${createdAt}\n${positions.join('\n')}`)
+    .digest('base64url');
+  return `msg_${hash.slice(0, 24)}`;
+}

@@ -1,0 +1,340 @@
+import { Mutex } from '#concurrency';
+import { formatPosition, parsePosition } from '#event';
+import { Fault } from '#faults';
+import type { ReadEvent } from '#reading';
+import type { Caller } from '#access';
+import {
+  compileSubscription,
+  makeSecret,
+  rotated,
+  streamsOf,
+  subscriptionId,
+  type Subscription,
+  type SubscriptionSpec,
+} from '#subscriptions';
+import type {
+  DeadLetter,
+  DeliveryAttempt,
+  ListPage,
+  Paging,
+  ParkedSubject,
+  ReaderReceipt,
+  RedriveJob,
+  RedriveOrder,
+  SeekPreview,
+  SeekTarget,
+  Standing,
+  SubscriptionDesk,
+} from '../desk-port.js';
+import type { CursorRow } from '../port.js';
+import { editedEvent } from './edited.js';
+import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
+import { receiptsOf } from './reader-receipts.js';
+import { takenBy } from './redrives.js';
+import type { Run } from './run.js';
+import { RunSet, type RunSetDeps } from './run-set.js';
+import { standingOf } from './standing.js';
+import { startsOf } from './starts.js';
+
+export interface DeskDeps extends RunSetDeps {
+  /** See webhookSealKey(). */
+  readonly sealKey: Buffer;
+}
+
+/** How long attempts in flight may go on when the courier closes: another one takes over within 3 s of SIGTERM. */
+const DRAIN_MS = 1_500;
+
+/** What doors ask of the subscriptions of one partition, at its owner. Changes are made one after the other. */
+export class PartitionDesk implements SubscriptionDesk {
+  readonly #deps: DeskDeps;
+  readonly #set: RunSet;
+  readonly #changes = new Mutex();
+
+  constructor(deps: DeskDeps, partition: number, epoch: bigint) {
+    this.#deps = deps;
+    this.#set = new RunSet(deps, partition, epoch);
+  }
+
+  /** Whether it delivers; false as soon as the partition is lost. */
+  get isOpen(): boolean {
+    return this.#set.isOpen;
+  }
+
+  get runs(): Iterable<Run> {
+    return this.#set.runs.values();
+  }
+
+  newestEpoch(): bigint {
+    return this.#set.newestEpoch();
+  }
+
+  load(): Promise<void> {
+    return this.#set.load();
+  }
+
+  open(): Promise<void> {
+    return this.#set.open();
+  }
+
+  /** `orderly`: the process ends. `lost`: another courier may deliver already. */
+  close(how: 'orderly' | 'lost'): Promise<void> {
+    return this.#set.close(how === 'orderly' ? DRAIN_MS : 0);
+  }
+
+  /** A type or stream was registered. */
+  async catalogueChanged(): Promise<void> {
+    for (const run of [...this.runs]) await this.#set.followStreams(run);
+  }
+
+  create(
+    spec: SubscriptionSpec,
+    by: Caller,
+  ): Promise<{ readonly subscription: Subscription; readonly secret?: string }> {
+    return this.#changes.run(async () => {
+      const id = subscriptionId(by.owner, spec.name);
+      if (this.#set.runs.has(id)) throw new Fault('conflict', { detail: spec.name });
+      const at = this.#time();
+      const made = spec.target.kind === 'webhook' ? makeSecret(id, this.#deps.sealKey) : undefined;
+      const subscription: Subscription = {
+        ...spec,
+        id,
+        owner: by.owner,
+        system: by.system,
+        state: 'active',
+        version: 1,
+        secrets: made === undefined ? [] : [made.sealed],
+        createdAt: at,
+        changedAt: at,
+      };
+      // Rows that an earlier creation has left when its process was killed are not taken for those of this one.
+      await this.#set.forget(id);
+      await this.#set.writeCursors(id, await this.#starts(subscription, spec.start));
+      await this.#set.writeSubscription(id, subscription);
+      await this.#set.begin(subscription);
+      return made === undefined ? { subscription } : { subscription, secret: made.text };
+    });
+  }
+
+  rotateSecret(id: string): Promise<{ readonly secret: string; readonly previousValidUntil: string }> {
+    return this.#change(id, async ({ subscription }) => {
+      const { target, secrets } = subscription;
+      if (target.kind !== 'webhook') throw new Fault('conflict', { detail: target.kind });
+      const { sealKey, now } = this.#deps;
+      const { sealed, text } = makeSecret(id, sealKey);
+      const valid = rotated(secrets, sealed, now());
+      await this.#store({ ...subscription, secrets: valid, changedAt: this.#time() });
+      return { secret: text, previousValidUntil: valid[1]?.validUntil ?? this.#time() };
+    });
+  }
+
+  standing(id: string): Promise<Standing> {
+    return Promise.resolve(standingOf(this.#run(id), this.#deps.now()));
+  }
+
+  change(
+    id: string,
+    version: number,
+    changes: Partial<SubscriptionSpec>,
+  ): Promise<{
+    readonly subscription: Subscription;
+    readonly appliesFrom: Readonly<Record<string, readonly string[]>>;
+  }> {
+    return this.#change(id, async (run) => {
+      const { subscription } = run;
+      if (subscription.version !== version) throw new Fault('conflict', { detail: `version ${subscription.version}` });
+      const next: Subscription = { ...subscription, ...changes, version: version + 1, changedAt: this.#time() };
+      // What the filter of before has passed stays passed, also when this process ends now.
+      await this.#set.flush();
+      const added = new Map<string, CursorRow>();
+      for (const [stream, row] of await this.#starts(next, changes.start ?? 'now'))
+        if (!run.streams.has(stream)) added.set(stream, row);
+      await this.#set.writeCursors(id, added);
+      await this.#store(next);
+      await this.#set.followStreams(run);
+      const appliesFrom: Record<string, readonly string[]> = {};
+      for (const [stream, { scanned }] of run.streams) appliesFrom[stream] = positionsOf(stream, scanned);
+      return { subscription: next, appliesFrom };
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#change(id, async (run) => {
+      await run.stop(0);
+      await this.#set.writeSubscription(id, undefined);
+      this.#set.runs.delete(id);
+      await this.#set.forget(id);
+    });
+  }
+
+  pause(id: string, why: string): Promise<Subscription> {
+    return this.#change(id, ({ subscription }) =>
+      this.#store({ ...subscription, state: 'paused', why, changedAt: this.#time() }),
+    );
+  }
+
+  resume(id: string): Promise<Subscription> {
+    return this.#change(id, ({ subscription: { why: _why, ...subscription } }) =>
+      this.#store({ ...subscription, state: 'active', changedAt: this.#time() }),
+    );
+  }
+
+  seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview> {
+    return this.#change(id, async (run) => {
+      const { subscription } = run;
+      const rows = await this.#starts(subscription, to);
+      const streams: Record<string, readonly string[]> = {};
+      let events = 0n;
+      for (const [stream, { next }] of rows) {
+        streams[stream] = positionsOf(stream, next);
+        const { scanned } = run.streams.get(stream) ?? { scanned: next };
+        for (const [p, offset] of next.entries()) events += scanned[p]! - offset;
+      }
+      if (!dryRun) {
+        await run.stop(DRAIN_MS);
+        await this.#set.flush();
+        await this.#set.writeCursors(id, rows);
+        this.#set.runs.delete(id);
+        await this.#set.begin(subscription);
+      }
+      return { streams, events: Number(events) };
+    });
+  }
+
+  deliveries(
+    id: string,
+    filter: { readonly subject?: string | undefined; readonly state?: string | undefined },
+    page: Paging,
+  ): Promise<ListPage<DeliveryAttempt>> {
+    this.#run(id);
+    return deliveriesOf(this.#set.attempts, id, filter, page);
+  }
+
+  parked(id: string, page: Paging): Promise<ListPage<ParkedSubject>> {
+    return Promise.resolve(parkedOf(this.#run(id), page));
+  }
+
+  deadLetters(id: string, page: Paging): Promise<ListPage<DeadLetter>> {
+    return Promise.resolve(deadLettersOf(this.#run(id), page));
+  }
+
+  redriveCount(id: string, order: RedriveOrder): Promise<number> {
+    return Promise.resolve(takenBy(this.#run(id), order).length);
+  }
+
+  redrive(id: string, order: RedriveOrder): Promise<{ readonly job: string; readonly count: number }> {
+    return this.#change(id, async (run) => {
+      if (order.edited !== undefined) await this.#checkEdited(run, order, order.edited);
+      const begun = await this.#set.redrives.begin(run, order);
+      if (begun === undefined) throw new Fault('fenced');
+      return begun;
+    });
+  }
+
+  redriveJob(id: string, job: string): Promise<RedriveJob> {
+    const found = this.#set.redrives.of(this.#run(id), job);
+    if (found === undefined) throw new Fault('not_found');
+    return Promise.resolve(found);
+  }
+
+  skip(id: string, ids: readonly string[], why: string): Promise<number> {
+    return this.#change(id, async (run) => {
+      let skipped = 0;
+      for (const { position, subject, tries } of takenBy(run, { ids, rate: 1, why })) {
+        if (!(await run.skip(position))) continue;
+        skipped++;
+        const at = this.#time();
+        this.#set.attempts.add({
+          id: position,
+          subscription: id,
+          position,
+          subject,
+          try: tries,
+          at,
+          ms: 0,
+          outcome: 'dead',
+          reason: 'skipped',
+          head: why,
+        });
+      }
+      await this.#set.attempts.flush();
+      return skipped;
+    });
+  }
+
+  async receipts(position: string): Promise<readonly ReaderReceipt[]> {
+    const { log } = this.#deps;
+    const { stream, partition, offset } = parsePosition(position)!;
+    const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
+    const [record] = got.kind === 'records' ? got.records : [];
+    if (record?.offset !== offset) return [];
+    const due = new Map<Run, ReadEvent | undefined>();
+    for (const run of this.runs)
+      if (run.streams.has(stream)) due.set(run, await this.#dueTo(run, { stream, partition, offset }));
+    return receiptsOf(
+      {
+        runs: this.runs,
+        attempts: this.#set.attempts,
+        isDue: (run) => due.get(run) !== undefined,
+        isHeld: (run) => this.#set.isHeld(run.subscription.id, position),
+      },
+      position,
+      record.appendTimeMs,
+    );
+  }
+
+  async #dueTo(
+    { compiled }: Run,
+    { stream, partition, offset }: { readonly stream: string; readonly partition: number; readonly offset: bigint },
+  ): Promise<ReadEvent | undefined> {
+    const info = this.#set.streamOf(stream);
+    if (info === undefined) return undefined;
+    const event = await this.#deps.reading.readOne(compiled.owner, info, partition, offset);
+    return event !== undefined && compiled.wants(event.type.type) ? event : undefined;
+  }
+
+  async #checkEdited(run: Run, order: RedriveOrder, data: Readonly<Record<string, unknown>>): Promise<void> {
+    const taken = takenBy(run, order);
+    if (taken.length !== 1) throw new Fault('conflict', { detail: `edited: ${taken.length}` });
+    const { stream, partition, offset } = parsePosition(taken[0]!.position)!;
+    const original = await this.#dueTo(run, { stream, partition, offset });
+    if (original === undefined) throw new Fault('not_found');
+    editedEvent(original, { job: '', data }, this.#deps.now());
+  }
+
+  #starts(subscription: Subscription, start: string): Promise<ReadonlyMap<string, CursorRow>> {
+    const { catalogue, units } = this.#deps;
+    const streams = streamsOf(subscription, catalogue, units).flatMap((name) => this.#set.streamOf(name) ?? []);
+    return startsOf(this.#deps, streams, start);
+  }
+
+  /** Makes a row durable, and lets its run know. */
+  async #store(row: Subscription): Promise<Subscription> {
+    const run = this.#run(row.id);
+    await this.#set.writeSubscription(row.id, row);
+    const before = run.subscription;
+    const isSame =
+      before.types === row.types &&
+      before.filters === row.filters &&
+      before.units === row.units &&
+      before.test === row.test;
+    run.changed(row, isSame ? run.compiled : compileSubscription(row));
+    return row;
+  }
+
+  #change<T>(id: string, work: (run: Run) => Promise<T>): Promise<T> {
+    return this.#changes.run(() => work(this.#run(id)));
+  }
+
+  #run(id: string): Run {
+    const run = this.#set.runs.get(id);
+    if (run === undefined) throw new Fault('not_found');
+    return run;
+  }
+
+  #time(): string {
+    return new Date(this.#deps.now()).toISOString();
+  }
+}
+
+const positionsOf = (stream: string, offsets: readonly bigint[]): readonly string[] =>
+  offsets.map((offset, partition) => formatPosition(stream, partition, offset));

@@ -1,0 +1,342 @@
+import { pause } from '#concurrency';
+import { formatPosition } from '#event';
+import type { Fault } from '#faults';
+import type { ReadEvent } from '#reading';
+import type { CompiledSubscription, Subscription } from '#subscriptions';
+import type { AttemptOutcome } from '#webhooks';
+import type { Feed } from '../feed/feed.js';
+import { Lanes } from '../lanes/lanes.js';
+import { POLICY, type Alarm, type Attempt, type Effects, type ItemResult, type Policy } from '../lanes/types.js';
+import type { AttemptRow, CursorRow, LaneRow, Place } from '../port.js';
+import type { Attempts } from './attempts.js';
+import { editedEvent, type Edited } from './edited.js';
+import { Followed, type FollowedStream } from './followed.js';
+import type { Hosts } from './hosts.js';
+import type { LaneWriter } from './lane-writer.js';
+import { messageId } from './message-id.js';
+import type { Push } from './push.js';
+import { Waker } from './waker.js';
+
+/** Events of one request of the mode `batch`. */
+const BATCH = 100;
+/** The feed is told of room when so much of it is free. */
+const RESUME_ROOM = POLICY.maxItems / 4;
+/** Before a read that the log has not answered is made again, and before a courier that is not sure of its partition looks again. */
+const AGAIN_MS = 1_000;
+
+export interface RunDeps {
+  readonly feed: Feed<CompiledSubscription>;
+  readonly push: Push;
+  readonly hosts: Hosts;
+  readonly attempts: Pick<Attempts, 'add' | 'hasRoom'>;
+  readonly writer: Pick<LaneWriter, 'write'>;
+  /** @default POLICY */
+  readonly policy?: Partial<Policy> | undefined;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** False while another courier may own the partition already (R1.6): no attempt starts. */
+  readonly isSure: () => boolean;
+  /** The event at a position as the owner of the subscription sees it; undefined: it may not see it any more, or it is gone. Faults of the log. */
+  readonly read: (subscription: CompiledSubscription, position: string) => Promise<ReadEvent | undefined>;
+  /** The subscription must pause or be disabled: stores that. */
+  readonly halt: (run: Run, state: 'paused' | 'disabled', why: string) => void;
+  readonly alarm: (run: Run, alarm: Alarm) => void;
+  readonly damaged: (run: Run, position: string) => void;
+  readonly failed: (cause: unknown) => void;
+}
+
+/** The deliveries of one subscription at its owner: what is due comes from the feed into lanes, and goes out as attempts (R8). */
+export class Run {
+  readonly #deps: RunDeps;
+  readonly lanes: Lanes<ReadEvent>;
+  readonly #streams = new Map<string, Followed>();
+  readonly #stop = new AbortController();
+  readonly #waker: Waker;
+  readonly #host: string;
+  #subscription: Subscription;
+  #compiled: CompiledSubscription;
+  #running = 0;
+  #idle: (() => void) | undefined;
+  /** Who waits for what came of a redrive, by position. */
+  readonly #redriven = new Map<string, (result: ItemResult | 'stopped') => void>();
+  readonly #edited = new Map<string, Edited>();
+  #isWritingHeld = false;
+  #isFull = false;
+  readonly #pump = (): void => this.pump();
+
+  constructor(deps: RunDeps, subscription: Subscription, compiled: CompiledSubscription, rows: Iterable<LaneRow>) {
+    this.#deps = deps;
+    this.#subscription = subscription;
+    this.#compiled = compiled;
+    this.#host = deps.push.hostOf(subscription);
+    this.#waker = new Waker(deps.now, this.#pump);
+    const { now, random, policy = {} } = deps;
+    this.lanes = new Lanes({ subscription: subscription.id, now, random, policy, rows });
+    if (subscription.state !== 'active') this.lanes.pause();
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  get compiled(): CompiledSubscription {
+    return this.#compiled;
+  }
+
+  /** Attempts that run. */
+  get inFlight(): number {
+    return this.#running;
+  }
+
+  get streams(): ReadonlyMap<string, Followed> {
+    return this.#streams;
+  }
+
+  /** Follows a stream from its cursor on, which is durable. */
+  follow(stream: FollowedStream, row: CursorRow): void {
+    this.lanes.restore(stream.name, row);
+    const followed = new Followed(stream, row, this.#deps.now());
+    this.#streams.set(stream.name, followed);
+    this.#attach(followed);
+  }
+
+  #attach(followed: Followed): void {
+    const { lanes } = this;
+    const { feed, damaged } = this.#deps;
+    followed.attach(feed, {
+      subscription: this.#compiled,
+      unit: this.#subscription.owner,
+      get room() {
+        return lanes.roomOf(followed.stream.name);
+      },
+      offer: (event) => {
+        lanes.offer(followed.itemOf(event));
+        if (lanes.roomOf(followed.stream.name) === 0) this.#isFull = true;
+        this.#waker.soon();
+      },
+      damaged: (position) => damaged(this, position),
+      interrupted: (fault) => this.#interrupted(fault),
+    });
+  }
+
+  /** The place of a stream is not in the log any more: a person says where it goes on; there is no jump. */
+  #interrupted(fault: Fault): void {
+    this.#deps.halt(this, 'paused', fault.detail === undefined ? fault.code : `${fault.code}: ${fault.detail}`);
+  }
+
+  /** The row of the subscription has changed. A changed filter looks at what has not been looked at yet. */
+  changed(subscription: Subscription, compiled: CompiledSubscription): void {
+    const isOther = compiled !== this.#compiled;
+    this.#subscription = subscription;
+    this.#compiled = compiled;
+    if (isOther)
+      for (const followed of this.#streams.values()) {
+        followed.detach();
+        this.#attach(followed);
+      }
+    if (subscription.state === 'active') this.resume();
+    else this.lanes.pause();
+  }
+
+  resume(): void {
+    this.lanes.resume();
+    for (const followed of this.#streams.values()) followed.resume();
+    this.pump();
+  }
+
+  /** Starts every attempt that may start now. */
+  pump(): void {
+    this.#writeHeld();
+    if (this.#stop.signal.aborted || this.#subscription.target.kind !== 'webhook') return;
+    const { hosts, attempts, isSure, now } = this.#deps;
+    if (!isSure() || !attempts.hasRoom) {
+      this.#waker.at(now() + AGAIN_MS);
+      return;
+    }
+    const most = this.#subscription.target.mode === 'batch' ? BATCH : 1;
+    while (hosts.take(this.#host, this.#pump)) {
+      const attempt = this.lanes.take(most, most);
+      if (attempt === undefined) {
+        hosts.release(this.#host);
+        break;
+      }
+      this.#running++;
+      void this.#make(attempt).finally(() => {
+        this.#running--;
+        hosts.release(this.#host);
+        if (this.#running === 0) this.#idle?.();
+        this.pump();
+      });
+    }
+    this.#makeRoom();
+    const due = this.lanes.nextDueMs();
+    if (due !== undefined) this.#waker.at(due);
+  }
+
+  /** The feed goes on when a good part of the room is free, not for each single event. */
+  #makeRoom(): void {
+    if (!this.#isFull || this.lanes.room < RESUME_ROOM) return;
+    this.#isFull = false;
+    for (const followed of this.#streams.values()) followed.resume();
+  }
+
+  async #make(attempt: Attempt<ReadEvent>): Promise<void> {
+    const { writer, push, now, isSure } = this.#deps;
+    const { signal } = this.#stop;
+    if (attempt.before.length > 0 && !(await writer.write(attempt.before))) return this.lanes.release(attempt);
+    const events = await this.#eventsOf(attempt);
+    if (signal.aborted || events === undefined || this.lanes.paused || !isSure()) return this.lanes.release(attempt);
+    if (events.length === 0) return this.#ended(attempt, this.lanes.settle(attempt, NOT_DUE, 1));
+    const at = now();
+    const id = messageId(
+      this.#subscription,
+      events.map(({ position }) => position),
+    );
+    const outcome = await push.send({ subscription: this.#subscription, id, events, try: attempt.try }, signal);
+    // Whether an attempt that was cut off has reached the receiver, nobody knows.
+    if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
+    const effects = this.lanes.settle(attempt, outcome, events.length);
+    for (const [i, event] of events.entries()) this.#record(event, id, attempt.try, at, outcome, effects.results[i]);
+    await this.#ended(attempt, effects);
+  }
+
+  async #ended({ items }: Attempt<ReadEvent>, effects: Effects): Promise<void> {
+    for (const { place } of items) this.#streams.get(place.stream)?.touch();
+    await this.#end(effects);
+    for (const [i, { place }] of items.entries()) this.#answer(place, effects.results[i]);
+  }
+
+  /**
+   * The events of an attempt, up to the first one that is not due any more; none: the first one is not, because the owner may not see it any more (R12.4), and its
+   * lane goes on without it. undefined: the run has ended.
+   */
+  async #eventsOf({ items }: Attempt<ReadEvent>): Promise<readonly ReadEvent[] | undefined> {
+    const events: ReadEvent[] = [];
+    for (const { event: known, place } of items) {
+      const position = formatPosition(place.stream, place.partition, place.offset);
+      const event = known ?? (await this.#reread(position));
+      if (this.#stop.signal.aborted) return undefined;
+      if (event === undefined) break;
+      const edited = this.#edited.get(position);
+      events.push(edited === undefined ? event : editedEvent(event, edited, this.#deps.now()));
+    }
+    return events;
+  }
+
+  /** Reads an event until the log answers. */
+  async #reread(position: string): Promise<ReadEvent | undefined> {
+    const { read, failed } = this.#deps;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        return await read(this.#compiled, position);
+      } catch (cause) {
+        failed(cause);
+        await pause(AGAIN_MS, signal);
+      }
+    }
+    return undefined;
+  }
+
+  #record(
+    { position, envelope }: ReadEvent,
+    id: string,
+    tries: number,
+    at: number,
+    outcome: AttemptOutcome,
+    result: ItemResult | undefined,
+  ): void {
+    const { ms } = outcome;
+    const { status, reason, head } = outcome as { status?: number; reason?: string; head?: string };
+    const row: AttemptRow = {
+      id,
+      subscription: this.#subscription.id,
+      position,
+      subject: envelope.subject,
+      try: tries,
+      at: new Date(at).toISOString(),
+      ms: Math.round(ms),
+      ...(status === undefined ? {} : { status }),
+      outcome: result === undefined || result === 'skipped' ? 'failed' : result,
+      ...(reason === undefined ? {} : { reason }),
+      ...(head === undefined || outcome.kind === 'delivered' ? {} : { head }),
+    };
+    this.#deps.attempts.add(row);
+  }
+
+  /** Makes durable what an attempt, or a person, has changed; only then the cursor goes on. */
+  async #end(effects: Effects): Promise<void> {
+    if (effects.changes.length > 0 && !(await this.#deps.writer.write(effects.changes))) return;
+    this.lanes.durable(effects);
+    this.#tell(effects);
+  }
+
+  #tell({ alarms, pause: why, disable }: Effects): void {
+    const { alarm, halt } = this.#deps;
+    for (const one of alarms) alarm(this, one);
+    if (disable === true) halt(this, 'disabled', 'gone');
+    else if (why !== undefined) halt(this, 'paused', why);
+  }
+
+  /** Held rows that offers have made necessary, one write at a time. */
+  #writeHeld(): void {
+    if (this.#isWritingHeld) return;
+    const effects = this.lanes.pending();
+    if (effects === undefined) return;
+    this.#isWritingHeld = true;
+    for (const followed of this.#streams.values()) followed.touch();
+    void this.#end(effects).finally(() => {
+      this.#isWritingHeld = false;
+      this.pump();
+    });
+  }
+
+  /** Tries a parked event or a dead letter as soon as possible; resolves with what came of the try. undefined: there is none at this position. */
+  redrive(position: string, edited?: Edited): Promise<ItemResult | 'stopped'> | undefined {
+    if (!this.lanes.redrive(position)) return undefined;
+    if (edited === undefined) this.#edited.delete(position);
+    else this.#edited.set(position, edited);
+    const result = new Promise<ItemResult | 'stopped'>((resolve) => this.#redriven.set(position, resolve));
+    this.pump();
+    return result;
+  }
+
+  #answer({ stream, partition, offset }: Place, result: ItemResult | undefined): void {
+    if (this.#redriven.size === 0 || result === undefined) return;
+    const position = formatPosition(stream, partition, offset);
+    this.#redriven.get(position)?.(result);
+    this.#redriven.delete(position);
+  }
+
+  /** Ends a parked event or a dead letter as not delivered; false: there is none. Resolves when that is durable. */
+  async skip(position: string): Promise<boolean> {
+    const effects = this.lanes.skip(position);
+    if (effects === undefined) return false;
+    for (const followed of this.#streams.values()) followed.touch();
+    await this.#end(effects);
+    this.#redriven.get(position)?.('skipped');
+    this.#redriven.delete(position);
+    this.pump();
+    return true;
+  }
+
+  /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. */
+  async stop(drainMs: number): Promise<void> {
+    this.lanes.pause();
+    this.#waker.stop();
+    this.#deps.hosts.forget(this.#host, this.#pump);
+    for (const followed of this.#streams.values()) followed.detach();
+    if (this.#running > 0 && drainMs > 0) {
+      const idle = new Promise<void>((resolve) => (this.#idle = resolve));
+      const over = new AbortController();
+      await Promise.race([idle, pause(drainMs, over.signal)]);
+      over.abort();
+    }
+    this.#stop.abort();
+    for (const answer of this.#redriven.values()) answer('stopped');
+    this.#redriven.clear();
+  }
+}
+
+/** The outcome of an event that is not due to the subscription any more. */
+const NOT_DUE = { kind: 'delivered' } as const;
