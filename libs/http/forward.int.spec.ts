@@ -38,7 +38,7 @@ const SPEC = { name: 'payroll', types: ['sdm.#'], target: { kind: 'pull' } };
 const makingPartition = partitionOfSubscription(subscriptionId('SU00123', 'payroll'));
 
 describe('a request about a subscription of another process', () => {
-  it('is sent on as it is, and its answer passed through: status, ETag, secret, problem documents, no body of a 204', async () => {
+  it('is sent on as it is, and its answer passed through: status, ETag, secret, problem documents', async () => {
     const made = await gateway.ask('POST', '', 'own', {
       ...SPEC,
       target: { kind: 'webhook', url: 'https://a.example' },
@@ -63,7 +63,10 @@ describe('a request about a subscription of another process', () => {
     ]);
     expect((await gateway.ask('GET', `/${id}`, 'beside')).status).toBe(404);
     const gone = await gateway.ask('DELETE', `/${id}`, 'own');
-    expect([gone.status, gone.body, table.rows.size]).toEqual([204, undefined, 0]);
+    expect([gone.status, gone.body.status, table.rows.size]).toEqual([200, 'removed', 0]);
+    table.ownAll(await otherProcess((_req, res) => void res.writeHead(204).end()));
+    const empty = await gateway.ask('POST', `/${id}/resume`, 'own');
+    expect([empty.status, empty.body]).toEqual([204, undefined]);
   });
 
   it('carries the key, the query, the body and the address of the first hub, and no header of its connection', async () => {

@@ -42,7 +42,7 @@ export interface ConnectionOptions {
 }
 
 export interface Call {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** API key, sent as a bearer token. */
   readonly key: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -90,11 +90,20 @@ async function valuesOf(option: Option, given: Globals, begun: string): Promise<
       return ['table', 'json', 'jsonl'];
     case 'from':
       return ['earliest', 'latest'];
+    case 'mode':
+      return ['structured', 'binary', 'batch'];
+    case 'form':
+      return ['json', 'avro'];
+    case 'start':
+      return ['now', 'earliest'];
     case 'ctx':
       return namesOf('context', given, begun);
     case 'type':
+    case 'types':
       return namesOf('type', given, begun);
     case 'unit':
+    case 'below':
+    case 'owner':
       return namesOf('unit', given, begun);
     case 'set':
       return [];
@@ -103,12 +112,13 @@ async function valuesOf(option: Option, given: Globals, begun: string): Promise<
   }
 }
 
-type Kind = 'type' | 'stream' | 'view' | 'unit' | 'key' | 'context' | 'none';
+type Kind = 'type' | 'stream' | 'view' | 'unit' | 'key' | 'subscription' | 'context' | 'none';
 
 /** What stands at an argument, by its name in the help. */
 function kindOf(argument: string, command: Command): Kind {
   const group = command.parent?.name();
   if (group === 'ctx') return 'context';
+  if (argument === 'sub') return 'subscription';
   if (argument === 'type' || argument === 'types') return 'type';
   if (argument === 'stream' || argument === 'view' || argument === 'unit') return argument;
   if (argument === 'id') return group === 'unit' ? 'unit' : group === 'key' ? 'key' : 'none';
@@ -153,6 +163,8 @@ async function live(ctx: Context, kind: Exclude<Kind, 'none' | 'context'>, begun
       return [...(await list('/v1/streams', 'streams', 'name')), '_simpul.test'];
     case 'view':
       return list('/v1/views', 'views', 'view');
+    case 'subscription':
+      return list('/v1/subscriptions?limit=500', 'subscriptions', 'name');
     case 'key':
       return list('/v1/keys?limit=500', 'keys', 'id');
     case 'unit': {

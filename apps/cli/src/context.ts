@@ -30,8 +30,14 @@ export interface Context {
   readonly format: 'table' | 'json' | 'jsonl';
   /** GET. Rejects with SdkFault for every status of 400 and above, also 404, and for an answer of another shape (`foreign_answer`). */
   get(path: string, shape: Shape): Promise<Reply>;
-  /** POST or DELETE with a JSON body. Rejects like `get`. */
-  send(method: 'POST' | 'DELETE', path: string, shape: Shape, body?: unknown): Promise<Reply>;
+  /** A change with a JSON body. Rejects like `get`. */
+  send(
+    method: 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    shape: Shape,
+    body?: unknown,
+    more?: Readonly<Record<string, string>>,
+  ): Promise<Reply>;
   /** At most `limit` rows of a paged list, page by page to its end; `field` is the member of the answer that holds the rows, `row` their shape. */
   rows(path: string, field: string, row: Shape, limit: number): Promise<Record<string, unknown>[]>;
 }
@@ -152,13 +158,13 @@ export async function openContext(globals: Globals, keyless = false): Promise<Co
     key,
     format,
     get,
-    async send(method, path, shape, body) {
+    async send(method, path, shape, body, more = {}) {
       return check(
         await hub.call(path, {
           method,
           key,
           shape,
-          headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+          headers: { ...headers, ...more, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         }),
       );

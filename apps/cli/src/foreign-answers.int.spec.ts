@@ -44,6 +44,13 @@ const triggered = {
   ...{ keyId: 'k', unit: 'SU00518', system: 's', roles: ['publisher'] },
   ...{ id: 'a', source, data: {}, problems: [], test: true, position: '_simpul.test/0/1' },
 };
+const sub = `sub_${'a'.repeat(20)}`;
+const subscription = {
+  ...{ id: sub, name: 'n', owner: 'SU00518', status: 'active', version: 1, target: { kind: 'pull' } },
+  lag: { events: 1, seconds: 1 },
+};
+const elsewhere = { ...subscription, id: `sub_${'b'.repeat(20)}` };
+const letter = { id: 'd', subject: 's', position: 's/0/1', cause: 'c' };
 /** Every command that asks the hub: its arguments, what the hub answers, and answers of the right form that are about something else. */
 const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good: object, ...other: object[]]>> = {
   publish: [
@@ -101,6 +108,21 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
     { position: 's/0/1', accepted: 's/0/9' },
     { position: 's/0/2', accepted: 's/0/9' },
   ],
+  'sub ls': [[], { ...subscription, subscriptions: [subscription], next: null }, { subscriptions: [{}] }],
+  'sub show': [[sub], subscription, elsewhere],
+  'sub lag': [[sub], subscription, elsewhere],
+  'sub create': [['n', '--types', 't', '--pull'], subscription, { ...subscription, name: 'm' }],
+  'sub create --dry-run': [['n', '--pull', '--dry-run'], { matched: 1, examples: [] }, subscription],
+  'sub edit': [[sub, '--types', 't'], subscription, elsewhere],
+  'sub pause': [[sub, '--why', 'x'], subscription, elsewhere],
+  'sub resume': [[sub], subscription, elsewhere],
+  'sub seek': [[sub, 'end'], { events: 1, streams: {} }, { streams: {} }],
+  'sub rotate-secret': [[sub], { secret: 's', previousValidUntil: 't' }, { secret: 's' }],
+  'sub rm': [[sub], { id: sub, status: 'removed' }, { ...elsewhere, status: 'removed' }, subscription],
+  'dlq ls': [[sub], { deadLetters: [letter], next: null }, { deadLetters: [{}] }],
+  'dlq show': [[sub, 'd'], { deadLetters: [letter], deliveries: [], next: null }, { deadLetters: [{}] }],
+  'dlq redrive': [[sub, 'd', '--why', 'x'], { count: 1, job: 'j' }, { job: 'j' }],
+  'dlq skip': [[sub, 'd', '--why', 'x'], { skipped: 1 }, { count: 1 }],
   trigger: [
     ['t'],
     triggered,

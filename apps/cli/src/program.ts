@@ -5,6 +5,8 @@ import { stateCommands, typeCommands, unitCommands, viewCommands } from './comma
 import { keyCommands, operatorCommands } from './commands/operations.js';
 import { upCommand } from './commands/up.js';
 import { initCommand } from './commands/init.js';
+import { deadLetterCommands } from './commands/dead-letter-queue.js';
+import { subscriptionCommands } from './commands/subscriptions.js';
 import { listenCommand } from './commands/listen.js';
 import { learningCommands } from './commands/learn.js';
 import { triggerCommand } from './commands/trigger.js';
@@ -32,6 +34,8 @@ const COMMANDS = [
   publishCommand,
   streamCommands,
   eventCommands,
+  subscriptionCommands,
+  deadLetterCommands,
   stateCommands,
   viewCommands,
   unitCommands,

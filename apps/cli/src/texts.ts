@@ -249,4 +249,59 @@ export const texts = defineTexts({
     en: 'nothing is damaged, but {unchecked} of {records} records are not fully checked',
   },
   log_not_whole: { id: 'log tidak utuh', en: 'the log is not whole' },
+  // subscriptions
+  no_such_subscription: {
+    id: 'tidak ada langganan {name} yang boleh Anda lihat; lihat: simpul sub ls',
+    en: 'there is no subscription {name} that you may see; see: simpul sub ls',
+  },
+  several_subscriptions: {
+    id: 'beberapa unit punya langganan {name}; sebut id-nya: {ids}',
+    en: 'several units have a subscription {name}; name its id: {ids}',
+  },
+  no_subscriptions: {
+    id: 'belum ada langganan; buat: simpul sub create <nama> --types <jenis> --to <alamat>',
+    en: 'no subscriptions yet; make one: simpul sub create <name> --types <types> --to <address>',
+  },
+  some_are_dead: {
+    id: 'ada kejadian yang tidak sampai; lihat: simpul dlq ls <langganan>',
+    en: 'some events could not be delivered; see: simpul dlq ls <subscription>',
+  },
+  not_json_object: { id: '{option}: harus objek JSON', en: '{option}: must be a JSON object' },
+  nothing_to_change: {
+    id: 'tidak ada yang diubah; sebut --types, --filter, --to atau pilihan lain: simpul sub edit --help',
+    en: 'nothing to change; give --types, --filter, --to or another option: simpul sub edit --help',
+  },
+  nothing_done: { id: 'hanya dihitung, belum dilakukan', en: 'only counted, nothing done' },
+  keep_secret: { id: 'simpan rahasia ini; tidak ditampilkan lagi', en: 'keep this secret; it is not shown again' },
+  secret_rotated: {
+    id: 'simpan rahasia ini; yang lama masih berlaku sampai {until}',
+    en: 'keep this secret; the old one is valid until {until}',
+  },
+  sub_paused: { id: 'lanjutkan: simpul sub resume {name}', en: 'go on: simpul sub resume {name}' },
+  sub_resumed: { id: 'lihat: simpul sub lag {name}', en: 'see: simpul sub lag {name}' },
+  sub_repeats: { id: '{count} kejadian dikirim lagi', en: '{count} events are delivered again' },
+  sub_passes: { id: '{count} kejadian dilewati', en: '{count} events are passed over' },
+  sub_changed: { id: 'sudah diubah, versi {version}', en: 'changed, version {version}' },
+  sub_removed: { id: 'sudah dihapus', en: 'removed' },
+  no_such_letter: {
+    id: '{name} tidak punya kejadian tak sampai {id}; lihat: simpul dlq ls {name}',
+    en: '{name} has no dead letter {id}; see: simpul dlq ls {name}',
+  },
+  redrive_or_skip: {
+    id: 'kirim lagi: simpul dlq redrive {name} <id> --why "…"; lewati: simpul dlq skip {name} <id> --why "…"',
+    en: 'deliver again: simpul dlq redrive {name} <id> --why "…"; skip: simpul dlq skip {name} <id> --why "…"',
+  },
+  redrive_what: {
+    id: 'sebut tepat satu: id, saringan (--subject, --cause, --before), atau --all',
+    en: 'name exactly one: ids, a filter (--subject, --cause, --before), or --all',
+  },
+  redriven: {
+    id: '{count} kejadian dikirim lagi, pekerjaan {job}; lihat: simpul sub show {name}',
+    en: '{count} events are delivered again, job {job}; see: simpul sub show {name}',
+  },
+  skipped: { id: '{count} kejadian dilewati', en: '{count} events skipped' },
+  readers_incomplete: {
+    id: 'belum semua proses menjawab: mungkin ada pembaca lain; coba lagi',
+    en: 'not every process has answered: there may be more readers; try again',
+  },
 });

@@ -109,7 +109,7 @@ describe('a subscription', () => {
       { secret: 'whsec_LAIN', previousValidUntil: '2021-07-16T00:00:00.000Z' },
     ]);
     const removed = await edge.ask('DELETE', `/${id}?why=selesai`, 'own');
-    expect([removed.status, removed.body]).toEqual([204, undefined]);
+    expect([removed.status, removed.body]).toEqual([200, { id, name: 'payroll', owner: 'SU00123', status: 'removed' }]);
     expect((await edge.ask('GET', `/${id}`, 'own')).status).toBe(404);
   });
 

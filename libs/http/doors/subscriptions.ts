@@ -170,7 +170,7 @@ export class SubscriptionsController {
   }
 
   @Delete(':id')
-  @HttpCode(204)
+  @HttpCode(200)
   @RouteConfig({
     summary: 'Remove a subscription, with its place, its parked events and its dead letters',
     roles: ['reader', 'operator', 'admin'],
@@ -182,10 +182,12 @@ export class SubscriptionsController {
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @CheckedQuery() { why }: z.output<typeof WHY_GIVEN>,
-  ): Promise<unknown> {
-    return this.#places.at(id, { caller, req, reply }, 'owner', (desk, before) =>
-      this.#places.change(caller, before, { what: 'subscription.remove', why }, () => desk.remove(id)),
-    );
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
+      await this.#places.change(caller, before, { what: 'subscription.remove', why }, () => desk.remove(id));
+      const { name, owner } = before;
+      return { id, name, owner, status: 'removed' };
+    });
   }
 
   async #check(spec: SubscriptionSpec, caller: Caller): Promise<void> {

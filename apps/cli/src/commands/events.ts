@@ -237,12 +237,15 @@ export function eventCommands(program: Command, run: Run): void {
     );
   program
     .command('receipt <source> <id>')
-    .description('whether an event was recorded, and where')
+    .description('whether an event was recorded, where, and which readers have it')
     .addHelpText('after', '\nExample:\n  simpul receipt urn:simpul:unit:SU00123:simkim 01J2…')
     .action((source: string, id: string) =>
       run(async (ctx) => {
         const path = `/v1/receipts?source=${encodeURIComponent(source)}&id=${encodeURIComponent(id)}`;
-        printOne(ctx, (await ctx.get(path, shapes.isReceipt(source, id))).body);
+        const { body } = await ctx.get(path, shapes.isReceipt(source, id));
+        printOne(ctx, body);
+        const isPart = (body as { readersIncomplete?: boolean }).readersIncomplete === true;
+        if (isPart) process.stderr.write(`! ${ctx.say(texts.readers_incomplete())}\n`);
         return EXIT.ok;
       }),
     );
