@@ -124,8 +124,12 @@ export const ROOMS = {
     ],
     clients: [],
   },
-  courier: {
+  'subscription-doors': {
     rooms: ['core', 'delivery', 'faults', 'http', 'reading', 'subscriptions', 'webhooks'],
+    clients: ['@nestjs/*'],
+  },
+  courier: {
+    rooms: ['core', 'delivery', 'faults', 'subscription-doors', 'subscriptions', 'webhooks'],
     clients: ['@nestjs/*'],
   },
   settings: { rooms: ['faults', 'limits', 'networks'], clients: ['zod'] },
@@ -192,6 +196,7 @@ export const ROOMS = {
   },
   gateway: {
     rooms: [
+      'subscription-doors',
       'dead-letters',
       'concurrency',
       'faults',

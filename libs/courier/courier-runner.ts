@@ -1,6 +1,7 @@
 import { CORE, type Core } from '#core';
 import { Courier, Feed, Hosts, type CourierReport, type DeliveryReport } from '#delivery';
 import { innermostMessage, isFault, OnceAMinute } from '#faults';
+import { SubscriptionHome } from '#subscription-doors';
 import { MatchIndex, webhookSealKey, type CompiledSubscription } from '#subscriptions';
 import { WebhookSender } from '#webhooks';
 import {
@@ -10,7 +11,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { SubscriptionHome } from './subscription-home.js';
 import { WebhookPush } from './webhook-push.js';
 
 /** Delivers to the subscriptions of the partitions that this process owns. */

@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { DeliveryStage, publishedBySubject, takenBySubject, type EngineName } from '../../test/kit/deliveries/stage.js';
+import {
+  DeliveryStage,
+  OFFICE,
+  publishedBySubject,
+  takenBySubject,
+  type Body,
+  type EngineName,
+} from '../../test/kit/deliveries/stage.js';
 import { noKafkaHub } from '../../test/kit/kafka-hub.js';
 import { until } from '../../test/kit/projection/stage.js';
 import { WebhookReceiver } from '../../test/kit/receiver/receiver.js';
@@ -80,6 +87,33 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
       return body['state'] === 'done' && body['done'] === 1;
     });
     expect(await hub.standing(id as string)).toMatchObject({ parked: 0, dead: 0, held: 0 });
+  });
+
+  it('is in the receipt of the event: who has it, when, after how many tries, and who waits', async () => {
+    const hub = await open();
+    const [to, other] = [await listen(), await listen()];
+    other.rules([{ answer: { status: 422 } }]);
+    const one = await hub.subscribe('satu', to.url);
+    const two = await hub.subscribe('dua', other.url);
+    await hub.subscribe('tiga', to.url, { filters: [{ exact: { id: 'lain' } }] });
+    await hub.publish([1]);
+    const receipt = async (): Promise<Body> => {
+      const source = encodeURIComponent(`urn:simpul:unit:${OFFICE}:uji`);
+      return (await hub.ask('GET', `/v1/receipts?source=${source}&id=e-0`)).body;
+    };
+    await until(async () => {
+      const { readers } = await receipt();
+      return (readers as Body[]).some(({ state }) => state === 'dead');
+    });
+    const { readers } = await receipt();
+    expect(readers).toHaveLength(3);
+    expect(readers).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ subscription: one['id'], owner: OFFICE, state: 'delivered', tries: 1, status: 204 }),
+        expect.objectContaining({ subscription: two['id'], owner: OFFICE, state: 'dead', tries: 3, status: 422 }),
+        expect.objectContaining({ owner: OFFICE, state: 'filtered' }),
+      ]),
+    );
   });
 
   it('waits while its target is down: nothing is parked, and everything comes when it is back', async () => {

@@ -41,6 +41,7 @@ import {
 } from '#http';
 import { Appender, type EventLog } from '#log';
 import { ConflictReader, needSnapshots, requestRebuild, StateReader } from '#projection';
+import { SubscriptionDoorsModule } from '#subscription-doors';
 import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
 import {
   Inject,
@@ -54,6 +55,7 @@ import { Announcer } from './announcer.js';
 
 /** The role gateway: every door, the publish path, the reading of views, and the hub's own events about its catalogue. */
 @Module({
+  imports: [SubscriptionDoorsModule],
   controllers: [
     ReceiptsController,
     RefusalsController,
@@ -105,12 +107,12 @@ import { Announcer } from './announcer.js';
     { provide: HOT_DOORS, inject: [CORE, Publishing, StateReader, Guesses], useFactory: hotDoors },
     {
       provide: RECEIPTS_DOOR,
-      inject: [CORE, Publishing, Guesses, { token: READERS, optional: true }],
+      inject: [CORE, Publishing, Guesses, READERS],
       useFactory: (
         { reading, limits }: Core,
         publishing: Publishing,
         guesses: Guesses,
-        readers: ReadersDeps | undefined,
+        readers: ReadersDeps,
       ): ReceiptsDoorDeps => ({ limits, publishing, reading, guesses, readers }),
     },
     {

@@ -269,7 +269,7 @@ export class PartitionDesk implements SubscriptionDesk {
     if (record?.offset !== offset) return [];
     const due = new Map<Run, ReadEvent | undefined>();
     for (const run of this.runs)
-      if (run.streams.has(stream)) due.set(run, await this.#dueTo(run, { stream, partition, offset }));
+      if (run.streams.has(stream)) due.set(run, await this.#set.dueAt(run.compiled, { stream, partition, offset }));
     return receiptsOf(
       {
         runs: this.runs,
@@ -282,21 +282,10 @@ export class PartitionDesk implements SubscriptionDesk {
     );
   }
 
-  async #dueTo(
-    { compiled }: Run,
-    { stream, partition, offset }: { readonly stream: string; readonly partition: number; readonly offset: bigint },
-  ): Promise<ReadEvent | undefined> {
-    const info = this.#set.streamOf(stream);
-    if (info === undefined) return undefined;
-    const event = await this.#deps.reading.readOne(compiled.owner, info, partition, offset);
-    return event !== undefined && compiled.wants(event.type.type) ? event : undefined;
-  }
-
   async #checkEdited(run: Run, order: RedriveOrder, data: Readonly<Record<string, unknown>>): Promise<void> {
     const taken = takenBy(run, order);
     if (taken.length !== 1) throw new Fault('conflict', { detail: `edited: ${taken.length}` });
-    const { stream, partition, offset } = parsePosition(taken[0]!.position)!;
-    const original = await this.#dueTo(run, { stream, partition, offset });
+    const original = await this.#set.dueAt(run.compiled, parsePosition(taken[0]!.position)!);
     if (original === undefined) throw new Fault('not_found');
     editedEvent(original, { job: '', data }, this.#deps.now());
   }

@@ -1,7 +1,7 @@
-import { parsePosition } from '#event';
+import { parsePosition, type Position } from '#event';
 import { innermostMessage, isFault } from '#faults';
 import { TEST_EVENTS, type EventLog } from '#log';
-import type { Reading } from '#reading';
+import type { ReadEvent, Reading } from '#reading';
 import type { Catalogue, StreamInfo } from '#registry';
 import { compileSubscription, streamsOf, type CompiledSubscription, type Subscription } from '#subscriptions';
 import type { TableReport } from '#table';
@@ -167,6 +167,18 @@ export class RunSet {
     }
   }
 
+  /**
+   * The event at a place as the owner sees it, when it is due to the subscription by the rights and filters of now. Faults of Reading.readOne(); an event that the log
+   * does not keep any more is not due.
+   */
+  async dueAt(compiled: CompiledSubscription, { stream, partition, offset }: Position): Promise<ReadEvent | undefined> {
+    const { reading, units } = this.deps;
+    const info = this.streamOf(stream);
+    const event = info && (await reading.readOne(compiled.owner, info, partition, offset));
+    if (event === undefined || !compiled.wants(event.type.type)) return undefined;
+    return compiled.holds(event, units) ? event : undefined;
+  }
+
   streamOf(name: string): StreamInfo | undefined {
     const { catalogue } = this.deps;
     if (name !== TEST_EVENTS.name) return catalogue.stream(name);
@@ -231,7 +243,7 @@ export class RunSet {
   }
 
   #runDeps(): RunDeps {
-    const { feed, push, hosts, policy, now, random, isSure, reading, report } = this.deps;
+    const { feed, push, hosts, policy, now, random, isSure, report } = this.deps;
     return {
       feed,
       push,
@@ -242,11 +254,7 @@ export class RunSet {
       now,
       random,
       isSure,
-      read: async ({ owner }, text) => {
-        const { stream, partition, offset } = parsePosition(text)!;
-        const info = this.streamOf(stream);
-        return info === undefined ? undefined : reading.readOne(owner, info, partition, offset);
-      },
+      read: (compiled, position) => this.dueAt(compiled, parsePosition(position)!),
       halt: (run, state, why) => void this.#halt(run, state, why),
       alarm: (run, { kind, ...facts }) =>
         report?.alarm?.(`delivery_${kind}`, { subscription: run.subscription.id, ...facts }),

@@ -1,5 +1,14 @@
 import { CORE, type Core } from '#core';
-import { SubscriptionTables, type DeskPlace, type Desks, type PartitionDesk } from '#delivery';
+import {
+  COURIER_GROUP,
+  desksBy,
+  openOwners,
+  SubscriptionTables,
+  type DeskPlace,
+  type Desks,
+  type OwnersTable,
+  type PartitionDesk,
+} from '#delivery';
 import { Fault } from '#faults';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 
@@ -7,16 +16,21 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } fro
 @Injectable()
 export class SubscriptionHome implements Desks, OnModuleInit, OnApplicationShutdown {
   #tables: SubscriptionTables | undefined;
+  #owners: OwnersTable | undefined;
+  #desks: Desks = { of: () => ({ kind: 'nobody' }) };
   #local: (partition: number) => PartitionDesk | undefined = () => undefined;
 
   constructor(@Inject(CORE) private readonly core: Core) {}
 
   async onModuleInit(): Promise<void> {
-    const { log, tableReport } = this.core;
-    this.#tables = await SubscriptionTables.open(log, tableReport);
+    const { log, tableReport: report, settings } = this.core;
+    this.#tables = await SubscriptionTables.open(log, report);
+    this.#owners = await openOwners({ log, group: COURIER_GROUP, report });
+    this.#desks = desksBy(this.#owners, settings.address, (partition) => this.#local(partition));
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.#owners?.close();
     await this.#tables?.close();
   }
 
@@ -32,7 +46,6 @@ export class SubscriptionHome implements Desks, OnModuleInit, OnApplicationShutd
   }
 
   of(partition: number): DeskPlace {
-    const desk = this.#local(partition);
-    return desk === undefined ? { kind: 'nobody' } : { kind: 'here', desk };
+    return this.#desks.of(partition);
   }
 }

@@ -1,6 +1,8 @@
 import { CORE, type Core } from '#core';
 import {
   Forwarder,
+  READERS,
+  type ReadersDeps,
   SubscriptionActsController,
   SubscriptionFailuresController,
   SUBSCRIPTIONS_DOOR,
@@ -21,16 +23,25 @@ import { SubscriptionHome } from './subscription-home.js';
     {
       provide: Forwarder,
       inject: [CORE],
-      useFactory: ({ settings }: Core) => new Forwarder({ address: `http://${settings.host}:${settings.port}` }),
+      useFactory: ({ settings }: Core) => new Forwarder({ address: settings.address }),
     },
     {
       provide: WebhookSender,
       inject: [CORE],
       useFactory: ({ settings }: Core) => new WebhookSender({ allow: settings.webhookAllow }),
     },
+    {
+      provide: READERS,
+      inject: [CORE, SubscriptionHome, Forwarder],
+      useFactory: ({ units }: Core, desks: SubscriptionHome, forwarder: Forwarder): ReadersDeps => ({
+        desks,
+        forwarder,
+        units: units.units,
+      }),
+    },
     { provide: SUBSCRIPTIONS_DOOR, inject: [CORE, SubscriptionHome, Forwarder, WebhookSender], useFactory: doorOf },
   ],
-  exports: [SubscriptionHome, WebhookSender],
+  exports: [SubscriptionHome, WebhookSender, READERS],
 })
 export class SubscriptionDoorsModule implements OnApplicationShutdown {
   constructor(
