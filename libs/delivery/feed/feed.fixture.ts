@@ -42,8 +42,8 @@ export class PlainMatches implements Matches<Wish> {
 }
 
 /** A follower that notes what it is given, and takes as much as a spec lets it. */
-export class NotingFollower implements Follower<Wish> {
-  readonly subscription: Wish;
+export class NotingFollower<W extends Wanting = Wish> implements Follower<W> {
+  readonly subscription: W;
   readonly unit: string;
   room: number;
   attachment: Attachment | undefined;
@@ -54,13 +54,13 @@ export class NotingFollower implements Follower<Wish> {
   readonly faults: Fault[] = [];
   onOffer: ((event: ReadEvent) => void) | undefined;
 
-  constructor(subscription: Wish, room = Number.POSITIVE_INFINITY, unit = subscription.id) {
+  constructor(subscription: W, room = Number.POSITIVE_INFINITY, unit = subscription.id) {
     this.subscription = subscription;
     this.room = room;
     this.unit = unit;
   }
 
-  attach(feed: Feed<Wish>, stream: FeedStream, from: FeedPlace): this {
+  attach(feed: Feed<W>, stream: FeedStream, from: FeedPlace): this {
     this.from = from;
     this.given = from.next.map(() => []);
     this.attachment = feed.attach(stream, this, from);
