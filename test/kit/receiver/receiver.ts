@@ -12,6 +12,8 @@ export interface ReceiverOptions {
   readonly keys?: readonly string[];
   /** A file to which each request is appended as one line of JSON before it is answered. */
   readonly history?: string;
+  /** Rules from the start on. @default none */
+  readonly rules?: readonly Rule[];
   /** @default a free one */
   readonly port?: number;
   /** Of the rules with `chance`. @default 1 */
@@ -40,6 +42,7 @@ export class WebhookReceiver {
     this.#keys = options.keys ?? [];
     this.#port = options.port ?? 0;
     this.#script = new Script(random(options.seed ?? 1));
+    this.#script.set(options.rules ?? []);
     this.#server.keepAliveTimeout = 60_000;
     this.#server.on('connection', (socket: Socket) => {
       this.#connections += 1;

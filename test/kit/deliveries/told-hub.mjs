@@ -1,0 +1,67 @@
+// Preloaded into a hub process by specs of faults (NODE_OPTIONS=--import, see fleet.ts). It tells each attempt to deliver before it starts, and kills the process
+// (SIGKILL) before or after one append to the control topics of couriers, when the spec asks for it.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+
+const { TOLD_SENDS: sends, TOLD_KILL: kill } = process.env;
+const COURIER_TOPICS = new Set(['_simpul.lanes', '_simpul.attempts', '_simpul.cursors']);
+
+const die = () => {
+  process.kill(process.pid, 'SIGKILL');
+  for (;;);
+};
+
+globalThis.toldSender = (sender) => {
+  const { send } = sender.prototype;
+  sender.prototype.send = function (endpoint, message, signal) {
+    const { id, subscription, events } = message;
+    const positions = events.map(({ position }) => position);
+    appendFileSync(
+      sends,
+      `${JSON.stringify({ pid: process.pid, at: Date.now(), id, subscription, try: message.try, positions })}\n`,
+    );
+    return send.call(this, endpoint, message, signal);
+  };
+};
+
+/** The file holds `<number> before|after` while steps are counted, from 1; 0: none is the last. Each step is a line of `<file>.steps`. */
+let steps = 0;
+let armedWith = '';
+globalThis.toldLog = (log) => {
+  const { append } = log.prototype;
+  log.prototype.append = async function (topic, partition, records, ...rest) {
+    if (!COURIER_TOPICS.has(topic) || !existsSync(kill)) return append.call(this, topic, partition, records, ...rest);
+    const armed = readFileSync(kill, 'utf8');
+    if (armed !== armedWith) {
+      armedWith = armed;
+      steps = 0;
+    }
+    const [at, when] = armed.split(' ');
+    const step = ++steps;
+    const kinds = records.map(
+      ({ key, value }) => `${key?.toString().split('/')[1] ?? ''}${value === null ? '-' : '+'}`,
+    );
+    appendFileSync(`${kill}.steps`, `${step} ${when} ${topic} ${[...new Set(kinds)].join()}\n`);
+    if (step === Number(at) && when === 'before') die();
+    const outcome = await append.call(this, topic, partition, records, ...rest);
+    if (step === Number(at) && when === 'after') die();
+    return outcome;
+  };
+};
+
+const TOLD = [
+  ...(sends === undefined ? [] : [['/webhooks/sender.js', 'globalThis.toldSender(WebhookSender);']]),
+  ...(kill === undefined
+    ? []
+    : [
+        ['/log-embedded/log.js', 'globalThis.toldLog(FileLog);'],
+        ['/log-kafka/log.js', 'globalThis.toldLog(KafkaLog);'],
+      ]),
+];
+registerHooks({
+  load(url, context, next) {
+    const loaded = next(url, context);
+    const line = TOLD.find(([end]) => url.endsWith(`/dist/libs${end}`))?.[1];
+    return line === undefined ? loaded : { ...loaded, source: `${loaded.source}\n${line}` };
+  },
+});
