@@ -1,5 +1,5 @@
 import { CORE, type Core } from '#core';
-import { Courier, Feed, Hosts, type CourierReport, type DeliveryReport } from '#delivery';
+import { Courier, Feed, Hosts, leaseKey, type CourierReport, type DeliveryReport } from '#delivery';
 import { innermostMessage, isFault, OnceAMinute } from '#faults';
 import { SubscriptionHome } from '#subscription-doors';
 import { MatchIndex, webhookSealKey, type CompiledSubscription } from '#subscriptions';
@@ -46,6 +46,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       now,
       sealKey,
       subscriptions: this.home.tables,
+      leaseKey: leaseKey(pseudonymKey),
       push: new WebhookPush(this.sender, sealKey, now),
       hosts: new Hosts(),
       policy: settings.delivery,

@@ -1,5 +1,7 @@
 import type { Caller } from '#access';
 import type { Subscription, SubscriptionSpec } from '#subscriptions';
+import type { Place } from './port.js';
+import type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';
 
 /** How one subscription stands now, at its owner. */
 export interface Standing {
@@ -125,6 +127,18 @@ export interface SubscriptionDesk {
   pause(id: string, why: string): Promise<Subscription>;
   resume(id: string): Promise<Subscription>;
   seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview>;
+  /**
+   * Leases events of a pull subscription: in order in each partition, a lane to one puller at a time. undefined: nothing was due within the time, or the signal
+   * aborted. Faults: conflict (another target), fenced.
+   */
+  pull(id: string, wish: PullWish, signal: AbortSignal): Promise<Pulled | undefined>;
+  /**
+   * What a lease was sent up to these positions, each in its partition, is delivered; durable when it resolves. Again is no error. Faults: lease_lost (expired,
+   * released, or from before a seek), conflict, fenced, not_durable.
+   */
+  commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome>;
+  /** What the lease has not committed may be leased again; no try is counted. Faults as commit(). */
+  release(id: string, token: string): Promise<CommitOutcome>;
   deliveries(
     id: string,
     filter: { readonly subject?: string | undefined; readonly state?: string | undefined },

@@ -25,3 +25,6 @@ export { Feed, type FeedDeps, type FeedUse } from './feed/feed.js';
 export type { Attachment, FeedPlace, Follower, Wanting } from './feed/follower.js';
 export type { AttemptRow, CursorRow, HeldRow, LaneChange, LaneRow, ParkedRow, Place, RetryRow } from './port.js';
 export { desksBy, openOwners, type OwnersOptions, type OwnersTable, type PartitionOwner } from './owners.js';
+export { leaseKey } from './pull/lease-token.js';
+export { MOST_LEASE_MS } from './pull/lease-mark.js';
+export type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';

@@ -94,8 +94,19 @@ export interface RedriveRow {
  */
 export type LaneRow = ParkedRow | HeldRow | RetryRow;
 
+/** Something of the subscription may be leased (key letter `l`); absent: nothing is (R9.4). */
+export interface LeaseRow {
+  readonly kind: 'lease';
+  /** RFC 3339: no lease is open for longer. */
+  readonly until: string;
+  /** RFC 3339: tokens that were given before are void, because the subscription was sought to another place. */
+  readonly voidBefore?: string;
+  /** Only the tokens are remembered: nothing is leased. */
+  readonly isOver?: true;
+}
+
 /** What lies in `_simpul.lanes`. */
-export type StoredRow = LaneRow | RedriveRow;
+export type StoredRow = LaneRow | RedriveRow | LeaseRow;
 
 /** A write to `_simpul.lanes`; undefined deletes. */
 export interface LaneChange {

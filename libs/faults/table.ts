@@ -276,6 +276,14 @@ export const FAULTS = {
       en: 'Read the newest version, then change it again with If-Match of that version.',
     },
   },
+  lease_lost: {
+    class: 'conflict',
+    title: { id: 'Sewa kejadian ini sudah berakhir', en: 'This lease of events is over' },
+    hint: {
+      id: 'Ambil lagi dengan pull: yang belum di-commit datang lagi. Kejadian yang datang dua kali dikenal dari position.',
+      en: 'Pull again: what was not committed comes again. An event that comes twice is known by its position.',
+    },
+  },
   too_many_subscriptions: {
     class: 'conflict',
     title: { id: 'Langganan unit ini sudah terlalu banyak', en: 'This unit has too many subscriptions' },

@@ -36,6 +36,7 @@ export { stateDoor, type StateDoorDeps } from './doors/state.js';
 export { SUBSCRIPTIONS_DOOR, type SpecPreview, type SubscriptionsDoorDeps } from './doors/subscription-desk.js';
 export { SubscriptionsController } from './doors/subscriptions.js';
 export { SubscriptionActsController } from './doors/subscription-acts.js';
+export { subscriptionPullDoor } from './doors/subscription-pull.js';
 export { SubscriptionFailuresController } from './doors/subscription-failures.js';
 export { FORWARDED, Forwarder } from './forward.js';
 export { READERS, type ReadersDeps } from './doors/reader-receipts.js';

@@ -89,6 +89,12 @@ export const texts = defineTexts({
     id: 'bukan tempat: earliest, now (mulai) atau end (seek), waktu dengan zona, posisi aliran/0/17',
     en: 'no place: earliest, now (start) or end (seek), a time with a zone, a position stream/0/17',
   },
+  not_its_token: { id: 'bukan token sewa langganan ini', en: 'not a token of a lease of this subscription' },
+  not_of_lease: { id: 'tidak dikirim oleh sewa ini', en: 'was not sent by this lease' },
+  position_of_lease: {
+    id: 'position dari jawaban pull dengan token ini',
+    en: 'a position of the answer of the pull with this token',
+  },
   why_from_above: { id: 'unit di atas menyebut alasannya', en: 'a unit above says why' },
   not_a_type_of_stream: { id: 'bukan jenis dari aliran ini', en: 'not a type of this stream' },
 });

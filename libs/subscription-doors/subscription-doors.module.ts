@@ -1,4 +1,4 @@
-import { CORE, type Core } from '#core';
+import { CORE, HOT_DOORS, type Core } from '#core';
 import {
   Forwarder,
   READERS,
@@ -7,6 +7,7 @@ import {
   SubscriptionFailuresController,
   SUBSCRIPTIONS_DOOR,
   SubscriptionsController,
+  subscriptionPullDoor,
   type SubscriptionsDoorDeps,
 } from '#http';
 import { eventText } from '#reading';
@@ -40,6 +41,11 @@ import { SubscriptionHome } from './subscription-home.js';
       }),
     },
     { provide: SUBSCRIPTIONS_DOOR, inject: [CORE, SubscriptionHome, Forwarder, WebhookSender], useFactory: doorOf },
+    {
+      provide: HOT_DOORS,
+      inject: [SUBSCRIPTIONS_DOOR],
+      useFactory: (deps: SubscriptionsDoorDeps) => [subscriptionPullDoor(deps)],
+    },
   ],
   exports: [SubscriptionHome, WebhookSender, READERS],
 })

@@ -1,5 +1,5 @@
-import { jittered, pause } from '#concurrency';
-import { isFault } from '#faults';
+import { jittered, pause, withDeadline } from '#concurrency';
+import { Fault, isFault } from '#faults';
 import { MAX_APPEND_RECORDS } from '#log';
 import type { OwnedChange, OwnedTable } from '#table';
 import type { CursorRow } from '../port.js';
@@ -9,6 +9,9 @@ import type { Run } from './run.js';
 
 /** Between two looks at what has moved: after kill -9 only what ended since the last one is delivered again (R8.7). */
 const EVERY_MS = 500;
+
+/** How long a request waits for what it has ended to be durable. */
+const ANSWER_MS = 10_000;
 
 export interface FlusherDeps {
   readonly runs: () => Iterable<Run>;
@@ -27,6 +30,7 @@ export class Flusher {
   readonly #deps: FlusherDeps;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(deps: FlusherDeps) {
@@ -51,6 +55,20 @@ export class Flusher {
     const flushed = this.#running.then(() => this.#flush(all));
     this.#running = flushed.catch(() => undefined);
     return flushed;
+  }
+
+  /**
+   * Resolves when what has ended until now is durable: one flush for all who ask meanwhile. Faults as OwnedTable.write(); not_durable when the log does not answer
+   * for 10 s: it may become durable yet.
+   */
+  soon(): Promise<void> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.flush(false);
+    });
+    return withDeadline(this.#next, ANSWER_MS, () => {
+      throw new Fault('not_durable');
+    });
   }
 
   async #flush(all: boolean): Promise<void> {

@@ -26,7 +26,8 @@ import type {
   Standing,
   SubscriptionDesk,
 } from '../desk-port.js';
-import type { CursorRow } from '../port.js';
+import type { CursorRow, Place } from '../port.js';
+import type { CommitOutcome, Leases, Pulled, PullWish } from '../pull/leases.js';
 import { editedEvent } from './edited.js';
 import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
 import { receiptsOf } from './reader-receipts.js';
@@ -150,7 +151,14 @@ export class PartitionDesk implements SubscriptionDesk {
         if (!run.streams.has(stream)) added.set(stream, row);
       await this.#set.writeCursors(id, added);
       await this.#store(next);
-      await this.#set.followStreams(run);
+      if (changes.target === undefined || changes.target.kind === subscription.target.kind)
+        await this.#set.followStreams(run);
+      else {
+        await run.stop(DRAIN_MS, true);
+        await this.#set.flush();
+        this.#set.runs.delete(id);
+        run = await this.#set.begin(next);
+      }
       const appliesFrom: Record<string, readonly string[]> = {};
       for (const [stream, { scanned }] of run.streams) appliesFrom[stream] = positionsOf(stream, scanned);
       return { subscription: next, appliesFrom };
@@ -190,7 +198,7 @@ export class PartitionDesk implements SubscriptionDesk {
         for (const [p, offset] of next.entries()) events += scanned[p]! - offset;
       }
       if (!dryRun) {
-        await run.stop(DRAIN_MS);
+        await run.stop(DRAIN_MS, true);
         await this.#set.flush();
         await this.#set.writeCursors(id, rows);
         this.#set.runs.delete(id);
@@ -198,6 +206,18 @@ export class PartitionDesk implements SubscriptionDesk {
       }
       return { streams, events: Number(events) };
     });
+  }
+
+  async pull(id: string, wish: PullWish, signal: AbortSignal): Promise<Pulled | undefined> {
+    return this.#leases(id).pull(wish, signal);
+  }
+
+  async commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome> {
+    return this.#leases(id).commit(token, through);
+  }
+
+  async release(id: string, token: string): Promise<CommitOutcome> {
+    return Promise.resolve(this.#leases(id).release(token));
   }
 
   deliveries(
@@ -312,6 +332,13 @@ export class PartitionDesk implements SubscriptionDesk {
 
   #change<T>(id: string, work: (run: Run) => Promise<T>): Promise<T> {
     return this.#changes.run(() => work(this.#run(id)));
+  }
+
+  #leases(id: string): Leases {
+    const { leases, subscription } = this.#run(id);
+    const { kind } = subscription.target;
+    if (leases === undefined || kind !== 'pull') throw new Fault('conflict', { detail: `target ${kind}` });
+    return leases;
   }
 
   #run(id: string): Run {

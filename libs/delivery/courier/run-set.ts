@@ -8,7 +8,7 @@ import type { TableReport } from '#table';
 import type { Units } from '#units';
 import type { Feed } from '../feed/feed.js';
 import type { Policy } from '../lanes/types.js';
-import type { CursorRow, LaneRow, RedriveRow } from '../port.js';
+import type { CursorRow, LaneRow, LeaseRow, RedriveRow } from '../port.js';
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
 import type { Hosts } from './hosts.js';
@@ -40,6 +40,8 @@ export interface RunSetDeps {
   readonly subscriptions: SubscriptionTables;
   readonly feed: Feed<CompiledSubscription>;
   readonly push: Push;
+  /** See leaseKey(). */
+  readonly leaseKey: Buffer;
   readonly hosts: Hosts;
   /** When failed deliveries are made again. @default POLICY */
   readonly policy?: Partial<Policy> | undefined;
@@ -132,7 +134,7 @@ export class RunSet {
   /** Runs a subscription whose row is durable, from its cursors on; a stream without a cursor from its first event. */
   async begin(subscription: Subscription): Promise<Run> {
     const { id } = subscription;
-    const rows: LaneRow[] = [];
+    const rows: (LaneRow | LeaseRow)[] = [];
     const jobs: RedriveRow[] = [];
     const prefix = `${id}/`;
     for (const [key, row] of this.#tables!.lanes.entries())
@@ -251,6 +253,11 @@ export class RunSet {
       policy,
       attempts: this.attempts,
       writer: this.#writer!,
+      leasing: {
+        epoch: this.epoch,
+        key: this.deps.leaseKey,
+        flush: () => this.#flusher!.soon(),
+      },
       now,
       random,
       isSure,

@@ -3,11 +3,20 @@ import { formatPosition } from '#event';
 import type { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, Subscription } from '#subscriptions';
-import type { AttemptOutcome } from '#webhooks';
 import type { Feed } from '../feed/feed.js';
 import { Lanes } from '../lanes/lanes.js';
-import { POLICY, type Alarm, type Attempt, type Effects, type ItemResult, type Policy } from '../lanes/types.js';
-import type { AttemptRow, CursorRow, LaneRow, Place } from '../port.js';
+import {
+  POLICY,
+  type Alarm,
+  type Attempt,
+  type AttemptItem,
+  type Effects,
+  type ItemResult,
+  type Policy,
+} from '../lanes/types.js';
+import type { CursorRow, LaneRow, LeaseRow, Place } from '../port.js';
+import { Leases, type LeasesDeps } from '../pull/leases.js';
+import { attemptRow, type Made } from './attempt-row.js';
 import type { Attempts } from './attempts.js';
 import { editedEvent, type Edited } from './edited.js';
 import { Followed, type FollowedStream } from './followed.js';
@@ -21,6 +30,8 @@ import { Waker } from './waker.js';
 const BATCH = 100;
 /** The feed is told of room when so much of it is free. */
 const RESUME_ROOM = POLICY.maxItems / 4;
+/** A puller may hold many leases, and its failures say nothing of a target. */
+const LEASED: Partial<Policy> = { probes: false, windowMax: 1_000 };
 /** Before a read that the log has not answered is made again, and before a courier that is not sure of its partition looks again. */
 const AGAIN_MS = 1_000;
 
@@ -30,6 +41,7 @@ export interface RunDeps {
   readonly hosts: Hosts;
   readonly attempts: Pick<Attempts, 'add' | 'hasRoom'>;
   readonly writer: Pick<LaneWriter, 'write'>;
+  readonly leasing: Pick<LeasesDeps, 'epoch' | 'key' | 'flush'>;
   /** @default POLICY */
   readonly policy?: Partial<Policy> | undefined;
   readonly now: () => number;
@@ -49,6 +61,8 @@ export interface RunDeps {
 export class Run {
   readonly #deps: RunDeps;
   readonly lanes: Lanes<ReadEvent>;
+  /** undefined: events are pushed. */
+  readonly leases: Leases | undefined;
   readonly #streams = new Map<string, Followed>();
   readonly #stop = new AbortController();
   readonly #waker: Waker;
@@ -62,17 +76,56 @@ export class Run {
   readonly #edited = new Map<string, Edited>();
   #isWritingHeld = false;
   #isFull = false;
+  #isStopping = false;
   readonly #pump = (): void => this.pump();
 
-  constructor(deps: RunDeps, subscription: Subscription, compiled: CompiledSubscription, rows: Iterable<LaneRow>) {
+  constructor(
+    deps: RunDeps,
+    subscription: Subscription,
+    compiled: CompiledSubscription,
+    rows: readonly (LaneRow | LeaseRow)[],
+  ) {
     this.#deps = deps;
     this.#subscription = subscription;
     this.#compiled = compiled;
     this.#host = deps.push.hostOf(subscription);
     this.#waker = new Waker(deps.now, this.#pump);
     const { now, random, policy = {} } = deps;
-    this.lanes = new Lanes({ subscription: subscription.id, now, random, policy, rows });
+    const isPushed = subscription.target.kind === 'webhook';
+    this.lanes = new Lanes({
+      subscription: subscription.id,
+      now,
+      random,
+      policy: isPushed ? policy : { ...policy, ...LEASED },
+      rows: rows.filter((row) => row.kind !== 'lease'),
+    });
+    if (!isPushed)
+      this.leases = this.#leasesOf(
+        deps,
+        rows.find((row) => row.kind === 'lease'),
+      );
     if (subscription.state !== 'active') this.lanes.pause();
+  }
+
+  #leasesOf({ leasing, writer, now, attempts, isSure }: RunDeps, row: LeaseRow | undefined): Leases {
+    const { lanes } = this;
+    return new Leases(
+      {
+        ...leasing,
+        lanes,
+        now,
+        mayStart: () => isSure() && attempts.hasRoom,
+        subscription: () => this.#subscription,
+        write: (changes) => writer.write(changes),
+        store: (stored) => writer.write([{ key: `${this.#subscription.id}/l/open`, row: stored }]),
+        eventOf: (item) => this.#eventOf(item),
+        ended: (items, effects) => this.#ended(items, effects),
+        record: (event, made) =>
+          this.#record(event, { ...made, id: messageId(this.#subscription, [event.position]), ms: now() - made.at }),
+        wake: this.#pump,
+      },
+      row,
+    );
   }
 
   get subscription(): Subscription {
@@ -83,9 +136,9 @@ export class Run {
     return this.#compiled;
   }
 
-  /** Attempts that run. */
+  /** Attempts that run, or events that are leased. */
   get inFlight(): number {
-    return this.#running;
+    return this.leases === undefined ? this.#running : this.lanes.counts().items;
   }
 
   get streams(): ReadonlyMap<string, Followed> {
@@ -147,7 +200,9 @@ export class Run {
   /** Starts every attempt that may start now. */
   pump(): void {
     this.#writeHeld();
-    if (this.#stop.signal.aborted || this.#subscription.target.kind !== 'webhook') return;
+    if (this.#stop.signal.aborted || this.#isStopping) return;
+    if (this.leases !== undefined) return this.#pumpLeases(this.leases);
+    if (this.#subscription.target.kind !== 'webhook') return;
     const { hosts, attempts, isSure, now } = this.#deps;
     if (!isSure() || !attempts.hasRoom) {
       this.#waker.at(now() + AGAIN_MS);
@@ -173,6 +228,12 @@ export class Run {
     if (due !== undefined) this.#waker.at(due);
   }
 
+  #pumpLeases(leases: Leases): void {
+    const again = leases.pump();
+    this.#makeRoom();
+    if (again !== undefined) this.#waker.at(again);
+  }
+
   /** The feed goes on when a good part of the room is free, not for each single event. */
   #makeRoom(): void {
     if (!this.#isFull || this.lanes.room < RESUME_ROOM) return;
@@ -186,7 +247,7 @@ export class Run {
     if (attempt.before.length > 0 && !(await writer.write(attempt.before))) return this.lanes.release(attempt);
     const events = await this.#eventsOf(attempt);
     if (signal.aborted || events === undefined || this.lanes.paused || !isSure()) return this.lanes.release(attempt);
-    if (events.length === 0) return this.#ended(attempt, this.lanes.settle(attempt, NOT_DUE, 1));
+    if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, NOT_DUE, 1));
     const at = now();
     const id = messageId(
       this.#subscription,
@@ -196,11 +257,17 @@ export class Run {
     // Whether an attempt that was cut off has reached the receiver, nobody knows.
     if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
     const effects = this.lanes.settle(attempt, outcome, events.length);
-    for (const [i, event] of events.entries()) this.#record(event, id, attempt.try, at, outcome, effects.results[i]);
-    await this.#ended(attempt, effects);
+    const { ms } = outcome;
+    for (const [i, event] of events.entries())
+      this.#record(event, { id, try: attempt.try, at, ms, outcome, result: effects.results[i] });
+    await this.#ended(attempt.items, effects);
   }
 
-  async #ended({ items }: Attempt<ReadEvent>, effects: Effects): Promise<void> {
+  #record(event: ReadEvent, made: Omit<Made, 'subscription'>): void {
+    this.#deps.attempts.add(attemptRow(event, { ...made, subscription: this.#subscription.id }));
+  }
+
+  async #ended(items: readonly { readonly place: Place }[], effects: Effects): Promise<void> {
     for (const { place } of items) this.#streams.get(place.stream)?.touch();
     await this.#end(effects);
     for (const [i, { place }] of items.entries()) this.#answer(place, effects.results[i]);
@@ -212,15 +279,20 @@ export class Run {
    */
   async #eventsOf({ items }: Attempt<ReadEvent>): Promise<readonly ReadEvent[] | undefined> {
     const events: ReadEvent[] = [];
-    for (const { event: known, place } of items) {
-      const position = formatPosition(place.stream, place.partition, place.offset);
-      const event = known ?? (await this.#reread(position));
+    for (const item of items) {
+      const event = await this.#eventOf(item);
       if (this.#stop.signal.aborted) return undefined;
       if (event === undefined) break;
-      const edited = this.#edited.get(position);
-      events.push(edited === undefined ? event : editedEvent(event, edited, this.#deps.now()));
+      events.push(event);
     }
     return events;
+  }
+
+  async #eventOf({ event: known, place }: AttemptItem<ReadEvent>): Promise<ReadEvent | undefined> {
+    const position = formatPosition(place.stream, place.partition, place.offset);
+    const event = known ?? (await this.#reread(position));
+    const edited = this.#edited.get(position);
+    return event === undefined || edited === undefined ? event : editedEvent(event, edited, this.#deps.now());
   }
 
   /** Reads an event until the log answers. */
@@ -236,32 +308,6 @@ export class Run {
       }
     }
     return undefined;
-  }
-
-  #record(
-    { position, envelope }: ReadEvent,
-    id: string,
-    tries: number,
-    at: number,
-    outcome: AttemptOutcome,
-    result: ItemResult | undefined,
-  ): void {
-    const { ms } = outcome;
-    const { status, reason, head } = outcome as { status?: number; reason?: string; head?: string };
-    const row: AttemptRow = {
-      id,
-      subscription: this.#subscription.id,
-      position,
-      subject: envelope.subject,
-      try: tries,
-      at: new Date(at).toISOString(),
-      ms: Math.round(ms),
-      ...(status === undefined ? {} : { status }),
-      outcome: result === undefined || result === 'skipped' ? 'failed' : result,
-      ...(reason === undefined ? {} : { reason }),
-      ...(head === undefined || outcome.kind === 'delivered' ? {} : { head }),
-    };
-    this.#deps.attempts.add(row);
   }
 
   /** Makes durable what an attempt, or a person, has changed; only then the cursor goes on. */
@@ -320,9 +366,11 @@ export class Run {
     return true;
   }
 
-  /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. */
-  async stop(drainMs: number): Promise<void> {
+  /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. `areLeasesVoid`: what is leased may not be committed any more. */
+  async stop(drainMs: number, areLeasesVoid = false): Promise<void> {
+    this.#isStopping = true;
     this.lanes.pause();
+    await this.leases?.stop(areLeasesVoid ? 'void' : drainMs > 0 ? 'orderly' : 'lost');
     this.#waker.stop();
     this.#deps.hosts.forget(this.#host, this.#pump);
     for (const followed of this.#streams.values()) followed.detach();

@@ -251,6 +251,23 @@ export class Board<E> {
     effects.gone.push(entry);
   }
 
+  /** Finishes the events at these places as far as they stand at the front of their lanes; what the feed has not come to is passed when it does. */
+  deliveredBefore(places: readonly Place[], effects: Gathered<E>): void {
+    const streams = Map.groupBy(places, ({ stream }) => stream);
+    const keys = new Map([...streams].map(([stream, of]) => [stream, new Set(of.map(keyOf))]));
+    for (const lane of [...this.lanes.values()]) {
+      const wanted = keys.get(lane.stream);
+      if (wanted === undefined || lane.flying > 0) continue;
+      for (let entry = lane.first(); entry !== undefined && wanted.has(keyOf(entry.place));) {
+        const next = lane.after(entry);
+        if (!entry.finished) this.finish(entry, effects);
+        entry = next;
+      }
+      this.schedule(lane);
+    }
+    for (const place of places) this.#partition(place).passAhead(place.offset);
+  }
+
   forget(entry: Entry<E>): void {
     entry.event = undefined;
     if (!entry.counted) return;
@@ -334,3 +351,5 @@ export class Board<E> {
       }
   }
 }
+
+const keyOf = ({ partition, offset }: Place): string => `${partition}/${offset}`;

@@ -1,4 +1,4 @@
-import type { CursorRow, LaneChange, LaneRow } from '../port.js';
+import type { CursorRow, LaneChange, LaneRow, Place } from '../port.js';
 import { Board } from './board.js';
 import { Gathered } from './effects.js';
 import { beforeTry, countFailure } from './failing.js';
@@ -98,7 +98,7 @@ export class Lanes<E> implements LaneMachine<E> {
     return paused || bytes >= this.#policy.maxBytes ? 0 : Math.max(0, this.#policy.maxItems - waiting);
   }
 
-  take(max = 1, perLane = 1): Attempt<E> | undefined {
+  take(max = 1, perLane = 1, maxBytes = Infinity): Attempt<E> | undefined {
     const board = this.#board;
     if (board.paused) return undefined;
     const now = board.now();
@@ -110,7 +110,7 @@ export class Lanes<E> implements LaneMachine<E> {
     const head = lane.first()!;
     const entries = [head];
     this.#fly(lane, head);
-    if (max > 1 && !head.alone && !this.#target.down) this.#fill(lane, entries, max, perLane);
+    if (max > 1 && !head.alone && !this.#target.down) this.#fill(lane, entries, max, perLane, maxBytes);
     const before = head.alone ? beforeTry(board, head) : NO_CHANGES;
     const attempt = new Flight(entries, before, this.#target.down);
     this.#target.started();
@@ -126,8 +126,9 @@ export class Lanes<E> implements LaneMachine<E> {
   }
 
   /** More of the lane, then heads of the next lanes that are ready, as far as all of them may be in an attempt of this size. */
-  #fill(first: Lane<E>, entries: Entry<E>[], max: number, perLane: number): void {
+  #fill(first: Lane<E>, entries: Entry<E>[], max: number, perLane: number, maxBytes: number): void {
     const { ready } = this.#board;
+    let bytes = entries[0]!.bytes;
     let limit = Math.min(max, entries[0]!.cap);
     let lane = first;
     for (;;) {
@@ -135,6 +136,8 @@ export class Lanes<E> implements LaneMachine<E> {
       for (let n = 1; n < perLane && entries.length < limit; n++) {
         const next = lane.after(entry);
         if (next === undefined || next.alone || next.finished || next.cap <= entries.length) break;
+        bytes += next.bytes;
+        if (bytes > maxBytes) return;
         entry = next;
         this.#fly(lane, entry);
         entries.push(entry);
@@ -143,6 +146,8 @@ export class Lanes<E> implements LaneMachine<E> {
       const other = entries.length < limit ? this.#board.ready.peek() : undefined;
       const head = other?.first();
       if (other === undefined || head === undefined || head.alone || head.cap <= entries.length) return;
+      bytes += head.bytes;
+      if (bytes > maxBytes) return;
       ready.shift();
       lane = other;
       this.#fly(lane, head);
@@ -247,8 +252,9 @@ export class Lanes<E> implements LaneMachine<E> {
   commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean): Effects {
     const flight = attempt as Flight<E>;
     if (flight.ended) throw new Error('the attempt has ended');
-    const done = flight.items.filter((e) => taken(e));
-    const rest = flight.items.filter((e) => !done.includes(e));
+    const done: Entry<E>[] = [];
+    const rest: Entry<E>[] = [];
+    for (const entry of flight.items) (taken(entry) ? done : rest).push(entry);
     if (rest.length === 0) return this.settle(attempt, { kind: 'delivered' });
     const effects = new Gathered<E>(Array(done.length).fill('delivered'));
     this.#beforeDurable(flight);
@@ -260,6 +266,12 @@ export class Lanes<E> implements LaneMachine<E> {
       this.#board.finish(entry, effects);
       this.#board.schedule(entry.home);
     }
+    return this.#board.handOut(effects);
+  }
+
+  deliveredBefore(places: readonly Place[]): Effects {
+    const effects = new Gathered<E>();
+    this.#board.deliveredBefore(places, effects);
     return this.#board.handOut(effects);
   }
 

@@ -100,7 +100,16 @@ export class PartitionPlaces<S extends Slot> {
 
   /** What a row of an earlier owner spoke for is finished, before the feed came to it again. */
   finishAhead(offset: bigint): void {
-    if (!this.known.delete(offset)) return;
+    if (this.known.delete(offset)) this.#putAhead(offset);
+  }
+
+  /** It is finished; nothing is known of it but that the feed has not come to it. */
+  passAhead(offset: bigint): void {
+    if (offset >= this.scanned && !this.known.has(offset)) this.#putAhead(offset);
+  }
+
+  #putAhead(offset: bigint): void {
+    if (this.ahead.includes(offset)) return;
     const at = this.ahead.findLastIndex((o) => o < offset) + 1;
     this.ahead.splice(at, 0, offset);
     this.of.ahead++;

@@ -172,9 +172,10 @@ export interface LaneMachine<E> {
   roomOf(stream: string): number;
   /**
    * The next attempt that may start now: one attempt in flight per lane, within the window, one probe while the target is down. `max`: items of one attempt (batch,
-   * lease). `perLane`: consecutive items of a lane in it. undefined: nothing now; ask again after any other call, or at `nextDueMs`.
+   * lease). `perLane`: consecutive items of a lane in it. `maxBytes`: of all items but the first. undefined: nothing now; ask again after any other call, or at
+   * `nextDueMs`.
    */
-  take(max?: number, perLane?: number): Attempt<E> | undefined;
+  take(max?: number, perLane?: number, maxBytes?: number): Attempt<E> | undefined;
   /**
    * Ends an attempt. `through`: only so many items from the front had this outcome, the others go back as if they had not been taken. A failure of several items
    * counts no try: they come again in halves, until it is one item that fails.
@@ -182,6 +183,11 @@ export interface LaneMachine<E> {
   settle(attempt: Attempt<E>, outcome: Outcome, through?: number): Effects;
   /** Items of an attempt that goes on (a lease) are delivered: of each lane the first ones. */
   commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean): Effects;
+  /**
+   * Events that a lease of an earlier owner was sent are delivered: of each lane the first ones. They may be in memory, in a row, or not looked at yet; those that
+   * are finished, or belong to an attempt, are left out. `results` is empty.
+   */
+  deliveredBefore(places: readonly Place[]): Effects;
   /** Ends an attempt that was not made, or whose end nobody knows: no try is counted. */
   release(attempt: Attempt<E>): void;
   /** Changes that no attempt caused: held rows, what a takeover found. undefined: none. */

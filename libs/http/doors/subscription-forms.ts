@@ -96,6 +96,26 @@ export const LIST = z.strictObject({
   ...PAGING,
 });
 export const PAGE = z.strictObject(PAGING);
+
+export const PULL = z.strictObject({
+  /** Events at most. */
+  limit: z.coerce.number().int().min(1).max(1_000).optional(),
+  /** Seconds to wait for a first event. */
+  wait: z.coerce.number().min(0).max(30).optional(),
+  /** Seconds until what was not committed comes again. */
+  lease: z.coerce.number().min(0.2).max(60).optional(),
+});
+const TOKEN = z.string().min(1).max(32_768);
+const POSITION = z
+  .string()
+  .max(250)
+  .refine((text) => parsePosition(text) !== undefined, because(texts.not_a_position()));
+export const COMMIT = z.strictObject({
+  token: TOKEN,
+  /** A position, or a list of them: one for each partition. */
+  through: z.union([POSITION, z.array(POSITION).min(1).max(1_000)]),
+});
+export const RELEASE = z.strictObject({ token: TOKEN });
 export const DELIVERIES = z.strictObject({
   subject: z.string().min(1).max(512).optional(),
   state: z.enum(['delivered', 'failed', 'parked', 'dead']).optional(),

@@ -109,6 +109,18 @@ export class FakeDesk implements SubscriptionDesk {
     return { secret: 'whsec_LAIN', previousValidUntil: '2021-07-16T00:00:00.000Z' };
   }
 
+  pull(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  commit(): Promise<'done'> {
+    return Promise.resolve('done');
+  }
+
+  release(): Promise<'done'> {
+    return Promise.resolve('done');
+  }
+
   standing(id: string): Promise<Standing> {
     const subscription = this.#row(id);
     const { parked, dead } = this.#held(id);
