@@ -21,6 +21,7 @@ export const LIBRARIES = {
       './consuming': 'consuming',
       './outbox': 'outbox',
       './kafka': 'kafka-source',
+      './webhooks': 'receiving',
       './testing': 'testing',
       './testcontainers': 'containers',
     },

@@ -140,6 +140,7 @@ export const ROOMS = {
   codegen: { rooms: ['faults', 'event', 'avro'], clients: [] },
   'event-types': { rooms: ['sdk'], clients: [] },
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
+  receiving: { rooms: ['consuming', 'event', 'sdk', 'standard-webhooks'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   'nest-kit': { rooms: ['consuming', 'sdk'], clients: ['@nestjs/*', 'rxjs'] },
   testing: { rooms: ['concurrency', 'sdk'], clients: [] },

@@ -26,3 +26,4 @@ export { filePlaces, type Places } from './places.js';
 export { SourceSet, type NamedSource, type SourceSetOptions } from './source-set.js';
 export { sqliteInbox, sqlitePlaces, type SqliteDatabase } from './sqlite.js';
 export { isTestEvent, withTestEvents, type TestEventsOptions } from './test-events.js';
+export { resolverOf } from './versions.js';

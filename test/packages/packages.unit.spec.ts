@@ -13,7 +13,6 @@ const manifest = JSON.parse(read('package.json')) as Manifest;
 
 /** Packages that appear in no import and no script, and what loads them. */
 const LOADED_BY: Readonly<Record<string, string>> = {
-  '@nestjs/platform-express': 'Nest, when test/bench/naive.ts creates an app without naming a platform',
   '@swc/core': '@swc/jest',
   '@types/node': 'TypeScript, by "types" of tsconfig.json',
   '@types/pg': 'TypeScript, for the import of pg in specs',
