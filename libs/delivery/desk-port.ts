@@ -1,6 +1,6 @@
 import type { Caller } from '#access';
 import type { Subscription, SubscriptionSpec } from '#subscriptions';
-import type { Place } from './port.js';
+import type { AttemptRow, Place } from './port.js';
 import type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';
 
 /** How one subscription stands now, at its owner. */
@@ -41,18 +41,8 @@ export interface DeadLetter {
   readonly held: number;
 }
 
-export interface DeliveryAttempt {
-  readonly id: string;
-  readonly position: string;
-  readonly subject: string;
-  readonly try: number;
-  readonly at: string;
-  readonly ms: number;
-  readonly status?: number;
-  readonly outcome: 'delivered' | 'failed' | 'parked' | 'dead';
-  readonly reason?: string;
-  readonly head?: string;
-}
+/** One attempt, as its owner sees it. */
+export type DeliveryAttempt = Omit<AttemptRow, 'subscription'>;
 
 export interface Paging {
   readonly limit: number;

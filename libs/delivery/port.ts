@@ -18,10 +18,10 @@ export interface AttemptRow {
   /** RFC 3339: when it began. */
   readonly at: string;
   readonly ms: number;
-  readonly status?: number;
+  readonly status?: number | undefined;
   readonly outcome: 'delivered' | 'failed' | 'parked' | 'dead';
-  readonly reason?: string;
-  readonly head?: string;
+  readonly reason?: string | undefined;
+  readonly head?: string | undefined;
 }
 
 /** A row of `_simpul.cursors`, key `<subscription>/<stream>` (R8.6). */

@@ -26,9 +26,9 @@ export function attemptRow({ position, envelope }: ReadEvent, made: Made): Attem
     try: made.try,
     at: new Date(at).toISOString(),
     ms: Math.round(ms),
-    ...(status === undefined ? {} : { status }),
+    status,
     outcome: result === undefined || result === 'skipped' ? 'failed' : result,
-    ...(reason === undefined ? {} : { reason }),
-    ...(head === undefined || outcome.kind === 'delivered' ? {} : { head }),
+    reason,
+    head: outcome.kind === 'delivered' ? undefined : head,
   };
 }

@@ -30,6 +30,7 @@ export class Attempts {
   readonly #failed: ((cause: unknown) => void) | undefined;
   #waiting: NewRecord[] = [];
   #bytes = 0;
+  #lastKey: { readonly id: string; readonly key: Buffer } | undefined;
   #flushing: Promise<void> | undefined;
   readonly #closing = new AbortController();
 
@@ -47,11 +48,16 @@ export class Attempts {
 
   /** Durable with the next flush(). */
   add(row: AttemptRow): void {
-    const { subscription, ...rest } = row;
-    const value = Buffer.from(JSON.stringify(rest));
-    this.#waiting.push({ key: Buffer.from(subscription), value, headers: [] });
-    this.#bytes += value.length + subscription.length;
+    const value = Buffer.from(textOf(row));
+    this.#waiting.push({ key: this.#keyOf(row.subscription), value, headers: [] });
+    this.#bytes += value.length + row.subscription.length;
     if (this.#waiting.length >= MAX_APPEND_RECORDS || this.#bytes >= MAX_APPEND_BYTES / 2) void this.flush();
+  }
+
+  /** One subscription has thousands of rows a second. */
+  #keyOf(subscription: string): Buffer {
+    if (this.#lastKey?.id !== subscription) this.#lastKey = { id: subscription, key: Buffer.from(subscription) };
+    return this.#lastKey.key;
   }
 
   /** Resolves when every row that was added before is durable, or close() has given up. Never rejects. */
@@ -163,6 +169,15 @@ function batchOf(rows: readonly NewRecord[], at: number): readonly NewRecord[] {
     end++;
   }
   return rows.slice(at, end);
+}
+
+/** As JSON.stringify of the row without its subscription; a third of its cost. */
+function textOf({ id, position, subject, try: tries, at, ms, status, outcome, reason, head }: AttemptRow): string {
+  const more =
+    (status === undefined ? '' : `,"status":${status}`) +
+    (reason === undefined ? '' : `,"reason":${JSON.stringify(reason)}`) +
+    (head === undefined ? '' : `,"head":${JSON.stringify(head)}`);
+  return `{"id":${JSON.stringify(id)},"position":"${position}","subject":${JSON.stringify(subject)},"try":${tries},"at":"${at}","ms":${ms}${more},"outcome":"${outcome}"}`;
 }
 
 const rowOf = (key: Buffer, value: Buffer): AttemptRow => ({

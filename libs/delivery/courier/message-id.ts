@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Subscription } from '#subscriptions';
 
 /**
@@ -9,8 +9,6 @@ export function messageId(
   { id, createdAt }: Pick<Subscription, 'id' | 'createdAt'>,
   positions: readonly string[],
 ): string {
-  const hash = createHash('sha256')
-    .update(`${id}\n${createdAt}\n${positions.join('\n')}`)
-    .digest('base64url');
-  return `msg_${hash.slice(0, 24)}`;
+  const text = `${id}\n${createdAt}\n${positions.join('\n')}`;
+  return `msg_${hash('sha256', text, 'base64url').slice(0, 24)}`;
 }

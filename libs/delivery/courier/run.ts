@@ -215,13 +215,7 @@ export class Run {
         hosts.release(this.#host);
         break;
       }
-      this.#running++;
-      void this.#make(attempt).finally(() => {
-        this.#running--;
-        hosts.release(this.#host);
-        if (this.#running === 0) this.#idle?.();
-        this.pump();
-      });
+      void this.#attempt(attempt);
     }
     this.#makeRoom();
     const due = this.lanes.nextDueMs();
@@ -239,6 +233,19 @@ export class Run {
     if (!this.#isFull || this.lanes.room < RESUME_ROOM) return;
     this.#isFull = false;
     for (const followed of this.#streams.values()) followed.resume();
+  }
+
+  async #attempt(attempt: Attempt<ReadEvent>): Promise<void> {
+    this.#running++;
+    try {
+      await this.#make(attempt);
+    } finally {
+      this.#running--;
+      this.#deps.hosts.release(this.#host);
+      if (this.#running === 0) this.#idle?.();
+      // Attempts that end together look once for what may start now.
+      this.#waker.soon();
+    }
   }
 
   async #make(attempt: Attempt<ReadEvent>): Promise<void> {
