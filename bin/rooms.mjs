@@ -212,6 +212,10 @@ export const ROOMS = {
     ],
     clients: ['@nestjs/*'],
   },
+  watch: {
+    rooms: ['concurrency', 'faults', 'event', 'core', 'log', 'publishing', 'reading', 'registry', 'table', 'units'],
+    clients: ['@nestjs/*'],
+  },
   projector: {
     rooms: [
       'concurrency',

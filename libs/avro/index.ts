@@ -10,6 +10,7 @@ export type {
   Encoded,
   EventContract,
   EventTypeProperties,
+  ExpectedInfo,
   FieldInfo,
   FieldKind,
   FieldRole,

@@ -66,6 +66,7 @@ export function checkProperties(t: Node, of: 'new' | 'registered' = 'registered'
   if (p['aheadMinutes'] !== undefined)
     need('aheadMinutes', (v) => Number.isSafeInteger(v) && (v as number) >= 0, texts.minutes());
   need('subject', (v) => fieldList(v) && (v as Json[]).length > 0, texts.field_names());
+  if (p['expected'] !== undefined) need('expected', (v) => isExpected(v, t), texts.expected_forms());
   // A subject stands beside masked data, and in keys and addresses.
   const isSealed = of === 'new' && hasPersonal(t, p['subject']);
   const forms = isSealed ? ['pseudonym'] : ['clear', 'pseudonym'];
@@ -107,6 +108,22 @@ function isActor(v: Json, t: Node, publishers: Json | undefined): boolean {
   return (
     isObject(field ?? null) && Object.entries(field as JsonObject).every(([s, f]) => symbols.includes(s) && isFields(f))
   );
+}
+
+const EXPECTED_FROM = /^(type:[a-z0-9-]+|unit:SU\d{5,9})$/;
+const HOUR = /^([01]\d|2[0-3]):[0-5]\d$/;
+
+/** The form of `expected` (ExpectedInfo); no other names, so that a misspelt one is not taken for the default. */
+function isExpected(v: Json, t: Node): boolean {
+  if (!isObject(v)) return false;
+  const { every, until, zone, from, day, ...others } = v;
+  if (Object.keys(others).length > 0) return false;
+  if (every !== 'day' && every !== 'workday') return false;
+  if (typeof until !== 'string' || !HOUR.test(until)) return false;
+  if (zone !== undefined && !['WIB', 'WITA', 'WIT'].includes(zone as string)) return false;
+  if (!Array.isArray(from) || from.length === 0) return false;
+  if (!from.every((x) => typeof x === 'string' && EXPECTED_FROM.test(x))) return false;
+  return day === undefined || t.fields.some((f) => f.name === day && f.type.logical === 'date');
 }
 
 function isParty(v: Json, names: ReadonlySet<string>): boolean {

@@ -217,6 +217,10 @@ export const texts = defineTexts({
     id: 'field: bidang yang menyebut unit yang bertindak, atau null; why: alasannya; step, party, below, exempt bila perlu',
     en: 'field: the field that names the acting office, or null; why: the reason; step, party, below, exempt where needed',
   },
+  expected_forms: {
+    id: 'every: day atau workday; until: HH:MM; from: daftar type: atau unit:; zone (WIB, WITA, WIT) dan day (bidang tanggal) bila perlu',
+    en: 'every: day or workday; until: HH:MM; from: a list of type: or unit:; zone (WIB, WITA, WIT) and day (a date field) where needed',
+  },
   minutes: { id: 'bilangan bulat menit, 0 atau lebih', en: 'a whole number of minutes, 0 or more' },
   list_of: { id: 'daftar {form}', en: 'a list of {form}' },
   field_names: { id: 'nama bidang', en: 'names of fields' },

@@ -107,6 +107,20 @@ export interface ActorInfo {
 export type ActorFields = string | readonly string[];
 
 /** The `simpul` property of an event type's record. */
+/** Which units owe an event of a type for each day, see room `watch`. */
+export interface ExpectedInfo {
+  /** `workday`: Monday to Friday; holidays are not known. */
+  readonly every: 'day' | 'workday';
+  /** `HH:MM`: until when it is due. */
+  readonly until: string;
+  /** The zone of day and time. Absent: of the unit. */
+  readonly zone?: 'WIB' | 'WITA' | 'WIT';
+  /** `type:lapas`, `unit:SU00123` */
+  readonly from: readonly string[];
+  /** The date field that says for which day an event is. Absent: the day on which it was recorded. */
+  readonly day?: string;
+}
+
 export interface EventTypeProperties {
   /** Name of the event type, `imigrasi.paspor.diterbitkan`. */
   readonly type: string;
@@ -137,6 +151,8 @@ export interface EventTypeProperties {
   readonly retention: string;
   readonly availableFrom: string;
   readonly deadlines: readonly string[];
+  /** Absent: nobody must send events of this type by a certain time. */
+  readonly expected?: ExpectedInfo;
   /** True: only ES1-ITJEN may read (R12.2). */
   readonly itjenOnly?: boolean;
 }

@@ -42,6 +42,8 @@ export { PermohonanDiterima, type PermohonanDiterimaData } from './ppid.permohon
 export { PegawaiMutasiDitetapkan, type PegawaiMutasiDitetapkanData } from './sdm.pegawai.mutasi-ditetapkan.js';
 export { PresensiTercatat, type PresensiTercatatData } from './sdm.presensi.tercatat.js';
 export { KatalogVersiTerdaftar, type KatalogVersiTerdaftarData } from './simpul.katalog.versi-terdaftar.js';
+export { PemantauanTemuanMuncul, type PemantauanTemuanMunculData } from './simpul.pemantauan.temuan-muncul.js';
+export { PemantauanTemuanSelesai, type PemantauanTemuanSelesaiData } from './simpul.pemantauan.temuan-selesai.js';
 export { PengawasanKonflikId, type PengawasanKonflikIdData } from './simpul.pengawasan.konflik-id.js';
 export { PengawasanPerubahanDicoba, type PengawasanPerubahanDicobaData } from './simpul.pengawasan.perubahan-dicoba.js';
 export {

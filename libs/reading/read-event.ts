@@ -129,6 +129,11 @@ export class LoggedEvent {
     return this.#opened.envelope.subject;
   }
 
+  /** All of it: for the hub alone. What a reader may see of it, as() says. */
+  get envelope(): Omit<ReadEnvelope, 'digest'> {
+    return this.#opened.envelope;
+  }
+
   /** Whether the event fulfils the conditions on what every reader of it sees. The condition on the unit depends on the level: showsUnit(). */
   matches({ types, subject, copies }: EventFilter): boolean {
     const { envelope } = this.#opened;

@@ -1,4 +1,4 @@
-import type { ActorInfo, ConsumerLevel, Contract } from '#avro';
+import type { ActorInfo, ConsumerLevel, Contract, ExpectedInfo } from '#avro';
 
 export type { ConsumerLevel } from '#avro';
 
@@ -27,6 +27,8 @@ export interface EventType {
   readonly actor?: ActorInfo | undefined;
   /** How far ahead of its recorded time an event may date itself, minutes (R5.11). */
   readonly aheadMinutes?: number | undefined;
+  /** Which units owe an event of this type for each day. Absent: none. */
+  readonly expected?: ExpectedInfo | undefined;
   readonly consumers: readonly Consumer[];
   /** Names of the fields whose values, joined by `:`, are the event subject. */
   readonly subject: readonly string[];

@@ -58,6 +58,9 @@ class RegisteredType implements EventType {
   get ordering(): 'subject' | 'stream' {
     return this.#p.ordering;
   }
+  get expected(): EventTypeProperties['expected'] {
+    return this.#p.expected;
+  }
   get unitFields(): readonly string[] {
     return this.#p.unitFields;
   }

@@ -18,6 +18,8 @@ export class Metrics {
   readonly snapshotComplete: Gauge<'view' | 'storage' | 'partition'>;
   readonly snapshotLag: Gauge<'view' | 'storage' | 'stream' | 'partition'>;
   readonly snapshotFilled: Counter<'view'>;
+  readonly findings: Gauge<'kind'>;
+  readonly unwatched: Gauge;
   readonly viewConflicts: Counter<'view' | 'reason'>;
   readonly viewConflictsUntold: Counter;
   readonly copies: Counter;
@@ -103,6 +105,17 @@ export class Metrics {
       name: 'simpul_snapshot_filled_total',
       help: 'Entries that the store was filled with from snapshots, by view.',
       labelNames: ['view'],
+      registers,
+    });
+    this.findings = new Gauge({
+      name: 'simpul_watch_findings',
+      help: 'Findings of the watch that are open, by kind: silent, gap, skew, storm. 0 in a process that does not watch.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.unwatched = new Gauge({
+      name: 'simpul_watch_unwatched_events',
+      help: 'Events of sources that the watch has no room for, since it began in this process.',
       registers,
     });
     this.viewConflicts = new Counter({

@@ -140,6 +140,7 @@ function rowOf(t: EventType): object {
     publishers: t.publishers,
     ...(t.actor === undefined ? {} : { actor: t.actor }),
     ...(t.aheadMinutes === undefined ? {} : { aheadMinutes: t.aheadMinutes }),
+    ...(t.expected === undefined ? {} : { expected: t.expected }),
     subject: t.subject,
     subjectForm: t.subjectForm,
     ordering: t.ordering,
