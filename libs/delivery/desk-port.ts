@@ -1,6 +1,7 @@
 import type { Caller } from '#access';
 import type { Subscription, SubscriptionSpec } from '#subscriptions';
 import type { AttemptRow, Place } from './port.js';
+import type { LiveReader } from './pull/live.js';
 import type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';
 
 /** How one subscription stands now, at its owner. */
@@ -129,6 +130,11 @@ export interface SubscriptionDesk {
   commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome>;
   /** What the lease has not committed may be leased again; no try is counted. Faults as commit(). */
   release(id: string, token: string): Promise<CommitOutcome>;
+  /**
+   * The connection of a subscription with the target `sse`; the one before is over. `seen`: its cursor as the reader saw it last: what it has not taken since comes
+   * again. Faults: conflict (another target), invalid_cursor, fenced.
+   */
+  live(id: string, seen: string | undefined): Promise<LiveReader>;
   deliveries(
     id: string,
     filter: { readonly subject?: string | undefined; readonly state?: string | undefined },

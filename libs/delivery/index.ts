@@ -28,3 +28,4 @@ export { desksBy, openOwners, type OwnersOptions, type OwnersTable, type Partiti
 export { leaseKey } from './pull/lease-token.js';
 export { MOST_LEASE_MS } from './pull/lease-mark.js';
 export type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';
+export type { LiveEvents, LiveReader } from './pull/live.js';

@@ -27,7 +27,9 @@ import type {
   SubscriptionDesk,
 } from '../desk-port.js';
 import type { CursorRow, Place } from '../port.js';
+import { liveCursor, readLiveCursor, rewound, type LiveReader } from '../pull/live.js';
 import type { CommitOutcome, Leases, Pulled, PullWish } from '../pull/leases.js';
+import { cursorsOf } from './cursors-of.js';
 import { editedEvent } from './edited.js';
 import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
 import { receiptsOf } from './reader-receipts.js';
@@ -153,12 +155,7 @@ export class PartitionDesk implements SubscriptionDesk {
       await this.#store(next);
       if (changes.target === undefined || changes.target.kind === subscription.target.kind)
         await this.#set.followStreams(run);
-      else {
-        await run.stop(DRAIN_MS, true);
-        await this.#set.flush();
-        this.#set.runs.delete(id);
-        run = await this.#set.begin(next);
-      }
+      else run = await this.#beginAt(run, new Map());
       const appliesFrom: Record<string, readonly string[]> = {};
       for (const [stream, { scanned }] of run.streams) appliesFrom[stream] = positionsOf(stream, scanned);
       return { subscription: next, appliesFrom };
@@ -197,27 +194,36 @@ export class PartitionDesk implements SubscriptionDesk {
         const { scanned } = run.streams.get(stream) ?? { scanned: next };
         for (const [p, offset] of next.entries()) events += scanned[p]! - offset;
       }
-      if (!dryRun) {
-        await run.stop(DRAIN_MS, true);
-        await this.#set.flush();
-        await this.#set.writeCursors(id, rows);
-        this.#set.runs.delete(id);
-        await this.#set.begin(subscription);
-      }
+      if (!dryRun) await this.#beginAt(run, rows);
       return { streams, events: Number(events) };
     });
   }
 
   async pull(id: string, wish: PullWish, signal: AbortSignal): Promise<Pulled | undefined> {
-    return this.#leases(id).pull(wish, signal);
+    return this.#leases(this.#run(id), 'pull').pull(wish, signal);
   }
 
   async commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome> {
-    return this.#leases(id).commit(token, through);
+    return this.#leases(this.#run(id), 'pull').commit(token, through);
   }
 
   async release(id: string, token: string): Promise<CommitOutcome> {
-    return Promise.resolve(this.#leases(id).release(token));
+    return Promise.resolve(this.#leases(this.#run(id), 'pull').release(token));
+  }
+
+  live(id: string, seen: string | undefined): Promise<LiveReader> {
+    return this.#change(id, async (run) => {
+      this.#leases(run, 'sse');
+      const places = seen === undefined ? undefined : readLiveCursor(seen);
+      if (places === undefined && seen !== undefined) throw new Fault('invalid_cursor');
+      const rows = new Map<string, CursorRow>();
+      for (const [stream, row] of cursorsOf(run)) {
+        const back = rewound(row, places?.get(stream));
+        if (back !== undefined) rows.set(stream, back);
+      }
+      const next = rows.size === 0 ? run : await this.#beginAt(run, rows);
+      return next.seat.take(this.#leases(next, 'sse'), () => liveCursor(cursorsOf(next)));
+    });
   }
 
   deliveries(
@@ -334,10 +340,19 @@ export class PartitionDesk implements SubscriptionDesk {
     return this.#changes.run(() => work(this.#run(id)));
   }
 
-  #leases(id: string): Leases {
-    const { leases, subscription } = this.#run(id);
+  /** Runs a subscription anew, from these cursors on where they are given. What was leased is not any more. */
+  async #beginAt(run: Run, rows: ReadonlyMap<string, CursorRow>): Promise<Run> {
+    const { subscription } = run;
+    await run.stop(DRAIN_MS, true);
+    await this.#set.flush();
+    await this.#set.writeCursors(subscription.id, rows);
+    this.#set.runs.delete(subscription.id);
+    return this.#set.begin(subscription);
+  }
+
+  #leases({ leases, subscription }: Run, wanted: 'pull' | 'sse'): Leases {
     const { kind } = subscription.target;
-    if (leases === undefined || kind !== 'pull') throw new Fault('conflict', { detail: `target ${kind}` });
+    if (leases === undefined || kind !== wanted) throw new Fault('conflict', { detail: `target ${kind}` });
     return leases;
   }
 

@@ -16,6 +16,7 @@ import {
 } from '../lanes/types.js';
 import type { CursorRow, LaneRow, LeaseRow, Place } from '../port.js';
 import { Leases, type LeasesDeps } from '../pull/leases.js';
+import { LiveSeat } from '../pull/live.js';
 import { attemptRow, type Made } from './attempt-row.js';
 import type { Attempts } from './attempts.js';
 import { editedEvent, type Edited } from './edited.js';
@@ -24,6 +25,7 @@ import type { Hosts } from './hosts.js';
 import type { LaneWriter } from './lane-writer.js';
 import { messageId } from './message-id.js';
 import type { Push } from './push.js';
+import { Redriven } from './redriven.js';
 import { Waker } from './waker.js';
 
 /** Events of one request of the mode `batch`. */
@@ -63,6 +65,7 @@ export class Run {
   readonly lanes: Lanes<ReadEvent>;
   /** undefined: events are pushed. */
   readonly leases: Leases | undefined;
+  readonly seat = new LiveSeat();
   readonly #streams = new Map<string, Followed>();
   readonly #stop = new AbortController();
   readonly #waker: Waker;
@@ -71,8 +74,7 @@ export class Run {
   #compiled: CompiledSubscription;
   #running = 0;
   #idle: (() => void) | undefined;
-  /** Who waits for what came of a redrive, by position. */
-  readonly #redriven = new Map<string, (result: ItemResult | 'stopped') => void>();
+  readonly #redriven = new Redriven();
   readonly #edited = new Map<string, Edited>();
   #isWritingHeld = false;
   #isFull = false;
@@ -277,7 +279,7 @@ export class Run {
   async #ended(items: readonly { readonly place: Place }[], effects: Effects): Promise<void> {
     for (const { place } of items) this.#streams.get(place.stream)?.touch();
     await this.#end(effects);
-    for (const [i, { place }] of items.entries()) this.#answer(place, effects.results[i]);
+    for (const [i, { place }] of items.entries()) this.#redriven.answer(place, effects.results[i]);
   }
 
   /**
@@ -349,16 +351,9 @@ export class Run {
     if (!this.lanes.redrive(position)) return undefined;
     if (edited === undefined) this.#edited.delete(position);
     else this.#edited.set(position, edited);
-    const result = new Promise<ItemResult | 'stopped'>((resolve) => this.#redriven.set(position, resolve));
+    const result = this.#redriven.wait(position);
     this.pump();
     return result;
-  }
-
-  #answer({ stream, partition, offset }: Place, result: ItemResult | undefined): void {
-    if (this.#redriven.size === 0 || result === undefined) return;
-    const position = formatPosition(stream, partition, offset);
-    this.#redriven.get(position)?.(result);
-    this.#redriven.delete(position);
   }
 
   /** Ends a parked event or a dead letter as not delivered; false: there is none. Resolves when that is durable. */
@@ -367,8 +362,7 @@ export class Run {
     if (effects === undefined) return false;
     for (const followed of this.#streams.values()) followed.touch();
     await this.#end(effects);
-    this.#redriven.get(position)?.('skipped');
-    this.#redriven.delete(position);
+    this.#redriven.end(position, 'skipped');
     this.pump();
     return true;
   }
@@ -376,6 +370,7 @@ export class Run {
   /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. `areLeasesVoid`: what is leased may not be committed any more. */
   async stop(drainMs: number, areLeasesVoid = false): Promise<void> {
     this.#isStopping = true;
+    this.seat.stop();
     this.lanes.pause();
     await this.leases?.stop(areLeasesVoid ? 'void' : drainMs > 0 ? 'orderly' : 'lost');
     this.#waker.stop();
@@ -388,8 +383,7 @@ export class Run {
       over.abort();
     }
     this.#stop.abort();
-    for (const answer of this.#redriven.values()) answer('stopped');
-    this.#redriven.clear();
+    this.#redriven.stop();
   }
 }
 

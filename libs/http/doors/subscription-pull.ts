@@ -8,6 +8,7 @@ import { goneOf } from '../gone.js';
 import { texts } from '../texts.js';
 import type { Door, Edge } from '../types.js';
 import { NONE } from './paging.js';
+import { sendLive } from './subscription-live.js';
 import { SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
 import { COMMIT, PULL, RELEASE } from './subscription-forms.js';
 
@@ -84,6 +85,27 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
         return places.at(id, { caller: edge.caller(req), req, reply }, 'owner', async (desk) =>
           ended(reply, await desk.release(id, token)),
         );
+      },
+    );
+    app.get<Params>(
+      '/v1/subscriptions/:id/live',
+      {
+        config: {
+          summary:
+            'Server-sent events of a subscription with the target sse, from where it is (or Last-Event-ID); what the reader has taken counts as delivered. One connection at a time: a newer one takes over, and the older one ends with a message taken_over',
+          roles: ['reader'],
+          query: NONE,
+        },
+      },
+      async (req, reply) => {
+        edge.query(req, NONE);
+        const { id } = req.params;
+        const last = req.headers['last-event-id'];
+        const seen = typeof last === 'string' && last !== '' ? last : undefined;
+        return places.at(id, { caller: edge.caller(req), req, reply }, 'owner', async (desk) => {
+          await sendLive(edge, req, reply, id, await desk.live(id, seen));
+          return reply;
+        });
       },
     );
   };

@@ -77,6 +77,10 @@ export class DeliveryStage implements AsyncDisposable {
     await this.#http.close();
   }
 
+  get url(): string {
+    return this.#http.url;
+  }
+
   get core(): Core {
     return this.#http.app.get<Core>(CORE, { strict: false });
   }

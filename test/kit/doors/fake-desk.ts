@@ -121,6 +121,10 @@ export class FakeDesk implements SubscriptionDesk {
     return Promise.resolve('done');
   }
 
+  live(): Promise<never> {
+    return Promise.reject(new Fault('conflict', { detail: 'target webhook' }));
+  }
+
   standing(id: string): Promise<Standing> {
     const subscription = this.#row(id);
     const { parked, dead } = this.#held(id);
