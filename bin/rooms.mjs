@@ -129,7 +129,7 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   courier: {
-    rooms: ['core', 'delivery', 'faults', 'subscription-doors', 'subscriptions', 'webhooks'],
+    rooms: ['core', 'delivery', 'faults', 'subscription-doors', 'subscriptions', 'telemetry', 'webhooks'],
     clients: ['@nestjs/*'],
   },
   settings: { rooms: ['faults', 'limits', 'networks'], clients: ['zod'] },

@@ -11,6 +11,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { setDeliveryGauges } from './gauges.js';
 import { WebhookPush } from './webhook-push.js';
 
 /** Delivers to the subscriptions of the partitions that this process owns. */
@@ -28,7 +29,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
   ) {}
 
   onModuleInit(): void {
-    const { log, reading, registry, units, pseudonymKey, now, settings } = this.core;
+    const { log, metrics, reading, registry, units, pseudonymKey, now, settings } = this.core;
     const { catalogue } = registry;
     const sealKey = webhookSealKey(pseudonymKey);
     const feed = new Feed<CompiledSubscription>({
@@ -55,6 +56,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       courierReport: this.#courierReport(),
     });
     this.home.serve((partition) => this.#courier?.desk(partition));
+    metrics.beforeScrape(() => this.#courier && setDeliveryGauges(metrics, this.#courier, now()));
     this.#joined = this.core.readiness.expect('courier');
     this.#unlisten = registry.onRegistered(() => this.#courier?.catalogueChanged());
   }
@@ -85,6 +87,10 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
         logger.error({ subscription, position }, 'a subscription came past a damaged record');
       },
       failed: (cause) => this.#failed(cause),
+      attempted: ({ outcome, ms }) => {
+        metrics.deliveries.inc({ outcome });
+        metrics.deliverySeconds.observe(ms / 1_000);
+      },
       table: tableReport,
     };
   }

@@ -38,6 +38,10 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
     expect(to.received.map(({ verified }) => verified)).toEqual(Array(60).fill(true));
     await until(async () => (await hub.standing(id as string))['lag'].events === 0);
     expect(await hub.standing(id as string)).toMatchObject({ status: 'active', inFlight: 0, parked: 0, dead: 0 });
+    const metrics = await hub.metrics();
+    expect(metrics).toContain('simpul_deliveries_total{outcome="delivered",role="hub"} 60');
+    expect(metrics).toContain(`simpul_subscription_lag_events{subscription="${id as string}",role="hub"} 0`);
+    expect(metrics).toContain('simpul_subscriptions{status="active",role="hub"} 1');
   });
 
   it('goes on where it was after the hub stopped: what came meanwhile too, nothing twice', async () => {

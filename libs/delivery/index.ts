@@ -3,6 +3,7 @@ export { Hosts, MAX_AT_HOST } from './courier/hosts.js';
 export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
 export type { Push, Sending } from './courier/push.js';
 export type { DeliveryReport } from './courier/run-set.js';
+export { standingOf } from './courier/standing.js';
 export { SubscriptionTables } from './courier/subscription-tables.js';
 export type {
   DeadLetter,

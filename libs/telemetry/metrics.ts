@@ -4,7 +4,7 @@ const REST_FACTOR = 10;
 const MAX_REST_MS = 1_000;
 const SLICE_MS = 2;
 
-/** The numbers of one process. Label values are codes, names of streams and views: never ids, units' data or subjects. */
+/** The numbers of one process. Label values are codes, names of streams and views, ids of subscriptions: never other ids, units' data or subjects. */
 export class Metrics {
   readonly registry = new Registry();
   readonly published: Counter<'outcome'>;
@@ -31,6 +31,12 @@ export class Metrics {
   readonly limit: Gauge<'limit'>;
   readonly limitUsed: Gauge<'limit'>;
   readonly limitReached: Counter<'limit'>;
+  readonly deliveries: Counter<'outcome'>;
+  readonly deliverySeconds: Histogram;
+  readonly subscriptions: Gauge<'status'>;
+  readonly subscriptionLagEvents: Gauge<'subscription'>;
+  readonly subscriptionLagSeconds: Gauge<'subscription'>;
+  readonly undelivered: Gauge<'what'>;
   /** Resolves when the next text may be made. */
   #last: Promise<void> = Promise.resolve();
   #next: Promise<string> | undefined;
@@ -176,6 +182,42 @@ export class Metrics {
       name: 'simpul_limit_reached_total',
       help: 'Requests refused, and connections closed, by the limit that was reached.',
       labelNames: ['limit'],
+      registers,
+    });
+    this.deliveries = new Counter({
+      name: 'simpul_deliveries_total',
+      help: 'Attempts to deliver an event to a subscription, by outcome: delivered, failed, parked, dead.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.deliverySeconds = new Histogram({
+      name: 'simpul_delivery_seconds',
+      help: 'Time of an attempt to deliver, from its beginning to the answer of the receiver.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+      registers,
+    });
+    this.subscriptions = new Gauge({
+      name: 'simpul_subscriptions',
+      help: 'Subscriptions that this process delivers to, by status: active, waiting (the target is down), paused, disabled.',
+      labelNames: ['status'],
+      registers,
+    });
+    this.subscriptionLagEvents = new Gauge({
+      name: 'simpul_subscription_lag_events',
+      help: 'Records that a subscription has not passed: not looked at yet, or due and not delivered.',
+      labelNames: ['subscription'],
+      registers,
+    });
+    this.subscriptionLagSeconds = new Gauge({
+      name: 'simpul_subscription_lag_seconds',
+      help: 'Age of the first record that a subscription has not looked at.',
+      labelNames: ['subscription'],
+      registers,
+    });
+    this.undelivered = new Gauge({
+      name: 'simpul_undelivered',
+      help: 'Events that stand: parked (tried again by schedule), dead (wait for a person), held (wait behind one of these).',
+      labelNames: ['what'],
       registers,
     });
   }

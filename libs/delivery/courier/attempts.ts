@@ -28,17 +28,24 @@ export class Attempts {
   readonly #log: AttemptsLog;
   readonly #partition: number;
   readonly #failed: ((cause: unknown) => void) | undefined;
+  readonly #added: ((row: AttemptRow) => void) | undefined;
   #waiting: NewRecord[] = [];
   #bytes = 0;
   #lastKey: { readonly id: string; readonly key: Buffer } | undefined;
   #flushing: Promise<void> | undefined;
   readonly #closing = new AbortController();
 
-  /** `failed`: the log has not taken rows; they are appended again after a second. */
-  constructor(log: AttemptsLog, partition: number, failed?: (cause: unknown) => void) {
+  /** `failed`: the log has not taken rows; they are appended again after a second. `added`: called for each row. */
+  constructor(
+    log: AttemptsLog,
+    partition: number,
+    failed?: (cause: unknown) => void,
+    added?: (row: AttemptRow) => void,
+  ) {
     this.#log = log;
     this.#partition = partition;
     this.#failed = failed;
+    this.#added = added;
   }
 
   /** False: too many rows wait for the log. */
@@ -48,6 +55,7 @@ export class Attempts {
 
   /** Durable with the next flush(). */
   add(row: AttemptRow): void {
+    this.#added?.(row);
     const value = Buffer.from(textOf(row));
     this.#waiting.push({ key: this.#keyOf(row.subscription), value, headers: [] });
     this.#bytes += value.length + row.subscription.length;

@@ -8,7 +8,7 @@ import type { TableReport } from '#table';
 import type { Units } from '#units';
 import type { Feed } from '../feed/feed.js';
 import type { Policy } from '../lanes/types.js';
-import type { CursorRow, LaneRow, LeaseRow, RedriveRow } from '../port.js';
+import type { AttemptRow, CursorRow, LaneRow, LeaseRow, RedriveRow } from '../port.js';
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
 import type { Hosts } from './hosts.js';
@@ -26,6 +26,8 @@ export interface DeliveryReport {
   readonly damaged?: (subscription: string, position: string) => void;
   /** A write or read failed; it is made again. */
   readonly failed?: (cause: unknown) => void;
+  /** An attempt has ended. */
+  readonly attempted?: (row: AttemptRow) => void;
   readonly table?: TableReport;
 }
 
@@ -73,7 +75,7 @@ export class RunSet {
     this.partition = partition;
     this.epoch = epoch;
     const { log, report, now } = deps;
-    this.attempts = new Attempts(log, partition, report?.failed);
+    this.attempts = new Attempts(log, partition, report?.failed, report?.attempted);
     this.redrives = new Redrives({
       now,
       store: ({ subscription: { id } }, job, row) => this.#writer!.write([{ key: `${id}/j/${job}`, row }]),

@@ -126,6 +126,10 @@ export class DeliveryStage implements AsyncDisposable {
     return body;
   }
 
+  async metrics(): Promise<string> {
+    return (await fetch(`${this.#http.url}/metrics`)).text();
+  }
+
   async standing(id: string): Promise<Body> {
     return (await this.ask('GET', `/v1/subscriptions/${id}`)).body;
   }
