@@ -142,7 +142,7 @@ export const ROOMS = {
   consuming: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
   receiving: { rooms: ['consuming', 'event', 'sdk', 'standard-webhooks'], clients: [] },
   outbox: { rooms: ['concurrency', 'event', 'sdk'], clients: [] },
-  'nest-kit': { rooms: ['consuming', 'sdk'], clients: ['@nestjs/*', 'rxjs'] },
+  'nest-kit': { rooms: ['consuming', 'receiving', 'sdk'], clients: ['@nestjs/*', 'rxjs'] },
   testing: { rooms: ['concurrency', 'sdk'], clients: [] },
   'nest-testing': {
     rooms: ['concurrency', 'consuming', 'event', 'nest-kit', 'sdk', 'testing'],

@@ -8,4 +8,7 @@ export type { SimpulOptions, SourceParts } from './options.js';
 export { SimpulPublisher, type PublishOptions } from './publisher.js';
 export { SimpulReader } from './reader.js';
 export { StartFault, type StartFaultCode } from './start-fault.js';
+export { Refuse, RetryLater } from '#receiving';
+export { SimpulWebhookModule } from './webhook-module.js';
+export type { SimpulWebhookOptions } from './webhook-options.js';
 export { TEST_DOUBLE, type TestDouble } from './test-double.js';

@@ -1,4 +1,5 @@
 import { reasonOf, type ConsumerReport, type HubSourceReport } from '#consuming';
+import type { WebhookReport } from '#receiving';
 import { isSdkFault } from '#sdk';
 import { Logger } from '@nestjs/common';
 
@@ -25,6 +26,24 @@ export class Lines {
       placeFailed: (feed, cause) => {
         const times = this.#again(`place ${feed}`);
         if (times !== undefined) this.#log.error(`the place of ${feed} is not stored: ${reasonOf(cause)}${times}`);
+      },
+    };
+  }
+
+  webhook(): WebhookReport {
+    return {
+      refused: ({ reason, status, detail }) => {
+        const times = this.#again(`webhook ${reason}`);
+        if (times === undefined) return;
+        this.#log.warn(`a webhook is refused, ${status} ${reason}${detail === undefined ? '' : `: ${detail}`}${times}`);
+      },
+      failed: ({ type, position, attempt, status, cause }) => {
+        const reason = reasonOf(cause);
+        const times = this.#again(`${type} ${status} ${reason}`);
+        if (times === undefined) return;
+        const line = `the handler of ${type} failed at ${position}, try ${attempt} of the hub, answered ${status}: ${reason}${times}`;
+        if (status === 422) this.#log.error(line, cause instanceof Error ? cause.stack : undefined);
+        else this.#log.warn(line);
       },
     };
   }

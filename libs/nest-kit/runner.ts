@@ -28,6 +28,7 @@ import type { SimpulPublisher } from './publisher.js';
 import { StartFault } from './start-fault.js';
 import type { TestDouble } from './test-double.js';
 import type { Tokens } from './tokens.js';
+import { WebhookRunner } from './webhook-runner.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -66,6 +67,8 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
         'two_modules',
         'SimpulModule.forRoot is imported twice, and each would handle every event: import it once, in the root module; it is global. For several keys see SourceSet',
       );
+    // Each event would be handled twice.
+    if (this.discovery.getProviders().some(({ token }) => token === WebhookRunner)) return;
     const found = findHandlers(this.discovery, this.scanner, this.modules);
     this.#lines.forgotten(forgottenBeside(found.map(({ method }) => method)));
     this.tokens.add(found.map(({ handling }) => handling.token));

@@ -14,7 +14,10 @@ export type StartFaultCode =
   | 'two_handlers'
   | 'no_handler'
   | 'scoped_handler'
-  | 'letters_refused';
+  | 'letters_refused'
+  | 'no_http'
+  | 'no_secret'
+  | 'no_path';
 
 /** Why an app cannot start: one line with the remedy, and no stack, because the reason is not in the code of Nest. */
 export class StartFault extends Error {

@@ -45,8 +45,11 @@ export function webhookPlugin(
   return pluginOf(new WebhookDoor(handlers, options), options.path);
 }
 
-/** The same for a door that exists. Must not be wrapped by fastify-plugin: the parsers of its scope are its own. */
-export function pluginOf(door: WebhookDoor, path: string = DEFAULT_PATH): (scope: FastifyScope) => Promise<void> {
+/** The same for a door of your own. Must not be wrapped by fastify-plugin: the parsers of its scope are its own. */
+export function pluginOf(
+  door: Pick<WebhookDoor, 'answer'>,
+  path: string = DEFAULT_PATH,
+): (scope: FastifyScope) => Promise<void> {
   return async (scope) => {
     scope.removeAllContentTypeParsers();
     // The stream itself: the head is checked before a byte of the body is kept.

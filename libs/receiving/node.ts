@@ -21,8 +21,8 @@ export function webhookHandler(handlers: WebhookHandlers, options: WebhookOption
   return middlewareOf(new WebhookDoor(handlers, options));
 }
 
-/** The same for a door that exists. */
-export function middlewareOf(door: WebhookDoor): WebhookMiddleware {
+/** The same for a door of your own. */
+export function middlewareOf(door: Pick<WebhookDoor, 'answer'>): WebhookMiddleware {
   return (request, response) => {
     const { method = '', headersDistinct } = request;
     const body = (maxBytes: number): ReturnType<typeof bodyOf> => bodyOf(request, maxBytes);
