@@ -213,7 +213,19 @@ export const ROOMS = {
     clients: ['@nestjs/*'],
   },
   watch: {
-    rooms: ['concurrency', 'faults', 'event', 'core', 'log', 'publishing', 'reading', 'registry', 'table', 'units'],
+    rooms: [
+      'concurrency',
+      'faults',
+      'event',
+      'core',
+      'http',
+      'log',
+      'publishing',
+      'reading',
+      'registry',
+      'table',
+      'units',
+    ],
     clients: ['@nestjs/*'],
   },
   projector: {

@@ -30,6 +30,7 @@ export {
 } from './doors/dead-letters.js';
 export { CONFLICTS_DOOR, ConflictsController, type ConflictsDoorDeps } from './doors/conflicts.js';
 export { VIEWS_DOOR, ViewsController, type ViewsDoorDeps } from './doors/views.js';
+export { WATCH_DOOR, WatchController, type WatchDoorDeps, type WatchFinding } from './doors/watch.js';
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
 export { readDoor, type ReadDoorDeps } from './doors/read.js';
 export { stateDoor, type StateDoorDeps } from './doors/state.js';

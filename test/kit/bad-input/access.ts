@@ -94,6 +94,8 @@ for (const q of [
   get(`receipts${q.slice(0, 40)}`, 400, 'invalid_query', `/v1/receipts${q}`);
 for (const q of ['?from=x', '?limit=0', '?unit=a&unit=b', '?x=1'])
   get(`refusals${q}`, 400, 'invalid_query', `/v1/refusals${q}`);
+for (const q of ['?kind=quiet', '?state=x', '?unit=SU99999', '?limit=0', '?limit=1001', '?kind=gap&kind=skew', '?x=1'])
+  get(`watch${q}`, 400, 'invalid_query', `/v1/watch${q}`);
 for (const q of ['?partial=yes', '?dryRun=1', '?partial=true&partial=true', '?x=1'])
   body(`events${q}`, 400, 'invalid_query', (s) => JSON.stringify(s.event(P)), { path: `/v1/events${q}` });
 get('a broken percent code', 400, 'bad_request_line', '/v1/streams/%zz');

@@ -11,6 +11,8 @@ import {
   ReceiptsController,
   REFUSALS_DOOR,
   RefusalsController,
+  WATCH_DOOR,
+  WatchController,
   type HttpLimits,
   type HttpServer,
 } from '#http';
@@ -179,8 +181,9 @@ export class HubStage {
         ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       },
       {
-        controllers: [ReceiptsController, RefusalsController],
+        controllers: [ReceiptsController, RefusalsController, WatchController],
         providers: [
+          { provide: WATCH_DOOR, useValue: { units: this.units, catalogue: this.catalogue, findings: () => [] } },
           { provide: RECEIPTS_DOOR, useValue: { publishing, reading, guesses } },
           { provide: REFUSALS_DOOR, useValue: { refusals, units, catalogue } },
         ],

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { WATCH_OPTIONS, WatchRunner, type WatchOptions } from '../../../libs/watch/watch-runner.js';
 import { WatchHome } from '../../../libs/watch/watch-home.js';
 import type { Finding } from '../../../libs/watch/finding.js';
-import { WatchModule } from '../../../libs/watch/index.js';
+import { WatchDoorModule, WatchModule } from '../../../libs/watch/index.js';
 import { silentHub } from '../hub/hub-module.js';
 
 export type EngineName = 'embedded' | 'kafka';
@@ -53,7 +53,13 @@ export class WatchStage implements AsyncDisposable {
   async start(): Promise<void> {
     const settings = readHubSettings(this.#settings);
     this.#module = await Test.createTestingModule({
-      imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule, WatchModule],
+      imports: [
+        CoreModule.forRoot({ name: 'hub', settings }),
+        GatewayModule,
+        ProjectorModule,
+        WatchModule,
+        WatchDoorModule,
+      ],
     })
       .overrideProvider(CLOCK)
       .useValue(() => Date.now() + this.#shiftMs)
@@ -86,12 +92,12 @@ export class WatchStage implements AsyncDisposable {
   }
 
   get runner(): WatchRunner {
-    return this.#module.get(WatchRunner);
+    return this.#module.get(WatchRunner, { strict: false });
   }
 
   /** What is stored of findings, as the door shows them. */
   get findings(): readonly Finding[] {
-    return [...this.#module.get(WatchHome).findings()];
+    return [...this.#module.get(WatchHome, { strict: false }).findings()];
   }
 
   /** Publishes one event of a unit; `more`: attributes and `data` that differ from the sample. Answers its position. */
