@@ -22,4 +22,9 @@ export const DELIVERY_TABLE = {
     default: '`300,1800,7200,18000,36000,50400,72000,86400`',
     text: 'Seconds between the tries of a parked event. After the last one it is a dead letter, which waits for a person.',
   },
+  SIMPUL_SUBSCRIPTIONS_PER_UNIT: {
+    schema: z.coerce.number().int().min(1).default(100),
+    default: '`100`',
+    text: 'Subscriptions of one unit or party at most; one more is 409 `too_many_subscriptions`.',
+  },
 } as const;

@@ -252,6 +252,7 @@ export interface HubSettings {
   readonly keyLives: { readonly defaultDays: number; readonly maxDays: number };
   /** Waits between the tries of a delivery, ms: before a subject is parked, and after that. */
   readonly delivery: { readonly retryMs: readonly number[]; readonly parkedMs: readonly number[] };
+  readonly subscriptionsPerUnit: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Networks in CIDR form that webhooks may reach beside public addresses. */
   readonly webhookAllow: readonly string[];
@@ -363,6 +364,7 @@ export function readHubSettings(
     address: v.SIMPUL_ADDRESS ?? addressOf(v.SIMPUL_HOST, v.SIMPUL_PORT),
     trustProxy: v.SIMPUL_TRUST_PROXY ?? [],
     keepAliveMs: v.SIMPUL_KEEP_ALIVE * 1_000,
+    subscriptionsPerUnit: v.SIMPUL_SUBSCRIPTIONS_PER_UNIT,
     delivery: {
       retryMs: v.SIMPUL_DELIVERY_RETRIES.map((s) => s * 1_000),
       parkedMs: v.SIMPUL_DELIVERY_SCHEDULE.map((s) => s * 1_000),

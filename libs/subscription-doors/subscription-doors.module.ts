@@ -67,7 +67,7 @@ function doorOf(
   forwarder: Forwarder,
   sender: WebhookSender,
 ): SubscriptionsDoorDeps {
-  const { registry, units, limits, log, now, reading } = core;
+  const { registry, units, limits, log, now, reading, settings } = core;
   const { catalogue } = registry;
   return {
     limits,
@@ -78,6 +78,7 @@ function doorOf(
     },
     desks: home,
     forwarder,
+    most: settings.subscriptionsPerUnit,
     problemsOf: async (spec, { owner, system }) => {
       const { target } = spec;
       const checked = target.kind === 'webhook' ? await sender.checkUrl(target.url) : undefined;

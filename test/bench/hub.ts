@@ -33,10 +33,12 @@ export async function openBenchHub(options: BenchHubOptions): Promise<BenchHub> 
   env['SIMPUL_ENGINE'] = options.engine;
   env['SIMPUL_DATA'] = options.dir;
   env['SIMPUL_PORT'] = '0';
+  env['SIMPUL_WEBHOOK_ALLOW'] = '127.0.0.0/8';
   // All readers of the bench are of one unit.
   env['SIMPUL_LIMIT_LIVE_STREAMS_PER_UNIT'] = '1500';
   env['SIMPUL_LIMIT_LIVE_STREAMS_PER_ADDRESS'] = '1500';
   env['SIMPUL_LIMIT_CONNECTIONS_PER_UNIT'] = '2000';
+  env['SIMPUL_SUBSCRIPTIONS_PER_UNIT'] = '1000';
   if (options.engine === 'kafka') {
     const { brokers, redis } = services();
     env['SIMPUL_KAFKA'] = brokers;

@@ -1,11 +1,12 @@
 /**
- * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox deliveries] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { consumingBench } from './consuming.js';
+import { deliveriesBench } from './deliveries.js';
 import { embeddedAppend } from './embedded.js';
 import type { Bar, Finding } from './finding.js';
 import { gatewayBench } from './gateway.js';
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<Finding>> = {
   pages: pagesBench,
   consuming: consumingBench,
   outbox: outboxBench,
+  deliveries: deliveriesBench,
 };
 
 const loadAtStart = loadavg()[0]!;

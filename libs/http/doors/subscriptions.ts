@@ -54,7 +54,8 @@ export class SubscriptionsController {
     const id = subscriptionId(caller.owner, spec.name);
     return this.#places.atNew(id, { req, reply }, async (desk) => {
       const own = [...this.deps.list.all()].filter(({ owner }) => owner === caller.owner);
-      if (own.length >= MOST_SUBSCRIPTIONS) throw new Fault('too_many_subscriptions', { limit: MOST_SUBSCRIPTIONS });
+      const { most = MOST_SUBSCRIPTIONS } = this.deps;
+      if (own.length >= most) throw new Fault('too_many_subscriptions', { limit: most });
       const { log, now } = this.deps;
       const { owner } = caller;
       const made = await audited(

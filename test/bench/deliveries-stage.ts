@@ -1,0 +1,79 @@
+import { caseEvent, CASE_TYPE } from './case-event.js';
+import { benchKey, openBenchHub, type BenchEngine, type BenchHub } from './hub.js';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Body = Record<string, any>;
+const BATCH = 500;
+
+/** A hub with subscriptions to the events of the bench, and how it is asked. */
+export class DeliveryBench implements AsyncDisposable {
+  readonly hub: BenchHub;
+  readonly #key: string;
+  #published = 0;
+
+  private constructor(hub: BenchHub, key: string) {
+    this.hub = hub;
+    this.#key = key;
+  }
+
+  static async open(engine: BenchEngine, dir: string): Promise<DeliveryBench> {
+    const hub = await openBenchHub({ app: 'hub', engine, dir, prefix: `b${process.pid}${Date.now()}.` });
+    return new DeliveryBench(hub, await benchKey(hub));
+  }
+
+  get published(): number {
+    return this.#published;
+  }
+
+  async ask(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Body> {
+    const answer = await fetch(`http://${this.hub.host}:${this.hub.port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        ...(body === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text === '' ? {} : (JSON.parse(text) as Body);
+  }
+
+  /** A subscription that is paused. */
+  async subscribe(name: string, target: object): Promise<string> {
+    const { id } = await this.ask('POST', '/v1/subscriptions', { name, types: [CASE_TYPE], target });
+    await this.pause(id as string);
+    return id as string;
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.ask('POST', `/v1/subscriptions/${id}/pause`, { why: 'bench' });
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.ask('POST', `/v1/subscriptions/${id}/resume`);
+  }
+
+  /** Passes over what was published before. */
+  async toEnd(id: string): Promise<void> {
+    await this.ask('POST', `/v1/subscriptions/${id}/seek`, { to: 'end' });
+  }
+
+  /** Publishes so many events, each with a subject of its own unless `subjects` says how many there are; resolves when they are durable. */
+  async publish(count: number): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (let at = 0; at < count; at += BATCH) {
+      const events = Array.from({ length: Math.min(BATCH, count - at) }, () => {
+        const n = this.#published++;
+        ids.push(`b-${n}`);
+        return caseEvent('b', n);
+      });
+      await this.ask('POST', '/v1/events', `[${events.join(',')}]`, 'application/cloudevents-batch+json');
+    }
+    return ids;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hub.stop();
+  }
+}
