@@ -124,12 +124,12 @@ export interface SubscriptionDesk {
    */
   pull(id: string, wish: PullWish, signal: AbortSignal): Promise<Pulled | undefined>;
   /**
-   * What a lease was sent up to these positions, each in its partition, is delivered; durable when it resolves. Again is no error. Faults: lease_lost (expired,
+   * What a lease was sent up to these positions, each in its partition, but for `except` and what follows it in its lane, is delivered; durable when it resolves. Again is no error. Faults: lease_lost (expired,
    * released, or from before a seek), conflict, fenced, not_durable.
    */
-  commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome>;
-  /** What the lease has not committed may be leased again; no try is counted. Faults as commit(). */
-  release(id: string, token: string): Promise<CommitOutcome>;
+  commit(id: string, token: string, through: readonly Place[], except?: readonly Place[]): Promise<CommitOutcome>;
+  /** What the lease has not committed may be leased again; no try is counted, unless it has `failed` (a code). Faults as commit(). */
+  release(id: string, token: string, failed?: string): Promise<CommitOutcome>;
   /**
    * The connection of a subscription with the target `sse`; the one before is over. `seen`: its cursor as the reader saw it last: what it has not taken since comes
    * again. Faults: conflict (another target), invalid_cursor, fenced.

@@ -51,6 +51,8 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
   /** The form of the JSON that the hub answers to this call. An answer of another form is not the hub's. */
   readonly shape: Shape;
+  /** The hub answers 204, without a body. */
+  readonly empty?: boolean;
   /** Statuses from 400 on whose answer has the shape too and is no problem document: `/health/ready` answers so with 503. @default none */
   readonly shaped?: readonly number[];
 }
@@ -168,7 +170,8 @@ export function connect(options: ConnectionOptions): Connection {
         ...(c.signal === undefined ? {} : { signal: c.signal }),
       });
       const { answer, size, retryAfterMs } = await received(res);
-      if (!isOfHub(answer, c.shape, c.shaped)) throw foreignAnswer(answer, retryAfterMs);
+      const isEmpty = c.empty === true && res.statusCode === 204 && size === 0;
+      if (!isEmpty && !isOfHub(answer, c.shape, c.shaped)) throw foreignAnswer(answer, retryAfterMs);
       tellExpiry(firstValue(res.headers['simpul-key-expires']));
       return { status: answer.status, body: answer.body, size, etag: firstValue(res.headers['etag']), retryAfterMs };
     } catch (e) {

@@ -39,6 +39,15 @@ export {
   type StateOptions,
   type UnitRow,
 } from './reader.js';
+export {
+  subscribe,
+  type EventHandler,
+  type HandlerContext,
+  type RunningSubscription,
+  type SubscribeOptions,
+  type SubscribeReport,
+} from './subscribe.js';
+export type { SubscriptionWish, UnitChoice } from './subscription-spec.js';
 export { defineEvent, type DataOf, type EventOf, type EventToken } from './token.js';
 export type {
   Base64Text,

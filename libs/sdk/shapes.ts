@@ -47,11 +47,12 @@ export const isEntry = (view: string, key?: string): Shape =>
 /** A row of a list of entries. */
 export const isListedEntry: Shape = all(texts('key', 'position'), ({ value }) => isObject(value));
 
-/** An event of this stream. */
-const isEventOf = (stream: string): Shape =>
-  all(
-    texts('id', 'source', 'type'),
-    ({ position }) => position === undefined || String(position).startsWith(`${stream}/`),
+/** An event of this stream; of any stream, with its position, when none is named. */
+export const isEventOf = (stream?: string): Shape =>
+  all(texts('id', 'source', 'type'), ({ position }) =>
+    stream === undefined
+      ? typeof position === 'string' && POSITION.test(position)
+      : position === undefined || String(position).startsWith(`${stream}/`),
   );
 
 /** A page of a stream. `next` is always given: it is a cursor. */

@@ -16,7 +16,7 @@ const POST = 'SU00743';
 const BANS = 'SU00018';
 
 const DIRECTORATE = 'SU00007';
-const TYPESCRIPT = ['publisher', 'subscriber', 'nest-unit-system', 'nest-directorate'] as const;
+const TYPESCRIPT = ['publisher', 'subscriber', 'reactor', 'nest-unit-system', 'nest-directorate'] as const;
 type TypeScriptExample = (typeof TYPESCRIPT)[number];
 /** The copies of the examples, outside this repository. */
 const copies = mkdtempSync(join(tmpdir(), 'simpul-examples-'));
@@ -156,6 +156,23 @@ describe('the examples, in a copy outside this repository and started as their R
     await second.line(/SU00518/);
     second.stop();
     expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
+  });
+
+  it('reactor: an office names each full prison once, also when it starts again: the hub knows how far it is', async () => {
+    const office = await hub.key(REGIONAL_OFFICE, 'pantau', ['reader']);
+    const prison = await hub.key(PRISON, 'sdp-a', ['publisher', 'reader']);
+    expect(await node('publisher', prison).ended).toMatchObject({ code: 0 });
+    const first = node('reactor', office);
+    await first.line(/SU00518: 331 in 327 places/);
+    first.stop();
+    const before = await first.ended;
+    expect(before).toMatchObject({ code: 0, err: '' });
+    expect(await node('publisher', prison).ended).toMatchObject({ code: 0 });
+    const second = node('reactor', office);
+    const [, position] = /\((.*)\)/.exec(await second.line(/SU00518/))!;
+    second.stop();
+    expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
+    expect(before.out).not.toContain(position);
   });
 
   it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its database is lost', async () => {
@@ -302,7 +319,7 @@ describe('the examples, in a copy outside this repository and started as their R
     );
   }
 
-  it('publisher, subscriber and the Nest apps say in one line within seconds that no hub answers, and exit with 1', async () => {
+  it('publisher, subscriber, reactor and the Nest apps say in one line within seconds that no hub answers, and exit with 1', async () => {
     const all = await Promise.all(TYPESCRIPT.map((example) => node(example, 'key', 'http://127.0.0.1:1').ended));
     for (const ran of all) {
       expect(ran.code).toBe(1);

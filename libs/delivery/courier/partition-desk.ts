@@ -203,12 +203,17 @@ export class PartitionDesk implements SubscriptionDesk {
     return this.#leases(this.#run(id), 'pull').pull(wish, signal);
   }
 
-  async commit(id: string, token: string, through: readonly Place[]): Promise<CommitOutcome> {
-    return this.#leases(this.#run(id), 'pull').commit(token, through);
+  async commit(
+    id: string,
+    token: string,
+    through: readonly Place[],
+    except?: readonly Place[],
+  ): Promise<CommitOutcome> {
+    return this.#leases(this.#run(id), 'pull').commit(token, through, except);
   }
 
-  async release(id: string, token: string): Promise<CommitOutcome> {
-    return Promise.resolve(this.#leases(this.#run(id), 'pull').release(token));
+  async release(id: string, token: string, failed?: string): Promise<CommitOutcome> {
+    return this.#leases(this.#run(id), 'pull').release(token, failed);
   }
 
   live(id: string, seen: string | undefined): Promise<LiveReader> {

@@ -69,18 +69,22 @@ interface Head {
   readonly p: readonly (readonly [string, number, number])[];
 }
 
-/** What was sent up to these positions, each in its partition. undefined: one of them was not sent. */
+/** What was sent up to these positions, each in its partition, but for `except`. undefined: one of them was not sent. */
 export function sentThrough(
   { places }: Pick<LeaseClaims, 'places'>,
   through: readonly Place[],
+  except: readonly Place[] = [],
 ): readonly Place[] | undefined {
+  const sentAt = ({ stream, partition }: Place): readonly bigint[] =>
+    places.find((p) => p.stream === stream && p.partition === partition)?.offsets ?? [];
+  if (![...through, ...except].every((place) => sentAt(place).includes(place.offset))) return undefined;
   const found = new Map<string, Place>();
-  for (const { stream, partition, offset } of through) {
-    const sent = places.find((p) => p.stream === stream && p.partition === partition)?.offsets ?? [];
-    if (!sent.includes(offset)) return undefined;
-    for (const o of sent)
-      if (o <= offset) found.set(formatPosition(stream, partition, o), { stream, partition, offset: o });
+  for (const place of through) {
+    const { stream, partition } = place;
+    for (const offset of sentAt(place))
+      if (offset <= place.offset) found.set(formatPosition(stream, partition, offset), { stream, partition, offset });
   }
+  for (const { stream, partition, offset } of except) found.delete(formatPosition(stream, partition, offset));
   return [...found.values()];
 }
 

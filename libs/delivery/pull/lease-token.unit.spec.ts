@@ -35,6 +35,9 @@ describe('a lease token', () => {
   it('is cumulative in the partition of each position; a position that was not sent is none', () => {
     const at = (partition: number, offset: bigint): object => ({ stream: 'a.c', partition, offset });
     expect(sentThrough(CLAIMS, [{ stream: 'a.c', partition: 11, offset: 128n }])).toEqual([at(11, 127n), at(11, 128n)]);
+    const not = [{ stream: 'a.c', partition: 11, offset: 127n }];
+    expect(sentThrough(CLAIMS, [{ stream: 'a.c', partition: 11, offset: 128n }], not)).toEqual([at(11, 128n)]);
+    expect(sentThrough(CLAIMS, not, [{ stream: 'a.c', partition: 11, offset: 5n }])).toBeUndefined();
     expect(sentThrough(CLAIMS, [{ stream: 'a.c', partition: 11, offset: 129n }])).toBeUndefined();
     expect(sentThrough(CLAIMS, [{ stream: 'a.x', partition: 11, offset: 128n }])).toBeUndefined();
   });

@@ -141,7 +141,7 @@ export class Leases {
       until,
       attempt,
       open: new Map(events.map((event) => [event.position, event])),
-      timer: setTimeout(() => void this.#expire(lease), until - now()).unref(),
+      timer: setTimeout(() => void this.#fail(lease, EXPIRED), until - now()).unref(),
       isDone: false,
     };
     this.#leases.set(id, lease);
@@ -182,13 +182,13 @@ export class Leases {
   }
 
   /**
-   * What the lease was sent up to these positions, each in its partition, is delivered, and durably so when this resolves. Again is no error. Faults: lease_lost,
+   * What the lease was sent up to these positions, each in its partition, but for `except` and what follows it in its lane, is delivered, and durably so when this resolves. Again is no error. Faults: lease_lost,
    * fenced, log_unavailable, not_durable.
    */
-  async commit(token: string, through: readonly Place[]): Promise<CommitOutcome> {
+  async commit(token: string, through: readonly Place[], except?: readonly Place[]): Promise<CommitOutcome> {
     const claims = this.#claims(token);
     if (claims === undefined) return 'foreign';
-    const places = sentThrough(claims, through);
+    const places = sentThrough(claims, through, except);
     if (places === undefined) return 'not_sent';
     if (claims.epoch === this.#deps.epoch) await this.#commit(this.#leaseOf(claims), places);
     else {
@@ -211,9 +211,15 @@ export class Leases {
         .map(({ stream, partition, offset }) => formatPosition(stream, partition, offset))
         .filter((position) => open.has(position)),
     );
-    if (wanted.size === 0) return;
-    const items = attempt.items.filter((item) => wanted.has(positionOf(item)));
-    const effects = lanes.commit(attempt, (item) => wanted.has(positionOf(item)));
+    // Of each lane the first ones only: what follows an open event stays open too.
+    const standing = new Set<string>();
+    const items = attempt.items.filter((item) => {
+      if (!wanted.has(positionOf(item))) standing.add(item.lane);
+      return !standing.has(item.lane);
+    });
+    if (items.length === 0) return;
+    const taken = new Set(items);
+    const effects = lanes.commit(attempt, (item) => taken.has(item));
     this.#record(lease, items, effects, { kind: 'delivered' });
     if (open.size === 0) {
       lease.isDone = true;
@@ -236,15 +242,22 @@ export class Leases {
     }
   }
 
-  /** Ends a lease: what it has not committed may be leased again at once, and nothing counts as failed. Fault lease_lost. */
-  release(token: string): CommitOutcome {
+  /**
+   * Ends a lease: what it has not committed may be leased again at once, and nothing counts as failed. `failed`, a code: it counts as a failed try, as if the lease
+   * had expired now. Fault lease_lost.
+   */
+  async release(token: string, failed?: string): Promise<CommitOutcome> {
     const claims = this.#claims(token);
     if (claims === undefined) return 'foreign';
     // The lease of an earlier owner runs out by itself.
     if (claims.epoch !== this.#deps.epoch) return 'done';
     const lease = this.#leaseOf(claims);
-    this.#leases.delete(lease.id);
     clearTimeout(lease.timer);
+    if (failed !== undefined) {
+      await this.#fail(lease, { kind: 'failed', reason: failed });
+      return 'done';
+    }
+    this.#leases.delete(lease.id);
     if (lease.isDone) return 'done';
     this.#deps.lanes.release(lease.attempt);
     this.#mark.closed();
@@ -252,12 +265,13 @@ export class Leases {
     return 'done';
   }
 
-  async #expire(lease: Lease): Promise<void> {
+  /** What a lease has not committed was tried and failed: several events come again in halves, one alone counts the try (R8). */
+  async #fail(lease: Lease, outcome: Outcome): Promise<void> {
     this.#leases.delete(lease.id);
     if (lease.isDone) return;
     const { items } = lease.attempt;
-    const effects = this.#deps.lanes.settle(lease.attempt, EXPIRED, items.length);
-    this.#record(lease, items, effects, EXPIRED);
+    const effects = this.#deps.lanes.settle(lease.attempt, outcome, items.length);
+    this.#record(lease, items, effects, outcome);
     this.#mark.closed();
     await this.#deps.ended(items, effects);
     this.#deps.wake();

@@ -114,8 +114,17 @@ export const COMMIT = z.strictObject({
   token: TOKEN,
   /** A position, or a list of them: one for each partition. */
   through: z.union([POSITION, z.array(POSITION).min(1).max(1_000)]),
+  /** These are not done, nor is what follows them of their subject. */
+  except: z.array(POSITION).max(1_000).default([]),
 });
-export const RELEASE = z.strictObject({ token: TOKEN });
+export const RELEASE = z.strictObject({
+  token: TOKEN,
+  /** A code: what is not committed could not be handled, and counts as a failed try. */
+  failed: z
+    .string()
+    .regex(/^[a-z0-9_]{1,60}$/)
+    .optional(),
+});
 export const DELIVERIES = z.strictObject({
   subject: z.string().min(1).max(512).optional(),
   state: z.enum(['delivered', 'failed', 'parked', 'dead']).optional(),

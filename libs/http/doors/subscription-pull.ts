@@ -42,6 +42,10 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
           void reply.header('content-type', JSON_TYPE).header('cache-control', 'no-store');
           if (pulled === undefined)
             return Buffer.from(`{"events":[],"lease":null${state === 'active' ? '' : `,"status":"${state}"`}}`);
+          // An answer that did not reach its puller must not hold its subjects until the lease expires.
+          reply.raw.once('close', () => {
+            if (!reply.raw.writableFinished) void desk.release(id, pulled.token).catch(() => undefined);
+          });
           return answerOf(edge, req, pulled);
         });
       },
@@ -51,7 +55,7 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       {
         config: {
           summary:
-            'What a lease was sent up to this position, in its partition, is done, and never comes again; `through` may be a list, a position for each partition. Durable with the answer. 409 lease_lost: the lease has expired or was released',
+            'What a lease was sent up to this position, in its partition, is done, and never comes again; `through` may be a list, a position for each partition; `except`: these are not, nor what follows them of their subject. Durable with the answer. 409 lease_lost: the lease has expired or was released',
           roles: ['reader'],
           query: NONE,
           body: COMMIT,
@@ -59,11 +63,12 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       },
       async (req, reply) => {
         edge.query(req, NONE);
-        const { token, through } = edge.body(req, COMMIT);
+        const { token, through, except } = edge.body(req, COMMIT);
         const { id } = req.params;
         const to = (typeof through === 'string' ? [through] : through).map((text) => parsePosition(text)!);
+        const not = except.map((text) => parsePosition(text)!);
         return places.at(id, { caller: edge.caller(req), req, reply }, 'owner', async (desk) =>
-          ended(reply, await desk.commit(id, token, to)),
+          ended(reply, await desk.commit(id, token, to, not)),
         );
       },
     );
@@ -72,7 +77,7 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       {
         config: {
           summary:
-            'Give a lease back: what it has not committed may be leased again at once, and nothing counts as failed',
+            'Give a lease back: what it has not committed may be leased again at once, and nothing counts as failed; with `failed`, a code, it counts as a failed try',
           roles: ['reader'],
           query: NONE,
           body: RELEASE,
@@ -80,10 +85,10 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       },
       async (req, reply) => {
         edge.query(req, NONE);
-        const { token } = edge.body(req, RELEASE);
+        const { token, failed } = edge.body(req, RELEASE);
         const { id } = req.params;
         return places.at(id, { caller: edge.caller(req), req, reply }, 'owner', async (desk) =>
-          ended(reply, await desk.release(id, token)),
+          ended(reply, await desk.release(id, token, failed)),
         );
       },
     );

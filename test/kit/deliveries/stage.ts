@@ -36,6 +36,8 @@ export class DeliveryStage implements AsyncDisposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'simpul-deliveries-'));
   readonly #settings: Readonly<Record<string, string>>;
   #http!: HttpServer;
+  /** The same after a restart. */
+  #port = 0;
   #keys = new Map<string, string>();
 
   private constructor(engine: EngineName, more: Readonly<Record<string, string>>) {
@@ -69,7 +71,8 @@ export class DeliveryStage implements AsyncDisposable {
       imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule, CourierModule],
     })
     class HubModule {}
-    this.#http = await openHttp(HubModule, { port: 0 });
+    this.#http = await openHttp(HubModule, { port: this.#port });
+    this.#port = Number(new URL(this.#http.url).port);
     await until(async () => (await fetch(`${this.#http.url}/health/ready`)).status === 200);
   }
 
