@@ -164,13 +164,19 @@ function startMinistry({ options, url, kafka }: DayPlay, day: number, keyFile: s
 }
 
 /** Runs the checker over the history of the day. Returns its exit code: 0 when the verdict is good. */
-async function runChecker(play: DayPlay, keyFile: string, unitKeyFile: string, history: string): Promise<number> {
+async function runChecker(
+  play: DayPlay,
+  demoFile: string,
+  keyFile: string,
+  unitKeyFile: string,
+  history: string,
+): Promise<number> {
   const { options, screen, url } = play;
   const hideProgress = screen.pending(screen.say(texts.checking()));
   const checker = spawn(
     process.execPath,
     nodeArgs('test/kit/checker.js', [
-      ...['--url', url, '--key-file', keyFile, '--history', history, '--engine', options.engine],
+      ...['--url', url, '--key-file', keyFile, '--keys', demoFile, '--history', history, '--engine', options.engine],
       ...['--data', typed(options.dataDir), '--unit-key', typed(unitKeyFile), '--lang', options.lang],
       ...(options.json ? ['--json'] : []),
       ...(options.once ? ['--once'] : []),
@@ -216,7 +222,7 @@ export async function playDay(play: DayPlay): Promise<boolean> {
   replaceFile(keyFile, demo.keys[CHECKER] ?? '');
   const unitKeyFile = join(dir, 'kanim.key');
   replaceFile(unitKeyFile, demo.keys[SAMPLE_UNIT] ?? '');
-  const verdict = await runChecker(play, keyFile, unitKeyFile, history);
+  const verdict = await runChecker(play, file, keyFile, unitKeyFile, history);
   if (options.chaos) screen.line(screen.say(texts.hub_killed({ kills })));
   return verdict === 0 && (!options.chaos || kills === CHAOS_KILLS);
 }

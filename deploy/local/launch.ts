@@ -12,6 +12,7 @@ import { texts } from './texts.js';
 import { typed } from './typed.js';
 
 const home = '.simpul';
+const LOOPBACK = '127.0.0.1/32';
 
 function die(line: string): never {
   process.stderr.write(`✗ ${line}\n`);
@@ -120,6 +121,19 @@ function checkDataFolder(screen: Screen, options: UpOptions): void {
   }
 }
 
+/**
+ * Settings of the hub of a demo day: the units of the day listen at ports of this machine, and its waits fit a day of less than a minute. What is set is kept.
+ */
+function demoEnvironment(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const allowed = given['SIMPUL_WEBHOOK_ALLOW'];
+  return {
+    SIMPUL_DELIVERY_RETRIES: '0.5,1',
+    SIMPUL_DELIVERY_SCHEDULE: '2,4',
+    ...given,
+    SIMPUL_WEBHOOK_ALLOW: allowed === undefined || allowed === '' ? LOOPBACK : `${allowed},${LOOPBACK}`,
+  };
+}
+
 /** The hub process of this launcher. */
 class LaunchedHub {
   readonly #options: UpOptions;
@@ -152,7 +166,7 @@ class LaunchedHub {
   async start(port = this.#options.port): Promise<void> {
     const { engine, dataDir, lang } = this.#options;
     const env = {
-      ...process.env,
+      ...(this.#options.demo ? demoEnvironment(process.env) : process.env),
       ...this.#engine.env,
       SIMPUL_ENGINE: engine,
       SIMPUL_DATA: dataDir,

@@ -4,7 +4,7 @@ import type { ViewFile } from './checking/fold.js';
 import { foldHistory, type HistoryLine } from './checking/history.js';
 import { judge } from './checking/judge.js';
 import { sha } from './checking/log.js';
-import { tryLines, verdictLine } from './checking/words.js';
+import { deliveriesLine, tryLines, verdictLine } from './checking/words.js';
 import { scriptedHub } from './scripted-hub.js';
 
 const closing: (() => Promise<void>)[] = [];
@@ -47,6 +47,44 @@ interface World {
   shown: number[];
   state: Record<string, Record<string, unknown>>;
   history: HistoryLine[];
+  /** Parked events and dead letters of the subscription, as the hub tells its owner. */
+  parked: object[];
+  dead: object[];
+}
+
+const READER = 'sikanwil@SU00054';
+/** A subscription of another office to the type, and its webhooks: each by the offset of its event and the status of the answer. */
+const subscriber = (...webhooks: readonly (readonly [at: number, status: number, id?: string])[]): HistoryLine[] => [
+  line('info', '', {
+    ...{ f: 'subscribe', process: READER, subscription: 'sub_1', evtypes: [TYPE], since: '2021-07-15T03:00:00Z' },
+    filters: [{ exact: { 'data.unit': 'SU00208' } }],
+  }),
+  ...webhooks.map(([at, status, id = `msg_${at}`]) =>
+    line(status < 300 ? 'ok' : 'fail', `e${at + 1}`, {
+      ...{
+        f: 'deliver',
+        process: READER,
+        subscription: 'sub_1',
+        position: `pas.hunian/0/${at}`,
+        webhookId: id,
+        status,
+      },
+    }),
+  ),
+];
+/** Five reports, four of them by the unit that the subscription wants: offsets 0, 2, 3 and 4. */
+function corrected(): World {
+  const w = world();
+  for (const [i, isi] of [13, 14].entries()) {
+    const id = `e${i + 4}`;
+    w.log.push({ id, unit: 'SU00208', isi });
+    w.shown.push(i + 3);
+    const receipt = { status: 201, position: `pas.hunian/0/${i + 3}`, digest: digest('SU00208', isi) };
+    w.history.push(line('invoke', id), line('ok', id, receipt));
+  }
+  w.state['pas.hunian-unit']!['SU00208'] = { unit: 'SU00208', isi: 14 };
+  w.state['pas.hunian-nasional']!['2021-07-15'] = { tanggal: '2021-07-15', jumlah: 2, isi: 34 };
+  return w;
 }
 
 const line = (type: HistoryLine['type'], id: string, more: Partial<HistoryLine> = {}): HistoryLine => ({
@@ -85,6 +123,8 @@ function world(): World {
       line('invoke', 'g1', { bad: true }),
       line('fail', 'g1', { bad: true, status: 422, code: 'schema_mismatch' }),
     ],
+    parked: [],
+    dead: [],
   };
 }
 
@@ -117,6 +157,8 @@ async function judged(w: World) {
       const events = at.slice(from, from + 2).map((i) => event(i, raw ? 'avro' : 'json'));
       return { status: 200, body: { events, next: String(from + events.length) } };
     }
+    if (r.path.endsWith('/parked')) return { status: 200, body: { parked: w.parked, next: null } };
+    if (r.path.endsWith('/dead-letters')) return { status: 200, body: { deadLetters: w.dead, next: null } };
     const view = r.path.slice('/v1/state/'.length);
     const entries = Object.entries(w.state[view] ?? {}).map(([key, value]) => ({ key, value }));
     return { status: 200, body: { entries: more ? [] : entries, next: 'n' } };
@@ -127,6 +169,7 @@ async function judged(w: World) {
     history: foldHistory(w.history),
     views: VIEWS,
     engine: 'embedded',
+    readers: (process) => (process === READER ? new HubClient(hub.url, 'r', 0) : undefined),
     waitMs: 0,
   });
 }
@@ -175,6 +218,68 @@ describe('the checker', () => {
       'received, but readers do not get it: pas.hunian/0/3 by sdp@SU00006',
     ]);
     expect(j.verdict.kafka).toEqual({ due: 3, received: 2, misordered: 1 });
+    expect(j.good).toBe(false);
+  });
+
+  it('counts what a subscription is due by its types, its filters and its start, and what its receiver took; a repeat with the same webhook-id is none', async () => {
+    const w = corrected();
+    w.history.push(...subscriber([0, 500], [0, 204], [2, 204], [2, 204], [3, 204], [4, 204]));
+    const j = await judged(w);
+    expect(j.problems).toEqual([]);
+    const none = { parked: 0, dead: 0, misordered: 0, missing: 0 };
+    expect(j.verdict.deliveries).toEqual({ subscriptions: 1, matched: 4, delivered: 4, ...none });
+    expect(deliveriesLine(j, 'id')).toMatch(/^✔ 1 langganan webhook · 4 cocok · 4 terkirim · /);
+    expect(j.good).toBe(true);
+  });
+
+  it('finds an event that a subscription was due and did not get', async () => {
+    const w = corrected();
+    w.history.push(...subscriber([0, 204], [3, 204], [4, 204]));
+    const j = await judged(w);
+    expect(j.problems).toEqual([`not delivered: pas.hunian/0/2 (SU00208:2021-07-15) to ${READER} sub_1`]);
+    expect(j.verdict.deliveries).toMatchObject({ matched: 4, delivered: 3, misordered: 0, missing: 1 });
+    expect(deliveriesLine(j, 'en')).toMatch(/^✗ 1 webhook subscriptions · 4 matched · 3 delivered · .* missing 1$/);
+    expect(j.good).toBe(false);
+  });
+
+  it('finds two events of a subject that were delivered in the wrong order', async () => {
+    const w = corrected();
+    w.history.push(...subscriber([0, 204], [3, 204], [2, 204], [4, 204]));
+    const j = await judged(w);
+    expect(j.problems).toEqual([
+      `order: ${READER} sub_1 was sent pas.hunian/0/3 before pas.hunian/0/2 was taken (SU00208:2021-07-15)`,
+    ]);
+    expect(j.verdict.deliveries).toMatchObject({ delivered: 4, misordered: 1, missing: 0 });
+    expect(j.good).toBe(false);
+  });
+
+  it('counts a parked event or a dead letter with what it holds, and finds a follower that was sent before it', async () => {
+    const w = corrected();
+    w.history.push(...subscriber([0, 204], [2, 422]));
+    w.parked = [{ subject: 'SU00208:2021-07-15', position: 'pas.hunian/0/2', held: 2 }];
+    const parked = await judged(w);
+    expect(parked.problems).toEqual([]);
+    expect(parked.verdict.deliveries).toMatchObject({ matched: 4, delivered: 1, parked: 3, dead: 0, missing: 0 });
+    [w.parked, w.dead] = [[], w.parked];
+    expect((await judged(w)).verdict.deliveries).toMatchObject({ delivered: 1, parked: 0, dead: 3, missing: 0 });
+    w.history.push(...subscriber([3, 204]).slice(1));
+    const early = await judged(w);
+    expect(early.problems).toEqual([
+      `order: ${READER} sub_1 was sent pas.hunian/0/3 before pas.hunian/0/2 was taken (SU00208:2021-07-15)`,
+      `held: ${READER} sub_1 has 2 events behind pas.hunian/0/2, and 1 were not delivered`,
+    ]);
+    expect(early.good).toBe(false);
+  });
+
+  it('finds a delivery that is not due, a repeat with another webhook-id, and one webhook-id for two events', async () => {
+    const w = corrected();
+    w.history.push(...subscriber([0, 204], [1, 204], [0, 204, 'msg_other'], [2, 204], [3, 204, 'msg_2'], [4, 204]));
+    const j = await judged(w);
+    expect(j.problems).toEqual([
+      `delivered, but not due: pas.hunian/0/1 e2 to ${READER} sub_1`,
+      `webhook-id: pas.hunian/0/0 came to ${READER} sub_1 as msg_0 and as msg_other`,
+      `webhook-id: msg_2 came to ${READER} sub_1 for pas.hunian/0/2 and for pas.hunian/0/3`,
+    ]);
     expect(j.good).toBe(false);
   });
 

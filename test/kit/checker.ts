@@ -5,7 +5,7 @@ import { HubClient } from './checking/hub-client.js';
 import type { ViewFile } from './checking/fold.js';
 import { readHistory } from './checking/history.js';
 import { judge } from './checking/judge.js';
-import { langOf, tryLines, verdictLine } from './checking/words.js';
+import { deliveriesLine, langOf, tryLines, verdictLine } from './checking/words.js';
 
 const { values: a } = parseArgs({
   options: {
@@ -14,6 +14,8 @@ const { values: a } = parseArgs({
     'key-file': { type: 'string' },
     history: { type: 'string', multiple: true },
     views: { type: 'string' },
+    /** Keys of the processes that have subscriptions: `{"keys": {"SU00065:simkim": "…"}}`. */
+    keys: { type: 'string' },
     day: { type: 'string' },
     engine: { type: 'string', default: 'embedded' },
     json: { type: 'boolean', default: false },
@@ -39,6 +41,14 @@ const views = readdirSync(folder)
   .filter((f) => f.endsWith('.view.json'))
   .sort()
   .map((f) => JSON.parse(readFileSync(join(folder, f), 'utf8')) as ViewFile);
+const keys =
+  a.keys === undefined ? {} : (JSON.parse(readFileSync(a.keys, 'utf8')) as { keys: Record<string, string> }).keys;
+/** `sdp@SU00208` */
+const readers = (process: string): HubClient | undefined => {
+  const [system, owner] = process.split('@');
+  const own = keys[`${owner}:${system}`];
+  return own === undefined ? undefined : new HubClient(a.url, own);
+};
 const lang = langOf(a.lang, process.env['LC_ALL'] ?? process.env['LANG']);
 
 try {
@@ -47,6 +57,7 @@ try {
     history: readHistory(a.history),
     views,
     engine: a.engine,
+    readers,
     ...(a['wait-ms'] === undefined ? {} : { waitMs: Number(a['wait-ms']) }),
   });
   for (const text of judgement.problems.slice(0, 20)) process.stderr.write(`  ✗ ${text}\n`);
@@ -54,7 +65,7 @@ try {
   if (a.json) process.stdout.write(`${JSON.stringify(judgement.verdict)}\n`);
   else
     process.stdout.write(
-      `${[verdictLine(judgement, lang), ...(a.once ? [] : tryLines({ url: a.url, data: a.data, unitKey: a['unit-key'] }, lang))].join('\n')}\n`,
+      `${[verdictLine(judgement, lang), ...[deliveriesLine(judgement, lang)].filter((l) => l !== undefined), ...(a.once ? [] : tryLines({ url: a.url, data: a.data, unitKey: a['unit-key'] }, lang))].join('\n')}\n`,
     );
   process.exitCode = judgement.good ? 0 : 1;
 } catch (e) {

@@ -5,7 +5,7 @@ import type { MinistryOptions } from './options.js';
 import type { Frame } from './screen/words.js';
 import type { World } from './world.js';
 
-/** The day ends as incomplete when no event was accepted, and none received from Kafka, for this long. */
+/** The day ends as incomplete when no event was accepted, and none received by a directorate or a subscription, for this long. */
 const STUCK_MS = 90_000;
 /** The clock stops while more requests than this have no outcome (backpressure). */
 const MAX_OPEN = 400;
@@ -19,7 +19,7 @@ export interface DayEnd {
   readonly seconds: number;
 }
 
-/** Runs the day: plans every flow, runs the clock, and ends when the hub has accepted every event that the flows announced, and the directorates on Kafka have received theirs. */
+/** Runs the day: plans every flow, runs the clock, and ends when the hub has accepted every event that the flows announced, the directorates on Kafka have received theirs, and the hub has delivered what the subscriptions are due. */
 export class Conductor {
   readonly #world: World;
   readonly #options: MinistryOptions;
@@ -38,11 +38,11 @@ export class Conductor {
   }
 
   async play(): Promise<DayEnd> {
-    const { day, directorates } = this.#world;
+    const { day, directorates, webhooks } = this.#world;
     let expected = 0;
     for (const flow of this.#flows) expected += await flow.plan();
     day.tally.expected = expected;
-    day.subscriptions.planned();
+    await day.subscriptions.planned();
     day.clock.begin();
     const lag = setInterval(() => void askLag(this.#world.connection).then((s) => (day.tally.lagSeconds = s)), 1000);
     let progressAt = performance.now();
@@ -51,11 +51,15 @@ export class Conductor {
     while (!this.#stopped) {
       day.clock.hold(day.tally.open > MAX_OPEN);
       const done = day.clock.tick();
-      if (day.tally.accepted > accepted || directorates.received > received) progressAt = performance.now();
+      if (day.tally.accepted > accepted || directorates.received + webhooks.received > received)
+        progressAt = performance.now();
       ({ accepted } = day.tally);
-      ({ received } = directorates);
+      received = directorates.received + webhooks.received;
       const ended = done === 0 && day.clock.planned === 0 && accepted >= expected && directorates.behind <= 0;
-      if (ended && !day.offices.all.some((o) => o.busy)) break;
+      if (ended && !day.offices.all.some((o) => o.busy) && day.stories.running === 0) {
+        if ((await webhooks.behind()) === 0) break;
+        await pause(200);
+      }
       if (performance.now() - progressAt > STUCK_MS) break;
       await pause(done > 0 ? 1 : 10);
     }

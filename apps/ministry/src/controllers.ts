@@ -50,6 +50,7 @@ import { Remission } from './flows/remission.js';
 import { Transfers } from './flows/transfers.js';
 import { Offices } from './offices.js';
 import type { Office } from './office.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 /** The owner whose subscription an event came from: the name of the source, before the first `/` of the feed. */
 const ownerOf = (context: ExecutionContext): string =>
@@ -69,12 +70,20 @@ export class OfficeOf implements PipeTransform<string, Office> {
 /** A group of Kafka goes on where it was, also with events of an earlier day that was cut short: nothing follows from them. */
 @Injectable()
 export class DayOfEvent implements NestInterceptor {
-  constructor(private readonly directorates: Directorates) {}
+  constructor(
+    private readonly directorates: Directorates,
+    private readonly webhooks: Webhooks,
+  ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const event = context.switchToRpc().getContext<EventContext>().event as ReadEvent;
+    const owner = ownerOf(context);
+    const handled = (): void => {
+      this.directorates.handled(owner, event);
+      this.webhooks.handled(owner, event);
+    };
     if (!this.directorates.isOfToday(event)) return EMPTY;
-    return next.handle().pipe(tap({ complete: () => this.directorates.handled(ownerOf(context), event) }));
+    return next.handle().pipe(tap({ complete: handled }));
   }
 }
 

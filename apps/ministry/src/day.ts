@@ -15,6 +15,8 @@ export interface Day {
   readonly subscriptions: Subscriptions;
   readonly tally: Tally;
   readonly lists: BanLists;
+  /** Stories that have to end before the day does, and what they could not do. */
+  readonly stories: { running: number; readonly failed: (text: string) => void };
 }
 
 /** The copy of the ban list that each post keeps, by unit id of the post; names by ban number. */

@@ -12,7 +12,7 @@ export interface HistoryLine {
   readonly [more: string]: unknown;
 }
 
-/** The history file: one JSON line for each step of a publication, and for each event that a directorate received from Kafka, in the order in which they happened. The checker judges order by it. */
+/** The history file: one JSON line for each step of a publication, for each event that a directorate received from Kafka, and for each webhook that an office answered, in the order in which they happened. The checker judges order by it. */
 export class History {
   readonly #fd: number;
   readonly #now: () => number;
@@ -39,6 +39,19 @@ export class History {
   /** An event that a process received from there, when its handler has ended. */
   received(process: string, { source, id, type, position }: ReadEvent): void {
     this.write({ type: 'ok', f: 'receive', process, source, id, evtype: type, position });
+  }
+
+  /** A subscription that a process made, and the recorded time from which on it is due events. */
+  subscribes(process: string, of: Readonly<Record<string, unknown>>): void {
+    this.write({ type: 'info', f: 'subscribe', process, source: '', id: '', evtype: '', ...of });
+  }
+
+  /** A webhook that a process has answered: `ok` for a status of 2xx. */
+  delivered(process: string, subscription: string, event: ReadEvent, webhookId: string, status: number): void {
+    const { source, id, type, position } = event;
+    const kind = status < 300 ? 'ok' : 'fail';
+    const head = { type: kind, f: 'deliver', process, source, id, evtype: type } as const;
+    this.write({ ...head, position, subscription, webhookId, status });
   }
 
   step(process: string, step: Step): void {

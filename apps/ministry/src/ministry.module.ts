@@ -18,6 +18,7 @@ import { Transfers } from './flows/transfers.js';
 import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Screen, type Out } from './screen/screen.js';
+import { Webhooks } from './webhooks/webhooks.js';
 import type { World } from './world.js';
 
 const FLOWS: readonly (new (day: Day) => Flow)[] = [
@@ -38,7 +39,7 @@ const FLOWS: readonly (new (day: Day) => Flow)[] = [
 @Module({})
 export class MinistryModule {
   static forDay(world: World, options: MinistryOptions, out: Out): DynamicModule {
-    const { day, offline, history, directorates, faults } = world;
+    const { day, offline, history, directorates, webhooks, faults } = world;
     const flows: { provide: Type<Flow>; useValue: Flow }[] = [
       ...FLOWS.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
       { provide: OfflinePrison, useValue: new OfflinePrison(day, offline.office, offline.link) },
@@ -69,6 +70,7 @@ export class MinistryModule {
         ...flows,
         { provide: Offices, useValue: day.offices },
         { provide: Directorates, useValue: directorates },
+        { provide: Webhooks, useValue: webhooks },
         OfficeOf,
         DayOfEvent,
         { provide: Conductor, useValue: conductor },

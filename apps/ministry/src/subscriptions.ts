@@ -2,6 +2,8 @@ import { HubSource, reasonOf, SourceSet, type ConsumerReport } from '#consuming'
 import type { EventToken } from '#sdk';
 import type { Directorates } from './directorates.js';
 import type { Office } from './office.js';
+import type { ExactFilter } from './webhooks/subscription-door.js';
+import type { WebhookOffice, Webhooks } from './webhooks/webhooks.js';
 
 /** Events that one office follows. */
 export interface Subscription {
@@ -12,6 +14,8 @@ export interface Subscription {
   readonly own?: boolean;
   /** Look at this interval instead of following live: for streams with many events of other offices, where an open live stream costs more. */
   readonly pollMs?: number;
+  /** The hub sends the events to the office, by a subscription with these filters; a directorate that reads from Kafka goes on reading there. */
+  readonly webhook?: { readonly filters?: readonly ExactFilter[] };
 }
 
 export interface SubscriptionsReport {
@@ -30,27 +34,31 @@ export class Subscriptions {
   readonly #fault: (text: string) => void;
   readonly #names = new Map<string, string>();
   readonly #directorates: Directorates | undefined;
+  readonly #webhooks: Webhooks | undefined;
 
   /**
    * `from`: append time at which the day starts, so that a connection that is cut before the first event loses nothing. `directorates`: those that read from Kafka
-   * instead.
+   * instead. `webhooks`: those that the hub sends events to.
    */
-  constructor(from: string, report: SubscriptionsReport = {}, directorates?: Directorates) {
+  constructor(from: string, report: SubscriptionsReport = {}, directorates?: Directorates, webhooks?: Webhooks) {
     this.#from = from;
     this.#directorates = directorates;
+    this.#webhooks = webhooks;
     this.#fault = (text) => report.fault?.(text);
     this.source = new SourceSet([], {
       failed: (owner, fault) => this.#fault(`${this.#names.get(owner) ?? owner}: ${reasonOf(fault)}`),
     });
   }
 
-  /** Also while the app runs. */
-  add({ office, types, own, pollMs }: Subscription): void {
+  /** Also while the app runs, but for offices that get webhooks: those have all to be there before planned(). */
+  add({ office, types, own, pollMs, webhook }: Subscription): WebhookOffice | undefined {
     this.#names.set(office.owner, office.name);
     if (this.#directorates?.has(office) === true) {
       this.#directorates.follow(office, types);
-      return;
+      return undefined;
     }
+    if (webhook !== undefined && this.#webhooks !== undefined)
+      return this.#webhooks.follow(office, types, webhook.filters ?? []);
     const tell = (stream: string, what: string): void => this.#fault(`${office.name}: ${stream}: ${what}`);
     const source = new HubSource({
       reader: office.reader,
@@ -64,11 +72,13 @@ export class Subscriptions {
       },
     });
     this.source.add({ name: office.owner, source, types: types.map(({ type }) => type) });
+    return undefined;
   }
 
-  /** All subscriptions of the day are added. */
-  planned(): void {
+  /** All subscriptions of the day are added. Resolves when the hub has those with webhooks. */
+  async planned(): Promise<void> {
     this.#directorates?.open(this.source);
+    await this.#webhooks?.open(this.source);
   }
 
   /** What the consumer of the app tells. */

@@ -13,6 +13,7 @@ import { Office } from './office.js';
 import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Tally } from './tally.js';
+import { Webhooks } from './webhooks/webhooks.js';
 
 /** The prison that loses its network link. */
 const OFFLINE_PRISON = 'LAPAS-81-WAHAI';
@@ -22,6 +23,7 @@ export interface World {
   readonly offline: { readonly office: Office; readonly link: NetworkLink };
   readonly history: History;
   readonly directorates: Directorates;
+  readonly webhooks: Webhooks;
   readonly connection: Connection;
   readonly faults: string[];
   /** Stores the last sequence number (`urutanunit`) of every source for the next day. */
@@ -73,14 +75,17 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
   const faults: string[] = [];
   const fault = (text: string): void => void faults.push(text);
   const directorates = new Directorates({ access: o.kafka, from: began, history, tally, fault });
-  const subscriptions = new Subscriptions(began, { fault }, directorates);
+  const webhooks = new Webhooks({ url: o.url, from: began, history });
+  const subscriptions = new Subscriptions(began, { fault }, directorates, webhooks);
   const lists: BanLists = new Map();
-  const day: Day = { number: o.day, scale: o.scale, clock, random, offices, subscriptions, tally, lists };
+  const stories = { running: 0, failed: fault };
+  const day: Day = { number: o.day, scale: o.scale, clock, random, offices, subscriptions, tally, lists, stories };
   return {
     day,
     offline: { office: offices.need(OFFLINE_PRISON), link },
     history,
     directorates,
+    webhooks,
     connection,
     faults,
     saveSequences() {

@@ -11,6 +11,12 @@ export interface HistoryLine {
   readonly evtype?: string;
   /** Of a line `follow`: what a program reads straight from Kafka. */
   readonly evtypes?: readonly string[];
+  /** Of a line `subscribe`: its filters, and the recorded time from which on events are due. */
+  readonly filters?: readonly SubscriptionFilter[];
+  readonly since?: string;
+  /** Of the lines `subscribe` and `deliver`: the id of the subscription. */
+  readonly subscription?: string;
+  readonly webhookId?: string;
   readonly stream?: string;
   readonly position?: string;
   readonly digest?: string | undefined;
@@ -43,8 +49,36 @@ export interface Follower {
   readonly received: { readonly source: string; readonly id: string; readonly position: string }[];
 }
 
+/** Attributes, or fields of the data (`data.unit`), that must have these values. */
+export interface SubscriptionFilter {
+  readonly exact: Readonly<Record<string, string>>;
+}
+
+/** A webhook that came in, at its place in the history. */
+export interface Arrival {
+  /** Line number. */
+  readonly at: number;
+  readonly source: string;
+  readonly id: string;
+  readonly position: string;
+  readonly webhookId: string;
+  /** The receiver answered 2xx. */
+  readonly taken: boolean;
+}
+
+/** A subscription, and every webhook of it, in that order. */
+export interface Subscriber {
+  readonly process: string;
+  readonly subscription: string;
+  readonly types: ReadonlySet<string>;
+  readonly filters: readonly SubscriptionFilter[];
+  readonly since: string;
+  readonly arrivals: Arrival[];
+}
+
 export interface History {
   readonly followers: readonly Follower[];
+  readonly subscribers: readonly Subscriber[];
   readonly offered: ReadonlyMap<string, Offered>;
   /** Keys (`idOf`) of refused events: they must not be in the log. */
   readonly refused: ReadonlySet<string>;
@@ -70,6 +104,7 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
   const acceptedInvalid = new Set<string>();
   const units = new Set<string>();
   const followers = new Map<string, Follower>();
+  const subscribers = new Map<string, Subscriber>();
   let refusals = 0;
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
@@ -77,6 +112,13 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
     const { process, source, id, position = '' } = line;
     if (line.f === 'follow') followers.set(process, { process, types: new Set(line.evtypes), received: [] });
     if (line.f === 'receive') followers.get(process)?.received.push({ source, id, position });
+    if (line.f === 'subscribe') subscribers.set(line.subscription ?? '', subscriberOf(line));
+    if (line.f === 'deliver')
+      subscribers.get(line.subscription ?? '')?.arrivals.push({
+        ...{ at: n, source, id, position },
+        webhookId: line.webhookId ?? '',
+        taken: line.type === 'ok',
+      });
     if (line.f !== 'send') continue;
     const key = idOf(line);
     first = Math.min(first, line.t);
@@ -106,6 +148,7 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
   for (const key of acceptedInvalid) refused.add(key);
   return {
     followers: [...followers.values()],
+    subscribers: [...subscribers.values()],
     offered,
     refused,
     refusals,
@@ -113,3 +156,12 @@ export function foldHistory(lines: readonly HistoryLine[]): History {
     seconds: last > first ? (last - first) / 1000 : 0,
   };
 }
+
+const subscriberOf = ({ process, subscription, evtypes, filters, since }: HistoryLine): Subscriber => ({
+  process,
+  subscription: subscription ?? '',
+  types: new Set(evtypes),
+  filters: filters ?? [],
+  since: since ?? '',
+  arrivals: [],
+});

@@ -73,10 +73,11 @@ export class HubClient {
 
   /** All entries of a view. */
   async *state(view: string): AsyncGenerator<SeenEntry> {
-    for await (const e of this.#list(`/v1/state/${encodeURIComponent(view)}`, 'entries')) yield e as SeenEntry;
+    for await (const e of this.list(`/v1/state/${encodeURIComponent(view)}`, 'entries')) yield e as SeenEntry;
   }
 
-  async *#list(path: string, field: string): AsyncGenerator {
+  /** All rows of a list, page by page. */
+  async *list(path: string, field: string): AsyncGenerator {
     let cursor: string | undefined;
     do {
       const q = cursor === undefined ? '?limit=500' : `?limit=500&cursor=${encodeURIComponent(cursor)}`;

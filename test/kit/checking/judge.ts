@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HubClient } from './hub-client.js';
 import { judgeFollowers, type FromKafka } from './followers.js';
+import { judgeDeliveries, type Deliveries, type Readers } from './deliveries.js';
 import { foldView, same, type Folded, type ViewFile } from './fold.js';
 import { idOf, type History } from './history.js';
 import { positionOf, readLog, type LogLine, type WholeLog } from './log.js';
@@ -19,6 +20,8 @@ export interface Verdict {
   readonly seconds: number;
   /** Absent: nobody read straight from Kafka. */
   readonly kafka?: FromKafka;
+  /** Absent: there was no subscription. */
+  readonly deliveries?: Deliveries;
 }
 
 export interface Judgement {
@@ -32,6 +35,8 @@ export interface JudgeOptions {
   readonly history: History;
   readonly views: readonly ViewFile[];
   readonly engine: string;
+  /** Of those that have subscriptions. @default none is known */
+  readonly readers?: Readers;
   /** How long to wait for views that are still behind. @default 60 s */
   readonly waitMs?: number;
 }
@@ -178,6 +183,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   for (const [a, b] of misordered)
     problem(`order: ${positionOf(a)} was acknowledged before ${positionOf(b)} was sent (${a.subject})`);
   const fromKafka = judgeFollowers(history, log, problem);
+  const deliveries = await judgeDeliveries(history, log, options.readers ?? (() => undefined), problem);
   const { tooMany, behind } = await judgeViews(options, log, problem);
 
   let acknowledged = 0;
@@ -205,6 +211,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     units: history.units,
     seconds: Math.round(history.seconds * 10) / 10,
     ...(fromKafka === undefined ? {} : { kafka: fromKafka }),
+    ...(deliveries === undefined ? {} : { deliveries }),
   };
   return { verdict, problems, good: problems.length === 0 && acknowledged > 0 && projected === acknowledged };
 }

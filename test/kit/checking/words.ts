@@ -25,6 +25,17 @@ export function verdictLine({ verdict: v, good }: Judgement, lang: Lang): string
     : `${mark} ${n(v.published)} published · ${n(v.acknowledged)} recorded · lost ${n(v.lost)} · doubled ${n(v.doubled)} · out of order ${n(v.misordered)}${kafka} · checked again from the log by a separate checker`;
 }
 
+/** What subscriptions got, in one line; undefined: there was none. */
+export function deliveriesLine({ verdict }: Judgement, lang: Lang): string | undefined {
+  const d = verdict.deliveries;
+  if (d === undefined) return undefined;
+  const n = (x: number): string => count(x, lang);
+  const mark = d.misordered + d.missing === 0 ? '✔' : '✗';
+  return lang === 'id'
+    ? `${mark} ${n(d.subscriptions)} langganan webhook · ${n(d.matched)} cocok · ${n(d.delivered)} terkirim · diparkir ${n(d.parked)} · gagal akhir ${n(d.dead)} · salah urut ${n(d.misordered)} · tidak sampai ${n(d.missing)}`
+    : `${mark} ${n(d.subscriptions)} webhook subscriptions · ${n(d.matched)} matched · ${n(d.delivered)} delivered · parked ${n(d.parked)} · dead ${n(d.dead)} · out of order ${n(d.misordered)} · missing ${n(d.missing)}`;
+}
+
 export interface TryWith {
   readonly url: string;
   /** Data folder of the hub, quoted for a shell. */

@@ -56,7 +56,7 @@ export class Bans implements Flow {
         pollMs: 1000,
       });
     }
-    subscriptions.add({ office: decider, types: [CegahDiusulkan] });
+    subscriptions.add({ office: decider, types: [CegahDiusulkan], webhook: {} });
     subscriptions.add({
       office: offices.need('ES1-DJIM'),
       types: [CegahDaftarDiterima],

@@ -22,7 +22,7 @@ export class Foreigners implements Flow {
       6,
     );
     for (const r of rudenims) {
-      subscriptions.add({ office: r, types: [PenghuniBebas] });
+      subscriptions.add({ office: r, types: [PenghuniBebas], webhook: {} });
       const lapas = rng.pick(offices.near(r, 'lapas'));
       const who = foreigner(rng);
       const orang = `WBP-${number}-F${++this.#n}`;

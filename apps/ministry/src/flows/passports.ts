@@ -1,4 +1,5 @@
 import {
+  KasusStatusBerubah,
   PasporDiterbitkan,
   PasporPermohonanDiajukan,
   PnbpPembayaranDiterima,
@@ -10,6 +11,8 @@ import { caseStep } from '../case.js';
 import { numbered, type Day, type Flow } from '../day.js';
 import { outgoing, type Office } from '../office.js';
 import { document, person, type Person } from '../people.js';
+import { playOutage } from '../webhooks/outage.js';
+import { playPoison } from '../webhooks/poison.js';
 
 interface Application {
   readonly nomor: string;
@@ -22,8 +25,9 @@ interface Application {
 
 const KANIM = 14;
 const EACH = 64;
+const SERVICE = 'IMI-PASPOR';
 
-/** A passport: application → bill → payment → issue. The kanim continues when it receives the payment. */
+/** A passport: application → bill → payment → issue. The kanim continues when it receives the payment; the kanwil above one of them follows every case. */
 export class Passports implements Flow {
   readonly name = 'paspor';
   readonly #day: Day;
@@ -47,7 +51,9 @@ export class Passports implements Flow {
     const each = Math.max(1, Math.round(EACH * scale));
     let n = 0;
     for (const kanim of kanims) {
-      subscriptions.add({ office: kanim, types: [PnbpPembayaranDiterima], own: true });
+      const webhook = { filters: [{ exact: { 'data.unit': kanim.owner } }] };
+      const office = subscriptions.add({ office: kanim, types: [PnbpPembayaranDiterima], own: true, webhook });
+      if (office !== undefined && kanim === kanims[1]) playOutage(this.#day, office);
       for (let i = 0; i < each; i++) {
         const nomor = numbered('P', number, ++n);
         const billing = `${800 + (number % 100)}${clock.date.slice(2).replaceAll('-', '')}${String(n).padStart(6, '0')}`;
@@ -62,7 +68,13 @@ export class Passports implements Flow {
         clock.plan(clock.local('08:00', kanim.unit?.tz, rng.int(0, 300)), () => void this.#applied(a));
       }
     }
-    subscriptions.add({ office: offices.need('EXT-DJA'), types: [PnbpTagihanDiterbitkan] });
+    const above = offices.find(offices.kanwilOf(kanims[0]!) ?? '');
+    if (above !== undefined) {
+      const webhook = { filters: [{ exact: { 'data.jenisLayanan': SERVICE } }] };
+      const office = subscriptions.add({ office: above, types: [KasusStatusBerubah], webhook });
+      if (office !== undefined) playPoison(this.#day, office);
+    }
+    subscriptions.add({ office: offices.need('EXT-DJA'), types: [PnbpTagihanDiterbitkan], webhook: {} });
     return n * 8;
   }
 
@@ -109,7 +121,7 @@ export class Passports implements Flow {
         data: {
           kodeBilling: a.billing,
           nomorKasus: nomor,
-          jenisLayanan: 'IMI-PASPOR',
+          jenisLayanan: SERVICE,
           unit: kanim.owner,
           kodeSatker: '013999',
           kodeAkun: '425211',
@@ -128,7 +140,7 @@ export class Passports implements Flow {
   }
 
   #step(a: Application): { nomor: string; layanan: string; pemegang: string; pemohonRef: string } {
-    return { nomor: a.nomor, layanan: 'IMI-PASPOR', pemegang: a.kanim.owner, pemohonRef: a.ref };
+    return { nomor: a.nomor, layanan: SERVICE, pemegang: a.kanim.owner, pemohonRef: a.ref };
   }
 
   /** SIMPONI receives a bill; the applicant pays some minutes later. */

@@ -36,7 +36,7 @@ export class Remission implements Flow {
     );
     const directorate = offices.need('ES1-DJPAS');
     const total = prisons.length * EACH;
-    subscriptions.add({ office: directorate, types: [RemisiDiusulkan] });
+    subscriptions.add({ office: directorate, types: [RemisiDiusulkan], webhook: {} });
     this.#total = total;
     prisons.forEach((prison, p) => {
       const free = p < FREED;

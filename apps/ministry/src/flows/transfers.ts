@@ -56,7 +56,7 @@ export class Transfers implements Flow {
     );
     for (const k of kanwils) this.#bapasOf.set(k.owner, offices.near(k, 'bapas')[0]!);
     for (const k of kanwils) {
-      subscriptions.add({ office: k, types: [PemindahanDiusulkan] });
+      subscriptions.add({ office: k, types: [PemindahanDiusulkan], webhook: {} });
       subscriptions.add({
         office: this.#bapasOf.get(k.owner)!,
         types: [KasusStatusBerubah],
