@@ -29,12 +29,14 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
   ) {}
 
   onModuleInit(): void {
-    const { log, metrics, reading, registry, units, pseudonymKey, now, settings } = this.core;
+    const { log, metrics, reading, registry, units, pseudonymKey, now, settings, limits } = this.core;
     const { catalogue } = registry;
     const sealKey = webhookSealKey(pseudonymKey);
     const feed = new Feed<CompiledSubscription>({
       reading,
       makeMatches: () => new MatchIndex(units.units),
+      // Who catches up does not hold up requests, and takes its turn among all the work of its unit (R16.5).
+      work: (unit) => limits.workOf({ unit, key: 'courier' }, 'batch'),
       interrupted: (stream, cause) => this.#failed(cause, { stream }),
     });
     this.#feed = feed;

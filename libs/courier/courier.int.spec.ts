@@ -120,6 +120,20 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
     );
   });
 
+  it('gets test events only when it was made for them, and then nothing else', async () => {
+    const hub = await open();
+    const [real, tests] = [await listen(), await listen()];
+    await hub.subscribe('satu', real.url);
+    await hub.subscribe('uji', tests.url, { test: true });
+    const [tried] = await hub.publish([1], { simpultest: true });
+    const [fact] = await hub.publish([2]);
+    await real.until((all) => all.length >= 1);
+    await tests.until((all) => all.length >= 1);
+    const ids = ({ received }: WebhookReceiver): string[] =>
+      received.flatMap(({ events }) => events.map(({ id }) => id));
+    expect([ids(real), ids(tests)]).toEqual([[fact!.id], [tried!.id]]);
+  });
+
   it('waits while its target is down: nothing is parked, and everything comes when it is back', async () => {
     const hub = await open();
     const to = await listen();

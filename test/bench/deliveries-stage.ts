@@ -1,9 +1,11 @@
+import { pause } from '#concurrency';
 import { caseEvent, CASE_TYPE } from './case-event.js';
 import { benchKey, openBenchHub, type BenchEngine, type BenchHub } from './hub.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Body = Record<string, any>;
 const BATCH = 500;
+const READY_MS = 100;
 
 /** A hub with subscriptions to the events of the bench, and how it is asked. */
 export class DeliveryBench implements AsyncDisposable {
@@ -18,6 +20,8 @@ export class DeliveryBench implements AsyncDisposable {
 
   static async open(engine: BenchEngine, dir: string): Promise<DeliveryBench> {
     const hub = await openBenchHub({ app: 'hub', engine, dir, prefix: `b${process.pid}${Date.now()}.` });
+    // On Kafka a courier joins its group after the doors are open.
+    while ((await fetch(`http://${hub.host}:${hub.port}/health/ready`)).status !== 200) await pause(READY_MS);
     return new DeliveryBench(hub, await benchKey(hub));
   }
 

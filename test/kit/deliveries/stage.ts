@@ -137,15 +137,15 @@ export class DeliveryStage implements AsyncDisposable {
     return (await this.ask('GET', `/v1/subscriptions/${id}`)).body;
   }
 
-  /** Publishes one event for each subject, one after the other; a number stands for a passport of its own. */
-  async publish(subjects: readonly number[]): Promise<readonly Published[]> {
+  /** Publishes one event for each subject, one after the other; a number stands for a passport of its own. `more`: attributes of each. */
+  async publish(subjects: readonly number[], more: object = {}): Promise<readonly Published[]> {
     const { registry, units } = this.core;
     const type = registry.catalogue.newest(PASSPORTS)!;
     const made = subjects.map((subject, n) => {
       const id = `e-${this.published.length + n}`;
       const time = new Date().toISOString();
       const event = sampleEvent(type, subject, PUBLISHER, units.units, { id, time });
-      return { ...event, source: `urn:simpul:unit:${OFFICE}:uji` } as Body;
+      return { ...event, source: `urn:simpul:unit:${OFFICE}:uji`, ...more } as Body;
     });
     const { status, body } = await this.ask('POST', '/v1/events', made, undefined, {
       'content-type': 'application/cloudevents-batch+json',
