@@ -18,7 +18,10 @@ import { NODE_OF_HUB } from './packages.mjs';
 function builtFiles(folder) {
   return readdirSync(join(root, 'dist', folder), { recursive: true, encoding: 'utf8' })
     .map((file) => join(folder, file))
-    .filter((file) => file.endsWith('.js') && existsSync(join(root, file.replace(/\.js$/, '.ts'))));
+    .filter(
+      (file) =>
+        file.endsWith('.js') && !file.endsWith('.fixture.js') && existsSync(join(root, file.replace(/\.js$/, '.ts'))),
+    );
 }
 
 /** What a built file imports. Read as TypeScript reads it: a text with an import statement, such as code that a command writes, is no import. */

@@ -14,7 +14,9 @@ function example([name, ...args]) {
   // By the source: tsc leaves the built files of removed sources behind.
   const main = ['main', 'src/main'].find((file) => existsSync(join(root, 'examples', name ?? '', `${file}.ts`)));
   if (!name || main === undefined) {
-    process.stderr.write('usage: npm run example publisher|subscriber|reactor|nest-unit-system|nest-directorate\n');
+    process.stderr.write(
+      'usage: npm run example publisher|subscriber|reactor|webhook-receiver|nest-unit-system|nest-directorate\n',
+    );
     return 2;
   }
   for (const [as, { exports }] of Object.entries(LIBRARIES)) {

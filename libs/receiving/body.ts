@@ -24,9 +24,16 @@ export function bytesOf(stream: Readable, maxBytes: number): Promise<Uint8Array 
   });
 }
 
-/** Node.js joins headers that came twice: what came twice shall be seen as such. */
-export function singly(headers: NodeJS.Dict<string[]>): Record<string, string | readonly string[]> {
-  const out = Object.create(null) as Record<string, string | readonly string[]>;
+/** Headers with a list for what came twice, which `headers` of Node.js joins to one text or leaves out. HTTP/2 of Node.js has only those. */
+export function singly({
+  headers: joined,
+  headersDistinct: headers,
+}: {
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly headersDistinct?: NodeJS.Dict<string[]>;
+}): NodeJS.Dict<string | string[]> {
+  if (headers === undefined) return joined;
+  const out = Object.create(null) as NodeJS.Dict<string | string[]>;
   for (const name in headers) out[name] = headers[name]!.length === 1 ? headers[name]![0]! : headers[name]!;
   return out;
 }

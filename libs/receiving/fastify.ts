@@ -20,7 +20,7 @@ export interface FastifyScope {
 interface ScopeRequest {
   readonly method: string;
   readonly body: unknown;
-  readonly raw: { readonly headersDistinct: NodeJS.Dict<string[]> };
+  readonly raw: { readonly headers: NodeJS.Dict<string | string[]>; readonly headersDistinct?: NodeJS.Dict<string[]> };
 }
 
 interface ScopeReply {
@@ -60,7 +60,7 @@ export function pluginOf(
       handler: async ({ method, body, raw }, reply) => {
         const answer = await door.answer({
           method,
-          headers: singly(raw.headersDistinct),
+          headers: singly(raw),
           body: (maxBytes) => bytesOf(body instanceof Readable ? body : Readable.from([]), maxBytes),
         });
         return reply.code(answer.status).headers(answer.headers).send(answer.body);

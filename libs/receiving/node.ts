@@ -24,9 +24,9 @@ export function webhookHandler(handlers: WebhookHandlers, options: WebhookOption
 /** The same for a door of your own. */
 export function middlewareOf(door: Pick<WebhookDoor, 'answer'>): WebhookMiddleware {
   return (request, response) => {
-    const { method = '', headersDistinct } = request;
+    const { method = '' } = request;
     const body = (maxBytes: number): ReturnType<typeof bodyOf> => bodyOf(request, maxBytes);
-    void door.answer({ method, headers: singly(headersDistinct), body }).then((answer) => {
+    void door.answer({ method, headers: singly(request), body }).then((answer) => {
       if (response.headersSent || response.destroyed) return;
       response.writeHead(answer.status, answer.headers);
       response.end(answer.body);

@@ -1,5 +1,6 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { once } from 'node:events';
@@ -16,7 +17,14 @@ const POST = 'SU00743';
 const BANS = 'SU00018';
 
 const DIRECTORATE = 'SU00007';
-const TYPESCRIPT = ['publisher', 'subscriber', 'reactor', 'nest-unit-system', 'nest-directorate'] as const;
+const TYPESCRIPT = [
+  'publisher',
+  'subscriber',
+  'reactor',
+  'webhook-receiver',
+  'nest-unit-system',
+  'nest-directorate',
+] as const;
 type TypeScriptExample = (typeof TYPESCRIPT)[number];
 /** The copies of the examples, outside this repository. */
 const copies = mkdtempSync(join(tmpdir(), 'simpul-examples-'));
@@ -33,7 +41,7 @@ const commandsOf = (example: TypeScriptExample): string[] => manifestOf(example)
 let hub: Deployment;
 const running: ChildProcess[] = [];
 beforeAll(async () => {
-  hub = await deploy();
+  hub = await deploy({ SIMPUL_WEBHOOK_ALLOW: '127.0.0.0/8' });
   cpSync('examples', copies, { recursive: true, filter: (path) => !/node_modules|dist/.test(path) });
   for (const example of TYPESCRIPT) {
     const cwd = join(copies, example);
@@ -100,6 +108,15 @@ function start(
       }),
   };
 }
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 const node = (
   example: TypeScriptExample,
   key: string,
@@ -173,6 +190,28 @@ describe('the examples, in a copy outside this repository and started as their R
     second.stop();
     expect((await second.ended).out.match(/SU00518/g)).toHaveLength(1);
     expect(before.out).not.toContain(position);
+  });
+
+  it('webhook-receiver: the office above gets a report by webhook, signed with the secret of its subscription', async () => {
+    const office = await hub.key(REGIONAL_OFFICE, 'pantau-dorong', ['reader']);
+    const prison = await hub.key(PRISON, 'sdp-d', ['publisher', 'reader']);
+    const port = await freePort();
+    const made = await fetch(`${hub.url}/v1/subscriptions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${office}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        name: 'laporan',
+        types: ['pas.hunian.#'],
+        target: { kind: 'webhook', url: `http://127.0.0.1:${port}/webhooks/simpul` },
+      }),
+    });
+    const { secret } = (await made.json()) as { secret: string };
+    const receiver = node('webhook-receiver', office, hub.url, { PORT: String(port), SIMPUL_WEBHOOK_SECRET: secret });
+    await receiver.line(/listening at port/);
+    expect(await node('publisher', prison).ended).toMatchObject({ code: 0 });
+    await receiver.line(/^listening at port \d+\n\d{4}-\d\d-\d\d SU00518: 331 in 327 places\n/);
+    receiver.stop();
+    expect(await receiver.ended).toMatchObject({ code: 0, err: '' });
   });
 
   it('nest-unit-system: a border post acknowledges each version of the ban list once, also when its database is lost', async () => {

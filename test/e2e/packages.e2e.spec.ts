@@ -286,7 +286,7 @@ describe('the READMEs of the packages, followed in empty folders outside this re
     expect((await npm(copy('publisher'), 'npm start')).stdout).toMatch(/\nrecorded at pas\.hunian/);
   });
 
-  it.each(nodes)('run on Node.js $version: both publish and receive', async ({ path, version }) => {
+  it.each(nodes)('run on Node.js $version: both publish and receive, and read webhooks', async ({ path, version }) => {
     const own = { ...env, SIMPUL_KEY: key };
     const sdk = { cwd: folderOf('sdk'), env: own };
     expect((await run(path, ['dist/publish.js'], sdk)).stdout).toMatch(/^recorded at/);
@@ -303,6 +303,20 @@ describe('the READMEs of the packages, followed in empty folders outside this re
       }`;
     const outbox = await run(path, ['--input-type=module', '-e', queued], sdk);
     expect(outbox.stdout).toBe(version.startsWith('v20.') ? 'outbox_unsupported\n' : 'opened\n');
+    const received = `
+      import { receiveWebhook, verifyWebhook, webhookHandler, webhookPlugin } from '@simpul/sdk/webhooks';
+      import { createHmac } from 'node:crypto';
+      const [key, at] = [Buffer.alloc(32, 7), String(Math.floor(Date.now() / 1000))];
+      const secrets = 'whsec_' + key.toString('base64');
+      const event = { specversion: '1.0', id: 'a', source: 'urn:x', type: 'uji.kasus.lahir', subject: 's', data: { nomor: 'N-1' } };
+      const body = JSON.stringify({ ...event, position: 'uji.kasus/0/1', recordedtime: '2021-07-15T02:30:00Z', dataschema: 'urn:simpul:schema:uji.kasus.lahir:1' });
+      const signature = 'v1,' + createHmac('sha256', key).update('msg_1.' + at + '.' + body).digest('base64');
+      const headers = { 'content-type': 'application/cloudevents+json', 'webhook-id': 'msg_1', 'webhook-timestamp': at, 'webhook-signature': signature };
+      const { events } = await receiveWebhook({ headers, body }, { secrets });
+      console.log(events[0].event.data.nomor, verifyWebhook({ headers, body }, secrets).ok);
+      for (const make of [webhookHandler, webhookPlugin]) console.log(typeof make(() => undefined, { secrets }));`;
+    const webhooks = await run(path, ['--input-type=module', '-e', received], sdk);
+    expect(webhooks.stdout).toBe('N-1 true\nfunction\nfunction\n');
     const app = spawn(path, ['dist/main.js'], { cwd: folderOf('nest'), env: own });
     const ended = once(app, 'exit');
     try {

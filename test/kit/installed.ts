@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 const PACKAGES = {
-  '@simpul/sdk': { '.': 'sdk', './consuming': 'consuming' },
+  '@simpul/sdk': { '.': 'sdk', './consuming': 'consuming', './webhooks': 'receiving' },
   '@simpul/nest': { '.': 'nest-kit', './kafka': 'kafka-source' },
 };
 
