@@ -4,12 +4,19 @@ import type { Place } from '../port.js';
 
 type Result = ItemResult | 'stopped';
 
-/** Who waits for what came of a redrive, by position. */
+/** Who waits for what came of a redrive, by position. Jobs that take the same event share one try. */
 export class Redriven {
-  readonly #waiting = new Map<string, (result: Result) => void>();
+  readonly #waiting = new Map<string, ((result: Result) => void)[]>();
+  #isStopped = false;
 
+  /** `stopped`: the run has ended, or ends before there is a try. */
   wait(position: string): Promise<Result> {
-    return new Promise((resolve) => this.#waiting.set(position, resolve));
+    if (this.#isStopped) return Promise.resolve('stopped');
+    return new Promise((resolve) => {
+      const others = this.#waiting.get(position);
+      if (others === undefined) this.#waiting.set(position, [resolve]);
+      else others.push(resolve);
+    });
   }
 
   /** What came of an attempt of the event at this place. */
@@ -18,12 +25,13 @@ export class Redriven {
   }
 
   end(position: string, result: Result): void {
-    this.#waiting.get(position)?.(result);
+    const waiting = this.#waiting.get(position) ?? [];
     this.#waiting.delete(position);
+    for (const answer of waiting) answer(result);
   }
 
   stop(): void {
-    for (const answer of this.#waiting.values()) answer('stopped');
-    this.#waiting.clear();
+    this.#isStopped = true;
+    for (const position of [...this.#waiting.keys()]) this.end(position, 'stopped');
   }
 }
