@@ -3,6 +3,7 @@ import { isFault } from '#faults';
 import { MAX_APPEND_RECORDS } from '#log';
 import type { OwnedTable } from '#table';
 import type { StoredRow } from '../port.js';
+import type { Attempts } from './attempts.js';
 
 const RETRY_MS = 1_000;
 
@@ -14,6 +15,7 @@ export interface StoredChange {
 
 export interface LaneWriterDeps {
   readonly lanes: Pick<OwnedTable<StoredRow>, 'write'>;
+  readonly attempts: Pick<Attempts, 'flush'>;
   readonly epoch: bigint;
   /** Aborts when the partition is lost or closes. */
   readonly signal: AbortSignal;
@@ -24,7 +26,7 @@ export interface LaneWriterDeps {
 
 /**
  * Writes rows of lanes until they are durable, however long the log does not answer, in the order of the calls: what a crash loses are the last ones, never one
- * in the middle.
+ * in the middle. Attempts that ended before are on record then.
  */
 export class LaneWriter {
   readonly #deps: LaneWriterDeps;
@@ -34,6 +36,8 @@ export class LaneWriter {
     this.#deps = deps;
     this.#writes = new Coalescer({
       run: async (calls: readonly (readonly StoredChange[])[]) => {
+        // A row, or its deletion, ends an attempt for good: after a crash nobody would make it again, and its record would be missing for ever.
+        await deps.attempts.flush();
         const isWritten = await this.#all(calls.flat());
         return calls.map(() => isWritten);
       },

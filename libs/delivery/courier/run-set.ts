@@ -118,7 +118,7 @@ export class RunSet {
     await writeAll(lanes, [...lanes.entries()], epoch);
     const { signal } = this.#stop;
     const failed = report?.failed;
-    this.#writer = new LaneWriter({ lanes, epoch, signal, fenced, failed });
+    this.#writer = new LaneWriter({ lanes, attempts, epoch, signal, fenced, failed });
     this.#flusher = new Flusher({
       runs: () => this.runs.values(),
       cursors,
@@ -224,6 +224,19 @@ export class RunSet {
   async close(drainMs: number): Promise<void> {
     const wasOpen = this.#isOpen;
     this.#isOpen = false;
+    // A log that does not answer must not hold up the end of a process, nor the next desk of the partition.
+    const giveUp = setTimeout(() => {
+      this.#stop.abort();
+      void this.attempts.close();
+    }, drainMs + STORE_MS);
+    try {
+      await this.#close(drainMs, wasOpen);
+    } finally {
+      clearTimeout(giveUp);
+    }
+  }
+
+  async #close(drainMs: number, wasOpen: boolean): Promise<void> {
     const failed = this.deps.report?.failed;
     await Promise.all([...this.runs.values()].map((run) => run.stop(drainMs)));
     if (wasOpen) {
@@ -231,9 +244,10 @@ export class RunSet {
       if (drainMs > 0) await this.flush().catch((cause: unknown) => failed?.(cause));
     }
     this.#stop.abort();
+    const closing = this.attempts.close();
     await this.redrives.stop();
     await this.#writer?.idle();
-    await this.attempts.close();
+    await closing;
     await this.#tables?.close().catch((cause: unknown) => failed?.(cause));
   }
 
@@ -300,5 +314,7 @@ async function writeAll<V>(
     await table.write(rows.slice(at, at + MOST_ROWS).map(([key, row]) => ({ key, row, epoch })));
 }
 
+/** How long the end of a desk waits for the log, beside the attempts in flight. */
+const STORE_MS = 2_000;
 /** Rows of one append, so that also large ones fit it. */
 const MOST_ROWS = 200;
