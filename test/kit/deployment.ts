@@ -7,6 +7,10 @@ export interface Deployment {
   readonly dir: string;
   readonly url: string;
   readonly adminKey: string;
+  /** 0: it does not run. */
+  readonly pid: number;
+  /** Resolves when the process has ended, however. */
+  readonly ended: Promise<unknown>;
   /** SIGKILL, wait for the exit, start again on the same port. */
   crash(): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
@@ -56,6 +60,12 @@ export async function deploy(
     },
     get adminKey() {
       return readFileSync(join(dir, 'admin.key'), 'utf8').trim();
+    },
+    get pid() {
+      return hub?.child.pid ?? 0;
+    },
+    get ended() {
+      return hub?.ended ?? Promise.resolve(null);
     },
     start,
     stop,

@@ -1,14 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pause } from '#concurrency';
-import { connect, createPublisher, type Connection } from '#sdk';
+import { connect, createPublisher, createReader, type Connection } from '#sdk';
 import { freePort } from '../../../deploy/local/free-port.js';
 import { deploy, type Deployment } from '../deployment.js';
 import { occupancy } from '../occupancy.js';
 import { startReceiver, type ReceiverProcess } from '../receiver/process.js';
-import type { Received, Rule } from '../receiver/script.js';
+import type { Rule } from '../receiver/script.js';
+import { arrivalsIn, sendsIn, type ToldSend } from './history.js';
 import { judgeDeliveries, type Arrival, type Due, type Fault, type Standing, type Verdict } from './judge.js';
+import { KillSteps } from './kill-steps.js';
+import { until } from './until.js';
 
 const TOLD_HUB = new URL('./told-hub.mjs', import.meta.url.replace('/dist/test/', '/test/')).href;
 const TYPE = 'pas.hunian.dilaporkan';
@@ -18,7 +21,9 @@ export const PRISONS = ['SU00518', 'SU00300', 'SU00310', 'SU00320'];
 const DAYS = 5;
 /** A courier that lost its session joins again, and writes how far it is. */
 const COURIERS_BACK_MS = 15_000;
-export const subjectOf = (unit: string, day: number): string => `${unit}:2021-07-${15 + day}`;
+/** Days are numbered from 15 July 2021. */
+const dateOf = (day: number): string => new Date(Date.UTC(2021, 6, 15 + day)).toISOString().slice(0, 10);
+export const subjectOf = (unit: string, day: number): string => `${unit}:${dateOf(day)}`;
 
 export interface FleetOptions {
   /** Settings of the Kafka engine (brokers, prefix, Redis); none: one embedded hub process. */
@@ -43,14 +48,6 @@ interface Target {
   readonly subscription: string;
 }
 
-/** An attempt as the process that made it told it before it began. */
-export interface ToldSend {
-  readonly pid: number;
-  readonly at: number;
-  readonly subscription: string;
-  readonly positions: readonly string[];
-}
-
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Body = Record<string, any>;
 
@@ -61,6 +58,7 @@ export class Fleet {
   readonly targets = new Map<string, Target>();
   readonly apps = new Map<string, Deployment>();
   readonly dir = mkdtempSync(join(tmpdir(), 'simpul-fleet-'));
+  readonly steps = new KillSteps(join(this.dir, 'kill'));
   readonly #options: FleetOptions;
   readonly #keys = new Map<string, string>();
   #connection!: Connection;
@@ -91,7 +89,7 @@ export class Fleet {
       SIMPUL_DELIVERY_SCHEDULE: '0.3,0.6',
       NODE_OPTIONS: `--import ${TOLD_HUB}`,
       TOLD_SENDS: this.sendsFile,
-      TOLD_KILL: this.killFile,
+      TOLD_KILL: this.steps.file,
       ...kafka,
       ...settings,
     };
@@ -118,13 +116,8 @@ export class Fleet {
     return join(this.dir, 'sends');
   }
 
-  /** See told-hub.mjs. */
-  get killFile(): string {
-    return join(this.dir, 'kill');
-  }
-
   get sends(): readonly ToldSend[] {
-    return linesOf(this.sendsFile) as ToldSend[];
+    return sendsIn(this.sendsFile);
   }
 
   /** The process that answers requests of units. */
@@ -185,7 +178,7 @@ export class Fleet {
   /** One event, acknowledged; sent again until it is. */
   async publish(unit: string, day: number): Promise<Due> {
     const n = this.#number++;
-    const data = occupancy(unit, `2021-07-${15 + day}`, n, new Date(Date.UTC(2021, 6, 20) + n * 1_000).toISOString());
+    const data = occupancy(unit, dateOf(day), n, new Date(Date.UTC(2022, 6, 20) + n * 1_000).toISOString());
     const publisher = createPublisher({
       connection: this.#connection,
       key: this.#keys.get(unit)!,
@@ -194,7 +187,7 @@ export class Fleet {
     });
     const event = publisher.prepare({ type: TYPE, data, orderingKey: `${unit}:${day}` });
     const { position } = await publisher.publish(event);
-    const due = { id: event.id, source: event.source, subject: `${unit}:${day}`, position };
+    const due = { id: event.id, source: event.source, subject: subjectOf(unit, day), position };
     this.due.push(due);
     return due;
   }
@@ -296,38 +289,61 @@ export class Fleet {
     await this.settled();
   }
 
+  /** What came in at a receiver. */
+  arrivalsOf(name: string): readonly Arrival[] {
+    const { history, plan } = this.targets.get(name)!;
+    return arrivalsIn(history, name, plan.delayMs);
+  }
+
   async judge(): Promise<Verdict> {
     const standing = new Map<string, Standing>();
-    const arrivals: Arrival[] = [];
-    for (const [name, { subscription, history, plan }] of this.targets) {
+    const arrivals = [...this.targets.keys()].flatMap((name) => this.arrivalsOf(name));
+    for (const [name, { subscription }] of this.targets) {
       const { body } = await this.ask('GET', `/v1/subscriptions/${subscription}/dead-letters?limit=1000`);
       const parked = await this.ask('GET', `/v1/subscriptions/${subscription}/parked?limit=1000`);
       standing.set(name, {
         stands: [...(body['deadLetters'] as Standing['stands']), ...(parked.body['parked'] as Standing['stands'])],
       });
-      for (const request of linesOf(history) as Received[])
-        for (const { id, source, position } of request.events)
-          arrivals.push({
-            ...{ to: name, at: request.at, answeredAt: request.at + (plan.delayMs ?? 0), webhookId: request.id },
-            ...{ id, source, position },
-            taken: typeof request.answer === 'number' && request.answer < 300,
-          });
     }
+    await this.#correct(arrivals);
     return judgeDeliveries(this.due, arrivals, this.faults, standing);
   }
 
-  /** Arms the next kill (told-hub.mjs). */
-  arm(step: number, when: 'before' | 'after'): void {
-    writeFileSync(this.killFile, `${step} ${when}`);
+  /** An event that was sent again after a kill may have the receipt of a copy (R2.2). The hub says where the event is. */
+  async #correct(arrivals: readonly Arrival[]): Promise<void> {
+    const came = new Map(arrivals.map((a) => [`${a.source} ${a.id}`, a.position]));
+    for (const [n, due] of this.due.entries()) {
+      const position = came.get(`${due.source} ${due.id}`);
+      if (position === undefined || position === due.position) continue;
+      const key = this.#keys.get(due.source.split(':')[3]!)!;
+      const receipt = await createReader({ connection: this.#connection, key }).receipt(due.source, due.id);
+      this.due[n] = { ...due, position: receipt?.position ?? due.position };
+    }
   }
 
-  get steps(): readonly string[] {
-    const file = `${this.killFile}.steps`;
-    return existsSync(file)
-      ? readFileSync(file, 'utf8')
-          .split('\n')
-          .filter((line) => line !== '')
-      : [];
+  /** Does work, and starts an app again if it is killed at an armed step meanwhile. A run may have fewer steps than the one before, so it may live. */
+  async survive(name: string, work: () => Promise<void>): Promise<void> {
+    const app = this.apps.get(name)!;
+    const done = work().then(() => 'done' as const);
+    const first = await Promise.race([done, app.ended.then(() => Date.now())]);
+    this.steps.disarm();
+    if (first === 'done') return;
+    await app.stop('SIGKILL');
+    this.faults.push({ what: name, from: first, until: first, beforeMs: 1_000 });
+    await app.start();
+    await done;
+  }
+
+  /** Positions with an attempt that is recorded as delivered. */
+  async recorded(name: string): Promise<ReadonlySet<string>> {
+    const positions = new Set<string>();
+    const path = `/v1/subscriptions/${this.targets.get(name)!.subscription}/deliveries?state=delivered&limit=500`;
+    for (let cursor = ''; ;) {
+      const { body } = await this.ask('GET', path + cursor);
+      for (const { position } of body['deliveries'] as { position: string }[]) positions.add(position);
+      if (body['next'] === null || body['next'] === undefined) return positions;
+      cursor = `&cursor=${encodeURIComponent(body['next'] as string)}`;
+    }
   }
 
   async close(): Promise<void> {
@@ -339,31 +355,4 @@ export class Fleet {
     await Promise.allSettled(this.#flows);
     rmSync(this.dir, { recursive: true, force: true });
   }
-}
-
-const linesOf = (file: string): unknown[] =>
-  existsSync(file)
-    ? readFileSync(file, 'utf8')
-        .split('\n')
-        // The last line may be cut off by a kill.
-        .filter((line) => line.endsWith('}'))
-        .map((line) => JSON.parse(line) as unknown)
-    : [];
-
-/** Waits for a condition; one that throws is not true yet. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  ms = 60_000,
-  seen: () => string | Promise<string> = () => '',
-): Promise<void> {
-  let failed: unknown;
-  for (const end = Date.now() + ms; Date.now() < end; await pause(20)) {
-    try {
-      if (await condition()) return;
-    } catch (cause) {
-      failed = cause;
-    }
-  }
-  throw new Error(`not within ${ms} ms: ${what} ${await seen()}`, { cause: failed });
 }

@@ -92,7 +92,8 @@ export function judgeDeliveries(
       }
       const id = ids.get(name) ?? arrival.webhookId;
       ids.set(name, id);
-      if (id !== arrival.webhookId || arrival.position !== event.position) otherIds.push(text);
+      if (id !== arrival.webhookId || arrival.position !== event.position)
+        otherIds.push(`${text} as ${arrival.webhookId}, not ${event.position} as ${id}`);
       const first = taken.get(name);
       if (first !== undefined) {
         const fault = faults.find((f) => isAllowed(first, arrival, f, to));

@@ -24,8 +24,8 @@ globalThis.toldSender = (sender) => {
   };
 };
 
-/** The file holds `<number> before|after` while steps are counted, from 1; 0: none is the last. Each step is a line of `<file>.steps`. */
-let steps = 0;
+/** While the file is there, steps are counted for each topic, from 1; it holds `<topic> <number> before|after`. Each step is a line of `<file>.steps`. */
+let steps = new Map();
 let armedWith = '';
 globalThis.toldLog = (log) => {
   const { append } = log.prototype;
@@ -34,17 +34,19 @@ globalThis.toldLog = (log) => {
     const armed = readFileSync(kill, 'utf8');
     if (armed !== armedWith) {
       armedWith = armed;
-      steps = 0;
+      steps = new Map();
     }
-    const [at, when] = armed.split(' ');
-    const step = ++steps;
+    const step = (steps.get(topic) ?? 0) + 1;
+    steps.set(topic, step);
     const kinds = records.map(
       ({ key, value }) => `${key?.toString().split('/')[1] ?? ''}${value === null ? '-' : '+'}`,
     );
-    appendFileSync(`${kill}.steps`, `${step} ${when} ${topic} ${[...new Set(kinds)].join()}\n`);
-    if (step === Number(at) && when === 'before') die();
+    const at = (when) => armed === `${topic} ${step} ${when}`;
+    const line = at('before') ? ', killed before' : at('after') ? ', killed after' : '';
+    appendFileSync(`${kill}.steps`, `${topic} ${step}: ${[...new Set(kinds)].join()}${line}\n`);
+    if (at('before')) die();
     const outcome = await append.call(this, topic, partition, records, ...rest);
-    if (step === Number(at) && when === 'after') die();
+    if (at('after')) die();
     return outcome;
   };
 };

@@ -1,0 +1,34 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Received } from '../receiver/script.js';
+import type { Arrival } from './judge.js';
+
+/** An attempt as the process that made it told it before it began. */
+export interface ToldSend {
+  readonly pid: number;
+  readonly at: number;
+  readonly subscription: string;
+  readonly positions: readonly string[];
+}
+
+/** What processes told, see told-hub.mjs. */
+export const sendsIn = (file: string): readonly ToldSend[] => linesOf(file) as ToldSend[];
+
+/** What came in at a receiver, by its history file; it answers after `delayMs`. */
+export function arrivalsIn(file: string, to: string, delayMs = 0): readonly Arrival[] {
+  return (linesOf(file) as Received[]).flatMap((request) =>
+    request.events.map(({ id, source, position }) => ({
+      ...{ to, at: request.at, answeredAt: request.at + delayMs, webhookId: request.id },
+      ...{ id, source, position },
+      taken: typeof request.answer === 'number' && request.answer < 300,
+    })),
+  );
+}
+
+const linesOf = (file: string): unknown[] =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        // The last line may be cut off by a kill.
+        .filter((line) => line.endsWith('}'))
+        .map((line) => JSON.parse(line) as unknown)
+    : [];
