@@ -42,7 +42,7 @@ import {
 import { Appender, type EventLog } from '#log';
 import { ConflictReader, needSnapshots, requestRebuild, StateReader } from '#projection';
 import { SubscriptionDoorsModule } from '#subscription-doors';
-import { PUBLISH_LIMITS, Publishing, Refusals } from '#publishing';
+import { openResends, PUBLISH_LIMITS, Publishing, Refusals, type Resends } from '#publishing';
 import {
   Inject,
   Module,
@@ -52,6 +52,11 @@ import {
 } from '@nestjs/common';
 import { acceptConflict } from './accept-conflict.js';
 import { Announcer } from './announcer.js';
+
+/** A factory only constructs: the counts are opened with the module. */
+class ResendCount {
+  counts: Resends | undefined;
+}
 
 /** The role gateway: every door, the publish path, the reading of views, and the hub's own events about its catalogue. */
 @Module({
@@ -75,7 +80,8 @@ import { Announcer } from './announcer.js';
       useFactory: ({ log, now, registry, tableReport }: Core) =>
         new Refusals({ log, now, catalogue: registry.catalogue, report: tableReport }),
     },
-    { provide: Publishing, inject: [CORE, Appender, Refusals], useFactory: publishingOf },
+    { provide: ResendCount, useFactory: () => new ResendCount() },
+    { provide: Publishing, inject: [CORE, Appender, Refusals, ResendCount], useFactory: publishingOf },
     {
       provide: Announcer,
       inject: [CORE, Publishing],
@@ -169,6 +175,7 @@ export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnAp
     private readonly announcer: Announcer,
     private readonly reader: StateReader,
     private readonly letters: DeadLetterBoxes,
+    private readonly resends: ResendCount,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -179,6 +186,8 @@ export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnAp
       metrics.queued.set({ what: 'bytes' }, bytes);
     });
     await this.refusals.open();
+    const { log, now, tableReport } = this.core;
+    this.resends.counts = await openResends({ log, now, report: tableReport });
   }
 
   onApplicationBootstrap(): void {
@@ -190,15 +199,17 @@ export class GatewayModule implements OnModuleInit, OnApplicationBootstrap, OnAp
     this.reader.close();
     await this.letters.close();
     await this.refusals.close();
+    await this.resends.counts?.close();
   }
 }
 
-function publishingOf(core: Core, appends: Appender, refusals: Refusals): Publishing {
+function publishingOf(core: Core, appends: Appender, refusals: Refusals, resends: ResendCount): Publishing {
   const { metrics } = core;
   return hubPublishing(core, {
     appends,
     refusals,
     report: {
+      repeated: (source, stream) => resends.counts?.count(source, stream),
       outcome: (name, count, ms) => {
         if (name === 'accepted' || name === 'duplicate' || name === 'test')
           metrics.published.inc({ outcome: name }, count);

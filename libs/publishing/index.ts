@@ -25,4 +25,5 @@ export {
   Refusals,
   type RefusalsDeps,
 } from './refusals.js';
+export { openResends, RESENDS_SPEC, Resends, resendsOf, type MinuteOfResends, type ResendsDeps } from './resends.js';
 export { eventSubject } from './subject.js';

@@ -25,6 +25,8 @@ export interface PublishingReport {
   outcome?(name: string, count: number, ms: number): void;
   /** The log takes no events of this partition, for a reason that only an operator can change. Called for each event. */
   unwritable?(code: FaultCode, stream: string, partition: number): void;
+  /** An event was offered again: a duplicate. Called for each. */
+  repeated?(source: string, stream: string): void;
 }
 
 export interface PublishingDeps extends Omit<CheckRules, 'limits'> {
@@ -365,7 +367,10 @@ export class Publishing {
       if (state.isRefused) this.#countRefused(state, request, began);
       else if (state.isTest) tests++;
       else if (state.outcome!.kind === 'accepted') accepted++;
-      else duplicate++;
+      else {
+        duplicate++;
+        this.deps.report?.repeated?.(state.item!.source, state.item!.type.stream);
+      }
     }
     const ms = this.deps.now() - began;
     if (accepted > 0) this.deps.report?.outcome?.('accepted', accepted, ms);

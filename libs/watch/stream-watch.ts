@@ -112,6 +112,8 @@ export class StreamWatch {
   /** Resolves when pages have to be read again. */
   async #atEnd(): Promise<void> {
     const { signal } = this.#closing;
+    // It may have been closed while a page was read.
+    if (signal.aborted) return;
     const ended = Promise.withResolvers<void>();
     let scheduled = false;
     const slice = (): void => {

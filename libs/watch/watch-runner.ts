@@ -1,4 +1,5 @@
 import { CORE, hubPublishing, type Core } from '#core';
+import { parseSource } from '#event';
 import { innermostMessage, isFault, OnceAMinute } from '#faults';
 import {
   Inject,
@@ -7,10 +8,14 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { resendsOf, type MinuteOfResends } from '#publishing';
 import { FINDING_KINDS } from './finding.js';
 import { findingEvents } from './hub-events.js';
 import { Watch, type WatchDeps, type WatchReport } from './watch.js';
 import { WatchHome } from './watch-home.js';
+
+const MINUTE_MS = 60_000;
+const NEWS_MINUTES = 3;
 
 /** Token of WatchOptions. */
 export const WATCH_OPTIONS = Symbol('simpul.watch.options');
@@ -21,6 +26,7 @@ export type WatchOptions = Pick<WatchDeps, 'limits' | 'everyMs'>;
 export class WatchRunner implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
   #watch: Watch | undefined;
   #unlisten: () => void = () => undefined;
+  #closeResends: () => Promise<void> = () => Promise.resolve();
   readonly #once: OnceAMinute;
 
   constructor(
@@ -31,7 +37,7 @@ export class WatchRunner implements OnModuleInit, OnApplicationBootstrap, OnAppl
     this.#once = new OnceAMinute(core.now);
   }
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     const { log, reading, registry, units, now, logger, metrics } = this.core;
     const { catalogue } = registry;
     const watch = new Watch({
@@ -53,6 +59,8 @@ export class WatchRunner implements OnModuleInit, OnApplicationBootstrap, OnAppl
       report: this.#report(),
     });
     this.#watch = watch;
+    const resends = await resendsOf(log, (counted) => this.#resent(counted), this.core.tableReport);
+    this.#closeResends = () => resends.close();
     this.#unlisten = registry.onRegistered(() => watch.catalogueChanged());
     metrics.beforeScrape(() => {
       const open = { silent: 0, gap: 0, skew: 0, storm: 0 };
@@ -69,12 +77,24 @@ export class WatchRunner implements OnModuleInit, OnApplicationBootstrap, OnAppl
 
   async onApplicationShutdown(): Promise<void> {
     this.#unlisten();
+    await this.#closeResends();
     await this.#watch?.close();
   }
 
   /** Up to when the deadlines of a type were looked at, ms; undefined: not yet, or another process watches. */
   judged(type: string): number | undefined {
     return this.#watch?.desk?.book.judgedMs(type);
+  }
+
+  /** Older counts are no news: a process that starts reads those of a day. */
+  #resent({ minute, counts }: MinuteOfResends): void {
+    if (minute < Math.floor(this.core.now() / MINUTE_MS) - NEWS_MINUTES) return;
+    for (const { source, stream, events } of counts) {
+      const from = parseSource(source);
+      if (from === undefined || from.kind === 'hub') continue;
+      const unit = from.kind === 'unit' ? from.unit : from.party;
+      this.#watch?.resent({ source, unit, system: from.system, stream, minute, events });
+    }
   }
 
   #report(): WatchReport {

@@ -44,6 +44,16 @@ describe.each(ENGINES)('the watch (%s)', (engine) => {
     expect((await told(hub, 2)).at(-1)).toEqual([FINDING_BEGAN, 'kirim_ulang', KANIM, '2']);
   });
 
+  it('finds a source that sends the same events again and again, although duplicates are in no stream', async () => {
+    const hub = await open();
+    // Not at the end of a minute: counts are by the minute.
+    hub.clock('2026-11-30T05:00:05Z');
+    const time = new Date(hub.now).toISOString();
+    for (let n = 0; n < 70; n++) await hub.publish(KANIM, PASSPORTS, { id: 'sama', time });
+    expect(await told(hub, 1)).toEqual([[FINDING_BEGAN, 'kirim_ulang', KANIM, '60']]);
+    expect(hub.findings[0]!.seen).toBe('69');
+  });
+
   it('finds the units that sent no report by 10:00 WIB, and that one has reported late', async () => {
     // Before the deadline.
     const hub = await open({}, '2026-11-30T02:30:00Z');

@@ -5,7 +5,7 @@ import type { Catalogue } from '#registry';
 import type { Reading } from '#reading';
 import { Claims, type ClaimsReport, type OwnedTable } from '#table';
 import type { Units } from '#units';
-import type { WatchRow } from './book.js';
+import type { Resends, WatchRow } from './book.js';
 import { Desk } from './desk.js';
 import type { Finding } from './finding.js';
 import type { WatchLimits } from './limits.js';
@@ -79,6 +79,11 @@ export class Watch {
     const joining = this.#deps.log.join(WATCH_GROUP, [WATCH_TOPIC], member);
     this.#joining = joining.catch(() => undefined);
     this.#membership = await joining;
+  }
+
+  /** Resends that gateways have counted. */
+  resent(counted: Resends): void {
+    this.#desk?.book.resent(counted);
   }
 
   /** Streams or types have been registered. */

@@ -100,13 +100,14 @@ export class WatchStage implements AsyncDisposable {
     return [...this.#module.get(WatchHome, { strict: false }).findings()];
   }
 
-  /** Publishes one event of a unit; `more`: attributes and `data` that differ from the sample. Answers its position. */
+  /** Publishes one event of a unit; `more`: attributes and `data` that differ from the sample, with an `id` always the same one. Answers its position. */
   async publish(unit: string, type: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
     const { registry, units } = this.core;
     const caller: Caller = { keyId: 'k', owner: unit, system: 'uji', roles: new Set(['publisher']) };
-    const id = `e-${this.#count}`;
+    const number = more['id'] === undefined ? this.#count++ : 0;
+    const id = `e-${number}`;
     const time = new Date(this.now).toISOString();
-    const sample = sampleEvent(registry.catalogue.newest(type)!, this.#count++, caller, units.units, { id, time });
+    const sample = sampleEvent(registry.catalogue.newest(type)!, number, caller, units.units, { id, time });
     const { data, subject: _s, dataschema: _d, datacontenttype: _c, ...given } = sample;
     const { data: changed, ...attributes } = more;
     const offered: Offered = {
