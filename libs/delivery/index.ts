@@ -2,7 +2,7 @@ export { Courier, COURIER_GROUP, type CourierDeps, type CourierReport } from './
 export { Hosts, MAX_AT_HOST } from './courier/hosts.js';
 export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
 export type { Push, Sending } from './courier/push.js';
-export type { DeliveryReport } from './courier/run-set.js';
+export type { DeliveryReport } from './courier/report.js';
 export { standingOf } from './courier/standing.js';
 export { SubscriptionTables } from './courier/subscription-tables.js';
 export type {

@@ -105,8 +105,13 @@ export interface LeaseRow {
   readonly isOver?: true;
 }
 
+/** Key `owner`: under its epoch an owner has written every row of the partition. A row of an older epoch came after that, and counts for nothing. */
+export interface OwnerRow {
+  readonly kind: 'owner';
+}
+
 /** What lies in `_simpul.lanes`. */
-export type StoredRow = LaneRow | RedriveRow | LeaseRow;
+export type StoredRow = LaneRow | RedriveRow | LeaseRow | OwnerRow;
 
 /** A write to `_simpul.lanes`; undefined deletes. */
 export interface LaneChange {

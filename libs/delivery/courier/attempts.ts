@@ -96,9 +96,14 @@ export class Attempts {
     }
   }
 
+  /** From now on nothing is appended again that the log has not taken. */
+  giveUp(): void {
+    this.#closing.abort();
+  }
+
   /** Gives up rows that the log does not take. */
   close(): Promise<void> {
-    this.#closing.abort();
+    this.giveUp();
     return this.flush();
   }
 

@@ -1,5 +1,5 @@
 import { withDeadline } from '#concurrency';
-import { isFault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { AssignedPartition, EventLog, GroupMember, Membership } from '#log';
 import { SUBSCRIPTIONS_TOPIC } from '#subscriptions';
 import { Claims, type ClaimsReport } from '#table';
@@ -71,7 +71,7 @@ export class Courier {
 
   /** A type or stream was registered: subscriptions that want it follow it. */
   catalogueChanged(): void {
-    for (const desk of this.desks()) desk.catalogueChanged().catch(this.#failed);
+    for (const desk of this.desks()) desk.catalogueChanged();
   }
 
   /** Ends all deliveries: lets attempts in flight end for a moment, stores how far they are, and leaves the group. */
@@ -87,18 +87,22 @@ export class Courier {
   async #start(at: AssignedPartition): Promise<{ readonly offset: bigint }> {
     const { partition, epoch } = at;
     this.#lost(at);
-    await this.#closing.get(partition);
-    const desk = new PartitionDesk(
+    const desk: PartitionDesk = new PartitionDesk(
       {
         ...this.#deps,
         isSure: () => this.#membership?.isSure === true,
-        fenced: () => void this.#claims.fenced(partition, epoch).catch(this.#failed),
+        fenced: () => {
+          if (this.#desks.get(partition) === desk) void this.#claims.fenced(partition, epoch).catch(this.#failed);
+        },
       },
       partition,
       epoch,
     );
+    // At once, so that a loss meanwhile closes it.
     this.#desks.set(partition, desk);
     try {
+      await this.#closing.get(partition);
+      if (this.#isClosed) throw new Fault('fenced', { detail: 'the courier is closed' });
       await desk.load();
       await this.#claims.verify(at);
       await desk.open();

@@ -76,7 +76,9 @@ export class Flusher {
     const at = now();
     const changes: OwnedChange<CursorRow>[] = [];
     const due: { readonly followed: Followed; readonly row: CursorRow; readonly moves: number }[] = [];
-    for (const run of runs())
+    for (const run of runs()) {
+      // What is stored of it now is up to who has stopped it.
+      if (run.isStopped && !all) continue;
       for (const [name, followed] of run.streams) {
         for (const [p, next] of followed.scanned.entries()) run.lanes.scanned(name, p, next);
         const moves = run.lanes.moves(name);
@@ -86,6 +88,7 @@ export class Flusher {
         changes.push({ key: cursorKey(run.subscription.id, name), row, epoch });
         due.push({ followed, row, moves });
       }
+    }
     // What a cursor passes has its attempt on record.
     await attempts.flush();
     try {

@@ -43,6 +43,11 @@ export class Followed {
     return this.#attachment?.lag;
   }
 
+  /** false: it stands, because it was interrupted. */
+  get isAttached(): boolean {
+    return this.#attachment !== undefined;
+  }
+
   attach(feed: Feed<CompiledSubscription>, follower: Follower<CompiledSubscription>): void {
     this.#attachment = feed.attach(this.stream, follower, { topicId: this.topicId, next: this.#place });
   }

@@ -1,4 +1,3 @@
-import { Mutex } from '#concurrency';
 import { formatPosition, parsePosition } from '#event';
 import { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
@@ -51,7 +50,6 @@ const DRAIN_MS = 1_500;
 export class PartitionDesk implements SubscriptionDesk {
   readonly #deps: DeskDeps;
   readonly #set: RunSet;
-  readonly #changes = new Mutex();
 
   constructor(deps: DeskDeps, partition: number, epoch: bigint) {
     this.#deps = deps;
@@ -85,17 +83,18 @@ export class PartitionDesk implements SubscriptionDesk {
   }
 
   /** A type or stream was registered. */
-  async catalogueChanged(): Promise<void> {
-    for (const run of [...this.runs]) await this.#set.followStreams(run);
+  catalogueChanged(): void {
+    this.#set.catalogueChanged();
   }
 
   create(
     spec: SubscriptionSpec,
     by: Caller,
   ): Promise<{ readonly subscription: Subscription; readonly secret?: string }> {
-    return this.#changes.run(async () => {
+    return this.#set.changes.run(async () => {
       const id = subscriptionId(by.owner, spec.name);
-      if (this.#set.runs.has(id)) throw new Fault('conflict', { detail: spec.name });
+      if (this.#set.runs.has(id) || this.#deps.subscriptions.get(id) !== undefined)
+        throw new Fault('conflict', { detail: spec.name });
       const at = this.#time();
       const made = spec.target.kind === 'webhook' ? makeSecret(id, this.#deps.sealKey) : undefined;
       const subscription: Subscription = {
@@ -112,7 +111,12 @@ export class PartitionDesk implements SubscriptionDesk {
       // Rows that an earlier creation has left when its process was killed are not taken for those of this one.
       await this.#set.forget(id);
       await this.#set.writeCursors(id, await this.#starts(subscription, spec.start));
-      await this.#set.writeSubscription(id, subscription);
+      try {
+        await this.#set.writeSubscription(id, subscription);
+      } catch (cause) {
+        void this.#set.settle(id);
+        throw cause;
+      }
       await this.#set.begin(subscription);
       return made === undefined ? { subscription } : { subscription, secret: made.text };
     });
@@ -164,9 +168,7 @@ export class PartitionDesk implements SubscriptionDesk {
 
   remove(id: string): Promise<void> {
     return this.#change(id, async (run) => {
-      await run.stop(0);
-      await this.#set.writeSubscription(id, undefined);
-      this.#set.runs.delete(id);
+      await this.#set.replace(run, 0, () => this.#set.writeSubscription(id, undefined));
       await this.#set.forget(id);
     });
   }
@@ -330,7 +332,12 @@ export class PartitionDesk implements SubscriptionDesk {
   /** Makes a row durable, and lets its run know. */
   async #store(row: Subscription): Promise<Subscription> {
     const run = this.#run(row.id);
-    await this.#set.writeSubscription(row.id, row);
+    try {
+      await this.#set.writeSubscription(row.id, row);
+    } catch (cause) {
+      void this.#set.settle(row.id, run);
+      throw cause;
+    }
     const before = run.subscription;
     const isSame =
       before.types === row.types &&
@@ -342,17 +349,15 @@ export class PartitionDesk implements SubscriptionDesk {
   }
 
   #change<T>(id: string, work: (run: Run) => Promise<T>): Promise<T> {
-    return this.#changes.run(() => work(this.#run(id)));
+    return this.#set.changes.run(() => work(this.#run(id)));
   }
 
   /** Runs a subscription anew, from these cursors on where they are given. What was leased is not any more. */
   async #beginAt(run: Run, rows: ReadonlyMap<string, CursorRow>): Promise<Run> {
-    const { subscription } = run;
-    await run.stop(DRAIN_MS, true);
-    await this.#set.flush();
-    await this.#set.writeCursors(subscription.id, rows);
-    this.#set.runs.delete(subscription.id);
-    return this.#set.begin(subscription);
+    const { id } = run.subscription;
+    const next = await this.#set.replace(run, DRAIN_MS, () => this.#set.writeCursors(id, rows));
+    if (next === undefined) throw new Fault('not_found');
+    return next;
   }
 
   #leases({ leases, subscription }: Run, wanted: 'pull' | 'sse'): Leases {

@@ -19,15 +19,17 @@ export class Redriven {
     });
   }
 
-  /** What came of an attempt of the event at this place. */
-  answer({ stream, partition, offset }: Place, result: ItemResult | undefined): void {
-    if (this.#waiting.size > 0 && result !== undefined) this.end(formatPosition(stream, partition, offset), result);
+  /** What came of an attempt of the event at this place. true: somebody has waited for it. */
+  answer({ stream, partition, offset }: Place, result: ItemResult | undefined): boolean {
+    if (this.#waiting.size === 0 || result === undefined) return false;
+    return this.end(formatPosition(stream, partition, offset), result);
   }
 
-  end(position: string, result: Result): void {
+  end(position: string, result: Result): boolean {
     const waiting = this.#waiting.get(position) ?? [];
     this.#waiting.delete(position);
     for (const answer of waiting) answer(result);
+    return waiting.length > 0;
   }
 
   stop(): void {

@@ -25,7 +25,7 @@ interface Job {
 export function takenBy(run: Run, { ids, filter, all }: RedriveOrder, lastBefore?: string): readonly ParkedLane[] {
   const wanted = ids === undefined ? undefined : new Set(ids);
   return [...run.lanes.parked()].filter((lane) => {
-    if (lastBefore !== undefined && lane.lastAt >= lastBefore) return false;
+    if (lastBefore !== undefined && lane.lastAt > lastBefore) return false;
     if (all === true) return true;
     if (wanted !== undefined)
       return wanted.has(lane.position) || wanted.has(messageId(run.subscription, [lane.position]));

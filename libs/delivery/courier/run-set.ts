@@ -1,35 +1,28 @@
+import { jittered, Mutex, pause } from '#concurrency';
 import { parsePosition, type Position } from '#event';
-import { innermostMessage, isFault } from '#faults';
+import { Fault, innermostMessage, isFault } from '#faults';
 import { TEST_EVENTS, type EventLog } from '#log';
 import type { ReadEvent, Reading } from '#reading';
 import type { Catalogue, StreamInfo } from '#registry';
 import { compileSubscription, streamsOf, type CompiledSubscription, type Subscription } from '#subscriptions';
-import type { TableReport } from '#table';
 import type { Units } from '#units';
 import type { Feed } from '../feed/feed.js';
 import type { Policy } from '../lanes/types.js';
-import type { AttemptRow, CursorRow, LaneRow, LeaseRow, RedriveRow } from '../port.js';
+import type { CursorRow, LaneRow, LeaseRow, RedriveRow, StoredRow } from '../port.js';
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
+import { Follows } from './follows.js';
 import type { Hosts } from './hosts.js';
 import { LaneWriter } from './lane-writer.js';
 import type { Push } from './push.js';
 import { Redrives } from './redrives.js';
-import { Run, type RunDeps } from './run.js';
+import type { DeliveryReport } from './report.js';
+import type { RunDeps } from './run-deps.js';
+import { Run } from './run.js';
 import { fromBeginning } from './starts.js';
 import type { SubscriptionTables } from './subscription-tables.js';
 import { openCourierTables, type CourierTables } from './tables.js';
-
-export interface DeliveryReport {
-  /** Something that a person must know: a code of the alarms, with its facts. */
-  readonly alarm?: (code: string, facts: Readonly<Record<string, string>>) => void;
-  readonly damaged?: (subscription: string, position: string) => void;
-  /** A write or read failed; it is made again. */
-  readonly failed?: (cause: unknown) => void;
-  /** An attempt has ended. */
-  readonly attempted?: (row: AttemptRow) => void;
-  readonly table?: TableReport;
-}
+import { takeOver, writeAll } from './takeover.js';
 
 export interface RunSetDeps {
   readonly log: Pick<
@@ -64,7 +57,12 @@ export class RunSet {
   readonly runs = new Map<string, Run>();
   readonly attempts: Attempts;
   readonly redrives: Redrives;
+  /** Changes of subscriptions, one after the other. */
+  readonly changes = new Mutex();
   readonly #stop = new AbortController();
+  readonly #follows: Follows;
+  #opening: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
   #tables: CourierTables | undefined;
   #writer: LaneWriter | undefined;
   #flusher: Flusher | undefined;
@@ -75,6 +73,16 @@ export class RunSet {
     this.partition = partition;
     this.epoch = epoch;
     const { log, report, now } = deps;
+    this.#follows = new Follows({
+      streamsOf: ({ subscription }) => streamsOf(subscription, deps.catalogue, deps.units),
+      streamOf: (name) => this.streamOf(name),
+      cursor: (id, stream) => this.#tables!.cursors.get(cursorKey(id, stream)),
+      beginning: (stream) => fromBeginning(deps, stream),
+      store: (id, stream, row) => this.writeCursors(id, new Map([[stream, row]])),
+      isCurrent: (run) => this.#isCurrent(run),
+      signal: this.#stop.signal,
+      failed: report?.failed,
+    });
     this.attempts = new Attempts(log, partition, report?.failed, report?.attempted);
     this.redrives = new Redrives({
       now,
@@ -88,15 +96,13 @@ export class RunSet {
 
   /** The greatest epoch that a row of the partition was written under; −1n: there is none. Call it after load(). */
   newestEpoch(): bigint {
-    let newest = -1n;
-    const look = (epoch: bigint | undefined): void => {
-      if (epoch !== undefined && epoch > newest) newest = epoch;
-    };
-    const table = this.deps.subscriptions.of(this.partition);
-    for (const [id] of table.entries()) look(table.epoch(id));
     const { cursors, lanes } = this.#tables!;
-    for (const [key] of cursors.entries()) look(cursors.epoch(key));
-    for (const [key] of lanes.entries()) look(lanes.epoch(key));
+    let newest = -1n;
+    for (const table of [this.deps.subscriptions.of(this.partition), cursors, lanes])
+      for (const [key] of table.entries()) {
+        const epoch = table.epoch(key);
+        if (epoch !== undefined && epoch > newest) newest = epoch;
+      }
     return newest;
   }
 
@@ -104,18 +110,28 @@ export class RunSet {
   async load(): Promise<void> {
     const { log, subscriptions, report } = this.deps;
     await subscriptions.of(this.partition).refresh();
-    this.#tables = await openCourierTables({ log, partition: this.partition, report: report?.table });
+    const tables = await openCourierTables({ log, partition: this.partition, report: report?.table });
+    this.#tables = tables;
+    if (this.#closing !== undefined) await tables.close();
+    await this.#unlessClosed(() => Promise.resolve());
   }
 
-  /** Writes the rows under the new epoch, so that a late write of the owner before counts for nothing, and begins to deliver. Faults as OwnedTable.write(). */
-  async open(): Promise<void> {
+  /**
+   * Writes the rows under the new epoch, so that a late write of the owner before counts for nothing, and begins to deliver. Faults as OwnedTable.write(), and
+   * `fenced` when it is closed meanwhile.
+   */
+  open(): Promise<void> {
+    const opening = this.#open();
+    this.#opening = opening.catch(() => undefined);
+    return opening;
+  }
+
+  async #open(): Promise<void> {
     const { subscriptions, now, fenced, report } = this.deps;
     const { epoch, attempts } = this;
     const { cursors, lanes } = this.#tables!;
     const table = subscriptions.of(this.partition);
-    await writeAll(table, [...table.entries()], epoch);
-    await writeAll(cursors, [...cursors.entries()], epoch);
-    await writeAll(lanes, [...lanes.entries()], epoch);
+    await takeOver(table, this.#tables!, epoch, (step) => this.#unlessClosed(step));
     const { signal } = this.#stop;
     const failed = report?.failed;
     this.#writer = new LaneWriter({ lanes, attempts, epoch, signal, fenced, failed });
@@ -128,22 +144,42 @@ export class RunSet {
       fenced,
       failed,
     });
+    const rows = Map.groupBy(this.#ownRows(), ([key]) => key.slice(0, key.indexOf('/')));
+    for (const [id, subscription] of [...table.entries()])
+      await this.#unlessClosed(() => this.#begin(subscription, rows.get(id) ?? []));
     this.#isOpen = true;
-    for (const [, subscription] of table.entries()) await this.begin(subscription);
     this.#flusher.start();
+    // For what was registered meanwhile.
+    this.catalogueChanged();
+  }
+
+  async #unlessClosed(work: () => Promise<unknown>): Promise<void> {
+    if (this.#closing === undefined) await work();
+    if (this.#closing !== undefined) throw new Fault('fenced', { detail: `partition ${this.partition} is closed` });
+  }
+
+  /** Rows of this owner: what an earlier one writes late is not among them. */
+  *#ownRows(): IterableIterator<[string, StoredRow]> {
+    const { lanes } = this.#tables!;
+    for (const entry of lanes.entries()) if (lanes.epoch(entry[0]) === this.epoch) yield entry;
   }
 
   /** Runs a subscription whose row is durable, from its cursors on; a stream without a cursor from its first event. */
-  async begin(subscription: Subscription): Promise<Run> {
+  begin(subscription: Subscription): Promise<Run> {
+    const prefix = `${subscription.id}/`;
+    return this.#begin(
+      subscription,
+      [...this.#ownRows()].filter(([key]) => key.startsWith(prefix)),
+    );
+  }
+
+  async #begin(subscription: Subscription, stored: Iterable<readonly [string, StoredRow]>): Promise<Run> {
     const { id } = subscription;
     const rows: (LaneRow | LeaseRow)[] = [];
     const jobs: RedriveRow[] = [];
-    const prefix = `${id}/`;
-    for (const [key, row] of this.#tables!.lanes.entries())
-      if (key.startsWith(prefix)) {
-        if (row.kind === 'redrive') jobs.push(row);
-        else rows.push(row);
-      }
+    for (const [, row] of stored)
+      if (row.kind === 'redrive') jobs.push(row);
+      else if (row.kind !== 'owner') rows.push(row);
     const run = new Run(this.#runDeps(), subscription, compileSubscription(subscription), rows);
     this.runs.set(id, run);
     await this.followStreams(run);
@@ -152,28 +188,82 @@ export class RunSet {
     return run;
   }
 
-  /** Follows the streams that a subscription reads and does not follow yet. */
-  async followStreams(run: Run): Promise<void> {
-    const { catalogue, units } = this.deps;
-    const { subscription } = run;
-    for (const name of streamsOf(subscription, catalogue, units)) {
-      if (run.streams.has(name)) continue;
-      const stream = this.streamOf(name);
-      if (stream === undefined) continue;
-      const key = cursorKey(subscription.id, name);
-      let row = this.#tables!.cursors.get(key);
-      if (row === undefined) {
-        // The stream, or the type in it, is younger than the subscription.
-        row = await fromBeginning(this.deps, stream);
-        await this.writeCursors(subscription.id, new Map([[name, row]]));
-      }
-      if (this.runs.get(subscription.id) === run && !run.streams.has(name)) run.follow(stream, row);
-    }
+  /** A type or stream was registered: subscriptions that want it follow it. */
+  catalogueChanged(): void {
+    for (const run of this.runs.values()) void this.followStreams(run);
+  }
+
+  /** Follows the streams that a subscription reads and does not follow yet; those that cannot be read now as soon as they can. Never rejects. */
+  followStreams(run: Run): Promise<void> {
+    return this.#follows.all(run);
+  }
+
+  #isCurrent(run: Run): boolean {
+    return this.runs.get(run.subscription.id) === run && !run.isStopped;
   }
 
   /**
-   * The event at a place as the owner sees it, when it is due to the subscription by the rights and filters of now. Faults of Reading.readOne(); an event that the log
-   * does not keep any more is not due.
+   * Ends a run, does `work` once everything that it has written and passed is durable, and runs what the row of the subscription says then; undefined: there is none.
+   * When it fails, the subscription runs again as its row says, as soon as that is known. Call it within `changes`.
+   */
+  async replace(run: Run, drainMs: number, work: () => Promise<void>): Promise<Run | undefined> {
+    const { id } = run.subscription;
+    try {
+      await run.stop(drainMs, true);
+      // Rows that the run has handed out before.
+      if (!(await this.#writer!.write([]))) throw new Fault('fenced');
+      await this.flush();
+      await work();
+      this.runs.delete(id);
+      const row = this.deps.subscriptions.of(this.partition).get(id);
+      return row === undefined ? undefined : await this.begin(row);
+    } catch (cause) {
+      void this.settle(id, run);
+      throw cause;
+    }
+  }
+
+  /** Finds out what the row of a subscription is after a change that has failed, and lets it run so. Without a run: one that could not be made is not there. */
+  async settle(id: string, run?: Run): Promise<void> {
+    const { signal } = this.#stop;
+    for (let isSettled = false; !isSettled && !signal.aborted;) {
+      try {
+        await this.changes.run(() => (run === undefined ? this.#unmake(id) : this.#settle(run)));
+        isSettled = true;
+      } catch (cause) {
+        this.deps.report?.failed?.(cause);
+        await pause(jittered(AGAIN_MS), signal);
+      }
+    }
+  }
+
+  async #unmake(id: string): Promise<void> {
+    if (this.#closing !== undefined || this.runs.has(id)) return;
+    await this.writeSubscription(id, undefined);
+    await this.forget(id);
+  }
+
+  async #settle(run: Run): Promise<void> {
+    const { id, target } = run.subscription;
+    const known = this.runs.get(id);
+    if (this.#closing !== undefined || (known !== undefined && known !== run)) return;
+    const table = this.deps.subscriptions.of(this.partition);
+    await table.refresh();
+    const row = table.get(id);
+    // From here on the outcome of the append that nobody knew counts for nothing.
+    await this.writeSubscription(id, row);
+    if (row !== undefined && !run.isStopped && row.target.kind === target.kind) {
+      run.changed(row, compileSubscription(row));
+      return this.followStreams(run);
+    }
+    await run.stop(0, true);
+    this.runs.delete(id);
+    if (row === undefined) await this.forget(id);
+    else await this.begin(row);
+  }
+
+  /**
+   * The event at a place as the owner sees it, when it is due to the subscription by the rights and filters of now. Faults of Reading.readOne().
    */
   async dueAt(compiled: CompiledSubscription, { stream, partition, offset }: Position): Promise<ReadEvent | undefined> {
     const { reading, units } = this.deps;
@@ -221,33 +311,33 @@ export class RunSet {
   }
 
   /** Ends all runs. Attempts in flight may end within `drainMs`; how far everything is gets stored unless the partition is lost. Never rejects. */
-  async close(drainMs: number): Promise<void> {
-    const wasOpen = this.#isOpen;
+  close(drainMs: number): Promise<void> {
     this.#isOpen = false;
-    // A log that does not answer must not hold up the end of a process, nor the next desk of the partition.
-    const giveUp = setTimeout(() => {
-      this.#stop.abort();
-      void this.attempts.close();
-    }, drainMs + STORE_MS);
-    try {
-      await this.#close(drainMs, wasOpen);
-    } finally {
-      clearTimeout(giveUp);
-    }
+    if (drainMs === 0) this.#giveUp();
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
   }
 
-  async #close(drainMs: number, wasOpen: boolean): Promise<void> {
+  /** Nothing is written again that the log has not taken. */
+  #giveUp(): void {
+    this.#stop.abort();
+    this.attempts.giveUp();
+  }
+
+  async #close(drainMs: number): Promise<void> {
     const failed = this.deps.report?.failed;
+    // A log that does not answer must not hold up the end of the process.
+    const over = setTimeout(() => this.#giveUp(), drainMs + LAST_WRITES_MS);
+    await this.#opening;
     await Promise.all([...this.runs.values()].map((run) => run.stop(drainMs)));
-    if (wasOpen) {
-      await this.#flusher!.stop();
-      if (drainMs > 0) await this.flush().catch((cause: unknown) => failed?.(cause));
-    }
+    await this.#flusher?.stop();
+    if (drainMs > 0) await this.#flusher?.flush(true).catch((cause: unknown) => failed?.(cause));
     this.#stop.abort();
     const closing = this.attempts.close();
     await this.redrives.stop();
     await this.#writer?.idle();
     await closing;
+    clearTimeout(over);
     await this.#tables?.close().catch((cause: unknown) => failed?.(cause));
   }
 
@@ -286,35 +376,25 @@ export class RunSet {
     };
   }
 
-  /** The lanes stand already; that is stored, so that a later owner does not begin again. */
+  /** The lanes stand; that is stored, so that a later owner does not begin again. */
   async #halt(run: Run, state: 'paused' | 'disabled', why: string): Promise<void> {
     const { now, report } = this.deps;
-    const { subscription } = run;
-    report?.alarm?.('delivery_halted', { subscription: subscription.id, state, why });
-    const row = { ...subscription, state, why, changedAt: new Date(now()).toISOString() };
-    run.changed(row, run.compiled);
-    try {
-      await this.writeSubscription(subscription.id, row);
-    } catch (cause) {
-      report?.failed?.(innermostMessage(cause));
-    }
+    report?.alarm?.('delivery_halted', { subscription: run.subscription.id, state, why });
+    run.lanes.pause();
+    await this.changes.run(async () => {
+      if (this.#closing !== undefined || !this.#isCurrent(run)) return;
+      const { subscription } = run;
+      const row = { ...subscription, state, why, changedAt: new Date(now()).toISOString() };
+      run.changed(row, run.compiled);
+      try {
+        await this.writeSubscription(subscription.id, row);
+      } catch (cause) {
+        report?.failed?.(innermostMessage(cause));
+      }
+    });
   }
 }
 
-async function writeAll<V>(
-  table: {
-    write(
-      changes: readonly { readonly key: string; readonly row: V | undefined; readonly epoch: bigint }[],
-    ): Promise<void>;
-  },
-  rows: readonly (readonly [string, V | undefined])[],
-  epoch: bigint,
-): Promise<void> {
-  for (let at = 0; at < rows.length; at += MOST_ROWS)
-    await table.write(rows.slice(at, at + MOST_ROWS).map(([key, row]) => ({ key, row, epoch })));
-}
-
-/** How long the end of a desk waits for the log, beside the attempts in flight. */
-const STORE_MS = 2_000;
-/** Rows of one append, so that also large ones fit it. */
-const MOST_ROWS = 200;
+const AGAIN_MS = 1_000;
+/** For what is to be stored at the end, after attempts had time to end. */
+const LAST_WRITES_MS = 2_000;

@@ -1,31 +1,21 @@
 import { pause } from '#concurrency';
-import { formatPosition } from '#event';
 import type { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, Subscription } from '#subscriptions';
-import type { Feed } from '../feed/feed.js';
+import type { AttemptOutcome } from '#webhooks';
 import { Lanes } from '../lanes/lanes.js';
-import {
-  POLICY,
-  type Alarm,
-  type Attempt,
-  type AttemptItem,
-  type Effects,
-  type ItemResult,
-  type Policy,
-} from '../lanes/types.js';
-import type { CursorRow, LaneRow, LeaseRow, Place } from '../port.js';
-import { Leases, type LeasesDeps } from '../pull/leases.js';
+import { POLICY, type Attempt, type AttemptItem, type Effects, type ItemResult, type Policy } from '../lanes/types.js';
+import type { CursorRow, LaneChange, LaneRow, LeaseRow, Place } from '../port.js';
+import { Leases } from '../pull/leases.js';
 import { LiveSeat } from '../pull/live.js';
 import { attemptRow, type Made } from './attempt-row.js';
-import type { Attempts } from './attempts.js';
-import { editedEvent, type Edited } from './edited.js';
+import type { Edited } from './edited.js';
+import { Events, positionOf, refusedFor } from './events.js';
 import { Followed, type FollowedStream } from './followed.js';
-import type { Hosts } from './hosts.js';
-import type { LaneWriter } from './lane-writer.js';
 import { messageId } from './message-id.js';
-import type { Push } from './push.js';
+import type { Sending } from './push.js';
 import { Redriven } from './redriven.js';
+import type { RunDeps } from './run-deps.js';
 import { Waker } from './waker.js';
 
 /** Events of one request of the mode `batch`. */
@@ -34,30 +24,8 @@ const BATCH = 100;
 const RESUME_ROOM = POLICY.maxItems / 4;
 /** A puller may hold many leases, and its failures say nothing of a target. */
 const LEASED: Partial<Policy> = { probes: false, windowMax: 1_000 };
-/** Before a read that the log has not answered is made again, and before a courier that is not sure of its partition looks again. */
+/** Before a courier that is not sure of its partition looks again. */
 const AGAIN_MS = 1_000;
-
-export interface RunDeps {
-  readonly feed: Feed<CompiledSubscription>;
-  readonly push: Push;
-  readonly hosts: Hosts;
-  readonly attempts: Pick<Attempts, 'add' | 'hasRoom'>;
-  readonly writer: Pick<LaneWriter, 'write'>;
-  readonly leasing: Pick<LeasesDeps, 'epoch' | 'key' | 'flush'>;
-  /** @default POLICY */
-  readonly policy?: Partial<Policy> | undefined;
-  readonly now: () => number;
-  readonly random: () => number;
-  /** False while another courier may own the partition already (R1.6): no attempt starts. */
-  readonly isSure: () => boolean;
-  /** The event at a position as the owner of the subscription sees it; undefined: it may not see it any more, or it is gone. Faults of the log. */
-  readonly read: (subscription: CompiledSubscription, position: string) => Promise<ReadEvent | undefined>;
-  /** The subscription must pause or be disabled: stores that. */
-  readonly halt: (run: Run, state: 'paused' | 'disabled', why: string) => void;
-  readonly alarm: (run: Run, alarm: Alarm) => void;
-  readonly damaged: (run: Run, position: string) => void;
-  readonly failed: (cause: unknown) => void;
-}
 
 /** The deliveries of one subscription at its owner: what is due comes from the feed into lanes, and goes out as attempts (R8). */
 export class Run {
@@ -69,13 +37,13 @@ export class Run {
   readonly #streams = new Map<string, Followed>();
   readonly #stop = new AbortController();
   readonly #waker: Waker;
-  readonly #host: string;
+  #host: string;
   #subscription: Subscription;
   #compiled: CompiledSubscription;
   #running = 0;
   #idle: (() => void) | undefined;
   readonly #redriven = new Redriven();
-  readonly #edited = new Map<string, Edited>();
+  readonly #events: Events;
   #isWritingHeld = false;
   #isFull = false;
   #isStopping = false;
@@ -92,6 +60,8 @@ export class Run {
     this.#compiled = compiled;
     this.#host = deps.push.hostOf(subscription);
     this.#waker = new Waker(deps.now, this.#pump);
+    const { read, failed, now: time } = deps;
+    this.#events = new Events({ read, failed, now: time, compiled: () => this.#compiled, signal: this.#stop.signal });
     const { now, random, policy = {} } = deps;
     const isPushed = subscription.target.kind === 'webhook';
     this.lanes = new Lanes({
@@ -118,9 +88,9 @@ export class Run {
         now,
         mayStart: () => isSure() && attempts.hasRoom,
         subscription: () => this.#subscription,
-        write: (changes) => writer.write(changes),
+        write: (changes) => this.#write(changes),
         store: (stored) => writer.write([{ key: `${this.#subscription.id}/l/open`, row: stored }]),
-        eventOf: (item) => this.#eventOf(item),
+        eventOf: (item) => this.#events.of(item).catch((cause: unknown) => this.#unreadable(item, cause)),
         ended: (items, effects) => this.#ended(items, effects),
         record: (event, made) =>
           this.#record(event, { ...made, id: messageId(this.#subscription, [event.position]), ms: now() - made.at }),
@@ -132,6 +102,11 @@ export class Run {
 
   get subscription(): Subscription {
     return this.#subscription;
+  }
+
+  /** It begins nothing more, and hands out no row once what runs had time to end. */
+  get isStopped(): boolean {
+    return this.#isStopping;
   }
 
   get compiled(): CompiledSubscription {
@@ -149,6 +124,7 @@ export class Run {
 
   /** Follows a stream from its cursor on, which is durable. */
   follow(stream: FollowedStream, row: CursorRow): void {
+    if (this.#isStopping) return;
     this.lanes.restore(stream.name, row);
     const followed = new Followed(stream, row, this.#deps.now());
     this.#streams.set(stream.name, followed);
@@ -170,7 +146,10 @@ export class Run {
         this.#waker.soon();
       },
       damaged: (position) => damaged(this, position),
-      interrupted: (fault) => this.#interrupted(fault),
+      interrupted: (fault) => {
+        followed.detach();
+        this.#interrupted(fault);
+      },
     });
   }
 
@@ -184,6 +163,9 @@ export class Run {
     const isOther = compiled !== this.#compiled;
     this.#subscription = subscription;
     this.#compiled = compiled;
+    if (this.#isStopping) return;
+    this.#deps.hosts.forget(this.#host, this.#pump);
+    this.#host = this.#deps.push.hostOf(subscription);
     if (isOther)
       for (const followed of this.#streams.values()) {
         followed.detach();
@@ -194,8 +176,11 @@ export class Run {
   }
 
   resume(): void {
+    if (this.#isStopping) return;
     this.lanes.resume();
-    for (const followed of this.#streams.values()) followed.resume();
+    for (const followed of this.#streams.values())
+      if (followed.isAttached) followed.resume();
+      else this.#attach(followed);
     this.pump();
   }
 
@@ -217,7 +202,7 @@ export class Run {
         hosts.release(this.#host);
         break;
       }
-      void this.#attempt(attempt);
+      void this.#attempt(attempt, this.#host);
     }
     this.#makeRoom();
     const due = this.lanes.nextDueMs();
@@ -237,13 +222,15 @@ export class Run {
     for (const followed of this.#streams.values()) followed.resume();
   }
 
-  async #attempt(attempt: Attempt<ReadEvent>): Promise<void> {
+  async #attempt(attempt: Attempt<ReadEvent>, host: string): Promise<void> {
     this.#running++;
     try {
       await this.#make(attempt);
+    } catch (cause) {
+      this.#deps.failed(cause);
     } finally {
       this.#running--;
-      this.#deps.hosts.release(this.#host);
+      this.#deps.hosts.release(host);
       if (this.#running === 0) this.#idle?.();
       // Attempts that end together look once for what may start now.
       this.#waker.soon();
@@ -251,18 +238,26 @@ export class Run {
   }
 
   async #make(attempt: Attempt<ReadEvent>): Promise<void> {
-    const { writer, push, now, isSure } = this.#deps;
+    const { isSure, now } = this.#deps;
     const { signal } = this.#stop;
-    if (attempt.before.length > 0 && !(await writer.write(attempt.before))) return this.lanes.release(attempt);
-    const events = await this.#eventsOf(attempt);
-    if (signal.aborted || events === undefined || this.lanes.paused || !isSure()) return this.lanes.release(attempt);
+    if (attempt.before.length > 0 && !(await this.#write(attempt.before))) return this.lanes.release(attempt);
+    let events: readonly ReadEvent[] | undefined;
+    try {
+      events = await this.#events.all(attempt.items);
+    } catch (cause) {
+      this.#unreadable(attempt.items[0]!, cause);
+      return this.#ended(attempt.items, this.lanes.settle(attempt, refusedFor(cause), 1));
+    }
+    const isPushed = this.#subscription.target.kind === 'webhook';
+    if (signal.aborted || events === undefined || this.lanes.paused || !isSure() || !isPushed)
+      return this.lanes.release(attempt);
     if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, NOT_DUE, 1));
     const at = now();
     const id = messageId(
       this.#subscription,
       events.map(({ position }) => position),
     );
-    const outcome = await push.send({ subscription: this.#subscription, id, events, try: attempt.try }, signal);
+    const outcome = await this.#send({ subscription: this.#subscription, id, events, try: attempt.try });
     // Whether an attempt that was cut off has reached the receiver, nobody knows.
     if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
     const effects = this.lanes.settle(attempt, outcome, events.length);
@@ -272,6 +267,22 @@ export class Run {
     await this.#ended(attempt.items, effects);
   }
 
+  /** What this process itself cannot do with an event counts as a failed try: it is parked in the end, where a person sees it. */
+  async #send(sending: Sending): Promise<AttemptOutcome> {
+    const { push, failed } = this.#deps;
+    try {
+      return await push.send(sending, this.#stop.signal);
+    } catch (cause) {
+      failed(cause);
+      return { kind: 'failed', reason: 'internal', ms: 0 };
+    }
+  }
+
+  #unreadable({ place }: AttemptItem<ReadEvent>, cause: unknown): undefined {
+    this.#deps.damaged(this, positionOf(place));
+    this.#deps.failed(cause);
+  }
+
   #record(event: ReadEvent, made: Omit<Made, 'subscription'>): void {
     this.#deps.attempts.add(attemptRow(event, { ...made, subscription: this.#subscription.id }));
   }
@@ -279,49 +290,19 @@ export class Run {
   async #ended(items: readonly { readonly place: Place }[], effects: Effects): Promise<void> {
     for (const { place } of items) this.#streams.get(place.stream)?.touch();
     await this.#end(effects);
-    for (const [i, { place }] of items.entries()) this.#redriven.answer(place, effects.results[i]);
+    // Other data is for one try: what comes later by itself is the event.
+    for (const [i, { place }] of items.entries())
+      if (this.#redriven.answer(place, effects.results[i])) this.#events.edit(positionOf(place), undefined);
   }
 
-  /**
-   * The events of an attempt, up to the first one that is not due any more; none: the first one is not, because the owner may not see it any more (R12.4), and its
-   * lane goes on without it. undefined: the run has ended.
-   */
-  async #eventsOf({ items }: Attempt<ReadEvent>): Promise<readonly ReadEvent[] | undefined> {
-    const events: ReadEvent[] = [];
-    for (const item of items) {
-      const event = await this.#eventOf(item);
-      if (this.#stop.signal.aborted) return undefined;
-      if (event === undefined) break;
-      events.push(event);
-    }
-    return events;
-  }
-
-  async #eventOf({ event: known, place }: AttemptItem<ReadEvent>): Promise<ReadEvent | undefined> {
-    const position = formatPosition(place.stream, place.partition, place.offset);
-    const event = known ?? (await this.#reread(position));
-    const edited = this.#edited.get(position);
-    return event === undefined || edited === undefined ? event : editedEvent(event, edited, this.#deps.now());
-  }
-
-  /** Reads an event until the log answers. */
-  async #reread(position: string): Promise<ReadEvent | undefined> {
-    const { read, failed } = this.#deps;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        return await read(this.#compiled, position);
-      } catch (cause) {
-        failed(cause);
-        await pause(AGAIN_MS, signal);
-      }
-    }
-    return undefined;
+  /** true: durable. A run that has ended writes nothing: another one may stand in its place. */
+  #write(changes: readonly LaneChange[]): Promise<boolean> {
+    return this.#stop.signal.aborted ? Promise.resolve(false) : this.#deps.writer.write(changes);
   }
 
   /** Makes durable what an attempt, or a person, has changed; only then the cursor goes on. */
   async #end(effects: Effects): Promise<void> {
-    if (effects.changes.length > 0 && !(await this.#deps.writer.write(effects.changes))) return;
+    if (effects.changes.length > 0 && !(await this.#write(effects.changes))) return;
     this.lanes.durable(effects);
     this.#tell(effects);
   }
@@ -335,7 +316,7 @@ export class Run {
 
   /** Held rows that offers have made necessary, one write at a time. */
   #writeHeld(): void {
-    if (this.#isWritingHeld) return;
+    if (this.#isWritingHeld || this.#stop.signal.aborted) return;
     const effects = this.lanes.pending();
     if (effects === undefined) return;
     this.#isWritingHeld = true;
@@ -348,9 +329,9 @@ export class Run {
 
   /** Tries a parked event or a dead letter as soon as possible; resolves with what came of the try. undefined: there is none at this position. */
   redrive(position: string, edited?: Edited): Promise<ItemResult | 'stopped'> | undefined {
+    if (this.#isStopping) return Promise.resolve('stopped');
     if (!this.lanes.redrive(position)) return undefined;
-    if (edited === undefined) this.#edited.delete(position);
-    else this.#edited.set(position, edited);
+    this.#events.edit(position, edited);
     const result = this.#redriven.wait(position);
     this.pump();
     return result;

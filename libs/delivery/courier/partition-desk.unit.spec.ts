@@ -1,0 +1,198 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { pause } from '#concurrency';
+import { partitionOfSubscription, subscriptionId } from '#subscriptions';
+import type { NewRecord } from '#log';
+import { until } from '../../../test/kit/projection/stage.js';
+import { BY, DELIVERED, DeskStage, eventAt, spec } from './desk.fixture.js';
+import type { PartitionDesk } from './partition-desk.js';
+
+const ID = subscriptionId(BY.owner, 'satu');
+const P = partitionOfSubscription(ID);
+const UNSURE = { kind: 'uncertain', cause: new Error('no answer') } as const;
+const POSITION = '_simpul.test/0/0';
+
+describe('a desk', () => {
+  const desks: PartitionDesk[] = [];
+  let stage!: DeskStage;
+  afterEach(async () => {
+    stage.topics.before = () => undefined;
+    await Promise.all(desks.splice(0).map((desk) => desk.close('lost')));
+    await stage.subscriptions.close();
+  });
+  const open = async (epoch = 1n): Promise<PartitionDesk> => {
+    const desk = await stage.opened(epoch, P);
+    desks.push(desk);
+    return desk;
+  };
+  /** Holds up the next append to a topic that `of` picks, until the spec lets it go. */
+  const hold = (topic: string, of: (record: NewRecord) => boolean = () => true) => {
+    let go!: () => void;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const held = new Promise<void>((resolve) => {
+      stage.topics.before = async (name, records) => {
+        if (name !== topic || !records.some(of)) return undefined;
+        stage.topics.before = () => undefined;
+        resolve();
+        await gate;
+        return undefined;
+      };
+    });
+    return { held, go };
+  };
+  const parkFirst = async (desk: PartitionDesk): Promise<void> => {
+    stage.answer = () => ({ kind: 'refused', status: 422, reason: 'status_422', ms: 1 }) as never;
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(async () => (await desk.standing(ID)).parked === 1);
+    stage.readOne = (offset) => eventAt(offset, 'a');
+  };
+
+  it('that was closed while it opened begins no delivery, and leaves the feed to the next one', async () => {
+    stage = await DeskStage.open();
+    const first = await open();
+    await first.create(spec('satu'), BY);
+    await parkFirst(first);
+    await first.close('lost');
+    const second = stage.desk(2n, P);
+    await second.load();
+    const { held, go } = hold('_simpul.lanes');
+    const opening = second.open();
+    await held;
+    const closing = second.close('lost');
+    go();
+    await expect(opening).rejects.toMatchObject({ code: 'fenced' });
+    await closing;
+    expect(second.isOpen).toBe(false);
+    expect(stage.feed.followers.size).toBe(0);
+    await open(3n);
+    expect(stage.feed.followers.size).toBe(1);
+  });
+
+  it('is not open before it runs all of its subscriptions, and makes none over one that it has a row of', async () => {
+    stage = await DeskStage.open();
+    const first = await open();
+    await first.create(spec('satu'), BY);
+    await parkFirst(first);
+    await first.close('lost');
+    const second = stage.desk(2n, P);
+    desks.push(second);
+    await second.load();
+    const { held, go } = hold('_simpul.lanes');
+    const opening = second.open();
+    await held;
+    await expect(second.create(spec('satu'), BY)).rejects.toMatchObject({ code: 'conflict' });
+    go();
+    await opening;
+    expect(await second.standing(ID)).toMatchObject({ parked: 1 });
+  });
+
+  it('delivers on when a change has failed halfway', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.topics.before = (topic) => (topic === '_simpul.cursors' ? UNSURE : undefined);
+    await expect(desk.seek(ID, 'earliest', false)).rejects.toMatchObject({ code: 'not_durable' });
+    stage.topics.before = () => undefined;
+    await until(() => stage.feed.followers.size === 1);
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.sent.length === 1);
+  });
+
+  it('is sure of a removal whose outcome nobody knew', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.topics.before = (topic, records) => {
+      if (topic !== '_simpul.subscriptions') return undefined;
+      stage.topics.before = () => undefined;
+      stage.topics.put(topic, P, records);
+      return UNSURE;
+    };
+    await expect(desk.remove(ID)).rejects.toMatchObject({ code: 'not_durable' });
+    await until(() => [...desk.runs].length === 0);
+    expect(stage.feed.followers.size).toBe(0);
+  });
+
+  it('seeks only after every row of the run before is durable, so that no row comes late', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    const { held, go } = hold('_simpul.lanes', ({ value }) => value !== null);
+    stage.answer = () => ({ kind: 'refused', status: 422, reason: 'status_422', ms: 1 }) as never;
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await held;
+    stage.begin = () => ({ topicId: 'aaaaaaaa', next: [1n] });
+    let isSought = false;
+    const seeking = desk.seek(ID, 'end', false).then(() => (isSought = true));
+    // Longer than attempts may go on: only the write keeps it waiting then.
+    await pause(1_800);
+    expect(isSought).toBe(false);
+    go();
+    await seeking;
+    expect(await desk.standing(ID)).toMatchObject({ parked: 1 });
+  });
+
+  it('a halt takes no change back that was made meanwhile', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    const { held, go } = hold('_simpul.subscriptions');
+    const changing = desk.change(ID, 1, { filters: [{ exact: { id: 'lain' } }] });
+    await held;
+    stage.answer = () => ({ kind: 'gone', status: 410, reason: 'status_410', ms: 1 }) as never;
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.alarms.includes('delivery_halted'));
+    go();
+    await changing;
+    await until(() => stage.subscriptions.get(ID)?.state === 'disabled');
+    expect(stage.subscriptions.get(ID)).toMatchObject({ version: 2, filters: [{ exact: { id: 'lain' } }] });
+  });
+
+  it('two redrives of one event both end, also when the desk closes', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    await parkFirst(desk);
+    let answer!: () => void;
+    stage.answer = () => new Promise((resolve) => (answer = () => resolve(DELIVERED)));
+    const order = { all: true, rate: 100, why: 'uji' } as const;
+    const jobs = [await desk.redrive(ID, order), await desk.redrive(ID, order)];
+    await until(() => stage.sent.length === 2);
+    answer();
+    for (const { job } of jobs) await until(async () => (await desk.redriveJob(ID, job)).state === 'done');
+  });
+
+  it('a redrive of a subscription that is removed ends', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    await parkFirst(desk);
+    const [run] = desk.runs;
+    await desk.remove(ID);
+    expect(await run!.redrive(POSITION)).toBe('stopped');
+  });
+
+  it('closes while the log answers nothing', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.topics.before = (topic) => (topic === '_simpul.attempts' ? UNSURE : undefined);
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.failures.length > 0);
+    await desk.close('lost');
+  });
+
+  it('an event that the process cannot send is parked, and stops nothing else', async () => {
+    stage = await DeskStage.open();
+    stage.policy = { retryMs: [1, 1] };
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.answer = ({ events }) => {
+      if (events[0]!.envelope.subject === 'a') throw new Error('cannot be encoded');
+      return DELIVERED;
+    };
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    stage.feed.offer(ID, eventAt(1n, 'b'));
+    await until(async () => (await desk.standing(ID)).parked === 1);
+    expect(stage.sent.map(({ events }) => events[0]!.envelope.subject)).toContain('b');
+  });
+});

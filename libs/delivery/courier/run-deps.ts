@@ -1,0 +1,35 @@
+import type { ReadEvent } from '#reading';
+import type { CompiledSubscription } from '#subscriptions';
+import type { Feed } from '../feed/feed.js';
+import type { Alarm, Policy } from '../lanes/types.js';
+import type { LeasesDeps } from '../pull/leases.js';
+import type { Attempts } from './attempts.js';
+import type { Hosts } from './hosts.js';
+import type { LaneWriter } from './lane-writer.js';
+import type { Push } from './push.js';
+import type { Run } from './run.js';
+
+export interface RunDeps {
+  readonly feed: Feed<CompiledSubscription>;
+  readonly push: Push;
+  readonly hosts: Hosts;
+  readonly attempts: Pick<Attempts, 'add' | 'hasRoom'>;
+  readonly writer: Pick<LaneWriter, 'write'>;
+  readonly leasing: Pick<LeasesDeps, 'epoch' | 'key' | 'flush'>;
+  /** @default POLICY */
+  readonly policy?: Partial<Policy> | undefined;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** False while another courier may own the partition already (R1.6): no attempt starts. */
+  readonly isSure: () => boolean;
+  /**
+   * The event at a position as the owner of the subscription sees it; undefined: it may not see it any more. Faults of the log, and `corrupt_record` and
+   * `offset_out_of_range` when nobody can read it any more.
+   */
+  readonly read: (subscription: CompiledSubscription, position: string) => Promise<ReadEvent | undefined>;
+  /** The subscription must pause or be disabled: stores that. */
+  readonly halt: (run: Run, state: 'paused' | 'disabled', why: string) => void;
+  readonly alarm: (run: Run, alarm: Alarm) => void;
+  readonly damaged: (run: Run, position: string) => void;
+  readonly failed: (cause: unknown) => void;
+}
