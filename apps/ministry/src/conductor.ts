@@ -89,6 +89,7 @@ export class Conductor {
       units: tally.units.size,
       unitTotal: tally.unitTotal,
       progress: tally.progress,
+      stories: tally.stories.map((f) => ({ label: f.label, text: f[lang] })),
       facts: tally.facts(4).map((f) => ({ label: f.label, text: f[lang] })),
     };
   }

@@ -117,6 +117,7 @@ const frame: Frame = {
   units: 214,
   unitTotal: 770,
   progress: 0.58,
+  stories: [],
   facts: [
     { label: '10.02', text: '31 dari 153 pos mengakui daftar v4' },
     { label: '10.03', text: 'Kanim Jakarta Barat menolak 1 paspor' },
@@ -150,6 +151,19 @@ describe('Screen', () => {
     expect(written).toEqual([`${plain(frame, 'id')}\n`]);
     expect(written[0]).not.toContain('\x1b');
   });
+  it('writes each story of the day as a line of its own in a pipe, once', () => {
+    const written: string[] = [];
+    const stories = [{ label: '08.10', text: 'Server Kanim Contoh mati' }];
+    const screen = new Screen({ write: (t) => written.push(t) }, 'id', false, () => ({ ...frame, stories }));
+    screen.show();
+    stories.push({ label: '11.10', text: 'Server Kanim Contoh menyala lagi' });
+    screen.show();
+    screen.show();
+    expect(written.filter((t) => t.includes('●'))).toEqual([
+      '08.10 WIB  ● Server Kanim Contoh mati\n',
+      '11.10 WIB  ● Server Kanim Contoh menyala lagi\n',
+    ]);
+  });
 });
 
 describe('Tally and lag', () => {
@@ -159,6 +173,9 @@ describe('Tally and lag', () => {
     t.fact('x', '10.01', 'x', 'x');
     t.fact('ban', '10.02', '31 dari 153', '31 of 153');
     expect(t.facts(4).map((f) => f.id)).toEqual(['x', '31 dari 153']);
+    for (const n of ['1', '2', '3']) t.story('10.03', `cerita ${n}`, `story ${n}`);
+    t.fact('y', '10.04', 'y', 'y');
+    expect(t.facts(4).map((f) => f.id)).toEqual(['cerita 2', 'cerita 3', '31 dari 153', 'y']);
   });
   it('reads the greatest lag of all views from the metrics, and undefined when there is none', () => {
     expect(lagOf('simpul_view_lag_seconds{view="a"} 0.1\nsimpul_view_lag_seconds{view="b"} 2.5\nx 9')).toBe(2.5);

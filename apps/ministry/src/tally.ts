@@ -18,6 +18,7 @@ export class Tally {
   readonly units = new Set<string>();
   unitTotal = 0;
   readonly #facts = new Map<string, Fact>();
+  readonly #stories: Fact[] = [];
   #version = 0;
 
   /** The hub has accepted an event of this type. */
@@ -42,9 +43,19 @@ export class Tally {
     return this.#version;
   }
 
-  /** Newest last. */
+  /** Adds a fact that stays on the screen until two later ones have come: what went wrong in the day, and how it ended. */
+  story(label: string, id: string, en: string): void {
+    this.#stories.push({ label, id, en });
+  }
+
+  /** Newest last; the last two stories first. */
   facts(n: number): Fact[] {
-    return [...this.#facts.values()].slice(-n);
+    const stories = this.#stories.slice(-Math.min(2, n));
+    return [...stories, ...[...this.#facts.values()].slice(-(n - stories.length))];
+  }
+
+  get stories(): readonly Fact[] {
+    return this.#stories;
   }
 
   get progress(): number {

@@ -7,7 +7,7 @@ export interface Out {
 }
 
 /**
- * Progress of the day: on a terminal a block of four lines, redrawn in place five times a second; in a pipe one line every five seconds.
+ * Progress of the day: on a terminal a block of four lines, redrawn in place five times a second; in a pipe one line every five seconds, and one for each story.
  */
 export class Screen {
   readonly #out: Out;
@@ -16,6 +16,8 @@ export class Screen {
   readonly #live: boolean;
   #timer: NodeJS.Timeout | undefined;
   #drawn = 0;
+  /** Stories that are in the pipe already. */
+  #told = 0;
 
   constructor(out: Out, lang: Lang, plainOnly: boolean, frame: () => Frame) {
     this.#out = out;
@@ -33,6 +35,8 @@ export class Screen {
   show(): void {
     const frame = this.#frame();
     if (!this.#live) {
+      for (const { label, text } of frame.stories.slice(this.#told)) this.#out.write(`${label} WIB  ● ${text}\n`);
+      this.#told = frame.stories.length;
       this.#out.write(`${plain(frame, this.#lang)}\n`);
       return;
     }

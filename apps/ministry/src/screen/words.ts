@@ -12,7 +12,15 @@ export interface Frame {
   readonly unitTotal: number;
   readonly progress: number;
   /** Newest last, at most four. */
-  readonly facts: readonly { readonly label: string; readonly text: string }[];
+  readonly facts: readonly Told[];
+  /** All of the day, newest last. */
+  readonly stories: readonly Told[];
+}
+
+/** A time of the day, and what happened. */
+export interface Told {
+  readonly label: string;
+  readonly text: string;
 }
 
 /** 12.408 and 0,1 in Indonesian; 12,408 and 0.1 in English. */

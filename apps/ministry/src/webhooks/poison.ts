@@ -13,7 +13,7 @@ const PATIENCE_MS = 60_000;
 export function playPoison({ clock, tally, stories }: Day, webhook: WebhookOffice): void {
   const { office, door } = webhook;
   stories.running++;
-  const say = (id: string, en: string): void => tally.fact('poison', clock.label(), id, en);
+  const say = (id: string, en: string): void => tally.story(clock.label(), id, en);
   let poisoned: string | undefined;
   let mended = false;
   let arrived = 0;
@@ -29,12 +29,7 @@ export function playPoison({ clock, tally, stories }: Day, webhook: WebhookOffic
     return subject === poisoned ? 422 : undefined;
   };
   webhook.handledOne = ({ subject }) => {
-    if (subject !== poisoned) return;
-    arrived++;
-    say(
-      `${office.name}: ${subject} dikirim ulang, ${arrived - 1} peristiwa menyusul sesudahnya`,
-      `${office.name}: ${subject} was sent again, ${arrived - 1} events followed it`,
-    );
+    if (subject === poisoned) arrived++;
   };
   const until = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
     for (const end = Date.now() + PATIENCE_MS; !(await condition()); await pause(300))
@@ -45,9 +40,12 @@ export function playPoison({ clock, tally, stories }: Day, webhook: WebhookOffic
     const isHolding = async (): Promise<boolean> => (await door.stopped(webhook.id)).some(({ held }) => held > 0);
     await until('a case is parked, and something waits behind it', isHolding);
     mended = true;
-    say(`${office.name} diperbaiki: ${poisoned} dikirim ulang`, `${office.name} is mended: ${poisoned} is sent again`);
     await door.redrive(webhook.id, 'aplikasi kanwil sudah diperbaiki');
-    await until('the case is delivered', async () => (await door.stopped(webhook.id)).length === 0);
+    await until('the case is delivered', async () => (await door.stopped(webhook.id)).length === 0 && arrived > 1);
+    say(
+      `${office.name} diperbaiki: ${poisoned} dikirim ulang, ${arrived - 1} peristiwa menyusul sesudahnya`,
+      `${office.name} is mended: ${poisoned} was sent again, ${arrived - 1} events followed it`,
+    );
   };
   clock.plan(clock.at(MENDED_AT), () => {
     void mend()
