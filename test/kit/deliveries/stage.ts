@@ -121,6 +121,11 @@ export class DeliveryStage implements AsyncDisposable {
     return { status: answer.status, body: text === '' ? {} : (JSON.parse(text) as Body), headers: answer.headers };
   }
 
+  /** One request with the admin key of the hub. */
+  asAdmin(method: string, path: string): ReturnType<DeliveryStage['ask']> {
+    return this.ask(method, path, undefined, readFileSync(this.core.adminKey.path!, 'utf8').trim());
+  }
+
   /** Makes a subscription of OFFICE to passports with a webhook to this address; `more`: members of the spec, `target`: of the target. */
   async subscribe(name: string, url: string, more: object = {}, target: object = {}): Promise<Body> {
     const spec = { name, types: [PASSPORTS], target: { kind: 'webhook', url, ...target }, ...more };
