@@ -6,6 +6,8 @@ export class Hosts {
   readonly #max: number;
   readonly #running = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** Hosts of slots that were given back, while somebody is called. */
+  readonly #freed: string[] = [];
 
   constructor(max = MAX_AT_HOST) {
     this.#max = max;
@@ -29,6 +31,16 @@ export class Hosts {
     const running = this.#running.get(host)! - 1;
     if (running > 0) this.#running.set(host, running);
     else this.#running.delete(host);
+    this.#freed.push(host);
+    if (this.#freed.length > 1) return;
+    // Who is called may give its slot back at once: a loop, because thousands may do so one after the other.
+    for (let next = this.#freed[0]; next !== undefined; next = this.#freed[0]) {
+      this.#call(next);
+      this.#freed.shift();
+    }
+  }
+
+  #call(host: string): void {
     const waiting = this.#waiting.get(host);
     if (waiting === undefined) return;
     const [first] = waiting;

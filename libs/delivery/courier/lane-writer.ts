@@ -72,10 +72,17 @@ export class LaneWriter {
           fenced();
           return false;
         }
+        // Long subjects: fewer rows fit an append than their number says.
+        if (isFault(cause) && cause.code === 'record_too_large' && changes.length > 1) return this.#halves(changes);
         failed?.(cause);
         await pause(jittered(RETRY_MS), signal);
       }
     }
     return false;
+  }
+
+  async #halves(changes: readonly StoredChange[]): Promise<boolean> {
+    const half = changes.length >> 1;
+    return (await this.#some(changes.slice(0, half))) && this.#some(changes.slice(half));
   }
 }
