@@ -101,6 +101,8 @@ async function bundle(library, extension, dir, found) {
     cwd: root,
     platform: 'node',
     experimental: { attachDebugInfo: 'none' },
+    // A warning ends the build; how long a busy machine took says nothing of the package.
+    checks: { bundlerTimings: false },
     // An import of Node.js without a used name is left out.
     treeshake: { moduleSideEffects: (id) => !isBuiltin(id) },
     ...(declarations ? {} : { transform: { target: `node${NODE_OF_LIBRARIES}` } }),
