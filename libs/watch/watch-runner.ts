@@ -81,6 +81,10 @@ export class WatchRunner implements OnModuleInit, OnApplicationBootstrap, OnAppl
     await this.#watch?.close();
   }
 
+  get isWatching(): boolean {
+    return this.#watch?.desk !== undefined;
+  }
+
   /** Up to when the deadlines of a type were looked at, ms; undefined: not yet, or another process watches. */
   judged(type: string): number | undefined {
     return this.#watch?.desk?.book.judgedMs(type);

@@ -95,4 +95,22 @@ describe.each(ENGINES)('the watch (%s)', (engine) => {
     expect(all.map(([type]) => type).sort()).toEqual([FINDING_BEGAN, FINDING_BEGAN, FINDING_ENDED]);
     expect(hub.findings).toMatchObject([{ expected: '4-5' }, { expected: '2' }]);
   });
+
+  if (engine === 'kafka')
+    it('runs in one of two processes; when that one ends the other goes on, and nothing is told twice', async () => {
+      const first = await open({ limits: { graceMs: 50 } });
+      const second = stack.use(await first.beside());
+      const watching = () => [first, second].filter(({ runner }) => runner.isWatching);
+      await until(() => watching().length === 1);
+      for (const n of [1, 3]) await second.publish(KANIM, PASSPORTS, { urutanunit: n });
+      await told(second, 1);
+      const [owner] = watching() as [WatchStage];
+      const other = owner === first ? second : first;
+      await owner.stop();
+      await until(() => other.runner.isWatching);
+      await other.publish(KANIM, PASSPORTS, { urutanunit: 2 });
+      const all = await told(other, 2);
+      expect(all.map(([type]) => type).sort()).toEqual([FINDING_BEGAN, FINDING_ENDED]);
+      await owner.start();
+    });
 });

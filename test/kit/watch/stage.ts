@@ -28,11 +28,13 @@ export class WatchStage implements AsyncDisposable {
   #module!: TestingModule;
   #count = 0;
 
-  private constructor(engine: EngineName, options: WatchOptions) {
+  private constructor(engine: EngineName, options: WatchOptions, of?: WatchStage) {
     this.#options = { everyMs: 30, ...options };
     this.#settings = {
+      ...(of === undefined ? {} : of.#settings),
       ...silentHub(this.#dir),
-      ...(engine === 'kafka'
+      ...(of === undefined ? {} : { SIMPUL_PSEUDONYM_KEY_FILE: join(of.#dir, 'pseudonym.key') }),
+      ...(engine === 'kafka' && of === undefined
         ? {
             SIMPUL_ENGINE: 'kafka',
             SIMPUL_KAFKA: process.env['SIMPUL_TEST_KAFKA'] ?? '',
@@ -46,6 +48,13 @@ export class WatchStage implements AsyncDisposable {
   static async open(engine: EngineName, options: WatchOptions = {}, at?: string): Promise<WatchStage> {
     const stage = new WatchStage(engine, options);
     if (at !== undefined) stage.clock(at);
+    await stage.start();
+    return stage;
+  }
+
+  /** A second process of this deployment, on Kafka. */
+  async beside(): Promise<WatchStage> {
+    const stage = new WatchStage('kafka', this.#options, this);
     await stage.start();
     return stage;
   }
