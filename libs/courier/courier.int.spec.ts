@@ -120,6 +120,21 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
     );
   });
 
+  it('is due by its filter of now: also what was read before the filter was changed, and waits', async () => {
+    const hub = await open();
+    const to = await listen();
+    const { id } = await hub.subscribe('satu', to.url);
+    await to.down();
+    await hub.publish([1, 2, 3]);
+    await until(async () => (await hub.standing(id as string))['status'] === 'waiting');
+    const only = { filters: [{ exact: { id: 'e-1' } }] };
+    const changed = await hub.ask('PATCH', `/v1/subscriptions/${id as string}`, only, undefined, { 'if-match': '"1"' });
+    expect(changed.status).toBe(200);
+    await to.up();
+    await until(async () => (await hub.standing(id as string))['lag'].events === 0);
+    expect(to.received.flatMap(({ events }) => events.map((e) => e.id))).toEqual(['e-1']);
+  });
+
   it('gets test events only when it was made for them, and then nothing else', async () => {
     const hub = await open();
     const [real, tests] = [await listen(), await listen()];

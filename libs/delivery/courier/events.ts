@@ -25,6 +25,8 @@ export interface EventsDeps {
 export class Events {
   readonly #deps: EventsDeps;
   readonly #edited = new Map<string, Edited>();
+  /** By stream and partition: what lies below was looked at before something changed that decides what is due. */
+  readonly #old = new Map<string, readonly bigint[]>();
 
   constructor(deps: EventsDeps) {
     this.#deps = deps;
@@ -34,6 +36,11 @@ export class Events {
   edit(position: string, edited: Edited | undefined): void {
     if (edited === undefined) this.#edited.delete(position);
     else this.#edited.set(position, edited);
+  }
+
+  /** What was looked at until now (`scanned`, by partition) is looked at once more, by the rights and filters of its turn. */
+  lookAgain(stream: string, scanned: readonly bigint[]): void {
+    this.#old.set(stream, scanned);
   }
 
   /**
@@ -59,9 +66,14 @@ export class Events {
   /** undefined: it is not due any more, or the run has ended. Throws when nobody can read it. */
   async of({ event: known, place }: AttemptItem<ReadEvent>): Promise<ReadEvent | undefined> {
     const position = positionOf(place);
-    const event = known ?? (await this.#reread(position));
+    const event = known === undefined || this.#isOld(place) ? await this.#reread(position) : known;
     const edited = this.#edited.get(position);
     return event === undefined || edited === undefined ? event : editedEvent(event, edited, this.#deps.now());
+  }
+
+  #isOld({ stream, partition, offset }: Place): boolean {
+    const below = this.#old.get(stream)?.[partition];
+    return below !== undefined && offset < below;
   }
 
   /** Reads an event until the log answers. Faults that say that it never will: `corrupt_record`, `offset_out_of_range`. */

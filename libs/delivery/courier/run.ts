@@ -171,13 +171,20 @@ export class Run {
         followed.detach();
         this.#attach(followed);
       }
+    // Also what is in memory is due by the filter of now.
+    if (isOther) this.#lookAgain();
     if (subscription.state === 'active') this.resume();
     else this.lanes.pause();
+  }
+
+  #lookAgain(): void {
+    for (const [stream, { scanned }] of this.#streams) this.#events.lookAgain(stream, scanned);
   }
 
   resume(): void {
     if (this.#isStopping) return;
     this.lanes.resume();
+    this.#lookAgain();
     for (const followed of this.#streams.values())
       if (followed.isAttached) followed.resume();
       else this.#attach(followed);
@@ -310,6 +317,8 @@ export class Run {
   #tell({ alarms, pause: why, disable }: Effects): void {
     const { alarm, halt } = this.#deps;
     for (const one of alarms) alarm(this, one);
+    // While the target was down, its owner may have lost the right to what waits here.
+    if (alarms.some(({ kind }) => kind === 'target_up')) this.#lookAgain();
     if (disable === true) halt(this, 'disabled', 'gone');
     else if (why !== undefined) halt(this, 'paused', why);
   }
