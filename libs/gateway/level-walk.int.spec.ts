@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CORE, CoreModule, type Core } from '#core';
+import { CourierModule } from '#courier';
 import { openHttp, type HttpServer } from '#http';
 import { ProjectorModule } from '#projector';
 import { readHubSettings } from '#settings';
+import { subscriptionId } from '#subscriptions';
 import { Module } from '@nestjs/common';
 import { execFile } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -102,6 +104,12 @@ const ACCEPTS = [
 const accepting = (path: string): Request[] => ACCEPTS.map((accept) => ({ path, accept }));
 const events = ({ stream }: Sent): string => `/v1/streams/${stream}/events`;
 const KEY = encodeURIComponent;
+/** Subscriptions of these units, to every type that each may know: the walk asks for all of them with every key. */
+const SUBSCRIBERS = [KANIM, ITJEN, FAR];
+const subscriptions = (then: (path: string) => readonly Request[]): readonly Request[] =>
+  SUBSCRIBERS.flatMap((unit) => then(`/v1/subscriptions/${subscriptionId(unit, 'jalan')}`));
+/** No subscription: what changes one must not change what the walk reads. */
+const NO_SUBSCRIPTION = '/v1/subscriptions/sub_aaaaaaaaaaaaaaaaaaaa';
 
 /** One row for each door of /openapi.json: a new door without one fails this spec. */
 const DOORS: Readonly<Record<string, Row>> = {
@@ -203,6 +211,53 @@ const DOORS: Readonly<Record<string, Row>> = {
   'GET /v1/event-types/{type}/versions': {
     asks: ({ type }) => at(`/v1/event-types/${type}/versions`),
     catalogue: true,
+  },
+  'POST /v1/subscriptions': {
+    asks: ({ type }) =>
+      at(
+        post('/v1/subscriptions?dryRun=true', {
+          name: 'coba',
+          types: [type],
+          start: 'earliest',
+          target: { kind: 'pull' },
+        }),
+      ),
+  },
+  'GET /v1/subscriptions': { asks: () => at('/v1/subscriptions?limit=100') },
+  'GET /v1/subscriptions/{id}': { asks: () => subscriptions((path) => at(path)) },
+  'POST /v1/subscriptions/{id}/pull': {
+    asks: () => subscriptions((path) => at(post(`${path}/pull?limit=100&lease=0.2`, undefined))),
+  },
+  'POST /v1/subscriptions/{id}/commit': {
+    asks: ({ position }) => subscriptions((path) => at(post(`${path}/commit`, { token: 'x', through: position }))),
+  },
+  'POST /v1/subscriptions/{id}/release': {
+    asks: () => subscriptions((path) => at(post(`${path}/release`, { token: 'x' }))),
+  },
+  'GET /v1/subscriptions/{id}/live': {
+    asks: () => subscriptions((path) => at({ path: `${path}/live`, live: true })),
+  },
+  'GET /v1/subscriptions/{id}/deliveries': { asks: () => subscriptions((path) => at(`${path}/deliveries?limit=100`)) },
+  'GET /v1/subscriptions/{id}/parked': { asks: () => subscriptions((path) => at(`${path}/parked`)) },
+  'GET /v1/subscriptions/{id}/dead-letters': { asks: () => subscriptions((path) => at(`${path}/dead-letters`)) },
+  'POST /v1/subscriptions/{id}/redrive': {
+    asks: () => subscriptions((path) => at(post(`${path}/redrive`, { all: true, why: 'uji', dryRun: true }))),
+  },
+  'GET /v1/subscriptions/{id}/redrives/{job}': { asks: () => subscriptions((path) => at(`${path}/redrives/x`)) },
+  'POST /v1/subscriptions/{id}/skip': {
+    asks: ({ position }) => subscriptions((path) => at(post(`${path}/skip`, { ids: [position], why: 'uji' }))),
+  },
+  'POST /v1/subscriptions/{id}/seek': {
+    asks: () => subscriptions((path) => at(post(`${path}/seek`, { to: 'earliest', dryRun: true }))),
+  },
+  'PATCH /v1/subscriptions/{id}': {
+    asks: ({ type }) => at({ ...post(NO_SUBSCRIPTION, { types: [type] }), method: 'PATCH' }),
+  },
+  'DELETE /v1/subscriptions/{id}': { asks: () => at({ path: `${NO_SUBSCRIPTION}?why=uji`, method: 'DELETE' }) },
+  'POST /v1/subscriptions/{id}/pause': { asks: () => at(post(`${NO_SUBSCRIPTION}/pause`, { why: 'uji' })) },
+  'POST /v1/subscriptions/{id}/resume': { asks: () => at(post(`${NO_SUBSCRIPTION}/resume`, undefined)) },
+  'POST /v1/subscriptions/{id}/rotate-secret': {
+    asks: () => at(post(`${NO_SUBSCRIPTION}/rotate-secret`, undefined)),
   },
   'GET /v1/units': { asks: () => at('/v1/units?limit=5') },
   'GET /v1/units/{id}': { asks: () => at(`/v1/units/${KANIM}`) },
@@ -325,7 +380,7 @@ describe('every door of /openapi.json', () => {
 
   beforeAll(async () => {
     const settings = readHubSettings(silentHub(dir));
-    @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+    @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule, CourierModule] })
     class HubModule {}
     http = await openHttp(HubModule, { port: 0 });
     core = http.app.get<Core>(CORE, { strict: false });
@@ -340,6 +395,13 @@ describe('every door of /openapi.json', () => {
     const [passport] = all;
     const entry = { path: `/v1/state/${VIEW}/${KEY(passport!.subject)}` };
     await until(async () => (await ask(keys.get('source')!, entry)).status === 200);
+    for (const who of ['source', 'itjen', 'far'] as const)
+      for (const type of Object.keys(TYPES)) {
+        const target = { kind: 'pull' };
+        const spec = { name: 'jalan', types: [type], start: 'earliest', target };
+        // The first type that the unit may know makes it; another one of that name is refused.
+        await ask(keys.get(who)!, post('/v1/subscriptions', spec));
+      }
   });
   afterAll(async () => {
     await http.close();
