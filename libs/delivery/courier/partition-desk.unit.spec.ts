@@ -67,6 +67,23 @@ describe('a desk', () => {
     expect(stage.feed.followers.size).toBe(1);
   });
 
+  it('that is lost to another owner stores how far it is, so that nothing that had ended is delivered again', async () => {
+    stage = await DeskStage.open();
+    const first = await open();
+    await first.create(spec('satu'), BY);
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    stage.feed.offer(ID, eventAt(1n, 'b'));
+    await until(async () => stage.sent.length === 2 && (await first.standing(ID)).lag.events === 0);
+    await first.close('lost');
+    const { next } = stage.topics
+      .records('_simpul.cursors', P)
+      .map(({ value }) => JSON.parse(value!.toString()) as { next: string[] })
+      .at(-1)!;
+    expect(next).toEqual(['2']);
+    await open(2n);
+    expect(stage.sent).toHaveLength(2);
+  });
+
   it('is not open before it runs all of its subscriptions, and makes none over one that it has a row of', async () => {
     stage = await DeskStage.open();
     const first = await open();
