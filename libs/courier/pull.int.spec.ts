@@ -123,7 +123,7 @@ describe.each(ENGINES)('a pull subscription (%s)', (engine) => {
           for (const one of ids(given)) done.add(one);
       }
       return (await hub.standing(id))['dead'] === 1 && done.size === 4;
-    }, 30_000);
+    });
     const letters = await hub.ask('GET', `/v1/subscriptions/${id}/dead-letters`);
     expect(letters.body['deadLetters']).toMatchObject([{ position: published[1]!.position, cause: 'lease_expired' }]);
     await hub.publish([2]);

@@ -120,7 +120,7 @@ describe('subscribe', () => {
     await hub.stop();
     await hub.start();
     await hub.publish([1]);
-    await until(() => seen.length === 2, 30_000);
+    await until(() => seen.length === 2);
     expect(seen).toEqual(hub.published.map((e) => e.id));
     await hub.ask('DELETE', `/v1/subscriptions/${running.id}`);
     await expect(running.done).rejects.toMatchObject({ code: 'not_found' });
