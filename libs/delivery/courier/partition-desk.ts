@@ -34,7 +34,8 @@ import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
 import { receiptsOf } from './reader-receipts.js';
 import { takenBy } from './redrives.js';
 import type { Run } from './run.js';
-import { RunSet, type RunSetDeps } from './run-set.js';
+import type { RunSetDeps } from './run-deps.js';
+import { RunSet } from './run-set.js';
 import { standingOf } from './standing.js';
 import { startsOf } from './starts.js';
 

@@ -1,5 +1,8 @@
-import type { ReadEvent } from '#reading';
+import type { EventLog } from '#log';
+import type { ReadEvent, Reading } from '#reading';
+import type { Catalogue } from '#registry';
 import type { CompiledSubscription } from '#subscriptions';
+import type { Units } from '#units';
 import type { Feed } from '../feed/feed.js';
 import type { Alarm, Policy } from '../lanes/types.js';
 import type { LeasesDeps } from '../pull/leases.js';
@@ -7,8 +10,37 @@ import type { Attempts } from './attempts.js';
 import type { Hosts } from './hosts.js';
 import type { LaneWriter } from './lane-writer.js';
 import type { Push } from './push.js';
+import type { DeliveryReport } from './report.js';
 import type { Run } from './run.js';
+import type { SubscriptionTables } from './subscription-tables.js';
 
+/** What the subscriptions of a partition need of the process. */
+export interface RunSetDeps {
+  readonly log: Pick<
+    EventLog,
+    'append' | 'read' | 'describe' | 'offsetAt' | 'ensureTopic' | 'ensureTopics' | 'topicId'
+  >;
+  readonly reading: Reading;
+  readonly catalogue: Catalogue;
+  readonly units: Units;
+  readonly subscriptions: SubscriptionTables;
+  readonly feed: Feed<CompiledSubscription>;
+  readonly push: Push;
+  /** See leaseKey(). */
+  readonly leaseKey: Buffer;
+  readonly hosts: Hosts;
+  /** When failed deliveries are made again. @default POLICY */
+  readonly policy?: Partial<Policy> | undefined;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly report?: DeliveryReport;
+  /** False while another courier may own the partition already. */
+  readonly isSure: () => boolean;
+  /** A newer owner has written. */
+  readonly fenced: () => void;
+}
+
+/** What the deliveries of one subscription need. */
 export interface RunDeps {
   readonly feed: Feed<CompiledSubscription>;
   readonly push: Push;

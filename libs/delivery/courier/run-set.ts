@@ -1,53 +1,21 @@
 import { jittered, Mutex, pause } from '#concurrency';
 import { parsePosition, type Position } from '#event';
 import { Fault, innermostMessage, isFault } from '#faults';
-import { TEST_EVENTS, type EventLog } from '#log';
-import type { ReadEvent, Reading } from '#reading';
-import type { Catalogue, StreamInfo } from '#registry';
+import { TEST_EVENTS } from '#log';
+import type { ReadEvent } from '#reading';
+import type { StreamInfo } from '#registry';
 import { compileSubscription, streamsOf, type CompiledSubscription, type Subscription } from '#subscriptions';
-import type { Units } from '#units';
-import type { Feed } from '../feed/feed.js';
-import type { Policy } from '../lanes/types.js';
 import type { CursorRow, LaneRow, LeaseRow, RedriveRow, StoredRow } from '../port.js';
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
 import { Follows } from './follows.js';
-import type { Hosts } from './hosts.js';
 import { LaneWriter } from './lane-writer.js';
-import type { Push } from './push.js';
 import { Redrives } from './redrives.js';
-import type { DeliveryReport } from './report.js';
-import type { RunDeps } from './run-deps.js';
+import type { RunDeps, RunSetDeps } from './run-deps.js';
 import { Run } from './run.js';
 import { fromBeginning } from './starts.js';
-import type { SubscriptionTables } from './subscription-tables.js';
 import { openCourierTables, type CourierTables } from './tables.js';
 import { takeOver, writeAll } from './takeover.js';
-
-export interface RunSetDeps {
-  readonly log: Pick<
-    EventLog,
-    'append' | 'read' | 'describe' | 'offsetAt' | 'ensureTopic' | 'ensureTopics' | 'topicId'
-  >;
-  readonly reading: Reading;
-  readonly catalogue: Catalogue;
-  readonly units: Units;
-  readonly subscriptions: SubscriptionTables;
-  readonly feed: Feed<CompiledSubscription>;
-  readonly push: Push;
-  /** See leaseKey(). */
-  readonly leaseKey: Buffer;
-  readonly hosts: Hosts;
-  /** When failed deliveries are made again. @default POLICY */
-  readonly policy?: Partial<Policy> | undefined;
-  readonly now: () => number;
-  readonly random: () => number;
-  readonly report?: DeliveryReport;
-  /** False while another courier may own the partition already. */
-  readonly isSure: () => boolean;
-  /** A newer owner has written. */
-  readonly fenced: () => void;
-}
 
 /** The tables of one partition under one epoch, and a run for each of its subscriptions. */
 export class RunSet {
