@@ -359,7 +359,9 @@ describe('the examples, in a copy outside this repository and started as their R
   }
 
   it('publisher, subscriber, reactor and the Nest apps say in one line within seconds that no hub answers, and exit with 1', async () => {
-    const all = await Promise.all(TYPESCRIPT.map((example) => node(example, 'key', 'http://127.0.0.1:1').ended));
+    // A receiver of webhooks asks no hub.
+    const asking = TYPESCRIPT.filter((example) => example !== 'webhook-receiver');
+    const all = await Promise.all(asking.map((example) => node(example, 'key', 'http://127.0.0.1:1').ended));
     for (const ran of all) {
       expect(ran.code).toBe(1);
       // A Nest app says in its log that it goes on asking.
