@@ -142,7 +142,9 @@ describe.each(APPS)('a hub that delivers to an app in %s', (_name, target, start
       tries.push(attempt);
       if (event.id === poison) throw new Refuse('kasus tidak dikenal');
       const number = numbers.get(event.id)!;
-      taken.set(number, [...(taken.get(number) ?? []), event.id]);
+      const before = taken.get(number) ?? [];
+      // Events of a batch that stood before the one that failed come again with it.
+      if (!before.includes(event.id)) taken.set(number, [...before, event.id]);
     }, secrets);
     const { id, secret } = (await hub.subscribe('aplikasi', url, {}, target)) as { id: string; secret: string };
     secrets.push(secret);
