@@ -74,8 +74,9 @@ describe('a key that tries values', () => {
       return performance.now() - began;
     };
     const [none, hidden] = await Promise.all([missAfter(0), missAfter(40)]);
-    expect(none).toBeGreaterThanOrEqual(79);
-    expect(hidden).toBeGreaterThanOrEqual(79);
+    // A timer may end a millisecond early.
+    expect(none).toBeGreaterThanOrEqual(78);
+    expect(hidden).toBeGreaterThanOrEqual(78);
   });
 
   it('gets an event that it may see, and every other fault, without a wait', async () => {
