@@ -137,7 +137,10 @@ function isAllowed(first: Arrival, arrival: Arrival, fault: Fault, to: string): 
   return arrival.at >= fault.from && first.at <= fault.until && first.answeredAt >= fault.from - fault.beforeMs;
 }
 
-/** A lane is taken up to one place; what follows is one that stands and what is held behind it. */
+/**
+ * A lane is taken up to one place; what follows is one that stands and what is held behind it. The receiver may have taken also the one that stands: the hub learns
+ * nothing of an answer that is cut off.
+ */
 function missingOf(
   to: string,
   lane: readonly Due[],
@@ -145,10 +148,12 @@ function missingOf(
   standsAt: ReadonlySet<string>,
   stands: Standing['stands'],
 ): readonly string[] {
-  const left = lane.filter((event) => !taken.has(key(event)));
-  const [head] = left;
-  if (head === undefined) return [];
-  if (!standsAt.has(head.position)) return left.map(({ position, id }) => `${to}: ${position} ${id}`);
-  const { held } = stands.find(({ position }) => position === head.position)!;
-  return held === left.length - 1 ? [] : [`${to}: ${left.length - 1} events behind ${head.position}, ${held} held`];
+  const open = (event: Due): boolean => !taken.has(key(event));
+  const at = lane.findIndex(({ position }) => standsAt.has(position));
+  const lost = (at === -1 ? lane : lane.slice(0, at)).filter(open);
+  if (lost.length > 0 || at === -1) return lost.map(({ position, id }) => `${to}: ${position} ${id}`);
+  const { position } = lane[at]!;
+  const { held } = stands.find((row) => row.position === position)!;
+  const behind = lane.slice(at + 1).filter(open).length;
+  return held === behind ? [] : [`${to}: ${behind} events behind ${position}, ${held} held`];
 }

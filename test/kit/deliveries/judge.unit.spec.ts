@@ -35,6 +35,10 @@ describe('the judge of deliveries', () => {
     expect(judge(refused, [], [{ position: 'x/0/2', held: 0 }]).missing).toEqual([
       'satu: 1 events behind x/0/2, 0 held',
     ]);
+    // It was taken, and the answer was cut off.
+    const cut = [arrival(1, 10), arrival(2, 20), arrival(9, 15)];
+    expect(judge(cut, [], [{ position: 'x/0/2', held: 1 }]).missing).toEqual([]);
+    expect(judge(cut, [], [{ position: 'x/0/2', held: 0 }]).missing).toEqual(['satu: 1 events behind x/0/2, 0 held']);
   });
 
   it('finds an event that came before an earlier one of its subject was taken', () => {
