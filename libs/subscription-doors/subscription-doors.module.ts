@@ -11,7 +11,7 @@ import {
   type SubscriptionsDoorDeps,
 } from '#http';
 import { eventText } from '#reading';
-import { preview, specProblems } from '#subscriptions';
+import { preview, readSpecWithUrl } from '#subscriptions';
 import { WebhookSender } from '#webhooks';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { SubscriptionHome } from './subscription-home.js';
@@ -80,10 +80,9 @@ function doorOf(
     forwarder,
     most: settings.subscriptionsPerUnit,
     problemsOf: async (spec, { owner, system }) => {
-      const { target } = spec;
-      const checked = target.kind === 'webhook' ? await sender.checkUrl(target.url) : undefined;
-      const urlProblems = checked === undefined || checked.ok ? [] : [checked];
-      return specProblems(spec, { owner, system, catalogue, units: units.units, urlProblems: () => urlProblems });
+      const rules = { owner, system, catalogue, units: units.units };
+      const read = await readSpecWithUrl(spec, rules, (url) => sender.checkUrl(url));
+      return read.ok ? [] : read.problems;
     },
     preview: async (spec, { owner, system }, work) => {
       const { examples, ...found } = await preview(
