@@ -297,18 +297,27 @@ export class PartitionDesk implements SubscriptionDesk {
 
   async receipts(position: string): Promise<readonly ReaderReceipt[]> {
     const { log } = this.#deps;
-    const { stream, partition, offset } = parsePosition(position)!;
+    const place = parsePosition(position)!;
+    const { stream, partition, offset } = place;
     const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
     const [record] = got.kind === 'records' ? got.records : [];
     if (record?.offset !== offset) return [];
-    const due = new Map<Run, ReadEvent | undefined>();
-    for (const run of this.runs)
-      if (run.streams.has(stream)) due.set(run, await this.#set.dueAt(run.compiled, { stream, partition, offset }));
+    // Subscriptions of one system of a unit see the same.
+    const seen = new Map<string, ReadEvent | undefined>();
+    const due = new Set<Run>();
+    for (const run of this.runs) {
+      if (!run.streams.has(stream)) continue;
+      const { compiled } = run;
+      const reader = `${compiled.owner.owner}\n${compiled.owner.system}`;
+      if (!seen.has(reader)) seen.set(reader, await this.#set.seenBy(compiled, place));
+      const event = seen.get(reader);
+      if (event !== undefined && this.#set.isDue(compiled, event)) due.add(run);
+    }
     return receiptsOf(
       {
         runs: this.runs,
         attempts: this.#set.attempts,
-        isDue: (run) => due.get(run) !== undefined,
+        isDue: (run) => due.has(run),
         isHeld: (run) => this.#set.isHeld(run.subscription.id, position),
       },
       position,

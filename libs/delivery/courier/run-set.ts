@@ -1,11 +1,11 @@
 import { jittered, Mutex, pause } from '#concurrency';
-import { parsePosition, type Position } from '#event';
+import { parsePosition } from '#event';
 import { Fault, innermostMessage, isFault } from '#faults';
 import { TEST_EVENTS } from '#log';
 import type { ReadEvent } from '#reading';
 import type { StreamInfo } from '#registry';
 import { compileSubscription, streamsOf, type CompiledSubscription, type Subscription } from '#subscriptions';
-import type { CursorRow, LaneRow, LeaseRow, RedriveRow, StoredRow } from '../port.js';
+import type { CursorRow, LaneRow, LeaseRow, Place, RedriveRow, StoredRow } from '../port.js';
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
 import { Follows } from './follows.js';
@@ -233,12 +233,20 @@ export class RunSet {
   /**
    * The event at a place as the owner sees it, when it is due to the subscription by the rights and filters of now. Faults of Reading.readOne().
    */
-  async dueAt(compiled: CompiledSubscription, { stream, partition, offset }: Position): Promise<ReadEvent | undefined> {
-    const { reading, units } = this.deps;
+  async dueAt(compiled: CompiledSubscription, place: Place): Promise<ReadEvent | undefined> {
+    const event = await this.seenBy(compiled, place);
+    return event !== undefined && this.isDue(compiled, event) ? event : undefined;
+  }
+
+  /** The event at a place as the owner sees it, whether it is due or not. Faults of Reading.readOne(). */
+  async seenBy({ owner }: CompiledSubscription, place: Place): Promise<ReadEvent | undefined> {
+    const { stream, partition, offset } = place;
     const info = this.streamOf(stream);
-    const event = info && (await reading.readOne(compiled.owner, info, partition, offset));
-    if (event === undefined || !compiled.wants(event.type.type)) return undefined;
-    return compiled.holds(event, units) ? event : undefined;
+    return info && (await this.deps.reading.readOne(owner, info, partition, offset));
+  }
+
+  isDue(compiled: CompiledSubscription, event: ReadEvent): boolean {
+    return compiled.wants(event.type.type) && compiled.holds(event, this.deps.units);
   }
 
   streamOf(name: string): StreamInfo | undefined {
