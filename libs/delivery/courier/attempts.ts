@@ -1,5 +1,5 @@
 import { jittered, pause } from '#concurrency';
-import { MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord, type TopicSpec } from '#log';
+import { bytesOf, MAX_APPEND_BYTES, MAX_APPEND_RECORDS, type EventLog, type NewRecord, type TopicSpec } from '#log';
 import { COURIER_PARTITIONS } from '#subscriptions';
 import type { AttemptRow } from '../port.js';
 
@@ -87,7 +87,7 @@ export class Attempts {
       const outcome = await this.#log.append(ATTEMPTS_SPEC.name, this.#partition, some);
       if (outcome.kind === 'accepted') at += some.length;
       else {
-        // A row that the log has twice is the same attempt twice: readers leave out a repeat of id and try.
+        // After an uncertain outcome the log may have rows twice: the same attempt, with the same id and try, twice in a time line.
         this.#failed?.(outcome.cause ?? outcome.kind);
         if (signal.aborted) return;
         await pause(jittered(RETRY_MS), signal);
@@ -177,7 +177,7 @@ function batchOf(rows: readonly NewRecord[], at: number): readonly NewRecord[] {
   let bytes = 0;
   let end = at;
   while (end < rows.length && end - at < MAX_APPEND_RECORDS) {
-    bytes += (rows[end]!.value?.length ?? 0) + 200;
+    bytes += bytesOf(rows[end]!);
     if (bytes > MAX_APPEND_BYTES && end > at) break;
     end++;
   }
