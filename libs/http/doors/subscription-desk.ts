@@ -34,15 +34,12 @@ export interface SubscriptionsDoorDeps extends AtOwnerDeps {
   /** What is wrong with a spec of this caller (specProblems of #subscriptions); its members have the right types, and no more is known of them. */
   readonly problemsOf: (spec: SubscriptionSpec, caller: Caller) => Promise<readonly Problem[]>;
   readonly preview: (spec: SubscriptionSpec, caller: Caller, work: LongWork) => Promise<SpecPreview>;
-  /** How many an owner may have. @default MOST_SUBSCRIPTIONS */
-  readonly most?: number;
+  /** How many an owner may have. */
+  readonly most: number;
   /** For audit records. */
   readonly log: Pick<EventLog, 'append'>;
   readonly now: () => number;
 }
-
-/** How many subscriptions an owner may have, unless a setting says otherwise. */
-export const MOST_SUBSCRIPTIONS = 100;
 
 /** The request at hand. */
 export interface Asked {

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { subscriptionId } from '#subscriptions';
-import { CALLER_NAMES, SubscriptionEdge, type Answer } from '../../../test/kit/doors/subscription-edge.js';
-import { MOST_SUBSCRIPTIONS } from './subscription-desk.js';
+import {
+  CALLER_NAMES,
+  MOST_SUBSCRIPTIONS,
+  SubscriptionEdge,
+  type Answer,
+} from '../../../test/kit/doors/subscription-edge.js';
 
 const SPEC = { name: 'payroll', types: ['sdm.#'], target: { kind: 'webhook', url: 'https://a.example/h' } };
 const NOWHERE = 'sub_00000000000000000000';

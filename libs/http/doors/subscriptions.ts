@@ -9,12 +9,7 @@ import { pageBody } from '../page.js';
 import { texts } from '../texts.js';
 import { workOf } from './in-turns.js';
 import { NONE, pageOf } from './paging.js';
-import {
-  MOST_SUBSCRIPTIONS,
-  SUBSCRIPTIONS_DOOR,
-  SubscriptionPlaces,
-  type SubscriptionsDoorDeps,
-} from './subscription-desk.js';
+import { SUBSCRIPTIONS_DOOR, SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
 import { CHANGE, DRY_RUN, LIST, SPEC, specOf, WHY_GIVEN } from './subscription-forms.js';
 import { recorded, shown, standpointOf } from './subscription-rights.js';
 
@@ -54,7 +49,7 @@ export class SubscriptionsController {
     const id = subscriptionId(caller.owner, spec.name);
     return this.#places.atNew(id, { req, reply }, async (desk) => {
       const own = [...this.deps.list.all()].filter(({ owner }) => owner === caller.owner);
-      const { most = MOST_SUBSCRIPTIONS } = this.deps;
+      const { most } = this.deps;
       if (own.length >= most) throw new Fault('too_many_subscriptions', { limit: most });
       const { log, now } = this.deps;
       const { owner } = caller;

@@ -56,6 +56,8 @@ export const RECEIPT = {
   duplicate: false,
 };
 
+/** Subscriptions of an owner at the test edge. */
+export const MOST_SUBSCRIPTIONS = 100;
 /** Keys whose callers the test edge knows, by name. */
 export const CALLER_NAMES: readonly string[] = [...CALLERS.values()].map(({ keyId }) => keyId);
 
@@ -82,6 +84,7 @@ export class SubscriptionEdge {
       forwarder: this.#forwarder,
       units: { above: (id) => new Set(ABOVE[id] ?? []) },
       list: this.table,
+      most: MOST_SUBSCRIPTIONS,
       problemsOf: (spec, { owner, system }) =>
         Promise.resolve(specProblems(spec, { owner, system, catalogue, units, urlProblems: () => [] })),
       preview: () => Promise.resolve({ matched: 2, since: '2021-07-08T00:00:00.000Z', examples: [{ id: 'satu' }] }),
