@@ -55,6 +55,33 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
     expect(metrics).toContain('simpul_subscriptions{status="active",role="hub"} 1');
   });
 
+  it('signed with v1a is verified with the public keys that its doors show, over a rotation too, and with none of its secrets', async () => {
+    const to = await listen();
+    const { id, secret, publicKeys: made } = await hub.subscribe('satu', to.url, {}, { signature: 'v1a' });
+    const { publicKeys: shown } = await hub.standing(id as string);
+    expect([shown, shown]).toEqual([made, [{ key: expect.stringMatching(/^whpk_/) }]]);
+    const verified = (): unknown[] => to.received.map((each) => each.verified);
+    to.keys(shown.map(({ key }: Body) => key as string));
+    await hub.publish([1]);
+    await to.until((all) => all.length >= 1);
+    const { body } = await hub.ask('POST', `/v1/subscriptions/${id as string}/rotate-secret`);
+    const { publicKeys: both, previousValidUntil } = body;
+    expect(both).toEqual([
+      { key: expect.stringMatching(/^whpk_/) },
+      { key: shown[0].key, validUntil: previousValidUntil },
+    ]);
+    expect((await hub.standing(id as string))['publicKeys']).toEqual(both);
+    for (const [n, { key }] of (both as Body[]).entries()) {
+      to.keys([key as string]);
+      await hub.publish([1]);
+      await to.until((all) => all.length >= n + 2);
+    }
+    to.keys([secret as string, body['secret'] as string]);
+    await hub.publish([1]);
+    await to.until((all) => all.length >= 4);
+    expect(verified()).toEqual([true, true, true, false]);
+  });
+
   it('goes on where it was after the hub stopped: what came meanwhile too, nothing twice', async () => {
     const to = await listen();
     await hub.subscribe('satu', to.url);

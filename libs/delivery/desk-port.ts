@@ -82,6 +82,13 @@ export interface SeekPreview {
   readonly events: number;
 }
 
+export interface RotatedSecret {
+  readonly subscription: Subscription;
+  readonly secret: string;
+  /** RFC 3339. */
+  readonly previousValidUntil: string;
+}
+
 /** What one reader made of one event. */
 export interface ReaderReceipt {
   readonly subscription: string;
@@ -103,7 +110,7 @@ export interface SubscriptionDesk {
     spec: SubscriptionSpec,
     by: Caller,
   ): Promise<{ readonly subscription: Subscription; readonly secret?: string }>;
-  rotateSecret(id: string): Promise<{ readonly secret: string; readonly previousValidUntil: string }>;
+  rotateSecret(id: string): Promise<RotatedSecret>;
   standing(id: string): Promise<Standing>;
   /** The changed filter holds for every event whose delivery has not ended; `appliesFrom`: by stream, the position in each partition from which it holds. */
   change(

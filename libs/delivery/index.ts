@@ -16,6 +16,7 @@ export type {
   ReaderReceipt,
   RedriveJob,
   RedriveOrder,
+  RotatedSecret,
   SeekPreview,
   SeekTarget,
   Standing,

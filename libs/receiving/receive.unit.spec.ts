@@ -3,6 +3,7 @@ import { CloudEvent, HTTP } from 'cloudevents';
 import { PasporDiterbitkan } from '#event-types';
 import { eventText } from '#reading';
 import { defineEvent, type EventToken } from '#sdk';
+import { newSeed, publicKeyOf, signatureOf } from '#standard-webhooks';
 import { receiveWebhook, type Received } from './index.js';
 import {
   KEY,
@@ -73,6 +74,21 @@ describe('a webhook of the hub', () => {
     );
     const [second] = eventsOf(await receive(signedByOthers(plain, binary.body as string)));
     expect(second!.event).toMatchObject({ id: event.envelope.id, data: event.data });
+  });
+
+  it('that is signed with v1a is taken with the public key of its subscription, and with no other', async () => {
+    const [seed, other] = [newSeed(), newSeed()];
+    const { headers, body } = made('structured');
+    const at = Number(headers['webhook-timestamp']);
+    const signature = signatureOf([{ kind: 'v1a', seed }], headers['webhook-id']!, at, body);
+    const request = { headers: { ...headers, 'webhook-signature': signature }, body };
+    const ok = async (...secrets: string[]) => (await receive(request, { secrets })).ok;
+    expect([
+      await ok(publicKeyOf(seed)),
+      await ok(publicKeyOf(other), publicKeyOf(seed)),
+      await ok(publicKeyOf(other)),
+      await ok(SECRET),
+    ]).toEqual([true, true, false, false]);
   });
 
   it('is taken with either secret while it is rotated, and with header names in any spelling', async () => {

@@ -11,7 +11,7 @@ import {
   type SubscriptionsDoorDeps,
 } from '#http';
 import { eventText } from '#reading';
-import { preview, readSpecWithUrl } from '#subscriptions';
+import { preview, publicKeysOf, readSpecWithUrl, webhookSealKey } from '#subscriptions';
 import { WebhookSender } from '#webhooks';
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { SubscriptionHome } from './subscription-home.js';
@@ -68,6 +68,7 @@ function doorOf(
   sender: WebhookSender,
 ): SubscriptionsDoorDeps {
   const { registry, units, limits, log, now, reading, settings } = core;
+  const sealKey = webhookSealKey(core.pseudonymKey);
   const { catalogue } = registry;
   return {
     limits,
@@ -92,6 +93,7 @@ function doorOf(
       );
       return { ...found, examples: examples.map((event) => JSON.parse(eventText(event, 'json')) as object) };
     },
+    publicKeys: (subscription) => publicKeysOf(subscription, sealKey, now()),
     log,
     now,
   };

@@ -12,6 +12,7 @@ export {
   webhookSealKey,
   type Keyed,
   type MadeSecret,
+  type PublicKey,
 } from './secrets.js';
 export { SharedEvent } from './shared-event.js';
 export { readSpec, readSpecWithUrl, specProblems, type SpecRead, type SpecRules, type UrlRule } from './spec-rules.js';

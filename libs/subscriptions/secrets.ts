@@ -20,6 +20,14 @@ export interface MadeSecret {
   readonly text: string;
 }
 
+/** Whoever has it can verify webhooks, and nothing more: it is no secret. */
+export interface PublicKey {
+  /** `whpk_…` of Standard Webhooks. */
+  readonly key: string;
+  /** RFC 3339: it was replaced, and signs until then too. Absent: it does not end. */
+  readonly validUntil?: string;
+}
+
 /** The key under which the secrets of webhooks are sealed, derived from that of the pseudonyms, which every process of a deployment has. 32 bytes. */
 export function webhookSealKey(pseudonymKey: Uint8Array): Buffer {
   return derived(pseudonymKey, Buffer.alloc(0), 'simpul webhook secrets');
@@ -56,9 +64,14 @@ export function openKeys(subscription: Keyed, sealKey: Buffer, now: number): rea
   });
 }
 
-/** The public keys that verify the webhooks of a subscription with `v1a`, `whpk_…`, the newest first. Empty for all others. Fault as openKeys. */
-export function publicKeysOf(subscription: Keyed, sealKey: Buffer, now: number): readonly string[] {
-  return openKeys(subscription, sealKey, now).flatMap((key) => (key.kind === 'v1a' ? [publicKeyOf(key.seed)] : []));
+/** What verifies the webhooks of a subscription with `v1a`, the newest first: two during a rotation. Empty for all others. Fault as openKeys. */
+export function publicKeysOf(subscription: Keyed, sealKey: Buffer, now: number): readonly PublicKey[] {
+  const valid = validAt(subscription.secrets, now);
+  return openKeys(subscription, sealKey, now).flatMap((key, i) => {
+    if (key.kind !== 'v1a') return [];
+    const { validUntil } = valid[i]!;
+    return [{ key: publicKeyOf(key.seed), ...(validUntil === undefined ? {} : { validUntil }) }];
+  });
 }
 
 const validAt = (secrets: readonly SealedSecret[], now: number): readonly SealedSecret[] =>

@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseSecret, publicKeyOf, signatureOf, verifyWebhook } from '#standard-webhooks';
-import { makeSecret, openKeys, publicKeysOf, rotated, ROTATION_MS, webhookSealKey, type Keyed } from './index.js';
+import {
+  makeSecret,
+  openKeys,
+  publicKeysOf,
+  rotated,
+  ROTATION_MS,
+  webhookSealKey,
+  type Keyed,
+  type PublicKey,
+} from './index.js';
 
 const KEY = webhookSealKey(Buffer.alloc(32, 7));
 const NOW = Date.parse('2026-11-30T00:00:00Z');
@@ -65,8 +74,8 @@ describe('secrets of a subscription', () => {
     const signed = keyed([made.sealed], { target: { ...target, signature: 'v1a' } });
     const [key] = openKeys(signed, KEY, NOW);
     expect(key?.kind).toBe('v1a');
-    const [publicKey] = publicKeysOf(signed, KEY, NOW);
-    expect(publicKey).toMatch(/^whpk_/);
+    const [{ key: publicKey, ...more }] = publicKeysOf(signed, KEY, NOW) as [PublicKey];
+    expect([publicKey, more]).toEqual([expect.stringMatching(/^whpk_/), {}]);
     expect(publicKeyOf(parseSecret(made.text)!)).not.toBe(publicKey);
     const body = Buffer.from('{}');
     const headers = {
@@ -74,7 +83,13 @@ describe('secrets of a subscription', () => {
       'webhook-timestamp': String(NOW / 1_000),
       'webhook-signature': signatureOf([key!], 'm', NOW / 1_000, body),
     };
-    expect(verifyWebhook({ headers, body }, [publicKey!], { now: NOW })).toMatchObject({ ok: true });
+    expect(verifyWebhook({ headers, body }, [publicKey], { now: NOW })).toMatchObject({ ok: true });
+    const turned = { ...signed, secrets: rotated(signed.secrets, makeSecret('sub_a', KEY).sealed, NOW) };
+    expect(publicKeysOf(turned, KEY, NOW)).toEqual([
+      { key: expect.not.stringContaining(publicKey) },
+      { key: publicKey, validUntil: new Date(NOW + ROTATION_MS).toISOString() },
+    ]);
+    expect(publicKeysOf(turned, KEY, NOW + ROTATION_MS)).toHaveLength(1);
     expect([
       publicKeysOf(keyed([made.sealed]), KEY, NOW),
       openKeys(keyed([made.sealed], { target: { kind: 'pull' } }), KEY, NOW),

@@ -28,7 +28,7 @@ export interface WebhookTarget {
   readonly url: string;
   readonly mode: 'structured' | 'binary' | 'batch';
   readonly data: 'json' | 'avro';
-  /** `v1`: HMAC-SHA256 with the secret. `v1a`: Ed25519; `publicKey` of the subscription verifies it. @default v1 */
+  /** `v1`: HMAC-SHA256 with the secret. `v1a`: Ed25519; `publicKeys` of the subscription verify it. @default v1 */
   readonly signature?: 'v1' | 'v1a';
 }
 

@@ -138,6 +138,26 @@ describe('simpul sub', () => {
     });
   });
 
+  it('create and rotate-secret print the public key where that verifies, show has both of a rotation', async () => {
+    const publicKeys = [{ key: 'whpk_DUA=' }, { key: 'whpk_SATU=', validUntil: '2021-07-16T00:00:00.000Z' }];
+    await withHub(({ path, method }) => {
+      if (path === '/v1/subscriptions' && method === 'POST')
+        return { status: 201, body: { ...row(ID), secret: 'whsec_SATU', publicKeys: [{ key: 'whpk_SATU=' }] } };
+      if (path === `/v1/subscriptions/${ID}`) return { status: 200, body: { ...row(ID), ...standing, publicKeys } };
+      return path.endsWith('/rotate-secret')
+        ? { status: 200, body: { secret: 'whsec_DUA', previousValidUntil: '2021-07-16T00:00:00.000Z', publicKeys } }
+        : undefined;
+    });
+    const made = await run(
+      ...['sub', 'create', 'payroll', '--types', 'sdm.#', '--to', 'https://a.example/h', '--signature', 'v1a'],
+    );
+    expect([made.out, made.err]).toEqual(['whpk_SATU=\n', expect.stringContaining('bukan rahasia')]);
+    expect(lastBody()).toMatchObject({ target: { signature: 'v1a' } });
+    const turned = await run('sub', 'rotate-secret', 'payroll');
+    expect([turned.out, turned.err]).toEqual(['whpk_DUA=\n', expect.stringContaining('2021-07-16T00:00:00.000Z')]);
+    expect(JSON.parse((await run('sub', 'show', 'payroll')).out)).toMatchObject({ publicKeys });
+  });
+
   it('create refuses two targets and a filter that is no JSON object, before it asks the hub', async () => {
     await withHub();
     expect((await run('sub', 'create', 'a', '--pull', '--sse')).code).toBe(EXIT.usage);

@@ -273,6 +273,14 @@ export const texts = defineTexts({
   },
   nothing_done: { id: 'hanya dihitung, belum dilakukan', en: 'only counted, nothing done' },
   keep_secret: { id: 'simpan rahasia ini; tidak ditampilkan lagi', en: 'keep this secret; it is not shown again' },
+  verify_with: {
+    id: 'penerima memeriksa tanda tangan dengan kunci publik ini; ia bukan rahasia, dan tampil lagi di simpul sub show',
+    en: 'receivers verify with this public key; it is no secret, and simpul sub show shows it again',
+  },
+  public_key_rotated: {
+    id: 'penerima memeriksa tanda tangan dengan kunci publik ini; yang lama masih berlaku sampai {until}',
+    en: 'receivers verify with this public key; the old one is valid until {until}',
+  },
   secret_rotated: {
     id: 'simpan rahasia ini; yang lama masih berlaku sampai {until}',
     en: 'keep this secret; the old one is valid until {until}',

@@ -20,6 +20,7 @@ import type {
   ReaderReceipt,
   RedriveJob,
   RedriveOrder,
+  RotatedSecret,
   SeekPreview,
   SeekTarget,
   Standing,
@@ -123,15 +124,15 @@ export class PartitionDesk implements SubscriptionDesk {
     });
   }
 
-  rotateSecret(id: string): Promise<{ readonly secret: string; readonly previousValidUntil: string }> {
+  rotateSecret(id: string): Promise<RotatedSecret> {
     return this.#change(id, async ({ subscription }) => {
       const { target, secrets } = subscription;
       if (target.kind !== 'webhook') throw new Fault('conflict', { detail: target.kind });
       const { sealKey, now } = this.#deps;
       const { sealed, text } = makeSecret(id, sealKey);
       const valid = rotated(secrets, sealed, now());
-      await this.#store({ ...subscription, secrets: valid, changedAt: this.#time() });
-      return { secret: text, previousValidUntil: valid[1]?.validUntil ?? this.#time() };
+      const stored = await this.#store({ ...subscription, secrets: valid, changedAt: this.#time() });
+      return { subscription: stored, secret: text, previousValidUntil: valid[1]?.validUntil ?? this.#time() };
     });
   }
 

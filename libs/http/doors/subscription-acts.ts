@@ -9,7 +9,6 @@ import { texts } from '../texts.js';
 import { NONE } from './paging.js';
 import { SUBSCRIPTIONS_DOOR, SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
 import { PAUSE, SEEK, WHY_GIVEN } from './subscription-forms.js';
-import { shown } from './subscription-rights.js';
 
 /** What is done to a subscription: it stands still, goes on, goes to another place, gets another secret. */
 @Controller('v1/subscriptions/:id')
@@ -38,7 +37,7 @@ export class SubscriptionActsController {
   ): Promise<object> {
     return this.#places.at(id, { caller, req, reply }, 'above', async (desk, before, as) => {
       const change = { what: 'subscription.pause', why, changed: same };
-      return shown(await this.#places.change(caller, before, change, () => desk.pause(id, why)), as);
+      return this.#places.shown(await this.#places.change(caller, before, change, () => desk.pause(id, why)), as);
     });
   }
 
@@ -65,7 +64,7 @@ export class SubscriptionActsController {
           problems: [{ pointer: '/why', reason: texts.missing(), expected: texts.why_from_above() }],
         });
       const change = { what: 'subscription.resume', why, changed: same };
-      return shown(await this.#places.change(caller, before, change, () => desk.resume(id)), as);
+      return this.#places.shown(await this.#places.change(caller, before, change, () => desk.resume(id)), as);
     });
   }
 
@@ -97,7 +96,8 @@ export class SubscriptionActsController {
   @Post('rotate-secret')
   @HttpCode(200)
   @RouteConfig({
-    summary: 'A new secret, in this answer only; the one before it signs too until `previousValidUntil`',
+    summary:
+      'A new secret, in this answer only; the one before it signs too until `previousValidUntil`. With the signature v1a: `publicKeys`, the new one and the one before it',
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
   })
@@ -111,7 +111,11 @@ export class SubscriptionActsController {
     return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
       void reply.header('cache-control', 'no-store');
       const change = { what: 'subscription.rotate-secret' };
-      return { ...(await this.#places.change(caller, before, change, () => desk.rotateSecret(id))) };
+      const { subscription, secret, previousValidUntil } = await this.#places.change(caller, before, change, () =>
+        desk.rotateSecret(id),
+      );
+      const publicKeys = this.#places.publicKeys(subscription);
+      return { secret, previousValidUntil, ...(publicKeys.length === 0 ? {} : { publicKeys }) };
     });
   }
 }

@@ -1,14 +1,20 @@
 import { audited, type Caller } from '#access';
 import type { SubscriptionDesk, SubscriptionList } from '#delivery';
-import { Fault, type Problem } from '#faults';
+import { Fault, isFault, type Problem } from '#faults';
 import type { Limits, LongWork } from '#limits';
 import type { EventLog } from '#log';
-import { isSubscriptionId, partitionOfSubscription, type Subscription, type SubscriptionSpec } from '#subscriptions';
+import {
+  isSubscriptionId,
+  partitionOfSubscription,
+  type PublicKey,
+  type Subscription,
+  type SubscriptionSpec,
+} from '#subscriptions';
 import type { Units } from '#units';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { AtOwner, type AtOwnerDeps } from '../at-owner.js';
-import { recorded, seenBy, type Standpoint } from './subscription-rights.js';
+import { recorded, seenBy, shown, type Standpoint } from './subscription-rights.js';
 
 /** Token of SubscriptionsDoorDeps. */
 export const SUBSCRIPTIONS_DOOR = Symbol('simpul.door.subscriptions');
@@ -33,6 +39,8 @@ export interface SubscriptionsDoorDeps extends AtOwnerDeps {
   readonly list: SubscriptionList;
   /** What is wrong with a spec of this caller (specProblems of #subscriptions); its members have the right types, and no more is known of them. */
   readonly problemsOf: (spec: SubscriptionSpec, caller: Caller) => Promise<readonly Problem[]>;
+  /** What verifies the webhooks of a subscription that is signed with `v1a`; empty for others. */
+  readonly publicKeys: (subscription: Subscription) => readonly PublicKey[];
   readonly preview: (spec: SubscriptionSpec, caller: Caller, work: LongWork) => Promise<SpecPreview>;
   /** How many an owner may have. */
   readonly most: number;
@@ -97,6 +105,21 @@ export class SubscriptionPlaces {
     work: (desk: SubscriptionDesk) => Promise<T>,
   ): Promise<T | Readable> {
     return this.#owners.run(partitionOfSubscription(id), req, reply, work);
+  }
+
+  /** A subscription as this caller sees it. */
+  shown(subscription: Subscription, as: Standpoint, status?: string): object {
+    return shown(subscription, as, this.publicKeys(subscription), status);
+  }
+
+  /** What verifies its webhooks. A secret that cannot be opened hides no subscription. */
+  publicKeys(subscription: Subscription): readonly PublicKey[] {
+    try {
+      return this.#deps.publicKeys(subscription);
+    } catch (e) {
+      if (isFault(e) && e.code === 'control_record_unreadable') return [];
+      throw e;
+    }
   }
 
   /** Runs a change of a subscription between two audit records. Fault not_durable: it was not done. */

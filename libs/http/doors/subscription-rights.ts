@@ -1,6 +1,6 @@
 import { isInTree, type Caller } from '#access';
 import { Fault } from '#faults';
-import type { FilterExpression, Subscription, Target } from '#subscriptions';
+import type { FilterExpression, PublicKey, Subscription, Target } from '#subscriptions';
 import type { Units } from '#units';
 
 /**
@@ -31,10 +31,16 @@ export function seenBy(
   return { subscription: found, as };
 }
 
-/** A subscription as a door shows it; never its secrets. */
-export function shown(subscription: Subscription, as: Standpoint, status: string = subscription.state): object {
+/** A subscription as a door shows it; never its secrets. `publicKeys`: where there are any. */
+export function shown(
+  subscription: Subscription,
+  as: Standpoint,
+  publicKeys: readonly PublicKey[],
+  status: string = subscription.state,
+): object {
   const { secrets: _secrets, state: _state, ...rest } = subscription;
-  return { ...rest, ...(as === 'owner' ? {} : guarded(subscription)), status };
+  const keys = publicKeys.length === 0 ? {} : { publicKeys };
+  return { ...rest, ...(as === 'owner' ? {} : guarded(subscription)), ...keys, status };
 }
 
 /** What an audit record says of a subscription: whose it is, and its spec without what may be secret or personal. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Fault } from '#faults';
 import { subscriptionId } from '#subscriptions';
 import {
   CALLER_NAMES,
@@ -44,6 +45,33 @@ describe('a subscription', () => {
     const again = await edge.ask('GET', `/${body.id}`, 'own');
     expect(JSON.stringify(again.body)).not.toMatch(/whsec_|SEALED/);
     expect(again.body).toMatchObject({ lag: { events: 3, seconds: 12 }, inFlight: 1, parked: 0, dead: 0, held: 0 });
+  });
+
+  it('that is signed with v1a shows what verifies it in every answer, also above, and both keys of a rotation', async () => {
+    const target = { ...SPEC.target, signature: 'v1a' };
+    const { body } = await edge.ask('POST', '', 'own', { ...SPEC, target });
+    const first = [{ key: 'whpk_SEALED' }];
+    expect(body.publicKeys).toEqual(first);
+    expect((await edge.ask('GET', `/${body.id}`, 'aboveadmin')).body.publicKeys).toEqual(first);
+    expect((await edge.ask('GET', '', 'own')).body.subscriptions[0].publicKeys).toEqual(first);
+    const both = [{ key: 'whpk_LATER' }, { key: 'whpk_SEALED', validUntil: '2021-07-16T00:00:00.000Z' }];
+    expect((await edge.ask('POST', `/${body.id}/rotate-secret`, 'own')).body.publicKeys).toEqual(both);
+    const patched = await edge.ask('PATCH', `/${body.id}`, 'own', { types: ['sdm.pegawai.#'] }, { 'if-match': '1' });
+    expect([patched.status, patched.body.publicKeys]).toEqual([200, both]);
+    const other = await edge.ask('PATCH', `/${body.id}`, 'own', { target: SPEC.target }, { 'if-match': '2' });
+    expect(other.body).not.toHaveProperty('publicKeys');
+  });
+
+  it('whose secret cannot be opened is shown without a key', async () => {
+    await edge.close();
+    const unread = () => {
+      throw new Fault('control_record_unreadable', { detail: 'x' });
+    };
+    edge = await new SubscriptionEdge(edge.table).open({ publicKeys: unread });
+    edge.table.ownAll(edge.url);
+    const id = await edge.made();
+    const { status, body } = await edge.ask('GET', `/${id}`, 'own');
+    expect([status, body.publicKeys]).toEqual([200, undefined]);
   });
 
   it('is only previewed by a dry run: nothing is made, nothing is on record', async () => {

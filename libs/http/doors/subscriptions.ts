@@ -11,7 +11,7 @@ import { workOf } from './in-turns.js';
 import { NONE, pageOf } from './paging.js';
 import { SUBSCRIPTIONS_DOOR, SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
 import { CHANGE, DRY_RUN, LIST, SPEC, specOf, WHY_GIVEN } from './subscription-forms.js';
-import { recorded, shown, standpointOf } from './subscription-rights.js';
+import { recorded, standpointOf, type Standpoint } from './subscription-rights.js';
 
 /** Who may look at subscriptions at all; which ones, the door decides. */
 const LOOKERS = ['reader', 'operator', 'admin'] as const;
@@ -28,7 +28,7 @@ export class SubscriptionsController {
   @Post()
   @RouteConfig({
     summary:
-      'A new subscription of the unit of this key. The secret of a webhook is in this answer only. `dryRun=true` makes none: how many events of the last week match, with three examples',
+      'A new subscription of the unit of this key. The secret of a webhook is in this answer only; with the signature v1a receivers verify with `publicKeys`, which every answer has. `dryRun=true` makes none: how many events of the last week match, with three examples',
     roles: ['reader'],
     query: DRY_RUN,
     body: SPEC,
@@ -66,7 +66,7 @@ export class SubscriptionsController {
       );
       void reply.header('cache-control', 'no-store').header('etag', tagOf(made.subscription));
       const { subscription, secret } = made;
-      return { ...shown(subscription, 'owner'), ...(secret === undefined ? {} : { secret }) };
+      return { ...this.#places.shown(subscription, 'owner'), ...(secret === undefined ? {} : { secret }) };
     });
   }
 
@@ -84,7 +84,7 @@ export class SubscriptionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     return workOf(this.deps, req).run(async (turn) => {
-      const seen: { readonly id: string; readonly row: object }[] = [];
+      const seen: { readonly subscription: Subscription; readonly as: Standpoint }[] = [];
       let looked = 0;
       for (const subscription of this.deps.list.all()) {
         looked++;
@@ -92,21 +92,20 @@ export class SubscriptionsController {
         if (q.name !== undefined && subscription.name !== q.name) continue;
         if (q.owner !== undefined && subscription.owner !== q.owner) continue;
         const as = standpointOf(caller, subscription, this.deps.units);
-        if (as !== undefined) seen.push({ id: subscription.id, row: shown(subscription, as) });
+        if (as !== undefined) seen.push({ subscription, as });
       }
       turn.scanned('entries', looked);
       const { items, next } = pageOf(
-        seen.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-        ({ id }) => id,
+        seen.toSorted((a, b) => (a.subscription.id < b.subscription.id ? -1 : 1)),
+        ({ subscription }) => subscription.id,
         q,
       );
-      return pageBody(
-        req,
-        reply,
-        'subscriptions',
-        items.map(({ row }) => row),
-        next,
-      );
+      const rows: object[] = [];
+      for (const { subscription, as } of items) {
+        if (turn.isOver) await turn.next();
+        rows.push(this.#places.shown(subscription, as));
+      }
+      return pageBody(req, reply, 'subscriptions', rows, next);
     });
   }
 
@@ -127,7 +126,7 @@ export class SubscriptionsController {
     return this.#places.at(id, { caller, req, reply }, 'above', async (desk, _known, as) => {
       const { subscription, status, ...counts } = await desk.standing(id);
       void reply.header('etag', tagOf(subscription));
-      return { ...shown(subscription, as, status), ...counts };
+      return { ...this.#places.shown(subscription, as, status), ...counts };
     });
   }
 
@@ -161,7 +160,7 @@ export class SubscriptionsController {
         () => desk.change(id, version, given),
       );
       void reply.header('etag', tagOf(subscription));
-      return { ...shown(subscription, 'owner'), appliesFrom };
+      return { ...this.#places.shown(subscription, 'owner'), appliesFrom };
     });
   }
 

@@ -10,6 +10,7 @@ import type {
   ReaderReceipt,
   RedriveJob,
   RedriveOrder,
+  RotatedSecret,
   SeekPreview,
   SeekTarget,
   Standing,
@@ -103,10 +104,11 @@ export class FakeDesk implements SubscriptionDesk {
     return { subscription, ...(isWebhook ? { secret: 'whsec_BARU' } : {}) };
   }
 
-  async rotateSecret(id: string): Promise<{ secret: string; previousValidUntil: string }> {
+  async rotateSecret(id: string): Promise<RotatedSecret> {
     await this.#write();
-    this.#row(id);
-    return { secret: 'whsec_LAIN', previousValidUntil: '2021-07-16T00:00:00.000Z' };
+    const secrets = [{ sealed: 'LATER' }, { sealed: 'SEALED', validUntil: '2021-07-16T00:00:00.000Z' }];
+    const subscription = this.#put(id, { secrets });
+    return { subscription, secret: 'whsec_LAIN', previousValidUntil: '2021-07-16T00:00:00.000Z' };
   }
 
   pull(): Promise<undefined> {

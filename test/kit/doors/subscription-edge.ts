@@ -87,6 +87,10 @@ export class SubscriptionEdge {
       most: MOST_SUBSCRIPTIONS,
       problemsOf: (spec, { owner, system }) =>
         Promise.resolve(specProblems(spec, { owner, system, catalogue, units, urlProblems: () => [] })),
+      publicKeys: ({ target, secrets }) =>
+        target.kind === 'webhook' && target.signature === 'v1a'
+          ? secrets.map(({ sealed, ...valid }) => ({ key: `whpk_${sealed}`, ...valid }))
+          : [],
       preview: () => Promise.resolve({ matched: 2, since: '2021-07-08T00:00:00.000Z', examples: [{ id: 'satu' }] }),
       log: {
         append: (_topic, _partition, [record]: readonly NewRecord[]) => {

@@ -74,6 +74,17 @@ function specOf(o: SpecOptions): Record<string, unknown> {
   };
 }
 
+/** What verifies webhooks that are signed with Ed25519, the newest first. */
+interface Keys {
+  readonly publicKeys?: readonly { readonly key?: unknown }[];
+}
+
+/** The newest public key; undefined: the webhooks are signed with the secret. */
+function publicKeyOf({ publicKeys }: Keys): string | undefined {
+  const key = Array.isArray(publicKeys) ? (publicKeys as Keys['publicKeys'])?.[0]?.key : undefined;
+  return typeof key === 'string' && /^whpk_[\w+/=]+$/.test(key) ? key : undefined;
+}
+
 /** Says what was done on stderr: a script reads stdout. */
 const note = (line: string): void => void process.stderr.write(`✔ ${line}\n`);
 
@@ -139,10 +150,13 @@ export function subscriptionCommands(program: Command, run: Run): void {
         const shape = shapes.texts('secret', 'previousValidUntil');
         const { body } = await ctx.send('POST', pathOf(await idOf(ctx, name), '/rotate-secret'), shape);
         const { secret, previousValidUntil: until } = body as { secret: string; previousValidUntil: string };
+        const publicKey = publicKeyOf(body as Keys);
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
-          process.stdout.write(`${secret}\n`);
-          note(`${name}  ${ctx.say(texts.secret_rotated({ until }))}`);
+          process.stdout.write(`${publicKey ?? secret}\n`);
+          note(
+            `${name}  ${ctx.say((publicKey === undefined ? texts.secret_rotated : texts.public_key_rotated)({ until }))}`,
+          );
         }
         return EXIT.ok;
       }),
@@ -222,7 +236,9 @@ async function showDeliveries(ctx: Context, row: SubscriptionRow, limit: number)
 
 function writeCommands(sub: Command, run: Run): void {
   withSpecOptions(sub.command('create <name>'))
-    .description('a new subscription of the unit of this key; the secret of a webhook is shown once')
+    .description(
+      'a new subscription of the unit of this key; the secret of a webhook is shown once; with v1a its public key',
+    )
     .option('--start <place>', 'now, earliest, a time, or a position', 'now')
     .option('--test', 'it gets test events (simpul trigger), and nothing else')
     .option('--dry-run', 'make nothing: how many events of the last week match, with examples')
@@ -245,10 +261,12 @@ function writeCommands(sub: Command, run: Run): void {
           spec,
         );
         const { secret, ...made } = body as SubscriptionRow & { secret?: string };
+        const publicKey = publicKeyOf(made as Keys);
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
-          process.stdout.write(`${secret ?? made.id}\n`);
-          note(`${made.name}  ${made.id}${secret === undefined ? '' : `  ${ctx.say(texts.keep_secret())}`}`);
+          process.stdout.write(`${publicKey ?? secret ?? made.id}\n`);
+          const keep = publicKey === undefined ? texts.keep_secret() : texts.verify_with();
+          note(`${made.name}  ${made.id}${secret === undefined ? '' : `  ${ctx.say(keep)}`}`);
         }
         return EXIT.ok;
       }),
