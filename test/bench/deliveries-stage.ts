@@ -1,10 +1,12 @@
 import { pause } from '#concurrency';
 import { caseEvent, CASE_TYPE } from './case-event.js';
 import { benchKey, openBenchHub, type BenchEngine, type BenchHub } from './hub.js';
+import type { ReaderPlace } from './pull-readers.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Body = Record<string, any>;
 const BATCH = 500;
+const SENDERS = 4;
 const READY_MS = 100;
 
 /** A hub with subscriptions to the events of the bench, and how it is asked. */
@@ -25,8 +27,8 @@ export class DeliveryBench implements AsyncDisposable {
     return new DeliveryBench(hub, await benchKey(hub));
   }
 
-  get published(): number {
-    return this.#published;
+  get place(): ReaderPlace {
+    return { url: `http://${this.hub.host}:${this.hub.port}`, key: this.#key };
   }
 
   async ask(method: string, path: string, body?: unknown, type = 'application/json'): Promise<Body> {
@@ -63,7 +65,22 @@ export class DeliveryBench implements AsyncDisposable {
     await this.ask('POST', `/v1/subscriptions/${id}/seek`, { to: 'end' });
   }
 
-  /** Publishes so many events, each with a subject of its own unless `subjects` says how many there are; resolves when they are durable. */
+  /** Publishes so many events of so many subjects, as fast as batches go. */
+  async backlog(count: number, subjects: number): Promise<void> {
+    let at = 0;
+    const sender = async (): Promise<void> => {
+      while (at < count) {
+        const events = Array.from({ length: Math.min(BATCH, count - at) }, () => {
+          const n = at++;
+          return caseEvent('b', n, n % subjects);
+        });
+        await this.#post(events);
+      }
+    };
+    await Promise.all(Array.from({ length: SENDERS }, sender));
+  }
+
+  /** Publishes so many events, each with a subject of its own; resolves when they are durable. */
   async publish(count: number): Promise<readonly string[]> {
     const ids: string[] = [];
     for (let at = 0; at < count; at += BATCH) {
@@ -72,9 +89,13 @@ export class DeliveryBench implements AsyncDisposable {
         ids.push(`b-${n}`);
         return caseEvent('b', n);
       });
-      await this.ask('POST', '/v1/events', `[${events.join(',')}]`, 'application/cloudevents-batch+json');
+      await this.#post(events);
     }
     return ids;
+  }
+
+  #post(events: readonly string[]): Promise<Body> {
+    return this.ask('POST', '/v1/events', `[${events.join(',')}]`, 'application/cloudevents-batch+json');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import { pause } from '#concurrency';
 import { startReceiver, type ReceiverProcess } from '../kit/receiver/process.js';
 import { caseEvent } from './case-event.js';
 import { DeliveryBench } from './deliveries-stage.js';
-import { HEAD, perCpu, row, whole, type Finding } from './finding.js';
+import { HEAD, perCpu, row, type Finding } from './finding.js';
 import type { BenchEngine } from './hub.js';
 import { median, quantile, type Round } from './measure.js';
 import { interleave, underTest, untilCalm } from './rounds.js';
@@ -14,9 +14,6 @@ import { interleave, underTest, untilCalm } from './rounds.js';
 const PUSHED = 20_000;
 const FETCHED = 5_000;
 const CALLERS = 64;
-/** Catch-up by pull. */
-const BACKLOG = 60_000;
-const LEASE = 1_000;
 const HALF = 250;
 const EACH = 100;
 const LOOK_MS = 20;
@@ -109,32 +106,6 @@ async function besideFailing(hub: DeliveryBench, to: ReceiverProcess, bad: Recei
   return median(ratios);
 }
 
-/** Events a second that one reader takes by leases of 1,000, each committed. */
-async function pulled(hub: DeliveryBench): Promise<number> {
-  const { id } = await hub.ask('POST', '/v1/subscriptions', {
-    name: 'tarik',
-    types: ['layanan.kasus.#'],
-    start: 'earliest',
-    target: { kind: 'pull' },
-  });
-  let taken = 0;
-  const wanted = Math.min(BACKLOG, hub.published);
-  const began = performance.now();
-  while (taken < wanted) {
-    const { events, lease } = await hub.ask('POST', `/v1/subscriptions/${id as string}/pull?limit=${LEASE}&wait=5`);
-    const all = events as { readonly position: string }[];
-    if (all.length === 0) continue;
-    taken += all.length;
-    const last = new Map<string, string>();
-    for (const { position } of all) last.set(position.slice(0, position.lastIndexOf('/')), position);
-    await hub.ask('POST', `/v1/subscriptions/${id as string}/commit`, {
-      token: lease.token as string,
-      through: [...last.values()],
-    });
-  }
-  return taken / ((performance.now() - began) / 1_000);
-}
-
 /** `npm run bench -- deliveries`: what it costs to deliver, and whom a bad receiver holds up. */
 export async function deliveriesBench(): Promise<Finding> {
   const dir = mkdtempSync(join(tmpdir(), 'simpul-bench-deliveries-'));
@@ -165,7 +136,6 @@ export async function deliveriesBench(): Promise<Finding> {
   const quiet = await latencies(embedded.hub, recording);
   await embedded.hub.pause(paced);
   const share = await besideFailing(embedded.hub, counted, await receiver(false));
-  const pull = await pulled(embedded.hub);
   const rate = (rounds: readonly Round[]): number => median(rounds.map((r) => r.events / r.seconds));
   return {
     title: 'Deliveries: one subscription with a webhook; receiver and hub on this machine, every attempt on record',
@@ -187,8 +157,6 @@ export async function deliveriesBench(): Promise<Finding> {
         atMost: true,
       },
       { text: '500 subscriptions, half failing: rate of the healthy half against alone', value: share, bar: 0.9 },
-      { text: 'catch-up of one reader by pull, events a second', value: pull, bar: 20_000 },
     ],
-    notes: [`Catch-up over ${whole(Math.min(BACKLOG, embedded.hub.published))} events, in leases of ${whole(LEASE)}.`],
   };
 }

@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox deliveries] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox deliveries pull pull-million] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
@@ -17,6 +17,7 @@ import { liveBench } from './live.js';
 import { outboxBench } from './outbox.js';
 import { pagesBench } from './pages.js';
 import { projectorBench } from './projector.js';
+import { pullBench, pullMillionBench } from './pull.js';
 
 const PAGE = 'docs/reference/benchmarks.md';
 const benches: Record<string, () => Promise<Finding>> = {
@@ -31,7 +32,11 @@ const benches: Record<string, () => Promise<Finding>> = {
   consuming: consumingBench,
   outbox: outboxBench,
   deliveries: deliveriesBench,
+  pull: pullBench,
 };
+/** Only when they are named. */
+const long: Record<string, () => Promise<Finding>> = { 'pull-million': pullMillionBench };
+const all = { ...benches, ...long };
 
 const loadAtStart = loadavg()[0]!;
 const met = (b: Bar): boolean => (b.atMost ? b.value <= b.bar : b.value >= b.bar);
@@ -66,9 +71,9 @@ function pageOf(findings: readonly Finding[]): string {
 
 const words = process.argv.slice(2);
 const wanted = words.filter((w) => !w.startsWith('--'));
-const unknown = wanted.filter((w) => !(w in benches));
+const unknown = wanted.filter((w) => !(w in all));
 if (unknown.length > 0) {
-  process.stderr.write(`unknown bench ${unknown.join(', ')}; benches: ${Object.keys(benches).join(', ')}\n`);
+  process.stderr.write(`unknown bench ${unknown.join(', ')}; benches: ${Object.keys(all).join(', ')}\n`);
   process.exit(2);
 }
 const write = words.includes('--write');
@@ -77,7 +82,7 @@ if (write && wanted.length > 0) {
   process.exit(2);
 }
 const findings: Finding[] = [];
-for (const [name, run] of Object.entries(benches)) {
+for (const [name, run] of Object.entries(wanted.length > 0 ? all : benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   process.stderr.write(`… ${name}\n`);
   const found = await run();
