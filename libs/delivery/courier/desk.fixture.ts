@@ -154,6 +154,7 @@ export class DeskStage {
   readOne: (offset: bigint) => ReadEvent | undefined = () => undefined;
   begin: () => { topicId: string; next: readonly bigint[] } = () => ({ topicId: 'aaaaaaaa', next: [0n] });
   policy: Partial<Policy> = {};
+  now: () => number = Date.now;
 
   static async open(): Promise<DeskStage> {
     const stage = new DeskStage();
@@ -186,7 +187,7 @@ export class DeskStage {
       policy: this.policy,
       leaseKey: Buffer.alloc(32, 1),
       sealKey: Buffer.alloc(32, 2),
-      now: Date.now,
+      now: () => this.now(),
       random: () => 0.5,
       report: {
         failed: (cause: unknown) => void this.failures.push(cause),

@@ -12,6 +12,8 @@ const EVERY_MS = 500;
 
 /** How long a request waits for what it has ended to be durable. */
 const ANSWER_MS = 10_000;
+/** A flush takes some ms. What ends while one takes longer than this would be delivered again after a kill, so no attempt starts then (R8.7). */
+const LATE_MS = 2_000;
 
 export interface FlusherDeps {
   readonly runs: () => Iterable<Run>;
@@ -32,6 +34,8 @@ export class Flusher {
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
   #loop: Promise<void> | undefined;
+  /** When the first flush began that is not durable. */
+  #since: number | undefined;
 
   constructor(deps: FlusherDeps) {
     this.#deps = deps;
@@ -39,6 +43,11 @@ export class Flusher {
 
   start(): void {
     this.#loop = this.#go();
+  }
+
+  /** What has ended is not durable, and has not been for a while: the log takes nothing. */
+  get isLate(): boolean {
+    return this.#since !== undefined && this.#deps.now() - this.#since > LATE_MS;
   }
 
   async #go(): Promise<void> {
@@ -74,6 +83,7 @@ export class Flusher {
   async #flush(all: boolean): Promise<void> {
     const { runs, cursors, attempts, epoch, now, fenced } = this.#deps;
     const at = now();
+    this.#since ??= at;
     const changes: OwnedChange<CursorRow>[] = [];
     const due: { readonly followed: Followed; readonly row: CursorRow; readonly moves: number }[] = [];
     for (const run of runs()) {
@@ -97,6 +107,7 @@ export class Flusher {
         await cursors.write(some);
         for (const { followed, row, moves } of due.slice(i, i + some.length)) followed.stored(row, moves, at);
       }
+      this.#since = undefined;
     } catch (cause) {
       for (const { followed } of due) followed.touch();
       if (isFault(cause) && cause.code === 'fenced') fenced();

@@ -188,6 +188,37 @@ describe('a desk', () => {
     expect(await run!.redrive(POSITION)).toBe('stopped');
   });
 
+  it('starts no attempt while what has ended cannot be stored, and goes on by itself once it can', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.topics.before = (topic) => (topic === '_simpul.attempts' ? UNSURE : undefined);
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.failures.length > 0);
+    stage.now = () => Date.now() + 2_500;
+    stage.feed.offer(ID, eventAt(1n, 'b'));
+    await pause(100);
+    expect(stage.sent).toHaveLength(1);
+    stage.topics.before = () => undefined;
+    await until(() => stage.sent.length === 2);
+    await until(async () => (await desk.standing(ID)).lag.events === 0);
+  });
+
+  it('starts no attempt while cursors cannot be stored', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.topics.before = (topic) => (topic === '_simpul.cursors' ? UNSURE : undefined);
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.failures.length > 1);
+    stage.now = () => Date.now() + 2_500;
+    stage.feed.offer(ID, eventAt(1n, 'b'));
+    await pause(100);
+    expect(stage.sent).toHaveLength(1);
+    stage.topics.before = () => undefined;
+    await until(() => stage.sent.length === 2);
+  });
+
   it('closes while the log answers nothing', async () => {
     stage = await DeskStage.open();
     const desk = await open();

@@ -45,7 +45,7 @@ export interface RunDeps {
   readonly feed: Feed<CompiledSubscription>;
   readonly push: Push;
   readonly hosts: Hosts;
-  readonly attempts: Pick<Attempts, 'add' | 'hasRoom'>;
+  readonly attempts: Pick<Attempts, 'add'>;
   readonly writer: Pick<LaneWriter, 'write'>;
   readonly leasing: Pick<LeasesDeps, 'epoch' | 'key' | 'flush'>;
   /** @default POLICY */
@@ -54,6 +54,8 @@ export interface RunDeps {
   readonly random: () => number;
   /** False while another courier may own the partition already (R1.6): no attempt starts. */
   readonly isSure: () => boolean;
+  /** False also while what has ended cannot be stored. */
+  readonly mayStart: () => boolean;
   /**
    * The event at a position as the owner of the subscription sees it; undefined: it may not see it any more. Faults of the log, and `corrupt_record` and
    * `offset_out_of_range` when nobody can read it any more.

@@ -344,6 +344,7 @@ export class RunSet {
       now,
       random,
       isSure,
+      mayStart: () => isSure() && this.attempts.hasRoom && !this.#flusher!.isLate,
       read: (compiled, position) => this.dueAt(compiled, parsePosition(position)!),
       halt: (run, state, why) => void this.#halt(run, state, why),
       alarm: (run, { kind, ...facts }) =>

@@ -24,7 +24,7 @@ const BATCH = 100;
 const RESUME_ROOM = POLICY.maxItems / 4;
 /** A puller may hold many leases, and its failures say nothing of a target. */
 const LEASED: Partial<Policy> = { probes: false, windowMax: 1_000 };
-/** Before a courier that is not sure of its partition looks again. */
+/** Before a courier that is not sure of its partition, or of what it has stored, looks again. */
 const AGAIN_MS = 1_000;
 
 /** The deliveries of one subscription at its owner: what is due comes from the feed into lanes, and goes out as attempts (R8). */
@@ -79,14 +79,14 @@ export class Run {
     if (subscription.state !== 'active') this.lanes.pause();
   }
 
-  #leasesOf({ leasing, writer, now, attempts, isSure }: RunDeps, row: LeaseRow | undefined): Leases {
+  #leasesOf({ leasing, writer, now, mayStart }: RunDeps, row: LeaseRow | undefined): Leases {
     const { lanes } = this;
     return new Leases(
       {
         ...leasing,
         lanes,
         now,
-        mayStart: () => isSure() && attempts.hasRoom,
+        mayStart,
         subscription: () => this.#subscription,
         write: (changes) => this.#write(changes),
         store: (stored) => writer.write([{ key: `${this.#subscription.id}/l/open`, row: stored }]),
@@ -197,8 +197,8 @@ export class Run {
     if (this.#stop.signal.aborted || this.#isStopping) return;
     if (this.leases !== undefined) return this.#pumpLeases(this.leases);
     if (this.#subscription.target.kind !== 'webhook') return;
-    const { hosts, attempts, isSure, now } = this.#deps;
-    if (!isSure() || !attempts.hasRoom) {
+    const { hosts, mayStart, now } = this.#deps;
+    if (!mayStart()) {
       this.#waker.at(now() + AGAIN_MS);
       return;
     }
