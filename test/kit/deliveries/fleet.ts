@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pause } from '#concurrency';
@@ -209,6 +209,23 @@ export class Fleet {
     await Promise.all(this.#flows.splice(0));
   }
 
+  /** Resolves once some twenty attempts have begun from now on. */
+  async flows(): Promise<void> {
+    const size = (): number => (existsSync(this.sendsFile) ? statSync(this.sendsFile).size : 0);
+    const from = size();
+    await until('events are delivered', () => size() >= from + 4_000);
+  }
+
+  /** Starts an app as a supervisor does: again, when it ends because a service that it needs did not answer. */
+  async start(app: Deployment): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await app.start();
+      } catch (cause) {
+        if (tries === 3) throw cause;
+      }
+  }
+
   /** kill -9 of an app or a receiver, and its start. */
   async kill(name: string): Promise<void> {
     const target = this.targets.get(name);
@@ -217,7 +234,7 @@ export class Fleet {
       const app = this.apps.get(name)!;
       await app.stop('SIGKILL');
       this.faults.push({ what: name, from, until: Date.now(), beforeMs: /hub|courier/.test(name) ? 1_000 : 0 });
-      await app.start();
+      await this.start(app);
     } else {
       await target.process.kill();
       this.faults.push({ what: name, receiver: name, from, until: Date.now(), beforeMs: target.plan.delayMs ?? 0 });
@@ -272,21 +289,25 @@ export class Fleet {
   }
 
   /** Receivers take everything from now on, and what stands is redriven until nothing does. */
-  async mend(): Promise<void> {
+  async mend(ms?: number): Promise<void> {
     for (const { process } of this.targets.values()) await process.rules([]);
     for (const [name, { subscription }] of this.targets)
-      await until(`nothing stands at ${name}`, async () => {
-        const standing = await this.standing(name);
-        if (standing['parked'] === 0 && standing['dead'] === 0 && standing['held'] === 0) return true;
-        await this.ask('POST', `/v1/subscriptions/${subscription}/redrive`, {
-          all: true,
-          rate: 1_000,
-          why: 'diperbaiki',
-        });
-        await pause(200);
-        return false;
-      });
-    await this.settled();
+      await until(
+        `nothing stands at ${name}`,
+        async () => {
+          const standing = await this.standing(name);
+          if (standing['parked'] === 0 && standing['dead'] === 0 && standing['held'] === 0) return true;
+          await this.ask('POST', `/v1/subscriptions/${subscription}/redrive`, {
+            all: true,
+            rate: 1_000,
+            why: 'diperbaiki',
+          });
+          await pause(200);
+          return false;
+        },
+        ms,
+      );
+    await this.settled(ms);
   }
 
   /** What came in at a receiver. */
@@ -330,7 +351,7 @@ export class Fleet {
     if (first === 'done') return;
     await app.stop('SIGKILL');
     this.faults.push({ what: name, from: first, until: first, beforeMs: 1_000 });
-    await app.start();
+    await this.start(app);
     await done;
   }
 
