@@ -105,10 +105,11 @@ export interface ReaderReceipt {
  * `not_durable`.
  */
 export interface SubscriptionDesk {
-  /** The secret is in the answer of these two calls only. */
+  /** The secret is in the answer of these two calls only. `starts`: by stream, a cursor or a place, in the place of `start`. */
   create(
     spec: SubscriptionSpec,
     by: Caller,
+    starts?: Readonly<Record<string, string>>,
   ): Promise<{ readonly subscription: Subscription; readonly secret?: string }>;
   rotateSecret(id: string): Promise<RotatedSecret>;
   standing(id: string): Promise<Standing>;
@@ -136,7 +137,7 @@ export interface SubscriptionDesk {
    */
   commit(id: string, token: string, through: readonly Place[], except?: readonly Place[]): Promise<CommitOutcome>;
   /** What the lease has not committed may be leased again; no try is counted, unless it has `failed` (a code). Faults as commit(). */
-  release(id: string, token: string, failed?: string): Promise<CommitOutcome>;
+  release(id: string, token: string, failed?: string, final?: boolean): Promise<CommitOutcome>;
   /**
    * The connection of a subscription with the target `sse`; the one before is over. `seen`: its cursor as the reader saw it last: what it has not taken since comes
    * again. Faults: conflict (another target), invalid_cursor, fenced.

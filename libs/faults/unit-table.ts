@@ -162,6 +162,37 @@ export const UNIT_FAULTS = {
       en: 'Raise the deadline (deadlineMs), or look at the log of the hub.',
     },
   },
+  // an app that is given the events of a subscription
+  subscription_changed: {
+    class: 'conflict',
+    title: {
+      id: 'Langganan dengan nama ini sudah ada dan menerima hal lain',
+      en: 'The subscription of this name is there, and gets something else',
+    },
+    hint: {
+      id: 'Samakan isinya, pilih nama lain, atau izinkan perubahan: onChange: "update" di SimpulModule, change: true di subscribe(). Tidak ada kejadian yang terlewat atau terulang karenanya.',
+      en: 'Make them the same, choose another name, or allow the change: onChange: "update" in SimpulModule, change: true in subscribe(). No event is skipped or repeated by it.',
+    },
+  },
+  subscription_refused: {
+    class: 'unusable',
+    title: { id: 'Hub menolak langganan aplikasi ini', en: 'The hub refuses the subscription of this app' },
+    hint: {
+      id: 'Perbaiki yang disebut di sini. Kunci memerlukan peran reader; nama terdiri dari huruf kecil, angka dan "-" (pilihan subscription.name).',
+      en: 'Correct what is named here. The key needs the role reader; a name has lower-case letters, digits and "-" (option subscription.name).',
+    },
+  },
+  handler_option_unfit: {
+    class: 'unusable',
+    title: {
+      id: 'Pilihan penangan tidak cocok dengan langganan di hub',
+      en: 'An option of a handler does not fit a subscription of the hub',
+    },
+    hint: {
+      id: 'Jeda dan parkir diatur hub: hapus pilihan itu, atau baca aliran langsung dengan source: "stream".',
+      en: 'Waits and parking are those of the hub: leave the option out, or read the streams themselves with source: "stream".',
+    },
+  },
   // an app under test
   no_handler: {
     class: 'not_found',

@@ -1,10 +1,11 @@
 import { compatibility, compileContract, type Contract, type Data, refusalCode, shownAs } from '#avro';
-import { dataschemaUrn, FRAME_BYTES } from '#event';
+import { dataschemaUrn, FRAME_BYTES, parseDataschema } from '#event';
 import { FAULTS, isFault, showProblem, type FaultCode, type FaultRow, type Language, type Problem } from '#faults';
 import { SdkFault } from './fault.js';
 import { longsOf } from './longs.js';
 import type { ToPublish } from './plain-types.js';
-import type { EventToken } from './token.js';
+import type { ReadEvent } from './reader.js';
+import type { EventOf, EventToken } from './token.js';
 
 export interface CodecOptions {
   /** Language of the texts of a refusal. @default id */
@@ -84,6 +85,22 @@ export function dataOfAnyVersion<T extends object>(
   const shown = shownAs(contract, data);
   if (!shown.ok) throw refusal('incompatible_schema', [shown.problem], options);
   return inForm(token, contract, shown.data) as T;
+}
+
+/**
+ * An event as the hub shows it, with data in the form and version of the token. One of the same version is given as it is. Throws `SdkFault` as `dataOfAnyVersion`
+ * does.
+ */
+export function eventAs<T extends object>(
+  token: EventToken<T>,
+  event: ReadEvent,
+  options: CodecOptions = {},
+): EventOf<T> {
+  const version = parseDataschema(event.dataschema)?.version;
+  const isSame = version === undefined || version === token.version;
+  if (isSame && token.longs === undefined) return event as unknown as EventOf<T>;
+  const data = isSame ? dataAs(token, event.data, token.schema, options) : dataOfAnyVersion(token, event.data, options);
+  return { ...event, data } as unknown as EventOf<T>;
 }
 
 /** The attribute `dataschema` of events with the version of a token: `urn:simpul:schema:<type>:<version>`. */

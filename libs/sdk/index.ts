@@ -1,5 +1,5 @@
 export { foreignAnswer, type Answer, type Shape } from './answer.js';
-export { dataAs, dataOfAnyVersion, dataschemaOf, decodeAs, encodeEvent, type CodecOptions } from './codec.js';
+export { dataAs, dataOfAnyVersion, dataschemaOf, decodeAs, encodeEvent, eventAs, type CodecOptions } from './codec.js';
 export {
   backoffMs,
   connect,
@@ -40,14 +40,29 @@ export {
   type UnitRow,
 } from './reader.js';
 export {
-  subscribe,
+  on,
   type EventHandler,
+  type EventOfType,
   type HandlerContext,
-  type RunningSubscription,
-  type SubscribeOptions,
-  type SubscribeReport,
-} from './subscribe.js';
-export type { SubscriptionWish, UnitChoice } from './subscription-spec.js';
+  type TypedHandler,
+  type TypeName,
+} from './handlers.js';
+export { LeaseAccount, type LeaseState } from './lease-account.js';
+export {
+  leaseFailureOf,
+  PullClient,
+  type LeaseFailure,
+  type PullClientOptions,
+  type PulledLease,
+} from './pull-client.js';
+export { subscribe, type RunningSubscription, type SubscribeOptions, type SubscribeReport } from './subscribe.js';
+export {
+  matchSubscription,
+  type Matched,
+  type StartsOf,
+  type SubscriptionWish,
+  type UnitChoice,
+} from './subscription-spec.js';
 export { defineEvent, type DataOf, type EventOf, type EventToken } from './token.js';
 export type {
   Base64Text,

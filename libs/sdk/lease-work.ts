@@ -1,15 +1,7 @@
 import type { KeyedQueue } from './keyed-queue.js';
+import { LeaseAccount, type LeaseState } from './lease-account.js';
+import { leaseFailureOf, type LeaseFailure } from './pull-client.js';
 import type { ReadEvent } from './reader.js';
-
-/** What became of the events of one lease so far. */
-export interface LeaseState {
-  /** The last event of each partition up to which something may be committed. */
-  readonly through: readonly string[];
-  /** Events up to there that are not done. */
-  readonly except: readonly string[];
-  /** Those that are committed by it. */
-  readonly done: readonly string[];
-}
 
 export interface LeaseWorkOptions {
   readonly queue: KeyedQueue;
@@ -23,15 +15,13 @@ export interface LeaseWorkOptions {
 
 /** Handles the events of one lease: in order per lane, lanes side by side. A lane stops at its first event that failed. */
 export class LeaseWork {
-  readonly #events: readonly ReadEvent[];
-  readonly #done = new Set<string>();
+  readonly #account: LeaseAccount;
   readonly #stopped = new Set<string>();
   readonly ended: Promise<void>;
-  hasFailed = false;
-  #news: string[] = [];
+  failure: LeaseFailure | undefined;
 
   constructor(events: readonly ReadEvent[], options: LeaseWorkOptions) {
-    this.#events = events;
+    this.#account = new LeaseAccount(events);
     const { queue, laneOf } = options;
     const jobs = events.map((event) => {
       const lane = laneOf(event);
@@ -48,10 +38,9 @@ export class LeaseWork {
     }
     try {
       await handle(event);
-      this.#done.add(event.position);
-      this.#news.push(event.position);
+      this.#account.done(event.position);
     } catch (cause) {
-      this.hasFailed = true;
+      this.failure = leaseFailureOf(cause);
       this.#stopped.add(lane);
       failed(event, cause);
     }
@@ -59,27 +48,15 @@ export class LeaseWork {
 
   /** Events that are handled. */
   get handled(): number {
-    return this.#done.size;
+    return this.#account.handled;
   }
 
   get isComplete(): boolean {
-    return this.#done.size === this.#events.length;
+    return this.#account.isComplete;
   }
 
-  /** What can be committed that was not taken before; undefined: nothing. */
+  /** See LeaseAccount. */
   take(): LeaseState | undefined {
-    if (this.#news.length === 0) return undefined;
-    const done = this.#news;
-    this.#news = [];
-    const last = new Map<string, number>();
-    for (const [i, { position }] of this.#events.entries())
-      if (this.#done.has(position)) last.set(partitionOf(position), i);
-    const through = [...last.values()].map((i) => this.#events[i]!.position);
-    const except = this.#events
-      .filter(({ position }, i) => i < (last.get(partitionOf(position)) ?? 0) && !this.#done.has(position))
-      .map(({ position }) => position);
-    return { through, except, done };
+    return this.#account.take();
   }
 }
-
-const partitionOf = (position: string): string => position.slice(0, position.lastIndexOf('/'));

@@ -1,22 +1,12 @@
 import { pause } from '#concurrency';
-import { backoffMs, connect, type Connection } from './connection.js';
-import { faultOf, isSdkFault, SdkFault } from './fault.js';
+import { connect, type Connection } from './connection.js';
+import { isSdkFault, type SdkFault } from './fault.js';
+import { Handlers, type EventHandler, type EventOfType, type TypedHandler, type TypeName } from './handlers.js';
 import { KeyedQueue } from './keyed-queue.js';
 import { LeaseWork } from './lease-work.js';
+import { PullClient, type PulledLease } from './pull-client.js';
 import type { ReadEvent } from './reader.js';
-import { isEventOf, listOf } from './shapes.js';
-import { json, matchSubscription, type SubscriptionWish } from './subscription-spec.js';
-
-/** Beside the event, for a handler. */
-export interface HandlerContext {
-  /** `stream/partition/offset`: the same when an event comes again. What has this mark was handled: keep it with the effect. */
-  readonly position: string;
-  /** Aborts when close() was called or the lease is over: later work may be repeated by somebody else. */
-  readonly signal: AbortSignal;
-}
-
-/** Handles one event; it is committed after the handler has resolved. A rejection counts as a failed try (R8). */
-export type EventHandler = (event: ReadEvent, context: HandlerContext) => void | Promise<void>;
+import { matchSubscription, type SubscriptionWish } from './subscription-spec.js';
 
 export interface SubscribeReport {
   /** A handler rejected. The event comes again; at the third time its subject is parked, and others go on. @default a line on standard error, without data */
@@ -29,16 +19,21 @@ export interface SubscribeReport {
   readonly committed?: (events: number) => void;
 }
 
-export interface SubscribeOptions extends SubscriptionWish {
+export interface SubscribeOptions<Types extends readonly TypeName[] = readonly string[]> extends Omit<
+  SubscriptionWish,
+  'types'
+> {
+  /** Event types, by name or token; `*` stands for one segment, a last `#` for all further ones. @default those of `handlers` when it is a list */
+  readonly types?: Types;
   /** Address of the hub; not used when `connection` is given. @default http://127.0.0.1:8080 */
   readonly url?: string;
   readonly connection?: Connection;
   /** API key with the role reader. */
   readonly key: string;
-  /** For every event; or `handlers`, by type. */
-  readonly handler?: EventHandler;
-  /** By event type. An event of another type goes to `handler`; without one it counts as failed. */
-  readonly handlers?: Readonly<Record<string, EventHandler>>;
+  /** For every event, or for those without one in `handlers`. An event of a token of `types` has data of that token. */
+  readonly handler?: EventHandler<EventOfType<Types[number]>>;
+  /** `[on(PasporDiterbitkan, (event) => …)]`, or by the names of types. An event of another type goes to `handler`; without one it counts as failed. */
+  readonly handlers?: readonly TypedHandler[] | Readonly<Record<string, EventHandler>>;
   /** Handlers that run at a time, over all subjects. @default 16 */
   readonly concurrency?: number;
   /** How long the hub keeps events for this process, ms, 1,000 to 60,000: longer than the slowest handler. @default 30,000 */
@@ -58,7 +53,6 @@ export interface RunningSubscription {
 }
 
 const MOST = 1_000;
-const WAIT_S = 20;
 const COMMIT_MS = 500;
 /** A handler is begun only within this part of a lease. */
 const BEGIN_WITHIN = 0.6;
@@ -70,7 +64,10 @@ const FILL = 0.25;
  * number of processes share it. What was handled is committed; after kill -9 only what was not comes again. Rejects with SdkFault: `subscription_changed`, or what the
  * hub says.
  */
-export async function subscribe(options: SubscribeOptions): Promise<RunningSubscription> {
+export async function subscribe<const Types extends readonly TypeName[] = readonly string[]>(
+  options: SubscribeOptions<Types>,
+): Promise<RunningSubscription> {
+  const handlers = new Handlers(options.types, options.handlers, options.handler as EventHandler | undefined);
   const hub = options.connection ?? connect({ url: options.url ?? 'http://127.0.0.1:8080' });
   const closing = new AbortController();
   const close = (): void => closing.abort();
@@ -81,8 +78,8 @@ export async function subscribe(options: SubscribeOptions): Promise<RunningSubsc
     if (options.connection === undefined) await hub.close();
   };
   try {
-    const id = await matchSubscription(hub, options.key, options, closing.signal);
-    const done = new Puller(hub, id, options, closing.signal).run().finally(leave);
+    const { id } = await matchSubscription(hub, options.key, { ...options, types: handlers.types }, closing.signal);
+    const done = new Puller(hub, id, options, handlers, closing.signal).run().finally(leave);
     done.catch(() => undefined);
     return {
       id,
@@ -101,32 +98,28 @@ export async function subscribe(options: SubscribeOptions): Promise<RunningSubsc
 /** How long an event that was handled, and whose commit was lost, is known. */
 const REMEMBERED_MS = 120_000;
 
-interface Pulled {
-  readonly events: readonly ReadEvent[];
-  readonly lease: { readonly token: string; readonly until: string } | null;
-}
+type PullerOptions = Pick<SubscribeOptions, 'key' | 'concurrency' | 'leaseMs' | 'report'>;
 
 class Puller {
   readonly concurrency: number;
-  readonly #hub: Connection;
-  readonly #id: string;
-  readonly #o: SubscribeOptions;
+  readonly #client: PullClient;
+  readonly #report: SubscribeReport;
+  readonly #handlers: Handlers;
   readonly #closing: AbortSignal;
   readonly #queue: KeyedQueue;
   readonly #leaseMs: number;
-  /** Whether all events of a stream are one lane, by stream. */
-  readonly #ordered = new Map<string, boolean>();
   /** Handled, and not known to be committed: it is not handled again when it comes again. */
   readonly #handled = new Map<string, number>();
   #limit: number;
   #ended: unknown;
 
-  constructor(hub: Connection, id: string, options: SubscribeOptions, closing: AbortSignal) {
-    const { concurrency = 16, leaseMs = 30_000 } = options;
+  constructor(connection: Connection, id: string, options: PullerOptions, handlers: Handlers, closing: AbortSignal) {
+    const { key, concurrency = 16, leaseMs = 30_000, report = {} } = options;
     this.concurrency = concurrency;
-    this.#hub = hub;
-    this.#id = id;
-    this.#o = options;
+    const { disconnected } = report;
+    this.#client = new PullClient({ connection, key, id, leaseMs, signal: closing, disconnected });
+    this.#report = report;
+    this.#handlers = handlers;
     this.#closing = closing;
     this.#queue = new KeyedQueue(concurrency);
     this.#leaseMs = leaseMs;
@@ -137,9 +130,9 @@ class Puller {
     const working = new Set<Promise<void>>();
     while (!this.#closing.aborted && this.#ended === undefined) {
       try {
-        const pulled = await this.#pull();
-        if (pulled.lease === null) continue;
-        const work = this.#work(pulled.events, pulled.lease.token, performance.now())
+        const pulled = await this.#client.pull(this.#limit);
+        if (pulled === undefined) continue;
+        const work = this.#work(pulled, performance.now())
           .catch((e: unknown) => (this.#ended ??= e))
           .then(() => void working.delete(work));
         working.add(work);
@@ -159,53 +152,16 @@ class Puller {
     return this.#queue.pending < concurrency || (leases < 2 && this.#limit > concurrency);
   }
 
-  async #pull(): Promise<Pulled> {
-    const { key, report } = this.#o;
-    const path = `/v1/subscriptions/${this.#id}/pull?limit=${this.#limit}&wait=${WAIT_S}&lease=${this.#leaseMs / 1_000}`;
-    for (let n = 1; ; n++) {
-      try {
-        const reply = await this.#hub.call(path, {
-          key,
-          method: 'POST',
-          signal: this.#closing,
-          timeoutMs: (WAIT_S + 15) * 1_000,
-          shape: isPulled,
-        });
-        if (reply.status !== 200) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
-        const pulled = reply.body as Pulled & { readonly status?: string };
-        for (const { position } of pulled.events) await this.#learn(position.slice(0, position.indexOf('/')));
-        // A subscription that is paused answers at the end of the wait, as one without events does.
-        return pulled;
-      } catch (e) {
-        if (this.#closing.aborted || !isSdkFault(e) || !e.retryable) throw e;
-        report?.disconnected?.(e);
-        await pause(backoffMs(n, e.retryAfterMs, this.#hub.random, this.#hub.retry), this.#closing);
-        this.#closing.throwIfAborted();
-      }
-    }
-  }
-
-  async #learn(stream: string): Promise<void> {
-    if (this.#ordered.has(stream)) return;
-    const path = `/v1/streams/${encodeURIComponent(stream)}`;
-    const reply = await this.#hub.callWithRetry(path, { key: this.#o.key, shape: () => true });
-    this.#ordered.set(stream, reply.status === 200 && (reply.body as { ordering?: string }).ordering === 'stream');
-  }
-
-  async #work(events: readonly ReadEvent[], token: string, began: number): Promise<void> {
+  async #work({ events, token }: PulledLease, began: number): Promise<void> {
     const over = new AbortController();
     const timer = setTimeout(() => over.abort(), this.#leaseMs);
     const signal = AbortSignal.any([this.#closing, over.signal]);
-    const { report } = this.#o;
     const work = new LeaseWork(events, {
       queue: this.#queue,
-      laneOf: ({ position, subject }) => {
-        const stream = position.slice(0, position.indexOf('/'));
-        return this.#ordered.get(stream) === true ? stream : `${stream}\n${subject}`;
-      },
+      laneOf: (event) => this.#client.laneOf(event),
       mayStart: () => !this.#closing.aborted && performance.now() - began < this.#leaseMs * BEGIN_WITHIN,
       handle: (event) => this.#handle(event, signal),
-      failed: (event, cause) => (report?.failed ?? printFailed)(event, cause),
+      failed: (event, cause) => (this.#report.failed ?? printFailed)(event, cause),
     });
     try {
       let isEnded = false;
@@ -215,24 +171,20 @@ class Puller {
         await this.#commit(work, token);
       }
       this.#size(work, performance.now() - began);
-      if (!work.isComplete)
-        await this.#end('release', { token, ...(work.hasFailed ? { failed: 'handler_failed' } : {}) });
+      if (!work.isComplete) await this.#client.release(token, work.failure);
     } catch (e) {
       await work.ended;
       if (!isSdkFault(e) || (!e.retryable && e.code !== 'lease_lost')) throw e;
-      report?.lost?.(e);
+      this.#report.lost?.(e);
     } finally {
       clearTimeout(timer);
     }
   }
 
   async #handle(event: ReadEvent, signal: AbortSignal): Promise<void> {
-    const { handlers = {}, handler } = this.#o;
     const before = this.#handled.get(event.position);
     if (before !== undefined && performance.now() - before < REMEMBERED_MS) return;
-    const own = Object.hasOwn(handlers, event.type) ? handlers[event.type] : handler;
-    if (own === undefined) throw new Error(`no handler of ${event.type}`);
-    await own(event, { position: event.position, signal });
+    await this.#handlers.handle(event, { position: event.position, signal });
     // Oldest first.
     for (const [position, at] of this.#handled) {
       if (performance.now() - at < REMEMBERED_MS) break;
@@ -244,21 +196,9 @@ class Puller {
   async #commit(work: LeaseWork, token: string): Promise<void> {
     const state = work.take();
     if (state === undefined) return;
-    const { through, except, done } = state;
-    await this.#end('commit', { token, through, except });
-    for (const position of done) this.#handled.delete(position);
-    this.#o.report?.committed?.(done.length);
-  }
-
-  async #end(what: 'commit' | 'release', body: object): Promise<void> {
-    const reply = await this.#hub.callWithRetry(`/v1/subscriptions/${this.#id}/${what}`, {
-      key: this.#o.key,
-      shape: () => false,
-      empty: true,
-      deadlineMs: this.#leaseMs,
-      ...json('POST', body),
-    });
-    if (reply.status !== 204) throw faultOf(reply.status, reply.body);
+    await this.#client.commit(token, state);
+    for (const position of state.done) this.#handled.delete(position);
+    this.#report.committed?.(state.done.length);
   }
 
   /** The next lease is as large as what can be handled in a part of its time. */
@@ -269,9 +209,6 @@ class Puller {
     this.#limit = Math.max(1, Math.min(MOST, this.#limit * 2, fits));
   }
 }
-
-const isPulled = (body: Readonly<Record<string, unknown>>): boolean =>
-  listOf('events', isEventOf())(body) && (body['lease'] === null || typeof body['lease'] === 'object');
 
 function printFailed({ type, position }: ReadEvent, cause: unknown): void {
   const name = cause instanceof Error ? cause.name : typeof cause;

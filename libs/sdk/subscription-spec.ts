@@ -2,7 +2,8 @@ import type { Connection } from './connection.js';
 import { faultOf, isSdkFault, SdkFault } from './fault.js';
 import { query } from './query.js';
 import { isMe, listOf, texts } from './shapes.js';
-import type { EventToken } from './token.js';
+import type { TypeName } from './handlers.js';
+import { UNIT_FAULTS } from '#faults';
 import { pause } from '#concurrency';
 
 /** Units by what they are on the day of an event; all given conditions must hold for one unit. */
@@ -20,7 +21,7 @@ export interface SubscriptionWish {
   /** Lower-case letters, digits, `-`; one of the unit of the key. */
   readonly name: string;
   /** Event types, by name or token; `*` stands for one segment, a last `#` for all further ones. */
-  readonly types: readonly (string | EventToken)[];
+  readonly types: readonly TypeName[];
   /** CloudEvents filter expressions, all of which must hold. @default none */
   readonly filters?: readonly object[];
   readonly units?: UnitChoice;
@@ -46,13 +47,24 @@ const isRow = texts('id', 'owner', 'name');
 const LOOK_MS = 200;
 const LOOKS = 25;
 
-/** The id of the pull subscription of this name, which is made or changed where that is needed. Throws SdkFault, also `subscription_changed`. */
+/** The pull subscription of a name. */
+export interface Matched {
+  readonly id: string;
+  /** It was not there before. */
+  readonly isMade: boolean;
+}
+
+/** Where a subscription that is made begins in single streams: see `starts` of POST /v1/subscriptions. Asked for only then. */
+export type StartsOf = () => Promise<Readonly<Record<string, string>> | undefined>;
+
+/** The pull subscription of this name, which is made or changed where that is needed. Throws SdkFault, also `subscription_changed`. */
 export async function matchSubscription(
   hub: Connection,
   key: string,
   wish: SubscriptionWish,
   signal: AbortSignal,
-): Promise<string> {
+  startsOf?: StartsOf,
+): Promise<Matched> {
   const me = await hub.callWithRetry('/v1/me', {
     key,
     shape: isMe,
@@ -64,10 +76,13 @@ export async function matchSubscription(
   const spec = specOf(wish);
   for (let look = 1; ; look++) {
     const found = await find(hub, key, unit, wish.name, signal);
-    if (found !== undefined) return (await matched(hub, key, found, spec, wish.change === true, signal)).id;
+    if (found !== undefined)
+      return { id: (await matched(hub, key, found, spec, wish.change === true, signal)).id, isMade: false };
     try {
-      const made = await hub.callWithRetry('/v1/subscriptions', { key, signal, shape: isRow, ...json('POST', spec) });
-      if (made.status === 201) return (made.body as Row).id;
+      const starts = await startsOf?.();
+      const body = json('POST', starts === undefined ? spec : { ...spec, starts });
+      const made = await hub.callWithRetry('/v1/subscriptions', { key, signal, shape: isRow, ...body });
+      if (made.status === 201) return { id: (made.body as Row).id, isMade: true };
       throw faultOf(made.status, made.body);
     } catch (e) {
       if (!isSdkFault(e) || e.code !== 'conflict' || look === LOOKS) throw e;
@@ -121,8 +136,10 @@ async function matched(
   if (other.length === 0) return row;
   const canChange = !other.includes('test') && !(other.includes('units') && spec.units === undefined);
   if (!mayChange || !canChange) {
+    const { title, hint } = UNIT_FAULTS.subscription_changed;
+    const problem = { title: `${title.id} / ${title.en}`, hint: `${hint.id} / ${hint.en}` };
     const detail = `${spec.name}: ${other.join(', ')}`;
-    throw new SdkFault(0, { code: 'subscription_changed', detail }, { retryable: false });
+    throw new SdkFault(0, { code: 'subscription_changed', ...problem, detail }, { retryable: false });
   }
   const change = Object.fromEntries(other.map((m) => [m, (spec as Record<string, unknown>)[m]]));
   const { headers, ...call } = json('PATCH', change);

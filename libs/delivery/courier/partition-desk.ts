@@ -38,7 +38,7 @@ import type { Run } from './run.js';
 import type { RunSetDeps } from './run-deps.js';
 import { RunSet } from './run-set.js';
 import { standingOf } from './standing.js';
-import { startsOf } from './starts.js';
+import { startsOf, type Starts } from './starts.js';
 
 export interface DeskDeps extends RunSetDeps {
   /** See webhookSealKey(). */
@@ -92,6 +92,7 @@ export class PartitionDesk implements SubscriptionDesk {
   create(
     spec: SubscriptionSpec,
     by: Caller,
+    starts?: Starts,
   ): Promise<{ readonly subscription: Subscription; readonly secret?: string }> {
     return this.#set.changes.run(async () => {
       const id = subscriptionId(by.owner, spec.name);
@@ -112,7 +113,7 @@ export class PartitionDesk implements SubscriptionDesk {
       };
       // Rows that an earlier creation has left when its process was killed are not taken for those of this one.
       await this.#set.forget(id);
-      await this.#set.writeCursors(id, await this.#starts(subscription, spec.start));
+      await this.#set.writeCursors(id, await this.#starts(subscription, spec.start, starts));
       try {
         await this.#set.writeSubscription(id, subscription);
       } catch (cause) {
@@ -216,8 +217,8 @@ export class PartitionDesk implements SubscriptionDesk {
     return this.#leases(this.#run(id), 'pull').commit(token, through, except);
   }
 
-  async release(id: string, token: string, failed?: string): Promise<CommitOutcome> {
-    return this.#leases(this.#run(id), 'pull').release(token, failed);
+  async release(id: string, token: string, failed?: string, final?: boolean): Promise<CommitOutcome> {
+    return this.#leases(this.#run(id), 'pull').release(token, failed, final);
   }
 
   live(id: string, seen: string | undefined): Promise<LiveReader> {
@@ -334,10 +335,10 @@ export class PartitionDesk implements SubscriptionDesk {
     editedEvent(original, { job: '', data }, this.#deps.now());
   }
 
-  #starts(subscription: Subscription, start: string): Promise<ReadonlyMap<string, CursorRow>> {
+  #starts(subscription: Subscription, start: string, starts?: Starts): Promise<ReadonlyMap<string, CursorRow>> {
     const { catalogue, units } = this.#deps;
     const streams = streamsOf(subscription, catalogue, units).flatMap((name) => this.#set.streamOf(name) ?? []);
-    return startsOf(this.#deps, streams, start);
+    return startsOf(this.#deps, streams, start, starts);
   }
 
   /** Makes a row durable, and lets its run know. */

@@ -1,4 +1,4 @@
-import { parsePosition } from '#event';
+import { formatPosition, isTime, parsePosition } from '#event';
 import { Fault } from '#faults';
 import type { EventLog } from '#log';
 import type { Reading } from '#reading';
@@ -10,14 +10,18 @@ export interface StartsDeps {
   readonly reading: Pick<Reading, 'begin'>;
 }
 
+/** By stream: a cursor of a reader of that stream, or a place as in `start`. */
+export type Starts = Readonly<Record<string, string>>;
+
 /**
  * Where a subscription begins in each stream, resolved once: `now`, `earliest`, `end`, an RFC 3339 time, or a position. Streams other than that of a position begin at
- * the time at which the log accepted its event. Faults: `invalid_query`, `offset_out_of_range`, `log_unavailable`.
+ * the time at which the log accepted its event. `starts` counts before `start`. Faults: `invalid_query`, `unknown_cursor`, `stream_recreated`, `offset_out_of_range`, `log_unavailable`.
  */
 export async function startsOf(
   deps: StartsDeps,
   streams: readonly StreamInfo[],
   start: string,
+  starts: Starts = {},
 ): Promise<ReadonlyMap<string, CursorRow>> {
   const rows = new Map<string, CursorRow>();
   const position = parsePosition(start);
@@ -25,12 +29,26 @@ export async function startsOf(
   if (position !== undefined && streams.some((s) => s.name !== position.stream)) from = await timeAt(deps.log, start);
   await Promise.all(
     streams.map(async (stream) => {
-      const here = stream.name === position?.stream ? start : from;
-      const { topicId, next } = await deps.reading.begin(stream, { from: here });
+      const own = Object.hasOwn(starts, stream.name) ? starts[stream.name]! : undefined;
+      const here = own ?? (stream.name === position?.stream ? start : from);
+      const { topicId, next } = await deps.reading.begin(stream, isCursor(own) ? { cursor: own } : { from: here });
+      if (isCursor(own)) await checkWithin(deps.log, stream.name, next);
       rows.set(stream.name, { topicId, next, start: next, done: {} });
     }),
   );
   return rows;
+}
+
+const isCursor = (own: string | undefined): own is string =>
+  own !== undefined && own !== 'earliest' && parsePosition(own) === undefined && !isTime(own);
+
+/** A cursor may be old, or of another log: a subscription that stands still at once helps nobody. */
+async function checkWithin(log: StartsDeps['log'], stream: string, next: readonly bigint[]): Promise<void> {
+  for (const { partition, low, high } of await log.describe(stream)) {
+    const offset = next[partition] ?? 0n;
+    if (offset > high) throw new Fault('unknown_cursor', { detail: `${stream}/${partition}` });
+    if (offset < low) throw new Fault('offset_out_of_range', { detail: formatPosition(stream, partition, low) });
+  }
 }
 
 async function timeAt(log: StartsDeps['log'], text: string): Promise<string> {

@@ -244,9 +244,9 @@ export class Leases {
 
   /**
    * Ends a lease: what it has not committed may be leased again at once, and nothing counts as failed. `failed`, a code: it counts as a failed try, as if the lease
-   * had expired now. Fault lease_lost.
+   * had expired now. `final`: as one that is of no use to repeat. Fault lease_lost.
    */
-  async release(token: string, failed?: string): Promise<CommitOutcome> {
+  async release(token: string, failed?: string, final = false): Promise<CommitOutcome> {
     const claims = this.#claims(token);
     if (claims === undefined) return 'foreign';
     // The lease of an earlier owner runs out by itself.
@@ -254,7 +254,7 @@ export class Leases {
     const lease = this.#leaseOf(claims);
     clearTimeout(lease.timer);
     if (failed !== undefined) {
-      await this.#fail(lease, { kind: 'failed', reason: failed });
+      await this.#fail(lease, { kind: final ? 'refused' : 'failed', reason: failed });
       return 'done';
     }
     this.#leases.delete(lease.id);

@@ -39,6 +39,8 @@ export const SPEC = z.strictObject({
   start: z.string().max(250).default('now'),
   test: z.boolean().default(false),
   target: TARGET,
+  /** By stream, in the place of `start`: a cursor (`next` of a page of that stream), `earliest`, a time, or a position. */
+  starts: z.record(z.string().max(200), z.string().min(1).max(8_192)).optional(),
 });
 export const CHANGE = z
   .strictObject({
@@ -124,6 +126,8 @@ export const RELEASE = z.strictObject({
     .string()
     .regex(/^[a-z0-9_]{1,60}$/)
     .optional(),
+  /** With `failed`: another try is of no use, so an event that is alone in its lease is parked at once. */
+  final: z.boolean().default(false),
 });
 export const DELIVERIES = z.strictObject({
   subject: z.string().min(1).max(512).optional(),
@@ -144,7 +148,7 @@ function isPlace(text: string): boolean {
 }
 
 /** The spec of a body, to be checked by the rules of subscriptions. No member is undefined: JSON has none. */
-export function specOf(given: z.output<typeof SPEC>): SubscriptionSpec;
+export function specOf(given: Omit<z.output<typeof SPEC>, 'starts'>): SubscriptionSpec;
 export function specOf(given: Omit<z.output<typeof CHANGE>, 'why'>): Partial<SubscriptionSpec>;
 export function specOf(given: object): Partial<SubscriptionSpec> {
   return given;

@@ -77,7 +77,7 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       {
         config: {
           summary:
-            'Give a lease back: what it has not committed may be leased again at once, and nothing counts as failed; with `failed`, a code, it counts as a failed try',
+            'Give a lease back: what it has not committed may be leased again at once, and nothing counts as failed; with `failed`, a code, it counts as a failed try, with `final` as one after which there is none',
           roles: ['reader'],
           query: NONE,
           body: RELEASE,
@@ -85,10 +85,10 @@ export function subscriptionPullDoor(deps: SubscriptionsDoorDeps): Door {
       },
       async (req, reply) => {
         edge.query(req, NONE);
-        const { token, failed } = edge.body(req, RELEASE);
+        const { token, failed, final } = edge.body(req, RELEASE);
         const { id } = req.params;
         return places.at(id, { caller: edge.caller(req), req, reply }, 'owner', async (desk) =>
-          ended(reply, await desk.release(id, token, failed)),
+          ended(reply, await desk.release(id, token, failed, final)),
         );
       },
     );

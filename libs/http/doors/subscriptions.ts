@@ -34,7 +34,7 @@ export class SubscriptionsController {
     body: SPEC,
   })
   async create(
-    @CheckedBody() body: z.output<typeof SPEC>,
+    @CheckedBody() { starts, ...body }: z.output<typeof SPEC>,
     @CurrentCaller() caller: Caller,
     @Req() req: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -61,7 +61,7 @@ export class SubscriptionsController {
           target: id,
           after: { id, owner, name: spec.name },
         },
-        () => desk.create(spec, caller),
+        () => desk.create(spec, caller, starts),
         ({ subscription }) => recorded(subscription),
       );
       void reply.header('cache-control', 'no-store').header('etag', tagOf(made.subscription));
