@@ -16,6 +16,7 @@ export class SimpulReader implements Omit<Reader, 'close'> {
   readonly read: Reader['read'] = (...args) => this.#reader.read(...args);
   readonly pages: Reader['pages'] = (...args) => this.#reader.pages(...args);
   readonly live: Reader['live'] = (...args) => this.#reader.live(...args);
+  readonly subscription: Reader['subscription'] = (...args) => this.#reader.subscription(...args);
   readonly state: Reader['state'] = (...args) => this.#reader.state(...args);
   readonly lookup: Reader['lookup'] = (...args) => this.#reader.lookup(...args);
   readonly states: Reader['states'] = (...args) => this.#reader.states(...args);

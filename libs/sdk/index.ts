@@ -12,7 +12,7 @@ export { faultOf, isSdkFault, SdkFault, type ProblemDocument, type ProblemItem }
 export { UnitFault, type UnitFaultCode } from '#faults';
 export { newEvent } from './new-event.js';
 export { createIds, type IdOptions } from './ids.js';
-export type { LiveOptions, LiveReport } from './live.js';
+export type { LiveOptions, LiveReport, SubscriptionLiveOptions } from './live.js';
 export {
   createPublisher,
   needsOperator,

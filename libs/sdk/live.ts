@@ -34,12 +34,30 @@ export interface LiveReport {
   readonly connected?: () => void;
 }
 
+/** How the reader of a subscription goes on, and what it tells. */
+export type SubscriptionLiveOptions = Pick<LiveOptions, 'lastEventId' | 'signal' | 'report'>;
+
 /** The events of a stream as server-sent events. After a broken connection it resumes with Last-Event-ID, until the signal aborts. Throws `SdkFault` for a 4xx. */
-export async function* followLive(
+export function followLive(hub: Connection, key: string, stream: string, o: LiveOptions): AsyncGenerator<ReadEvent> {
+  return follow(hub, key, stream, (last) => streamPath(stream, o, last), o);
+}
+
+/** The events of a subscription with the target sse, in the same way; it also ends when a newer connection takes the subscription over. */
+export function followSubscription(
   hub: Connection,
   key: string,
-  stream: string,
-  o: LiveOptions,
+  id: string,
+  o: SubscriptionLiveOptions,
+): AsyncGenerator<ReadEvent> {
+  return follow(hub, key, id, () => `/v1/subscriptions/${encodeURIComponent(id)}/live`, o);
+}
+
+async function* follow(
+  hub: Connection,
+  key: string,
+  name: string,
+  path: (lastEventId: string | undefined) => string,
+  o: SubscriptionLiveOptions,
 ): AsyncGenerator<ReadEvent> {
   const copies = new Deduplicator();
   let lastEventId = o.lastEventId;
@@ -48,14 +66,15 @@ export async function* followLive(
   while (!stopped()) {
     let fault: SdkFault | undefined;
     try {
-      const body = await openLive(hub, key, stream, o, lastEventId);
+      const body = await openLive(hub, key, path(lastEventId), o, lastEventId);
       o.report?.connected?.();
       for await (const { messages, id = lastEventId } of chunksOf(body)) {
         lastEventId = id;
         for (const m of messages) {
           failures = 0;
-          if (m.event === 'gap') (o.report?.gap ?? printGap(stream))(parsed(m.data));
+          if (m.event === 'gap') (o.report?.gap ?? printGap(name))(parsed(m.data));
           if (m.event === 'damaged') (o.report?.damaged ?? printDamage)(parsed(m.data));
+          if (m.event === 'taken_over') return;
           const e = eventOf(m);
           if (e !== undefined && copies.isNew(e)) yield e;
         }
@@ -97,7 +116,7 @@ export async function* livePages(
   o: ReadOptions,
   cursor: string,
 ): AsyncGenerator<EventPage> {
-  const body = await openLive(hub, key, stream, o, cursor);
+  const body = await openLive(hub, key, streamPath(stream, o, cursor), o, cursor);
   let next = cursor;
   for await (const { messages, id = next, bytes } of chunksOf(body)) {
     next = id;
@@ -117,19 +136,22 @@ export async function* livePages(
   }
 }
 
+function streamPath(
+  stream: string,
+  { from, type, subject, unit }: Pick<LiveOptions, 'from' | 'type' | 'subject' | 'unit'>,
+  lastEventId: string | undefined,
+): string {
+  const start = lastEventId === undefined ? from : undefined;
+  return `/v1/streams/${encodeURIComponent(stream)}/live${query({ from: start, type: typeList(type), subject, unit })}`;
+}
+
 async function openLive(
   hub: Connection,
   key: string,
-  stream: string,
-  o: Pick<LiveOptions, 'from' | 'type' | 'subject' | 'unit' | 'signal'>,
+  path: string,
+  o: Pick<LiveOptions, 'signal'>,
   lastEventId: string | undefined,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const path = `/v1/streams/${encodeURIComponent(stream)}/live${query({
-    from: lastEventId === undefined ? o.from : undefined,
-    type: typeList(o.type),
-    subject: o.subject,
-    unit: o.unit,
-  })}`;
   const { body } = await hub.open(path, {
     key,
     signal: o.signal,

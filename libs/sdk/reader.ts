@@ -2,7 +2,14 @@ import { backoffMs, connect, type Connection } from './connection.js';
 import { pause } from '#concurrency';
 import type { Shape } from './answer.js';
 import { faultOf, isSdkFault } from './fault.js';
-import { followLive, livePages, printDamaged, type LiveOptions } from './live.js';
+import {
+  followLive,
+  followSubscription,
+  livePages,
+  printDamaged,
+  type LiveOptions,
+  type SubscriptionLiveOptions,
+} from './live.js';
 import type { Receipt } from './publisher.js';
 import { query, typeList } from './query.js';
 import { Deduplicator } from './deduplicator.js';
@@ -103,6 +110,8 @@ export interface Reader {
   pages(stream: string, options?: ReadOptions): AsyncIterable<EventPage>;
   /** New events from now on (or from `from`), pushed by the hub; resumes after a broken connection without loss, and reports a gap when retention removed events, or when the stream was made again or restored from an older backup. */
   live(stream: string, options?: LiveOptions): AsyncIterable<ReadEvent>;
+  /** The events of a subscription with the target `sse`, from where it is. Ends when the signal aborts, or when a newer connection takes the subscription over; resumes after a broken connection. */
+  subscription(id: string, options?: SubscriptionLiveOptions): AsyncIterable<ReadEvent>;
   /** The entry of a key; undefined: the view has no such entry. While the view is rebuilding, the call retries; at the deadline it throws `view_rebuilding` (R7). */
   state(view: string, key: string, options?: StateOptions): Promise<StateEntry | undefined>;
   /** The entry of a subject given by its clear fields, for views whose keys are pseudonyms. */
@@ -267,6 +276,7 @@ export function createReader(options: ReaderOptions): Reader {
     pages,
     read,
     live: (stream, o) => followLive(hub, key, stream, o ?? {}),
+    subscription: (id, o) => followSubscription(hub, key, id, o ?? {}),
     state: (view, k, o = {}) =>
       entry(`/v1/state/${enc(view)}/${enc(k)}${query({ after: o.after })}`, callOf(o, isEntry(view, k))),
     lookup: (view, subject, o = {}) =>

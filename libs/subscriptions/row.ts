@@ -50,6 +50,7 @@ const CHECKS: readonly (readonly [string, (row: Json) => boolean])[] = [
   ['start', ({ start }) => isText(start)],
   ['test', ({ test }) => typeof test === 'boolean'],
   ['target', ({ target }) => isObject(target) && isTarget(target)],
+  ['temporary', ({ temporary }) => isOneOf(undefined, true)(temporary)],
   ['state', ({ state, why }) => isOneOf('active', 'paused', 'disabled')(state) && isTextOrAbsent(why)],
   ['version', ({ version }) => Number.isSafeInteger(version) && (version as number) > 0],
   ['secrets', ({ secrets }) => Array.isArray(secrets) && secrets.every(isSecret)],

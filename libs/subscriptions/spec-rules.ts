@@ -12,7 +12,7 @@ import { texts } from './texts.js';
 
 export const SPEC_LIMITS = { patterns: 50, urlLength: 2_048, problems: 50 };
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const SPEC = ['name', 'types', 'filters', 'units', 'start', 'test', 'target'];
+const SPEC = ['name', 'types', 'filters', 'units', 'start', 'test', 'target', 'temporary'];
 const SELECTOR = ['function', 'province', 'below'];
 const WEBHOOK = ['kind', 'url', 'mode', 'data', 'signature'];
 const MODES = ['structured', 'binary', 'batch'] as const;
@@ -101,8 +101,17 @@ class SpecReader {
       ...(units === undefined ? {} : { units }),
       start: this.#start(given['start'] ?? 'now', types, test === true),
       test: test === true,
-      target: this.#target(given['target']),
+      ...this.#targetAndTime(given),
     };
+  }
+
+  #targetAndTime(given: Readonly<Record<string, unknown>>): Pick<SubscriptionSpec, 'target' | 'temporary'> {
+    const target = this.#target(given['target']);
+    const { temporary = false } = given;
+    if (typeof temporary !== 'boolean') this.#add('/temporary', texts.not_true_or_false());
+    if (temporary !== true) return { target };
+    if (target.kind !== 'sse') this.#add('/temporary', texts.temporary_not_live(), verbatim('target: {"kind": "sse"}'));
+    return { target, temporary };
   }
 
   #add(pointer: string, reason: Text, expected?: Text): void {

@@ -37,6 +37,13 @@ describe('the spec of a subscription', () => {
     });
   });
 
+  it('is temporary for a reader with an open connection, and not unless it is said', () => {
+    const sse = { ...GOOD, target: { kind: 'sse' } };
+    expect(readSpec({ ...sse, temporary: true }, rules)).toMatchObject({ ok: true, spec: { temporary: true } });
+    const read = readSpec({ ...sse, temporary: false }, rules);
+    expect(read.ok && read.spec).not.toHaveProperty('temporary');
+  });
+
   it.each([null, undefined, 'x', 3, [], [[]]])('%j is none', (given) => {
     expect(specProblems(given, rules)).toHaveLength(1);
   });
@@ -53,6 +60,8 @@ describe('the spec of a subscription', () => {
     ['a pattern that is none', { types: ['sdm.#', '#.sdm'] }, ['/types/1']],
     ['a type that nobody knows', { types: ['tidak.ada.apa'] }, ['/types/0']],
     ['an unknown member', { limit: 3 }, ['/limit']],
+    ['temporary that is neither true nor false', { temporary: 'ya' }, ['/temporary']],
+    ['temporary with the target pull', { temporary: true }, ['/temporary']],
     [
       'a member of the prototype',
       JSON.parse('{"__proto__":1,"a/b":2}') as Record<string, unknown>,

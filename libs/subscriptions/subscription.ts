@@ -48,6 +48,8 @@ export interface SubscriptionSpec {
   /** true: it gets test events (R10.11), and nothing else. */
   readonly test: boolean;
   readonly target: Target;
+  /** It is removed when no connection was open to it for five minutes. Only with the target sse. */
+  readonly temporary?: true;
 }
 
 /** A secret of a webhook, sealed with a key of the deployment. */

@@ -64,6 +64,10 @@ export const texts = defineTexts({
     id: 'now, earliest, waktu RFC 3339, atau posisi aliran/partisi/offset',
     en: 'now, earliest, an RFC 3339 time, or a position stream/partition/offset',
   },
+  temporary_not_live: {
+    id: 'langganan sementara hanya untuk pembaca dengan sambungan terbuka',
+    en: 'only a subscription of a reader with an open connection may be temporary',
+  },
   target_unknown: { id: 'bukan tujuan yang dikenal', en: 'not a target that is known' },
   url_wrong: { id: 'bukan alamat, atau terlalu panjang', en: 'not an address, or too long' },
   url_form: { id: 'https://…, paling banyak {most} karakter', en: 'https://…, at most {most} characters' },

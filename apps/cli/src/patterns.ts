@@ -25,6 +25,27 @@ function formOf(pattern: string): RegExp {
   return new RegExp(`^${text}${rest || !pattern.includes('*') ? '(\\..+)?' : ''}$`);
 }
 
+/** Nothing but whole segments: a pattern as subscriptions know it. */
+const WHOLE = /^(?:\*|[a-z0-9][a-z0-9-]*)(?:\.(?:\*|[a-z0-9][a-z0-9-]*))*$/;
+
+/**
+ * The patterns of the command line as those of a subscription about these types. Those know `*` for a whole segment only, and no beginning of a name; what they cannot say is said by the
+ * types that there are now.
+ */
+export function patternsOf(patterns: readonly string[], known: readonly string[]): readonly string[] {
+  if (patterns.length === 0) return ['#'];
+  const out = patterns.flatMap((pattern) => {
+    const matches = typeMatcher([pattern]);
+    const found = known.filter(matches);
+    if (found.length === 0) return [];
+    if (pattern === '#') return [pattern];
+    const hasRest = pattern.endsWith('.#');
+    if (!WHOLE.test(hasRest ? pattern.slice(0, -2) : pattern)) return found;
+    return hasRest || pattern.includes('*') ? [pattern] : [`${pattern}.#`];
+  });
+  return [...new Set(out)];
+}
+
 /** At most three of the names that are most like a text, the likeliest first, for "did you mean". */
 export function alike(text: string, names: readonly string[]): readonly string[] {
   const parts = text.split(/[.*#]+/).filter((part) => part.length > 1);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { alike, typeMatcher } from './patterns.js';
+import { alike, patternsOf, typeMatcher } from './patterns.js';
 import { Usage } from './usage.js';
 
 const TYPES = [
@@ -29,6 +29,22 @@ describe('a pattern of types', () => {
     for (const wrong of ['', '#.paspor', 'a..b', 'imigrasi.#.x', 'a b', '.*', '(a+)+$'])
       expect(() => typeMatcher([wrong])).toThrow(Usage);
     expect(typeMatcher(['imigrasi.paspor.x'])('imigrasiXpaspor.x')).toBe(false);
+  });
+});
+
+describe('patterns of a subscription', () => {
+  const asked = (...patterns: string[]): readonly string[] => patternsOf(patterns, TYPES);
+
+  it('are those of the command line where it knows them too, so that types of tomorrow belong to it', () => {
+    expect(asked()).toEqual(['#']);
+    expect(asked('#')).toEqual(['#']);
+    expect(asked('imigrasi.#', '*.izin-tinggal.berubah')).toEqual(['imigrasi.#', '*.izin-tinggal.berubah']);
+    expect(asked('imigrasi.paspor', 'pas.hunian.dilaporkan')).toEqual(['imigrasi.paspor.#', 'pas.hunian.dilaporkan.#']);
+  });
+
+  it('are the types of now where it does not, and none for what matches nothing', () => {
+    expect(asked('*.*.dib*', 'imigrasi.paspor.dib*')).toEqual([TYPES[1]]);
+    expect(asked('keu.#', 'imigrasi.*', 'pas.#')).toEqual(['pas.#']);
   });
 });
 

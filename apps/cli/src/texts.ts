@@ -75,6 +75,14 @@ export const texts = defineTexts({
   },
   listen_broken: { id: '{stream}: sambungan putus, disambung lagi', en: '{stream}: connection lost, connecting again' },
   listen_again: { id: '{stream}: tersambung lagi', en: '{stream}: connected again' },
+  listen_left: {
+    id: 'langganan sementara {name} belum terhapus; hub menghapusnya sendiri setelah lima menit',
+    en: 'the temporary subscription {name} is not removed yet; the hub removes it by itself after five minutes',
+  },
+  listen_streams: {
+    id: 'tanpa langganan sementara: simpul listen --streams',
+    en: 'without a temporary subscription: simpul listen --streams',
+  },
   no_test_events: {
     id: 'hub ini tidak mengenal kejadian uji bagi kunci ini (versi lebih lama, atau kunci tanpa hak baca)',
     en: 'this hub knows no test events for this key (an earlier version, or a key that may read nothing)',

@@ -5,6 +5,7 @@ import { SUBSCRIPTIONS_TOPIC } from '#subscriptions';
 import { Claims, type ClaimsReport } from '#table';
 import { ATTEMPTS_SPEC } from './attempts.js';
 import { PartitionDesk, type DeskDeps } from './partition-desk.js';
+import { Temporaries } from './temporaries.js';
 
 /** The group of all couriers. Its claims in `_simpul.owners` say who owns a partition (R9.1). */
 export const COURIER_GROUP = 'simpul.couriers';
@@ -29,12 +30,14 @@ export class Courier {
   readonly #desks = new Map<number, PartitionDesk>();
   /** Closing of the desk that was there before, by partition: the next one begins after it. */
   readonly #closing = new Map<number, Promise<void>>();
+  readonly #temporaries: Temporaries;
   #membership: Membership | undefined;
   #joining: Promise<Membership | undefined> = Promise.resolve(undefined);
   #isClosed = false;
 
   constructor(deps: CourierDeps) {
     this.#deps = deps;
+    this.#temporaries = new Temporaries({ desks: () => this.desks(), now: deps.now, failed: this.#failed });
     this.#claims = new Claims({
       newest: (partition) => Promise.resolve(this.#desks.get(partition)?.newestEpoch() ?? -1n),
       membership: () => this.#membership,
@@ -56,6 +59,7 @@ export class Courier {
     const joining = log.join(COURIER_GROUP, [SUBSCRIPTIONS_TOPIC], member);
     this.#joining = joining.catch(() => undefined);
     this.#membership = await joining;
+    if (!this.#isClosed) this.#temporaries.start();
   }
 
   /** The desk of a partition that this process owns and runs. */
@@ -78,6 +82,7 @@ export class Courier {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.#temporaries.stop();
     await Promise.all([...this.#desks.values()].map((desk) => desk.close('orderly')));
     const membership = await withDeadline(this.#joining, JOIN_WAIT_MS, () => undefined);
     await membership?.leave();

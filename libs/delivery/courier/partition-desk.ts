@@ -1,6 +1,5 @@
 import { formatPosition, parsePosition } from '#event';
 import { Fault } from '#faults';
-import type { ReadEvent } from '#reading';
 import type { Caller } from '#access';
 import {
   compileSubscription,
@@ -32,7 +31,7 @@ import type { CommitOutcome, Leases, Pulled, PullWish } from '../pull/leases.js'
 import { cursorsOf } from './cursors-of.js';
 import { editedEvent } from './edited.js';
 import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
-import { receiptsOf } from './reader-receipts.js';
+import { receiptsAt } from './reader-receipts.js';
 import { takenBy } from './redrives.js';
 import type { Run } from './run.js';
 import type { RunSetDeps } from './run-deps.js';
@@ -170,9 +169,13 @@ export class PartitionDesk implements SubscriptionDesk {
   }
 
   remove(id: string): Promise<void> {
+    return this.#change(id, (run) => this.#remove(run));
+  }
+
+  /** Removes a subscription to which no connection is open, and none was since this time, ms. */
+  removeUnread(id: string, before: number): Promise<void> {
     return this.#change(id, async (run) => {
-      await this.#set.replace(run, 0, () => this.#set.writeSubscription(id, undefined));
-      await this.#set.forget(id);
+      if (run.seat.isUnreadSince(before)) await this.#remove(run);
     });
   }
 
@@ -297,34 +300,8 @@ export class PartitionDesk implements SubscriptionDesk {
     });
   }
 
-  async receipts(position: string): Promise<readonly ReaderReceipt[]> {
-    const { log } = this.#deps;
-    const place = parsePosition(position)!;
-    const { stream, partition, offset } = place;
-    const got = await log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
-    const [record] = got.kind === 'records' ? got.records : [];
-    if (record?.offset !== offset) return [];
-    // Subscriptions of one system of a unit see the same.
-    const seen = new Map<string, ReadEvent | undefined>();
-    const due = new Set<Run>();
-    for (const run of this.runs) {
-      if (!run.streams.has(stream)) continue;
-      const { compiled } = run;
-      const reader = `${compiled.owner.owner}\n${compiled.owner.system}`;
-      if (!seen.has(reader)) seen.set(reader, await this.#set.seenBy(compiled, place));
-      const event = seen.get(reader);
-      if (event !== undefined && this.#set.isDue(compiled, event)) due.add(run);
-    }
-    return receiptsOf(
-      {
-        runs: this.runs,
-        attempts: this.#set.attempts,
-        isDue: (run) => due.has(run),
-        isHeld: (run) => this.#set.isHeld(run.subscription.id, position),
-      },
-      position,
-      record.appendTimeMs,
-    );
+  receipts(position: string): Promise<readonly ReaderReceipt[]> {
+    return receiptsAt(this.#set, position);
   }
 
   async #checkEdited(run: Run, order: RedriveOrder, data: Readonly<Record<string, unknown>>): Promise<void> {
@@ -370,6 +347,12 @@ export class PartitionDesk implements SubscriptionDesk {
     const next = await this.#set.replace(run, DRAIN_MS, () => this.#set.writeCursors(id, rows));
     if (next === undefined) throw new Fault('not_found');
     return next;
+  }
+
+  async #remove(run: Run): Promise<void> {
+    const { id } = run.subscription;
+    await this.#set.replace(run, 0, () => this.#set.writeSubscription(id, undefined));
+    await this.#set.forget(id);
   }
 
   #leases({ leases, subscription }: Run, wanted: 'pull' | 'sse'): Leases {

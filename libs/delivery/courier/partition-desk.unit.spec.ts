@@ -5,6 +5,7 @@ import type { NewRecord } from '#log';
 import { until } from '../../../test/kit/projection/stage.js';
 import { BY, DELIVERED, DeskStage, eventAt, spec } from './desk.fixture.js';
 import type { PartitionDesk } from './partition-desk.js';
+import { Temporaries, UNREAD_MS } from './temporaries.js';
 
 const ID = subscriptionId(BY.owner, 'satu');
 const P = partitionOfSubscription(ID);
@@ -227,6 +228,29 @@ describe('a desk', () => {
     stage.feed.offer(ID, eventAt(0n, 'a'));
     await until(() => stage.failures.length > 0);
     await desk.close('lost');
+  });
+
+  it('removes a temporary subscription once no connection was open to it for five minutes, also after a takeover, and no other', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    const temporary = { temporary: true, target: { kind: 'sse' } } as const;
+    await desk.create(spec('satu', temporary), BY);
+    const later = async (ms: number, at: PartitionDesk = desk): Promise<boolean> => {
+      const now = (): number => Date.now() + ms;
+      await new Temporaries({ desks: () => [at], now, failed: (cause) => void stage.failures.push(cause) }).look();
+      return stage.subscriptions.get(ID) !== undefined;
+    };
+    expect(await later(UNREAD_MS - 10_000)).toBe(true);
+    const [first, second] = [await desk.live(ID, undefined), await desk.live(ID, undefined)];
+    first.left();
+    expect(await later(2 * UNREAD_MS)).toBe(true);
+    second.left();
+    await desk.close('orderly');
+    const next = await open(2n);
+    expect(await later(UNREAD_MS - 10_000, next)).toBe(true);
+    expect([await later(UNREAD_MS + 1, next), stage.feed.followers.size]).toEqual([false, 0]);
+    await next.create(spec('satu', { target: { kind: 'sse' } }), BY);
+    expect([await later(2 * UNREAD_MS, next), stage.failures]).toEqual([true, []]);
   });
 
   it('an event that the process cannot send is parked, and stops nothing else', async () => {

@@ -1,10 +1,42 @@
 import { parsePosition, type Position } from '#event';
+import type { ReadEvent } from '#reading';
 import type { ReaderReceipt } from '../desk-port.js';
 import type { AttemptRow, CursorRow } from '../port.js';
 import type { Attempts } from './attempts.js';
 import type { Run } from './run.js';
+import type { RunSet } from './run-set.js';
 
-export interface ReceiptsDeps {
+/** What each subscription of a partition has made of the event at a position. Fault `log_unavailable`. */
+export async function receiptsAt(set: RunSet, position: string): Promise<readonly ReaderReceipt[]> {
+  const place = parsePosition(position)!;
+  const { stream, partition, offset } = place;
+  const got = await set.deps.log.read(stream, partition, offset, { maxRecords: 1, maxBytes: 1 });
+  const [record] = got.kind === 'records' ? got.records : [];
+  if (record?.offset !== offset) return [];
+  // Subscriptions of one system of a unit see the same.
+  const seen = new Map<string, ReadEvent | undefined>();
+  const due = new Set<Run>();
+  for (const run of set.runs.values()) {
+    if (!run.streams.has(stream)) continue;
+    const { compiled } = run;
+    const reader = `${compiled.owner.owner}\n${compiled.owner.system}`;
+    if (!seen.has(reader)) seen.set(reader, await set.seenBy(compiled, place));
+    const event = seen.get(reader);
+    if (event !== undefined && set.isDue(compiled, event)) due.add(run);
+  }
+  return receiptsOf(
+    {
+      runs: set.runs.values(),
+      attempts: set.attempts,
+      isDue: (run) => due.has(run),
+      isHeld: (run) => set.isHeld(run.subscription.id, position),
+    },
+    position,
+    record.appendTimeMs,
+  );
+}
+
+interface ReceiptsDeps {
   readonly runs: Iterable<Run>;
   readonly attempts: Pick<Attempts, 'ofEvent'>;
   /** Whether the event at the position is due to the subscription of a run, by its rights and filters of now. */
@@ -13,8 +45,8 @@ export interface ReceiptsDeps {
   readonly isHeld: (run: Run) => boolean;
 }
 
-/** What each subscription has made of the event at a position. `appendTimeMs`: when the log accepted it. Fault `log_unavailable`. */
-export async function receiptsOf(
+/** `appendTimeMs`: when the log accepted the event. */
+async function receiptsOf(
   { runs, attempts, isDue, isHeld }: ReceiptsDeps,
   position: string,
   appendTimeMs: number,

@@ -33,7 +33,7 @@ export class Run {
   readonly lanes: Lanes<ReadEvent>;
   /** undefined: events are pushed. */
   readonly leases: Leases | undefined;
-  readonly seat = new LiveSeat();
+  readonly seat: LiveSeat;
   readonly #streams = new Map<string, Followed>();
   readonly #stop = new AbortController();
   readonly #waker: Waker;
@@ -56,6 +56,7 @@ export class Run {
     rows: readonly (LaneRow | LeaseRow)[],
   ) {
     this.#deps = deps;
+    this.seat = new LiveSeat(deps.now);
     this.#subscription = subscription;
     this.#compiled = compiled;
     this.#host = deps.push.hostOf(subscription);

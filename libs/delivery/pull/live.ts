@@ -22,19 +22,38 @@ export interface LiveReader {
   cursor(): string;
   /** The next events; undefined: none came within 30 s, or the signal aborted. */
   next(signal: AbortSignal): Promise<LiveEvents | undefined>;
+  /** The connection has ended. */
+  left(): void;
   /** Aborts when a newer connection takes over (reason `taken_over`), and when this owner does not run the subscription any more (`stopped`). */
   readonly over: AbortSignal;
 }
 
 /** The place of the one connection of a subscription. */
 export class LiveSeat {
+  readonly #now: () => number;
   #taken: AbortController | undefined;
+  /** When the last connection ended, or the run began; undefined: one is open. */
+  #unreadSince: number | undefined;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#unreadSince = now();
+  }
+
+  /** Whether no connection is open, and none was since this time, ms. */
+  isUnreadSince(ms: number): boolean {
+    return this.#unreadSince !== undefined && this.#unreadSince <= ms;
+  }
 
   /** The reader of a new connection; the one before is over. */
   take(leases: Leases, cursor: () => string): LiveReader {
     this.#taken?.abort('taken_over');
-    this.#taken = new AbortController();
-    return liveReader(leases, cursor, this.#taken.signal);
+    const taken = (this.#taken = new AbortController());
+    this.#unreadSince = undefined;
+    const left = (): void => {
+      if (this.#taken === taken) this.#unreadSince ??= this.#now();
+    };
+    return { ...liveReader(leases, cursor, taken.signal), left };
   }
 
   stop(): void {
@@ -42,7 +61,7 @@ export class LiveSeat {
   }
 }
 
-function liveReader(leases: Leases, cursor: () => string, over: AbortSignal): LiveReader {
+function liveReader(leases: Leases, cursor: () => string, over: AbortSignal): Omit<LiveReader, 'left'> {
   return {
     cursor,
     over,

@@ -41,6 +41,8 @@ export const SPEC = z.strictObject({
   target: TARGET,
   /** By stream, in the place of `start`: a cursor (`next` of a page of that stream), `earliest`, a time, or a position. */
   starts: z.record(z.string().max(200), z.string().min(1).max(8_192)).optional(),
+  /** true, with the target sse: it is removed when no connection was open to it for five minutes. */
+  temporary: z.boolean().default(false),
 });
 export const CHANGE = z
   .strictObject({
@@ -151,5 +153,6 @@ function isPlace(text: string): boolean {
 export function specOf(given: Omit<z.output<typeof SPEC>, 'starts'>): SubscriptionSpec;
 export function specOf(given: Omit<z.output<typeof CHANGE>, 'why'>): Partial<SubscriptionSpec>;
 export function specOf(given: object): Partial<SubscriptionSpec> {
-  return given;
+  const { temporary, ...spec } = given as Partial<SubscriptionSpec> & { readonly temporary?: boolean };
+  return temporary === true ? { ...spec, temporary } : spec;
 }

@@ -25,6 +25,8 @@ export async function sendLive(
     }
   } catch {
     // The place of the reader is stored, or not: it comes again either way.
+  } finally {
+    live.left();
   }
   if (live.over.reason === 'taken_over') sse.send({ event: 'taken_over', data: JSON.stringify({ subscription: id }) });
   sse.end();

@@ -45,10 +45,11 @@ export function shown(
 
 /** What an audit record says of a subscription: whose it is, and its spec without what may be secret or personal. */
 export function recorded(subscription: Omit<Subscription, 'secrets'>): object {
-  const { id, owner, name, types, units, start, test, version, state } = subscription;
+  const { id, owner, name, types, units, start, test, version, state, temporary } = subscription;
   return {
     ...{ id, owner, name, types, start, test, version, state },
     ...(units === undefined ? {} : { units }),
+    ...(temporary === undefined ? {} : { temporary }),
     ...guarded(subscription),
   };
 }

@@ -74,6 +74,20 @@ describe('a subscription', () => {
     expect([status, body.publicKeys]).toEqual([200, undefined]);
   });
 
+  it('may be temporary with the target sse, and its audit record says so', async () => {
+    const sse = { ...SPEC, target: { kind: 'sse' } };
+    const { status, body } = await edge.ask('POST', '', 'own', { ...sse, temporary: true });
+    expect([status, body.temporary]).toEqual([201, true]);
+    expect(edge.audit.at(-1)).toMatchObject({ after: { name: 'payroll', temporary: true } });
+    const lasting = await edge.ask('POST', '', 'own', { ...sse, name: 'lama', temporary: false });
+    expect([lasting.status, lasting.body]).toEqual([
+      201,
+      expect.not.objectContaining({ temporary: expect.anything() }),
+    ]);
+    const pulled = await edge.ask('PATCH', `/${body.id}`, 'own', { target: { kind: 'pull' } }, { 'if-match': '1' });
+    expect([pulled.status, pulled.body.errors[0].pointer]).toEqual([400, '/temporary']);
+  });
+
   it('is only previewed by a dry run: nothing is made, nothing is on record', async () => {
     const { status, body } = await edge.ask('POST', '?dryRun=true', 'own', SPEC);
     expect([status, body]).toEqual([

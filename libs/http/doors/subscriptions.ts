@@ -150,8 +150,9 @@ export class SubscriptionsController {
     const given = specOf(body);
     return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
       if (before.version !== version) throw new Fault('version_changed', { detail: `version ${before.version}` });
-      const { name, types, filters, units, start, test, target } = before;
-      const old = { name, types, filters, start, test, target, ...(units === undefined ? {} : { units }) };
+      const { name, types, filters, units, start, test, target, temporary } = before;
+      const more = { ...(units === undefined ? {} : { units }), ...(temporary === undefined ? {} : { temporary }) };
+      const old = { name, types, filters, start, test, target, ...more };
       await this.#check({ ...old, ...given }, caller);
       const { subscription, appliesFrom } = await this.#places.change(
         caller,

@@ -1,14 +1,15 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Command } from 'commander';
 import { verbatim } from '#faults';
-import { createReader, isSdkFault, shapes, type Reader, type ReadEvent } from '#sdk';
+import { createReader, isSdkFault, shapes, type LiveOptions, type Reader, type ReadEvent } from '#sdk';
 import { readTerminal } from '#settings';
 import type { Context } from '../context.js';
-import { alike, typeMatcher } from '../patterns.js';
+import { alike, patternsOf, typeMatcher } from '../patterns.js';
 import { EXIT } from '../refusal.js';
 import type { Run } from '../program.js';
 import { texts } from '../texts.js';
 import { Usage } from '../usage.js';
+import { TemporarySubscriptions } from './temporary-subscriptions.js';
 
 const TESTS = '_simpul.test';
 /** How long a receiver of forwarded events may take for one. */
@@ -20,6 +21,7 @@ interface Options {
   readonly test?: true;
   readonly testOnly?: true;
   readonly limit?: string;
+  readonly streams?: true;
 }
 
 /** One stream, with the types of it that are listened to. */
@@ -35,13 +37,14 @@ export function listenCommand(program: Command, run: Run): void {
       'events as they are recorded, from all streams that your key may read; * is one part of a type, # the rest',
     )
     .option('--forward-to <url>', 'send each event to this address, as a CloudEvent in JSON, and show what it answers')
-    .option('--from <place>', 'earliest or a time; default: from now on')
+    .option('--from <place>', 'earliest, a time or a position; default: from now on')
     .option('--test', 'test events too')
     .option('--test-only', 'test events alone')
     .option('-n, --limit <n>', 'end after so many')
+    .option('--streams', 'read the streams, without a subscription')
     .addHelpText(
       'after',
-      "\nIn a pipe, or with -o jsonl, each event is one line of JSON; what is forwarded is told on standard error. With --limit the exit code is 5 when a forward failed.\n\nExample:\n  simpul listen 'imigrasi.#' --test --forward-to http://127.0.0.1:3000/hook",
+      "\nListens on a temporary subscription, which is removed at the end, and by the hub five minutes after a kill. A key without the role reader reads the streams.\nIn a pipe, or with -o jsonl, each event is one line of JSON; what is forwarded is told on standard error. With --limit the exit code is 5 when a forward failed.\n\nExample:\n  simpul listen 'imigrasi.#' --test --forward-to http://127.0.0.1:3000/hook",
     )
     .action((types: string[], o: Options) => run((ctx) => listen(ctx, types, o)));
 }
@@ -59,11 +62,13 @@ async function listen(ctx: Context, patterns: readonly string[], o: Options): Pr
   process.once('SIGTERM', stop);
   const out = new Lines(ctx);
   const reader = createReader({ connection: ctx.hub, key: ctx.key });
+  const subscriptions = new TemporarySubscriptions(ctx);
   let taken = 0;
   let failed = 0;
   let open = 0;
+  let followed = Number.POSITIVE_INFINITY;
   const connected = (): void => {
-    if (++open === sources.length) out.ready(sources);
+    if (++open === followed) out.ready(sources);
   };
   const take = async (event: ReadEvent): Promise<void> => {
     if (taken >= limit) return;
@@ -72,16 +77,22 @@ async function listen(ctx: Context, patterns: readonly string[], o: Options): Pr
     if (url !== undefined && !(await forward(out, url, event, stopping.signal))) failed++;
     if (taken >= limit) stop();
   };
+  const following = { connected, take, signal: stopping.signal };
   try {
-    await Promise.all(
-      sources.map((source) =>
-        follow(reader, source, o.from ?? 'latest', out, { connected, take, signal: stopping.signal }),
-      ),
-    );
+    const isOn = o.streams !== true && (await reader.me({ signal: stopping.signal })).roles.includes('reader');
+    const ways = isOn
+      ? await waysOf(reader, subscriptions, patterns, sources, o)
+      : sources.map(({ stream, types }): Way => {
+          const asked = { from: o.from ?? 'latest', type: types };
+          return { name: stream, events: (more) => reader.live(stream, { ...asked, ...more }) };
+        });
+    followed = ways.length;
+    await Promise.all(ways.map((way) => follow(way, out, following)));
   } catch (e) {
     if (!stopping.signal.aborted) throw e;
   } finally {
     stop();
+    for (const name of await subscriptions.remove()) out.note(ctx.say(texts.listen_left({ name })));
     process.removeListener('SIGINT', stop);
     process.removeListener('SIGTERM', stop);
   }
@@ -94,31 +105,60 @@ interface Following {
   readonly signal: AbortSignal;
 }
 
-/** Events of one stream one after another, so that the order of each subject is the order of the forwards. Goes on by itself after a broken connection. */
-async function follow(
+/** Where events come from: a stream, or a subscription. */
+interface Way {
+  readonly name: string;
+  readonly events: (o: Pick<LiveOptions, 'signal' | 'report'>) => AsyncIterable<ReadEvent>;
+}
+
+/** A subscription for facts, and one for test events: none gets both. */
+async function waysOf(
   reader: Reader,
-  { stream, types }: Source,
-  from: string,
-  out: Lines,
-  { connected, take, signal }: Following,
-): Promise<void> {
+  subscriptions: TemporarySubscriptions,
+  patterns: readonly string[],
+  sources: readonly Source[],
+  { from = 'now' }: Options,
+): Promise<readonly Way[]> {
+  const ways: Way[] = [];
+  for (const test of [false, true]) {
+    const some = sources.filter(({ stream }) => (stream === TESTS) === test);
+    if (some.length === 0) continue;
+    const known = some.flatMap(({ types }) => types);
+    const { id, name } = await subscriptions.make({
+      types: patternsOf(patterns, known),
+      start: startOf(from, test),
+      test,
+    });
+    ways.push({ name, events: (more) => reader.subscription(id, more) });
+  }
+  return ways;
+}
+
+/** A position is one of facts or of test events; the others begin now. */
+function startOf(from: string, test: boolean): string {
+  const isElsewhere = /^[^/]+\/\d+\/\d+$/.test(from) && from.startsWith(`${TESTS}/`) !== test;
+  return isElsewhere ? 'now' : from;
+}
+
+/** Events one after another, so that the order of each subject is the order of the forwards. Goes on by itself after a broken connection. */
+async function follow({ name, events }: Way, out: Lines, { connected, take, signal }: Following): Promise<void> {
   let first = true;
   let told = false;
   const report = {
     connected: () => {
       if (first) connected();
-      else if (told) out.again(stream);
+      else if (told) out.again(name);
       first = told = false;
     },
     disconnected: () => {
       if (told) return;
       told = true;
-      out.broken(stream);
+      out.broken(name);
     },
     gap: (detail: unknown) => out.note(`gap ${JSON.stringify(detail)}`),
     damaged: (detail: unknown) => out.note(`corrupt_record ${JSON.stringify(detail)}`),
   };
-  for await (const event of reader.live(stream, { from, type: types, signal, report })) {
+  for await (const event of events({ signal, report })) {
     await take(event);
     if (signal.aborted) return;
   }
