@@ -11,6 +11,7 @@ import { listenCommand } from './commands/listen.js';
 import { learningCommands } from './commands/learn.js';
 import { triggerCommand } from './commands/trigger.js';
 import { contextCommands } from './commands/ctx.js';
+import { watchCommands } from './commands/watch.js';
 import type { Context, Globals } from './context.js';
 
 /** Runs a command with an open context; the number that it returns is the exit code of the process. `keyless`: the command also runs without a key. */
@@ -36,6 +37,7 @@ const COMMANDS = [
   eventCommands,
   subscriptionCommands,
   deadLetterCommands,
+  watchCommands,
   stateCommands,
   viewCommands,
   unitCommands,

@@ -75,6 +75,27 @@ export const texts = defineTexts({
   },
   listen_broken: { id: '{stream}: sambungan putus, disambung lagi', en: '{stream}: connection lost, connecting again' },
   listen_again: { id: '{stream}: tersambung lagi', en: '{stream}: connected again' },
+  no_findings: { id: 'tidak ada temuan', en: 'nothing was found' },
+  watch_silent: {
+    id: 'belum mengirim {type} sampai {expected}; laporan terakhir {seen}',
+    en: 'sent no {type} by {expected}; its last report was {seen}',
+  },
+  watch_never: {
+    id: 'belum mengirim {type} sampai {expected}, dan belum pernah',
+    en: 'sent no {type} by {expected}, and never before',
+  },
+  watch_gap: {
+    id: 'nomor {expected} belum datang; yang tertinggi {seen}',
+    en: 'the numbers {expected} have not come; the highest is {seen}',
+  },
+  watch_skew: {
+    id: 'jam sistem menunjukkan {seen} pada {expected}',
+    en: 'the clock of the system said {seen} at {expected}',
+  },
+  watch_storm: {
+    id: '{seen} kiriman ulang dalam satu menit; biasanya paling banyak {expected}',
+    en: '{seen} resends in one minute; usual are at most {expected}',
+  },
   listen_left: {
     id: 'langganan sementara {name} belum terhapus; hub menghapusnya sendiri setelah lima menit',
     en: 'the temporary subscription {name} is not removed yet; the hub removes it by itself after five minutes',
