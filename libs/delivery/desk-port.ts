@@ -97,6 +97,8 @@ export interface ReaderReceipt {
   readonly at?: string;
   readonly tries?: number;
   readonly status?: number;
+  /** No record of an attempt was found where it would be: the state is what its filter of now and how far it is make likely. */
+  readonly assumed?: true;
 }
 
 /**

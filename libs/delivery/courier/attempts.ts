@@ -21,6 +21,13 @@ const CHUNK = 500;
 const SCAN_RECORDS = 20_000;
 const SCAN_BYTES = 1_048_576;
 
+export interface AttemptsOfEvent {
+  /** By subscription. */
+  readonly rows: ReadonlyMap<string, AttemptRow>;
+  /** false: there may be others, behind the budget of the scan or deleted by now. */
+  readonly isWhole: boolean;
+}
+
 type AttemptsLog = Pick<EventLog, 'append' | 'read' | 'describe' | 'offsetAt'>;
 
 /** The attempts of the subscriptions of one partition: written in batches, read backwards from the newest. */
@@ -137,15 +144,17 @@ export class Attempts {
     return end > low ? { rows, next: end } : { rows };
   }
 
-  /** The rows of one event for these subscriptions, from the time of the event on, as far as the budget goes. Fault `log_unavailable`. */
-  async ofEvent(position: string, fromMs: number): Promise<ReadonlyMap<string, AttemptRow>> {
+  /** The newest row of one event for each subscription, among those from the time of the event on. Fault `log_unavailable`. */
+  async ofEvent(position: string, fromMs: number): Promise<AttemptsOfEvent> {
     await this.flush();
     const found = new Map<string, AttemptRow>();
     const name = ATTEMPTS_SPEC.name;
+    const { low, high } = (await this.#log.describe(name))[this.#partition]!;
     let next = await this.#log.offsetAt(name, this.#partition, fromMs);
-    for (let scanned = 0; scanned < SCAN_RECORDS;) {
+    const isKept = next > low || low === 0n;
+    for (let scanned = 0; next < high && scanned < SCAN_RECORDS;) {
       const got = await this.#log.read(name, this.#partition, next, { maxRecords: CHUNK, maxBytes: SCAN_BYTES });
-      if (got.kind !== 'records' || got.records.length === 0) break;
+      if (got.kind !== 'records' || got.next === next) break;
       for (const { key, value } of got.records) {
         scanned++;
         if (value === null || key === null || !value.includes(position)) continue;
@@ -154,7 +163,7 @@ export class Attempts {
       }
       next = got.next;
     }
-    return found;
+    return { rows: found, isWhole: isKept && next >= high };
   }
 
   async #range(from: bigint, end: bigint): Promise<{ readonly offset: bigint; readonly row: AttemptRow }[]> {

@@ -97,7 +97,8 @@ describe('attempts', () => {
     attempts.add(row(7, { subscription: 'sub_b' }));
     attempts.add(row(7, { try: 2 }));
     attempts.add(row(70));
-    const found = await attempts.ofEvent('a.b/0/7', 0);
+    const { rows: found, isWhole } = await attempts.ofEvent('a.b/0/7', 0);
+    expect(isWhole).toBe(true);
     expect([...found].map(([id, { try: tries, outcome }]) => [id, tries, outcome])).toEqual([
       ['sub_a', 2, 'delivered'],
       ['sub_b', 1, 'delivered'],

@@ -1,14 +1,15 @@
 import { Fault } from '#faults';
+import type { Subscription } from '#subscriptions';
 import type { DeadLetter, DeliveryAttempt, ListPage, Paging, ParkedSubject } from '../desk-port.js';
 import type { ParkedLane } from '../lanes/types.js';
 import type { Attempts } from './attempts.js';
 import { messageId } from './message-id.js';
 import type { Run } from './run.js';
 
-/** The attempts of a subscription, the newest first. */
+/** The attempts of a subscription, the newest first; none of one that had its id, and its name, before. */
 export async function deliveriesOf(
   attempts: Pick<Attempts, 'newest'>,
-  id: string,
+  { id, createdAt }: Pick<Subscription, 'id' | 'createdAt'>,
   filter: { readonly subject?: string | undefined; readonly state?: string | undefined },
   { limit, cursor }: Paging,
 ): Promise<ListPage<DeliveryAttempt>> {
@@ -16,6 +17,7 @@ export async function deliveriesOf(
   const { rows, next } = await attempts.newest(
     (row) =>
       row.subscription === id &&
+      row.at >= createdAt &&
       (subject === undefined || row.subject === subject) &&
       (state === undefined || row.outcome === state),
     limit,

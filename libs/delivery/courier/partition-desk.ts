@@ -244,8 +244,7 @@ export class PartitionDesk implements SubscriptionDesk {
     filter: { readonly subject?: string | undefined; readonly state?: string | undefined },
     page: Paging,
   ): Promise<ListPage<DeliveryAttempt>> {
-    this.#run(id);
-    return deliveriesOf(this.#set.attempts, id, filter, page);
+    return deliveriesOf(this.#set.attempts, this.#run(id).subscription, filter, page);
   }
 
   parked(id: string, page: Paging): Promise<ListPage<ParkedSubject>> {

@@ -1,6 +1,7 @@
 import { parsePosition, type Position } from '#event';
 import type { ReadEvent } from '#reading';
 import type { ReaderReceipt } from '../desk-port.js';
+import type { ParkedLane } from '../lanes/types.js';
 import type { AttemptRow, CursorRow } from '../port.js';
 import type { Attempts } from './attempts.js';
 import type { Run } from './run.js';
@@ -29,7 +30,7 @@ export async function receiptsAt(set: RunSet, position: string): Promise<readonl
       runs: set.runs.values(),
       attempts: set.attempts,
       isDue: (run) => due.has(run),
-      isHeld: (run) => set.isHeld(run.subscription.id, position),
+      isInRow: (run) => set.isInRow(run.subscription.id, position),
     },
     position,
     record.appendTimeMs,
@@ -41,42 +42,68 @@ interface ReceiptsDeps {
   readonly attempts: Pick<Attempts, 'ofEvent'>;
   /** Whether the event at the position is due to the subscription of a run, by its rights and filters of now. */
   readonly isDue: (run: Run) => boolean;
-  /** Whether a row says that the event waits behind a parked one of its lane. */
-  readonly isHeld: (run: Run) => boolean;
+  /** Whether a row says that the event is unfinished: it waits behind a parked one of its lane, or for its next try. */
+  readonly isInRow: (run: Run) => boolean;
+}
+
+/** How a run stands to the event. */
+interface Stand {
+  readonly run: Run;
+  readonly parked: ParkedLane | undefined;
+  /** `outside`: the subscription began after it, or does not read its stream. `past`: looked at, and it does not wait any more. */
+  readonly place: 'outside' | 'ahead' | 'waiting' | 'past';
+  readonly isDue: boolean;
 }
 
 /** `appendTimeMs`: when the log accepted the event. */
 async function receiptsOf(
-  { runs, attempts, isDue, isHeld }: ReceiptsDeps,
+  { runs, attempts, isDue, isInRow }: ReceiptsDeps,
   position: string,
   appendTimeMs: number,
 ): Promise<readonly ReaderReceipt[]> {
   const place = parsePosition(position)!;
-  const rows = await attempts.ofEvent(position, appendTimeMs);
-  const receipts: ReaderReceipt[] = [];
-  for (const run of runs) {
-    const { id, owner } = run.subscription;
-    const about = { subscription: id, owner };
+  // Before the attempts are read: what is finished now has its attempt among them.
+  const stands: readonly Stand[] = [...runs].map((run) => ({
+    run,
+    parked: run.lanes.parkedAt(position),
+    place: isInRow(run) ? 'waiting' : placeIn(run, place),
+    isDue: isDue(run),
+  }));
+  const { rows, isWhole } = await attempts.ofEvent(position, appendTimeMs);
+  return stands.map((stand) => {
+    const { id, owner, createdAt } = stand.run.subscription;
     const row = rows.get(id);
-    const tried = row === undefined ? {} : { at: row.at, tries: row.try, ...statusOf(row) };
-    const parked = run.lanes.parkedAt(position);
-    const followed = run.streams.get(place.stream);
-    if (parked !== undefined) {
-      const { deadAt, lastAt, tries, lastStatus } = parked;
-      const status = lastStatus === undefined ? {} : { status: lastStatus };
-      receipts.push({ ...about, state: deadAt === undefined ? 'parked' : 'dead', at: lastAt, tries, ...status });
-    } else if (row?.outcome === 'delivered') receipts.push({ ...about, state: 'delivered', ...tried });
-    else if (row?.outcome === 'dead') receipts.push({ ...about, state: 'dead', ...tried });
-    else if (followed === undefined || place.offset < followed.start[place.partition]! || !isDue(run))
-      receipts.push({ ...about, state: 'filtered' });
-    else if (!isHeld(run) && isFinished(run.lanes.cursor(place.stream), place))
-      receipts.push({ ...about, state: 'delivered' });
-    else receipts.push({ ...about, state: 'pending', ...tried });
-  }
-  return receipts;
+    // A subscription that is made again under its name has the same id.
+    const own = row !== undefined && row.at >= createdAt ? row : undefined;
+    return { subscription: id, owner, ...judged(stand, own, isWhole) };
+  });
 }
 
-function isFinished({ next, done }: CursorRow, { partition, offset }: Position): boolean {
+type Judged = Omit<ReaderReceipt, 'subscription' | 'owner'>;
+
+function judged({ run, parked, place, isDue }: Stand, row: AttemptRow | undefined, isWhole: boolean): Judged {
+  const tried = row === undefined ? {} : { at: row.at, tries: row.try, ...statusOf(row) };
+  if (parked !== undefined) {
+    const { deadAt, lastAt, tries, lastStatus } = parked;
+    const status = lastStatus === undefined ? {} : { status: lastStatus };
+    return { state: deadAt === undefined ? 'parked' : 'dead', at: lastAt, tries, ...status };
+  }
+  if (row?.outcome === 'delivered' || row?.outcome === 'dead') return { state: row.outcome, ...tried };
+  if (place === 'waiting') return { state: 'pending', ...tried };
+  if (place === 'outside') return { state: 'filtered' };
+  if (place === 'ahead') return isDue ? { state: 'pending', ...tried } : { state: 'filtered' };
+  // A delivery by webhook is on record before the cursor passes it. A commit of a lease of an earlier owner has no record of its own.
+  if (isWhole && run.subscription.target.kind === 'webhook') return { state: 'filtered' };
+  return { state: isDue ? 'delivered' : 'filtered', assumed: true };
+}
+
+function placeIn(run: Run, { stream, partition, offset }: Position): Stand['place'] {
+  const followed = run.streams.get(stream);
+  if (followed === undefined || offset < followed.start[partition]!) return 'outside';
+  return isFinished(run.lanes.cursor(stream), partition, offset) ? 'past' : 'ahead';
+}
+
+function isFinished({ next, done }: CursorRow, partition: number, offset: bigint): boolean {
   return offset < next[partition]! || done[partition]?.includes(offset) === true;
 }
 

@@ -277,8 +277,10 @@ export class RunSet {
     await this.#fenceable(() => writeAll(cursors, own(cursors), this.epoch));
   }
 
-  isHeld(id: string, position: string): boolean {
-    return this.#tables!.lanes.get(`${id}/h/${position}`) !== undefined;
+  /** Whether a durable row says that the event is held, or waits for its next try: the cursor may have passed it (R8.6). */
+  isInRow(id: string, position: string): boolean {
+    const { lanes } = this.#tables!;
+    return lanes.get(`${id}/h/${position}`) !== undefined || lanes.get(`${id}/r/${position}`) !== undefined;
   }
 
   /** Stores every cursor as it stands now. Faults as OwnedTable.write(). */

@@ -26,6 +26,7 @@ export const READER_SHAPE = z.object({
   at: z.string().optional(),
   tries: z.number().optional(),
   status: z.number().optional(),
+  assumed: z.literal(true).optional(),
 });
 /** What another process answers of its own partitions. */
 const PART = z.object({ readers: z.array(READER_SHAPE), readersOf: z.array(z.number()) });
