@@ -19,7 +19,8 @@ it('a key that publishes changes of units is a powerful one, which no admin of a
   const units = new UnitTree(() => '2021-07-15');
   const seed = new URL('../../schemas/units.json', import.meta.url);
   for (const u of readUnitSeed(readFileSync(seed, 'utf8')).units) units.put(u.id, [u]);
-  const rules = { units, types: () => catalogueOfFiles().types() };
+  const types = catalogueOfFiles().types();
+  const rules = { units, types: () => types };
   const BUREAU = 'SU00016';
   const powerful = (owner: string, role: Role): boolean => isPowerful({ owner, system: 'uji', roles: [role] }, rules);
   expect(powerful(BUREAU, 'publisher')).toBe(true);

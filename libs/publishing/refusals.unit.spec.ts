@@ -27,16 +27,18 @@ const NOW = Date.UTC(2026, 10, 8);
 const MINUTES = 3 * 24 * 60;
 const KINDS = 200;
 
-/** The record of a minute as earlier hubs wrote it: 200 kinds of one unit. Made when it is read, so that only what is kept of it takes memory. */
-function recordAt(offset: number): LogRecord {
-  const counts = Array.from({ length: KINDS }, (_, k) => ({
+const COUNTS = JSON.stringify(
+  Array.from({ length: KINDS }, (_, k) => ({
     unit: 'SU00123',
     type: `type.${k % 20}`,
     code: `code_${Math.floor(k / 20)}`,
     pointer: '/data',
     count: 1,
-  }));
-  const value = Buffer.from(JSON.stringify({ minute: NOW - (MINUTES - offset) * MINUTE_MS, counts }));
+  })),
+);
+/** The record of a minute as earlier hubs wrote it: 200 kinds of one unit. Made when it is read, so that only what is kept of it takes memory. */
+function recordAt(offset: number): LogRecord {
+  const value = Buffer.from(`{"minute":${NOW - (MINUTES - offset) * MINUTE_MS},"counts":${COUNTS}}`);
   return { key: null, value, headers: [], offset: BigInt(offset), appendTimeMs: NOW, leaderEpoch: 0 };
 }
 
@@ -52,12 +54,13 @@ const logOf = (minutes: number): TableLog => ({
     return { kind: 'records', records, next, low: 0n, high: BigInt(minutes), topicId: '0'.repeat(32) };
   },
 });
-const open = (): Promise<Refusals> =>
-  openRefusals({ log: logOf(MINUTES), now: () => NOW, catalogue: { versions: () => [] } });
+const open = (minutes = MINUTES): Promise<Refusals> =>
+  openRefusals({ log: logOf(minutes), now: () => NOW, catalogue: { versions: () => [] } });
 
 describe('refusals at the start of a gateway', () => {
   it('take less than 2 MB for one bad unit, whatever an earlier version has recorded of it, and none is lost', async () => {
-    await (await open()).close();
+    // What the code itself takes is no part of it.
+    await (await open(200)).close();
     const before = await memory();
     const refusals = await open();
     await staysBelow(before + 2_000_000);
