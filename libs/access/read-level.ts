@@ -210,7 +210,8 @@ export class EventLevels {
    * event, so it is not for the answer to a request (R12.4).
    */
   *among<T>(byOwner: ReadonlyMap<string, T>): IterableIterator<[owner: string, T]> {
-    if (this.#rows.some(({ kind }) => kind === 'any')) {
+    // Whom the event names are dozens: to ask a few owners one by one costs less than to name them.
+    if (byOwner.size <= FEW || this.#rows.some(({ kind }) => kind === 'any')) {
       yield* byOwner;
       return;
     }
@@ -246,6 +247,8 @@ export class EventLevels {
     return named;
   }
 }
+
+const FEW = 4;
 
 /** Whether a caller may know that events of a type exist, whatever they say (R12.2): of a restricted type only its named consumers. */
 export function mayKnowType(caller: Caller, type: ReadableType, units: Units): boolean {

@@ -1,5 +1,5 @@
 import { CORE, type Core } from '#core';
-import { Courier, Feed, Hosts, leaseKey, type CourierReport, type DeliveryReport } from '#delivery';
+import { Courier, Feed, Hosts, leaseKey, PullMemory, type CourierReport, type DeliveryReport } from '#delivery';
 import { innermostMessage, isFault, OnceAMinute } from '#faults';
 import { SubscriptionHome } from '#subscription-doors';
 import { MatchIndex, webhookSealKey, type CompiledSubscription } from '#subscriptions';
@@ -52,6 +52,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       leaseKey: leaseKey(pseudonymKey),
       push: new WebhookPush(this.sender, sealKey, now),
       hosts: new Hosts(),
+      pullMemory: new PullMemory(),
       policy: settings.delivery,
       random: Math.random,
       report: this.#report(),

@@ -1,5 +1,6 @@
 export { Courier, COURIER_GROUP, type CourierDeps, type CourierReport } from './courier/courier.js';
 export { Hosts, MAX_AT_HOST } from './courier/hosts.js';
+export { PullMemory } from './pull/memory.js';
 export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
 export type { Push, Sending } from './courier/push.js';
 export type { DeliveryReport } from './courier/report.js';

@@ -7,6 +7,8 @@ import type { ReaderPlace } from './pull-readers.js';
 type Body = Record<string, any>;
 const BATCH = 500;
 const SENDERS = 4;
+const TRIES = 10;
+const AGAIN_MS = 500;
 const READY_MS = 100;
 
 /** A hub with subscriptions to the events of the bench, and how it is asked. */
@@ -41,7 +43,7 @@ export class DeliveryBench implements AsyncDisposable {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text.slice(0, 500)}`);
     return text === '' ? {} : (JSON.parse(text) as Body);
   }
 
@@ -94,8 +96,16 @@ export class DeliveryBench implements AsyncDisposable {
     return ids;
   }
 
-  #post(events: readonly string[]): Promise<Body> {
-    return this.ask('POST', '/v1/events', `[${events.join(',')}]`, 'application/cloudevents-batch+json');
+  /** Again while the hub cannot say that they are durable. */
+  async #post(events: readonly string[]): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        await this.ask('POST', '/v1/events', `[${events.join(',')}]`, 'application/cloudevents-batch+json');
+        return;
+      } catch (e) {
+        if (tries === TRIES) throw e;
+        await pause(AGAIN_MS);
+      }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import type { CompiledSubscription, SubscriptionSpec } from '#subscriptions';
 import type { AttemptOutcome } from '#webhooks';
 import type { Attachment, FeedPlace, Follower } from '../feed/follower.js';
 import type { Policy } from '../lanes/types.js';
+import { PullMemory } from '../pull/memory.js';
 import { Hosts } from './hosts.js';
 import { PartitionDesk, type DeskDeps } from './partition-desk.js';
 import type { Sending } from './push.js';
@@ -87,6 +88,7 @@ export class TopicsInMemory {
 export class FeedByHand {
   readonly followers = new Map<string, Follower<CompiledSubscription>>();
   readonly #scanned = new Map<string, bigint>();
+  mode: Attachment['mode'] = 'live';
 
   attach(stream: { name: string }, follower: Follower<CompiledSubscription>, from: FeedPlace): Attachment {
     const key = `${follower.subscription.id}/${stream.name}`;
@@ -102,7 +104,7 @@ export class FeedByHand {
       get scanned() {
         return scanned();
       },
-      mode: 'live',
+      mode: this.mode,
       lag: { events: 0n, oldestAppendMs: undefined },
       resume: () => undefined,
       detach,
@@ -115,6 +117,11 @@ export class FeedByHand {
     if (follower === undefined) throw new Error(`${key} is not attached`);
     this.#scanned.set(key, event.offset + 1n);
     follower.offer(event);
+  }
+
+  /** How many events a subscription takes now; 0 also when it is not attached. */
+  room(id: string): number {
+    return this.followers.get(`${id}/_simpul.test`)?.room ?? 0;
   }
 }
 
@@ -155,6 +162,7 @@ export class DeskStage {
   begin: () => { topicId: string; next: readonly bigint[] } = () => ({ topicId: 'aaaaaaaa', next: [0n] });
   policy: Partial<Policy> = {};
   now: () => number = Date.now;
+  pullMemory = new PullMemory();
 
   static async open(): Promise<DeskStage> {
     const stage = new DeskStage();
@@ -184,6 +192,7 @@ export class DeskStage {
         hostOf: ({ target }: { target: { url?: string } }) => new URL(target.url ?? 'x:y').host,
       },
       hosts: new Hosts(),
+      pullMemory: this.pullMemory,
       policy: this.policy,
       leaseKey: Buffer.alloc(32, 1),
       sealKey: Buffer.alloc(32, 2),

@@ -63,6 +63,11 @@ export class Events {
     return events;
   }
 
+  /** The event where it is in memory, and nothing has changed that decides what is due. */
+  known({ event, place }: AttemptItem<ReadEvent>): ReadEvent | undefined {
+    return this.#edited.size > 0 || this.#isOld(place) ? undefined : event;
+  }
+
   /** undefined: it is not due any more, or the run has ended. Throws when nobody can read it. */
   async of({ event: known, place }: AttemptItem<ReadEvent>): Promise<ReadEvent | undefined> {
     const position = positionOf(place);

@@ -43,6 +43,10 @@ export class Followed {
     return this.#attachment?.lag;
   }
 
+  get mode(): Attachment['mode'] | undefined {
+    return this.#attachment?.mode;
+  }
+
   /** false: it stands, because it was interrupted. */
   get isAttached(): boolean {
     return this.#attachment !== undefined;

@@ -6,6 +6,7 @@ import type { Units } from '#units';
 import type { Feed } from '../feed/feed.js';
 import type { Alarm, Policy } from '../lanes/types.js';
 import type { LeasesDeps } from '../pull/leases.js';
+import type { PullMemory } from '../pull/memory.js';
 import type { Attempts } from './attempts.js';
 import type { Hosts } from './hosts.js';
 import type { LaneWriter } from './lane-writer.js';
@@ -29,6 +30,7 @@ export interface RunSetDeps {
   /** See leaseKey(). */
   readonly leaseKey: Buffer;
   readonly hosts: Hosts;
+  readonly pullMemory: PullMemory;
   /** When failed deliveries are made again. @default POLICY */
   readonly policy?: Partial<Policy> | undefined;
   readonly now: () => number;
@@ -48,6 +50,9 @@ export interface RunDeps {
   readonly attempts: Pick<Attempts, 'add'>;
   readonly writer: Pick<LaneWriter, 'write'>;
   readonly leasing: Pick<LeasesDeps, 'epoch' | 'key' | 'flush'>;
+  readonly pullMemory: PullMemory;
+  /** See LeasesDeps.idle. */
+  readonly idle: (run: Run) => void;
   /** @default POLICY */
   readonly policy?: Partial<Policy> | undefined;
   readonly now: () => number;

@@ -330,11 +330,12 @@ export class RunSet {
   }
 
   #runDeps(): RunDeps {
-    const { feed, push, hosts, policy, now, random, isSure, report } = this.deps;
+    const { feed, push, hosts, pullMemory, policy, now, random, isSure, report } = this.deps;
     return {
       feed,
       push,
       hosts,
+      pullMemory,
       policy,
       attempts: this.attempts,
       writer: this.#writer!,
@@ -348,12 +349,25 @@ export class RunSet {
       isSure,
       mayStart: () => isSure() && this.attempts.hasRoom && !this.#flusher!.isLate,
       read: (compiled, position) => this.dueAt(compiled, parsePosition(position)!),
+      idle: (run) => void this.#rest(run),
       halt: (run, state, why) => void this.#halt(run, state, why),
       alarm: (run, { kind, ...facts }) =>
         report?.alarm?.(`delivery_${kind}`, { subscription: run.subscription.id, ...facts }),
       damaged: (run, position) => report?.damaged?.(run.subscription.id, position),
       failed: (cause) => report?.failed?.(cause),
     };
+  }
+
+  /** Runs a subscription anew from its cursors, so that what was read ahead leaves memory. */
+  async #rest(run: Run): Promise<void> {
+    try {
+      await this.changes.run(async () => {
+        if (this.#closing === undefined && this.#isCurrent(run) && run.leases?.isIdle === true)
+          await this.replace(run, 0, () => Promise.resolve());
+      });
+    } catch (cause) {
+      this.deps.report?.failed?.(cause);
+    }
   }
 
   /** The lanes stand; that is stored, so that a later owner does not begin again. */

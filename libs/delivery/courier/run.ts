@@ -4,10 +4,11 @@ import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, Subscription } from '#subscriptions';
 import type { AttemptOutcome } from '#webhooks';
 import { Lanes } from '../lanes/lanes.js';
-import { POLICY, type Attempt, type AttemptItem, type Effects, type ItemResult, type Policy } from '../lanes/types.js';
+import type { Attempt, AttemptItem, Effects, ItemResult } from '../lanes/types.js';
 import type { CursorRow, LaneChange, LaneRow, LeaseRow, Place } from '../port.js';
 import { Leases } from '../pull/leases.js';
 import { LiveSeat } from '../pull/live.js';
+import { LEASED } from '../pull/memory.js';
 import { attemptRow, type Made } from './attempt-row.js';
 import type { Edited } from './edited.js';
 import { Events, positionOf, refusedFor } from './events.js';
@@ -20,10 +21,8 @@ import { Waker } from './waker.js';
 
 /** Events of one request of the mode `batch`. */
 const BATCH = 100;
-/** The feed is told of room when so much of it is free. */
-const RESUME_ROOM = POLICY.maxItems / 4;
-/** A puller may hold many leases, and its failures say nothing of a target. */
-const LEASED: Partial<Policy> = { probes: false, windowMax: 1_000 };
+/** The feed is told of room when this part of it is free. */
+const RESUME = 0.25;
 /** Before a courier that is not sure of its partition, or of what it has stored, looks again. */
 const AGAIN_MS = 1_000;
 
@@ -80,8 +79,9 @@ export class Run {
     if (subscription.state !== 'active') this.lanes.pause();
   }
 
-  #leasesOf({ leasing, writer, now, mayStart }: RunDeps, row: LeaseRow | undefined): Leases {
+  #leasesOf(deps: RunDeps, row: LeaseRow | undefined): Leases {
     const { lanes } = this;
+    const { leasing, pullMemory: memory, writer, now, mayStart } = deps;
     return new Leases(
       {
         ...leasing,
@@ -91,11 +91,19 @@ export class Run {
         subscription: () => this.#subscription,
         write: (changes) => this.#write(changes),
         store: (stored) => writer.write([{ key: `${this.#subscription.id}/l/open`, row: stored }]),
-        eventOf: (item) => this.#events.of(item).catch((cause: unknown) => this.#unreadable(item, cause)),
+        eventOf: (item) =>
+          this.#events.known(item) ?? this.#events.of(item).catch((cause: unknown) => this.#unreadable(item, cause)),
         ended: (items, effects) => this.#ended(items, effects),
-        record: (event, made) =>
-          this.#record(event, { ...made, id: messageId(this.#subscription, [event.position]), ms: now() - made.at }),
+        record: (events, results, made) => {
+          const { id: subscription } = this.#subscription;
+          const shared = { ...made, subscription, ms: now() - made.at };
+          for (const [i, event] of events.entries())
+            this.#record(event, { ...shared, id: messageId(this.#subscription, [event.position]), result: results[i] });
+        },
         wake: this.#pump,
+        memory,
+        isBehind: () => this.#isBehind,
+        idle: () => deps.idle(this),
       },
       row,
     );
@@ -223,9 +231,14 @@ export class Run {
     if (again !== undefined) this.#waker.at(again);
   }
 
+  get #isBehind(): boolean {
+    for (const { mode } of this.#streams.values()) if (mode === 'catch-up') return true;
+    return false;
+  }
+
   /** The feed goes on when a good part of the room is free, not for each single event. */
   #makeRoom(): void {
-    if (!this.#isFull || this.lanes.room < RESUME_ROOM) return;
+    if (!this.#isFull || this.lanes.room < this.lanes.most * RESUME) return;
     this.#isFull = false;
     for (const followed of this.#streams.values()) followed.resume();
   }

@@ -50,14 +50,14 @@ function parseCursor(value: Buffer): { row: CursorRow; epoch: bigint } {
     topicId: string;
     next: string[];
     start: string[];
-    done: Record<string, string[]>;
+    done: Record<string, string>;
   };
   if (typeof topicId !== 'string') throw new TypeError('no cursor');
   const row = {
     topicId,
     next: next.map(offsetOf),
     start: start.map(offsetOf),
-    done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, offsets.map(offsetOf)])),
+    done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, offsetsOf(offsets)])),
   };
   return { row, epoch: offsetOf(epoch) };
 }
@@ -70,7 +70,7 @@ function serialiseCursor({ topicId, next, start, done }: CursorRow, epoch: bigin
       topicId,
       next: texts(next),
       start: texts(start),
-      done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, texts(offsets)])),
+      done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, runsOf(offsets)])),
     }),
   );
 }
@@ -83,6 +83,26 @@ function parseLane(value: Buffer): { row: StoredRow; epoch: bigint } {
 
 function serialiseLane(row: StoredRow, epoch: bigint | undefined): Buffer {
   return Buffer.from(JSON.stringify({ epoch: String(epoch), ...row }));
+}
+
+/** Ascending offsets as text: `12,15+999` is 12, and 15 with the 999 behind it. What leases finish out of order are long runs. */
+function runsOf(offsets: readonly bigint[]): string {
+  const runs: string[] = [];
+  for (let i = 0; i < offsets.length;) {
+    const first = offsets[i]!;
+    let more = 0;
+    while (offsets[++i] === first + BigInt(more) + 1n) more++;
+    runs.push(more === 0 ? String(first) : `${first}+${more}`);
+  }
+  return runs.join();
+}
+
+function offsetsOf(text: string): readonly bigint[] {
+  return text.split(',').flatMap((run) => {
+    const [first, more = '0'] = run.split('+');
+    const from = offsetOf(first);
+    return Array.from({ length: Number(offsetOf(more)) + 1 }, (_, n) => from + BigInt(n));
+  });
 }
 
 function offsetOf(text: unknown): bigint {

@@ -52,11 +52,14 @@ export class Lanes<E> implements LaneMachine<E> {
   readonly #board: Board<E>;
   readonly #policy: Policy;
   readonly #target: TargetState<readonly Entry<E>[]>;
+  /** Unfinished events in memory. */
+  #most: number;
   #attempts = 0;
   #items = 0;
 
   constructor({ subscription, now, random, policy, rows }: LanesOptions) {
     this.#policy = { ...POLICY, ...policy };
+    this.#most = this.#policy.maxItems;
     this.#board = new Board<E>({ subscription, now, random, policy: this.#policy });
     this.#target = new TargetState(this.#policy, random);
     if (rows !== undefined) this.#board.takeOver(rows);
@@ -73,11 +76,29 @@ export class Lanes<E> implements LaneMachine<E> {
   offer(item: Item<E>): void {
     const board = this.#board;
     if (board.add(item) === undefined) return;
-    if (board.failing.size > 0 && board.waiting * 4 >= this.#policy.maxItems * 3 && !this.#target.down) board.spill();
+    if (board.failing.size > 0 && board.waiting * 4 >= this.#most * 3 && !this.#target.down) board.spill();
   }
 
   scanned(stream: string, partition: number, next: bigint): void {
     this.#board.stream(stream).partition(partition).skipTo(next);
+  }
+
+  hold(items: number): void {
+    this.#most = Math.min(items, this.#policy.maxItems);
+  }
+
+  get most(): number {
+    return this.#most;
+  }
+
+  /** Unfinished events in memory. */
+  get waiting(): number {
+    return this.#board.waiting;
+  }
+
+  /** Those that no attempt has. */
+  get untaken(): number {
+    return this.#board.waiting - this.#items;
   }
 
   get room(): number {
@@ -90,12 +111,12 @@ export class Lanes<E> implements LaneMachine<E> {
     const { lanes, waitingOrdered } = this.#board;
     const room = Math.min(this.#memory(), this.#board.stream(stream).room(this.#policy.maxDone));
     // Ordered streams that stand leave half of the memory to the others.
-    return lanes.has(stream) ? Math.max(0, Math.min(room, (this.#policy.maxItems >> 1) - waitingOrdered)) : room;
+    return lanes.has(stream) ? Math.max(0, Math.min(room, (this.#most >> 1) - waitingOrdered)) : room;
   }
 
   #memory(): number {
     const { paused, bytes, waiting } = this.#board;
-    return paused || bytes >= this.#policy.maxBytes ? 0 : Math.max(0, this.#policy.maxItems - waiting);
+    return paused || bytes >= this.#policy.maxBytes ? 0 : Math.max(0, this.#most - waiting);
   }
 
   take(max = 1, perLane = 1, maxBytes = Infinity): Attempt<E> | undefined {

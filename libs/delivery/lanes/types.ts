@@ -166,6 +166,8 @@ export interface LaneMachine<E> {
   offer(item: Item<E>): void;
   /** Everything of the partition below `next` has been looked at; what was not offered is finished. */
   scanned(stream: string, partition: number, next: bigint): void;
+  /** So many unfinished events in memory from now on, at most `maxItems`. Fewer than there are: call it only where they are about to end, for there is no room until then. */
+  hold(items: number): void;
   /** How many further items it takes, of whichever stream. 0: the feed waits (backpressure). */
   readonly room: number;
   /** How many further items of this stream it takes: a stream that stands takes no room from the others. */

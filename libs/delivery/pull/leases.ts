@@ -1,4 +1,3 @@
-import { formatPosition } from '#event';
 import { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
 import type { Subscription } from '#subscriptions';
@@ -6,11 +5,15 @@ import type { Lanes } from '../lanes/lanes.js';
 import type { Attempt, AttemptItem, Effects, ItemResult, Outcome } from '../lanes/types.js';
 import type { LaneChange, LeaseRow, Place } from '../port.js';
 import { LeaseMark } from './lease-mark.js';
-import { openLease, sealLease, sentThrough, type LeaseClaims, type SentPlaces } from './lease-token.js';
+import { openLease, sealLease, type LeaseClaims } from './lease-token.js';
+import { Appetite, type PullMemory } from './memory.js';
 import { Pulls } from './pulls.js';
+import { placesOf, sentThrough, type SentPlaces } from './sent.js';
 
 /** Events of one lease, as they lie in the log. */
 const MOST_BYTES = 4 * 1024 * 1024;
+/** So long a puller that catches up waits for a whole lease: each one costs a commit. */
+const FILL_MS = 20;
 
 export interface PullWish {
   /** 1 to 1,000. */
@@ -39,23 +42,25 @@ export interface LeasesDeps {
   readonly mayStart: () => boolean;
   readonly subscription: () => Subscription;
   readonly write: (changes: readonly LaneChange[]) => Promise<boolean>;
-  readonly eventOf: (item: AttemptItem<ReadEvent>) => Promise<ReadEvent | undefined>;
+  readonly eventOf: (item: AttemptItem<ReadEvent>) => ReadEvent | undefined | Promise<ReadEvent | undefined>;
   /** Makes durable what follows, and answers who waits for a redrive. */
   readonly ended: (items: readonly { readonly place: Place }[], effects: Effects) => Promise<void>;
+  /** `results`: by event. */
   readonly record: (
-    event: ReadEvent,
-    of: {
-      readonly try: number;
-      readonly at: number;
-      readonly outcome: Outcome;
-      readonly result: ItemResult | undefined;
-    },
+    events: readonly ReadEvent[],
+    results: readonly ItemResult[],
+    of: { readonly try: number; readonly at: number; readonly outcome: Outcome },
   ) => void;
   /** Resolves when every attempt and cursor is durable as it stands now. Faults: fenced, log_unavailable, not_durable. */
   readonly flush: () => Promise<void>;
   readonly store: (row: LeaseRow | undefined) => Promise<boolean>;
   /** Something may be taken that could not before. */
   readonly wake: () => void;
+  readonly memory: PullMemory;
+  /** The subscription is read from behind the end of a stream: more events come in a moment where there is room. */
+  readonly isBehind: () => boolean;
+  /** Nobody has pulled for a while, nothing is leased, and too many events are in memory for that. */
+  readonly idle: () => void;
 }
 
 /** `foreign`: no token of a lease of this subscription. `not_sent`: a position that this lease was not sent. */
@@ -65,12 +70,22 @@ interface Lease {
   readonly id: string;
   readonly at: number;
   readonly until: number;
-  readonly attempt: Attempt<ReadEvent>;
-  /** What was sent and is not committed, by position. */
-  readonly open: Map<string, ReadEvent>;
   readonly timer: NodeJS.Timeout;
-  /** Everything was committed: the lease is kept so that a repeated commit is answered as the first one. */
-  isDone: boolean;
+  /** undefined: everything was committed. The lease is known until its end so that a repeated commit is answered as the first one. */
+  work: LeaseWork | undefined;
+}
+
+interface LeaseWork {
+  readonly attempt: Attempt<ReadEvent>;
+  readonly sent: readonly Sent[];
+  /** What was sent and is not committed. */
+  readonly open: Map<AttemptItem<ReadEvent>, ReadEvent>;
+}
+
+interface Sent extends SentPlaces {
+  readonly offsets: bigint[];
+  /** By offset. */
+  readonly items: AttemptItem<ReadEvent>[];
 }
 
 /** The leases of one subscription at its owner (R9.3, R9.4): what pullers hold, until when, and how far they have committed. */
@@ -78,24 +93,28 @@ export class Leases {
   readonly #deps: LeasesDeps;
   readonly #mark: LeaseMark;
   readonly #pulls = new Pulls();
+  readonly #appetite: Appetite;
   readonly #leases = new Map<string, Lease>();
   #count = 0;
+  #idle: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   /** `row`: what an earlier owner has left. */
   constructor(deps: LeasesDeps, row: LeaseRow | undefined) {
     this.#deps = deps;
     this.#mark = new LeaseMark(deps, row);
+    this.#appetite = new Appetite(deps);
   }
 
   /** Gives waiting pullers what may be taken. Answers when to call again, as `now` tells time; undefined: only a call of wake() changes something. */
   pump(): number | undefined {
-    const { lanes, now, mayStart } = this.#deps;
+    const { lanes, now, mayStart, isBehind } = this.#deps;
     while (this.#pulls.size > 0 && !this.#isStopped) {
       const at = now();
       if (at < this.#mark.heldUntil) return this.#mark.heldUntil;
       if (!mayStart()) return at + AGAIN_MS;
-      const limit = this.#pulls.limit!;
+      const { limit, fillUntil } = this.#pulls.first!;
+      if (at < fillUntil && lanes.untaken < limit && lanes.room > 0 && isBehind()) return fillUntil;
       const attempt = lanes.take(limit, limit, MOST_BYTES);
       if (attempt === undefined) return lanes.nextDueMs();
       this.#pulls.give(attempt);
@@ -107,11 +126,18 @@ export class Leases {
   async pull({ limit, waitMs, leaseMs }: PullWish, signal: AbortSignal): Promise<Pulled | undefined> {
     const { now, wake } = this.#deps;
     const until = now() + waitMs;
+    clearTimeout(this.#idle);
     while (!this.#isStopped) {
-      const waiting = this.#pulls.wait(limit, Math.max(0, until - now()), signal);
+      const at = now();
+      const fillUntil = at + FILL_MS < until ? at + FILL_MS : at;
+      this.#appetite.pulled(limit);
+      const waiting = this.#pulls.wait({ limit, fillUntil }, Math.max(0, until - at), signal);
       wake();
       const attempt = await waiting;
-      if (attempt === undefined) return undefined;
+      if (attempt === undefined) {
+        this.#restLater();
+        return undefined;
+      }
       const pulled = await this.#lease(attempt, leaseMs, signal);
       if (pulled !== undefined || signal.aborted) return pulled;
     }
@@ -126,11 +152,12 @@ export class Leases {
     const mark = this.#mark.opened(until);
     const isWritten = attempt.before.length === 0 || (await write(attempt.before));
     const isMarked = await mark;
-    const events = isWritten && isMarked ? await this.#eventsOf(attempt) : undefined;
-    if (events === undefined || events.length === 0 || signal.aborted || this.#isStopped || !mayStart()) {
+    const found = isWritten && isMarked ? await this.#eventsOf(attempt) : undefined;
+    if (found === undefined || found.size === 0 || signal.aborted || this.#isStopped || !mayStart()) {
       this.#mark.closed();
       // Without an event that is due, the attempt has ended.
-      if (events?.length !== 0) lanes.release(attempt);
+      if (found?.size !== 0) lanes.release(attempt);
+      this.#restLater();
       if (!isWritten || !isMarked) throw new Fault('fenced');
       return undefined;
     }
@@ -139,25 +166,24 @@ export class Leases {
       id,
       at: now(),
       until,
-      attempt,
-      open: new Map(events.map((event) => [event.position, event])),
       timer: setTimeout(() => void this.#fail(lease, EXPIRED), until - now()).unref(),
-      isDone: false,
+      work: { attempt, sent: sentOf(found.keys()), open: found },
     };
     this.#leases.set(id, lease);
-    return { events, until, token: this.#seal(lease, events) };
+    return { events: [...found.values()], until, token: this.#seal(lease, lease.work!.sent) };
   }
 
   /** In order; what is not due any more (R12.4) is finished. */
-  async #eventsOf(attempt: Attempt<ReadEvent>): Promise<readonly ReadEvent[] | undefined> {
+  async #eventsOf(attempt: Attempt<ReadEvent>): Promise<Map<AttemptItem<ReadEvent>, ReadEvent> | undefined> {
     const { lanes, eventOf, ended } = this.#deps;
-    const events: ReadEvent[] = [];
+    const events = new Map<AttemptItem<ReadEvent>, ReadEvent>();
     const gone = new Set<AttemptItem<ReadEvent>>();
     for (const item of [...attempt.items].sort(inOrder)) {
-      const event = await eventOf(item);
+      const found = eventOf(item);
+      const event = found instanceof Promise ? await found : found;
       if (this.#isStopped) return undefined;
       if (event === undefined) gone.add(item);
-      else events.push(event);
+      else events.set(item, event);
     }
     if (gone.size > 0)
       await ended(
@@ -167,18 +193,10 @@ export class Leases {
     return events;
   }
 
-  #seal({ id, at, until }: Lease, events: readonly ReadEvent[]): string {
+  #seal({ id, at, until }: Lease, places: readonly SentPlaces[]): string {
     const { epoch, key, subscription } = this.#deps;
     const { id: name, createdAt } = subscription();
-    const places: { stream: string; partition: number; offsets: bigint[] }[] = [];
-    for (const { position, partition, offset } of events) {
-      const stream = position.slice(0, position.indexOf('/'));
-      const last = places.at(-1);
-      if (last?.stream === stream && last.partition === partition) last.offsets.push(offset);
-      else places.push({ stream, partition, offsets: [offset] } satisfies SentPlaces);
-    }
-    const claims = { subscription: name, createdAt, epoch, lease: id, issuedAt: at, until, places };
-    return sealLease(claims, key);
+    return sealLease({ subscription: name, createdAt, epoch, lease: id, issuedAt: at, until, places }, key);
   }
 
   /**
@@ -188,10 +206,11 @@ export class Leases {
   async commit(token: string, through: readonly Place[], except?: readonly Place[]): Promise<CommitOutcome> {
     const claims = this.#claims(token);
     if (claims === undefined) return 'foreign';
-    const places = sentThrough(claims, through, except);
-    if (places === undefined) return 'not_sent';
-    if (claims.epoch === this.#deps.epoch) await this.#commit(this.#leaseOf(claims), places);
+    const numbers = sentThrough(claims.places, through, except);
+    if (numbers === undefined) return 'not_sent';
+    if (claims.epoch === this.#deps.epoch) await this.#commit(this.#leaseOf(claims), numbers);
     else {
+      const places = placesOf(claims.places, numbers);
       const effects = this.#deps.lanes.deliveredBefore(places);
       await this.#deps.ended(
         places.map((place) => ({ place })),
@@ -203,43 +222,41 @@ export class Leases {
     return 'done';
   }
 
-  async #commit(lease: Lease, places: readonly Place[]): Promise<void> {
+  async #commit(lease: Lease, numbers: readonly (readonly number[])[]): Promise<void> {
     const { lanes, ended } = this.#deps;
-    const { attempt, open } = lease;
-    const wanted = new Set(
-      places
-        .map(({ stream, partition, offset }) => formatPosition(stream, partition, offset))
-        .filter((position) => open.has(position)),
-    );
+    if (lease.work === undefined) return;
+    const { attempt, open, sent } = lease.work;
+    const wanted = new Set<AttemptItem<ReadEvent>>();
+    for (const [part, { items }] of sent.entries())
+      for (const at of numbers[part]!) if (open.has(items[at]!)) wanted.add(items[at]!);
     // Of each lane the first ones only: what follows an open event stays open too.
     const standing = new Set<string>();
     const items = attempt.items.filter((item) => {
-      if (!wanted.has(positionOf(item))) standing.add(item.lane);
+      if (!wanted.has(item)) standing.add(item.lane);
       return !standing.has(item.lane);
     });
     if (items.length === 0) return;
     const taken = new Set(items);
     const effects = lanes.commit(attempt, (item) => taken.has(item));
-    this.#record(lease, items, effects, { kind: 'delivered' });
+    this.#record(lease.work, items, effects, lease.at, { kind: 'delivered' });
     if (open.size === 0) {
-      lease.isDone = true;
+      lease.work = undefined;
       this.#mark.closed();
+      this.#restLater();
     }
     await ended(items, effects);
   }
 
   #record(
-    { at, attempt, open }: Lease,
+    { attempt, open }: LeaseWork,
     items: readonly AttemptItem<ReadEvent>[],
     effects: Effects,
+    at: number,
     outcome: Outcome,
   ): void {
-    for (const [i, item] of items.entries()) {
-      const position = positionOf(item);
-      const event = open.get(position)!;
-      open.delete(position);
-      this.#deps.record(event, { try: attempt.try, at, outcome, result: effects.results[i] });
-    }
+    const events = items.map((item) => open.get(item)!);
+    for (const item of items) open.delete(item);
+    this.#deps.record(events, effects.results, { try: attempt.try, at, outcome });
   }
 
   /**
@@ -258,9 +275,10 @@ export class Leases {
       return 'done';
     }
     this.#leases.delete(lease.id);
-    if (lease.isDone) return 'done';
-    this.#deps.lanes.release(lease.attempt);
+    if (lease.work === undefined) return 'done';
+    this.#deps.lanes.release(lease.work.attempt);
     this.#mark.closed();
+    this.#restLater();
     this.#deps.wake();
     return 'done';
   }
@@ -268,11 +286,13 @@ export class Leases {
   /** What a lease has not committed was tried and failed: several events come again in halves, one alone counts the try (R8). */
   async #fail(lease: Lease, outcome: Outcome): Promise<void> {
     this.#leases.delete(lease.id);
-    if (lease.isDone) return;
-    const { items } = lease.attempt;
-    const effects = this.#deps.lanes.settle(lease.attempt, outcome, items.length);
-    this.#record(lease, items, effects, outcome);
+    const { work } = lease;
+    if (work === undefined) return;
+    const { items } = work.attempt;
+    const effects = this.#deps.lanes.settle(work.attempt, outcome, items.length);
+    this.#record(work, items, effects, lease.at, outcome);
     this.#mark.closed();
+    this.#restLater();
     await this.#deps.ended(items, effects);
     this.#deps.wake();
   }
@@ -296,10 +316,26 @@ export class Leases {
     return found;
   }
 
+  /** When nobody has pulled for a while, little of the subscription stays in memory. */
+  #restLater(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      if (this.isIdle && !this.#appetite.rested()) this.#deps.idle();
+    }, this.#deps.memory.idleMs).unref();
+  }
+
+  /** Nobody pulls now, and nothing is leased. */
+  get isIdle(): boolean {
+    return this.#pulls.size === 0 && this.#deps.lanes.counts().attempts === 0;
+  }
+
   /** Nothing more is handed out. `isVoid`: tokens are of no use to a later owner. Resolves when that is durable, unless the partition is `lost`. */
   async stop(how: 'orderly' | 'void' | 'lost'): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    clearTimeout(this.#idle);
+    this.#appetite.end();
     this.#pulls.end();
     for (const { timer } of this.#leases.values()) clearTimeout(timer);
     this.#leases.clear();
@@ -312,8 +348,17 @@ export class Leases {
 const AGAIN_MS = 1_000;
 const EXPIRED: Outcome = { kind: 'failed', reason: 'lease_expired' };
 
-function positionOf({ place: { stream, partition, offset } }: AttemptItem<ReadEvent>): string {
-  return formatPosition(stream, partition, offset);
+function sentOf(items: Iterable<AttemptItem<ReadEvent>>): readonly Sent[] {
+  const sent: Sent[] = [];
+  for (const item of items) {
+    const { stream, partition, offset } = item.place;
+    let last = sent.at(-1);
+    if (last?.stream !== stream || last.partition !== partition)
+      sent.push((last = { stream, partition, offsets: [], items: [] }));
+    last.offsets.push(offset);
+    last.items.push(item);
+  }
+  return sent;
 }
 
 function inOrder({ place: a }: AttemptItem<ReadEvent>, { place: b }: AttemptItem<ReadEvent>): number {

@@ -4,6 +4,8 @@ import type { Attempt } from '../lanes/types.js';
 /** What one puller waits for. */
 interface Waiting {
   readonly limit: number;
+  /** When it may be given fewer, because no more come in a moment. */
+  readonly fillUntil: number;
   readonly give: (attempt: Attempt<ReadEvent> | undefined) => void;
 }
 
@@ -15,19 +17,23 @@ export class Pulls {
     return this.#waiting.size;
   }
 
-  /** How many events the one wants that has waited longest. */
-  get limit(): number | undefined {
-    for (const { limit } of this.#waiting) return limit;
+  /** What the one wants that has waited longest. */
+  get first(): Pick<Waiting, 'limit' | 'fillUntil'> | undefined {
+    for (const first of this.#waiting) return first;
     return undefined;
   }
 
   /** An attempt, as soon as there is one; undefined after `waitMs`, when the signal aborts, or at the end. */
-  wait(limit: number, waitMs: number, signal: AbortSignal): Promise<Attempt<ReadEvent> | undefined> {
+  wait(
+    wanted: Pick<Waiting, 'limit' | 'fillUntil'>,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<Attempt<ReadEvent> | undefined> {
     return new Promise((resolve) => {
       const leave = (): void => waiting.give(undefined);
       const timer = setTimeout(leave, waitMs);
       const waiting: Waiting = {
-        limit,
+        ...wanted,
         give: (attempt) => {
           clearTimeout(timer);
           signal.removeEventListener('abort', leave);
