@@ -82,6 +82,10 @@ export const texts = defineTexts({
   beside_cursor: { id: 'bersama cursor', en: 'stands beside cursor' },
   // subscriptions
   one_choice: { id: 'tepat satu dari ids, filter, all', en: 'exactly one of ids, filter, all' },
+  edited_too_large: {
+    id: 'lebih besar dari satu kejadian (1.048.576 byte JSON)',
+    en: 'larger than one event (1,048,576 bytes of JSON)',
+  },
   edited_one: { id: 'hanya untuk satu id', en: 'for one id only' },
   nothing_changed: { id: 'tidak ada yang diubah', en: 'nothing is changed' },
   not_a_version: { id: 'bukan nomor versi', en: 'not the number of a version' },

@@ -22,7 +22,7 @@ export function handshakeOf(answer: Answer, origin: string, ms: number): Handsha
   }
   const { status, headers } = answer;
   if (FORBIDDEN.has(status)) return { kind: 'refused', status };
-  if (outcome.kind === 'failed' && status !== 501) return { kind: 'unclear', outcome };
+  if (outcome.kind === 'failed' && status !== 501 && status !== 404) return { kind: 'unclear', outcome };
   const allowed = headers['webhook-allowed-origin'];
   if (outcome.kind !== 'delivered' || allowed === undefined) return { kind: 'not_supported', status };
   const names = String(allowed)

@@ -10,6 +10,8 @@ const MOST_CHARACTERS = 1_000;
 const MOST_RETRY_AFTER_MS = 3_600_000;
 /** 4xx that say nothing of the event. */
 const LATER = new Set([408, 409, 425, 429]);
+/** 4xx that may be about the sender or the address, and not about the event: what other events get decides (ADR 44). */
+const OF_ALL = new Set([401, 403, 404]);
 
 /** What an answer, or its absence, means for the attempt. */
 export function outcomeOf(answer: Answer, ms: number, now = Date.now()): AttemptOutcome {
@@ -24,6 +26,7 @@ export function outcomeOf(answer: Answer, ms: number, now = Date.now()): Attempt
   if (status < 300) return { kind: 'delivered', status, ms, ...head };
   const refused = { reason: 'status', status, ms, ...head };
   if (status === 410) return { kind: 'gone', ...refused };
+  if (OF_ALL.has(status)) return { kind: 'failed', ...refused };
   if (status < 500 && !LATER.has(status)) return { kind: 'refused', ...refused };
   const retryAfterMs = retryAfterOf(headers['retry-after'], now);
   return { kind: 'failed', ...refused, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };

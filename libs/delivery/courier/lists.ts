@@ -30,27 +30,21 @@ export async function deliveriesOf(
 /** The parked subjects of a run, without dead letters, by the time of parking. */
 export function parkedOf(run: Run, page: Paging): ListPage<ParkedSubject> {
   const parked = [...run.lanes.parked()].filter(({ deadAt }) => deadAt === undefined);
-  return pageOf(
-    parked.map(({ subject, position, since, cause, tries, held, nextAt }) => ({
-      subject,
-      position,
-      since,
-      cause,
-      tries,
-      held,
-      ...(nextAt === undefined ? {} : { nextAt }),
-    })),
-    page,
-  );
+  return pageOf(parked, page, ({ subject, position, since, cause, tries, held, nextAt }) => ({
+    subject,
+    position,
+    since,
+    cause,
+    tries,
+    held,
+    ...(nextAt === undefined ? {} : { nextAt }),
+  }));
 }
 
 /** The dead letters of a run, by the time of parking. The id of a letter is its `webhook-id`. */
 export function deadLettersOf(run: Run, page: Paging): ListPage<DeadLetter> {
   const dead = [...run.lanes.parked()].filter(({ deadAt }) => deadAt !== undefined);
-  return pageOf(
-    dead.map((row) => letterOf(run, row)),
-    page,
-  );
+  return pageOf(dead, page, (row) => letterOf(run, row));
 }
 
 function letterOf(run: Run, row: ParkedLane): DeadLetter {
@@ -68,13 +62,18 @@ function letterOf(run: Run, row: ParkedLane): DeadLetter {
   };
 }
 
-/** A page goes on behind the position that it ended with, also when earlier ones have gone meanwhile. */
-function pageOf<T extends { readonly position: string }>(all: readonly T[], { limit, cursor }: Paging): ListPage<T> {
-  const after = cursor === undefined ? -1 : all.findIndex(({ position }) => position === cursor);
-  if (cursor !== undefined && after === -1 && all.length > 0) throw new Fault('invalid_cursor');
-  const items = all.slice(after + 1, after + 1 + limit);
-  const last = items.at(-1);
-  return after + 1 + limit < all.length && last !== undefined ? { items, next: last.position } : { items };
+const PLACE = /^\d{4}-\d\d-\d\dT[\d:.]+Z\/[^/]+\/\d+\/\d+$/;
+const placeOf = ({ since, position }: ParkedLane): string => `${since}/${position}`;
+
+/** A page goes on behind the place that it ended with, in the order of parking, also when what stood there has gone meanwhile. Fault `invalid_cursor`. */
+function pageOf<T>(all: readonly ParkedLane[], { limit, cursor }: Paging, shown: (row: ParkedLane) => T): ListPage<T> {
+  if (cursor !== undefined && !PLACE.test(cursor)) throw new Fault('invalid_cursor');
+  const behind = all
+    .map((row) => ({ row, place: placeOf(row) }))
+    .filter(({ place }) => cursor === undefined || place > cursor)
+    .toSorted((a, b) => (a.place < b.place ? -1 : 1));
+  const items = behind.slice(0, limit).map(({ row }) => shown(row));
+  return behind.length > limit ? { items, next: behind[limit - 1]!.place } : { items };
 }
 
 function offsetOf(cursor: string): bigint {

@@ -230,6 +230,25 @@ describe('a desk', () => {
     await desk.close('lost');
   });
 
+  it('pages of dead letters go on when the last row of a page has gone meanwhile, and miss nothing', async () => {
+    stage = await DeskStage.open();
+    stage.policy = { parkedMs: [] };
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.answer = () => ({ kind: 'refused', status: 422, reason: 'status', ms: 1 }) as never;
+    stage.readOne = (offset) => eventAt(offset, `s${offset}`);
+    for (let n = 0n; n < 5n; n++) stage.feed.offer(ID, eventAt(n, `s${n}`));
+    await until(async () => (await desk.standing(ID)).dead === 5);
+    const { items, next } = await desk.deadLetters(ID, { limit: 2 });
+    expect(await desk.skip(ID, [items[1]!.id], 'x')).toBe(1);
+    const rest = await desk.deadLetters(ID, { limit: 9, cursor: next });
+    expect([...items, ...rest.items].map(({ subject }) => subject).sort()).toEqual(['s0', 's1', 's2', 's3', 's4']);
+    expect(rest.next).toBeUndefined();
+    expect(() => desk.parked(ID, { limit: 2, cursor: 'x' })).toThrow(
+      expect.objectContaining({ code: 'invalid_cursor' }),
+    );
+  });
+
   it('removes a temporary subscription once no connection was open to it for five minutes, also after a takeover, and no other', async () => {
     stage = await DeskStage.open();
     const desk = await open();

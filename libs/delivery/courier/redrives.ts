@@ -102,7 +102,9 @@ export class Redrives {
       await pause(Math.max(0, everyMs - (this.#deps.now() - began)), signal);
       if (signal.aborted) return;
     }
-    job.row = { ...job.row, state: 'done' };
+    // Data of persons is not kept for longer than it is needed.
+    const { edited: _edited, ...rest } = order;
+    job.row = { ...job.row, order: rest, state: 'done' };
     await this.#deps.store(run, job.row.job, job.row);
     await this.#forgetOldest(run);
   }

@@ -1,3 +1,4 @@
+import { isFault } from '#faults';
 import type { Subscription } from '#subscriptions';
 import type { OwnedTable } from '#table';
 import type { StoredRow } from '../port.js';
@@ -36,6 +37,21 @@ export async function writeAll<V>(
   rows: readonly (readonly [string, V | undefined])[],
   epoch: bigint,
 ): Promise<void> {
-  for (let at = 0; at < rows.length; at += MOST_ROWS)
-    await table.write(rows.slice(at, at + MOST_ROWS).map(([key, row]) => ({ key, row, epoch })));
+  for (let at = 0; at < rows.length; at += MOST_ROWS) await writeSome(table, rows.slice(at, at + MOST_ROWS), epoch);
+}
+
+async function writeSome<V>(
+  table: Pick<OwnedTable<V>, 'write'>,
+  rows: readonly (readonly [string, V | undefined])[],
+  epoch: bigint,
+): Promise<void> {
+  try {
+    await table.write(rows.map(([key, row]) => ({ key, row, epoch })));
+  } catch (cause) {
+    // A redrive with other data may be as large as an event.
+    if (!isFault(cause) || cause.code !== 'record_too_large' || rows.length === 1) throw cause;
+    const half = rows.length >> 1;
+    await writeSome(table, rows.slice(0, half), epoch);
+    await writeSome(table, rows.slice(half), epoch);
+  }
 }

@@ -4,6 +4,7 @@ import { partitionOfSubscription, subscriptionId } from '#subscriptions';
 import { BY, DeskStage, spec } from './desk.fixture.js';
 import { Hosts } from './hosts.js';
 import { LaneWriter } from './lane-writer.js';
+import { writeAll } from './takeover.js';
 import type { PartitionDesk } from './partition-desk.js';
 
 const ID = subscriptionId(BY.owner, 'satu');
@@ -34,6 +35,22 @@ describe('a new owner', () => {
 });
 
 describe('rows of lanes', () => {
+  it('of a takeover that are together too large for an append are written in smaller ones', async () => {
+    const written: number[] = [];
+    const rows = Array.from({ length: 450 }, (_, n) => [String(n), { n }] as const);
+    const table = {
+      write: (changes: readonly { readonly key: string }[]) => {
+        if (changes.length > 30) return Promise.reject(new Fault('record_too_large'));
+        written.push(...changes.map(({ key }) => Number(key)));
+        return Promise.resolve();
+      },
+    };
+    await writeAll(table, rows, 1n);
+    expect(written).toEqual(rows.map((_, n) => n));
+    const none = { write: () => Promise.reject(new Fault('record_too_large')) };
+    await expect(writeAll(none, rows, 1n)).rejects.toMatchObject({ code: 'record_too_large' });
+  });
+
   it('that are together too large for an append are written in smaller ones, in order', async () => {
     const written: string[] = [];
     const writer = new LaneWriter({

@@ -231,11 +231,15 @@ export class Lanes<E> implements LaneMachine<E> {
       board.paused = true;
       effects.disable = true;
       effects.alarms.push({ kind: 'gone' });
+    } else if (outcome.status === 429) {
+      this.#target.throttled(outcome.retryAfterMs, flight.probe, board.now());
+      // No try has ended: the event is as it was.
+      effects.results.length = 0;
     } else {
       const subjects = entries.map((e) => e.subject);
       const led = this.#target.failed(outcome, entries, subjects, flight.probe, board.now());
       if (led !== undefined) {
-        for (const failed of led) if (failed !== entries) this.#takeBack(failed);
+        for (const failed of led.failures) if (failed !== entries) this.#takeBack(failed, led.isSure);
         effects.alarms.push({ kind: 'target_down', cause: outcome.reason });
       } else if (!this.#target.down) this.#blame(entries, outcome, effects);
     }
@@ -258,13 +262,13 @@ export class Lanes<E> implements LaneMachine<E> {
       effects.results[0] = countFailure(this.#board, only, outcome, effects);
   }
 
-  /** The target was down: the failure says nothing of its event. Rows that have counted it stay, they are only counts. */
-  #takeBack(entries: readonly Entry<E>[]): void {
+  /** The target was down: the failure says nothing of its event, where that is sure. Rows that have counted it stay, they are only counts. */
+  #takeBack(entries: readonly Entry<E>[], isSure: boolean): void {
     for (const entry of entries) {
       if (entry.finished || entry.due === Infinity) continue;
       entry.cap = Infinity;
       entry.due = 0;
-      if ((entry.rows & PARKED) === 0 && entries.length === 1 && entry.tries > 0 && --entry.tries === 0)
+      if (isSure && (entry.rows & PARKED) === 0 && entries.length === 1 && entry.tries > 0 && --entry.tries === 0)
         this.#board.failing.delete(entry.home);
       this.#board.schedule(entry.home);
     }

@@ -256,7 +256,7 @@ describe('the lanes of a subscription', () => {
     expect([full(OK), full(OK), full(OK), full(OK), full(OK), full(OK)]).toEqual([4, 8, 16, 32, 64, 64]);
     const hurt = b.take()!;
     const hurt2 = b.take()!;
-    b.settle(hurt, { kind: 'failed', status: 429, reason: 'status' });
+    b.settle(hurt, { kind: 'failed', status: 503, reason: 'status' });
     b.settle(hurt2, { kind: 'failed', reason: 'timeout' });
     expect(b.lanes.counts().window).toBe(32);
     b.time += 1000;
@@ -273,6 +273,82 @@ describe('the lanes of a subscription', () => {
     b.time += 7_000;
     b.settle(b.take()!, { kind: 'failed', status: 503, reason: 'status', retryAfterMs: 1e9 });
     expect(b.lanes.nextDueMs()).toBe(b.time + 3_600_000);
+  });
+
+  it('429 counts no try and parks nothing, however often it comes: the whole subscription waits, longer each time, as Retry-After says', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'y']) b.offer(subject);
+    const busy = (retryAfterMs?: number): Outcome => ({
+      ...{ kind: 'failed', status: 429, reason: 'status' },
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+    const waits: number[] = [];
+    for (let n = 0; n < 9; n++) {
+      const attempts = [b.take()!, b.take()].filter((a) => a !== undefined);
+      for (const attempt of attempts) {
+        expect([attempt.try, b.settle(attempt, busy()).results]).toEqual([1, []]);
+      }
+      waits.push(b.lanes.nextDueMs()! - b.time);
+      b.time = b.lanes.nextDueMs()!;
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((s) => s * 1_000));
+    b.settle(b.take()!, busy(7_000));
+    expect(b.lanes.nextDueMs()! - b.time).toBe(7_000);
+    expect([b.lanes.status, b.lanes.counts(), b.rows.size]).toEqual([
+      'active',
+      expect.objectContaining({ parked: 0, waiting: 3 }),
+      0,
+    ]);
+    b.time += 7_000;
+    expect(b.run(() => OK).sort()).toEqual([0, 1, 2]);
+  });
+
+  it('429 to a redrive leaves the event to be tried again, without a try and without an end of the redrive', () => {
+    const b = new Bench();
+    b.offer('x');
+    b.settle(b.take()!, REFUSED);
+    b.lanes.redrive('a/0/0');
+    const busy = { kind: 'failed', status: 429, reason: 'status' } as const;
+    expect(b.settle(b.take()!, busy).results).toEqual([]);
+    b.time += 1_000;
+    const again = b.take()!;
+    expect([places(again), again.try]).toEqual([[0], 2]);
+    expect(b.settle(again, OK).results).toEqual(['delivered']);
+  });
+
+  it.each([401, 403, 404])(
+    '%i to three subjects, and to nobody anything else, means that the target is down; nothing is parked',
+    (status) => {
+      const b = new Bench();
+      const shut: Outcome = { kind: 'failed', status, reason: 'status' };
+      for (const subject of ['x', 'y', 'z', 'w', 'v']) b.offer(subject);
+      const flights = [b.take()!, b.take()!, b.take()!, b.take()!];
+      expect(b.settle(flights[0]!, shut).results).toEqual(['failed']);
+      expect(b.settle(flights[1]!, shut).alarms).toEqual([]);
+      expect(b.settle(flights[2]!, shut).alarms).toEqual([{ kind: 'target_down', cause: 'status' }]);
+      b.settle(flights[3]!, shut);
+      expect([b.lanes.status, b.lanes.counts().parked, b.lanes.counts().dead]).toEqual(['waiting', 0, 0]);
+      for (let n = 0; n < 30; n++) {
+        b.time = b.lanes.nextDueMs()!;
+        b.settle(b.take()!, shut);
+      }
+      expect([b.lanes.status, b.lanes.counts().parked]).toEqual(['waiting', 0]);
+      b.time = b.lanes.nextDueMs()!;
+      expect(b.run(() => OK).sort()).toEqual([0, 1, 2, 3, 4]);
+    },
+  );
+
+  it('events that alone are answered 404, while others are delivered, are parked after their tries', () => {
+    const b = new Bench();
+    const poison = new Set(['p', 'q', 'r']);
+    for (const subject of poison) b.offer(subject);
+    for (let n = 0; n < 60 && b.lanes.counts().parked < 3; n++) {
+      b.offer(`good${n}`);
+      b.time += 60_000;
+      for (let a = b.take(); a !== undefined; a = b.take())
+        b.settle(a, poison.has(a.items[0]!.subject) ? { kind: 'failed', status: 404, reason: 'status' } : OK);
+    }
+    expect([...b.lanes.parked()].map(({ subject }) => subject).sort()).toEqual([...poison]);
   });
 
   it('410 disables: nothing more starts, and nothing is lost', () => {

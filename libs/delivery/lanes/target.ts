@@ -1,5 +1,21 @@
 import type { Outcome, Policy } from './types.js';
 
+/** Statuses that say more of the sender and the address than of an event: the secret is wrong, or the path. */
+const REFUSES_ALL: ReadonlySet<number> = new Set([401, 403, 404]);
+
+interface Failure<F> {
+  readonly what: F;
+  readonly subjects: readonly string[];
+  readonly refusesAll: boolean;
+}
+
+/** The failures that showed that the target is down. */
+export interface Led<F> {
+  readonly failures: readonly F[];
+  /** false: it may be that these events alone are refused, so what they have counted stays. */
+  readonly isSure: boolean;
+}
+
 /**
  * What the answers say of the target as a whole: how many attempts may run (slow start), until when it wants nothing (Retry-After), and whether it is down (R8.2).
  * `F`: what a failed attempt is remembered by.
@@ -17,8 +33,10 @@ export class TargetState<F> {
   #probing = false;
   #probeAt = 0;
   #probeWait = 0;
+  /** The last wait for a target that answers 429, ms; 0: it does not. */
+  #throttleWait = 0;
   /** Failures since the last success, at most `downAttempts`. */
-  #failures: { readonly what: F; readonly subjects: readonly string[] }[] = [];
+  #failures: Failure<F>[] = [];
 
   constructor(policy: Policy, random: () => number) {
     this.#policy = policy;
@@ -53,6 +71,7 @@ export class TargetState<F> {
     this.inFlight--;
     const up = this.down;
     if (this.#failures.length > 0) this.#failures = [];
+    this.#throttleWait = 0;
     if (up) {
       this.down = this.#probing = false;
       this.window = this.#policy.windowStart;
@@ -64,14 +83,23 @@ export class TargetState<F> {
     return up;
   }
 
+  /** It has enough for now (429): nothing starts before it wants more, and nothing counts against the event or the target (R8.2). */
+  throttled(retryAfterMs: number | undefined, probe: boolean, now: number): void {
+    const { probeMs, probeMaxMs, retryAfterMaxMs, jitter } = this.#policy;
+    this.inFlight--;
+    this.#successes = 0;
+    // Answers to attempts that ran together are one wish.
+    if (now >= this.#notBefore || this.#throttleWait === 0)
+      this.#throttleWait = Math.min(Math.max(this.#throttleWait * 2, probeMs), probeMaxMs);
+    const wished = Math.min(retryAfterMs ?? 0, retryAfterMaxMs);
+    const wait = wished > 0 ? wished : jittered(this.#throttleWait, jitter, this.#random);
+    this.#notBefore = Math.max(this.#notBefore, now + wait);
+    this.#halve(now);
+    if (probe) this.#probeAgain(now);
+  }
+
   /** The failures that led to it, when this one shows that the target is down; they say nothing of their events. */
-  failed(
-    outcome: Outcome,
-    what: F,
-    subjects: readonly string[],
-    probe: boolean,
-    now: number,
-  ): readonly F[] | undefined {
+  failed(outcome: Outcome, what: F, subjects: readonly string[], probe: boolean, now: number): Led<F> | undefined {
     this.inFlight--;
     if (outcome.kind === 'delivered') return undefined;
     const { retryAfterMs, status, kind } = outcome;
@@ -79,33 +107,46 @@ export class TargetState<F> {
     this.#notBefore = Math.max(this.#notBefore, now + wished);
     this.#successes = 0;
     if (!this.#policy.probes) return undefined;
-    if (
-      kind === 'failed' &&
-      (status === undefined || status === 429 || status >= 500) &&
-      now >= this.#halvedAt + 1000
-    ) {
-      this.#halvedAt = now;
-      this.window = Math.max(1, Math.floor(this.window / 2));
-    }
+    if (kind === 'failed' && (status === undefined || status >= 500)) this.#halve(now);
     if (probe) {
-      this.#probing = false;
-      this.#probeLater(now, Math.min(this.#probeWait * 2, this.#policy.probeMaxMs));
+      this.#probeAgain(now);
       return undefined;
     }
     if (this.down) return undefined;
-    this.#failures.push({ what, subjects });
+    this.#failures.push({ what, subjects, refusesAll: status !== undefined && REFUSES_ALL.has(status) });
     if (this.#failures.length > this.#policy.downAttempts) this.#failures.shift();
-    if (kind !== 'unreachable' && !this.#allFailed()) return undefined;
+    const isSure = kind === 'unreachable' || this.#allFailed();
+    if (!isSure && !this.#refusesAll()) return undefined;
     this.down = true;
     this.#probeLater(now, this.#policy.probeMs);
-    const led = this.#failures.map((f) => f.what);
+    const failures = this.#failures.map((f) => f.what);
     this.#failures = [];
-    return led;
+    return { failures, isSure };
   }
 
   #allFailed(): boolean {
-    if (this.#failures.length < this.#policy.downAttempts) return false;
-    return new Set(this.#failures.flatMap((f) => f.subjects)).size >= this.#policy.downSubjects;
+    return this.#failures.length >= this.#policy.downAttempts && this.#areOfMany(this.#failures);
+  }
+
+  /** The last answers, of several subjects, were those of a target that wants nothing from this sender (ADR 44). */
+  #refusesAll(): boolean {
+    return this.#areOfMany(this.#failures.slice(this.#failures.findLastIndex((f) => !f.refusesAll) + 1));
+  }
+
+  #areOfMany(failures: readonly Failure<F>[]): boolean {
+    return new Set(failures.flatMap((f) => f.subjects)).size >= this.#policy.downSubjects;
+  }
+
+  /** At most once a second: answers to attempts that ran together are one. */
+  #halve(now: number): void {
+    if (!this.#policy.probes || now < this.#halvedAt + 1_000) return;
+    this.#halvedAt = now;
+    this.window = Math.max(1, Math.floor(this.window / 2));
+  }
+
+  #probeAgain(now: number): void {
+    this.#probing = false;
+    this.#probeLater(now, Math.min(this.#probeWait * 2, this.#policy.probeMaxMs));
   }
 
   #probeLater(now: number, wait: number): void {

@@ -73,7 +73,7 @@ export interface Alarm {
  */
 export interface Effects {
   readonly changes: readonly LaneChange[];
-  /** For `settle` and `commit`: by item. */
+  /** For `settle` and `commit`: by item. Empty for an answer 429: it ends no try. */
   readonly results: readonly ItemResult[];
   readonly alarms: readonly Alarm[];
   /** Why the subscription pauses (`held_limit`): the lanes have paused already; the state must be written. */

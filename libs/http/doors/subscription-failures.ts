@@ -7,7 +7,7 @@ import { CheckedBody, CheckedQuery, CurrentCaller, RouteConfig } from '../contro
 import { pageBody } from '../page.js';
 import { NONE } from './paging.js';
 import { SUBSCRIPTIONS_DOOR, SubscriptionPlaces, type SubscriptionsDoorDeps } from './subscription-desk.js';
-import { DELIVERIES, PAGE, REDRIVE, SKIP } from './subscription-forms.js';
+import { DELIVERIES, PAGE, REDRIVE, REDRIVE_BYTES, SKIP } from './subscription-forms.js';
 
 type PageQuery = z.output<typeof PAGE>;
 /** Rows of a page when the query names no limit. */
@@ -87,6 +87,7 @@ export class SubscriptionFailuresController {
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
     body: REDRIVE,
+    bodyBytes: REDRIVE_BYTES,
   })
   async redrive(
     @Param('id') id: string,

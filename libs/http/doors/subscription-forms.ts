@@ -1,4 +1,5 @@
 import { isTime, parsePosition } from '#event';
+import { PUBLISH_LIMITS } from '#publishing';
 import type { SubscriptionSpec } from '#subscriptions';
 import { z } from 'zod';
 import { because } from '../read-input.js';
@@ -78,7 +79,7 @@ export const REDRIVE = z
       })
       .optional(),
     all: z.literal(true).optional(),
-    edited: z.record(z.string(), z.unknown()).optional(),
+    edited: z.record(z.string(), z.unknown()).optional().refine(isOfAnEvent, because(texts.edited_too_large())),
     /** Events a second. */
     rate: z.number().min(0.1).max(1_000).default(20),
     why: WHY(),
@@ -143,6 +144,14 @@ function WHY() {
 
 function IDS() {
   return z.array(z.string().min(1).max(250)).min(1).max(1_000);
+}
+
+/** An event as `edited`, and the order around it. */
+export const REDRIVE_BYTES = PUBLISH_LIMITS.eventBytes + 65_536;
+
+/** It is stored in one record with its order, and sent as an event. */
+function isOfAnEvent(data: object | undefined): boolean {
+  return data === undefined || Buffer.byteLength(JSON.stringify(data)) <= PUBLISH_LIMITS.eventBytes;
 }
 
 function isPlace(text: string): boolean {

@@ -114,6 +114,19 @@ describe('a subscription', () => {
     expect((await edge.ask('POST', '', 'beside', { ...SPEC, name: 'lagi' })).status).toBe(201);
   });
 
+  it('is redriven with other data of at most one event', async () => {
+    const id = await edge.made();
+    edge.table.held.get(id)!.dead = [dead('d-1')];
+    const redrive = (bytes: number): Promise<Answer> =>
+      edge.ask('POST', `/${id}/redrive`, 'own', { ids: ['d-1'], edited: { a: 'x'.repeat(bytes - 8) }, why: 'x' });
+    const large = await redrive(1_048_577);
+    expect([...codes([large]), large.body.errors.map((e: { pointer: string }) => e.pointer)]).toEqual([
+      [400, 'invalid_request'],
+      ['/edited'],
+    ]);
+    expect((await redrive(1_048_576)).status).toBe(202);
+  });
+
   it('is changed only with its version, and says from where the change holds', async () => {
     const id = await edge.made();
     const change = { types: ['sdm.pegawai.#'] };
