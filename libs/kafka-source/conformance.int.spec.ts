@@ -12,7 +12,7 @@ const STREAM = 'imigrasi.paspor';
 const UNIT = 'SU00123';
 /** After a kill the next member waits so long for the partitions. */
 const SESSION_MS = 2_000;
-const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] === undefined ? 10 : 100;
+const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] === undefined ? 4 : 100;
 
 if (reason !== undefined) describe('Kafka as a source of events', () => it.skip(`skipped: ${reason}`, () => undefined));
 else

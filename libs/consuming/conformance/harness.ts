@@ -36,7 +36,7 @@ export interface SourceHarness {
 }
 
 export interface SourceSuiteOptions {
-  /** How many children are killed. @default 10; 100 in a campaign */
+  /** How many children are killed. @default 4; 100 in a campaign */
   readonly kills?: number;
   /** The harness has expire(). */
   readonly expires?: boolean;

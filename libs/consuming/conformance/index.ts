@@ -55,7 +55,7 @@ export function describeSource(
   options: SourceSuiteOptions = {},
 ): void {
   const campaign = process.env['SIMPUL_TEST_CAMPAIGN'] !== undefined;
-  const { kills = campaign ? 100 : 10, slowMs = 1_000 } = options;
+  const { kills = campaign ? 100 : 4, slowMs = 1_000 } = options;
 
   describe(`${name} as a source of events`, () => {
     let harness: SourceHarness;
