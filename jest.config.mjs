@@ -23,5 +23,7 @@ export default {
   projects: ['unit', 'int', 'e2e'].map(tier),
   reporters: ['default', '<rootDir>/test/totals.mjs'],
   testTimeout: 60_000,
+  // Modules of spec files stay in the memory of a worker; with gigabytes of them each garbage collection takes seconds.
+  workerIdleMemoryLimit: '600MB',
   collectCoverageFrom: ['{apps,libs}/**/*.ts', '!**/*.spec.ts'],
 };
