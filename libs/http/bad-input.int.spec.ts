@@ -5,6 +5,8 @@ import { HubStage } from '../../test/kit/doors/hub-stage.js';
 let hub: HubStage;
 let subject: BadInputSubject;
 let before: number;
+/** Cases that wait for a time-out of the server wait for it at the same time. */
+const slow = new Map<string, ReturnType<(typeof BAD_INPUT)[number]['send']>>();
 const total = async (): Promise<number> => {
   let n = 0;
   for (const s of hub.catalogue.streams()) n += await hub.records(s.name);
@@ -36,6 +38,11 @@ beforeAll(async () => {
     if (r.status !== 201) throw new Error(r.text);
   }
   before = await total();
+  for (const c of BAD_INPUT.filter((one) => one.slow === true)) {
+    const sent = c.send(subject);
+    sent.catch(() => undefined);
+    slow.set(c.name, sent);
+  }
 });
 afterAll(async () => {
   expect(await total()).toBe(before);
@@ -51,7 +58,7 @@ it('the table of bad input has at least 200 cases, each with a unique name', () 
 for (const [row, cases] of Map.groupBy(BAD_INPUT, (c) => c.row)) {
   describe(row, () => {
     it.each(cases.map((c) => [c.name, c] as const))('%s', async (_name, c) => {
-      const r = await c.send(subject);
+      const r = await (slow.get(c.name) ?? c.send(subject));
       const doc = r.contentType.startsWith('application/problem+json')
         ? (JSON.parse(r.text || '{}') as Record<string, unknown>)
         : {};
