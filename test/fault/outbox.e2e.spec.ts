@@ -7,7 +7,7 @@ import { connect, createReader, type ReadEvent } from '#sdk';
 import { deploy, type Deployment } from '../kit/deployment.js';
 import { random } from '../kit/random.js';
 
-const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
+const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 5;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);
 const UNIT = 'SU00518';
 const CHILD = join(import.meta.dirname, '../../dist/test/kit/kills/outbox-unit.js');

@@ -10,7 +10,7 @@ import { deploy, type Deployment } from '../kit/deployment.js';
 import { startPostgres, whyNoPostgres, type Postgres } from '../kit/postgres.js';
 import { random } from '../kit/random.js';
 
-const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 10;
+const KILLS = process.env['SIMPUL_TEST_CAMPAIGN'] ? 100 : 5;
 const SEED = Number(process.env['SIMPUL_TEST_SEED'] ?? 2021);
 const UNIT = 'SU00518';
 const CHILD = join(import.meta.dirname, '../../dist/test/kit/kills/relay-unit.js');

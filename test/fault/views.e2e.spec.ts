@@ -20,7 +20,7 @@ const campaign = process.env['SIMPUL_TEST_CAMPAIGN'] === '1';
 const SEEDS = [3, 7, 11, 19, 23, 31, 42, 57, 64, 71, 83, 97, 101, 113, 127, 139, 151, 163, 179, 191];
 /** Seeds that run with a second gateway, which gets the same ids. */
 const TWO_GATEWAYS = new Set([7, 57, 97, 139, 179]);
-const seeds = { embedded: SEEDS.slice(0, campaign ? 20 : 3), kafka: SEEDS.slice(0, campaign ? 20 : 2) };
+const seeds = { embedded: SEEDS.slice(0, campaign ? 20 : 2), kafka: SEEDS.slice(0, campaign ? 20 : 2) };
 /** The fault happens after this many steps (sent, answered), at least and at most, of about 700 in a burst. */
 const STEPS = [20, 500] as const;
 const redisCache = join(import.meta.dirname, '../../.simpul/redis');
