@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pause } from '#concurrency';
+import { startReceiver, type ReceiverProcess } from '../kit/receiver/process.js';
+import type { Rule } from '../kit/receiver/script.js';
 import { caseEvent, CASE_TYPE } from './case-event.js';
 import { benchKey, openBenchHub, type BenchEngine, type BenchHub } from './hub.js';
 import type { ReaderPlace } from './pull-readers.js';
@@ -10,6 +15,34 @@ const SENDERS = 4;
 const TRIES = 10;
 const AGAIN_MS = 500;
 const READY_MS = 100;
+const LOOK_MS = 20;
+
+/** What a bench of deliveries has started; all of it ends with the stage. */
+export interface Stage extends AsyncDisposable {
+  hub(engine: BenchEngine): Promise<DeliveryBench>;
+  /** `record`: with what came in; otherwise requests are counted only. */
+  receiver(record: boolean, rules?: readonly Rule[]): Promise<ReceiverProcess>;
+}
+
+export function openStage(): Stage {
+  const stack = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), 'simpul-bench-deliveries-'));
+  stack.defer(() => rmSync(dir, { recursive: true, force: true }));
+  return {
+    hub: async (engine) => stack.use(await DeliveryBench.open(engine, join(dir, engine))),
+    receiver: async (record, rules = []) => {
+      const started = await startReceiver({ record, rules });
+      stack.defer(() => started.close());
+      return started;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Resolves when a receiver has had so many requests. */
+export async function untilRequests(to: ReceiverProcess, wanted: number): Promise<void> {
+  while ((await to.counts()).requests < wanted) await pause(LOOK_MS);
+}
 
 /** A hub with subscriptions to the events of the bench, and how it is asked. */
 export class DeliveryBench implements AsyncDisposable {
@@ -82,14 +115,14 @@ export class DeliveryBench implements AsyncDisposable {
     await Promise.all(Array.from({ length: SENDERS }, sender));
   }
 
-  /** Publishes so many events, each with a subject of its own; resolves when they are durable. */
-  async publish(count: number): Promise<readonly string[]> {
+  /** Publishes so many events, each with a subject of its own unless `subjectOf` says another number; resolves when they are durable. */
+  async publish(count: number, subjectOf?: (n: number) => number): Promise<readonly string[]> {
     const ids: string[] = [];
     for (let at = 0; at < count; at += BATCH) {
       const events = Array.from({ length: Math.min(BATCH, count - at) }, () => {
         const n = this.#published++;
         ids.push(`b-${n}`);
-        return caseEvent('b', n);
+        return caseEvent('b', n, subjectOf?.(n));
       });
       await this.#post(events);
     }

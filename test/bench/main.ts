@@ -1,12 +1,16 @@
 /**
- * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox deliveries pull pull-million] [-- --write]: compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
+ * npm run bench [-- gateway projector embedded kafka-source latency idle live pages consuming outbox deliveries pull pull-million] [-- --write]: `deliveries` stands for its parts deliveries-push, deliveries-latency,
+ * deliveries-failing and deliveries-poison. Compares variants in one run (interleaved, medians of ROUNDS) and shows the CPU
  * time of the process under test with every rate. The launcher sets SIMPUL_TEST_KAFKA and SIMPUL_TEST_REDIS. --write writes docs/reference/benchmarks.md.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { consumingBench } from './consuming.js';
-import { deliveriesBench } from './deliveries.js';
+import { failingBench } from './deliveries-failing.js';
+import { deliveryLatencyBench } from './deliveries-latency.js';
+import { poisonBench } from './deliveries-poison.js';
+import { pushBench } from './deliveries-push.js';
 import { embeddedAppend } from './embedded.js';
 import type { Bar, Finding } from './finding.js';
 import { gatewayBench } from './gateway.js';
@@ -31,7 +35,10 @@ const benches: Record<string, () => Promise<Finding>> = {
   pages: pagesBench,
   consuming: consumingBench,
   outbox: outboxBench,
-  deliveries: deliveriesBench,
+  'deliveries-push': pushBench,
+  'deliveries-latency': deliveryLatencyBench,
+  'deliveries-failing': failingBench,
+  'deliveries-poison': poisonBench,
   pull: pullBench,
 };
 /** Only when they are named. */
@@ -70,7 +77,9 @@ function pageOf(findings: readonly Finding[]): string {
 }
 
 const words = process.argv.slice(2);
-const wanted = words.filter((w) => !w.startsWith('--'));
+const wanted = words
+  .filter((w) => !w.startsWith('--'))
+  .flatMap((w) => (w === 'deliveries' ? Object.keys(all).filter((name) => name.startsWith(`${w}-`)) : [w]));
 const unknown = wanted.filter((w) => !(w in all));
 if (unknown.length > 0) {
   process.stderr.write(`unknown bench ${unknown.join(', ')}; benches: ${Object.keys(all).join(', ')}\n`);

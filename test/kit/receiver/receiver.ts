@@ -20,7 +20,7 @@ export interface ReceiverOptions {
   readonly seed?: number;
   /** Answers the CloudEvents handshake (OPTIONS) with this header; without it 405. */
   readonly allowedOrigin?: string;
-  /** false: requests are counted only, for measurements. @default true */
+  /** false: requests are counted only, for measurements; rules may look at path, try and time. @default true */
   readonly record?: boolean;
 }
 
@@ -138,12 +138,13 @@ export class WebhookReceiver {
       return;
     }
     this.#requests += 1;
-    if (record === false) {
-      res.writeHead(204).end();
-      return;
-    }
     const path = req.url ?? '/';
     const tried = Number(req.headers['simpul-try'] ?? 0);
+    if (record === false) {
+      if (this.#script.isEmpty) res.writeHead(204).end();
+      else write(res, this.#script.answerTo({ path, try: tried, events: [] }));
+      return;
+    }
     const events = eventsOf(req.headers, body);
     const answer = this.#script.answerTo({ path, try: tried, events });
     const received: Received = {

@@ -88,6 +88,10 @@ export class Script {
     this.#rules = rules.map((rule) => ({ rule, fits: 0 }));
   }
 
+  get isEmpty(): boolean {
+    return this.#rules.length === 0;
+  }
+
   answerTo(request: Pick<Received, 'path' | 'try' | 'events'>): Answer {
     const ms = Date.now() - this.#since;
     for (const used of this.#rules) {
