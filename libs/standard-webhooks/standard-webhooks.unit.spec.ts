@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import {
   newSecret,
@@ -32,6 +33,18 @@ describe('signatures of webhooks', () => {
     );
     expect(new Webhook(secretText(secret)).verify(body, headers)).toEqual(JSON.parse(body));
     expect(() => new Webhook(VECTOR).verify(`${body} `, headers)).toThrow('No matching signature');
+  });
+
+  it('v1 is HMAC-SHA256 of whatever bytes or text, short and long, in any order', () => {
+    const bodies = ['', 'x', 'é–😀', 'y'.repeat(5_000), 'ß'.repeat(12_000), 'z'.repeat(70_000), 'a'];
+    for (const bytes of [24, 32, 64])
+      for (const text of bodies) {
+        const secret = newSecret().subarray(0, Math.min(bytes, 32));
+        const key = Buffer.concat([secret, secret]).subarray(0, bytes);
+        const expected = `v1,${createHmac('sha256', key).update(`msg_1.7.${text}`).digest('base64')}`;
+        for (const sent of [text, Buffer.from(text)])
+          expect(signatureOf([{ kind: 'v1', secret: key }], 'msg_1', 7, sent)).toBe(expected);
+      }
   });
 
   it('are verified here when standardwebhooks made them', () => {
