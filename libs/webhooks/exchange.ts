@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher, Pool } from 'undici';
+import type { AnswerHead, AnswerSink } from './answer-reader.js';
+import type { Connection } from './connection.js';
+import { Ended } from './ended.js';
 
 /** What became of one HTTP request. */
 export type Answer =
@@ -7,21 +8,17 @@ export type Answer =
   | {
       readonly kind: 'answer';
       readonly status: number;
-      readonly headers: IncomingHttpHeaders;
+      readonly headers: Readonly<Record<string, string>>;
       readonly begin: Buffer | undefined;
       readonly error: Error | undefined;
     }
   /** `sent`: the request went out on a connection, as a whole or in part. */
   | { readonly kind: 'none'; readonly sent: boolean; readonly error: Error };
 
-/** Why the sender itself ended an exchange. */
-export class Ended extends Error {
-  readonly code: 'TIMEOUT' | 'NO_TURN' | 'CANCELLED' | 'CLOSED' | 'TOO_MANY_INFORMATIONAL' | 'ENOUGH';
-  /** `NO_TURN`: all connections were in use until the time was over. */
-  constructor(code: Ended['code']) {
-    super(code);
-    this.code = code;
-  }
+/** A request as it goes out: the head is ASCII, with its last empty line. */
+export interface Request {
+  readonly head: string;
+  readonly body: Buffer | string;
 }
 
 /** Of the body of an answer, what is read before the connection is dropped. */
@@ -31,82 +28,82 @@ const KEPT_BYTES = 4_000;
 /** Answers 1xx before the answer. */
 const MOST_INFORMATIONAL = 8;
 
-/**
- * One request on a dispatcher. It is a handler of undici itself, because a stream and a promise for the body of each answer cost more than the request. `done` is
- * called once.
- */
-export class Exchange implements Dispatcher.DispatchHandler {
+/** One request and its answer. `done` is called once. */
+export class Exchange implements AnswerSink {
+  readonly request: Request;
+  /** Where it goes. */
+  readonly origin: { readonly isConnected: boolean };
+  /** By performance.now(): it is given up then. */
+  until = 0;
+  /** A connection is being made for it. */
+  isConnecting = false;
   readonly #done: (answer: Answer) => void;
-  readonly #timer: NodeJS.Timeout;
-  #controller: Dispatcher.DispatchController | undefined;
-  #over = false;
+  #connection: Connection | undefined;
+  #isOver = false;
   #informational = 0;
-  #status = 0;
-  #headers: IncomingHttpHeaders | undefined;
+  #head: AnswerHead | undefined;
   #bytes = 0;
-  #begin: Buffer | undefined;
+  readonly #begin: Buffer[] = [];
 
-  /** `ms`: for everything, from now to the end of the answer. */
-  constructor(pool: Pool, ms: number, done: (answer: Answer) => void) {
+  constructor(request: Request, origin: Exchange['origin'], done: (answer: Answer) => void) {
+    this.request = request;
+    this.origin = origin;
     this.#done = done;
-    this.#timer = setTimeout(() => {
-      const waits = this.#controller === undefined && pool.stats.connected > 0;
-      this.end(new Ended(waits ? 'NO_TURN' : 'TIMEOUT'));
-    }, ms);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** It goes out, or has. */
+  get isSent(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Its time is over. */
+  expire(): void {
+    this.end(new Ended(!this.isSent && this.origin.isConnected ? 'NO_TURN' : 'TIMEOUT'));
   }
 
   /** Gives the request up. One that waits for a connection is never sent; one that is under way costs its connection. */
   end(error: Error): void {
-    if (this.#over) return;
-    this.#finish(error);
-    this.#controller?.abort(error);
+    if (this.#isOver) return;
+    this.finish(error);
+    this.#connection?.drop();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Thrown, the request is left out; an abort would cost the connection on which it was about to go.
-    if (this.#over) throw new Ended('CANCELLED');
-    this.#controller = controller;
+  sentOn(connection: Connection): void {
+    this.#connection = connection;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200) {
-      this.#informational += 1;
-      if (this.#informational > MOST_INFORMATIONAL) this.end(new Ended('TOO_MANY_INFORMATIONAL'));
-      return;
-    }
-    this.#status = status;
-    this.#headers = headers;
+  hint(): void {
+    this.#informational += 1;
+    if (this.#informational > MOST_INFORMATIONAL) this.end(new Ended('TOO_MANY_INFORMATIONAL'));
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#over) return;
-    const kept = this.#begin?.length ?? 0;
-    if (kept < KEPT_BYTES) {
-      // A copy: the chunk is a part of a larger buffer.
-      const part = chunk.subarray(0, KEPT_BYTES - kept);
-      this.#begin = this.#begin === undefined ? Buffer.from(part) : Buffer.concat([this.#begin, part]);
-    }
-    this.#bytes += chunk.length;
+  head(head: AnswerHead): void {
+    this.#head = head;
+  }
+
+  data(bytes: Buffer): void {
+    const kept = this.#bytes;
+    if (kept < KEPT_BYTES) this.#begin.push(Buffer.from(bytes.subarray(0, KEPT_BYTES - kept)));
+    this.#bytes += bytes.length;
     if (this.#bytes < MOST_BYTES) return;
-    this.#finish(undefined);
-    this.#controller?.abort(new Ended('ENOUGH'));
+    this.finish();
+    this.#connection?.drop();
   }
 
-  onResponseEnd(): void {
-    if (!this.#over) this.#finish(undefined);
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (!this.#over) this.#finish(error);
-  }
-
-  #finish(error: Error | undefined): void {
-    this.#over = true;
-    clearTimeout(this.#timer);
-    if (this.#headers === undefined) {
-      this.#done({ kind: 'none', sent: this.#controller !== undefined, error: error! });
+  /** Without an error: the answer has ended. */
+  finish(error?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const head = this.#head;
+    if (head === undefined) {
+      this.#done({ kind: 'none', sent: this.isSent, error: error ?? new Ended('ENDED') });
       return;
     }
-    this.#done({ kind: 'answer', status: this.#status, headers: this.#headers, begin: this.#begin, error });
+    const begin = this.#begin.length === 0 ? undefined : Buffer.concat(this.#begin);
+    this.#done({ kind: 'answer', status: head.status, headers: head.headers, begin, error });
   }
 }

@@ -5,7 +5,7 @@ import type { WebhookEndpoint, WebhookMessage } from './port.js';
 /** The body of a request and its headers, name after value, without the signature. The same at every try but for `simpul-try`. */
 export interface Form {
   readonly headers: string[];
-  readonly body: Buffer;
+  readonly body: Buffer | string;
 }
 
 /**
@@ -23,7 +23,7 @@ export function formOf(
     headers.push('content-type', 'application/cloudevents-batch+json; charset=utf-8');
     return {
       headers,
-      body: Buffer.from(`[${events.map((event) => eventText(event, encodingOf(event, data))).join(',')}]`),
+      body: `[${events.map((event) => eventText(event, encodingOf(event, data))).join(',')}]`,
     };
   }
   const [event] = events;
@@ -31,7 +31,7 @@ export function formOf(
   headers.push('simpul-position', event.position);
   if (mode === 'structured') {
     headers.push('content-type', 'application/cloudevents+json; charset=utf-8');
-    return { headers, body: Buffer.from(eventText(event, encodingOf(event, data))) };
+    return { headers, body: eventText(event, encodingOf(event, data)) };
   }
   return { headers, body: binary(headers, event, encodingOf(event, data)) };
 }
@@ -39,7 +39,7 @@ export function formOf(
 const encodingOf = (event: ReadEvent, data: Encoding): Encoding => (event.stored === undefined ? 'json' : data);
 
 /** What a reader of the stream sees, as headers `ce-…`; the body is the data alone. */
-function binary(headers: string[], event: ReadEvent, encoding: Encoding): Buffer {
+function binary(headers: string[], event: ReadEvent, encoding: Encoding): Buffer | string {
   const { envelope, stored, position, copyOf } = event;
   const frame = encoding === 'avro' ? stored?.frame : undefined;
   const shown = shownEvent(envelope, { digest: stored?.digest, frame, position, copyOf });
@@ -49,5 +49,5 @@ function binary(headers: string[], event: ReadEvent, encoding: Encoding): Buffer
     if (name === 'datacontenttype') headers.push('content-type', value as string);
     else headers.push(`ce-${name}`, headerText(String(value)));
   }
-  return frame ?? Buffer.from(JSON.stringify(event.data));
+  return frame ?? JSON.stringify(event.data);
 }

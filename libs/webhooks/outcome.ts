@@ -1,11 +1,9 @@
 import type { Answer } from './exchange.js';
-import { Ended } from './exchange.js';
+import { Ended } from './ended.js';
 import { ADDRESS_REFUSED } from './connect.js';
 import type { AttemptOutcome } from './port.js';
 import { URL_REFUSED } from './url.js';
 
-/** The body has another length than the head says. */
-const LENGTH = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
 const MOST_CHARACTERS = 1_000;
 const MOST_RETRY_AFTER_MS = 3_600_000;
 /** 4xx that say nothing of the event. */
@@ -16,10 +14,7 @@ const OF_ALL = new Set([401, 403, 404]);
 /** What an answer, or its absence, means for the attempt. */
 export function outcomeOf(answer: Answer, ms: number, now = Date.now()): AttemptOutcome {
   if (answer.kind === 'none') return answer.sent ? failed(answer.error, ms) : unsent(answer.error, ms);
-  const { status, headers, begin } = answer;
-  // The head of a 204 is all of it (RFC 9110), whatever length it names.
-  const error =
-    status === 204 && answer.error !== undefined && codeOf(answer.error) === LENGTH ? undefined : answer.error;
+  const { status, headers, begin, error } = answer;
   const text = headOf(begin);
   const head = text === '' ? {} : { head: text };
   if (error !== undefined) return { ...failed(error, ms), status, ...head };
@@ -41,7 +36,7 @@ function failed(error: Error, ms: number): Failed {
 /** Nothing went out: the target is not reached, unless it was the sender that gave up. */
 function unsent(error: Error, ms: number): AttemptOutcome {
   const code = codeOf(error);
-  if (code === 'UND_ERR_INVALID_ARG' || (error instanceof Ended && code !== 'TIMEOUT')) return failed(error, ms);
+  if (error instanceof Ended && code !== 'TIMEOUT') return failed(error, ms);
   return { kind: 'unreachable', reason: unreachableOf(code), ms };
 }
 
@@ -51,19 +46,12 @@ const REASONS: Readonly<Record<string, string>> = {
   CANCELLED: 'cancelled',
   CLOSED: 'closed',
   TOO_MANY_INFORMATIONAL: 'invalid_answer',
-  UND_ERR_HEADERS_OVERFLOW: 'answer_too_large',
-  [LENGTH]: 'reset',
-  UND_ERR_INVALID_ARG: 'invalid_request',
+  INVALID_ANSWER: 'invalid_answer',
+  ANSWER_TOO_LARGE: 'answer_too_large',
+  INVALID_REQUEST: 'invalid_request',
 };
 
-function reasonOf(error: Error): string {
-  const code = codeOf(error);
-  const known = REASONS[code];
-  if (known !== undefined) return known;
-  // The parser of undici gives no code. At the end of a connection in the middle of a body it names the EOF.
-  if (error.name === 'HTTPParserError') return error.message.includes('EOF') ? 'reset' : 'invalid_answer';
-  return /bad (?:response|upgrade)/.test(error.message) ? 'invalid_answer' : 'reset';
-}
+const reasonOf = (error: Error): string => REASONS[codeOf(error)] ?? 'reset';
 
 function unreachableOf(code: string): string {
   if (code === ADDRESS_REFUSED) return 'address_refused';
@@ -90,8 +78,7 @@ export function headOf(begin: Buffer | undefined): string {
 }
 
 /** Milliseconds that a receiver asks for, at most an hour. undefined: it asks for none, or not in a form of HTTP. */
-export function retryAfterOf(value: string | readonly string[] | undefined, now: number): number | undefined {
-  const text = typeof value === 'string' ? value.trim() : value?.[0]?.trim();
+export function retryAfterOf(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const wished = /^\d+$/.test(text)
     ? Number(text) * 1_000

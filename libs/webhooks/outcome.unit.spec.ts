@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Ended, type Answer } from './exchange.js';
+import { Ended } from './ended.js';
+import type { Answer } from './exchange.js';
 import { handshakeOf } from './handshake.js';
 import { headOf, outcomeOf, retryAfterOf } from './outcome.js';
 
@@ -86,7 +87,6 @@ describe('no answer', () => {
     ['ECONNRESET', 'reset'],
     ['UND_ERR_SOCKET', 'reset'],
     ['EPIPE', 'reset'],
-    ['UND_ERR_HEADERS_OVERFLOW', 'answer_too_large'],
   ])('because of %s on a connection: failed, %s', (code, reason) => {
     expect(none(withCode(code), true)).toEqual({ kind: 'failed', reason, ms: 7 });
   });

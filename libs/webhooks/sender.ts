@@ -1,11 +1,13 @@
 import { signatureOf } from '#standard-webhooks';
 import { readNetworks, type Network } from '#networks';
-import type { Dispatcher } from 'undici';
-import { Ended, Exchange, type Answer } from './exchange.js';
+import { Deadlines } from './deadlines.js';
+import { Ended } from './ended.js';
+import { Exchange, type Answer } from './exchange.js';
 import { formOf } from './forms.js';
 import { handshakeOf, type Handshake } from './handshake.js';
 import { bounded, osLookup, type Lookup } from './lookup.js';
 import { outcomeOf } from './outcome.js';
+import { requestOf } from './request.js';
 import { Pools } from './pools.js';
 import type { AttemptOutcome, WebhookEndpoint, WebhookMessage } from './port.js';
 import { Signals } from './signals.js';
@@ -41,7 +43,7 @@ export class WebhookSender {
   readonly #timeoutMs: number;
   readonly #pools: Pools;
   readonly #signals = new Signals();
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges: Deadlines;
   #urls = new Map<string, URL>();
   #closed = false;
 
@@ -52,6 +54,7 @@ export class WebhookSender {
     this.#allowed = allowed.networks;
     this.#lookup = bounded(options.lookup ?? osLookup);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#exchanges = new Deadlines(this.#timeoutMs);
     this.#pools = new Pools({
       allowed: this.#allowed,
       lookup: this.#lookup,
@@ -87,7 +90,7 @@ export class WebhookSender {
   async handshake(url: string, origin: string, signal?: AbortSignal): Promise<Handshake> {
     const begun = performance.now();
     const headers = ['user-agent', 'simpul', 'webhook-request-origin', origin];
-    const answer = await this.#exchange('OPTIONS', url, headers, null, signal);
+    const answer = await this.#exchange('OPTIONS', url, headers, '', signal);
     return handshakeOf(answer, origin, Math.round(performance.now() - begun));
   }
 
@@ -99,15 +102,15 @@ export class WebhookSender {
   /** Takes no more requests and resolves when those under way have ended; with `now` they end at once as `failed`, `closed`. */
   async close(now = false): Promise<void> {
     this.#closed = true;
-    if (now) for (const exchange of this.#exchanges) exchange.end(new Ended('CLOSED'));
+    if (now) this.#exchanges.end(new Ended('CLOSED'));
     await this.#pools.close();
   }
 
   #exchange(
-    method: Dispatcher.HttpMethod,
+    method: 'POST' | 'OPTIONS',
     text: string,
-    headers: string[],
-    body: Buffer | null,
+    headers: readonly string[],
+    body: Buffer | string,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     const url = this.#parsed(text);
@@ -115,21 +118,20 @@ export class WebhookSender {
     if (this.#closed) return none(new Ended('CLOSED'));
     if (signal?.aborted === true) return none(new Ended('CANCELLED'));
     if (url === undefined) return none(Object.assign(new Error('not a URL of a webhook'), { code: URL_REFUSED }));
+    const request = requestOf(method, url, headers, body);
+    if (request === undefined) return none(new Ended('INVALID_REQUEST'));
     return new Promise((resolve) => {
-      const entry = this.#pools.take(url);
-      const exchange = new Exchange(entry.pool, this.#timeoutMs, (answer) => {
-        this.#pools.release(entry);
+      const origin = this.#pools.take(url);
+      const exchange = new Exchange(request, origin, (answer) => {
+        this.#pools.release(origin);
+        origin.forget(exchange);
         this.#exchanges.delete(exchange);
         if (signal !== undefined) this.#signals.delete(signal, exchange);
         resolve(answer);
       });
       this.#exchanges.add(exchange);
       if (signal !== undefined) this.#signals.add(signal, exchange);
-      try {
-        entry.pool.dispatch({ method, path: url.pathname + url.search, headers, body }, exchange);
-      } catch (e) {
-        exchange.end(e as Error);
-      }
+      origin.ask(exchange);
     });
   }
 

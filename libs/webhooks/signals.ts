@@ -1,4 +1,5 @@
-import { Ended, type Exchange } from './exchange.js';
+import { Ended } from './ended.js';
+import type { Exchange } from './exchange.js';
 
 /** The exchanges that a signal ends. One listener for each signal, however many exchanges share it: adding one to a signal walks through those that it has. */
 export class Signals {
