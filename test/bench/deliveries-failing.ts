@@ -1,12 +1,12 @@
 import type { Received } from '../kit/receiver/script.js';
 import { openStage, untilRequests, type Stage } from './deliveries-stage.js';
-import { whole, type Finding } from './finding.js';
-import { median } from './measure.js';
-import { untilCalm } from './rounds.js';
+import { HEAD, row, whole, type Finding } from './finding.js';
+import { ratioOfRates, type Round } from './measure.js';
+import { underTest, untilCalm } from './rounds.js';
 
 const HALF = 250;
 /** Events of a round, and their subjects. */
-const EACH = 100;
+const EACH = 200;
 const SUBJECTS = 20;
 const ROUNDS = 3;
 /** Requests to the hub that run at a time. */
@@ -56,42 +56,54 @@ export async function failingBench(): Promise<Finding> {
   const healthy = await subscriptions(hub, 'sehat', good.url);
   const failing = await subscriptions(hub, 'gagal', bad.url);
   const judged: Judged[] = [];
-  /** Deliveries a second of the healthy half. `beside`: the others run, from before (`down`) or from the same moment on (`falling`). */
-  const run = async (beside?: 'down' | 'falling'): Promise<number> => {
+  let made = 0;
+  /** Deliveries of the healthy half. `beside`: the others run; their targets are known to be down, or begin to fail in this round (`falling`). */
+  const run = async (beside?: 'down' | 'falling'): Promise<Round> => {
     await each([...healthy, ...failing], (id) => hub.pause(id));
+    const fresh = beside === 'falling' ? await subscriptions(hub, `jatuh-${made++}`, bad.url) : [];
     await hub.publish(EACH, (n) => n % SUBJECTS);
     if (beside === 'down') await each(failing, (id) => hub.resume(id));
     await untilCalm(hub.hub.pid);
     await good.forget();
-    const began = performance.now();
-    await each(beside === 'falling' ? healthy.flatMap((id, n) => [failing[n]!, id]) : healthy, (id) => hub.resume(id));
-    await untilRequests(good, HALF * EACH);
-    const seconds = (performance.now() - began) / 1_000;
+    await each(fresh, (id) => hub.resume(id));
+    const round = await underTest(hub.hub.pid, async () => {
+      const began = performance.now();
+      await each(healthy, (id) => hub.resume(id));
+      await untilRequests(good, HALF * EACH);
+      return { events: HALF * EACH, seconds: (performance.now() - began) / 1_000 };
+    });
     judged.push(judge(await good.received()));
-    return (HALF * EACH) / seconds;
+    await each(fresh, (id) => hub.remove(id));
+    return round;
   };
-  await run();
-  const rates: { readonly alone: number; readonly down: number; readonly falling: number }[] = [];
-  for (let round = 0; round < ROUNDS; round++)
-    rates.push({ alone: await run(), down: await run('down'), falling: await run('falling') });
+  // The first failures take the targets down.
+  await run('down');
+  const found: Record<'alone' | 'down' | 'falling', Round[]> = { alone: [], down: [], falling: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    found.alone.push(await run());
+    found.down.push(await run('down'));
+    found.falling.push(await run('falling'));
+  }
   const sum = (of: (one: Judged) => number): number => judged.reduce((all, one) => all + of(one), 0);
-  const share = (kind: 'down' | 'falling'): number => median(rates.map((r) => r[kind] / r.alone));
-  const line = (name: string, kind: keyof (typeof rates)[0]): readonly string[] => [
-    name,
-    whole(median(rates.map((r) => r[kind]))),
-    rates.map((r) => whole(r[kind])).join(' · '),
-  ];
   return {
     title: `Push: ${2 * HALF} subscriptions, half of them with a receiver that answers 500`,
-    head: ['the healthy half', 'events/s', 'of the rounds'],
+    head: HEAD,
     rows: [
-      line('alone', 'alone'),
-      line('beside a half that fails', 'down'),
-      line('beside a half that begins at the same moment, and fails', 'falling'),
+      row('the healthy half alone', found.alone),
+      row('beside a half whose targets are down', found.down),
+      row('beside a half whose targets begin to fail', found.falling),
     ],
     bars: [
-      { text: 'beside a half that fails: rate against alone', value: share('down'), bar: 0.9 },
-      { text: 'beside a half that begins at the same moment: rate against alone', value: share('falling'), bar: 0.9 },
+      {
+        text: 'beside a half whose targets are down: rate against alone',
+        value: ratioOfRates(found.down, found.alone),
+        bar: 0.9,
+      },
+      {
+        text: 'beside a half whose targets begin to fail: rate against alone',
+        value: ratioOfRates(found.falling, found.alone),
+        bar: 0.9,
+      },
       { text: 'events out of order in their subject', value: sum((j) => j.misordered), bar: 0, atMost: true },
       { text: 'events that came twice', value: sum((j) => j.repeated), bar: 0, atMost: true },
     ],
