@@ -59,7 +59,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       courierReport: this.#courierReport(),
     });
     this.home.serve((partition) => this.#courier?.desk(partition));
-    metrics.beforeScrape(() => this.#courier && setDeliveryGauges(metrics, this.#courier, now()));
+    metrics.beforeScrape(() => this.#courier && setDeliveryGauges(metrics, this.#courier));
     this.#joined = this.core.readiness.expect('courier');
     this.#unlisten = registry.onRegistered(() => this.#courier?.catalogueChanged());
   }

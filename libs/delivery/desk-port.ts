@@ -4,12 +4,24 @@ import type { AttemptRow, Place } from './port.js';
 import type { LiveReader } from './pull/live.js';
 import type { CommitOutcome, Pulled, PullWish } from './pull/leases.js';
 
+/**
+ * What a subscription has not ended: events that wait, are in flight, or are held behind a parked one, and the records of its streams that it has not looked at yet.
+ * Parked events and dead letters are not in it: they wait for a person, and have counts of their own.
+ */
+export interface Lag {
+  readonly events: number;
+  /** Age of the oldest of them. */
+  readonly seconds: number;
+  /** Not everything was looked at (it is paused, or behind): no more than `events` are due, and none is older. */
+  readonly atMost?: true;
+}
+
 /** How one subscription stands now, at its owner. */
 export interface Standing {
   readonly subscription: Subscription;
   /** `waiting`: the target is down (R8.2). */
   readonly status: 'active' | 'paused' | 'waiting' | 'disabled';
-  readonly lag: { readonly events: number; readonly seconds: number };
+  readonly lag: Lag;
   /** Attempts that run, or events that are leased. */
   readonly inFlight: number;
   /** Parked subjects, without dead letters. */

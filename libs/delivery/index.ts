@@ -4,13 +4,13 @@ export { PullMemory } from './pull/memory.js';
 export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
 export type { Push, Sending } from './courier/push.js';
 export type { DeliveryReport } from './courier/report.js';
-export { standingOf } from './courier/standing.js';
 export { SubscriptionTables } from './courier/subscription-tables.js';
 export type {
   DeadLetter,
   DeliveryAttempt,
   DeskPlace,
   Desks,
+  Lag,
   ListPage,
   Paging,
   ParkedSubject,

@@ -63,6 +63,8 @@ export interface HeldRow {
   readonly position: string;
   readonly lane: string;
   readonly subject: string;
+  /** RFC 3339: when the log took the event. */
+  readonly at?: string;
 }
 
 /** Recorded before a try ≥ 2 starts (R8.7): a takeover counts this try as failed. The event is unfinished, wherever the cursor stands. */
@@ -75,6 +77,8 @@ export interface RetryRow {
   readonly try: number;
   readonly firstAt: string;
   readonly cause: string;
+  /** RFC 3339: when the log took the event. */
+  readonly at?: string;
 }
 
 /** A redrive (key letter `j`, with the job in the place of a position). */

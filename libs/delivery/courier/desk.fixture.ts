@@ -89,6 +89,8 @@ export class FeedByHand {
   readonly followers = new Map<string, Follower<CompiledSubscription>>();
   readonly #scanned = new Map<string, bigint>();
   mode: Attachment['mode'] = 'live';
+  /** Of every attachment. */
+  lag: Attachment['lag'] = { events: 0n, oldestAppendMs: undefined };
 
   attach(stream: { name: string }, follower: Follower<CompiledSubscription>, from: FeedPlace): Attachment {
     const key = `${follower.subscription.id}/${stream.name}`;
@@ -96,6 +98,7 @@ export class FeedByHand {
     this.followers.set(key, follower);
     this.#scanned.set(key, from.next[0]!);
     const scanned = (): readonly bigint[] => [this.#scanned.get(key)!];
+    const lag = (): Attachment['lag'] => this.lag;
     const detach = (): FeedPlace => {
       if (this.followers.get(key) === follower) this.followers.delete(key);
       return { topicId: from.topicId, next: scanned() };
@@ -105,7 +108,9 @@ export class FeedByHand {
         return scanned();
       },
       mode: this.mode,
-      lag: { events: 0n, oldestAppendMs: undefined },
+      get lag() {
+        return lag();
+      },
       resume: () => undefined,
       detach,
     };

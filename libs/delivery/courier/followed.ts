@@ -1,3 +1,4 @@
+import type { EventLog } from '#log';
 import type { ReadEvent } from '#reading';
 import type { StreamInfo } from '#registry';
 import type { CompiledSubscription } from '#subscriptions';
@@ -12,6 +13,11 @@ export type FollowedStream = Pick<StreamInfo, 'name' | 'partitions' | 'ordering'
 const SKIPPED_RECORDS = 10_000n;
 const SKIPPED_MS = 60_000;
 
+export interface Behind {
+  readonly events: bigint;
+  readonly oldestMs: number | undefined;
+}
+
 /** A stream that a run follows: where the feed is, and where the stored cursor stands. */
 export class Followed {
   readonly stream: FollowedStream;
@@ -24,6 +30,8 @@ export class Followed {
   /** Of LaneMachine.moves() when the cursor was stored. */
   #storedMoves = -1;
   #isTouched = false;
+  /** By partition: when the log took the record at an offset. */
+  readonly #times = new Map<number, { readonly offset: bigint; readonly ms: number }>();
 
   constructor(stream: FollowedStream, row: CursorRow, now: number) {
     this.stream = stream;
@@ -39,8 +47,39 @@ export class Followed {
     return this.#attachment?.scanned ?? this.#place;
   }
 
-  get lag(): Attachment['lag'] | undefined {
-    return this.#attachment?.lag;
+  /** Records of the stream that were not looked at, and when the log took the oldest of them (ms since 1970; undefined: not known). Never rejects. */
+  async behind(log: Pick<EventLog, 'describe' | 'read'>): Promise<Behind> {
+    const lag = this.#attachment?.lag;
+    if (lag !== undefined && (lag.events === 0n || lag.oldestAppendMs !== undefined))
+      return { events: lag.events, oldestMs: lag.oldestAppendMs };
+    const { scanned } = this;
+    try {
+      const ranges = await log.describe(this.stream.name);
+      const left = ranges.map(({ partition, low, high }) => {
+        const next = scanned[partition] ?? 0n;
+        const from = next > low ? next : low;
+        return { partition, from, events: high > from ? high - from : 0n };
+      });
+      const times = await Promise.all(left.filter(({ events }) => events > 0n).map((of) => this.#timeAt(log, of)));
+      const known = times.filter((ms) => ms !== undefined);
+      const events = left.reduce((sum, of) => sum + of.events, 0n);
+      return { events, oldestMs: known.length === 0 ? undefined : Math.min(...known) };
+    } catch {
+      return { events: lag?.events ?? 0n, oldestMs: undefined };
+    }
+  }
+
+  /** A subscription that stands is asked again and again for the same place. */
+  async #timeAt(
+    log: Pick<EventLog, 'read'>,
+    { partition, from }: { readonly partition: number; readonly from: bigint },
+  ): Promise<number | undefined> {
+    const known = this.#times.get(partition);
+    if (known?.offset === from) return known.ms;
+    const got = await log.read(this.stream.name, partition, from, { maxRecords: 1, maxBytes: 1 });
+    const [record] = got.kind === 'records' ? got.records : [];
+    if (record !== undefined) this.#times.set(partition, { offset: from, ms: record.appendTimeMs });
+    return record?.appendTimeMs;
   }
 
   get mode(): Attachment['mode'] | undefined {
@@ -75,6 +114,7 @@ export class Followed {
       subject,
       bytes: event.bytes,
       event,
+      at: event.envelope.recordedtime,
     };
   }
 

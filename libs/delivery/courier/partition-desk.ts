@@ -136,8 +136,13 @@ export class PartitionDesk implements SubscriptionDesk {
     });
   }
 
-  standing(id: string): Promise<Standing> {
-    return Promise.resolve(standingOf(this.#run(id), this.#deps.now()));
+  async standing(id: string): Promise<Standing> {
+    return this.standingOf(this.#run(id));
+  }
+
+  /** Never rejects. */
+  standingOf(run: Run): Promise<Standing> {
+    return standingOf(run, this.#deps.log, this.#deps.now());
   }
 
   change(

@@ -1,25 +1,22 @@
+import type { EventLog } from '#log';
 import type { Standing } from '../desk-port.js';
 import type { Run } from './run.js';
 
-/** How a subscription stands now. Lag counts records that were not looked at, and events that were and are not finished. */
-export function standingOf(run: Run, now: number): Standing {
+/** How a subscription stands now. While the log does not answer, the age of records that were not looked at is left out. */
+export async function standingOf(run: Run, log: Pick<EventLog, 'describe' | 'read'>, now: number): Promise<Standing> {
   const { subscription, lanes } = run;
-  const { parked, dead, held, waiting } = lanes.counts();
-  let events = BigInt(waiting + held);
-  let oldest: number | undefined;
-  for (const { lag } of run.streams.values()) {
-    if (lag === undefined) continue;
-    events += lag.events;
-    if (lag.oldestAppendMs !== undefined && (oldest === undefined || lag.oldestAppendMs < oldest))
-      oldest = lag.oldestAppendMs;
-  }
+  const behind = await Promise.all([...run.streams.values()].map((followed) => followed.behind(log)));
+  const { parked, dead, held, unfinished } = lanes.counts();
+  const unseen = behind.reduce((sum, { events }) => sum + events, 0n);
+  const times = [lanes.oldestMs(), ...behind.map(({ oldestMs }) => oldestMs)].filter((ms) => ms !== undefined);
   const { state } = subscription;
   return {
     subscription,
     status: state === 'active' ? lanes.status : state,
     lag: {
-      events: Number(events),
-      seconds: oldest === undefined ? 0 : Math.max(0, Math.round((now - oldest) / 1_000)),
+      events: Number(unseen) + unfinished,
+      seconds: times.length === 0 ? 0 : Math.max(0, Math.round((now - Math.min(...times)) / 1_000)),
+      ...(unseen === 0n ? {} : { atMost: true }),
     },
     inFlight: run.inFlight,
     parked,

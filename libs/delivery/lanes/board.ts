@@ -37,6 +37,8 @@ export class Board<E> {
   paused = false;
   dead = 0;
   held = 0;
+  /** Of those, the ones in memory. */
+  heldInMemory = 0;
   /** Unfinished events in memory. */
   waiting = 0;
   bytes = 0;
@@ -88,6 +90,7 @@ export class Board<E> {
       lane.append(entry);
       this.#partition(found.place).known.set(found.place.offset, entry);
       entry.rows = found.rows;
+      entry.at = found.at;
       if (found.parked !== undefined) this.#takeOverParked(entry, found);
       else {
         if (found.rows & HELD) {
@@ -158,6 +161,7 @@ export class Board<E> {
     if (met !== 'new') return undefined;
     const lane = this.#lane(item.lane);
     const entry = new Entry(item.place, item.subject, lane, item.event);
+    entry.at = item.at;
     entry.part = part;
     entry.bytes = item.bytes;
     entry.counted = true;
@@ -204,6 +208,7 @@ export class Board<E> {
     entry.rows |= HELD;
     lane.kept++;
     this.held++;
+    if (entry.counted) this.heldInMemory++;
     effects.changes.push(putHeld(this.subscription, entry));
     effects.kept.push(entry);
     const { maxHeld, maxHeldOfLane } = this.policy;
@@ -272,9 +277,19 @@ export class Board<E> {
     entry.event = undefined;
     if (!entry.counted) return;
     entry.counted = false;
+    if (entry.rows & HELD) this.heldInMemory--;
     this.waiting--;
     this.bytes -= entry.bytes;
     if (entry.home.ordered) this.waitingOrdered--;
+  }
+
+  oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const lane of this.lanes.values()) {
+      const ms = lane.oldestMs();
+      if (ms !== undefined && (oldest === undefined || ms < oldest)) oldest = ms;
+    }
+    return oldest;
   }
 
   durable(effects: Gathered<E>): void {

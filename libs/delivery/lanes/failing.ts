@@ -32,9 +32,10 @@ export function beforeTry<E>(board: Board<E>, entry: Entry<E>): LaneChange[] {
     return [putRow(board.subscription, trouble.row)];
   }
   entry.rows |= RETRY;
-  const { position, lane, subject } = entry;
+  const { position, lane, subject, at } = entry;
   const { firstAt, cause } = trouble;
-  return [putRow(board.subscription, { kind: 'retry', position, lane, subject, try: next, firstAt, cause })];
+  const known = at === undefined ? {} : { at };
+  return [putRow(board.subscription, { kind: 'retry', position, lane, subject, try: next, firstAt, cause, ...known })];
 }
 
 function rowBeforeTry(board: Board<unknown>, row: ParkedRow, tries: number, redrive: boolean): ParkedRow {
@@ -88,6 +89,7 @@ export function park<E>(board: Board<E>, entry: Entry<E>, effects: Gathered<E>):
   if (replaced & HELD) {
     lane.kept--;
     board.held--;
+    if (entry.counted) board.heldInMemory--;
   }
   trouble.row = {
     kind: 'parked',

@@ -27,6 +27,8 @@ export class Entry<E> implements AttemptItem<E> {
   readonly subject: string;
   readonly home: Lane<E>;
   event: E | undefined;
+  /** RFC 3339: when the log took it, as far as it is known. */
+  at: string | undefined = undefined;
   bytes = 0;
   /** Counts in the memory of the lanes. */
   counted = false;
@@ -70,21 +72,29 @@ export class Entry<E> implements AttemptItem<E> {
   }
 }
 
-/** A run of held events of a lane as mere places, some 40 bytes each: their rows are durable. */
+/** A run of held events of a lane as mere places, some 50 bytes each: their rows are durable. */
 export class Kept<E> {
   prev: Entry<E> | Kept<E> | undefined = undefined;
   next: Entry<E> | Kept<E> | undefined = undefined;
   readonly #partitions: number[] = [];
   readonly #offsets: bigint[] = [];
+  /** ms since 1970; NaN: not known. */
+  readonly #times: number[] = [];
   #at = 0;
 
   get size(): number {
     return this.#offsets.length - this.#at;
   }
 
-  push(place: Place): void {
+  /** When the log took the first of them, ms since 1970; NaN: not known. */
+  get ms(): number {
+    return this.#times[this.#at]!;
+  }
+
+  push(place: Place, at: string | undefined): void {
     this.#partitions.push(place.partition);
     this.#offsets.push(place.offset);
+    this.#times.push(at === undefined ? NaN : Date.parse(at));
   }
 
   shift(stream: string): Place {
@@ -93,6 +103,7 @@ export class Kept<E> {
     if (this.#at >= 1024 && this.#at * 2 > this.#offsets.length) {
       this.#partitions.splice(0, this.#at);
       this.#offsets.splice(0, this.#at);
+      this.#times.splice(0, this.#at);
       this.#at = 0;
     }
     return place;
@@ -156,13 +167,24 @@ export class Lane<E> {
     return this.#entryAt(this.head);
   }
 
+  /** When the log took the first event that is neither finished nor parked, ms since 1970; undefined: there is none, or it is not known. */
+  oldestMs(): number | undefined {
+    let node = this.head;
+    while (node instanceof Entry && (node.finished || (node.rows & PARKED) !== 0)) node = node.next;
+    if (node === undefined) return undefined;
+    const ms = node instanceof Kept ? node.ms : Date.parse(node.at ?? '');
+    return Number.isNaN(ms) ? undefined : ms;
+  }
+
   after(entry: Entry<E>): Entry<E> | undefined {
     return this.#entryAt(entry.next);
   }
 
   #entryAt(node: Node<E> | undefined): Entry<E> | undefined {
     if (!(node instanceof Kept)) return node;
+    const { ms } = node;
     const entry = new Entry<E>(node.shift(this.stream), this.subject, this, undefined);
+    if (!Number.isNaN(ms)) entry.at = new Date(ms).toISOString();
     entry.rows = HELD;
     entry.passed = true;
     this.#insert(entry, node.prev, node);
@@ -174,9 +196,9 @@ export class Lane<E> {
   compact(entry: Entry<E>): void {
     const { prev, next } = entry;
     this.unlink(entry);
-    if (prev instanceof Kept) return prev.push(entry.place);
+    if (prev instanceof Kept) return prev.push(entry.place, entry.at);
     const kept = new Kept<E>();
-    kept.push(entry.place);
+    kept.push(entry.place, entry.at);
     this.#insert(kept, prev, next);
   }
 

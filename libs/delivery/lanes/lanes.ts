@@ -387,9 +387,23 @@ export class Lanes<E> implements LaneMachine<E> {
     return entry && { ...entry.trouble!.row!, held: entry.home.kept };
   }
 
+  oldestMs(): number | undefined {
+    return this.#board.oldestMs();
+  }
+
   counts(): LaneCounts {
-    const { parked, dead, held, waiting } = this.#board;
+    const { parked, dead, held, waiting, heldInMemory } = this.#board;
+    const unfinished = waiting + held - heldInMemory;
     const { window } = this.#target;
-    return { attempts: this.#attempts, items: this.#items, parked: parked.size - dead, dead, held, waiting, window };
+    return {
+      attempts: this.#attempts,
+      items: this.#items,
+      parked: parked.size - dead,
+      dead,
+      held,
+      waiting,
+      unfinished,
+      window,
+    };
   }
 }

@@ -9,6 +9,7 @@ export interface Found {
   rows: number;
   parked: ParkedRow | undefined;
   retry: RetryRow | undefined;
+  at: string | undefined;
 }
 
 export function placeOf(position: string): Place {
@@ -25,10 +26,19 @@ export function foundIn(rows: Iterable<LaneRow>): Found[] {
     if (event === undefined)
       found.set(
         position,
-        (event = { place: placeOf(position), lane, subject, rows: 0, parked: undefined, retry: undefined }),
+        (event = {
+          place: placeOf(position),
+          lane,
+          subject,
+          rows: 0,
+          parked: undefined,
+          retry: undefined,
+          at: undefined,
+        }),
       );
     if (row.kind === 'parked') event.parked = row;
     if (row.kind === 'retry') event.retry = row;
+    if (row.kind !== 'parked') event.at ??= row.at;
     event.rows |= row.kind === 'parked' ? PARKED : row.kind === 'retry' ? RETRY : HELD;
   }
   return [...found.values()].sort((a, b) =>
@@ -47,8 +57,8 @@ export function putRow(subscription: string, row: LaneRow): LaneChange {
 }
 
 export function putHeld(subscription: string, entry: Entry<unknown>): LaneChange {
-  const { position, lane, subject } = entry;
-  return putRow(subscription, { kind: 'held', position, lane, subject });
+  const { position, lane, subject, at } = entry;
+  return putRow(subscription, { kind: 'held', position, lane, subject, ...(at === undefined ? {} : { at }) });
 }
 
 /** Deletes the rows of an event that `rows` names. */

@@ -9,6 +9,8 @@ export interface Item<E> {
   /** What it counts for in memory. */
   readonly bytes: number;
   readonly event: E;
+  /** RFC 3339: when the log took it. Absent: not known. */
+  readonly at?: string | undefined;
 }
 
 /** Key of a lane (R8.1). Without a subject: the lane is the whole stream, and never parks by itself (R8.4). */
@@ -99,6 +101,8 @@ export interface LaneCounts {
   readonly held: number;
   /** Unfinished events in memory. */
   readonly waiting: number;
+  /** Unfinished events in memory or in held rows, each once. */
+  readonly unfinished: number;
   /** Limit of attempts that run together now. */
   readonly window: number;
 }
@@ -216,4 +220,9 @@ export interface LaneMachine<E> {
   parked(): IterableIterator<ParkedLane>;
   parkedAt(position: string): ParkedLane | undefined;
   counts(): LaneCounts;
+  /**
+   * When the log took the oldest unfinished event (ms since 1970), in flight and held ones included; parked events and dead letters, which wait for a person, are not.
+   * undefined: there is none, or it is not known. Looks at the first event of each lane.
+   */
+  oldestMs(): number | undefined;
 }

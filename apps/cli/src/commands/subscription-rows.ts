@@ -70,10 +70,11 @@ export async function standingsOf(ctx: Context, rows: readonly SubscriptionRow[]
   return out;
 }
 
-/** `17 (12 s)`: how many events, and for how long the oldest of them waits; `-`: not known. */
+/** `17 (12 s)`: how many events, and for how long the oldest of them waits; `≤ 17`: not all of them may be due; `-`: not known. */
 export function lagOf({ lag }: SubscriptionRow): string {
-  const { events, seconds } = (lag ?? {}) as { events?: number; seconds?: number };
-  return events === undefined ? '-' : events === 0 ? '0' : `${events} (${spanOf(seconds ?? 0)})`;
+  const { events, seconds = 0, atMost } = (lag ?? {}) as { events?: number; seconds?: number; atMost?: true };
+  if (events === undefined) return '-';
+  return events === 0 ? '0' : `${atMost === true ? '≤ ' : ''}${events} (${spanOf(seconds)})`;
 }
 
 function spanOf(seconds: number): string {
