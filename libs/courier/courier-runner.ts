@@ -50,7 +50,7 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       sealKey,
       subscriptions: this.home.tables,
       leaseKey: leaseKey(pseudonymKey),
-      push: new WebhookPush(this.sender, sealKey, now),
+      push: new WebhookPush(this.sender, sealKey, now, settings.webhookOrigin),
       hosts: new Hosts(),
       pullMemory: new PullMemory(),
       policy: settings.delivery,

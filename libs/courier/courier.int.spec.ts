@@ -54,6 +54,26 @@ describe.each(ENGINES)('a subscription with a webhook (%s)', (engine) => {
     expect(metrics).toContain('simpul_subscriptions{status="active",role="hub"} 1');
   });
 
+  it('that asks the receiver first waits until it allows webhooks, and keeps to its rate', async () => {
+    const no = await listen();
+    const { id } = await hub.subscribe('satu', no.url, {}, { handshake: true });
+    await hub.publish([1, 2, 3]);
+    await until(async () => (await hub.standing(id as string))['why'] === 'handshake not_supported 405');
+    expect(await hub.standing(id as string)).toMatchObject({ status: 'waiting', lag: { events: 3 }, parked: 0 });
+    const willing = await WebhookReceiver.start({ allowedOrigin: '*' });
+    stack.defer(() => willing.close());
+    const { version, target } = await hub.standing(id as string);
+    const change = { target: { ...(target as Body), url: willing.url } };
+    const headers = { 'if-match': `"${version as number}"` };
+    expect((await hub.ask('PATCH', `/v1/subscriptions/${id as string}`, change, undefined, headers)).status).toBe(200);
+    await willing.until((all) => all.length === 3);
+    expect(no.received).toEqual([]);
+    const [first, , third] = willing.received;
+    // 120 a minute.
+    expect(third!.at - first!.at).toBeGreaterThan(900);
+    await until(async () => (await hub.standing(id as string))['status'] === 'active');
+  });
+
   it('signed with v1a is verified with the public keys that its doors show, over a rotation too, and with none of its secrets', async () => {
     const to = await listen();
     const { id, secret, publicKeys: made } = await hub.subscribe('satu', to.url, {}, { signature: 'v1a' });

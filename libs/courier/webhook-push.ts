@@ -1,6 +1,6 @@
 import type { Push, Sending } from '#delivery';
 import { openKeys, type Subscription, type WebhookTarget } from '#subscriptions';
-import type { AttemptOutcome, WebhookEndpoint, WebhookSender } from '#webhooks';
+import type { AttemptOutcome, Handshake, WebhookEndpoint, WebhookSender } from '#webhooks';
 
 /** Opened keys are kept while the row of the subscription is the same, and looked at again after this, because a rotated secret ends. */
 const KEYS_MS = 60_000;
@@ -16,12 +16,15 @@ export class WebhookPush implements Push {
   readonly #sender: WebhookSender;
   readonly #sealKey: Buffer;
   readonly #now: () => number;
+  readonly #origin: string;
   readonly #open = new Map<string, Open>();
 
-  constructor(sender: WebhookSender, sealKey: Buffer, now: () => number) {
+  /** `origin`: DNS name of this hub. */
+  constructor(sender: WebhookSender, sealKey: Buffer, now: () => number, origin: string) {
     this.#sender = sender;
     this.#sealKey = sealKey;
     this.#now = now;
+    this.#origin = origin;
   }
 
   hostOf({ target }: Subscription): string {
@@ -35,6 +38,10 @@ export class WebhookPush implements Push {
       { id, subscription: subscription.id, events, try: sending.try },
       signal,
     );
+  }
+
+  ask({ target }: Subscription, signal: AbortSignal): Promise<Handshake> {
+    return this.#sender.handshake((target as WebhookTarget).url, this.#origin, signal);
   }
 
   #endpointOf(subscription: Subscription): WebhookEndpoint {

@@ -19,8 +19,10 @@ export interface Lag {
 /** How one subscription stands now, at its owner. */
 export interface Standing {
   readonly subscription: Subscription;
-  /** `waiting`: the target is down (R8.2). */
+  /** `waiting`: the target is down (R8.2), or has not said yet that it wants webhooks (`why`). */
   readonly status: 'active' | 'paused' | 'waiting' | 'disabled';
+  /** Why it waits, when that is known. */
+  readonly why?: string;
   readonly lag: Lag;
   /** Attempts that run, or events that are leased. */
   readonly inFlight: number;

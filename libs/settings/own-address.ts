@@ -12,3 +12,8 @@ export function addressOf(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? hostname() : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
+
+/** The name in an address of a process; without one the name of this machine. */
+export function hostOf(address: string): string {
+  return address === '' ? hostname() : new URL(address).hostname;
+}

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readBrokers } from './brokers.js';
 import { DELIVERY_TABLE } from './delivery.js';
 import { isServiceLink } from './kubernetes.js';
-import { addressOf, isOrigin } from './own-address.js';
+import { addressOf, hostOf, isOrigin } from './own-address.js';
 import { Secret } from './secret.js';
 import { isTrustedProxy } from './trusted-proxy.js';
 import { texts } from './texts.js';
@@ -170,6 +170,14 @@ const OWN_TABLE = {
     default: '(none)',
     text: 'Networks that webhooks may reach beside public addresses, also over http and on any port: `10.1.0.0/16,fd00:1::/32`. Never the networks of the hub itself, of Kafka and of Redis.',
   },
+  SIMPUL_WEBHOOK_ORIGIN: {
+    schema: z
+      .string()
+      .regex(/^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)*$/i, 'expected a DNS name')
+      .optional(),
+    default: '(host of `SIMPUL_ADDRESS`)',
+    text: 'DNS name by which the hub asks receivers of webhooks whether they want them (`WebHook-Request-Origin` of the CloudEvents handshake): `simpul.example.go.id`.',
+  },
   SIMPUL_LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     default: '`info`',
@@ -256,6 +264,8 @@ export interface HubSettings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Networks in CIDR form that webhooks may reach beside public addresses. */
   readonly webhookAllow: readonly string[];
+  /** DNS name of the hub in the handshake of webhooks. */
+  readonly webhookOrigin: string;
   /** What one key, unit or address may use, and everybody together. */
   readonly limits: LimitValues;
 }
@@ -381,6 +391,7 @@ export function readHubSettings(
     contractsDir: v.SIMPUL_CONTRACTS === undefined ? undefined : resolve(v.SIMPUL_CONTRACTS),
     keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
+    webhookOrigin: v.SIMPUL_WEBHOOK_ORIGIN ?? hostOf(v.SIMPUL_ADDRESS ?? addressOf(v.SIMPUL_HOST, v.SIMPUL_PORT)),
     webhookAllow: allowed.ok ? allowed.networks.map(networkText) : [],
     limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, values[settingOf(name)]])) as LimitValues,
   });

@@ -80,10 +80,11 @@ const isSelector = (given: unknown): boolean =>
   isObject(given) &&
   Object.entries(given).every(([name, value]) => ['function', 'province', 'below'].includes(name) && isText(value));
 
-function isTarget({ kind, url, mode, data, signature }: Json): boolean {
+function isTarget({ kind, url, mode, data, signature, handshake }: Json): boolean {
   if (kind !== 'webhook') return kind === 'pull' || kind === 'sse';
   const isForm = isOneOf('structured', 'binary', 'batch')(mode) && isOneOf('json', 'avro')(data);
-  return isText(url) && isForm && isOneOf(undefined, 'v1', 'v1a')(signature);
+  const isAsked = isOneOf(undefined, true)(handshake);
+  return isText(url) && isForm && isAsked && isOneOf(undefined, 'v1', 'v1a')(signature);
 }
 
 const isSecret = (given: unknown): boolean =>

@@ -14,7 +14,7 @@ export const SPEC_LIMITS = { patterns: 50, urlLength: 2_048, problems: 50 };
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const SPEC = ['name', 'types', 'filters', 'units', 'start', 'test', 'target', 'temporary'];
 const SELECTOR = ['function', 'province', 'below'];
-const WEBHOOK = ['kind', 'url', 'mode', 'data', 'signature'];
+const WEBHOOK = ['kind', 'url', 'mode', 'data', 'signature', 'handshake'];
 const MODES = ['structured', 'binary', 'batch'] as const;
 const DATA = ['json', 'avro'] as const;
 const SIGNATURES = ['v1', 'v1a'] as const;
@@ -215,12 +215,15 @@ class SpecReader {
     if (kind !== 'webhook') return { kind };
     const url = this.#url(given['url']);
     const signature = given['signature'] === undefined ? undefined : this.#oneOf(given, 'signature', SIGNATURES);
+    const { handshake = false } = given;
+    if (typeof handshake !== 'boolean') this.#add('/target/handshake', texts.not_true_or_false());
     return {
       kind,
       url,
       mode: given['mode'] === undefined ? 'structured' : this.#oneOf(given, 'mode', MODES),
       data: given['data'] === undefined ? 'json' : this.#oneOf(given, 'data', DATA),
       ...(signature === undefined ? {} : { signature }),
+      ...(handshake === true ? { handshake } : {}),
     };
   }
 

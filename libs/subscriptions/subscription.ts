@@ -30,6 +30,8 @@ export interface WebhookTarget {
   readonly data: 'json' | 'avro';
   /** `v1`: HMAC-SHA256 with the secret. `v1a`: Ed25519; `publicKeys` of the subscription verify it. @default v1 */
   readonly signature?: 'v1' | 'v1a';
+  /** The receiver is asked with OPTIONS before anything is sent to it, and is sent no more a minute than it allows. @default false */
+  readonly handshake?: true;
 }
 
 export type Target = WebhookTarget | { readonly kind: 'pull' } | { readonly kind: 'sse' };

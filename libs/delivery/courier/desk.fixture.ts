@@ -2,7 +2,7 @@ import type { Caller } from '#access';
 import type { AppendOutcome, EventLog, LogRecord, NewRecord, TopicSpec } from '#log';
 import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, SubscriptionSpec } from '#subscriptions';
-import type { AttemptOutcome } from '#webhooks';
+import type { AttemptOutcome, Handshake } from '#webhooks';
 import type { Attachment, FeedPlace, Follower } from '../feed/follower.js';
 import type { Policy } from '../lanes/types.js';
 import { PullMemory } from '../pull/memory.js';
@@ -163,6 +163,7 @@ export class DeskStage {
   readonly fenced: bigint[] = [];
   subscriptions!: SubscriptionTables;
   answer: (sending: Sending, signal: AbortSignal) => AttemptOutcome | Promise<AttemptOutcome> = () => DELIVERED;
+  handshake: () => Handshake | Promise<Handshake> = () => ({ kind: 'allowed' });
   readOne: (offset: bigint) => ReadEvent | undefined = () => undefined;
   begin: () => { topicId: string; next: readonly bigint[] } = () => ({ topicId: 'aaaaaaaa', next: [0n] });
   policy: Partial<Policy> = {};
@@ -194,6 +195,7 @@ export class DeskStage {
           this.sent.push(sending);
           return this.answer(sending, signal);
         },
+        ask: async () => this.handshake(),
         hostOf: ({ target }: { target: { url?: string } }) => new URL(target.url ?? 'x:y').host,
       },
       hosts: new Hosts(),

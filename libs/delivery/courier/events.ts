@@ -106,3 +106,6 @@ export const refusedFor = (cause: unknown): Outcome => ({
   kind: 'refused',
   reason: isFault(cause) ? cause.code : 'internal',
 });
+
+/** The outcome of an event that is not due to the subscription any more. */
+export const NOT_DUE = { kind: 'delivered' } as const;

@@ -2,7 +2,6 @@ import { pause } from '#concurrency';
 import type { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, Subscription } from '#subscriptions';
-import type { AttemptOutcome } from '#webhooks';
 import { Lanes } from '../lanes/lanes.js';
 import type { Attempt, AttemptItem, Effects, ItemResult } from '../lanes/types.js';
 import type { CursorRow, LaneChange, LaneRow, LeaseRow, Place } from '../port.js';
@@ -11,10 +10,11 @@ import { LiveSeat } from '../pull/live.js';
 import { LEASED } from '../pull/memory.js';
 import { attemptRow, type Made } from './attempt-row.js';
 import type { Edited } from './edited.js';
-import { Events, positionOf, refusedFor } from './events.js';
+import { Events, NOT_DUE, positionOf, refusedFor } from './events.js';
 import { Followed, type FollowedStream } from './followed.js';
 import { messageId } from './message-id.js';
-import type { Sending } from './push.js';
+import { permissionFor, type Asking, type Permission } from './permission.js';
+import { sent } from './push.js';
 import { Redriven } from './redriven.js';
 import type { RunDeps } from './run-deps.js';
 import { Waker } from './waker.js';
@@ -37,6 +37,9 @@ export class Run {
   readonly #stop = new AbortController();
   readonly #waker: Waker;
   #host: string;
+  /** undefined: the receiver need not be asked. */
+  #permission: Permission | undefined;
+  readonly #asking: Asking;
   #subscription: Subscription;
   #compiled: CompiledSubscription;
   #running = 0;
@@ -60,6 +63,7 @@ export class Run {
     this.#compiled = compiled;
     this.#host = deps.push.hostOf(subscription);
     this.#waker = new Waker(deps.now, this.#pump);
+    this.#asking = { ...deps, signal: this.#stop.signal, wake: this.#pump };
     const { read, failed, now: time } = deps;
     this.#events = new Events({ read, failed, now: time, compiled: () => this.#compiled, signal: this.#stop.signal });
     const { now, random, policy = {} } = deps;
@@ -77,6 +81,7 @@ export class Run {
         rows.find((row) => row.kind === 'lease'),
       );
     if (subscription.state !== 'active') this.lanes.pause();
+    this.#permission = permissionFor(subscription, this.#asking);
   }
 
   #leasesOf(deps: RunDeps, row: LeaseRow | undefined): Leases {
@@ -107,6 +112,11 @@ export class Run {
       },
       row,
     );
+  }
+
+  /** Why an active subscription sends nothing: the receiver has not said that it may. */
+  get waitsFor(): string | undefined {
+    return this.#permission?.why;
   }
 
   get subscription(): Subscription {
@@ -170,11 +180,14 @@ export class Run {
   /** The row of the subscription has changed. A changed filter looks at what has not been looked at yet. */
   changed(subscription: Subscription, compiled: CompiledSubscription): void {
     const isOther = compiled !== this.#compiled;
+    const { target, state } = this.#subscription;
     this.#subscription = subscription;
     this.#compiled = compiled;
     if (this.#isStopping) return;
     this.#deps.hosts.forget(this.#host, this.#pump);
     this.#host = this.#deps.push.hostOf(subscription);
+    if (target !== subscription.target || state !== 'active')
+      this.#permission = permissionFor(subscription, this.#asking);
     if (isOther)
       for (const followed of this.#streams.values()) {
         followed.detach();
@@ -212,17 +225,20 @@ export class Run {
       return;
     }
     const most = this.#subscription.target.mode === 'batch' ? BATCH : 1;
-    while (hosts.take(this.#host, this.#pump)) {
+    const permission = this.lanes.paused ? undefined : this.#permission;
+    while (permission?.mayStart() !== false && hosts.take(this.#host, this.#pump)) {
       const attempt = this.lanes.take(most, most);
       if (attempt === undefined) {
         hosts.release(this.#host);
         break;
       }
+      permission?.started();
       void this.#attempt(attempt, this.#host);
     }
     this.#makeRoom();
     const due = this.lanes.nextDueMs();
-    if (due !== undefined) this.#waker.at(due);
+    const at = permission === undefined ? due : permission.lookAgainAt(due);
+    if (at !== undefined) this.#waker.at(at);
   }
 
   #pumpLeases(leases: Leases): void {
@@ -278,7 +294,7 @@ export class Run {
       this.#subscription,
       events.map(({ position }) => position),
     );
-    const outcome = await this.#send({ subscription: this.#subscription, id, events, try: attempt.try });
+    const outcome = await sent(this.#deps, { subscription: this.#subscription, id, events, try: attempt.try }, signal);
     // Whether an attempt that was cut off has reached the receiver, nobody knows.
     if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
     const effects = this.lanes.settle(attempt, outcome, events.length);
@@ -286,17 +302,6 @@ export class Run {
     for (const [i, event] of events.entries())
       this.#record(event, { id, try: attempt.try, at, ms, outcome, result: effects.results[i] });
     await this.#ended(attempt.items, effects);
-  }
-
-  /** What this process itself cannot do with an event counts as a failed try: it is parked in the end, where a person sees it. */
-  async #send(sending: Sending): Promise<AttemptOutcome> {
-    const { push, failed } = this.#deps;
-    try {
-      return await push.send(sending, this.#stop.signal);
-    } catch (cause) {
-      failed(cause);
-      return { kind: 'failed', reason: 'internal', ms: 0 };
-    }
   }
 
   #unreadable({ place }: AttemptItem<ReadEvent>, cause: unknown): undefined {
@@ -390,6 +395,3 @@ export class Run {
     this.#redriven.stop();
   }
 }
-
-/** The outcome of an event that is not due to the subscription any more. */
-const NOT_DUE = { kind: 'delivered' } as const;

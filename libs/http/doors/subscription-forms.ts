@@ -25,6 +25,8 @@ const TARGET = z.discriminatedUnion('kind', [
     mode: z.enum(['structured', 'binary', 'batch']).default('structured'),
     data: z.enum(['json', 'avro']).default('json'),
     signature: z.enum(['v1', 'v1a']).optional(),
+    /** true: the receiver is asked with OPTIONS (CloudEvents) before anything is sent to it. */
+    handshake: z.boolean().optional(),
   }),
   z.strictObject({ kind: z.literal('pull') }),
   z.strictObject({ kind: z.literal('sse') }),
@@ -162,6 +164,16 @@ function isPlace(text: string): boolean {
 export function specOf(given: Omit<z.output<typeof SPEC>, 'starts'>): SubscriptionSpec;
 export function specOf(given: Omit<z.output<typeof CHANGE>, 'why'>): Partial<SubscriptionSpec>;
 export function specOf(given: object): Partial<SubscriptionSpec> {
-  const { temporary, ...spec } = given as Partial<SubscriptionSpec> & { readonly temporary?: boolean };
-  return temporary === true ? { ...spec, temporary } : spec;
+  const { temporary, target, ...spec } = given as Partial<SubscriptionSpec> & { readonly temporary?: boolean };
+  return {
+    ...spec,
+    ...(target === undefined ? {} : { target: targetOf(target) }),
+    ...(temporary === true ? { temporary } : {}),
+  };
+}
+
+/** What is false by default is left out. */
+function targetOf(target: SubscriptionSpec['target'] & { readonly handshake?: boolean }): SubscriptionSpec['target'] {
+  const { handshake, ...rest } = target;
+  return (handshake === true ? { ...rest, handshake } : rest) as SubscriptionSpec['target'];
 }

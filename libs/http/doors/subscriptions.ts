@@ -112,7 +112,7 @@ export class SubscriptionsController {
   @Get(':id')
   @RouteConfig({
     summary:
-      'One subscription: how far it is, what runs, is parked, dead or held; its version is the ETag. `status` waiting: the receiver is down',
+      'One subscription: how far it is, what runs, is parked, dead or held; its version is the ETag. `status` waiting: the receiver is down, or (`why`: handshake …) has not allowed webhooks yet',
     roles: LOOKERS,
     query: NONE,
   })

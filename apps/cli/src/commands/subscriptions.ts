@@ -31,6 +31,7 @@ interface SpecOptions {
   readonly mode?: string;
   readonly form?: string;
   readonly signature?: string;
+  readonly handshake?: true;
   readonly pull?: true;
   readonly sse?: true;
 }
@@ -53,6 +54,7 @@ function withSpecOptions(command: Command): Command {
     .option('--mode <mode>', 'of a webhook: structured, binary, batch')
     .option('--form <form>', 'data of a webhook: json, avro')
     .option('--signature <kind>', 'of a webhook: v1 (HMAC), v1a (Ed25519)')
+    .option('--handshake', 'of a webhook: ask the receiver with OPTIONS (CloudEvents) before anything is sent')
     .option('--pull', 'the reader fetches the events')
     .option('--sse', 'the reader keeps a connection open (server-sent events)');
 }
@@ -61,14 +63,14 @@ function withSpecOptions(command: Command): Command {
 function specOf(o: SpecOptions): Record<string, unknown> {
   const kinds = [o.to === undefined ? [] : ['--to'], o.pull ? ['--pull'] : [], o.sse ? ['--sse'] : []].flat();
   if (kinds.length > 1) throw new Usage(verbatim(`${kinds.join(' ')}: --to | --pull | --sse`));
-  const { mode, form: data, signature, to: url } = o;
+  const { mode, form: data, signature, handshake, to: url } = o;
   const units = Object.entries({ function: o.function, province: o.province, below: o.below });
   const chosen = units.filter(([, value]) => value !== undefined);
   return {
     ...(o.types === undefined ? {} : { types: o.types.split(',').map((t) => t.trim()) }),
     ...(o.filter === undefined ? {} : { filters: o.filter.map((text) => objectOf('--filter', text)) }),
     ...(chosen.length === 0 ? {} : { units: Object.fromEntries(chosen) }),
-    ...(url === undefined ? {} : { target: { kind: 'webhook', url, mode, data, signature } }),
+    ...(url === undefined ? {} : { target: { kind: 'webhook', url, mode, data, signature, handshake } }),
     ...(o.pull === true ? { target: { kind: 'pull' } } : {}),
     ...(o.sse === true ? { target: { kind: 'sse' } } : {}),
   };
