@@ -33,6 +33,8 @@ export interface BadCase {
   /** Code of the problem document; of the error of the first item when `item`. Absent: the request is refused before a problem document can be written. */
   readonly code?: string;
   readonly item?: true;
+  /** The problem document names this place, or one in it. */
+  readonly pointer?: string;
   /** The refusal takes long on purpose. */
   readonly slow?: true;
   send(s: BadInputSubject): Promise<BadAnswer>;

@@ -9,6 +9,7 @@ import {
   SubscriptionActsController,
   SubscriptionFailuresController,
   SubscriptionsController,
+  subscriptionPullDoor,
   type HttpServer,
   type ReadersDeps,
   type ReceiptsDoorDeps,
@@ -114,7 +115,7 @@ export class SubscriptionEdge {
       readers: { ...readers, waitMs: 400 },
     };
     this.#server = await serveEdge(
-      { authenticate: (h) => CALLERS.get(h ?? '') },
+      { authenticate: (h) => CALLERS.get(h ?? ''), doors: [subscriptionPullDoor(deps)] },
       {
         controllers: [
           ReceiptsController,
