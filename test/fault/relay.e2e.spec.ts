@@ -100,7 +100,7 @@ describe('kill -9 of a unit whose events commit with its own rows, while it rela
         return Promise.resolve(rows);
       });
     },
-    KILLS * 15_000,
+    60_000 + KILLS * 15_000,
   );
 
   (missing === undefined ? it : it.skip)(
@@ -116,6 +116,6 @@ describe('kill -9 of a unit whose events commit with its own rows, while it rela
         return rows;
       });
     },
-    KILLS * 15_000,
+    60_000 + KILLS * 15_000,
   );
 });
