@@ -30,6 +30,8 @@ export interface FleetOptions {
   readonly kafka?: Readonly<Record<string, string>>;
   /** @default 2 on Kafka */
   readonly couriers?: number;
+  /** Gateway, projector and one more courier are one process, `hub`. */
+  readonly together?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -82,7 +84,7 @@ export class Fleet {
   }
 
   async #open(): Promise<void> {
-    const { kafka, couriers = 2, settings } = this.#options;
+    const { kafka, couriers = 2, together = kafka === undefined, settings } = this.#options;
     const common: Record<string, string> = {
       SIMPUL_WEBHOOK_ALLOW: '127.0.0.0/8',
       SIMPUL_DELIVERY_RETRIES: '0.1,0.2',
@@ -97,14 +99,15 @@ export class Fleet {
       const port = String(await freePort());
       const first = [...this.apps.values()][0];
       const keyFile = first === undefined ? {} : { SIMPUL_PSEUDONYM_KEY_FILE: join(first.dir, 'pseudonym.key') };
-      this.apps.set(name, await deploy({ ...common, SIMPUL_PORT: port, ...keyFile }, `apps/${app}/src/main.js`));
+      const settings = { ...common, SIMPUL_PORT: port, ...keyFile };
+      this.apps.set(name, await asSupervised(() => deploy(settings, `apps/${app}/src/main.js`)));
     };
-    if (kafka === undefined) await start('hub', 'hub');
+    if (together) await start('hub', 'hub');
     else {
       await start('gateway', 'gateway');
       await start('projector', 'projector');
-      for (let n = 1; n <= couriers; n++) await start(`courier-${n}`, 'courier');
     }
+    if (kafka !== undefined) for (let n = 1; n <= couriers; n++) await start(`courier-${n}`, 'courier');
     this.#connection = connect({ url: this.door.url, retry: { firstMs: 20, maxMs: 300 } });
     for (const unit of PRISONS) this.#keys.set(unit, await this.door.key(unit, 'sdp', ['publisher', 'reader']));
     this.#keys.set(READER, await this.door.key(READER, 'uji', ['reader']));
@@ -118,6 +121,11 @@ export class Fleet {
 
   get sends(): readonly ToldSend[] {
     return sendsIn(this.sendsFile);
+  }
+
+  /** Of a prison, or of the unit that owns the subscriptions. */
+  key(unit: string): string {
+    return this.#keys.get(unit)!;
   }
 
   /** The process that answers requests of units. */
@@ -149,10 +157,11 @@ export class Fleet {
     return got;
   }
 
-  /** Starts a receiver, and makes a subscription to it. */
-  async subscribe(plan: ReceiverPlan, target: object = {}): Promise<Target> {
-    const history = join(this.dir, `${plan.name}.received`);
-    const process = await startReceiver({ history, rules: plan.rules, seed: 7 });
+  /** Starts a receiver, or takes that of another target (`of`), and makes a subscription to it. */
+  async subscribe(plan: ReceiverPlan, target: object = {}, of?: string): Promise<Target> {
+    const history = join(this.dir, `${of ?? plan.name}.received`);
+    const process =
+      this.targets.get(of ?? '')?.process ?? (await startReceiver({ history, rules: plan.rules, seed: 7 }));
     const spec = {
       name: plan.name,
       types: [TYPE],
@@ -216,16 +225,6 @@ export class Fleet {
     await until('events are delivered', () => size() >= from + 4_000);
   }
 
-  /** Starts an app as a supervisor does: again, when it ends because a service that it needs did not answer. */
-  async start(app: Deployment): Promise<void> {
-    for (let tries = 1; ; tries++)
-      try {
-        return await app.start();
-      } catch (cause) {
-        if (tries === 3) throw cause;
-      }
-  }
-
   /** kill -9 of an app or a receiver, and its start. */
   async kill(name: string): Promise<void> {
     const target = this.targets.get(name);
@@ -234,7 +233,7 @@ export class Fleet {
       const app = this.apps.get(name)!;
       await app.stop('SIGKILL');
       this.faults.push({ what: name, from, until: Date.now(), beforeMs: /hub|courier/.test(name) ? 1_000 : 0 });
-      await this.start(app);
+      await asSupervised(() => app.start());
     } else {
       await target.process.kill();
       this.faults.push({ what: name, receiver: name, from, until: Date.now(), beforeMs: target.plan.delayMs ?? 0 });
@@ -312,8 +311,8 @@ export class Fleet {
 
   /** What came in at a receiver. */
   arrivalsOf(name: string): readonly Arrival[] {
-    const { history, plan } = this.targets.get(name)!;
-    return arrivalsIn(history, name, plan.delayMs);
+    const { history, plan, subscription } = this.targets.get(name)!;
+    return arrivalsIn(history, name, subscription, plan.delayMs);
   }
 
   async judge(): Promise<Verdict> {
@@ -351,7 +350,7 @@ export class Fleet {
     if (first === 'done') return;
     await app.stop('SIGKILL');
     this.faults.push({ what: name, from: first, until: first, beforeMs: 1_000 });
-    await this.start(app);
+    await asSupervised(() => app.start());
     await done;
   }
 
@@ -376,4 +375,14 @@ export class Fleet {
     await Promise.allSettled(this.#flows);
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Starts a process as a supervisor does: again, when it ends because a service that it needs did not answer. */
+export async function asSupervised<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await start();
+    } catch (cause) {
+      if (tries === 10) throw cause;
+    }
 }

@@ -5,6 +5,8 @@ import type { Arrival } from './judge.js';
 /** An attempt as the process that made it told it before it began. */
 export interface ToldSend {
   readonly pid: number;
+  /** Where it listens. */
+  readonly port: number;
   readonly at: number;
   readonly subscription: string;
   readonly positions: readonly string[];
@@ -13,9 +15,10 @@ export interface ToldSend {
 /** What processes told, see told-hub.mjs. */
 export const sendsIn = (file: string): readonly ToldSend[] => linesOf(file) as ToldSend[];
 
-/** What came in at a receiver, by its history file; it answers after `delayMs`. */
-export function arrivalsIn(file: string, to: string, delayMs = 0): readonly Arrival[] {
-  return (linesOf(file) as Received[]).flatMap((request) =>
+/** What came in of a subscription at a receiver, by its history file; it answers after `delayMs`. */
+export function arrivalsIn(file: string, to: string, subscription: string, delayMs = 0): readonly Arrival[] {
+  const own = (linesOf(file) as Received[]).filter((request) => request.subscription === subscription);
+  return own.flatMap((request) =>
     request.events.map(({ id, source, position }) => ({
       ...{ to, at: request.at, answeredAt: request.at + delayMs, webhookId: request.id },
       ...{ id, source, position },

@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
 const { TOLD_SENDS: sends, TOLD_KILL: kill } = process.env;
+const port = Number(process.env.SIMPUL_PORT);
 const COURIER_TOPICS = new Set(['_simpul.lanes', '_simpul.attempts', '_simpul.cursors']);
 
 const die = () => {
@@ -18,7 +19,7 @@ globalThis.toldSender = (sender) => {
     const positions = events.map(({ position }) => position);
     appendFileSync(
       sends,
-      `${JSON.stringify({ pid: process.pid, at: Date.now(), id, subscription, try: message.try, positions })}\n`,
+      `${JSON.stringify({ pid: process.pid, port, at: Date.now(), id, subscription, try: message.try, positions })}\n`,
     );
     return send.call(this, endpoint, message, signal);
   };

@@ -156,7 +156,12 @@ export class WebhookReceiver {
       subscription: req.headers['simpul-subscription'] as string | undefined,
       verified: this.#keys.length === 0 ? undefined : verifyWebhook({ headers: req.headers, body }, this.#keys).ok,
       events,
-      answer: answer.hang ? 'hang' : answer.reset ? 'reset' : (answer.status ?? (answer.redirect ? 302 : 204)),
+      answer:
+        answer.hang || answer.trickleMs !== undefined
+          ? 'hang'
+          : answer.reset
+            ? 'reset'
+            : (answer.status ?? (answer.redirect ? 302 : 204)),
     };
     this.#received.push(received);
     if (history !== undefined) appendFileSync(history, `${JSON.stringify(received)}\n`);

@@ -64,7 +64,7 @@ export interface Received {
   /** Whether the signature fits; undefined: the receiver has no keys. */
   readonly verified: boolean | undefined;
   readonly events: readonly ReceivedEvent[];
-  /** What the receiver answers: a status, `reset` or `hang`. */
+  /** What the receiver answers: a status, `reset`, or `hang` when it never ends. */
   readonly answer: number | 'reset' | 'hang';
 }
 
