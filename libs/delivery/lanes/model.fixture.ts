@@ -124,6 +124,9 @@ export class Model {
   }
 
   #read(): void {
+    // A puller comes or goes: more or fewer may be in memory.
+    const most = 8 + this.#below(16);
+    if (most >= this.#lanes.waiting) this.#lanes.hold(most);
     const places = [...this.#feed.keys()];
     const key = places[this.#below(places.length)]!;
     const [stream, p] = key.split('/') as [string, string];
