@@ -48,7 +48,7 @@ describe('a subscription that is pulled', () => {
     // No more come, or not so soon.
     const short = pull(3, 10_000);
     offer(1);
-    time += 20;
+    time += 100;
     expect(offsets(await short)).toEqual([3n]);
   });
 

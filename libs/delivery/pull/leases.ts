@@ -13,7 +13,7 @@ import { placesOf, sentThrough, type SentPlaces } from './sent.js';
 /** Events of one lease, as they lie in the log. */
 const MOST_BYTES = 4 * 1024 * 1024;
 /** So long a puller that catches up waits for a whole lease: each one costs a commit. */
-const FILL_MS = 20;
+const FILL_MS = 100;
 
 export interface PullWish {
   /** 1 to 1,000. */
