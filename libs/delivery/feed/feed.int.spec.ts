@@ -31,6 +31,7 @@ const engines: Record<string, { skip?: string; open?: (undo: AsyncDisposableStac
       const kafka = await testKafka();
       undo.defer(() => kafka.stop());
       const log = await openKafkaLog({ brokers: kafka.brokers, prefix: kafka.prefix, clientId: 'feed' });
+      undo.defer(() => log.close());
       return log;
     },
   },
