@@ -201,14 +201,13 @@ export class PartitionDesk implements SubscriptionDesk {
       const { subscription } = run;
       const rows = await this.#starts(subscription, to);
       const streams: Record<string, readonly string[]> = {};
-      let events = 0n;
+      let events = 0;
       for (const [stream, { next }] of rows) {
         streams[stream] = positionsOf(stream, next);
-        const { scanned } = run.streams.get(stream) ?? { scanned: next };
-        for (const [p, offset] of next.entries()) events += scanned[p]! - offset;
+        if (run.streams.has(stream)) events += repeatedBy(run.lanes.cursor(stream), next);
       }
       if (!dryRun) await this.#beginAt(run, rows);
-      return { streams, events: Number(events) };
+      return { streams, events };
     });
   }
 
@@ -374,6 +373,13 @@ export class PartitionDesk implements SubscriptionDesk {
   #time(): string {
     return new Date(this.#deps.now()).toISOString();
   }
+}
+
+/** What is finished and comes again, less what is not and is passed over. */
+function repeatedBy({ next, done }: Pick<CursorRow, 'next' | 'done'>, to: readonly bigint[]): number {
+  let events = 0n;
+  for (const [p, offset] of to.entries()) events += (next[p] ?? offset) - offset + BigInt(done[p]?.length ?? 0);
+  return Number(events);
 }
 
 const positionsOf = (stream: string, offsets: readonly bigint[]): readonly string[] =>

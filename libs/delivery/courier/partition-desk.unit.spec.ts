@@ -249,6 +249,23 @@ describe('a desk', () => {
     );
   });
 
+  it('a seek says how much it repeats, and how much that waits it passes over', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.answer = ({ events }, signal) =>
+      events[0]!.envelope.subject === 'a'
+        ? DELIVERED
+        : new Promise((resolve) => signal.addEventListener('abort', () => resolve(DELIVERED)));
+    for (const [n, subject] of ['a', 'b', 'a', 'b'].entries()) stage.feed.offer(ID, eventAt(BigInt(n), subject));
+    await until(async () => (await desk.standing(ID)).lag.events === 2);
+    const seek = async (to: bigint): Promise<number> => {
+      stage.begin = () => ({ topicId: 'aaaaaaaa', next: [to] });
+      return (await desk.seek(ID, 'earliest', true)).events;
+    };
+    expect([await seek(0n), await seek(4n)]).toEqual([2, -2]);
+  });
+
   it('removes a temporary subscription once no connection was open to it for five minutes, also after a takeover, and no other', async () => {
     stage = await DeskStage.open();
     const desk = await open();
