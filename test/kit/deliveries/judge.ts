@@ -94,14 +94,16 @@ export function judgeDeliveries(
       ids.set(name, id);
       if (id !== arrival.webhookId || arrival.position !== event.position)
         otherIds.push(`${text} as ${arrival.webhookId}, not ${event.position} as ${id}`);
-      const first = taken.get(name);
-      if (first !== undefined) {
-        const fault = faults.find((f) => isAllowed(first, arrival, f, to));
-        if (fault === undefined) again.push(`${text}: taken ${ago(first, arrival)} ms before`);
+      const last = taken.get(name);
+      if (last !== undefined) {
+        const fault = faults.find((f) => isAllowed(last, arrival, f, to));
+        if (fault === undefined) again.push(`${text}: ${beforeOf(last, arrival, faults)}`);
         else {
           verdict.repeated++;
-          verdict.oldestRepeatMs = Math.max(verdict.oldestRepeatMs, fault.from - first.answeredAt);
+          verdict.oldestRepeatMs = Math.max(verdict.oldestRepeatMs, fault.from - last.answeredAt);
         }
+        // What came again may come again after the next fault.
+        if (arrival.taken) taken.set(name, arrival);
         continue;
       }
       const lane = lanes.get(event.subject)!;
@@ -121,7 +123,12 @@ export function judgeDeliveries(
   return { due: due.length, ...verdict, missing, early, again, otherIds, unknown };
 }
 
-const ago = (first: Arrival, arrival: Arrival): number => arrival.at - first.answeredAt;
+/** How long before the arrival it was taken, and which fault came between. */
+function beforeOf(last: Arrival, arrival: Arrival, faults: readonly Fault[]): string {
+  const fault = faults.findLast(({ from }) => from >= last.answeredAt && from <= arrival.at);
+  const near = fault === undefined ? 'no fault since' : `${fault.from - last.answeredAt} ms before ${fault.what}`;
+  return `taken ${arrival.at - last.answeredAt} ms before, ${near}`;
+}
 
 /** Events of each lane by offset. A subject has one partition. */
 function lanesOf(due: readonly Due[]): ReadonlyMap<string, readonly Due[]> {
@@ -131,10 +138,10 @@ function lanesOf(due: readonly Due[]): ReadonlyMap<string, readonly Due[]> {
   return lanes;
 }
 
-function isAllowed(first: Arrival, arrival: Arrival, fault: Fault, to: string): boolean {
+function isAllowed(last: Arrival, arrival: Arrival, fault: Fault, to: string): boolean {
   if (fault.receiver !== undefined && fault.receiver !== to) return false;
   // It came again because of this fault only if it came after it.
-  return arrival.at >= fault.from && first.at <= fault.until && first.answeredAt >= fault.from - fault.beforeMs;
+  return arrival.at >= fault.from && last.at <= fault.until && last.answeredAt >= fault.from - fault.beforeMs;
 }
 
 /**

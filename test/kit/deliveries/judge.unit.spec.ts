@@ -60,6 +60,12 @@ describe('the judge of deliveries', () => {
     expect(ended(4_200, 6_000, [{ ...KILL, receiver: 'dua' }])).toEqual([0, 1]);
   });
 
+  it('allows what came again to come again after the next kill', () => {
+    const twice = [arrival(3, 4_800), arrival(3, 6_000), arrival(3, 7_000)];
+    const { repeated, again } = judge([...ALL.slice(0, 3), ...twice], [KILL, { ...KILL, from: 6_500, until: 6_500 }]);
+    expect([repeated, again.length]).toEqual([2, 0]);
+  });
+
   it('finds another webhook-id or position at a repeat, one webhook-id for two events, and an event that nobody published', () => {
     expect(judge([...ALL, arrival(3, 40, { webhookId: 'm9x' })]).otherIds).toHaveLength(1);
     expect(judge([...ALL.slice(0, 3), arrival(3, 30, { position: 'x/0/4' })]).otherIds).toHaveLength(1);
