@@ -14,14 +14,18 @@ export class BatchQueue {
     this.#tail = entry;
   }
 
-  /** The next batch: the first events of the queue, as far as the earlier events of their subjects are finished or in this batch too. */
+  /** The next batch: the first events of the queue, as far as the earlier events of their lanes are finished or in this batch too. What a source keeps account of is not mixed. */
   cut(size: number): Entry[] {
     const batch: Entry[] = [];
     const taken = new Set<Entry>();
     let entry = this.#head;
-    while (entry !== undefined && batch.length < size && (entry.before === undefined || taken.has(entry.before))) {
-      batch.push(entry);
-      taken.add(entry);
+    while (entry !== undefined && batch.length < size) {
+      if (!entry.gone) {
+        if (entry.before !== undefined && !taken.has(entry.before)) break;
+        if (batch.length > 0 && batch[0]!.held.batch.account !== entry.held.batch.account) break;
+        batch.push(entry);
+        taken.add(entry);
+      }
       entry = entry.afterInBatch;
     }
     this.#head = entry;

@@ -1,4 +1,5 @@
 import { deferred, pause } from '#concurrency';
+import { leaseFailureOf, type LeaseFailure } from '#sdk';
 import { BatchQueue } from './batches.js';
 import { ConsumerFault, reasonOf } from './fault.js';
 import { Feed, type Entry, type Lane } from './feed.js';
@@ -6,7 +7,7 @@ import { Hand } from './hand.js';
 import type { ConsumerOptions, Failure } from './handler.js';
 import { letterOf } from './letter.js';
 import { PlaceWriter } from './place-writer.js';
-import { readyMsOf, type FeedBatch, type Sink } from './port.js';
+import { readyMsOf, type FeedBatch, type Interest, type Sink } from './port.js';
 import type { ConsumerStatus, Parked } from './status.js';
 import { DEFAULT_KEEP_MS, pruneRegularly } from './pruning.js';
 import { failedFault, watchTimes } from './times.js';
@@ -62,7 +63,7 @@ export class Consumer implements Sink {
     if (options.handlers.length === 0)
       throw new ConsumerFault('no_handler', 'a consumer needs at least one handler: onEvent(token, …)');
     for (const handling of options.handlers) {
-      const hand = new Hand(handling);
+      const hand = new Hand(handling, options.source.keepsAccount);
       if (this.#hands.has(hand.type))
         throw new ConsumerFault('two_handlers', `two handlers for ${hand.type}: a type has one handler in a consumer`);
       if (hand.then === 'dead-letter' && options.deadLetters === undefined)
@@ -82,7 +83,7 @@ export class Consumer implements Sink {
     const { inbox, inboxKeepMs = DEFAULT_KEEP_MS } = this.#options;
     const feeds = (): Feed[] => [...this.#feeds.values()].map(({ feed }) => feed);
     const pruning = inbox === undefined ? undefined : pruneRegularly(inbox, this.#group, feeds, inboxKeepMs);
-    const source = this.#options.source.run(this, { types: [...this.#hands.keys()] });
+    const source = this.#options.source.run(this, this.#interest);
     try {
       await Promise.race([source, this.#ended]);
       if (this.#shutdown === undefined)
@@ -96,6 +97,15 @@ export class Consumer implements Sink {
     await source.catch(() => undefined);
     this.#state = this.#fault === undefined ? 'stopped' : 'failed';
     if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  get #interest(): Interest {
+    const hands = [...this.#hands.values()];
+    return {
+      types: hands.map(({ type }) => type),
+      width: hands.reduce((sum, { batch, size, concurrency }) => sum + (batch === undefined ? concurrency : size), 0),
+      timeoutMs: Math.max(...hands.map(({ timeoutMs }) => timeoutMs)),
+    };
   }
 
   /** Resolves when the source is ready (EventSource.ready) or has ended, and after `withinMs` (the source's `readyMs`, or 5 s) in any case. Called after run(). */
@@ -229,7 +239,7 @@ export class Consumer implements Sink {
     while (hand.working < hand.concurrency) {
       const entry = hand.ready.shift();
       if (entry === undefined) break;
-      if (!entry.feed.closing) this.#begin([entry]);
+      if (!entry.gone && !entry.feed.closing) this.#beginOrEnd([entry]);
     }
     hand.pumping = false;
   }
@@ -242,9 +252,19 @@ export class Consumer implements Sink {
       const entries = queue.cut(hand.size);
       if (entries.length === 0) break;
       queue.busy = true;
-      this.#begin(entries);
+      this.#beginOrEnd(entries);
     }
     queue.pumping = false;
+  }
+
+  /** What its source has known as handled, or would not wait for, is not begun. */
+  #beginOrEnd(entries: readonly Entry[]): void {
+    const [{ hand, held }] = entries as [Entry];
+    const { account } = held.batch;
+    if (account === undefined) this.#begin(entries);
+    else if (entries.every(({ received }) => account.wasHandled(received.event))) this.#done(entries);
+    else if (account.mayBegin(hand.timeoutMs)) this.#begin(entries);
+    else this.#giveBack(entries);
   }
 
   #begin(entries: readonly Entry[]): void {
@@ -279,13 +299,36 @@ export class Consumer implements Sink {
   #succeeded(work: Work): void {
     this.#release(work);
     const { hand, of: feed, entries } = work;
-    if (!feed.dead) {
-      const queue = feed.queues.get(hand);
-      if (queue !== undefined) queue.busy = false;
-      this.#finish(entries);
-    }
+    if (!feed.dead) this.#done(entries);
     this.#pump(hand, feed);
     this.#idle(feed);
+  }
+
+  #done(entries: readonly Entry[]): void {
+    const [{ hand, feed }] = entries as [Entry];
+    const queue = feed.queues.get(hand);
+    if (queue !== undefined) queue.busy = false;
+    this.#finish(entries);
+  }
+
+  /** The source takes them, and what follows them in their lanes, and gives them again. */
+  #giveBack(entries: readonly Entry[], failure?: LeaseFailure): void {
+    const [{ hand, feed }] = entries as [Entry];
+    const wake = new Set<Hand>();
+    for (const entry of entries) {
+      if (entry.gone) continue;
+      const { events, bytes } = feed;
+      const next = feed.giveBack(entry, failure);
+      this.#events -= events - feed.events;
+      this.#bytes = this.#events === 0 ? 0 : this.#bytes - (bytes - feed.bytes);
+      if (next === undefined) continue;
+      if (next.hand.batch === undefined) next.hand.ready.push(next);
+      wake.add(next.hand);
+    }
+    const queue = feed.queues.get(hand);
+    if (queue !== undefined) queue.busy = false;
+    for (const each of wake) if (each !== hand) this.#pump(each, feed);
+    this.#roomForAll();
   }
 
   /** The entries are finished: their lanes go on, the place may move. */
@@ -320,9 +363,15 @@ export class Consumer implements Sink {
       return;
     }
     const again = hand.mayRetry(cause);
-    const next = again && work.attempt < hand.attempts ? 'retry' : hand.then;
-    this.#tell(entries[0]!, cause, next);
-    if (next === 'retry') this.#later(feed, hand.backoffMs(work.attempt), () => this.#again(entries));
+    const { account } = entries[0]!.held.batch;
+    const waitMs = hand.backoffMs(work.attempt);
+    const wanted = again && work.attempt < hand.attempts ? 'retry' : hand.then;
+    const inTime = wanted !== 'retry' || account?.mayBegin(hand.timeoutMs, waitMs) !== false;
+    const next = inTime ? wanted : 'park';
+    this.#tell(entries[0]!, cause, next === 'park' && account !== undefined ? 'hub' : next);
+    if (next === 'retry') this.#later(feed, waitMs, () => this.#again(entries));
+    else if (next === 'park' && account !== undefined)
+      this.#giveBack(entries, again ? leaseFailureOf(cause) : { ...leaseFailureOf(cause), final: true });
     else if (next === 'park') {
       feed.park(entries[0]!.lane);
       const ms = hand.parkedMs * (0.75 + Math.random() / 2);

@@ -6,6 +6,7 @@ export type ConsumerFaultCode =
   | 'no_inbox'
   | 'two_handlers'
   | 'no_handler'
+  | 'handler_option_unfit'
   | 'no_dead_letters'
   | 'letter_refused'
   | 'source_ended'

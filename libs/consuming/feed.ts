@@ -1,6 +1,7 @@
 import { encodeAbove, parseAbove, type Above } from './above.js';
 import type { BatchQueue } from './batches.js';
 import type { Hand } from './hand.js';
+import type { LeaseFailure } from '#sdk';
 import type { FeedBatch, ReceivedEvent } from './port.js';
 
 /** A batch whose events are not all finished, or the last one. */
@@ -26,15 +27,17 @@ export interface Entry {
   /** The next entry of the same batch handler. */
   afterInBatch: Entry | undefined;
   attempts: number;
+  /** Given back to its source. */
+  gone: boolean;
   /** Of the next attempt of a parked event. */
   timer: NodeJS.Timeout | undefined;
   /** Of the feed, ascending. */
   readonly sequence: number;
 }
 
-/** The unfinished events of one subject, in order. Only the head is in work. */
+/** The unfinished events of one subject, or of what else its source calls a lane, in order. Only the head is in work. */
 export interface Lane {
-  readonly subject: string;
+  readonly name: string;
   head: Entry | undefined;
   tail: Entry | undefined;
   length: number;
@@ -51,6 +54,8 @@ interface PartitionState {
   /** From the record: up to here everything but `open` is finished. */
   high: number;
 }
+
+const NO_HANDLER: LeaseFailure = { code: 'no_handler' };
 
 /** Position `stream/partition/offset`; undefined: none, so nothing above a place is remembered. */
 function placeOf(position: unknown): { partition: number; offset: number } | undefined {
@@ -111,8 +116,9 @@ export class Feed {
       if (place === undefined) this.#sized = false;
       const hand = handOf(event.type);
       const finished = place !== undefined && this.#delivered(place.partition, place.offset);
+      if (hand === undefined) batch.account?.givenBack(event, NO_HANDLER);
       if (hand === undefined || finished) continue;
-      const lane = this.#laneOf(event.subject);
+      const lane = this.#laneOf(batch.laneOf?.(event) ?? event.subject);
       const entry: Entry = {
         feed: this,
         hand,
@@ -127,6 +133,7 @@ export class Feed {
         after: undefined,
         afterInBatch: undefined,
         attempts: 0,
+        gone: false,
         timer: undefined,
         sequence: this.#sequence++,
       };
@@ -146,19 +153,36 @@ export class Feed {
 
   /** The entry is finished; the new head of its lane, if there is one. */
   finish(entry: Entry): Entry | undefined {
+    if (entry.partition >= 0) this.#finishedAt(entry.partition, entry.offset);
+    entry.held.batch.account?.finished(entry.received.event);
+    return this.#remove(entry);
+  }
+
+  /** The entry, and what follows it in its lane in the same batch, goes back to the source; the new head of its lane, if there is one. */
+  giveBack(entry: Entry, failure?: LeaseFailure): Entry | undefined {
+    const { held } = entry;
+    let next: Entry | undefined = entry;
+    while (next?.held === held) {
+      next.gone = true;
+      held.batch.account?.givenBack(next.received.event, next === entry ? failure : undefined);
+      next = this.#remove(next);
+    }
+    return next;
+  }
+
+  #remove(entry: Entry): Entry | undefined {
     const { lane } = entry;
     this.#open.delete(entry.sequence);
     entry.held.open--;
     this.events--;
     this.bytes = this.events === 0 ? 0 : this.bytes - entry.bytes;
-    if (entry.partition >= 0) this.#finishedAt(entry.partition, entry.offset);
     this.unpark(lane);
-    // Only heads finish, or entries of one batch in their order.
+    // Only heads end, or entries of one batch in their order.
     lane.head = entry.after;
     lane.length--;
     if (entry.after === undefined) {
       lane.tail = undefined;
-      this.#lanes.delete(lane.subject);
+      this.#lanes.delete(lane.name);
     } else entry.after.before = undefined;
     return entry.after;
   }
@@ -177,7 +201,7 @@ export class Feed {
 
   /** The place behind finished work, and what is finished above it; undefined before the first batch. */
   place(): { batch: FeedBatch; count: number; above: string | undefined } | undefined {
-    if (this.#last === undefined) return undefined;
+    if (this.#last === undefined || this.#last.batch.account !== undefined) return undefined;
     const first = this.#open.values().next().value;
     const { batch, count } =
       first === undefined
@@ -246,11 +270,11 @@ export class Feed {
     return state;
   }
 
-  #laneOf(subject: string): Lane {
-    let lane = this.#lanes.get(subject);
+  #laneOf(name: string): Lane {
+    let lane = this.#lanes.get(name);
     if (lane === undefined) {
-      lane = { subject, head: undefined, tail: undefined, length: 0, parked: false };
-      this.#lanes.set(subject, lane);
+      lane = { name, head: undefined, tail: undefined, length: 0, parked: false };
+      this.#lanes.set(name, lane);
     }
     return lane;
   }

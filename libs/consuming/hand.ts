@@ -2,6 +2,7 @@ import { backoffMs, type ReadEvent } from '#sdk';
 import type { BatchContext, BatchOptions, HandlerContext, HandlerOptions, Handling, Then } from './handler.js';
 import type { Entry } from './feed.js';
 import { ConsumerFault } from './fault.js';
+import { checkOfHub, HUB_TIMEOUT_MS } from './of-hub.js';
 import { resolverOf } from './versions.js';
 import type { ReceivedEvent } from './port.js';
 
@@ -46,7 +47,8 @@ export class Hand {
   pumping = false;
   readonly #options: AnyOptions;
 
-  constructor(handling: Handling) {
+  /** `ofHub`: a subscription of the hub gives its events. */
+  constructor(handling: Handling, ofHub = false) {
     const options = handling.options as AnyOptions;
     this.#options = options;
     this.type = handling.token.type;
@@ -55,25 +57,31 @@ export class Hand {
     this.resolve = resolverOf(handling.token);
     this.concurrency = whole('concurrency', options.concurrency ?? 10, this.type);
     this.size = whole('size', options.size ?? 500, this.type);
-    this.attempts = whole('attempts', options.attempts ?? 5, this.type);
-    this.timeoutMs = options.timeoutMs ?? 300_000;
+    this.then = options.then ?? (ofHub ? 'park' : 'stop');
+    this.attempts = whole('attempts', options.attempts ?? (ofHub && this.then === 'park' ? 1 : 5), this.type);
+    this.timeoutMs = options.timeoutMs ?? (ofHub ? HUB_TIMEOUT_MS : 300_000);
     this.parkedMs = options.parkedMs ?? 60_000;
-    this.then = options.then ?? 'stop';
-    if (this.batch !== undefined && this.then === 'park')
+    if (ofHub) checkOfHub(this.type, options, { attempts: this.attempts, ...this.#backoff });
+    else if (this.batch !== undefined && this.then === 'park')
       throw new ConsumerFault(
         'no_handler',
         `the batch handler of ${this.type} cannot park: a batch has the order of its feed. Use then: 'stop' or 'dead-letter', or a handler of single events`,
       );
   }
 
+  get #backoff(): { readonly backoffMs: number; readonly maxBackoffMs: number } {
+    return { backoffMs: this.#options.backoffMs ?? 200, maxBackoffMs: this.#options.maxBackoffMs ?? 30_000 };
+  }
+
   mayRetry(cause: unknown): boolean {
+    if ((cause as { readonly name?: unknown } | undefined)?.name === 'Refuse') return false;
     if (cause instanceof ConsumerFault && cause.code === 'version_not_readable') return false;
     return this.#options.retryable?.(cause) ?? true;
   }
 
   /** Wait before the attempt after `attempt`, ms. */
   backoffMs(attempt: number): number {
-    const { backoffMs: firstMs = 200, maxBackoffMs: maxMs = 30_000 } = this.#options;
+    const { backoffMs: firstMs, maxBackoffMs: maxMs } = this.#backoff;
     return backoffMs(attempt, undefined, Math.random, { firstMs, maxMs });
   }
 }

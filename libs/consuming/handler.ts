@@ -28,7 +28,10 @@ export interface BatchContext extends Omit<HandlerContext, 'idempotent'> {
 export type Then =
   /** The consumer ends with one fault. The place stays at the event. */
   | 'stop'
-  /** The event is tried again from time to time; later events of its subject wait, other subjects go on. The place does not pass it. */
+  /**
+   * Later events of its subject wait, other subjects go on. With a subscription of the hub the try has failed there: the event comes again after 5 and 25 s, then it is parked, and is tried
+   * by the schedule of the hub until it is a dead letter of the subscription. Elsewhere it is tried again from time to time in this process, and the place does not pass it.
+   */
   | 'park'
   /** The event is written to the dead letters, then its subject goes on. */
   | 'dead-letter';
@@ -36,7 +39,7 @@ export type Then =
 export interface HandlerOptions {
   /** Most events in work at the same time, over all feeds. Events of one subject are always one after another. @default 10 */
   readonly concurrency?: number;
-  /** Attempts before `then`. @default 5 */
+  /** Attempts in this process before `then`. @default 5; 1 with a subscription of the hub and `park`, because the hub tries again */
   readonly attempts?: number;
   /** Wait before the second attempt, ms; doubles with each attempt, with jitter. @default 200 */
   readonly backoffMs?: number;
@@ -44,19 +47,22 @@ export interface HandlerOptions {
   readonly maxBackoffMs?: number;
   /** Whether another attempt may help; false: `then` at once. @default always */
   readonly retryable?: (cause: unknown) => boolean;
-  /** Time of one attempt, ms. Then its signal aborts; a handler that does not end 10 s after that ends the consumer (`handler_hangs`). @default 300,000 */
+  /** Time of one attempt, ms. Then its signal aborts; a handler that does not end 10 s after that ends the consumer (`handler_hangs`). @default 300,000; with a subscription of the hub 20,000, at most 54,000 */
   readonly timeoutMs?: number;
-  /** @default stop */
+  /** @default stop; park with a subscription of the hub */
   readonly then?: Then;
-  /** How long a parked event waits between two attempts, ms. @default 60,000 */
+  /** How long a parked event waits between two attempts in this process, ms. @default 60,000 */
   readonly parkedMs?: number;
 }
 
 export interface BatchOptions extends Omit<HandlerOptions, 'concurrency' | 'then' | 'parkedMs'> {
   /** Most events of a batch. @default 500 */
   readonly size?: number;
-  /** `dead-letter`: after the attempts of the batch each of its events is tried alone once, and those that fail are dead letters. @default stop */
-  readonly then?: 'stop' | 'dead-letter';
+  /**
+   * `dead-letter`: after the attempts of the batch each of its events is tried alone once, and those that fail are dead letters. `park`, only with a subscription of the hub: the
+   * batch comes again in halves, until the event is alone. @default stop; park with a subscription of the hub
+   */
+  readonly then?: Then;
 }
 
 /** A handler of one event type. Made by `onEvent` and `onBatch`. */
@@ -130,7 +136,8 @@ export interface Failure {
   readonly id: string;
   readonly attempt: number;
   readonly cause: unknown;
-  readonly next: 'retry' | Then;
+  /** `hub`: the try has failed at the hub, which gives the event again, and parks it in the end. */
+  readonly next: 'retry' | 'hub' | Then;
 }
 
 /** Bounds of the memory for events that are not finished. One more batch of each feed may be on top. */

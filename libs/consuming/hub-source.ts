@@ -3,6 +3,7 @@ import { streamOf } from '#event';
 import { isSdkFault, type Reader, type SdkFault } from '#sdk';
 import { oneAhead } from './ahead.js';
 import { ConsumerFault, remedyOf } from './fault.js';
+import { eventsMissing, GAPS, placeOf, type Place } from './hub-place.js';
 import type { Places } from './places.js';
 import type { EventSource, Interest, Sink } from './port.js';
 
@@ -48,15 +49,6 @@ export interface HubSourceOptions {
   readonly report?: HubSourceReport;
 }
 
-/** The record of a place. `cursor`: of the page where the first unfinished event is. */
-interface Place {
-  readonly cursor?: string;
-  readonly from?: string;
-  readonly above?: string;
-}
-
-/** Codes that say that the place does not exist any more. */
-const GAPS = new Set(['offset_out_of_range', 'stream_recreated', 'unknown_cursor']);
 /** The long poll of a page, ms. */
 const WAIT_MS = 20_000;
 
@@ -114,7 +106,7 @@ export class HubSource implements EventSource {
     const follow = pollMs > 0 ? {} : live === true ? { follow: 'live' as const } : { follow: true, waitMs: WAIT_MS };
     const deadlineMs = (follow.waitMs ?? 0) + patienceMs;
     const { signal } = this.#stop;
-    let place: Place = placeOf(await places.load(stream)) ?? { from: this.#options.from ?? 'earliest' };
+    let place: Place = ownPlace(await places.load(stream)) ?? { from: this.#options.from ?? 'earliest' };
     let away = false;
     let { above } = place;
     while (!signal.aborted) {
@@ -173,6 +165,12 @@ export class HubSource implements EventSource {
   }
 }
 
+/** A place that was moved to a subscription is read from no more: that one goes on. */
+function ownPlace(text: string | undefined): Place | undefined {
+  const place = placeOf(text);
+  return place?.moved === undefined ? place : undefined;
+}
+
 function byStream(types: readonly string[]): Map<string, string[]> {
   const streams = new Map<string, string[]>();
   for (const type of types) {
@@ -183,20 +181,9 @@ function byStream(types: readonly string[]): Map<string, string[]> {
   return streams;
 }
 
-function placeOf(text: string | undefined): Place | undefined {
-  if (text === undefined) return undefined;
-  if (!text.startsWith('{')) return { cursor: text };
-  return JSON.parse(text) as Place;
-}
-
 function faultOf(stream: string, types: readonly string[], cause: SdkFault): ConsumerFault {
   const { code, status } = cause;
-  if (GAPS.has(code))
-    return new ConsumerFault(
-      'events_missing',
-      `the stored place of ${stream} does not exist at the hub any more (${code}): events were removed before they were read, or the stream is another. Choose onGap: 'earliest' to go on from the oldest event; events that come again are known by source and id`,
-      cause,
-    );
+  if (GAPS.has(code)) return eventsMissing(stream, cause);
   if (status === 404 || code === 'invalid_query')
     return new ConsumerFault(
       'no_stream',
@@ -211,14 +198,14 @@ function printDamaged(_stream: string, positions: readonly string[]): void {
   for (const position of positions) process.stderr.write(`corrupt_record ${position}\n`);
 }
 
-function printGap(stream: string, code: string): void {
+export function printGap(stream: string, code: string): void {
   process.stderr.write(`gap ${stream} ${code}\n`);
 }
 
-function printAway(stream: string, { message }: SdkFault): void {
+export function printAway(stream: string, { message }: SdkFault): void {
   process.stderr.write(`away ${stream} ${message}: asking on\n`);
 }
 
-function printBack(stream: string): void {
+export function printBack(stream: string): void {
   process.stderr.write(`back ${stream}\n`);
 }

@@ -17,10 +17,15 @@ export {
   type Then,
 } from './handler.js';
 export type { Inbox, InboxEvent } from './inbox.js';
-export type { EventSource, FeedBatch, Interest, ReceivedEvent, Sink } from './port.js';
+export type { Account, EventSource, FeedBatch, Interest, ReceivedEvent, Sink } from './port.js';
 export type { ConsumerStatus, FeedStatus, Parked } from './status.js';
 export { HubDeadLetters, type HubDeadLettersOptions } from './hub-dead-letters.js';
 export { HubSource, type HubSourceOptions, type HubSourceReport } from './hub-source.js';
+export {
+  SubscriptionSource,
+  type SubscriptionSourceOptions,
+  type SubscriptionStanding,
+} from './subscription-source.js';
 export { pgInbox, pgPlaces, type PgClient, type PgPool } from './pg.js';
 export { filePlaces, type Places } from './places.js';
 export { SourceSet, type NamedSource, type SourceSetOptions } from './source-set.js';

@@ -1,4 +1,4 @@
-import type { ReadEvent } from '#sdk';
+import type { LeaseFailure, ReadEvent } from '#sdk';
 
 /**
  * A part of a source whose events have one order, and one place: a stream of the hub, or a partition of a topic. Events of one subject are always in the
@@ -21,6 +21,21 @@ export interface FeedBatch {
    * Rejects when the place could not be stored: the events may come again.
    */
   commit(count: number, above?: string): Promise<void>;
+  /** Events of one lane are handled one after another. @default the subject */
+  readonly laneOf?: (event: ReadEvent) => string;
+  /** The source keeps account of each event: it is told of each, and `commit` is never called. */
+  readonly account?: Account;
+}
+
+/** What a source that keeps account of single events is told: a subscription of the hub. */
+export interface Account {
+  /** Whether an attempt of this time may begin now, or after a wait. An event that may not is given back. */
+  mayBegin(timeoutMs: number, afterMs?: number): boolean;
+  /** It came again because only its commit was lost: no handler gets it. */
+  wasHandled(event: ReadEvent): boolean;
+  finished(event: ReadEvent): void;
+  /** Not handled; it comes again, and so does what follows it in its lane. `failure`: its attempts are used up. */
+  givenBack(event: ReadEvent, failure?: LeaseFailure): void;
 }
 
 /** An event from a source, before it is resolved to the version of a token. */
@@ -53,12 +68,18 @@ export interface EventSource {
   stop(): Promise<void>;
   /** Where lines for the operator go that the options of the source give to nobody: the log of the app. Called before run(). @default stderr */
   tellTo?(tell: (line: string) => void): void;
+  /** Its batches have an `account`: events that are given up go back to it by default (`then: 'park'`), and options of handlers that do not fit are refused. */
+  readonly keepsAccount?: boolean;
 }
 
 /** What the handlers of an app want to see. */
 export interface Interest {
   /** Event types that have a handler. */
   readonly types: readonly string[];
+  /** Events that may be in work at the same time. */
+  readonly width?: number;
+  /** The longest time of an attempt, ms. */
+  readonly timeoutMs?: number;
 }
 
 /** What takes the events of a source: the consumer. */

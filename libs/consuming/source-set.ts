@@ -92,7 +92,7 @@ export class SourceSet implements EventSource {
     };
     let fault: unknown;
     try {
-      const ran = source.run(named, { types: wanted });
+      const ran = source.run(named, { ...interest, types: wanted });
       this.#readies.push(Promise.race([source.ready?.(), ran]).catch(() => undefined));
       await ran;
       fault = new Error(`the source ${name} has ended by itself`);

@@ -73,7 +73,7 @@ describe('SourceSet', () => {
       ]),
     );
     await until(() => all.interest !== undefined);
-    expect([one.interest, all.interest, none.interest]).toEqual([
+    expect([one.interest, all.interest, none.interest]).toMatchObject([
       { types: [END.type] },
       { types: [BAN.type, END.type] },
       undefined,

@@ -30,6 +30,7 @@ export function withTestEvents(source: EventSource, options: TestEventsOptions):
     async run(sink: Sink, interest: Interest) {
       await Promise.all([source.run(sink, interest), tests.run(sink, interest)]);
     },
+    ...(source.keepsAccount === undefined ? {} : { keepsAccount: source.keepsAccount }),
     get readyMs() {
       return readyMsOf(source);
     },

@@ -1,5 +1,5 @@
 import { parseDataschema } from '#event';
-import { dataAs, dataOfAnyVersion, decodeAs, isSdkFault, type EventToken, type ReadEvent, type SdkFault } from '#sdk';
+import { decodeAs, eventAs, isSdkFault, type EventToken, type ReadEvent, type SdkFault } from '#sdk';
 import { ConsumerFault } from './fault.js';
 import type { ReceivedEvent } from './port.js';
 
@@ -14,16 +14,13 @@ const ENGLISH = { language: 'en' } as const;
 export function resolverOf(token: EventToken): (received: ReceivedEvent) => ReadEvent {
   return ({ event, writer }) => {
     const version = writer?.version ?? parseDataschema(event.dataschema)?.version;
-    if (version === undefined || version === token.version)
-      return token.longs === undefined ? event : { ...event, data: dataAs(token, event.data) as ReadEvent['data'] };
+    const isSame = version === undefined || version === token.version;
+    if (isSame && token.longs === undefined) return event;
     try {
-      const data =
-        writer === undefined
-          ? dataOfAnyVersion(token, event.data, ENGLISH)
-          : decodeAs(token, writer.schema, writer.bytes, ENGLISH);
-      return { ...event, data: data as ReadEvent['data'] };
+      if (writer === undefined || isSame) return eventAs(token, event, ENGLISH) as unknown as ReadEvent;
+      return { ...event, data: decodeAs(token, writer.schema, writer.bytes, ENGLISH) as ReadEvent['data'] };
     } catch (cause) {
-      if (isSdkFault(cause)) throw notReadable(token, version, whyOf(cause), cause);
+      if (isSdkFault(cause) && !isSame) throw notReadable(token, version!, whyOf(cause), cause);
       throw cause;
     }
   };

@@ -1,4 +1,4 @@
-import { reasonOf, type ConsumerStatus } from '#consuming';
+import { reasonOf, type ConsumerStatus, type SubscriptionStanding } from '#consuming';
 import { Injectable } from '@nestjs/common';
 import type { Hub } from './hub.js';
 import type { Runner } from './runner.js';
@@ -10,7 +10,10 @@ export type SimpulHealthResult = Record<
     readonly status: 'up' | 'down';
     readonly hub: string;
     readonly consumer?: ConsumerStatus['state'];
+    /** Events that stand and hold their subjects: at the hub with a subscription, else in this process. */
     readonly parked?: number;
+    /** Dead letters of the subscription. */
+    readonly dead?: number;
   }
 >;
 
@@ -33,6 +36,7 @@ export class SimpulHealth {
     } catch (cause) {
       hub = reasonOf(cause);
     }
+    const standing = await this.#standing();
     const status = this.#runner.status();
     const down = hub !== 'up' || (status !== undefined && status.state !== 'running');
     return {
@@ -42,7 +46,13 @@ export class SimpulHealth {
         ...(status === undefined
           ? {}
           : { consumer: status.state, parked: status.feeds.reduce((sum, feed) => sum + feed.parked, 0) }),
+        ...(standing === undefined ? {} : { parked: standing.parked, dead: standing.dead }),
       },
     };
+  }
+
+  /** undefined: no subscription, or the hub does not say. */
+  async #standing(): Promise<SubscriptionStanding | undefined> {
+    return this.#runner.subscription?.standing(AbortSignal.timeout(5_000)).catch(() => undefined);
   }
 }

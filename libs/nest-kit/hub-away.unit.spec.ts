@@ -18,9 +18,11 @@ const Loan = defineEvent<{ judul: string }>({
   schema,
 });
 
+const SPEC = { types: [Book.type, Loan.type], filters: [], test: false, target: { kind: 'pull' }, version: 1 };
+
 type Call = Parameters<Connection['callWithRetry']>[1];
 
-/** A hub with two streams in the memory of the test, which answers while `up`. Time is that of the faked timers. */
+/** A hub with two streams and a subscription in the memory of the test, which answers while `up`. Time is that of the faked timers. */
 class Hub {
   up = true;
   calls = 0;
@@ -28,6 +30,10 @@ class Hub {
     ['uji.buku', []],
     ['uji.pinjaman', []],
   ]);
+  /** Of the subscription: what was leased, and what was committed. */
+  #leased = 0;
+  readonly #given = new Set<string>();
+  readonly committed: string[] = [];
   readonly connection = {
     ...{ url: 'http://127.0.0.1', random: Math.random, retry: {} },
     call: (path: string, call: Call) => this.#call(path, call),
@@ -53,7 +59,7 @@ class Hub {
     }
   }
 
-  async #call(path: string, { headers, signal }: Call) {
+  async #call(path: string, { headers, signal, body }: Call) {
     this.calls++;
     if (!this.up) throw new SdkFault(0, { code: 'no_answer' }, { retryable: true });
     const { pathname, searchParams } = new URL(path, 'http://hub');
@@ -66,6 +72,25 @@ class Hub {
     if (pathname === '/v1/events') {
       const [id, source] = ['ce-id', 'ce-source'].map((name) => decodeURIComponent(headers![name]!));
       return reply({ id, source, position: 'uji.buku/0/9', duplicate: false });
+    }
+    if (pathname === '/v1/subscriptions')
+      return reply({ subscriptions: [{ id: 'sub_1', owner: 'SU00123', name: 'perpus', ...SPEC }] });
+    if (/^\/v1\/streams\/[^/]*$/.test(pathname)) return reply({ ordering: 'subject' });
+    if (pathname.endsWith('/commit')) {
+      this.committed.push(...(JSON.parse(String(body)) as { through: string[] }).through);
+      return { ...reply(undefined), status: 204 };
+    }
+    if (pathname.endsWith('/pull')) {
+      const all = (): ReadEvent[] => [...this.streams.values()].flat();
+      for (const until = Date.now() + 20_000; this.up && all().length === this.#leased && Date.now() < until;) {
+        await pause(500, signal);
+        signal?.throwIfAborted();
+      }
+      if (!this.up) throw new SdkFault(0, { code: 'no_answer' }, { retryable: true });
+      const events = all().filter(({ position }) => !this.#given.has(position));
+      for (const { position } of events) this.#given.add(position);
+      this.#leased += events.length;
+      return reply({ events, lease: events.length === 0 ? null : { token: 't', until: '' } });
     }
     const at = Number(searchParams.get('cursor') ?? 0);
     const list = this.streams.get(stream)!;
@@ -108,51 +133,59 @@ afterEach(() => {
 });
 
 describe('A Nest app whose hub is gone for a day', () => {
-  it('stays up, says it in one line and in one when the hub is back, goes on in order, and publishes what it had to', async () => {
-    const lines: string[] = [];
-    const hub = new Hub();
-    const places = new Map<string, string>();
-    const ended: unknown[] = [];
-    const double: TestDouble = { options: (own) => own, connection: hub.connection };
-    @Module({ providers: [{ provide: TEST_DOUBLE, useValue: double }], exports: [TEST_DOUBLE] })
-    class DoubleModule {}
-    const { url } = hub.connection;
-    const simpul = SimpulModule.forRoot({
-      ...{ url, key: 'k', placeMs: 10, ended: (fault) => void ended.push(fault) },
-      places: { load: (feed) => places.get(feed), save: (feed, place) => void places.set(feed, place) },
-    });
-    @Module({ imports: [{ module: DoubleModule, global: true }, simpul], providers: [Library] })
-    class AppModule {}
-    const app = await meanwhile(
-      NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false }),
-    );
-    for (const level of ['log', 'warn', 'error'] as const)
-      jest
-        .spyOn(Logger.prototype, level)
-        .mockImplementation((line: unknown) => void lines.push(`${level} ${String(line)}`));
-    hub.add(Book, 'a');
-    await jest.advanceTimersByTimeAsync(1_000);
-    expect([seen, lines]).toEqual([['a'], []]);
+  it.each(['hub', 'stream'] as const)(
+    'with the source %s stays up, says it in one line and in one when the hub is back, goes on in order, and publishes what it had to',
+    async (source) => {
+      const lines: string[] = [];
+      const hub = new Hub();
+      const places = new Map<string, string>();
+      const ended: unknown[] = [];
+      const double: TestDouble = { options: (own) => own, connection: hub.connection };
+      @Module({ providers: [{ provide: TEST_DOUBLE, useValue: double }], exports: [TEST_DOUBLE] })
+      class DoubleModule {}
+      const { url } = hub.connection;
+      const simpul = SimpulModule.forRoot({
+        ...{ url, key: 'k', source, placeMs: 10, ended: (fault) => void ended.push(fault) },
+        places: { load: (feed) => places.get(feed), save: (feed, place) => void places.set(feed, place) },
+      });
+      @Module({ imports: [{ module: DoubleModule, global: true }, simpul], providers: [Library] })
+      class AppModule {}
+      const app = await meanwhile(
+        NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false }),
+      );
+      for (const level of ['log', 'warn', 'error'] as const)
+        jest
+          .spyOn(Logger.prototype, level)
+          .mockImplementation((line: unknown) => void lines.push(`${level} ${String(line)}`));
+      hub.add(Book, 'a');
+      await jest.advanceTimersByTimeAsync(1_000);
+      expect([seen, lines]).toEqual([['a'], []]);
 
-    hub.up = false;
-    hub.add(Book, 'b');
-    hub.add(Book, 'c');
-    hub.add(Loan, 'l');
-    const published = app.get(SimpulPublisher).publish(Book, { judul: 'z' });
-    await jest.advanceTimersByTimeAsync(DAY_MS);
-    expect([seen, ended]).toEqual([['a'], []]);
-    expect(lines).toEqual([expect.stringMatching(/^warn the hub gives no events of [a-z.]+, asking on: - no_answer/)]);
+      hub.up = false;
+      hub.add(Book, 'b');
+      hub.add(Book, 'c');
+      hub.add(Loan, 'l');
+      const published = app.get(SimpulPublisher).publish(Book, { judul: 'z' });
+      await jest.advanceTimersByTimeAsync(DAY_MS);
+      expect([seen, ended]).toEqual([['a'], []]);
+      expect(lines).toEqual([
+        expect.stringMatching(/^warn the hub gives no events of [a-z. ]+, asking on: - no_answer/),
+      ]);
 
-    hub.up = true;
-    await jest.advanceTimersByTimeAsync(60_000);
-    expect(await meanwhile(published)).toMatchObject({ position: 'uji.buku/0/9' });
-    expect(seen.filter((id) => id !== 'l')).toEqual(['a', 'b', 'c']);
-    expect(seen).toContain('l');
-    expect(lines.slice(1)).toEqual(['log the hub gives events again, after 24 h']);
-    expect(Object.fromEntries(places)).toMatchObject({
-      'uji.buku': JSON.stringify({ cursor: '3' }),
-      'uji.pinjaman': JSON.stringify({ cursor: '1' }),
-    });
-    await meanwhile(app.close());
-  });
+      hub.up = true;
+      await jest.advanceTimersByTimeAsync(60_000);
+      expect(await meanwhile(published)).toMatchObject({ position: 'uji.buku/0/9' });
+      expect(seen.filter((id) => id !== 'l')).toEqual(['a', 'b', 'c']);
+      expect(seen).toContain('l');
+      expect(lines.slice(1)).toEqual(['log the hub gives events again, after 24 h']);
+      if (source === 'hub')
+        expect(hub.committed.toSorted()).toEqual(['uji.buku/0/0', 'uji.buku/0/2', 'uji.pinjaman/0/0']);
+      else
+        expect(Object.fromEntries(places)).toMatchObject({
+          'uji.buku': JSON.stringify({ cursor: '3' }),
+          'uji.pinjaman': JSON.stringify({ cursor: '1' }),
+        });
+      await meanwhile(app.close());
+    },
+  );
 });

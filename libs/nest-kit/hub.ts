@@ -1,4 +1,5 @@
-import { connect, createReader, isSdkFault, type Connection, type KeyOwner, type Reader } from '#sdk';
+import { ConsumerFault } from '#consuming';
+import { connect, createReader, isSdkFault, UnitFault, type Connection, type KeyOwner, type Reader } from '#sdk';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { SimpulOptions } from './options.js';
 import { StartFault } from './start-fault.js';
@@ -61,4 +62,20 @@ export function startFaultOf(cause: unknown, url: string): unknown {
     `no hub answers at ${url} (${cause.message}): check the address, and that the hub runs`,
     cause,
   );
+}
+
+/** Why the app has no subscription. */
+export function subscriptionFaultOf(cause: unknown, url: string): unknown {
+  if (cause instanceof ConsumerFault && cause.code === 'events_missing')
+    return new StartFault(cause.code, cause.message, cause);
+  if (!isSdkFault(cause)) return cause;
+  const { code, status, problem } = cause;
+  if (code === 'subscription_changed') {
+    const { message } = new UnitFault('SimpulStartFault', code, problem.detail);
+    return new StartFault(code, message, cause);
+  }
+  if (cause.retryable || status === 401) return startFaultOf(cause, url);
+  const detail = problem.detail === undefined ? cause.message : `${cause.message}: ${problem.detail}`;
+  const { message } = new UnitFault('SimpulStartFault', 'subscription_refused', detail);
+  return new StartFault('subscription_refused', message, cause);
 }

@@ -20,7 +20,7 @@ export class Lines {
         const times = this.#again(`${type} ${next} ${reason}`);
         if (times === undefined) return;
         const line = `the handler of ${type} failed at ${position}, attempt ${attempt}, next: ${next}: ${reason}${times}`;
-        if (next === 'retry') this.#log.warn(line);
+        if (next === 'retry' || next === 'hub') this.#log.warn(line);
         else this.#log.error(line, cause instanceof Error ? cause.stack : undefined);
       },
       placeFailed: (feed, cause) => {

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { deferred, pause } from '#concurrency';
 import { filePlaces, type EventSource } from '#consuming';
 import { CORE, CoreModule, type Core } from '#core';
+import { CourierModule } from '#courier';
 import { GatewayModule } from '#gateway';
 import { openHttp, type HttpServer } from '#http';
 import { ProjectorModule } from '#projector';
@@ -77,8 +78,12 @@ const ask = async (
 };
 
 beforeAll(async () => {
-  const settings = readHubSettings(silentHub(dir));
-  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+  const settings = readHubSettings({
+    ...silentHub(dir),
+    SIMPUL_DELIVERY_RETRIES: '0.05,0.1',
+    SIMPUL_DELIVERY_SCHEDULE: '0.2,0.4',
+  });
+  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule, CourierModule] })
   class HubModule {}
   http = await openHttp(HubModule, { port: 0 });
   const core = http.app.get<Core>(CORE, { strict: false });
@@ -108,11 +113,10 @@ async function start(
   parts: { controllers?: Type[]; providers?: Type[] },
   options: Partial<SimpulOptions> = {},
 ): Promise<INestApplicationContext> {
-  const file = join(dir, `${++serial}.json`);
+  const group = `loket-${++serial}`;
+  const places = filePlaces(join(dir, `${serial}.json`));
   @Module({
-    imports: [
-      SimpulModule.forRoot({ url: http.url, key, places: filePlaces(file), from: 'latest', placeMs: 10, ...options }),
-    ],
+    imports: [SimpulModule.forRoot({ url: http.url, key, group, places, from: 'latest', placeMs: 10, ...options })],
     ...parts,
   })
   class AppModule {}
@@ -160,7 +164,7 @@ describe('SimpulModule', () => {
     }
     const stored = filePlaces(join(dir, 'late.json'));
     const places = { ...stored, load: (feed: string) => pause(100).then(() => stored.load(feed)) };
-    const app = await start({ providers: [Passports] }, { from: 'latest', places });
+    const app = await start({ providers: [Passports] }, { from: 'latest', places, source: 'stream' });
     await app.get(SimpulPublisher).publish(Token, data());
     await until(() => seen.length === 1);
     expect(seen).toEqual([`N-${serial}`]);
@@ -175,15 +179,15 @@ describe('SimpulModule', () => {
         seen.push(...batch.map((e) => e.id));
       }
     }
-    const places = filePlaces(join(dir, 'restart.json'));
-    const first = await start({ controllers: [Passports] }, { places });
+    const group = 'berkelompok';
+    const first = await start({ controllers: [Passports] }, { group });
     const publisher = first.get(SimpulPublisher);
     const before = await publisher.publish(Token, data());
     await until(() => seen.length === 1);
     await first.close();
     const other = await start({});
     const list = await other.get(SimpulPublisher).publishBatch(Token, [{ data: data() }, { data: data() }]);
-    await start({ controllers: [Passports] }, { places });
+    await start({ controllers: [Passports] }, { group });
     await until(() => seen.length === 3);
     expect(new Set(seen)).toEqual(new Set([before.id, ...list.map((o) => (o.ok ? o.receipt.id : ''))]));
   });
@@ -337,7 +341,7 @@ describe('SimpulModule', () => {
     expect(seen).toEqual([after.position]);
     await app.close();
     // As after a crash before the place was stored.
-    const again = await start({ providers: [Poisoned] }, { ...options, from: 'earliest' });
+    const again = await start({ providers: [Poisoned] }, { ...options, from: 'earliest', source: 'stream' });
     await until(() => given.length === 2);
     await again.close();
     expect(given).toEqual([poison.position, poison.position]);
@@ -355,7 +359,7 @@ describe('SimpulModule', () => {
         seen.push(position);
       }
     }
-    const app = await start({ providers: [Passports] });
+    const app = await start({ providers: [Passports] }, { source: 'stream' });
     const consumer = app.get(SimpulConsumer);
     const publisher = app.get(SimpulPublisher);
     const [one, other] = [data(), data()];
@@ -383,7 +387,7 @@ describe('SimpulModule', () => {
     }
     const app = await start({ providers: [Passports] });
     expect(await app.get(SimpulHealth).isHealthy()).toEqual({
-      simpul: { status: 'up', hub: 'up', consumer: 'running', parked: 0 },
+      simpul: { status: 'up', hub: 'up', consumer: 'running', parked: 0, dead: 0 },
     });
   });
 
@@ -413,7 +417,7 @@ describe('SimpulModule', () => {
     const Token = Paspor;
     @Injectable()
     class Passports {
-      @OnEvent(Token, { attempts: 1 })
+      @OnEvent(Token, { attempts: 1, then: 'stop' })
       issued() {
         throw new Error('the list is locked');
       }
@@ -460,8 +464,9 @@ describe('testEvents', () => {
       return Passports;
     };
     const places = filePlaces(join(dir, 'tests.json'));
+    const source = 'stream';
     const [app] = [
-      await start({ providers: [of('with')] }, { testEvents: true, places }),
+      await start({ providers: [of('with')] }, { testEvents: true, places, source }),
       await start({ providers: [of('without')] }),
     ];
     const publisher = app.get(SimpulPublisher);

@@ -1,5 +1,5 @@
 import type { ConsumerReport, DeadLetters, EventSource, HubSourceReport, Inbox, Limits, Places } from '#consuming';
-import type { Connection, PublisherOptions, Reader } from '#sdk';
+import type { Connection, PublisherOptions, Reader, SubscriptionWish } from '#sdk';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 /** What a factory of a source gets. */
@@ -11,18 +11,36 @@ export interface SourceParts {
   readonly report: HubSourceReport;
 }
 
+/** The subscription of an app, with the source `hub`. */
+export interface AppSubscription extends Pick<SubscriptionWish, 'filters' | 'units'> {
+  /** One of the unit: lower-case letters, digits, `-`. @default the group, with `-` for other characters and a mark behind */
+  readonly name?: string;
+  /** When the hub has a subscription of this name with other types, filters or units: `stop` ends the start with `subscription_changed`, `update` changes it. @default stop */
+  readonly onChange?: 'stop' | 'update';
+  /** How long the hub keeps events for this process, ms, at most 60,000; after a crash they come again when it is over. @default 30 s, and more when handlers may take longer */
+  readonly leaseMs?: number;
+}
+
 export interface SimpulOptions {
   /** Address of the hub. */
   readonly url: string;
   /** API key of the app: its unit and system are asked from the hub. */
   readonly key: string;
-  /** Where events come from: `hub` (streams over HTTP), or another source, such as `kafka({ … })`. @default hub */
-  readonly source?: 'hub' | EventSource | ((parts: SourceParts) => EventSource);
-  /** Name of the consumer, in places, inbox and dead letters. @default the system of the key */
+  /**
+   * Where events come from: `hub` (a subscription, pulled; any number of processes share it), `stream` (the streams over HTTP, with places of the app, in one process), or another source,
+   * such as `kafka({ … })`. @default hub
+   */
+  readonly source?: 'hub' | 'stream' | EventSource | ((parts: SourceParts) => EventSource);
+  /** With the source `hub`. It is made at the first start, for the types that have a handler, and matched by its name later. */
+  readonly subscription?: AppSubscription;
+  /** Name of the consumer, in the subscription, places, inbox and dead letters. @default the system of the key */
   readonly group?: string;
-  /** Where places are kept, with the source `hub`. @default the file `simpul-places.json` in the working directory */
+  /**
+   * Where places are kept, with the source `stream`. With `hub` the places of an earlier version of the app, which read streams: a subscription that is made goes on there. @default the
+   * file `simpul-places.json` in the working directory
+   */
   readonly places?: Places;
-  /** Where a stream without a place begins. @default earliest */
+  /** Where a subscription that is made, or a stream without a place, begins: `earliest`, `latest`, a time, a position. @default earliest */
   readonly from?: string;
   /** See HubSourceOptions. @default stop */
   readonly onGap?: 'stop' | 'earliest';

@@ -6,11 +6,13 @@ import {
   HubDeadLetters,
   HubSource,
   isTestEvent,
+  SubscriptionSource,
   withTestEvents,
   type ConsumerStatus,
   type DeadLetters,
   type EventSource,
   type HubSourceReport,
+  type Places,
 } from '#consuming';
 import {
   Injectable,
@@ -21,11 +23,12 @@ import {
 import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { forgottenBeside } from './decorators.js';
 import { findHandlers, type FoundHandler } from './handlers.js';
-import { startFaultOf, type Hub } from './hub.js';
+import { startFaultOf, subscriptionFaultOf, type Hub } from './hub.js';
 import { Lines } from './lines.js';
 import type { SimpulOptions } from './options.js';
 import type { SimpulPublisher } from './publisher.js';
 import { StartFault } from './start-fault.js';
+import { subscriptionNameOf } from './subscription-name.js';
 import type { TestDouble } from './test-double.js';
 import type { Tokens } from './tokens.js';
 import { WebhookRunner } from './webhook-runner.js';
@@ -37,6 +40,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
   readonly #lines = new Lines();
   #consumer: Consumer | undefined;
+  #subscription: SubscriptionSource | undefined;
   #running: Promise<void> | undefined;
   #closing = false;
   readonly #onSignal = (signal: NodeJS.Signals): void => void this.#signalled(signal);
@@ -55,6 +59,11 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
   /** undefined: the app has no handlers. */
   get consumer(): Consumer | undefined {
     return this.#consumer;
+  }
+
+  /** With the source `hub`. */
+  get subscription(): SubscriptionSource | undefined {
+    return this.#subscription;
   }
 
   status(): ConsumerStatus | undefined {
@@ -79,6 +88,7 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
     if (found.length === 0) return;
     await this.#checkTypes(found);
     this.#consumer = this.#make(found, await this.#letters(found));
+    await this.#match(found);
     this.double?.consumer?.(this.#consumer);
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
     this.#running = this.#consumer.run().catch((fault: unknown) => this.#ended(fault));
@@ -140,7 +150,17 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
       });
     } catch (cause) {
       if (!(cause instanceof ConsumerFault)) throw cause;
-      throw new StartFault('no_handler', cause.message, cause);
+      const code = cause.code === 'handler_option_unfit' ? cause.code : 'no_handler';
+      throw new StartFault(code, cause.message, cause);
+    }
+  }
+
+  /** What the hub does not give shows at the start, with the reason, and not as the end of an app that runs. */
+  async #match(found: readonly FoundHandler[]): Promise<void> {
+    try {
+      await this.#subscription?.match(found.map(({ handling }) => handling.token.type));
+    } catch (cause) {
+      throw subscriptionFaultOf(cause, this.options.url);
     }
   }
 
@@ -155,7 +175,8 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
   #source(group: string, report: HubSourceReport): EventSource {
     const { source = 'hub', places = filePlaces('simpul-places.json'), from, onGap, stopMs } = this.options;
     const { reader, connection } = this.hub;
-    if (source !== 'hub')
+    if (source === 'hub') return (this.#subscription = this.#subscribe(group, report, places));
+    if (source !== 'stream')
       return sourceOf(typeof source === 'function' ? source({ group, reader, connection, places, report }) : source);
     return new HubSource({
       reader,
@@ -164,6 +185,25 @@ export class Runner implements OnApplicationBootstrap, OnModuleDestroy, BeforeAp
       ...(from === undefined ? {} : { from }),
       ...(onGap === undefined ? {} : { onGap }),
       ...(stopMs === undefined ? {} : { stopMs }),
+    });
+  }
+
+  #subscribe(group: string, report: HubSourceReport, places: Places): SubscriptionSource {
+    const {
+      key,
+      subscription: { name = subscriptionNameOf(group), ...subscription } = {},
+      from,
+      onGap,
+      stopMs,
+      startMs,
+    } = this.options;
+    const { connection } = this.hub;
+    return new SubscriptionSource({
+      ...{ connection, key, name, places, report, ...subscription },
+      ...(from === undefined ? {} : { from }),
+      ...(onGap === undefined ? {} : { onGap }),
+      ...(stopMs === undefined ? {} : { stopMs }),
+      ...(startMs === undefined ? {} : { startMs }),
     });
   }
 
@@ -212,6 +252,6 @@ function sourceOf(source: EventSource | undefined): EventSource {
   if (typeof source?.run === 'function') return source;
   throw new StartFault(
     'no_source',
-    `source of SimpulModule must be 'hub' or kafka({ brokers, group }) of @simpul/nest/kafka, not ${JSON.stringify(source)}`,
+    `source of SimpulModule must be 'hub', 'stream' or kafka({ brokers, group }) of @simpul/nest/kafka, not ${JSON.stringify(source)}`,
   );
 }

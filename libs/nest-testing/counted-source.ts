@@ -1,17 +1,35 @@
 import { deferred } from '#concurrency';
-import { HubSource, type EventSource, type HubSourceReport, type Interest, type Places, type Sink } from '#consuming';
-import type { Reader } from '#sdk';
+import {
+  HubSource,
+  type EventSource,
+  type FeedBatch,
+  type HubSourceReport,
+  type Interest,
+  type Places,
+  type Sink,
+} from '#consuming';
+import type { Reader, ReadEvent } from '#sdk';
 import { streamOf } from '#event';
+
+/** An event that its handler gave up, as the hub would park it, and the code of the cause. */
+export interface ParkedEvent {
+  readonly event: ReadEvent;
+  readonly code: string;
+}
 
 export interface CountedSourceOptions {
   readonly reader: Reader;
   /** Where reading begins: `earliest`, `latest`, a time, a position. */
   readonly from: string;
   readonly report: HubSourceReport;
+  /** As in operation the app is given the events of a subscription. */
+  readonly ofSubscription: boolean;
 }
 
 /** The hub as a source of an app under test. It knows how many events it has given, and how many of the same types the hub has. Its places are forgotten with it. */
 export class CountedSource implements EventSource {
+  /** Handlers have the defaults, and the bounds, that they have with a subscription of the hub. */
+  readonly keepsAccount: boolean;
   readonly #options: CountedSourceOptions;
   readonly #places = new Map<string, string>();
   readonly #types = new Map<string, string[]>();
@@ -19,11 +37,15 @@ export class CountedSource implements EventSource {
   /** How far `missing` has read each stream, and how many events it has seen. */
   readonly #seen = new Map<string, { cursor: string | undefined; count: number }>();
   readonly #ready = deferred<void>();
+  readonly #standing = new Set<string>();
+  /** With `ofSubscription`. What follows them of their subject is given to nobody. */
+  readonly parked: ParkedEvent[] = [];
   #source: HubSource | undefined;
   #stopped = false;
 
   constructor(options: CountedSourceOptions) {
     this.#options = options;
+    this.keepsAccount = options.ofSubscription;
   }
 
   async run(sink: Sink, interest: Interest): Promise<void> {
@@ -46,7 +68,7 @@ export class CountedSource implements EventSource {
     await this.#source.run(
       {
         deliver: (batch) => {
-          const taken = sink.deliver(batch);
+          const taken = sink.deliver(this.#options.ofSubscription ? this.#asSubscription(batch) : batch);
           this.#given.set(batch.feed, (this.#given.get(batch.feed) ?? 0) + batch.events.length);
           return taken;
         },
@@ -54,6 +76,24 @@ export class CountedSource implements EventSource {
       },
       interest,
     );
+  }
+
+  /** The hub would give an event that was given up again later; a test does not wait for that. */
+  #asSubscription(batch: FeedBatch): FeedBatch {
+    const laneOf = ({ subject }: ReadEvent): string => `${batch.feed}\n${subject}`;
+    return {
+      ...batch,
+      events: batch.events.filter(({ event }) => !this.#standing.has(laneOf(event))),
+      account: {
+        mayBegin: () => true,
+        wasHandled: (event) => this.#standing.has(laneOf(event)),
+        finished: () => undefined,
+        givenBack: (event, failure) => {
+          this.#standing.add(laneOf(event));
+          if (failure !== undefined) this.parked.push({ event, code: failure.code });
+        },
+      },
+    };
   }
 
   /** Resolves when it is known where reading begins: what is published from then on is given to the app. */

@@ -4,7 +4,7 @@ import type { SourceParts, TestDouble } from '#nest-kit';
 import type { EventOf, EventToken, ReadEvent, Receipt, Step } from '#sdk';
 import type { GivenEvent, TestHub } from '#testing';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import { CountedSource } from './counted-source.js';
+import { CountedSource, type ParkedEvent } from './counted-source.js';
 import { SimpulTestFault } from './fault.js';
 
 export interface WithHub {
@@ -39,7 +39,10 @@ export class SimpulTest implements OnApplicationShutdown {
         ...own,
         ...{ url: hub.url, key, placeMs: 5 },
         source: ({ reader, report }: SourceParts) =>
-          (this.#source = new CountedSource({ reader, report, from: from ?? own.from ?? 'earliest' })),
+          (this.#source = new CountedSource({
+            ...{ reader, report, from: from ?? own.from ?? 'earliest' },
+            ofSubscription: (own.source ?? 'hub') === 'hub',
+          })),
         ended: (fault) => {
           this.#ended = fault;
           own.ended?.(fault);
@@ -97,6 +100,14 @@ export class SimpulTest implements OnApplicationShutdown {
       await wait(() => this.#open());
       if (this.#unsent === 0 && this.#sent === sent) return;
     }
+  }
+
+  /**
+   * Events that a handler of the app has given up, with the code of what it threw: at a hub in operation they come again, and are parked in the end. What follows them of their subject
+   * is not given to the app, as there.
+   */
+  parked(): readonly ParkedEvent[] {
+    return [...(this.#source?.parked ?? [])];
   }
 
   /** What the app has not finished. */

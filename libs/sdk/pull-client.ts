@@ -38,6 +38,8 @@ export interface PulledLease {
 }
 
 const WAIT_S = 20;
+/** An answer that is on its way when pull() is ended is taken: its lease would be held until it expires. */
+const GRACE_MS = 100;
 
 /** The doors of one pull subscription. Everything but `pull` rejects with SdkFault when the hub refuses it, or has not answered within the time of a lease. */
 export class PullClient {
@@ -53,14 +55,19 @@ export class PullClient {
     return this.#o.id;
   }
 
-  /** Waits for events, also while the hub is away. undefined: there were none for a while. Rejects with what the hub refuses it with, or when the signal has aborted. */
+  /**
+   * Waits for events, also while the hub is away. undefined: there were none for a while. Rejects with what the hub refuses it with, or when the signal has aborted; a lease that comes
+   * just then is given all the same, to be released.
+   */
   async pull(limit: number): Promise<PulledLease | undefined> {
     const { connection: hub, key, leaseMs, signal, disconnected, connected } = this.#o;
     const path = this.#path('pull') + query({ limit, wait: WAIT_S, lease: leaseMs / 1_000 });
     const timeoutMs = (WAIT_S + 15) * 1_000;
     for (let n = 1; ; n++) {
       try {
-        const reply = await hub.call(path, { key, method: 'POST', signal, timeoutMs, shape: isPulled });
+        const reply = await late(signal, (cut) =>
+          hub.call(path, { key, method: 'POST', signal: cut, timeoutMs, shape: isPulled }),
+        );
         if (reply.status !== 200) throw faultOf(reply.status, reply.body, reply.retryAfterMs);
         const { events, lease } = reply.body as Pulled;
         for (const { position } of events) await this.#learn(streamOf(position));
@@ -109,6 +116,23 @@ export class PullClient {
 
   #path(what: string): string {
     return `/v1/subscriptions/${this.#o.id}/${what}`;
+  }
+}
+
+/** The work gets a signal that aborts a moment after this one. */
+async function late<T>(signal: AbortSignal, work: (cut: AbortSignal) => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const cut = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    timer = setTimeout(() => cut.abort(signal.reason), GRACE_MS);
+  };
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    return await work(cut.signal);
+  } finally {
+    signal.removeEventListener('abort', end);
+    clearTimeout(timer);
   }
 }
 

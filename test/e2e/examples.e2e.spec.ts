@@ -230,7 +230,7 @@ describe('the examples, in a copy outside this repository and started as their R
     app.stop();
     expect((await app.ended).err).toBe('');
 
-    // After a restart the post has its list and its place.
+    // After a restart the post has its list, and the hub knows its place.
     await decide(3);
     const again = node('nest-unit-system', post);
     expect(await again.line(/acknowledged/)).toMatch(/^following[^\n]*\nlist v3 with 3 entries[^\n]*\n$/);
@@ -239,6 +239,11 @@ describe('the examples, in a copy outside this repository and started as their R
     before.push('terima-cekal-3');
 
     rmSync(join(copies, 'nest-unit-system/post.sqlite'));
+    const auth = { authorization: `Bearer ${post}`, 'content-type': 'application/json' };
+    const found = await fetch(`${hub.url}/v1/subscriptions?name=perlintasan`, { headers: auth });
+    const [{ id }] = ((await found.json()) as { subscriptions: [{ id: string }] }).subscriptions;
+    const body = JSON.stringify({ to: 'earliest' });
+    await fetch(`${hub.url}/v1/subscriptions/${id}/seek`, { method: 'POST', headers: auth, body });
     const lost = node('nest-unit-system', post);
     await lost.line(/list v3 with 3 entries acknowledged/);
     const after: string[] = [];

@@ -107,7 +107,7 @@ describe('a Nest app under test', () => {
   it('that cannot go on ends settled() with its fault, and not the test run', async () => {
     @Injectable()
     class Reports {
-      @OnEvent(REPORT, { attempts: 1 })
+      @OnEvent(REPORT, { attempts: 1, then: 'stop' })
       reported(): void {
         throw new Error('the list is locked');
       }
@@ -118,6 +118,25 @@ describe('a Nest app under test', () => {
       message: expect.stringContaining('the list is locked'),
       cause: { code: 'handler_failed' },
     });
+  });
+
+  it('has settled when an event is parked; what follows of its subject waits, and others go on', async () => {
+    const seen: unknown[] = [];
+    @Injectable()
+    class Reports {
+      @OnEvent(REPORT)
+      reported(data: Report): void {
+        if (data['jumlahTahanan'] === 11) throw Object.assign(new Error('the list is locked'), { code: 'LOCKED' });
+        seen.push(data['jumlahTahanan']);
+      }
+    }
+    const simpul = await start([Reports]);
+    const wrong = given(11);
+    const follower = { ...wrong, data: { ...wrong.data, jumlahTahanan: 12 } };
+    await simpul.given([wrong, follower]);
+    await simpul.given([given(13)]);
+    expect(simpul.parked().map(({ code, event }) => [code, event.data['jumlahTahanan']])).toEqual([['locked', 11]]);
+    expect(seen.filter((n) => n !== 13)).toEqual([]);
   });
 
   it('has settled when an event is parked, and has not while a handler works', async () => {

@@ -1,10 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { Module } from '@nestjs/common';
 import { SimpulModule } from '@simpul/nest';
-import { sqlitePlaces } from '@simpul/sdk/consuming';
 import { BanList } from './ban-list.js';
 
-/** The database of the post: the ban list, and how far the stream is handled. They are lost, or restored, together. */
+/** The database of the post. How far it is in the list is at the hub, in the subscription `perlintasan`, which is named after the system of the key. */
 const database = new DatabaseSync(process.env['POST_DATABASE'] ?? 'post.sqlite');
 
 @Module({
@@ -12,7 +11,6 @@ const database = new DatabaseSync(process.env['POST_DATABASE'] ?? 'post.sqlite')
     SimpulModule.forRoot({
       url: process.env['SIMPUL_URL'] ?? 'http://127.0.0.1:8080',
       key: process.env['SIMPUL_KEY'] ?? '',
-      places: sqlitePlaces(database),
       language: 'en',
       startMs: 5_000,
     }),

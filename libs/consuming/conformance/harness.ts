@@ -40,6 +40,8 @@ export interface SourceSuiteOptions {
   readonly kills?: number;
   /** The harness has expire(). */
   readonly expires?: boolean;
+  /** It keeps account of single events, and stores no places. */
+  readonly keepsAccount?: boolean;
   /** Members of a group share its feeds. */
   readonly rebalances?: boolean;
   /** Longer than the source may be silent towards what it reads from, ms. @default 1,000 */
