@@ -38,7 +38,8 @@ export class Conductor {
   }
 
   async play(): Promise<DayEnd> {
-    const { day, directorates, webhooks } = this.#world;
+    const { day, directorates, webhooks, pulls } = this.#world;
+    const got = (): number => directorates.received + webhooks.received + pulls.received;
     let expected = 0;
     for (const flow of this.#flows) expected += await flow.plan();
     day.tally.expected = expected;
@@ -51,13 +52,12 @@ export class Conductor {
     while (!this.#stopped) {
       day.clock.hold(day.tally.open > MAX_OPEN);
       const done = day.clock.tick();
-      if (day.tally.accepted > accepted || directorates.received + webhooks.received > received)
-        progressAt = performance.now();
+      if (day.tally.accepted > accepted || got() > received) progressAt = performance.now();
       ({ accepted } = day.tally);
-      received = directorates.received + webhooks.received;
+      received = got();
       const ended = done === 0 && day.clock.planned === 0 && accepted >= expected && directorates.behind <= 0;
       if (ended && !day.offices.all.some((o) => o.busy) && day.stories.running === 0) {
-        if ((await webhooks.behind()) === 0) break;
+        if ((await webhooks.behind()) + (await pulls.behind()) === 0) break;
         await pause(200);
       }
       if (performance.now() - progressAt > STUCK_MS) break;

@@ -50,6 +50,7 @@ import { Remission } from './flows/remission.js';
 import { Transfers } from './flows/transfers.js';
 import { Offices } from './offices.js';
 import type { Office } from './office.js';
+import { Pulls } from './pulls/pulls.js';
 import { Webhooks } from './webhooks/webhooks.js';
 
 /** The owner whose subscription an event came from: the name of the source, before the first `/` of the feed. */
@@ -73,6 +74,7 @@ export class DayOfEvent implements NestInterceptor {
   constructor(
     private readonly directorates: Directorates,
     private readonly webhooks: Webhooks,
+    private readonly pulls: Pulls,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -81,6 +83,7 @@ export class DayOfEvent implements NestInterceptor {
     const handled = (): void => {
       this.directorates.handled(owner, event);
       this.webhooks.handled(owner, event);
+      this.pulls.handled(owner, event);
     };
     if (!this.directorates.isOfToday(event)) return EMPTY;
     return next.handle().pipe(tap({ complete: handled }));

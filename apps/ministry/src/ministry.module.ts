@@ -18,6 +18,7 @@ import { Transfers } from './flows/transfers.js';
 import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Screen, type Out } from './screen/screen.js';
+import { Pulls } from './pulls/pulls.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import type { World } from './world.js';
 
@@ -39,7 +40,7 @@ const FLOWS: readonly (new (day: Day) => Flow)[] = [
 @Module({})
 export class MinistryModule {
   static forDay(world: World, options: MinistryOptions, out: Out): DynamicModule {
-    const { day, offline, history, directorates, webhooks, faults } = world;
+    const { day, offline, history, directorates, webhooks, pulls, faults } = world;
     const flows: { provide: Type<Flow>; useValue: Flow }[] = [
       ...FLOWS.map((Kind) => ({ provide: Kind as Type<Flow>, useValue: new Kind(day) })),
       { provide: OfflinePrison, useValue: new OfflinePrison(day, offline.office, offline.link) },
@@ -71,6 +72,7 @@ export class MinistryModule {
         { provide: Offices, useValue: day.offices },
         { provide: Directorates, useValue: directorates },
         { provide: Webhooks, useValue: webhooks },
+        { provide: Pulls, useValue: pulls },
         OfficeOf,
         DayOfEvent,
         { provide: Conductor, useValue: conductor },

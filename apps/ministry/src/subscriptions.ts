@@ -2,6 +2,7 @@ import { HubSource, reasonOf, SourceSet, type ConsumerReport } from '#consuming'
 import type { EventToken } from '#sdk';
 import type { Directorates } from './directorates.js';
 import type { Office } from './office.js';
+import type { PullKind, Pulls } from './pulls/pulls.js';
 import type { ExactFilter } from './webhooks/subscription-door.js';
 import type { WebhookOffice, Webhooks } from './webhooks/webhooks.js';
 
@@ -16,6 +17,8 @@ export interface Subscription {
   readonly pollMs?: number;
   /** The hub sends the events to the office, by a subscription with these filters; a directorate that reads from Kafka goes on reading there. */
   readonly webhook?: { readonly filters?: readonly ExactFilter[] };
+  /** The office pulls the events of a subscription with these filters. */
+  readonly pull?: { readonly kind: PullKind; readonly filters?: readonly ExactFilter[] };
 }
 
 export interface SubscriptionsReport {
@@ -35,23 +38,31 @@ export class Subscriptions {
   readonly #names = new Map<string, string>();
   readonly #directorates: Directorates | undefined;
   readonly #webhooks: Webhooks | undefined;
+  readonly #pulls: Pulls | undefined;
 
   /**
    * `from`: append time at which the day starts, so that a connection that is cut before the first event loses nothing. `directorates`: those that read from Kafka
-   * instead. `webhooks`: those that the hub sends events to.
+   * instead. `webhooks`: those that the hub sends events to. `pulls`: those that pull them.
    */
-  constructor(from: string, report: SubscriptionsReport = {}, directorates?: Directorates, webhooks?: Webhooks) {
+  constructor(
+    from: string,
+    report: SubscriptionsReport = {},
+    directorates?: Directorates,
+    webhooks?: Webhooks,
+    pulls?: Pulls,
+  ) {
     this.#from = from;
     this.#directorates = directorates;
     this.#webhooks = webhooks;
+    this.#pulls = pulls;
     this.#fault = (text) => report.fault?.(text);
     this.source = new SourceSet([], {
       failed: (owner, fault) => this.#fault(`${this.#names.get(owner) ?? owner}: ${reasonOf(fault)}`),
     });
   }
 
-  /** Also while the app runs, but for offices that get webhooks: those have all to be there before planned(). */
-  add({ office, types, own, pollMs, webhook }: Subscription): WebhookOffice | undefined {
+  /** Also while the app runs, but for offices that get webhooks or pull: those have all to be there before planned(). */
+  add({ office, types, own, pollMs, webhook, pull }: Subscription): WebhookOffice | undefined {
     this.#names.set(office.owner, office.name);
     if (this.#directorates?.has(office) === true) {
       this.#directorates.follow(office, types);
@@ -59,6 +70,10 @@ export class Subscriptions {
     }
     if (webhook !== undefined && this.#webhooks !== undefined)
       return this.#webhooks.follow(office, types, webhook.filters ?? []);
+    if (pull !== undefined && this.#pulls !== undefined) {
+      this.#pulls.follow(pull.kind, office, types, pull.filters ?? []);
+      return undefined;
+    }
     const tell = (stream: string, what: string): void => this.#fault(`${office.name}: ${stream}: ${what}`);
     const source = new HubSource({
       reader: office.reader,
@@ -75,10 +90,10 @@ export class Subscriptions {
     return undefined;
   }
 
-  /** All subscriptions of the day are added. Resolves when the hub has those with webhooks. */
+  /** All subscriptions of the day are added. Resolves when the hub has those with webhooks and those that are pulled. */
   async planned(): Promise<void> {
     this.#directorates?.open(this.source);
-    await this.#webhooks?.open(this.source);
+    await Promise.all([this.#webhooks?.open(this.source), this.#pulls?.open(this.source)]);
   }
 
   /** What the consumer of the app tells. */

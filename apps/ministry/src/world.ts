@@ -13,6 +13,7 @@ import { Office } from './office.js';
 import { Offices } from './offices.js';
 import type { MinistryOptions } from './options.js';
 import { Tally } from './tally.js';
+import { Pulls } from './pulls/pulls.js';
 import { Webhooks } from './webhooks/webhooks.js';
 
 /** The prison that loses its network link. */
@@ -24,6 +25,7 @@ export interface World {
   readonly history: History;
   readonly directorates: Directorates;
   readonly webhooks: Webhooks;
+  readonly pulls: Pulls;
   readonly connection: Connection;
   readonly faults: string[];
   /** Stores the last sequence number (`urutanunit`) of every source for the next day. */
@@ -76,7 +78,8 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
   const fault = (text: string): void => void faults.push(text);
   const directorates = new Directorates({ access: o.kafka, from: began, history, tally, fault });
   const webhooks = new Webhooks({ url: o.url, from: began, history });
-  const subscriptions = new Subscriptions(began, { fault }, directorates, webhooks);
+  const pulls = new Pulls({ url: o.url, from: began, history, fault });
+  const subscriptions = new Subscriptions(began, { fault }, directorates, webhooks, pulls);
   const lists: BanLists = new Map();
   const stories = { running: 0, failed: fault };
   const day: Day = { number: o.day, scale: o.scale, clock, random, offices, subscriptions, tally, lists, stories };
@@ -86,6 +89,7 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
     history,
     directorates,
     webhooks,
+    pulls,
     connection,
     faults,
     saveSequences() {
@@ -95,7 +99,7 @@ export async function buildWorld(o: MinistryOptions): Promise<World> {
     async close() {
       await Promise.allSettled(offices.all.map((office) => office.publisher.close()));
       history.close();
-      await connection.close();
+      await Promise.all([connection.close(), pulls.close()]);
     },
   };
 }

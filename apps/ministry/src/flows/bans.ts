@@ -54,6 +54,7 @@ export class Bans implements Flow {
         office: post,
         types: [CegahDitetapkan, CegahBerakhir],
         pollMs: 1000,
+        ...(post === this.#posts[0] || post === this.#posts[1] ? { pull: { kind: 'nest' } } : {}),
       });
     }
     subscriptions.add({ office: decider, types: [CegahDiusulkan], webhook: {} });

@@ -52,7 +52,9 @@ export class Passports implements Flow {
     let n = 0;
     for (const kanim of kanims) {
       const webhook = { filters: [{ exact: { 'data.unit': kanim.owner } }] };
-      const office = subscriptions.add({ office: kanim, types: [PnbpPembayaranDiterima], own: true, webhook });
+      // One has no address that the hub could reach.
+      const door = kanim === kanims[2] ? { pull: { kind: 'sdk', ...webhook } as const } : { webhook };
+      const office = subscriptions.add({ office: kanim, types: [PnbpPembayaranDiterima], own: true, ...door });
       if (office !== undefined && kanim === kanims[1]) playOutage(this.#day, office);
       for (let i = 0; i < each; i++) {
         const nomor = numbered('P', number, ++n);

@@ -54,10 +54,13 @@ export class SubscriptionDoor {
       if (made.status === 201) return { id: String(made.body['id']), secret: String(made.body['secret']) };
       // The answer to the first try may have been lost: then this name is ours, but its secret is not known.
       if (made.status !== 409) throw new Error(`${spec.name}: ${made.status} ${JSON.stringify(made.body)}`);
-      const { body } = await this.#ask('GET', `?name=${spec.name}`);
-      for (const { id } of body['subscriptions'] as readonly { readonly id: string }[])
-        await this.#ask('DELETE', `/${id}`);
+      await this.remove(spec.name);
     }
+  }
+
+  async remove(name: string): Promise<void> {
+    const { subscriptions } = await this.#must('GET', `?name=${name}`);
+    for (const { id } of subscriptions as readonly { readonly id: string }[]) await this.#ask('DELETE', `/${id}`);
   }
 
   async standing(id: string): Promise<Standing> {

@@ -3,6 +3,7 @@ import type { EventSource, Interest, Sink, SourceSet } from '#consuming';
 import type { EventToken, ReadEvent } from '#sdk';
 import type { History } from '../history.js';
 import type { Office } from '../office.js';
+import { Handed } from './handed.js';
 import { WebhookReceiver, type Delivery } from './receiver.js';
 import { SubscriptionDoor, type ExactFilter } from './subscription-door.js';
 
@@ -29,11 +30,7 @@ export class WebhookOffice implements EventSource {
   /** Called for each event that was handled for the first time. */
   handledOne: (event: ReadEvent) => void = () => undefined;
   readonly #history: History;
-  /** What came in, by webhook-id; resolved when it is handled. */
-  readonly #works = new Map<string, Promise<void>>();
-  readonly #open = new Map<string, () => void>();
-  readonly #sink = deferred<Sink>();
-  #taking: Promise<void> = Promise.resolve();
+  readonly #handed: Handed;
   readonly #end = deferred<void>();
 
   constructor(office: Office, types: readonly string[], filters: readonly ExactFilter[], deps: WebhooksDeps) {
@@ -43,6 +40,7 @@ export class WebhookOffice implements EventSource {
     this.name = types[0]!.split('.').slice(1).join('-');
     this.door = new SubscriptionDoor(deps.url, office.key);
     this.#history = deps.history;
+    this.#handed = new Handed(`webhook/${this.name}`);
     this.receiver = new WebhookReceiver({ take: (delivery) => this.#take(delivery) });
   }
 
@@ -52,7 +50,7 @@ export class WebhookOffice implements EventSource {
 
   /** Events that were handled. */
   get received(): number {
-    return this.#works.size - this.#open.size;
+    return this.#handed.received;
   }
 
   async open(start: string): Promise<void> {
@@ -71,7 +69,7 @@ export class WebhookOffice implements EventSource {
   }
 
   run(sink: Sink, _interest: Interest): Promise<void> {
-    this.#sink.resolve(sink);
+    this.#handed.to(sink);
     return this.#end.promise;
   }
 
@@ -82,37 +80,17 @@ export class WebhookOffice implements EventSource {
 
   /** The handler of the app has ended. */
   handled(event: ReadEvent): void {
-    this.#open.get(keyOf(event))?.();
+    this.#handed.handled(event);
   }
 
   async #take({ event, webhookId }: Delivery): Promise<number> {
     const refused = this.refuses(event);
-    let status = refused ?? 204;
-    if (refused === undefined) {
-      // After a crash of the hub an event may come again: it is handled once.
-      let work = this.#works.get(webhookId);
-      if (work === undefined) this.#works.set(webhookId, (work = this.#hand(event)));
-      await work;
-    }
+    const status = refused ?? 204;
+    if (refused === undefined) await this.#handed.hand(webhookId, event, () => this.handledOne(event));
     this.#history.delivered(this.process, this.id, event, webhookId, status);
     return status;
   }
-
-  async #hand(event: ReadEvent): Promise<void> {
-    const handled = deferred<void>();
-    this.#open.set(keyOf(event), () => handled.resolve());
-    // The hub keeps the place and repeats what was not answered, so there is nothing to store here.
-    const batch = { feed: `webhook/${this.name}`, events: [{ event }], commit: () => Promise.resolve() };
-    // The next batch of a feed comes when the consumer has taken the one before.
-    this.#taking = this.#taking.then(async () => (await this.#sink.promise).deliver(batch));
-    await this.#taking;
-    await handled.promise;
-    this.#open.delete(keyOf(event));
-    this.handledOne(event);
-  }
 }
-
-const keyOf = ({ source, id }: ReadEvent): string => `${source}\n${id}`;
 
 /** The offices that get their events through subscriptions, each at a port of its own. */
 export class Webhooks {
