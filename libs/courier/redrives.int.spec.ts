@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { DeliveryStage, publishedBySubject, takenBySubject } from '../../test/kit/deliveries/stage.js';
+import { sampleEvent } from '#access';
+import {
+  DeliveryStage,
+  OFFICE,
+  PUBLISHER,
+  publishedBySubject,
+  takenBySubject,
+  type Body,
+} from '../../test/kit/deliveries/stage.js';
 import { until } from '../../test/kit/projection/stage.js';
 import { WebhookReceiver } from '../../test/kit/receiver/receiver.js';
 
@@ -35,5 +43,42 @@ describe('two redrives of one dead letter at a time', () => {
     expect((body['deliveries'] as { position: string }[]).map(({ position }) => position).toSorted()).toEqual(
       hub.published.map(({ position }) => position).toSorted(),
     );
+  });
+});
+
+describe('a stream that is in order as a whole, and stands at an event that is refused', () => {
+  const LISTS = 'imigrasi.cegah.daftar-diterima';
+
+  it('is seen with its cause; a person sends its event with other data, or skips it, and the stream goes on', async () => {
+    const hub = stack.use(await DeliveryStage.open('embedded', { SIMPUL_DELIVERY_SCHEDULE: '60' }));
+    const refused = { source: `urn:simpul:unit:${OFFICE}:uji`, answer: { status: 422 } };
+    const to = await WebhookReceiver.start({ rules: [refused] });
+    stack.defer(() => to.close());
+    const { id } = await hub.subscribe('satu', to.url, { types: [LISTS] });
+    const about = `/v1/subscriptions/${id as string}`;
+    const standsAt = async (position: string): Promise<Body | undefined> => {
+      const { body } = await hub.ask('GET', `${about}/parked`);
+      return (body['parked'] as Body[]).find((one) => one['position'] === position);
+    };
+    const published = await hub.publish([1, 1, 1], {}, LISTS);
+    const [first, second] = published.map(({ position }) => position) as [string, string];
+    await until(async () => (await standsAt(first)) !== undefined);
+    expect(await standsAt(first)).toMatchObject({ cause: 'status', tries: 3, held: 2 });
+    expect(await hub.standing(id as string)).toMatchObject({ parked: 1, dead: 0 });
+    const type = hub.core.registry.catalogue.newest(LISTS)!;
+    const edited = sampleEvent(type, 1, PUBLISHER, hub.core.units.units, {
+      id: 'x',
+      time: new Date().toISOString(),
+    }).data;
+    const order = { ids: [first], edited, why: 'diperbaiki' };
+    expect((await hub.ask('POST', `${about}/redrive`, order)).status).toBe(202);
+    await until(async () => (await standsAt(second)) !== undefined);
+    to.rules([]);
+    const skip = await hub.ask('POST', `${about}/skip`, { ids: [second], why: 'salah kirim' });
+    expect(skip.body).toEqual({ skipped: 1 });
+    await until(async () => (await hub.standing(id as string))['lag'].events === 0);
+    expect(await hub.standing(id as string)).toMatchObject({ parked: 0 });
+    const sources = to.received.filter(({ answer }) => answer === 204).map(({ events }) => events[0]!.source);
+    expect(sources).toEqual(['urn:simpul:hub:redrive', refused.source]);
   });
 });

@@ -26,13 +26,14 @@ export interface Standing {
   readonly lag: Lag;
   /** Attempts that run, or events that are leased. */
   readonly inFlight: number;
-  /** Parked subjects, without dead letters. */
+  /** Parked subjects, without dead letters, and streams that stand (R8.4). */
   readonly parked: number;
   readonly dead: number;
   /** Events that wait behind parked ones. */
   readonly held: number;
 }
 
+/** A subject that stands at an event; of a stream with `ordering: stream` the whole stream does (R8.4). */
 export interface ParkedSubject {
   readonly subject: string;
   /** Position of the event that could not be delivered. */

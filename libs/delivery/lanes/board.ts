@@ -102,6 +102,7 @@ export class Board<E> {
           entry.tries = found.retry.try;
           entry.trouble = {
             firstAt,
+            lastAt: firstAt,
             cause,
             status: undefined,
             rowTry: entry.tries,
@@ -129,6 +130,7 @@ export class Board<E> {
     entry.tries = row.tries;
     entry.trouble = {
       firstAt: row.firstAt,
+      lastAt: row.lastAt,
       cause: row.cause,
       status: row.lastStatus,
       rowTry: row.tries,

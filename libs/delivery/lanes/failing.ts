@@ -4,7 +4,7 @@ import type { Gathered } from './effects.js';
 import { HELD, PARKED, RETRY, type Entry } from './lane.js';
 import { deleteRows, iso, putRow } from './rows.js';
 import { jittered } from './target.js';
-import type { ItemResult, Outcome } from './types.js';
+import type { ItemResult, Outcome, ParkedLane } from './types.js';
 
 type Failure = Exclude<Outcome, { readonly kind: 'delivered' }>;
 
@@ -51,6 +51,7 @@ export function countFailure<E>(board: Board<E>, entry: Entry<E>, failure: Failu
   entry.tries++;
   const trouble = (entry.trouble ??= {
     firstAt: iso(now),
+    lastAt: iso(now),
     cause: '',
     status: undefined,
     rowTry: 0,
@@ -58,10 +59,12 @@ export function countFailure<E>(board: Board<E>, entry: Entry<E>, failure: Failu
     redrive: false,
     skipped: false,
   });
+  trouble.lastAt = iso(now);
   trouble.cause = failure.reason;
   trouble.status = failure.status;
   if (trouble.row !== undefined) return stepWait(board, entry, effects);
   const { home: lane } = entry;
+  trouble.redrive = false;
   const exhausted = entry.tries > board.policy.retryMs.length;
   if (!lane.ordered && (exhausted || failure.kind === 'refused')) {
     park(board, entry, effects);
@@ -140,4 +143,25 @@ export function stepWait<E>(board: Board<E>, entry: Entry<E>, effects: Gathered<
   board.dead++;
   effects.alarms.push({ kind: 'dead', position: entry.position, subject: entry.subject, cause: trouble.cause });
   return 'dead';
+}
+
+/** What is shown of the head of a stream-ordered lane that stands. It has no row of a parked event: nothing passes it (R8.4). */
+export function standingRow<E>(board: Board<E>, head: Entry<E>): ParkedLane {
+  const { position, lane, subject, tries, due, home } = head;
+  const { cause, status, firstAt, lastAt } = head.trouble!;
+  return {
+    kind: 'parked',
+    position,
+    lane,
+    subject,
+    cause,
+    tries,
+    step: 0,
+    ...(status !== undefined && { lastStatus: status }),
+    firstAt,
+    lastAt,
+    since: firstAt,
+    nextAt: iso(Math.max(due, board.now())),
+    held: home.behind(),
+  };
 }

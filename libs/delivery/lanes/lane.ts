@@ -10,6 +10,7 @@ export const PARKED = 4;
 /** What only an event that failed needs. */
 export interface Trouble {
   firstAt: string;
+  lastAt: string;
   cause: string;
   status: number | undefined;
   /** The try that the newest retry or parked row names. */
@@ -209,6 +210,13 @@ export class Lane<E> {
     else prev.next = node;
     if (next === undefined) this.tail = node;
     else next.prev = node;
+  }
+
+  /** Unfinished events behind the first one. */
+  behind(): number {
+    let count = 0;
+    for (let node = this.head; node !== undefined; node = node.next) count += node instanceof Kept ? node.size : 1;
+    return Math.max(0, count - 1);
   }
 
   unlink(node: Node<E>): void {

@@ -1,7 +1,7 @@
 import type { CursorRow, LaneChange, LaneRow, Place } from '../port.js';
 import { Board } from './board.js';
 import { Gathered } from './effects.js';
-import { beforeTry, countFailure } from './failing.js';
+import { beforeTry, countFailure, standingRow } from './failing.js';
 import { FLYING, PARKED, type Entry, type Lane } from './lane.js';
 import { placeOf } from './rows.js';
 import { TargetState } from './target.js';
@@ -351,7 +351,7 @@ export class Lanes<E> implements LaneMachine<E> {
   }
 
   redrive(position: string): boolean {
-    const entry = this.#board.parked.get(position);
+    const entry = this.#board.parked.get(position) ?? this.#failingHead(position);
     if (entry === undefined) return false;
     entry.trouble!.redrive = true;
     entry.due = 0;
@@ -361,7 +361,7 @@ export class Lanes<E> implements LaneMachine<E> {
 
   skip(position: string): Effects | undefined {
     const board = this.#board;
-    const entry = board.parked.get(position) ?? this.#standing(position);
+    const entry = board.parked.get(position) ?? this.#failingHead(position);
     if (entry === undefined) return undefined;
     const effects = new Gathered<E>();
     if (entry.flying) entry.trouble!.skipped = true;
@@ -373,18 +373,30 @@ export class Lanes<E> implements LaneMachine<E> {
   }
 
   /** The failing head of a stream-ordered lane. */
-  #standing(position: string): Entry<E> | undefined {
+  #failingHead(position: string): Entry<E> | undefined {
     const head = this.#board.lanes.get(placeOf(position).stream)?.first();
     return head?.position === position && head.tries > 0 ? head : undefined;
   }
 
   *parked(): IterableIterator<ParkedLane> {
     for (const entry of this.#board.parked.values()) yield { ...entry.trouble!.row!, held: entry.home.kept };
+    for (const head of this.#standing()) yield standingRow(this.#board, head);
   }
 
   parkedAt(position: string): ParkedLane | undefined {
     const entry = this.#board.parked.get(position);
-    return entry && { ...entry.trouble!.row!, held: entry.home.kept };
+    if (entry !== undefined) return { ...entry.trouble!.row!, held: entry.home.kept };
+    for (const head of this.#standing()) if (head.position === position) return standingRow(this.#board, head);
+    return undefined;
+  }
+
+  /** Heads of stream-ordered lanes that stand: nothing of their streams is delivered before they are (R8.4). */
+  *#standing(): IterableIterator<Entry<E>> {
+    const { lanes, streams } = this.#board;
+    for (const stream of streams.keys()) {
+      const head = lanes.get(stream)?.first();
+      if (head !== undefined && head.tries > this.#policy.retryMs.length && !head.finished) yield head;
+    }
   }
 
   oldestMs(): number | undefined {
@@ -395,15 +407,8 @@ export class Lanes<E> implements LaneMachine<E> {
     const { parked, dead, held, waiting, heldInMemory } = this.#board;
     const unfinished = waiting + held - heldInMemory;
     const { window } = this.#target;
-    return {
-      attempts: this.#attempts,
-      items: this.#items,
-      parked: parked.size - dead,
-      dead,
-      held,
-      waiting,
-      unfinished,
-      window,
-    };
+    const stands = [...this.#standing()].length;
+    const of = { parked: parked.size - dead + stands, dead, held, waiting, unfinished };
+    return { attempts: this.#attempts, items: this.#items, ...of, window };
   }
 }

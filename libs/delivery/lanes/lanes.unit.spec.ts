@@ -180,6 +180,41 @@ describe('the lanes of a subscription', () => {
     expect(b.rows.size).toBe(0);
   });
 
+  it('a stream-ordered lane that stands is listed with its cause, and a person tries its head at once or skips it', () => {
+    const b = new Bench();
+    for (const offset of [0n, 1n, 2n]) b.offer(`s${offset}`, offset, true);
+    for (let n = 1; n <= 3; n++) {
+      expect([[...b.lanes.parked()].length, b.lanes.counts().parked]).toEqual([0, 0]);
+      b.settle(b.take()!, REFUSED);
+      b.time = b.lanes.nextDueMs()!;
+    }
+    b.time -= 1;
+    const shown = { position: 'a/0/0', subject: 's0', cause: 'status', lastStatus: 422, tries: 3, held: 2 };
+    expect([...b.lanes.parked()]).toMatchObject([shown]);
+    expect([b.lanes.parkedAt('a/0/0'), b.lanes.parkedAt('a/0/1')]).toMatchObject([shown, undefined]);
+    expect([b.lanes.counts().parked, b.take()]).toEqual([1, undefined]);
+    expect([b.lanes.redrive('a/0/1'), b.lanes.redrive('a/0/0')]).toEqual([false, true]);
+    expect(b.settle(b.take()!, E500).results).toEqual(['failed']);
+    expect([b.take(), b.lanes.redrive('a/0/0')]).toEqual([undefined, true]);
+    b.time += 1;
+    expect(b.settle(b.take()!, OK).results).toEqual(['delivered']);
+    expect([[...b.lanes.parked()], b.run(() => OK)]).toEqual([[], [1, 2]]);
+    const after = new Bench({}, [
+      {
+        kind: 'retry',
+        position: 'a/0/7',
+        lane: 'a',
+        subject: 's7',
+        try: 3,
+        firstAt: '2026-01-01T00:00:00Z',
+        cause: 'x',
+      },
+    ]);
+    expect([...after.lanes.parked()]).toMatchObject([{ position: 'a/0/7', tries: 3, cause: 'x', held: 0 }]);
+    after.apply(after.lanes.skip('a/0/7')!);
+    expect([...after.lanes.parked()]).toEqual([]);
+  });
+
   it('at the limit of held events the subscription pauses with an alarm, and nothing is dropped', () => {
     const b = new Bench({ maxHeldOfLane: 3 });
     b.offer('x');

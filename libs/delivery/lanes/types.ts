@@ -94,7 +94,7 @@ export interface LaneCounts {
   readonly attempts: number;
   /** Items of these. */
   readonly items: number;
-  /** Parked events without dead letters. */
+  /** Parked events without dead letters, and heads of stream-ordered lanes that stand. */
   readonly parked: number;
   readonly dead: number;
   /** Events that wait in held rows. */
@@ -212,11 +212,11 @@ export interface LaneMachine<E> {
   /** No attempts start, and there is no room. What runs goes on. */
   pause(): void;
   resume(): void;
-  /** The parked event or dead letter is tried as soon as possible. false: there is none at this position. */
+  /** The parked event, the dead letter, or the failing head of a stream-ordered lane is tried as soon as possible. false: there is none at this position. */
   redrive(position: string): boolean;
   /** Ends a parked event, a dead letter, or the failing head of a stream-ordered lane as not delivered. undefined: there is none at this position. */
   skip(position: string): Effects | undefined;
-  /** By the time of parking, dead letters among them. */
+  /** By the time of parking, dead letters among them; then heads of stream-ordered lanes that failed 3 times (R8.4), with what waits behind them in memory. */
   parked(): IterableIterator<ParkedLane>;
   parkedAt(position: string): ParkedLane | undefined;
   counts(): LaneCounts;

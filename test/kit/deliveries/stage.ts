@@ -20,7 +20,7 @@ export type Body = Record<string, any>;
 export const OFFICE = 'SU00123';
 export const PASSPORTS = 'imigrasi.paspor.diterbitkan';
 
-const PUBLISHER: Caller = { keyId: '', owner: OFFICE, system: 'uji', roles: new Set(['publisher']) };
+export const PUBLISHER: Caller = { keyId: '', owner: OFFICE, system: 'uji', roles: new Set(['publisher']) };
 
 export interface Published {
   readonly id: string;
@@ -149,9 +149,9 @@ export class DeliveryStage implements AsyncDisposable {
   }
 
   /** Publishes one event for each subject, one after the other; a number stands for a passport of its own. `more`: attributes of each. */
-  async publish(subjects: readonly number[], more: object = {}): Promise<readonly Published[]> {
+  async publish(subjects: readonly number[], more: object = {}, of = PASSPORTS): Promise<readonly Published[]> {
     const { registry, units } = this.core;
-    const type = registry.catalogue.newest(PASSPORTS)!;
+    const type = registry.catalogue.newest(of)!;
     const made = subjects.map((subject, n) => {
       const id = `e-${this.published.length + n}`;
       const time = new Date().toISOString();
