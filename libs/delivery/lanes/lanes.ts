@@ -201,7 +201,7 @@ export class Lanes<E> implements LaneMachine<E> {
   }
 
   #delivered(flight: Flight<E>, entries: readonly Entry<E>[]): Effects {
-    const up = this.#target.delivered();
+    const up = this.#target.delivered(flight.probe);
     const only = entries[0];
     if (entries.length === 1 && only!.rows === 0 && !up) {
       this.#board.finish(only!, DELIVERED as Gathered<never>);
@@ -236,12 +236,14 @@ export class Lanes<E> implements LaneMachine<E> {
       // No try has ended: the event is as it was.
       effects.results.length = 0;
     } else {
-      const subjects = entries.map((e) => e.subject);
-      const led = this.#target.failed(outcome, entries, subjects, flight.probe, board.now());
-      if (led !== undefined) {
-        for (const failed of led.failures) if (failed !== entries) this.#takeBack(failed, led.isSure);
+      const of = { lane: entries[0]!.lane, subjects: entries.map((e) => e.subject), probe: flight.probe };
+      const verdict = this.#target.failed(outcome, entries, of, board.now());
+      if (verdict.kind === 'up') effects.alarms.push({ kind: 'target_up' });
+      if (verdict.kind !== 'down') this.#blame(entries, outcome, effects);
+      else if (verdict.failures !== undefined) {
+        for (const failed of verdict.failures) if (failed !== entries) this.#takeBack(failed, verdict.isSure === true);
         effects.alarms.push({ kind: 'target_down', cause: outcome.reason });
-      } else if (!this.#target.down) this.#blame(entries, outcome, effects);
+      }
     }
     for (const [i, entry] of entries.entries())
       if (entry.trouble?.skipped && !entry.finished) {

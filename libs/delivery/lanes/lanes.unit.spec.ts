@@ -127,7 +127,7 @@ describe('the lanes of a subscription', () => {
       const probe = b.take()!;
       expect([probe.probe, probe.try, b.take()]).toEqual([true, 1, undefined]);
       began = b.time;
-      b.settle(probe, n % 2 ? REFUSED : UNREACHABLE);
+      b.settle(probe, UNREACHABLE);
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60]);
     expect([b.next(), b.rows.size, b.lanes.counts().parked]).toEqual([0n, 0, 0]);
@@ -135,6 +135,69 @@ describe('the lanes of a subscription', () => {
     expect(b.settle(b.take()!, OK).alarms).toEqual([{ kind: 'target_up' }]);
     expect(b.run(() => OK)).toHaveLength(29);
     expect(b.next()).toBe(30n);
+  });
+
+  /** A target that is down by 20 failures of 20 subjects. */
+  const down = (subjects: number): Bench => {
+    const b = new Bench({ windowStart: 20 });
+    for (let i = 0; i < subjects; i++) b.offer(`s${i}`);
+    const flights = Array.from({ length: 20 }, () => b.take()!);
+    for (const flight of flights) b.settle(flight, E500);
+    expect(b.lanes.status).toBe('waiting');
+    return b;
+  };
+
+  it('a probe that is refused shows that the target is up, and counts for its event', () => {
+    const b = down(30);
+    b.time = b.lanes.nextDueMs()!;
+    const probe = b.take()!;
+    const effects = b.settle(probe, REFUSED);
+    expect(effects).toMatchObject({ results: ['parked'], alarms: [{ kind: 'target_up' }, { kind: 'parked' }] });
+    expect(b.lanes.status).toBe('active');
+    expect(b.run(() => OK)).toHaveLength(29);
+  });
+
+  it('answers that refuse their events do not make a target look down, and one that was sent before shows that it is up', () => {
+    const b = new Bench({ windowStart: 64 });
+    for (let i = 0; i < 40; i++) b.offer(`s${i}`);
+    expect(b.run((offset) => (offset < 30 ? REFUSED : OK))).toHaveLength(40);
+    expect([b.lanes.status, b.lanes.counts().parked]).toEqual(['active', 30]);
+    for (let i = 0; i < 21; i++) b.offer(`t${i}`);
+    const flights = Array.from({ length: 21 }, () => b.take()!);
+    for (const flight of flights.slice(0, 20)) b.settle(flight, E500);
+    expect(b.lanes.status).toBe('waiting');
+    b.settle(flights[20]!, REFUSED);
+    expect([b.lanes.status, b.lanes.counts().parked]).toEqual(['active', 31]);
+  });
+
+  it('a probe that fails for its subject only is followed soon by one of another lane: 50 such subjects cost less than a minute', () => {
+    const b = down(51);
+    const began = b.time;
+    const probed: number[] = [];
+    while (b.lanes.status === 'waiting') {
+      b.time = b.lanes.nextDueMs()!;
+      const probe = b.take()!;
+      probed.push(...places(probe)!);
+      b.settle(probe, places(probe)![0] === 19 ? OK : E500);
+    }
+    expect(new Set(probed).size).toBe(probed.length);
+    expect([probed.at(-1), probed.length]).toEqual([19, 51]);
+    expect(b.time - began).toBeLessThan(60_000);
+    expect([...b.rows.keys()]).toEqual([]);
+  });
+
+  it('the wait grows when every lane was tried, and when a probe is not answered', () => {
+    const b = new Bench();
+    b.offer('x');
+    b.settle(b.take()!, UNREACHABLE);
+    const waits: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      const before = b.time;
+      b.time = b.lanes.nextDueMs()!;
+      waits.push((b.time - before) / 1000);
+      b.settle(b.take()!, n === 2 ? { kind: 'failed', reason: 'timeout' } : E500);
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16]);
   });
 
   it('one poisoned subject does not make the target look down, however often it fails', () => {

@@ -39,7 +39,20 @@ export class Model {
   #told: (() => void)[] = [];
   readonly #rows = new Map<string, LaneRow>();
   readonly #cursors = new Map<string, CursorRow>();
-  readonly seen = { crashes: 0, parked: 0, dead: 0, skipped: 0, repeats: 0, down: 0, held: 0, pauses: 0 };
+  /** Lanes that were probed since the wait grew. */
+  readonly #probed = new Set<string>();
+  readonly seen = {
+    crashes: 0,
+    parked: 0,
+    dead: 0,
+    skipped: 0,
+    repeats: 0,
+    down: 0,
+    held: 0,
+    pauses: 0,
+    refusedProbes: 0,
+    probedOthers: 0,
+  };
 
   constructor(seed: number) {
     this.#random = seeded(seed);
@@ -85,6 +98,7 @@ export class Model {
     this.#running = [];
     this.#writes = [];
     this.#told = [];
+    this.#probed.clear();
     this.#lanes = new Lanes<Event>({
       subscription: 's',
       now: () => this.#time,
@@ -237,10 +251,29 @@ export class Model {
       if (result === 'skipped') this.#eventOf(item).skipped = true;
       if (result === 'parked') this.seen.parked++;
       if (result === 'dead') this.seen.dead++;
-      if (waiting && (result === 'parked' || result === 'dead')) this.#fail('parked while the target is down');
+      if (waiting && outcome.kind !== 'refused' && (result === 'parked' || result === 'dead'))
+        this.#fail('parked while the target is down');
     }
+    if (!goesOn && this.#policy.probes) this.#checkProbe(attempt, outcome, effects);
     if (effects.alarms.some((a) => a.kind === 'target_down')) this.seen.down++;
     this.#hand(effects);
+  }
+
+  /** Whoever refuses an event is up; whoever fails for one may take those of another lane, which is tried soon. */
+  #checkProbe({ items, probe }: Attempt<Event>, { kind }: Outcome, { alarms }: Effects): void {
+    const isDown = this.#lanes.status === 'waiting';
+    if (isDown && (kind === 'refused' || kind === 'delivered')) this.#fail(`down although an event was ${kind}`);
+    const isNew = alarms.some((a) => a.kind === 'target_down');
+    if (!isDown || isNew) this.#probed.clear();
+    if (kind === 'refused' && alarms.some((a) => a.kind === 'target_up')) this.seen.refusedProbes++;
+    if (!isDown || !(probe || isNew)) return;
+    const lane = items[0]?.lane ?? '';
+    if (!isNew && kind === 'failed' && !this.#probed.has(lane)) {
+      this.seen.probedOthers++;
+      const due = this.#lanes.nextDueMs();
+      if (due !== undefined && due > this.#time + 1_100) this.#fail(`the next probe waits ${due - this.#time} ms`);
+    } else this.#probed.clear();
+    this.#probed.add(lane);
   }
 
   #hand(effects: Effects): void {

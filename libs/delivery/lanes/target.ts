@@ -3,18 +3,36 @@ import type { Outcome, Policy } from './types.js';
 /** Statuses that say more of the sender and the address than of an event: the secret is wrong, or the path. */
 const REFUSES_ALL: ReadonlySet<number> = new Set([401, 403, 404]);
 
+/** Lanes whose heads are tried in a row before the wait grows. */
+const MOST_PROBED = 60;
+
+type FailedOutcome = Exclude<Outcome, { readonly kind: 'delivered' }>;
+
+export interface FailedAttempt {
+  /** Of the first event. */
+  readonly lane: string;
+  readonly subjects: readonly string[];
+  readonly probe: boolean;
+}
+
 interface Failure<F> {
   readonly what: F;
   readonly subjects: readonly string[];
   readonly refusesAll: boolean;
 }
 
-/** The failures that showed that the target is down. */
-export interface Led<F> {
-  readonly failures: readonly F[];
-  /** false: it may be that these events alone are refused, so what they have counted stays. */
-  readonly isSure: boolean;
-}
+/** `blamed`: it counts for its event. `up`: so does this one, and it shows that the target, which was down, is up. `down`: it says nothing of its event. */
+export type Verdict<F> =
+  | { readonly kind: 'blamed' | 'up' }
+  | {
+      readonly kind: 'down';
+      /** Present: this one shows that the target is down, together with these. */
+      readonly failures?: readonly F[];
+      /** false: it may be that these events alone are refused, so what they have counted stays. */
+      readonly isSure?: boolean;
+    };
+
+const BLAMED = { kind: 'blamed' } as const;
 
 /**
  * What the answers say of the target as a whole: how many attempts may run (slow start), until when it wants nothing (Retry-After), and whether it is down (R8.2).
@@ -33,6 +51,8 @@ export class TargetState<F> {
   #probing = false;
   #probeAt = 0;
   #probeWait = 0;
+  /** Lanes of probes that were answered since the wait grew. */
+  readonly #probed = new Set<string>();
   /** The last wait for a target that answers 429, ms; 0: it does not. */
   #throttleWait = 0;
   /** Failures since the last success, at most `downAttempts`. */
@@ -57,36 +77,46 @@ export class TargetState<F> {
 
   started(): void {
     this.inFlight++;
-    this.#probing = this.down;
+    if (this.down) this.#probing = true;
   }
 
   /** The attempt was not made. */
   released(probe: boolean): void {
+    this.#ended(probe);
+  }
+
+  /** A probe is one until it ends, also when another attempt has shown meanwhile that the target is up. */
+  #ended(probe: boolean): void {
     this.inFlight--;
     if (probe) this.#probing = false;
   }
 
   /** true: the target was down and is up again. */
-  delivered(): boolean {
-    this.inFlight--;
-    const up = this.down;
-    if (this.#failures.length > 0) this.#failures = [];
+  delivered(probe: boolean): boolean {
+    this.#ended(probe);
     this.#throttleWait = 0;
-    if (up) {
-      this.down = this.#probing = false;
-      this.window = this.#policy.windowStart;
-      this.#successes = 0;
-    } else if (++this.#successes >= this.window) {
+    if (this.#isUp()) return true;
+    if (++this.#successes >= this.window) {
       this.window = Math.min(this.window * 2, this.#policy.windowMax);
       this.#successes = 0;
     }
-    return up;
+    return false;
+  }
+
+  /** It has answered, and not of itself. true: it was down. */
+  #isUp(): boolean {
+    if (this.#failures.length > 0) this.#failures = [];
+    if (!this.down) return false;
+    this.down = false;
+    this.window = this.#policy.windowStart;
+    this.#successes = 0;
+    return true;
   }
 
   /** It has enough for now (429): nothing starts before it wants more, and nothing counts against the event or the target (R8.2). */
   throttled(retryAfterMs: number | undefined, probe: boolean, now: number): void {
     const { probeMs, probeMaxMs, retryAfterMaxMs, jitter } = this.#policy;
-    this.inFlight--;
+    this.#ended(probe);
     this.#successes = 0;
     // Answers to attempts that ran together are one wish.
     if (now >= this.#notBefore || this.#throttleWait === 0)
@@ -95,33 +125,49 @@ export class TargetState<F> {
     const wait = wished > 0 ? wished : jittered(this.#throttleWait, jitter, this.#random);
     this.#notBefore = Math.max(this.#notBefore, now + wait);
     this.#halve(now);
-    if (probe) this.#probeAgain(now);
+    if (probe && this.down) this.#probeLater(now, this.#longerWait());
   }
 
-  /** The failures that led to it, when this one shows that the target is down; they say nothing of their events. */
-  failed(outcome: Outcome, what: F, subjects: readonly string[], probe: boolean, now: number): Led<F> | undefined {
-    this.inFlight--;
-    if (outcome.kind === 'delivered') return undefined;
+  /** What the failure of an attempt says of the target. */
+  failed(outcome: FailedOutcome, what: F, { lane, subjects, probe }: FailedAttempt, now: number): Verdict<F> {
+    this.#ended(probe);
     const { retryAfterMs, status, kind } = outcome;
     const wished = Math.min(retryAfterMs ?? 0, this.#policy.retryAfterMaxMs);
     this.#notBefore = Math.max(this.#notBefore, now + wished);
     this.#successes = 0;
-    if (!this.#policy.probes) return undefined;
-    if (kind === 'failed' && (status === undefined || status >= 500)) this.#halve(now);
-    if (probe) {
-      this.#probeAgain(now);
-      return undefined;
+    if (!this.#policy.probes) return BLAMED;
+    // Who blames the event works.
+    if (kind === 'refused') return this.#isUp() ? { kind: 'up' } : BLAMED;
+    const isAnswered = kind === 'failed' && status !== undefined && status >= 500;
+    if (isAnswered || (kind === 'failed' && status === undefined)) this.#halve(now);
+    if (this.down) {
+      if (probe) this.#probeLater(now, this.#waitAfterProbe(lane, isAnswered));
+      return { kind: 'down' };
     }
-    if (this.down) return undefined;
     this.#failures.push({ what, subjects, refusesAll: status !== undefined && REFUSES_ALL.has(status) });
     if (this.#failures.length > this.#policy.downAttempts) this.#failures.shift();
     const isSure = kind === 'unreachable' || this.#allFailed();
-    if (!isSure && !this.#refusesAll()) return undefined;
+    if (!isSure && !this.#refusesAll()) return BLAMED;
     this.down = true;
-    this.#probeLater(now, this.#policy.probeMs);
+    this.#probed.clear();
+    this.#probed.add(lane);
+    this.#probeWait = this.#policy.probeMs;
+    this.#probeLater(now, this.#probeWait);
     const failures = this.#failures.map((f) => f.what);
     this.#failures = [];
-    return { failures, isSure };
+    return { kind: 'down', failures, isSure };
+  }
+
+  /** A target that answers may fail for the events of some subjects only: heads of other lanes are tried soon, each once, before the wait grows. */
+  #waitAfterProbe(lane: string, isAnswered: boolean): number {
+    const isOther = isAnswered && !this.#probed.has(lane) && this.#probed.size < MOST_PROBED;
+    if (!isOther) this.#probed.clear();
+    this.#probed.add(lane);
+    return isOther ? this.#policy.probeMs : this.#longerWait();
+  }
+
+  #longerWait(): number {
+    return (this.#probeWait = Math.min(this.#probeWait * 2, this.#policy.probeMaxMs));
   }
 
   #allFailed(): boolean {
@@ -144,13 +190,7 @@ export class TargetState<F> {
     this.window = Math.max(1, Math.floor(this.window / 2));
   }
 
-  #probeAgain(now: number): void {
-    this.#probing = false;
-    this.#probeLater(now, Math.min(this.#probeWait * 2, this.#policy.probeMaxMs));
-  }
-
   #probeLater(now: number, wait: number): void {
-    this.#probeWait = wait;
     this.#probeAt = now + jittered(wait, this.#policy.jitter, this.#random);
   }
 }
