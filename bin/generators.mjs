@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
 import { catalogue, contractFiles } from './gen-catalogue.mjs';
 import { noticeText } from './gen-notice.mjs';
-import { cliPage, eventTypesPage, httpPage, viewsPage } from './pages.mjs';
+import { cliPage, eventTypesPage, httpPage, networksPage, viewsPage } from './pages.mjs';
 import { lintConfig, ROOMS, withImports } from './rooms.mjs';
 
 const built = (room) => import(pathToFileURL(join(root, `dist/libs/${room}/index.js`)).href);
@@ -71,6 +71,7 @@ export const generators = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/event-types.md': eventTypesPage,
   'docs/reference/http.md': httpPage,
+  'docs/reference/networks.md': networksPage,
   'docs/reference/settings.md': settingsPage,
   'docs/reference/views.md': viewsPage,
   'schemas/catalogue.json': () => JSON.stringify(catalogue(root)),

@@ -133,7 +133,9 @@ const nothing = new Proxy(() => undefined, {
 
 async function openapi() {
   const http = await built('libs/http/index.js');
-  const doors = [http.publishDoor, http.readDoor, http.stateDoor].map((door) => door(nothing));
+  const doors = [http.publishDoor, http.readDoor, http.stateDoor, http.subscriptionPullDoor].map((door) =>
+    door(nothing),
+  );
   const controllers = Object.keys(http).filter((name) => name.endsWith('Controller'));
   const tokens = Object.keys(http).filter((name) => name.endsWith('_DOOR'));
   const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -157,6 +159,7 @@ const GROUPS = [
   ['Publish', /^\/v1\/(events$|receipts|refusals)/],
   ['Read', /^\/v1\/(streams|events\/)/],
   ['State', /^\/v1\/(views|state)/],
+  ['Subscriptions', /^\/v1\/(subscriptions|watch)/],
   ['Units and event types', /^\/v1\/(units|event-types)/],
   ['Access', /^\/v1\/(me|keys|audit|grants)/],
   ['Run', /./],
@@ -189,6 +192,39 @@ export async function httpPage() {
   }
   const shapes = readFileSync(join(root, 'bin/http-shapes.md'), 'utf8').trim();
   return `# HTTP\n\nGenerated from the routes of the HTTP doors (\`/openapi.json\` lists the same) by \`npm run gen\`.\n\n${shapes}\n\n${parts.join('\n\n')}\n`;
+}
+
+/** What each use of special networks is, for the page of them. */
+const USES = {
+  unspecified: 'no address yet',
+  this_network: 'addresses of "this network"',
+  private: 'private networks',
+  shared: 'carrier-grade NAT, also inner networks of clouds',
+  loopback: 'the machine itself',
+  link_local: 'one line, also the metadata service of clouds',
+  protocol: 'protocol assignments, also the metadata service of one cloud',
+  documentation: 'examples in documents',
+  six_to_four: '6to4: holds an IPv4 address',
+  benchmark: 'benchmarks of devices',
+  multicast: 'multicast',
+  broadcast: 'broadcast',
+  reserved: 'not given to anybody',
+  v4_mapped: 'holds an IPv4 address',
+  v4_translated: 'holds an IPv4 address',
+  v4_compatible: 'holds an IPv4 address',
+  nat64: 'NAT64: holds an IPv4 address',
+  discard: 'thrown away',
+  teredo: 'Teredo: holds an IPv4 address',
+  segment_routing: 'segment routing',
+};
+
+export async function networksPage() {
+  const { SPECIAL_NETWORKS } = await built('libs/networks/index.js');
+  const unknown = SPECIAL_NETWORKS.find(({ use }) => USES[use] === undefined);
+  if (unknown) throw new Error(`bin/pages.mjs USES lacks ${unknown.use}`);
+  const rows = SPECIAL_NETWORKS.map(({ network, use }) => `| \`${network}\` | \`${use}\` | ${USES[use]} |`);
+  const text = readFileSync(join(root, 'bin/networks.md'), 'utf8').trim();
+  return `# Networks that webhooks reach\n\nGenerated from \`libs/networks/special.ts\` by \`npm run gen\`.\n\n${text}\n\n## Networks that are not public\n\nThe first row that holds an address counts.\n\n| network | use | what it is |\n|---|---|---|\n${rows.join('\n')}\n`;
 }
 
 export async function cliPage() {

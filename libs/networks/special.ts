@@ -1,4 +1,4 @@
-import { contains, parseNetwork, type Address, type Network } from './network.js';
+import { contains, networkText, parseNetwork, type Address, type Network } from './network.js';
 
 /**
  * Networks whose addresses are not public. The first row that holds an address names it. IPv4 by the registry of RFC 6890; of IPv6 everything outside 2000::/3
@@ -56,3 +56,8 @@ const ROWS: readonly { readonly network: Network; readonly use: string }[] = TAB
 export function specialUse(address: Address): string | undefined {
   return ROWS.find(({ network }) => contains(network, address))?.use;
 }
+
+/** The table of {@link specialUse}, in its order, in CIDR form. */
+export const SPECIAL_NETWORKS: readonly { readonly network: string; readonly use: string }[] = ROWS.map(
+  ({ network, use }) => ({ network: networkText(network), use }),
+);
