@@ -3,6 +3,7 @@ export { isHubAdmin, type Caller, type ReadLevel, type Role } from './access.js'
 export {
   AUDIT_TOPIC,
   audited,
+  HUB_ACTOR,
   readAudit,
   withTexts,
   recordUse,

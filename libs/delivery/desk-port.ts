@@ -35,12 +35,15 @@ export interface Standing {
 
 /** A subject that stands at an event; of a stream with `ordering: stream` the whole stream does (R8.4). */
 export interface ParkedSubject {
+  /** `webhook-id` of the event that could not be delivered. */
+  readonly id: string;
   readonly subject: string;
   /** Position of the event that could not be delivered. */
   readonly position: string;
   readonly since: string;
   readonly cause: string;
   readonly tries: number;
+  readonly lastStatus?: number;
   readonly held: number;
   readonly nextAt?: string;
 }
@@ -87,14 +90,37 @@ export interface RedriveJob {
   readonly done: number;
   readonly failed: number;
   readonly left: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly why: string;
+}
+/** How many events a redrive takes. */
+export interface Taken {
+  readonly count: number;
+  /** Ids of the order that no parked or dead event has. */
+  readonly unknown?: readonly string[];
+}
+export interface Skipped {
+  readonly skipped: number;
+  readonly unknown?: readonly string[];
 }
 
 export type SeekTarget = 'earliest' | 'end' | string;
 export interface SeekPreview {
   /** Where each stream goes on: positions by partition. */
   readonly streams: Readonly<Record<string, readonly string[]>>;
-  /** Events that are looked at again, or passed over; negative: passed over. */
+  /** `again` without `passedOver`. */
   readonly events: number;
+  /** Events that were delivered, or skipped, and are due again. */
+  readonly again: number;
+  /** Events that were not delivered, and will not be. */
+  readonly passedOver: number;
+  /** Not everything was looked at: `again` and `passedOver` are the least that they can be. */
+  readonly incomplete?: true;
+  /** Parked events, dead letters, and what is held behind them: they stay, wherever the subscription goes on. */
+  readonly parked: number;
+  readonly dead: number;
+  readonly held: number;
 }
 
 export interface RotatedSecret {
@@ -167,12 +193,15 @@ export interface SubscriptionDesk {
   ): Promise<ListPage<DeliveryAttempt>>;
   parked(id: string, page: Paging): Promise<ListPage<ParkedSubject>>;
   deadLetters(id: string, page: Paging): Promise<ListPage<DeadLetter>>;
-  /** How many events it would take. */
-  redriveCount(id: string, order: RedriveOrder): Promise<number>;
-  redrive(id: string, order: RedriveOrder): Promise<{ readonly job: string; readonly count: number }>;
+  /** How many events it would take. Faults as redrive(). */
+  redriveCount(id: string, order: RedriveOrder): Promise<Taken>;
+  /** Faults: not_found (none of the ids is there), schema_mismatch (edited data). */
+  redrive(id: string, order: RedriveOrder): Promise<Taken & { readonly job: string }>;
+  /** The newest first: those that run, and the last ones that have ended. */
+  redriveJobs(id: string): Promise<readonly RedriveJob[]>;
   redriveJob(id: string, job: string): Promise<RedriveJob>;
-  /** Ends parked events and dead letters as not delivered; what they held goes on. */
-  skip(id: string, ids: readonly string[], why: string): Promise<number>;
+  /** Ends parked events and dead letters as not delivered; what they held goes on. Fault not_found: none of the ids is there. */
+  skip(id: string, ids: readonly string[], why: string): Promise<Skipped>;
   /** Of the subscriptions of this partition. `position`: of the first record of the event. */
   receipts(position: string): Promise<readonly ReaderReceipt[]>;
 }

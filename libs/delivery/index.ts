@@ -20,9 +20,11 @@ export type {
   RotatedSecret,
   SeekPreview,
   SeekTarget,
+  Skipped,
   Standing,
   SubscriptionDesk,
   SubscriptionList,
+  Taken,
 } from './desk-port.js';
 export { Feed, type FeedDeps, type FeedUse } from './feed/feed.js';
 export type { Attachment, FeedPlace, Follower, Wanting } from './feed/follower.js';

@@ -33,12 +33,12 @@ export interface CompiledSubscription {
 const NO_COPIES = {};
 
 export function compileSubscription(subscription: Matched): CompiledSubscription {
-  const { id = '', types, filters, units, test } = subscription;
+  const { id = '', owner: unit, types, filters, units, test } = subscription;
   const owner = callerOf(subscription);
   const isWanted = wishOf(types);
   const known = new Map<string, boolean>();
   const isMet = conditionOf(filters);
-  const choice = units === undefined ? undefined : unitChoice(units);
+  const choice = units === undefined ? undefined : unitChoice(units, unit);
   const wants = (type: string): boolean => {
     let wanted = known.get(type);
     if (wanted === undefined) known.set(type, (wanted = isWanted(type)));

@@ -9,6 +9,7 @@ import { isObject, pointed, readFilters, textOf } from './filter-rules.js';
 import type { SubscriptionSpec, Target, UnitSelector } from './subscription.js';
 import { typePattern } from './type-pattern.js';
 import { texts } from './texts.js';
+import { isOwn, ownType } from './unit-choice.js';
 
 export const SPEC_LIMITS = { patterns: 50, urlLength: 2_048, problems: 50 };
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -174,13 +175,20 @@ class SpecReader {
       this.#add('/units/function', texts.function_unknown(), texts.functions());
     if (province !== undefined && (typeof province !== 'string' || units.list({ province }).length === 0))
       this.#add('/units/province', texts.province_unknown(), texts.provinces());
-    if (below !== undefined && (typeof below !== 'string' || units.get(below) === undefined))
+    if (below !== undefined && (typeof below !== 'string' || !this.#isTop(below)))
       this.#add('/units/below', texts.unit_unknown(), texts.unit_ids());
     return {
       ...(type === undefined ? {} : { function: textOf(type) }),
       ...(province === undefined ? {} : { province: textOf(province) }),
       ...(below === undefined ? {} : { below: textOf(below) }),
     };
+  }
+
+  #isTop(below: string): boolean {
+    const { owner, units } = this.#rules;
+    if (!isOwn(below)) return units.get(below) !== undefined;
+    const type = ownType(below);
+    return units.get(owner) !== undefined && (type === undefined || units.resolve(type).length > 0);
   }
 
   #start(given: unknown, types: readonly string[], test: boolean): string {

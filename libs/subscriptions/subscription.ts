@@ -19,7 +19,10 @@ export interface UnitSelector {
   readonly function?: string;
   /** Kemendagri code, two digits; a unit that covers several provinces serves each of them. */
   readonly province?: string;
-  /** Id of a unit: itself and every unit below it, on either parent line. */
+  /**
+   * Id of a unit: itself and every unit below it, on either parent line. `self`: of the owner; `self:kanwil`: of the unit of this type that the owner is, or stands
+   * below, on the day of the event.
+   */
   readonly below?: string;
 }
 

@@ -54,7 +54,10 @@ export const texts = defineTexts({
   province_unknown: { id: 'tidak ada unit di provinsi ini', en: 'no unit is in this province' },
   provinces: { id: 'kode provinsi Kemendagri dua angka, misalnya 64', en: 'two-digit Kemendagri code, e.g. 64' },
   unit_unknown: { id: 'tidak ada unit seperti itu', en: 'no such unit' },
-  unit_ids: { id: 'id SU… dari GET /v1/units', en: 'an id SU… of GET /v1/units' },
+  unit_ids: {
+    id: 'id SU… dari GET /v1/units; self: unit sendiri; self:kanwil: kanwil di atasnya',
+    en: 'an id SU… of GET /v1/units; self: your own unit; self:kanwil: the kanwil above it',
+  },
   start_wrong: { id: 'bukan tempat untuk mulai', en: 'not a place to begin' },
   start_elsewhere: {
     id: 'posisi dari aliran yang tidak dibaca langganan ini',

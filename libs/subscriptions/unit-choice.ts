@@ -14,9 +14,9 @@ export interface UnitChoice {
 /**
  * Units by what they were on the day of the event (its attribute `time`), each by the midnight of its own zone, as the registry knows it when the event is looked
  * at: a unit that was renamed, moved or split later is still what it was that day. Looked at are the unit that sent the event (`unitasal`) and the units in the unit
- * fields of its data as the reader sees them; a masked unit answers no question (R12.3).
+ * fields of its data as the reader sees them; a masked unit answers no question (R12.3). `owner`: of the subscription, for `self`.
  */
-export function unitChoice(selector: UnitSelector): UnitChoice {
+export function unitChoice(selector: UnitSelector, owner = ''): UnitChoice {
   const { function: type, province, below } = selector;
   const isChosen = (id: string, units: Units, ms: number): boolean => {
     const unit = unitAt(units, id, ms);
@@ -24,10 +24,12 @@ export function unitChoice(selector: UnitSelector): UnitChoice {
     if (type !== undefined && unit.type !== type) return false;
     if (province !== undefined && unit.provinceCode !== province && unit.coversProvinces?.includes(province) !== true)
       return false;
-    return below === undefined || below === id || aboveAt(units, id, ms).has(below);
+    if (below === undefined) return true;
+    const tops = topsOf(below, owner, units, ms);
+    return tops.includes(id) || (tops.length > 0 && isBelow(tops, aboveAt(units, id, ms)));
   };
   return {
-    key: JSON.stringify([type ?? null, province ?? null, below ?? null]),
+    key: JSON.stringify([type ?? null, province ?? null, below ?? null, isOwn(below) ? owner : null]),
     concerns: (event, units) => {
       const { time, recordedtime } = event.envelope;
       // A delivery must not end on a time that an earlier version has taken.
@@ -43,3 +45,25 @@ function unitsOf({ envelope, type, data }: ReadEvent): readonly string[] {
   const from = Object.hasOwn(extensions, 'unitasal') ? extensions['unitasal'] : undefined;
   return from === undefined ? ids : [from, ...ids];
 }
+
+const OWN = /^self(?::([a-z][a-z0-9-]*))?$/;
+
+/** Whether `below` names units by their owner: `self`, or `self:kanwil`. */
+export function isOwn(below: string | undefined): boolean {
+  return below !== undefined && OWN.test(below);
+}
+
+/** The type in `self:kanwil`. */
+export function ownType(below: string): string | undefined {
+  return OWN.exec(below)?.[1];
+}
+
+/** The units that `below` stands for on that day: `self` the owner, `self:kanwil` those of this type among the owner and the units above it. */
+function topsOf(below: string, owner: string, units: Units, ms: number): readonly string[] {
+  if (!isOwn(below)) return [below];
+  const type = ownType(below);
+  if (type === undefined) return [owner];
+  return [owner, ...aboveAt(units, owner, ms)].filter((id) => unitAt(units, id, ms)?.type === type);
+}
+
+const isBelow = (tops: readonly string[], above: ReadonlySet<string>): boolean => tops.some((top) => above.has(top));

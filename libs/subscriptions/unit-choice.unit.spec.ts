@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Unit } from '#units';
 import type { UnitSelector } from './index.js';
+import { unitChoice } from './unit-choice.js';
 import { compiled, KANIM, PASSPORT, stageOf } from './subscriptions-stage.fixture.js';
 
 const TARAKAN = 'SU00163';
@@ -27,6 +28,26 @@ describe('units of a subscription', () => {
     ['a unit that nobody knows', { below: 'SU99999' }, BALIKPAPAN, false],
   ])('%s: %j, of %s: %s', (_what, units, unit, yes) => {
     expect(isDue(units, unit)).toBe(yes);
+  });
+
+  it('below "self" are the owner and what is below it, below "self:kanwil" its kanwil on the day of the event', () => {
+    const own = stageOf();
+    const [old] = own.units.rows(TARAKAN);
+    own.units.put(TARAKAN, [
+      { ...old!, validFrom: '2020-01-01', validTo: '2021-09-30' },
+      { ...old!, version: 2, parent: 'SU00041', validFrom: '2021-10-01' },
+    ]);
+    const due = (owner: string, below: string, unit: string, time: string): boolean => {
+      const given = { source: `urn:simpul:unit:${unit}:simkim`, data: { unitPenerbit: unit }, time };
+      return unitChoice({ below }, owner).concerns(own.shared(given).as('full'), own.units);
+    };
+    const [before, after] = ['2021-07-15T03:00:00Z', '2021-10-02T03:00:00Z'];
+    expect(due(KALTIM, 'self', BALIKPAPAN, before)).toBe(true);
+    expect(due(KALTIM, 'self', TARAKAN, after)).toBe(false);
+    expect(due(TARAKAN, 'self:kanwil', BALIKPAPAN, before)).toBe(true);
+    expect(due(TARAKAN, 'self:kanwil', BALIKPAPAN, after)).toBe(false);
+    expect(due(TARAKAN, 'self:kanwil', TARAKAN, after)).toBe(true);
+    expect(due(TARAKAN, 'self', BALIKPAPAN, before)).toBe(false);
   });
 
   it('a unit that covers several provinces serves each of them', () => {

@@ -116,12 +116,17 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
   'sub edit': [[sub, '--types', 't'], subscription, elsewhere],
   'sub pause': [[sub, '--why', 'x'], subscription, elsewhere],
   'sub resume': [[sub], subscription, elsewhere],
-  'sub seek': [[sub, 'end'], { events: 1, streams: {} }, { streams: {} }],
+  'sub seek': [[sub, 'end'], { events: 1, again: 1, passedOver: 0, streams: {} }, { streams: {} }],
   'sub rotate-secret': [[sub], { secret: 's', previousValidUntil: 't' }, { secret: 's' }],
   'sub rm': [[sub], { id: sub, status: 'removed' }, { ...elsewhere, status: 'removed' }, subscription],
   'dlq ls': [[sub], { deadLetters: [letter], next: null }, { deadLetters: [{}] }],
   'dlq show': [[sub, 'd'], { deadLetters: [letter], deliveries: [], next: null }, { deadLetters: [{}] }],
   'dlq redrive': [[sub, 'd', '--why', 'x'], { count: 1, job: 'j' }, { job: 'j' }],
+  'dlq jobs': [
+    [sub],
+    { redrives: [{ job: 'j', state: 'done', done: 1, failed: 0, left: 0 }], next: null },
+    { redrives: [{}] },
+  ],
   'dlq skip': [[sub, 'd', '--why', 'x'], { skipped: 1 }, { count: 1 }],
   trigger: [
     ['t'],

@@ -23,6 +23,11 @@ const attempt = {
   ...{ status: 422, outcome: 'parked', head: 'x' },
 };
 
+let asked = 0;
+const job = (state: string, done: number): object => ({
+  ...{ job: 'job-1', state, done, failed: 0, left: 3 - done, startedAt: '2021-07-15T00:00:00.000Z', why: 'x' },
+});
+
 let hub: Awaited<ReturnType<typeof scriptedHub>> | undefined;
 afterEach(async () => {
   jest.restoreAllMocks();
@@ -49,7 +54,10 @@ async function withHub(more: Script = () => undefined): Promise<void> {
       case '/resume':
         return { status: 200, body: row(ID, { status: path.endsWith('pause') ? 'paused' : 'active' }) };
       case '/seek':
-        return { status: 200, body: { streams: {}, events: -40, dryRun: true } };
+        return {
+          status: 200,
+          body: { streams: {}, events: -33, again: 7, passedOver: 40, parked: 1, dead: 1, held: 3, dryRun: true },
+        };
       case '/rotate-secret':
         return { status: 200, body: { secret: 'whsec_DUA', previousValidUntil: '2021-07-16T00:00:00.000Z' } };
       case '/dead-letters':
@@ -58,7 +66,7 @@ async function withHub(more: Script = () => undefined): Promise<void> {
         return {
           status: 200,
           body: {
-            parked: [{ subject: 'S-9', position: 'x/0/1', since: 'x', cause: 'timeout', tries: 3, held: 1 }],
+            parked: [{ id: 'm-9', subject: 'S-9', position: 'x/0/1', since: 'x', cause: 'timeout', tries: 3, held: 1 }],
             next: null,
           },
         };
@@ -66,8 +74,12 @@ async function withHub(more: Script = () => undefined): Promise<void> {
         return { status: 200, body: { deliveries: [attempt], next: null } };
       case '/redrive':
         return { status: 202, body: { count: 3, ...(req.body.includes('"dryRun":true') ? {} : { job: 'job-1' }) } };
+      case '/redrives':
+        return { status: 200, body: { redrives: [job('running', 1)], next: null } };
+      case '/redrives/job-1':
+        return { status: 200, body: job(asked++ === 0 ? 'running' : 'done', asked === 1 ? 1 : 3) };
       case '/skip':
-        return { status: 200, body: { skipped: 1 } };
+        return { status: 200, body: req.body.includes('d-9') ? { skipped: 0, unknown: ['d-9'] } : { skipped: 1 } };
       default:
         return { status: 404, body: { code: 'not_found', status: 404, title: 'Tidak ditemukan' } };
     }
@@ -199,7 +211,8 @@ describe('simpul sub', () => {
     );
     expect((await run('sub', 'resume', 'payroll')).err).toContain('active');
     expect((await run('sub', 'seek', 'payroll', 'end', '--dry-run')).err).toBe(
-      '✔ payroll  40 kejadian dilewati  (hanya dihitung, belum dilakukan)\n',
+      '✔ payroll  7 kejadian dikirim lagi, 40 yang belum terkirim dilewati  (hanya dihitung, belum dilakukan)\n' +
+        '! 5 kejadian terparkir, tak sampai atau tertahan tetap di sana; lihat: simpul dlq ls payroll --parked\n',
     );
     expect(lastBody()).toEqual({ to: 'end', dryRun: true });
     expect((await run('sub', 'lag', 'payroll')).out).toBe('17 (10 min)\n');
@@ -232,7 +245,7 @@ describe('simpul dlq', () => {
     const { code, out, err } = await run('dlq', 'ls', 'payroll');
     expect([code, out]).toEqual([EXIT.ok, '2021-07-15T00:00:00.000Z\td-1\tS-1\tsdm.pegawai/0/4\tstatus\t422\t9\t2\n']);
     expect(err).toContain('simpul dlq redrive payroll');
-    expect((await run('dlq', 'ls', 'payroll', '--parked')).out).toBe('x\tS-9\tx/0/1\ttimeout\t3\t1\t-\n');
+    expect((await run('dlq', 'ls', 'payroll', '--parked')).out).toBe('x\tm-9\tS-9\tx/0/1\ttimeout\t-\t3\t1\t-\n');
   });
 
   it('show gives a letter with its attempts; one that is not there says where to look', async () => {
@@ -240,6 +253,10 @@ describe('simpul dlq', () => {
     expect(JSON.parse((await run('dlq', 'show', 'payroll', 'd-1')).out)).toMatchObject({
       id: 'd-1',
       attempts: [{ try: 2 }],
+    });
+    expect(JSON.parse((await run('dlq', 'show', 'payroll', 'm-9')).out)).toMatchObject({
+      subject: 'S-9',
+      attempts: [],
     });
     const { code, err } = await run('dlq', 'show', 'payroll', 'd-9');
     expect([code, err]).toEqual([EXIT.usage, expect.stringContaining('simpul dlq ls payroll')]);
@@ -263,6 +280,21 @@ describe('simpul dlq', () => {
     ]);
     for (const wrong of [[], ['d-1', '--all'], ['--all', '--subject', 'S']])
       expect((await run('dlq', 'redrive', 'payroll', ...wrong, '--why', 'x')).code).toBe(EXIT.usage);
+  });
+
+  it('jobs shows how far redrives are, and redrive --follow stays until the end', async () => {
+    await withHub();
+    expect((await run('dlq', 'jobs', 'payroll')).out).toBe('2021-07-15T00:00:00.000Z\tjob-1\trunning\t1\t0\t2\tx\n');
+    asked = 0;
+    const { code, err } = await run('dlq', 'redrive', 'payroll', '--all', '--why', 'x', '--follow');
+    expect([code, err]).toEqual([EXIT.ok, expect.stringContaining('simpul dlq jobs payroll')]);
+    expect(err).toMatch(/terkirim 1, gagal 0, sisa 2\nterkirim 3, gagal 0, sisa 0\n$/);
+  });
+
+  it('skip of ids that are not there is no success', async () => {
+    await withHub();
+    const { code, err } = await run('dlq', 'skip', 'payroll', 'd-9', '--why', 'x');
+    expect([code, err]).toEqual([EXIT.nothing, expect.stringMatching(/^! 0 .*\n! .*d-9\n$/)]);
   });
 
   it('skip ends letters with a reason', async () => {

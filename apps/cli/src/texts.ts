@@ -316,13 +316,20 @@ export const texts = defineTexts({
   },
   sub_paused: { id: 'lanjutkan: simpul sub resume {name}', en: 'go on: simpul sub resume {name}' },
   sub_resumed: { id: 'lihat: simpul sub lag {name}', en: 'see: simpul sub lag {name}' },
-  sub_repeats: { id: '{count} kejadian dikirim lagi', en: '{count} events are delivered again' },
-  sub_passes: { id: '{count} kejadian dilewati', en: '{count} events are passed over' },
+  seek_counts: {
+    id: '{again} kejadian dikirim lagi, {passed} yang belum terkirim dilewati',
+    en: '{again} events are delivered again, {passed} that were not delivered are passed over',
+  },
+  seek_least: { id: 'sedikitnya: belum semua dihitung', en: 'at least: not everything was counted' },
+  seek_stays: {
+    id: '{count} kejadian terparkir, tak sampai atau tertahan tetap di sana; lihat: simpul dlq ls {name} --parked',
+    en: '{count} parked, dead or held events stay where they are; see: simpul dlq ls {name} --parked',
+  },
   sub_changed: { id: 'sudah diubah, versi {version}', en: 'changed, version {version}' },
   sub_removed: { id: 'sudah dihapus', en: 'removed' },
   no_such_letter: {
-    id: '{name} tidak punya kejadian tak sampai {id}; lihat: simpul dlq ls {name}',
-    en: '{name} has no dead letter {id}; see: simpul dlq ls {name}',
+    id: '{name} tidak punya kejadian tak sampai atau terparkir {id}; lihat: simpul dlq ls {name}',
+    en: '{name} has no dead letter and no parked event {id}; see: simpul dlq ls {name}',
   },
   redrive_or_skip: {
     id: 'kirim lagi: simpul dlq redrive {name} <id> --why "…"; lewati: simpul dlq skip {name} <id> --why "…"',
@@ -333,8 +340,16 @@ export const texts = defineTexts({
     en: 'name exactly one: ids, a filter (--subject, --cause, --before), or --all',
   },
   redriven: {
-    id: '{count} kejadian dikirim lagi, pekerjaan {job}; lihat: simpul sub show {name}',
-    en: '{count} events are delivered again, job {job}; see: simpul sub show {name}',
+    id: '{count} kejadian dikirim lagi, pekerjaan {job}; lihat: simpul dlq jobs {name}',
+    en: '{count} events are delivered again, job {job}; see: simpul dlq jobs {name}',
+  },
+  ids_unknown: {
+    id: 'tidak ada kejadian tak sampai dengan id: {ids}',
+    en: 'no parked or dead event has the id: {ids}',
+  },
+  redrive_state: {
+    id: 'terkirim {done}, gagal {failed}, sisa {left}',
+    en: 'delivered {done}, failed {failed}, left {left}',
   },
   skipped: { id: '{count} kejadian dilewati', en: '{count} events skipped' },
   readers_incomplete: {

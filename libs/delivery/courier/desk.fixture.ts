@@ -164,6 +164,8 @@ export class DeskStage {
   subscriptions!: SubscriptionTables;
   answer: (sending: Sending, signal: AbortSignal) => AttemptOutcome | Promise<AttemptOutcome> = () => DELIVERED;
   handshake: () => Handshake | Promise<Handshake> = () => ({ kind: 'allowed' });
+  /** What the stream holds, for those who read it by pages. */
+  logged: readonly ReadEvent[] = [];
   readOne: (offset: bigint) => ReadEvent | undefined = () => undefined;
   begin: () => { topicId: string; next: readonly bigint[] } = () => ({ topicId: 'aaaaaaaa', next: [0n] });
   policy: Partial<Policy> = {};
@@ -173,6 +175,7 @@ export class DeskStage {
   static async open(): Promise<DeskStage> {
     const stage = new DeskStage();
     await stage.topics.ensureTopic({ name: '_simpul.attempts', partitions: 16, cleanup: 'keep' } as TopicSpec);
+    await stage.topics.ensureTopic({ name: '_simpul.audit', partitions: 1, cleanup: 'keep' } as TopicSpec);
     await stage.topics.ensureTopic({ name: '_simpul.test', partitions: 1, cleanup: 'keep' } as TopicSpec);
     stage.subscriptions = await SubscriptionTables.open(stage.topics as never);
     return stage;
@@ -184,6 +187,11 @@ export class DeskStage {
       log: this.topics,
       reading: {
         begin: async () => this.begin(),
+        readEvents: async (_owner: unknown, { next, end }: { next: readonly bigint[]; end: readonly bigint[] }) => ({
+          events: this.logged.filter(({ offset }) => offset >= next[0]! && offset < end[0]!),
+          next: end,
+          stopped: 'end',
+        }),
         readOne: async (_owner: unknown, _stream: unknown, _p: number, offset: bigint) => this.readOne(offset),
       },
       catalogue: { streams: () => [], stream: () => undefined, newest: () => undefined },

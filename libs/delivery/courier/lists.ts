@@ -30,12 +30,14 @@ export async function deliveriesOf(
 /** The parked subjects of a run, without dead letters, by the time of parking. */
 export function parkedOf(run: Run, page: Paging): ListPage<ParkedSubject> {
   const parked = [...run.lanes.parked()].filter(({ deadAt }) => deadAt === undefined);
-  return pageOf(parked, page, ({ subject, position, since, cause, tries, held, nextAt }) => ({
+  return pageOf(parked, page, ({ subject, position, since, cause, tries, lastStatus, held, nextAt }) => ({
+    id: messageId(run.subscription, [position]),
     subject,
     position,
     since,
     cause,
     tries,
+    ...(lastStatus === undefined ? {} : { lastStatus }),
     held,
     ...(nextAt === undefined ? {} : { nextAt }),
   }));

@@ -1,5 +1,5 @@
 import { formatPosition, parsePosition } from '#event';
-import { Fault } from '#faults';
+import { Fault, isFault } from '#faults';
 import type { Caller } from '#access';
 import {
   compileSubscription,
@@ -22,8 +22,10 @@ import type {
   RotatedSecret,
   SeekPreview,
   SeekTarget,
+  Skipped,
   Standing,
   SubscriptionDesk,
+  Taken,
 } from '../desk-port.js';
 import type { CursorRow, Place } from '../port.js';
 import { liveCursor, readLiveCursor, rewound, type LiveReader } from '../pull/live.js';
@@ -32,12 +34,15 @@ import { cursorsOf } from './cursors-of.js';
 import { editedEvent } from './edited.js';
 import { deadLettersOf, deliveriesOf, parkedOf } from './lists.js';
 import { receiptsAt } from './reader-receipts.js';
-import { takenBy } from './redrives.js';
+import { messageId } from './message-id.js';
+import { takenBy, unknownOf } from './redrives.js';
 import type { Run } from './run.js';
 import type { RunSetDeps } from './run-deps.js';
 import { RunSet } from './run-set.js';
+import { seekCount } from './seek-count.js';
 import { standingOf } from './standing.js';
 import { startsOf, type Starts } from './starts.js';
+import { texts } from './texts.js';
 
 export interface DeskDeps extends RunSetDeps {
   /** See webhookSealKey(). */
@@ -96,7 +101,10 @@ export class PartitionDesk implements SubscriptionDesk {
     return this.#set.changes.run(async () => {
       const id = subscriptionId(by.owner, spec.name);
       if (this.#set.runs.has(id) || this.#deps.subscriptions.get(id) !== undefined)
-        throw new Fault('conflict', { detail: spec.name });
+        throw new Fault('conflict', {
+          detail: spec.name,
+          problems: [{ pointer: '/name', reason: texts.name_taken(), expected: texts.name_free({ name: spec.name }) }],
+        });
       const at = this.#time();
       const made = spec.target.kind === 'webhook' ? makeSecret(id, this.#deps.sealKey) : undefined;
       const subscription: Subscription = {
@@ -112,7 +120,10 @@ export class PartitionDesk implements SubscriptionDesk {
       };
       // Rows that an earlier creation has left when its process was killed are not taken for those of this one.
       await this.#set.forget(id);
-      await this.#set.writeCursors(id, await this.#starts(subscription, spec.start, starts));
+      await this.#set.writeCursors(
+        id,
+        await this.#starts(subscription, spec.start, starts === undefined ? '/start' : '/starts', starts),
+      );
       try {
         await this.#set.writeSubscription(id, subscription);
       } catch (cause) {
@@ -160,7 +171,7 @@ export class PartitionDesk implements SubscriptionDesk {
       // What the filter of before has passed stays passed, also when this process ends now.
       await this.#set.flush();
       const added = new Map<string, CursorRow>();
-      for (const [stream, row] of await this.#starts(next, changes.start ?? 'now'))
+      for (const [stream, row] of await this.#starts(next, changes.start ?? 'now', '/start'))
         if (!run.streams.has(stream)) added.set(stream, row);
       await this.#set.writeCursors(id, added);
       await this.#store(next);
@@ -196,19 +207,14 @@ export class PartitionDesk implements SubscriptionDesk {
     );
   }
 
-  seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview> {
-    return this.#change(id, async (run) => {
-      const { subscription } = run;
-      const rows = await this.#starts(subscription, to);
-      const streams: Record<string, readonly string[]> = {};
-      let events = 0;
-      for (const [stream, { next }] of rows) {
-        streams[stream] = positionsOf(stream, next);
-        if (run.streams.has(stream)) events += repeatedBy(run.lanes.cursor(stream), next);
-      }
-      if (!dryRun) await this.#beginAt(run, rows);
-      return { streams, events };
-    });
+  async seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview> {
+    const run = this.#run(id);
+    const rows = await this.#starts(run.subscription, to, '/to');
+    // Outside of the changes: it may take seconds.
+    const count = await seekCount(this.#set, run, rows, dryRun ? 10_000 : 3_000);
+    if (!dryRun) await this.#change(id, (current) => this.#beginAt(current, rows));
+    const streams = [...rows].map(([stream, { next }]) => [stream, positionsOf(stream, next)] as const);
+    return { streams: Object.fromEntries(streams), ...count };
   }
 
   async pull(id: string, wish: PullWish, signal: AbortSignal): Promise<Pulled | undefined> {
@@ -259,17 +265,25 @@ export class PartitionDesk implements SubscriptionDesk {
     return Promise.resolve(deadLettersOf(this.#run(id), page));
   }
 
-  redriveCount(id: string, order: RedriveOrder): Promise<number> {
-    return Promise.resolve(takenBy(this.#run(id), order).length);
+  async redriveCount(id: string, order: RedriveOrder): Promise<Taken> {
+    const run = this.#run(id);
+    if (order.edited !== undefined) await this.#checkEdited(run, order, order.edited);
+    const unknown = unknownOf(run, order.ids);
+    return { count: takenBy(run, order).length, ...unknown };
   }
 
-  redrive(id: string, order: RedriveOrder): Promise<{ readonly job: string; readonly count: number }> {
+  redrive(id: string, order: RedriveOrder): Promise<Taken & { readonly job: string }> {
     return this.#change(id, async (run) => {
       if (order.edited !== undefined) await this.#checkEdited(run, order, order.edited);
+      const unknown = unknownOf(run, order.ids);
       const begun = await this.#set.redrives.begin(run, order);
       if (begun === undefined) throw new Fault('fenced');
-      return begun;
+      return { ...begun, ...unknown };
     });
+  }
+
+  redriveJobs(id: string): Promise<readonly RedriveJob[]> {
+    return Promise.resolve(this.#set.redrives.all(this.#run(id)));
   }
 
   redriveJob(id: string, job: string): Promise<RedriveJob> {
@@ -278,28 +292,19 @@ export class PartitionDesk implements SubscriptionDesk {
     return Promise.resolve(found);
   }
 
-  skip(id: string, ids: readonly string[], why: string): Promise<number> {
+  skip(id: string, ids: readonly string[], why: string): Promise<Skipped> {
     return this.#change(id, async (run) => {
+      const unknown = unknownOf(run, ids);
       let skipped = 0;
       for (const { position, subject, tries } of takenBy(run, { ids, rate: 1, why })) {
         if (!(await run.skip(position))) continue;
         skipped++;
+        const about = { id: messageId(run.subscription, [position]), subscription: id, position, subject, try: tries };
         const at = this.#time();
-        this.#set.attempts.add({
-          id: position,
-          subscription: id,
-          position,
-          subject,
-          try: tries,
-          at,
-          ms: 0,
-          outcome: 'dead',
-          reason: 'skipped',
-          head: why,
-        });
+        this.#set.attempts.add({ ...about, at, ms: 0, outcome: 'dead', reason: 'skipped', head: why });
       }
       await this.#set.attempts.flush();
-      return skipped;
+      return { skipped, ...unknown };
     });
   }
 
@@ -315,10 +320,22 @@ export class PartitionDesk implements SubscriptionDesk {
     editedEvent(original, { job: '', data }, this.#deps.now());
   }
 
-  #starts(subscription: Subscription, start: string, starts?: Starts): Promise<ReadonlyMap<string, CursorRow>> {
+  /** `member`: of the request, which says where to begin. */
+  async #starts(
+    subscription: Subscription,
+    start: string,
+    member: string,
+    starts?: Starts,
+  ): Promise<ReadonlyMap<string, CursorRow>> {
     const { catalogue, units } = this.#deps;
     const streams = streamsOf(subscription, catalogue, units).flatMap((name) => this.#set.streamOf(name) ?? []);
-    return startsOf(this.#deps, streams, start, starts);
+    try {
+      return await startsOf(this.#deps, streams, start, starts);
+    } catch (cause) {
+      if (!isFault(cause) || cause.code !== 'invalid_query') throw cause;
+      const problems = cause.problems.map((problem) => ({ ...problem, pointer: member }));
+      throw new Fault('invalid_request', { cause, problems });
+    }
   }
 
   /** Makes a row durable, and lets its run know. */
@@ -373,13 +390,6 @@ export class PartitionDesk implements SubscriptionDesk {
   #time(): string {
     return new Date(this.#deps.now()).toISOString();
   }
-}
-
-/** What is finished and comes again, less what is not and is passed over. */
-function repeatedBy({ next, done }: Pick<CursorRow, 'next' | 'done'>, to: readonly bigint[]): number {
-  let events = 0n;
-  for (const [p, offset] of to.entries()) events += (next[p] ?? offset) - offset + BigInt(done[p]?.length ?? 0);
-  return Number(events);
 }
 
 const positionsOf = (stream: string, offsets: readonly bigint[]): readonly string[] =>

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pause } from '#concurrency';
+import { Fault } from '#faults';
 import type { RedriveJob, RedriveOrder } from '../desk-port.js';
 import type { ParkedLane } from '../lanes/types.js';
 import type { RedriveRow } from '../port.js';
@@ -39,6 +40,16 @@ export function takenBy(run: Run, { ids, filter, all }: RedriveOrder, lastBefore
   });
 }
 
+/** Ids that no parked or dead event has. Fault not_found: none of them is there. */
+export function unknownOf(run: Run, ids: readonly string[] | undefined): { readonly unknown?: readonly string[] } {
+  if (ids === undefined) return {};
+  const known = new Set<string>();
+  for (const { position } of run.lanes.parked()) known.add(position).add(messageId(run.subscription, [position]));
+  const unknown = ids.filter((id) => !known.has(id));
+  if (unknown.length === ids.length) throw new Fault('not_found', { detail: unknown.slice(0, 5).join(', ') });
+  return unknown.length === 0 ? {} : { unknown };
+}
+
 /** Redrives of the subscriptions of a desk: each tries what it takes one after the other, at its rate; a later owner goes on with it. */
 export class Redrives {
   readonly #deps: RedrivesDeps;
@@ -69,8 +80,13 @@ export class Redrives {
   of(run: Run, job: string): RedriveJob | undefined {
     const found = this.#jobs.get(run.subscription.id)?.get(job);
     if (found === undefined) return undefined;
-    const { state, done, failed } = found.row;
-    return { job, state, done, failed, left: found.left };
+    return jobOf(found);
+  }
+
+  /** The newest first. */
+  all(run: Run): readonly RedriveJob[] {
+    const jobs = [...(this.#jobs.get(run.subscription.id)?.values() ?? [])].map(jobOf);
+    return jobs.sort((a, b) => (a.startedAt > b.startedAt ? -1 : 1));
   }
 
   #go(run: Run, row: RedriveRow): void {
@@ -124,4 +140,8 @@ export class Redrives {
     this.#stop.abort();
     for (const jobs of this.#jobs.values()) for (const { ended } of jobs.values()) await ended.catch(() => undefined);
   }
+}
+
+function jobOf({ row: { job, state, done, failed, startedAt, order }, left }: Job): RedriveJob {
+  return { job, state, done, failed, left, startedAt, why: order.why };
 }

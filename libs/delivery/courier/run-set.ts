@@ -9,6 +9,7 @@ import type { CursorRow, LaneRow, LeaseRow, Place, RedriveRow, StoredRow } from 
 import { Attempts } from './attempts.js';
 import { cursorKey, Flusher } from './flusher.js';
 import { Follows } from './follows.js';
+import { recordHalt } from './halted.js';
 import { LaneWriter } from './lane-writer.js';
 import { Redrives } from './redrives.js';
 import type { RunDeps, RunSetDeps } from './run-deps.js';
@@ -382,6 +383,7 @@ export class RunSet {
       run.changed(row, run.compiled);
       try {
         await this.writeSubscription(subscription.id, row);
+        await recordHalt(this.deps, subscription, state, why);
       } catch (cause) {
         report?.failed?.(innermostMessage(cause));
       }

@@ -72,7 +72,7 @@ export class SubscriptionActsController {
   @HttpCode(200)
   @RouteConfig({
     summary:
-      'Go on at another place: earliest, end, a time or a position. `streams`: the positions by partition; `events`: how many are delivered again, negative: passed over. With `dryRun` nothing changes',
+      'Go on at another place: earliest, end, a time or a position. `streams`: the positions by partition; `again`: how many events that were delivered come again, `passedOver`: how many that were not never will, the least of it with `incomplete`; parked, dead and held ones stay. With `dryRun` nothing changes',
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
     body: SEEK,

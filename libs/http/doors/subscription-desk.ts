@@ -63,6 +63,8 @@ export interface Change<T> {
   readonly why?: string | undefined;
   /** Facts of the change beside the subscription; never secrets, subjects or data. */
   readonly facts?: object;
+  /** Facts of the answer: the job of a redrive. */
+  readonly told?: (answer: T) => object;
   /** The subscription as the answer shows it, where it changed. */
   readonly changed?: (answer: T) => Subscription;
 }
@@ -125,14 +127,14 @@ export class SubscriptionPlaces {
   /** Runs a change of a subscription between two audit records. Fault not_durable: it was not done. */
   change<T>(caller: Caller, before: Subscription, change: Change<T>, action: () => Promise<T>): Promise<T> {
     const { log, now } = this.#deps;
-    const { what, why, facts, changed } = change;
+    const { what, why, facts, told, changed } = change;
     const { id, owner } = before;
     const about = { id, owner, ...facts };
     return audited(
       { log, now },
       { who: caller, what, target: id, why, before: recorded(before), after: about },
       action,
-      (answer) => ({ ...about, ...(changed === undefined ? {} : recorded(changed(answer))) }),
+      (answer) => ({ ...about, ...told?.(answer), ...(changed === undefined ? {} : recorded(changed(answer))) }),
     );
   }
 }

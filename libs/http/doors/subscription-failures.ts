@@ -1,5 +1,5 @@
 import type { Caller } from '#access';
-import type { ListPage, Paging, RedriveOrder } from '#delivery';
+import type { ListPage, Paging, RedriveOrder, SubscriptionDesk } from '#delivery';
 import { Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -83,7 +83,7 @@ export class SubscriptionFailuresController {
   @HttpCode(202)
   @RouteConfig({
     summary:
-      'Deliver parked and dead events again: `ids`, `filter` or `all`; order per subject is kept. `edited` sends other data in the place of one event, to this subscription only. With `dryRun`: 200 with the count, and nothing is sent',
+      'Deliver parked and dead events again: `ids`, `filter` or `all`; order per subject is kept. `edited` sends other data in the place of one event, to this subscription only. With `dryRun`: 200 with the count, and nothing is sent. `unknown`: ids that no parked or dead event has; 404 when none has one',
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
     body: REDRIVE,
@@ -101,12 +101,31 @@ export class SubscriptionFailuresController {
     return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
       if (dryRun) {
         void reply.status(200);
-        return { count: await desk.redriveCount(id, order) };
+        return { ...(await desk.redriveCount(id, order)) };
       }
       const { why } = order;
-      const change = { what: 'subscription.redrive', why, facts: factsOf(order) };
+      const told = ({ job, count }: Begun): object => ({ job, count });
+      const change = { what: 'subscription.redrive', why, facts: factsOf(order), told };
       return { ...(await this.#places.change(caller, before, change, () => desk.redrive(id, order))) };
     });
+  }
+
+  @Get('redrives')
+  @RouteConfig({
+    summary: 'Redrives that run, and the last 20 that have ended, the newest first',
+    roles: ['reader', 'operator', 'admin'],
+    query: NONE,
+  })
+  jobs(
+    @Param('id') id: string,
+    @CurrentCaller() caller: Caller,
+    @Req() req: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @CheckedQuery() _none: object,
+  ): Promise<object> {
+    return this.#places.at(id, { caller, req, reply }, 'owner', async (desk) =>
+      paged(req, reply, 'redrives', { items: await desk.redriveJobs(id) }),
+    );
   }
 
   @Get('redrives/:job')
@@ -131,7 +150,8 @@ export class SubscriptionFailuresController {
   @Post('skip')
   @HttpCode(200)
   @RouteConfig({
-    summary: 'End parked and dead events as not delivered; the events that they held go on. `skipped`: how many',
+    summary:
+      'End parked and dead events as not delivered; the events that they held go on. `skipped`: how many; `unknown`: ids that no parked or dead event has; 404 when none has one',
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
     body: SKIP,
@@ -146,10 +166,12 @@ export class SubscriptionFailuresController {
   ): Promise<object> {
     return this.#places.at(id, { caller, req, reply }, 'owner', async (desk, before) => {
       const change = { what: 'subscription.skip', why, facts: { ids } };
-      return { skipped: await this.#places.change(caller, before, change, () => desk.skip(id, ids, why)) };
+      return { ...(await this.#places.change(caller, before, change, () => desk.skip(id, ids, why))) };
     });
   }
 }
+
+type Begun = Awaited<ReturnType<SubscriptionDesk['redrive']>>;
 
 const pageOf = ({ limit = ROWS, cursor }: PageQuery): Paging => ({ limit, cursor });
 

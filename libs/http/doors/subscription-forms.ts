@@ -15,7 +15,7 @@ const UNITS = z.strictObject({
   function: z.string().max(60).optional(),
   /** Kemendagri code of a province. */
   province: z.string().max(60).optional(),
-  /** Id of a unit: itself and every unit below it. */
+  /** Id of a unit: itself and every unit below it. `self`: of the owner; `self:kanwil`: of the unit of this type that the owner is, or stands below, on the day of the event. */
   below: z.string().max(60).optional(),
 });
 const TARGET = z.discriminatedUnion('kind', [
@@ -51,7 +51,8 @@ export const CHANGE = z
   .strictObject({
     types: TYPES.optional(),
     filters: FILTERS.optional(),
-    units: UNITS.optional(),
+    /** null: no choice of units any more. */
+    units: UNITS.nullable().optional(),
     target: TARGET.optional(),
     why: WHY().optional(),
   })
@@ -164,9 +165,14 @@ function isPlace(text: string): boolean {
 export function specOf(given: Omit<z.output<typeof SPEC>, 'starts'>): SubscriptionSpec;
 export function specOf(given: Omit<z.output<typeof CHANGE>, 'why'>): Partial<SubscriptionSpec>;
 export function specOf(given: object): Partial<SubscriptionSpec> {
-  const { temporary, target, ...spec } = given as Partial<SubscriptionSpec> & { readonly temporary?: boolean };
+  const { temporary, target, units, ...spec } = given as Omit<Partial<SubscriptionSpec>, 'units'> & {
+    readonly temporary?: boolean;
+    readonly units?: SubscriptionSpec['units'] | null;
+  };
   return {
     ...spec,
+    // Removed by a change: JSON has no undefined, so the row is without it.
+    ...(units === undefined ? {} : ({ units: units ?? undefined } as Pick<SubscriptionSpec, 'units'>)),
     ...(target === undefined ? {} : { target: targetOf(target) }),
     ...(temporary === true ? { temporary } : {}),
   };

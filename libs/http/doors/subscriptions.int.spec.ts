@@ -154,7 +154,15 @@ describe('a subscription', () => {
     const paused = await edge.ask('POST', `/${id}/pause`, 'own', { why: 'pindah server' });
     expect(paused.body).toMatchObject({ status: 'paused', why: 'pindah server' });
     expect((await edge.ask('POST', `/${id}/resume`, 'own')).body).toMatchObject({ status: 'active' });
-    const seek = { streams: { 'imigrasi.paspor': ['imigrasi.paspor/0/0'] }, events: 17 };
+    const seek = {
+      streams: { 'imigrasi.paspor': ['imigrasi.paspor/0/0'] },
+      events: 17,
+      again: 17,
+      passedOver: 0,
+      parked: 1,
+      dead: 1,
+      held: 3,
+    };
     const before = edge.audit.length;
     expect((await edge.ask('POST', `/${id}/seek`, 'own', { to: 'earliest', dryRun: true })).body).toEqual({
       ...seek,
@@ -178,6 +186,7 @@ describe('a subscription', () => {
     held.dead = ['d-1', 'd-2', 'd-3'].map(dead);
     held.parked = [
       {
+        id: 'm-9',
         subject: 'S-9',
         position: 'imigrasi.paspor/0/9',
         since: '2021-07-15T00:00:00.000Z',
@@ -205,6 +214,10 @@ describe('a subscription', () => {
       done: 0,
       failed: 0,
       left: 1,
+    });
+    expect((await edge.ask('GET', `/${id}/redrives`, 'own')).body).toMatchObject({
+      redrives: [{ job: 'job-1', startedAt: expect.any(String), why: 'diperbaiki' }],
+      next: null,
     });
     expect((await edge.ask('GET', `/${id}/redrives/lain`, 'own')).status).toBe(404);
     expect((await edge.ask('POST', `/${id}/skip`, 'own', { ids: ['d-1', 'd-2'], why: 'ganda' })).body).toEqual({
@@ -335,7 +348,10 @@ describe('every change of a subscription', () => {
       },
     });
     expect(done[2]).toMatchObject({ who: { keyId: 'aboveadmin' }, why: 'pemeliharaan', after: { state: 'paused' } });
-    expect(done[6]).toMatchObject({ why: 'salah NIK', after: { ids: ['d-1'], edited: true, rate: 20 } });
+    expect(done[6]).toMatchObject({
+      why: 'salah NIK',
+      after: { ids: ['d-1'], edited: true, rate: 20, job: 'job-1', count: 1 },
+    });
     expect(done[7]).toMatchObject({ after: { filter: { subject: '…' } } });
     expect(JSON.stringify(edge.audit)).not.toMatch(/whsec_|SEALED|RAHASIA|99000000|S-1/);
   });

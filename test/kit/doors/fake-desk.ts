@@ -13,8 +13,10 @@ import type {
   RotatedSecret,
   SeekPreview,
   SeekTarget,
+  Skipped,
   Standing,
   SubscriptionDesk,
+  Taken,
   SubscriptionList,
 } from '#delivery';
 import { Fault } from '#faults';
@@ -166,7 +168,13 @@ export class FakeDesk implements SubscriptionDesk {
   async seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview> {
     if (!dryRun) await this.#write();
     this.#row(id);
-    return { streams: { 'imigrasi.paspor': [`imigrasi.paspor/0/${to === 'earliest' ? 0 : 17}`] }, events: 17 };
+    return {
+      streams: { 'imigrasi.paspor': [`imigrasi.paspor/0/${to === 'earliest' ? 0 : 17}`] },
+      events: 17,
+      again: 17,
+      passedOver: 0,
+      ...{ parked: 1, dead: 1, held: 3 },
+    };
   }
 
   deliveries(
@@ -187,17 +195,24 @@ export class FakeDesk implements SubscriptionDesk {
     return Promise.resolve(pageOf(this.#held(id).dead, page));
   }
 
-  redriveCount(id: string, order: RedriveOrder): Promise<number> {
+  redriveCount(id: string, order: RedriveOrder): Promise<Taken> {
     const { dead } = this.#held(id);
-    return Promise.resolve(dead.filter((each) => order.ids?.includes(each.id) ?? true).length);
+    return Promise.resolve({ count: dead.filter((each) => order.ids?.includes(each.id) ?? true).length });
   }
 
   async redrive(id: string, order: RedriveOrder): Promise<{ job: string; count: number }> {
     await this.#write();
-    const count = await this.redriveCount(id, order);
+    const { count } = await this.redriveCount(id, order);
     this.#table.orders.push(order);
-    this.#held(id).jobs.set('job-1', { job: 'job-1', state: 'running', done: 0, failed: 0, left: count });
+    this.#held(id).jobs.set('job-1', {
+      ...{ job: 'job-1', state: 'running', done: 0, failed: 0, left: count },
+      ...{ startedAt: '2021-07-15T00:00:00.000Z', why: order.why },
+    });
     return { job: 'job-1', count };
+  }
+
+  redriveJobs(id: string): Promise<readonly RedriveJob[]> {
+    return Promise.resolve([...this.#held(id).jobs.values()]);
   }
 
   redriveJob(id: string, job: string): Promise<RedriveJob> {
@@ -205,12 +220,12 @@ export class FakeDesk implements SubscriptionDesk {
     return found === undefined ? Promise.reject(new Fault('not_found')) : Promise.resolve(found);
   }
 
-  async skip(id: string, ids: readonly string[], _why: string): Promise<number> {
+  async skip(id: string, ids: readonly string[], _why: string): Promise<Skipped> {
     await this.#write();
     const held = this.#held(id);
     const before = held.dead.length;
     held.dead = held.dead.filter((each) => !ids.includes(each.id));
-    return before - held.dead.length;
+    return { skipped: before - held.dead.length };
   }
 
   receipts(position: string): Promise<readonly ReaderReceipt[]> {

@@ -18,6 +18,7 @@ interface RedriveOptions {
   readonly rate: string;
   readonly why: string;
   readonly dryRun?: true;
+  readonly follow?: true;
 }
 
 const MOST = 100_000;
@@ -25,6 +26,16 @@ const isLetter: Shape = shapes.texts('id', 'subject', 'position', 'cause');
 
 const letters = (ctx: Context, id: string): Promise<Record<string, unknown>[]> =>
   ctx.rows(pathOf(id, '/dead-letters'), 'deadLetters', isLetter, MOST);
+
+const parkedOf = (ctx: Context, id: string): Promise<Record<string, unknown>[]> =>
+  ctx.rows(pathOf(id, '/parked'), 'parked', shapes.texts('subject', 'position', 'cause'), MOST);
+
+/** Ids that the hub did not know: the rest was done. */
+function tellUnknown(ctx: Context, body: unknown): void {
+  const { unknown } = body as { readonly unknown?: unknown };
+  const ids = Array.isArray(unknown) ? unknown.map((id) => String(id).replaceAll(/\p{Cc}/gu, ' ')) : [];
+  if (ids.length > 0) process.stderr.write(`! ${ctx.say(texts.ids_unknown({ ids: ids.join(', ') }))}\n`);
+}
 
 /** Dead letters of subscriptions. */
 export function deadLetterCommands(program: Command, run: Run): void {
@@ -42,11 +53,9 @@ export function deadLetterCommands(program: Command, run: Run): void {
       run(async (given) => {
         const ctx = formatted(given, o);
         const id = await idOf(ctx, name);
-        const rows = o.parked
-          ? await ctx.rows(pathOf(id, '/parked'), 'parked', shapes.texts('subject', 'position', 'cause'), MOST)
-          : await letters(ctx, id);
+        const rows = o.parked ? await parkedOf(ctx, id) : await letters(ctx, id);
         const columns = o.parked
-          ? ['since', 'subject', 'position', 'cause', 'tries', 'held', 'nextAt']
+          ? ['since', 'id', 'subject', 'position', 'cause', 'lastStatus', 'tries', 'held', 'nextAt']
           : ['lastAt', 'id', 'subject', 'position', 'cause', 'lastStatus', 'tries', 'held'];
         printRows(ctx, rows, columns);
         if (rows.length > 0 && !o.parked) process.stderr.write(`! ${ctx.say(texts.redrive_or_skip({ name }))}\n`);
@@ -55,12 +64,14 @@ export function deadLetterCommands(program: Command, run: Run): void {
     );
   dlq
     .command('show <sub> <id>')
-    .description('one dead letter with the attempts that were made')
+    .description('one dead letter, or one parked event, with the attempts that were made')
     .addHelpText('after', '\nExample:\n  simpul dlq ls payroll && simpul dlq show payroll <id>')
     .action((name: string, letter: string) =>
       run(async (ctx) => {
         const id = await idOf(ctx, name);
-        const found = (await letters(ctx, id)).find((each) => each['id'] === letter);
+        // A parked event too: whoever looks has its id from `ls --parked`.
+        const isThis = (each: Record<string, unknown>): boolean => each['id'] === letter || each['position'] === letter;
+        const found = (await letters(ctx, id)).find(isThis) ?? (await parkedOf(ctx, id)).find(isThis);
         if (found === undefined) throw new Usage(texts.no_such_letter({ id: letter, name }));
         const about = `/deliveries?subject=${encodeURIComponent(String(found['subject']))}`;
         const shape = shapes.texts('id', 'position', 'at', 'outcome');
@@ -70,6 +81,7 @@ export function deadLetterCommands(program: Command, run: Run): void {
       }),
     );
   redriveCommand(dlq, run);
+  jobsCommand(dlq, run);
   dlq
     .command('skip <sub> <ids...>')
     .description('end dead letters as not delivered: the events that wait behind them go on')
@@ -80,8 +92,12 @@ export function deadLetterCommands(program: Command, run: Run): void {
         const shape: Shape = ({ skipped }) => typeof skipped === 'number';
         const { body } = await ctx.send('POST', pathOf(await idOf(ctx, name), '/skip'), shape, { ids, why });
         if (ctx.format !== 'table') printOne(ctx, body);
-        else process.stderr.write(`✔ ${ctx.say(texts.skipped({ count: (body as { skipped: number }).skipped }))}\n`);
-        return EXIT.ok;
+        const { skipped: count } = body as { skipped: number };
+        if (ctx.format === 'table') {
+          process.stderr.write(`${count > 0 ? '✔' : '!'} ${ctx.say(texts.skipped({ count }))}\n`);
+          tellUnknown(ctx, body);
+        }
+        return count > 0 ? EXIT.ok : EXIT.nothing;
       }),
     );
 }
@@ -93,10 +109,11 @@ function redriveCommand(dlq: Command, run: Run): void {
     .option('--all', 'all dead letters and parked events')
     .option('--subject <subject>', 'only of this subject')
     .option('--cause <cause>', 'only with this cause')
-    .option('--before <time>', 'only those that ended before this time')
+    .option('--before <time>', 'only those that were parked before this time')
     .option('--edited <file>', 'send this data (JSON) in the place of one event, to this subscription only')
     .option('--rate <n>', 'events a second', '20')
     .requiredOption('--why <text>', 'the reason, for the audit record')
+    .option('--follow', 'stay until it has ended, and say how it went')
     .option('--dry-run', 'only count')
     .addHelpText('after', '\nExample:\n  simpul dlq redrive payroll --all --why "the receiver is mended" --dry-run')
     .action((name: string, ids: string[], o: RedriveOptions) =>
@@ -109,7 +126,43 @@ function redriveCommand(dlq: Command, run: Run): void {
         if (ctx.format !== 'table') printOne(ctx, body);
         else if (job === undefined) process.stdout.write(`${count}  (${ctx.say(texts.nothing_done())})\n`);
         else process.stderr.write(`✔ ${ctx.say(texts.redriven({ count, job, name }))}\n`);
+        if (ctx.format === 'table') tellUnknown(ctx, body);
+        if (o.follow === true && job !== undefined) return follow(ctx, id, job);
         return count > 0 ? EXIT.ok : EXIT.nothing;
+      }),
+    );
+}
+
+const isJob: Shape = shapes.all(shapes.texts('job', 'state'), ({ done, failed, left }) =>
+  [done, failed, left].every((count) => typeof count === 'number'),
+);
+const FOLLOW_MS = 500;
+
+/** Until a job has ended; a line whenever its counts change. Ends with 1 when an event was not delivered. */
+async function follow(ctx: Context, id: string, job: string): Promise<number> {
+  for (let told = ''; ;) {
+    const { body } = await ctx.get(pathOf(id, `/redrives/${encodeURIComponent(job)}`), isJob);
+    const { state, done, failed, left } = body as { state: string; done: number; failed: number; left: number };
+    const line = ctx.say(texts.redrive_state({ done, failed, left }));
+    if (line !== told) process.stderr.write(`${line}\n`);
+    told = line;
+    if (state === 'done') return failed === 0 ? EXIT.ok : EXIT.failed;
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  }
+}
+
+function jobsCommand(dlq: Command, run: Run): void {
+  dlq
+    .command('jobs <sub>')
+    .description('redrives that run, and the last ones that have ended: delivered, failed, left')
+    .option('--json', 'as JSON, with every field')
+    .addHelpText('after', '\nExample:\n  simpul dlq jobs payroll')
+    .action((name: string, o: { json?: boolean }) =>
+      run(async (given) => {
+        const ctx = formatted(given, o);
+        const rows = await ctx.rows(pathOf(await idOf(ctx, name), '/redrives'), 'redrives', isJob, MOST);
+        printRows(ctx, rows, ['startedAt', 'job', 'state', 'done', 'failed', 'left', 'why']);
+        return rows.length > 0 ? EXIT.ok : EXIT.nothing;
       }),
     );
 }

@@ -49,7 +49,7 @@ function withSpecOptions(command: Command): Command {
     .option('--filter <json>', 'a CloudEvents filter: exact, prefix, suffix, all, any, not; may be repeated', many)
     .option('--function <type>', 'only events of units of this type: kanim')
     .option('--province <code>', 'only of units in this province: 64')
-    .option('--below <unit>', 'only of this unit and those below it')
+    .option('--below <unit>', 'only of this unit and those below it; self: your unit; self:kanwil: the kanwil above it')
     .option('--to <url>', 'deliver to this address (webhook)')
     .option('--mode <mode>', 'of a webhook: structured, binary, batch')
     .option('--form <form>', 'data of a webhook: json, avro')
@@ -89,6 +89,15 @@ function publicKeyOf({ publicKeys }: Keys): string | undefined {
 
 /** Says what was done on stderr: a script reads stdout. */
 const note = (line: string): void => void process.stderr.write(`✔ ${line}\n`);
+
+interface SeekAnswer {
+  readonly again: number;
+  readonly passedOver: number;
+  readonly incomplete?: true;
+  readonly parked?: number;
+  readonly dead?: number;
+  readonly held?: number;
+}
 
 /** A change of one subscription, and a line for it; the subscription as it is then with -o json. */
 async function changed(ctx: Context, sub: string, act: string, body: unknown, done: string): Promise<number> {
@@ -131,14 +140,17 @@ export function subscriptionCommands(program: Command, run: Run): void {
     .action((name: string, to: string, o: { dryRun?: true; why?: string }) =>
       run(async (ctx) => {
         const id = await idOf(ctx, name);
-        const shape: Shape = ({ events }) => typeof events === 'number';
+        const shape: Shape = ({ again, passedOver }) => typeof again === 'number' && typeof passedOver === 'number';
         const asked = { to, dryRun: o.dryRun === true, why: o.why };
         const { body } = await ctx.send('POST', pathOf(id, '/seek'), shape, asked);
         if (ctx.format !== 'table') printOne(ctx, body);
         else {
-          const { events } = body as { events: number };
-          const what = events < 0 ? texts.sub_passes({ count: -events }) : texts.sub_repeats({ count: events });
-          note(`${name}  ${ctx.say(what)}${o.dryRun ? `  (${ctx.say(texts.nothing_done())})` : ''}`);
+          const { again, passedOver: passed, incomplete, ...rows } = body as SeekAnswer;
+          const least = incomplete === true ? `  (${ctx.say(texts.seek_least())})` : '';
+          const dry = o.dryRun ? `  (${ctx.say(texts.nothing_done())})` : '';
+          note(`${name}  ${ctx.say(texts.seek_counts({ again, passed }))}${least}${dry}`);
+          const count = (rows.parked ?? 0) + (rows.dead ?? 0) + (rows.held ?? 0);
+          if (count > 0) process.stderr.write(`! ${ctx.say(texts.seek_stays({ count, name }))}\n`);
         }
         return EXIT.ok;
       }),
@@ -276,11 +288,13 @@ function writeCommands(sub: Command, run: Run): void {
   withSpecOptions(sub.command('edit <sub>'))
     .description('change types, filters, units or target; what is not named stays')
     .option('--no-filters', 'remove all filters')
+    .option('--no-units', 'remove the choice of units')
     .option('--why <text>', 'the reason, for the audit record')
     .addHelpText('after', '\nExample:\n  simpul sub edit payroll --types sdm.pegawai.#')
-    .action((name: string, o: SpecOptions & { filters: boolean; why?: string }) =>
+    .action((name: string, o: SpecOptions & { filters: boolean; units: boolean; why?: string }) =>
       run(async (ctx) => {
-        const change = { ...(o.filters ? {} : { filters: [] }), ...specOf(o) };
+        const without = { ...(o.filters ? {} : { filters: [] }), ...(o.units ? {} : { units: null }) };
+        const change = { ...without, ...specOf(o) };
         if (Object.keys(change).length === 0) throw new Usage(texts.nothing_to_change());
         const before = await standingOf(ctx, await idOf(ctx, name));
         const { body } = await ctx.send(
