@@ -135,6 +135,8 @@ export interface ReaderReceipt {
   readonly subscription: string;
   readonly owner: string;
   readonly state: 'pending' | 'delivered' | 'parked' | 'dead' | 'filtered';
+  /** What it got last was other data that a person sent in the place of the event's own. */
+  readonly edited?: true;
   readonly at?: string;
   readonly tries?: number;
   readonly status?: number;

@@ -22,6 +22,8 @@ export interface AttemptRow {
   readonly outcome: 'delivered' | 'failed' | 'parked' | 'dead';
   readonly reason?: string | undefined;
   readonly head?: string | undefined;
+  /** The redrive that sent other data in the place of the event (R8.8). */
+  readonly edited?: string | undefined;
 }
 
 /** A row of `_simpul.cursors`, key `<subscription>/<stream>` (R8.6). */

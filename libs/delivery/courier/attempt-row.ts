@@ -1,6 +1,7 @@
 import type { ReadEvent } from '#reading';
 import type { ItemResult, Outcome } from '../lanes/types.js';
 import type { AttemptRow } from '../port.js';
+import { editedBy } from './edited.js';
 
 /** One attempt of one event, when it had ended. */
 export interface Made {
@@ -15,7 +16,8 @@ export interface Made {
   readonly result: ItemResult | undefined;
 }
 
-export function attemptRow({ position, envelope }: ReadEvent, made: Made): AttemptRow {
+export function attemptRow(event: ReadEvent, made: Made): AttemptRow {
+  const { position, envelope } = event;
   const { id, subscription, at, ms, outcome, result } = made;
   const { status, reason, head } = outcome as { status?: number; reason?: string; head?: string };
   return {
@@ -30,5 +32,6 @@ export function attemptRow({ position, envelope }: ReadEvent, made: Made): Attem
     outcome: result === undefined || result === 'skipped' ? 'failed' : result,
     reason,
     head: outcome.kind === 'delivered' ? undefined : head,
+    edited: editedBy(event),
   };
 }

@@ -194,11 +194,24 @@ function batchOf(rows: readonly NewRecord[], at: number): readonly NewRecord[] {
 }
 
 /** As JSON.stringify of the row without its subscription; a third of its cost. */
-function textOf({ id, position, subject, try: tries, at, ms, status, outcome, reason, head }: AttemptRow): string {
+function textOf({
+  id,
+  position,
+  subject,
+  try: tries,
+  at,
+  ms,
+  status,
+  outcome,
+  reason,
+  head,
+  edited,
+}: AttemptRow): string {
   const more =
     (status === undefined ? '' : `,"status":${status}`) +
     (reason === undefined ? '' : `,"reason":${JSON.stringify(reason)}`) +
-    (head === undefined ? '' : `,"head":${JSON.stringify(head)}`);
+    (head === undefined ? '' : `,"head":${JSON.stringify(head)}`) +
+    (edited === undefined ? '' : `,"edited":${JSON.stringify(edited)}`);
   return `{"id":${JSON.stringify(id)},"position":"${position}","subject":${JSON.stringify(subject)},"try":${tries},"at":"${at}","ms":${ms}${more},"outcome":"${outcome}"}`;
 }
 

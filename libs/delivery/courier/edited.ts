@@ -1,6 +1,8 @@
 import { digestOf } from '#event';
 import { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
+import type { Subscription } from '#subscriptions';
+import { messageId } from './message-id.js';
 
 /** The source of what a person sent in the place of an event (R8.8). */
 export const REDRIVE_SOURCE = 'urn:simpul:hub:redrive';
@@ -34,4 +36,18 @@ export function editedEvent(original: ReadEvent, { job, data }: Edited, now: num
     bytes: frame.length,
     ...(level === 'full' ? { stored: { frame, digest: digestOf(Buffer.from(envelope.subject), frame) } } : {}),
   };
+}
+
+/** The redrive whose data stands in the place of the event's own; undefined: it is the event. No unit may publish under this source. */
+export function editedBy({ envelope }: ReadEvent): string | undefined {
+  return envelope.source === REDRIVE_SOURCE ? envelope.id : undefined;
+}
+
+/** `webhook-id` of a request. Other data is another message: a receiver that has had the event must not take it for a repeat. */
+export function sentId(subscription: Pick<Subscription, 'id' | 'createdAt'>, events: readonly ReadEvent[]): string {
+  const parts = events.map((event) => {
+    const job = editedBy(event);
+    return job === undefined ? event.position : `${event.position} ${job}`;
+  });
+  return messageId(subscription, parts);
 }

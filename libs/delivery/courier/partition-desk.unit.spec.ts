@@ -249,6 +249,33 @@ describe('a desk', () => {
     );
   });
 
+  it('sends other data under a webhook-id of its own, and the attempt says which redrive it was', async () => {
+    stage = await DeskStage.open();
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    const contract = { encode: () => ({ ok: true, value: Buffer.from('x') }) };
+    const event = (offset: bigint) => {
+      const { type, envelope, ...rest } = eventAt(offset, 'a');
+      const extensions = { extensions: {} };
+      return { ...rest, envelope: { ...envelope, ...extensions }, type: { ...type, contract, schemaId: 1 } } as never;
+    };
+    stage.answer = () => ({ kind: 'refused', status: 422, reason: 'status', ms: 1 });
+    stage.feed.offer(ID, event(0n));
+    await until(async () => (await desk.standing(ID)).parked === 1);
+    stage.readOne = event;
+    stage.answer = () => DELIVERED;
+    const { job } = await desk.redrive(ID, { ids: [POSITION], edited: { nik: '1' }, rate: 20, why: 'uji' });
+    await until(async () => (await desk.redriveJob(ID, job)).state === 'done');
+    const [first, second] = stage.sent;
+    expect(second!.events[0]!.data).toEqual({ nik: '1' });
+    expect(second!.id).not.toBe(first!.id);
+    const { items } = await desk.deliveries(ID, {}, { limit: 9 });
+    expect(items.map(({ id, outcome, edited }) => [id, outcome, edited])).toEqual([
+      [second!.id, 'delivered', job],
+      [first!.id, 'parked', undefined],
+    ]);
+  });
+
   it('a seek says how much it repeats, and how much that waits it passes over', async () => {
     stage = await DeskStage.open();
     const desk = await open();

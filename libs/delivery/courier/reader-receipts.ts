@@ -82,7 +82,15 @@ async function receiptsOf(
 type Judged = Omit<ReaderReceipt, 'subscription' | 'owner'>;
 
 function judged({ run, parked, place, isDue }: Stand, row: AttemptRow | undefined, isWhole: boolean): Judged {
-  const tried = row === undefined ? {} : { at: row.at, tries: row.try, ...statusOf(row) };
+  const tried =
+    row === undefined
+      ? {}
+      : {
+          at: row.at,
+          tries: row.try,
+          ...statusOf(row),
+          ...(row.edited === undefined ? {} : { edited: true as const }),
+        };
   if (parked !== undefined) {
     const { deadAt, lastAt, tries, lastStatus } = parked;
     const status = lastStatus === undefined ? {} : { status: lastStatus };

@@ -9,10 +9,9 @@ import { Leases } from '../pull/leases.js';
 import { LiveSeat } from '../pull/live.js';
 import { LEASED } from '../pull/memory.js';
 import { attemptRow, type Made } from './attempt-row.js';
-import type { Edited } from './edited.js';
+import { sentId, type Edited } from './edited.js';
 import { Events, NOT_DUE, positionOf, refusedFor } from './events.js';
 import { Followed, type FollowedStream } from './followed.js';
-import { messageId } from './message-id.js';
 import { permissionFor, type Asking, type Permission } from './permission.js';
 import { sent } from './push.js';
 import { Redriven } from './redriven.js';
@@ -103,7 +102,7 @@ export class Run {
           const { id: subscription } = this.#subscription;
           const shared = { ...made, subscription, ms: now() - made.at };
           for (const [i, event] of events.entries())
-            this.#record(event, { ...shared, id: messageId(this.#subscription, [event.position]), result: results[i] });
+            this.#record(event, { ...shared, id: sentId(this.#subscription, [event]), result: results[i] });
         },
         wake: this.#pump,
         memory,
@@ -290,10 +289,7 @@ export class Run {
       return this.lanes.release(attempt);
     if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, NOT_DUE, 1));
     const at = now();
-    const id = messageId(
-      this.#subscription,
-      events.map(({ position }) => position),
-    );
+    const id = sentId(this.#subscription, events);
     const outcome = await sent(this.#deps, { subscription: this.#subscription, id, events, try: attempt.try }, signal);
     // Whether an attempt that was cut off has reached the receiver, nobody knows.
     if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
