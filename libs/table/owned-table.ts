@@ -51,6 +51,8 @@ export interface OwnedChange<V> {
 export interface OwnedTable<V> extends TableReads<V> {
   /** Epoch of the owner who wrote the row of this key; undefined when there is no row, or a row without an owner. */
   epoch(key: string): bigint | undefined;
+  /** The keys whose last record cannot be read and was not written anew by their owner. They have no row, and are not new ones (R4.7). */
+  readonly damaged: ReadonlySet<string>;
   /**
    * Appends these rows in one append: all or none, at most 500. Resolves once they are durable, and this table shows them then. Calls that come
    * while an append is in flight share the next one. Rows of one key keep the order of the calls.
@@ -91,6 +93,7 @@ class EpochTable<V> implements OwnedTable<V> {
   readonly #appends: TopicAppends;
   readonly #entries = new Map<string, Entry<V>>();
   readonly #owned = new Map<string, Ownership<V>>();
+  readonly #damaged = new Set<string>();
   readonly #closing = new AbortController();
   #size = 0;
 
@@ -129,6 +132,10 @@ class EpochTable<V> implements OwnedTable<V> {
 
   get size(): number {
     return this.#size;
+  }
+
+  get damaged(): ReadonlySet<string> {
+    return this.#damaged;
   }
 
   get next(): bigint {
@@ -229,12 +236,16 @@ class EpochTable<V> implements OwnedTable<V> {
     const key = record.key?.toString() ?? '';
     report?.unreadable?.({ topic, key, offset: record.offset, cause });
     const entry = this.#entries.get(key);
+    if (entry === undefined) this.#damaged.add(key);
     if (entry === undefined || record.offset <= entry.offset) return;
     const own = this.#owned.get(key);
     if (own?.epoch === entry.epoch) {
       own.overwrittenAt = record.offset;
       this.#settle(key);
-    } else this.#show(key, undefined, entry.epoch, record.offset);
+    } else {
+      this.#show(key, undefined, entry.epoch, record.offset);
+      this.#damaged.add(key);
+    }
   }
 
   /**
@@ -257,6 +268,7 @@ class EpochTable<V> implements OwnedTable<V> {
 
   #show(key: string, row: V | undefined, epoch: bigint, offset: bigint): void {
     const entry = this.#entries.get(key);
+    this.#damaged.delete(key);
     this.#size += (row === undefined ? 0 : 1) - (entry?.row === undefined ? 0 : 1);
     if (entry === undefined) this.#entries.set(key, { row, epoch, offset });
     else Object.assign(entry, { row, epoch, offset });

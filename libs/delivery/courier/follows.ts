@@ -10,6 +10,9 @@ export interface FollowsDeps {
   readonly streamsOf: (run: Run) => readonly string[];
   readonly streamOf: (name: string) => StreamInfo | undefined;
   readonly cursor: (subscription: string, stream: string) => CursorRow | undefined;
+  /** Why nothing of a run may go on: the key of a stored record that cannot be read. undefined: it may. */
+  readonly damaged: (subscription: string, streams: readonly string[]) => string | undefined;
+  readonly halt: (run: Run, why: string) => void;
   readonly beginning: (stream: StreamInfo) => Promise<CursorRow>;
   readonly store: (subscription: string, stream: string, row: CursorRow) => Promise<void>;
   /** Whether the run still delivers for its subscription. */
@@ -29,10 +32,13 @@ export class Follows {
     this.#deps = deps;
   }
 
-  /** Follows what a run does not follow yet; what cannot be read now as soon as it can. Never rejects. */
+  /** Follows what a run does not follow yet; what cannot be read now as soon as it can. Of what is stored of it nothing is begun anew (R4.7): it halts. Never rejects. */
   async all(run: Run): Promise<void> {
-    const { streamsOf, failed } = this.#deps;
-    for (const name of streamsOf(run))
+    const { streamsOf, damaged, halt, failed } = this.#deps;
+    const streams = streamsOf(run);
+    const key = damaged(run.subscription.id, streams);
+    if (key !== undefined) return halt(run, `control_record_unreadable: ${key}`);
+    for (const name of streams)
       try {
         await this.#one(run, name);
       } catch (cause) {

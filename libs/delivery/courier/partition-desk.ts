@@ -202,9 +202,13 @@ export class PartitionDesk implements SubscriptionDesk {
   }
 
   resume(id: string): Promise<Subscription> {
-    return this.#change(id, ({ subscription: { why: _why, ...subscription } }) =>
-      this.#store({ ...subscription, state: 'active', changedAt: this.#time() }),
-    );
+    return this.#change(id, async (run) => {
+      const { why: _why, ...subscription } = run.subscription;
+      const stored = await this.#store({ ...subscription, state: 'active', changedAt: this.#time() });
+      // What halted it may stand still.
+      await this.#set.followStreams(run);
+      return stored;
+    });
   }
 
   async seek(id: string, to: SeekTarget, dryRun: boolean): Promise<SeekPreview> {
@@ -212,7 +216,11 @@ export class PartitionDesk implements SubscriptionDesk {
     const rows = await this.#starts(run.subscription, to, '/to');
     // Outside of the changes: it may take seconds.
     const count = await seekCount(this.#set, run, rows, dryRun ? 10_000 : 3_000);
-    if (!dryRun) await this.#change(id, (current) => this.#beginAt(current, rows));
+    if (!dryRun)
+      await await this.#change(id, async (current) => {
+        await this.#set.dropDamaged(id);
+        return this.#beginAt(current, rows);
+      });
     const streams = [...rows].map(([stream, { next }]) => [stream, positionsOf(stream, next)] as const);
     return { streams: Object.fromEntries(streams), ...count };
   }

@@ -103,6 +103,36 @@ describe('a desk', () => {
     expect(await second.standing(ID)).toMatchObject({ parked: 1 });
   });
 
+  const DAMAGE = Buffer.from('{"epoch":');
+  it.each([
+    ['cursor', '_simpul.cursors', () => `${ID}/_simpul.test`],
+    ['parked event', '_simpul.lanes', () => `${ID}/p/${POSITION}`],
+  ])(
+    'whose %s cannot be read halts the subscription, again after a resume, until a person says where it goes on',
+    async (_what, topic, key) => {
+      stage = await DeskStage.open();
+      const first = await open();
+      await first.create(spec('satu'), BY);
+      await parkFirst(first);
+      await first.close('lost');
+      stage.topics.put(topic, P, [{ key: Buffer.from(key()), value: DAMAGE, headers: [] }]);
+      stage.sent.length = 0;
+      const second = await open(2n);
+      const halted = async (): Promise<boolean> => (await second.standing(ID)).subscription.state === 'paused';
+      await until(halted);
+      expect((await second.standing(ID)).subscription.why).toBe(`control_record_unreadable: ${key()}`);
+      await second.resume(ID);
+      await until(halted);
+      expect([stage.feed.followers.size, stage.sent.length]).toEqual([0, 0]);
+      await second.seek(ID, 'earliest', false);
+      await second.resume(ID);
+      await until(() => stage.feed.followers.size === 1);
+      await second.close('lost');
+      await open(3n);
+      await until(() => stage.feed.followers.size === 1);
+    },
+  );
+
   it('delivers on when a change has failed halfway', async () => {
     stage = await DeskStage.open();
     const desk = await open();

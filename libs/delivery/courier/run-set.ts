@@ -7,6 +7,7 @@ import type { StreamInfo } from '#registry';
 import { compileSubscription, streamsOf, type CompiledSubscription, type Subscription } from '#subscriptions';
 import type { CursorRow, LaneRow, LeaseRow, Place, RedriveRow, StoredRow } from '../port.js';
 import { Attempts } from './attempts.js';
+import { damagedOf, damagedRows } from './damage.js';
 import { cursorKey, Flusher } from './flusher.js';
 import { Follows } from './follows.js';
 import { recordHalt } from './halted.js';
@@ -46,6 +47,10 @@ export class RunSet {
       streamsOf: ({ subscription }) => streamsOf(subscription, deps.catalogue, deps.units),
       streamOf: (name) => this.streamOf(name),
       cursor: (id, stream) => this.#tables!.cursors.get(cursorKey(id, stream)),
+      damaged: (id, streams) => damagedOf(this.#tables!, id, streams),
+      halt: (run, why) => {
+        if (run.subscription.state === 'active') void this.#halt(run, 'paused', why);
+      },
       beginning: (stream) => fromBeginning(deps, stream),
       store: (id, stream, row) => this.writeCursors(id, new Map([[stream, row]])),
       isCurrent: (run) => this.#isCurrent(run),
@@ -276,6 +281,12 @@ export class RunSet {
       [...table.entries()].filter(([key]) => key.startsWith(prefix)).map(([key]) => [key, undefined]);
     await this.#fenceable(() => writeAll(lanes, own(lanes), this.epoch));
     await this.#fenceable(() => writeAll(cursors, own(cursors), this.epoch));
+  }
+
+  /** Gives up the rows of a subscription that cannot be read, when a person has said where it goes on. */
+  async dropDamaged(id: string): Promise<void> {
+    const rows = damagedRows(this.#tables!, id).map((key) => [key, undefined] as const);
+    await this.#fenceable(() => writeAll(this.#tables!.lanes, rows, this.epoch));
   }
 
   /** Whether a durable row says that the event is held, or waits for its next try: the cursor may have passed it (R8.6). */
