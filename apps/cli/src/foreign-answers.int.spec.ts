@@ -119,6 +119,24 @@ const COMMANDS: Readonly<Record<string, readonly [args: readonly string[], good:
   'sub seek': [[sub, 'end'], { events: 1, again: 1, passedOver: 0, streams: {} }, { streams: {} }],
   'sub rotate-secret': [[sub], { secret: 's', previousValidUntil: 't' }, { secret: 's' }],
   'sub rm': [[sub], { id: sub, status: 'removed' }, { ...elsewhere, status: 'removed' }, subscription],
+  'watch ls': [
+    [],
+    {
+      findings: [
+        {
+          id: 'f',
+          kind: 'gap',
+          unit: 'SU00123',
+          stream: 's',
+          since: '2021-07-15T00:00:00.000Z',
+          expected: '1',
+          seen: '2',
+        },
+      ],
+      next: null,
+    },
+    { findings: [{}] },
+  ],
   'dlq ls': [[sub], { deadLetters: [letter], next: null }, { deadLetters: [{}] }],
   'dlq show': [[sub, 'd'], { deadLetters: [letter], deliveries: [], next: null }, { deadLetters: [{}] }],
   'dlq redrive': [[sub, 'd', '--why', 'x'], { count: 1, job: 'j' }, { job: 'j' }],
