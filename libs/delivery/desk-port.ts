@@ -158,7 +158,10 @@ export interface SubscriptionDesk {
   ): Promise<{ readonly subscription: Subscription; readonly secret?: string }>;
   rotateSecret(id: string): Promise<RotatedSecret>;
   standing(id: string): Promise<Standing>;
-  /** The changed filter holds for every event whose delivery has not ended; `appliesFrom`: by stream, the position in each partition from which it holds. */
+  /**
+   * `appliesFrom`: by stream, the position in each partition from which a changed filter holds. What lies before was decided by the one before: what waits is delivered
+   * all the same (unless the owner may not read it any more), what was left out does not come (R8.9).
+   */
   change(
     id: string,
     version: number,

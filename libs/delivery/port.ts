@@ -36,6 +36,8 @@ export interface CursorRow {
   readonly done: Readonly<Record<number, readonly bigint[]>>;
   /** Where each partition began, or was sought to: what lies below was never due. */
   readonly start: readonly bigint[];
+  /** What lies below was decided by an earlier filter, and rows of `_simpul.lanes` speak for what of it is unfinished. Absent: the filter has not changed. */
+  readonly since?: readonly bigint[];
 }
 
 /** Why a lane stands: the first event of the lane that could not be delivered. */

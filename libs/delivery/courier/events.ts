@@ -5,6 +5,7 @@ import type { ReadEvent } from '#reading';
 import type { CompiledSubscription } from '#subscriptions';
 import type { AttemptItem, Outcome } from '../lanes/types.js';
 import type { Place } from '../port.js';
+import { NOT_READABLE } from './attempt-row.js';
 import { editedEvent, type Edited } from './edited.js';
 
 /** Before a read that the log has not answered is made again. */
@@ -25,7 +26,7 @@ export interface EventsDeps {
 export class Events {
   readonly #deps: EventsDeps;
   readonly #edited = new Map<string, Edited>();
-  /** By stream and partition: what lies below was looked at before something changed that decides what is due. */
+  /** By stream and partition: what lies below was looked at before rights may have changed. */
   readonly #old = new Map<string, readonly bigint[]>();
 
   constructor(deps: EventsDeps) {
@@ -38,13 +39,13 @@ export class Events {
     else this.#edited.set(position, edited);
   }
 
-  /** What was looked at until now (`scanned`, by partition) is looked at once more, by the rights and filters of its turn. */
+  /** What was looked at until now (`scanned`, by partition) is read once more, by the rights of its turn. */
   lookAgain(stream: string, scanned: readonly bigint[]): void {
     this.#old.set(stream, scanned);
   }
 
   /**
-   * Up to the first one that is not due any more; none: the first one is not, because the owner may not see it any more (R12.4), and its lane goes on without it.
+   * Up to the first one that the owner may not see any more (R12.4); none: it is the first one. What was due when it was looked at stays due, whatever the filter is by now (R8.9).
    * undefined: the run has ended. Throws when nobody can read the first one.
    */
   async all(items: readonly AttemptItem<ReadEvent>[]): Promise<readonly ReadEvent[] | undefined> {
@@ -68,7 +69,7 @@ export class Events {
     return this.#edited.size > 0 || this.#isOld(place) ? undefined : event;
   }
 
-  /** undefined: it is not due any more, or the run has ended. Throws when nobody can read it. */
+  /** undefined: the owner may not see it any more, or the run has ended. Throws when nobody can read it. */
   async of({ event: known, place }: AttemptItem<ReadEvent>): Promise<ReadEvent | undefined> {
     const position = positionOf(place);
     const event = known === undefined || this.#isOld(place) ? await this.#reread(position) : known;
@@ -107,5 +108,5 @@ export const refusedFor = (cause: unknown): Outcome => ({
   reason: isFault(cause) ? cause.code : 'internal',
 });
 
-/** The outcome of an event that is not due to the subscription any more. */
-export const NOT_DUE = { kind: 'delivered' } as const;
+/** The outcome of an event that the owner of the subscription may not read any more (R12.4). */
+export const WITHDRAWN = { kind: 'withdrawn', reason: NOT_READABLE } as const;

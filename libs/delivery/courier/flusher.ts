@@ -93,7 +93,7 @@ export class Flusher {
         for (const [p, next] of followed.scanned.entries()) run.lanes.scanned(name, p, next);
         const moves = run.lanes.moves(name);
         if (!followed.mayBeDue(moves)) continue;
-        const row = { ...run.lanes.cursor(name), topicId: followed.topicId, start: followed.start };
+        const row = followed.rowOf(run.lanes.cursor(name));
         if (!followed.due(row, at, all)) continue;
         changes.push({ key: cursorKey(run.subscription.id, name), row, epoch });
         due.push({ followed, row, moves });

@@ -23,6 +23,7 @@ export class Followed {
   readonly stream: FollowedStream;
   readonly topicId: string;
   readonly start: readonly bigint[];
+  #since: readonly bigint[] | undefined;
   #attachment: Attachment | undefined;
   #place: readonly bigint[];
   #stored: CursorRow;
@@ -37,6 +38,7 @@ export class Followed {
     this.stream = stream;
     this.topicId = row.topicId;
     this.start = row.start;
+    this.#since = row.since;
     this.#place = row.next;
     this.#stored = row;
     this.#storedAt = now;
@@ -45,6 +47,29 @@ export class Followed {
   /** By partition: everything below has been looked at. */
   get scanned(): readonly bigint[] {
     return this.#attachment?.scanned ?? this.#place;
+  }
+
+  /** By partition: what lies below was decided by an earlier filter, and rows speak for what of it is unfinished. undefined: the filter has not changed. */
+  get since(): readonly bigint[] | undefined {
+    return this.#since;
+  }
+
+  /** Another filter decides from here on; call it while it is detached. It counts once the cursor is stored. */
+  decideFrom(): readonly bigint[] {
+    this.#since = this.scanned;
+    this.#storedMoves = -1;
+    return this.scanned;
+  }
+
+  /** The feed may look again at what was decided. */
+  isDecided({ partition, offset }: Pick<ReadEvent, 'partition' | 'offset'>): boolean {
+    return this.#since !== undefined && offset < (this.#since[partition] ?? 0n);
+  }
+
+  /** What is stored of the place that the lanes know. */
+  rowOf(cursor: CursorRow): CursorRow {
+    const { topicId, start } = this;
+    return { ...cursor, topicId, start, ...(this.#since === undefined ? {} : { since: this.#since }) };
   }
 
   /** Records of the stream that were not looked at, and when the log took the oldest of them (ms since 1970; undefined: not known). Never rejects. */

@@ -49,6 +49,8 @@ export interface DeskDeps extends RunSetDeps {
   readonly sealKey: Buffer;
 }
 
+/** What decides whether an event is due. */
+const FILTERS = ['types', 'filters', 'units', 'test'] as const;
 /** How long attempts in flight may go on when the courier closes: another one takes over within 3 s of SIGTERM. */
 const DRAIN_MS = 1_500;
 
@@ -168,20 +170,35 @@ export class PartitionDesk implements SubscriptionDesk {
       const { subscription } = run;
       if (subscription.version !== version) throw new Fault('conflict', { detail: `version ${subscription.version}` });
       const next: Subscription = { ...subscription, ...changes, version: version + 1, changedAt: this.#time() };
-      // What the filter of before has passed stays passed, also when this process ends now.
-      await this.#set.flush();
-      const added = new Map<string, CursorRow>();
-      for (const [stream, row] of await this.#starts(next, changes.start ?? 'now', '/start'))
-        if (!run.streams.has(stream)) added.set(stream, row);
-      await this.#set.writeCursors(id, added);
+      const isOther = FILTERS.some((name) => changes[name] !== undefined);
+      const from = new Map([...run.streams].map(([name, { scanned }]) => [name, scanned]));
+      try {
+        if (isOther) for (const [name, place] of await this.#decided(run)) from.set(name, place);
+        // What the filter of before has passed stays passed, also when this process ends now.
+        await this.#set.flush();
+        const added = new Map<string, CursorRow>();
+        for (const [stream, row] of await this.#starts(next, changes.start ?? 'now', '/start'))
+          if (!run.streams.has(stream)) added.set(stream, row);
+        await this.#set.writeCursors(id, added);
+        for (const [stream, { next: place }] of added) from.set(stream, place);
+      } catch (cause) {
+        run.lookOn();
+        throw cause;
+      }
       await this.#store(next);
       if (changes.target === undefined || changes.target.kind === subscription.target.kind)
         await this.#set.followStreams(run);
       else run = await this.#beginAt(run, new Map());
       const appliesFrom: Record<string, readonly string[]> = {};
-      for (const [stream, { scanned }] of run.streams) appliesFrom[stream] = positionsOf(stream, scanned);
+      for (const [stream, place] of from) appliesFrom[stream] = positionsOf(stream, place);
       return { subscription: next, appliesFrom };
     });
+  }
+
+  async #decided(run: Run): Promise<ReadonlyMap<string, readonly bigint[]>> {
+    const from = await run.holdAll();
+    if (from === undefined) throw new Fault('fenced');
+    return from;
   }
 
   remove(id: string): Promise<void> {
@@ -323,7 +340,7 @@ export class PartitionDesk implements SubscriptionDesk {
   async #checkEdited(run: Run, order: RedriveOrder, data: Readonly<Record<string, unknown>>): Promise<void> {
     const taken = takenBy(run, order);
     if (taken.length !== 1) throw new Fault('conflict', { detail: `edited: ${taken.length}` });
-    const original = await this.#set.dueAt(run.compiled, parsePosition(taken[0]!.position)!);
+    const original = await this.#set.seenBy(run.compiled, parsePosition(taken[0]!.position)!);
     if (original === undefined) throw new Fault('not_found');
     editedEvent(original, { job: '', data }, this.#deps.now());
   }

@@ -4,6 +4,7 @@ import { partitionOfSubscription, subscriptionId } from '#subscriptions';
 import type { NewRecord } from '#log';
 import { until } from '../../../test/kit/projection/stage.js';
 import { BY, DELIVERED, DeskStage, eventAt, spec } from './desk.fixture.js';
+import type { RedriveJob } from '../desk-port.js';
 import type { PartitionDesk } from './partition-desk.js';
 import { Temporaries, UNREAD_MS } from './temporaries.js';
 
@@ -183,16 +184,70 @@ describe('a desk', () => {
     stage = await DeskStage.open();
     const desk = await open();
     await desk.create(spec('satu'), BY);
+    let answer!: (outcome: never) => void;
+    stage.answer = () => new Promise((resolve) => (answer = resolve));
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(() => stage.sent.length === 1);
     const { held, go } = hold('_simpul.subscriptions');
     const changing = desk.change(ID, 1, { filters: [{ exact: { id: 'lain' } }] });
     await held;
-    stage.answer = () => ({ kind: 'gone', status: 410, reason: 'status_410', ms: 1 }) as never;
-    stage.feed.offer(ID, eventAt(0n, 'a'));
+    answer({ kind: 'gone', status: 410, reason: 'status_410', ms: 1 } as never);
     await until(() => stage.alarms.includes('delivery_halted'));
     go();
     await changing;
     await until(() => stage.subscriptions.get(ID)?.state === 'disabled');
     expect(stage.subscriptions.get(ID)).toMatchObject({ version: 2, filters: [{ exact: { id: 'lain' } }] });
+  });
+
+  it('delivers what waits when the filter changes, also after a takeover; the new one holds from the place that the answer names', async () => {
+    stage = await DeskStage.open();
+    stage.answer = () => new Promise(() => undefined);
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    for (let n = 0n; n < 20n; n += 2n) stage.feed.offer(ID, eventAt(n, 'a'));
+    await until(() => stage.sent.length === 1);
+    const { appliesFrom } = await desk.change(ID, 1, { filters: [{ exact: { subject: 'b' } }] });
+    expect(appliesFrom).toEqual({ '_simpul.test': ['_simpul.test/0/19'] });
+    stage.answer = () => DELIVERED;
+    stage.readOne = (offset) => eventAt(offset, offset % 2n === 0n ? 'a' : 'b');
+    await desk.close('lost');
+    const next = await open(2n);
+    // The feed of a new owner may look again at what was decided.
+    for (let n = 17n; n < 24n; n += 2n) stage.feed.offer(ID, eventAt(n, 'b'));
+    await until(async () => (await next.standing(ID)).lag.events === 0);
+    const sent = stage.sent.slice(1).map(({ events }) => Number(events[0]!.offset));
+    const due = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 19, 21, 23];
+    expect(sent.toSorted((a, b) => a - b)).toEqual(due);
+  });
+
+  it('redrives a dead letter and what it holds although the filter has changed; what may not be read any more fails, and the letter stays', async () => {
+    stage = await DeskStage.open();
+    stage.policy = { parkedMs: [] };
+    const desk = await open();
+    await desk.create(spec('satu'), BY);
+    stage.answer = () => ({ kind: 'refused', status: 422, reason: 'status', ms: 1 }) as never;
+    stage.readOne = (offset) => eventAt(offset, 'a');
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await until(async () => (await desk.standing(ID)).dead === 1);
+    for (const n of [1n, 2n]) stage.feed.offer(ID, eventAt(n, 'a'));
+    await until(async () => (await desk.standing(ID)).held === 2);
+    await desk.change(ID, 1, { filters: [{ exact: { subject: 'b' } }] });
+    const redrive = async (): Promise<RedriveJob> => {
+      const { job } = await desk.redrive(ID, { all: true, rate: 100, why: 'uji' });
+      await until(async () => (await desk.redriveJob(ID, job)).state === 'done');
+      return desk.redriveJob(ID, job);
+    };
+    stage.answer = () => DELIVERED;
+    stage.readOne = () => undefined;
+    expect(await redrive()).toMatchObject({ done: 0, failed: 1 });
+    expect((await desk.deadLetters(ID, { limit: 9 })).items).toMatchObject([{ cause: 'not_readable', held: 2 }]);
+    // Of what it holds, the second one may not be read any more.
+    stage.readOne = (offset) => (offset === 1n ? undefined : eventAt(offset, 'a'));
+    expect(await redrive()).toMatchObject({ done: 1, failed: 0 });
+    await until(async () => (await desk.standing(ID)).lag.events === 0);
+    expect(stage.sent.slice(-2).map(({ events }) => Number(events[0]!.offset))).toEqual([0, 2]);
+    const ended = (await desk.deliveries(ID, { state: 'dead' }, { limit: 9 })).items;
+    expect(ended[0]).toMatchObject({ position: '_simpul.test/0/1', subject: '', reason: 'not_readable' });
   });
 
   it('two redrives of one event both end, also when the desk closes', async () => {

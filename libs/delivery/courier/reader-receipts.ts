@@ -3,6 +3,7 @@ import type { ReadEvent } from '#reading';
 import type { ReaderReceipt } from '../desk-port.js';
 import type { ParkedLane } from '../lanes/types.js';
 import type { AttemptRow, CursorRow } from '../port.js';
+import { NOT_READABLE } from './attempt-row.js';
 import type { Attempts } from './attempts.js';
 import type { Run } from './run.js';
 import type { RunSet } from './run-set.js';
@@ -50,8 +51,8 @@ interface ReceiptsDeps {
 interface Stand {
   readonly run: Run;
   readonly parked: ParkedLane | undefined;
-  /** `outside`: the subscription began after it, or does not read its stream. `past`: looked at, and it does not wait any more. */
-  readonly place: 'outside' | 'ahead' | 'waiting' | 'past';
+  /** `outside`: the subscription began after it, or does not read its stream. `past`: looked at, and it does not wait any more; `decided`: so by an earlier filter. */
+  readonly place: 'outside' | 'ahead' | 'waiting' | 'past' | 'decided';
   readonly isDue: boolean;
 }
 
@@ -96,19 +97,21 @@ function judged({ run, parked, place, isDue }: Stand, row: AttemptRow | undefine
     const status = lastStatus === undefined ? {} : { status: lastStatus };
     return { state: deadAt === undefined ? 'parked' : 'dead', at: lastAt, tries, ...status };
   }
+  if (row?.reason === NOT_READABLE) return { state: 'filtered' };
   if (row?.outcome === 'delivered' || row?.outcome === 'dead') return { state: row.outcome, ...tried };
   if (place === 'waiting') return { state: 'pending', ...tried };
   if (place === 'outside') return { state: 'filtered' };
   if (place === 'ahead') return isDue ? { state: 'pending', ...tried } : { state: 'filtered' };
   // A delivery by webhook is on record before the cursor passes it. A commit of a lease of an earlier owner has no record of its own.
   if (isWhole && run.subscription.target.kind === 'webhook') return { state: 'filtered' };
-  return { state: isDue ? 'delivered' : 'filtered', assumed: true };
+  return { state: isDue && place === 'past' ? 'delivered' : 'filtered', assumed: true };
 }
 
 function placeIn(run: Run, { stream, partition, offset }: Position): Stand['place'] {
   const followed = run.streams.get(stream);
   if (followed === undefined || offset < followed.start[partition]!) return 'outside';
-  return isFinished(run.lanes.cursor(stream), partition, offset) ? 'past' : 'ahead';
+  if (!isFinished(run.lanes.cursor(stream), partition, offset)) return 'ahead';
+  return followed.isDecided({ partition, offset }) ? 'decided' : 'past';
 }
 
 function isFinished({ next, done }: CursorRow, partition: number, offset: bigint): boolean {

@@ -236,14 +236,6 @@ export class RunSet {
     else await this.begin(row);
   }
 
-  /**
-   * The event at a place as the owner sees it, when it is due to the subscription by the rights and filters of now. Faults of Reading.readOne().
-   */
-  async dueAt(compiled: CompiledSubscription, place: Place): Promise<ReadEvent | undefined> {
-    const event = await this.seenBy(compiled, place);
-    return event !== undefined && this.isDue(compiled, event) ? event : undefined;
-  }
-
   /** The event at a place as the owner sees it, whether it is due or not. Faults of Reading.readOne(). */
   async seenBy({ owner }: CompiledSubscription, place: Place): Promise<ReadEvent | undefined> {
     const { stream, partition, offset } = place;
@@ -360,7 +352,7 @@ export class RunSet {
       random,
       isSure,
       mayStart: () => isSure() && this.attempts.hasRoom && !this.#flusher!.isLate,
-      read: (compiled, position) => this.dueAt(compiled, parsePosition(position)!),
+      read: (compiled, position) => this.seenBy(compiled, parsePosition(position)!),
       idle: (run) => void this.#rest(run),
       halt: (run, state, why) => void this.#halt(run, state, why),
       alarm: (run, { kind, ...facts }) =>

@@ -8,9 +8,9 @@ import type { CursorRow, LaneChange, LaneRow, LeaseRow, Place } from '../port.js
 import { Leases } from '../pull/leases.js';
 import { LiveSeat } from '../pull/live.js';
 import { LEASED } from '../pull/memory.js';
-import { attemptRow, type Made } from './attempt-row.js';
+import { attemptRow, withdrawnRow, type Made } from './attempt-row.js';
 import { sentId, type Edited } from './edited.js';
-import { Events, NOT_DUE, positionOf, refusedFor } from './events.js';
+import { Events, positionOf, refusedFor, WITHDRAWN } from './events.js';
 import { Followed, type FollowedStream } from './followed.js';
 import { permissionFor, type Asking, type Permission } from './permission.js';
 import { sent } from './push.js';
@@ -159,6 +159,7 @@ export class Run {
         return lanes.roomOf(followed.stream.name);
       },
       offer: (event) => {
+        if (followed.isDecided(event)) return;
         lanes.offer(followed.itemOf(event));
         if (lanes.roomOf(followed.stream.name) === 0) this.#isFull = true;
         this.#waker.soon();
@@ -192,10 +193,26 @@ export class Run {
         followed.detach();
         this.#attach(followed);
       }
-    // Also what is in memory is due by the filter of now.
-    if (isOther) this.#lookAgain();
     if (subscription.state === 'active') this.resume();
     else this.lanes.pause();
+  }
+
+  /**
+   * The feed looks at nothing more before `lookOn` or `changed`, and rows speak for everything that waits: it was due when it was looked at, and stays so. By stream,
+   * the place in each partition from which a new filter holds. undefined: the partition was lost.
+   */
+  async holdAll(): Promise<ReadonlyMap<string, readonly bigint[]> | undefined> {
+    for (const followed of this.#streams.values()) followed.detach();
+    const effects = this.lanes.holdAll();
+    if (effects.changes.length > 0 && !(await this.#write(effects.changes))) return undefined;
+    this.lanes.durable(effects);
+    this.#tell(effects);
+    return new Map([...this.#streams].map(([name, followed]) => [name, followed.decideFrom()]));
+  }
+
+  lookOn(): void {
+    if (this.#isStopping) return;
+    for (const followed of this.#streams.values()) if (!followed.isAttached) this.#attach(followed);
   }
 
   #lookAgain(): void {
@@ -206,9 +223,8 @@ export class Run {
     if (this.#isStopping) return;
     this.lanes.resume();
     this.#lookAgain();
-    for (const followed of this.#streams.values())
-      if (followed.isAttached) followed.resume();
-      else this.#attach(followed);
+    for (const followed of this.#streams.values()) followed.resume();
+    this.lookOn();
     this.pump();
   }
 
@@ -287,7 +303,7 @@ export class Run {
     const isPushed = this.#subscription.target.kind === 'webhook';
     if (signal.aborted || events === undefined || this.lanes.paused || !isSure() || !isPushed)
       return this.lanes.release(attempt);
-    if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, NOT_DUE, 1));
+    if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, WITHDRAWN, 1));
     const at = now();
     const id = sentId(this.#subscription, events);
     const outcome = await sent(this.#deps, { subscription: this.#subscription, id, events, try: attempt.try }, signal);
@@ -310,7 +326,12 @@ export class Run {
   }
 
   async #ended(items: readonly { readonly place: Place }[], effects: Effects): Promise<void> {
-    for (const { place } of items) this.#streams.get(place.stream)?.touch();
+    const now = this.#deps.now();
+    for (const [i, { place }] of items.entries()) {
+      this.#streams.get(place.stream)?.touch();
+      if (effects.results[i] === 'withdrawn')
+        this.#deps.attempts.add(withdrawnRow(this.#subscription, positionOf(place), now));
+    }
     await this.#end(effects);
     // Other data is for one try: what comes later by itself is the event.
     for (const [i, { place }] of items.entries())

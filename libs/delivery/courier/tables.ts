@@ -45,11 +45,12 @@ export async function openCourierTables(options: CourierTablesOptions): Promise<
 const DIGITS = /^\d{1,19}$/;
 
 function parseCursor(value: Buffer): { row: CursorRow; epoch: bigint } {
-  const { epoch, topicId, next, start, done } = JSON.parse(value.toString()) as {
+  const { epoch, topicId, next, start, since, done } = JSON.parse(value.toString()) as {
     epoch: string;
     topicId: string;
     next: string[];
     start: string[];
+    since?: string[];
     done: Record<string, string>;
   };
   if (typeof topicId !== 'string') throw new TypeError('no cursor');
@@ -57,12 +58,13 @@ function parseCursor(value: Buffer): { row: CursorRow; epoch: bigint } {
     topicId,
     next: next.map(offsetOf),
     start: start.map(offsetOf),
+    ...(since === undefined ? {} : { since: since.map(offsetOf) }),
     done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, offsetsOf(offsets)])),
   };
   return { row, epoch: offsetOf(epoch) };
 }
 
-function serialiseCursor({ topicId, next, start, done }: CursorRow, epoch: bigint | undefined): Buffer {
+function serialiseCursor({ topicId, next, start, since, done }: CursorRow, epoch: bigint | undefined): Buffer {
   const texts = (offsets: readonly bigint[]): string[] => offsets.map(String);
   return Buffer.from(
     JSON.stringify({
@@ -70,6 +72,7 @@ function serialiseCursor({ topicId, next, start, done }: CursorRow, epoch: bigin
       topicId,
       next: texts(next),
       start: texts(start),
+      ...(since === undefined ? {} : { since: texts(since) }),
       done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, runsOf(offsets)])),
     }),
   );

@@ -118,7 +118,7 @@ export class Board<E> {
       if (!entry.home.ordered && entry.tries > this.policy.retryMs.length) park(this, entry, this.#pending);
       else entry.due = this.now() + retryWait(this, entry);
     for (const lane of this.lanes.values()) {
-      lane.draining = lane.parked === 0 && lane.kept > 0;
+      lane.draining = !lane.ordered && lane.parked === 0 && lane.kept > 0;
       this.schedule(lane);
     }
   }
@@ -177,9 +177,9 @@ export class Board<E> {
     return entry;
   }
 
-  /** The feed has come to what a row of an earlier owner speaks for. The cursor passes it, except in a stream-ordered lane (R8.4). */
+  /** The feed has come to what a row of an earlier owner speaks for. The cursor passes it; in a stream-ordered lane only when it is held (R8.4). */
   #meetKnown(part: PartitionPlaces<Entry<E>>, known: Entry<E>): void {
-    if (!known.home.ordered) return part.passOver(known.offset);
+    if (!known.home.ordered || known.rows & HELD) return part.passOver(known.offset);
     known.part = part;
     part.add(known);
   }
@@ -218,6 +218,13 @@ export class Board<E> {
     this.paused = true;
     effects.pause = 'held_limit';
     effects.alarms.push({ kind: 'held_limit', subject: entry.subject, position: entry.position });
+  }
+
+  holdAll(effects: Gathered<E>): void {
+    for (const lane of this.lanes.values())
+      for (let node = lane.head; node !== undefined; node = node.next)
+        if (node instanceof Entry && !node.finished && (node.rows === 0 || (lane.ordered && !(node.rows & HELD))))
+          this.hold(node, effects);
   }
 
   /** Later events of a lane that begins to stand: rows speak for them, and memory forgets them. */
@@ -295,7 +302,10 @@ export class Board<E> {
   }
 
   durable(effects: Gathered<E>): void {
-    for (const entry of effects.kept) this.rowDurable(entry);
+    for (const entry of effects.kept) {
+      this.#pass(entry);
+      if (!entry.finished) this.#settleInRow(entry);
+    }
     for (const entry of effects.gone) {
       if (entry.part === undefined) this.#partition(entry.place).finishAhead(entry.place.offset);
       else this.#pass(entry);
@@ -306,7 +316,7 @@ export class Board<E> {
     effects.kept.length = effects.gone.length = 0;
   }
 
-  /** A row speaks for it now. Only skip passes what stands in a stream-ordered lane (R8.4). */
+  /** A row of a try speaks for it now. Nothing passes what stands in a stream-ordered lane (R8.4), unless it is held because the filter has changed. */
   rowDurable(entry: Entry<E>): void {
     if (!entry.home.ordered) this.#pass(entry);
     if (!entry.finished) this.#settleInRow(entry);

@@ -4,9 +4,7 @@ import type { Gathered } from './effects.js';
 import { HELD, PARKED, RETRY, type Entry } from './lane.js';
 import { deleteRows, iso, putRow } from './rows.js';
 import { jittered } from './target.js';
-import type { ItemResult, Outcome, ParkedLane } from './types.js';
-
-type Failure = Exclude<Outcome, { readonly kind: 'delivered' }>;
+import type { FailedOutcome, ItemResult, Outcome, ParkedLane } from './types.js';
 
 function wait(board: Board<unknown>, ms: number): number {
   return jittered(ms, board.policy.jitter, board.random);
@@ -46,7 +44,12 @@ function rowBeforeTry(board: Board<unknown>, row: ParkedRow, tries: number, redr
 }
 
 /** A try of one event failed, and the event is the cause. */
-export function countFailure<E>(board: Board<E>, entry: Entry<E>, failure: Failure, effects: Gathered<E>): ItemResult {
+export function countFailure<E>(
+  board: Board<E>,
+  entry: Entry<E>,
+  failure: Pick<FailedOutcome, 'reason' | 'status'> & { readonly kind: Outcome['kind'] },
+  effects: Gathered<E>,
+): ItemResult {
   const now = board.now();
   entry.tries++;
   const trouble = (entry.trouble ??= {

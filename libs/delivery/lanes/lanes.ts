@@ -2,6 +2,7 @@ import type { CursorRow, LaneChange, LaneRow, Place } from '../port.js';
 import { Board } from './board.js';
 import { Gathered } from './effects.js';
 import { beforeTry, countFailure, standingRow } from './failing.js';
+import { Flight } from './flight.js';
 import { FLYING, PARKED, type Entry, type Lane } from './lane.js';
 import { placeOf } from './rows.js';
 import { TargetState } from './target.js';
@@ -10,6 +11,8 @@ import {
   type Attempt,
   type AttemptItem,
   type Effects,
+  type Ended,
+  type FailedOutcome,
   type Item,
   type LaneCounts,
   type LaneMachine,
@@ -27,21 +30,6 @@ export interface LanesOptions {
   readonly policy?: Partial<Policy>;
   /** Every row of the subscription that an earlier owner left. */
   readonly rows?: Iterable<LaneRow>;
-}
-
-class Flight<E> implements Attempt<E> {
-  items: Entry<E>[];
-  readonly try: number;
-  readonly before: readonly LaneChange[];
-  readonly probe: boolean;
-  ended = false;
-
-  constructor(items: Entry<E>[], before: readonly LaneChange[], probe: boolean) {
-    this.items = items;
-    this.try = items[0]!.tries + 1;
-    this.before = before;
-    this.probe = probe;
-  }
 }
 
 const NO_CHANGES: readonly LaneChange[] = [];
@@ -180,8 +168,10 @@ export class Lanes<E> implements LaneMachine<E> {
   settle(attempt: Attempt<E>, outcome: Outcome, through?: number): Effects {
     const flight = this.#land(attempt);
     const entries = through === undefined ? flight.items : flight.items.slice(0, through);
-    const effects =
-      outcome.kind === 'delivered' ? this.#delivered(flight, entries) : this.#failed(flight, entries, outcome);
+    let effects: Effects;
+    if (outcome.kind === 'delivered') effects = this.#delivered(flight, entries);
+    else if (outcome.kind === 'withdrawn') effects = this.#withdrawn(flight, entries, outcome);
+    else effects = this.#failed(flight, entries, outcome);
     for (const entry of flight.items) this.#board.schedule(entry.home);
     return effects;
   }
@@ -218,11 +208,7 @@ export class Lanes<E> implements LaneMachine<E> {
     if (flight.before.length > 0) this.#board.rowDurable(flight.items[0]!);
   }
 
-  #failed(
-    flight: Flight<E>,
-    entries: readonly Entry<E>[],
-    outcome: Exclude<Outcome, { readonly kind: 'delivered' }>,
-  ): Effects {
+  #failed(flight: Flight<E>, entries: readonly Entry<E>[], outcome: FailedOutcome): Effects {
     const board = this.#board;
     const effects = new Gathered<E>(Array(entries.length).fill('failed'));
     this.#beforeDurable(flight);
@@ -245,19 +231,34 @@ export class Lanes<E> implements LaneMachine<E> {
         effects.alarms.push({ kind: 'target_down', cause: outcome.reason });
       }
     }
-    for (const [i, entry] of entries.entries())
-      if (entry.trouble?.skipped && !entry.finished) {
-        board.finish(entry, effects);
-        effects.results[i] = 'skipped';
-      }
+    this.#endSkipped(entries, effects);
     return board.handOut(effects);
   }
 
-  #blame(
+  #endSkipped(entries: readonly Entry<E>[], effects: Gathered<E>): void {
+    for (const [i, entry] of entries.entries())
+      if (entry.trouble?.skipped && !entry.finished) {
+        this.#board.finish(entry, effects);
+        effects.results[i] = 'skipped';
+      }
+  }
+
+  #withdrawn(
+    flight: Flight<E>,
     entries: readonly Entry<E>[],
-    outcome: Exclude<Outcome, { readonly kind: 'delivered' }>,
-    effects: Gathered<E>,
-  ): void {
+    outcome: Extract<Outcome, { readonly kind: 'withdrawn' }>,
+  ): Effects {
+    const effects = new Gathered<E>(Array(entries.length).fill('withdrawn'));
+    this.#beforeDurable(flight);
+    this.#target.released(flight.probe);
+    this.#endSkipped(entries, effects);
+    for (const [i, entry] of entries.entries())
+      if (entry.trouble?.redrive) effects.results[i] = countFailure(this.#board, entry, outcome, effects);
+      else if (!entry.finished) this.#board.finish(entry, effects);
+    return this.#board.handOut(effects);
+  }
+
+  #blame(entries: readonly Entry<E>[], outcome: FailedOutcome, effects: Gathered<E>): void {
     const [only] = entries;
     if (entries.length > 1) for (const entry of entries) entry.cap = Math.ceil(entries.length / 2);
     else if (only !== undefined && !only.trouble?.skipped)
@@ -276,14 +277,14 @@ export class Lanes<E> implements LaneMachine<E> {
     }
   }
 
-  commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean): Effects {
+  commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean, as: Ended = { kind: 'delivered' }): Effects {
     const flight = attempt as Flight<E>;
     if (flight.ended) throw new Error('the attempt has ended');
     const done: Entry<E>[] = [];
     const rest: Entry<E>[] = [];
     for (const entry of flight.items) (taken(entry) ? done : rest).push(entry);
-    if (rest.length === 0) return this.settle(attempt, { kind: 'delivered' });
-    const effects = new Gathered<E>(Array(done.length).fill('delivered'));
+    if (rest.length === 0) return this.settle(attempt, as);
+    const effects = new Gathered<E>(Array(done.length).fill(as.kind));
     this.#beforeDurable(flight);
     flight.items = rest;
     this.#items -= done.length;
@@ -309,6 +310,12 @@ export class Lanes<E> implements LaneMachine<E> {
       if (entry.trouble?.skipped) this.#board.finish(entry, this.#board.pending);
       this.#board.schedule(entry.home);
     }
+  }
+
+  holdAll(): Effects {
+    const effects = new Gathered<E>();
+    this.#board.holdAll(effects);
+    return this.#board.handOut(effects);
   }
 
   pending(): Effects | undefined {

@@ -505,6 +505,42 @@ describe('the lanes of a subscription', () => {
     expect(b.rows.size).toBe(0);
   });
 
+  it('when the filter changes, rows speak for everything that waits, and the cursor passes it; it comes in order, also after a takeover', () => {
+    for (const ordered of [false, true]) {
+      const b = new Bench();
+      for (let i = 0; i < 6; i++) b.offer(`s${i % 2}`, BigInt(i), ordered);
+      const flying = b.take()!;
+      expect(b.next()).toBe(0n);
+      const effects = b.lanes.holdAll();
+      expect([b.next(), effects.changes.length]).toEqual([0n, 6]);
+      b.apply(effects);
+      expect([b.next(), b.lanes.holdAll().changes]).toEqual([6n, []]);
+      const after = new Bench({}, [...b.rows.values()]);
+      after.lanes.restore('a', b.lanes.cursor('a'));
+      after.offer('s0', 6n, ordered);
+      expect(after.run(() => OK).sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      expect([after.rows.size, after.next()]).toEqual([0, 7n]);
+      b.settle(flying, OK);
+      expect(b.run(() => OK).sort()).toEqual([1, 2, 3, 4, 5]);
+      expect(b.rows.size).toBe(0);
+    }
+  });
+
+  it('what may not be read any more ends as withdrawn, a letter that a person redrives stays; of the target that says nothing', () => {
+    const b = new Bench();
+    for (const subject of ['x', 'x', 'y']) b.offer(subject);
+    const gone: Outcome = { kind: 'withdrawn', reason: 'not_readable' };
+    b.settle(b.take()!, REFUSED);
+    b.settle(b.take()!, UNREACHABLE);
+    b.time = b.lanes.nextDueMs()!;
+    b.lanes.redrive('a/0/0');
+    const results = [b.take()!].flatMap((a) => b.settle(a, gone).results);
+    expect([results, b.lanes.status]).toEqual([['withdrawn'], 'waiting']);
+    expect(b.settle(b.take()!, gone).results).toEqual(['failed']);
+    expect([...b.lanes.parked()]).toMatchObject([{ position: 'a/0/0', cause: 'not_readable', held: 1 }]);
+    expect(b.lanes.status).toBe('waiting');
+  });
+
   it('the cursor row holds the lowest unfinished offset and the finished ones above it, which a takeover does not repeat', () => {
     const b = new Bench();
     for (let i = 0; i < 4; i++) b.offer(`s${i}`);

@@ -326,12 +326,16 @@ export class Model {
 
   #checkPassed(event: Event, row: CursorRow): void {
     if (!this.#covers(row, event) || event.finished || event.closed) return;
-    if (event.stream === 'o' || !this.#speaksFor(event)) this.#fail('the cursor passes an unfinished event', event);
+    const isHeld = this.#rows.has(`s/h/${event.position}`);
+    if (!isHeld && (event.stream === 'o' || !this.#speaksFor(event)))
+      this.#fail('the cursor passes an unfinished event', event);
   }
 
   #person(): void {
     if (this.#lanes.paused) return this.#lanes.resume();
     if (!this.#healed && this.#chance(0.05)) return this.#lanes.pause();
+    // The filter changes.
+    if (this.#chance(0.1)) return this.#hand(this.#lanes.holdAll());
     const parked = [...this.#lanes.parked()].map((p) => p.position);
     const standing = this.#byLane.get('o')?.find((e) => !e.finished && !e.closed)?.position;
     if (standing !== undefined && this.#chance(0.2)) parked.push(standing);

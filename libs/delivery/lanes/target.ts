@@ -1,12 +1,10 @@
-import type { Outcome, Policy } from './types.js';
+import type { FailedOutcome, Policy } from './types.js';
 
 /** Statuses that say more of the sender and the address than of an event: the secret is wrong, or the path. */
 const REFUSES_ALL: ReadonlySet<number> = new Set([401, 403, 404]);
 
 /** Lanes whose heads are tried in a row before the wait grows. */
 const MOST_PROBED = 60;
-
-type FailedOutcome = Exclude<Outcome, { readonly kind: 'delivered' }>;
 
 export interface FailedAttempt {
   /** Of the first event. */

@@ -43,6 +43,8 @@ export interface Attempt<E> {
 /** What an attempt came to, as the lanes need it: an `AttemptOutcome` of the room webhooks fits. */
 export type Outcome =
   | { readonly kind: 'delivered' }
+  /** No attempt was made: the owner may not read the event any more. It ends so, unless a person has asked for this try; of the target it says nothing. */
+  | { readonly kind: 'withdrawn'; readonly reason: string }
   | {
       /**
        * `failed`: may succeed later. `refused`: this event will not be taken. `unreachable`: no connection, so the event is not the cause. `gone`: the receiver wants
@@ -55,8 +57,12 @@ export type Outcome =
       readonly retryAfterMs?: number;
     };
 
-/** `skipped`: a person ended the event while the attempt ran, and the attempt did not deliver it. */
-export type ItemResult = 'delivered' | 'failed' | 'parked' | 'dead' | 'skipped';
+export type FailedOutcome = Exclude<Outcome, { readonly kind: 'delivered' | 'withdrawn' }>;
+
+/** `skipped`: a person ended the event while the attempt ran, and the attempt did not deliver it. `withdrawn`: it ended without an attempt. */
+export type ItemResult = 'delivered' | 'failed' | 'parked' | 'dead' | 'skipped' | 'withdrawn';
+
+export type Ended = Extract<Outcome, { readonly kind: 'delivered' | 'withdrawn' }>;
 
 export interface Alarm {
   /**
@@ -187,8 +193,8 @@ export interface LaneMachine<E> {
    * counts no try: they come again in halves, until it is one item that fails.
    */
   settle(attempt: Attempt<E>, outcome: Outcome, through?: number): Effects;
-  /** Items of an attempt that goes on (a lease) are delivered: of each lane the first ones. */
-  commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean): Effects;
+  /** Items of an attempt that goes on (a lease) are delivered, or withdrawn: of each lane the first ones. */
+  commit(attempt: Attempt<E>, taken: (item: AttemptItem<E>) => boolean, as?: Ended): Effects;
   /**
    * Events that a lease of an earlier owner was sent are delivered: of each lane the first ones. They may be in memory, in a row, or not looked at yet; those that
    * are finished, or belong to an attempt, are left out. `results` is empty.
@@ -196,6 +202,8 @@ export interface LaneMachine<E> {
   deliveredBefore(places: readonly Place[]): Effects;
   /** Ends an attempt that was not made, or whose end nobody knows: no try is counted. */
   release(attempt: Attempt<E>): void;
+  /** Rows are to speak for everything that is unfinished; when they are durable, the cursor may pass everything that was looked at, in stream-ordered lanes too. */
+  holdAll(): Effects;
   /** Changes that no attempt caused: held rows, what a takeover found. undefined: none. */
   pending(): Effects | undefined;
   /** The changes are durable: only now the cursor may pass these places. Of an attempt: its `before`; may be left out, because `settle` says the same. */

@@ -173,7 +173,7 @@ export class Leases {
     return { events: [...found.values()], until, token: this.#seal(lease, lease.work!.sent) };
   }
 
-  /** In order; what is not due any more (R12.4) is finished. */
+  /** In order; what may not be read any more (R12.4) is finished. */
   async #eventsOf(attempt: Attempt<ReadEvent>): Promise<Map<AttemptItem<ReadEvent>, ReadEvent> | undefined> {
     const { lanes, eventOf, ended } = this.#deps;
     const events = new Map<AttemptItem<ReadEvent>, ReadEvent>();
@@ -188,7 +188,7 @@ export class Leases {
     if (gone.size > 0)
       await ended(
         [...gone],
-        lanes.commit(attempt, (item) => gone.has(item)),
+        lanes.commit(attempt, (item) => gone.has(item), { kind: 'withdrawn', reason: 'not_readable' }),
       );
     return events;
   }

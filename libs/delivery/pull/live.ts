@@ -123,5 +123,7 @@ export function rewound(row: CursorRow, seen: Pick<CursorRow, 'topicId' | 'next'
     delete done[p];
     return to;
   });
-  return isBehind ? { ...row, next, done } : undefined;
+  // The reader asks for them again: the filter of now decides of all of them.
+  const { since: _since, ...rest } = row;
+  return isBehind ? { ...rest, next, done } : undefined;
 }

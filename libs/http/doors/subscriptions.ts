@@ -133,7 +133,7 @@ export class SubscriptionsController {
   @Patch(':id')
   @RouteConfig({
     summary:
-      'Change types, filters, units or target; If-Match: the version that was read. `appliesFrom`: by stream the position in each partition from which it holds; nothing is skipped or repeated',
+      'Change types, filters, units or target; If-Match: the version that was read. `appliesFrom`: by stream the position in each partition from which it holds; what waits below it, and was due, still comes',
     roles: ['reader', 'operator', 'admin'],
     query: NONE,
     body: CHANGE,
