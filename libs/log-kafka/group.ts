@@ -55,7 +55,7 @@ export class Group implements Membership {
   /** Grows with every assignment, loss and leave: a claim of an older generation starts nothing. */
   #generation = 0;
   #claiming: Promise<unknown> = Promise.resolve();
-  /** When the last heartbeat that the coordinator accepted was sent, on the clock that nobody sets. */
+  /** When the last heartbeat that the coordinator accepted was sent, on the clock that nobody sets; long ago from when a rebalance begins until it has ended. */
   #heartbeatAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
@@ -112,6 +112,9 @@ export class Group implements Membership {
         // kafkajs reads the wall clock: set back by an hour, it would make a member owner for an hour after its session has ended.
         const age = Math.max(0, Date.now() - sentAt);
         if (this.#client === client) this.#heartbeatAt = performance.now() - age;
+      },
+      rebalancing: () => {
+        if (this.#client === client) this.#heartbeatAt = Number.NEGATIVE_INFINITY;
       },
       assigned: (partitions) => {
         if (this.#client === client) this.#claiming = this.#take(partitions);

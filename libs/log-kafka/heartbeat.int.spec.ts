@@ -1,11 +1,12 @@
 import { Socket } from 'node:net';
 import { afterEach, expect, it, jest } from '@jest/globals';
+import type { EventLog, GroupMember } from '#log';
 import { until } from '../log/conformance/kit.js';
 import { noKafka, testKafka } from '../../test/kit/kafka.js';
 import { GroupClient } from './kafkajs.js';
 import { openKafkaLog } from './index.js';
 
-const [HEARTBEAT, SYNC_GROUP] = [12, 14];
+const [JOIN_GROUP, HEARTBEAT, SYNC_GROUP] = [11, 12, 14];
 /** Longer than any answer of the broker takes, shorter than the session. */
 const FROZEN_MS = 1_500;
 const reason = await noKafka();
@@ -13,7 +14,46 @@ const reason = await noKafka();
 afterEach(() => void jest.restoreAllMocks());
 
 if (reason !== undefined) it.skip(`skipped: ${reason}`, () => {});
-else
+else {
+  it('a member is sure of nothing from before it joins again for a rebalance until it has its new assignment', async () => {
+    await using opened = new AsyncDisposableStack();
+    const kafka = await testKafka();
+    opened.defer(() => kafka.stop());
+    const logOf = async (clientId: string): Promise<EventLog> => {
+      const log = await openKafkaLog({ brokers: kafka.brokers, clientId, sessionMs: 6_000, prefix: kafka.prefix });
+      opened.defer(() => log.close());
+      return log;
+    };
+    const first = await logOf('pertama');
+    await first.ensureTopic({ name: 'uji.aliran', partitions: 2, cleanup: 'keep' });
+    const starts: number[] = [];
+    const member: GroupMember = {
+      start: ({ partition }) => Promise.resolve({ offset: BigInt(0 * starts.push(partition)) }),
+      batch: (_at, { next }) => Promise.resolve({ next }),
+      lost: () => undefined,
+    };
+    const membership = await first.join('uji', ['uji.aliran'], member);
+    opened.defer(() => membership.leave());
+    await until('the member to be sure', () => membership.isSure);
+    const atJoin: boolean[] = [];
+    const write = Socket.prototype.write;
+    jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...args: unknown[]) {
+      const [bytes] = args;
+      if (
+        Buffer.isBuffer(bytes) &&
+        bytes.length > 6 &&
+        bytes.readInt16BE(4) === JOIN_GROUP &&
+        bytes.includes('pertama-group')
+      )
+        atJoin.push(membership.isSure);
+      return Reflect.apply(write, this, args) as boolean;
+    });
+    const other = await (await logOf('kedua')).join('uji', ['uji.aliran'], member);
+    opened.defer(() => other.leave());
+    await until('the member to be sure again', () => atJoin.length > 0 && membership.isSure);
+    expect(atJoin).not.toContain(true);
+  });
+
   it('a member lives from when its heartbeat or its join was sent, also when the answer lies unread while the process is frozen', async () => {
     await using opened = new AsyncDisposableStack();
     const kafka = await testKafka();
@@ -41,6 +81,7 @@ else
     let crashed: unknown;
     const client = new GroupClient(options, `${kafka.prefix}uji`, [`${kafka.prefix}uji.aliran`], {
       assigned: () => undefined,
+      rebalancing: () => undefined,
       heartbeat: (sentAt) => void alive.push(sentAt),
       crashed: (error) => (crashed = error),
     });
@@ -53,3 +94,4 @@ else
     expect(alive[1]).toBeLessThanOrEqual(frozen.get(HEARTBEAT)!);
     expect(alive[1]).toBeGreaterThan(alive[0]!);
   });
+}

@@ -31,6 +31,8 @@ export interface Callbacks {
   assigned(partitions: ReadonlyMap<string, readonly number[]>): void;
   /** The coordinator has accepted a heartbeat or a join that was sent at `sentAt`, ms since 1970. */
   heartbeat(sentAt: number): void;
+  /** The group rebalances, and this member is about to join it again: until it is assigned() its partitions may get another owner at any moment. */
+  rebalancing(): void;
   /** kafkajs has given up and will not rejoin. Not called before join() has resolved. */
   crashed(error: unknown): void;
 }
@@ -133,6 +135,7 @@ export class GroupClient {
       this.#session.heartbeat();
       this.#callbacks.heartbeat(this.#session.aliveAt);
     });
+    this.#consumer.on(events.REBALANCING, () => this.#callbacks.rebalancing());
     this.#consumer.on(events.CRASH, ({ payload }) => {
       if (!this.#joined) this.#failed = payload.error;
       else if (!this.#ended) this.#callbacks.crashed(payload.error);
