@@ -115,7 +115,7 @@ describe('log-kafka at a broker that is not as it should be', () => {
     broker.sessionMs = 2_000;
     const sasl = { mechanism: 'PLAIN', username: 'simpul', password: 'rahasia-contoh' } as const;
     const unused = (): void => undefined;
-    const callbacks = { assigned: unused, heartbeat: unused, crashed: unused };
+    const callbacks = { assigned: unused, rebalancing: unused, heartbeat: unused, crashed: unused };
     const member = new GroupClient({ brokers: [broker.address], clientId: 'fake', sasl }, 'g', [TOPIC], callbacks);
     const refused = await member.join().catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(SessionTooShort);
