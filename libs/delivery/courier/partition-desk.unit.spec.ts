@@ -134,6 +134,20 @@ describe('a desk', () => {
     },
   );
 
+  it('reads the cursors of the first version, whose finished offsets are a list', async () => {
+    stage = await DeskStage.open();
+    const first = await open();
+    await first.create(spec('satu'), BY);
+    await first.close('lost');
+    const old = { epoch: '1', topicId: 'aaaaaaaa', next: ['1'], start: ['0'], done: { 0: ['2', '3'] } };
+    const key = Buffer.from(`${ID}/_simpul.test`);
+    stage.topics.put('_simpul.cursors', P, [{ key, value: Buffer.from(JSON.stringify(old)), headers: [] }]);
+    await open(2n);
+    for (const offset of [1n, 2n, 3n, 4n]) stage.feed.offer(ID, eventAt(offset, `s${offset}`));
+    await until(() => stage.sent.length === 2);
+    expect(stage.sent.map(({ events }) => events[0]!.offset)).toEqual([1n, 4n]);
+  });
+
   it('delivers on when a change has failed halfway', async () => {
     stage = await DeskStage.open();
     const desk = await open();

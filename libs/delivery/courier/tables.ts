@@ -51,7 +51,8 @@ function parseCursor(value: Buffer): { row: CursorRow; epoch: bigint } {
     next: string[];
     start: string[];
     since?: string[];
-    done: Record<string, string>;
+    // A list: rows of the first version.
+    done: Record<string, string | readonly string[]>;
   };
   if (typeof topicId !== 'string') throw new TypeError('no cursor');
   const row = {
@@ -59,7 +60,12 @@ function parseCursor(value: Buffer): { row: CursorRow; epoch: bigint } {
     next: next.map(offsetOf),
     start: start.map(offsetOf),
     ...(since === undefined ? {} : { since: since.map(offsetOf) }),
-    done: Object.fromEntries(Object.entries(done).map(([p, offsets]) => [p, offsetsOf(offsets)])),
+    done: Object.fromEntries(
+      Object.entries(done).map(([p, offsets]) => [
+        p,
+        typeof offsets === 'string' ? offsetsOf(offsets) : offsets.map(offsetOf),
+      ]),
+    ),
   };
   return { row, epoch: offsetOf(epoch) };
 }
