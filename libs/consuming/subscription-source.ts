@@ -243,7 +243,14 @@ export class SubscriptionSource implements EventSource {
       },
       givenBack: (...given: Parameters<Lease['givenBack']>) => lease.givenBack(...given),
     };
-    for (const [feed, own] of Map.groupBy(fresh, ({ position }) => position.slice(0, position.indexOf('/')))) {
+    const byFeed = new Map<string, ReadEvent[]>();
+    for (const event of fresh) {
+      const feed = event.position.slice(0, event.position.indexOf('/'));
+      const own = byFeed.get(feed);
+      if (own === undefined) byFeed.set(feed, [event]);
+      else own.push(event);
+    }
+    for (const [feed, own] of byFeed) {
       const batch = {
         ...{ feed, account, commit: () => Promise.resolve(), laneOf: (event: ReadEvent) => client.laneOf(event) },
         events: own.map((event) => ({ event })),
