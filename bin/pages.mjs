@@ -159,7 +159,7 @@ const GROUPS = [
   ['Publish', /^\/v1\/(events$|receipts|refusals)/],
   ['Read', /^\/v1\/(streams|events\/)/],
   ['State', /^\/v1\/(views|state)/],
-  ['Subscriptions', /^\/v1\/(subscriptions|watch)/],
+  ['Subscriptions', /^\/v1\/(subscriptions|attempts|watch)/],
   ['Units and event types', /^\/v1\/(units|event-types)/],
   ['Access', /^\/v1\/(me|keys|audit|grants)/],
   ['Run', /./],

@@ -1,3 +1,5 @@
+export { AttemptStream, type AttemptsPage, type AttemptsWish, type RecordedAttempt } from './courier/attempt-stream.js';
+export { ATTEMPTS_SPEC } from './courier/attempts.js';
 export { Courier, COURIER_GROUP, type CourierDeps, type CourierReport } from './courier/courier.js';
 export { Hosts, MAX_AT_HOST } from './courier/hosts.js';
 export { PullMemory } from './pull/memory.js';

@@ -223,6 +223,7 @@ const DOORS: Readonly<Record<string, Row>> = {
         }),
       ),
   },
+  'GET /v1/attempts': { asks: () => at('/v1/attempts?limit=1000') },
   'GET /v1/subscriptions': { asks: () => at('/v1/subscriptions?limit=100') },
   'GET /v1/subscriptions/{id}': { asks: () => subscriptions((path) => at(path)) },
   'POST /v1/subscriptions/{id}/pull': {

@@ -34,6 +34,7 @@ export { WATCH_DOOR, WatchController, type WatchDoorDeps, type WatchFinding } fr
 export { publishDoor, type PublishDoorDeps } from './doors/publish.js';
 export { readDoor, type ReadDoorDeps } from './doors/read.js';
 export { stateDoor, type StateDoorDeps } from './doors/state.js';
+export { ATTEMPTS_DOOR, AttemptsController, type AttemptsDoorDeps } from './doors/attempts.js';
 export { SUBSCRIPTIONS_DOOR, type SpecPreview, type SubscriptionsDoorDeps } from './doors/subscription-desk.js';
 export { SubscriptionsController } from './doors/subscriptions.js';
 export { SubscriptionActsController } from './doors/subscription-acts.js';

@@ -16,6 +16,7 @@ export { idLine } from './live-message.js';
 export type { LiveMember, LiveSink } from './live-member.js';
 export { Follow, type FollowedEntry, type FollowListener } from './follow.js';
 export { isIncomplete, type DamagedRecord, type EventLine, type EventPage } from './page.js';
+export { offsetsOf } from './period.js';
 export { PageText } from './page-text.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export { offsetOutOfRange, type StreamRange } from './range.js';

@@ -1,5 +1,9 @@
 import { CORE, HOT_DOORS, type Core } from '#core';
+import { AttemptStream } from '#delivery';
 import {
+  ATTEMPTS_DOOR,
+  AttemptsController,
+  type AttemptsDoorDeps,
   Forwarder,
   READERS,
   type ReadersDeps,
@@ -18,7 +22,12 @@ import { SubscriptionHome } from './subscription-home.js';
 
 /** The doors of subscriptions, for every process that answers requests: what it does not own itself, it sends on to the owner. */
 @Module({
-  controllers: [SubscriptionsController, SubscriptionActsController, SubscriptionFailuresController],
+  controllers: [
+    AttemptsController,
+    SubscriptionsController,
+    SubscriptionActsController,
+    SubscriptionFailuresController,
+  ],
   providers: [
     SubscriptionHome,
     {
@@ -42,6 +51,17 @@ import { SubscriptionHome } from './subscription-home.js';
     },
     { provide: SUBSCRIPTIONS_DOOR, inject: [CORE, SubscriptionHome, Forwarder, WebhookSender], useFactory: doorOf },
     {
+      provide: ATTEMPTS_DOOR,
+      inject: [CORE, SubscriptionHome],
+      useFactory: ({ limits, log, registry, units }: Core, home: SubscriptionHome): AttemptsDoorDeps => ({
+        limits,
+        attempts: new AttemptStream(log),
+        list: listOf(home),
+        catalogue: registry.catalogue,
+        units: units.units,
+      }),
+    },
+    {
       provide: HOT_DOORS,
       inject: [SUBSCRIPTIONS_DOOR],
       useFactory: (deps: SubscriptionsDoorDeps) => [subscriptionPullDoor(deps)],
@@ -61,6 +81,11 @@ export class SubscriptionDoorsModule implements OnApplicationShutdown {
   }
 }
 
+const listOf = (home: SubscriptionHome): SubscriptionsDoorDeps['list'] => ({
+  get: (id) => home.tables.get(id),
+  all: () => home.tables.all(),
+});
+
 function doorOf(
   core: Core,
   home: SubscriptionHome,
@@ -73,10 +98,7 @@ function doorOf(
   return {
     limits,
     units: units.units,
-    list: {
-      get: (id) => home.tables.get(id),
-      all: () => home.tables.all(),
-    },
+    list: listOf(home),
     desks: home,
     forwarder,
     most: settings.subscriptionsPerUnit,

@@ -1,5 +1,6 @@
 import { CORE, type Core } from '#core';
 import {
+  ATTEMPTS_SPEC,
   COURIER_GROUP,
   desksBy,
   openOwners,
@@ -24,6 +25,8 @@ export class SubscriptionHome implements Desks, OnModuleInit, OnApplicationShutd
 
   async onModuleInit(): Promise<void> {
     const { log, tableReport: report, settings } = this.core;
+    // Its readers come before the first courier, too.
+    await log.ensureTopic(ATTEMPTS_SPEC);
     this.#tables = await SubscriptionTables.open(log, report);
     this.#owners = await openOwners({ log, group: COURIER_GROUP, report });
     this.#desks = desksBy(this.#owners, settings.address, (partition) => this.#local(partition));

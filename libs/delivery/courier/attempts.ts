@@ -5,7 +5,7 @@ import type { AttemptRow } from '../port.js';
 
 const DAY_MS = 86_400_000;
 
-/** Every attempt to deliver, one record each, keyed by subscription; the value is the AttemptRow as JSON. Data teams may read it as a stream. */
+/** Every attempt to deliver, one record each, keyed by subscription; the value is the AttemptRow as JSON. AttemptStream gives it to data teams. */
 export const ATTEMPTS_SPEC: TopicSpec = {
   name: '_simpul.attempts',
   partitions: COURIER_PARTITIONS,
@@ -215,7 +215,8 @@ function textOf({
   return `{"id":${JSON.stringify(id)},"position":"${position}","subject":${JSON.stringify(subject)},"try":${tries},"at":"${at}","ms":${ms}${more},"outcome":"${outcome}"}`;
 }
 
-const rowOf = (key: Buffer, value: Buffer): AttemptRow => ({
+/** The row of a record. */
+export const rowOf = (key: Buffer, value: Buffer): AttemptRow => ({
   ...(JSON.parse(value.toString()) as Omit<AttemptRow, 'subscription'>),
   subscription: key.toString(),
 });

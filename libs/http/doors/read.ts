@@ -188,14 +188,16 @@ function sendPage(
   return reply.send(out.end(`],"next":"${next}"${more}}`));
 }
 
-function checkBeginning(q: { readonly cursor?: string | undefined; readonly from?: string | undefined }): void {
+/** Fault invalid_query: a cursor is the beginning already. */
+export function checkBeginning(q: { readonly cursor?: string | undefined; readonly from?: string | undefined }): void {
   if (q.cursor === undefined || q.from === undefined) return;
   throw new Fault('invalid_query', {
     problems: [{ pointer: '?from', reason: texts.beside_cursor(), expected: texts.one_of_them() }],
   });
 }
 
-function wantsLines(req: FastifyRequest): boolean {
+/** Whether the reader accepts NDJSON. */
+export function wantsLines(req: FastifyRequest): boolean {
   return /application\/(x-)?ndjson/i.test(req.headers.accept ?? '');
 }
 

@@ -118,6 +118,22 @@ for (const [method, path, queries] of [
   ['GET', `${HERE}/parked`, ['limit=0', 'lain=1']],
   ['GET', `${HERE}/dead-letters`, ['limit=-1', 'lain=1']],
   ['GET', `${HERE}/live`, ['lain=1']],
+  [
+    'GET',
+    '/v1/attempts',
+    [
+      'limit=0',
+      'limit=1001',
+      'limit=x',
+      'from=kemarin',
+      'from=sdm.pegawai/0/1',
+      'from=_simpul.attempts/16/0',
+      'from=_simpul.attempts/0/999999999',
+      'from=a&from=b',
+      'subject=x',
+      'lain=1',
+    ],
+  ],
   ['DELETE', HERE, ['why=', `why=${'x'.repeat(600)}`, 'lain=1']],
 ] as const)
   for (const query of queries)
@@ -143,8 +159,17 @@ for (const id of ['x', 'sub_', `sub_${'a'.repeat(20)}`, `sub_${'A'.repeat(20)}`,
     );
 add('a job of nonsense', 404, 'not_found', (s) => call(s, `${HERE}/redrives/${'x'.repeat(500)}`));
 for (const cursor of ['x', '%7b', '-1', 'a'.repeat(3_000)])
-  for (const list of [ROOT])
-    add(`cursor ${cursor.slice(0, 20)}`, 400, 'invalid_cursor', (s) => call(s, `${list}?cursor=${cursor}`));
+  for (const list of [ROOT, '/v1/attempts'])
+    add(`cursor ${cursor.slice(0, 20)} at ${list}`, 400, 'invalid_cursor', (s) => call(s, `${list}?cursor=${cursor}`));
+add(
+  'from= beside a cursor at /v1/attempts',
+  400,
+  'invalid_query',
+  (s) => call(s, '/v1/attempts?from=earliest&cursor=x'),
+  {
+    pointer: '?from',
+  },
+);
 add('PATCH without If-Match', 428, 'version_missing', (s) =>
   call(s, HERE, '{"types":["sdm.#"]}', { method: 'PATCH', type: JSON_TYPE }),
 );
