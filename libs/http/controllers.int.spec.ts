@@ -1,5 +1,6 @@
 import { ROLES, type Caller } from '#access';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PUBLISH_LIMITS } from '#publishing';
 import type { Provider, Type } from '@nestjs/common';
 import { serveEdge } from '../../test/kit/doors/edge.js';
 import * as http from './index.js';
@@ -64,7 +65,12 @@ describe('every route of the hub', () => {
   });
 
   it('takes a body of at most 64 KiB, unless it is for more: publish, keys, look-ups', async () => {
-    const sizes: Readonly<Record<string, number>> = { '/v1/events': 8 * 1_048_576, '/v1/state/x/lookup': 16_384 };
+    const sizes: Readonly<Record<string, number>> = {
+      '/v1/events': 8 * 1_048_576,
+      '/v1/state/x/lookup': 16_384,
+      // An event as `edited`.
+      '/v1/subscriptions/x/redrive': PUBLISH_LIMITS.eventBytes + 65_536,
+    };
     const posts = routes.filter(({ method }) => method === 'POST');
     expect(posts.length).toBeGreaterThan(5);
     for (const { path } of posts) {
