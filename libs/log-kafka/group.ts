@@ -54,6 +54,8 @@ export class Group implements Membership {
   #client: GroupClient | undefined;
   /** Grows with every assignment, loss and leave: a claim of an older generation starts nothing. */
   #generation = 0;
+  /** Of partitions that the last assignment has left with this member, until start() is asked again. */
+  readonly #kept = new Set<PartitionLoop>();
   #claiming: Promise<unknown> = Promise.resolve();
   /** When the last heartbeat that the coordinator accepted was sent, on the clock that nobody sets; long ago from when a rebalance begins until it has ended. */
   #heartbeatAt = Number.NEGATIVE_INFINITY;
@@ -67,7 +69,7 @@ export class Group implements Membership {
       member: deps.member,
       log: deps.log,
       // after a session without a heartbeat the coordinator may have given the partitions to another member
-      ownershipIsSure: () => this.isSure,
+      ownershipIsSure: () => this.#isAlive,
       ...(report === undefined ? {} : { report }),
     };
     this.#commitTimer = setInterval(() => void this.#commitOffsets(), OFFSET_COMMIT_MS);
@@ -75,6 +77,14 @@ export class Group implements Membership {
   }
 
   get isSure(): boolean {
+    // Another member may have owned a partition between the two assignments that left it here, and what runs of it does not know of that.
+    for (const loop of this.#kept)
+      if (loop.rests) return false;
+      else this.#kept.delete(loop);
+    return this.#isAlive;
+  }
+
+  get #isAlive(): boolean {
     return performance.now() - this.#heartbeatAt < (this.#deps.options.sessionMs ?? SESSION_MS);
   }
 
@@ -151,10 +161,13 @@ export class Group implements Membership {
       for (const partition of list)
         if (this.#deps.owns(topic, partition)) wanted.set(partitionKey(topic, partition), { topic, partition });
     }
+    this.#kept.clear();
     for (const [key, loop] of this.#loops) {
       // also what stays with this member stops: another member may have owned it between the two assignments
-      if (wanted.has(key)) void loop.stop();
-      else {
+      if (wanted.has(key)) {
+        this.#kept.add(loop);
+        void loop.stop();
+      } else {
         this.#loops.delete(key);
         void loop.lose();
       }
@@ -166,10 +179,13 @@ export class Group implements Membership {
     if (!ids) return;
     for (const [key, place] of wanted) {
       const topicId = ids.get(place.topic);
-      // deleted since the assignment: Kafka will assign again
-      if (topicId === undefined) continue;
-      const at: AssignedPartition = { ...place, topicId, epoch: epochs.get(place.partition)! };
       const loop = this.#loops.get(key);
+      // deleted since the assignment: Kafka will assign again
+      if (topicId === undefined) {
+        if (loop) this.#kept.delete(loop);
+        continue;
+      }
+      const at: AssignedPartition = { ...place, topicId, epoch: epochs.get(place.partition)! };
       if (loop) loop.restart(at);
       else this.#loops.set(key, new PartitionLoop(this.#loopDeps, at));
     }

@@ -43,6 +43,7 @@ export class PartitionLoop {
   /** Leader epoch at `next − 1`, when it is known (ReadLimits.lastEpoch). */
   #lastEpoch: number | undefined;
   #interrupted = false;
+  #rests = false;
   /** The batch that the member has thrown at. */
   #failedBatch: RecordBatch | undefined;
   /** On the clock of performance.now(). */
@@ -64,6 +65,11 @@ export class PartitionLoop {
     return this.#next;
   }
 
+  /** From stop() until start() is asked after a restart(): what the member does beside batches is still that of the claim before. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
   /** Goes on under another claim of the same partition: the batch that runs is finished, its outcome is ignored, then start() is asked. */
   restart(at: AssignedPartition): void {
     if (this.#lost.signal.aborted) return;
@@ -81,6 +87,7 @@ export class PartitionLoop {
 
   /** Hands out nothing new, until restart(). Resolves when the batch that runs has ended. */
   async stop(): Promise<void> {
+    this.#rests = true;
     this.#nextGeneration();
     await this.#running;
   }
@@ -155,6 +162,7 @@ export class PartitionLoop {
 
   async #start(current: () => boolean, at: AssignedPartition): Promise<void> {
     try {
+      this.#rests = false;
       const { offset, lastEpoch } = await this.#deps.member.start(at);
       if (!current()) return;
       // A member without types may answer none: without an error the loop would ask it again and again, and nothing else would run.

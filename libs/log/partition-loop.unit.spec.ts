@@ -389,8 +389,15 @@ describe('a partition loop', () => {
     await stopping;
     await pass(60_000);
     expect(member.calls).toEqual(['start under 1', 'batch 0 under 1']);
+    const rested = [loop.rests];
+    member.onStart = () => {
+      rested.push(loop.rests);
+      return Promise.resolve({ offset: 0n });
+    };
     loop.restart({ ...AT, epoch: 2n });
+    rested.push(loop.rests);
     await settle();
+    expect(rested).toEqual([true, true, false]);
     expect(member.calls.slice(2)).toEqual(['start under 2', 'batch 0 under 2', 'batch 1 under 2']);
   });
 

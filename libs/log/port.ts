@@ -204,7 +204,7 @@ export type Reclaimed =
 /** A member's own end of EventLog.join. Calls for a partition that is not assigned to this member do nothing. */
 export interface Membership {
   /**
-   * False while another member may own the partitions of this one already, because its session has lapsed or it was frozen (R1.6). Work beside batches that
+   * False while another member may own the partitions of this one already, because its session has lapsed, it was frozen, or the group rebalances (R1.6). Work beside batches that
    * nobody fences, such as a request to another system, starts only while it is true.
    */
   readonly isSure: boolean;
