@@ -100,7 +100,9 @@ export class Fleet {
       const port = String(await freePort());
       const first = [...this.apps.values()][0];
       const keyFile = first === undefined ? {} : { SIMPUL_PSEUDONYM_KEY_FILE: join(first.dir, 'pseudonym.key') };
-      const settings = { ...common, SIMPUL_PORT: port, ...keyFile };
+      // The same at each try: the first one may have made the keys of the deployment already.
+      const data = join(this.dir, `${name}.data`);
+      const settings = { SIMPUL_DATA: data, ...common, SIMPUL_PORT: port, ...keyFile };
       this.apps.set(name, await asSupervised(() => deploy(settings, `apps/${app}/src/main.js`)));
     };
     if (together) await start('hub', 'hub');
