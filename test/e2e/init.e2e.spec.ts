@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { CourierModule } from '#courier';
 import { CoreModule } from '#core';
 import { GatewayModule } from '#gateway';
 import { openHttp, type HttpServer } from '#http';
@@ -41,7 +42,7 @@ beforeAll(async () => {
   process.env['XDG_CONFIG_HOME'] = join(home, 'config');
   process.env['SIMPUL_DATA'] = join(home, 'hub');
   const settings = readHubSettings(silentHub(join(home, 'hub')));
-  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule] })
+  @Module({ imports: [CoreModule.forRoot({ name: 'hub', settings }), GatewayModule, ProjectorModule, CourierModule] })
   class HubModule {}
   http = await openHttp(HubModule, { port: 0 });
   key = (await simpul('key', 'create', UNIT, '--system', 'baru')).out.trim();

@@ -94,6 +94,7 @@ export class Board<E> {
       if (found.parked !== undefined) this.#takeOverParked(entry, found);
       else {
         if (found.rows & HELD) {
+          entry.isHeldDurably = true;
           lane.kept++;
           this.held++;
         }
@@ -177,9 +178,9 @@ export class Board<E> {
     return entry;
   }
 
-  /** The feed has come to what a row of an earlier owner speaks for. The cursor passes it; in a stream-ordered lane only when it is held (R8.4). */
+  /** The feed has come to what a row of an earlier owner speaks for. The cursor passes it; in a stream-ordered lane only when it is held, durably (R8.4). */
   #meetKnown(part: PartitionPlaces<Entry<E>>, known: Entry<E>): void {
-    if (!known.home.ordered || known.rows & HELD) return part.passOver(known.offset);
+    if (!known.home.ordered || known.isHeldDurably) return part.passOver(known.offset);
     known.part = part;
     part.add(known);
   }
@@ -303,6 +304,7 @@ export class Board<E> {
 
   durable(effects: Gathered<E>): void {
     for (const entry of effects.kept) {
+      if (entry.rows & HELD) entry.isHeldDurably = true;
       this.#pass(entry);
       if (!entry.finished) this.#settleInRow(entry);
     }

@@ -39,6 +39,8 @@ export class Entry<E> implements AttemptItem<E> {
   /** Where it has a slot. */
   part: PartitionPlaces<Entry<E>> | undefined = undefined;
   passed = false;
+  /** A held row that is durable speaks for it. */
+  isHeldDurably = false;
   flying = false;
   finished = false;
   tries = 0;

@@ -526,6 +526,21 @@ describe('the lanes of a subscription', () => {
     }
   });
 
+  it('after a takeover the cursor passes what is held because the filter has changed only when that is durable, in a stream-ordered lane too', () => {
+    const b = new Bench();
+    b.offer('s0', 0n, true);
+    b.settle(b.take()!, E500);
+    b.time = b.lanes.nextDueMs()!;
+    b.take();
+    const after = new Bench({}, [...b.rows.values()]);
+    after.lanes.restore('a', b.lanes.cursor('a'));
+    const effects = after.lanes.holdAll();
+    after.offer('s0', 0n, true);
+    expect([effects.changes.length, after.next()]).toEqual([1, 0n]);
+    after.apply(effects);
+    expect(after.next()).toBe(1n);
+  });
+
   it('what may not be read any more ends as withdrawn, a letter that a person redrives stays; of the target that says nothing', () => {
     const b = new Bench();
     for (const subject of ['x', 'x', 'y']) b.offer(subject);
