@@ -328,7 +328,8 @@ export class Lanes<E> implements LaneMachine<E> {
   }
 
   cursor(stream: string): CursorRow {
-    return this.#board.stream(stream).row(this.#policy.maxDone);
+    // What rows speak for may end before the feed comes to it again, and no room bounds that: forgotten, it would be delivered again.
+    return this.#board.stream(stream).row(2 * this.#policy.maxDone);
   }
 
   moves(stream: string): number {
