@@ -37,7 +37,7 @@ export class SmallDisk {
   }
 }
 
-/** Publishes 100 reports of a prison about 20 days in one batch; those that the hub acknowledges are due. false: it refused them. */
+/** Publishes 100 reports of a prison about 20 days in one batch; those that the hub acknowledges are due. false: it answered 503; the next call sends the same batch. */
 export async function publishBatch(fleet: Fleet): Promise<boolean> {
   const [unit] = PRISONS as [string];
   const source = `urn:simpul:unit:${unit}:sdp`;
