@@ -4,7 +4,7 @@ import type { BatchOptions, HandlerOptions } from './handler.js';
 
 /** Time of an attempt where a subscription of the hub gives the events, ms, and the longest: an attempt ends within a lease, which holds for a minute at most. */
 export const HUB_TIMEOUT_MS = 20_000;
-export const HUB_MAX_TIMEOUT_MS = 54_000;
+const HUB_MAX_TIMEOUT_MS = 54_000;
 /** How long all waits between the attempts of one lease may take together, ms. */
 const MAX_WAITS_MS = 20_000;
 

@@ -18,6 +18,7 @@ export { Follow, type FollowedEntry, type FollowListener } from './follow.js';
 export { isIncomplete, type DamagedRecord, type EventLine, type EventPage } from './page.js';
 export { offsetsOf } from './period.js';
 export { PageText } from './page-text.js';
+export { earliestHead, placeGone } from './partition-cursor.js';
 export { Reading, type Beginning, type PartitionExtent, type ReadingDeps } from './reading.js';
 export { offsetOutOfRange, type StreamRange } from './range.js';
 export type { ReadingReport, TailLimits, TailPlace, TailUse } from './tails.js';

@@ -1,7 +1,7 @@
 import type { Settled } from '#duplicates';
 import { Fault } from '#faults';
 import { ENDLESS, type Turn } from '#limits';
-import type { EventLog, LogRecord, RecordBatch } from '#log';
+import type { EventLog, Interruption, LogRecord, RecordBatch } from '#log';
 import { isLarge } from './large.js';
 import { offsetOutOfRange } from './range.js';
 import type { Rests } from './rests.js';
@@ -166,17 +166,25 @@ export class PartitionCursor {
     const limits = { maxRecords, maxBytes, atOnce: turn !== ENDLESS, ...(topicId === undefined ? {} : { topicId }) };
     const got = await this.#deps.log.read(stream, partition, this.#next, limits);
     if (got.kind === 'records') return got;
-    if (got.kind === 'recreated') throw new Fault('stream_recreated');
-    if (got.kind === 'truncated' || this.#next > got.high) throw new Fault('unknown_cursor');
-    if (missing !== 'skip') throw offsetOutOfRange(stream, partition, got.low);
+    if (got.kind !== 'out_of_range' || this.#next > got.high || missing !== 'skip')
+      throw placeGone(got, stream, partition, this.#next);
     this.#next = got.low;
     return undefined;
   }
 }
 
-/** The cursor whose next record was appended first; undefined when no cursor has a record left. */
-export function earliestHead(cursors: readonly PartitionCursor[]): PartitionCursor | undefined {
-  let best: PartitionCursor | undefined;
+/** Why a partition cannot be read on at this offset: stream_recreated, unknown_cursor, or offset_out_of_range with the earliest position that is kept. */
+export function placeGone(got: Interruption, stream: string, partition: number, next: bigint): Fault {
+  if (got.kind === 'recreated') return new Fault('stream_recreated');
+  if (got.kind === 'truncated' || next > got.high) return new Fault('unknown_cursor');
+  return offsetOutOfRange(stream, partition, got.low);
+}
+
+/** The cursor whose next record was appended first, of several the first one; undefined when no cursor has a record left. */
+export function earliestHead<C extends { readonly head: Pick<LogRecord, 'appendTimeMs'> | undefined }>(
+  cursors: readonly C[],
+): C | undefined {
+  let best: C | undefined;
   let time = Number.POSITIVE_INFINITY;
   for (const cursor of cursors) {
     const { head } = cursor;

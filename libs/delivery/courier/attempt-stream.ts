@@ -1,8 +1,7 @@
 import { formatPosition } from '#event';
-import { Fault } from '#faults';
 import type { Turn } from '#limits';
 import type { EventLog, LogRecord } from '#log';
-import { cursorTopicId, decodeStreamCursor, offsetOutOfRange, offsetsOf, type StreamCursor } from '#reading';
+import { cursorTopicId, decodeStreamCursor, earliestHead, offsetsOf, placeGone, type StreamCursor } from '#reading';
 import type { AttemptRow } from '../port.js';
 import { ATTEMPTS_SPEC, rowOf } from './attempts.js';
 
@@ -62,22 +61,18 @@ export class AttemptStream {
 
   /** The next rows. Faults: offset_out_of_range (with the earliest position that is kept), stream_recreated, unknown_cursor, log_unavailable. */
   async page<T>({ next, topicId }: StreamCursor, wish: AttemptsWish<T>, turn: Turn): Promise<AttemptsPage<T>> {
-    const parts: Part[] = [];
     // A partition that is not read must not fall behind what is kept.
     const kept = await this.log.describe(NAME);
     const after = next.map((offset, p) => {
       const { low } = kept[p]!;
       return !wish.partitions.has(p) && offset < low ? low : offset;
     });
-    for (const p of wish.partitions) {
-      const part = new Part(this.log, p, after[p]!, kept[p]!.high, topicId);
-      parts.push(part);
-    }
+    const parts = [...wish.partitions].map((p) => new Part(this.log, p, after[p]!, kept[p]!.high, topicId));
     await Promise.all(parts.map((part) => part.load()));
     const items: T[] = [];
     let looked = 0;
     let part: Part | undefined;
-    while (items.length < wish.limit && looked < SCAN_RECORDS && (part = earliest(parts)) !== undefined) {
+    while (items.length < wish.limit && looked < SCAN_RECORDS && (part = earliestHead(parts)) !== undefined) {
       if (turn.isOver) await turn.next();
       const { key, value, offset } = part.take();
       looked++;
@@ -130,24 +125,11 @@ class Part {
     while (this.#records.length === 0 && this.next !== this.end) {
       const limits = { maxRecords: READ_RECORDS, maxBytes: READ_BYTES, topicId: this.topicId };
       const got = await this.log.read(NAME, this.partition, this.next, limits);
-      if (got.kind === 'recreated') throw new Fault('stream_recreated');
-      if (got.kind === 'truncated') throw new Fault('unknown_cursor');
-      if (got.kind === 'out_of_range') {
-        if (this.next > got.high) throw new Fault('unknown_cursor');
-        throw offsetOutOfRange(NAME, this.partition, got.low);
-      }
+      if (got.kind !== 'records') throw placeGone(got, NAME, this.partition, this.next);
       if (got.next === this.next) return;
       this.#records = got.records;
       this.#afterRecords = got.next;
       if (got.records.length === 0) this.next = got.next;
     }
   }
-}
-
-function earliest(parts: readonly Part[]): Part | undefined {
-  let best: Part | undefined;
-  for (const part of parts)
-    if (part.head !== undefined && (best === undefined || part.head.appendTimeMs < best.head!.appendTimeMs))
-      best = part;
-  return best;
 }

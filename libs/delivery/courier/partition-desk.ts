@@ -234,7 +234,7 @@ export class PartitionDesk implements SubscriptionDesk {
     // Outside of the changes: it may take seconds.
     const count = await seekCount(this.#set, run, rows, dryRun ? 10_000 : 3_000);
     if (!dryRun)
-      await await this.#change(id, async (current) => {
+      await this.#change(id, async (current) => {
         await this.#set.dropDamaged(id);
         return this.#beginAt(current, rows);
       });

@@ -318,7 +318,7 @@ export class Board<E> {
     effects.kept.length = effects.gone.length = 0;
   }
 
-  /** A row of a try speaks for it now. Nothing passes what stands in a stream-ordered lane (R8.4), unless it is held because the filter has changed. */
+  /** A row of a try speaks for it now. The cursor passes it, but not in a stream-ordered lane (R8.4). */
   rowDurable(entry: Entry<E>): void {
     if (!entry.home.ordered) this.#pass(entry);
     if (!entry.finished) this.#settleInRow(entry);

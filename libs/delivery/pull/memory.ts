@@ -3,7 +3,7 @@ import type { Lanes } from '../lanes/lanes.js';
 import type { Policy } from '../lanes/types.js';
 
 /** Events in memory of a subscription that nobody pulls: enough for a first answer. */
-export const RESTING = 100;
+const RESTING = 100;
 /** Of one that is pulled. */
 const PULLED = 1_000;
 /** Of one that catches up: two leases of 1,000, and the next two while they are handled. */
