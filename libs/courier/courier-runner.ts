@@ -49,6 +49,10 @@ export class CourierRunner implements OnModuleInit, OnApplicationBootstrap, OnAp
       now,
       sealKey,
       subscriptions: this.home.tables,
+      owners: this.home.owners,
+      address: settings.address,
+      // Only one process at a time has an embedded engine, wherever it listens.
+      holder: settings.engine === 'embedded' ? settings.engine : settings.address,
       leaseKey: leaseKey(pseudonymKey),
       push: new WebhookPush(this.sender, sealKey, now, settings.webhookOrigin),
       hosts: new Hosts(),

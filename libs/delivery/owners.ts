@@ -14,6 +14,8 @@ export interface PartitionOwner {
 /** Who owns the partitions of one group, as the claim records in `_simpul.owners` say it (R1.1): the last claim of a partition counts. */
 export interface OwnersTable {
   of(partition: number): PartitionOwner | undefined;
+  /** Calls back for each claim that is read from now on; ends that. */
+  onClaim(listener: (partition: number) => void): () => void;
   /** Reads what was claimed until now. Fault `log_unavailable`. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -28,6 +30,7 @@ export interface OwnersOptions {
 /** Reads the claims of a group and follows them. While the log is away, it answers what it has read last. Fault `log_unavailable`. */
 export async function openOwners({ log, group, report }: OwnersOptions): Promise<OwnersTable> {
   const owners = new Map<number, PartitionOwner>();
+  const listeners = new Set<(partition: number) => void>();
   const tail = new TopicTail<{ partition: number; address: string | undefined }>({
     log,
     topic: OWNERS_SPEC,
@@ -37,7 +40,10 @@ export async function openOwners({ log, group, report }: OwnersOptions): Promise
       if (partition === undefined || value === null) return undefined;
       return { partition, address: addressIn(value) };
     },
-    apply: ({ partition, address }, { offset }) => void owners.set(partition, { address, epoch: offset }),
+    apply: ({ partition, address }, { offset }) => {
+      owners.set(partition, { address, epoch: offset });
+      for (const listener of listeners) listener(partition);
+    },
     onBad: ({ key, offset }, cause) =>
       report?.unreadable?.({ topic: OWNERS_SPEC.name, key: key?.toString() ?? '', offset, cause }),
     onReset: ({ low }) => {
@@ -49,6 +55,10 @@ export async function openOwners({ log, group, report }: OwnersOptions): Promise
   await tail.open();
   return {
     of: (partition) => owners.get(partition),
+    onClaim: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     refresh: () => tail.refresh(),
     close: () => tail.close(),
   };
@@ -86,7 +96,7 @@ function addressIn(value: Buffer): string | undefined {
 }
 
 /** Origin of an http(s) URL without a user; undefined for any other text. */
-function originOf(text: string): string | undefined {
+export function originOf(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return undefined;
   return url.origin;

@@ -116,6 +116,10 @@ export interface LeaseRow {
 /** Key `owner`: under its epoch an owner has written every row of the partition. A row of an older epoch came after that, and counts for nothing. */
 export interface OwnerRow {
   readonly kind: 'owner';
+  /** Which process it is: two that may live at the same time have different ones. Rows of the first version have none. */
+  readonly holder?: string;
+  /** It makes no attempt any more, and everything that it knew is stored. */
+  readonly left?: true;
 }
 
 /** What lies in `_simpul.lanes`. */

@@ -43,6 +43,12 @@ export class SubscriptionHome implements Desks, OnModuleInit, OnApplicationShutd
     return this.#tables;
   }
 
+  /** Fault `starting` before the module was initialised. */
+  get owners(): OwnersTable {
+    if (this.#owners === undefined) throw new Fault('starting');
+    return this.#owners;
+  }
+
   /** The courier of this process has a desk for each partition that it owns. */
   serve(desk: (partition: number) => PartitionDesk | undefined): void {
     this.#local = desk;

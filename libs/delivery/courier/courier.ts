@@ -4,12 +4,14 @@ import type { AssignedPartition, EventLog, GroupMember, Membership } from '#log'
 import { SUBSCRIPTIONS_TOPIC } from '#subscriptions';
 import { Claims, type ClaimsReport } from '#table';
 import { ATTEMPTS_SPEC } from './attempts.js';
+import { originOf, type OwnersTable } from '../owners.js';
 import { PartitionDesk, type DeskDeps } from './partition-desk.js';
 import { Temporaries } from './temporaries.js';
 
 /** The group of all couriers. Its claims in `_simpul.owners` say who owns a partition (R9.1). */
 export const COURIER_GROUP = 'simpul.couriers';
 
+const AGAIN_MS = 1_000;
 /** How long close() waits for a join in flight: one that cannot end must not hold up the shutdown. */
 const JOIN_WAIT_MS = 5_000;
 
@@ -20,6 +22,9 @@ export interface CourierReport extends ClaimsReport {
 
 export interface CourierDeps extends Omit<DeskDeps, 'isSure' | 'fenced'> {
   readonly log: Pick<EventLog, 'join' | 'ensureTopic'> & DeskDeps['log'];
+  readonly owners: Pick<OwnersTable, 'of' | 'onClaim'>;
+  /** With which this process claims. */
+  readonly address: string;
   readonly courierReport?: CourierReport;
 }
 
@@ -34,6 +39,7 @@ export class Courier {
   #membership: Membership | undefined;
   #joining: Promise<Membership | undefined> = Promise.resolve(undefined);
   #isClosed = false;
+  readonly #unlisten: () => void;
 
   constructor(deps: CourierDeps) {
     this.#deps = deps;
@@ -43,6 +49,7 @@ export class Courier {
       membership: () => this.#membership,
       report: deps.courierReport,
     });
+    this.#unlisten = deps.owners.onClaim((partition) => this.#claimed(partition));
   }
 
   /** Joins the group, and runs the subscriptions of its partitions; resolves once joined. Faults of the log. */
@@ -82,6 +89,7 @@ export class Courier {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#unlisten();
     await this.#temporaries.stop();
     await Promise.all([...this.#desks.values()].map((desk) => desk.close('orderly')));
     const membership = await withDeadline(this.#joining, JOIN_WAIT_MS, () => undefined);
@@ -112,12 +120,30 @@ export class Courier {
       await this.#claims.verify(at);
       await desk.open();
       this.#claims.committed(partition);
+      this.#claimed(partition);
     } catch (cause) {
       if (isFault(cause) && cause.code === 'fenced') this.#claims.doubt(at);
       this.#deps.courierReport?.failed?.(cause);
       throw cause;
     }
     return { offset: this.#deps.subscriptions.of(partition).next };
+  }
+
+  /**
+   * A claim of another process that is newer than ours while the group says that the partition is ours: it made its claim before the last rebalance, and the log took it
+   * after ours. Requests would go to it until somebody claims again (R9.2).
+   */
+  #claimed(partition: number): void {
+    const desk = this.#desks.get(partition);
+    const last = this.#deps.owners.of(partition);
+    if (desk === undefined || last === undefined || last.epoch <= desk.epoch) return;
+    if (this.#isClosed || last.address === originOf(this.#deps.address)) return;
+    if (this.#membership?.isSure !== true) {
+      // After a rebalance it is lost, or claimed anew.
+      setTimeout(() => this.#claimed(partition), AGAIN_MS).unref();
+      return;
+    }
+    void this.#claims.again(partition, desk.epoch).catch(this.#failed);
   }
 
   #lost({ partition }: Pick<AssignedPartition, 'partition'>): void {

@@ -124,6 +124,11 @@ export class FeedByHand {
     follower.offer(event);
   }
 
+  /** How far a subscription has been offered events, or has begun. */
+  offered(id: string): bigint {
+    return this.#scanned.get(`${id}/_simpul.test`) ?? -1n;
+  }
+
   /** How many events a subscription takes now; 0 also when it is not attached. */
   room(id: string): number {
     return this.followers.get(`${id}/_simpul.test`)?.room ?? 0;
@@ -171,6 +176,8 @@ export class DeskStage {
   policy: Partial<Policy> = {};
   now: () => number = Date.now;
   pullMemory = new PullMemory();
+  /** Of the next desk: with another one it waits for the one before, which was not killed. */
+  holder = 'satu';
 
   static async open(): Promise<DeskStage> {
     const stage = new DeskStage();
@@ -183,7 +190,11 @@ export class DeskStage {
 
   /** A desk that is neither loaded nor open. */
   desk(epoch: bigint, partition: number): PartitionDesk {
-    const deps = {
+    return new PartitionDesk(this.deps(epoch), partition, epoch);
+  }
+
+  deps(epoch: bigint): DeskDeps {
+    return {
       log: this.topics,
       reading: {
         begin: async () => this.begin(),
@@ -209,6 +220,7 @@ export class DeskStage {
       hosts: new Hosts(),
       pullMemory: this.pullMemory,
       policy: this.policy,
+      holder: this.holder,
       leaseKey: Buffer.alloc(32, 1),
       sealKey: Buffer.alloc(32, 2),
       now: () => this.now(),
@@ -220,7 +232,6 @@ export class DeskStage {
       isSure: () => true,
       fenced: () => void this.fenced.push(epoch),
     } as unknown as DeskDeps;
-    return new PartitionDesk(deps, partition, epoch);
   }
 
   async opened(epoch: bigint, partition: number): Promise<PartitionDesk> {

@@ -38,7 +38,7 @@ import { messageId } from './message-id.js';
 import { takenBy, unknownOf } from './redrives.js';
 import type { Run } from './run.js';
 import type { RunSetDeps } from './run-deps.js';
-import { RunSet } from './run-set.js';
+import { DRAIN_MS, RunSet } from './run-set.js';
 import { seekCount } from './seek-count.js';
 import { standingOf } from './standing.js';
 import { startsOf, type Starts } from './starts.js';
@@ -51,8 +51,6 @@ export interface DeskDeps extends RunSetDeps {
 
 /** What decides whether an event is due. */
 const FILTERS = ['types', 'filters', 'units', 'test'] as const;
-/** How long attempts in flight may go on when the courier closes: another one takes over within 3 s of SIGTERM. */
-const DRAIN_MS = 1_500;
 
 /** What doors ask of the subscriptions of one partition, at its owner. Changes are made one after the other. */
 export class PartitionDesk implements SubscriptionDesk {
@@ -67,6 +65,10 @@ export class PartitionDesk implements SubscriptionDesk {
   /** Whether it delivers; false as soon as the partition is lost. */
   get isOpen(): boolean {
     return this.#set.isOpen;
+  }
+
+  get epoch(): bigint {
+    return this.#set.epoch;
   }
 
   get runs(): Iterable<Run> {
@@ -87,7 +89,7 @@ export class PartitionDesk implements SubscriptionDesk {
 
   /** `orderly`: the process ends. `lost`: another courier may deliver already. */
   close(how: 'orderly' | 'lost'): Promise<void> {
-    return this.#set.close(how === 'orderly' ? DRAIN_MS : 0);
+    return this.#set.close(how);
   }
 
   /** A type or stream was registered. */

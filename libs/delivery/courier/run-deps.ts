@@ -33,6 +33,8 @@ export interface RunSetDeps {
   readonly pullMemory: PullMemory;
   /** When failed deliveries are made again. @default POLICY */
   readonly policy?: Partial<Policy> | undefined;
+  /** See OwnerRow. */
+  readonly holder: string;
   readonly now: () => number;
   readonly random: () => number;
   readonly report?: DeliveryReport;

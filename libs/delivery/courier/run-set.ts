@@ -10,6 +10,7 @@ import { Attempts } from './attempts.js';
 import { damagedOf, damagedRows } from './damage.js';
 import { cursorKey, Flusher } from './flusher.js';
 import { Follows } from './follows.js';
+import { handedOver, handOver, LOST_DRAIN_MS } from './handover.js';
 import { recordHalt } from './halted.js';
 import { LaneWriter } from './lane-writer.js';
 import { Redrives } from './redrives.js';
@@ -30,6 +31,8 @@ export class RunSet {
   /** Changes of subscriptions, one after the other. */
   readonly changes = new Mutex();
   readonly #stop = new AbortController();
+  /** Aborts as soon as the set is to close. */
+  readonly #ending = new AbortController();
   readonly #follows: Follows;
   #opening: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -101,12 +104,13 @@ export class RunSet {
   }
 
   async #open(): Promise<void> {
-    const { subscriptions, now, fenced, report } = this.deps;
+    const { subscriptions, now, fenced, report, holder } = this.deps;
     const { epoch, attempts } = this;
     const { cursors, lanes } = this.#tables!;
     const table = subscriptions.of(this.partition);
-    await takeOver(table, this.#tables!, epoch, (step) => this.#unlessClosed(step));
     const { signal } = this.#stop;
+    await this.#unlessClosed(() => handedOver(lanes, holder, this.#ending.signal));
+    await takeOver(table, this.#tables!, { epoch, holder }, (step) => this.#unlessClosed(step));
     const failed = report?.failed;
     this.#writer = new LaneWriter({ lanes, attempts, epoch, signal, fenced, failed });
     this.#flusher = new Flusher({
@@ -183,7 +187,7 @@ export class RunSet {
   async replace(run: Run, drainMs: number, work: () => Promise<void>): Promise<Run | undefined> {
     const { id } = run.subscription;
     try {
-      await run.stop(drainMs, true);
+      await run.stop(drainMs, 'void');
       // Rows that the run has handed out before.
       if (!(await this.#writer!.write([]))) throw new Fault('fenced');
       await this.flush();
@@ -230,7 +234,7 @@ export class RunSet {
       run.changed(row, compileSubscription(row));
       return this.followStreams(run);
     }
-    await run.stop(0, true);
+    await run.stop(0, 'void');
     this.runs.delete(id);
     if (row === undefined) await this.forget(id);
     else await this.begin(row);
@@ -292,11 +296,14 @@ export class RunSet {
     await this.#flusher!.flush(true);
   }
 
-  /** Ends all runs. Attempts in flight may end within `drainMs`; how far everything is gets stored, of a lost partition in one try. Never rejects. */
-  close(drainMs: number): Promise<void> {
+  /**
+   * Ends all runs: attempts in flight may end for a moment, how far everything is gets stored, and the next owner is told so, also one that waits already. Never
+   * rejects.
+   */
+  close(how: 'orderly' | 'lost'): Promise<void> {
     this.#isOpen = false;
-    if (drainMs === 0) this.#giveUp();
-    this.#closing ??= this.#close(drainMs);
+    this.#ending.abort();
+    this.#closing ??= this.#close(how, how === 'orderly' ? DRAIN_MS : LOST_DRAIN_MS);
     return this.#closing;
   }
 
@@ -306,21 +313,26 @@ export class RunSet {
     this.attempts.giveUp();
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close(how: 'orderly' | 'lost', drainMs: number): Promise<void> {
     const failed = this.deps.report?.failed;
     // A log that does not answer must not hold up the end of the process.
     const over = setTimeout(() => this.#giveUp(), drainMs + LAST_WRITES_MS);
     await this.#opening;
-    await Promise.all([...this.runs.values()].map((run) => run.stop(drainMs)));
+    await Promise.all([...this.runs.values()].map((run) => run.stop(drainMs, how)));
     await this.#flusher?.stop();
     // Also of a lost partition: the next owner repeats less, and under this epoch nothing that is written late counts (R4.5).
-    await this.#flusher?.flush(true).catch((cause: unknown) => failed?.(cause));
+    const isStored = await this.#flusher?.flush(true).then(
+      () => true,
+      (cause: unknown) => void failed?.(cause),
+    );
     this.#stop.abort();
     const closing = this.attempts.close();
     await this.redrives.stop();
     await this.#writer?.idle();
     await closing;
     clearTimeout(over);
+    if (isStored === true)
+      await handOver(this.#tables!.lanes, this.deps.holder, this.epoch).catch((cause: unknown) => failed?.(cause));
     await this.#tables?.close().catch((cause: unknown) => failed?.(cause));
   }
 
@@ -395,5 +407,7 @@ export class RunSet {
 }
 
 const AGAIN_MS = 1_000;
+/** How long attempts in flight may go on when the courier closes: another one takes over within 3 s of SIGTERM. */
+export const DRAIN_MS = 1_500;
 /** For what is to be stored at the end, after attempts had time to end. */
 const LAST_WRITES_MS = 2_000;

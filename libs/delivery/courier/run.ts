@@ -393,12 +393,12 @@ export class Run {
     return true;
   }
 
-  /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. `areLeasesVoid`: what is leased may not be committed any more. */
-  async stop(drainMs: number, areLeasesVoid = false): Promise<void> {
+  /** Stops at once; attempts in flight may end within `drainMs`, then they are cut off. `leases`: see Leases.stop(). */
+  async stop(drainMs: number, leases: Parameters<Leases['stop']>[0]): Promise<void> {
     this.#isStopping = true;
     this.seat.stop();
     this.lanes.pause();
-    await this.leases?.stop(areLeasesVoid ? 'void' : drainMs > 0 ? 'orderly' : 'lost');
+    await this.leases?.stop(leases);
     this.#waker.stop();
     this.#deps.hosts.forget(this.#host, this.#pump);
     for (const followed of this.#streams.values()) followed.detach();

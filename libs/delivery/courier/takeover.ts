@@ -2,10 +2,8 @@ import { isFault } from '#faults';
 import type { Subscription } from '#subscriptions';
 import type { OwnedTable } from '#table';
 import type { StoredRow } from '../port.js';
+import { OWNER_KEY } from './handover.js';
 import type { CourierTables } from './tables.js';
-
-/** Names the last owner that has written all rows under its epoch. */
-const OWNER_KEY = 'owner';
 
 /** Rows of one append, so that also large ones fit it. */
 const MOST_ROWS = 200;
@@ -14,7 +12,7 @@ const MOST_ROWS = 200;
 export async function takeOver(
   subscriptions: OwnedTable<Subscription>,
   { cursors, lanes }: Pick<CourierTables, 'cursors' | 'lanes'>,
-  epoch: bigint,
+  { epoch, holder }: { readonly epoch: bigint; readonly holder: string },
   step: (work: () => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   await step(() => writeAll(subscriptions, [...subscriptions.entries()], epoch));
@@ -22,7 +20,7 @@ export async function takeOver(
   // No cursor of the owner before counts from here on, so every row that one of them relies on is in the log.
   await step(() => lanes.refresh());
   await step(() => writeAll(lanes, standing(lanes), epoch));
-  await step(() => writeAll(lanes, [[OWNER_KEY, { kind: 'owner' }]], epoch));
+  await step(() => writeAll(lanes, [[OWNER_KEY, { kind: 'owner', holder }]], epoch));
 }
 
 /** A row from before the last owner had written them all is one that came late: it is deleted, because what it says is long over. */
