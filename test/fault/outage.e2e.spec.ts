@@ -119,6 +119,11 @@ describe('an outage of Kafka or Redis', () => {
         () => c.state(),
         (a) => a.status === 200,
       );
+      // A courier that has not joined its group yet is not ready for longer than the outage.
+      await c.until(
+        () => c.ask('/health/ready'),
+        (a) => a.status === 200,
+      );
       // Also when this test fails: a hub cannot close while its broker stands still.
       open.push(() => cluster.kill(1, 'SIGCONT'));
       cluster.kill(1, 'SIGSTOP');
