@@ -7,6 +7,7 @@ export { PartitionDesk, type DeskDeps } from './courier/partition-desk.js';
 export type { Push, Sending } from './courier/push.js';
 export type { DeliveryReport } from './courier/report.js';
 export { SubscriptionTables } from './courier/subscription-tables.js';
+export { LANES_TOPIC } from './courier/tables.js';
 export type {
   DeadLetter,
   DeliveryAttempt,

@@ -1,22 +1,54 @@
-import { Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, Socket } from 'node:net';
 import { afterEach, expect, it, jest } from '@jest/globals';
+import { kafkaClient } from '#kafka-client';
 import { OWNERS_TOPIC, type EventLog, type GroupMember } from '#log';
 import { until } from '../log/conformance/kit.js';
 import { noKafka, testKafka } from '../../test/kit/kafka.js';
 import { GroupClient } from './kafkajs.js';
 import { openKafkaLog } from './index.js';
 
-const [JOIN_GROUP, HEARTBEAT, SYNC_GROUP] = [11, 12, 14];
+const [JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP] = [11, 12, 13, 14];
 /** Longer than any answer of the broker takes, shorter than the session. */
 const FROZEN_MS = 1_500;
 const reason = await noKafka();
+
+/** As Kafka's own tools remove a member of a group. */
+async function removeMember(broker: string, group: string): Promise<void> {
+  const kafka = kafkaClient({ brokers: [broker], clientId: 'admin' });
+  const admin = kafka.admin();
+  await admin.connect();
+  const { groups } = await admin.describeGroups([group]);
+  await admin.disconnect();
+  const text = (of: string): Buffer => {
+    const bytes = Buffer.from(of);
+    const length = Buffer.alloc(2);
+    length.writeInt16BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const head = Buffer.alloc(12);
+  head.writeInt16BE(LEAVE_GROUP, 4);
+  const request = Buffer.concat([head, ...['admin', group, groups[0]!.members[0]!.memberId].map(text)]);
+  request.writeInt32BE(request.length - 4);
+  const [host, port] = broker.split(':');
+  const socket = connect(Number(port), host);
+  socket.write(request);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  expect(answer.readInt16BE(8)).toBe(0);
+}
 
 afterEach(() => void jest.restoreAllMocks());
 
 if (reason !== undefined) it.skip(`skipped: ${reason}`, () => {});
 else {
-  it('a member is sure of nothing from before it joins again for a rebalance until it has claimed its new assignment', async () => {
-    await using opened = new AsyncDisposableStack();
+  const member: GroupMember = {
+    start: () => Promise.resolve({ offset: 0n }),
+    batch: (_at, { next }) => Promise.resolve({ next }),
+    lost: () => undefined,
+  };
+  /** A member alone in its group, which says whether it was sure whenever it asked to join again, and whenever it claimed. */
+  const watched = async (opened: AsyncDisposableStack) => {
     const kafka = await testKafka();
     opened.defer(() => kafka.stop());
     const logOf = async (clientId: string): Promise<EventLog> => {
@@ -24,20 +56,15 @@ else {
       opened.defer(() => log.close());
       return log;
     };
-    const first = await logOf('pertama');
-    await first.ensureTopic({ name: 'uji.aliran', partitions: 2, cleanup: 'keep' });
-    const member: GroupMember = {
-      start: () => Promise.resolve({ offset: 0n }),
-      batch: (_at, { next }) => Promise.resolve({ next }),
-      lost: () => undefined,
-    };
-    const membership = await first.join('uji', ['uji.aliran'], member);
+    const log = await logOf('pertama');
+    await log.ensureTopic({ name: 'uji.aliran', partitions: 2, cleanup: 'keep' });
+    const membership = await log.join('uji', ['uji.aliran'], member);
     opened.defer(() => membership.leave());
     await until('the member to be sure', () => membership.isSure);
     const atJoin: boolean[] = [];
     const atClaim: boolean[] = [];
-    const append = first.append.bind(first);
-    jest.spyOn(first, 'append').mockImplementation((topic, ...rest) => {
+    const append = log.append.bind(log);
+    jest.spyOn(log, 'append').mockImplementation((topic, ...rest) => {
       if (topic === OWNERS_TOPIC) atClaim.push(membership.isSure);
       return append(topic, ...rest);
     });
@@ -53,10 +80,25 @@ else {
         atJoin.push(membership.isSure);
       return Reflect.apply(write, this, args) as boolean;
     });
+    return { kafka, logOf, membership, atJoin, atClaim };
+  };
+
+  it('a member is sure of nothing from before it joins again for a rebalance until it has claimed its new assignment', async () => {
+    await using opened = new AsyncDisposableStack();
+    const { logOf, membership, atJoin, atClaim } = await watched(opened);
     const other = await (await logOf('kedua')).join('uji', ['uji.aliran'], member);
     opened.defer(() => other.leave());
     await until('the member to be sure again', () => atClaim.length > 0 && membership.isSure);
     expect(atJoin).not.toContain(true);
+    expect(atClaim).not.toContain(true);
+  });
+
+  it('a member that the coordinator does not know any more is sure of nothing from before it joins again', async () => {
+    await using opened = new AsyncDisposableStack();
+    const { kafka, membership, atJoin, atClaim } = await watched(opened);
+    await removeMember(kafka.brokers[0]!, `${kafka.prefix}uji`);
+    await until('the member to be sure again', () => atClaim.length > 0 && membership.isSure);
+    expect(atJoin).toEqual([false, false]);
     expect(atClaim).not.toContain(true);
   });
 

@@ -92,4 +92,32 @@ describe('a partition that goes from one living courier to another', () => {
     await closing;
     expect(performance.now() - from).toBeLessThan(HANDOVER_MS / 2);
   });
+
+  it('gets no attempt of one that lost it while it opened', async () => {
+    const first = await delivering();
+    const other = Array.from({ length: 200 }, (_, n) => `nama-${n}`).find(
+      (name) => partitionOfSubscription(subscriptionId(BY.owner, name)) === P,
+    )!;
+    await first.create(spec(other), BY);
+    await first.close('lost');
+    const key = Buffer.from(`${subscriptionId(BY.owner, other)}/_simpul.test`);
+    stage.topics.put('_simpul.cursors', P, [{ key, value: null, headers: [['simpul-epoch', Buffer.from('1')]] }]);
+    let go!: () => void;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    let isHeld = false;
+    const { begin } = stage;
+    stage.begin = (): never => {
+      isHeld = true;
+      return gate.then(begin) as never;
+    };
+    const { desk, opening } = await next();
+    await until(() => isHeld);
+    const closing = desk.close('lost');
+    stage.feed.offer(ID, eventAt(0n, 'a'));
+    await pause(20);
+    go();
+    await expect(opening).rejects.toMatchObject({ code: 'fenced' });
+    await closing;
+    expect(stage.sent).toEqual([]);
+  });
 });

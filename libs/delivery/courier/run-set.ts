@@ -177,7 +177,7 @@ export class RunSet {
   }
 
   #isCurrent(run: Run): boolean {
-    return this.runs.get(run.subscription.id) === run && !run.isStopped;
+    return !this.#ending.signal.aborted && this.runs.get(run.subscription.id) === run && !run.isStopped;
   }
 
   /**
@@ -346,7 +346,9 @@ export class RunSet {
   }
 
   #runDeps(): RunDeps {
-    const { feed, push, hosts, pullMemory, policy, now, random, isSure, report } = this.deps;
+    const { feed, push, hosts, pullMemory, policy, now, random, report } = this.deps;
+    // A set that is closed while it opens has runs that nobody has told yet.
+    const isSure = (): boolean => !this.#ending.signal.aborted && this.deps.isSure();
     return {
       feed,
       push,

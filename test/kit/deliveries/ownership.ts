@@ -1,6 +1,7 @@
-import { OWNERS_TOPIC } from '#log';
+import { LANES_TOPIC } from '#delivery';
+import { OWNERS_TOPIC, type EventLog, type LogRecord } from '#log';
 import { openKafkaLog } from '#log-kafka';
-import { partitionOfSubscription } from '#subscriptions';
+import { COURIER_PARTITIONS, partitionOfSubscription } from '#subscriptions';
 import type { ToldSend } from './history.js';
 import type { Fault } from './judge.js';
 
@@ -13,25 +14,38 @@ export interface Claim {
   readonly at: number;
 }
 
-/** The claims of all couriers, in the order of the log. */
+/**
+ * The claims of all couriers under which one has become the owner, in the order of the log. A claim of an assignment that was over when the log took it is not among
+ * them, although it may be the newest for a while.
+ */
 export async function claimsIn(brokers: readonly string[], prefix: string): Promise<readonly Claim[]> {
   const log = await openKafkaLog({ brokers, prefix, clientId: 'claims' });
   try {
+    const taken = new Set<string>();
+    for (let partition = 0; partition < COURIER_PARTITIONS; partition++)
+      for await (const { key, value } of recordsOf(log, LANES_TOPIC, partition))
+        if (key?.toString() === 'owner' && value !== null)
+          taken.add(`${partition}/${(JSON.parse(value.toString()) as { epoch: string }).epoch}`);
     const claims: Claim[] = [];
-    for (let next = 0n; ;) {
-      const got = await log.read(OWNERS_TOPIC, 0, next, {});
-      if (got.kind !== 'records') throw new Error(got.kind);
-      for (const { key, value, appendTimeMs } of got.records) {
-        const partition = /^simpul\.couriers\/(\d+)$/.exec(key?.toString() ?? '')?.[1];
-        if (partition === undefined || value === null) continue;
-        const { address } = JSON.parse(value.toString()) as { address: string };
-        claims.push({ partition: Number(partition), port: Number(new URL(address).port), at: appendTimeMs });
-      }
-      if (got.next === next || got.next >= got.high) return claims;
-      next = got.next;
+    for await (const { key, value, offset, appendTimeMs } of recordsOf(log, OWNERS_TOPIC, 0)) {
+      const partition = /^simpul\.couriers\/(\d+)$/.exec(key?.toString() ?? '')?.[1];
+      if (partition === undefined || value === null || !taken.has(`${partition}/${offset}`)) continue;
+      const { address } = JSON.parse(value.toString()) as { address: string };
+      claims.push({ partition: Number(partition), port: Number(new URL(address).port), at: appendTimeMs });
     }
+    return claims;
   } finally {
     await log.close();
+  }
+}
+
+async function* recordsOf(log: Pick<EventLog, 'read'>, topic: string, partition: number): AsyncIterable<LogRecord> {
+  for (let next = 0n; ;) {
+    const got = await log.read(topic, partition, next, {});
+    if (got.kind !== 'records') throw new Error(got.kind);
+    yield* got.records;
+    if (got.next === next || got.next >= got.high) return;
+    next = got.next;
   }
 }
 
