@@ -19,6 +19,8 @@ const JOIN_DEADLINE_MS = 30_000;
 const REJOIN_MS = 1_000;
 const OFFSET_COMMIT_MS = 5_000;
 const SESSION_MS = 10_000;
+/** Between two looks whether this member is alive again. */
+const ALIVE_MS = 100;
 
 export interface GroupDeps {
   readonly log: Pick<EventLog, 'append' | 'read' | 'ensureTopic'>;
@@ -257,9 +259,12 @@ export class Group implements Membership {
 
   async reclaim(partition: number, above?: bigint): Promise<Reclaimed> {
     const own = (): PartitionLoop[] => [...this.#loops.values()].filter((loop) => loop.at.partition === partition);
-    if (own().length === 0) return { kind: 'lost' };
+    const generation = this.#generation;
+    // Until a heartbeat is taken, the partition may be another member's: a claim would fence that one.
+    while (!this.#isAlive && generation === this.#generation) await pause(jittered(ALIVE_MS));
+    if (generation !== this.#generation || own().length === 0) return { kind: 'lost' };
     let skipped = 0n;
-    const epochs = await this.#claim([partition], this.#generation, { above, skipped: (count) => (skipped = count) });
+    const epochs = await this.#claim([partition], generation, { above, skipped: (count) => (skipped = count) });
     if (!epochs) return { kind: 'lost' };
     const epoch = epochs.get(partition)!;
     for (const loop of own()) loop.restart({ ...loop.at, epoch });

@@ -15,7 +15,7 @@ const reason = await noKafka();
 
 /** As Kafka's own tools remove a member of a group. */
 async function removeMember(broker: string, group: string): Promise<void> {
-  const kafka = kafkaClient({ brokers: [broker], clientId: 'admin' });
+  const kafka = kafkaClient({ brokers: [broker], clientId: 'admin', retry: {} });
   const admin = kafka.admin();
   await admin.connect();
   const { groups } = await admin.describeGroups([group]);
@@ -100,6 +100,16 @@ else {
     await until('the member to be sure again', () => atClaim.length > 0 && membership.isSure);
     expect(atJoin).toEqual([false, false]);
     expect(atClaim).not.toContain(true);
+  });
+
+  it('a member that was frozen for longer than its session claims nothing again before the coordinator has taken a heartbeat, and then does', async () => {
+    await using opened = new AsyncDisposableStack();
+    const { membership, atClaim } = await watched(opened);
+    const now = performance.now.bind(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + 7_000);
+    expect(membership.isSure).toBe(false);
+    expect(await membership.reclaim(0)).toMatchObject({ kind: 'claimed' });
+    expect(atClaim).toEqual([true]);
   });
 
   it('a member lives from when its heartbeat or its join was sent, also when the answer lies unread while the process is frozen', async () => {

@@ -31,7 +31,10 @@ export interface Callbacks {
   assigned(partitions: ReadonlyMap<string, readonly number[]>): void;
   /** The coordinator has accepted a heartbeat or a join that was sent at `sentAt`, ms since 1970. */
   heartbeat(sentAt: number): void;
-  /** The group rebalances, and this member is about to join it again: until it is assigned() its partitions may get another owner at any moment. */
+  /**
+   * The group rebalances, or its coordinator has refused a heartbeat: this member is about to join again, and until it is assigned() its partitions may get another
+   * owner at any moment. May come more than once.
+   */
   rebalancing(): void;
   /** kafkajs has given up and will not rejoin. Not called before join() has resolved. */
   crashed(error: unknown): void;
@@ -130,7 +133,11 @@ export class GroupClient {
       this.#callbacks.heartbeat(this.#session.aliveAt);
       this.#callbacks.assigned(new Map(Object.entries(payload.memberAssignment)));
     });
-    this.#consumer.on(events.REQUEST, ({ payload }) => this.#session.answered(payload.apiName, payload.createdAt));
+    this.#consumer.on(events.REQUEST, ({ payload }) => {
+      this.#session.answered(payload.apiName, payload.createdAt);
+      // kafkajs tells of a rebalance when it joins again, and of a coordinator that does not know this member any more not at all.
+      if (this.#session.isRefused) setImmediate(() => this.#session.isRefused && this.#callbacks.rebalancing());
+    });
     this.#consumer.on(events.HEARTBEAT, () => {
       this.#session.heartbeat();
       this.#callbacks.heartbeat(this.#session.aliveAt);

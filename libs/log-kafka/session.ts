@@ -11,19 +11,29 @@ export class SessionClock {
   /** ms since 1970. */
   #aliveAt = 0;
   readonly #sentAt = new Map<string, number>();
+  /** A heartbeat was answered, and not taken yet. */
+  #isOpen = false;
 
   /** A request was answered, whatever the answer says. `createdAt`: ms since 1970, before it was sent. */
   answered(request: string, createdAt: number): void {
     if (request === HEARTBEAT || request === SYNC) this.#sentAt.set(request, createdAt);
+    if (request === HEARTBEAT) this.#isOpen = true;
+  }
+
+  /** The coordinator has not taken the last heartbeat: it does not count on this member any more. Ask it when kafkajs has read the answer. */
+  get isRefused(): boolean {
+    return this.#isOpen;
   }
 
   /** The coordinator has accepted the last heartbeat. */
   heartbeat(): void {
+    this.#isOpen = false;
     this.#alive(HEARTBEAT);
   }
 
   /** The coordinator has taken the member into the group. */
   joined(): void {
+    this.#isOpen = false;
     this.#alive(SYNC);
   }
 

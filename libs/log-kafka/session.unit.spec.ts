@@ -26,4 +26,19 @@ describe('the session of a group member', () => {
     session.answered('Metadata', 7_000);
     expect(session.aliveAt).toBe(1_000);
   });
+
+  it('is in doubt from a heartbeat that the coordinator refused to the next one that it took, or a join', () => {
+    const session = new SessionClock();
+    session.answered('SyncGroup', 1_000);
+    session.joined();
+    expect(session.isRefused).toBe(false);
+    session.answered('Heartbeat', 2_000);
+    session.heartbeat();
+    expect(session.isRefused).toBe(false);
+    session.answered('Heartbeat', 3_000);
+    expect(session.isRefused).toBe(true);
+    session.answered('SyncGroup', 4_000);
+    session.joined();
+    expect(session.isRefused).toBe(false);
+  });
 });
