@@ -56,7 +56,9 @@ export function staleSends(sends: readonly ToldSend[], claims: readonly Claim[])
     const owner = of.get(partitionOfSubscription(subscription))?.findLast((claim) => claim.at < at);
     return owner === undefined || owner.port === port
       ? []
-      : [`${subscription} ${positions.join()} at ${port}: ${owner.port} had claimed it ${at - owner.at} ms before, at ${owner.at}, partition ${owner.partition}`];
+      : [
+          `${subscription} ${positions.join()} at ${port}: ${owner.port} had claimed it ${at - owner.at} ms before, at ${owner.at}, partition ${owner.partition}`,
+        ];
   });
 }
 
