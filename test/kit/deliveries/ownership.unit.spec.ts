@@ -13,7 +13,7 @@ describe('who owned a subscription', () => {
     const claims = [claim(1, 0), claim(2, 100), claim(1, 200)];
     expect(staleSends([send(1, 50), send(2, 150), send(1, 250)], claims)).toEqual([]);
     expect(staleSends([send(1, 50), send(2, 110), send(1, 120), send(2, 130)], claims)).toEqual([
-      'sub_a x/0/120 at 4001: 4002 had claimed it 20 ms before',
+      `sub_a x/0/120 at 4001: 4002 had claimed it 20 ms before, at 100, partition ${partitionOfSubscription('sub_a')}`,
     ]);
   });
 
