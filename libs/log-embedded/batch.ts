@@ -1,12 +1,12 @@
-import type { Header } from '#event';
 import { headerNameBytes, type LogRecord, type NewRecord } from '#log';
 import { HEAD } from './row.js';
 import type { ReadRow } from './rows.js';
+import { NamesOfAppend, ReadRecord } from './read-record.js';
 
 // One append is one row. In its data, per record, little-endian 32-bit numbers:
 // offset minus base | size of what follows | key length (-1 = null) | value length (-1 = null) | number of headers
 // | key | value | per header: name length, value length (-1 = null), name, value.
-// row.ts `recordsOf` reads the first five numbers too; change both together.
+// row.ts `recordsOf` and read-record.ts read the numbers too; change all together.
 
 /** The records of one append in one buffer with memory of its own, because it is transferred to the writer thread. */
 export function encodeBatch(records: readonly NewRecord[]): Buffer {
@@ -62,7 +62,7 @@ export function decodeRow(row: ReadRow, from: number, out: LogRecord[], maxRecor
     return bytes;
   }
   const data = Buffer.from(row.data.buffer, row.data.byteOffset, row.data.byteLength);
-  const names: Name[] = [];
+  const append = { data, names: new NamesOfAppend() };
   let left = bytes;
   for (let at = 0; at < data.length;) {
     const offset = base + data.readInt32LE(at);
@@ -70,49 +70,11 @@ export function decodeRow(row: ReadRow, from: number, out: LogRecord[], maxRecor
     if (offset >= from) {
       // the first record is always given, a later one only if it fits
       if (out.length > 0 && end - at > left) return 0;
-      out.push(decodeRecord(data, at, offset, time, names));
+      out.push(new ReadRecord(append, at, BigInt(offset), time));
       left -= end - at;
       if (out.length >= maxRecords || left <= 0) return 0;
     }
     at = end;
   }
   return left;
-}
-
-// Most records of a batch have the same header names in the same order. The string of the previous record's i-th name is used again when the bytes
-// are equal: decoding a string per header takes a third of the reading time.
-interface Name {
-  at: number;
-  length: number;
-  text: string;
-}
-
-function nameAt(data: Buffer, at: number, length: number, i: number, names: Name[]): string {
-  const last = names[i];
-  if (last?.length === length) {
-    let same = 0;
-    while (same < length && data[last.at + same] === data[at + same]) same++;
-    if (same === length) return last.text;
-  }
-  const text = data.toString('utf8', at, at + length);
-  names[i] = { at, length, text };
-  return text;
-}
-
-function decodeRecord(data: Buffer, start: number, offset: number, appendTimeMs: number, names: Name[]): LogRecord {
-  const keyLength = data.readInt32LE(start + 8);
-  const valueLength = data.readInt32LE(start + 12);
-  const count = data.readInt32LE(start + 16);
-  let at = start + HEAD;
-  const key = keyLength < 0 ? null : data.subarray(at, (at += keyLength));
-  const value = valueLength < 0 ? null : data.subarray(at, (at += valueLength));
-  const headers: Header[] = [];
-  for (let i = 0; i < count; i++) {
-    const nameLength = data.readInt32LE(at);
-    const contentLength = data.readInt32LE(at + 4);
-    const name = nameAt(data, at + 8, nameLength, i, names);
-    at += 8 + nameLength;
-    headers.push([name, contentLength < 0 ? null : data.subarray(at, (at += contentLength))]);
-  }
-  return { offset: BigInt(offset), appendTimeMs, leaderEpoch: 0, key, value, headers };
 }
