@@ -29,11 +29,13 @@ const COLLECTORS = Math.max(1, Math.min(4, availableParallelism() - 1));
 
 /**
  * Arguments of node for an app. V8 sizes the young generation by the memory of the machine (twice 64 MB on a large one); a hub is as fast with a
- * quarter of that.
+ * quarter of that. By default V8 lets the heap grow to several times what a collection left before it collects again, the more so the less time its threads are
+ * given: on a machine with other work a hub beside attacks passed 700 MB. With 40 % it stays some 90 MB below, and its deliveries cost the same.
  */
 export const nodeArgs = (app: string, args: readonly string[] = []): string[] => [
   '--enable-source-maps',
   '--max-semi-space-size=16',
+  '--heap-growing-percent=40',
   `--v8-pool-size=${COLLECTORS}`,
   '--disable-warning=ExperimentalWarning',
   fileURLToPath(new URL(app, dist)),
