@@ -29,9 +29,8 @@ export function made(
     { mode, data: more.data ?? 'json' },
     { id, subscription: SUBSCRIPTION, events, try: more.try ?? 1 },
   )!;
-  const headers = Object.fromEntries(
-    form.headers.flatMap((name, i) => (i % 2 === 0 ? [[name, form.headers[i + 1]!]] : [])),
-  ) as Record<string, string>;
+  const lines = form.headers.text.split('\r\n').slice(0, -1);
+  const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2))) as Record<string, string>;
   return signed(headers, form.body, more);
 }
 

@@ -4,8 +4,6 @@ import { readFrom } from './connect.js';
 import { Ended } from './ended.js';
 import type { Exchange } from './exchange.js';
 
-/** Up to this size head and body are one piece of memory: one system call is cheaper than two pieces. */
-const ONE_PIECE = 16_384;
 /** Shorter than most servers keep an idle connection (5 s), so that a request seldom meets one that is just being closed. */
 const IDLE_MS = 4_000;
 const IDLE_MAX_MS = 60_000;
@@ -51,17 +49,12 @@ export class Connection {
   send(exchange: Exchange): void {
     this.#exchange = exchange;
     exchange.sentOn(this);
-    const { head, body } = exchange.request;
+    const [first, body] = exchange.request;
     const socket = this.#socket;
-    if (typeof body === 'string') socket.write(head + body);
-    else if (head.length + body.length <= ONE_PIECE) {
-      const all = Buffer.allocUnsafe(head.length + body.length);
-      all.write(head, 'latin1');
-      all.set(body, head.length);
-      socket.write(all);
-    } else {
+    if (body === undefined) socket.write(first);
+    else {
       socket.cork();
-      socket.write(head, 'latin1');
+      socket.write(first);
       socket.write(body);
       socket.uncork();
     }

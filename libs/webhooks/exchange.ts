@@ -1,6 +1,7 @@
 import type { AnswerHead, AnswerSink } from './answer-reader.js';
 import type { Connection } from './connection.js';
 import { Ended } from './ended.js';
+import type { Request } from './request.js';
 
 /** What became of one HTTP request. */
 export type Answer =
@@ -14,12 +15,6 @@ export type Answer =
     }
   /** `sent`: the request went out on a connection, as a whole or in part. */
   | { readonly kind: 'none'; readonly sent: boolean; readonly error: Error };
-
-/** A request as it goes out: the head is ASCII, with its last empty line. */
-export interface Request {
-  readonly head: string;
-  readonly body: Buffer | string;
-}
 
 /** Of the body of an answer, what is read before the connection is dropped. */
 const MOST_BYTES = 65_536;

@@ -1,12 +1,21 @@
 import { headerText, shownEvent } from '#event';
 import { eventText, type Encoding, type ReadEvent } from '#reading';
+import { HeaderLines } from './header-lines.js';
 import type { WebhookEndpoint, WebhookMessage } from './port.js';
 
-/** The body of a request and its headers, name after value, without the signature. The same at every try but for `simpul-try`. */
+/** The body of a request and its headers, without the signature. The same at every try but for `simpul-try`. */
 export interface Form {
-  readonly headers: string[];
+  readonly headers: HeaderLines;
   readonly body: Buffer | string;
 }
+
+const OURS = 'user-agent: simpul\r\n';
+/** The first lines of each mode. Those of `binary` say the type of the data. */
+const BEGIN = {
+  structured: `${OURS}content-type: application/cloudevents+json; charset=utf-8\r\n`,
+  batch: `${OURS}content-type: application/cloudevents-batch+json; charset=utf-8\r\n`,
+  binary: OURS,
+};
 
 /**
  * A message in the form that the endpoint asks for (CloudEvents HTTP binding). An event that its reader sees masked has no Avro; it goes as JSON, and its content type
@@ -17,37 +26,31 @@ export function formOf(
   message: WebhookMessage,
 ): Form | undefined {
   const { events } = message;
-  const headers = ['user-agent', 'simpul', 'webhook-id', message.id];
-  headers.push('simpul-subscription', message.subscription, 'simpul-try', String(message.try));
-  if (mode === 'batch') {
-    headers.push('content-type', 'application/cloudevents-batch+json; charset=utf-8');
-    return {
-      headers,
-      body: `[${events.map((event) => eventText(event, encodingOf(event, data))).join(',')}]`,
-    };
-  }
+  const headers = new HeaderLines(BEGIN[mode]);
+  headers.add('webhook-id', message.id);
+  headers.add('simpul-subscription', message.subscription);
+  headers.add('simpul-try', String(message.try));
+  if (mode === 'batch')
+    return { headers, body: `[${events.map((event) => eventText(event, encodingOf(event, data))).join(',')}]` };
   const [event] = events;
   if (event === undefined || events.length > 1) return undefined;
-  headers.push('simpul-position', event.position);
-  if (mode === 'structured') {
-    headers.push('content-type', 'application/cloudevents+json; charset=utf-8');
-    return { headers, body: eventText(event, encodingOf(event, data)) };
-  }
+  headers.add('simpul-position', event.position);
+  if (mode === 'structured') return { headers, body: eventText(event, encodingOf(event, data)) };
   return { headers, body: binary(headers, event, encodingOf(event, data)) };
 }
 
 const encodingOf = (event: ReadEvent, data: Encoding): Encoding => (event.stored === undefined ? 'json' : data);
 
 /** What a reader of the stream sees, as headers `ce-…`; the body is the data alone. */
-function binary(headers: string[], event: ReadEvent, encoding: Encoding): Buffer | string {
+function binary(headers: HeaderLines, event: ReadEvent, encoding: Encoding): Buffer | string {
   const { envelope, stored, position, copyOf } = event;
   const frame = encoding === 'avro' ? stored?.frame : undefined;
   const shown = shownEvent(envelope, { digest: stored?.digest, frame, position, copyOf });
   for (const name in shown) {
     const value = shown[name];
     if (value === undefined || name === 'data_base64') continue;
-    if (name === 'datacontenttype') headers.push('content-type', value as string);
-    else headers.push(`ce-${name}`, headerText(String(value)));
+    if (name === 'datacontenttype') headers.add('content-type', value as string);
+    else headers.add(`ce-${name}`, headerText(String(value)));
   }
   return frame ?? JSON.stringify(event.data);
 }

@@ -7,9 +7,9 @@ import type { WebhookEndpoint, WebhookMessage } from './port.js';
 
 type Parsed = CloudEvent<Record<string, unknown>>;
 
-function headersOf(form: { readonly headers: readonly string[] }): Record<string, string> {
-  const pairs = form.headers.flatMap((name, i) => (i % 2 === 0 ? [[name, form.headers[i + 1]!]] : []));
-  return Object.fromEntries(pairs) as Record<string, string>;
+function headersOf(form: { readonly headers: { readonly text: string } }): Record<string, string> {
+  const lines = form.headers.text.split('\r\n').slice(0, -1);
+  return Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2))) as Record<string, string>;
 }
 
 /** A request, and its events as npm cloudevents reads them. */

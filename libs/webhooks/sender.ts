@@ -4,10 +4,11 @@ import { Deadlines } from './deadlines.js';
 import { Ended } from './ended.js';
 import { Exchange, type Answer } from './exchange.js';
 import { formOf } from './forms.js';
+import { HeaderLines } from './header-lines.js';
 import { handshakeOf, type Handshake } from './handshake.js';
 import { bounded, osLookup, type Lookup } from './lookup.js';
 import { outcomeOf } from './outcome.js';
-import { requestOf } from './request.js';
+import { bytesOf, requestOf } from './request.js';
 import { Pools } from './pools.js';
 import type { AttemptOutcome, WebhookEndpoint, WebhookMessage } from './port.js';
 import { Signals } from './signals.js';
@@ -32,6 +33,7 @@ export interface WebhookSenderOptions {
 
 const TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+const NO_BODY = Buffer.alloc(0);
 
 /**
  * Sends webhooks: one HTTP request for each call, on connections that are kept, and never to an address that was not checked (see connect.ts). Proxies of the
@@ -74,24 +76,31 @@ export class WebhookSender {
    * One attempt. Never rejects. `delivered` only after a 2xx whose body came to its end, or to 64 KiB of it; the connection is dropped there. The signal ends it with
    * `failed`, `cancelled`: whether the receiver had taken it is not known then.
    */
-  async send(endpoint: WebhookEndpoint, message: WebhookMessage, signal?: AbortSignal): Promise<AttemptOutcome> {
+  send(endpoint: WebhookEndpoint, message: WebhookMessage, signal?: AbortSignal): Promise<AttemptOutcome> {
     const begun = performance.now();
     const form = formOf(endpoint, message);
-    if (form === undefined) return { kind: 'failed', reason: 'invalid_request', ms: 0 };
-    const { headers, body } = form;
+    if (form === undefined) return Promise.resolve({ kind: 'failed', reason: 'invalid_request', ms: 0 });
+    const { headers } = form;
+    const body = typeof form.body === 'string' ? bytesOf(form.body) : form.body;
     const timestamp = Math.floor(Date.now() / 1_000);
-    headers.push('webhook-timestamp', String(timestamp));
-    headers.push('webhook-signature', signatureOf(endpoint.keys, message.id, timestamp, body));
-    const answer = await this.#exchange('POST', endpoint.url, headers, body, signal);
-    return outcomeOf(answer, Math.round(performance.now() - begun));
+    headers.add('webhook-timestamp', String(timestamp));
+    headers.add('webhook-signature', signatureOf(endpoint.keys, message.id, timestamp, body));
+    return new Promise((resolve) => {
+      const ended = (answer: Answer): void => resolve(outcomeOf(answer, Math.round(performance.now() - begun)));
+      this.#exchange('POST', endpoint.url, headers, body, signal, ended);
+    });
   }
 
   /** Asks a receiver whether it wants webhooks of this sender. `origin`: the DNS name of the sender. Never rejects. */
-  async handshake(url: string, origin: string, signal?: AbortSignal): Promise<Handshake> {
+  handshake(url: string, origin: string, signal?: AbortSignal): Promise<Handshake> {
     const begun = performance.now();
-    const headers = ['user-agent', 'simpul', 'webhook-request-origin', origin];
-    const answer = await this.#exchange('OPTIONS', url, headers, '', signal);
-    return handshakeOf(answer, origin, Math.round(performance.now() - begun));
+    const headers = new HeaderLines('user-agent: simpul\r\n');
+    headers.add('webhook-request-origin', origin);
+    return new Promise((resolve) => {
+      const ended = (answer: Answer): void =>
+        resolve(handshakeOf(answer, origin, Math.round(performance.now() - begun)));
+      this.#exchange('OPTIONS', url, headers, NO_BODY, signal, ended);
+    });
   }
 
   /** Whether a subscription may name this URL. The same rules hold at each connection, so a URL that was fine may be `address_refused` later. */
@@ -109,30 +118,29 @@ export class WebhookSender {
   #exchange(
     method: 'POST' | 'OPTIONS',
     text: string,
-    headers: readonly string[],
-    body: Buffer | string,
+    headers: HeaderLines,
+    body: Buffer,
     signal: AbortSignal | undefined,
-  ): Promise<Answer> {
+    ended: (answer: Answer) => void,
+  ): void {
     const url = this.#parsed(text);
-    const none = (error: Error): Promise<Answer> => Promise.resolve({ kind: 'none', sent: false, error });
+    const none = (error: Error): void => ended({ kind: 'none', sent: false, error });
     if (this.#closed) return none(new Ended('CLOSED'));
     if (signal?.aborted === true) return none(new Ended('CANCELLED'));
     if (url === undefined) return none(Object.assign(new Error('not a URL of a webhook'), { code: URL_REFUSED }));
     const request = requestOf(method, url, headers, body);
     if (request === undefined) return none(new Ended('INVALID_REQUEST'));
-    return new Promise((resolve) => {
-      const origin = this.#pools.take(url);
-      const exchange = new Exchange(request, origin, (answer) => {
-        this.#pools.release(origin);
-        origin.forget(exchange);
-        this.#exchanges.delete(exchange);
-        if (signal !== undefined) this.#signals.delete(signal, exchange);
-        resolve(answer);
-      });
-      this.#exchanges.add(exchange);
-      if (signal !== undefined) this.#signals.add(signal, exchange);
-      origin.ask(exchange);
+    const origin = this.#pools.take(url);
+    const exchange = new Exchange(request, origin, (answer) => {
+      this.#pools.release(origin);
+      origin.forget(exchange);
+      this.#exchanges.delete(exchange);
+      if (signal !== undefined) this.#signals.delete(signal, exchange);
+      ended(answer);
     });
+    this.#exchanges.add(exchange);
+    if (signal !== undefined) this.#signals.add(signal, exchange);
+    origin.ask(exchange);
   }
 
   /** Parsing takes longer than everything else before the request. */

@@ -18,12 +18,12 @@ export interface Made {
   readonly at: number;
   readonly ms: number;
   readonly outcome: Outcome & { readonly head?: string };
-  readonly result: ItemResult | undefined;
 }
 
-export function attemptRow(event: ReadEvent, made: Made): AttemptRow {
+/** `result`: what became of the event; undefined: nothing yet. */
+export function attemptRow(event: ReadEvent, made: Made, result: ItemResult | undefined): AttemptRow {
   const { position, envelope } = event;
-  const { id, subscription, at, ms, outcome, result } = made;
+  const { id, subscription, at, ms, outcome } = made;
   const { status, reason, head } = outcome as { status?: number; reason?: string; head?: string };
   return {
     id,
@@ -31,7 +31,7 @@ export function attemptRow(event: ReadEvent, made: Made): AttemptRow {
     position,
     subject: envelope.subject,
     try: made.try,
-    at: new Date(at).toISOString(),
+    at: isoOf(at),
     ms: Math.round(ms),
     status,
     outcome: result === undefined || result === 'skipped' || result === 'withdrawn' ? 'failed' : result,
@@ -39,6 +39,13 @@ export function attemptRow(event: ReadEvent, made: Made): AttemptRow {
     head: outcome.kind === 'delivered' ? undefined : head,
     edited: editedBy(event),
   };
+}
+
+/** Many attempts begin in one millisecond. */
+let last = { ms: 0, text: '' };
+function isoOf(ms: number): string {
+  if (ms !== last.ms) last = { ms, text: new Date(ms).toISOString() };
+  return last.text;
 }
 
 /** Of an event that has ended without an attempt. Without its subject: the owner may not read it. */

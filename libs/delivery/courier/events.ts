@@ -64,6 +64,17 @@ export class Events {
     return events;
   }
 
+  /** As all(), where every event is in memory, and nothing has changed that decides what is due; undefined: ask all(). */
+  atHand(items: readonly AttemptItem<ReadEvent>[]): readonly ReadEvent[] | undefined {
+    const events: ReadEvent[] = [];
+    for (let i = 0; i < items.length; i++) {
+      const event = this.known(items[i]!);
+      if (event === undefined) return undefined;
+      events.push(event);
+    }
+    return events;
+  }
+
   /** The event where it is in memory, and nothing has changed that decides what is due. */
   known({ event, place }: AttemptItem<ReadEvent>): ReadEvent | undefined {
     return this.#edited.size > 0 || this.#isOld(place) ? undefined : event;

@@ -20,17 +20,3 @@ export interface Push {
   /** For the bound of requests to one host. */
   hostOf(subscription: Subscription): string;
 }
-
-/** As Push.send(). What this process itself cannot do with an event counts as a failed try: it is parked in the end, where a person sees it. */
-export async function sent(
-  { push, failed }: { readonly push: Push; readonly failed: (cause: unknown) => void },
-  sending: Sending,
-  signal: AbortSignal,
-): Promise<AttemptOutcome> {
-  try {
-    return await push.send(sending, signal);
-  } catch (cause) {
-    failed(cause);
-    return { kind: 'failed', reason: 'internal', ms: 0 };
-  }
-}

@@ -3,23 +3,22 @@ import type { Fault } from '#faults';
 import type { ReadEvent } from '#reading';
 import type { CompiledSubscription, Subscription } from '#subscriptions';
 import { Lanes } from '../lanes/lanes.js';
-import type { Attempt, AttemptItem, Effects, ItemResult } from '../lanes/types.js';
-import type { CursorRow, LaneChange, LaneRow, LeaseRow, Place } from '../port.js';
+import type { Attempt, Effects, ItemResult } from '../lanes/types.js';
+import type { CursorRow, LaneRow, LeaseRow } from '../port.js';
 import { Leases } from '../pull/leases.js';
 import { LiveSeat } from '../pull/live.js';
 import { LEASED } from '../pull/memory.js';
-import { attemptRow, withdrawnRow, type Made } from './attempt-row.js';
+import { Attempting } from './attempting.js';
 import { sentId, type Edited } from './edited.js';
-import { Events, positionOf, refusedFor, WITHDRAWN } from './events.js';
 import { Followed, type FollowedStream } from './followed.js';
 import { permissionFor, type Asking, type Permission } from './permission.js';
-import { sent } from './push.js';
-import { Redriven } from './redriven.js';
 import type { RunDeps } from './run-deps.js';
 import { Waker } from './waker.js';
 
 /** Events of one request of the mode `batch`. */
 const BATCH = 100;
+/** Events in memory of a subscription that is pushed one by one: enough for several times what one host is sent at a time. Of one in batches: as its policy says. */
+const PUSHED = 250;
 /** The feed is told of room when this part of it is free. */
 const RESUME = 0.25;
 /** Before a courier that is not sure of its partition, or of what it has stored, looks again. */
@@ -43,8 +42,7 @@ export class Run {
   #compiled: CompiledSubscription;
   #running = 0;
   #idle: (() => void) | undefined;
-  readonly #redriven = new Redriven();
-  readonly #events: Events;
+  readonly #attempting: Attempting;
   #isWritingHeld = false;
   #isFull = false;
   #isStopping = false;
@@ -63,8 +61,6 @@ export class Run {
     this.#host = deps.push.hostOf(subscription);
     this.#waker = new Waker(deps.now, this.#pump);
     this.#asking = { ...deps, signal: this.#stop.signal, wake: this.#pump };
-    const { read, failed, now: time } = deps;
-    this.#events = new Events({ read, failed, now: time, compiled: () => this.#compiled, signal: this.#stop.signal });
     const { now, random, policy = {} } = deps;
     const isPushed = subscription.target.kind === 'webhook';
     this.lanes = new Lanes({
@@ -74,17 +70,30 @@ export class Run {
       policy: isPushed ? policy : { ...policy, ...LEASED },
       rows: rows.filter((row) => row.kind !== 'lease'),
     });
+    this.#attempting = new Attempting({
+      ...deps,
+      lanes: this.lanes,
+      subscription: () => this.#subscription,
+      compiled: () => this.#compiled,
+      touch: (stream) => this.#streams.get(stream)?.touch(),
+      tell: (effects) => this.#tell(effects),
+      damaged: (position) => deps.damaged(this, position),
+      signal: this.#stop.signal,
+    });
     if (!isPushed)
       this.leases = this.#leasesOf(
         deps,
         rows.find((row) => row.kind === 'lease'),
       );
+    this.#fit();
     if (subscription.state !== 'active') this.lanes.pause();
     this.#permission = permissionFor(subscription, this.#asking);
   }
 
   #leasesOf(deps: RunDeps, row: LeaseRow | undefined): Leases {
     const { lanes } = this;
+    const attempting = this.#attempting;
+    const { events } = attempting;
     const { leasing, pullMemory: memory, writer, now, mayStart } = deps;
     return new Leases(
       {
@@ -93,16 +102,16 @@ export class Run {
         now,
         mayStart,
         subscription: () => this.#subscription,
-        write: (changes) => this.#write(changes),
+        write: (changes) => attempting.write(changes),
         store: (stored) => writer.write([{ key: `${this.#subscription.id}/l/open`, row: stored }]),
         eventOf: (item) =>
-          this.#events.known(item) ?? this.#events.of(item).catch((cause: unknown) => this.#unreadable(item, cause)),
-        ended: (items, effects) => this.#ended(items, effects),
-        record: (events, results, made) => {
+          events.known(item) ?? events.of(item).catch((cause: unknown) => attempting.unreadable(item, cause)),
+        ended: async (items, effects) => attempting.ended(items, effects),
+        record: (leased, results, made) => {
           const { id: subscription } = this.#subscription;
           const shared = { ...made, subscription, ms: now() - made.at };
-          for (const [i, event] of events.entries())
-            this.#record(event, { ...shared, id: sentId(this.#subscription, [event]), result: results[i] });
+          for (const [i, event] of leased.entries())
+            attempting.record(event, { ...shared, id: sentId(this.#subscription, [event]) }, results[i]);
         },
         wake: this.#pump,
         memory,
@@ -177,6 +186,11 @@ export class Run {
     this.#deps.halt(this, 'paused', fault.detail === undefined ? fault.code : `${fault.code}: ${fault.detail}`);
   }
 
+  #fit(): void {
+    const { target } = this.#subscription;
+    if (target.kind === 'webhook') this.lanes.hold(target.mode === 'batch' ? Number.POSITIVE_INFINITY : PUSHED);
+  }
+
   /** The row of the subscription has changed. A changed filter looks at what has not been looked at yet. */
   changed(subscription: Subscription, compiled: CompiledSubscription): void {
     const isOther = compiled !== this.#compiled;
@@ -188,6 +202,7 @@ export class Run {
     this.#host = this.#deps.push.hostOf(subscription);
     if (target !== subscription.target || state !== 'active')
       this.#permission = permissionFor(subscription, this.#asking);
+    if (target !== subscription.target) this.#fit();
     if (isOther)
       for (const followed of this.#streams.values()) {
         followed.detach();
@@ -204,7 +219,7 @@ export class Run {
   async holdAll(): Promise<ReadonlyMap<string, readonly bigint[]> | undefined> {
     for (const followed of this.#streams.values()) followed.detach();
     const effects = this.lanes.holdAll();
-    if (effects.changes.length > 0 && !(await this.#write(effects.changes))) return undefined;
+    if (effects.changes.length > 0 && !(await this.#attempting.write(effects.changes))) return undefined;
     this.lanes.durable(effects);
     this.#tell(effects);
     return new Map([...this.#streams].map(([name, followed]) => [name, followed.decideFrom()]));
@@ -216,7 +231,7 @@ export class Run {
   }
 
   #lookAgain(): void {
-    for (const [stream, { scanned }] of this.#streams) this.#events.lookAgain(stream, scanned);
+    for (const [stream, { scanned }] of this.#streams) this.#attempting.events.lookAgain(stream, scanned);
   }
 
   resume(): void {
@@ -277,7 +292,7 @@ export class Run {
   async #attempt(attempt: Attempt<ReadEvent>, host: string): Promise<void> {
     this.#running++;
     try {
-      await this.#make(attempt);
+      await this.#attempting.make(attempt);
     } catch (cause) {
       this.#deps.failed(cause);
     } finally {
@@ -287,67 +302,6 @@ export class Run {
       // Attempts that end together look once for what may start now.
       this.#waker.soon();
     }
-  }
-
-  async #make(attempt: Attempt<ReadEvent>): Promise<void> {
-    const { isSure, now } = this.#deps;
-    const { signal } = this.#stop;
-    if (attempt.before.length > 0 && !(await this.#write(attempt.before))) return this.lanes.release(attempt);
-    let events: readonly ReadEvent[] | undefined;
-    try {
-      events = await this.#events.all(attempt.items);
-    } catch (cause) {
-      this.#unreadable(attempt.items[0]!, cause);
-      return this.#ended(attempt.items, this.lanes.settle(attempt, refusedFor(cause), 1));
-    }
-    const isPushed = this.#subscription.target.kind === 'webhook';
-    if (signal.aborted || events === undefined || this.lanes.paused || !isSure() || !isPushed)
-      return this.lanes.release(attempt);
-    if (events.length === 0) return this.#ended(attempt.items, this.lanes.settle(attempt, WITHDRAWN, 1));
-    const at = now();
-    const id = sentId(this.#subscription, events);
-    const outcome = await sent(this.#deps, { subscription: this.#subscription, id, events, try: attempt.try }, signal);
-    // Whether an attempt that was cut off has reached the receiver, nobody knows.
-    if (signal.aborted && outcome.kind !== 'delivered') return this.lanes.release(attempt);
-    const effects = this.lanes.settle(attempt, outcome, events.length);
-    const { ms } = outcome;
-    for (const [i, event] of events.entries())
-      this.#record(event, { id, try: attempt.try, at, ms, outcome, result: effects.results[i] });
-    await this.#ended(attempt.items, effects);
-  }
-
-  #unreadable({ place }: AttemptItem<ReadEvent>, cause: unknown): undefined {
-    this.#deps.damaged(this, positionOf(place));
-    this.#deps.failed(cause);
-  }
-
-  #record(event: ReadEvent, made: Omit<Made, 'subscription'>): void {
-    this.#deps.attempts.add(attemptRow(event, { ...made, subscription: this.#subscription.id }));
-  }
-
-  async #ended(items: readonly { readonly place: Place }[], effects: Effects): Promise<void> {
-    const now = this.#deps.now();
-    for (const [i, { place }] of items.entries()) {
-      this.#streams.get(place.stream)?.touch();
-      if (effects.results[i] === 'withdrawn')
-        this.#deps.attempts.add(withdrawnRow(this.#subscription, positionOf(place), now));
-    }
-    await this.#end(effects);
-    // Other data is for one try: what comes later by itself is the event.
-    for (const [i, { place }] of items.entries())
-      if (this.#redriven.answer(place, effects.results[i])) this.#events.edit(positionOf(place), undefined);
-  }
-
-  /** true: durable. A run that has ended writes nothing: another one may stand in its place. */
-  #write(changes: readonly LaneChange[]): Promise<boolean> {
-    return this.#stop.signal.aborted ? Promise.resolve(false) : this.#deps.writer.write(changes);
-  }
-
-  /** Makes durable what an attempt, or a person, has changed; only then the cursor goes on. */
-  async #end(effects: Effects): Promise<void> {
-    if (effects.changes.length > 0 && !(await this.#write(effects.changes))) return;
-    this.lanes.durable(effects);
-    this.#tell(effects);
   }
 
   #tell({ alarms, pause: why, disable }: Effects): void {
@@ -366,7 +320,7 @@ export class Run {
     if (effects === undefined) return;
     this.#isWritingHeld = true;
     for (const followed of this.#streams.values()) followed.touch();
-    void this.#end(effects).finally(() => {
+    void this.#attempting.end(effects).finally(() => {
       this.#isWritingHeld = false;
       this.pump();
     });
@@ -376,8 +330,8 @@ export class Run {
   redrive(position: string, edited?: Edited): Promise<ItemResult | 'stopped'> | undefined {
     if (this.#isStopping) return Promise.resolve('stopped');
     if (!this.lanes.redrive(position)) return undefined;
-    this.#events.edit(position, edited);
-    const result = this.#redriven.wait(position);
+    this.#attempting.events.edit(position, edited);
+    const result = this.#attempting.redriven.wait(position);
     this.pump();
     return result;
   }
@@ -387,8 +341,8 @@ export class Run {
     const effects = this.lanes.skip(position);
     if (effects === undefined) return false;
     for (const followed of this.#streams.values()) followed.touch();
-    await this.#end(effects);
-    this.#redriven.end(position, 'skipped');
+    await this.#attempting.end(effects);
+    this.#attempting.redriven.end(position, 'skipped');
     this.pump();
     return true;
   }
@@ -409,6 +363,6 @@ export class Run {
       over.abort();
     }
     this.#stop.abort();
-    this.#redriven.stop();
+    this.#attempting.redriven.stop();
   }
 }

@@ -9,8 +9,8 @@ import type { Matches } from './matches.js';
 
 type Page = EventPage<LoggedEvent | DamagedRecord>;
 
-/** Two pages of each catch-up reader are in memory. */
-const PAGE = { limit: 1_000, scanRecords: 5_000, pageBytes: 2 * 1_048_576 };
+/** Two pages of each catch-up reader are in memory. What a short page holds is garbage before V8 moves it to its old generation. */
+const PAGE = { limit: 250, scanRecords: 5_000, pageBytes: 2 * 1_048_576 };
 /** Pages that it reads before the next one has its turn. */
 const PAGES_A_GO = 4;
 /** Followers that stand so near to each other are given the same pages. Records, over all partitions. */
