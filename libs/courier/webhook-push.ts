@@ -40,8 +40,8 @@ export class WebhookPush implements Push {
     );
   }
 
-  ask({ target }: Subscription, signal: AbortSignal): Promise<Handshake> {
-    return this.#sender.handshake((target as WebhookTarget).url, this.#origin, signal);
+  ask({ target, owner }: Subscription, signal: AbortSignal): Promise<Handshake> {
+    return this.#sender.handshake({ url: (target as WebhookTarget).url, owner }, this.#origin, signal);
   }
 
   #endpointOf(subscription: Subscription): WebhookEndpoint {
@@ -49,7 +49,8 @@ export class WebhookPush implements Push {
     const now = this.#now();
     if (known?.subscription === subscription && now < known.until) return known.endpoint;
     const { url, mode, data } = subscription.target as WebhookTarget;
-    const endpoint = { url, mode, data, keys: openKeys(subscription, this.#sealKey, now) };
+    const { owner } = subscription;
+    const endpoint = { url, owner, mode, data, keys: openKeys(subscription, this.#sealKey, now) };
     this.#open.set(subscription.id, { subscription, until: now + KEYS_MS, endpoint });
     return endpoint;
   }

@@ -1,3 +1,3 @@
-export { readNetworks, type NetworkList } from './list.js';
+export { openNetworkText, readOpenNetworks, type OpenNetwork, type OpenNetworkList } from './list.js';
 export { contains, networkText, parseAddress, parseNetwork, type Address, type Network } from './network.js';
 export { specialUse, SPECIAL_NETWORKS } from './special.js';

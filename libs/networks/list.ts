@@ -2,24 +2,49 @@ import type { Text } from '#faults';
 import { networkText, parseAddress, parseNetwork, type Network } from './network.js';
 import { texts } from './texts.js';
 
-export type NetworkList =
-  { readonly ok: true; readonly networks: readonly Network[] } | { readonly ok: false; readonly reason: Text };
+/** A network that an operator has opened. `unit`: only for this unit, or party, and the units below it; undefined: for all. */
+export interface OpenNetwork {
+  readonly network: Network;
+  readonly unit: string | undefined;
+}
+
+export type OpenNetworkList =
+  { readonly ok: true; readonly networks: readonly OpenNetwork[] } | { readonly ok: false; readonly reason: Text };
 
 /**
- * Networks of an operator, `127.0.0.0/8,10.1.0.0/16,fd00:1::/32`, separated by commas, with spaces around an entry and empty entries allowed. An address whose bits
+ * Networks that an operator opens, `10.1.0.0/16,fd00:1::/32,SU00518=10.2.0.0/24`, separated by commas, with spaces around an entry and empty entries allowed. An address whose bits
  * behind the prefix are not zero, and a network that is wider than any private one, are refused: both are slips that open more than was meant.
  */
-export function readNetworks(list: string): NetworkList {
-  const networks: Network[] = [];
-  for (const part of list.split(',')) {
-    const entry = part.trim();
-    if (entry === '') continue;
-    const network = parseNetwork(entry);
-    if (network === undefined) return { ok: false, reason: texts.not_a_network({ entry }) };
-    if (network.bits < (network.family === 4 ? 8 : 7)) return { ok: false, reason: texts.network_too_wide({ entry }) };
-    if (parseAddress(entry.replace(/\/.*/, ''))!.value !== network.value)
-      return { ok: false, reason: texts.network_cut({ entry, network: networkText(network) }) };
-    networks.push(network);
+export function readOpenNetworks(list: string): OpenNetworkList {
+  const networks: OpenNetwork[] = [];
+  for (const entry of entriesOf(list)) {
+    const [, unit, text = entry] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
+    if (unit !== undefined && !OWNER.test(unit)) return { ok: false, reason: texts.not_a_unit({ entry }) };
+    const network = networkOf(text);
+    if ('reason' in network) return { ok: false, reason: network.reason };
+    networks.push({ network, unit });
   }
   return { ok: true, networks };
+}
+
+/** As readOpenNetworks() reads it. */
+export const openNetworkText = ({ network, unit }: OpenNetwork): string =>
+  unit === undefined ? networkText(network) : `${unit}=${networkText(network)}`;
+
+/** Who may own a subscription: a unit or an external party. */
+const OWNER = /^(SU\d{5,9}|EXT-[A-Z0-9-]+)$/;
+
+const entriesOf = (list: string): readonly string[] =>
+  list
+    .split(',')
+    .map((part) => part.trim())
+    .filter((entry) => entry !== '');
+
+function networkOf(entry: string): Network | { readonly reason: Text } {
+  const network = parseNetwork(entry);
+  if (network === undefined) return { reason: texts.not_a_network({ entry }) };
+  if (network.bits < (network.family === 4 ? 8 : 7)) return { reason: texts.network_too_wide({ entry }) };
+  if (parseAddress(entry.replace(/\/.*/, ''))!.value !== network.value)
+    return { reason: texts.network_cut({ entry, network: networkText(network) }) };
+  return network;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { contains, networkText, parseAddress, parseNetwork, readNetworks, specialUse } from './index.js';
+import { contains, openNetworkText, parseAddress, parseNetwork, readOpenNetworks, specialUse } from './index.js';
 
 const useOf = (text: string): string | undefined => specialUse(parseAddress(text)!);
 
@@ -91,9 +91,34 @@ describe('networks', () => {
   );
 
   it('of an operator are a list with commas', () => {
-    const list = readNetworks(' 127.0.0.0/8, 10.1.0.0/16,,fd00:1::/32,::1 ');
-    expect(list.ok && list.networks.map(networkText)).toEqual(['127.0.0.0/8', '10.1.0.0/16', 'fd00:1::/32', '::1/128']);
-    expect(readNetworks('')).toEqual({ ok: true, networks: [] });
+    const list = readOpenNetworks(' 127.0.0.0/8, 10.1.0.0/16,,fd00:1::/32,::1 ');
+    expect(list.ok && list.networks.map(openNetworkText)).toEqual([
+      '127.0.0.0/8',
+      '10.1.0.0/16',
+      'fd00:1::/32',
+      '::1/128',
+    ]);
+    expect(readOpenNetworks('')).toEqual({ ok: true, networks: [] });
+  });
+
+  it('of single units and parties stand in the same list', () => {
+    const list = readOpenNetworks('10.1.0.0/16, SU00518=10.2.0.0/24,EXT-BANK = fd00:1::/32');
+    expect(list.ok && list.networks.map(openNetworkText)).toEqual([
+      '10.1.0.0/16',
+      'SU00518=10.2.0.0/24',
+      'EXT-BANK=fd00:1::/32',
+    ]);
+  });
+
+  it.each([
+    ['LAPAS1=10.2.0.0/24', 'in front of the sign = stands the id of a unit'],
+    ['=10.2.0.0/24', 'in front of the sign = stands the id of a unit'],
+    ['SU00518=', ': not an IP address or a network in CIDR form'],
+    ['SU00518=SU00519=10.2.0.0/24', 'not an IP address or a network in CIDR form'],
+    ['SU00518=10.2.3.4/24', 'write 10.2.3.0/24'],
+  ])('%p is no network of a unit', (list, reason) => {
+    const read = readOpenNetworks(list);
+    expect(read.ok || read.reason.in('en')).toContain(reason);
   });
 
   it.each([
@@ -103,7 +128,7 @@ describe('networks', () => {
     ['0.0.0.0/0', '0.0.0.0/0: too wide; the widest is /8 (IPv4) or /7 (IPv6)'],
     ['::/0', '::/0: too wide; the widest is /8 (IPv4) or /7 (IPv6)'],
   ])('%p is refused with what is wrong', (list, reason) => {
-    const read = readNetworks(list);
+    const read = readOpenNetworks(list);
     expect(read.ok || read.reason.in('en')).toBe(reason);
   });
 });

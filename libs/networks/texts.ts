@@ -5,6 +5,10 @@ export const texts = defineTexts({
     id: '{entry}: bukan alamat IP atau jaringan CIDR',
     en: '{entry}: not an IP address or a network in CIDR form',
   },
+  not_a_unit: {
+    id: '{entry}: di depan tanda = harus ada id satker (SU…) atau pihak luar (EXT-…)',
+    en: '{entry}: in front of the sign = stands the id of a unit (SU…) or of an external party (EXT-…)',
+  },
   network_cut: {
     id: '{entry}: alamat bukan awal jaringan; tulis {network}',
     en: '{entry}: the address is not the first of the network; write {network}',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Fault, verbatim, type Problem } from '#faults';
 import { LIMIT_NAMES, LIMITS, settingOf, type LimitValues } from '#limits';
-import { networkText, readNetworks } from '#networks';
+import { openNetworkText, readOpenNetworks } from '#networks';
 import { z } from 'zod';
 import { readBrokers } from './brokers.js';
 import { DELIVERY_TABLE } from './delivery.js';
@@ -168,7 +168,7 @@ const OWN_TABLE = {
   SIMPUL_WEBHOOK_ALLOW: {
     schema: z.string().min(1).optional(),
     default: '(none)',
-    text: 'Networks that webhooks may reach beside public addresses, also over http and on any port: `10.1.0.0/16,fd00:1::/32`. Never the networks of the hub itself, of Kafka and of Redis.',
+    text: 'Networks that webhooks may reach beside public addresses, also over http and on any port: `10.1.0.0/16,fd00:1::/32`. `SU00518=10.2.0.0/24` opens one for the subscriptions of that unit, and of the units below it, alone. Never the networks of the hub itself, of Kafka and of Redis.',
   },
   SIMPUL_WEBHOOK_ORIGIN: {
     schema: z
@@ -330,12 +330,12 @@ export function readHubSettings(
   const list = v.SIMPUL_KAFKA === undefined ? undefined : readBrokers(v.SIMPUL_KAFKA);
   if (list?.ok === false)
     problems.push({ pointer: 'SIMPUL_KAFKA', reason: list.reason, expected: verbatim('host:port,[IPv6]:port') });
-  const allowed = readNetworks(v.SIMPUL_WEBHOOK_ALLOW ?? '');
+  const allowed = readOpenNetworks(v.SIMPUL_WEBHOOK_ALLOW ?? '');
   if (!allowed.ok)
     problems.push({
       pointer: 'SIMPUL_WEBHOOK_ALLOW',
       reason: allowed.reason,
-      expected: verbatim('10.1.0.0/16,fd00:1::/32'),
+      expected: verbatim('10.1.0.0/16,fd00:1::/32,SU00518=10.2.0.0/24'),
     });
   const pemOf = (pointer: 'SIMPUL_KAFKA_CA' | 'SIMPUL_REDIS_CA'): string | undefined => {
     const file = v[pointer];
@@ -392,7 +392,7 @@ export function readHubSettings(
     keyLives: { defaultDays: v.SIMPUL_KEY_DAYS, maxDays: v.SIMPUL_KEY_DAYS_MAX },
     logLevel: v.SIMPUL_LOG_LEVEL,
     webhookOrigin: v.SIMPUL_WEBHOOK_ORIGIN ?? hostOf(v.SIMPUL_ADDRESS ?? addressOf(v.SIMPUL_HOST, v.SIMPUL_PORT)),
-    webhookAllow: allowed.ok ? allowed.networks.map(networkText) : [],
+    webhookAllow: allowed.ok ? allowed.networks.map(openNetworkText) : [],
     limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, values[settingOf(name)]])) as LimitValues,
   });
 }

@@ -61,8 +61,8 @@ describe('hub settings', () => {
 
   it('take the networks that webhooks may reach, and say what is wrong with an entry', () => {
     expect(readHubSettings({}).webhookAllow).toEqual([]);
-    const read = readHubSettings({ SIMPUL_WEBHOOK_ALLOW: '127.0.0.0/8, 10.1.0.0/16' });
-    expect(read.webhookAllow).toEqual(['127.0.0.0/8', '10.1.0.0/16']);
+    const read = readHubSettings({ SIMPUL_WEBHOOK_ALLOW: '127.0.0.0/8, SU00518=10.1.0.0/16' });
+    expect(read.webhookAllow).toEqual(['127.0.0.0/8', 'SU00518=10.1.0.0/16']);
     expect(() => readHubSettings({ SIMPUL_WEBHOOK_ALLOW: '10.1.2.0/16' })).toThrow('write 10.1.0.0/16');
     expect(problemsOf({ SIMPUL_WEBHOOK_ALLOW: 'all', SIMPUL_PORT: 'x' })).toEqual([
       'SIMPUL_PORT',

@@ -38,7 +38,8 @@ import { SubscriptionHome } from './subscription-home.js';
     {
       provide: WebhookSender,
       inject: [CORE],
-      useFactory: ({ settings }: Core) => new WebhookSender({ allow: settings.webhookAllow }),
+      useFactory: ({ settings, units }: Core) =>
+        new WebhookSender({ allow: settings.webhookAllow, above: (unit) => units.units.above(unit) }),
     },
     {
       provide: READERS,
@@ -104,7 +105,7 @@ function doorOf(
     most: settings.subscriptionsPerUnit,
     problemsOf: async (spec, { owner, system }) => {
       const rules = { owner, system, catalogue, units: units.units };
-      const read = await readSpecWithUrl(spec, rules, (url) => sender.checkUrl(url));
+      const read = await readSpecWithUrl(spec, rules, (url) => sender.checkUrl(url, owner));
       return read.ok ? [] : read.problems;
     },
     preview: async (spec, { owner, system }, work) => {

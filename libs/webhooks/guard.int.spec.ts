@@ -234,3 +234,36 @@ describe('the URL of a subscription', () => {
     expect(checked.ok || checked.reason.in('en')).toBe(reason);
   });
 });
+
+describe('a network that is open for one unit', () => {
+  const above = (unit: string): ReadonlySet<string> => new Set(unit === 'SU00002' ? ['SU00001'] : []);
+
+  it('is reached by webhooks of that unit and of those below it, and by nobody else, also while connections to it are open', async () => {
+    const guarded = sender({ allow: ['SU00001=127.0.0.0/8'], above });
+    const sent = (owner: string | undefined) =>
+      guarded.send({ ...endpoint(receiver.url), ...(owner === undefined ? {} : { owner }) }, message());
+    for (const owner of ['SU00001', 'SU00002', 'SU00001'])
+      expect(await sent(owner)).toMatchObject({ kind: 'delivered' });
+    for (const owner of ['SU00003', 'EXT-BANK', undefined]) expect(await sent(owner)).toEqual(REFUSED);
+    const asked = await guarded.handshake({ url: receiver.url, owner: 'SU00003' }, 'hub.example');
+    expect(asked).toEqual({ kind: 'unclear', outcome: REFUSED });
+    expect(receiver.requests).toBe(3);
+  });
+
+  it('may be named by a subscription of that unit alone', async () => {
+    const guarded = sender({ allow: ['10.1.0.0/16', 'SU00001=10.2.0.0/16'], above });
+    const check = async (url: string, owner: string) => (await guarded.checkUrl(url, owner)).ok;
+    expect(await check('http://10.2.0.1/', 'SU00002')).toBe(true);
+    expect(await check('http://10.2.0.1/', 'SU00003')).toBe(false);
+    expect(await check('http://10.1.0.1/', 'SU00003')).toBe(true);
+  });
+
+  it('is open by the unit tree of the moment', async () => {
+    const tree = new Set(['SU00001']);
+    const guarded = sender({ allow: ['SU00001=127.0.0.0/8'], above: () => tree });
+    const of = { ...endpoint(receiver.url), owner: 'SU00002' };
+    expect(await guarded.send(of, message())).toMatchObject({ kind: 'delivered' });
+    tree.clear();
+    expect(await guarded.send(of, message())).toEqual(REFUSED);
+  });
+});

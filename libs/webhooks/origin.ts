@@ -23,8 +23,9 @@ export class Origin implements ConnectionOwner {
   #made = 0;
   #closed: (() => void) | undefined;
 
-  constructor(url: URL, most: number, options: ConnectOptions) {
-    this.name = url.origin;
+  /** `name`: among the others of the pools. */
+  constructor(name: string, url: URL, most: number, options: ConnectOptions) {
+    this.name = name;
     this.#most = most;
     this.#connect = guardedConnector(url, options);
   }

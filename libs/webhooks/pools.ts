@@ -1,7 +1,8 @@
+import type { Allowed } from './allowance.js';
 import type { ConnectOptions } from './connect.js';
 import { Origin } from './origin.js';
 
-export interface PoolsOptions extends ConnectOptions {
+export interface PoolsOptions extends Omit<ConnectOptions, 'allowed'> {
   readonly connections: number;
   readonly mostOrigins: number;
 }
@@ -27,13 +28,14 @@ export class Pools {
     return this.#origins.size;
   }
 
-  /** The connections of an origin, counted as used until `release`. */
-  take(url: URL): Origin {
-    let origin = this.#origins.get(url.origin);
+  /** The connections of an origin for those who may reach the same networks, counted as used until `release`. */
+  take(url: URL, { key, networks: allowed }: Allowed): Origin {
+    const name = key === '' ? url.origin : `${key} ${url.origin}`;
+    let origin = this.#origins.get(name);
     if (origin === undefined) {
       if (this.#origins.size >= this.#options.mostOrigins) this.#evict();
-      origin = new Origin(url, this.#options.connections, this.#options);
-      this.#origins.set(origin.name, origin);
+      origin = new Origin(name, url, this.#options.connections, { ...this.#options, allowed });
+      this.#origins.set(name, origin);
     }
     origin.active += 1;
     return origin;

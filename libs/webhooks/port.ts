@@ -30,6 +30,8 @@ export type AttemptOutcome =
 /** Where a webhook goes and how, with its secrets open. */
 export interface WebhookEndpoint {
   readonly url: string;
+  /** Who owns the subscription: networks may be open for it alone. */
+  readonly owner?: string;
   readonly mode: 'structured' | 'binary' | 'batch';
   readonly data: 'json' | 'avro';
   /** HMAC-SHA256 secrets (`v1`), the newest first; each valid one signs. Or Ed25519 keys (`v1a`). */

@@ -161,13 +161,13 @@ describe('a receiver that is away', () => {
 
 describe('the handshake of a webhook', () => {
   it('asks with OPTIONS and the origin of the hub', async () => {
-    expect(await sender.handshake(receiver.url, 'hub.example')).toEqual({ kind: 'not_supported', status: 405 });
+    expect(await sender.handshake(receiver, 'hub.example')).toEqual({ kind: 'not_supported', status: 405 });
     const willing = await WebhookReceiver.start({ allowedOrigin: 'hub.example' });
-    expect(await sender.handshake(willing.url, 'hub.example')).toEqual({ kind: 'allowed', perMinute: 120 });
-    expect(await sender.handshake(willing.url, 'other.example')).toEqual({ kind: 'refused', status: 200 });
+    expect(await sender.handshake(willing, 'hub.example')).toEqual({ kind: 'allowed', perMinute: 120 });
+    expect(await sender.handshake(willing, 'other.example')).toEqual({ kind: 'refused', status: 200 });
     const { url } = willing;
     await willing.close();
-    expect(await sender.handshake(url, 'hub.example')).toMatchObject({ kind: 'unclear' });
+    expect(await sender.handshake({ url }, 'hub.example')).toMatchObject({ kind: 'unclear' });
   });
 });
 

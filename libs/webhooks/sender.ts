@@ -1,5 +1,5 @@
 import { signatureOf } from '#standard-webhooks';
-import { readNetworks, type Network } from '#networks';
+import { Allowance } from './allowance.js';
 import { Deadlines } from './deadlines.js';
 import { Ended } from './ended.js';
 import { Exchange, type Answer } from './exchange.js';
@@ -17,8 +17,10 @@ import { checkUrl, parseUrl, URL_REFUSED, type UrlCheck } from './url.js';
 export type { UrlCheck };
 
 export interface WebhookSenderOptions {
-  /** Networks that may be reached beside public addresses, in CIDR form (`SIMPUL_WEBHOOK_ALLOW`). @default none */
+  /** Networks that may be reached beside public addresses, in CIDR form, and `UNIT=…` for those of one owner (`SIMPUL_WEBHOOK_ALLOW`). @default none */
   readonly allow?: readonly string[];
+  /** The units above one: what is opened for a unit is so for those below it. @default none */
+  readonly above?: (unit: string) => ReadonlySet<string>;
   /** For a whole attempt: from the look-up of the name to the end of the answer. @default 15_000 */
   readonly timeoutMs?: number;
   /** Connections to one origin at most; requests beyond wait. @default 64 */
@@ -31,16 +33,23 @@ export interface WebhookSenderOptions {
   readonly lookup?: Lookup;
 }
 
+interface Asked {
+  readonly method: 'POST' | 'OPTIONS';
+  readonly url: string;
+  readonly owner: string | undefined;
+}
+
 const TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const NO_BODY = Buffer.alloc(0);
+const NOBODY: ReadonlySet<string> = new Set();
 
 /**
  * Sends webhooks: one HTTP request for each call, on connections that are kept, and never to an address that was not checked (see connect.ts). Proxies of the
  * environment are not used, redirects not followed, bodies not decompressed, and nothing is sent a second time by itself.
  */
 export class WebhookSender {
-  readonly #allowed: readonly Network[];
+  readonly #allowance: Allowance;
   readonly #lookup: Lookup;
   readonly #timeoutMs: number;
   readonly #pools: Pools;
@@ -49,16 +58,13 @@ export class WebhookSender {
   #urls = new Map<string, URL>();
   #closed = false;
 
-  /** Throws a TypeError for a network that is none. */
+  /** Throws a TypeError for an entry of `allow` that is none. */
   constructor(options: WebhookSenderOptions = {}) {
-    const allowed = readNetworks((options.allow ?? []).join(','));
-    if (!allowed.ok) throw new TypeError(allowed.reason.in('en'));
-    this.#allowed = allowed.networks;
+    this.#allowance = new Allowance(options.allow ?? [], options.above ?? (() => NOBODY));
     this.#lookup = bounded(options.lookup ?? osLookup);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#exchanges = new Deadlines(this.#timeoutMs);
     this.#pools = new Pools({
-      allowed: this.#allowed,
       lookup: this.#lookup,
       timeoutMs: Math.min(this.#timeoutMs, CONNECT_TIMEOUT_MS),
       ca: options.ca,
@@ -81,31 +87,36 @@ export class WebhookSender {
     const form = formOf(endpoint, message);
     if (form === undefined) return Promise.resolve({ kind: 'failed', reason: 'invalid_request', ms: 0 });
     const { headers } = form;
+    const { url, owner } = endpoint;
     const body = typeof form.body === 'string' ? bytesOf(form.body) : form.body;
     const timestamp = Math.floor(Date.now() / 1_000);
     headers.add('webhook-timestamp', String(timestamp));
     headers.add('webhook-signature', signatureOf(endpoint.keys, message.id, timestamp, body));
     return new Promise((resolve) => {
       const ended = (answer: Answer): void => resolve(outcomeOf(answer, Math.round(performance.now() - begun)));
-      this.#exchange('POST', endpoint.url, headers, body, signal, ended);
+      this.#exchange({ method: 'POST', url, owner }, headers, body, signal, ended);
     });
   }
 
   /** Asks a receiver whether it wants webhooks of this sender. `origin`: the DNS name of the sender. Never rejects. */
-  handshake(url: string, origin: string, signal?: AbortSignal): Promise<Handshake> {
+  handshake(
+    { url, owner }: Pick<WebhookEndpoint, 'url' | 'owner'>,
+    origin: string,
+    signal?: AbortSignal,
+  ): Promise<Handshake> {
     const begun = performance.now();
     const headers = new HeaderLines('user-agent: simpul\r\n');
     headers.add('webhook-request-origin', origin);
     return new Promise((resolve) => {
       const ended = (answer: Answer): void =>
         resolve(handshakeOf(answer, origin, Math.round(performance.now() - begun)));
-      this.#exchange('OPTIONS', url, headers, NO_BODY, signal, ended);
+      this.#exchange({ method: 'OPTIONS', url, owner }, headers, NO_BODY, signal, ended);
     });
   }
 
-  /** Whether a subscription may name this URL. The same rules hold at each connection, so a URL that was fine may be `address_refused` later. */
-  checkUrl(text: string): Promise<UrlCheck> {
-    return checkUrl(text, this.#allowed, this.#lookup);
+  /** Whether a subscription of this owner may name this URL. The same rules hold at each connection, so a URL that was fine may be `address_refused` later. */
+  checkUrl(text: string, owner?: string): Promise<UrlCheck> {
+    return checkUrl(text, this.#allowance.of(owner).networks, this.#lookup);
   }
 
   /** Takes no more requests and resolves when those under way have ended; with `now` they end at once as `failed`, `closed`. */
@@ -116,8 +127,7 @@ export class WebhookSender {
   }
 
   #exchange(
-    method: 'POST' | 'OPTIONS',
-    text: string,
+    { method, url: text, owner }: Asked,
     headers: HeaderLines,
     body: Buffer,
     signal: AbortSignal | undefined,
@@ -130,7 +140,7 @@ export class WebhookSender {
     if (url === undefined) return none(Object.assign(new Error('not a URL of a webhook'), { code: URL_REFUSED }));
     const request = requestOf(method, url, headers, body);
     if (request === undefined) return none(new Ended('INVALID_REQUEST'));
-    const origin = this.#pools.take(url);
+    const origin = this.#pools.take(url, this.#allowance.of(owner));
     const exchange = new Exchange(request, origin, (answer) => {
       this.#pools.release(origin);
       origin.forget(exchange);
