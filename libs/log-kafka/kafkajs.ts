@@ -16,8 +16,10 @@ export { SessionTooShort };
 /** The only file here that imports kafkajs: the membership of a consumer group (join, heartbeat, assignment, offset commits for Kafka's own tools). */
 
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
-const HEARTBEAT_MS = 1_000;
-const FETCH_WAIT_MS = 800;
+/** So soon members learn of one that has left: its partitions stand still until then. */
+const HEARTBEAT_MS = 500;
+/** Nothing is fetched, but kafkajs looks only so often whether a heartbeat is due. */
+const FETCH_WAIT_MS = 250;
 /** Kafka refuses a member whose assigner has another name than that of the group: change it only together with the meaning of the metadata. */
 const PROTOCOL = 'simpul-by-number';
 
