@@ -17,8 +17,10 @@ import { Waker } from './waker.js';
 
 /** Events of one request of the mode `batch`. */
 const BATCH = 100;
-/** Events in memory of a subscription that is pushed one by one: enough for several times what one host is sent at a time. Of one in batches: as its policy says. */
+/** Events in memory of a subscription that is pushed one by one: several times what one host is sent at a time. Of one in batches, or with little to run: as its policy says. */
 const PUSHED = 250;
+/** Attempts at a time of a subscription whose events are of many subjects. */
+const FLOWING = 32;
 /** The feed is told of room when this part of it is free. */
 const RESUME = 0.25;
 /** Before a courier that is not sure of its partition, or of what it has stored, looks again. */
@@ -186,9 +188,12 @@ export class Run {
     this.#deps.halt(this, 'paused', fault.detail === undefined ? fault.code : `${fault.code}: ${fault.detail}`);
   }
 
+  /** Few events are in memory while many attempts run. Where a few subjects hold them all, more are looked at, so that the others do not wait for these. */
   #fit(): void {
     const { target } = this.#subscription;
-    if (target.kind === 'webhook') this.lanes.hold(target.mode === 'batch' ? Number.POSITIVE_INFINITY : PUSHED);
+    if (target.kind !== 'webhook') return;
+    const isFlowing = this.#running >= FLOWING || this.lanes.waiting < PUSHED / 2;
+    this.lanes.hold(target.mode !== 'batch' && isFlowing ? PUSHED : Number.POSITIVE_INFINITY);
   }
 
   /** The row of the subscription has changed. A changed filter looks at what has not been looked at yet. */
@@ -202,7 +207,6 @@ export class Run {
     this.#host = this.#deps.push.hostOf(subscription);
     if (target !== subscription.target || state !== 'active')
       this.#permission = permissionFor(subscription, this.#asking);
-    if (target !== subscription.target) this.#fit();
     if (isOther)
       for (const followed of this.#streams.values()) {
         followed.detach();
@@ -265,6 +269,7 @@ export class Run {
       permission?.started();
       void this.#attempt(attempt, this.#host);
     }
+    this.#fit();
     this.#makeRoom();
     const due = this.lanes.nextDueMs();
     const at = permission === undefined ? due : permission.lookAgainAt(due);
