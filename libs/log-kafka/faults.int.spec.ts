@@ -128,6 +128,14 @@ suite(`log-kafka under faults of its broker${reason === undefined ? '' : ` (skip
     return { copies: all.length - firsts.length };
   }
 
+  it('the segments of a compacted topic are closed at 8 MiB, so that who takes over reads little that is old', async () => {
+    const log = await openLog();
+    await log.ensureTopic({ name: topic, partitions: 1, cleanup: 'compact' });
+    const name = kafka.prefix + topic;
+    expect((await control.configs([name], 'segment.bytes')).get(name)).toBe('8388608');
+    expect((await control.configs([name], 'segment.ms')).get(name)).toBe('86400000');
+  });
+
   it('a topic that breaks a promise is refused with the command that mends it, unless the operator accepts the check', async () => {
     const log = await openLog();
     await log.ensureTopic({ name: topic, partitions: 2, cleanup: 'keep' });

@@ -301,12 +301,18 @@ function unsafeTopics(concerns: readonly TopicConcern[]): Fault {
 }
 
 const WEEK_MS = 7 * 86_400_000;
+/**
+ * Kafka compacts only segments that are closed, and by default one is closed at 1 GiB or after a week. Who opens a table reads everything until then: a courier that takes
+ * over would read a day of cursor rows first.
+ */
+const COMPACTED = { 'segment.bytes': String(8 * 1_048_576), 'segment.ms': String(86_400_000) };
 
 function configsOf(spec: TopicSpec, minInSync: number | undefined): Record<string, string> {
   return {
     'cleanup.policy': spec.cleanup === 'compact' ? 'compact' : 'delete',
     'retention.ms': String(spec.retentionMs ?? -1),
     'retention.bytes': '-1',
+    ...(spec.cleanup === 'compact' ? COMPACTED : {}),
     // A segment is deleted when its newest record is old enough: one of a week would keep what is to stay for a day.
     ...(spec.retentionMs !== undefined && spec.retentionMs < WEEK_MS ? { 'segment.ms': String(spec.retentionMs) } : {}),
     'message.timestamp.type': 'LogAppendTime',
