@@ -130,7 +130,7 @@ function demoEnvironment(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     SIMPUL_DELIVERY_RETRIES: '0.5,1',
     SIMPUL_DELIVERY_SCHEDULE: '2,4',
     ...given,
-    SIMPUL_WEBHOOK_ALLOW: allowed === undefined || allowed === '' ? LOOPBACK : `${allowed},${LOOPBACK}`,
+    SIMPUL_WEBHOOK_ALLOW: allowed === undefined || allowed === '' ? LOOPBACK : `${LOOPBACK},${allowed}`,
   };
 }
 

@@ -13,7 +13,7 @@ export type OpenNetworkList =
 
 /**
  * Networks that an operator opens, `10.1.0.0/16,fd00:1::/32,SU00518=10.2.0.0/24`, separated by commas, with spaces around an entry and empty entries allowed. An address whose bits
- * behind the prefix are not zero, and a network that is wider than any private one, are refused: both are slips that open more than was meant.
+ * behind the prefix are not zero, and a network that is wider than any private one, are refused: and so is a network of all behind one of a unit: these are slips that open more than was meant.
  */
 export function readOpenNetworks(list: string): OpenNetworkList {
   const networks: OpenNetwork[] = [];
@@ -22,6 +22,9 @@ export function readOpenNetworks(list: string): OpenNetworkList {
     if (unit !== undefined && !OWNER.test(unit)) return { ok: false, reason: texts.not_a_unit({ entry }) };
     const network = networkOf(text);
     if ('reason' in network) return { ok: false, reason: network.reason };
+    // `SU00518=10.2.0.0/24,10.3.0.0/24` may have been meant for that unit.
+    if (unit === undefined && networks.at(-1)?.unit !== undefined)
+      return { ok: false, reason: texts.network_for_all_behind({ entry }) };
     networks.push({ network, unit });
   }
   return { ok: true, networks };

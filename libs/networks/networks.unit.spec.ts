@@ -116,6 +116,7 @@ describe('networks', () => {
     ['SU00518=', ': not an IP address or a network in CIDR form'],
     ['SU00518=SU00519=10.2.0.0/24', 'not an IP address or a network in CIDR form'],
     ['SU00518=10.2.3.4/24', 'write 10.2.3.0/24'],
+    ['SU00518=10.2.0.0/24,10.3.0.0/24', '10.3.0.0/24: networks for all stand in front of those of units'],
   ])('%p is no network of a unit', (list, reason) => {
     const read = readOpenNetworks(list);
     expect(read.ok || read.reason.in('en')).toContain(reason);

@@ -79,7 +79,7 @@ export class WebhookSender {
   }
 
   /**
-   * One attempt. Never rejects. `delivered` only after a 2xx whose body came to its end, or to 64 KiB of it; the connection is dropped there. The signal ends it with
+   * One attempt. Never rejects; a throw is a defect of this process. `delivered` only after a 2xx whose body came to its end, or to 64 KiB of it; the connection is dropped there. The signal ends it with
    * `failed`, `cancelled`: whether the receiver had taken it is not known then.
    */
   send(endpoint: WebhookEndpoint, message: WebhookMessage, signal?: AbortSignal): Promise<AttemptOutcome> {

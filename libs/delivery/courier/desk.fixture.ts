@@ -88,6 +88,8 @@ export class TopicsInMemory {
 export class FeedByHand {
   readonly followers = new Map<string, Follower<CompiledSubscription>>();
   readonly #scanned = new Map<string, bigint>();
+  /** Those that had no room when they were looked at: they are offered nothing more until they say so. */
+  readonly #standing = new Set<string>();
   mode: Attachment['mode'] = 'live';
   /** Of every attachment. */
   lag: Attachment['lag'] = { events: 0n, oldestAppendMs: undefined };
@@ -96,6 +98,7 @@ export class FeedByHand {
     const key = `${follower.subscription.id}/${stream.name}`;
     if (this.followers.has(key)) throw new Error(`${key} is attached already`);
     this.followers.set(key, follower);
+    this.#standing.delete(key);
     this.#scanned.set(key, from.next[0]!);
     const scanned = (): readonly bigint[] => [this.#scanned.get(key)!];
     const lag = (): Attachment['lag'] => this.lag;
@@ -111,7 +114,7 @@ export class FeedByHand {
       get lag() {
         return lag();
       },
-      resume: () => undefined,
+      resume: () => void this.#standing.delete(key),
       detach,
     };
   }
@@ -131,7 +134,11 @@ export class FeedByHand {
 
   /** How many events a subscription takes now; 0 also when it is not attached. */
   room(id: string): number {
-    return this.followers.get(`${id}/_simpul.test`)?.room ?? 0;
+    const key = `${id}/_simpul.test`;
+    if (this.#standing.has(key)) return 0;
+    const room = this.followers.get(key)?.room ?? 0;
+    if (room <= 0) this.#standing.add(key);
+    return room;
   }
 }
 

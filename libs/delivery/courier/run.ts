@@ -19,8 +19,6 @@ import { Waker } from './waker.js';
 const BATCH = 100;
 /** Events in memory of a subscription that is pushed one by one: several times what one host is sent at a time. Of one in batches, or with little to run: as its policy says. */
 const PUSHED = 250;
-/** Attempts at a time of a subscription whose events are of many subjects. */
-const FLOWING = 32;
 /** The feed is told of room when this part of it is free. */
 const RESUME = 0.25;
 /** Before a courier that is not sure of its partition, or of what it has stored, looks again. */
@@ -87,7 +85,7 @@ export class Run {
         deps,
         rows.find((row) => row.kind === 'lease'),
       );
-    this.#fit();
+    this.#fit(false);
     if (subscription.state !== 'active') this.lanes.pause();
     this.#permission = permissionFor(subscription, this.#asking);
   }
@@ -163,16 +161,21 @@ export class Run {
   #attach(followed: Followed): void {
     const { lanes } = this;
     const { feed, damaged } = this.#deps;
+    // Whom the feed finds full it tells of nothing more until resume().
+    const room = (): number => {
+      const left = lanes.roomOf(followed.stream.name);
+      if (left === 0) this.#isFull = true;
+      return left;
+    };
     followed.attach(feed, {
       subscription: this.#compiled,
       unit: this.#subscription.owner,
       get room() {
-        return lanes.roomOf(followed.stream.name);
+        return room();
       },
       offer: (event) => {
         if (followed.isDecided(event)) return;
         lanes.offer(followed.itemOf(event));
-        if (lanes.roomOf(followed.stream.name) === 0) this.#isFull = true;
         this.#waker.soon();
       },
       damaged: (position) => damaged(this, position),
@@ -188,12 +191,12 @@ export class Run {
     this.#deps.halt(this, 'paused', fault.detail === undefined ? fault.code : `${fault.code}: ${fault.detail}`);
   }
 
-  /** Few events are in memory while many attempts run. Where a few subjects hold them all, more are looked at, so that the others do not wait for these. */
-  #fit(): void {
+  /** Few events are in memory while as many attempts run as may. Where more could run, more are looked at: a few subjects may hold all that there are. */
+  #fit(isBusy: boolean): void {
     const { target } = this.#subscription;
     if (target.kind !== 'webhook') return;
-    const isFlowing = this.#running >= FLOWING || this.lanes.waiting < PUSHED / 2;
-    this.lanes.hold(target.mode !== 'batch' && isFlowing ? PUSHED : Number.POSITIVE_INFINITY);
+    const isNarrow = target.mode !== 'batch' && (isBusy || this.lanes.waiting < PUSHED / 2);
+    this.lanes.hold(isNarrow ? PUSHED : Number.POSITIVE_INFINITY);
   }
 
   /** The row of the subscription has changed. A changed filter looks at what has not been looked at yet. */
@@ -260,7 +263,10 @@ export class Run {
     }
     const most = this.#subscription.target.mode === 'batch' ? BATCH : 1;
     const permission = this.lanes.paused ? undefined : this.#permission;
-    while (permission?.mayStart() !== false && hosts.take(this.#host, this.#pump)) {
+    let isBusy = false;
+    while (permission?.mayStart() !== false) {
+      isBusy = !hosts.take(this.#host, this.#pump);
+      if (isBusy) break;
       const attempt = this.lanes.take(most, most);
       if (attempt === undefined) {
         hosts.release(this.#host);
@@ -269,7 +275,7 @@ export class Run {
       permission?.started();
       void this.#attempt(attempt, this.#host);
     }
-    this.#fit();
+    this.#fit(isBusy);
     this.#makeRoom();
     const due = this.lanes.nextDueMs();
     const at = permission === undefined ? due : permission.lookAgainAt(due);
@@ -291,7 +297,10 @@ export class Run {
   #makeRoom(): void {
     if (!this.#isFull || this.lanes.room < this.lanes.most * RESUME) return;
     this.#isFull = false;
-    for (const followed of this.#streams.values()) followed.resume();
+    // An ordered stream that stands has no room while others have.
+    for (const [name, followed] of this.#streams)
+      if (this.lanes.roomOf(name) > 0) followed.resume();
+      else this.#isFull = true;
   }
 
   async #attempt(attempt: Attempt<ReadEvent>, host: string): Promise<void> {

@@ -60,4 +60,26 @@ describe('events in memory of a subscription that is pushed', () => {
     });
     ends.forEach((end) => end());
   });
+
+  it.each([
+    [50, 1_000, 5],
+    [20, 1_000, 20],
+    [10, 40, 5],
+    [250, 1_000, 5],
+  ])(
+    'are all delivered when pages of %i events of %i subjects come, and an attempt takes %i ms',
+    async (page, subjects, ms) => {
+      stage = await DeskStage.open();
+      stage.answer = () => new Promise((resolve) => setTimeout(() => resolve(DELIVERED), ms));
+      desk = await stage.opened(1n, P);
+      await desk.create(spec('satu'), BY);
+      let n = 0;
+      await until(() => {
+        for (let left = page; n < 1_500 && left > 0 && stage.feed.room(ID) > 0; left--)
+          stage.feed.offer(ID, eventAt(BigInt(n), `s${n++ % subjects}`));
+        return stage.sent.length === 1_500;
+      });
+      expect(stage.failures).toEqual([]);
+    },
+  );
 });
