@@ -42,7 +42,8 @@ describe('a control record', () => {
     const records = read.kind === 'records' ? read.records : [];
     expect(records.map((r) => r.headers.some(([name]) => name === SEAL_HEADER))).toEqual([true, true]);
     const old: NewRecord = { key: Buffer.from('c'), value: Buffer.from('tiga'), headers: [] };
-    const changed: NewRecord = { ...records[0]!, value: Buffer.from('lain') };
+    const { key, headers } = records[0]!;
+    const changed: NewRecord = { key, headers, value: Buffer.from('lain') };
     await log.append(TOPIC, 0, [old, changed]);
     await table.refresh();
     expect([table.get('a'), table.get('b'), table.get('c')]).toEqual([undefined, 'dua', 'tiga']);
