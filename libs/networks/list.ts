@@ -12,8 +12,9 @@ export type OpenNetworkList =
   { readonly ok: true; readonly networks: readonly OpenNetwork[] } | { readonly ok: false; readonly reason: Text };
 
 /**
- * Networks that an operator opens, `10.1.0.0/16,fd00:1::/32,SU00518=10.2.0.0/24`, separated by commas, with spaces around an entry and empty entries allowed. An address whose bits
- * behind the prefix are not zero, and a network that is wider than any private one, are refused: and so is a network of all behind one of a unit: these are slips that open more than was meant.
+ * Networks that an operator opens, `10.1.0.0/16,fd00:1::/32,SU00518=10.2.0.0/24`, separated by commas, with spaces around an entry and empty entries allowed. Slips that
+ * open more than was meant are refused: an address whose bits behind the prefix are not zero, a network that is wider than any private one, and a network for all behind
+ * one of a unit.
  */
 export function readOpenNetworks(list: string): OpenNetworkList {
   const networks: OpenNetwork[] = [];

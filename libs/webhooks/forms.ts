@@ -9,12 +9,11 @@ export interface Form {
   readonly body: Buffer | string;
 }
 
-const OURS = 'user-agent: simpul\r\n';
-/** The first lines of each mode. Those of `binary` say the type of the data. */
+/** The first lines of each mode. `binary` has the content type of its data. */
 const BEGIN = {
-  structured: `${OURS}content-type: application/cloudevents+json; charset=utf-8\r\n`,
-  batch: `${OURS}content-type: application/cloudevents-batch+json; charset=utf-8\r\n`,
-  binary: OURS,
+  structured: 'content-type: application/cloudevents+json; charset=utf-8\r\n',
+  batch: 'content-type: application/cloudevents-batch+json; charset=utf-8\r\n',
+  binary: '',
 };
 
 /**

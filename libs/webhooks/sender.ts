@@ -105,7 +105,7 @@ export class WebhookSender {
     signal?: AbortSignal,
   ): Promise<Handshake> {
     const begun = performance.now();
-    const headers = new HeaderLines('user-agent: simpul\r\n');
+    const headers = new HeaderLines();
     headers.add('webhook-request-origin', origin);
     return new Promise((resolve) => {
       const ended = (answer: Answer): void =>
